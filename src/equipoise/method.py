@@ -1,0 +1,259 @@
+"""What a balancing method is: three types, and their chain.
+
+One word, one shape, in the whole package:
+
+    losses [K]        one scalar per present task, the user's weight already in it
+    tasks [K]         indices of the present tasks among all tasks, increasing
+    jacobian [K, P]   row k is the gradient of loss k by the P shared parameters
+    gramian [K, K]    jacobian @ jacobian.T
+    weights [K]       what a method decides; row k of the jacobian counts weights[k] times
+    gradient [P]      what the optimiser sees
+    objective []      a scalar whose gradient by the losses is the weights
+"""
+
+import inspect
+from collections.abc import Callable, Iterator
+from typing import Any, Literal, NamedTuple, cast
+
+import torch
+from torch import Tensor, nn
+
+UserWeight = Literal["scales", "preference", "ignored"]
+
+
+class Method(nn.Module):
+    """A rule for balancing K tasks.
+
+    Arguments are stored under their own names. State lives in buffers and parameters that ``bind``
+    allocates, so ``state_dict()`` is the whole state. Tasks may be absent from a step: a method with
+    state indexes its buffers by ``tasks``.
+
+    ``user_weight`` says what becomes of the weight that a user gives a task: it scales the loss and
+    so the result (``"scales"``), it becomes a preference (``"preference"``), or the method does not
+    depend on the scale of a loss and the weight is lost (``"ignored"``).
+    """
+
+    user_weight: UserWeight = "scales"
+
+    def bind(self, num_tasks: int) -> None:
+        """Allocate buffers and parameters for ``num_tasks`` tasks; called once, by the balancer."""
+
+    def prefer(self, weights: Tensor) -> None:
+        """Take the users' weights [num_tasks] of all tasks as a preference; called after ``bind``."""
+
+    def end_epoch(self) -> None:
+        """Note that an epoch of training has ended."""
+
+    def observe(self, results: Tensor, tasks: Tensor) -> None:
+        """Note validation results [K] of the given tasks, higher is better."""
+
+    def after_step(self, losses: Tensor, tasks: Tensor) -> None:
+        """Note the losses [K] of the same batch after the optimiser's step."""
+
+    def extra_repr(self) -> str:
+        """The constructor's arguments that differ from their defaults, as they would be typed."""
+        parameters = inspect.signature(type(self).__init__).parameters
+        given = {name: getattr(self, name) for name in list(parameters)[1:] if hasattr(self, name)}
+        return ", ".join(f"{n}={v!r}" for n, v in given.items() if v != parameters[n].default)
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({self.extra_repr()})"
+
+    def __getattr__(self, name: str) -> Any:
+        try:
+            return super().__getattr__(name)
+        except AttributeError as error:
+            raise AttributeError(f"{error}; if it is state, call bind(num_tasks) first") from None
+
+
+def all_tasks(values: Tensor) -> Tensor:
+    """Indices 0 … K-1 for a tensor whose first dimension is K."""
+    return torch.arange(len(values), device=values.device)
+
+
+class Weighting(Method):
+    """``weighting(losses, tasks) -> objective``: one backward pass.
+
+    ``losses`` [K] carry gradient; the objective's gradient by them is the weights.
+    """
+
+    def __call__(self, losses: Tensor, tasks: Tensor | None = None) -> Tensor:
+        """The objective [] of losses [K]; tasks [K] default to all."""
+        return cast(Tensor, super().__call__(losses, all_tasks(losses) if tasks is None else tasks))
+
+
+class _OnTheCPU(Method):
+    """State that stays on the CPU in its own precision, beside the gramian, wherever the losses are."""
+
+    def _apply(self, fn: Callable[..., Any], recurse: bool = True) -> "_OnTheCPU":  # .to(), .cuda(), .half()
+        return self
+
+
+class Aggregator(_OnTheCPU):
+    """``aggregator(gramian, losses, tasks) -> weights``, all float64 on the CPU.
+
+    ``unsolved`` counts the steps in which the method's equations had no solution.
+    """
+
+    unsolved: Tensor
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.register_buffer("unsolved", torch.zeros((), dtype=torch.int64))
+
+    def __call__(self, gramian: Tensor, losses: Tensor, tasks: Tensor | None = None) -> Tensor:
+        """The weights [K] for a gramian [K, K] and losses [K]; tasks [K] default to all."""
+        return cast(Tensor, super().__call__(gramian, losses, all_tasks(losses) if tasks is None else tasks))
+
+
+class CoordinateAggregator(Method):
+    """``coordinate(jacobian, losses, tasks) -> gradient``, for methods that need single coordinates."""
+
+    def __call__(self, jacobian: Tensor, losses: Tensor, tasks: Tensor | None = None) -> Tensor:
+        """The gradient [P] for a jacobian [K, P] and losses [K]; tasks [K] default to all."""
+        return cast(Tensor, super().__call__(jacobian, losses, all_tasks(losses) if tasks is None else tasks))
+
+
+class Sum(Weighting):
+    """objective = sum_k loss_k: the plain sum, and the unit of ``Chain``."""
+
+    def forward(self, losses: Tensor, tasks: Tensor) -> Tensor:
+        return losses.sum()
+
+
+def linearise(weighting: Weighting, losses: Tensor, tasks: Tensor) -> tuple[Tensor, Tensor]:
+    """The objective [] cut off from the losses [K], and the weights [K] = d objective / d losses.
+
+    What is left of the objective's graph leads to the weighting's own parameters.
+    """
+    with torch.enable_grad():
+        leaf = losses.detach().requires_grad_()
+        objective = weighting(leaf, tasks)
+        (weights,) = torch.autograd.grad(objective, leaf, retain_graph=True)
+    return objective, weights
+
+
+class Chain(Method):
+    """Steps in turn, each seeing the rows that the one before scaled; again a method.
+
+    Loss weightings come first, then aggregators, then at most one coordinate aggregator; the chain is
+    of the type that sees most. It is associative, and ``Sum`` is its unit.
+    """
+
+    def __new__(cls, *steps: Method) -> "Chain":
+        """Choose the type of the chain: that of the step that sees most."""
+        if cls is Chain:
+            cls = _RANK[max((_rank(step) for step in steps), default=0)]
+        return super().__new__(cls)
+
+    def __init__(self, *steps: Method) -> None:
+        super().__init__()
+        flat = [inner for step in steps for inner in (step.steps if isinstance(step, Chain) else (step,))]
+        self._steps = nn.ModuleList(step for step in flat if not isinstance(step, Sum))
+        ranks = [_rank(step) for step in self.steps]
+        if ranks != sorted(ranks) or ranks.count(len(_RANK) - 1) > 1:
+            raise ValueError(
+                f"Chain takes loss weightings, then aggregators, then at most one coordinate aggregator, got {self}"
+            )
+        wishes = [step.user_weight for step in self.steps]
+        self.user_weight = next((w for w in ("ignored", "preference") if w in wishes), "scales")
+
+    @property
+    def steps(self) -> tuple[Method, ...]:
+        """The steps, flattened, without the unit."""
+        return tuple(cast(Iterator[Method], iter(self._steps)))
+
+    def bind(self, num_tasks: int) -> None:
+        for step in self.steps:
+            step.bind(num_tasks)
+
+    def prefer(self, weights: Tensor) -> None:
+        for step in self.steps:
+            step.prefer(weights)
+
+    def end_epoch(self) -> None:
+        for step in self.steps:
+            step.end_epoch()
+
+    def observe(self, results: Tensor, tasks: Tensor) -> None:
+        for step in self.steps:
+            step.observe(results, tasks)
+
+    def after_step(self, losses: Tensor, tasks: Tensor) -> None:
+        for step in self.steps:
+            step.after_step(losses, tasks)
+
+    def __repr__(self) -> str:
+        return f"Chain({', '.join(map(repr, self.steps))})"
+
+
+class WeightingChain(Chain, Weighting):
+    """A chain of loss weightings: weights multiply, each step's parameters follow its own objective."""
+
+    def forward(self, losses: Tensor, tasks: Tensor) -> Tensor:
+        terms, own = losses, losses.new_zeros(())
+        for step in self.steps[:-1]:
+            objective, weights = linearise(cast(Weighting, step), terms, tasks)
+            own = own + (objective - objective.detach())
+            terms = weights * terms
+        return own + (self.steps[-1](terms, tasks) if self.steps else terms.sum())
+
+
+class AggregatorChain(Chain, Aggregator):
+    """A chain that ends in the space of K numbers: scaling row k by w_k makes G diag(w) G diag(w)."""
+
+    def forward(self, gramian: Tensor, losses: Tensor, tasks: Tensor) -> Tensor:
+        total = torch.ones_like(losses)
+        for step in self.steps:
+            if isinstance(step, Weighting):
+                _, weights = linearise(step, losses, tasks)
+            else:
+                weights = step(gramian, losses, tasks)
+            gramian = weights[:, None] * gramian * weights
+            total = total * weights
+        return total
+
+
+class CoordinateChain(Chain, CoordinateAggregator):
+    """A chain whose last step sees the scaled jacobian."""
+
+    def forward(self, jacobian: Tensor, losses: Tensor, tasks: Tensor) -> Tensor:
+        *scalings, last = self.steps
+        rows = jacobian.double()
+        weights = AggregatorChain(*scalings)(rows @ rows.T, losses.double(), tasks)
+        return cast(Tensor, last(weights.to(jacobian.dtype)[:, None] * jacobian, losses, tasks))
+
+
+_RANK: list[type[Chain]] = [WeightingChain, AggregatorChain, CoordinateChain]
+
+
+def _rank(method: Method) -> int:
+    """How much a method sees: 0 losses, 1 the gramian, 2 the jacobian."""
+    for rank, kind in enumerate((Weighting, Aggregator, CoordinateAggregator)):
+        if isinstance(method, kind):
+            return rank
+    raise TypeError(f"a method is a Weighting, an Aggregator or a CoordinateAggregator, got {method!r}")
+
+
+class Parts(NamedTuple):
+    """A method by what its parts see: losses, the gramian, rows."""
+
+    weighting: Weighting
+    aggregator: Aggregator | None
+    coordinate: CoordinateAggregator | None
+
+    @property
+    def takes_gradients(self) -> bool:
+        """Whether a step needs the gradients of single tasks."""
+        return self.aggregator is not None or self.coordinate is not None
+
+
+def split(method: Method) -> Parts:
+    """The parts of a method; a chain falls into chains."""
+    steps = Chain(method).steps
+    aggregators = [step for step in steps if isinstance(step, Aggregator)]
+    return Parts(
+        cast(Weighting, Chain(*(step for step in steps if isinstance(step, Weighting)))),
+        cast(Aggregator, Chain(*aggregators)) if aggregators else None,
+        next((step for step in steps if isinstance(step, CoordinateAggregator)), None),
+    )

@@ -1,0 +1,91 @@
+"""What one step did, by task name."""
+
+import math
+from dataclasses import dataclass
+from functools import cached_property
+
+import torch
+from torch import Tensor
+
+
+@dataclass
+class Record:
+    """One backward of a balancer; tensors are converted when read.
+
+    ``gramian`` and all that is derived from it describe the tasks' gradients with the user's weights
+    in them and before any method touched them; it is ``None`` where a step measured none.
+    """
+
+    step: int  # backwards of this balancer so far, this one included
+    names: tuple[str, ...]  # the tasks present
+    losses_tensor: Tensor  # [K], raw
+    total_tensor: Tensor  # [], the user-weighted sum
+    weights_tensor: Tensor | None  # [K], what the method decided; None for a coordinate method
+    gramian: Tensor | None  # [K, K]
+    route: str  # how the gradients were taken
+    skipped: bool = False  # the method was not asked: a gradient was not finite, or the incoming one was zero
+    unsolved: int = 0  # steps so far in which the method's equations had no solution
+
+    @cached_property
+    def losses(self) -> dict[str, float]:
+        """The raw losses."""
+        return self._by_name(self.losses_tensor)
+
+    @cached_property
+    def weights(self) -> dict[str, float]:
+        """What the method decided; empty for a coordinate method."""
+        return {} if self.weights_tensor is None else self._by_name(self.weights_tensor)
+
+    @cached_property
+    def norms(self) -> dict[str, float]:
+        """The gradients' norms; empty where no gramian was measured."""
+        return {} if self.gramian is None else self._by_name(self.gramian.diagonal().sqrt())
+
+    @cached_property
+    def total(self) -> float:
+        """The user-weighted sum of the losses."""
+        return float(self.total_tensor)
+
+    @cached_property
+    def cosines(self) -> Tensor | None:
+        """Cosines [K, K] between the tasks' gradients; NaN where a gradient is zero."""
+        if self.gramian is None:
+            return None
+        norms = self.gramian.diagonal().sqrt()
+        return (self.gramian / norms / norms[:, None]).clamp(-1.0, 1.0)
+
+    @cached_property
+    def magnitude_similarity(self) -> Tensor | None:
+        """2 ‖g_i‖ ‖g_j‖ / (‖g_i‖² + ‖g_j‖²) [K, K], 1 where norms are equal (Yu et al. 2020, definition 3)."""
+        if self.gramian is None:
+            return None
+        squared = self.gramian.diagonal()
+        return 2 * torch.outer(squared, squared).sqrt() / (squared + squared[:, None])
+
+    @cached_property
+    def condition_number(self) -> float | None:
+        """Largest over smallest singular value of the jacobian (Senushkin et al. 2023); inf if rank-deficient."""
+        if self.gramian is None:
+            return None
+        if not bool(self.gramian.isfinite().all()):
+            return math.nan
+        values = torch.linalg.eigvalsh(self.gramian).tolist()
+        return math.sqrt(values[-1] / values[0]) if values[0] > 0 else math.inf
+
+    def to_dict(self) -> dict[str, float]:
+        """Flat floats for any logger; what was not measured is not there."""
+        flat = {"total": self.total, "step": float(self.step), "skipped": float(self.skipped)}
+        flat["unsolved"] = float(self.unsolved)
+        for kind in ("losses", "weights", "norms"):
+            flat.update({f"{kind}/{name}": value for name, value in getattr(self, kind).items()})
+        for kind, matrix in (("cosines", self.cosines), ("magnitude_similarity", self.magnitude_similarity)):
+            if matrix is not None:
+                for i, one in enumerate(self.names):
+                    for j, other in enumerate(self.names[:i]):
+                        flat[f"{kind}/{other}/{one}"] = float(matrix[i, j])
+        if self.condition_number is not None:
+            flat["condition_number"] = self.condition_number
+        return flat
+
+    def _by_name(self, values: Tensor) -> dict[str, float]:
+        return dict(zip(self.names, values.tolist(), strict=True))

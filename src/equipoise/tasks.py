@@ -1,0 +1,210 @@
+"""Tasks: where names meet tensors, and where missing labels leave."""
+
+import difflib
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import KW_ONLY, dataclass
+from typing import Any, Literal
+
+import torch
+from torch import Tensor, nn
+
+_ITS_NAME = ""
+
+
+@dataclass
+class Task:
+    """One thing the network learns.
+
+    Args:
+        name: The key of the task's output, and its name everywhere else.
+        loss: ``(output, target) -> scalar``; with ``target=None``, ``(output) -> scalar``.
+        weight: The user's importance of the task, positive; the balancer applies it, once.
+        target: The key of the task's target, by default its name. ``None``: the task needs no label
+            and is present whenever its output is.
+        missing: ``"rows"``: output and target are tensors with the batch first; a label is missing
+            where a float target is NaN or an integer one is the loss's ``ignore_index``, and samples
+            whose whole label is missing leave before the loss is called. ``"loss"``: the loss sees
+            everything.
+
+    Raises:
+        ValueError: If an argument is out of its range.
+    """
+
+    name: str
+    loss: Callable[..., Tensor]
+    _: KW_ONLY
+    weight: float = 1.0
+    target: str | None = _ITS_NAME
+    missing: Literal["rows", "loss"] = "rows"
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.name, str) or not self.name:
+            raise ValueError(f"name must be a non-empty string, got {self.name!r}")
+        if not callable(self.loss):
+            raise ValueError(f"loss of task {self.name!r} must be callable, got {self.loss!r}")
+        if not 0 < self.weight < float("inf"):
+            raise ValueError(f"weight of task {self.name!r} must be positive and finite, got {self.weight!r}")
+        if self.missing not in ("rows", "loss"):
+            raise ValueError(f"missing of task {self.name!r} must be 'rows' or 'loss', got {self.missing!r}")
+        if self.target == _ITS_NAME:
+            self.target = self.name
+
+
+class TaskLosses(dict[str, Tensor]):
+    """Raw losses by task name, present tasks only; ``counts`` are the labels behind each mean."""
+
+    def __init__(self, losses: Mapping[str, Tensor], counts: Mapping[str, int]) -> None:
+        super().__init__(losses)
+        self.counts = dict(counts)
+
+
+class Tasks(nn.Module):
+    """The tasks of one network, in order.
+
+    A module, so that losses with parameters or buffers move with ``.to()`` and are saved; their
+    parameters belong in the optimiser.
+
+    >>> tasks = Tasks([Task("depth", nn.L1Loss()), Task("labels", nn.CrossEntropyLoss(), weight=0.5)])
+    >>> tasks.names
+    ('depth', 'labels')
+    >>> losses = tasks.losses(
+    ...     {"depth": torch.tensor([1.0, 5.0]), "labels": torch.zeros(2, 3)},
+    ...     {"depth": torch.tensor([2.0, torch.nan]), "labels": None},
+    ... )
+    >>> losses, losses.counts
+    ({'depth': tensor(1.)}, {'depth': 1})
+    """
+
+    def __init__(self, tasks: Iterable[Task]) -> None:
+        super().__init__()
+        self._tasks = tuple(tasks)
+        if not self._tasks:
+            raise ValueError("tasks is empty: give at least one Task")
+        strangers = [task for task in self._tasks if not isinstance(task, Task)]
+        if strangers:
+            raise ValueError(f"tasks must hold Task objects, got {strangers[0]!r}")
+        require_unique(self.names)
+        self._losses = nn.ModuleList(task.loss for task in self._tasks if isinstance(task.loss, nn.Module))
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The tasks' names, in order."""
+        return tuple(task.name for task in self._tasks)
+
+    def __len__(self) -> int:
+        return len(self._tasks)
+
+    def __iter__(self) -> Iterator[Task]:
+        return iter(self._tasks)
+
+    def __getitem__(self, name: str) -> Task:
+        """The task of that name."""
+        for task in self._tasks:
+            if task.name == name:
+                return task
+        raise KeyError(f"no task {name!r}; {nearest(name, self.names)}")
+
+    def __repr__(self) -> str:
+        return f"Tasks({list(self._tasks)!r})"
+
+    def losses(self, outputs: Mapping[str, Any], targets: Mapping[str, Any] | None = None) -> TaskLosses:
+        """The raw loss of every task that has a label in this batch.
+
+        Args:
+            outputs: The network's outputs by task name.
+            targets: The labels by target name; ``None`` in a target's place: no labels in this batch.
+
+        Raises:
+            ValueError: If an output or a target is not there, a sample's label is missing in part, or
+                a loss does not return a scalar tensor.
+        """
+        targets = {} if targets is None else targets
+        for argument, value in (("outputs", outputs), ("targets", targets)):
+            if not isinstance(value, Mapping):
+                raise ValueError(f"{argument} must map names to tensors, got {type(value).__name__}")
+        losses: dict[str, Tensor] = {}
+        counts: dict[str, int] = {}
+        for task in self._tasks:
+            if task.target is None:
+                if outputs.get(task.name) is None:
+                    continue
+                arguments = [outputs[task.name]]
+                count = _batch_size(outputs[task.name])
+            else:
+                target = _look_up("target", task.target, task, targets)
+                if target is None:
+                    continue
+                output = _look_up("output", task.name, task, outputs)
+                *arguments, count = _labelled(task, output, target)
+            if count > 0:
+                losses[task.name] = _scalar(task, task.loss(*arguments))
+                counts[task.name] = count
+        return TaskLosses(losses, counts)
+
+
+def nearest(name: str, names: Iterable[str]) -> str:
+    """The end of an error message about an unknown name: the likely one, or all there are."""
+    names = tuple(names)
+    close = difflib.get_close_matches(name, names, n=1)
+    return f"did you mean {close[0]!r}?" if close else f"there are {', '.join(map(repr, names)) or 'none'}"
+
+
+def require_unique(names: tuple[str, ...]) -> None:
+    """Raise if a task name occurs twice."""
+    twice = sorted({name for name in names if names.count(name) > 1})
+    if twice:
+        raise ValueError(f"task names must be unique, got {', '.join(map(repr, twice))} more than once")
+
+
+def _look_up(kind: str, key: str, task: Task, values: Mapping[str, Any]) -> Any:
+    if key not in values:
+        raise ValueError(f"no {kind} {key!r} for task {task.name!r}; {nearest(key, values)}")
+    return values[key]
+
+
+def _batch_size(value: Any) -> int:
+    return len(value) if isinstance(value, Tensor) and value.dim() > 0 else 1
+
+
+def _present(task: Task, target: Tensor) -> Tensor | None:
+    """True where a label is there, of the target's shape; None where none can be missing."""
+    if target.is_floating_point():
+        return ~target.isnan()
+    ignored = getattr(task.loss, "ignore_index", None)
+    return None if ignored is None else target != ignored
+
+
+def _labelled(task: Task, output: Any, target: Any) -> tuple[Any, Any, int]:
+    """Output and target of the samples that have a label, and the number of labels."""
+    if not isinstance(target, Tensor):
+        if task.missing == "rows":
+            raise ValueError(
+                f"target of task {task.name!r} must be a tensor, got {type(target).__name__}; "
+                "with missing='loss' the loss takes any target"
+            )
+        return output, target, _batch_size(output)
+    present = _present(task, target)
+    count = target.numel() if present is None else int(present.sum())
+    if present is None or count in (0, target.numel()) or task.missing == "loss":
+        return output, target, count
+    by_sample = present.reshape(len(present), -1)
+    kept = by_sample.any(dim=1)
+    if target.is_floating_point() and not torch.equal(kept, by_sample.all(dim=1)):
+        raise ValueError(
+            f"target of task {task.name!r} is NaN in a part of a sample's label; make each part a task, "
+            "or set missing='loss' with a loss that skips NaN"
+        )
+    if not isinstance(output, Tensor) or len(output) != len(target):
+        shape = tuple(output.shape) if isinstance(output, Tensor) else type(output).__name__
+        raise ValueError(
+            f"labels of task {task.name!r} are missing, so output and target must have the batch first, "
+            f"got output {shape} and target {tuple(target.shape)}; set missing='loss' if the loss sees to it"
+        )
+    return output[kept], target[kept], count
+
+
+def _scalar(task: Task, loss: Any) -> Tensor:
+    if not isinstance(loss, Tensor) or loss.dim() != 0:
+        got = f"shape {tuple(loss.shape)}" if isinstance(loss, Tensor) else type(loss).__name__
+        raise ValueError(f"loss of task {task.name!r} must return a scalar tensor, got {got}; reduce it")
+    return loss

@@ -1,0 +1,33 @@
+"""Fixed weights: the baseline that any other method has to beat once it is tuned.
+
+Xin et al., Do Current Multi-Task Optimization Methods in Deep Learning Even Help?, NeurIPS 2022, eq. (1).
+"""
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+from equipoise.method import Weighting
+
+
+class Fixed(Weighting):
+    """objective = sum_k weights[k] · loss_k.
+
+    Args:
+        weights: One finite number per task, in the tasks' order; not all zero, none negative.
+    """
+
+    def __init__(self, weights: Sequence[float]) -> None:
+        super().__init__()
+        if not weights or min(weights) < 0 or not 0 < sum(weights) < float("inf"):
+            raise ValueError(f"weights must be finite, none negative and not all zero, got {weights!r}")
+        self.weights = list(weights)
+
+    def bind(self, num_tasks: int) -> None:
+        if len(self.weights) != num_tasks:
+            raise ValueError(f"weights must hold one number for each of {num_tasks} tasks, got {self.weights!r}")
+        self.register_buffer("factors", torch.tensor(self.weights, dtype=torch.float32), persistent=False)
+
+    def forward(self, losses: Tensor, tasks: Tensor) -> Tensor:
+        return torch.sum(self.factors[tasks] * losses)
