@@ -1,0 +1,122 @@
+"""The delivered gradient is sum_k w_k g_k on shared parameters and g_k on heads, whatever the network."""
+
+import pytest
+import torch
+from torch import Tensor
+from torch.testing import assert_close
+
+import equipoise as eq
+
+
+class Weights(eq.Aggregator):
+    """Weights that depend on the gramian, so that a wrong gramian shows."""
+
+    def forward(self, gramian: Tensor, losses: Tensor, tasks: Tensor) -> Tensor:
+        return (1.0 + gramian.sum(dim=1) / gramian.trace()) / (2.0 + torch.arange(len(gramian)))
+
+
+def gradients_of(case, parameters):
+    """One list of gradients per task, by plain autograd; None where a task does not reach a parameter."""
+    return [
+        torch.autograd.grad(loss, parameters, retain_graph=True, allow_unused=True) for loss in case.losses.values()
+    ]
+
+
+def reference(case, heads, at=None):
+    """Delivered gradients by their definition, and the gramian, from plain autograd in float64."""
+    parameters = [p for p in case.model.parameters() if p.requires_grad]
+    rows = gradients_of(case, parameters)
+    enough = min(2, len(rows))
+    shared = [i for i in range(len(parameters)) if sum(row[i] is not None for row in rows) >= enough]
+    if at is None:
+        measured = [[row[i] for i in shared] for row in rows]
+        like = [parameters[i] for i in shared]
+    else:
+        measured, like = gradients_of(case, at), at
+    jacobian = torch.stack(
+        [
+            torch.cat(
+                [(torch.zeros_like(p) if g is None else g).double().flatten() for g, p in zip(row, like, strict=True)]
+            )
+            for row in measured
+        ]
+    )
+    gramian = jacobian @ jacobian.T
+    weights = Weights()(gramian, torch.zeros(len(rows), dtype=torch.float64))
+    delivered = {}
+    for i, parameter in enumerate(parameters):
+        scales = weights.tolist() if i in shared or heads == "weighted" else [1.0] * len(rows)
+        terms = [s * row[i].double() for s, row in zip(scales, rows, strict=True) if row[i] is not None]
+        delivered[parameter] = sum(terms) if terms else None
+    return delivered, gramian
+
+
+def close(value, expected, parameter):
+    tolerance = 2e-5 if parameter.dtype == torch.float32 else 1e-6
+    assert_close(value.double(), expected, rtol=tolerance, atol=tolerance * float(expected.abs().max() + 1e-12))
+
+
+def check(case, balancer, delivered, gramian, representation=None):
+    balancer(case.losses, representation=representation).backward()
+    assert_close(balancer.record.gramian, gramian, rtol=1e-5, atol=1e-6 * float(gramian.trace()))
+    for parameter, expected in delivered.items():
+        if expected is None:
+            assert parameter.grad is None
+        else:
+            close(parameter.grad, expected, parameter)
+
+
+@pytest.mark.parametrize("heads", ["raw", "weighted"])
+@pytest.mark.parametrize("route", ["rows", "batched"])
+def test_rows_deliver_their_definition(case, heads, route):
+    delivered, gramian = reference(case, heads)
+    balancer = eq.Balancer(Weights(), case.model, tasks=list(case.losses), heads=heads, route=route)
+    check(case, balancer, delivered, gramian)
+
+
+@pytest.mark.parametrize("heads", ["raw", "weighted"])
+def test_a_representation_delivers_its_definition(case, heads):
+    """The gramian is that at the representation; its weights hold for all shared parameters, also around it."""
+    if case.representation is None:
+        pytest.skip("this network has no single representation")
+    delivered, gramian = reference(case, heads, at=[case.representation])
+    balancer = eq.Balancer(Weights(), case.model, tasks=list(case.losses), heads=heads)
+    check(case, balancer, delivered, gramian, case.representation)
+    assert balancer.record.route == "representation"
+
+
+@pytest.mark.parametrize("heads", ["raw", "weighted"])
+def test_chosen_parameters_deliver_their_definition(case, heads):
+    rows = gradients_of(case, [p for p in case.model.parameters() if p.requires_grad])
+    reached = [
+        p
+        for i, p in enumerate(p for p in case.model.parameters() if p.requires_grad)
+        if sum(row[i] is not None for row in rows) >= min(2, len(rows))
+    ]
+    chosen = reached[-2:]
+    delivered, gramian = reference(case, heads, at=chosen)
+    balancer = eq.Balancer(Weights(), case.model, tasks=list(case.losses), heads=heads, gramian_from=chosen)
+    check(case, balancer, delivered, gramian)
+
+
+def test_probing_measures_the_same_gramian_and_leaves_the_gradient_to_the_last_bit(case):
+    parameters = [p for p in case.model.parameters() if p.requires_grad]
+    expected = torch.autograd.grad(sum(case.losses.values()), parameters, retain_graph=True, allow_unused=True)
+    _, gramian = reference(case, "raw")
+    balancer = eq.Balancer(eq.Sum(), case.model, tasks=list(case.losses), probe_every=1)
+    balancer(case.losses).backward()
+    assert_close(balancer.record.gramian, gramian, rtol=1e-5, atol=1e-6 * float(gramian.trace()))
+    for parameter, gradient in zip(parameters, expected, strict=True):
+        assert (parameter.grad is None) == (gradient is None)
+        assert gradient is None or torch.equal(parameter.grad, gradient)
+
+
+def test_sum_equals_the_plain_backward_to_the_last_bit(case):
+    parameters = [p for p in case.model.parameters() if p.requires_grad]
+    plain = sum(case.losses.values())
+    expected = torch.autograd.grad(plain, parameters, retain_graph=True, allow_unused=True)
+    loss = eq.Balancer(eq.Sum(), case.model, tasks=list(case.losses))(case.losses)
+    loss.backward()
+    assert loss.item() == plain.item()
+    for parameter, gradient in zip(parameters, expected, strict=True):
+        assert gradient is None or torch.equal(parameter.grad, gradient)

@@ -1,0 +1,570 @@
+"""The contract of a balanced loss: its value, its gradient, its errors, its state."""
+
+import copy
+import gc
+import warnings
+import weakref
+
+import pytest
+import torch
+from torch import Tensor, nn
+from torch.testing import assert_close
+
+import equipoise as eq
+
+NAMES = ["a", "b"]
+GRADIENT_METHODS = [eq.MGDA, eq.PCGrad, eq.NashMTL]
+
+
+class Net(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.trunk = nn.Linear(3, 4)
+        self.heads = nn.ModuleDict({name: nn.Linear(4, 1) for name in NAMES})
+
+    def forward(self, x: Tensor) -> dict[str, Tensor]:
+        z = torch.tanh(self.trunk(x))
+        return {name: head(z) for name, head in self.heads.items()}
+
+
+@pytest.fixture
+def net() -> Net:
+    torch.manual_seed(0)
+    return Net()
+
+
+@pytest.fixture
+def x() -> Tensor:
+    return torch.randn(6, 3, generator=torch.Generator().manual_seed(1))
+
+
+def losses_of(net, x, names=NAMES):
+    out = net(x)
+    return {name: ((out[name] - 3 * i) ** 2).mean() for i, name in enumerate(NAMES) if name in names}
+
+
+def grads(net):
+    return [None if p.grad is None else p.grad.clone() for p in net.parameters()]
+
+
+def backward(net, x, balancer, factor=1.0, names=NAMES):
+    net.zero_grad()
+    (balancer(losses_of(net, x, names)) * factor).backward()
+    return grads(net)
+
+
+def numbers_of(balancer):
+    """A copy of the method's state."""
+    return copy.deepcopy(balancer.method.state_dict())
+
+
+# The value
+
+
+@pytest.mark.parametrize("make", [eq.Sum, eq.UW, eq.DWA, *GRADIENT_METHODS, lambda: eq.Chain(eq.UW(), eq.MGDA())])
+def test_the_value_is_the_user_weighted_total_to_the_last_bit(net, x, make):
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        balancer = eq.Balancer(make(), net, tasks={"a": 0.3, "b": 2.0})
+    losses = losses_of(net, x)
+    assert balancer(losses).item() == (losses["a"] * 0.3 + losses["b"] * 2.0).item()
+
+
+def test_a_huge_objective_does_not_swallow_the_value(net, x):
+    losses = losses_of(net, x)
+    assert eq.Balancer(eq.Fixed([1e20, 1e20]), net, tasks=NAMES)(losses).item() == sum(losses.values()).item()
+
+
+def test_under_no_grad_the_value_comes_back_and_nothing_moves(net, x):
+    balancer = eq.Balancer(eq.DWA(), net, tasks=NAMES)
+    before = numbers_of(balancer)
+    with torch.no_grad():
+        losses = losses_of(net, x)
+        loss = balancer(losses)
+    assert loss.item() == sum(losses.values()).item()
+    assert not loss.requires_grad
+    assert_close(numbers_of(balancer), before, equal_nan=True)
+    assert balancer.record is None
+
+
+# The gradient
+
+
+@pytest.mark.parametrize("make", [eq.UW, *GRADIENT_METHODS])
+def test_the_incoming_gradient_scales_the_result_and_not_the_weights(net, x, make):
+    plain = eq.Balancer(make(), net, tasks=NAMES)
+    scaled = eq.Balancer(make(), net, tasks=NAMES)
+    expected = backward(net, x, plain)
+    got = backward(net, x, scaled, factor=2.0**16)
+    for one, other in zip(got, expected, strict=True):
+        assert torch.equal(one, other * 2.0**16)
+    assert plain.record.weights == scaled.record.weights
+    if plain.record.gramian is not None:
+        assert_close(plain.record.gramian, scaled.record.gramian)
+
+
+def test_gradients_add_to_those_already_there(net, x):
+    balancer = eq.Balancer(eq.MGDA(), net, tasks=NAMES)
+    once = backward(net, x, balancer)
+    balancer(losses_of(net, x)).backward()
+    for parameter, gradient in zip(net.parameters(), once, strict=True):
+        assert_close(parameter.grad, 2 * gradient)
+
+
+def test_in_place_scaling_of_the_returned_loss(net, x):
+    balancer = eq.Balancer(eq.NashMTL(), net, tasks=NAMES)
+    expected = backward(net, x, balancer, factor=0.25)
+    net.zero_grad()
+    loss = balancer(losses_of(net, x))
+    loss *= 0.25
+    loss.backward()
+    for one, other in zip(grads(net), expected, strict=True):
+        assert_close(one, other)
+
+
+def test_a_tensor_hook_runs_once_on_the_combined_gradient(net, x):
+    balancer = eq.Balancer(eq.MGDA(), net, tasks=NAMES)
+    expected = backward(net, x, balancer)
+    calls = []
+    handles = [p.register_hook(lambda g: calls.append(1) or 2 * g) for p in net.parameters()]
+    got = backward(net, x, balancer)
+    assert len(calls) == len(handles)
+    for one, other in zip(got, expected, strict=True):
+        assert_close(one, 2 * other)
+    for handle in handles:
+        handle.remove()
+    assert_close(backward(net, x, balancer), expected)
+
+
+def test_a_leaf_that_was_not_given_gets_the_gradient_of_the_total(net, x):
+    temperature = torch.tensor(2.0, requires_grad=True)
+    balancer = eq.Balancer(eq.MGDA(), net, tasks={"a": 1.0, "b": 3.0})
+    losses = {name: loss * temperature for name, loss in losses_of(net, x).items()}
+    balancer(losses).backward()
+    assert_close(temperature.grad, (losses["a"] + 3 * losses["b"]).detach() / 2.0)
+
+
+def test_a_user_s_weight_is_in_the_rows_once(net, x):
+    plain = eq.Balancer(eq.MGDA(), net, tasks=NAMES)
+    heavy = eq.Balancer(eq.MGDA(), net, tasks={"a": 5.0, "b": 1.0})
+    backward(net, x, plain)
+    backward(net, x, heavy)
+    scale = torch.tensor([5.0, 1.0], dtype=torch.float64)
+    assert_close(heavy.record.gramian, scale[:, None] * plain.record.gramian * scale, rtol=1e-6, atol=0)
+    assert heavy.record.losses == plain.record.losses
+
+
+def test_nash_takes_a_user_s_weight_as_its_preference(net, x):
+    balancer = eq.Balancer(eq.NashMTL(), net, tasks={"a": 4.0, "b": 1.0})
+    backward(net, x, balancer)
+    weights = torch.tensor(list(balancer.record.weights.values()), dtype=torch.float64)
+    assert_close(weights * (balancer.record.gramian @ weights), torch.tensor([4.0, 1.0], dtype=torch.float64))
+
+
+def test_a_weight_that_a_method_ignores_is_warned_of_once(net):
+    with pytest.warns(UserWarning, match=r"UnitNorm\(\) does not depend on the scale"):
+        eq.Balancer(eq.UnitNorm(), net, tasks={"a": 2.0, "b": 1.0})
+
+
+def test_chain_delivers_the_rows_of_the_weighted_terms_and_the_weighting_s_own_gradient(net, x):
+    uw = eq.UW(initial=0.7)
+    balancer = eq.Balancer(eq.Chain(uw, eq.MGDA()), net, tasks=NAMES)
+    backward(net, x, balancer)
+    alone = eq.Balancer(eq.MGDA(), net, tasks=NAMES)
+    factor = 0.5 * torch.exp(torch.tensor(-0.7, dtype=torch.float64)).item()
+    gradient = net.trunk.weight.grad.clone()
+    backward(net, x, alone)
+    assert_close(gradient, factor * net.trunk.weight.grad)  # both terms carry the same factor
+    losses = torch.stack([loss.detach() for loss in losses_of(net, x).values()])
+    assert_close(uw.log_variance.grad, 0.5 - factor * losses)
+
+
+class Sign(eq.CoordinateAggregator):
+    """The mean of the rows where their signs agree."""
+
+    def forward(self, jacobian: Tensor, losses: Tensor, tasks: Tensor) -> Tensor:
+        return jacobian.mean(0) * (jacobian.sign().sum(0).abs() == len(jacobian))
+
+
+def test_a_coordinate_method_sees_the_unscaled_rows_and_gives_the_gradient(net, x):
+    balancer = eq.Balancer(eq.Chain(eq.Fixed([1.0, 2.0]), Sign()), net, tasks=NAMES)
+    losses = losses_of(net, x)
+    shared = list(net.trunk.parameters())
+    rows = [torch.autograd.grad(loss, shared, retain_graph=True) for loss in losses.values()]
+    jacobian = torch.stack([torch.cat([g.flatten() for g in row]) for row in rows]) * torch.tensor([[1.0], [2.0]])
+    (balancer(losses) * 8.0).backward()
+    got = torch.cat([p.grad.flatten() for p in shared])
+    assert_close(got, 8.0 * Sign()(jacobian, torch.zeros(2)))
+    assert balancer.record.weights == {}
+    assert balancer.record.gramian is not None
+
+
+def test_autocast_around_the_backward_does_not_lower_its_precision(net, x):
+    balancer = eq.Balancer(eq.MGDA(), net, tasks=NAMES)
+    expected = backward(net, x, balancer)
+    net.zero_grad()
+    loss = balancer(losses_of(net, x))
+    with torch.autocast("cpu"):
+        loss.backward()
+    assert_close(grads(net), expected)
+
+
+# Parameters
+
+
+def test_a_module_is_read_at_every_step(net, x):
+    net.trunk.requires_grad_(False)
+    balancer = eq.Balancer(eq.MGDA(), net, tasks=NAMES)
+    backward(net, x, balancer)
+    assert net.trunk.weight.grad is None
+    net.trunk.requires_grad_(True)
+    backward(net, x, balancer)
+    assert net.trunk.weight.grad is not None
+
+
+def test_an_iterator_of_parameters_is_taken_once(net, x):
+    balancer = eq.Balancer(eq.MGDA(), iter(net.parameters()), tasks=NAMES)
+    backward(net, x, balancer)
+    assert all(gradient is not None for gradient in backward(net, x, balancer))
+
+
+def test_nothing_of_the_model_is_registered(net):
+    balancer = eq.Balancer(eq.UW(), net, tasks=NAMES)
+    assert [name for name, _ in balancer.named_parameters()] == ["method.log_variance"]
+
+
+def test_what_was_shared_once_stays_shared_and_is_saved(net, x):
+    half = eq.Chain(eq.UnitNorm())  # a lone row of unit norm shows that the method was asked
+    fresh = eq.Balancer(half, net, tasks=NAMES)
+    backward(net, x, fresh, names=["a"])
+    assert fresh.record.gramian.item() == 0.0  # never yet seen shared: all of it belongs to task a
+    backward(net, x, fresh)
+    backward(net, x, fresh, names=["a"])
+    flat = torch.cat([p.grad.flatten() for p in net.trunk.parameters()])
+    assert_close(flat.norm(), torch.tensor(1.0))
+
+    loaded = eq.Balancer(eq.Chain(eq.UnitNorm()), net, tasks=NAMES)
+    loaded.load_state_dict(fresh.state_dict())
+    backward(net, x, loaded, names=["a"])
+    assert_close(torch.cat([p.grad.flatten() for p in net.trunk.parameters()]), flat)
+    assert loaded.record.step == 4
+
+
+def test_an_absent_task_leaves_its_head_alone(net, x):
+    balancer = eq.Balancer(eq.NashMTL(), net, tasks=NAMES)
+    backward(net, x, balancer)
+    backward(net, x, balancer, names=["b"])
+    assert net.heads["a"].weight.grad is None
+    assert balancer.record.names == ("b",)
+
+
+def test_a_batch_without_any_task_does_nothing(net):
+    balancer = eq.Balancer(eq.MGDA(), net, tasks=NAMES)
+    loss = balancer({})
+    loss.backward()
+    assert loss.item() == 0.0
+    assert all(p.grad is None for p in net.parameters())
+
+
+def test_no_shared_parameter_is_warned_of(x):
+    net = nn.ModuleDict({name: nn.Linear(3, 1) for name in NAMES})
+    balancer = eq.Balancer(eq.MGDA(), net, tasks=NAMES)
+    with pytest.warns(UserWarning, match="nothing to balance"):
+        balancer({name: net[name](x).mean() for name in NAMES}).backward()
+
+
+def test_a_learned_weight_outside_the_optimiser_is_warned_of(net, x):
+    balancer = eq.Balancer(eq.UW(), net, tasks=NAMES)
+    with pytest.warns(UserWarning, match=r"'log_variance' of UW\(\) has not moved in 50 steps"):
+        for _ in range(50):
+            backward(net, x, balancer)
+
+
+def test_a_learned_weight_in_the_optimiser_is_not(net, x):
+    balancer = eq.Balancer(eq.UW(), net, tasks=NAMES)
+    optimizer = torch.optim.Adam([*net.parameters(), *balancer.parameters()])
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        for _ in range(51):
+            backward(net, x, balancer)
+            optimizer.step()
+
+
+# Numbers that are not finite
+
+
+@pytest.mark.parametrize("where", ["trunk", "head"])
+@pytest.mark.parametrize("value", [torch.inf, torch.nan])
+def test_a_gradient_that_is_not_finite_goes_through_and_moves_no_state(net, x, where, value):
+    balancer = eq.Balancer(eq.Chain(eq.RunningNorm(), eq.PCGrad()), net, tasks=NAMES)
+    backward(net, x, balancer)
+    before = numbers_of(balancer)
+    net.zero_grad()
+    losses = losses_of(net, x)
+    tensor = net.trunk.weight if where == "trunk" else net.heads["a"].weight
+    losses["a"] = losses["a"] + (tensor * 0.0).sum() * value
+    balancer(losses).backward()
+    assert not tensor.grad.isfinite().all()
+    assert balancer.record.skipped
+    assert_close(numbers_of(balancer), before, rtol=0, atol=0)
+
+
+def test_grad_scaler_skips_an_overflow_and_trains_on(net, x):
+    balancer = eq.Balancer(eq.NashMTL(), net, tasks=NAMES)
+    optimizer = torch.optim.SGD(net.parameters(), lr=0.1)
+    scaler = torch.amp.GradScaler("cpu", init_scale=2.0**16)
+    before = copy.deepcopy(net.state_dict())
+
+    def step(value):
+        optimizer.zero_grad()
+        losses = losses_of(net, x)
+        losses["b"] = losses["b"] * value
+        scaler.scale(balancer(losses)).backward()
+        scaler.step(optimizer)
+        scaler.update()
+
+    step(torch.inf)
+    assert_close(net.state_dict(), before, rtol=0, atol=0)
+    assert scaler.get_scale() == 2.0**15
+    step(1.0)
+    assert not torch.equal(net.trunk.weight, before["trunk.weight"])
+
+
+def test_a_zero_incoming_gradient_asks_no_method(net, x):
+    balancer = eq.Balancer(eq.NashMTL(), net, tasks=NAMES)
+    assert all(bool((g == 0).all()) for g in backward(net, x, balancer, factor=0.0))
+    assert balancer.record.skipped
+
+
+@pytest.mark.parametrize("make", [eq.MGDA, eq.NashMTL])
+@pytest.mark.parametrize("factor", [1e-12, 1e12])
+def test_the_balance_does_not_depend_on_the_scale_of_all_gradients(net, x, make, factor):
+    plain, scaled = (eq.Balancer(make(), net, tasks=NAMES) for _ in range(2))
+    expected = backward(net, x, plain)
+    net.zero_grad()
+    scaled({name: loss * factor for name, loss in losses_of(net, x).items()}).backward()
+    power = 1.0 if make is eq.MGDA else 0.0  # Nash: G α = 1/α is unit-free, so its trunk gradient is unchanged
+    for parameter, gradient in zip(net.trunk.parameters(), expected[:2], strict=True):
+        assert_close(parameter.grad / factor**power, gradient, rtol=1e-5, atol=1e-6)
+
+
+# Errors
+
+
+class Nans(eq.Aggregator):
+    def forward(self, gramian: Tensor, losses: Tensor, tasks: Tensor) -> Tensor:
+        return losses * torch.nan
+
+
+def test_a_second_backward_is_refused(net, x):
+    loss = eq.Balancer(eq.MGDA(), net, tasks=NAMES)(losses_of(net, x))
+    loss.backward(retain_graph=True)
+    with pytest.raises(RuntimeError, match="a second time on the balanced loss"):
+        loss.backward()
+    loss = eq.Balancer(eq.Sum(), net, tasks=NAMES)(losses_of(net, x))
+    loss.backward()
+    with pytest.raises(RuntimeError, match="a second time"):
+        loss.backward()
+
+
+def test_retain_graph_keeps_the_graph_for_others(net, x):
+    losses = losses_of(net, x)
+    eq.Balancer(eq.MGDA(), net, tasks=NAMES)(losses).backward(retain_graph=True)
+    torch.autograd.grad(losses["b"], net.trunk.weight)
+
+
+def test_create_graph_is_refused(net, x):
+    loss = eq.Balancer(eq.MGDA(), net, tasks=NAMES)(losses_of(net, x))
+    with pytest.raises(RuntimeError, match="create_graph=True is not supported"), warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        loss.backward(create_graph=True)
+
+
+@pytest.mark.parametrize("method", [eq.Sum, eq.MGDA])
+def test_a_loss_without_graph_is_refused(net, x, method):
+    losses = losses_of(net, x)
+    losses["b"] = losses["b"].detach()
+    with pytest.raises(ValueError, match="loss of task 'b' has no graph"):
+        eq.Balancer(method(), net, tasks=NAMES)(losses)
+
+
+@pytest.mark.parametrize("method", [eq.Sum, eq.MGDA])
+def test_a_model_that_no_loss_reaches_is_refused(net, x, method):
+    with pytest.raises(ValueError, match="no loss reaches any of the parameters"):
+        eq.Balancer(method(), Net(), tasks=NAMES)(losses_of(net, x))
+
+
+@pytest.mark.parametrize("method", [eq.Sum, eq.MGDA])
+def test_a_frozen_model_is_refused(net, x, method):
+    net.requires_grad_(False)
+    with pytest.raises(ValueError, match="parameters are all frozen"):
+        eq.Balancer(method(), net, tasks=NAMES)(losses_of(net, x.requires_grad_()))
+
+
+def test_weights_that_are_not_finite_are_the_method_s_defect(net, x):
+    loss = eq.Balancer(Nans(), net, tasks=NAMES)(losses_of(net, x))
+    with pytest.raises(RuntimeError, match=r"Nans\(\) gave weights"):
+        loss.backward()
+
+
+def test_several_processes_are_refused_where_the_balance_would_differ(net, x):
+    from torch.testing._internal.distributed.fake_pg import FakeStore
+
+    torch.distributed.init_process_group("fake", store=FakeStore(), rank=0, world_size=2)
+    try:
+        with pytest.raises(RuntimeError, match="does not yet run in several processes"):
+            eq.Balancer(eq.MGDA(), net, tasks=NAMES)(losses_of(net, x))
+        with pytest.raises(RuntimeError, match="does not yet run in several processes"):
+            eq.Balancer(eq.DWA(), net, tasks=NAMES)(losses_of(net, x))
+        eq.Balancer(eq.Fixed([1.0, 2.0]), net, tasks=NAMES)(losses_of(net, x)).backward()
+    finally:
+        torch.distributed.destroy_process_group()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"method": "mgda"}, r"method must be a method such as MGDA\(\).*got 'mgda'"),
+        ({"tasks": []}, "tasks is empty"),
+        ({"tasks": "ab"}, "got the string 'ab'"),
+        ({"tasks": ["a", "a"]}, "must be unique, got 'a'"),
+        ({"tasks": {"a": -1.0}}, "weight of task 'a' must be positive and finite, got -1.0"),
+        ({"heads": "both"}, "heads must be 'raw' or 'weighted', got 'both'"),
+        ({"route": "fast"}, "route must be one of 'auto', 'rows', 'batched', got 'fast'"),
+        ({"probe_every": -1}, "probe_every must be 0 or a number of steps, got -1"),
+        ({"parameters": []}, "parameters is empty"),
+        ({"parameters": [1.0]}, "parameters must be a module or leaf tensors, got 1.0"),
+        ({"method": Sign(), "gramian_from": nn.Linear(1, 1)}, "gramian_from has no use in a coordinate method"),
+        ({"method": eq.Fixed([1.0])}, r"weights must hold one number for each of 2 tasks, got \[1.0\]"),
+    ],
+)
+def test_constructor_errors(net, arguments, message):
+    arguments = {"method": eq.MGDA(), "parameters": net, "tasks": NAMES} | arguments
+    with pytest.raises(ValueError, match=message):
+        eq.Balancer(arguments.pop("method"), arguments.pop("parameters"), **arguments)
+
+
+@pytest.mark.parametrize(
+    ("losses", "options", "message"),
+    [
+        ({"A": torch.zeros(())}, {}, "no task 'A'; there are 'a', 'b'"),
+        ({"a": torch.zeros(2)}, {}, "loss of task 'a' must be a scalar tensor, got"),
+        ({"a": 1.0}, {}, "loss of task 'a' must be a scalar tensor, got float"),
+        ([torch.zeros(())], {}, "map task names to values, got list"),
+        ({}, {"counts": {"c": 1}}, "no task 'c'"),
+        ({}, {"representation": torch.zeros(2)}, "representation must have a graph"),
+    ],
+)
+def test_call_errors(net, losses, options, message):
+    with pytest.raises(ValueError, match=message):
+        eq.Balancer(eq.MGDA(), net, tasks=NAMES)(losses, **options)
+
+
+def test_a_representation_that_no_loss_reaches_is_refused(net, x):
+    loss = eq.Balancer(eq.MGDA(), net, tasks=NAMES)(losses_of(net, x), representation=net.trunk(x))
+    with pytest.raises(RuntimeError, match="no loss reaches the tensors where"):
+        loss.backward()
+
+
+def test_chosen_parameters_and_a_representation_are_too_much(net, x):
+    balancer = eq.Balancer(eq.MGDA(), net, tasks=NAMES, gramian_from=net.trunk)
+    with pytest.raises(ValueError, match="not both"):
+        balancer(losses_of(net, x), representation=net.trunk(x))
+
+
+def test_a_saved_state_of_other_tasks_is_refused(net):
+    saved = eq.Balancer(eq.Sum(), net, tasks=NAMES).state_dict()
+    with pytest.raises(ValueError, match=r"of tasks \['a', 'b'\], this balancer has \['b', 'a'\]"):
+        eq.Balancer(eq.Sum(), net, tasks=["b", "a"]).load_state_dict(saved)
+
+
+# What else a trainer relies on
+
+
+def test_the_graph_is_freed_by_the_backward(net, x):
+    class Token:
+        pass
+
+    class Held(torch.autograd.Function):
+        @staticmethod
+        def forward(ctx, value, token):
+            ctx.token = token
+            return value.clone()
+
+        @staticmethod
+        def backward(ctx, gradient):
+            return gradient, None
+
+    balancer = eq.Balancer(eq.MGDA(), net, tasks=NAMES)
+    token = Token()
+    loss = balancer({name: Held.apply(value, token) for name, value in losses_of(net, x).items()})
+    held = weakref.ref(token)
+    del token
+    assert held() is not None
+    loss.backward()
+    gc.collect()
+    assert held() is None  # although the user still holds the loss
+
+
+def test_probes_come_every_n_steps(net, x):
+    balancer = eq.Balancer(eq.Sum(), net, tasks=NAMES, probe_every=3)
+    measured = []
+    for _ in range(7):
+        backward(net, x, balancer)
+        measured.append(balancer.record.gramian is not None)
+    assert measured == [True, False, False, True, False, False, True]
+
+
+def test_end_epoch_observe_and_after_step_reach_the_method(net, x):
+    class Listener(eq.Weighting):
+        def bind(self, num_tasks):
+            self.heard = []
+
+        def forward(self, losses, tasks):
+            return losses.sum()
+
+        def end_epoch(self):
+            self.heard.append("epoch")
+
+        def observe(self, results, tasks):
+            self.heard.append((results.tolist(), tasks.tolist()))
+
+        def after_step(self, losses, tasks):
+            self.heard.append((losses.tolist(), tasks.tolist()))
+
+    balancer = eq.Balancer(Listener(), net, tasks={"a": 1.0, "b": 2.0})
+    balancer.end_epoch()
+    balancer.observe({"b": 0.5})
+    balancer.after_step({"a": torch.tensor(1.0), "b": torch.tensor(3.0)})
+    assert balancer.method.heard == ["epoch", ([0.5], [1]), ([1.0, 6.0], [0, 1])]
+    with pytest.raises(ValueError, match="no task 'c'"):
+        balancer.observe({"c": 1.0})
+
+
+def test_multi_task_loss_is_the_balancer_on_the_tasks_losses(net, x):
+    tasks = eq.Tasks([eq.Task("a", nn.MSELoss()), eq.Task("b", nn.MSELoss(), weight=2.0)])
+    with pytest.warns(UserWarning, match="does not depend on the scale"):
+        criterion = eq.MultiTaskLoss(tasks, eq.Balancer(eq.UW(), net, tasks=tasks))
+    targets = {name: torch.zeros(6, 1) for name in NAMES}
+    out = net(x)
+    loss = criterion(out, targets)
+    assert loss.item() == ((out["a"] ** 2).mean() + 2 * (out["b"] ** 2).mean()).item()
+    loss.backward()
+    assert criterion.balancer.record.losses["b"] == pytest.approx((out["b"] ** 2).mean().item())
+    assert len(list(criterion.parameters())) == 1
+    with pytest.raises(ValueError, match="build it with tasks=tasks"):
+        eq.MultiTaskLoss(tasks, eq.Balancer(eq.Sum(), net, tasks=["b", "a"]))
+
+
+def test_bfloat16_parameters_are_balanced_in_float64(net, x):
+    net.to(torch.bfloat16)
+    balancer = eq.Balancer(eq.MGDA(), net, tasks=NAMES)
+    losses = losses_of(net, x.to(torch.bfloat16))
+    shared = list(net.trunk.parameters())
+    rows = [torch.autograd.grad(loss, shared, retain_graph=True) for loss in losses.values()]
+    jacobian = torch.stack([torch.cat([g.double().flatten() for g in row]) for row in rows])
+    balancer(losses).backward()
+    assert_close(balancer.record.gramian, jacobian @ jacobian.T)
+    weights = torch.tensor(list(balancer.record.weights.values()), dtype=torch.float64)
+    combined = torch.cat([p.grad.flatten() for p in shared])
+    assert_close(combined, (weights @ jacobian).to(torch.bfloat16))

@@ -1,0 +1,149 @@
+"""Names meet tensors; missing labels leave before the loss is called."""
+
+import pytest
+import torch
+from torch import nn
+from torch.testing import assert_close
+
+import equipoise as eq
+
+NAN = torch.nan
+
+
+def test_losses_are_each_task_s_own_in_order():
+    tasks = eq.Tasks([eq.Task("a", nn.MSELoss()), eq.Task("b", nn.L1Loss(), target="other", weight=3.0)])
+    x, y = torch.randn(4, 2), torch.randn(4, 2)
+    losses = tasks.losses({"b": x, "a": x}, {"a": y, "other": y})
+    assert list(losses) == ["a", "b"]
+    assert torch.equal(losses["a"], nn.MSELoss()(x, y))
+    assert torch.equal(losses["b"], nn.L1Loss()(x, y))  # raw: the balancer applies the weight
+    assert losses.counts == {"a": 8, "b": 8}
+
+
+def test_samples_without_a_label_leave_and_the_mean_is_over_the_rest():
+    tasks = eq.Tasks([eq.Task("a", nn.MSELoss())])
+    out, target = torch.randn(4, 2), torch.randn(4, 2)
+    target[1] = target[3] = NAN
+    losses = tasks.losses({"a": out}, {"a": target})
+    assert_close(losses["a"], ((out - target)[[0, 2]] ** 2).mean())
+    assert losses.counts == {"a": 4}
+
+
+def test_ignored_classes_leave_by_the_loss_s_own_index():
+    loss = nn.CrossEntropyLoss(ignore_index=7)
+    tasks = eq.Tasks([eq.Task("a", loss)])
+    out = torch.randn(3, 5)
+    losses = tasks.losses({"a": out}, {"a": torch.tensor([7, 2, 4])})
+    assert_close(losses["a"], nn.functional.cross_entropy(out[1:], torch.tensor([2, 4])))
+    assert losses.counts == {"a": 2}
+
+
+def test_a_partly_ignored_mask_stays_whole_and_counts_its_pixels():
+    tasks = eq.Tasks([eq.Task("mask", nn.CrossEntropyLoss())])
+    target = torch.zeros(2, 2, 2, dtype=torch.long)
+    target[0] = -100
+    target[1, 0, 0] = -100
+    out = torch.randn(2, 3, 2, 2)
+    losses = tasks.losses({"mask": out}, {"mask": target})
+    assert_close(losses["mask"], nn.functional.cross_entropy(out, target))
+    assert losses.counts == {"mask": 3}
+
+
+@pytest.mark.parametrize("target", [torch.full((3,), NAN), None, torch.zeros(0)])
+def test_a_task_without_a_label_is_absent(target):
+    tasks = eq.Tasks([eq.Task("a", nn.MSELoss()), eq.Task("b", nn.MSELoss())])
+    losses = tasks.losses(
+        {"a": torch.zeros(3)[: 3 if target is None else len(target)], "b": torch.zeros(3)},
+        {"a": target, "b": torch.ones(3)},
+    )
+    assert list(losses) == ["b"]
+    assert "a" not in losses.counts
+
+
+def test_missing_loss_shows_the_loss_everything():
+    seen = []
+    tasks = eq.Tasks([eq.Task("a", lambda out, y: seen.append(y) or out.sum(), missing="loss")])
+    target = torch.tensor([1.0, NAN])
+    assert tasks.losses({"a": torch.ones(2)}, {"a": target}).counts == {"a": 1}
+    assert seen[0] is target
+    pair = (torch.ones(2), torch.ones(2))
+    assert tasks.losses({"a": torch.ones(2)}, {"a": pair}).counts == {"a": 2}
+    assert seen[1] is pair
+    assert tasks.losses({"a": torch.ones(2)}, {"a": torch.full((2,), NAN)}) == {}
+
+
+def test_a_task_without_target_is_present_whenever_its_output_is():
+    tasks = eq.Tasks([eq.Task("kl", lambda out: out.mean(), target=None)])
+    assert_close(tasks.losses({"kl": torch.ones(4)})["kl"], torch.tensor(1.0))
+    assert tasks.losses({"kl": torch.ones(4)}).counts == {"kl": 4}
+    assert tasks.losses({}) == {}
+    assert tasks.losses({"kl": None}) == {}
+
+
+def test_losses_with_parameters_are_the_module_s():
+    class Scaled(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.alpha = nn.Parameter(torch.ones(()))
+
+        def forward(self, out, target):
+            return (self.alpha * (out - target) ** 2).mean()
+
+    tasks = eq.Tasks([eq.Task("a", Scaled()), eq.Task("b", torch.nn.functional.mse_loss)])
+    assert len(list(tasks.parameters())) == 1
+    assert tasks.double()["a"].loss.alpha.dtype == torch.float64
+
+
+def test_access_by_name():
+    tasks = eq.Tasks([eq.Task("rating", nn.MSELoss())])
+    assert tasks["rating"].target == "rating"
+    assert len(tasks) == 1
+    assert [task.name for task in tasks] == ["rating"]
+    with pytest.raises(KeyError, match="did you mean 'rating'"):
+        tasks["ratings"]
+
+
+MSE = nn.MSELoss()
+ONE = {"a": torch.zeros(3)}
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda: eq.Tasks([]), "tasks is empty"),
+        (lambda: eq.Tasks(["a"]), "must hold Task objects, got 'a'"),
+        (lambda: eq.Tasks([eq.Task("a", MSE), eq.Task("a", MSE)]), "must be unique, got 'a'"),
+        (lambda: eq.Task("", MSE), "name must be a non-empty string, got ''"),
+        (lambda: eq.Task("a", "mse"), "loss of task 'a' must be callable, got 'mse'"),
+        (lambda: eq.Task("a", MSE, weight=0.0), "weight of task 'a' must be positive and finite, got 0.0"),
+        (lambda: eq.Task("a", MSE, weight=NAN), "weight of task 'a' must be positive"),
+        (lambda: eq.Task("a", MSE, missing="row"), "missing of task 'a' must be 'rows' or 'loss', got 'row'"),
+        (
+            lambda: eq.Tasks([eq.Task("a", MSE)]).losses({"A": ONE["a"]}, ONE),
+            "no output 'a' for task 'a'; there are 'A'",
+        ),
+        (lambda: eq.Tasks([eq.Task("a", MSE, target="rating")]).losses(ONE, {"ratings": 1}), "did you mean 'ratings'"),
+        (lambda: eq.Tasks([eq.Task("a", MSE)]).losses(ONE), "no target 'a' for task 'a'; there are none"),
+        (lambda: eq.Tasks([eq.Task("a", MSE)]).losses(ONE["a"], ONE), "outputs must map names to tensors, got Tensor"),
+        (lambda: eq.Tasks([eq.Task("a", MSE)]).losses(ONE, [1]), "targets must map names to tensors, got list"),
+        (
+            lambda: eq.Tasks([eq.Task("a", nn.MSELoss(reduction="none"))]).losses(ONE, ONE),
+            r"loss of task 'a' must return a scalar tensor, got shape \(3,\)",
+        ),
+        (lambda: eq.Tasks([eq.Task("a", lambda o, t: 1.0)]).losses(ONE, ONE), "scalar tensor, got float"),
+        (lambda: eq.Tasks([eq.Task("a", MSE)]).losses(ONE, {"a": [1, 2]}), "must be a tensor, got list"),
+        (
+            lambda: eq.Tasks([eq.Task("a", MSE)]).losses(
+                {"a": torch.zeros(2, 2)}, {"a": torch.tensor([[1, NAN], [1, 1]])}
+            ),
+            "NaN in a part of a sample's label",
+        ),
+        (
+            lambda: eq.Tasks([eq.Task("a", MSE)]).losses({"a": (1, 2)}, {"a": torch.tensor([1, NAN])}),
+            "must have the batch first, got output tuple",
+        ),
+    ],
+)
+def test_errors_name_the_argument_and_show_the_value(make, message):
+    with pytest.raises(ValueError, match=message):
+        make()
