@@ -1,0 +1,26 @@
+"""Clip: bound the norm of each task's gradient before they are combined.
+
+Pascanu, Mikolov, Bengio, On the Difficulty of Training Recurrent Neural Networks, ICML 2013, algorithm 1,
+applied to each task alone.
+"""
+
+from torch import Tensor
+
+from equipoise.method import Aggregator
+
+
+class Clip(Aggregator):
+    """weights_k = min(1, max_norm / |g_k|).
+
+    ``max_norm`` is a length in the units of the gradient, so this is the one transform that a rescaling
+    of all losses changes.
+    """
+
+    def __init__(self, max_norm: float) -> None:
+        if not max_norm > 0:
+            raise ValueError(f"max_norm must be positive, got {max_norm}")
+        super().__init__()
+        self.max_norm = max_norm
+
+    def forward(self, gramian: Tensor, losses: Tensor, tasks: Tensor) -> Tensor:
+        return (self.max_norm / gramian.diagonal().sqrt()).clamp(max=1.0)

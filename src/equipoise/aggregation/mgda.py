@@ -1,0 +1,23 @@
+"""MGDA: the common descent direction of least norm.
+
+Sener & Koltun, Multi-Task Learning as Multi-Objective Optimization, NeurIPS 2018, eq. (3); Désidéri,
+Multiple-Gradient Descent Algorithm, Comptes Rendus Mathématique 2012.
+"""
+
+import torch
+from torch import Tensor
+
+from equipoise.aggregation.solvers.min_norm import min_norm
+from equipoise.method import Aggregator
+
+
+class MGDA(Aggregator):
+    """weights = argmin over the simplex of |sum_k weights_k g_k|^2.
+
+    The direction is zero exactly where some convex combination of the gradients is: at a
+    Pareto-stationary point, and so wherever one task's gradient is zero. A short gradient counts for
+    much; put ``UnitNorm`` or ``RunningNorm`` before it where scales differ for no good reason.
+    """
+
+    def forward(self, gramian: Tensor, losses: Tensor, tasks: Tensor) -> Tensor:
+        return torch.from_numpy(min_norm(gramian.numpy()))

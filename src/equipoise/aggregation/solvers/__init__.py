@@ -1,0 +1,1 @@
+"""Pure functions of a gramian in numpy float64: what the aggregators solve."""

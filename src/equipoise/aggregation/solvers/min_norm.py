@@ -1,0 +1,136 @@
+"""The point of least norm in the convex hull of K rows, from their gramian alone.
+
+Wolfe, Finding the Nearest Point in a Polytope, Mathematical Programming 1976: rows enter while one of
+them shortens the point, and leave when their weight reaches zero on the way to the minimiser over the
+affine hull of those that stay.
+"""
+
+from collections.abc import Callable
+
+import numpy as np
+import numpy.typing as npt
+
+Array = npt.NDArray[np.float64]
+Affine = Callable[[npt.NDArray[np.intp]], Array]  # rows [S] -> weights [S] of sum 1, of any sign
+
+
+def min_norm(gramian: Array) -> Array:
+    """The w of the simplex with the least w @ gramian @ w, to the rounding of the gramian.
+
+    Where there are rows that are exactly zero, they share the weight in equal parts.
+
+    Args:
+        gramian: [K, K], float64, positive semidefinite, finite.
+
+    Returns:
+        Weights [K], none negative, of sum 1; unique only if the rows are affinely independent.
+
+    >>> min_norm(np.array([[18.0, -22.0], [-22.0, 38.0]]))  # rows (-4, 1, 1) and (6, 1, 1)
+    array([0.6, 0.4])
+    """
+    norms = np.sqrt(gramian.diagonal())
+    zero = norms == 0
+    if zero.any():
+        return np.asarray(zero / zero.sum())
+    if len(gramian) == 2:
+        return _of_two(gramian / gramian.diagonal().max())
+    cosines = gramian / norms[:, None] / norms
+    norms = norms / norms.max()
+    weights = _active_set(cosines, norms, _affine_by_gramian(cosines, norms))
+    if _entering(cosines, norms, weights) is not None:  # rows so nearly dependent that the gramian hides it
+        weights = _active_set(cosines, norms, _affine_by_rows(cosines, norms))
+    return weights
+
+
+def _of_two(gramian: Array) -> Array:
+    """Sener & Koltun's closed form: w_0 = clip((g_1 - g_0) . g_1 / |g_1 - g_0|^2, 0, 1)."""
+    (a, c), (_, b) = gramian.tolist()
+    first, second = max(b - c, 0.0), max(a - c, 0.0)  # differences of near numbers are exact
+    total = first + second
+    return np.array([first / total, second / total]) if total > 0 else np.array([0.5, 0.5])
+
+
+def _affine_by_gramian(cosines: Array, norms: Array) -> Affine:
+    """Solve G w = constant, sum w = 1: with r = 1 / norms, (cosines + r r^T) u = r and w ~ r u."""
+
+    def affine(rows: npt.NDArray[np.intp]) -> Array:
+        inverse = norms[rows].min() / norms[rows]
+        try:
+            solution = np.linalg.solve(cosines[np.ix_(rows, rows)] + inverse[:, None] * inverse, inverse)
+        except np.linalg.LinAlgError:  # affinely dependent rows
+            return np.full(len(rows), np.nan)
+        total = inverse @ solution  # from 1/2 to 1, but for rounding
+        return np.asarray(inverse * solution / total) if total > 0 else np.full(len(rows), np.nan)
+
+    return affine
+
+
+def _affine_by_rows(cosines: Array, norms: Array) -> Affine:
+    """The same u as the least squares of |A^T u - e_0| for A = [r, rows]: twice the digits, more work."""
+    values, vectors = np.linalg.eigh(cosines)
+    units = vectors * np.sqrt(np.maximum(values, 0.0))
+
+    def affine(rows: npt.NDArray[np.intp]) -> Array:
+        inverse = norms[rows].min() / norms[rows]
+        lifted = np.column_stack([inverse, units[rows]])
+        solution = np.linalg.lstsq(lifted.T, np.eye(lifted.shape[1])[0], rcond=None)[0]
+        return np.asarray(inverse * solution / (inverse @ solution))
+
+    return affine
+
+
+def _entering(cosines: Array, norms: Array, weights: Array) -> int | None:
+    """The row that shortens the point most, or None where every gain is below the gramian's rounding."""
+    scaled = norms * weights
+    slopes = cosines @ scaled
+    gains = (scaled @ slopes - norms * slopes) / (norms + scaled.sum())
+    row = int(gains.argmax())
+    return row if gains[row] > len(norms) * np.finfo(np.float64).eps * scaled.sum() else None
+
+
+def _active_set(cosines: Array, norms: Array, affine: Affine) -> Array:
+    """Wolfe's method; it ends because no set of active rows comes twice."""
+    weights = _start(norms, affine)
+    visited = set()
+    while (row := _entering(cosines, norms, weights)) is not None:
+        active = weights > 0
+        active[row] = True
+        weights = _minimise(weights, active, affine)
+        corral = (weights > 0).tobytes()
+        if corral in visited:  # only rounding brings one back
+            break
+        visited.add(corral)
+    return weights
+
+
+def _start(norms: Array, affine: Affine) -> Array:
+    """An affine minimiser with positive weights: of all rows, less those of negative weight, again and again."""
+    weights = np.zeros_like(norms)
+    rows = np.arange(len(norms))
+    while len(rows):
+        candidate = affine(rows)
+        positive = candidate > 0
+        if positive.all():
+            weights[rows] = candidate
+            return weights
+        rows = rows[positive]
+    weights[norms.argmin()] = 1.0  # the rows are affinely dependent
+    return weights
+
+
+def _minimise(weights: Array, active: npt.NDArray[np.bool_], affine: Affine) -> Array:
+    """Go to the active rows' affine minimiser; a row whose weight reaches zero on the way leaves."""
+    while True:
+        rows = np.flatnonzero(active)
+        here, there = weights[rows], affine(rows)
+        if np.isnan(there).any():
+            return weights
+        falling = there <= 0
+        moved = np.zeros_like(weights)
+        if not falling.any():
+            moved[rows] = there
+            return moved
+        steps = np.where(falling, here / np.where(here > there, here - there, 1.0), np.inf)
+        moved[rows] = np.maximum(here + steps.min() * (there - here), 0.0)
+        moved[rows[steps.argmin()]] = 0.0
+        weights, active = moved, moved > 0

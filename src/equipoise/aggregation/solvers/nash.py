@@ -1,0 +1,68 @@
+"""The Nash bargaining weights of K gradients, by Newton's method on their cosines.
+
+Navon et al., Multi-Task Learning as a Bargaining Game, ICML 2022, claim 3.1, with preferences p. Put
+b = norms * alpha: G alpha = p / alpha becomes C b = p / b, where the strictly convex
+1/2 b^T C b - sum_k p_k log b_k is stationary. It has a minimiser unless a convex combination of the
+gradients is zero.
+"""
+
+import numpy as np
+
+from equipoise.aggregation.solvers.min_norm import Array, min_norm
+
+MOST_STEPS = 50  # a solution that rounding does not hide takes fewer than 25
+
+
+def nash(gramian: Array, preference: Array) -> tuple[Array, bool]:
+    """The positive alpha with gramian @ alpha = preference / alpha, and whether there is one.
+
+    Without one, the tasks cannot all gain, and alpha points to the least norm in the convex hull of the
+    unit gradients. A row that is exactly zero has nothing to gain: the others bargain without it, and it
+    keeps weight 1, which moves no shared parameter and lets a head that still ignores them learn.
+
+    Args:
+        gramian: [K, K], float64, positive semidefinite, finite.
+        preference: [K], positive; the bargaining power of each task.
+
+    Returns:
+        alpha [K], and whether it solves the equations of all K rows.
+
+    >>> nash(np.diag([4.0, 0.25]), np.ones(2))
+    (array([0.5, 2. ]), True)
+    """
+    norms = np.sqrt(gramian.diagonal())
+    moving = norms > 0
+    if not moving.all():
+        alpha = np.ones_like(norms)
+        if moving.any():
+            alpha[moving], _ = nash(gramian[np.ix_(moving, moving)], preference[moving])
+        return alpha, False
+    cosines = gramian / norms[:, None] / norms
+    lowest = min_norm(cosines)
+    if lowest @ cosines @ lowest > len(norms) * np.finfo(np.float64).eps:
+        shares = _bargain(cosines, preference)
+        if np.abs(shares * (cosines @ shares) / preference - 1).max() < 1e-3:
+            return shares / norms, True
+    return lowest / norms, False
+
+
+def _bargain(cosines: Array, preference: Array) -> Array:
+    """Newton's steps, each cut to 1 / (1 + r), where r is the largest relative fall of a share.
+
+    Along such a step the slope of the objective stays negative (the logarithm's curvature has grown at
+    most by the square of 1 + r), so it never overshoots, whatever the preferences, and stays positive.
+    """
+    if len(cosines) == 2 and preference[0] == preference[1]:
+        return np.asarray(np.sqrt(preference / (1 + cosines[0, 1])))
+    shares = np.sqrt(preference)
+    for _ in range(MOST_STEPS):
+        curvature = cosines + np.diag(preference / shares**2)
+        try:
+            step = np.linalg.solve(curvature, preference / shares - cosines @ shares)
+        except np.linalg.LinAlgError:  # shares so large that only the cosines are left: the residual will tell
+            break
+        change = step / shares
+        shares = shares + step / (1 + max(-change.min(), 0.0))
+        if np.abs(change).max() < 1e-8:  # its square is below rounding
+            break
+    return np.asarray(shares)
