@@ -120,7 +120,7 @@ ONE = {"a": torch.zeros(3)}
         (lambda: eq.Task("a", MSE, missing="row"), "missing of task 'a' must be 'rows' or 'loss', got 'row'"),
         (
             lambda: eq.Tasks([eq.Task("a", MSE)]).losses({"A": ONE["a"]}, ONE),
-            "no output 'a' for task 'a'; there are 'A'",
+            "no output 'a' for task 'a'; did you mean 'A'",
         ),
         (lambda: eq.Tasks([eq.Task("a", MSE, target="rating")]).losses(ONE, {"ratings": 1}), "did you mean 'ratings'"),
         (lambda: eq.Tasks([eq.Task("a", MSE)]).losses(ONE), "no target 'a' for task 'a'; there are none"),

@@ -35,6 +35,9 @@ class Method(nn.Module):
 
     user_weight: UserWeight = "scales"
 
+    def __init__(self) -> None:
+        super().__init__()
+
     def bind(self, num_tasks: int) -> None:
         """Allocate buffers and parameters for ``num_tasks`` tasks; called once, by the balancer."""
 
@@ -220,8 +223,8 @@ class CoordinateChain(Chain, CoordinateAggregator):
     def forward(self, jacobian: Tensor, losses: Tensor, tasks: Tensor) -> Tensor:
         *scalings, last = self.steps
         rows = jacobian.double()
-        weights = AggregatorChain(*scalings)(rows @ rows.T, losses.double(), tasks)
-        return cast(Tensor, last(weights.to(jacobian.dtype)[:, None] * jacobian, losses, tasks))
+        weights = AggregatorChain(*scalings)((rows @ rows.T).cpu(), losses.double().cpu(), tasks.cpu())
+        return cast(Tensor, last(weights.to(jacobian)[:, None] * jacobian, losses, tasks))
 
 
 _RANK: list[type[Chain]] = [WeightingChain, AggregatorChain, CoordinateChain]

@@ -2,6 +2,7 @@
 
 import importlib.util
 import inspect
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -86,10 +87,11 @@ def _from_file(name: str) -> Callable[..., Method]:
     path, _, attribute = name.rpartition(":")
     if not Path(path).is_file():
         raise ValueError(f"no file {path!r} for method {name!r}")
-    spec = importlib.util.spec_from_file_location(Path(path).stem, path)
+    spec = importlib.util.spec_from_file_location(f"equipoise_file_{Path(path).stem}", path)
     if spec is None or spec.loader is None:
         raise ValueError(f"file {path!r} is no Python module")
     module = importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = module  # where dataclasses look for it
     spec.loader.exec_module(module)
     made = getattr(module, attribute, None)
     kinds = (Weighting, Aggregator, CoordinateAggregator)

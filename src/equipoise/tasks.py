@@ -145,8 +145,9 @@ class Tasks(nn.Module):
 def nearest(name: str, names: Iterable[str]) -> str:
     """The end of an error message about an unknown name: the likely one, or all there are."""
     names = tuple(names)
-    close = difflib.get_close_matches(name, names, n=1)
-    return f"did you mean {close[0]!r}?" if close else f"there are {', '.join(map(repr, names)) or 'none'}"
+    by_lower = {name.lower(): name for name in names}
+    close = difflib.get_close_matches(name.lower(), by_lower, n=1)
+    return f"did you mean {by_lower[close[0]]!r}?" if close else f"there are {', '.join(map(repr, names)) or 'none'}"
 
 
 def require_unique(names: tuple[str, ...]) -> None:

@@ -1,0 +1,18 @@
+"""The laws that every method must keep, for those of this package and for your own.
+
+>>> from equipoise import MGDA
+>>> from equipoise.testing import check_method
+>>> check_method(MGDA)
+
+One test per law, with pytest::
+
+    @pytest.mark.parametrize("law", laws_of(MyMethod), ids=lambda law: law.__name__)
+    def test_my_method(law):
+        law(MyMethod)
+"""
+
+from equipoise.testing.check import EXCEPTIONS, check_method, exceptions_of, laws_of
+from equipoise.testing.laws import LAWS, Law, Make
+from equipoise.testing.run import NUM_TASKS
+
+__all__ = ["EXCEPTIONS", "LAWS", "NUM_TASKS", "Law", "Make", "check_method", "exceptions_of", "laws_of"]

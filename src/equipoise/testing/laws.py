@@ -1,0 +1,264 @@
+"""The laws, one function each: called with what makes a method, silent or an AssertionError."""
+
+import random
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import wraps
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from equipoise.aggregation import UnitNorm
+from equipoise.method import Aggregator, Chain, CoordinateAggregator, Method, Sum
+from equipoise.testing.network import NAMES, Network
+from equipoise.testing.run import BATCHES, NUM_TASKS, batch, bound, gradient, require_close, require_equal, run, saved
+from equipoise.weighting import Fixed
+
+Make = Callable[[], Method]  # a new, unbound method at each call
+Law = Callable[[Make], None]
+
+_SCALES = (2.0**-66, 2.0**-33, 2.0**17, 2.0**50)  # 1e-20 to 1e15; powers of two, so that scaling rounds nothing
+_ORDER = [3, 0, 4, 1, 2]
+
+
+def _named(law: Law) -> Law:
+    """The law, with its name and the method's in the message of whatever it raises."""
+
+    @wraps(law)
+    def checked(make: Make) -> None:
+        try:
+            law(make)
+        except Exception as error:
+            raise AssertionError(f"{make()!r} breaks the law {law.__name__!r}: {error}") from error
+
+    return checked
+
+
+@_named
+def stays_finite(make: Make) -> None:
+    """Finite rows give a finite gradient, however they lie."""
+    for situation, rows in _situations().items():
+        shown = BATCHES[0].with_rows(rows)
+        for name, step in ((situation, shown), (f"{situation}, one task present", shown.only([2]))):
+            method = bound(make())
+            for _ in range(2):
+                assert gradient(method, step).isfinite().all(), f"gradient is not finite for rows: {name}"
+
+
+@_named
+def is_homogeneous(make: Make) -> None:
+    """All losses times s > 0 give the gradient times s, or the same gradient: one of the two for every s."""
+    plain = run(bound(make()))
+    broken = []
+    for degree in (1, 0):
+        try:
+            for scale in _SCALES:
+                scaled = run(bound(make()), [shown.scaled(scale) for shown in BATCHES])
+                for actual, expected in zip(scaled, plain, strict=True):
+                    require_close(actual / scale**degree, expected, f"degree {degree}, losses times {scale:.0e}")
+            return
+        except AssertionError as error:
+            broken.append(str(error))
+    raise AssertionError("; ".join(broken))
+
+
+@_named
+def ignores_task_order(make: Make) -> None:
+    """Tasks that exchange their roles leave the gradient as it is."""
+    exchanged = run(bound(make()), [shown.in_order(_ORDER) for shown in BATCHES])
+    for actual, expected in zip(exchanged, run(bound(make())), strict=True):
+        require_close(actual, expected, f"tasks in the order {_ORDER}")
+
+
+@_named
+def agrees_with_engine(make: Make) -> None:
+    """A balancer on a network delivers the gradient that the method gives for rows found by plain autograd."""
+    network, alone = Network(make()), bound(make())
+    for seed, incoming in enumerate((1.0, 2.0**-40, 2.0**40)):
+        expected = gradient(alone, network.seen(seed))
+        delivered = network.delivered(network.losses(seed), incoming)
+        require_close(delivered / incoming, expected, f"step {seed}, incoming gradient {incoming:.0e}")
+
+
+@_named
+def leaves_input(make: Make) -> None:
+    """Rows, gramian, losses and tasks are read, not written."""
+    method = bound(make())
+    for shown in BATCHES:
+        matrix = shown.rows.clone() if isinstance(method, CoordinateAggregator) else shown.rows @ shown.rows.T
+        given = [matrix, shown.losses.clone(), shown.tasks.clone()]
+        before = [tensor.clone() for tensor in given]
+        method(*given) if isinstance(method, Aggregator | CoordinateAggregator) else method(*given[1:])
+        require_equal(given, before, "the input after the call")
+
+
+@_named
+def resumes(make: Make) -> None:
+    """A saved state loads into a new method, which goes on bit for bit."""
+    method, resumed = bound(make()), bound(make())
+    run(method)
+    resumed.load_state_dict(saved(method))
+    require_equal(run(resumed), run(method), "gradients after resuming")
+    require_equal(saved(resumed), saved(method), "state after resuming")
+
+
+@_named
+def leaves_absent_task(make: Make) -> None:
+    """A step and an epoch without a task change nothing of its state, and ask nothing of its parameters."""
+    method = make()
+    network = Network(method)
+    for seed in range(2):
+        network.delivered(network.losses(seed))
+        network.balancer.end_epoch()
+    before = saved(method)
+    method.zero_grad()
+    network.delivered(network.losses(2, present=(0, 2, 3)))
+    network.balancer.end_epoch()
+    for name, value in saved(method).items():
+        require_equal(_of_tasks(value, [1, 4]), _of_tasks(before[name], [1, 4]), f"{name} of absent tasks")
+    for name, parameter in method.named_parameters():
+        for part in [] if parameter.grad is None else _of_tasks(parameter.grad, [1, 4]):
+            require_equal(part, torch.zeros_like(part), f"gradient of {name} of absent tasks")
+
+
+@_named
+def passes_non_finite(make: Make) -> None:
+    """A gradient that is not finite reaches ``.grad``, and the backward pass moves no state.
+
+    A loss weighting decides in the forward pass, so its state may have moved by then.
+    """
+    method = make()
+    network = Network(method)
+    for seed in range(2):
+        network.delivered(network.losses(seed))
+    readers = [part for part in method.modules() if isinstance(part, Aggregator | CoordinateAggregator)]
+    before = [saved(part) for part in readers if not isinstance(part, Chain)]
+    losses = network.losses(2)
+    value = losses[NAMES[1]]
+    losses[NAMES[1]] = value + (value - value.detach()).square().sqrt()  # the same value; its gradient is NaN
+    total = network.balancer(losses)
+    forward = saved(method)
+    network.trunk.grad = None
+    total.backward()
+    assert network.trunk.grad is not None, "the gradient did not reach .grad"
+    assert not network.trunk.grad.isfinite().all(), "the gradient in .grad is finite"
+    require_equal(saved(method), forward, "state after the backward pass")
+    after = [saved(part) for part in readers if not isinstance(part, Chain)]
+    require_equal(after, before, "state of the parts that see gradients")
+    assert network.delivered(network.losses(3)).isfinite().all(), "the step after is not finite"
+
+
+@_named
+def chains(make: Make) -> None:
+    """``Sum`` is the unit of ``Chain`` on either side, and a chain of chains is the chain of their steps."""
+    alone = run(bound(make()))
+    for chain in (Chain(make()), Chain(make(), Sum()), Chain(Sum(), make()), Chain(Sum(), Chain(make(), Sum()))):
+        require_equal(run(bound(chain)), alone, "gradients in a chain with Sum")
+    last = Sum() if isinstance(make(), CoordinateAggregator) else UnitNorm()
+    first = Fixed([1.0 + k for k in range(NUM_TASKS)])
+    flat = run(bound(Chain(first, make(), last)))
+    require_equal(run(bound(Chain(Chain(first, make()), last))), flat, "gradients of (Fixed, method), UnitNorm")
+    require_equal(run(bound(Chain(first, Chain(make(), last)))), flat, "gradients of Fixed, (method, UnitNorm)")
+
+
+@_named
+def prints_itself(make: Make) -> None:
+    """``repr`` is the expression that makes the method again."""
+    method = make()
+    names: dict[str, Any] = {type(part).__name__: type(part) for part in method.modules()}
+    again = eval(repr(method), {**names, "Chain": Chain})
+    assert type(again) is type(method), f"{method!r} makes a {type(again).__name__}"
+    require_equal(run(bound(again)), run(bound(method)), "gradients of the method made again")
+
+
+@_named
+def draws_privately(make: Make) -> None:
+    """The global random generators are neither used nor advanced."""
+    runs = []
+    with _global_generators_restored():
+        for seed in (1, 2):
+            torch.default_generator.manual_seed(seed)
+            np.random.seed(seed)
+            random.seed(seed)
+            before = _global_generators()
+            runs.append(run(bound(make())))
+            assert _global_generators() == before, "a global random generator has advanced"
+    require_equal(runs[0], runs[1], "gradients under two global seeds")
+
+
+@_named
+def repeats(make: Make) -> None:
+    """The same state and input give the same gradients, again and again."""
+    method = bound(make())
+    start = saved(method)
+    first = run(method)
+    for _ in range(2):
+        method.load_state_dict(start)
+        require_equal(run(method), first, "gradients from the same state")
+
+
+LAWS: tuple[Law, ...] = (
+    stays_finite,
+    is_homogeneous,
+    ignores_task_order,
+    agrees_with_engine,
+    leaves_input,
+    resumes,
+    leaves_absent_task,
+    passes_non_finite,
+    chains,
+    prints_itself,
+    draws_privately,
+    repeats,
+)
+
+
+def _situations() -> dict[str, Tensor]:
+    """Rows [K, P] that have broken methods before."""
+    rows, other = batch(4).rows, batch(5).rows
+    one_zero = rows.clone()
+    one_zero[1] = 0
+    factors = torch.tensor([1.0, 2.0, 0.5, 3.0, 1.0], dtype=rows.dtype)[:, None]
+    signs = torch.tensor([1.0, -1.0, 1.0, -1.0, -1.0], dtype=rows.dtype)[:, None]
+    unequal = torch.tensor([1e-20, 1e-10, 1.0, 1e7, 1e15], dtype=rows.dtype)[:, None]
+    return {
+        "generic": rows,
+        "all zero": torch.zeros_like(rows),
+        "one zero": one_zero,
+        "parallel": factors * rows[0],
+        "equal": rows[:1].expand_as(rows).contiguous(),
+        "opposite": signs * rows[0],
+        "opposite, unequal": signs * factors * rows[0],
+        "duplicated": rows[[0, 0, 1, 1, 2]],
+        "duplicated but for rounding": rows[[0, 0, 1, 1, 2]] * (1 + 1e-15 * other),
+        "of rank 2": factors * rows[[0, 1, 0, 1, 0]] - other[:, :1] * rows[0],
+        "in balance": rows - rows.mean(dim=0),
+        "tiny": rows * 1e-20,
+        "huge": rows * 1e15,
+        "tiny to huge": unequal * rows,
+        "opposite, tiny to huge": signs * unequal * rows[0],
+    }
+
+
+def _of_tasks(state: Tensor, tasks: list[int]) -> list[Tensor]:
+    """What of a state belongs to the given tasks: its slices along every dimension that counts tasks."""
+    along = [dim for dim, size in enumerate(state.shape) if size == NUM_TASKS]
+    return [state.index_select(dim, torch.tensor(tasks)) for dim in along]
+
+
+def _global_generators() -> list[Any]:
+    kind, keys, *rest = np.random.get_state()
+    return [torch.get_rng_state().tolist(), random.getstate(), kind, list(keys), rest]
+
+
+@contextmanager
+def _global_generators_restored() -> Iterator[None]:
+    states = torch.get_rng_state(), np.random.get_state(), random.getstate()
+    try:
+        yield
+    finally:
+        torch.set_rng_state(states[0])
+        np.random.set_state(states[1])
+        random.setstate(states[2])

@@ -1,0 +1,43 @@
+"""A small network with a trunk and a head per task, for laws that go through a balancer."""
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+from equipoise.balancer import Balancer
+from equipoise.method import Method
+from equipoise.testing.run import NUM_TASKS, Batch
+
+NAMES = tuple(f"task {k}" for k in range(NUM_TASKS))
+
+
+class Network:
+    """tanh(inputs @ trunk) @ head_k, by squared error; drawn from a generator of its own."""
+
+    def __init__(self, method: Method) -> None:
+        generator = torch.Generator().manual_seed(0)
+        self.trunk = torch.randn(4, 3, generator=generator, dtype=torch.float64).requires_grad_()
+        self.heads = [torch.randn(3, generator=generator, dtype=torch.float64).requires_grad_() for _ in NAMES]
+        self.balancer = Balancer(method, [self.trunk, *self.heads], tasks=NAMES)
+
+    def losses(self, seed: int, present: Sequence[int] = range(NUM_TASKS)) -> dict[str, Tensor]:
+        """The losses of a drawn batch, by task name."""
+        generator = torch.Generator().manual_seed(seed)
+        inputs = torch.randn(6, 4, generator=generator, dtype=torch.float64)
+        targets = torch.randn(NUM_TASKS, 6, generator=generator, dtype=torch.float64)
+        features = torch.tanh(inputs @ self.trunk)
+        return {NAMES[k]: (features @ self.heads[k] - targets[k]).square().mean() for k in present}
+
+    def seen(self, seed: int) -> Batch:
+        """The trunk's rows and the losses of a drawn batch, by plain autograd."""
+        losses = list(self.losses(seed).values())
+        rows = [torch.autograd.grad(loss, self.trunk, retain_graph=True)[0].flatten() for loss in losses]
+        return Batch(torch.stack(rows), torch.stack(losses).detach(), torch.arange(NUM_TASKS))
+
+    def delivered(self, losses: dict[str, Tensor], incoming: float = 1.0) -> Tensor:
+        """What the balancer puts into the trunk's ``.grad``."""
+        self.trunk.grad = None
+        (incoming * self.balancer(losses)).backward()
+        assert self.trunk.grad is not None, "delivered no gradient"
+        return self.trunk.grad.flatten()

@@ -1,0 +1,112 @@
+"""A method without a network: batches of rows and losses in, combined gradients out."""
+
+import io
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from equipoise.method import Aggregator, CoordinateAggregator, Method, Weighting, all_tasks, linearise
+
+NUM_TASKS = 5  # a method whose arguments name the tasks one by one must be made for so many
+_WIDTH = 12  # P; more than the tasks, so that random rows are independent
+
+
+@dataclass(frozen=True)
+class Batch:
+    """What a method is shown in one step, in float64."""
+
+    rows: Tensor  # [K, P], the jacobian
+    losses: Tensor  # [K]
+    tasks: Tensor  # [K]
+
+    def scaled(self, factor: float) -> "Batch":
+        """Every loss, and so every gradient, multiplied by a factor."""
+        return Batch(self.rows * factor, self.losses * factor, self.tasks)
+
+    def in_order(self, order: list[int]) -> "Batch":
+        """The tasks with their roles exchanged."""
+        return Batch(self.rows[order], self.losses[order], self.tasks)
+
+    def with_rows(self, rows: Tensor) -> "Batch":
+        """The same losses with other gradients."""
+        return Batch(rows, self.losses, self.tasks)
+
+    def only(self, present: list[int]) -> "Batch":
+        """The tasks that are present."""
+        return Batch(self.rows[present], self.losses[present], self.tasks[present])
+
+
+def batch(seed: int) -> Batch:
+    """Independent rows of unequal length, some in conflict, and positive losses."""
+    generator = torch.Generator().manual_seed(seed)
+    lengths = torch.rand(NUM_TASKS, 1, generator=generator, dtype=torch.float64) + 0.3
+    rows = lengths * torch.randn(NUM_TASKS, _WIDTH, generator=generator, dtype=torch.float64)
+    losses = torch.rand(NUM_TASKS, generator=generator, dtype=torch.float64) + 0.1
+    return Batch(rows, losses, all_tasks(losses))
+
+
+BATCHES = tuple(batch(seed) for seed in (1, 2, 3))
+
+
+def bound(method: Method) -> Method:
+    """The method, told the number of tasks."""
+    method.bind(NUM_TASKS)
+    return method
+
+
+def gradient(method: Method, shown: Batch) -> Tensor:
+    """The combined gradient [P] of one step, of whatever type the method is."""
+    rows, losses, tasks = shown.rows.clone(), shown.losses.clone(), shown.tasks.clone()  # a method may write
+    if isinstance(method, CoordinateAggregator):
+        combined = method(rows, losses, tasks)
+        assert combined.shape == rows.shape[1:], f"gave a gradient of shape {tuple(combined.shape)} for rows [K, P]"
+        return combined
+    if isinstance(method, Weighting):
+        objective, weights = linearise(method, losses, tasks)
+        assert objective.dim() == 0, f"gave an objective of shape {tuple(objective.shape)}, not a scalar"
+    else:
+        assert isinstance(method, Aggregator), "is no Weighting, Aggregator or CoordinateAggregator"
+        weights = method(rows @ rows.T, losses, tasks)
+    assert weights.shape == losses.shape, f"gave weights of shape {tuple(weights.shape)} for {len(losses)} tasks"
+    return weights.detach().double() @ shown.rows
+
+
+def run(method: Method, batches: Iterable[Batch] = BATCHES) -> list[Tensor]:
+    """The gradients of a short training: every batch is a step and an epoch, and parameters move."""
+    gradients = []
+    for shown in batches:
+        gradients.append(gradient(method, shown))
+        with torch.no_grad():
+            for parameter in method.parameters():
+                parameter.add_(0.25)  # in an optimiser's place
+            method.after_step(0.9 * shown.losses, shown.tasks)
+        method.observe(-shown.losses, shown.tasks)
+        method.end_epoch()
+    return gradients
+
+
+def saved(method: Method) -> dict[str, Any]:
+    """The state as a file would give it back."""
+    file = io.BytesIO()
+    torch.save(method.state_dict(), file)
+    file.seek(0)
+    state: dict[str, Any] = torch.load(file)
+    return state
+
+
+def require_equal(actual: Any, expected: Any, what: str) -> None:
+    """Raise unless both are equal to the last bit; NaN equals NaN."""
+    torch.testing.assert_close(actual, expected, rtol=0, atol=0, equal_nan=True, msg=_prefix(what))
+
+
+def require_close(actual: Tensor, expected: Tensor, what: str) -> None:
+    """Raise unless both vectors are equal but for a millionth of the longer one."""
+    limit = 1e-6 * float(torch.maximum(actual.abs().max(), expected.abs().max()))
+    torch.testing.assert_close(actual, expected, rtol=0, atol=limit, msg=_prefix(what))
+
+
+def _prefix(what: str) -> Callable[[str], str]:
+    return lambda found: f"{what}: {found}"

@@ -1,0 +1,207 @@
+import contextlib
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import equipoise as eq
+from equipoise.cli import COMMANDS, main
+from equipoise.lab.studies import Study, make_plan
+from equipoise.lab.training import RunResult
+
+METRICS = {"rating": "rmse", "recommended": "auroc", "department": "accuracy"}
+
+
+@pytest.fixture
+def here(tmp_path, monkeypatch):
+    """An empty working directory."""
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+@pytest.fixture
+def finished(here):
+    """The folder of a study in which everything is done."""
+    folder = here / "equipoise-runs" / "mine"
+    plan = make_plan("reviews", ["sum", "uw"], [0, 1], epochs=2)
+    Study(plan, folder).write()
+    for place, run in enumerate(plan.runs):
+        (folder / "runs" / run.folder_name).mkdir(parents=True)
+        scores = [("test", task, METRICS[task], 0.5 + place / 100) for task in run.tasks]
+        history = [(1, "train", task, "loss", 0.3) for task in run.tasks]
+        result = RunResult(scores, history, 1, 2, 10, 1.0, 0.1, 1.0, 300.0, False, 0, 0)
+        result.write(folder / "runs" / run.folder_name / "result.json")
+    Study(plan, folder).write()
+    return folder
+
+
+def refuse(capsys, *words):
+    """The one line that these words end in."""
+    with pytest.raises(SystemExit) as left:
+        main(words)
+    output = capsys.readouterr()
+    assert left.value.code == 2
+    assert output.out == ""
+    assert output.err.count("\n") == 1
+    assert output.err.startswith("equipoise: ")
+    return output.err
+
+
+@pytest.mark.parametrize(
+    ("words", "expected"),
+    [
+        (["comapre"], "unknown command 'comapre'; the nearest is 'compare'"),
+        (["--versoin"], "unknown option '--versoin'; the nearest is '--version'"),
+        (["demo", "--sedes", "3"], "unknown option '--sedes'; the nearest is '--seeds'"),
+        (["demo", "--epoch=3"], "unknown option '--epoch'; the nearest is '--epochs'"),
+        (["compare", "--metods", "sum"], "unknown option '--metods'; the nearest is '--methods'"),
+        (["methods", "--al"], "unknown option '--al'"),
+        (["demo", "extra"], "unrecognized arguments: extra"),
+        (["compare"], "CASE"),
+        (["compare", "reviws"], "unknown case 'reviws'; the nearest is 'reviews'"),
+        (["compare", "reviews", "--methods", "sum,nash"], "'nash-mtl'"),
+        (["compare", "reviews", "--methods", "sum,,uw"], "got 'sum,,uw'"),
+        (["compare", "reviews", "--methods", "nowhere.py:Mine"], "nowhere.py"),
+        (["compare", "reviews", "--methods", "fixed"], "'fixed'"),
+        (["demo", "--methods", "single-task"], "part of every study"),
+        (["demo", "--seeds", "0"], "argument --seeds: a number of at least 1, or a list like 0,3,7; got '0'"),
+        (["demo", "--seeds", "-1"], "got '-1'"),
+        (["demo", "--seeds", "1,x"], "got '1,x'"),
+        (["demo", "--seeds", "1,1"], "seed 1 is named twice"),
+        (["demo", "--epochs", "-1"], "argument --epochs: a whole number of at least 1, got '-1'"),
+        (["demo", "--epochs", "2.5"], "got '2.5'"),
+        (["demo", "--jobs", "x"], "argument --jobs: a whole number of at least 1, got 'x'"),
+        (["demo", "--jobs"], "--jobs"),
+        (["report", "nowhere"], "'nowhere' is not the folder of a study; equipoise demo makes one"),
+    ],
+)
+def test_wrong_use_is_one_line_that_names_the_nearest(here, capsys, words, expected):
+    assert expected in refuse(capsys, *words)
+
+
+def test_an_unknown_folder_names_the_nearest_study(finished, capsys):
+    nearest = str(Path("equipoise-runs") / "mine")
+    assert f"the nearest is {nearest!r}" in refuse(capsys, "report", "equipoise-runs/mien")
+
+
+def test_a_folder_of_another_study_is_refused(finished, capsys):
+    line = refuse(capsys, "compare", "reviews", "--epochs", "3", "--out", str(finished))
+    assert "settings.epochs is 2, now 3" in line
+
+
+def test_a_folder_of_something_else_is_refused(here, capsys):
+    (here / "thesis.txt").write_text("mine")
+    assert "something else than a study" in refuse(capsys, "demo", "--out", str(here))
+
+
+@pytest.mark.parametrize(
+    ("words", "methods", "seeds", "epochs"),
+    [
+        (["demo"], ("sum", "uw", "dwa", "pcgrad", "mgda", "nash-mtl"), (0, 1, 2), 5),
+        (["compare", "reviews"], ("sum", "uw", "dwa", "pcgrad", "mgda", "nash-mtl"), (0, 1, 2, 3, 4), None),
+        (["compare", "reviews", "--methods", "sum, uw", "--seeds", "2"], ("sum", "uw"), (0, 1), None),
+        (["demo", "--seeds=0,3,7", "--epochs=1", "--methods=mgda"], ("mgda",), (0, 3, 7), 1),
+        (["demo", "--seeds", "5,", "--methods", "mgda"], ("mgda",), (5,), 5),
+    ],
+)
+def test_what_the_options_mean(capsys, monkeypatch, words, methods, seeds, epochs):
+    asked = []
+
+    def note(*arguments, **named):
+        asked.append((arguments, named))
+        raise ValueError("enough")
+
+    monkeypatch.setattr("equipoise.lab.studies.make_plan", note)
+    assert "enough" in refuse(capsys, *words)
+    assert asked == [(("reviews", methods, seeds), {"epochs": epochs})]
+
+
+def test_a_finished_study_says_so_and_shows_its_table_again(finished, capsys):
+    (finished / "report.html").write_text("as it was")
+    words = ["compare", "reviews", "--methods=sum,uw", "--seeds=2", "--epochs=2", f"--out={finished}"]
+    assert main(words) == 0
+    output = capsys.readouterr().out
+    assert output.startswith(f"Complete: all 10 runs are finished in {finished}")
+    assert "rating: rmse, lower is better" in output
+    assert "Over 2 seeds" in output
+    assert output.endswith(f"Report: {finished / 'report.html'}\n")
+    assert (finished / "report.html").read_text() == "as it was"
+
+
+def test_ctrl_c_says_what_is_kept(finished, capsys, monkeypatch):
+    def interrupt(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("equipoise.lab.studies.Watch.show", interrupt)
+    words = ["compare", "reviews", "--methods=sum,uw", "--seeds=3", "--epochs=2", f"--out={finished}"]
+    assert main(words) == 130
+    last = capsys.readouterr().out.splitlines()[-1]
+    assert last == f"Stopped: 10 of 15 runs are finished and kept in {finished}; the same command goes on."
+
+
+def test_a_failed_run_is_named_and_the_status_is_1(finished, capsys, monkeypatch):
+    from equipoise.lab.studies import Event
+
+    def fail(work, items, jobs):
+        for item in items:
+            yield Event("started", item)
+            yield Event("failed", item, ("ValueError: no luck", "trace"))
+
+    monkeypatch.setattr("equipoise.lab.studies.study.run_jobs", fail)
+    (finished / "runs" / "uw-all-seed1" / "result.json").unlink()
+    monkeypatch.setattr("equipoise.lab.reports.write_report", lambda folder: folder / "report.html")
+    words = ["compare", "reviews", "--methods=sum,uw", "--seeds=2", "--epochs=2", f"--out={finished}"]
+    assert main(words) == 1
+    output = capsys.readouterr()
+    assert output.err == "equipoise: uw, seed 1 failed: ValueError: no luck\n"
+    assert "uw on rating: no finished run for seed 1." in output.out
+
+
+def test_the_shelf_lists_every_method_in_80_columns(capsys, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "80")
+    assert main(["methods"]) == 0
+    output = capsys.readouterr().out
+    for row in eq.methods():
+        assert f"{row.name}  ({row.cls.__name__})" in output.splitlines()
+        assert row.paper in output
+    assert "temperature=2.0" in output
+    assert max(map(len, output.splitlines())) <= 80
+
+
+@pytest.mark.parametrize("words", [[], ["--help"], *([name, "--help"] for name in COMMANDS)])
+def test_help_reads_well_in_80_columns(capsys, monkeypatch, words):
+    monkeypatch.setenv("COLUMNS", "200")
+    with contextlib.suppress(SystemExit):  # argparse's own --help
+        assert main(words) == 0
+    output = capsys.readouterr().out
+    assert len(output.splitlines()) > 2
+    assert max(map(len, output.splitlines())) <= 80
+
+
+def test_bare_equipoise_names_every_command(capsys):
+    assert main([]) == 0
+    output = capsys.readouterr().out
+    assert all(f"equipoise {name}" in output for name in COMMANDS)
+
+
+def test_version(capsys):
+    assert main(["--version"]) == 0
+    assert capsys.readouterr().out == f"equipoise {eq.__version__}\n"
+
+
+def test_without_the_workbench_one_line_says_how_to_install_it():
+    code = (
+        "import sys; sys.modules.update(dict.fromkeys(['rich', 'scipy', 'accelerate'])); "
+        "from equipoise.cli import main; assert main(['methods']) == 0; main(['demo'])"
+    )
+    ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert ended.returncode == 2
+    assert ended.stderr.count("\n") == 1
+    assert 'pip install "equipoise[lab]"' in ended.stderr
+
+
+def test_the_package_runs_as_a_module():
+    ended = subprocess.run([sys.executable, "-m", "equipoise", "dmeo"], capture_output=True, text=True)
+    assert (ended.returncode, ended.stdout) == (2, "")
+    assert ended.stderr == "equipoise: unknown command 'dmeo'; the nearest is 'demo'\n"

@@ -1,0 +1,120 @@
+import inspect
+
+import pytest
+
+import equipoise as eq
+from equipoise.method import Method
+
+NEEDED = {"fixed": {"weights": [1.0, 2.0]}, "clip": {"max_norm": 1.0}}
+
+
+def test_every_method_of_the_package_is_on_the_shelf_once():
+    shelf = [row.cls for row in eq.methods()]
+    abstract = {eq.Method, eq.Weighting, eq.Aggregator, eq.CoordinateAggregator, eq.Chain}
+    public = [value for value in vars(eq).values() if isinstance(value, type) and issubclass(value, Method)]
+    assert sorted(cls.__name__ for cls in shelf) == sorted(cls.__name__ for cls in set(public) - abstract)
+    assert len({row.name for row in eq.methods()}) == len(shelf)
+
+
+@pytest.mark.parametrize("row", eq.methods(), ids=lambda row: row.name)
+def test_a_row_tells_what_its_class_is(row):
+    assert row.name == row.name.lower().replace("_", "-")
+    assert row.paper
+    assert row.needs
+    assert row.user_weight == row.cls.user_weight
+    assert row.cost == ("1 backward" if issubclass(row.cls, eq.Weighting) else "K backwards")
+    assert ("gramian" in row.needs) == issubclass(row.cls, eq.Aggregator)
+    made = eq.method(row.name, **NEEDED.get(row.name, {}))
+    assert type(made) is row.cls
+    required = {name for name, default in row.arguments.items() if default is inspect.Parameter.empty}
+    assert required == set(NEEDED.get(row.name, {}))
+    for name, default in row.arguments.items():
+        assert getattr(made, name) == NEEDED.get(row.name, {}).get(name, default)
+
+
+def test_rows_of_the_methods_by_hand():
+    rows = {row.name: row for row in eq.methods()}
+    assert rows["uw"].arguments == {"form": "regression", "initial": 0.0}
+    assert rows["sum"].arguments == {}
+    assert "optimiser" in rows["uw"].needs
+    assert "end_epoch" in rows["dwa"].needs
+    assert {name for name, row in rows.items() if row.user_weight == "ignored"} == {"uw", "unit-norm", "running-norm"}
+    assert {name for name, row in rows.items() if row.user_weight == "preference"} == {"nash-mtl"}
+
+
+def test_the_table_cannot_be_changed_by_its_reader():
+    eq.methods().clear()
+    assert eq.methods()
+
+
+def test_a_method_by_its_name_takes_arguments():
+    assert repr(eq.method("dwa", temperature=1.0)) == "DWA(temperature=1.0)"
+    assert repr(eq.method("nash-mtl", preference=[1.0, 2.0])) == "NashMTL(preference=(1.0, 2.0))"
+
+
+@pytest.mark.parametrize(
+    ("wrong", "right"), [("nash", "nash-mtl"), ("mdga", "mgda"), ("PCGrad", "pcgrad"), ("NashMTL", "nash-mtl")]
+)
+def test_an_unknown_name_names_the_nearest(wrong, right):
+    with pytest.raises(ValueError, match=f"no method '{wrong}'; did you mean '{right}'"):
+        eq.method(wrong)
+
+
+def test_a_name_that_is_near_to_none_lists_all():
+    with pytest.raises(ValueError, match=r"no method 'zzzz'; there are 'sum', 'fixed', .*'running-norm'"):
+        eq.method("zzzz")
+
+
+@pytest.mark.parametrize(
+    ("name", "arguments", "message"),
+    [
+        ("dwa", {"temprature": 1.0}, r"method 'dwa': got an unexpected keyword argument 'temprature'; it takes \(temp"),
+        ("fixed", {}, r"method 'fixed': missing a required argument: 'weights'; it takes \(weights"),
+        ("sum", {"weights": 1}, "method 'sum': got an unexpected keyword argument 'weights'"),
+        ("mgda", {"seed": 1}, r"method 'mgda': got an unexpected keyword argument 'seed'; it takes \(\)"),
+        ("dwa", {"temperature": -1.0}, "temperature must be positive, got -1.0"),
+    ],
+)
+def test_arguments_that_do_not_fit(name, arguments, message):
+    with pytest.raises(ValueError, match=message):
+        eq.method(name, **arguments)
+
+
+@pytest.fixture
+def own(tmp_path):
+    path = tmp_path / "own.py"
+    path.write_text(
+        "import equipoise as eq\n"
+        "class Half(eq.Weighting):\n"
+        "    def __init__(self, factor=0.5):\n"
+        "        super().__init__()\n"
+        "        self.factor = factor\n"
+        "    def forward(self, losses, tasks):\n"
+        "        return self.factor * losses.sum()\n"
+        "class Plain:\n"
+        "    pass\n"
+        "number = 3\n"
+    )
+    return path
+
+
+def test_a_method_of_the_users_own_file(own):
+    method = eq.method(f"{own}:Half", factor=0.25)
+    assert isinstance(method, eq.Weighting)
+    assert repr(method) == "Half(factor=0.25)"
+
+
+@pytest.mark.parametrize("attribute", ["number", "Plain", "Hlaf"])
+def test_a_file_without_that_method(own, attribute):
+    with pytest.raises(ValueError, match=f"'{attribute}' of .*own.py' must be a Weighting, an Aggregator or a Coord"):
+        eq.method(f"{own}:{attribute}")
+
+
+def test_a_file_that_is_not_there(tmp_path):
+    with pytest.raises(ValueError, match=r"no file '.*none\.py' for method '.*none\.py:Half'"):
+        eq.method(f"{tmp_path}/none.py:Half")
+
+
+def test_arguments_that_do_not_fit_the_users_method(own):
+    with pytest.raises(ValueError, match=r"unexpected keyword argument 'fcator'; it takes \(factor=0.5\)"):
+        eq.method(f"{own}:Half", fcator=1.0)
