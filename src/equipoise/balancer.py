@@ -154,7 +154,7 @@ class Balancer(nn.Module):
         """Give the method its size, its device and the users' weights."""
         self.method.bind(len(self.names))
         self.method.to(self._device())
-        self._unmoved = {name: p._version for name, p in self.method.named_parameters()}
+        self._initial = {name: p.detach().clone() for name, p in self.method.named_parameters()}
         weights = list(self._user_weights.values())
         if set(weights) != {1.0}:
             self.method.prefer(torch.tensor(weights, dtype=torch.float64))
@@ -309,7 +309,7 @@ class Balancer(nn.Module):
         self.record = Record(self._steps, step.names, raw, step.total, weights, gramian, route, skipped, unsolved)
         if self._steps == _PATIENCE:
             for name, parameter in self.method.named_parameters():
-                if parameter.requires_grad and parameter._version == self._unmoved.get(name):
+                if parameter.requires_grad and torch.equal(parameter, self._initial[name].to(parameter)):
                     warnings.warn(
                         f"parameter {name!r} of {self.method} has not moved in {_PATIENCE} steps: add "
                         "balancer.parameters() to the optimiser",

@@ -1,0 +1,63 @@
+"""What a case is: data, a model and tasks, and how well each can be done."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from torch import Tensor, nn
+from torch.utils.data import Dataset
+
+from equipoise.tasks import Tasks
+
+
+@dataclass(frozen=True)
+class Metric:
+    """How good a task's outputs are.
+
+    Args:
+        name: Unique within the task.
+        higher_is_better: Whether larger values are better.
+        perfect: The best value there is.
+        trivial: The value on the validation split of a constant predictor fitted on the training split.
+        compute: ``(outputs, targets) -> value`` on a whole split, samples without a label removed.
+    """
+
+    name: str
+    higher_is_better: bool
+    perfect: float
+    trivial: float
+    compute: Callable[[Tensor, Tensor], float]
+
+
+@dataclass(frozen=True)
+class Case:
+    """A multi-task problem on real data.
+
+    Args:
+        name: As the command line calls it.
+        title: One line for people.
+        tasks: All of the case's tasks.
+        splits: The datasets "train", "validation" and "test".
+        collate: A list of samples -> (inputs, targets by task name).
+        make_model: Task names -> network with heads for these only: inputs -> outputs by task name. Draws
+            from torch's generator, and the same numbers for the encoder whatever the names.
+        metrics: By task name; the first is the primary one.
+        batch_size: A sensible default, as are ``learning_rate``, ``weight_decay`` and ``epochs``.
+        learning_rate: For AdamW.
+        weight_decay: For AdamW.
+        epochs: Enough for the validation metrics to pass their best.
+        data_hash: SHA-256 of the data file, in hexadecimal.
+    """
+
+    name: str
+    title: str
+    tasks: Tasks
+    splits: Mapping[str, Dataset[Any]]
+    collate: Callable[[list[Any]], tuple[Any, dict[str, Tensor]]]
+    make_model: Callable[[Sequence[str]], nn.Module]
+    metrics: Mapping[str, tuple[Metric, ...]]
+    batch_size: int
+    learning_rate: float
+    weight_decay: float
+    epochs: int
+    data_hash: str

@@ -1,0 +1,111 @@
+"""Clothing reviews: from the text to the rating, the recommendation and the department."""
+
+import hashlib
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+from torch.utils.data import Dataset
+
+from equipoise.lab.cases.case import Case
+from equipoise.lab.cases.metrics import accuracy, auroc, rmse
+from equipoise.lab.data.reviews import DEPARTMENTS, Review, embedded_reviews, read_reviews
+from equipoise.lab.data.split import SPLITS, split_of
+from equipoise.lab.data.text import encode, join_bags, ngrams, vocabulary, words
+from equipoise.lab.models.heads import SharedEncoder, scalar_head
+from equipoise.lab.models.text import BagOfEmbeddings
+from equipoise.tasks import Task, Tasks
+
+MISSING = -100  # nn.CrossEntropyLoss ignores this label
+_VOCABULARY_SIZE, _WIDTH, _HIDDEN, _DROPOUT = 8000, 48, 64, 0.2
+
+Sample = tuple[Tensor, dict[str, Tensor]]
+
+
+class ReviewDataset(Dataset[Sample]):
+    """Reviews as bags of numbers [L], and targets [N] by task name.
+
+    rating: 1 to 5, float. recommended: 0 or 1, float. department: 0 to 5, or -100 where missing, int64.
+    """
+
+    def __init__(self, bags: Sequence[Tensor], reviews: Sequence[Review]) -> None:
+        self.bags = bags
+        departments = [MISSING if r.department is None else DEPARTMENTS.index(r.department) for r in reviews]
+        self.targets = {
+            "rating": torch.tensor([float(r.rating) for r in reviews]),
+            "recommended": torch.tensor([float(r.recommended) for r in reviews]),
+            "department": torch.tensor(departments, dtype=torch.int64),
+        }
+
+    def __len__(self) -> int:
+        return len(self.bags)
+
+    def __getitem__(self, index: int) -> Sample:
+        return self.bags[index], {name: values[index] for name, values in self.targets.items()}
+
+
+def collate(samples: list[Sample]) -> tuple[tuple[Tensor, Tensor], dict[str, Tensor]]:
+    """One batch: the bags as ``nn.EmbeddingBag`` takes them, the targets stacked."""
+    bags, targets = zip(*samples, strict=True)
+    return join_bags(bags), {name: torch.stack([target[name] for target in targets]) for name in targets[0]}
+
+
+def split_reviews(reviews: Sequence[Review]) -> dict[str, list[Review]]:
+    """Reviews by split; two with the same words, however written, are in the same one."""
+    by_split: dict[str, list[Review]] = {split: [] for split in SPLITS}
+    for review in reviews:
+        by_split[split_of(" ".join(words(review.text)))].append(review)
+    return by_split
+
+
+def reviews(compressed: bytes | None = None) -> Case:
+    """The case on a gzip-compressed csv file of reviews, by default the one in the package."""
+    compressed = embedded_reviews() if compressed is None else compressed
+    by_split = split_reviews(read_reviews(compressed))
+    documents = {
+        split: [ngrams(review.title) + ngrams(review.text) for review in part] for split, part in by_split.items()
+    }
+    numbers = vocabulary(documents["train"], _VOCABULARY_SIZE)
+    splits = {
+        split: ReviewDataset([encode(document, numbers) for document in documents[split]], by_split[split])
+        for split in SPLITS
+    }
+    train, validation = splits["train"].targets, splits["validation"].targets
+    known = {split: splits[split].targets["department"] for split in ("train", "validation")}
+    known = {split: labels[labels != MISSING] for split, labels in known.items()}
+    mean_rating = train["rating"].mean().item()
+
+    def make_model(task_names: Sequence[str]) -> nn.Module:
+        encoder = BagOfEmbeddings(len(numbers), _WIDTH, _HIDDEN, _DROPOUT)
+        heads = {
+            # without it, learning the mean floods the encoder, and the department is not learnt at all
+            "rating": scalar_head(_HIDDEN, offset=mean_rating),
+            "recommended": scalar_head(_HIDDEN),
+            "department": nn.Linear(_HIDDEN, len(DEPARTMENTS)),
+        }
+        return SharedEncoder(encoder, {name: heads[name] for name in task_names})
+
+    return Case(
+        name="reviews",
+        title="Clothing reviews: rating, recommendation and department from the text",
+        tasks=Tasks(
+            [
+                Task("rating", nn.MSELoss()),
+                Task("recommended", nn.BCEWithLogitsLoss()),
+                Task("department", nn.CrossEntropyLoss(ignore_index=MISSING)),
+            ]
+        ),
+        splits=splits,
+        collate=collate,
+        make_model=make_model,
+        metrics={
+            "rating": (rmse(train["rating"], validation["rating"]),),
+            "recommended": (auroc(),),
+            "department": (accuracy(known["train"], known["validation"], len(DEPARTMENTS)),),
+        },
+        batch_size=64,
+        learning_rate=5e-3,
+        weight_decay=0.01,
+        epochs=8,
+        data_hash=hashlib.sha256(compressed).hexdigest(),
+    )

@@ -1,0 +1,1 @@
+"""Real data: reading it, splitting it, and turning text into numbers."""

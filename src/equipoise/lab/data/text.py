@@ -1,0 +1,48 @@
+"""Text as bags of n-grams: words and pairs of neighbouring words."""
+
+import re
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import pairwise
+
+import torch
+from torch import Tensor
+
+_WORD = re.compile(r"[a-z0-9]+(?:'[a-z]+)?")
+
+
+def words(text: str) -> list[str]:
+    """The words of a text, in lower case.
+
+    >>> words("Didn't fit: size 8!")
+    ["didn't", 'fit', 'size', '8']
+    """
+    return _WORD.findall(text.lower())
+
+
+def ngrams(text: str) -> list[str]:
+    """The words of a text, then its pairs of neighbouring words.
+
+    >>> ngrams("not too small")
+    ['not', 'too', 'small', 'not too', 'too small']
+    """
+    single = words(text)
+    return single + [f"{first} {second}" for first, second in pairwise(single)]
+
+
+def vocabulary(documents: Iterable[Sequence[str]], size: int) -> dict[str, int]:
+    """Numbers 0 … size-1 for the most frequent n-grams; among equals the alphabet decides."""
+    counts = Counter(ngram for document in documents for ngram in document)
+    ranked = sorted(counts, key=lambda ngram: (-counts[ngram], ngram))
+    return {ngram: number for number, ngram in enumerate(ranked[:size])}
+
+
+def encode(document: Sequence[str], numbers: Mapping[str, int]) -> Tensor:
+    """The numbers [L] of a document's n-grams, int64; what is not in the vocabulary is left out."""
+    return torch.tensor([numbers[ngram] for ngram in document if ngram in numbers], dtype=torch.int64)
+
+
+def join_bags(bags: Sequence[Tensor]) -> tuple[Tensor, Tensor]:
+    """Bags [L_i] end to end [sum L_i], and where each begins [N]: what ``nn.EmbeddingBag`` takes."""
+    lengths = torch.tensor([0, *map(len, bags[:-1])])
+    return torch.cat(list(bags)), lengths.cumsum(0)

@@ -1,0 +1,1 @@
+"""Networks for several tasks: encoders, and heads upon them."""

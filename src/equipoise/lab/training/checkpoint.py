@@ -1,0 +1,64 @@
+"""The state of a run after an epoch: enough to go on as if nothing had happened."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from equipoise.lab.training.files import replace_file
+from equipoise.lab.training.generators import generator_state, restore_generators
+from equipoise.lab.training.result import Moment
+
+
+@dataclass
+class Progress:
+    """What the loop remembers from one epoch to the next."""
+
+    history: list[Moment] = field(default_factory=list)
+    skills: list[float] = field(default_factory=list)  # one per epoch
+    best_weights: dict[str, Tensor] = field(default_factory=dict)
+    step_seconds: list[float] = field(default_factory=list)
+    seconds: float = 0.0
+    skipped_steps: int = 0
+    unsolved_steps: int = 0
+
+    @property
+    def epoch(self) -> int:
+        """Epochs done."""
+        return len(self.skills)
+
+
+def save_checkpoint(path: Path, run: str, progress: Progress, parts: Mapping[str, Any]) -> None:
+    """Write progress, the state of each part and of the generators, whole or not at all."""
+    state = {
+        "run": run,
+        "progress": vars(progress),
+        "parts": {name: part.state_dict() for name, part in parts.items()},
+        "generators": generator_state(),
+    }
+    replace_file(path, lambda file: torch.save(state, file))
+
+
+def load_checkpoint(path: Path, run: str, parts: Mapping[str, Any]) -> Progress:
+    """Put every part and the generators into the state that was saved.
+
+    Raises:
+        ValueError: If the checkpoint is of another run.
+    """
+    state = torch.load(path, map_location="cpu", weights_only=True)
+    require_same_run(path, state["run"], run)
+    for name, part in parts.items():
+        part.load_state_dict(state["parts"][name])
+    restore_generators(state["generators"])
+    return Progress(**state["progress"])
+
+
+def require_same_run(path: Path, found: str, run: str) -> None:
+    """Raise if a file in the folder belongs to another run."""
+    if found != run:
+        raise ValueError(
+            f"{path} is of another run: choose another folder or delete it.\n  there: {found}\n  now:   {run}"
+        )

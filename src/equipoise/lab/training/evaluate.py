@@ -1,0 +1,50 @@
+"""A network's losses and metrics on a whole split."""
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from equipoise.lab.training.problem import Metric
+from equipoise.tasks import Task, Tasks
+
+Batch = tuple[Any, dict[str, Tensor]]
+
+
+@torch.no_grad()
+def evaluate(
+    model: nn.Module, tasks: Tasks, metrics: Mapping[str, Sequence[Metric]], batches: Iterable[Batch]
+) -> dict[str, dict[str, float]]:
+    """Metrics, then "loss", by task, on the outputs of all batches together; leaves the model in train mode.
+
+    Raises:
+        ValueError: If a task has no label in the split.
+    """
+    model.eval()
+    pairs = [(model(inputs), targets) for inputs, targets in batches]
+    model.train()
+    outputs = {name: torch.cat([out[name] for out, _ in pairs]) for name in tasks.names}
+    targets = {name: torch.cat([target[name] for _, target in pairs]) for name in pairs[0][1]}
+    losses = tasks.losses(outputs, targets)
+    values: dict[str, dict[str, float]] = {}
+    for task in tasks:
+        if task.name not in losses:
+            raise ValueError(f"no label of task {task.name!r} in the split that is evaluated: make it larger")
+        output, target = _labelled(task, outputs[task.name], targets[str(task.target)])
+        diverged = bool(output.isnan().any())  # a ranking or a largest logit would hide it
+        values[task.name] = {
+            metric.name: math.nan if diverged else metric.compute(output, target) for metric in metrics[task.name]
+        }
+        values[task.name]["loss"] = losses[task.name].item()
+    return values
+
+
+def _labelled(task: Task, output: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:
+    """Output and target of the samples that have a label."""
+    missing = target.isnan() if target.is_floating_point() else target == getattr(task.loss, "ignore_index", None)
+    if isinstance(missing, bool):  # an integer target of a loss that ignores none
+        return output, target
+    kept = ~missing.reshape(len(target), -1).all(dim=1)
+    return output[kept], target[kept]

@@ -1,0 +1,61 @@
+"""What the loop needs to know of a case: nothing else of it is touched."""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Protocol
+
+from torch import Tensor, nn
+from torch.utils.data import Dataset
+
+from equipoise.tasks import Tasks
+
+
+class Metric(Protocol):
+    """How good a task's outputs are."""
+
+    @property
+    def name(self) -> str:
+        """Unique within the task."""
+
+    @property
+    def perfect(self) -> float:
+        """The best value there is."""
+
+    @property
+    def trivial(self) -> float:
+        """The value of a constant predictor."""
+
+    @property
+    def compute(self) -> Callable[[Tensor, Tensor], float]:
+        """``(outputs, targets) -> value`` on a whole split, samples without a label removed."""
+
+
+class Problem(Protocol):
+    """Data, a network and tasks."""
+
+    @property
+    def name(self) -> str:
+        """What it is called."""
+
+    @property
+    def data_hash(self) -> str:
+        """Tells one version of the data from another."""
+
+    @property
+    def tasks(self) -> Tasks:
+        """All tasks."""
+
+    @property
+    def splits(self) -> Mapping[str, Dataset[Any]]:
+        """The datasets "train", "validation" and "test"."""
+
+    @property
+    def collate(self) -> Callable[[list[Any]], tuple[Any, dict[str, Tensor]]]:
+        """A list of samples -> (inputs, targets by task name)."""
+
+    @property
+    def make_model(self) -> Callable[[Sequence[str]], nn.Module]:
+        """Task names -> network: inputs -> outputs by task name."""
+
+    @property
+    def metrics(self) -> Mapping[str, tuple[Metric, ...]]:
+        """By task name, the primary one first."""

@@ -1,0 +1,60 @@
+"""What a run leaves behind."""
+
+import json
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from equipoise.lab.training.files import replace_file
+
+Score = tuple[str, str, str, float]  # split, task, metric, value
+Moment = tuple[int, str, str, str, float]  # epoch, split, task, quantity, value
+
+
+@dataclass(frozen=True)
+class RunResult:
+    """The outcome of one network's training.
+
+    Args:
+        scores: On "validation" and "test" with the weights of the best epoch: every metric, and the loss.
+        history: Per epoch, counted from 1. On "train" by task: loss (a mean over the epoch, the network
+            still moving), weight and gradient_norm; cosine with task "a|b". On "validation" by task: loss
+            and metrics; skill with task "all".
+        best_epoch: The epoch whose weights were kept.
+        epochs: Epochs trained.
+        steps: Batches seen.
+        seconds: Time spent, interruptions left out.
+        seconds_per_step: Median time from a batch in memory to the optimiser's step done.
+        backwards_per_step: Median of the backward passes through shared parameters in a step.
+        peak_memory_mb: Largest memory in 10^6 bytes: on a GPU what torch held, else the resident memory of
+            the process since it began; NaN where the system does not tell (Windows).
+        stopped_early: Whether patience ran out before the epochs did.
+        skipped_steps: Steps not taken because the gradient was not finite.
+        unsolved_steps: Steps in which the method's equations had no solution.
+        run: What this is the result of, in one line.
+    """
+
+    scores: list[Score]
+    history: list[Moment]
+    best_epoch: int
+    epochs: int
+    steps: int
+    seconds: float
+    seconds_per_step: float
+    backwards_per_step: float
+    peak_memory_mb: float
+    stopped_early: bool
+    skipped_steps: int
+    unsolved_steps: int
+    run: str = ""
+
+    def write(self, path: Path) -> None:
+        """Write the result as JSON, whole or not at all."""
+        replace_file(path, lambda file: file.write(json.dumps(asdict(self), indent=1).encode("utf-8")))
+
+    @classmethod
+    def read(cls, path: Path) -> "RunResult":
+        """The result that ``write`` wrote."""
+        fields = json.loads(path.read_text(encoding="utf-8"))
+        for rows in ("scores", "history"):
+            fields[rows] = [tuple(row) for row in fields[rows]]
+        return cls(**fields)

@@ -1,0 +1,133 @@
+import gzip
+import hashlib
+import math
+
+import pytest
+import torch
+from torch.testing import assert_close
+from torch.utils.data import DataLoader
+
+from equipoise.lab.cases import CASES, reviews
+from equipoise.lab.cases.reviews import collate, split_reviews
+from equipoise.lab.data.reviews import Review, embedded_reviews, read_reviews
+from equipoise.lab.data.split import split_of
+from equipoise.lab.data.text import words
+
+HEADER = "Title,Review Text,Age,Rating,Recommended IND,Department Name\n"
+
+
+@pytest.fixture(scope="module")
+def case():
+    return CASES["reviews"]()
+
+
+def small_case(rows):
+    return reviews(gzip.compress((HEADER + "".join(f"{row}\n" for row in rows)).encode()))
+
+
+def batch_of(case, split):
+    return next(iter(DataLoader(case.splits[split], len(case.splits[split]), collate_fn=case.collate)))
+
+
+def test_no_text_is_in_two_splits_and_none_is_lost():
+    by_split = split_reviews(read_reviews(embedded_reviews()))
+    texts = {split: {" ".join(words(review.text)) for review in part} for split, part in by_split.items()}
+    assert not texts["train"] & texts["validation"]
+    assert not texts["train"] & texts["test"]
+    assert not texts["validation"] & texts["test"]
+    assert sum(map(len, by_split.values())) == 6000
+    assert [len(by_split[split]) for split in ("train", "validation", "test")] == [4119, 899, 982]
+
+
+def test_the_same_words_share_a_split_whatever_their_title_case_and_order_in_the_file():
+    one = Review("Great", "So soft, and warm!", 30, 5, True, "Tops")
+    other = Review("", "so soft and warm", 55, 1, False, None)
+    rest = [Review("", f"review number {i}", 30, 3, True, "Tops") for i in range(50)]
+    split = split_of("so soft and warm")
+    assert {one, other} <= set(split_reviews([one, *rest, other])[split])
+    assert {one, other} <= set(split_reviews([other, *rest, one])[split])
+
+
+def test_vocabulary_is_chosen_from_the_training_split():
+    # by sha256 "a" is in validation, "b" and "c" in train
+    case = small_case([",b,30,5,1,Tops", ",c,30,1,0,Dresses", "b,a,30,3,1,Tops"])
+    (numbers, _), _ = batch_of(case, "validation")
+    assert len(numbers) == 1  # the title's "b" is known, the text's "a" is not
+    (numbers, _), _ = batch_of(case, "train")
+    assert sorted(numbers.tolist()) == [0, 1]
+
+
+def test_targets_are_those_of_the_file(case):
+    by_split = split_reviews(read_reviews(embedded_reviews()))
+    _, targets = batch_of(case, "validation")
+    assert targets["rating"].tolist() == [review.rating for review in by_split["validation"]]
+    assert targets["recommended"].tolist() == [float(review.recommended) for review in by_split["validation"]]
+    assert targets["department"].dtype == torch.int64
+    assert 0 <= targets["department"].min() <= targets["department"].max() <= 5
+
+
+def test_missing_departments_are_absent_labels():
+    case = small_case([",b,30,5,1,", ",c,30,1,0,Dresses", ",a,30,3,1,Tops"])
+    inputs, targets = batch_of(case, "train")
+    outputs = case.make_model(case.tasks.names)(inputs)
+    losses = case.tasks.losses(outputs, targets)
+    assert losses.counts == {"rating": 2, "recommended": 2, "department": 1}
+    assert_close(losses["department"], -outputs["department"][1].log_softmax(0)[1])  # Dresses is number 1
+
+    _, targets = collate([sample for sample in case.splits["train"] if sample[1]["department"] < 0])
+    outputs = {name: output[:1] for name, output in outputs.items()}
+    assert case.tasks.losses(outputs, targets).keys() == {"rating", "recommended"}
+
+
+def test_metrics_by_hand(case):
+    (rmse,), (auroc,), (accuracy,) = (case.metrics[name] for name in ("rating", "recommended", "department"))
+    # errors 1, 0, -2, so the mean square is 5/3
+    assert rmse.compute(torch.tensor([5.0, 3.0, 1.0]), torch.tensor([4.0, 3.0, 3.0])) == pytest.approx(math.sqrt(5 / 3))
+    # of the pairs (positive, negative), 3 > 0, 3 > 2 and 1 > 0 are in order, 1 > 2 is not
+    logits, labels = torch.tensor([3.0, 0.0, 2.0, 1.0]), torch.tensor([1.0, 0.0, 0.0, 1.0])
+    assert auroc.compute(logits, labels) == pytest.approx(3 / 4)
+    # five of class 0, one of class 1; only class 1 is missed: the share of samples, not a mean over classes
+    logits = torch.eye(6)[torch.tensor([0, 0, 0, 0, 0, 5])]
+    assert accuracy.compute(logits, torch.tensor([0, 0, 0, 0, 0, 1])) == pytest.approx(5 / 6)
+    assert [(m.perfect, m.higher_is_better) for m in (rmse, auroc, accuracy)] == [
+        (0, False),
+        (1, True),
+        (1, True),
+    ]
+
+
+def test_trivial_values_are_those_of_a_constant_fitted_on_train(case):
+    train, validation = batch_of(case, "train")[1], batch_of(case, "validation")[1]
+    (rmse,), (auroc,), (accuracy,) = (case.metrics[name] for name in ("rating", "recommended", "department"))
+    mean = sum(train["rating"].tolist()) / len(train["rating"])
+    squares = [(value - mean) ** 2 for value in validation["rating"].tolist()]
+    assert rmse.trivial == pytest.approx(math.sqrt(sum(squares) / len(squares)))
+    assert auroc.trivial == 0.5
+    assert accuracy.trivial == pytest.approx(validation["department"].tolist().count(0) / 899)  # Tops lead
+
+
+def test_trivial_accuracy_leaves_missing_labels_out():
+    assert small_case([",b,30,5,1,", ",c,30,1,0,Dresses", ",a,30,3,1,Dresses"]).metrics["department"][0].trivial == 1.0
+
+
+def test_the_same_seed_gives_every_subset_of_tasks_the_same_weights(case):
+    torch.manual_seed(3)
+    whole = case.make_model(case.tasks.names).state_dict()
+    for name in case.tasks.names:
+        torch.manual_seed(3)
+        single = case.make_model([name])
+        assert list(single.heads) == [name]
+        for key, value in single.state_dict().items():
+            assert torch.equal(value, whole[key]), key
+    assert sum(value.numel() for value in whole.values()) < 500_000
+
+
+def test_before_training_the_network_predicts_the_mean_rating(case):
+    inputs, targets = batch_of(case, "train")
+    torch.manual_seed(0)
+    outputs = case.make_model(["rating"]).eval()(inputs)["rating"]
+    assert_close(outputs.mean(), targets["rating"].mean(), atol=0.2, rtol=0)
+
+
+def test_hash_is_of_the_file(case):
+    assert case.data_hash == hashlib.sha256(embedded_reviews()).hexdigest()
