@@ -1,0 +1,279 @@
+"""The command line: ``equipoise demo | compare | report | methods``.
+
+It needs the core only; a command of the workbench says how to install the rest.
+"""
+
+import argparse
+import difflib
+import inspect
+import os
+import shutil
+import sys
+import textwrap
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import closing
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any, NoReturn
+
+import equipoise as eq
+
+START = """\
+Equipoise makes many task losses train one network well, and says whether it
+helped.
+
+  equipoise demo              a fair comparison on real reviews, in minutes
+  equipoise compare reviews   the same with your methods, seeds and epochs
+  equipoise report FOLDER     the table and the page of a study once more
+  equipoise methods           all balancings, with their papers and costs
+
+Every command explains itself: equipoise compare --help"""
+
+METHODS = ("sum", "uw", "dwa", "pcgrad", "mgda", "nash-mtl")
+RUNS = Path("equipoise-runs")
+JOBS = min(os.cpu_count() or 1, 4)
+FAILED, WRONG_USE, STOPPED = 1, 2, 130
+
+
+def main(words: Sequence[str] | None = None) -> int:
+    """Run a command; returns the exit status, or leaves with 2 after one line on wrong use."""
+    words = sys.argv[1:] if words is None else words
+    if not words or words[0] in ("-h", "--help"):
+        print(START)
+        return 0
+    if words[0] == "--version":
+        print(f"equipoise {version('equipoise')}")
+        return 0
+    if words[0] not in COMMANDS:
+        kind, valid = ("option", ["--help", "--version"]) if words[0].startswith("-") else ("command", COMMANDS)
+        fail(f"unknown {kind} {words[0]!r}; the nearest is {nearest(words[0], valid)!r}")
+    return COMMANDS[words[0]](words[1:])
+
+
+def demo(words: Sequence[str]) -> int:
+    """Compare all first methods on the reviews with a small budget."""
+    parser = Parser(
+        prog="equipoise demo",
+        description="A fair comparison on real clothing reviews, in minutes: three tasks on one network "
+        "under several balancings, against one network per task. Repeat the command to go on after an "
+        "interruption.",
+    )
+    _add_study_options(parser, seeds=3, epochs=5, out=RUNS / "demo")
+    return _study("reviews", parser.parse(words))
+
+
+def compare(words: Sequence[str]) -> int:
+    """Compare methods on a case."""
+    parser = Parser(
+        prog="equipoise compare",
+        description="Train a case under several balancings and against one network per task, with the same "
+        "seeds and budget; end in a table with intervals, a verdict and a report. Repeat the command to go "
+        "on after an interruption; with more methods or seeds only what is missing runs.",
+    )
+    parser.add_argument("case", metavar="CASE", help="what to train, for example: reviews")
+    _add_study_options(parser, seeds=5, epochs=None, out=RUNS / "CASE")
+    arguments = parser.parse(words)
+    return _study(arguments.case, arguments)
+
+
+def report(words: Sequence[str]) -> int:
+    """Show the table of a study again and write its report anew."""
+    parser = Parser(prog="equipoise report", description="Show a study's table again and write its report anew.")
+    parser.add_argument("folder", metavar="FOLDER", type=Path, help="the folder of a study")
+    folder = parser.parse(words).folder
+    if not (folder / "study.json").is_file():
+        studies = [str(path.parent) for root in (RUNS, folder.parent) for path in root.glob("*/study.json")]
+        hint = f"; the nearest is {nearest(str(folder), studies)!r}" if studies else "; equipoise demo makes one"
+        fail(f"{str(folder)!r} is not the folder of a study{hint}")
+    _need_the_lab()
+    from rich.console import Console
+
+    return _show(Console(highlight=False), folder, renew=True)
+
+
+def methods(words: Sequence[str]) -> int:
+    """List the shelf."""
+    Parser(prog="equipoise methods", description="List all balancings.").parse(words)
+    width = min(shutil.get_terminal_size().columns, 100)
+    for row in eq.methods():
+        print(f"{row.name}  ({row.cls.__name__})")
+        arguments = ", ".join(
+            name if default is inspect.Parameter.empty else f"{name}={default!r}"
+            for name, default in row.arguments.items()
+        )
+        lines = (
+            row.paper,
+            f"cost: {row.cost}; a user's weight: {WEIGHT_WORDS[row.user_weight]}",
+            f"arguments: {arguments}" if arguments else "no arguments",
+        )
+        for line in lines:
+            print(textwrap.fill(line, width, initial_indent="    ", subsequent_indent="      "))
+    return 0
+
+
+COMMANDS: Mapping[str, Callable[[Sequence[str]], int]] = {
+    "demo": demo,
+    "compare": compare,
+    "report": report,
+    "methods": methods,
+}
+WEIGHT_WORDS = {
+    "scales": "scales the task's loss",
+    "preference": "becomes a preference",
+    "ignored": "has no effect",
+}
+
+
+class Parser(argparse.ArgumentParser):
+    """An argument parser whose errors are one line."""
+
+    def __init__(self, **arguments: Any) -> None:
+        super().__init__(allow_abbrev=False, formatter_class=_Help, **arguments)
+
+    def error(self, message: str) -> NoReturn:
+        """Say what is wrong, and leave."""
+        fail(f"{message} (see {self.prog} --help)")
+
+    def parse(self, words: Sequence[str]) -> argparse.Namespace:
+        """The arguments; an unknown option names the nearest one."""
+        known = [option for action in self._actions for option in action.option_strings]
+        for option in (word.split("=")[0] for word in words if word.startswith("-")):
+            if option not in known and not option[1:2].isdigit():
+                fail(f"unknown option {option!r}; the nearest is {nearest(option, known)!r}")
+        return self.parse_args(words)
+
+
+class _Help(argparse.HelpFormatter):
+    """Help that fits 80 columns, whatever the terminal."""
+
+    def __init__(self, prog: str) -> None:
+        super().__init__(prog, max_help_position=26, width=min(shutil.get_terminal_size().columns, 80) - 2)
+
+
+def fail(message: str) -> NoReturn:
+    """Write one line to stderr and leave with status 2."""
+    print(f"equipoise: {' '.join(message.split())}", file=sys.stderr)
+    raise SystemExit(WRONG_USE)
+
+
+def nearest(word: str, valid: Iterable[str]) -> str:
+    """The valid word that is most like the given one.
+
+    >>> nearest("comapre", ["demo", "compare"])
+    'compare'
+    """
+    return difflib.get_close_matches(word, list(valid), n=1, cutoff=0.0)[0]
+
+
+def _add_study_options(parser: Parser, *, seeds: int, epochs: int | None, out: Path) -> None:
+    parser.add_argument(
+        "--methods",
+        type=_names,
+        default=METHODS,
+        metavar="A,B,…",
+        help=f"balancings by name or as path/to/file.py:Name; default {','.join(METHODS)}",
+    )
+    parser.add_argument(
+        "--seeds",
+        type=_seeds,
+        default=tuple(range(seeds)),
+        metavar="N|A,B,…",
+        help=f"how many seeds, or which; default {seeds}",
+    )
+    parser.add_argument(
+        "--epochs",
+        type=_positive,
+        default=epochs,
+        metavar="N",
+        help=f"most epochs of a run; default {'that of the case' if epochs is None else epochs}",
+    )
+    parser.add_argument(
+        "--jobs", type=_positive, default=JOBS, metavar="N", help=f"runs at the same time; default {JOBS}"
+    )
+    parser.add_argument("--out", type=Path, metavar="DIR", help=f"the study's folder; default {out}")
+    parser.set_defaults(default_out=out)
+
+
+def _names(text: str) -> tuple[str, ...]:
+    names = tuple(name.strip() for name in text.split(","))
+    if not all(names):
+        raise argparse.ArgumentTypeError(f"names with commas between them, like sum,uw; got {text!r}")
+    return names
+
+
+def _positive(text: str) -> int:
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"a whole number of at least 1, got {text!r}")
+    return int(text)
+
+
+def _seeds(text: str) -> tuple[int, ...]:
+    parts = [part.strip() for part in text.removesuffix(",").split(",")]
+    if not all(part.isdecimal() for part in parts) or text == "0":
+        raise argparse.ArgumentTypeError(f"a number of at least 1, or a list like 0,3,7; got {text!r}")
+    return tuple(map(int, parts)) if "," in text else tuple(range(int(text)))
+
+
+def _need_the_lab() -> None:
+    try:
+        import equipoise.lab.reports
+        import equipoise.lab.studies  # noqa: F401
+    except ModuleNotFoundError as error:
+        if (error.name or "").startswith("equipoise"):
+            raise
+        fail(f'{error.name} is missing; this command needs the workbench: pip install "equipoise[lab]"')
+
+
+def _study(case: str, arguments: argparse.Namespace) -> int:
+    """Run what is missing of a study and show it all."""
+    _need_the_lab()
+    from rich.console import Console
+
+    from equipoise.lab.studies import Study, Watch, make_plan
+
+    folder = arguments.out or arguments.default_out.with_name(arguments.default_out.name.replace("CASE", case))
+    try:
+        study = Study(make_plan(case, arguments.methods, arguments.seeds, epochs=arguments.epochs), folder)
+        running = study.run(arguments.jobs)
+    except ValueError as error:
+        fail(str(error))
+    console = Console(highlight=False)
+    try:
+        console.print(f"{_state(study)} in {folder}", markup=False, soft_wrap=True)
+        renew = bool(study.missing)
+        with closing(running) as events, Watch(console, study) as watch:
+            for event in events:
+                watch.show(event)
+        status = _show(console, folder, renew=renew) if study.results else 0
+    except KeyboardInterrupt:
+        console.print(
+            f"Stopped: {len(study.results)} of {len(study.plan.runs)} runs are finished and kept in {folder}; "
+            "the same command goes on.",
+            markup=False,
+            soft_wrap=True,
+        )
+        return STOPPED
+    for run, reason in study.failures.items():
+        print(f"equipoise: {run} failed: {reason}", file=sys.stderr)
+    return FAILED if study.failures else status
+
+
+def _state(study: Any) -> str:
+    done, total = len(study.results), len(study.plan.runs)
+    if done == total:
+        return f"Complete: all {total} runs are finished"
+    return f"Going on: {done} of {total} runs are finished" if done else f"Starting: {total} runs"
+
+
+def _show(console: Any, folder: Path, *, renew: bool) -> int:
+    """Print a study's table and write its report, or only name the report that is there."""
+    from equipoise.lab.evaluation import Summary
+    from equipoise.lab.reports import write_report
+    from equipoise.lab.studies import print_summary
+
+    page = folder / "report.html"
+    print_summary(console, Summary.from_folder(folder))
+    if renew or not page.is_file():
+        page = write_report(folder)
+    console.print(f"\nReport: {page}", markup=False, soft_wrap=True)
+    return 0

@@ -1,0 +1,47 @@
+"""One number over many tasks, and why there are two of them: Δm and the mean rank are only proxies."""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+FORMULA = "Δm = (1/M) Σ (-1)^l (method - baseline) / baseline · 100, l = 1 where higher is better"
+
+
+def delta_m(
+    method_values: Sequence[float], baseline_values: Sequence[float], higher_is_better: Sequence[bool]
+) -> float:
+    """Δm = (1/M) Σ (-1)^l (M_m - B_m) / B_m · 100 in percent, l = 1 where higher is better: lower is better.
+
+    Maninis et al., Attentive Single-Tasking of Multiple Tasks, CVPR 2019. It weighs a task by the
+    inverse of its baseline. For a baseline that is not positive it means nothing and is NaN.
+
+    >>> delta_m([0.75, 0.75], [0.5, 0.5], [True, False]), delta_m([0.625], [0.5], [False])
+    (0.0, 25.0)
+    """
+    if not len(method_values) == len(baseline_values) == len(higher_is_better):
+        raise ValueError(
+            "method_values, baseline_values and higher_is_better must be equally long, got "
+            f"{len(method_values)}, {len(baseline_values)} and {len(higher_is_better)}"
+        )
+    method, baseline = np.asarray(method_values, float), np.asarray(baseline_values, float)
+    if not (baseline > 0).all():
+        return float("nan")
+    sign = np.where(higher_is_better, -1.0, 1.0)
+    return float(100 * np.mean(sign * (method - baseline) / baseline))
+
+
+def mean_rank(values: Sequence[Sequence[float]], higher_is_better: Sequence[bool]) -> list[float]:
+    """The rank of each method among all, from 1 for the best, averaged over M metrics.
+
+    Args:
+        values: [methods][M]; ties share the mean of their ranks, a NaN ranks behind every number.
+        higher_is_better: [M].
+
+    >>> mean_rank([[0.9, 0.5], [0.8, 0.4], [0.8, 0.6]], [True, False])
+    [1.5, 1.75, 2.75]
+    """
+    cost = np.where(higher_is_better, -1.0, 1.0) * np.asarray(values, float)
+    cost = np.where(np.isnan(cost), np.inf, cost)
+    ahead = (cost[None] < cost[:, None]).sum(axis=1)
+    level = (cost[None] == cost[:, None]).sum(axis=1)
+    return [float(rank) for rank in (ahead + (level + 1) / 2).mean(axis=1)]

@@ -1,0 +1,91 @@
+"""Is a difference over a handful of seeds more than luck? Paired t, and Holm over a table."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from math import sqrt
+from typing import Literal
+
+import numpy as np
+from scipy.special import stdtr, stdtrit
+
+Verdict = Literal["better", "worse", "not distinguishable"]
+
+LEVEL = 0.05
+ROUNDING = 1e-9  # differences that agree to this relative size differ by rounding only
+
+
+@dataclass(frozen=True)
+class Interval:
+    """A mean with its 95 % interval and two-sided p-value; NaN where n values cannot tell."""
+
+    mean: float
+    low: float
+    high: float
+    p_value: float
+    n: int
+
+    @property
+    def half_width(self) -> float:
+        """Half the length of the interval."""
+        return (self.high - self.low) / 2
+
+
+def paired_t(differences: Sequence[float]) -> Interval:
+    """Mean ± t(0.975, n - 1) s / sqrt(n) of paired differences, with the p-value of mean = 0.
+
+    One difference has no interval. Differences that are all equal show no spread to measure by and
+    have none either, unless all are zero: then both sides are the same thing, [0, 0] with p = 1.
+
+    Args:
+        differences: finite, one for each pair.
+
+    Raises:
+        ValueError: a difference is not finite.
+
+    >>> paired_t([1.0, 2.0, 3.0])
+    Interval(mean=2.0, low=-0.484..., high=4.484..., p_value=0.074..., n=3)
+    """
+    values = np.asarray(differences, dtype=np.float64)
+    if not np.isfinite(values).all():
+        raise ValueError(f"differences must be finite, got {list(differences)}: leave such pairs out and say so")
+    n = len(values)
+    if n == 0:
+        return Interval(float("nan"), float("nan"), float("nan"), float("nan"), 0)
+    mean = float(values.mean())
+    if n > 1 and not values.any():
+        return Interval(0.0, 0.0, 0.0, 1.0, n)
+    error = float(values.std(ddof=1)) / sqrt(n) if n > 1 else 0.0
+    if error <= ROUNDING * np.abs(values).max():
+        return Interval(mean, float("nan"), float("nan"), float("nan"), n)
+    reach = reach_of(n) * error * sqrt(n)
+    return Interval(mean, mean - reach, mean + reach, float(2 * stdtr(n - 1, -abs(mean) / error)), n)
+
+
+def reach_of(n: int) -> float:
+    """Half a 95 % interval from n >= 2 values with standard deviation 1: t(0.975, n - 1) / sqrt(n)."""
+    return float(stdtrit(n - 1, 1 - LEVEL / 2)) / sqrt(n)
+
+
+def holm(p_values: Sequence[float]) -> list[float]:
+    """Holm's step-down adjustment: below 0.05 means significant at 5 % for the whole family.
+
+    Holm, A simple sequentially rejective multiple test procedure, 1979. A NaN is a comparison that
+    was not tested: it stays NaN and does not count in the family.
+
+    >>> holm([0.01, 0.04, 0.03])
+    [0.03, 0.06, 0.06]
+    """
+    tested = sorted((p, i) for i, p in enumerate(p_values) if p == p)
+    adjusted = [float("nan")] * len(p_values)
+    floor = 0.0
+    for rank, (p, i) in enumerate(tested):
+        floor = max(floor, min(1.0, (len(tested) - rank) * p))
+        adjusted[i] = floor
+    return adjusted
+
+
+def verdict(difference: float, p_value: float, higher_is_better: bool) -> Verdict:
+    """The word for a difference at the 5 % level; a NaN p-value distinguishes nothing."""
+    if not p_value < LEVEL:
+        return "not distinguishable"
+    return "better" if (difference > 0) == higher_is_better else "worse"

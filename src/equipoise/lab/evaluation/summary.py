@@ -1,0 +1,133 @@
+"""What a study says: the figures of its table, a verdict in words, and what to do."""
+
+import csv
+import json
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from equipoise.lab.evaluation.table import SINGLE_TASK, Row, TaskMetric, Values, make_rows
+from equipoise.lab.evaluation.words import give_advice, give_headline
+
+
+@dataclass(frozen=True)
+class Summary:
+    """Everything that the terminal's table and the report show of a study.
+
+    Verdicts of ``to_sum`` hold for the family of all balancings x tasks at once, those of
+    ``to_single_task`` for the tasks of their method. Intervals are each by themselves.
+    """
+
+    case: str
+    title: str
+    seeds: tuple[int, ...]
+    metrics: tuple[TaskMetric, ...]  # the primary one of each task, in order
+    rows: tuple[Row, ...]  # single-task first, then in the order of the study
+    notes: tuple[str, ...]  # what is missing or did not stay finite
+    complete: bool
+    headline: str
+    advice: str
+
+    @property
+    def tasks(self) -> tuple[str, ...]:
+        """Names of the tasks, in order."""
+        return tuple(metric.task for metric in self.metrics)
+
+    @property
+    def methods(self) -> tuple[str, ...]:
+        """Names of the balancings in the table, without single-task."""
+        return tuple(row.method for row in self.rows if row.method != SINGLE_TASK)
+
+    def row(self, method: str) -> Row | None:
+        """The row of a method, None if it is not in the table."""
+        return next((row for row in self.rows if row.method == method), None)
+
+    @classmethod
+    def from_folder(cls, folder: Path) -> "Summary":
+        """Read the folder of a study.
+
+        Raises:
+            ValueError: the folder holds no study, or no finished run of it.
+        """
+        try:
+            study = json.loads((folder / "study.json").read_text(encoding="utf-8"))
+            runs, costs = _read(folder / "runs.csv"), _read(folder / "costs.csv")
+        except (FileNotFoundError, NotADirectoryError) as error:
+            missing = Path(error.filename).name
+            raise ValueError(f"{folder} is not the folder of a study: it has no {missing}") from None
+        metrics = [
+            TaskMetric(task, **{key: first[key] for key in ("name", "higher_is_better", "perfect", "trivial")})
+            for task, (first, *_) in study["metrics"].items()
+        ]
+        values, notes = _test_values(study, metrics, runs)
+        if not values:
+            raise ValueError(f"{folder} holds no finished run yet")
+        rows = make_rows(values, metrics, _seconds_per_step(costs, metrics))
+        return cls(
+            case=study["case"],
+            title=study["title"],
+            seeds=tuple(study["seeds"]),
+            metrics=tuple(metrics),
+            rows=rows,
+            notes=tuple(notes),
+            complete=study["complete"],
+            headline=give_headline(rows, metrics, len(study["seeds"])),
+            advice=give_advice(rows, metrics),
+        )
+
+
+def _read(path: Path) -> list[dict[str, str]]:
+    with path.open(newline="", encoding="utf-8") as file:
+        return list(csv.DictReader(file))
+
+
+def _test_values(
+    study: Mapping[str, Any], metrics: Sequence[TaskMetric], runs: Iterable[Mapping[str, str]]
+) -> tuple[Values, list[str]]:
+    """Finite primary test metrics of the methods that have any run, and a note on each gap."""
+    primary = {(metric.task, metric.name) for metric in metrics}
+    found = {
+        (row["method"], row["task"], int(row["seed"])): float(row["value"])
+        for row in runs
+        if row["split"] == "test" and (row["task"], row["metric"]) in primary
+    }
+    values: dict[str, dict[str, dict[int, float]]] = {}
+    notes = []
+    for method in (SINGLE_TASK, *study["methods"]):
+        if not any(name == method for name, _, _ in found):
+            notes.append(f"{method}: no finished run.")
+            continue
+        values[method] = {}
+        for metric in metrics:
+            keys = {seed: (method, metric.task, seed) for seed in study["seeds"]}
+            there = {seed: found[key] for seed, key in keys.items() if key in found}
+            values[method][metric.task] = {s: value for s, value in there.items() if math.isfinite(value)}
+            absent = [seed for seed in study["seeds"] if seed not in there]
+            broken = [seed for seed in there if not math.isfinite(there[seed])]
+            if absent:
+                notes.append(f"{method} on {metric.task}: no finished run for {_seeds(absent)}.")
+            if broken:
+                notes.append(f"{method} on {metric.task}: {metric.name} is not finite for {_seeds(broken)}; left out.")
+    return values, notes
+
+
+def _seeds(seeds: Sequence[int]) -> str:
+    return f"seed{'s' if len(seeds) > 1 else ''} {', '.join(map(str, seeds))}"
+
+
+def _seconds_per_step(costs: Iterable[Mapping[str, str]], metrics: Sequence[TaskMetric]) -> dict[str, dict[int, float]]:
+    """By method and seed; a step of single-task is one of every network, so all of them must be there."""
+    parts: dict[str, dict[int, list[float]]] = {}
+    for row in costs:
+        parts.setdefault(row["method"], {}).setdefault(int(row["seed"]), []).append(float(row["seconds_per_step"]))
+    whole = {
+        method: {
+            seed: sum(times)
+            for seed, times in by_seed.items()
+            if len(times) == (len(metrics) if method == SINGLE_TASK else 1)
+        }
+        for method, by_seed in parts.items()
+    }
+    return {method: by_seed for method, by_seed in whole.items() if by_seed}

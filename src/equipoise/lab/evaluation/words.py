@@ -1,0 +1,211 @@
+"""The verdict of a table in plain words, and the advice that follows from it."""
+
+from collections.abc import Iterable, Sequence
+from math import inf
+
+from equipoise.lab.evaluation.statistics import LEVEL, Interval, reach_of
+from equipoise.lab.evaluation.table import REFERENCE, SINGLE_TASK, Comparison, Row, TaskMetric
+
+WIDE = 0.02  # of the way from a constant to a perfect prediction: half an interval that counts as wide
+
+
+def show(value: float) -> str:
+    """A number for people: four decimals below ten, fewer above.
+
+    >>> show(0.71234), show(36.6667), show(float("nan"))
+    ('0.7123', '36.67', '-')
+    """
+    if value != value:
+        return "-"
+    return f"{value:.4f}" if abs(value) < 10 else f"{value:.4g}"
+
+
+def listing(words: Sequence[str]) -> str:
+    """Words as a sentence lists them.
+
+    >>> listing(["a", "b", "c"])
+    'a, b and c'
+    """
+    return " and ".join([", ".join(words[:-1]), words[-1]] if len(words) > 1 else words)
+
+
+def give_headline(rows: Sequence[Row], metrics: Sequence[TaskMetric], seeds: int) -> str:
+    """What the study found: the balancings against the plain sum, one network against one per task."""
+    over = f"Over {seeds} seeds" if seeds > 1 else "With one seed"
+    return f"{over}, {_balancings(rows, metrics, seeds)} {_sharing(rows, metrics)}".strip()
+
+
+def give_advice(rows: Sequence[Row], metrics: Sequence[TaskMetric]) -> str:
+    """What to do: which method to use, whether to look again with more seeds, which task to train alone."""
+    return " ".join(filter(None, (_choice(rows), _precision(rows, metrics), _alone(rows, metrics))))
+
+
+def _compared(rows: Iterable[Row]) -> list[tuple[Row, str, Comparison]]:
+    return [(row, task, score.to_sum) for row in rows for task, score in row.scores.items() if score.to_sum]
+
+
+def _row(rows: Iterable[Row], method: str) -> Row | None:
+    return next((row for row in rows if row.method == method), None)
+
+
+def _balancings(rows: Sequence[Row], metrics: Sequence[TaskMetric], seeds: int) -> str:
+    compared = _compared(rows)
+    if not compared:
+        lacking = "nothing but the plain sum was trained" if _row(rows, REFERENCE) else "no plain sum was trained"
+        return f"{lacking}, so no balancing is compared with it."
+    if seeds == 1:
+        return "no interval can be given: a difference between two methods may be luck."
+    methods = list(dict.fromkeys(row.method for row, _, _ in compared))
+    plain = _row(rows, REFERENCE)
+    findings = []
+    for method in methods:
+        for word in ("better", "worse"):
+            parts = [
+                f"{metric.task} ({metric.name} {show(row.scores[metric.task].mean)} against "
+                f"{show(plain.scores[metric.task].mean)})"
+                for metric in metrics
+                for row, task, comparison in compared
+                if plain and row.method == method and task == metric.task and comparison.verdict == word
+            ]
+            if parts:
+                findings.append(f"{method} is {word} than the plain sum on {listing(parts)}")
+    if not findings:
+        who = f"{methods[0]} is not" if len(methods) == 1 else f"none of the {len(methods)} balancings is"
+        return f"{who} distinguishable from the plain sum on any task.{_nearly(compared)}"
+    told = sum(comparison.verdict != "not distinguishable" for _, _, comparison in compared)
+    rest = len(compared) - told
+    tail = f" The other {rest} of {len(compared)} comparisons are not distinguishable." if rest > 1 else ""
+    tail = " The one other comparison is not distinguishable." if rest == 1 else tail
+    return f"{'; '.join(findings)}.{tail}{_nearly(compared)}"
+
+
+def _nearly(compared: Sequence[tuple[Row, str, Comparison]]) -> str:
+    """What would be told apart if it were the only comparison, so that nobody is puzzled by its interval."""
+    alone = [
+        f"{row.method} on {task}"
+        for row, task, comparison in compared
+        if comparison.verdict == "not distinguishable" and comparison.interval.p_value < LEVEL
+    ]
+    family = sum(comparison.p_adjusted == comparison.p_adjusted for _, _, comparison in compared)
+    return f" Taken alone {listing(alone)} would be, but not among {family} comparisons." if alone else ""
+
+
+def _base(rows: Sequence[Row]) -> Row | None:
+    """The shared network that stands for sharing: the plain sum, else the first balancing."""
+    return _row(rows, REFERENCE) or next((row for row in rows if row.method != SINGLE_TASK), None)
+
+
+def _sharing(rows: Sequence[Row], metrics: Sequence[TaskMetric]) -> str:
+    base = _base(rows)
+    if base is None:
+        return "No network with several tasks was trained."
+    if _row(rows, SINGLE_TASK) is None:
+        return "No single-task networks were trained, so it is not known whether sharing a network helps."
+    by_verdict: dict[str, list[str]] = {}
+    for metric in metrics:
+        if comparison := base.scores[metric.task].to_single_task:
+            by_verdict.setdefault(comparison.verdict, []).append(metric.task)
+    if not by_verdict:
+        return "No single-task network shares a seed with the others, so whether sharing helps is not known."
+    parts = [f"{word} on {listing(by_verdict[word])}" for word in ("better", "worse") if word in by_verdict]
+    if same := by_verdict.get("not distinguishable"):
+        parts.append(f"not distinguishable on {listing(same)}")
+    name = "the plain sum" if base.method == REFERENCE else base.method
+    middle = f"Sharing one network ({name}) against one network per task: {', '.join(parts)}"
+    return f"{middle}{f'; Δm {percent(base.delta_m)}, lower is better' if base.delta_m else ''}."
+
+
+def percent(interval: Interval) -> str:
+    """A mean in percent with its interval.
+
+    >>> percent(Interval(-1.25, -2.5, 0.0, 0.05, 3))
+    '-1.25 % [-2.50, +0.00]'
+    """
+    ends = f" [{interval.low:+.2f}, {interval.high:+.2f}]" if interval.low == interval.low else ""
+    return f"{interval.mean:+.2f} %{ends}"
+
+
+def _choice(rows: Sequence[Row]) -> str:
+    compared = _compared(rows)
+    if not compared:
+        return "Train the plain sum and at least one balancing (--methods sum,uw) to learn which to use."
+    if all(comparison.interval.low != comparison.interval.low for _, _, comparison in compared):
+        return "Train at least 3 seeds (--seeds 3, better 5) before choosing; until then use the plain sum."
+    wins, losses = _tally(compared, "better"), _tally(compared, "worse")
+    clean = [method for method in wins if method not in losses]
+    if clean:
+        best = min(clean, key=lambda method: (-len(wins[method]), _cost(rows, method)))
+        cost = _cost(rows, best)
+        price = f", at {cost:.2f} times the plain sum's time per step" if cost < inf else ""
+        return (
+            f"Use {best}: better than the plain sum on {listing(wins[best])}, nowhere distinguishably worse"
+            f"{price}. Before you rely on it, tune the plain sum's weights with the same effort; "
+            "here they were not tuned."
+        )
+    if wins:
+        trades = [
+            f"{method} gains on {listing(wins[method])} and loses on {listing(losses[method])}" for method in wins
+        ]
+        return f"Choose by the task that matters: {'; '.join(trades)}; otherwise use the plain sum."
+    slower = [row.cost_ratio for row in rows if row.cost_ratio and row.method not in (REFERENCE, SINGLE_TASK)]
+    price = f" (they take {min(slower):.2f} to {max(slower):.2f} times its time per step)" if len(slower) > 1 else ""
+    return f"Use the plain sum: nothing here is distinguishably better{price}."
+
+
+def _tally(compared: Iterable[tuple[Row, str, Comparison]], word: str) -> dict[str, list[str]]:
+    tally: dict[str, list[str]] = {}
+    for row, task, comparison in compared:
+        if comparison.verdict == word:
+            tally.setdefault(row.method, []).append(task)
+    return tally
+
+
+def _cost(rows: Sequence[Row], method: str) -> float:
+    row = _row(rows, method)
+    return inf if row is None or row.cost_ratio is None else row.cost_ratio
+
+
+def _precision(rows: Sequence[Row], metrics: Sequence[TaskMetric]) -> str:
+    """A sentence on the widest interval of a comparison that distinguishes nothing, if it is wide."""
+    widest, which, n = WIDE, None, 0
+    for metric in metrics:
+        scale = abs(metric.perfect - metric.trivial)
+        for _, task, comparison in _compared(rows):
+            interval = comparison.interval
+            if (
+                task == metric.task
+                and comparison.verdict == "not distinguishable"
+                and interval.half_width > widest * scale
+            ):
+                widest, which, n = interval.half_width / scale, metric, interval.n
+    if which is None:
+        return ""
+    half = widest * abs(which.perfect - which.trivial)
+    return (
+        f"The intervals are wide (up to ±{show(half)} in {which.name} on {which.task}): "
+        f"{seeds_to_halve(n)} seeds would at least halve them."
+    )
+
+
+def seeds_to_halve(n: int) -> int:
+    """How many seeds make an interval from n >= 2 seeds half as long, for the same spread.
+
+    >>> seeds_to_halve(3)
+    5
+    """
+    more = n
+    while reach_of(more) > reach_of(n) / 2:
+        more += 1
+    return more
+
+
+def _alone(rows: Sequence[Row], metrics: Sequence[TaskMetric]) -> str:
+    base = _base(rows)
+    worse = [
+        metric.task
+        for metric in metrics
+        if base and (found := base.scores[metric.task].to_single_task) and found.verdict == "worse"
+    ]
+    if not worse:
+        return ""
+    return f"Where {listing(worse)} matters most, train it alone: the shared network is worse there."

@@ -1,0 +1,163 @@
+"""Which runs a study consists of, and what makes two studies the same experiment."""
+
+import difflib
+import hashlib
+import platform
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import equipoise as eq
+from equipoise.lab.cases import CASES, Case
+from equipoise.lab.evaluation import SINGLE_TASK
+from equipoise.lab.training import Settings
+
+PATIENCE = 3  # epochs without a better one
+
+
+@dataclass(frozen=True)
+class Run:
+    """One training: a method on some of the case's tasks with a seed."""
+
+    method: str  # as ``eq.method`` takes it, or "single-task"
+    tasks: tuple[str, ...]
+    seed: int
+
+    @property
+    def task(self) -> str:
+        """The task of a single-task run, else "all"."""
+        return self.tasks[0] if self.method == SINGLE_TASK else "all"
+
+    @property
+    def folder_name(self) -> str:
+        """``<method>-<task>-seed<k>``, for a method from a file with a mark of its whole path."""
+        name = re.sub(r"[^\w-]+", "-", self.method)
+        mark = "" if name == self.method else f"-{hashlib.sha256(self.method.encode()).hexdigest()[:8]}"
+        return f"{name}{mark}-{self.task}-seed{self.seed}"
+
+    def __str__(self) -> str:
+        what = f"{self.method} {self.task}" if self.method == SINGLE_TASK else self.method
+        return f"{what}, seed {self.seed}"
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A study before it runs: the balancings, and one network per task, each with every seed."""
+
+    case: Case
+    methods: tuple[str, ...]
+    seeds: tuple[int, ...]
+    settings: Settings
+
+    @property
+    def runs(self) -> tuple[Run, ...]:
+        """All runs, seed by seed, so that an interrupted study holds whole comparisons."""
+        names = tuple(self.case.tasks.names)
+        return tuple(
+            run
+            for seed in self.seeds
+            for run in (
+                *(Run(SINGLE_TASK, (name,), seed) for name in names),
+                *(Run(method, names, seed) for method in self.methods),
+            )
+        )
+
+    @property
+    def identity(self) -> dict[str, Any]:
+        """What must agree for runs to stand in one table: everything but methods and seeds."""
+        return {
+            "equipoise": version("equipoise"),
+            "case": self.case.name,
+            "data_hash": self.case.data_hash,
+            "settings": asdict(self.settings),
+            "tasks": {task.name: {"loss": repr(task.loss), "weight": task.weight} for task in self.case.tasks},
+        }
+
+    def describe(self) -> dict[str, Any]:
+        """The content of study.json that is known before anything runs."""
+        return {
+            **self.identity,
+            "title": self.case.title,
+            "methods": list(self.methods),
+            "method_files": method_files(self.methods),
+            "seeds": list(self.seeds),
+            "metrics": {
+                task: [
+                    {
+                        "name": metric.name,
+                        "higher_is_better": metric.higher_is_better,
+                        "perfect": metric.perfect,
+                        "trivial": metric.trivial,
+                    }
+                    for metric in metrics
+                ]
+                for task, metrics in self.case.metrics.items()
+            },
+            "versions": {
+                "python": platform.python_version(),
+                **{n: version(n) for n in ("torch", "numpy", "accelerate")},
+            },
+            "split_sizes": {name: len(split) for name, split in self.case.splits.items()},  # type: ignore[arg-type]
+        }
+
+
+def make_plan(case: str, methods: Iterable[str], seeds: Iterable[int], *, epochs: int | None = None) -> Plan:
+    """The study of a case by name; settings are the case's own but for the epochs.
+
+    Raises:
+        ValueError: an unknown case or method (the message names the nearest), a repetition, an
+            argument out of range, nothing to run.
+    """
+    methods, seeds = tuple(methods), tuple(seeds)
+    if case not in CASES:
+        near = difflib.get_close_matches(case, CASES, n=1, cutoff=0.0)
+        raise ValueError(f"unknown case {case!r}; the nearest is {near[0]!r}")
+    if not methods or not seeds:
+        raise ValueError(f"a study needs a method and a seed, got methods {methods} and seeds {seeds}")
+    for what, values in (("method", methods), ("seed", seeds)):
+        for value in values:
+            if values.count(value) > 1:
+                raise ValueError(f"{what} {value} is named twice")
+    for method in methods:
+        if method == SINGLE_TASK:
+            raise ValueError(f"{SINGLE_TASK} is part of every study: leave it out of the methods")
+        eq.method(method)
+    if min(seeds) < 0:
+        raise ValueError(f"seeds must not be negative, got {min(seeds)}")
+    if epochs is not None and epochs < 1:
+        raise ValueError(f"epochs must be at least 1, got {epochs}")
+    ready = CASES[case]()
+    settings = Settings(
+        epochs=ready.epochs if epochs is None else epochs,
+        batch_size=ready.batch_size,
+        learning_rate=ready.learning_rate,
+        weight_decay=ready.weight_decay,
+        clip_norm=None,
+        patience=PATIENCE,
+    )
+    return Plan(ready, methods, seeds, settings)
+
+
+def method_files(methods: Iterable[str]) -> dict[str, str]:
+    """SHA-256 of the source behind each method given as ``path/to/file.py:Name``."""
+    paths = {method: Path(method.rpartition(":")[0]) for method in methods if ".py:" in method}
+    return {method: hashlib.sha256(path.read_bytes()).hexdigest() for method, path in paths.items()}
+
+
+def differences(earlier: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
+    """Where two nested mappings differ, as ``settings.epochs is 8, now 3``.
+
+    >>> differences({"a": 1, "b": {"c": 2}}, {"a": 1, "b": {"c": 3}})
+    ['b.c is 2, now 3']
+    """
+    found = []
+    for key in dict.fromkeys((*earlier, *now)):
+        old, new = earlier.get(key), now.get(key)
+        if isinstance(old, Mapping) and isinstance(new, Mapping):
+            found += [f"{key}.{line}" for line in differences(old, new)]
+        elif old != new:
+            found.append(f"{key} is {old}, now {new}")
+    return found

@@ -1,0 +1,112 @@
+"""Jobs in worker processes that live on for the next job and die with their parent.
+
+A job that fails, or whose process dies, costs nothing but itself.
+"""
+
+import multiprocessing
+import os
+import signal
+import threading
+import traceback
+from collections.abc import Callable, Generator, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from multiprocessing.connection import Connection, wait
+from multiprocessing.context import SpawnProcess
+from typing import Any, Generic, Literal, TypeVar
+
+Item = TypeVar("Item")
+Work = Callable[[Item, Callable[..., None]], Any]
+
+
+@dataclass(frozen=True)
+class Event(Generic[Item]):
+    """What happened to an item.
+
+    ``details``: for ``progress`` what the work reported, for ``finished`` what it returned, for
+    ``failed`` the error in one line and in full.
+    """
+
+    kind: Literal["started", "progress", "finished", "failed"]
+    item: Item
+    details: tuple[Any, ...] = ()
+
+
+def run_jobs(work: Work[Item], items: Sequence[Item], jobs: int) -> Generator[Event[Item], None, None]:
+    """Do ``work(item, report)`` for each item in ``jobs`` processes and yield what happens.
+
+    Work and items are pickled into fresh interpreters. An exception, or the death of a worker, is the
+    failure of its item. Closing the iterator kills the workers. Call it from the main thread.
+    """
+    waiting = list(items)
+    busy: dict[Connection, tuple[SpawnProcess, Item]] = {}
+    idle: list[tuple[SpawnProcess, Connection]] = []
+    try:
+        while waiting or busy:
+            while waiting and len(busy) < jobs:
+                process, connection = idle.pop() if idle else _start(work)
+                item = waiting.pop(0)
+                with suppress(BrokenPipeError):  # a worker that died idle: recv will say so
+                    connection.send(item)
+                busy[connection] = (process, item)
+                yield Event("started", item)
+            ready = wait(list(busy))
+            for connection in [connection for connection in busy if connection in ready]:
+                process, item = busy[connection]
+                try:
+                    kind, details = connection.recv()
+                except (EOFError, ConnectionResetError):
+                    del busy[connection]
+                    process.join()
+                    death = f"its process ended with {_exit_words(process.exitcode)}"
+                    yield Event("failed", item, (death, death))
+                    continue
+                if kind != "progress":
+                    del busy[connection]
+                    idle.append((process, connection))
+                yield Event(kind, item, details)
+    finally:
+        alive = [process for process, _ in (*idle, *busy.values())]
+        for process in alive:
+            process.kill()
+        for process in alive:
+            process.join()
+
+
+def _exit_words(code: int | None) -> str:
+    if code == -signal.SIGKILL:
+        return "signal 9, perhaps for lack of memory"
+    return f"signal {-code}" if code is not None and code < 0 else f"status {code}"
+
+
+def _start(work: Work[Any]) -> tuple[SpawnProcess, Connection]:
+    context = multiprocessing.get_context("spawn")
+    ours, theirs = context.Pipe()
+    process = context.Process(target=_serve, args=(work, theirs))
+    handler = signal.signal(signal.SIGINT, signal.SIG_IGN)  # inherited: Ctrl-C is for the parent alone
+    try:
+        process.start()
+    finally:
+        signal.signal(signal.SIGINT, handler)
+    theirs.close()  # so that the worker's end closes when the worker dies
+    return process, ours
+
+
+def _serve(work: Work[Any], connection: Connection) -> None:
+    threading.Thread(target=_die_with_parent, daemon=True).start()
+    while True:
+        item = connection.recv()
+        try:
+            value = work(item, lambda *details: connection.send(("progress", details)))
+        except Exception as error:  # whatever it is, it costs this item only
+            line = " ".join(f"{type(error).__name__}: {error}".split())
+            connection.send(("failed", (line, traceback.format_exc())))
+        else:
+            connection.send(("finished", (value,)))
+
+
+def _die_with_parent() -> None:
+    parent = multiprocessing.parent_process()
+    assert parent is not None
+    wait([parent.sentinel])
+    os._exit(1)

@@ -1,0 +1,84 @@
+"""The progress of a study: bars on a terminal, a line for each finished run elsewhere."""
+
+from collections.abc import Sequence
+from types import TracebackType
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
+
+from equipoise.lab.studies.plan import Run
+from equipoise.lab.studies.pool import Event
+from equipoise.lab.studies.study import Study
+
+
+class Watch:
+    """Shows each event of a study as it comes; a context, because a terminal must be put right again."""
+
+    def __init__(self, console: Console, study: Study) -> None:
+        self._console = console
+        self._epochs = study.plan.settings.epochs
+        self._total = len(study.plan.runs)
+        self._ended = len(study.results)
+        self._bars = Progress(
+            TextColumn("{task.description}", markup=False),
+            BarColumn(bar_width=None),
+            TextColumn("{task.fields[note]}", markup=False),
+            TimeRemainingColumn(),
+            console=console,
+            transient=True,
+            expand=True,
+            disable=not console.is_terminal,
+        )
+        self._whole = self._bars.add_task("runs", total=len(study.missing) * self._epochs, note=self._count)
+        self._current: dict[Run, TaskID] = {}
+        self._epoch: dict[Run, int] = {}
+        self._warned: set[str] = set()
+
+    def __enter__(self) -> "Watch":
+        self._bars.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._bars.stop()
+
+    @property
+    def _count(self) -> str:
+        return f"{self._ended}/{self._total}"
+
+    def show(self, event: Event[Run]) -> None:
+        """Draw or print what happened."""
+        run = event.item
+        if event.kind == "started":
+            self._current[run] = self._bars.add_task(f"  {run}", total=self._epochs, note="")
+            self._epoch[run] = 0
+        elif event.kind == "progress":
+            epoch, epochs, skill = event.details
+            self._bars.update(self._current[run], completed=epoch, note=f"epoch {epoch}/{epochs}  skill {skill:.3f}")
+            self._reach(run, epoch)
+        else:
+            self._bars.remove_task(self._current.pop(run))
+            self._reach(run, self._epochs)  # also where it stopped early
+            self._ended += 1
+            self._bars.update(self._whole, note=self._count)
+            if event.kind == "failed":
+                self._say(f"[{self._count}] {run}: FAILED, {event.details[0]}")
+            else:
+                self._end(run, *event.details)
+
+    def _end(self, run: Run, warnings: Sequence[str]) -> None:
+        """Say what a person does not see otherwise; a warning once, however many runs give it."""
+        if not self._console.is_terminal:
+            self._say(f"[{self._count}] {run}: done")
+        for warning in warnings:
+            if warning not in self._warned:
+                self._warned.add(warning)
+                self._say(f"Warning from {run}: {warning}")
+
+    def _reach(self, run: Run, epoch: int) -> None:
+        self._bars.advance(self._whole, epoch - self._epoch[run])
+        self._epoch[run] = epoch
+
+    def _say(self, line: str) -> None:
+        self._console.print(line, markup=False, highlight=False, soft_wrap=True)

@@ -1,0 +1,183 @@
+"""A study in its folder: what is finished, what is missing, and doing what is missing."""
+
+import json
+import sys
+import warnings
+from collections.abc import Callable, Generator
+from contextlib import closing
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import IO, Any
+
+import torch
+
+import equipoise as eq
+from equipoise.lab.cases import CASES, Case
+from equipoise.lab.evaluation import REFERENCE, SINGLE_TASK
+from equipoise.lab.studies.plan import Plan, Run, differences, method_files
+from equipoise.lab.studies.pool import Event, run_jobs
+from equipoise.lab.studies.tables import write_tables
+from equipoise.lab.training import RunResult, Settings, train
+from equipoise.lab.training.files import replace_file
+
+LOCK = ".lock"
+
+
+@dataclass(frozen=True)
+class Training:
+    """What a worker does with a run; pickled into it."""
+
+    case: str
+    settings: Settings
+    folder: Path
+    threads: int
+
+    def __call__(self, run: Run, report: Callable[..., None]) -> list[str]:
+        """Train, or go on where an interruption stopped, into the run's folder; returns the warnings."""
+        torch.set_num_threads(self.threads)
+        method = eq.method(REFERENCE if run.method == SINGLE_TASK else run.method)
+        folder = self.folder / run.folder_name
+        folder.mkdir(parents=True, exist_ok=True)
+        with warnings.catch_warnings(record=True) as caught:
+            train(_case(self.case), run.tasks, method, run.seed, self.settings, folder, report)
+        return list(dict.fromkeys(str(warning.message) for warning in caught))
+
+
+@cache
+def _case(name: str) -> Case:
+    """One reading of the data for all runs of a worker."""
+    return CASES[name]()
+
+
+class Study:
+    """A plan in a folder.
+
+    Args:
+        plan: What to run.
+        folder: Where; made if it is not there. Finished runs in it count, whoever asked for them.
+
+    Raises:
+        ValueError: The folder cannot be written, holds something else, or was made with settings whose
+            runs cannot stand beside the plan's.
+    """
+
+    def __init__(self, plan: Plan, folder: Path) -> None:
+        self.plan = plan
+        self.folder = folder
+        self.failures: dict[Run, str] = {}
+        earlier = _earlier(folder)
+        _check(plan, folder, earlier)
+        self._method_files = earlier.get("method_files", {})
+        self._threads: int | None = earlier.get("threads")
+        self.results = {run: result for run in plan.runs if (result := self._result(run))}
+
+    @property
+    def missing(self) -> tuple[Run, ...]:
+        """The runs that are not finished."""
+        return tuple(run for run in self.plan.runs if run not in self.results)
+
+    def run(self, jobs: int) -> Generator[Event[Run], None, None]:
+        """Do what is missing in ``jobs`` processes; after each run the folder is up to date.
+
+        A run that fails is kept in ``failures`` and tried again by the next call.
+
+        Raises:
+            ValueError: ``jobs`` is below 1, or another process is at work in the folder.
+        """
+        if jobs < 1:
+            raise ValueError(f"jobs must be at least 1, got {jobs}")
+        return self._events(jobs, _occupy(self.folder))
+
+    def _events(self, jobs: int, occupied: IO[bytes]) -> Generator[Event[Run], None, None]:
+        # The number of threads changes the order of sums, so a study keeps the one it began with.
+        self._threads = self._threads or max(1, torch.get_num_threads() // jobs)
+        self.write()
+        work = Training(self.plan.case.name, self.plan.settings, self._runs_folder, self._threads)
+        with occupied, closing(run_jobs(work, self.missing, jobs)) as events:
+            for event in events:
+                if event.kind == "finished":
+                    result = self._result(event.item)
+                    assert result is not None
+                    self.results[event.item] = result
+                    self.write()
+                elif event.kind == "failed":
+                    line, trace = event.details
+                    self.failures[event.item] = line
+                    (self._runs_folder / event.item.folder_name).mkdir(parents=True, exist_ok=True)
+                    (self._runs_folder / event.item.folder_name / "error.txt").write_text(trace, encoding="utf-8")
+                    self.write()
+                yield event
+
+    def write(self) -> None:
+        """Write study.json and the CSV files."""
+        description = {
+            **self.plan.describe(),
+            "method_files": {**self._method_files, **method_files(self.plan.methods)},
+            "threads": self._threads,
+            "test_reads": max(map(_test_reads, self.results.values()), default=0),
+            "failed": {str(run): line for run, line in self.failures.items()},
+            "complete": not self.missing,
+        }
+        text = json.dumps(description, indent=2, ensure_ascii=False) + "\n"
+        replace_file(self.folder / "study.json", lambda file: file.write(text.encode("utf-8")))
+        write_tables(self.folder, self.results, self.plan.methods)
+
+    @property
+    def _runs_folder(self) -> Path:
+        return self.folder / "runs"
+
+    def _result(self, run: Run) -> RunResult | None:
+        path = self._runs_folder / run.folder_name / "result.json"
+        return RunResult.read(path) if path.exists() else None
+
+
+def _test_reads(result: RunResult) -> int:
+    """How often a run looked at the test split: once for its scores, and in each epoch that shows it."""
+    return len({epoch for epoch, split, *_ in result.history if split == "test"}) + any(
+        split == "test" for split, *_ in result.scores
+    )
+
+
+def _earlier(folder: Path) -> dict[str, Any]:
+    """The study.json of a folder, empty for a new folder."""
+    path = folder / "study.json"
+    if path.is_file():
+        description: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        return description
+    if folder.is_dir() and any(entry.name != LOCK for entry in folder.iterdir()):
+        raise ValueError(f"{folder} holds something else than a study: choose another folder")
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ValueError(f"{folder} cannot be made ({error.strerror}): choose another folder") from None
+    return {}
+
+
+def _occupy(folder: Path) -> IO[bytes]:
+    """Hold the folder until the file is closed or this process ends, however it ends (not on Windows)."""
+    try:
+        lock = (folder / LOCK).open("wb")
+    except OSError as error:
+        raise ValueError(f"{folder} cannot be written ({error.strerror}): choose another folder") from None
+    if sys.platform != "win32":
+        import fcntl
+
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            lock.close()
+            raise ValueError(f"another process is at work in {folder}: wait for it, or choose another folder") from None
+    return lock
+
+
+def _check(plan: Plan, folder: Path, earlier: dict[str, Any]) -> None:
+    if not earlier:
+        return
+    now = {**plan.identity, "method_files": method_files(plan.methods)}
+    files = {name: mark for name, mark in earlier["method_files"].items() if name in now["method_files"]}
+    then = {key: earlier.get(key) for key in now} | {"method_files": {**now["method_files"], **files}}
+    if found := differences(then, now):
+        raise ValueError(
+            f"{folder} was made with other settings ({'; '.join(found)}): choose another folder, or ask for the same"
+        )

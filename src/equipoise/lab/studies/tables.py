@@ -1,0 +1,59 @@
+"""The CSV files of a study, from its finished runs alone: the same runs write the same bytes."""
+
+import csv
+import io
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+
+from equipoise.lab.evaluation import SINGLE_TASK
+from equipoise.lab.studies.plan import Run
+from equipoise.lab.training import RunResult
+from equipoise.lab.training.files import replace_file
+
+Results = Mapping[Run, RunResult]
+
+COSTS = (
+    "epochs",
+    "best_epoch",
+    "steps",
+    "seconds_per_step",
+    "backwards_per_step",
+    "peak_memory_mb",
+    "seconds",
+    "skipped_steps",
+    "unsolved_steps",
+)
+
+
+def write_tables(folder: Path, results: Results, methods: Sequence[str]) -> None:
+    """Write runs.csv, history.csv and costs.csv; ``methods`` gives their order, after single-task."""
+    names = (SINGLE_TASK, *methods)
+    ordered = sorted((names.index(run.method), run.seed, run.task, result) for run, result in results.items())
+    scores = sorted((place, seed, *score) for place, seed, _, result in ordered for score in result.scores)
+    moments = sorted((place, seed, *moment) for place, seed, _, result in ordered for moment in result.history)
+    _write(
+        folder / "runs.csv",
+        ("method", "seed", "split", "task", "metric", "value"),
+        ((names[place], *rest) for place, *rest in scores),
+    )
+    _write(
+        folder / "history.csv",
+        ("method", "seed", "epoch", "split", "task", "quantity", "value"),
+        ((names[place], *rest) for place, *rest in moments),
+    )
+    _write(
+        folder / "costs.csv",
+        ("method", "seed", "task", *COSTS),
+        (
+            (names[place], seed, task, *(getattr(result, cost) for cost in COSTS))
+            for place, seed, task, result in ordered
+        ),
+    )
+
+
+def _write(path: Path, header: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(header)
+    writer.writerows(rows)  # floats by repr
+    replace_file(path, lambda file: file.write(text.getvalue().encode("utf-8")))

@@ -1,0 +1,234 @@
+import json
+import math
+
+import pytest
+from scipy import stats
+
+from equipoise.lab.evaluation import Summary
+
+METRICS = {
+    "size": [
+        {"name": "rmse", "higher_is_better": False, "perfect": 0.0, "trivial": 1.0},
+        {"name": "mae", "higher_is_better": False, "perfect": 0.0, "trivial": 1.0},
+    ],
+    "kind": [{"name": "accuracy", "higher_is_better": True, "perfect": 1.0, "trivial": 0.0}],
+}
+SINGLE = {"size": [0.50, 0.52, 0.51], "kind": [0.80, 0.81, 0.79]}
+SUM = {"size": [0.40, 0.42, 0.41], "kind": [0.80, 0.80, 0.80]}
+FINER = {"size": [0.30, 0.321, 0.312], "kind": [0.801, 0.799, 0.80]}  # size better by 0.099, spread 0.001
+COARSER = {"size": [0.50, 0.521, 0.512], "kind": [0.801, 0.799, 0.80]}
+TRADE = {"size": [0.30, 0.321, 0.312], "kind": [0.70, 0.701, 0.699]}
+SAME = {"size": [0.401, 0.419, 0.41], "kind": [0.801, 0.799, 0.80]}
+VAGUE = {"size": [0.30, 0.50, 0.45], "kind": [0.801, 0.799, 0.80]}
+SPEED = {"single-task": 0.004, "sum": 0.01}
+
+
+@pytest.fixture
+def write(tmp_path):
+    """A study's folder with these test metrics by method, task and seed."""
+
+    def write(values, methods=None):
+        seeds = range(max(len(by_task["size"]) for by_task in values.values()))
+        study = {
+            "case": "boxes",
+            "title": "Boxes",
+            "methods": methods or [name for name in values if name != "single-task"],
+            "seeds": list(seeds),
+            "tasks": {"size": {}, "kind": {}},
+            "metrics": METRICS,
+            "complete": True,
+        }
+        (tmp_path / "study.json").write_text(json.dumps(study))
+        runs, costs = ["method,seed,split,task,metric,value"], ["method,seed,task,seconds_per_step"]
+        for method, by_task in values.items():
+            for seed in range(len(by_task["size"])):
+                size, kind = by_task["size"][seed], by_task["kind"][seed]
+                runs += [
+                    f"{method},{seed},test,size,rmse,{size!r}",
+                    f"{method},{seed},test,kind,accuracy,{kind!r}",
+                    f"{method},{seed},test,size,mae,123.0",
+                    f"{method},{seed},validation,size,rmse,123.0",
+                ]
+                tasks = ("size", "kind") if method == "single-task" else ("all",)
+                costs += [f"{method},{seed},{task},{SPEED.get(method, 0.03)}" for task in tasks]
+        (tmp_path / "runs.csv").write_text("\n".join(runs) + "\n")
+        (tmp_path / "costs.csv").write_text("\n".join(costs) + "\n")
+        return tmp_path
+
+    return write
+
+
+def test_the_figures_of_the_table(write):
+    summary = Summary.from_folder(write({"single-task": SINGLE, "sum": SUM, "finer": FINER, "same": SAME}))
+    assert summary.methods == ("sum", "finer", "same")
+    score = summary.row("finer").scores["size"]
+    assert score.mean == pytest.approx(0.311)
+    assert score.spread == pytest.approx(0.010536, rel=1e-3)
+    paired = stats.ttest_rel(FINER["size"], SUM["size"])
+    assert score.to_sum.interval.mean == pytest.approx(-0.099)
+    assert score.to_sum.interval.p_value == pytest.approx(paired.pvalue)
+    assert score.to_sum.p_adjusted == pytest.approx(4 * paired.pvalue)  # smallest of 2 methods on 2 tasks
+    assert score.to_sum.verdict == "better"
+    assert summary.row("finer").scores["kind"].to_sum.verdict == "not distinguishable"
+    assert summary.row("sum").scores["size"].to_sum is None
+
+
+def test_single_task_is_compared_with_by_seed_and_apart(write):
+    summary = Summary.from_folder(write({"single-task": SINGLE, "sum": SUM, "finer": FINER}))
+    found = summary.row("finer").scores["size"].to_single_task
+    paired = stats.ttest_rel(FINER["size"], SINGLE["size"])
+    assert found.p_adjusted == pytest.approx(2 * paired.pvalue)  # a family of the method's 2 tasks
+    assert found.verdict == "better"
+    assert summary.row("single-task").scores["size"].to_sum is None
+
+
+def test_delta_m_is_an_interval_over_seeds(write):
+    summary = Summary.from_folder(write({"single-task": SINGLE, "sum": SUM}))
+    by_seed = [
+        100 * ((0.40 - 0.50) / 0.50 - (0.80 - 0.80) / 0.80) / 2,
+        100 * ((0.42 - 0.52) / 0.52 - (0.80 - 0.81) / 0.81) / 2,
+        100 * ((0.41 - 0.51) / 0.51 - (0.80 - 0.79) / 0.79) / 2,
+    ]
+    assert summary.row("sum").delta_m.mean == pytest.approx(sum(by_seed) / 3)
+    assert summary.row("sum").delta_m.n == 3
+    assert summary.row("single-task").delta_m is None
+
+
+def test_mean_rank_is_among_the_balancings(write):
+    summary = Summary.from_folder(write({"single-task": SINGLE, "sum": SUM, "trade": TRADE}))
+    assert summary.row("sum").mean_rank == 1.5
+    assert summary.row("trade").mean_rank == 1.5
+    assert summary.row("single-task").mean_rank is None
+
+
+def test_a_step_of_single_task_is_a_step_of_all_its_networks(write):
+    summary = Summary.from_folder(write({"single-task": SINGLE, "sum": SUM, "same": SAME}))
+    assert summary.row("single-task").seconds_per_step == pytest.approx(0.008)
+    assert summary.row("same").cost_ratio == pytest.approx(3.0)
+
+
+def test_a_seed_that_lacks_a_network_says_nothing_of_the_cost_of_all(write):
+    folder = write({"single-task": SINGLE, "sum": SUM})
+    lines = (folder / "costs.csv").read_text().splitlines()
+    lacking = ("single-task,0,kind", "single-task,1,kind")
+    (folder / "costs.csv").write_text("\n".join(line for line in lines if not line.startswith(lacking)))
+    assert Summary.from_folder(folder).row("single-task").seconds_per_step == pytest.approx(0.008)
+
+
+def test_words_when_nothing_is_distinguishable(write):
+    summary = Summary.from_folder(write({"single-task": SINGLE, "sum": SUM, "a": SAME, "b": SAME}))
+    assert "none of the 2 balancings is distinguishable from the plain sum on any task" in summary.headline
+    assert summary.headline.startswith("Over 3 seeds")
+    assert summary.advice.startswith("Use the plain sum")
+    assert "wide" not in summary.advice
+
+
+def test_words_when_the_intervals_are_wide(write):
+    summary = Summary.from_folder(write({"sum": SUM, "vague": VAGUE}))
+    assert "vague is not distinguishable" in summary.headline
+    assert "in rmse on size" in summary.advice
+    assert "5 seeds would at least halve them" in summary.advice
+
+
+def test_words_when_a_balancing_is_better(write):
+    summary = Summary.from_folder(write({"single-task": SINGLE, "sum": SUM, "finer": FINER}))
+    assert "finer is better than the plain sum on size (rmse 0.3110 against 0.4100)" in summary.headline
+    assert "The one other comparison is not distinguishable" in summary.headline
+    assert summary.advice.startswith("Use finer: better than the plain sum on size")
+    assert "3.00 times" in summary.advice
+
+
+def test_words_when_a_balancing_is_worse(write):
+    summary = Summary.from_folder(write({"sum": SUM, "coarser": COARSER}))
+    assert "coarser is worse than the plain sum on size (rmse 0.5110 against 0.4100)" in summary.headline
+    assert summary.advice.startswith("Use the plain sum")
+
+
+def test_words_when_a_balancing_trades_one_task_for_another(write):
+    summary = Summary.from_folder(write({"sum": SUM, "trade": TRADE}))
+    assert "trade gains on size and loses on kind" in summary.advice
+
+
+def test_words_when_an_interval_leaves_out_zero_but_not_among_all(write):
+    near = {"size": [0.391, 0.413, 0.404], "kind": SUM["kind"]}  # p = 0.024 alone
+    one = Summary.from_folder(write({"sum": SUM, "near": near}))
+    many = Summary.from_folder(write({"sum": SUM, "near": near, "a": SAME, "b": SAME}))
+    assert one.row("near").scores["size"].to_sum.interval.high < 0
+    assert many.row("near").scores["size"].to_sum.verdict == "not distinguishable"
+    assert "Taken alone near on size would be, but not among 6 comparisons." in many.headline
+
+
+def test_words_on_sharing(write):
+    summary = Summary.from_folder(write({"single-task": SINGLE, "sum": COARSER | {"size": [0.60, 0.621, 0.612]}}))
+    assert "against one network per task: worse on size, not distinguishable on kind; Δm +" in summary.headline
+    assert "Where size matters most, train it alone" in summary.advice
+
+
+def test_words_on_one_seed(write):
+    values = {"single-task": SINGLE, "sum": SUM, "finer": FINER}
+    one = {name: {task: found[:1] for task, found in by_task.items()} for name, by_task in values.items()}
+    summary = Summary.from_folder(write(one))
+    assert summary.row("finer").scores["size"].to_sum.interval.mean == pytest.approx(-0.1)
+    assert math.isnan(summary.row("finer").scores["size"].spread)
+    assert summary.headline.startswith("With one seed, no interval can be given")
+    assert "at least 3 seeds" in summary.advice
+
+
+def test_without_the_plain_sum(write):
+    summary = Summary.from_folder(write({"single-task": SINGLE, "finer": FINER, "same": SAME}))
+    assert "no plain sum was trained" in summary.headline
+    assert "(finer) against one network per task" in summary.headline
+    assert summary.row("finer").cost_ratio is None
+
+
+def test_without_single_task(write):
+    summary = Summary.from_folder(write({"sum": SUM, "same": SAME}))
+    assert "not known whether sharing a network helps" in summary.headline
+    assert summary.row("sum").delta_m is None
+    assert summary.notes == ("single-task: no finished run.",)
+
+
+def test_a_run_that_is_not_finite_is_left_out_by_pairs_and_named(write):
+    broken = {"size": [0.30, math.nan, 0.312], "kind": FINER["kind"]}
+    summary = Summary.from_folder(write({"single-task": SINGLE, "sum": SUM, "broken": broken}))
+    score = summary.row("broken").scores["size"]
+    assert score.seeds == (0, 2)
+    assert score.to_sum.interval.n == 2
+    assert score.to_sum.interval.mean == pytest.approx((-0.10 - 0.098) / 2)
+    assert summary.row("broken").delta_m.n == 2
+    assert summary.notes == ("broken on size: rmse is not finite for seed 1; left out.",)
+
+
+def test_a_method_that_is_finite_nowhere_still_has_its_row(write):
+    lost = {"size": [math.nan] * 3, "kind": [math.inf] * 3}
+    summary = Summary.from_folder(write({"single-task": SINGLE, "sum": SUM, "lost": lost}))
+    assert math.isnan(summary.row("lost").scores["size"].mean)
+    assert summary.row("lost").scores["size"].to_sum is None
+    assert summary.row("lost").delta_m is None
+    assert summary.row("lost").mean_rank == 2.0
+
+
+def test_missing_runs_are_named_and_pairs_are_by_seed(write):
+    short = {"size": FINER["size"][:2], "kind": FINER["kind"][:2]}
+    summary = Summary.from_folder(write({"sum": SUM, "short": short}, methods=["sum", "short", "never"]))
+    assert summary.row("short").scores["size"].to_sum.interval.n == 2
+    assert "short on size: no finished run for seed 2." in summary.notes
+    assert "never: no finished run." in summary.notes
+    assert summary.row("never") is None
+
+
+def test_a_baseline_of_zero_has_no_delta_m(write):
+    zero = {"size": SINGLE["size"], "kind": [0.8, 0.0, 0.8]}
+    assert Summary.from_folder(write({"single-task": zero, "sum": SUM})).row("sum").delta_m is None
+
+
+def test_a_folder_without_a_study_is_refused(tmp_path):
+    with pytest.raises(ValueError, match="is not the folder of a study: it has no study"):
+        Summary.from_folder(tmp_path)
+
+
+def test_a_study_without_a_finished_run_is_refused(write):
+    folder = write({"sum": SUM})
+    (folder / "runs.csv").write_text("method,seed,split,task,metric,value\n")
+    with pytest.raises(ValueError, match="no finished run yet"):
+        Summary.from_folder(folder)

@@ -1,0 +1,69 @@
+from dataclasses import replace
+
+import pytest
+
+from equipoise.lab.studies.plan import Run, differences, make_plan
+
+
+@pytest.fixture(scope="module")
+def plan():
+    return make_plan("reviews", ["sum", "mgda"], [0, 7], epochs=2)
+
+
+def test_a_study_is_every_balancing_and_one_network_per_task_with_every_seed(plan):
+    tasks = ("rating", "recommended", "department")
+    one_seed = [("single-task", (task,)) for task in tasks] + [("sum", tasks), ("mgda", tasks)]
+    assert [(run.method, run.tasks, run.seed) for run in plan.runs] == [
+        (*run, seed) for seed in (0, 7) for run in one_seed
+    ]
+
+
+def test_settings_are_the_cases_but_for_the_epochs(plan):
+    assert plan.settings.epochs == 2
+    assert plan.settings.learning_rate == plan.case.learning_rate
+    assert make_plan("reviews", ["sum"], [0]).settings.epochs == plan.case.epochs
+
+
+def test_runs_have_folders_of_their_own(plan):
+    names = [run.folder_name for run in plan.runs]
+    assert names[:4] == [
+        "single-task-rating-seed0",
+        "single-task-recommended-seed0",
+        "single-task-department-seed0",
+        "sum-all-seed0",
+    ]
+    alike = [Run(name, ("rating",), 0).folder_name for name in ("a/b.py:C", "a-b.py:C", "a-b-py-C")]
+    assert len({*alike, *names}) == len(alike) + len(names)
+    assert not any(character in name for name in alike for character in "/\\:")
+
+
+@pytest.mark.parametrize(
+    ("case", "methods", "seeds", "epochs", "message"),
+    [
+        ("reviws", ["sum"], [0], None, "'reviws'; the nearest is 'reviews'"),
+        ("reviews", ["nash"], [0], None, "nash-mtl"),
+        ("reviews", ["sum", "uw", "sum"], [0], None, "method sum is named twice"),
+        ("reviews", ["sum"], [3, 3], None, "seed 3 is named twice"),
+        ("reviews", ["sum", "single-task"], [0], None, "part of every study"),
+        ("reviews", [], [0], None, "needs a method and a seed"),
+        ("reviews", ["sum"], [], None, "needs a method and a seed"),
+        ("reviews", ["sum"], [-1], None, "seeds must not be negative, got -1"),
+        ("reviews", ["sum"], [0], 0, "epochs must be at least 1, got 0"),
+    ],
+)
+def test_wrong_arguments(case, methods, seeds, epochs, message):
+    with pytest.raises(ValueError, match=message):
+        make_plan(case, methods, seeds, epochs=epochs)
+
+
+def test_what_may_grow_is_no_part_of_the_identity_and_what_changes_a_run_is(plan):
+    grown = replace(plan, methods=("sum", "mgda", "uw"), seeds=(0, 7, 8))
+    assert grown.identity == plan.identity
+    longer = replace(plan, settings=replace(plan.settings, epochs=3))
+    assert differences(plan.identity, longer.identity) == ["settings.epochs is 2, now 3"]
+    other = replace(plan, case=replace(plan.case, data_hash="other"))
+    assert len(differences(plan.identity, other.identity)) == 1
+
+
+def test_differences_of_missing_keys():
+    assert differences({"a": 1}, {"b": {"c": 2}}) == ["a is 1, now None", "b is None, now {'c': 2}"]

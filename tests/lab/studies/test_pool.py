@@ -1,0 +1,77 @@
+import multiprocessing
+import os
+import signal
+import subprocess
+import sys
+import threading
+from contextlib import closing, suppress
+from pathlib import Path
+
+import pytest
+
+from equipoise.lab.studies.pool import Event, run_jobs
+
+pytestmark = pytest.mark.slow  # each worker is a fresh interpreter that imports torch
+
+
+def work(item, report):
+    report("begun", os.getpid())
+    if item == "hangs":
+        threading.Event().wait()
+    if item == "raises":
+        raise ValueError("two\nlines")
+    if item == "dies":
+        os.kill(os.getpid(), signal.SIGKILL)
+    return (item.upper(), os.getpid())
+
+
+def test_a_failure_costs_its_own_item_and_workers_live_on():
+    events = list(run_jobs(work, ["a", "raises", "b", "dies", "c"], jobs=1))
+    kinds = [(event.kind, event.item) for event in events if event.kind != "progress"]
+    assert kinds == [
+        (kind, item)
+        for item, end in (
+            ("a", "finished"),
+            ("raises", "failed"),
+            ("b", "finished"),
+            ("dies", "failed"),
+            ("c", "finished"),
+        )
+        for kind in ("started", end)
+    ]
+    lines = {event.item: event.details[0] for event in events if event.kind == "failed"}
+    assert lines["raises"] == "ValueError: two lines"
+    assert "signal 9" in lines["dies"]
+    traces = {event.item: event.details[1] for event in events if event.kind == "failed"}
+    assert "in work" in traces["raises"]
+    made = {event.item: event.details[0] for event in events if event.kind == "finished"}
+    assert {item: value for item, (value, _) in made.items()} == {"a": "A", "b": "B", "c": "C"}
+    assert Event("progress", "a", ("begun", made["a"][1])) in events
+    assert made["a"][1] == made["b"][1] != made["c"][1]
+    assert not multiprocessing.active_children()
+
+
+def test_closing_kills_the_workers():
+    with closing(run_jobs(work, ["a", "b", "c"], jobs=2)) as events:
+        assert next(events).kind == "started"
+        assert next(events).kind == "started"
+        assert len(multiprocessing.active_children()) == 2
+    assert not multiprocessing.active_children()
+
+
+def test_workers_die_with_a_parent_that_was_killed():
+    code = (
+        "from equipoise.lab.studies.pool import run_jobs; from test_pool import work\n"
+        "for event in run_jobs(work, ['hangs'], jobs=1): print(*event.details, flush=True)"
+    )
+    parent = subprocess.Popen(
+        [sys.executable, "-c", code], stdout=subprocess.PIPE, text=True, cwd=Path(__file__).parent
+    )
+    assert parent.stdout.readline() == "\n"  # started
+    worker = int(parent.stdout.readline().split()[1])
+    parent.kill()
+    try:
+        parent.communicate(timeout=30)  # the worker holds the pipe as long as it lives
+    finally:
+        with suppress(ProcessLookupError):
+            os.kill(worker, signal.SIGKILL)

@@ -1,0 +1,184 @@
+import csv
+import json
+import multiprocessing
+import os
+import subprocess
+import sys
+from contextlib import closing
+from dataclasses import replace
+
+import pytest
+import torch
+
+from equipoise.lab.evaluation import Summary
+from equipoise.lab.studies import Event, Study, make_plan
+from equipoise.lab.training import RunResult
+
+
+@pytest.fixture(scope="module")
+def plan():
+    return make_plan("reviews", ["sum", "mgda"], [1, 0], epochs=2)
+
+
+METRICS = {"rating": "rmse", "recommended": "auroc", "department": "accuracy"}
+
+
+def finish(folder, run, value=0.5):
+    """Leave a result as a finished run does."""
+    place = folder / "runs" / run.folder_name
+    place.mkdir(parents=True)
+    scores = [(split, task, METRICS[task], value) for split in ("validation", "test") for task in run.tasks]
+    history = [(epoch, "train", task, "loss", 1 / 3) for epoch in (1, 2) for task in run.tasks]
+    RunResult(scores, history, 1, 2, 10, 1.0, 0.1, 1.0, 300.0, False, 0, 0).write(place / "result.json")
+
+
+def rows(folder, name):
+    with (folder / name).open(newline="") as file:
+        return list(csv.reader(file))
+
+
+def test_only_what_is_missing_runs(plan, tmp_path, monkeypatch):
+    Study(plan, tmp_path).write()
+    for run in plan.runs[:-2]:
+        finish(tmp_path, run)
+    asked = []
+
+    def fail_then_finish(work, items, jobs):
+        asked.extend(items)
+        yield Event("failed", items[0], ("ValueError: no luck", "all of the trace"))
+        finish(tmp_path, items[1])
+        yield Event("finished", items[1], ([],))
+
+    monkeypatch.setattr("equipoise.lab.studies.study.run_jobs", fail_then_finish)
+    study = Study(plan, tmp_path)
+    list(study.run(jobs=2))
+    assert asked == list(plan.runs[-2:])
+    assert study.failures == {plan.runs[-2]: "ValueError: no luck"}
+    description = json.loads((tmp_path / "study.json").read_text())
+    assert description["complete"] is False
+    assert description["failed"] == {"sum, seed 0": "ValueError: no luck"}
+    assert (tmp_path / "runs" / "sum-all-seed0" / "error.txt").read_text() == "all of the trace"
+    assert Study(plan, tmp_path).missing == (plan.runs[-2],)
+
+
+def test_more_seeds_and_methods_add_only_what_is_missing(plan, tmp_path):
+    Study(plan, tmp_path).write()
+    for run in plan.runs:
+        finish(tmp_path, run)
+    more = replace(plan, methods=("sum", "uw", "mgda"), seeds=(1, 0, 2))
+    missing = {(run.method, run.seed) for run in Study(more, tmp_path).missing}
+    assert missing == {("uw", 0), ("uw", 1), ("uw", 2), ("sum", 2), ("mgda", 2), ("single-task", 2)}
+
+
+def test_the_tables_are_in_order_whatever_the_order_of_the_runs(plan, tmp_path):
+    Study(plan, tmp_path).write()
+    for run in reversed(plan.runs):
+        finish(tmp_path, run, value=1 / 3)
+    Study(plan, tmp_path).write()
+    header, *found = rows(tmp_path, "runs.csv")
+    assert header == ["method", "seed", "split", "task", "metric", "value"]
+    order = [
+        [method, seed, split, task, METRICS[task], "0.3333333333333333"]
+        for method in ("single-task", "sum", "mgda")
+        for seed in ("0", "1")
+        for split in ("test", "validation")
+        for task in ("department", "rating", "recommended")
+    ]
+    assert found == order
+    assert rows(tmp_path, "history.csv")[:3] == [
+        ["method", "seed", "epoch", "split", "task", "quantity", "value"],
+        ["single-task", "0", "1", "train", "department", "loss", "0.3333333333333333"],
+        ["single-task", "0", "1", "train", "rating", "loss", "0.3333333333333333"],
+    ]
+    costs = rows(tmp_path, "costs.csv")
+    assert [row[:3] for row in costs[1:5]] == [
+        ["single-task", "0", "department"],
+        ["single-task", "0", "rating"],
+        ["single-task", "0", "recommended"],
+        ["single-task", "1", "department"],
+    ]
+    assert costs[7] == ["sum", "0", "all", "2", "1", "10", "0.1", "1.0", "300.0", "1.0", "0", "0"]
+    assert json.loads((tmp_path / "study.json").read_text())["test_reads"] == 1
+
+
+def test_a_folder_of_other_settings_is_refused(plan, tmp_path):
+    Study(plan, tmp_path).write()
+    longer = replace(plan, settings=replace(plan.settings, epochs=5))
+    with pytest.raises(ValueError, match=r"settings\.epochs is 2, now 5.*choose another folder"):
+        Study(longer, tmp_path)
+
+
+def test_a_method_whose_file_has_changed_is_refused(plan, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "mine.py").write_text("from equipoise import Sum as Mine\n")
+    mine = replace(plan, methods=("sum", "mine.py:Mine"))
+    Study(mine, tmp_path / "study").write()
+    Study(mine, tmp_path / "study")
+    Study(plan, tmp_path / "study").write()  # does not ask for it, and does not forget it
+    (tmp_path / "mine.py").write_text("from equipoise import UW as Mine\n")
+    with pytest.raises(ValueError, match=r"method_files\.mine\.py:Mine"):
+        Study(mine, tmp_path / "study")
+
+
+def test_a_folder_of_something_else_is_refused(plan, tmp_path):
+    (tmp_path / "thesis.txt").write_text("mine")
+    with pytest.raises(ValueError, match="holds something else than a study"):
+        Study(plan, tmp_path)
+    with pytest.raises(ValueError, match="cannot be made"):
+        Study(plan, tmp_path / "thesis.txt")
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="no lock there")
+def test_two_processes_do_not_work_in_one_folder(plan, tmp_path):
+    running = Study(plan, tmp_path).run(jobs=1)
+    with pytest.raises(ValueError, match="another process is at work"):
+        Study(plan, tmp_path).run(jobs=1)
+    del running
+    Study(plan, tmp_path).run(jobs=1).close()
+
+
+def test_jobs_must_be_positive(plan, tmp_path):
+    with pytest.raises(ValueError, match="jobs must be at least 1, got 0"):
+        Study(plan, tmp_path).run(jobs=0)
+
+
+@pytest.mark.slow
+def test_a_killed_study_goes_on_and_ends_in_the_same_bytes(tmp_path, monkeypatch):
+    """The parent dies, then a worker in the middle of a run; both times the same call goes on."""
+    monkeypatch.setattr(torch, "get_num_threads", lambda: 1)
+    plan = make_plan("reviews", ["pcgrad"], [0], epochs=2)
+    list(Study(plan, tmp_path / "whole").run(jobs=1))
+
+    folder = tmp_path / "killed"
+    options = ["--methods=pcgrad", "--seeds=1", "--epochs=2", "--jobs=1", f"--out={folder}"]
+    parent = subprocess.Popen(
+        [sys.executable, "-m", "equipoise", "compare", "reviews", *options],
+        stdout=subprocess.PIPE,
+        text=True,
+        env={**os.environ, "OMP_NUM_THREADS": "1"},
+    )
+    assert parent.stdout.readline().startswith("Starting: 4 runs")
+    assert parent.stdout.readline().startswith("[1/4]")
+    parent.kill()
+    parent.communicate(timeout=60)  # ends when the last holder of the pipe does: no worker outlives its parent
+
+    study = Study(plan, folder)
+    assert len(study.results) >= 1
+    kinds = []
+    with closing(study.run(jobs=1)) as events:
+        for event in events:
+            if event.kind == "progress" and not study.failures:
+                (worker,) = multiprocessing.active_children()
+                worker.kill()
+                worker.join()
+            kinds.append(event.kind)
+    assert kinds.count("failed") == 1
+    assert len(study.missing) <= 1  # what the worker did not finish before it died
+
+    study = Study(plan, folder)
+    list(study.run(jobs=1))
+    assert study.missing == ()
+    assert not multiprocessing.active_children()
+    for name in ("runs.csv", "history.csv"):
+        assert (folder / name).read_bytes() == (tmp_path / "whole" / name).read_bytes()
+    assert Summary.from_folder(folder).methods == ("pcgrad",)

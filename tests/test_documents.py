@@ -1,0 +1,56 @@
+"""Every code block of the README and the docs runs, where it stands."""
+
+import re
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+DOCUMENTS = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+BLOCK = re.compile(
+    r"^(?:<!-- (?P<mark>[\w ]+) -->\n)?```(?P<language>\w*)\n(?P<code>.*?)^```$", re.MULTILINE | re.DOTALL
+)
+
+
+def blocks(language):
+    found = []
+    for path in DOCUMENTS:
+        for match in BLOCK.finditer(path.read_text(encoding="utf-8")):
+            if match["language"] == language:
+                found.append(pytest.param(match["code"], match["mark"], id=f"{path.name}-{len(found)}"))
+    return found
+
+
+@pytest.mark.parametrize(("code", "mark"), blocks("python"))
+def test_python_blocks_run(code, mark, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    exec(compile(code, "block", "exec"), {"__name__": "__main__"})
+
+
+@pytest.mark.parametrize(("code", "mark"), blocks("bash"))
+def test_commands_are_understood(code, mark):
+    """Set-up blocks are run by ``.ci/run``; of every other command, its help must know all its options."""
+    if mark in ("demo", "tests"):
+        assert f"readme {mark}" in (ROOT / ".ci" / "run").read_text()
+        return
+    for line in code.splitlines():
+        words = shlex.split(line, comments=True)
+        if words[:1] == ["equipoise"]:
+            run = [sys.executable, "-m", "equipoise", words[1], "--help"]
+            text = subprocess.run(run, capture_output=True, text=True, check=True).stdout
+            for option in (word for word in words if word.startswith("--")):
+                assert option in text, f"{line}: {option} is not in its help"
+        elif words[:2] == ["python", "benchmarks/step_cost.py"]:
+            run = [sys.executable, str(ROOT / words[1]), "--help"]
+            subprocess.run(run, capture_output=True, check=True)
+        else:
+            assert not words, f"no way to check the command {line!r}"
+
+
+def test_paths_in_documents_exist():
+    for path in DOCUMENTS:
+        for target in re.findall(r"\]\((?!https?:|#)([^)#]+)", path.read_text(encoding="utf-8")):
+            assert (path.parent / target).exists(), f"{path.name} links to {target}, which is not there"
