@@ -58,7 +58,7 @@ def demo(words: Sequence[str]) -> int:
         "under several balancings, against one network per task. Repeat the command to go on after an "
         "interruption.",
     )
-    _add_study_options(parser, seeds=3, epochs=5, out=RUNS / "demo")
+    _add_study_options(parser, seeds=5, epochs=5, out=RUNS / "demo")
     return _study("reviews", parser.parse(words))
 
 

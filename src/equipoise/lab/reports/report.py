@@ -1,0 +1,49 @@
+"""From a study folder to its report."""
+
+import os
+from pathlib import Path
+
+from equipoise.lab.evaluation import Summary
+from equipoise.lab.reports import curves, results
+from equipoise.lab.reports.page import render
+from equipoise.lab.reports.palette import looks
+from equipoise.lab.reports.static import save
+from equipoise.lab.reports.study import Study
+
+
+def write_report(folder: Path) -> Path:
+    """Write ``report.html`` and ``figures/*.png|svg`` into a study folder from the files in it.
+
+    The page is one file without outside references; it is replaced in one step, so that a reader
+    never meets half of it.
+
+    Args:
+        folder: of a study, finished or not, with study.json, runs.csv, history.csv and costs.csv.
+
+    Returns:
+        The path of ``report.html``.
+
+    Raises:
+        ValueError: the folder holds no study, or no finished run of it.
+    """
+    summary = Summary.from_folder(folder)
+    study = Study.from_folder(folder)
+    look = looks(study.methods)
+    charts = (
+        results.differences(summary, look),
+        results.tradeoff(study, look),
+        curves.losses(study, look),
+        curves.weights(study, look),
+        curves.gradient_norms(study, look),
+        curves.cosines(study, look),
+        results.costs(study, look),
+    )
+    figures = folder / "figures"
+    figures.mkdir(exist_ok=True)
+    for chart in charts:
+        save(chart, look, figures)
+    page = folder / "report.html"
+    draft = page.with_suffix(".html.part")
+    draft.write_text(render(study, summary, charts, look), encoding="utf-8")
+    os.replace(draft, page)
+    return page

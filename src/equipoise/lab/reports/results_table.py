@@ -1,0 +1,113 @@
+"""The page's tables of results."""
+
+import math
+from collections.abc import Callable, Mapping
+from html import escape
+
+from equipoise.lab.evaluation import FORMULA, REFERENCE, SINGLE_TASK, Comparison, Interval, Row, Summary, show
+from equipoise.lab.reports.cells import NOTHING, cell, data, name, row, table
+from equipoise.lab.reports.palette import Look
+
+VERDICTS = {
+    "better": '<span class="better">✓ better</span>',
+    "worse": '<span class="worse">✗ worse</span>',
+    "not distinguishable": '<span class="same">≈ not distinguishable</span>',
+}
+
+
+def results_section(summary: Summary, look: Mapping[str, Look]) -> str:
+    """Every method on every task, against the plain sum and against single-task networks."""
+    has_sum = any(score.to_sum for each in summary.rows for score in each.scores.values())
+    has_single = any(score.to_single_task for each in summary.rows for score in each.scores.values())
+    parts = [
+        f'<p class="note">{_results_note(has_sum, has_single)}</p>',
+        _main_table(summary, look, has_sum=has_sum, has_single=has_single),
+    ]
+    if has_single:
+        parts += [
+            "<h3>Does sharing one network help? Each method against one network per task</h3>",
+            '<p class="note">Verdicts hold for the tasks of one method at a time.</p>',
+            _single_task_table(summary, look),
+        ]
+    return f'<section id="results"><h2>Results on the test split</h2>{"".join(parts)}</section>'
+
+
+def _results_note(has_sum: bool, has_single: bool) -> str:
+    sentences = ["Means over the seeds."]
+    if has_sum:
+        sentences.append(
+            "Differences are method minus sum, paired by seed, with their 95 % interval; verdicts are "
+            "Holm-corrected for all differences of this table together."
+        )
+    else:
+        sentences.append("No differences to sum: no other method shares a finished seed with a run of it.")
+    if has_single:
+        sentences.append(f"Δm compares with single-task networks, below zero is better: {escape(FORMULA)}.")
+    else:
+        sentences.append("No Δm: no method shares a finished seed with a full set of single-task networks.")
+    return " ".join(sentences)
+
+
+def _main_table(summary: Summary, look: Mapping[str, Look], *, has_sum: bool, has_single: bool) -> str:
+    first, second = ['<th rowspan="2" class="left">Method</th>'], []
+    for metric in summary.metrics:
+        direction = "higher is better" if metric.higher_is_better else "lower is better"
+        heading = f"{escape(metric.task)}<small>{escape(metric.name)}, {direction}</small>"
+        first.append(f'<th class="task first" colspan="{2 if has_sum else 1}">{heading}</th>')
+        second.append('<th class="first">Mean</th>')
+        if has_sum:
+            second.append("<th>Difference to sum</th>")
+    first += ['<th class="first" rowspan="2">Δm</th>'] if has_single else []
+    first += ['<th rowspan="2">Mean rank</th>', '<th rowspan="2">Seconds per step</th>']
+    body = []
+    for each in summary.rows:
+        cells = [name(each.method, look[each.method])]
+        for metric in summary.metrics:
+            score = each.scores[metric.task]
+            cells.append(f'<td class="first">{data(score.mean, show(score.mean))}</td>')
+            if has_sum:
+                cells.append(_comparison(score.to_sum, "reference" if each.method == REFERENCE else NOTHING))
+        if has_single:
+            cells.append(_delta_m(each))
+        cells.append(cell(each.mean_rank, ".2f"))
+        ratio = "" if each.cost_ratio is None else f"<small>{each.cost_ratio:.2f} &times; sum</small>"
+        cells.append(cell(each.seconds_per_step, ".3g", ratio))
+        body.append(row(*cells))
+    return table("Results", (row(*first), row(*second)), body)
+
+
+def _single_task_table(summary: Summary, look: Mapping[str, Look]) -> str:
+    head = ['<th class="left">Method</th>']
+    head += [f"<th>{escape(m.task)}<small>{escape(m.name)}, difference</small></th>" for m in summary.metrics]
+    body = []
+    for each in summary.rows:
+        if each.method != SINGLE_TASK:
+            cells = [_comparison(each.scores[task].to_single_task, NOTHING) for task in summary.tasks]
+            body.append(row(name(each.method, look[each.method]), *cells))
+    return table("Against single-task networks", (row(*head),), body)
+
+
+def _comparison(comparison: Comparison | None, otherwise: str) -> str:
+    if comparison is None:
+        return f'<td class="same">{otherwise}</td>'
+    interval = comparison.interval
+    word = "" if math.isnan(interval.p_value) else f"<small>{VERDICTS[comparison.verdict]}</small>"
+    return f"<td>{_interval(interval, _signed)}{word}</td>"
+
+
+def _interval(interval: Interval, form: Callable[[float], str]) -> str:
+    mean = data(interval.mean, form(interval.mean))
+    if math.isnan(interval.low):
+        return f"{mean}<small>no interval</small>"
+    low, high = data(interval.low, form(interval.low)), data(interval.high, form(interval.high))
+    return f"{mean}<small>[{low}, {high}]</small>"
+
+
+def _delta_m(result: Row) -> str:
+    if result.delta_m is None:
+        return f'<td class="first same">{NOTHING}</td>'
+    return f'<td class="first">{_interval(result.delta_m, lambda value: f"{value:+.2f} %")}</td>'
+
+
+def _signed(value: float) -> str:
+    return f"{'+' if value >= 0 else '-'}{show(abs(value))}"

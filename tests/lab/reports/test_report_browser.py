@@ -1,0 +1,157 @@
+"""The page as a reader meets it: in a real browser, wide and narrow, light and dark."""
+
+import os
+import shutil
+
+import pytest
+
+from equipoise.lab.reports import write_report
+
+pytestmark = pytest.mark.slow
+
+ARGUMENTS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+PANELS = 4 + 3 + 3 + 3 + 3 + 3 + 3  # differences with Δm, tradeoff, losses, weights, norms, cosines, costs
+
+
+def absent(reason):
+    """Skips on a developer's machine, fails where the suite must be complete."""
+    (pytest.fail if os.environ.get("CI") else pytest.skip)(reason)
+
+
+@pytest.fixture(scope="module")
+def browser():
+    try:
+        from playwright.sync_api import sync_playwright
+    except ImportError:
+        absent("playwright is not installed: pip install playwright")
+    found = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+    if found is None:
+        absent("no browser: install chromium, chromium-browser or google-chrome")
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=found, args=ARGUMENTS)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture(scope="module")
+def report(study):
+    return write_report(study.path)
+
+
+@pytest.fixture
+def open_page(browser):
+    """Opens a report; afterwards nothing may have gone wrong in it."""
+    complaints, pages = [], []
+
+    def open_at(path, width=1280, scheme="light"):
+        page = browser.new_page(viewport={"width": width, "height": 900}, color_scheme=scheme)
+        pages.append(page)
+        page.on("console", lambda message: complaints.append(f"{message.type}: {message.text}"))
+        page.on("pageerror", lambda error: complaints.append(str(error)))
+        page.on("requestfailed", lambda request: complaints.append(f"failed: {request.url[:100]}"))
+        page.on("request", lambda r: complaints.append(r.url) if r.url.startswith(("http", "ws")) else None)
+        page.goto(path.as_uri())
+        settle(page)
+        return page
+
+    yield open_at
+    for page in pages:
+        page.close()
+    assert complaints == []
+
+
+def settle(page):
+    page.wait_for_selector("html.drawn", state="attached", timeout=60_000)
+
+
+DRAWN = """() => [...document.querySelectorAll('.plot')].map(plot => ({
+    name: plot.id,
+    marks: plot.querySelectorAll('svg .trace path, svg .trace .point, svg .errorbar').length,
+    box: plot.querySelector('svg.main-svg')?.getBoundingClientRect().width ?? 0,
+    inside: plot.parentElement.getBoundingClientRect().width + 1,
+}))"""
+
+
+@pytest.mark.parametrize("width", [1280, 400])
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_every_figure_is_drawn_and_nothing_leaves_the_page(report, open_page, width, scheme):
+    page = open_page(report, width, scheme)
+    plots = page.evaluate(DRAWN)
+    assert len(plots) == PANELS
+    for plot in plots:
+        assert plot["marks"] > 0, plot["name"]
+        assert 200 < plot["box"] <= plot["inside"], plot["name"]
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+    dark = page.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(15, 18, 22)"
+    assert dark == (scheme == "dark")
+
+
+LINE = "() => document.querySelector('#losses-0 .scatterlayer .trace path.js-line').style.stroke"
+LETTERS = "() => document.querySelector('#losses-0 .xtick text').style.fill"
+
+
+def test_figures_follow_a_change_of_scheme(report, open_page):
+    page = open_page(report)
+    light = page.evaluate(LINE), page.evaluate(LETTERS)
+    page.emulate_media(color_scheme="dark")
+    page.evaluate("() => new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done)))")
+    settle(page)
+    dark = page.evaluate(LINE), page.evaluate(LETTERS)
+    assert light[0] != dark[0]
+    assert light[1] != dark[1]
+
+
+TRACES = "() => document.querySelectorAll('#tradeoff-0 .scatterlayer .trace').length"
+
+
+def test_the_bar_of_names_hides_and_isolates_methods_everywhere(report, open_page):
+    page = open_page(report)
+    before = page.evaluate(TRACES)
+    button = page.locator('.legend button[data-method="mgda"]')
+    button.click()
+    settle(page)
+    assert button.get_attribute("aria-pressed") == "false"
+    assert page.evaluate(TRACES) == before - 2  # its seeds and its mean
+    button.dblclick()
+    settle(page)
+    assert page.evaluate(TRACES) == 2
+    page.locator("#all-methods").click()
+    settle(page)
+    assert page.evaluate(TRACES) == before
+
+
+def test_a_chosen_panel_is_drawn_when_it_is_chosen(make, open_page):
+    tasks = {f"task{i}": ("auroc", True) for i in range(6)}
+    study = make(tasks=tasks, methods=("sum", "mgda"), single_task=False, epochs=3)
+    page = open_page(write_report(study.path), 400)
+    page.select_option('select[data-chart="tradeoff"]', index=14)
+    settle(page)
+    assert page.locator("#tradeoff .panel:visible h4").all_inner_texts() == ["task4 and task5"]
+    assert page.locator("#tradeoff-14 svg .trace").count() == 4
+    assert page.evaluate("document.documentElement.scrollWidth") <= 400
+
+
+def test_odd_names_do_no_harm(make, open_page):
+    evil = "lib/</script><img src=x onerror=alert(1)>&\"'.py:New$Method$" + "x" * 80
+    task = "a<b>bold</b> " + "long" * 30
+    study = make(methods=("sum", evil), tasks={task: ("m<ae>", False), "plain": ("auroc", True)}, epochs=3)
+    page = open_page(write_report(study.path), 400)
+    assert page.locator("img").count() == 0
+    assert page.locator("#results b").count() == 0
+    assert page.evaluate("document.documentElement.scrollWidth") <= 400
+    assert all(plot["marks"] > 0 for plot in page.evaluate(DRAWN))
+
+
+def test_a_poor_study_opens_without_empty_figures(make, open_page):
+    study = make(methods=("sum",), seeds=(0,), single_task=False, cosines=False, norms=False, epochs=1)
+    page = open_page(write_report(study.path))
+    assert all(plot["marks"] > 0 for plot in page.evaluate(DRAWN))
+    assert page.locator(".missing").count() == 3  # differences, gradient norms, cosines
