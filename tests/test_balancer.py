@@ -2,6 +2,7 @@
 
 import copy
 import gc
+import pickle
 import warnings
 import weakref
 
@@ -9,6 +10,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 from torch.testing import assert_close
+from torch.utils.checkpoint import checkpoint
 
 import equipoise as eq
 
@@ -138,7 +140,7 @@ def test_a_tensor_hook_runs_once_on_the_combined_gradient(net, x):
 
 def test_a_leaf_that_was_not_given_gets_the_gradient_of_the_total(net, x):
     temperature = torch.tensor(2.0, requires_grad=True)
-    balancer = eq.Balancer(eq.MGDA(), net, tasks={"a": 1.0, "b": 3.0})
+    balancer = eq.Balancer(eq.PCGrad(), net, tasks={"a": 1.0, "b": 3.0})
     losses = {name: loss * temperature for name, loss in losses_of(net, x).items()}
     balancer(losses).backward()
     assert_close(temperature.grad, (losses["a"] + 3 * losses["b"]).detach() / 2.0)
@@ -146,7 +148,7 @@ def test_a_leaf_that_was_not_given_gets_the_gradient_of_the_total(net, x):
 
 def test_a_user_s_weight_is_in_the_rows_once(net, x):
     plain = eq.Balancer(eq.MGDA(), net, tasks=NAMES)
-    heavy = eq.Balancer(eq.MGDA(), net, tasks={"a": 5.0, "b": 1.0})
+    heavy = eq.Balancer(eq.PCGrad(), net, tasks={"a": 5.0, "b": 1.0})
     backward(net, x, plain)
     backward(net, x, heavy)
     scale = torch.tensor([5.0, 1.0], dtype=torch.float64)
@@ -162,8 +164,10 @@ def test_nash_takes_a_user_s_weight_as_its_preference(net, x):
 
 
 def test_a_weight_that_a_method_ignores_is_warned_of_once(net):
-    with pytest.warns(UserWarning, match=r"UnitNorm\(\) does not depend on the scale"):
-        eq.Balancer(eq.UnitNorm(), net, tasks={"a": 2.0, "b": 1.0})
+    with pytest.warns(UserWarning, match=r"UW\(\) does not depend on the scale"):
+        eq.Balancer(eq.UW(), net, tasks={"a": 2.0, "b": 1.0})
+    with pytest.warns(UserWarning, match=r"MGDA\(\) listens to small gradients"):
+        eq.Balancer(eq.MGDA(), net, tasks={"a": 2.0, "b": 1.0})
 
 
 def test_chain_delivers_the_rows_of_the_weighted_terms_and_the_weighting_s_own_gradient(net, x):
@@ -276,7 +280,13 @@ def test_no_shared_parameter_is_warned_of(x):
 
 def test_a_learned_weight_outside_the_optimiser_is_warned_of(net, x):
     balancer = eq.Balancer(eq.UW(), net, tasks=NAMES)
-    with pytest.warns(UserWarning, match=r"'log_variance' of UW\(\) has not moved in 50 steps"):
+    optimizer = torch.optim.SGD(net.parameters(), lr=1e-3)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        for _ in range(50):
+            backward(net, x, balancer)  # accumulating, perhaps
+    optimizer.step()
+    with pytest.warns(UserWarning, match=r"'log_variance' of UW\(\) does not move while the model does"):
         for _ in range(50):
             backward(net, x, balancer)
 
@@ -462,9 +472,15 @@ def test_call_errors(net, losses, options, message):
 
 
 def test_a_representation_that_no_loss_reaches_is_refused(net, x):
-    loss = eq.Balancer(eq.MGDA(), net, tasks=NAMES)(losses_of(net, x), representation=net.trunk(x))
-    with pytest.raises(RuntimeError, match="no loss reaches the tensors where"):
-        loss.backward()
+    with pytest.raises(ValueError, match="the loss of 'a', 'b' does not reach the representation"):
+        eq.Balancer(eq.MGDA(), net, tasks=NAMES)(losses_of(net, x), representation=net.trunk(x))
+
+
+def test_chosen_parameters_that_a_sharing_task_bypasses_are_refused(net, x):
+    with pytest.raises(ValueError, match="the loss of 'b' does not reach the parameters of gramian_from"):
+        eq.Balancer(eq.MGDA(), net, tasks=NAMES, gramian_from=net.heads["a"])(losses_of(net, x))
+    with pytest.raises(ValueError, match="parameters are all frozen"):
+        eq.Balancer(eq.MGDA(), net, tasks=NAMES, gramian_from=nn.Linear(1, 1).requires_grad_(False))(losses_of(net, x))
 
 
 def test_chosen_parameters_and_a_representation_are_too_much(net, x):
@@ -569,3 +585,157 @@ def test_bfloat16_parameters_are_balanced_in_float64(net, x):
     weights = torch.tensor(list(balancer.record.weights.values()), dtype=torch.float64)
     combined = torch.cat([p.grad.flatten() for p in shared])
     assert_close(combined, (weights @ jacobian).to(torch.bfloat16))
+
+
+# Traps
+
+
+def test_a_pickled_balancer_goes_on_with_rows_of_its_own(net, x):
+    balancer = eq.Balancer(eq.MGDA(), net, tasks=NAMES)
+    backward(net, x, balancer)
+    twin_net, twin = pickle.loads(pickle.dumps((net, balancer)))
+    assert_close(backward(twin_net, 2 * x, twin), backward(net, 2 * x, balancer), rtol=0, atol=0)
+    assert len(pickle.dumps(balancer)) < 20_000 + len(pickle.dumps(net))
+
+
+def test_the_representation_may_be_one_output_of_several(net, x):
+    """The other output of the same node is a path around it."""
+    encoder, head = nn.Linear(3, 4), nn.Linear(2, 1)
+    model = nn.ModuleList([encoder, head])
+    mean, scale = encoder(x).chunk(2, dim=1)
+    losses = {"a": head(mean).square().mean(), "b": (mean.square() + scale.exp() - scale).mean()}
+    rows = [torch.autograd.grad(loss, encoder.weight, retain_graph=True)[0] for loss in losses.values()]
+    balancer = eq.Balancer(eq.PCGrad(), model, tasks=NAMES)
+    balancer(losses, representation=mean).backward()
+    weights = list(balancer.record.weights.values())
+    assert_close(encoder.weight.grad, weights[0] * rows[0] + weights[1] * rows[1])
+
+
+class Huge(eq.Aggregator):
+    def forward(self, gramian: Tensor, losses: Tensor, tasks: Tensor) -> Tensor:
+        return torch.full_like(losses, 1e42)
+
+
+@pytest.mark.parametrize("options", [{}, {"gramian_from": True}, {"heads": "weighted"}])
+def test_weights_beyond_float32_are_applied(net, x, options):
+    if "gramian_from" in options:
+        options = {"gramian_from": net.trunk.weight}
+    expected = backward(net, x, eq.Balancer(eq.Sum(), net, tasks=NAMES))[0].double() * 2.0**-120 * 1e42
+    net.zero_grad()
+    balancer = eq.Balancer(Huge(), net, tasks=NAMES, **options)
+    balancer({name: loss * 2.0**-120 for name, loss in losses_of(net, x).items()}).backward()
+    got = net.trunk.weight.grad.double()
+    assert_close(got, expected, rtol=1e-5, atol=1e-5 * float(expected.abs().max()))
+    assert all(gradient.isfinite().all() for gradient in grads(net))
+
+
+def test_a_task_that_shares_nothing_has_no_say(net, x):
+    """Its gradient by the shared parameters is not zero, it does not exist."""
+    alone = nn.Linear(3, 1)
+    model = nn.ModuleList([net, alone])
+    three = eq.Balancer(eq.MGDA(), model, tasks=[*NAMES, "c"])
+    expected = backward(net, x, eq.Balancer(eq.MGDA(), net, tasks=NAMES))
+    net.zero_grad()
+    three({**losses_of(net, x), "c": alone(x).square().mean()}).backward()
+    assert_close(grads(net), expected)
+    assert three.record.weights["c"] == 1.0
+
+
+def test_a_method_serves_one_balancer(net):
+    method = eq.UW()
+    eq.Balancer(method, net, tasks=NAMES)
+    with pytest.raises(ValueError, match=r"UW\(\) already serves a balancer"):
+        eq.Balancer(eq.Chain(method, eq.MGDA()), net, tasks=NAMES)
+    with pytest.raises(ValueError, match="one method object twice"):
+        twice = eq.UnitNorm()
+        eq.Chain(twice, eq.Clip(1.0), twice)
+
+
+def test_a_criterion_with_other_weights_than_its_balancer_is_refused(net):
+    tasks = eq.Tasks([eq.Task("a", nn.MSELoss(), weight=5.0), eq.Task("b", nn.MSELoss())])
+    with pytest.raises(ValueError, match="build it with tasks=tasks"):
+        eq.MultiTaskLoss(tasks, eq.Balancer(eq.Sum(), net, tasks=NAMES))
+
+
+@pytest.mark.parametrize("method", [eq.Sum, eq.MGDA])
+def test_another_loss_may_share_the_graph(net, x, method):
+    """An auxiliary penalty on an activation, added after balancing."""
+    expected = backward(net, x, eq.Balancer(method(), net, tasks=NAMES))
+    net.zero_grad()
+    z = torch.tanh(net.trunk(x))
+    losses = {name: ((net.heads[name](z) - 3 * i) ** 2).mean() for i, name in enumerate(NAMES)}
+    penalty = z.square().mean()
+    (extra,) = torch.autograd.grad(penalty, net.trunk.weight, retain_graph=True)
+    (eq.Balancer(method(), net, tasks=NAMES)(losses) + penalty).backward()
+    assert_close(net.trunk.weight.grad, expected[0] + extra)
+
+
+def test_loss_weightings_take_graphs_of_one_pass(net, x):
+    encoded = checkpoint(net.trunk, x.requires_grad_(), use_reentrant=True)
+    losses = {name: head(encoded).square().mean() for name, head in net.heads.items()}
+    eq.Balancer(eq.UW(), net, tasks=NAMES)(losses).backward()
+    assert net.trunk.weight.grad is not None
+
+
+def test_heads_whose_outputs_were_joined_are_noticed(net, x):
+    balancer = eq.Balancer(eq.MGDA(), net, tasks=NAMES)
+    with pytest.warns(UserWarning, match=r"heads.a.weight, heads.a.bias, heads.b.weight, heads.b.bias are reached"):
+        for _ in range(10):
+            joined = torch.cat(list(net(x).values()), dim=1)
+            balancer({name: (joined[:, i] - i).square().mean() for i, name in enumerate(NAMES)}).backward()
+
+
+def test_state_keeps_its_precision_and_the_whole_chain_moves(net):
+    balancer = eq.Balancer(eq.Chain(eq.UW(), eq.DWA(), eq.MGDA()), net, tasks=NAMES).bfloat16()
+    assert {p.dtype for p in balancer.parameters()} == {torch.float32}
+    assert balancer.method.steps[1].total.dtype == torch.float32
+    assert {p.device.type for p in balancer.to("meta").parameters()} == {"meta"}
+
+
+def test_an_empty_step_may_be_scaled_in_place(net):
+    loss = eq.Balancer(eq.MGDA(), net, tasks=NAMES)({})
+    loss *= 0.5
+    loss.backward()
+
+
+def test_a_representation_above_no_given_parameter_trains_the_heads(net, x):
+    balancer = eq.Balancer(eq.MGDA(), net.heads, tasks=NAMES)
+    z = torch.tanh(net.trunk(x))
+    losses = {name: head(z).square().mean() for name, head in net.heads.items()}
+    with pytest.warns(UserWarning, match="nothing to balance"):
+        balancer(losses, representation=z).backward()
+    assert net.heads["a"].weight.grad is not None
+
+
+def test_private_sparse_and_empty_parameters_go_through(net):
+    model = nn.ModuleDict({"trunk": nn.Linear(3, 4), "words": nn.Embedding(5, 4, sparse=True)})
+    model.none = nn.Parameter(torch.zeros(0, 4))
+    z = model["trunk"](torch.ones(2, 3))
+    losses = {"a": z.square().mean() + model.none.sum(), "b": (z * model["words"](torch.tensor([1, 2]))).sum()}
+    eq.Balancer(eq.MGDA(), model, tasks=NAMES)(losses).backward()
+    assert model["words"].weight.grad.is_sparse
+    assert model.none.grad.shape == (0, 4)
+
+
+class OneNumber(eq.Aggregator):
+    def forward(self, gramian: Tensor, losses: Tensor, tasks: Tensor) -> Tensor:
+        return torch.ones(1, dtype=torch.float64)
+
+
+class Vector(eq.Weighting):
+    def forward(self, losses: Tensor, tasks: Tensor) -> Tensor:
+        return losses
+
+
+def test_answers_of_a_wrong_shape_are_refused(net, x):
+    with pytest.raises(ValueError, match=r"OneNumber\(\) must return weights of shape \(2,\), got \(1,\)"):
+        backward(net, x, eq.Balancer(OneNumber(), net, tasks=NAMES))
+    with pytest.raises(ValueError, match=r"Vector\(\) must return an objective of shape \(\), got \(2,\)"):
+        backward(net, x, eq.Balancer(Vector(), net, tasks=NAMES))
+
+
+@pytest.mark.parametrize("method", [eq.Sum, eq.MGDA])
+def test_an_infinite_loss_shows_as_it_is(net, x, method):
+    losses = losses_of(net, x)
+    losses["a"] = losses["a"] + torch.inf
+    assert eq.Balancer(method(), net, tasks=NAMES)(losses).item() == torch.inf

@@ -15,8 +15,9 @@ SOURCE = Path(equipoise.__file__).parent
 FLOORS = [
     ["aggregation.solvers"],
     ["tasks", "method", "record"],
-    ["weighting", "aggregation", "gradients", "losses"],
+    ["weighting", "aggregation", "gradients", "losses", "step", "watch"],
     ["registry", "balancer"],
+    ["criterion"],
     ["", "testing"],
     ["lab.data", "lab.models"],
     ["lab.cases", "lab.training", "lab.evaluation"],

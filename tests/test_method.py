@@ -85,10 +85,11 @@ def test_chains_are_flat_and_drop_the_unit():
     ("steps", "wish"),
     [
         ([eq.Sum()], "scales"),
-        ([eq.Clip(1.0), eq.MGDA()], "scales"),
+        ([eq.Clip(1.0), eq.PCGrad()], "scales"),
+        ([eq.Clip(1.0), eq.MGDA()], "inverts"),
         ([eq.Fixed([1.0]), eq.NashMTL()], "preference"),
-        ([eq.UW(), eq.MGDA()], "ignored"),
-        ([eq.UnitNorm(), eq.NashMTL()], "ignored"),
+        ([eq.UW(), eq.PCGrad()], "ignored"),
+        ([eq.UW(), eq.UnitNorm(), eq.Clip(1.0)], "preference"),
     ],
 )
 def test_what_becomes_of_a_users_weight_in_a_chain(steps, wish):
@@ -224,10 +225,10 @@ def test_a_chain_hands_every_event_to_every_step():
 @pytest.mark.parametrize(
     ("method", "weighting", "aggregator", "coordinate"),
     [
-        (eq.Sum(), "Chain()", None, None),
-        (eq.UW(), "Chain(UW())", None, None),
-        (eq.MGDA(), "Chain()", "Chain(MGDA())", None),
-        (FirstRow(), "Chain()", None, "FirstRow()"),
+        (eq.Sum(), "Sum()", None, None),
+        (eq.UW(), "UW()", None, None),
+        (eq.MGDA(), "Sum()", "Chain(MGDA())", None),
+        (FirstRow(), "Sum()", None, "FirstRow()"),
         (
             eq.Chain(eq.UW(), eq.DWA(), eq.UnitNorm(), eq.Clip(1.0), FirstRow()),
             "Chain(UW(), DWA())",
@@ -248,7 +249,7 @@ def test_split(method, weighting, aggregator, coordinate):
 def test_the_parts_are_the_steps_themselves():
     uw, mgda = eq.UW(), eq.MGDA()
     parts = split(eq.Chain(uw, mgda))
-    assert parts.weighting.steps == (uw,)
+    assert parts.weighting is uw
     assert parts.aggregator.steps == (mgda,)
 
 

@@ -1,5 +1,7 @@
 """Names meet tensors; missing labels leave before the loss is called."""
 
+from functools import partial
+
 import pytest
 import torch
 from torch import nn
@@ -36,6 +38,18 @@ def test_ignored_classes_leave_by_the_loss_s_own_index():
     losses = tasks.losses({"a": out}, {"a": torch.tensor([7, 2, 4])})
     assert_close(losses["a"], nn.functional.cross_entropy(out[1:], torch.tensor([2, 4])))
     assert losses.counts == {"a": 2}
+
+
+@pytest.mark.parametrize(
+    "loss", [nn.functional.cross_entropy, partial(nn.functional.cross_entropy, label_smoothing=0.0)]
+)
+def test_a_function_s_own_index_counts_too(loss):
+    tasks = eq.Tasks([eq.Task("a", loss)])
+    out = torch.randn(3, 5)
+    assert tasks.losses({"a": out}, {"a": torch.full((3,), -100)}) == {}
+    assert tasks.losses({"a": out}, {"a": torch.tensor([1, -100, 2])}).counts == {"a": 2}
+    ignoring = eq.Tasks([eq.Task("a", partial(loss, ignore_index=4))])
+    assert ignoring.losses({"a": out}, {"a": torch.tensor([1, 4, 4])}).counts == {"a": 1}
 
 
 def test_a_partly_ignored_mask_stays_whole_and_counts_its_pixels():

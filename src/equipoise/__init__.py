@@ -16,7 +16,8 @@
 """
 
 from equipoise.aggregation import MGDA, Clip, NashMTL, PCGrad, RunningNorm, UnitNorm
-from equipoise.balancer import Balancer, MultiTaskLoss
+from equipoise.balancer import Balancer
+from equipoise.criterion import MultiTaskLoss
 from equipoise.method import Aggregator, Chain, CoordinateAggregator, Method, Sum, Weighting
 from equipoise.record import Record
 from equipoise.registry import method, methods

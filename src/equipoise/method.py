@@ -18,7 +18,7 @@ from typing import Any, Literal, NamedTuple, cast
 import torch
 from torch import Tensor, nn
 
-UserWeight = Literal["scales", "preference", "ignored"]
+UserWeight = Literal["scales", "preference", "inverts", "ignored"]
 
 
 class Method(nn.Module):
@@ -29,20 +29,37 @@ class Method(nn.Module):
     state indexes its buffers by ``tasks``.
 
     ``user_weight`` says what becomes of the weight that a user gives a task: it scales the loss and
-    so the result (``"scales"``), it becomes a preference (``"preference"``), or the method does not
-    depend on the scale of a loss and the weight is lost (``"ignored"``).
+    so the result (``"scales"``), it becomes a preference (``"preference"``), a heavier loss counts less
+    (``"inverts"``), or the method does not depend on the scale of a loss (``"ignored"``).
+
+    State keeps its precision when a model is cast: ``.to()`` moves it between devices only.
     """
 
     user_weight: UserWeight = "scales"
 
     def __init__(self) -> None:
         super().__init__()
+        self._is_taken = False
+        self._preference: Tensor | None = None
+
+    def require_unbound(self) -> None:
+        """Raise if a balancer has this method already; from now on one has."""
+        if self._is_taken:
+            raise ValueError(f"{self} already serves a balancer, with its state: make a new one for another")
+        self._is_taken = True
 
     def bind(self, num_tasks: int) -> None:
         """Allocate buffers and parameters for ``num_tasks`` tasks; called once, by the balancer."""
 
     def prefer(self, weights: Tensor) -> None:
         """Take the users' weights [num_tasks] of all tasks as a preference; called after ``bind``."""
+        self._preference = weights
+
+    def preferred(self, tasks: Tensor) -> Tensor:
+        """The users' weights [K] of these tasks in float64, 1 where nobody gave any."""
+        if self._preference is None:
+            return torch.ones(len(tasks), dtype=torch.float64)
+        return self._preference[tasks]
 
     def end_epoch(self) -> None:
         """Note that an epoch of training has ended."""
@@ -62,6 +79,10 @@ class Method(nn.Module):
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self.extra_repr()})"
 
+    def _apply(self, fn: Callable[..., Any], recurse: bool = True) -> "Method":
+        super()._apply(lambda tensor: tensor.to(fn(tensor).device), recurse)  # type: ignore[no-untyped-call]
+        return self
+
     def __getattr__(self, name: str) -> Any:
         try:
             return super().__getattr__(name)
@@ -74,6 +95,12 @@ def all_tasks(values: Tensor) -> Tensor:
     return torch.arange(len(values), device=values.device)
 
 
+def _of_shape(answer: Tensor, shape: torch.Size, method: Method, what: str) -> Tensor:
+    if answer.shape != shape:
+        raise ValueError(f"{method} must return {what} of shape {tuple(shape)}, got {tuple(answer.shape)}")
+    return answer
+
+
 class Weighting(Method):
     """``weighting(losses, tasks) -> objective``: one backward pass.
 
@@ -82,13 +109,14 @@ class Weighting(Method):
 
     def __call__(self, losses: Tensor, tasks: Tensor | None = None) -> Tensor:
         """The objective [] of losses [K]; tasks [K] default to all."""
-        return cast(Tensor, super().__call__(losses, all_tasks(losses) if tasks is None else tasks))
+        objective = cast(Tensor, super().__call__(losses, all_tasks(losses) if tasks is None else tasks))
+        return _of_shape(objective, torch.Size(), self, "an objective")
 
 
 class _OnTheCPU(Method):
     """State that stays on the CPU in its own precision, beside the gramian, wherever the losses are."""
 
-    def _apply(self, fn: Callable[..., Any], recurse: bool = True) -> "_OnTheCPU":  # .to(), .cuda(), .half()
+    def _apply(self, fn: Callable[..., Any], recurse: bool = True) -> Method:  # .to(), .cuda(), .half()
         return self
 
 
@@ -106,7 +134,8 @@ class Aggregator(_OnTheCPU):
 
     def __call__(self, gramian: Tensor, losses: Tensor, tasks: Tensor | None = None) -> Tensor:
         """The weights [K] for a gramian [K, K] and losses [K]; tasks [K] default to all."""
-        return cast(Tensor, super().__call__(gramian, losses, all_tasks(losses) if tasks is None else tasks))
+        weights = cast(Tensor, super().__call__(gramian, losses, all_tasks(losses) if tasks is None else tasks))
+        return _of_shape(weights, losses.shape, self, "weights")
 
 
 class CoordinateAggregator(Method):
@@ -114,7 +143,8 @@ class CoordinateAggregator(Method):
 
     def __call__(self, jacobian: Tensor, losses: Tensor, tasks: Tensor | None = None) -> Tensor:
         """The gradient [P] for a jacobian [K, P] and losses [K]; tasks [K] default to all."""
-        return cast(Tensor, super().__call__(jacobian, losses, all_tasks(losses) if tasks is None else tasks))
+        gradient = cast(Tensor, super().__call__(jacobian, losses, all_tasks(losses) if tasks is None else tasks))
+        return _of_shape(gradient, jacobian.shape[1:], self, "a gradient")
 
 
 class Sum(Weighting):
@@ -158,8 +188,10 @@ class Chain(Method):
             raise ValueError(
                 f"Chain takes loss weightings, then aggregators, then at most one coordinate aggregator, got {self}"
             )
-        wishes = [step.user_weight for step in self.steps]
-        self.user_weight = next((w for w in ("ignored", "preference") if w in wishes), "scales")
+        if len(set(self.steps)) < len(self.steps):
+            raise ValueError(f"Chain holds one method object twice, and its state with it: make two; got {self}")
+        decisive = [step.user_weight for step in self.steps if step.user_weight != "scales"]
+        self.user_weight = decisive[-1] if decisive else "scales"
 
     @property
     def steps(self) -> tuple[Method, ...]:
@@ -185,6 +217,11 @@ class Chain(Method):
     def after_step(self, losses: Tensor, tasks: Tensor) -> None:
         for step in self.steps:
             step.after_step(losses, tasks)
+
+    def _apply(self, fn: Callable[..., Any], recurse: bool = True) -> Method:
+        for step in self.steps:
+            step._apply(fn, recurse)
+        return self
 
     def __repr__(self) -> str:
         return f"Chain({', '.join(map(repr, self.steps))})"
@@ -254,9 +291,10 @@ class Parts(NamedTuple):
 def split(method: Method) -> Parts:
     """The parts of a method; a chain falls into chains."""
     steps = Chain(method).steps
+    weightings = [step for step in steps if isinstance(step, Weighting)]
     aggregators = [step for step in steps if isinstance(step, Aggregator)]
     return Parts(
-        cast(Weighting, Chain(*(step for step in steps if isinstance(step, Weighting)))),
+        cast(Weighting, Chain(*weightings)) if len(weightings) > 1 else next(iter(weightings), Sum()),
         cast(Aggregator, Chain(*aggregators)) if aggregators else None,
         next((step for step in steps if isinstance(step, CoordinateAggregator)), None),
     )

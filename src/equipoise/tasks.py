@@ -1,9 +1,10 @@
 """Tasks: where names meet tensors, and where missing labels leave."""
 
 import difflib
+import inspect
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import KW_ONLY, dataclass
-from typing import Any, Literal
+from dataclasses import KW_ONLY, dataclass, field
+from typing import Any, Literal, cast
 
 import torch
 from torch import Tensor, nn
@@ -36,6 +37,7 @@ class Task:
     weight: float = 1.0
     target: str | None = _ITS_NAME
     missing: Literal["rows", "loss"] = "rows"
+    ignored_class: int | None = field(init=False, repr=False)  # the label that stands for a missing one
 
     def __post_init__(self) -> None:
         if not isinstance(self.name, str) or not self.name:
@@ -48,6 +50,7 @@ class Task:
             raise ValueError(f"missing of task {self.name!r} must be 'rows' or 'loss', got {self.missing!r}")
         if self.target == _ITS_NAME:
             self.target = self.name
+        self.ignored_class = _ignored_class(self.loss)
 
 
 class TaskLosses(dict[str, Tensor]):
@@ -171,8 +174,18 @@ def _present(task: Task, target: Tensor) -> Tensor | None:
     """True where a label is there, of the target's shape; None where none can be missing."""
     if target.is_floating_point():
         return ~target.isnan()
-    ignored = getattr(task.loss, "ignore_index", None)
-    return None if ignored is None else target != ignored
+    return None if task.ignored_class is None else target != task.ignored_class
+
+
+def _ignored_class(loss: Callable[..., Tensor]) -> int | None:
+    """The class that a loss leaves out: a module's attribute, or the default of a function's argument."""
+    if hasattr(loss, "ignore_index"):
+        return cast(int, loss.ignore_index)
+    try:
+        argument = inspect.signature(loss).parameters.get("ignore_index")
+    except ValueError:  # a builtin shows no arguments
+        return None
+    return None if argument is None or argument.default is argument.empty else argument.default
 
 
 def _labelled(task: Task, output: Any, target: Any) -> tuple[Any, Any, int]:

@@ -4,27 +4,34 @@ import pytest
 import torch
 from torch.utils.checkpoint import checkpoint
 
-from equipoise.gradients.graph import reached_leaves
+from equipoise.gradients.graph import graph_of
 
 
 def test_every_leaf_carries_the_bits_of_the_losses_that_reach_it():
     shared, own, other = (torch.ones(2, requires_grad=True) for _ in range(3))
     hidden = shared.sin()
     losses = [(hidden * own).sum(), (hidden * hidden * other).sum(), hidden.sum()]
-    assert reached_leaves(losses) == {shared: 0b111, own: 0b001, other: 0b010}
+    assert graph_of(losses).leaves == {shared: 0b111, own: 0b001, other: 0b010}
 
 
 def test_paths_through_the_stop_are_not_followed():
     trunk, head = torch.ones(2, requires_grad=True), torch.ones(2, requires_grad=True)
     z = trunk.sin()
-    assert reached_leaves([(z * head).sum()], stop=z) == {head: 1}
-    assert reached_leaves([(z * head * trunk).sum()], stop=z) == {head: 1, trunk: 1}
-    assert reached_leaves([z], stop=z) == {}
+    assert graph_of([(z * head).sum()], stop=z).leaves == {head: 1}
+    assert graph_of([(z * head * trunk).sum()], stop=z).leaves == {head: 1, trunk: 1}
+    assert graph_of([z], stop=z).leaves == {}
+
+
+def test_only_the_output_itself_stops_not_its_siblings():
+    trunk = torch.ones(2, requires_grad=True)
+    mean, scale = trunk.chunk(2)
+    assert graph_of([(mean * scale).sum()], stop=mean).leaves == {trunk: 1}
+    assert graph_of([mean.sum()], stop=mean).leaves == {}
 
 
 def test_a_loss_that_is_a_leaf_reaches_itself():
     leaf = torch.ones((), requires_grad=True)
-    assert reached_leaves([leaf]) == {leaf: 1}
+    assert graph_of([leaf]).leaves == {leaf: 1}
 
 
 def test_a_deep_graph_is_no_recursion():
@@ -32,14 +39,15 @@ def test_a_deep_graph_is_no_recursion():
     value = leaf
     for _ in range(5000):
         value = value + 1
-    assert reached_leaves([value, value]) == {leaf: 0b11}
+    assert graph_of([value, value]).leaves == {leaf: 0b11}
 
 
 def test_reentrant_checkpointing_is_refused_with_the_fix():
     layer = torch.nn.Linear(2, 2)
     out = checkpoint(layer, torch.ones(1, 2, requires_grad=True), use_reentrant=True)
+    assert graph_of([out.sum()]).hides_parameters()
     with pytest.raises(RuntimeError, match="use_reentrant=False"):
-        reached_leaves([out.sum()])
+        graph_of([out.sum()]).require_several_passes()
 
 
 def test_a_compiled_graph_is_refused():
@@ -55,4 +63,4 @@ def test_a_compiled_graph_is_refused():
 
     out = CompiledFunction.apply(torch.ones(2, requires_grad=True))
     with pytest.raises(RuntimeError, match="uncompiled"):
-        reached_leaves([out.sum()])
+        graph_of([out.sum()]).require_several_passes()

@@ -19,5 +19,7 @@ class MGDA(Aggregator):
     much; put ``UnitNorm`` or ``RunningNorm`` before it where scales differ for no good reason.
     """
 
+    user_weight = "inverts"
+
     def forward(self, gramian: Tensor, losses: Tensor, tasks: Tensor) -> Tensor:
         return torch.from_numpy(min_norm(gramian.numpy()))

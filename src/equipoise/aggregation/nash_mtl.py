@@ -22,7 +22,6 @@ class NashMTL(Aggregator):
     """
 
     user_weight = "preference"
-    powers: Tensor
 
     def __init__(self, preference: Sequence[float] | None = None) -> None:
         if preference is not None and not all(0 < value < float("inf") for value in preference):
@@ -31,19 +30,13 @@ class NashMTL(Aggregator):
         self.preference = preference if preference is None else tuple(preference)
 
     def bind(self, num_tasks: int) -> None:
-        # arguments in another form, not state: a run may resume with other weights
-        self.register_buffer("powers", torch.ones(num_tasks, dtype=torch.float64), persistent=False)
-        self.prefer(self.powers)
-
-    def prefer(self, weights: Tensor) -> None:
-        if not (weights > 0).all():
-            raise ValueError(f"NashMTL takes positive task weights only, got {weights.tolist()}")
-        base = torch.ones_like(self.powers) if self.preference is None else self.powers.new_tensor(self.preference)
-        if len(base) != len(weights):
-            raise ValueError(f"preference has {len(base)} values for {len(weights)} tasks; give one for each")
-        self.powers.copy_(base * weights.to(base))
+        if self.preference is not None and len(self.preference) != num_tasks:
+            raise ValueError(f"preference has {len(self.preference)} values for {num_tasks} tasks; give one for each")
 
     def forward(self, gramian: Tensor, losses: Tensor, tasks: Tensor) -> Tensor:
-        alpha, solved = nash(gramian.numpy(), self.powers[tasks].numpy())
+        power = self.preferred(tasks)
+        if self.preference is not None:
+            power = power * torch.tensor(self.preference, dtype=torch.float64)[tasks]
+        alpha, solved = nash(gramian.numpy(), power.numpy())
         self.unsolved += not solved
         return torch.from_numpy(alpha)

@@ -11,13 +11,13 @@ from equipoise.method import Aggregator
 
 
 class RunningNorm(Aggregator):
-    """weights_k = (1 - beta^t_k) / m_k, with m_k <- beta m_k + (1 - beta) |g_k| and t_k its updates.
+    """weights_k = p_k (1 - beta^t_k) / m_k, with m_k <- beta m_k + (1 - beta) |g_k| and t_k its updates.
 
     Unlike ``UnitNorm``, a task whose gradient fades or bursts is still seen to do so. A task whose
-    gradients were all exactly zero keeps weight 1.
+    gradients were all exactly zero keeps weight p_k, the user's weight of the task.
     """
 
-    user_weight = "ignored"
+    user_weight = "preference"
     mean: Tensor
     steps: Tensor
 
@@ -35,4 +35,4 @@ class RunningNorm(Aggregator):
         self.mean[tasks] += (1 - self.beta) * (gramian.diagonal().sqrt() - self.mean[tasks])
         self.steps[tasks] += 1
         mean = self.mean[tasks] / (1 - self.beta ** self.steps[tasks].double())
-        return 1 / mean.where(mean > 0, 1.0)
+        return self.preferred(tasks) / mean.where(mean > 0, 1.0)

@@ -9,10 +9,13 @@ from equipoise.method import Aggregator
 
 
 class UnitNorm(Aggregator):
-    """weights_k = 1 / |g_k|; a gradient that is exactly zero has no length to set and keeps weight 1."""
+    """weights_k = p_k / |g_k|, p_k the user's weight of the task.
 
-    user_weight = "ignored"
+    A gradient that is exactly zero has no length to set and keeps weight p_k.
+    """
+
+    user_weight = "preference"
 
     def forward(self, gramian: Tensor, losses: Tensor, tasks: Tensor) -> Tensor:
         norms = gramian.diagonal().sqrt()
-        return 1 / norms.where(norms > 0, 1.0)
+        return self.preferred(tasks) / norms.where(norms > 0, 1.0)

@@ -1,19 +1,21 @@
 """From losses and a decision to the gradient of every leaf."""
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-import torch
 from torch import Tensor
 
-from equipoise.gradients.graph import reached_leaves
+from equipoise.gradients.graph import Graph, graph_of
 from equipoise.gradients.roles import Roles
-from equipoise.gradients.routes import ROUTES, seed, sequential, weighted_pass
+from equipoise.gradients.routes import ROUTES, Route, seed, sequential, weighted_pass
 from equipoise.gradients.rows import Rows
 
 Decision = tuple[Tensor, list[Tensor] | None]  # weights [K], and a mixture of the rows if it is not their weighted sum
 Decide = Callable[[Rows, list[Tensor]], Decision]  # the rows, and all other gradients -> the decision
+
+_FLOAT32_RANGE = 1e30
 
 
 @dataclass
@@ -21,6 +23,7 @@ class Delivery:
     """One step: K losses, the leaves they reach, and where the gramian is measured."""
 
     losses: list[Tensor]
+    graph: Graph
     roles: Roles
     rows: Rows
     route: str
@@ -29,9 +32,9 @@ class Delivery:
 
     def by_rows(self, incoming: Tensor) -> list[Tensor | None]:
         """Gramian of all shared parameters; their gradient is the weighted sum of the rows."""
-        rest = self._differentiate(self.roles.shared, incoming, ROUTES[self.route], keep=graph_is_kept())
-        weights, combined = self.decide(self.rows, rest.all())
-        shared = self.rows.combine(weights) if combined is None else combined
+        rest = self._differentiate(self.roles.shared, incoming, ROUTES[self.route], keep=self.graph.is_kept())
+        weights, mixture = self.decide(self.rows, rest.all())
+        shared = self.rows.combine(weights) if mixture is None else mixture
         return [*shared, *self._unshared(rest, weights)]
 
     def at_parameters(self, chosen: Sequence[Tensor], incoming: Tensor) -> list[Tensor | None]:
@@ -44,12 +47,12 @@ class Delivery:
         """Gramian of the gradients by a representation, then one pass from there down to the trunk."""
         rest = self._differentiate([representation], incoming, sequential, keep=True)
         weights, _ = self.decide(self.rows, rest.all())
-        around = reached_leaves(self.losses, stop=representation)
+        around = graph_of(self.losses, stop=representation).leaves
         if any(leaf in around for leaf in self.roles.shared):
             shared = self._jointly(weights, incoming)  # a path leads around the representation
         else:
             combined = self.rows.combine(weights)
-            shared = weighted_pass([representation], self.roles.shared, combined, keep=graph_is_kept())
+            shared = weighted_pass([representation], self.roles.shared, combined, keep=self.graph.is_kept())
         return [*shared, *self._unshared(rest, weights)]
 
     def measure(self, measured: Sequence[Tensor], incoming: Tensor) -> None:
@@ -58,40 +61,36 @@ class Delivery:
         sequential(self.losses, [measured] * len(self.losses), incoming, self.rows.write, keep=True)
         self.decide(self.rows, [])
 
-    def _differentiate(
-        self, measured: Sequence[Tensor], incoming: Tensor, route: Callable[..., None], keep: bool
-    ) -> "_Rest":
+    def _differentiate(self, measured: Sequence[Tensor], incoming: Tensor, route: Route, keep: bool) -> "_Rest":
         """Fill the rows with gradients by the measured tensors; return those by private and outside leaves."""
         num_tasks = len(self.losses)
         self.rows.prepare(measured, num_tasks)
         unshared = self.roles.wanted(num_tasks)
         rest = _Rest(unshared)
-        reached = False
 
         def receive(k: int, gradients: Sequence[Tensor | None]) -> None:
-            nonlocal reached
-            reached = reached or any(g is not None for g in gradients[: len(measured)])
             self.rows.write(k, gradients[: len(measured)])
             rest.add(k, gradients[len(measured) :])
 
         route(self.losses, [[*measured, *leaves] for leaves in unshared], incoming, receive, keep)
-        if measured and not reached:
-            raise RuntimeError(
-                "no loss reaches the tensors where the gradients are to be compared: give the representation, or "
-                "parameters for gramian_from, that these losses were computed from"
-            )
         return rest
 
     def _jointly(self, weights: Tensor, incoming: Tensor) -> list[Tensor]:
-        seeds = [seed(loss, incoming) * w for loss, w in zip(self.losses, weights.tolist(), strict=True)]
-        return weighted_pass(self.losses, self.roles.shared, seeds, keep=graph_is_kept())
+        """One pass with the weights as seeds; their power of two is applied afterwards, lest a seed overflows."""
+        factors = weights.tolist()
+        power = 2.0 ** math.frexp(max(map(abs, factors)))[1]
+        taking = [k for k, factor in enumerate(factors) if factor != 0]  # 0 · inf would be NaN
+        seeds = [seed(self.losses[k], incoming) * (factors[k] / power) for k in taking]
+        outputs = [self.losses[k] for k in taking]
+        gradients = weighted_pass(outputs, self.roles.shared, seeds, keep=self.graph.is_kept())
+        return [_scaled(gradient, power) for gradient in gradients]
 
     def _unshared(self, rest: "_Rest", weights: Tensor) -> list[Tensor | None]:
         scales = weights.tolist() if self.heads == "weighted" else [1.0] * len(weights)
         private: list[Tensor | None] = []
         for leaf, k in self.roles.private:
             gradient = rest.by_leaf.get(leaf)
-            private.append(gradient if gradient is None or scales[k] == 1.0 else gradient * scales[k])
+            private.append(None if gradient is None else _scaled(gradient, scales[k]))
         return [*private, *(rest.by_leaf.get(leaf) for leaf, _ in self.roles.outside)]
 
 
@@ -109,9 +108,15 @@ class _Rest:
                 self.by_leaf[leaf] = gradient if before is None else before + gradient
 
     def all(self) -> list[Tensor]:
-        return list(self.by_leaf.values())
+        """The numbers of all of them."""
+        values = (g.coalesce().values() if g.is_sparse else g for g in self.by_leaf.values())
+        return [value for value in values if value.numel()]
 
 
-def graph_is_kept() -> bool:
-    """Whether the backward that is running was asked to retain the graph."""
-    return bool(torch._C._autograd._get_current_graph_task_keep_graph())
+def _scaled(gradient: Tensor, factor: float) -> Tensor:
+    """The gradient times a factor that its own dtype may not hold."""
+    if factor == 1.0:
+        return gradient
+    if abs(factor) < _FLOAT32_RANGE:
+        return gradient * factor
+    return (gradient.double() * factor).to(gradient.dtype)

@@ -13,6 +13,7 @@ class Roles:
     shared: list[Tensor] = field(default_factory=list)  # given, and reached by two tasks now or before
     private: list[tuple[Tensor, int]] = field(default_factory=list)  # given; the one task that reaches it
     outside: list[tuple[Tensor, int]] = field(default_factory=list)  # not given; bits of the tasks that do
+    sharing: int = 0  # bits of the tasks that reach something shared: those that can be balanced
 
     @property
     def leaves(self) -> list[Tensor]:
@@ -41,7 +42,7 @@ class Parameters:
         if isinstance(source, nn.Module):
             self._source: nn.Module | dict[str, Tensor] = source
         else:
-            given = [source] if isinstance(source, Tensor) else list(source)
+            given = list(dict.fromkeys([source] if isinstance(source, Tensor) else source))
             strangers = [p for p in given if not isinstance(p, Tensor) or not p.is_leaf]
             if strangers:
                 raise ValueError(f"parameters must be a module or leaf tensors, got {strangers[0]!r:.80}")
@@ -55,8 +56,15 @@ class Parameters:
         return dict(self._source.named_parameters()) if isinstance(self._source, nn.Module) else self._source
 
     def trainable(self) -> list[Tensor]:
-        """Those that require grad."""
-        return [parameter for parameter in self.named().values() if parameter.requires_grad]
+        """Those that require grad.
+
+        Raises:
+            ValueError: If none does.
+        """
+        trainable = [parameter for parameter in self.named().values() if parameter.requires_grad]
+        if not trainable:
+            raise ValueError("parameters are all frozen (requires_grad is False): unfreeze what is to be trained")
+        return trainable
 
     def roles(self, leaves: Mapping[Tensor, int], tasks: Sequence[int], num_tasks: int) -> Roles:
         """Sort the leaves of a step, and remember who reached what.
@@ -71,23 +79,20 @@ class Parameters:
         """
         roles, left = Roles(), dict(leaves)
         enough = min(2, num_tasks)
-        named = self.named()
-        for name, parameter in named.items():
+        for name, parameter in self.named().items():
             mask = left.pop(parameter, 0)
             if not mask:
                 continue
-            ever = self.reached.get(name, 0)
-            for bit, task in enumerate(tasks):
-                ever |= (mask >> bit & 1) << task
-            self.reached[name] = ever
+            among_all = mask if len(tasks) == num_tasks else _spread(mask, tasks)
+            self.reached[name] = ever = self.reached.get(name, 0) | among_all
             if ever.bit_count() >= enough:
                 roles.shared.append(parameter)
+                roles.sharing |= mask
             else:
                 roles.private.append((parameter, mask.bit_length() - 1))
         roles.outside = list(left.items())
         if not roles.shared and not roles.private:
-            if not any(parameter.requires_grad for parameter in named.values()):
-                raise ValueError("parameters are all frozen (requires_grad is False): unfreeze what is to be trained")
+            self.trainable()
             raise ValueError(
                 "no loss reaches any of the parameters: were they replaced, or the outputs detached? "
                 "Give the balancer the model that made these losses"
@@ -96,3 +101,8 @@ class Parameters:
             if leaf.is_complex():
                 raise ValueError(f"complex parameters are not supported, got one of shape {tuple(leaf.shape)}")
         return roles
+
+
+def _spread(mask: int, tasks: Sequence[int]) -> int:
+    """Bits of tasks numbered within the step -> bits of the same tasks among all."""
+    return sum((mask >> bit & 1) << task for bit, task in enumerate(tasks))

@@ -52,7 +52,11 @@ def batched(
     receive: Receive,
     keep: bool,
 ) -> None:
-    """One backward pass with K seeds; every operation needs a batching rule, and 0 · inf is NaN for all tasks."""
+    """One backward pass with K seeds.
+
+    Every operation needs a batching rule, 0 · inf is NaN for all tasks, and PyTorch leaves a batched tensor
+    in the ``.grad`` of an intermediate that retains it.
+    """
     union = list(dict.fromkeys(leaf for leaves in wanted for leaf in leaves))
     with torch.enable_grad():
         stacked = torch.stack(list(losses))
@@ -62,6 +66,8 @@ def batched(
             gradients = torch.autograd.grad(
                 stacked, union, seeds, retain_graph=keep, allow_unused=True, is_grads_batched=True
             )
+    except torch.OutOfMemoryError:
+        raise
     except RuntimeError as error:
         raise RuntimeError(f"route='batched' failed, use route='rows': {error}") from error
     by_leaf = dict(zip(union, gradients, strict=True))
@@ -78,23 +84,22 @@ def seed(output: Tensor, incoming: Tensor) -> Tensor:
 
 
 def weighted_pass(
-    losses: Sequence[Tensor], leaves: Sequence[Tensor], seeds: Sequence[Tensor], keep: bool
+    outputs: Sequence[Tensor], leaves: Sequence[Tensor], seeds: Sequence[Tensor], keep: bool
 ) -> list[Tensor]:
-    """sum_k seeds[k] · gradient of losses[k], by one backward pass; a loss with a zero seed takes no part."""
-    taking = [k for k, s in enumerate(seeds) if s.count_nonzero() > 0]
-    if not taking:
+    """sum_k seeds[k] · gradient of outputs[k], by one backward pass."""
+    if not leaves:
+        return []
+    if not outputs:
         return [torch.zeros_like(leaf) for leaf in leaves]
-    outputs, grad_outputs = [losses[k] for k in taking], [seeds[k] for k in taking]
     with _silent_hooks([leaves]):
-        gradients = torch.autograd.grad(outputs, leaves, grad_outputs, retain_graph=keep, allow_unused=True)
+        gradients = torch.autograd.grad(outputs, leaves, seeds, retain_graph=keep, allow_unused=True)
     return [torch.zeros_like(leaf) if g is None else g for leaf, g in zip(leaves, gradients, strict=True)]
 
 
 @contextmanager
 def _silent_hooks(wanted: Sequence[Sequence[Tensor]]) -> Iterator[None]:
     """Keep tensor hooks of leaves for the combined gradient: they would also run once per task."""
-    hooked = {
-        leaf: leaf._backward_hooks for leaves in wanted for leaf in leaves if leaf._backward_hooks}
+    hooked = {leaf: leaf._backward_hooks for leaves in wanted for leaf in leaves if leaf._backward_hooks}
     for leaf in hooked:
         leaf._backward_hooks = None
     try:

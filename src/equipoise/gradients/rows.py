@@ -6,7 +6,10 @@ import torch
 from torch import Tensor
 
 _CHUNK = 1024  # columns per float32 product: long float32 sums lose digits, so chunks are summed in float64
+_BAND = 12  # rows per product, so that little more than the upper triangle is computed
 _SAFE = (1e-30, 1e30)  # squared norms between which float32 products neither vanish nor overflow
+_NEARLY_DEPENDENT = 1e-4  # smallest eigenvalue of the cosines below which float32 products may hide the optimum
+_LARGEST = 1e30  # weights beyond this are applied in float64
 
 
 class Rows:
@@ -24,10 +27,14 @@ class Rows:
             places: dict[tuple[torch.dtype, torch.device], list[int]] = {}
             for place, (_, dtype, device) in enumerate(layout):
                 places.setdefault((dtype, device), []).append(place)
-            self._blocks = {}  # free the old room before taking the new
-            for kind, where in places.items():
-                self._blocks[kind] = _Block(where, [layout[i][0] for i in where], num_rows, *kind)
+            self._layout, self._num_rows, self._blocks = [], 0, {}  # free the old room before taking the new
+            self._blocks = {
+                kind: _Block(where, [layout[i][0] for i in where], num_rows, *kind) for kind, where in places.items()
+            }
             self._layout, self._num_rows = layout, num_rows
+
+    def __reduce__(self) -> tuple[type["Rows"], tuple[()]]:
+        return Rows, ()  # a copy of a balancer needs no copy of its scratch room
 
     def write(self, row: int, gradients: Sequence[Tensor | None]) -> None:
         """Fill a row; ``None`` is a zero."""
@@ -36,12 +43,29 @@ class Rows:
 
     def gramian(self, num_rows: int, *extras: Tensor) -> tuple[Tensor, ...]:
         """G [K, K] = J Jᵀ in float64 on the CPU, and ``extras`` brought there by the same copy."""
-        fast = _to_host([sum_of([b.products(num_rows) for b in self._blocks.values()], num_rows), *extras])
-        squared = fast[0].diagonal()
-        if bool(((squared > _SAFE[0]) & (squared < _SAFE[1])).all()):
+        blocks = self._blocks.values()
+        fast = _to_host([_sum([block.products(num_rows) for block in blocks], num_rows), *extras])
+        if self._is_accurate(fast[0]):
             return fast
-        exact = sum_of([b.exact_products(num_rows) for b in self._blocks.values()], num_rows)
+        exact = _sum([block.exact_products(num_rows) for block in blocks], num_rows)
         return (_to_host([exact])[0], *fast[1:])
+
+    def _is_accurate(self, gramian: Tensor) -> bool:
+        """Whether float32 products are good enough: in range, and not near a direction in which all cancels."""
+        squared = gramian.diagonal()
+        for row in ((squared <= _SAFE[0]) | ~(squared < _SAFE[1])).nonzero().flatten().tolist():
+            if squared[row] != 0 or any(bool(block.rows[row].any()) for block in self._blocks.values()):
+                return False
+        norms = squared.sqrt().where(squared > 0, 1.0)
+        cosines = gramian / norms / norms[:, None]
+        if bool((cosines >= 0).all()):
+            return True
+        moving = squared > 0
+        return float(torch.linalg.eigvalsh(cosines[moving][:, moving])[0]) > _NEARLY_DEPENDENT
+
+    def lonely(self, num_rows: int) -> list[int]:
+        """The tensors by which all rows but one are zero."""
+        return sorted(place for block in self._blocks.values() for place in block.lonely(num_rows))
 
     def combine(self, weights: Tensor) -> list[Tensor]:
         """sum_k weights[k] · row k, for each tensor."""
@@ -104,7 +128,12 @@ class _Block:
         if self.rows.dtype != torch.float32 or torch.get_float32_matmul_precision() != "highest":
             return self.exact_products(num_rows)
         chunks = self.rows[:num_rows].unflatten(1, (-1, _CHUNK)).transpose(0, 1)  # [chunks, K, columns]
-        return torch.bmm(chunks, chunks.mT).sum(dim=0, dtype=torch.float64)
+        gramian = torch.empty(num_rows, num_rows, dtype=torch.float64, device=self.rows.device)
+        for i in range(0, num_rows, _BAND):
+            band = torch.bmm(chunks[:, i : i + _BAND], chunks[:, i:].mT).sum(dim=0, dtype=torch.float64)
+            gramian[i : i + _BAND, i:] = band
+            gramian[i:, i : i + _BAND] = band.mT
+        return gramian
 
     def exact_products(self, num_rows: int) -> Tensor:
         """J Jᵀ in float64 throughout."""
@@ -117,13 +146,18 @@ class _Block:
     def combine(self, weights: Tensor) -> Tensor:
         """wᵀ J [P]."""
         rows = self.rows[: len(weights), : self.width]
-        if rows.dtype in (torch.float32, torch.float64):
+        if rows.dtype == torch.float64 or (rows.dtype == torch.float32 and float(weights.abs().max()) < _LARGEST):
             return rows.mT @ weights.to(rows)
-        wide = weights.to(device=rows.device, dtype=torch.float32)  # bfloat16 weights would have 3 digits
-        return torch.cat([(part.mT.float() @ wide).to(rows.dtype) for part in rows.split(16 * _CHUNK, dim=1)])
+        wide = weights.to(rows.device)  # bfloat16 weights would have 3 digits
+        return torch.cat([(part.mT.double() @ wide).to(rows.dtype) for part in rows.split(16 * _CHUNK, dim=1)])
+
+    def lonely(self, num_rows: int) -> list[int]:
+        """Places of the tensors by which all rows but one are zero."""
+        counts = [sum(bool(self.views[row][i].any()) for row in range(num_rows)) for i in range(len(self.places))]
+        return [place for place, count in zip(self.places, counts, strict=True) if count == 1]
 
 
-def sum_of(products: Sequence[Tensor], num_rows: int) -> Tensor:
+def _sum(products: Sequence[Tensor], num_rows: int) -> Tensor:
     """The sum of the blocks' products [K, K], on the first block's device; zeros where there is no block."""
     if not products:
         return torch.zeros(num_rows, num_rows, dtype=torch.float64)

@@ -15,6 +15,23 @@ def surrogate(value: Tensor, leaves: Sequence[Tensor], backward: Backward) -> Te
     return scalar
 
 
+def with_gradient_of(value: Tensor, objective: Tensor) -> Tensor:
+    """A scalar of that value, to the last bit and whatever the objective's; its gradient is the objective's."""
+    scalar: Tensor = _Valued.apply(value, objective)  # type: ignore[no-untyped-call]
+    return scalar
+
+
+class _Valued(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, value: Tensor, objective: Tensor) -> Tensor:
+        ctx.like = (objective.device, objective.dtype)
+        return value.clone()
+
+    @staticmethod
+    def backward(ctx: Any, incoming: Tensor) -> tuple[None, Tensor]:
+        return None, incoming.to(*ctx.like)
+
+
 class _Surrogate(torch.autograd.Function):
     """Hands gradients to AccumulateGrad, so hooks, accumulation and clipping see an ordinary backward."""
 

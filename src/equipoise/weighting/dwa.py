@@ -42,7 +42,7 @@ class DWA(Weighting):
     def end_epoch(self) -> None:
         seen = self.steps > 0  # a task absent for a whole epoch keeps its ratio
         mean = self.total / self.steps
-        ratio = (mean / self.previous).nan_to_num(nan=1.0, posinf=1.0)
+        ratio = (mean / self.previous).nan_to_num(nan=1.0, posinf=1.0, neginf=1.0)
         self.ratio.copy_(ratio.where(seen, self.ratio))
         self.previous.copy_(mean.where(seen, self.previous))
         self.total.zero_()

@@ -27,7 +27,7 @@ class Fixed(Weighting):
     def bind(self, num_tasks: int) -> None:
         if len(self.weights) != num_tasks:
             raise ValueError(f"weights must hold one number for each of {num_tasks} tasks, got {self.weights!r}")
-        self.register_buffer("factors", torch.tensor(self.weights, dtype=torch.float32), persistent=False)
+        self.register_buffer("factors", torch.tensor(self.weights, dtype=torch.float64), persistent=False)
 
     def forward(self, losses: Tensor, tasks: Tensor) -> Tensor:
-        return torch.sum(self.factors[tasks] * losses)
+        return torch.sum(self.factors[tasks].to(losses) * losses)

@@ -17,7 +17,8 @@ class UW(Weighting):
     """objective = sum_k c_k exp(-s_k) loss_k + s_k / 2, s_k = log σ_k² learned; c = 1/2 (regression) or 1.
 
     The objective may become negative: that is its definition, and the balancer reports the total. Give
-    the log-variances to the optimiser, best without weight decay.
+    the log-variances to the optimiser, best without weight decay. A task that is absent from a step has a
+    zero gradient there; an optimiser with momentum still moves its s_k on.
 
     Args:
         form: ``"regression"`` (Gaussian likelihood, eq. 5) or ``"classification"`` (softmax likelihood,

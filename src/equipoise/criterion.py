@@ -1,0 +1,38 @@
+"""Tasks and balancer as one ordinary criterion."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from torch import Tensor, nn
+
+from equipoise.balancer import Balancer
+from equipoise.step import user_weights
+from equipoise.tasks import Tasks
+
+
+class MultiTaskLoss(nn.Module):
+    """``criterion(outputs, targets).backward()``, as with any loss of torch.
+
+    Its parameters, those of the losses and of the method, belong in the optimiser.
+    """
+
+    def __init__(self, tasks: Tasks, balancer: Balancer) -> None:
+        super().__init__()
+        if list(user_weights(tasks).items()) != list(balancer.user_weights.items()):
+            raise ValueError(
+                f"tasks are {user_weights(tasks)}, the balancer's are {balancer.user_weights}: "
+                "build it with tasks=tasks"
+            )
+        self.tasks = tasks
+        self.balancer = balancer
+
+    def forward(
+        self,
+        outputs: Mapping[str, Any],
+        targets: Mapping[str, Any] | None = None,
+        *,
+        representation: Tensor | None = None,
+    ) -> Tensor:
+        """The scalar of ``balancer(tasks.losses(outputs, targets))``."""
+        loss: Tensor = self.balancer(self.tasks.losses(outputs, targets), representation=representation)
+        return loss

@@ -1,0 +1,97 @@
+"""One checked call of a balancer: which tasks are present, with the users' weights applied, once."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from equipoise.tasks import Tasks, nearest, require_unique
+
+
+@dataclass
+class Step:
+    """K present tasks."""
+
+    present: list[int]  # indices among all tasks
+    names: tuple[str, ...]
+    raw: list[Tensor]  # the losses as given
+    losses: list[Tensor]  # with the users' weights
+    stacked: Tensor  # [K], the same on one device
+    total: Tensor  # [], their sum
+    representation: Tensor | None
+
+    @property
+    def tasks(self) -> Tensor:
+        """Indices [K] among all tasks, beside the losses."""
+        return torch.tensor(self.present, device=self.stacked.device)
+
+    def require_graph(self) -> None:
+        """Raise if a loss cannot be differentiated."""
+        for name, loss in zip(self.names, self.losses, strict=True):
+            if not loss.requires_grad:
+                raise ValueError(
+                    f"loss of task {name!r} has no graph: was it detached, or computed under no_grad? "
+                    "A task without a label in this batch is left out of the losses"
+                )
+
+
+def user_weights(tasks: Tasks | Iterable[str] | Mapping[str, float]) -> dict[str, float]:
+    """The users' weights by task name, in order, from any of the forms in which a balancer takes its tasks."""
+    if isinstance(tasks, Tasks):
+        return {task.name: task.weight for task in tasks}
+    if isinstance(tasks, str):
+        raise ValueError(f"tasks must be Tasks, names or {{name: weight}}, got the string {tasks!r}")
+    if isinstance(tasks, Mapping):
+        weights = {str(name): float(weight) for name, weight in tasks.items()}
+    else:
+        names = tuple(tasks)
+        require_unique(names)
+        weights = dict.fromkeys(names, 1.0)
+    if not weights:
+        raise ValueError("tasks is empty: name at least one")
+    for name, weight in weights.items():
+        if not 0 < weight < float("inf"):
+            raise ValueError(f"weight of task {name!r} must be positive and finite, got {weight!r}")
+    return weights
+
+
+def indices(names: Iterable[str], values: Mapping[str, Any]) -> list[int]:
+    """The tasks that a mapping names, among all names, in order."""
+    if not isinstance(values, Mapping):
+        raise ValueError(f"losses, counts and results map task names to values, got {type(values).__name__}")
+    names = tuple(names)
+    for name in values:
+        if name not in names:
+            raise ValueError(f"no task {name!r}; {nearest(str(name), names)}")
+    return [k for k, name in enumerate(names) if name in values]
+
+
+def take_step(
+    weights: Mapping[str, float], losses: Mapping[str, Tensor], representation: Tensor | None, device: torch.device
+) -> Step:
+    """Check the arguments of a call and apply the users' weights; ``device`` is for a step without losses."""
+    present = indices(weights, losses)
+    every = tuple(weights)
+    names = tuple(every[k] for k in present)
+    for name in names:
+        if not isinstance(losses[name], Tensor) or losses[name].dim() != 0:
+            got = getattr(losses[name], "shape", type(losses[name]).__name__)
+            raise ValueError(f"loss of task {name!r} must be a scalar tensor, got {got}; reduce it")
+    if representation is not None:
+        if not isinstance(representation, Tensor):
+            raise ValueError(f"representation must be one tensor, got {type(representation).__name__}")
+        if torch.is_grad_enabled() and not representation.requires_grad:
+            raise ValueError("representation must have a graph, got a detached tensor")
+    raw = [losses[name] for name in names]
+    weighted = [x if weights[name] == 1.0 else x * weights[name] for name, x in zip(names, raw, strict=True)]
+    stacked = on_one_device(weighted) if weighted else torch.zeros(0, device=device)
+    total = sum((loss for loss in stacked.detach().unbind()), torch.zeros((), device=stacked.device))
+    return Step(present, names, raw, weighted, stacked, total, representation)
+
+
+def on_one_device(losses: list[Tensor]) -> Tensor:
+    """Losses [K], where the first of them is."""
+    device = losses[0].device
+    return torch.stack([loss if loss.device == device else loss.to(device) for loss in losses])
