@@ -98,7 +98,7 @@ def test_a_folder_of_something_else_is_refused(here, capsys):
 @pytest.mark.parametrize(
     ("words", "methods", "seeds", "epochs"),
     [
-        (["demo"], ("sum", "uw", "dwa", "pcgrad", "mgda", "nash-mtl"), (0, 1, 2), 5),
+        (["demo"], ("sum", "uw", "dwa", "pcgrad", "mgda", "nash-mtl"), (0, 1, 2, 3, 4), 5),
         (["compare", "reviews"], ("sum", "uw", "dwa", "pcgrad", "mgda", "nash-mtl"), (0, 1, 2, 3, 4), None),
         (["compare", "reviews", "--methods", "sum, uw", "--seeds", "2"], ("sum", "uw"), (0, 1), None),
         (["demo", "--seeds=0,3,7", "--epochs=1", "--methods=mgda"], ("mgda",), (0, 3, 7), 1),

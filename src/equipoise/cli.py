@@ -120,6 +120,7 @@ COMMANDS: Mapping[str, Callable[[Sequence[str]], int]] = {
 WEIGHT_WORDS = {
     "scales": "scales the task's loss",
     "preference": "becomes a preference",
+    "inverts": "scales the task's loss, and lowers its share",
     "ignored": "has no effect",
 }
 

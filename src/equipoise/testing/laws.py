@@ -41,7 +41,11 @@ def stays_finite(make: Make) -> None:
     """Finite rows give a finite gradient, however they lie."""
     for situation, rows in _situations().items():
         shown = BATCHES[0].with_rows(rows)
-        for name, step in ((situation, shown), (f"{situation}, one task present", shown.only([2]))):
+        for name, step in (
+            (situation, shown),
+            (f"{situation}, two tasks present", shown.only([0, 3])),
+            (f"{situation}, one task present", shown.only([2])),
+        ):
             method = bound(make())
             for _ in range(2):
                 assert gradient(method, step).isfinite().all(), f"gradient is not finite for rows: {name}"
@@ -50,12 +54,13 @@ def stays_finite(make: Make) -> None:
 @_named
 def is_homogeneous(make: Make) -> None:
     """All losses times s > 0 give the gradient times s, or the same gradient: one of the two for every s."""
-    plain = run(bound(make()))
+    batches = [*BATCHES, *(shown.only([0, 3]) for shown in BATCHES)]
+    plain = run(bound(make()), batches)
     broken = []
     for degree in (1, 0):
         try:
             for scale in _SCALES:
-                scaled = run(bound(make()), [shown.scaled(scale) for shown in BATCHES])
+                scaled = run(bound(make()), [shown.scaled(scale) for shown in batches])
                 for actual, expected in zip(scaled, plain, strict=True):
                     require_close(actual / scale**degree, expected, f"degree {degree}, losses times {scale:.0e}")
             return

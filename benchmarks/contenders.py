@@ -1,0 +1,138 @@
+"""What is timed: ways from K losses to the gradients of one step."""
+
+from collections.abc import Callable, Iterable
+from functools import partial
+
+import torch
+from torch import Tensor
+from torchjd.aggregation import GramianWeightedAggregator, MGDAWeighting, Weighting
+from torchjd.autogram import Engine
+from torchjd.autojac import jac_to_grad, mtl_backward
+
+import equipoise as eq
+from models import Problem
+
+Backward = Callable[[Tensor, dict[str, Tensor]], None]  # (representation, losses) -> gradients
+Contender = Callable[[Problem, str], Backward]  # (model, name of the gradient method) -> what a step does
+
+PLAIN, FLOOR = "plain sum", "floor"
+
+
+def plain_sum(problem: Problem, method: str) -> Backward:
+    """sum(losses).backward()."""
+
+    def backward(representation: Tensor, losses: dict[str, Tensor]) -> None:
+        sum(losses.values()).backward()
+
+    return backward
+
+
+def floor(problem: Problem, method: str) -> Backward:
+    """Each loss differentiated by the parameters that it reaches, and the gradients dropped."""
+    reached = [[*problem.trunk.parameters(), *head.parameters()] for head in problem.heads]
+
+    def backward(representation: Tensor, losses: dict[str, Tensor]) -> None:
+        last = len(losses) - 1
+        for k, (loss, parameters) in enumerate(zip(losses.values(), reached, strict=True)):
+            torch.autograd.grad(loss, parameters, retain_graph=k < last)
+
+    return backward
+
+
+def weighting(problem: Problem, method: str, *, name: str) -> Backward:
+    """A loss weighting of ours, whatever the gradient method."""
+    balancer = eq.Balancer(eq.method(name), problem, tasks=problem.names)
+
+    def backward(representation: Tensor, losses: dict[str, Tensor]) -> None:
+        balancer(losses).backward()
+
+    return backward
+
+
+def rows(problem: Problem, method: str, *, route: str) -> Backward:
+    """Our gradient method on all shared parameters."""
+    balancer = eq.Balancer(eq.method(method), problem, tasks=problem.names, route=route)
+
+    def backward(representation: Tensor, losses: dict[str, Tensor]) -> None:
+        balancer(losses).backward()
+
+    return backward
+
+
+def at_representation(problem: Problem, method: str) -> Backward:
+    """Our gradient method on the gradients by the representation."""
+    balancer = eq.Balancer(eq.method(method), problem, tasks=problem.names)
+
+    def backward(representation: Tensor, losses: dict[str, Tensor]) -> None:
+        balancer(losses, representation=representation).backward()
+
+    return backward
+
+
+def torchjd_default(problem: Problem, method: str) -> Backward:
+    """TorchJD as its documentation shows it: all tasks in parallel through vmap."""
+    aggregator = GramianWeightedAggregator(_TORCHJD[method]())
+
+    def backward(representation: Tensor, losses: dict[str, Tensor]) -> None:
+        mtl_backward(list(losses.values()), features=representation)
+        jac_to_grad(problem.trunk.parameters(), aggregator)
+
+    return backward
+
+
+def torchjd_tuned(problem: Problem, method: str, *, chunk: int | None, by_parameter: bool) -> Backward:
+    """TorchJD with its options set and the parameters named."""
+    aggregator = GramianWeightedAggregator(_TORCHJD[method]())
+    shared = list(problem.trunk.parameters())
+    private = [list(head.parameters()) for head in problem.heads]
+
+    def backward(representation: Tensor, losses: dict[str, Tensor]) -> None:
+        mtl_backward(
+            list(losses.values()),
+            features=representation,
+            tasks_params=private,
+            shared_params=shared,
+            parallel_chunk_size=chunk,
+        )
+        jac_to_grad(shared, aggregator, optimize_gramian_computation=by_parameter)
+
+    return backward
+
+
+def torchjd_engine(problem: Problem, method: str) -> Backward:
+    """TorchJD's Gramian without rows, then one weighted pass; losses are means, so there is no batch dimension."""
+    engine = Engine(problem.trunk, batch_dim=None)
+    decide = _TORCHJD[method]()
+
+    def backward(representation: Tensor, losses: dict[str, Tensor]) -> None:
+        stacked = torch.stack(list(losses.values()))
+        stacked.backward(decide(engine.compute_gramian(stacked)))
+
+    return backward
+
+
+class _UnitNorm(Weighting):
+    """Weights 1 / |g_k|, which TorchJD does not have: the cheapest method that needs a gramian."""
+
+    def forward(self, stat: Tensor, /) -> Tensor:
+        return stat.diagonal().rsqrt()
+
+
+_TORCHJD: dict[str, Callable[[], Weighting]] = {"mgda": MGDAWeighting, "unit-norm": _UnitNorm}
+METHODS: Iterable[str] = _TORCHJD.keys()
+
+OURS: dict[str, Contender] = {
+    "ours sum": partial(weighting, name="sum"),
+    "ours uw": partial(weighting, name="uw"),
+    "ours rows": partial(rows, route="rows"),
+    "ours batched": partial(rows, route="batched"),
+    "ours representation": at_representation,
+}
+TORCHJD: dict[str, Contender] = {
+    "torchjd default": torchjd_default,
+    "torchjd parallel, by parameter": partial(torchjd_tuned, chunk=None, by_parameter=True),
+    "torchjd sequential": partial(torchjd_tuned, chunk=1, by_parameter=False),
+    "torchjd sequential, by parameter": partial(torchjd_tuned, chunk=1, by_parameter=True),
+    "torchjd engine": torchjd_engine,
+}
+CONTENDERS: dict[str, Contender] = {PLAIN: plain_sum, FLOOR: floor, **OURS, **TORCHJD}

@@ -1,0 +1,77 @@
+"""The networks on which a step's cost is measured: a trunk, its representation, K linear heads."""
+
+from collections.abc import Callable
+from itertools import pairwise
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+_HEAD_WIDTH = 4
+
+
+class Problem(nn.Module):
+    """A trunk with K heads, and one batch with its labels.
+
+    Args:
+        trunk: From the batch to the representation [N, D].
+        batch: The trunk's input.
+        width: D.
+        num_tasks: K.
+    """
+
+    def __init__(self, trunk: nn.Module, batch: Tensor, width: int, num_tasks: int) -> None:
+        super().__init__()
+        self.trunk = trunk
+        self.heads = nn.ModuleList(nn.Linear(width, _HEAD_WIDTH) for _ in range(num_tasks))
+        self.batch = batch
+        self.labels = torch.randn(num_tasks, len(batch), _HEAD_WIDTH)
+        self.names = [f"task {k}" for k in range(num_tasks)]
+
+    @property
+    def shared_size(self) -> int:
+        """P, the numbers in the trunk."""
+        return sum(parameter.numel() for parameter in self.trunk.parameters())
+
+    def forward(self) -> tuple[Tensor, dict[str, Tensor]]:
+        """The representation [N, D] and the K losses."""
+        representation = self.trunk(self.batch)
+        return representation, {
+            name: functional.mse_loss(head(representation), label)
+            for name, head, label in zip(self.names, self.heads, self.labels, strict=True)
+        }
+
+
+def mlp(num_tasks: int) -> Problem:
+    """256-1024-1024-192, N = 64: P = 1.5 million, few operations per parameter."""
+    trunk = nn.Sequential(
+        nn.Linear(256, 1024), nn.ReLU(), nn.Linear(1024, 1024), nn.ReLU(), nn.Linear(1024, 192), nn.ReLU()
+    )
+    return Problem(trunk, torch.randn(64, 256), 192, num_tasks)
+
+
+def convolutional(num_tasks: int) -> Problem:
+    """Five convolutions with batch norm on 3 x 32 x 32 images, N = 32: P = 0.3 million, many operations for each."""
+    channels = [3, 32, 64, 64, 128, 128]
+    layers: list[nn.Module] = []
+    for i, (narrow, wide) in enumerate(pairwise(channels)):
+        stride = 1 if i == 0 else 2
+        layers += [nn.Conv2d(narrow, wide, 3, stride, padding=1, bias=False), nn.BatchNorm2d(wide), nn.ReLU()]
+    trunk = nn.Sequential(*layers, nn.AdaptiveAvgPool2d(1), nn.Flatten())
+    return Problem(trunk, torch.randn(32, 3, 32, 32), channels[-1], num_tasks)
+
+
+class _Mean(nn.Module):
+    def forward(self, tokens: Tensor) -> Tensor:
+        return tokens.mean(dim=1)
+
+
+def transformer(num_tasks: int) -> Problem:
+    """A three-layer encoder of width 128 on 48 positions, N = 16: P = 0.6 million."""
+    # no dropout, so that every contender differentiates the same function
+    layer = nn.TransformerEncoderLayer(128, 4, dim_feedforward=512, dropout=0.0, batch_first=True)
+    trunk = nn.Sequential(nn.TransformerEncoder(layer, 3), _Mean())
+    return Problem(trunk, torch.randn(16, 48, 128), 128, num_tasks)
+
+
+MODELS: dict[str, Callable[[int], Problem]] = {"mlp": mlp, "conv": convolutional, "transformer": transformer}

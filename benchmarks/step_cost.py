@@ -1,0 +1,227 @@
+"""What one training step costs: the plain sum, the floor, Equipoise and TorchJD, interleaved in one process.
+
+    pip install -e '.[parity]'
+    python benchmarks/step_cost.py                         # everything, about twenty minutes on two cores
+    python benchmarks/step_cost.py --models mlp --tasks 3 10 --repeats 30
+    python benchmarks/step_cost.py --check                 # Sum equals sum(losses).backward() to the last bit
+
+The clock runs from the losses to the gradients of all parameters; the forward pass lies outside it, and
+``step / sum`` is the ratio with it inside. The floor is K calls of ``torch.autograd.grad`` on the parameters that each
+loss reaches, and nothing else. Every repetition times each contender once, on its own copy of the network and in a new
+order, since a step is faster or slower after certain others. A time is the median over the repetitions, a ratio the
+median of the ratios within one repetition.
+
+Memory is what a contender allocates at the peak of its first two steps, buffers that it keeps included, beyond the
+peak of the plain sum and of the floor, in units of K·P numbers (P: shared parameters). K passes keep the graph while
+gradients flow through it, which one pass does not need to: that part of the difference to the plain sum is the floor's.
+
+``--clock cpu`` counts this process's processor time instead of wall time, for a machine that is not idle; take it
+with ``--threads 1``, since threads that wait for each other count as busy.
+"""
+
+import argparse
+import gc
+import json
+import os
+import random
+import statistics
+import time
+from dataclasses import asdict, dataclass
+from importlib.metadata import version
+from pathlib import Path
+
+os.environ.setdefault("KINETO_LOG_LEVEL", "99")  # torch's profiler otherwise announces every start and stop
+
+import torch
+
+from contenders import CONTENDERS, FLOOR, METHODS, OURS, PLAIN, TORCHJD, Backward, Contender
+from models import MODELS, Problem
+
+_CLOCKS = {"wall": time.perf_counter, "cpu": time.process_time}
+_WARM_UP = 2
+_WEIGHTINGS, _ROWS, _REPRESENTATION = ("ours sum", "ours uw"), "ours rows", "ours representation"
+_OF_FLOOR = {"mlp": 2.0, "conv": 1.06, "transformer": 1.06}
+
+
+@dataclass
+class Cost:
+    """One contender on one network."""
+
+    model: str
+    num_tasks: int
+    contender: str
+    milliseconds: float
+    of_plain: float
+    of_floor: float
+    step_of_plain: float  # forward pass included
+    memory_beyond_plain: float  # in K·P numbers
+    memory_beyond_floor: float
+
+
+def build(model: str, num_tasks: int) -> Problem:
+    """The network and its batch, always the same numbers."""
+    torch.manual_seed(0)
+    return MODELS[model](num_tasks)
+
+
+def step(problem: Problem, backward: Backward) -> None:
+    """A training step without the optimiser."""
+    problem.zero_grad()
+    backward(*problem())
+
+
+def peak(contender: Contender, model: str, num_tasks: int, method: str) -> int:
+    """Bytes allocated at the peak of the first two steps, beyond what the network held before them."""
+    problem = build(model, num_tasks)
+    with torch.profiler.profile(activities=[torch.profiler.ProfilerActivity.CPU], profile_memory=True) as profile:
+        backward = contender(problem, method)
+        for _ in range(2):
+            step(problem, backward)
+    changes = [event for event in profile.profiler.kineto_results.events() if event.name() == "[memory]"]
+    held = highest = 0
+    for event in sorted(changes, key=lambda event: event.start_ns()):
+        held += event.nbytes()
+        highest = max(highest, held)
+    return highest
+
+
+def measure(model: str, num_tasks: int, names: list[str], method: str, repeats: int, clock: str) -> list[Cost]:
+    """Time the contenders in turn, ``repeats`` times."""
+    now = _CLOCKS[clock]
+    runs = {}
+    for name in names:
+        problem = build(model, num_tasks)
+        runs[name] = (problem, CONTENDERS[name](problem, method))
+        for _ in range(_WARM_UP):
+            step(*runs[name])
+    backwards: dict[str, list[float]] = {name: [] for name in names}
+    steps: dict[str, list[float]] = {name: [] for name in names}
+    gc.collect()
+    gc.freeze()  # a collection then costs what the step's own objects cost
+    order = random.Random(0)
+    for _ in range(repeats):
+        for name, (problem, backward) in order.sample(list(runs.items()), len(runs)):
+            problem.zero_grad()
+            start = now()
+            outputs = problem()
+            middle = now()
+            backward(*outputs)
+            end = now()
+            del outputs
+            backwards[name].append(end - middle)
+            steps[name].append(end - start)
+    gc.unfreeze()
+    unit = 4 * num_tasks * runs[PLAIN][0].shared_size
+    del runs
+    peaks = {name: peak(CONTENDERS[name], model, num_tasks, method) for name in names}
+    return [
+        Cost(
+            model,
+            num_tasks,
+            name,
+            1000 * statistics.median(backwards[name]),
+            ratio(backwards[name], backwards[PLAIN]),
+            ratio(backwards[name], backwards[FLOOR]),
+            ratio(steps[name], steps[PLAIN]),
+            (peaks[name] - peaks[PLAIN]) / unit,
+            (peaks[name] - peaks[FLOOR]) / unit,
+        )
+        for name in names
+    ]
+
+
+def ratio(times: list[float], others: list[float]) -> float:
+    """The median ratio within one repetition, which a drifting machine leaves alone."""
+    return statistics.median(a / b for a, b in zip(times, others, strict=True))
+
+
+def show(costs: list[Cost]) -> None:
+    """One table: a network with its K tasks."""
+    width = max(len(cost.contender) for cost in costs)
+    print(f"\n{costs[0].model}, K = {costs[0].num_tasks}")
+    heads = {"ms": 8, "/ sum": 6, "/ floor": 7, "step / sum": 10, "KP > sum": 8, "KP > floor": 10}
+    print(" " * width + "".join(f"  {head:>{columns}}" for head, columns in heads.items()))
+    for cost in costs:
+        print(
+            f"{cost.contender:{width}}  {cost.milliseconds:8.2f}  {cost.of_plain:6.2f}  {cost.of_floor:7.3f}  "
+            f"{cost.step_of_plain:10.2f}  {cost.memory_beyond_plain:8.2f}  {cost.memory_beyond_floor:10.2f}"
+        )
+    by_name = {cost.contender: cost for cost in costs}
+    for what, value, limit in targets(by_name):
+        print(f"  {'met   ' if value <= limit else 'MISSED'}  {what}: {value:.3f}, at most {limit:.3g}")
+
+
+def targets(costs: dict[str, Cost]) -> list[tuple[str, float, float]]:
+    """(what, value, limit) for every target that these contenders can show."""
+    found = []
+    for name in _WEIGHTINGS:
+        if name in costs:
+            found.append((f"{name} / sum", costs[name].of_plain, 1.03))
+    if _REPRESENTATION in costs:
+        found.append((f"{_REPRESENTATION} / sum", costs[_REPRESENTATION].of_plain, 1.15))
+    if _ROWS in costs:
+        found.append((f"{_ROWS} / floor", costs[_ROWS].of_floor, _OF_FLOOR[costs[_ROWS].model]))
+        rivals = [costs[name] for name in TORCHJD if name in costs]
+        if rivals:
+            best = min(rivals, key=lambda cost: cost.milliseconds)
+            found.append((f"{_ROWS} / {best.contender}", costs[_ROWS].milliseconds / best.milliseconds, 1.0))
+    for name in OURS:
+        if name in costs and name != "ours batched":  # its gradients for all tasks at once are K·P more by nature
+            found.append((f"{name}, KP beyond the floor", round(costs[name].memory_beyond_floor, 2), 1.0))
+    return found
+
+
+def check(model: str, num_tasks: int) -> None:
+    """Compare every gradient of Sum through the balancer with that of the plain sum, bit for bit.
+
+    Raises:
+        AssertionError: If one differs.
+    """
+    gradients = []
+    for name in (PLAIN, "ours sum"):
+        problem = build(model, num_tasks)
+        step(problem, CONTENDERS[name](problem, "mgda"))
+        gradients.append({name: parameter.grad for name, parameter in problem.named_parameters()})
+    plain, ours = gradients
+    different = [name for name, gradient in plain.items() if not torch.equal(gradient, ours[name])]
+    assert not different, f"{model}, K = {num_tasks}: Sum differs from sum(losses).backward() in {different}"
+    print(f"{model}, K = {num_tasks}: Sum equals sum(losses).backward() to the last bit in {len(plain)} tensors")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--models", nargs="+", choices=MODELS, default=list(MODELS))
+    parser.add_argument("--tasks", nargs="+", type=int, default=[3, 10, 40], metavar="K")
+    parser.add_argument("--method", choices=METHODS, default="mgda", help="the gradient method, default mgda")
+    parser.add_argument("--contenders", nargs="+", choices=CONTENDERS, default=list(CONTENDERS), metavar="NAME")
+    parser.add_argument("--repeats", type=int, default=20)
+    parser.add_argument("--threads", type=int, default=torch.get_num_threads())
+    parser.add_argument("--clock", choices=_CLOCKS, default="wall")
+    parser.add_argument("--json", type=Path, help="write all figures to this file")
+    parser.add_argument("--check", action="store_true", help="compare Sum with the plain sum bit for bit, time nothing")
+    options = parser.parse_args()
+    torch.set_num_threads(options.threads)
+    names = [name for name in CONTENDERS if name in {PLAIN, FLOOR, *options.contenders}]
+    setting = {
+        "method": options.method,
+        "repeats": options.repeats,
+        "threads": options.threads,
+        "clock": options.clock,
+        "versions": {name: version(name) for name in ("torch", "equipoise", "torchjd")},
+    }
+    print(", ".join(f"{key} {value}" for key, value in setting.items()))
+    costs: list[Cost] = []
+    for model in options.models:
+        for num_tasks in options.tasks:
+            if options.check:
+                check(model, num_tasks)
+                continue
+            found = measure(model, num_tasks, names, options.method, options.repeats, options.clock)
+            show(found)
+            costs += found
+    if options.json and costs:
+        options.json.write_text(json.dumps({**setting, "costs": [asdict(cost) for cost in costs]}, indent=1))
+
+
+if __name__ == "__main__":
+    main()
