@@ -14,7 +14,7 @@ from equipoise.gradients.roles import Parameters, Roles
 from equipoise.gradients.routes import ROUTES
 from equipoise.gradients.rows import Rows
 from equipoise.gradients.surrogate import surrogate, with_gradient_of
-from equipoise.method import Aggregator, Method, linearise, split
+from equipoise.method import Aggregator, Method, Sum, linearise, split
 from equipoise.record import Record
 from equipoise.step import Step, indices, on_one_device, take_step, user_weights
 from equipoise.tasks import Tasks
@@ -116,8 +116,9 @@ class Balancer(nn.Module):
             RuntimeError: If a method that has state or takes gradients runs in several processes, or a
                 gradient method meets a graph that allows one backward only.
         """
-        step = take_step(self.user_weights, losses, representation, self._device())
-        indices(self.names, {} if counts is None else counts)
+        step = take_step(self.user_weights, losses, representation)
+        if counts is not None:
+            indices(self.names, counts)
         if representation is not None and self._parts.coordinate is not None:
             raise ValueError("representation has no use in a coordinate method: it needs all rows")
         if representation is not None and self._chosen is not None:
@@ -126,7 +127,8 @@ class Balancer(nn.Module):
         if not torch.is_grad_enabled():
             return step.total
         if not step.losses:
-            return step.total.requires_grad_().clone()  # nothing to learn from: its backward does nothing
+            nothing = step.total.to(self._given.device)
+            return nothing.requires_grad_().clone()  # nothing to learn from: its backward does nothing
         step.require_graph()
         return self._by_gradients(step) if self._parts.takes_gradients else self._by_objective(step)
 
@@ -143,7 +145,7 @@ class Balancer(nn.Module):
     def after_step(self, losses: Mapping[str, Tensor]) -> None:
         """Tell the method the raw losses of the same batch after the optimiser's step."""
         with torch.no_grad():
-            step = take_step(self.user_weights, losses, None, self._device())
+            step = take_step(self.user_weights, losses, None)
             if step.losses:
                 self.method.after_step(step.stacked, step.tasks)
 
@@ -167,16 +169,13 @@ class Balancer(nn.Module):
             if isinstance(part, Method):
                 part.require_unbound()
         self.method.bind(len(self.names))
-        self.method.to(self._device())
+        self.method.to(self._given.device)
         self._watch = Watch(self.method, self._given.named())
         weights = list(self.user_weights.values())
         if set(weights) != {1.0}:
             self.method.prefer(torch.tensor(weights, dtype=torch.float64))
             if text := _USER_WEIGHT_WARNINGS.get(self.method.user_weight):
                 warnings.warn(f"{self.method} {text.format(weights=self.user_weights)}", stacklevel=3)
-
-    def _device(self) -> torch.device:
-        return next(iter(self._given.named().values())).device
 
     def _require_one_process(self) -> None:
         distributed = torch.distributed
@@ -198,17 +197,13 @@ class Balancer(nn.Module):
         objective = self._parts.weighting(step.stacked, step.tasks)
         seen: list[Tensor] = []
 
-        def on_objective(incoming: Tensor) -> None:
-            seen.append(incoming.detach())
-
         def on_losses(gradient: Tensor) -> None:
             incoming = seen.pop()
             gramian = self._probe(step, incoming) if self._is_due() else None
             self._note(step, gradient.detach() / incoming, gramian, route="objective")
 
-        objective.register_hook(on_objective)
         step.stacked.register_hook(on_losses)
-        return with_gradient_of(step.total, objective)
+        return with_gradient_of(step.total, objective, seen.append)
 
     def _by_gradients(self, step: Step) -> Tensor:
         """A surrogate that balances the tasks' gradients when it goes backward."""
@@ -219,7 +214,9 @@ class Balancer(nn.Module):
             warnings.warn("no parameter is shared by two tasks: there is nothing to balance", stacklevel=4)
         chosen = None if self._chosen is None else self._chosen.trainable()
         self._require_all_through(step, graph, roles, chosen)
-        objective, scales = linearise(self._parts.weighting, step.stacked, step.tasks)
+        objective, scales = step.total, torch.ones_like(step.stacked)
+        if not isinstance(self._parts.weighting, Sum):
+            objective, scales = linearise(self._parts.weighting, step.stacked, step.tasks)
 
         def backward(incoming: Tensor) -> list[Tensor | None]:
             decide = partial(self._decide, step, roles, scales, incoming)
@@ -232,7 +229,7 @@ class Balancer(nn.Module):
 
         loss = surrogate(step.total, roles.leaves, backward)
         if any(p.requires_grad for p in self._parts.weighting.parameters()):
-            loss = loss + with_gradient_of(torch.zeros_like(step.total), objective)
+            loss = loss + (objective - objective.detach())
         return loss
 
     def _decide(

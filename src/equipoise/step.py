@@ -68,10 +68,8 @@ def indices(names: Iterable[str], values: Mapping[str, Any]) -> list[int]:
     return [k for k, name in enumerate(names) if name in values]
 
 
-def take_step(
-    weights: Mapping[str, float], losses: Mapping[str, Tensor], representation: Tensor | None, device: torch.device
-) -> Step:
-    """Check the arguments of a call and apply the users' weights; ``device`` is for a step without losses."""
+def take_step(weights: Mapping[str, float], losses: Mapping[str, Tensor], representation: Tensor | None) -> Step:
+    """Check the arguments of a call and apply the users' weights."""
     present = indices(weights, losses)
     every = tuple(weights)
     names = tuple(every[k] for k in present)
@@ -86,7 +84,7 @@ def take_step(
             raise ValueError("representation must have a graph, got a detached tensor")
     raw = [losses[name] for name in names]
     weighted = [x if weights[name] == 1.0 else x * weights[name] for name, x in zip(names, raw, strict=True)]
-    stacked = on_one_device(weighted) if weighted else torch.zeros(0, device=device)
+    stacked = on_one_device(weighted) if weighted else torch.zeros(0)
     total = sum((loss for loss in stacked.detach().unbind()), torch.zeros((), device=stacked.device))
     return Step(present, names, raw, weighted, stacked, total, representation)
 

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
+import torch
 from torch import Tensor, nn
 
 
@@ -54,6 +55,13 @@ class Parameters:
     def named(self) -> dict[str, Tensor]:
         """All given parameters by name, each once."""
         return dict(self._source.named_parameters()) if isinstance(self._source, nn.Module) else self._source
+
+    @property
+    def device(self) -> torch.device:
+        """Where the first of them is."""
+        source = self._source
+        parameters = source.parameters() if isinstance(source, nn.Module) else source.values()
+        return next(iter(parameters)).device
 
     def trainable(self) -> list[Tensor]:
         """Those that require grad.

@@ -15,21 +15,25 @@ def surrogate(value: Tensor, leaves: Sequence[Tensor], backward: Backward) -> Te
     return scalar
 
 
-def with_gradient_of(value: Tensor, objective: Tensor) -> Tensor:
-    """A scalar of that value, to the last bit and whatever the objective's; its gradient is the objective's."""
-    scalar: Tensor = _Valued.apply(value, objective)  # type: ignore[no-untyped-call]
+def with_gradient_of(value: Tensor, objective: Tensor, listen: Callable[[Tensor], None]) -> Tensor:
+    """A scalar of that value, to the last bit and whatever the objective's; its gradient is the objective's.
+
+    ``listen`` is told the incoming gradient [] when the scalar goes backward.
+    """
+    scalar: Tensor = _Valued.apply(value, objective, listen)  # type: ignore[no-untyped-call]
     return scalar
 
 
 class _Valued(torch.autograd.Function):
     @staticmethod
-    def forward(ctx: Any, value: Tensor, objective: Tensor) -> Tensor:
-        ctx.like = (objective.device, objective.dtype)
+    def forward(ctx: Any, value: Tensor, objective: Tensor, listen: Callable[[Tensor], None]) -> Tensor:
+        ctx.like, ctx.listen = (objective.device, objective.dtype), listen
         return value.clone()
 
     @staticmethod
-    def backward(ctx: Any, incoming: Tensor) -> tuple[None, Tensor]:
-        return None, incoming.to(*ctx.like)
+    def backward(ctx: Any, incoming: Tensor) -> tuple[None, Tensor, None]:
+        ctx.listen(incoming.detach())
+        return None, incoming.to(*ctx.like), None
 
 
 class _Surrogate(torch.autograd.Function):
