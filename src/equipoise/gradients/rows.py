@@ -71,7 +71,7 @@ class Rows:
         """sum_k weights[k] · row k, for each tensor."""
         gradients: dict[int, Tensor] = {}
         for block in self._blocks.values():
-            gradients.update(zip(block.places, block.shaped(block.combine(weights)), strict=True))
+            gradients.update(zip(block.places, block.combine(weights), strict=True))
         return [gradients[place] for place in range(len(self._layout))]
 
     def jacobian(self, num_rows: int) -> Tensor:
@@ -143,13 +143,15 @@ class _Block:
             total.addmm_(wide, wide.mT)
         return total
 
-    def combine(self, weights: Tensor) -> Tensor:
-        """wᵀ J [P]."""
-        rows = self.rows[: len(weights), : self.width]
-        if rows.dtype == torch.float64 or (rows.dtype == torch.float32 and float(weights.abs().max()) < _LARGEST):
-            return rows.mT @ weights.to(rows)
-        wide = weights.to(rows.device)  # bfloat16 weights would have 3 digits
-        return torch.cat([(part.mT.double() @ wide).to(rows.dtype) for part in rows.split(16 * _CHUNK, dim=1)])
+    def combine(self, weights: Tensor) -> list[Tensor]:
+        """wᵀ J, for each tensor in memory of its own, so that freeing one ``.grad`` frees it."""
+        dtype = self.rows.dtype
+        if dtype != torch.float64 and (dtype != torch.float32 or float(weights.abs().max()) >= _LARGEST):
+            dtype = torch.float64  # bfloat16 weights would have 3 digits, and float32 ones end at 1e38
+        factors = weights.to(device=self.rows.device, dtype=dtype)
+        parts = self.rows[: len(weights), : self.width].split(self.sizes, dim=1)
+        products = [(part.to(dtype).mT @ factors).to(self.rows.dtype) for part in parts]
+        return [product.view(shape) for product, shape in zip(products, self.shapes, strict=True)]
 
     def lonely(self, num_rows: int) -> list[int]:
         """Places of the tensors by which all rows but one are zero."""
