@@ -24,10 +24,13 @@ def blocks(language):
     return found
 
 
-@pytest.mark.parametrize(("code", "mark"), blocks("python"))
-def test_python_blocks_run(code, mark, tmp_path, monkeypatch):
+@pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: path.name)
+def test_python_blocks_run_one_after_another(path, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    exec(compile(code, "block", "exec"), {"__name__": "__main__"})
+    namespace = {"__name__": "document"}
+    for code in (match["code"] for match in BLOCK.finditer(path.read_text()) if match["language"] == "python"):
+        exec(compile(code, path.name, "exec"), namespace)
+        assert namespace["__name__"] == "document"
 
 
 @pytest.mark.parametrize(("code", "mark"), blocks("bash"))

@@ -39,7 +39,11 @@ def test_rows_of_the_methods_by_hand():
     assert "optimiser" in rows["uw"].needs
     assert "end_epoch" in rows["dwa"].needs
     assert {name for name, row in rows.items() if row.user_weight == "ignored"} == {"uw"}
-    assert {name for name, row in rows.items() if row.user_weight == "preference"} == {"nash-mtl", "unit-norm", "running-norm"}
+    assert {name for name, row in rows.items() if row.user_weight == "preference"} == {
+        "nash-mtl",
+        "unit-norm",
+        "running-norm",
+    }
 
 
 def test_the_table_cannot_be_changed_by_its_reader():

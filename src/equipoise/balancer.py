@@ -1,5 +1,6 @@
 """The balancer: many losses in, one scalar out, balanced when it goes backward."""
 
+import math
 import warnings
 from collections.abc import Iterable, Mapping
 from functools import partial
@@ -15,10 +16,10 @@ from equipoise.gradients.routes import ROUTES
 from equipoise.gradients.rows import Rows
 from equipoise.gradients.surrogate import surrogate, with_gradient_of
 from equipoise.method import Aggregator, Method, Sum, linearise, split
+from equipoise.misuse import Misuse
 from equipoise.record import Record
 from equipoise.step import Step, indices, on_one_device, take_step, user_weights
 from equipoise.tasks import Tasks
-from equipoise.watch import Watch
 
 _USER_WEIGHT_WARNINGS = {
     "ignored": "does not depend on the scale of a loss, so the weights {weights} do not change its balance",
@@ -170,7 +171,7 @@ class Balancer(nn.Module):
                 part.require_unbound()
         self.method.bind(len(self.names))
         self.method.to(self._given.device)
-        self._watch = Watch(self.method, self._given.named())
+        self._misuse = Misuse(self.method, self._given.named())
         weights = list(self.user_weights.values())
         if set(weights) != {1.0}:
             self.method.prefer(torch.tensor(weights, dtype=torch.float64))
@@ -241,8 +242,8 @@ class Balancer(nn.Module):
             len(step.losses), step.stacked, incoming, largest, scales
         )
         gramian = gramian / factor**2
-        numbers = torch.cat([gramian.flatten(), losses, largest[None]])
-        skipped = not (bool(factor != 0) and bool(numbers.isfinite().all()))
+        numbers = float(gramian.sum() + losses.sum() + largest)  # finite if all of them are
+        skipped = float(factor) == 0 or not math.isfinite(numbers)
         weights, mixture = torch.ones_like(scale), None
         balanced = [k for k in range(len(step.losses)) if roles.sharing >> k & 1]
         if not skipped:
@@ -263,8 +264,8 @@ class Balancer(nn.Module):
         shown = None if mixture is not None else weights
         self._note(step, shown, gramian, self._route(step), skipped)
         is_all = step.representation is None and self._chosen is None
-        if is_all and len(balanced) > 1 and not skipped and self._watch.is_due_for_heads(self._steps):
-            self._watch.joined_heads(self._given.named(), [roles.shared[i] for i in rows.lonely(len(step.losses))])
+        if is_all and len(balanced) > 1 and not skipped and self._misuse.is_due_for_heads(self._steps):
+            self._misuse.joined_heads(self._given.named(), [roles.shared[i] for i in rows.lonely(len(step.losses))])
         return weights, mixture
 
     def _require_all_through(self, step: Step, graph: Graph, roles: Roles, chosen: list[Tensor] | None) -> None:
@@ -322,4 +323,4 @@ class Balancer(nn.Module):
         unsolved = sum(int(m.unsolved) for m in self.method.modules() if isinstance(m, Aggregator))
         raw = on_one_device([loss.detach() for loss in step.raw])
         self.record = Record(self._steps, step.names, raw, step.total, weights, gramian, route, skipped, unsolved)
-        self._watch.unmoved(self._steps)
+        self._misuse.unmoved(self._steps)

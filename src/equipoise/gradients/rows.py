@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -52,16 +53,17 @@ class Rows:
 
     def _is_accurate(self, gramian: Tensor) -> bool:
         """Whether float32 products are good enough: in range, and not near a direction in which all cancels."""
-        squared = gramian.diagonal()
-        for row in ((squared <= _SAFE[0]) | ~(squared < _SAFE[1])).nonzero().flatten().tolist():
+        products = gramian.numpy()
+        squared = products.diagonal()
+        for row in np.flatnonzero(~((squared > _SAFE[0]) & (squared < _SAFE[1]))):
             if squared[row] != 0 or any(bool(block.rows[row].any()) for block in self._blocks.values()):
                 return False
-        norms = squared.sqrt().where(squared > 0, 1.0)
-        cosines = gramian / norms / norms[:, None]
-        if bool((cosines >= 0).all()):
+        if products.min(initial=0.0) >= 0:
             return True
         moving = squared > 0
-        return float(torch.linalg.eigvalsh(cosines[moving][:, moving])[0]) > _NEARLY_DEPENDENT
+        norms = np.sqrt(squared[moving])
+        cosines = products[np.ix_(moving, moving)] / norms / norms[:, None]
+        return bool(np.linalg.eigvalsh(cosines)[0] > _NEARLY_DEPENDENT)
 
     def lonely(self, num_rows: int) -> list[int]:
         """The tensors by which all rows but one are zero."""

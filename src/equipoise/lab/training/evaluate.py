@@ -43,8 +43,11 @@ def evaluate(
 
 def _labelled(task: Task, output: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:
     """Output and target of the samples that have a label."""
-    missing = target.isnan() if target.is_floating_point() else target == getattr(task.loss, "ignore_index", None)
-    if isinstance(missing, bool):  # an integer target of a loss that ignores none
+    if target.is_floating_point():
+        missing = target.isnan()
+    elif task.ignored_class is not None:
+        missing = target == task.ignored_class
+    else:
         return output, target
     kept = ~missing.reshape(len(target), -1).all(dim=1)
     return output[kept], target[kept]

@@ -12,7 +12,7 @@ _PATIENCE = 50  # steps between two looks whether an optimiser moves the method'
 _HEADS_LOOK = 10  # the step that looks for heads mistaken for shared parameters: none is still at its zero start
 
 
-class Watch:
+class Misuse:
     """Compares the method's parameters, and one of the model's, with what they were at the start."""
 
     def __init__(self, method: Method, given: Mapping[str, Tensor]) -> None:
