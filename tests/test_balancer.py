@@ -587,6 +587,61 @@ def test_bfloat16_parameters_are_balanced_in_float64(net, x):
     assert_close(combined, (weights @ jacobian).to(torch.bfloat16))
 
 
+def test_the_shared_part_of_the_graph_is_freed_while_the_losses_are_held(net, x):
+    class Saved:
+        def __init__(self, tensor):
+            self.tensor = tensor
+
+    kept = weakref.WeakSet()
+
+    def pack(tensor):
+        saved = Saved(tensor)
+        kept.add(saved)
+        return saved
+
+    with torch.autograd.graph.saved_tensors_hooks(pack, lambda saved: saved.tensor):
+        z = torch.tanh(net.trunk(x))
+    losses = {name: head(z).square().mean() for name, head in net.heads.items()}
+    loss = eq.Balancer(eq.MGDA(), net, tasks=NAMES)(losses)
+    assert len(kept) > 0
+    loss.backward()
+    gc.collect()
+    assert len(kept) == 0
+
+
+class Seen(eq.Aggregator):
+    def forward(self, gramian: Tensor, losses: Tensor, tasks: Tensor) -> Tensor:
+        self.seen = (gramian.shape, tasks.tolist())
+        return torch.ones_like(losses)
+
+
+def test_a_method_sees_the_present_tasks_by_their_place_among_all(net, x):
+    method = Seen()
+    balancer = eq.Balancer(method, net, tasks=["other", *NAMES])
+    backward(net, x, balancer)
+    assert method.seen == ((2, 2), [1, 2])
+    backward(net, x, balancer, names=["b"])
+    assert method.seen == ((1, 1), [2])
+    reached = balancer.get_extra_state()["reached"]
+    assert reached["trunk.weight"] == 0b110
+    assert reached["heads.b.weight"] == 0b100
+
+
+def test_an_aggregator_in_a_chain_sees_the_weighted_rows(net, x):
+    chained = backward(net, x, eq.Balancer(eq.Chain(eq.Fixed([1.0, 10.0]), eq.MGDA()), net, tasks=NAMES))
+    losses = losses_of(net, x)
+    net.zero_grad()
+    eq.Balancer(eq.MGDA(), net, tasks=NAMES)({"a": losses["a"], "b": 10.0 * losses["b"]}).backward()
+    assert_close(chained[0], net.trunk.weight.grad)
+
+
+def test_gradient_methods_refuse_graphs_of_one_pass(net, x):
+    encoded = checkpoint(net.trunk, x.requires_grad_(), use_reentrant=True)
+    losses = {name: head(encoded).square().mean() for name, head in net.heads.items()}
+    with pytest.raises(RuntimeError, match="use_reentrant=False"):
+        eq.Balancer(eq.MGDA(), net, tasks=NAMES)(losses)
+
+
 # Traps
 
 

@@ -50,7 +50,7 @@ def test_long_sums_keep_float64_accuracy():
     rows.write(1, [big.flip(0)])
     (gramian,) = rows.gramian(2)
     exact = torch.stack([big, big.flip(0)]).double()
-    assert_close(gramian, exact @ exact.T, rtol=2e-7, atol=0)
+    assert_close(gramian, exact @ exact.T, rtol=4e-8, atol=0)
 
 
 @pytest.mark.parametrize("dtype", [torch.float64, torch.bfloat16, torch.float16])
@@ -77,6 +77,26 @@ def test_the_low_matmul_precision_of_a_user_does_not_reach_the_gramian():
     finally:
         torch.set_float32_matmul_precision("highest")
     assert_close(gramian, jacobian @ jacobian.T, rtol=1e-10, atol=1e-10 * float(gramian.trace()))
+
+
+def test_many_rows_give_every_pair():
+    rows, _, jacobian = filled(num_rows=30)
+    (gramian,) = rows.gramian(30)
+    assert_close(gramian, jacobian @ jacobian.T, rtol=1e-6, atol=1e-6 * float((jacobian**2).sum()))
+
+
+def test_gradients_that_nearly_cancel_are_multiplied_in_float64():
+    """What is left of g - g' must not drown in the rounding of g · g'."""
+    rows, tensors, _ = filled()
+    generator = torch.Generator().manual_seed(2)
+    one = [torch.randn(shape, generator=generator) for shape in SHAPES]
+    other = [-g + 1e-5 * torch.randn(g.shape, generator=generator) for g in one]
+    rows.prepare(tensors, 2)
+    for k, row in enumerate((one, other)):
+        rows.write(k, row)
+    (gramian,) = rows.gramian(2)
+    left = torch.cat([(g.double() + h.double()).flatten() for g, h in zip(one, other, strict=True)])
+    assert_close(gramian.sum(), left @ left, rtol=1e-3, atol=0)
 
 
 def test_a_room_that_fits_is_kept_and_a_missing_gradient_is_a_zero():
