@@ -86,6 +86,7 @@ def test_metrics_by_hand(case):
     # of the pairs (positive, negative), 3 > 0, 3 > 2 and 1 > 0 are in order, 1 > 2 is not
     logits, labels = torch.tensor([3.0, 0.0, 2.0, 1.0]), torch.tensor([1.0, 0.0, 0.0, 1.0])
     assert auroc.compute(logits, labels) == pytest.approx(3 / 4)
+    assert auroc.compute(1000 * logits, labels) == pytest.approx(3 / 4)  # far beyond where a sigmoid saturates
     # five of class 0, one of class 1; only class 1 is missed: the share of samples, not a mean over classes
     logits = torch.eye(6)[torch.tensor([0, 0, 0, 0, 0, 5])]
     assert accuracy.compute(logits, torch.tensor([0, 0, 0, 0, 0, 1])) == pytest.approx(5 / 6)

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from pickle import UnpicklingError
 from typing import Any
 
 import torch
@@ -22,6 +23,7 @@ class Progress:
     best_weights: dict[str, Tensor] = field(default_factory=dict)
     step_seconds: list[float] = field(default_factory=list)
     seconds: float = 0.0
+    peak_memory_mb: float = 0.0
     skipped_steps: int = 0
     unsolved_steps: int = 0
 
@@ -46,9 +48,12 @@ def load_checkpoint(path: Path, run: str, parts: Mapping[str, Any]) -> Progress:
     """Put every part and the generators into the state that was saved.
 
     Raises:
-        ValueError: If the checkpoint is of another run.
+        ValueError: If the checkpoint is of another run, or damaged.
     """
-    state = torch.load(path, map_location="cpu", weights_only=True)
+    try:
+        state = torch.load(path, map_location="cpu", weights_only=True)
+    except (RuntimeError, EOFError, UnpicklingError) as error:
+        raise ValueError(f"{path} is damaged ({error}): delete it and start the run again") from error
     require_same_run(path, state["run"], run)
     for name, part in parts.items():
         part.load_state_dict(state["parts"][name])

@@ -33,7 +33,7 @@ def evaluate(
         if task.name not in losses:
             raise ValueError(f"no label of task {task.name!r} in the split that is evaluated: make it larger")
         output, target = _labelled(task, outputs[task.name], targets[str(task.target)])
-        diverged = bool(output.isnan().any())  # a ranking or a largest logit would hide it
+        diverged = not bool(output.isfinite().all())  # a ranking or a largest logit would hide it
         values[task.name] = {
             metric.name: math.nan if diverged else metric.compute(output, target) for metric in metrics[task.name]
         }

@@ -3,7 +3,6 @@
 import copy
 import math
 import statistics
-import sys
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -19,6 +18,7 @@ from equipoise.balancer import Balancer
 from equipoise.lab.training.checkpoint import Progress, load_checkpoint, require_same_run, save_checkpoint
 from equipoise.lab.training.evaluate import Batch, evaluate
 from equipoise.lab.training.means import Means
+from equipoise.lab.training.memory import peak_mb, reset_peak
 from equipoise.lab.training.order import EpochOrder
 from equipoise.lab.training.problem import Problem
 from equipoise.lab.training.result import RunResult
@@ -99,6 +99,7 @@ def train(
     else:
         progress = Progress()
         set_seed(seed)  # building drew from the generators, and how much may depend on the tasks
+    reset_peak(accelerator.device)
     while progress.epoch < settings.epochs and not _stop(progress, settings):
         began = time.perf_counter()
         means = _train_epoch(accelerator, model, tasks, balancer, optimizer, loader, settings, progress)
@@ -114,10 +115,16 @@ def train(
         if best_epoch(progress.skills) == epoch:
             progress.best_weights = {k: v.detach().cpu().clone() for k, v in parts["model"].state_dict().items()}
         progress.seconds += time.perf_counter() - began
+        progress.peak_memory_mb = max(progress.peak_memory_mb, peak_mb(accelerator.device))
         save_checkpoint(unfinished, run, progress, parts)
         if report is not None:
             report(epoch, settings.epochs, progress.skills[-1])
 
+    if not progress.step_seconds:
+        raise RuntimeError(
+            f"no step was taken: in all {progress.skipped_steps} the gradient was not finite; "
+            "lower the learning rate or look at the losses"
+        )
     parts["model"].load_state_dict(progress.best_weights)
     scores = [
         (name, task, metric, value)
@@ -133,11 +140,11 @@ def train(
         history=progress.history,
         best_epoch=best_epoch(progress.skills),
         epochs=progress.epoch,
-        steps=len(progress.step_seconds),
+        steps=len(progress.step_seconds) + progress.skipped_steps,
         seconds=progress.seconds,
         seconds_per_step=statistics.median(progress.step_seconds),
         backwards_per_step=1.0 if split(method)[1:] == (None, None) else float(len(tasks)),
-        peak_memory_mb=_peak_memory_mb(accelerator.device),
+        peak_memory_mb=progress.peak_memory_mb,
         stopped_early=progress.epoch < settings.epochs,
         skipped_steps=progress.skipped_steps,
         unsolved_steps=progress.unsolved_steps,
@@ -169,10 +176,9 @@ def _train_epoch(
             accelerator.backward(balancer(losses))
             if _clip(accelerator, model, settings.clip_norm).isfinite():
                 optimizer.step()
+                progress.step_seconds.append(_now(accelerator.device) - began)
             else:
                 progress.skipped_steps += 1
-        progress.step_seconds.append(_now(accelerator.device) - began)
-        if losses:
             means.add("loss", {name: loss.item() for name, loss in losses.items()}, losses.counts)
             record = balancer.record
             assert record is not None
@@ -217,14 +223,3 @@ def _now(device: torch.device) -> float:
     if device.type == "cuda":
         torch.cuda.synchronize(device)
     return time.perf_counter()
-
-
-def _peak_memory_mb(device: torch.device) -> float:
-    if device.type == "cuda":
-        return torch.cuda.max_memory_allocated(device) / 1e6
-    if sys.platform == "win32":
-        return math.nan
-    import resource
-
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss  # KiB, on macOS bytes
-    return peak / 1e6 if sys.platform == "darwin" else peak * 1024 / 1e6

@@ -21,12 +21,12 @@ class RunResult:
             and metrics; skill with task "all".
         best_epoch: The epoch whose weights were kept.
         epochs: Epochs trained.
-        steps: Batches seen.
+        steps: Batches with a label seen, skipped ones included.
         seconds: Time spent, interruptions left out.
         seconds_per_step: Median time from a batch in memory to the optimiser's step done.
-        backwards_per_step: Median of the backward passes through shared parameters in a step.
-        peak_memory_mb: Largest memory in 10^6 bytes: on a GPU what torch held, else the resident memory of
-            the process since it began; NaN where the system does not tell (Windows).
+        backwards_per_step: What the method asks for: 1, or one per task; measurements for the record left out.
+        peak_memory_mb: Largest memory while training in 10^6 bytes: on a GPU what torch held, else the resident
+            memory of the process, data and libraries included; NaN where the system does not tell.
         stopped_early: Whether patience ran out before the epochs did.
         skipped_steps: Steps not taken because the gradient was not finite.
         unsolved_steps: Steps in which the method's equations had no solution.

@@ -1,0 +1,26 @@
+"""What a run finds in its folder."""
+
+import pytest
+import torch
+
+from equipoise.lab.training.checkpoint import load_checkpoint
+from equipoise.lab.training.memory import peak_mb, reset_peak
+
+
+def test_a_damaged_checkpoint_is_named_with_its_remedy(tmp_path):
+    path = tmp_path / "checkpoint.pt"
+    torch.save({"run": "this"}, path)
+    path.write_bytes(path.read_bytes()[:100])
+    with pytest.raises(ValueError, match=r"checkpoint.pt is damaged .*: delete it"):
+        load_checkpoint(path, "this", {})
+
+
+def test_the_peak_is_that_of_the_run_not_of_its_process():
+    cpu = torch.device("cpu")
+    reset_peak(cpu)
+    before = peak_mb(cpu)
+    room = torch.ones(40_000_000)  # 160 MB
+    assert peak_mb(cpu) > before + 150
+    del room
+    reset_peak(cpu)
+    assert peak_mb(cpu) < before + 20
