@@ -69,7 +69,7 @@ class Balancer(nn.Module):
     ) -> None:
         super().__init__()
         if not isinstance(method, Method):
-            raise ValueError(f"method must be a method such as MGDA() or eq.method('mgda'), got {method!r}")
+            raise ValueError(f"method must be a method such as MGDA() or eq.method('mgda'), got {method!r:.80}")
         if heads not in ("raw", "weighted"):
             raise ValueError(f"heads must be 'raw' or 'weighted', got {heads!r}")
         if route not in ("auto", *ROUTES):

@@ -18,6 +18,10 @@ class MultiTaskLoss(nn.Module):
 
     def __init__(self, tasks: Tasks, balancer: Balancer) -> None:
         super().__init__()
+        if not isinstance(balancer, Balancer):
+            raise ValueError(
+                f"balancer must be a Balancer, got {balancer!r}: write Balancer(method, model, tasks=tasks)"
+            )
         if list(user_weights(tasks).items()) != list(balancer.user_weights.items()):
             raise ValueError(
                 f"tasks are {user_weights(tasks)}, the balancer's are {balancer.user_weights}: "

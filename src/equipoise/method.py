@@ -96,6 +96,8 @@ def all_tasks(values: Tensor) -> Tensor:
 
 
 def _of_shape(answer: Tensor, shape: torch.Size, method: Method, what: str) -> Tensor:
+    if not isinstance(answer, Tensor):
+        raise ValueError(f"{method} must return {what} as a tensor, got {type(answer).__name__}")
     if answer.shape != shape:
         raise ValueError(f"{method} must return {what} of shape {tuple(shape)}, got {tuple(answer.shape)}")
     return answer

@@ -60,7 +60,8 @@ def user_weights(tasks: Tasks | Iterable[str] | Mapping[str, float]) -> dict[str
 def indices(names: Iterable[str], values: Mapping[str, Any]) -> list[int]:
     """The tasks that a mapping names, among all names, in order."""
     if not isinstance(values, Mapping):
-        raise ValueError(f"losses, counts and results map task names to values, got {type(values).__name__}")
+        got = type(values).__name__
+        raise ValueError(f"losses, counts and results map task names to values, got {got}: pass them, not their sum")
     names = tuple(names)
     for name in values:
         if name not in names:

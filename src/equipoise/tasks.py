@@ -44,6 +44,8 @@ class Task:
             raise ValueError(f"name must be a non-empty string, got {self.name!r}")
         if not callable(self.loss):
             raise ValueError(f"loss of task {self.name!r} must be callable, got {self.loss!r}")
+        if isinstance(self.loss, type):
+            raise ValueError(f"loss of task {self.name!r} is a class: write {self.loss.__name__}()")
         if not 0 < self.weight < float("inf"):
             raise ValueError(f"weight of task {self.name!r} must be positive and finite, got {self.weight!r}")
         if self.missing not in ("rows", "loss"):

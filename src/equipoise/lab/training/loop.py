@@ -1,7 +1,6 @@
 """The loop: train a network on some tasks, keep the epoch that validates best."""
 
 import copy
-import math
 import statistics
 import time
 from collections.abc import Callable, Sequence
