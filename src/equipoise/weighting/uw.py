@@ -33,7 +33,7 @@ class UW(Weighting):
         for one in [form] if isinstance(form, str) else form:
             if one not in _FACTORS:
                 raise ValueError(
-                    f"form must be 'regression' or 'classification', or a list of them in the tasks' order, got {form!r}"
+                    f"form must be 'regression' or 'classification', or a list in the tasks' order, got {form!r}"
                 )
         self.form = form
         self.initial = initial
