@@ -1,4 +1,5 @@
 import contextlib
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -118,8 +119,10 @@ def test_what_the_options_mean(capsys, monkeypatch, words, methods, seeds, epoch
 
 
 def test_a_finished_study_says_so_and_shows_its_table_again(finished, capsys):
-    (finished / "report.html").write_text("as it was")
     words = ["compare", "reviews", "--methods=sum,uw", "--seeds=2", "--epochs=2", f"--out={finished}"]
+    assert main(words) == 0
+    (finished / "report.html").write_text("as it was")
+    capsys.readouterr()
     assert main(words) == 0
     output = capsys.readouterr().out
     assert output.startswith(f"Complete: all 10 runs are finished in {finished}")
@@ -127,6 +130,9 @@ def test_a_finished_study_says_so_and_shows_its_table_again(finished, capsys):
     assert "Over 2 seeds" in output
     assert output.endswith(f"Report: {finished / 'report.html'}\n")
     assert (finished / "report.html").read_text() == "as it was"
+    os.utime(finished / "report.html", (0, 0))  # of an earlier state of the study
+    assert main(words) == 0
+    assert (finished / "report.html").read_text() != "as it was"
 
 
 def test_ctrl_c_says_what_is_kept(finished, capsys, monkeypatch):

@@ -88,7 +88,10 @@ def report(words: Sequence[str]) -> int:
     _need_the_lab()
     from rich.console import Console
 
-    return _show(Console(highlight=False), folder, renew=True)
+    try:
+        return _show(Console(highlight=False), folder, renew=True)
+    except (ValueError, KeyError, OSError) as error:
+        fail(f"{folder} cannot be shown: {error}")
 
 
 def methods(words: Sequence[str]) -> int:
@@ -232,20 +235,27 @@ def _study(case: str, arguments: argparse.Namespace) -> int:
 
     from equipoise.lab.studies import Study, Watch, make_plan
 
-    folder = arguments.out or arguments.default_out.with_name(arguments.default_out.name.replace("CASE", case))
     try:
-        study = Study(make_plan(case, arguments.methods, arguments.seeds, epochs=arguments.epochs), folder)
+        plan = make_plan(case, arguments.methods, arguments.seeds, epochs=arguments.epochs)
+        folder = arguments.out or arguments.default_out.with_name(arguments.default_out.name.replace("CASE", case))
+        study = Study(plan, folder)
         running = study.run(arguments.jobs)
     except ValueError as error:
         fail(str(error))
     console = Console(highlight=False)
     try:
         console.print(f"{_state(study)} in {folder}", markup=False, soft_wrap=True)
-        renew = bool(study.missing)
+        if study.left_out:
+            console.print(
+                f"This table leaves out what the folder also holds: {', '.join(study.left_out)}. To leave out methods "
+                "or seeds after looking at them changes what the verdicts mean.",
+                markup=False,
+                soft_wrap=True,
+            )
         with closing(running) as events, Watch(console, study) as watch:
             for event in events:
                 watch.show(event)
-        status = _show(console, folder, renew=renew) if study.results else 0
+        status = _show(console, folder, renew=False) if study.results else 0
     except KeyboardInterrupt:
         console.print(
             f"Stopped: {len(study.results)} of {len(study.plan.runs)} runs are finished and kept in {folder}; "
@@ -267,14 +277,15 @@ def _state(study: Any) -> str:
 
 
 def _show(console: Any, folder: Path, *, renew: bool) -> int:
-    """Print a study's table and write its report, or only name the report that is there."""
+    """Print a study's table and write its report, or only name a report that is newer than the study."""
     from equipoise.lab.evaluation import Summary
     from equipoise.lab.reports import write_report
     from equipoise.lab.studies import print_summary
 
     page = folder / "report.html"
     print_summary(console, Summary.from_folder(folder))
-    if renew or not page.is_file():
+    sources = [path for path in folder.iterdir() if path.suffix in (".csv", ".json")]
+    if renew or not page.is_file() or page.stat().st_mtime_ns < max(path.stat().st_mtime_ns for path in sources):
         page = write_report(folder)
     console.print(f"\nReport: {page}", markup=False, soft_wrap=True)
     return 0

@@ -77,7 +77,7 @@ def test_single_task_is_compared_with_by_seed_and_apart(write):
     summary = Summary.from_folder(write({"single-task": SINGLE, "sum": SUM, "finer": FINER}))
     found = summary.row("finer").scores["size"].to_single_task
     paired = stats.ttest_rel(FINER["size"], SINGLE["size"])
-    assert found.p_adjusted == pytest.approx(2 * paired.pvalue)  # a family of the method's 2 tasks
+    assert found.p_adjusted == pytest.approx(3 * paired.pvalue)  # a family of 2 methods x 2 tasks, one smaller p
     assert found.verdict == "better"
     assert summary.row("single-task").scores["size"].to_sum is None
 
@@ -197,6 +197,8 @@ def test_a_run_that_is_not_finite_is_left_out_by_pairs_and_named(write):
     assert score.to_sum.interval.mean == pytest.approx((-0.10 - 0.098) / 2)
     assert summary.row("broken").delta_m.n == 2
     assert summary.notes == ("broken on size: rmse is not finite for seed 1; left out.",)
+    assert "Over 2 to 3 of 3 seeds" in summary.headline
+    assert "Use broken" not in summary.advice
 
 
 def test_a_method_that_is_finite_nowhere_still_has_its_row(write):

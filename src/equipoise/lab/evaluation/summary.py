@@ -16,8 +16,8 @@ from equipoise.lab.evaluation.words import give_advice, give_headline
 class Summary:
     """Everything that the terminal's table and the report show of a study.
 
-    Verdicts of ``to_sum`` hold for the family of all balancings x tasks at once, those of
-    ``to_single_task`` for the tasks of their method. Intervals are each by themselves.
+    Verdicts of ``to_sum`` hold for the family of all balancings x tasks at once, and so do those of
+    ``to_single_task``. Intervals are each by themselves.
     """
 
     case: str
@@ -64,6 +64,7 @@ class Summary:
         values, notes = _test_values(study, metrics, runs)
         if not values:
             raise ValueError(f"{folder} holds no finished run yet")
+        notes += _step_notes(costs)
         rows = make_rows(values, metrics, _seconds_per_step(costs, metrics))
         return cls(
             case=study["case"],
@@ -111,6 +112,17 @@ def _test_values(
             if broken:
                 notes.append(f"{method} on {metric.task}: {metric.name} is not finite for {_seeds(broken)}; left out.")
     return values, notes
+
+
+def _step_notes(costs: Iterable[Mapping[str, str]]) -> list[str]:
+    """A note on each run with steps that were not taken, or that the method could not solve."""
+    told = {"skipped_steps": "not taken (gradient not finite)", "unsolved_steps": "without solution"}
+    return [
+        f"{row['method']}, seed {row['seed']}: {row[column]} of {row['steps']} steps {what}."
+        for row in costs
+        for column, what in told.items()
+        if int(row.get(column, 0))
+    ]
 
 
 def _seeds(seeds: Sequence[int]) -> str:

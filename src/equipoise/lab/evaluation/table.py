@@ -26,11 +26,16 @@ class TaskMetric:
 
 @dataclass(frozen=True)
 class Comparison:
-    """A method minus another on a task, paired by seed; ``p_adjusted`` is Holm's over the family."""
+    """A method minus another on a task, paired by seed; ``p_adjusted`` is Holm's over the family.
+
+    ``mean`` and ``other`` are the two sides' means over the seeds that both have.
+    """
 
     interval: Interval
     p_adjusted: float
     verdict: Verdict
+    mean: float
+    other: float
 
 
 @dataclass(frozen=True)
@@ -69,10 +74,7 @@ def make_rows(
 ) -> tuple[Row, ...]:
     """The rows in the order of ``values``; ``seconds`` are seconds per step by method and seed."""
     to_sum = _compare([name for name in values if name not in (REFERENCE, SINGLE_TASK)], REFERENCE, values, metrics)
-    to_single_task: dict[tuple[str, str], Comparison] = {}
-    for name in values:
-        if name != SINGLE_TASK:
-            to_single_task |= _compare([name], SINGLE_TASK, values, metrics)
+    to_single_task = _compare([name for name in values if name != SINGLE_TASK], SINGLE_TASK, values, metrics)
     ranks = _ranks(values, metrics)
     speeds = {name: median(by_seed.values()) for name, by_seed in seconds.items()}
     return tuple(
@@ -103,16 +105,18 @@ def _compare(
 ) -> dict[tuple[str, str], Comparison]:
     """Each name against the reference on each task, where there are pairs: one family for Holm."""
     intervals: dict[tuple[str, str], Interval] = {}
+    sides: dict[tuple[str, str], tuple[float, float]] = {}
     for name in names:
         for metric in metrics:
             mine, theirs = values[name][metric.task], values.get(reference, {}).get(metric.task, {})
-            pairs = [mine[seed] - theirs[seed] for seed in mine if seed in theirs]
+            pairs = [(mine[seed], theirs[seed]) for seed in mine if seed in theirs]
             if pairs:
-                intervals[name, metric.task] = paired_t(pairs)
+                intervals[name, metric.task] = paired_t([one - other for one, other in pairs])
+                sides[name, metric.task] = (fmean(one for one, _ in pairs), fmean(other for _, other in pairs))
     higher = {metric.task: metric.higher_is_better for metric in metrics}
     adjusted = holm([interval.p_value for interval in intervals.values()])
     return {
-        (name, task): Comparison(interval, p, verdict(interval.mean, p, higher[task]))
+        (name, task): Comparison(interval, p, verdict(interval.mean, p, higher[task]), *sides[name, task])
         for ((name, task), interval), p in zip(intervals.items(), adjusted, strict=True)
     }
 

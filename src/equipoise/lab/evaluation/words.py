@@ -31,8 +31,12 @@ def listing(words: Sequence[str]) -> str:
 
 def give_headline(rows: Sequence[Row], metrics: Sequence[TaskMetric], seeds: int) -> str:
     """What the study found: the balancings against the plain sum, one network against one per task."""
-    over = f"Over {seeds} seeds" if seeds > 1 else "With one seed"
-    return f"{over}, {_balancings(rows, metrics, seeds)} {_sharing(rows, metrics)}".strip()
+    pairs = [comparison.interval.n for _, _, comparison in _compared(rows)] or [seeds]
+    fewest, most = min(pairs), max(pairs)
+    over = f"Over {most} seeds" if most > 1 else "With one seed"
+    if fewest < seeds:
+        over = f"Over {fewest if fewest == most else f'{fewest} to {most}'} of {seeds} seeds"
+    return f"{over}, {_balancings(rows, metrics, most)} {_sharing(rows, metrics)}".strip()
 
 
 def give_advice(rows: Sequence[Row], metrics: Sequence[TaskMetric]) -> str:
@@ -56,16 +60,14 @@ def _balancings(rows: Sequence[Row], metrics: Sequence[TaskMetric], seeds: int) 
     if seeds == 1:
         return "no interval can be given: a difference between two methods may be luck."
     methods = list(dict.fromkeys(row.method for row, _, _ in compared))
-    plain = _row(rows, REFERENCE)
     findings = []
     for method in methods:
         for word in ("better", "worse"):
             parts = [
-                f"{metric.task} ({metric.name} {show(row.scores[metric.task].mean)} against "
-                f"{show(plain.scores[metric.task].mean)})"
+                f"{metric.task} ({metric.name} {show(comparison.mean)} against {show(comparison.other)})"
                 for metric in metrics
                 for row, task, comparison in compared
-                if plain and row.method == method and task == metric.task and comparison.verdict == word
+                if row.method == method and task == metric.task and comparison.verdict == word
             ]
             if parts:
                 findings.append(f"{method} is {word} than the plain sum on {listing(parts)}")
@@ -132,7 +134,7 @@ def _choice(rows: Sequence[Row]) -> str:
     if all(comparison.interval.low != comparison.interval.low for _, _, comparison in compared):
         return "Train at least 3 seeds (--seeds 3, better 5) before choosing; until then use the plain sum."
     wins, losses = _tally(compared, "better"), _tally(compared, "worse")
-    clean = [method for method in wins if method not in losses]
+    clean = [method for method in wins if method not in losses and _is_whole(rows, method)]
     if clean:
         best = min(clean, key=lambda method: (-len(wins[method]), _cost(rows, method)))
         cost = _cost(rows, best)
@@ -142,6 +144,12 @@ def _choice(rows: Sequence[Row]) -> str:
             f"{price}. Before you rely on it, tune the plain sum's weights with the same effort; "
             "here they were not tuned."
         )
+    partial = [method for method in wins if method not in losses]
+    if partial:
+        return (
+            f"{listing(partial)} gained where it has a finite result, but lacks one where the plain sum has it: "
+            "find out why before relying on it; until then use the plain sum."
+        )
     if wins:
         trades = [
             f"{method} gains on {listing(wins[method])} and loses on {listing(losses[method])}" for method in wins
@@ -150,6 +158,14 @@ def _choice(rows: Sequence[Row]) -> str:
     slower = [row.cost_ratio for row in rows if row.cost_ratio and row.method not in (REFERENCE, SINGLE_TASK)]
     price = f" (they take {min(slower):.2f} to {max(slower):.2f} times its time per step)" if len(slower) > 1 else ""
     return f"Use the plain sum: nothing here is distinguishably better{price}."
+
+
+def _is_whole(rows: Sequence[Row], method: str) -> bool:
+    """Whether a method has a finite score wherever the plain sum has one: a run that diverged is no gain."""
+    plain, mine = _row(rows, REFERENCE), _row(rows, method)
+    if plain is None or mine is None:
+        return False
+    return all(set(score.seeds) <= set(mine.scores[task].seeds) for task, score in plain.scores.items())
 
 
 def _tally(compared: Iterable[tuple[Row, str, Comparison]], word: str) -> dict[str, list[str]]:
@@ -183,7 +199,8 @@ def _precision(rows: Sequence[Row], metrics: Sequence[TaskMetric]) -> str:
     half = widest * abs(which.perfect - which.trivial)
     return (
         f"The intervals are wide (up to ±{show(half)} in {which.name} on {which.task}): "
-        f"{seeds_to_halve(n)} seeds would at least halve them."
+        f"{seeds_to_halve(n)} seeds would at least halve them. "
+        "Decide on the number beforehand: to look after each addition makes luck look like a finding."
     )
 
 

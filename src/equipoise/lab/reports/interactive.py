@@ -118,4 +118,4 @@ def _layout(panel: Panel) -> dict[str, Any]:
 
 def _rounded(values: Iterable[float | None]) -> list[float | None]:
     """Six significant digits: what a screen shows, at half the bytes."""
-    return [None if value is None else float(f"{value:.6g}") for value in values]
+    return [None if value is None or not math.isfinite(value) else float(f"{value:.6g}") for value in values]

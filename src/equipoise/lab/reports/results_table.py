@@ -26,7 +26,7 @@ def results_section(summary: Summary, look: Mapping[str, Look]) -> str:
     if has_single:
         parts += [
             "<h3>Does sharing one network help? Each method against one network per task</h3>",
-            '<p class="note">Verdicts hold for the tasks of one method at a time.</p>',
+            '<p class="note">Verdicts are corrected for all differences of this table together.</p>',
             _single_task_table(summary, look),
         ]
     return f'<section id="results"><h2>Results on the test split</h2>{"".join(parts)}</section>'

@@ -124,7 +124,7 @@ def make_plan(case: str, methods: Iterable[str], seeds: Iterable[int], *, epochs
     for method in methods:
         if method == SINGLE_TASK:
             raise ValueError(f"{SINGLE_TASK} is part of every study: leave it out of the methods")
-        eq.method(method)
+        _require_method(method)
     if min(seeds) < 0:
         raise ValueError(f"seeds must not be negative, got {min(seeds)}")
     if epochs is not None and epochs < 1:
@@ -139,6 +139,16 @@ def make_plan(case: str, methods: Iterable[str], seeds: Iterable[int], *, epochs
         patience=PATIENCE,
     )
     return Plan(ready, methods, seeds, settings)
+
+
+def _require_method(method: str) -> None:
+    try:
+        eq.method(method)
+    except ValueError:
+        raise
+    except Exception as error:  # whatever a user's file does
+        line = " ".join(f"{type(error).__name__}: {error}".split())
+        raise ValueError(f"method {method!r} cannot be made: {line}") from error
 
 
 def method_files(methods: Iterable[str]) -> dict[str, str]:

@@ -70,6 +70,12 @@ class Study:
         _check(plan, folder, earlier)
         self._method_files = earlier.get("method_files", {})
         self._threads: int | None = earlier.get("threads")
+        self.left_out = tuple(
+            str(name)
+            for kind, asked in (("methods", plan.methods), ("seeds", plan.seeds))
+            for name in earlier.get(kind, ())
+            if name not in asked
+        )
         self.results = {run: result for run in plan.runs if (result := self._result(run))}
 
     @property
@@ -120,7 +126,9 @@ class Study:
             "complete": not self.missing,
         }
         text = json.dumps(description, indent=2, ensure_ascii=False) + "\n"
-        replace_file(self.folder / "study.json", lambda file: file.write(text.encode("utf-8")))
+        path, content = self.folder / "study.json", text.encode("utf-8")
+        if not path.is_file() or path.read_bytes() != content:
+            replace_file(path, lambda file: file.write(content))
         write_tables(self.folder, self.results, self.plan.methods)
 
     @property
@@ -143,7 +151,11 @@ def _earlier(folder: Path) -> dict[str, Any]:
     """The study.json of a folder, empty for a new folder."""
     path = folder / "study.json"
     if path.is_file():
-        description: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        try:
+            description: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+            description["settings"], description["method_files"]
+        except (ValueError, KeyError, TypeError):
+            raise ValueError(f"{path} is no description of a study: choose another folder, or delete it") from None
         return description
     if folder.is_dir() and any(entry.name != LOCK for entry in folder.iterdir()):
         raise ValueError(f"{folder} holds something else than a study: choose another folder")

@@ -56,4 +56,6 @@ def _write(path: Path, header: Sequence[str], rows: Iterable[Sequence[object]]) 
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(header)
     writer.writerows(rows)  # floats by repr
-    replace_file(path, lambda file: file.write(text.getvalue().encode("utf-8")))
+    content = text.getvalue().encode("utf-8")
+    if not path.is_file() or path.read_bytes() != content:  # what is as it was is not newer than its report
+        replace_file(path, lambda file: file.write(content))
