@@ -11,9 +11,10 @@ from torch import Tensor, nn
 
 from equipoise.gradients.delivery import Decision, Delivery
 from equipoise.gradients.graph import Graph, graph_of
+from equipoise.gradients.jacobian import Jacobian
+from equipoise.gradients.plan import ROUTES, Plan, plan_of
 from equipoise.gradients.roles import Parameters, Roles
-from equipoise.gradients.routes import ROUTES
-from equipoise.gradients.rows import Rows
+from equipoise.gradients.routes import sequential
 from equipoise.gradients.surrogate import surrogate, with_gradient_of
 from equipoise.method import Aggregator, Method, Sum, linearise, split
 from equipoise.misuse import Misuse
@@ -39,8 +40,9 @@ class Balancer(nn.Module):
             leaves their gradient, ``"weighted"`` multiplies it by the task's weight.
         gramian_from: A module or parameters at which the gradients are compared, by default all that
             are shared. The weights found there hold for all shared parameters.
-        route: ``"auto"``, ``"rows"`` (a backward per task) or ``"batched"`` (one with K seeds); equal
-            mathematics.
+        route: How the gradients of shared parameters are taken; equal mathematics, for measurement.
+            ``"auto"`` takes factors where they cost less than rows, ``"factored"`` wherever there are
+            some, ``"rows"`` a backward per task, ``"batched"`` one with K seeds.
         probe_every: For methods that need no gradients of single tasks: measure them all the same,
             for ``record``, every so many steps, at the cost of K backwards. 0 never.
 
@@ -64,7 +66,7 @@ class Balancer(nn.Module):
         tasks: Tasks | Iterable[str] | Mapping[str, float],
         heads: Literal["raw", "weighted"] = "raw",
         gramian_from: nn.Module | Iterable[Tensor] | None = None,
-        route: Literal["auto", "rows", "batched"] = "auto",
+        route: Literal["auto", "rows", "batched", "factored"] = "auto",
         probe_every: int = 0,
     ) -> None:
         super().__init__()
@@ -72,8 +74,8 @@ class Balancer(nn.Module):
             raise ValueError(f"method must be a method such as MGDA() or eq.method('mgda'), got {method!r:.80}")
         if heads not in ("raw", "weighted"):
             raise ValueError(f"heads must be 'raw' or 'weighted', got {heads!r}")
-        if route not in ("auto", *ROUTES):
-            raise ValueError(f"route must be one of 'auto', {', '.join(map(repr, ROUTES))}, got {route!r}")
+        if route not in ROUTES:
+            raise ValueError(f"route must be one of {', '.join(map(repr, ROUTES))}, got {route!r}")
         if not isinstance(probe_every, int) or probe_every < 0:
             raise ValueError(f"probe_every must be 0 or a number of steps, got {probe_every!r}")
         self.method = method
@@ -83,11 +85,13 @@ class Balancer(nn.Module):
         self._given = Parameters(parameters)
         self._chosen = None if gramian_from is None else Parameters(gramian_from)
         self._parts = split(method)  # a tuple, so that nothing is registered twice
-        self._rows = Rows()
+        self._jacobian = Jacobian()
         self._steps = 0
         self._is_checked = False
         if self._parts.coordinate is not None and self._chosen is not None:
             raise ValueError("gramian_from has no use in a coordinate method: it needs all rows")
+        if self._parts.coordinate is not None and route == "factored":
+            raise ValueError(f"route='factored' has no rows, and {method} needs them: use 'auto', 'rows' or 'batched'")
         self._bind()
 
     @property
@@ -220,13 +224,17 @@ class Balancer(nn.Module):
             objective, scales = linearise(self._parts.weighting, step.stacked, step.tasks)
 
         def backward(incoming: Tensor) -> list[Tensor | None]:
-            decide = partial(self._decide, step, roles, scales, incoming)
-            delivery = Delivery(step.losses, graph, roles, self._rows, self._route(step), self.heads, decide)
-            if step.representation is not None:
-                return delivery.at_representation(step.representation, incoming)
-            if chosen is not None:
-                return delivery.at_parameters(chosen, incoming)
-            return delivery.by_rows(incoming)
+            plan = self._plan(step, graph, roles.shared)
+            decide = partial(self._decide, step, roles, scales, incoming, self._describe(step, plan))
+            delivery = Delivery(step.losses, graph, roles, self._jacobian, self.heads, decide)
+            try:
+                if plan is not None:
+                    return delivery.at_shared(plan, incoming)
+                if step.representation is not None:
+                    return delivery.at_representation(step.representation, incoming)
+                return delivery.at_parameters(chosen or (), incoming)
+            finally:
+                self._jacobian.release()
 
         loss = surrogate(step.total, roles.leaves, backward)
         if any(p.requires_grad for p in self._parts.weighting.parameters()):
@@ -234,11 +242,18 @@ class Balancer(nn.Module):
         return loss
 
     def _decide(
-        self, step: Step, roles: Roles, scales: Tensor, incoming: Tensor, rows: Rows, others: list[Tensor]
+        self,
+        step: Step,
+        roles: Roles,
+        scales: Tensor,
+        incoming: Tensor,
+        route: str,
+        jacobian: Jacobian,
+        others: list[Tensor],
     ) -> Decision:
         """Ask the method for weights, unless a number is not finite: then all gradients go through as they are."""
         largest = torch.nn.utils.get_total_norm(others, float("inf")) if others else torch.zeros(())
-        gramian, losses, factor, largest, scale = rows.gramian(
+        gramian, losses, factor, largest, scale = jacobian.gramian(
             len(step.losses), step.stacked, incoming, largest, scales
         )
         gramian = gramian / factor**2
@@ -257,15 +272,15 @@ class Balancer(nn.Module):
                     f"{self.method} gave weights {weights.tolist()} for finite gradients: a defect in it"
                 )
             if balanced and self._parts.coordinate is not None:
-                jacobian = rows.jacobian(len(step.losses))[balanced]
-                unscaled = (weights[balanced] / factor).to(jacobian)[:, None] * jacobian
-                gradient = self._parts.coordinate(unscaled, step.stacked.detach()[balanced].to(jacobian), tasks)
-                mixture = rows.spread(gradient * incoming.to(gradient))
+                rows = jacobian.rows(len(step.losses))[balanced]
+                unscaled = (weights[balanced] / factor).to(rows)[:, None] * rows
+                gradient = self._parts.coordinate(unscaled, step.stacked.detach()[balanced].to(rows), tasks)
+                mixture = jacobian.spread(gradient * incoming.to(gradient))
         shown = None if mixture is not None else weights
-        self._note(step, shown, gramian, self._route(step), skipped)
+        self._note(step, shown, gramian, route, skipped)
         is_all = step.representation is None and self._chosen is None
         if is_all and len(balanced) > 1 and not skipped and self._misuse.is_due_for_heads(self._steps):
-            self._misuse.joined_heads(self._given.named(), [roles.shared[i] for i in rows.lonely(len(step.losses))])
+            self._misuse.joined_heads(self._given.named(), jacobian.lonely(len(step.losses)))
         return weights, mixture
 
     def _require_all_through(self, step: Step, graph: Graph, roles: Roles, chosen: list[Tensor] | None) -> None:
@@ -287,12 +302,17 @@ class Balancer(nn.Module):
     def _roles(self, step: Step, graph: Graph) -> Roles:
         return self._given.roles(graph.leaves, step.present, len(self.names))
 
-    def _route(self, step: Step) -> str:
-        if step.representation is not None:
-            return "representation"
-        if self._chosen is not None:
-            return "chosen parameters"
-        return "rows" if self.route == "auto" else self.route
+    def _plan(self, step: Step, graph: Graph, shared: list[Tensor]) -> Plan | None:
+        """How to take the gradients of all shared parameters; ``None`` where they are compared elsewhere."""
+        if step.representation is not None or self._chosen is not None:
+            return None
+        needs_rows = self.route == "auto" and self._parts.coordinate is not None
+        return plan_of("rows" if needs_rows else self.route, shared, graph, len(step.losses))
+
+    def _describe(self, step: Step, plan: Plan | None) -> str:
+        if plan is None:
+            return "chosen parameters" if step.representation is None else "representation"
+        return plan.describe({parameter: name for name, parameter in self._given.named().items()})
 
     def _is_due(self) -> bool:
         return self.probe_every > 0 and self._steps % self.probe_every == 0
@@ -301,8 +321,8 @@ class Balancer(nn.Module):
         """The gramian of a step whose method does not need it."""
         found: list[Tensor] = []
 
-        def keep(rows: Rows, others: list[Tensor]) -> Decision:
-            gramian, factor = rows.gramian(len(step.losses), incoming)
+        def keep(jacobian: Jacobian, others: list[Tensor]) -> Decision:
+            gramian, factor = jacobian.gramian(len(step.losses), incoming)
             found.append(gramian / factor**2)
             return gramian, None
 
@@ -312,7 +332,9 @@ class Balancer(nn.Module):
             measured = [step.representation]
         else:
             measured = self._roles(step, graph).shared if self._chosen is None else self._chosen.trainable()
-        Delivery(step.losses, graph, Roles(), self._rows, "rows", "raw", keep).measure(measured, incoming)
+        plan = self._plan(step, graph, measured) or Plan(sequential)
+        Delivery(step.losses, graph, Roles(), self._jacobian, "raw", keep).measure(measured, plan, incoming)
+        self._jacobian.release()
         return found[0]
 
     def _note(

@@ -51,24 +51,27 @@ def reference(case, heads, at=None):
     return delivered, gramian
 
 
-def close(value, expected, parameter):
-    tolerance = 2e-5 if parameter.dtype == torch.float32 else 1e-6
+def close(value, expected, parameter, tolerance):
+    tolerance = 1e-6 if parameter.dtype == torch.float64 else tolerance
     assert_close(value.double(), expected, rtol=tolerance, atol=tolerance * float(expected.abs().max() + 1e-12))
 
 
 def check(case, balancer, delivered, gramian, representation=None):
     balancer(case.losses, representation=representation).backward()
-    assert_close(balancer.record.gramian, gramian, rtol=1e-5, atol=1e-6 * float(gramian.trace()))
+    exact = case.tolerance / 20
+    assert_close(balancer.record.gramian, gramian, rtol=10 * exact, atol=exact * float(gramian.trace()))
     for parameter, expected in delivered.items():
         if expected is None:
             assert parameter.grad is None
         else:
-            close(parameter.grad, expected, parameter)
+            close(parameter.grad, expected, parameter, case.tolerance)
 
 
 @pytest.mark.parametrize("heads", ["raw", "weighted"])
 @pytest.mark.parametrize("route", ["rows", "batched"])
 def test_rows_deliver_their_definition(case, heads, route):
+    if route == "batched" and not case.batched:
+        pytest.skip("PyTorch cannot batch this backward")
     delivered, gramian = reference(case, heads)
     balancer = eq.Balancer(Weights(), case.model, tasks=list(case.losses), heads=heads, route=route)
     check(case, balancer, delivered, gramian)

@@ -8,12 +8,13 @@ from typing import Literal
 from torch import Tensor
 
 from equipoise.gradients.graph import Graph, graph_of
+from equipoise.gradients.jacobian import Jacobian
+from equipoise.gradients.plan import Plan
 from equipoise.gradients.roles import Roles
-from equipoise.gradients.routes import ROUTES, Route, seed, sequential, weighted_pass
-from equipoise.gradients.rows import Rows
+from equipoise.gradients.routes import seed, sequential, weighted_pass
 
 Decision = tuple[Tensor, list[Tensor] | None]  # weights [K], and a mixture of the rows if it is not their weighted sum
-Decide = Callable[[Rows, list[Tensor]], Decision]  # the rows, and all other gradients -> the decision
+Decide = Callable[[Jacobian, list[Tensor]], Decision]  # the jacobian, and all other gradients -> the decision
 
 _FLOAT32_RANGE = 1e30
 
@@ -25,54 +26,50 @@ class Delivery:
     losses: list[Tensor]
     graph: Graph
     roles: Roles
-    rows: Rows
-    route: str
+    jacobian: Jacobian
     heads: Literal["raw", "weighted"]
     decide: Decide
 
-    def by_rows(self, incoming: Tensor) -> list[Tensor | None]:
-        """Gramian of all shared parameters; their gradient is the weighted sum of the rows."""
-        rest = self._differentiate(self.roles.shared, incoming, ROUTES[self.route], keep=self.graph.is_kept())
-        weights, mixture = self.decide(self.rows, rest.all())
-        shared = self.rows.combine(weights) if mixture is None else mixture
+    def at_shared(self, plan: Plan, incoming: Tensor) -> list[Tensor | None]:
+        """Gramian of all shared parameters; their gradient is the weighted sum of the tasks' gradients."""
+        rest = self._differentiate(self.roles.shared, incoming, plan, keep=self.graph.is_kept())
+        weights, mixture = self.decide(self.jacobian, rest.all())
+        shared = self.jacobian.combine(weights) if mixture is None else mixture
         return [*shared, *self._unshared(rest, weights)]
 
     def at_parameters(self, chosen: Sequence[Tensor], incoming: Tensor) -> list[Tensor | None]:
         """Gramian of chosen parameters by K passes that end there, then one pass for all that is shared."""
-        rest = self._differentiate(chosen, incoming, sequential, keep=True)
-        weights, _ = self.decide(self.rows, rest.all())
+        rest = self._differentiate(chosen, incoming, Plan(sequential), keep=True)
+        weights, _ = self.decide(self.jacobian, rest.all())
         return [*self._jointly(weights, incoming), *self._unshared(rest, weights)]
 
     def at_representation(self, representation: Tensor, incoming: Tensor) -> list[Tensor | None]:
         """Gramian of the gradients by a representation, then one pass from there down to the trunk."""
-        rest = self._differentiate([representation], incoming, sequential, keep=True)
-        weights, _ = self.decide(self.rows, rest.all())
+        rest = self._differentiate([representation], incoming, Plan(sequential), keep=True)
+        weights, _ = self.decide(self.jacobian, rest.all())
         around = graph_of(self.losses, stop=representation).leaves
         if any(leaf in around for leaf in self.roles.shared):
             shared = self._jointly(weights, incoming)  # a path leads around the representation
         else:
-            combined = self.rows.combine(weights)
+            combined = self.jacobian.combine(weights)
             shared = weighted_pass([representation], self.roles.shared, combined, keep=self.graph.is_kept())
         return [*shared, *self._unshared(rest, weights)]
 
-    def measure(self, measured: Sequence[Tensor], incoming: Tensor) -> None:
+    def measure(self, measured: Sequence[Tensor], plan: Plan, incoming: Tensor) -> None:
         """Measure the gramian, deliver nothing, leave the graph alive."""
-        self.rows.prepare(measured, len(self.losses))
-        sequential(self.losses, [measured] * len(self.losses), incoming, self.rows.write, keep=True)
-        self.decide(self.rows, [])
+        self._differentiate(measured, incoming, plan, keep=True)
+        self.decide(self.jacobian, [])
 
-    def _differentiate(self, measured: Sequence[Tensor], incoming: Tensor, route: Route, keep: bool) -> "_Rest":
-        """Fill the rows with gradients by the measured tensors; return those by private and outside leaves."""
+    def _differentiate(self, measured: Sequence[Tensor], incoming: Tensor, plan: Plan, keep: bool) -> "_Rest":
+        """Fill the jacobian with gradients by the measured tensors; return those by private and outside leaves."""
         num_tasks = len(self.losses)
-        self.rows.prepare(measured, num_tasks)
-        unshared = self.roles.wanted(num_tasks)
-        rest = _Rest(unshared)
-
-        def receive(k: int, gradients: Sequence[Tensor | None]) -> None:
-            self.rows.write(k, gradients[: len(measured)])
-            rest.add(k, gradients[len(measured) :])
-
-        route(self.losses, [[*measured, *leaves] for leaves in unshared], incoming, receive, keep)
+        self.jacobian.prepare(measured, num_tasks, plan.layers)
+        own = self.roles.wanted(num_tasks)
+        rest = _Rest(own)
+        for found in plan.passes(self.losses, self.graph, self.jacobian.wanted, own, incoming, keep):
+            self.jacobian.write(found.tasks, found.shared)
+            for k, gradients in zip(found.tasks, found.own, strict=True):
+                rest.add(k, gradients)
         return rest
 
     def _jointly(self, weights: Tensor, incoming: Tensor) -> list[Tensor]:

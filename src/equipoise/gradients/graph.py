@@ -26,10 +26,31 @@ class Graph:
 
     leaves: dict[Tensor, int]  # every leaf that requires grad; bit k is set where losses[k] reaches it
     nodes: dict[Any, int]  # all other nodes, with the same bits
+    below: dict[Any, Sequence[tuple[Any, int]]]  # node -> (node, number of its output) that its gradients flow on to
+    accumulators: dict[Any, Tensor]  # the nodes that stand for leaves
+    roots: list[GradientEdge]  # the losses
 
     def reaching(self, tensor: Tensor) -> int:
         """Bits of the losses that reach a tensor."""
         return self.leaves.get(tensor, 0) or self.nodes.get(get_gradient_edge(tensor).node, 0)
+
+    def consumers(self) -> dict[Any, list[tuple[Any, int]]]:
+        """Node -> (consumer, which of the consumer's operands it is)."""
+        consumers: dict[Any, list[tuple[Any, int]]] = {}
+        for node, edges in self.below.items():
+            for operand, (below, _) in enumerate(edges):
+                if below is not None:
+                    consumers.setdefault(below, []).append((node, operand))
+        return consumers
+
+    def joint(self) -> tuple[set[Any], list[GradientEdge]]:
+        """The nodes that every loss reaches, and the edges at which the losses' own nodes lead to them."""
+        every = (1 << len(self.roots)) - 1
+        nodes = {node for node, mask in self.nodes.items() if mask == every}
+        nodes |= {node for node, leaf in self.accumulators.items() if self.leaves[leaf] == every}
+        roots = [(root.node, root.output_nr) for root in self.roots]
+        edges = [edge for node, edges in self.below.items() if node not in nodes for edge in edges]
+        return nodes, [GradientEdge(*edge) for edge in dict.fromkeys([*roots, *edges]) if edge[0] in nodes]
 
     def hides_parameters(self) -> bool:
         """Whether a node keeps parameters out of the graph."""
@@ -52,40 +73,41 @@ class Graph:
 def graph_of(roots: Sequence[Tensor], stop: Tensor | None = None) -> Graph:
     """All that the roots reach; paths through ``stop`` are not followed."""
     halt = None if stop is None else get_gradient_edge(stop)
-    starts = [get_gradient_edge(root) for root in roots]
-    inputs: dict[Any, list[Any]] = {}  # node -> the nodes its gradient flows on to
+    graph = Graph({}, {}, {}, {}, [get_gradient_edge(root) for root in roots])
     masks: dict[Any, int] = {}
-    for bit, start in enumerate(starts):
+    for bit, start in enumerate(graph.roots):
         if not _same(start, halt):
             masks[start.node] = masks.get(start.node, 0) | 1 << bit
-    order = _inputs_first(list(masks), halt, inputs)
-    graph = Graph({}, {})
-    for node in reversed(order):
-        mask, below = masks[node], inputs[node]
-        for n in below:
-            masks[n] = masks.get(n, 0) | mask
-        if not below and hasattr(node, "variable"):
+    for node in reversed(_inputs_first(list(masks), halt, graph.below)):
+        mask, edges = masks[node], graph.below[node]
+        for below, _ in edges:
+            if below is not None:
+                masks[below] = masks.get(below, 0) | mask
+        if not edges and hasattr(node, "variable"):
             graph.leaves[node.variable] = mask
+            graph.accumulators[node] = node.variable
         else:
             graph.nodes[node] = mask
     return graph
 
 
-def _inputs_first(starts: Sequence[Any], halt: GradientEdge | None, inputs: dict[Any, list[Any]]) -> list[Any]:
-    """All nodes, each after the nodes its gradient flows on to; fills ``inputs``."""
+def _inputs_first(
+    starts: Sequence[Any], halt: GradientEdge | None, below: dict[Any, Sequence[tuple[Any, int]]]
+) -> list[Any]:
+    """All nodes, each after the nodes its gradient flows on to; fills ``below``."""
     order: list[Any] = []
     stack = [(start, False) for start in starts]
     while stack:
         node, done = stack.pop()
         if done:
             order.append(node)
-        elif node not in inputs:
+        elif node not in below:
             edges = node.next_functions
             if halt is not None:  # one output of a node, not the node: others may lead around it
-                edges = [edge for edge in edges if edge[0] is not halt.node or edge[1] != halt.output_nr]
-            inputs[node] = below = [n for n, _ in edges if n is not None]
+                edges = [edge if edge[0] is not halt.node or edge[1] != halt.output_nr else (None, 0) for edge in edges]
+            below[node] = edges
             stack.append((node, True))
-            stack.extend([(n, False) for n in below if n not in inputs])
+            stack.extend([(n, False) for n, _ in edges if n is not None and n not in below])
     return order
 
 

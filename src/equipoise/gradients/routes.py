@@ -1,81 +1,128 @@
-"""Routes from K losses to K gradients; equal mathematics at different cost."""
+"""K gradients from K losses: one backward pass after another, one batched pass, or batched from where tasks join."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import Protocol
+from dataclasses import dataclass
+from functools import partial
+from typing import Any, Protocol
 
 import torch
 from torch import Tensor
+from torch.autograd.graph import GradientEdge
 
-Receive = Callable[[int, Sequence[Tensor | None]], None]  # (k, gradients of wanted[k]); None is a zero
+from equipoise.gradients.graph import Graph
+
+Point = Tensor | GradientEdge  # what a loss is differentiated by
+
+
+@dataclass
+class Found:
+    """Gradients of some consecutive losses; ``None`` is a zero."""
+
+    tasks: range
+    shared: Sequence[Tensor | None]  # [tasks, ...] by each shared point
+    own: Sequence[Sequence[Tensor | None]]  # for each task, by its own leaves
 
 
 class Route(Protocol):
-    """``route(losses, wanted, incoming, receive, keep)``: hand the gradients of losses[k] by wanted[k] to receive.
+    """``route(losses, graph, shared, own, incoming, keep)``: gradients of losses[k] by shared and by own[k].
 
-    Each backward is seeded with ``incoming`` []; ``keep`` leaves the graph alive afterwards.
+    Each backward is seeded with ``incoming`` []; ``keep`` leaves the graph alive afterwards; ``None`` is a zero.
     """
 
     def __call__(
         self,
         losses: Sequence[Tensor],
-        wanted: Sequence[Sequence[Tensor]],
+        graph: Graph,
+        shared: Sequence[Point],
+        own: Sequence[Sequence[Tensor]],
         incoming: Tensor,
-        receive: Receive,
         keep: bool,
-    ) -> None: ...
+    ) -> Iterator[Found]: ...
 
 
 def sequential(
     losses: Sequence[Tensor],
-    wanted: Sequence[Sequence[Tensor]],
+    graph: Graph,
+    shared: Sequence[Point],
+    own: Sequence[Sequence[Tensor]],
     incoming: Tensor,
-    receive: Receive,
     keep: bool,
-) -> None:
+) -> Iterator[Found]:
     """One backward pass after another."""
-    with _silent_hooks(wanted):
-        for k, (loss, leaves) in enumerate(zip(losses, wanted, strict=True)):
-            if leaves:
-                last = k == len(losses) - 1
-                seeded = seed(loss, incoming)
-                receive(
-                    k,
-                    torch.autograd.grad(loss, leaves, seeded, retain_graph=keep or not last, allow_unused=True),
-                )
+    with _silent_hooks([shared, *own]), _listening(shared) as received:
+        for k, loss in enumerate(losses):
+            points = [*shared, *own[k]]
+            if points:
+                retain = keep or k < len(losses) - 1
+                gradients = _pass([loss], points, [seed(loss, incoming)], retain, received)
+                by_shared = [None if g is None else g.unsqueeze(0) for g in gradients[: len(shared)]]
+                yield Found(range(k, k + 1), by_shared, [gradients[len(shared) :]])
 
 
 def batched(
     losses: Sequence[Tensor],
-    wanted: Sequence[Sequence[Tensor]],
+    graph: Graph,
+    shared: Sequence[Point],
+    own: Sequence[Sequence[Tensor]],
     incoming: Tensor,
-    receive: Receive,
     keep: bool,
-) -> None:
+) -> Iterator[Found]:
     """One backward pass with K seeds.
 
     Every operation needs a batching rule, 0 · inf is NaN for all tasks, and PyTorch leaves a batched tensor
     in the ``.grad`` of an intermediate that retains it.
     """
-    union = list(dict.fromkeys(leaf for leaves in wanted for leaf in leaves))
+    points = [*shared, *dict.fromkeys(leaf for leaves in own for leaf in leaves)]
     with torch.enable_grad():
         stacked = torch.stack(list(losses))
     seeds = torch.eye(len(losses), dtype=stacked.dtype, device=stacked.device) * seed(stacked, incoming)
-    try:
-        with _silent_hooks([union]):
-            gradients = torch.autograd.grad(
-                stacked, union, seeds, retain_graph=keep, allow_unused=True, is_grads_batched=True
+    with _silent_hooks([points]), _listening(shared) as received:
+        gradients = _batched_pass([stacked], points, [seeds], keep, received)
+    by_leaf = dict(zip(points[len(shared) :], gradients[len(shared) :], strict=True))
+    by_own = [[_of_task(by_leaf[leaf], k) for leaf in leaves] for k, leaves in enumerate(own)]
+    yield Found(range(len(losses)), gradients[: len(shared)], by_own)
+
+
+def joined(
+    losses: Sequence[Tensor],
+    graph: Graph,
+    shared: Sequence[Point],
+    own: Sequence[Sequence[Tensor]],
+    incoming: Tensor,
+    keep: bool,
+) -> Iterator[Found]:
+    """One backward pass per task down to where all tasks join, and from there one with K seeds."""
+    joint, entries = graph.joint()
+    tasks, last = range(len(losses)), len(losses) - 1
+    below = [_node(point) in joint for point in shared]
+    points = [point for point, is_below in zip(shared, below, strict=True) if is_below]
+    others = [point for point, is_below in zip(shared, below, strict=True) if not is_below]
+    leaves = dict.fromkeys(leaf for mine in own for leaf in mine if _node(leaf) in joint)
+    at_entries: list[Sequence[Tensor | None]] = []
+    at_others: list[Sequence[Tensor | None]] = []
+    by_own: list[dict[Tensor, Tensor | None]] = []
+    with _silent_hooks([shared, *own]):
+        with _listening(others, first=len(entries)) as received:
+            for k, loss in enumerate(losses):
+                mine = [leaf for leaf in own[k] if leaf not in leaves]
+                retain = keep or k < last
+                gradients = _pass([loss], [*entries, *others, *mine], [seed(loss, incoming)], retain, received)
+                at_entries.append(gradients[: len(entries)])
+                at_others.append(gradients[len(entries) : len(entries) + len(others)])
+                by_own.append(dict(zip(mine, gradients[len(entries) + len(others) :], strict=True)))
+        seeds = [_stack(by_task) for by_task in zip(*at_entries, strict=True)]
+        moving = [(entry, seeded) for entry, seeded in zip(entries, seeds, strict=True) if seeded is not None]
+        with _listening(points) as received:
+            gradients = _batched_pass(
+                [entry for entry, _ in moving], [*points, *leaves], [seeded for _, seeded in moving], keep, received
             )
-    except torch.OutOfMemoryError:
-        raise
-    except RuntimeError as error:
-        raise RuntimeError(f"route='batched' failed, use route='rows': {error}") from error
-    by_leaf = dict(zip(union, gradients, strict=True))
-    for k, leaves in enumerate(wanted):
-        receive(k, [None if by_leaf[leaf] is None else by_leaf[leaf][k] for leaf in leaves])
-
-
-ROUTES: dict[str, Route] = {"rows": sequential, "batched": batched}
+    found, rest = iter(gradients), iter(zip(*at_others, strict=True))
+    by_shared = [next(found) if is_below else _stack(next(rest)) for is_below in below]
+    for leaf, by_task in zip(leaves, found, strict=True):
+        for k in tasks:
+            by_own[k][leaf] = _of_task(by_task, k)
+    yield Found(tasks, by_shared, [[by_own[k].get(leaf) for leaf in own[k]] for k in tasks])
 
 
 def seed(output: Tensor, incoming: Tensor) -> Tensor:
@@ -96,10 +143,89 @@ def weighted_pass(
     return [torch.zeros_like(leaf) if g is None else g for leaf, g in zip(leaves, gradients, strict=True)]
 
 
+def _pass(
+    outputs: Sequence[Point],
+    points: Sequence[Point],
+    seeds: Sequence[Tensor],
+    keep: bool,
+    received: dict[int, Tensor | None],
+) -> list[Tensor | None]:
+    """Gradients of a weighted sum of the outputs by the points."""
+    received.clear()
+    gradients = torch.autograd.grad(outputs, points, seeds, retain_graph=keep, allow_unused=True)
+    return [received.get(place, gradient) for place, gradient in enumerate(gradients)]
+
+
+def _batched_pass(
+    outputs: Sequence[Point],
+    points: Sequence[Point],
+    seeds: Sequence[Tensor],
+    keep: bool,
+    received: dict[int, Tensor | None],
+) -> list[Tensor | None]:
+    """The same [K, ...] for seeds [K, ...]."""
+    if not outputs or not points:
+        return [None] * len(points)
+    moving: list[int] = []
+
+    def pull(*seeds: Tensor) -> tuple[Tensor, ...]:
+        gradients = _pass(outputs, points, seeds, keep, received)
+        moving[:] = [place for place, gradient in enumerate(gradients) if gradient is not None]
+        return tuple(gradient for gradient in gradients if gradient is not None)
+
+    try:
+        found = torch.func.vmap(pull)(*seeds)
+    except torch.OutOfMemoryError:
+        raise
+    except RuntimeError as error:
+        raise RuntimeError(
+            f"the batched backward pass failed, use route='rows', whose passes are ordinary ones: {error}"
+        ) from error
+    gradients = dict(zip(moving, found, strict=True))
+    return [gradients.get(place) for place in range(len(points))]
+
+
 @contextmanager
-def _silent_hooks(wanted: Sequence[Sequence[Tensor]]) -> Iterator[None]:
+def _listening(points: Sequence[Point], first: int = 0) -> Iterator[dict[int, Tensor | None]]:
+    """What the nodes of edges receive, by place: autograd captures an edge before it runs the tensor's own hooks."""
+    received: dict[int, Tensor | None] = {}
+
+    def hear(place: int, number: int, gradients: Sequence[Tensor | None]) -> None:
+        received[place] = gradients[number]
+
+    handles = [
+        point.node.register_prehook(partial(hear, first + place, point.output_nr))
+        for place, point in enumerate(points)
+        if isinstance(point, GradientEdge)
+    ]
+    try:
+        yield received
+    finally:
+        for handle in handles:
+            handle.remove()
+
+
+def _node(point: Point) -> Any:
+    return point.node if isinstance(point, GradientEdge) else torch.autograd.graph.get_gradient_edge(point).node
+
+
+def _stack(gradients: Sequence[Tensor | None]) -> Tensor | None:
+    """[K, ...], zero where ``None``."""
+    some = next((gradient for gradient in gradients if gradient is not None), None)
+    if some is None:
+        return None
+    return torch.stack([torch.zeros_like(some) if gradient is None else gradient for gradient in gradients])
+
+
+def _of_task(gradients: Tensor | None, k: int) -> Tensor | None:
+    return None if gradients is None else gradients[k]
+
+
+@contextmanager
+def _silent_hooks(points: Sequence[Sequence[Point]]) -> Iterator[None]:
     """Keep tensor hooks of leaves for the combined gradient: they would also run once per task."""
-    hooked = {leaf: leaf._backward_hooks for leaves in wanted for leaf in leaves if leaf._backward_hooks}
+    leaves = {point for some in points for point in some if isinstance(point, Tensor)}
+    hooked = {leaf: leaf._backward_hooks for leaf in leaves if leaf._backward_hooks}
     for leaf in hooked:
         leaf._backward_hooks = None
     try:

@@ -2,14 +2,11 @@
 
 from collections.abc import Sequence
 
-import numpy as np
 import torch
 from torch import Tensor
 
-_CHUNK = 1024  # columns per float32 product: long float32 sums lose digits, so chunks are summed in float64
-_BAND = 12  # rows per product, so that little more than the upper triangle is computed
-_SAFE = (1e-30, 1e30)  # squared norms between which float32 products neither vanish nor overflow
-_NEARLY_DEPENDENT = 1e-4  # smallest eigenvalue of the cosines below which float32 products may hide the optimum
+from equipoise.gradients.products import CHUNK, float32_is_exact, inner_products
+
 _LARGEST = 1e30  # weights beyond this are applied in float64
 
 
@@ -37,33 +34,22 @@ class Rows:
     def __reduce__(self) -> tuple[type["Rows"], tuple[()]]:
         return Rows, ()  # a copy of a balancer needs no copy of its scratch room
 
-    def write(self, row: int, gradients: Sequence[Tensor | None]) -> None:
-        """Fill a row; ``None`` is a zero."""
+    def write(self, rows: range, gradients: Sequence[Tensor | None]) -> None:
+        """Fill some rows with as many gradients [rows, ...] by each tensor; ``None`` is a zero."""
         for block in self._blocks.values():
-            block.write(row, [gradients[place] for place in block.places])
+            block.write(rows, [gradients[place] for place in block.places])
 
-    def gramian(self, num_rows: int, *extras: Tensor) -> tuple[Tensor, ...]:
-        """G [K, K] = J Jᵀ in float64 on the CPU, and ``extras`` brought there by the same copy."""
-        blocks = self._blocks.values()
-        fast = _to_host([_sum([block.products(num_rows) for block in blocks], num_rows), *extras])
-        if self._is_accurate(fast[0]):
-            return fast
-        exact = _sum([block.exact_products(num_rows) for block in blocks], num_rows)
-        return (_to_host([exact])[0], *fast[1:])
+    def products(self, num_rows: int) -> list[Tensor]:
+        """J Jᵀ [K, K] in float64 for each block, from float32 products where the rows are float32."""
+        return [block.products(num_rows) for block in self._blocks.values()]
 
-    def _is_accurate(self, gramian: Tensor) -> bool:
-        """Whether float32 products are good enough: in range, and not near a direction in which all cancels."""
-        products = gramian.numpy()
-        squared = products.diagonal()
-        for row in np.flatnonzero(~((squared > _SAFE[0]) & (squared < _SAFE[1]))):
-            if squared[row] != 0 or any(bool(block.rows[row].any()) for block in self._blocks.values()):
-                return False
-        if products.min(initial=0.0) >= 0:
-            return True
-        moving = squared > 0
-        norms = np.sqrt(squared[moving])
-        cosines = products[np.ix_(moving, moving)] / norms / norms[:, None]
-        return bool(np.linalg.eigvalsh(cosines)[0] > _NEARLY_DEPENDENT)
+    def exact_products(self, num_rows: int) -> list[Tensor]:
+        """The same from float64 products."""
+        return [block.exact_products(num_rows) for block in self._blocks.values()]
+
+    def moves(self, row: int) -> bool:
+        """Whether a row has a number other than zero."""
+        return any(bool(block.rows[row].any()) for block in self._blocks.values())
 
     def lonely(self, num_rows: int) -> list[int]:
         """The tensors by which all rows but one are zero."""
@@ -108,7 +94,7 @@ class _Block:
         self.shapes = shapes
         self.sizes = [shape.numel() for shape in shapes]
         self.width = sum(self.sizes)
-        padded = -(-self.width // _CHUNK) * _CHUNK
+        padded = -(-self.width // CHUNK) * CHUNK
         self.rows = torch.zeros(num_rows, padded, dtype=dtype, device=device)
         self.views = [self.shaped(row[: self.width]) for row in self.rows]
 
@@ -116,31 +102,26 @@ class _Block:
         """Pieces of a vector [P], shaped like the tensors."""
         return [piece.view(shape) for piece, shape in zip(flat.split(self.sizes), self.shapes, strict=True)]
 
-    def write(self, row: int, gradients: list[Tensor | None]) -> None:
-        for view, gradient in zip(self.views[row], gradients, strict=True):
-            if gradient is None:
-                view.zero_()
-            elif gradient.layout is not torch.strided:
-                raise ValueError("sparse gradients are not supported: use sparse=False in the embedding")
-            else:
-                view.copy_(gradient)
+    def write(self, rows: range, gradients: list[Tensor | None]) -> None:
+        for i, gradient in enumerate(gradients):
+            if gradient is not None and gradient.layout is not torch.strided:
+                raise ValueError("a sparse gradient has no row: use route='auto', or sparse=False in the embedding")
+            for place, row in enumerate(rows):
+                if gradient is None:
+                    self.views[row][i].zero_()
+                else:
+                    self.views[row][i].copy_(gradient[place])
 
     def products(self, num_rows: int) -> Tensor:
         """J Jᵀ, float32 products within a chunk and float64 sums over chunks."""
-        if self.rows.dtype != torch.float32 or torch.get_float32_matmul_precision() != "highest":
+        if self.rows.dtype != torch.float32 or not float32_is_exact():
             return self.exact_products(num_rows)
-        chunks = self.rows[:num_rows].unflatten(1, (-1, _CHUNK)).transpose(0, 1)  # [chunks, K, columns]
-        gramian = torch.empty(num_rows, num_rows, dtype=torch.float64, device=self.rows.device)
-        for i in range(0, num_rows, _BAND):
-            band = torch.bmm(chunks[:, i : i + _BAND], chunks[:, i:].mT).sum(dim=0, dtype=torch.float64)
-            gramian[i : i + _BAND, i:] = band
-            gramian[i:, i : i + _BAND] = band.mT
-        return gramian
+        return inner_products(self.rows[:num_rows], self.rows[:num_rows])
 
     def exact_products(self, num_rows: int) -> Tensor:
         """J Jᵀ in float64 throughout."""
         total = torch.zeros(num_rows, num_rows, dtype=torch.float64, device=self.rows.device)
-        for columns in self.rows[:num_rows].split(16 * _CHUNK, dim=1):
+        for columns in self.rows[:num_rows].split(16 * CHUNK, dim=1):
             wide = columns.double()
             total.addmm_(wide, wide.mT)
         return total
@@ -159,18 +140,3 @@ class _Block:
         """Places of the tensors by which all rows but one are zero."""
         counts = [sum(bool(self.views[row][i].any()) for row in range(num_rows)) for i in range(len(self.places))]
         return [place for place, count in zip(self.places, counts, strict=True) if count == 1]
-
-
-def _sum(products: Sequence[Tensor], num_rows: int) -> Tensor:
-    """The sum of the blocks' products [K, K], on the first block's device; zeros where there is no block."""
-    if not products:
-        return torch.zeros(num_rows, num_rows, dtype=torch.float64)
-    return torch.stack([p.to(products[0].device) for p in products]).sum(dim=0)
-
-
-def _to_host(tensors: Sequence[Tensor]) -> tuple[Tensor, ...]:
-    """All tensors in float64 on the CPU, by one copy."""
-    device = tensors[0].device
-    flat = torch.cat([t.detach().to(device=device, dtype=torch.float64).flatten() for t in tensors]).cpu()
-    pieces = flat.split([t.numel() for t in tensors])
-    return tuple(piece.view(t.shape) for piece, t in zip(pieces, tensors, strict=True))

@@ -1,0 +1,122 @@
+"""The jacobian [K, P], seldom formed: some tensors by rows, some layers by factors."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.autograd.graph import GradientEdge
+
+from equipoise.gradients.layers import Layer
+from equipoise.gradients.products import float32_is_exact
+from equipoise.gradients.rows import Rows
+
+_SAFE = (1e-30, 1e30)  # squared norms between which float32 products neither vanish nor overflow
+_NEARLY_DEPENDENT = 1e-4  # smallest eigenvalue of the cosines below which float32 products may hide the optimum
+
+
+class Jacobian:
+    """Row k is the gradient of loss k by some tensors; what can be asked of it needs no row."""
+
+    def __init__(self) -> None:
+        self._tensors: list[Tensor] = []
+        self._by_rows: list[Tensor] = []
+        self._rows = Rows()
+        self._layers: Sequence[Layer] = ()
+
+    def __reduce__(self) -> tuple[type["Jacobian"], tuple[()]]:
+        return Jacobian, ()  # a copy of a balancer needs no copy of its scratch room
+
+    def prepare(self, tensors: Sequence[Tensor], num_rows: int, layers: Sequence[Layer] = ()) -> None:
+        """Expect ``num_rows`` gradients by these tensors, and those of the layers by factors."""
+        factored = {leaf for layer in layers for leaf in layer.leaves}
+        self._tensors, self._layers = list(tensors), layers
+        self._by_rows = [tensor for tensor in tensors if tensor not in factored]
+        self._rows.prepare(self._by_rows, num_rows)
+
+    @property
+    def wanted(self) -> list[Tensor | GradientEdge]:
+        """What autograd is asked to differentiate by."""
+        return [*self._by_rows, *(edge for layer in self._layers for edge in layer.edges)]
+
+    def write(self, rows: range, gradients: Sequence[Tensor | None]) -> None:
+        """Take gradients [rows, ...] by what is wanted; ``None`` is a zero. Rows come in order."""
+        first = len(self._by_rows)
+        self._rows.write(rows, gradients[:first])
+        for layer in self._layers:
+            layer.write(gradients[first : first + len(layer.edges)])
+            first += len(layer.edges)
+
+    def gramian(self, num_rows: int, *extras: Tensor) -> tuple[Tensor, ...]:
+        """G [K, K] = J Jᵀ in float64 on the CPU, and ``extras`` brought there by the same copy."""
+        fast = _to_host([_sum(self._products(num_rows), num_rows), *extras])
+        if self._is_accurate(fast[0]):
+            return fast
+        return (_to_host([_sum(self._exact_products(num_rows), num_rows)])[0], *fast[1:])
+
+    def lonely(self, num_rows: int) -> list[Tensor]:
+        """The tensors by which all rows but one are zero."""
+        lonely = [self._by_rows[place] for place in self._rows.lonely(num_rows)]
+        for layer in self._layers:
+            if sum(layer.moves(row) for row in range(num_rows)) == 1:
+                lonely += layer.leaves
+        return lonely
+
+    def combine(self, weights: Tensor) -> list[Tensor]:
+        """sum_k weights[k] · row k, for each tensor."""
+        gradients = dict(zip(self._by_rows, self._rows.combine(weights), strict=True))
+        for layer in self._layers:
+            gradients.update(zip(layer.leaves, layer.combine(weights), strict=True))
+        return [gradients[tensor] for tensor in self._tensors]
+
+    def release(self) -> None:
+        """Let go of the factors; the room of the rows is kept."""
+        self._tensors, self._by_rows, self._layers = [], [], ()
+
+    def rows(self, num_rows: int) -> Tensor:
+        """J [K, P] itself, not a copy; for a step that has no factors.
+
+        Raises:
+            ValueError: If the tensors differ in dtype or device, so that there is no one matrix.
+        """
+        return self._rows.jacobian(num_rows)
+
+    def spread(self, gradient: Tensor) -> list[Tensor]:
+        """A gradient [P] cut into pieces of the tensors' shapes."""
+        return self._rows.spread(gradient)
+
+    def _products(self, num_rows: int) -> list[Tensor]:
+        layers = [layer.products(layer.dtype if float32_is_exact() else torch.float64) for layer in self._layers]
+        return [*self._rows.products(num_rows), *layers]
+
+    def _exact_products(self, num_rows: int) -> list[Tensor]:
+        return [*self._rows.exact_products(num_rows), *(layer.products(torch.float64) for layer in self._layers)]
+
+    def _is_accurate(self, gramian: Tensor) -> bool:
+        """Whether float32 products are good enough: in range, and not near a direction in which all cancels."""
+        products = gramian.numpy()
+        squared = products.diagonal()
+        for row in np.flatnonzero(~((squared > _SAFE[0]) & (squared < _SAFE[1]))):
+            if squared[row] != 0 or self._rows.moves(row) or any(layer.moves(row) for layer in self._layers):
+                return False
+        if products.min(initial=0.0) >= 0:
+            return True
+        moving = squared > 0
+        norms = np.sqrt(squared[moving])
+        cosines = products[np.ix_(moving, moving)] / norms / norms[:, None]
+        return bool(np.linalg.eigvalsh(cosines)[0] > _NEARLY_DEPENDENT)
+
+
+def _sum(products: Sequence[Tensor], num_rows: int) -> Tensor:
+    """The sum of the parts' products [K, K], on the first part's device; zeros where there is no part."""
+    if not products:
+        return torch.zeros(num_rows, num_rows, dtype=torch.float64)
+    return torch.stack([p.to(products[0].device) for p in products]).sum(dim=0)
+
+
+def _to_host(tensors: Sequence[Tensor]) -> tuple[Tensor, ...]:
+    """All tensors in float64 on the CPU, by one copy."""
+    device = tensors[0].device
+    flat = torch.cat([t.detach().to(device=device, dtype=torch.float64).flatten() for t in tensors]).cpu()
+    pieces = flat.split([t.numel() for t in tensors])
+    return tuple(piece.view(t.shape) for piece, t in zip(pieces, tensors, strict=True))

@@ -1,0 +1,81 @@
+"""A table of which a batch looks up few rows: g_k is zero in all others, so K gradients of the U rows that occur do."""
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+from torch.autograd.graph import GradientEdge
+
+from equipoise.gradients.layers.layer import MOVED, Layer, like
+from equipoise.gradients.layers.uses import Use, saved, signed
+from equipoise.gradients.products import inner_products
+
+
+class Embedding(Layer):
+    """A table [V, D], looked up once or several times.
+
+    Args:
+        table: The parameter.
+        uses: Its lookups.
+        indices: What each looked up, of any shape.
+    """
+
+    kind = "embedding"
+
+    def __init__(self, table: Tensor, uses: Sequence[Use], indices: list[Tensor]) -> None:
+        super().__init__([table], [GradientEdge(use.node, 0) for use in uses])
+        self.indices = indices
+        self.options = [(signed(use.node._saved_padding_idx), use.node._saved_scale_grad_by_freq) for use in uses]
+        self.sparse = [use.node._saved_sparse for use in uses]
+        self.num_lookups = sum(index.numel() for index in indices)
+
+    def operations(self, num_tasks: int) -> float:
+        numbers = num_tasks * min(self.num_lookups, len(self.leaves[0])) * self.leaves[0].shape[1]
+        return numbers * (num_tasks + 1 + MOVED)
+
+    def row_operations(self, num_tasks: int) -> float:
+        return num_tasks * self.leaves[0].numel() * (num_tasks + 1 + MOVED)
+
+    def products(self, dtype: torch.dtype) -> Tensor:
+        places, num_places = renumbered(self.indices, len(self.leaves[0]))
+        outputs = self.at_outputs(dtype)
+        rows = []
+        for k in range(len(outputs[0])):
+            terms = zip(outputs, self.indices, places, self.options, strict=True)
+            rows.append(sum(_table(b[k], index, place, num_places, *options) for b, index, place, options in terms))
+        flat = torch.stack(rows).flatten(1)
+        return inner_products(flat, flat)
+
+    def combine(self, weights: Tensor) -> list[Tensor]:
+        terms = zip(self.combined_at_outputs(weights), self.indices, self.options, self.sparse, strict=True)
+        backward = torch.ops.aten.embedding_backward
+        (table,) = self.leaves
+        return [
+            like(sum(backward(b, index, len(table), *options, sparse) for b, index, options, sparse in terms), table)
+        ]
+
+
+def _table(outputs: Tensor, index: Tensor, place: Tensor, num_places: int, padding: int, by_frequency: bool) -> Tensor:
+    """The gradient of the rows that occur [U, D]."""
+    if padding >= 0:
+        outputs = outputs.masked_fill((index == padding).unsqueeze(-1), 0.0)
+    return torch.ops.aten.embedding_dense_backward(outputs, place, num_places, -1, by_frequency)
+
+
+def renumbered(indices: Sequence[Tensor], num_rows: int) -> tuple[list[Tensor], int]:
+    """The indices, numbered anew from 0 to U - 1, and U, the number of different ones."""
+    occurs = torch.zeros(num_rows, dtype=torch.bool, device=indices[0].device)
+    for index in indices:
+        occurs[index.flatten()] = True
+    place = occurs.cumsum(dim=0) - 1
+    return [place[index] for index in indices], int(place[-1]) + 1
+
+
+def embedding(table: Tensor, uses: Sequence[Use], bias: Tensor | None) -> Embedding | str:
+    """The layer whose table has these lookups, or why it has no factors."""
+    if any(use.transposed for use in uses):
+        return "transposed before it is looked up"
+    indices = [saved(use.node, "indices") for use in uses]
+    if any(index is None for index in indices):
+        return "saved by a hook or a checkpoint"
+    return Embedding(table, uses, [index for index in indices if index is not None])

@@ -1,0 +1,98 @@
+"""What every kind of layer with factors has in common."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+from torch.autograd.graph import GradientEdge
+
+MOVED = 40.0  # multiply-adds in the time that one number takes to be written, copied and read again
+_LARGEST = 1e30  # weights beyond this are applied in float64
+_SAFE = (1e-12, 1e12)  # squared norms of inputs between which float32 products neither vanish nor overflow
+
+
+class Layer(ABC):
+    """Shared tensors whose task gradients g_k are never formed: what came in, and what comes back at the outputs.
+
+    Autograd is asked for the gradients B_k at ``edges``; the K gradients by ``leaves`` are products of these with what
+    the layer saved of its inputs.
+    """
+
+    kind: str
+
+    def __init__(self, leaves: Sequence[Tensor], edges: Sequence[GradientEdge]) -> None:
+        self.leaves = tuple(leaves)
+        self.edges = list(edges)
+        self._received: list[list[Tensor]] = [[] for _ in edges]
+
+    @abstractmethod
+    def operations(self, num_tasks: int) -> float:
+        """Multiply-adds of the products and of the combined gradient, from factors."""
+
+    @abstractmethod
+    def row_operations(self, num_tasks: int) -> float:
+        """The same from rows, the forming of the rows included."""
+
+    @abstractmethod
+    def products(self, dtype: torch.dtype) -> Tensor:
+        """⟨g_i, g_j⟩ [K, K] in float64, from factors in ``dtype``; NaN where float32 is not good enough."""
+
+    @abstractmethod
+    def combine(self, weights: Tensor) -> list[Tensor]:
+        """sum_k weights[k] · g_k for each leaf."""
+
+    @property
+    def dtype(self) -> torch.dtype:
+        """What the factors are multiplied in: float64 where the layer itself does, else float32."""
+        return torch.float64 if _metadata(self.edges[0]).dtype == torch.float64 else torch.float32
+
+    def write(self, gradients: Sequence[Tensor | None]) -> None:
+        """Take the next tasks' gradients [tasks, ...] at the edges; ``None`` is one zero."""
+        for received, edge, gradient in zip(self._received, self.edges, gradients, strict=True):
+            if gradient is None:
+                like = _metadata(edge)
+                gradient = torch.zeros(1, *like.shape, dtype=like.dtype, device=like.device)
+            received.append(gradient)
+
+    def at_outputs(self, dtype: torch.dtype) -> list[Tensor]:
+        """B [K, ...] for each edge."""
+        for received in self._received:
+            if len(received) > 1:
+                received[:] = [torch.cat(received)]
+        return [received[0].to(dtype) for received in self._received]
+
+    def combined_at_outputs(self, weights: Tensor) -> list[Tensor]:
+        """sum_k weights[k] · B_k for each edge."""
+        dtype = self.dtype if float(weights.abs().max()) < _LARGEST else torch.float64
+        combined = []
+        for gradients in self.at_outputs(dtype):
+            factors = weights.to(device=gradients.device, dtype=dtype)
+            combined.append((factors @ gradients.flatten(1)).view(gradients.shape[1:]))
+        return combined
+
+    def moves(self, row: int) -> bool:
+        """Whether task ``row`` has a gradient other than zero here."""
+        return any(bool(gradients[row].any()) for gradients in self.at_outputs(self.dtype))
+
+
+def safe(products: Tensor, squares: Tensor) -> Tensor:
+    """The products, or NaN if these squares of the inputs are beyond what float32 products can hold."""
+    if squares.dtype == torch.float64 or not squares.numel():
+        return products
+    largest = squares.max()
+    return products.where((largest > _SAFE[0]) & (largest < _SAFE[1]), torch.nan)
+
+
+def like(gradient: Tensor, leaf: Tensor) -> Tensor:
+    """In the leaf's dtype, on its device."""
+    return gradient.to(device=leaf.device, dtype=leaf.dtype)
+
+
+def size(edge: GradientEdge) -> torch.Size:
+    """The shape of the output that an edge stands for."""
+    return torch.Size(_metadata(edge).shape)
+
+
+def _metadata(edge: GradientEdge):  # type: ignore[no-untyped-def]
+    return edge.node._input_metadata[edge.output_nr]

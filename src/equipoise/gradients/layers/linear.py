@@ -1,0 +1,104 @@
+"""A matrix product of inputs A [N, D_in] with a weight: g_k = B_kᵀ A, so ⟨g_i, g_j⟩ = ⟨B_i, A Aᵀ B_j⟩.
+
+The identity is that of ghost norms (Goodfellow 2015, arXiv 1510.01799; Li et al. 2022, arXiv 2110.05679), between
+tasks rather than within a batch. N counts batch times positions, over all uses of the weight.
+"""
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+from torch.autograd.graph import GradientEdge
+
+from equipoise.gradients.layers.layer import MOVED, Layer, like, safe
+from equipoise.gradients.layers.uses import Use, saved
+from equipoise.gradients.products import inner_products
+
+_OPERANDS = {
+    "AddmmBackward0": {1: "mat2", 2: "mat1"},
+    "MmBackward0": {0: "mat2", 1: "self"},
+}  # what each is multiplied by
+
+
+class Linear(Layer):
+    """A weight, and the bias beside it if all its uses add that.
+
+    Args:
+        leaves: Weight, or weight and bias.
+        uses: The products that the weight is an operand of.
+        inputs: A [N, D_in] for each use.
+        is_in_out: Whether the weight is [D_in, D_out] rather than [D_out, D_in].
+    """
+
+    kind = "linear"
+
+    def __init__(self, leaves: Sequence[Tensor], uses: Sequence[Use], inputs: list[Tensor], is_in_out: bool) -> None:
+        super().__init__(leaves, [GradientEdge(use.node, 0) for use in uses])
+        self.inputs = inputs
+        self.on_left = [use.operand == min(_OPERANDS[use.name]) for use in uses]  # weight · inputs: outputs transposed
+        self.is_in_out = is_in_out
+        self.num_inputs = sum(len(a) for a in inputs)
+        self.width_in = inputs[0].shape[1]
+        self.width_out = leaves[0].shape[1] if is_in_out else leaves[0].shape[0]
+
+    def operations(self, num_tasks: int) -> float:
+        n, d_in, d_out = self.num_inputs, self.width_in, self.width_out
+        products = n * n * d_in + num_tasks * n * n * d_out + num_tasks**2 * n * d_out
+        return products + n * d_in * d_out + num_tasks * n * d_out
+
+    def row_operations(self, num_tasks: int) -> float:
+        numbers = num_tasks * self.width_in * self.width_out
+        return numbers * (self.num_inputs + num_tasks + 1 + MOVED)
+
+    def products(self, dtype: torch.dtype) -> Tensor:
+        inputs = torch.cat([a.to(dtype) for a in self.inputs])
+        kernel = inputs @ inputs.mT  # A Aᵀ [N, N]
+        if len(self.leaves) == 2:
+            kernel += 1  # a bias is one more input, of ones
+        outputs = torch.cat(self._upright(self.at_outputs(dtype)), dim=1)  # B [K, N, D_out]
+        products = inner_products(outputs.flatten(1), (kernel @ outputs).flatten(1))
+        return safe(products, kernel.diagonal())
+
+    def combine(self, weights: Tensor) -> list[Tensor]:
+        outputs = self._upright(self.combined_at_outputs(weights))
+        terms = zip(outputs, self.inputs, strict=True)
+        if self.is_in_out:
+            weight = sum(a.to(b.dtype).mT @ b for b, a in terms)
+        else:
+            weight = sum(b.mT @ a.to(b.dtype) for b, a in terms)
+        gradients = [weight, sum(b.sum(dim=0) for b in outputs)][: len(self.leaves)]
+        return [like(gradient, leaf) for gradient, leaf in zip(gradients, self.leaves, strict=True)]
+
+    def _upright(self, outputs: list[Tensor]) -> list[Tensor]:
+        """Gradients [..., N, D_out], whichever side the weight was on."""
+        return [b.mT if on_left else b for b, on_left in zip(outputs, self.on_left, strict=True)]
+
+
+def linear(weight: Tensor, uses: Sequence[Use], bias: Tensor | None) -> Linear | str:
+    """The layer whose weight has these uses, or why it has no factors."""
+    inputs, orientations = [], set()
+    if len({use.node for use in uses}) < len(uses):
+        return "multiplied by itself"
+    for use in uses:
+        if use.operand not in _OPERANDS[use.name]:
+            return "added to a product"
+        if use.name == "AddmmBackward0" and use.node._saved_alpha != 1:
+            return "in a product with an alpha other than 1"
+        other = saved(use.node, _OPERANDS[use.name][use.operand])
+        if other is None:
+            return "saved by a hook or a checkpoint"
+        if type(other) is not Tensor and not isinstance(other, torch.nn.Parameter) or other.layout != torch.strided:
+            return f"multiplied by a {type(other).__name__} of layout {other.layout}"
+        on_left = use.operand == min(_OPERANDS[use.name])
+        inputs.append((other.mT if on_left else other).detach())
+        orientations.add(on_left == use.transposed)
+    if len(orientations) > 1:
+        return "used both as it is and transposed"
+    if any(use.operand == min(_OPERANDS[use.name]) for use in uses):
+        bias = None  # it is then added along the other dimension
+    return Linear([weight] if bias is None else [weight, bias], uses, inputs, orientations.pop())
+
+
+def adds_bias(use: Use) -> bool:
+    """Whether this is a vector added to each row of a product."""
+    return use.name == "AddmmBackward0" and use.operand == 0 and use.node._saved_beta == 1

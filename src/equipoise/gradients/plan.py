@@ -1,0 +1,89 @@
+"""How a step's gradients are taken: which layers by factors, which tensors by rows, in which backward passes.
+
+Counted from shapes, never timed, so that a run repeats bit for bit.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from torch import Tensor
+
+from equipoise.gradients.graph import Graph
+from equipoise.gradients.layers import Layer, layers_among
+from equipoise.gradients.layers.layer import size
+from equipoise.gradients.routes import Route, batched, joined, sequential
+
+ROUTES = ("auto", "rows", "batched", "factored")
+
+_THIN = 2**17  # numbers per task and layer up to which K small operations cost more than one with K times as many
+
+_BATCHES = frozenset(  # nodes known to run K gradients at once by rules of PyTorch's
+    f"{name}Backward0"
+    for name in (
+        "Add Addmm Alias Cat Clone Constant Div Dropout Elu Exp Expand Gelu HardtanhBackward LeakyRelu Log Mm Mul Neg "
+        "Permute Pow Relu Select Sigmoid Silu Slice Softplus Sqrt Squeeze Sub Sum T Tanh ToCopy Transpose "
+        "UnsafeView Unsqueeze View"
+    ).split()
+) | {"MeanBackward1", "SumBackward1", "SqueezeBackward1", "StackBackward0"}
+_BATCHES_AT_THE_BOTTOM = {"EmbeddingBackward0", "EmbeddingBagBackward0"}  # asked for, never run
+
+
+@dataclass
+class Plan:
+    """Equal mathematics, whatever it says."""
+
+    passes: Route
+    route: str = "rows"
+    layers: list[Layer] = field(default_factory=list)
+    why: dict[Tensor, str] = field(default_factory=dict)  # for each shared tensor
+
+    def describe(self, names: Mapping[Tensor, str]) -> str:
+        """The route, and a line for each tensor."""
+        passes = {sequential: "one backward pass per task", batched: "one batched backward pass"}
+        first = passes.get(self.passes, "one batched backward pass below the join of the tasks")
+        return "\n".join([f"{self.route}: {first}", *(f"  {names[leaf]}: {why}" for leaf, why in self.why.items())])
+
+
+def plan_of(route: str, shared: Sequence[Tensor], graph: Graph, num_tasks: int) -> Plan:
+    """What the route means for these losses.
+
+    ``"rows"`` and ``"batched"`` know no layers; ``"factored"`` takes factors wherever there are some, ``"auto"``
+    where they cost fewer operations than rows.
+    """
+    if route in ("rows", "batched"):
+        passes: Route = sequential if route == "rows" else batched
+        return Plan(passes, route, why=dict.fromkeys(shared, f"rows, as route={route!r} asks"))
+    found, reasons = layers_among(shared, graph)
+    layers, why = [], {leaf: f"rows, {reason}" for leaf, reason in reasons.items()}
+    for layer in found:
+        share = layer.operations(num_tasks) / max(layer.row_operations(num_tasks), 1.0)
+        taken = route == "factored" or share < 1
+        layers += [layer] if taken else []
+        form = "factors" if taken else "rows"
+        why.update(dict.fromkeys(layer.leaves, f"{form}, {layer.kind} whose factors cost {share:.2f} of its rows"))
+    is_thin = all(numbers <= _THIN for numbers in _numbers(shared, layers))
+    joins = layers and num_tasks > 1 and (is_thin or route == "factored") and _joins(graph, layers)
+    return Plan(joined if joins else sequential, "factored" if layers else "rows", layers, {t: why[t] for t in shared})
+
+
+def _numbers(shared: Sequence[Tensor], layers: Sequence[Layer]) -> list[int]:
+    """How many numbers a task's gradient has at each point."""
+    factored = {leaf for layer in layers for leaf in layer.leaves}
+    rows = [leaf.numel() for leaf in shared if leaf not in factored]
+    return rows + [size(edge).numel() for layer in layers for edge in layer.edges]
+
+
+def _joins(graph: Graph, layers: Sequence[Layer]) -> bool:
+    """Whether all tasks join, none again further down, and every node that runs from there has a batching rule."""
+    nodes, entries = graph.joint()
+    heads = {entry.node for entry in entries}
+    ends = {edge.node for layer in layers for edge in layer.edges}
+    for node in nodes:
+        name = type(node).__name__
+        below = [n for n, _ in graph.below[node] if n is not None]
+        if any(n in heads for n in below):
+            return False
+        is_end = name in _BATCHES_AT_THE_BOTTOM and node in ends and len(below) == 1
+        if name not in _BATCHES and node not in graph.accumulators and not is_end:
+            return False
+    return bool(entries)

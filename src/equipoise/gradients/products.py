@@ -1,0 +1,34 @@
+"""Inner products of long float32 rows, without the digits that long float32 sums lose."""
+
+import torch
+from torch import Tensor
+
+CHUNK = 1024  # columns per float32 product; chunks are summed in float64
+_BAND = 12  # rows per product, so that little more than the upper triangle is computed
+
+
+def inner_products(left: Tensor, right: Tensor) -> Tensor:
+    """left · rightᵀ [K, K] in float64, from two [K, P] whose products are symmetric; only one triangle is computed."""
+    num_rows, width = left.shape
+    if left.dtype == torch.float64:
+        return left @ right.mT
+    whole = width // CHUNK * CHUNK
+    lefts, rights = _chunks(left, whole), _chunks(right, whole)
+    products = torch.zeros(num_rows, num_rows, dtype=torch.float64, device=left.device)
+    for i in range(0, num_rows, _BAND):
+        band = torch.bmm(lefts[:, i : i + _BAND], rights[:, i:].mT).sum(dim=0, dtype=torch.float64)
+        if whole < width:
+            band += left[i : i + _BAND, whole:].double() @ right[i:, whole:].double().mT
+        products[i : i + _BAND, i:] = band
+        products[i:, i : i + _BAND] = band.mT
+    return products
+
+
+def float32_is_exact() -> bool:
+    """Whether float32 products are made in float32, and not in a shorter format that the user has allowed."""
+    return torch.get_float32_matmul_precision() == "highest"
+
+
+def _chunks(rows: Tensor, whole: int) -> Tensor:
+    """[chunks, K, columns]."""
+    return rows[:, :whole].unflatten(1, (whole // CHUNK, CHUNK)).transpose(0, 1)
