@@ -2,6 +2,14 @@
 
 import pytest
 import torch
+from architectures import (
+    ARCHITECTURES,
+    HOOKED_ARCHITECTURES,
+    NODE_HOOKED_ARCHITECTURES,
+    NONLINEAR_ARCHITECTURES,
+    SPARSE_ARCHITECTURES,
+    Case,
+)
 from torch import Tensor
 from torch.testing import assert_close
 
@@ -68,7 +76,7 @@ def check(case, balancer, delivered, gramian, representation=None):
 
 
 @pytest.mark.parametrize("heads", ["raw", "weighted"])
-@pytest.mark.parametrize("route", ["rows", "batched"])
+@pytest.mark.parametrize("route", ["rows", "batched", "factored", "auto"])
 def test_rows_deliver_their_definition(case, heads, route):
     if route == "batched" and not case.batched:
         pytest.skip("PyTorch cannot batch this backward")
@@ -108,7 +116,8 @@ def test_probing_measures_the_same_gramian_and_leaves_the_gradient_to_the_last_b
     _, gramian = reference(case, "raw")
     balancer = eq.Balancer(eq.Sum(), case.model, tasks=list(case.losses), probe_every=1)
     balancer(case.losses).backward()
-    assert_close(balancer.record.gramian, gramian, rtol=1e-5, atol=1e-6 * float(gramian.trace()))
+    exact = case.tolerance / 20
+    assert_close(balancer.record.gramian, gramian, rtol=10 * exact, atol=exact * float(gramian.trace()))
     for parameter, gradient in zip(parameters, expected, strict=True):
         assert (parameter.grad is None) == (gradient is None)
         assert gradient is None or torch.equal(parameter.grad, gradient)
@@ -123,3 +132,93 @@ def test_sum_equals_the_plain_backward_to_the_last_bit(case):
     assert loss.item() == plain.item()
     for parameter, gradient in zip(parameters, expected, strict=True):
         assert gradient is None or torch.equal(parameter.grad, gradient)
+
+
+class Tilted(eq.Aggregator):
+    """Weights that do not depend on the gramian, so that routes can be compared at equal weights."""
+
+    def forward(self, gramian: Tensor, losses: Tensor, tasks: Tensor) -> Tensor:
+        return 0.5 + tasks.to(gramian.dtype)
+
+
+def delivered_by(route, make, dtype=torch.float32):
+    """All gradients, and the gramian, of a network made in a precision."""
+    torch.set_default_dtype(dtype)
+    try:
+        torch.manual_seed(3)
+        case = make()
+        balancer = eq.Balancer(Tilted(), case.model, tasks=list(case.losses), route=route)
+        balancer(case.losses).backward()
+    finally:
+        torch.set_default_dtype(torch.float32)
+    gradients = {name: p.grad for name, p in case.model.named_parameters() if p.grad is not None}
+    return {"gramian": balancer.record.gramian, **gradients}, case
+
+
+def furthest(found, expected):
+    """The largest relative difference between two sets of tensors."""
+    assert found.keys() == expected.keys()
+    return max(
+        float((found[name].double() - one.double()).norm() / (one.double().norm() + 1e-300))
+        for name, one in expected.items()
+        if one.any() or found[name].any()
+    )
+
+
+FLOAT32_ONLY = {"cast_weight", "indexed_embedding", "graph_convolution"}  # they name that dtype themselves
+
+
+@pytest.mark.parametrize("route", ["factored", "auto"])
+@pytest.mark.parametrize("make", ARCHITECTURES, ids=lambda make: make.__name__)
+def test_no_route_differs_from_another(make, route):
+    """At equal weights 1e-5 in float32, 1e-12 in float64; the rounding of rows to bfloat16 excepted."""
+    expected, case = delivered_by("rows", make)
+    limit = 1e-5 if case.tolerance == Case.tolerance else case.tolerance
+    assert furthest(delivered_by(route, make)[0], expected) < limit
+    if make.__name__ not in FLOAT32_ONLY and case.tolerance == Case.tolerance:
+        exact = delivered_by("rows", make, torch.float64)[0]
+        assert furthest(delivered_by(route, make, torch.float64)[0], exact) < 1e-12
+
+
+@pytest.mark.parametrize("make", HOOKED_ARCHITECTURES, ids=lambda make: make.__name__)
+def test_a_hook_on_a_parameter_meets_the_same_gradient_on_every_route(make):
+    expected, _ = delivered_by("rows", make)
+    assert furthest(delivered_by("factored", make)[0], expected) < 1e-5
+
+
+@pytest.mark.parametrize("route", ["rows", "factored"])
+@pytest.mark.parametrize("make", NONLINEAR_ARCHITECTURES, ids=lambda make: make.__name__)
+def test_a_backward_that_is_not_linear_is_run_for_each_task(make, route):
+    torch.manual_seed(3)
+    case = make()
+    delivered, gramian = reference(case, "raw")
+    check(case, eq.Balancer(Weights(), case.model, tasks=list(case.losses), route=route), delivered, gramian)
+
+
+@pytest.mark.parametrize("make", NODE_HOOKED_ARCHITECTURES, ids=lambda make: make.__name__)
+def test_hooks_on_nodes_are_heard_by_rows(make):
+    """A known limit: factors never run the node between a weight and its product, and no one can see its hooks."""
+    torch.manual_seed(3)
+    case = make()
+    delivered, gramian = reference(case, "raw")
+    check(case, eq.Balancer(Weights(), case.model, tasks=list(case.losses), route="rows"), delivered, gramian)
+
+
+@pytest.mark.parametrize("make", SPARSE_ARCHITECTURES, ids=lambda make: make.__name__)
+def test_sparse_tables_get_sparse_gradients_by_factors(make):
+    torch.manual_seed(3)
+    case = make()
+    found, _ = delivered_by("factored", make)
+    sparse = {name for name, gradient in found.items() if gradient.is_sparse}
+    assert sparse
+    parameters = dict(case.model.named_parameters())
+    rows = [
+        torch.autograd.grad(loss, list(parameters.values()), retain_graph=True, allow_unused=True)
+        for loss in case.losses.values()
+    ]
+    for name in sparse:
+        place = list(parameters).index(name)
+        expected = sum((0.5 + k) * row[place].to_dense() for k, row in enumerate(rows))
+        assert_close(found[name].to_dense(), expected, rtol=1e-5, atol=1e-6 * float(expected.abs().max()))
+    with pytest.raises(ValueError, match="a sparse gradient has no row: use route='auto'"):
+        delivered_by("rows", make)

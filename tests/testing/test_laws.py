@@ -338,17 +338,17 @@ def lose_the_weights(self, gramian, losses, tasks):
     return weights * len(self.steps)
 
 
-def see_cosines(self, num_rows, *extras, honest=Rows.gramian):
+def see_cosines(self, num_rows, *extras, honest=Jacobian.gramian):
     gramian, *others = honest(self, num_rows, *extras)
     norms = gramian.diagonal().sqrt()
     return (gramian / norms / norms[:, None], *others)
 
 
-def hide_non_finite(self, num_rows, *extras, honest=Rows.gramian):
+def hide_non_finite(self, num_rows, *extras, honest=Jacobian.gramian):
     return tuple(tensor.nan_to_num(1.0) for tensor in honest(self, num_rows, *extras))
 
 
-def deliver_their_sum(self, weights, honest=Rows.combine):
+def deliver_their_sum(self, weights, honest=Jacobian.combine):
     return honest(self, torch.ones_like(weights))
 
 
@@ -356,10 +356,10 @@ def deliver_their_sum(self, weights, honest=Rows.combine):
     ("name", "owner", "attribute", "broken", "make"),
     [
         ("chains", AggregatorChain, "forward", lose_the_weights, eq.MGDA),
-        ("agrees_with_engine", Rows, "gramian", see_cosines, eq.MGDA),
-        ("agrees_with_engine", Rows, "combine", deliver_their_sum, eq.MGDA),
-        ("passes_non_finite", Rows, "gramian", hide_non_finite, eq.PCGrad),
-        ("passes_non_finite", Rows, "gramian", hide_non_finite, eq.RunningNorm),
+        ("agrees_with_engine", Jacobian, "gramian", see_cosines, eq.MGDA),
+        ("agrees_with_engine", Jacobian, "combine", deliver_their_sum, eq.MGDA),
+        ("passes_non_finite", Jacobian, "gramian", hide_non_finite, eq.PCGrad),
+        ("passes_non_finite", Jacobian, "gramian", hide_non_finite, eq.RunningNorm),
     ],
 )
 def test_a_law_sees_a_broken_core(name, owner, attribute, broken, make, monkeypatch):

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 from torch.autograd.graph import GradientEdge
 
-from equipoise.gradients.layers import Layer
+from equipoise.gradients.layers.layer import Layer
 from equipoise.gradients.products import float32_is_exact
 from equipoise.gradients.rows import Rows
 
@@ -96,7 +96,7 @@ class Jacobian:
         """Whether float32 products are good enough: in range, and not near a direction in which all cancels."""
         products = gramian.numpy()
         squared = products.diagonal()
-        for row in np.flatnonzero(~((squared > _SAFE[0]) & (squared < _SAFE[1]))):
+        for row in np.flatnonzero(~((squared > _SAFE[0]) & (squared < _SAFE[1]))).tolist():
             if squared[row] != 0 or self._rows.moves(row) or any(layer.moves(row) for layer in self._layers):
                 return False
         if products.min(initial=0.0) >= 0:

@@ -9,22 +9,55 @@ from dataclasses import dataclass, field
 from torch import Tensor
 
 from equipoise.gradients.graph import Graph
-from equipoise.gradients.layers import Layer, layers_among
-from equipoise.gradients.layers.layer import size
+from equipoise.gradients.layers import layers_among
+from equipoise.gradients.layers.layer import Layer, size
+from equipoise.gradients.layers.uses import runs_hooks
 from equipoise.gradients.routes import Route, batched, joined, sequential
 
 ROUTES = ("auto", "rows", "batched", "factored")
 
 _THIN = 2**17  # numbers per task and layer up to which K small operations cost more than one with K times as many
 
-_BATCHES = frozenset(  # nodes known to run K gradients at once by rules of PyTorch's
-    f"{name}Backward0"
-    for name in (
-        "Add Addmm Alias Cat Clone Constant Div Dropout Elu Exp Expand Gelu HardtanhBackward LeakyRelu Log Mm Mul Neg "
-        "Permute Pow Relu Select Sigmoid Silu Slice Softplus Sqrt Squeeze Sub Sum T Tanh ToCopy Transpose "
-        "UnsafeView Unsqueeze View"
-    ).split()
-) | {"MeanBackward1", "SumBackward1", "SqueezeBackward1", "StackBackward0"}
+_BATCHES = {  # nodes known to run K gradients at once by rules of PyTorch's
+    "AddBackward0",
+    "AddmmBackward0",
+    "AliasBackward0",
+    "CatBackward0",
+    "CloneBackward0",
+    "DivBackward0",
+    "EluBackward0",
+    "ExpBackward0",
+    "ExpandBackward0",
+    "GeluBackward0",
+    "LeakyReluBackward0",
+    "LogBackward0",
+    "MmBackward0",
+    "MulBackward0",
+    "NegBackward0",
+    "PermuteBackward0",
+    "PowBackward0",
+    "ReluBackward0",
+    "SelectBackward0",
+    "SigmoidBackward0",
+    "SiluBackward0",
+    "SliceBackward0",
+    "SoftplusBackward0",
+    "SqrtBackward0",
+    "SqueezeBackward0",
+    "StackBackward0",
+    "SubBackward0",
+    "SumBackward0",
+    "TBackward0",
+    "TanhBackward0",
+    "ToCopyBackward0",
+    "TransposeBackward0",
+    "UnsafeViewBackward0",
+    "UnsqueezeBackward0",
+    "ViewBackward0",
+    "MeanBackward1",
+    "SqueezeBackward1",
+    "SumBackward1",
+}
 _BATCHES_AT_THE_BOTTOM = {"EmbeddingBackward0", "EmbeddingBagBackward0"}  # asked for, never run
 
 
@@ -85,5 +118,7 @@ def _joins(graph: Graph, layers: Sequence[Layer]) -> bool:
             return False
         is_end = name in _BATCHES_AT_THE_BOTTOM and node in ends and len(below) == 1
         if name not in _BATCHES and node not in graph.accumulators and not is_end:
+            return False
+        if runs_hooks(node):  # a checkpoint would run its forward pass inside the batched one
             return False
     return bool(entries)

@@ -8,7 +8,7 @@ _BAND = 12  # rows per product, so that little more than the upper triangle is c
 
 
 def inner_products(left: Tensor, right: Tensor) -> Tensor:
-    """left · rightᵀ [K, K] in float64, from two [K, P] whose products are symmetric; only one triangle is computed."""
+    """The products [K, K] in float64 of two [K, P] for which they are symmetric; only one triangle is computed."""
     num_rows, width = left.shape
     if left.dtype == torch.float64:
         return left @ right.mT
@@ -26,9 +26,10 @@ def inner_products(left: Tensor, right: Tensor) -> Tensor:
 
 def float32_is_exact() -> bool:
     """Whether float32 products are made in float32, and not in a shorter format that the user has allowed."""
-    return torch.get_float32_matmul_precision() == "highest"
+    return bool(torch.get_float32_matmul_precision() == "highest")
 
 
 def _chunks(rows: Tensor, whole: int) -> Tensor:
     """[chunks, K, columns]."""
-    return rows[:, :whole].unflatten(1, (whole // CHUNK, CHUNK)).transpose(0, 1)
+    chunks: Tensor = rows[:, :whole].unflatten(1, (whole // CHUNK, CHUNK)).transpose(0, 1)
+    return chunks

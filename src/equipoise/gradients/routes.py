@@ -144,13 +144,13 @@ def weighted_pass(
 
 
 def _pass(
-    outputs: Sequence[Point],
-    points: Sequence[Point],
+    outputs: Sequence[Any],
+    points: Sequence[Any],
     seeds: Sequence[Tensor],
     keep: bool,
     received: dict[int, Tensor | None],
 ) -> list[Tensor | None]:
-    """Gradients of a weighted sum of the outputs by the points."""
+    """Gradients of a weighted sum of the outputs by the points; both are tensors or edges."""
     received.clear()
     gradients = torch.autograd.grad(outputs, points, seeds, retain_graph=keep, allow_unused=True)
     return [received.get(place, gradient) for place, gradient in enumerate(gradients)]

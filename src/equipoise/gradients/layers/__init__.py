@@ -19,7 +19,7 @@ from equipoise.gradients.layers.embedding import embedding
 from equipoise.gradients.layers.embedding_bag import embedding_bag
 from equipoise.gradients.layers.layer import Layer
 from equipoise.gradients.layers.linear import adds_bias, linear
-from equipoise.gradients.layers.uses import Use, uses_of
+from equipoise.gradients.layers.uses import Use, runs_hooks, uses_of
 
 _Find = Callable[[Tensor, Sequence[Use], Tensor | None], Layer | str]
 
@@ -46,7 +46,10 @@ def layers_among(leaves: Sequence[Tensor], graph: Graph) -> tuple[list[Layer], d
     for leaf, ways in uses.items():
         finders = {_KINDS.get(use.name) for use in ways}
         if len(finders) != 1 or None in finders or leaf.dim() == 1:
-            reasons[leaf] = " and ".join(sorted({use.name for use in ways}))
+            reasons[leaf] = f"used by {' and '.join(sorted({use.name for use in ways}))}"
+            continue
+        if any(runs_hooks(use.node) for use in ways):
+            reasons[leaf] = "used in a checkpoint or under hooks for saved tensors"
             continue
         find = finders.pop()
         assert find is not None

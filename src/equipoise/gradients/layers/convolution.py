@@ -79,7 +79,4 @@ def convolution(kernel: Tensor, uses: Sequence[Use], bias: Tensor | None) -> Con
         return "not the kernels of a two-dimensional convolution"
     if node._saved_transposed or node._saved_groups != 1:
         return "in a convolution that is transposed or has groups"
-    inputs = saved(node, "input")
-    if inputs is None:
-        return "saved by a hook or a checkpoint"
-    return Convolution([kernel] if bias is None else [kernel, bias], use, inputs)
+    return Convolution([kernel] if bias is None else [kernel, bias], use, saved(node, "input"))

@@ -39,27 +39,30 @@ class Embedding(Layer):
     def products(self, dtype: torch.dtype) -> Tensor:
         places, num_places = renumbered(self.indices, len(self.leaves[0]))
         outputs = self.at_outputs(dtype)
-        rows = []
-        for k in range(len(outputs[0])):
-            terms = zip(outputs, self.indices, places, self.options, strict=True)
-            rows.append(sum(_table(b[k], index, place, num_places, *options) for b, index, place, options in terms))
-        flat = torch.stack(rows).flatten(1)
+        rows = [
+            _sum([self._rows(use, outputs[use][k], place, num_places) for use, place in enumerate(places)])
+            for k in range(len(outputs[0]))
+        ]
+        flat = torch.stack(rows).flatten(1)  # [K, U D]
         return inner_products(flat, flat)
 
     def combine(self, weights: Tensor) -> list[Tensor]:
+        (table,) = self.leaves
         terms = zip(self.combined_at_outputs(weights), self.indices, self.options, self.sparse, strict=True)
         backward = torch.ops.aten.embedding_backward
-        (table,) = self.leaves
-        return [
-            like(sum(backward(b, index, len(table), *options, sparse) for b, index, options, sparse in terms), table)
-        ]
+        return [like(_sum([backward(b, at, len(table), *options, sparse) for b, at, options, sparse in terms]), table)]
+
+    def _rows(self, use: int, outputs: Tensor, place: Tensor, num_places: int) -> Tensor:
+        """The gradient of one use by the rows that occur [U, D]."""
+        padding, by_frequency = self.options[use]
+        if padding >= 0:
+            outputs = outputs.masked_fill((self.indices[use] == padding).unsqueeze(-1), 0.0)
+        rows: Tensor = torch.ops.aten.embedding_dense_backward(outputs, place, num_places, -1, by_frequency)
+        return rows
 
 
-def _table(outputs: Tensor, index: Tensor, place: Tensor, num_places: int, padding: int, by_frequency: bool) -> Tensor:
-    """The gradient of the rows that occur [U, D]."""
-    if padding >= 0:
-        outputs = outputs.masked_fill((index == padding).unsqueeze(-1), 0.0)
-    return torch.ops.aten.embedding_dense_backward(outputs, place, num_places, -1, by_frequency)
+def _sum(terms: Sequence[Tensor]) -> Tensor:
+    return sum(terms[1:], terms[0])
 
 
 def renumbered(indices: Sequence[Tensor], num_rows: int) -> tuple[list[Tensor], int]:
@@ -75,7 +78,4 @@ def embedding(table: Tensor, uses: Sequence[Use], bias: Tensor | None) -> Embedd
     """The layer whose table has these lookups, or why it has no factors."""
     if any(use.transposed for use in uses):
         return "transposed before it is looked up"
-    indices = [saved(use.node, "indices") for use in uses]
-    if any(index is None for index in indices):
-        return "saved by a hook or a checkpoint"
-    return Embedding(table, uses, [index for index in indices if index is not None])
+    return Embedding(table, uses, [saved(use.node, "indices") for use in uses])

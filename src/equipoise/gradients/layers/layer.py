@@ -2,6 +2,7 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -89,10 +90,16 @@ def like(gradient: Tensor, leaf: Tensor) -> Tensor:
     return gradient.to(device=leaf.device, dtype=leaf.dtype)
 
 
+def end_to_end(tensors: Sequence[Tensor], dim: int) -> Tensor:
+    """Concatenated; one alone is not copied."""
+    return tensors[0] if len(tensors) == 1 else torch.cat(list(tensors), dim=dim)
+
+
 def size(edge: GradientEdge) -> torch.Size:
     """The shape of the output that an edge stands for."""
     return torch.Size(_metadata(edge).shape)
 
 
-def _metadata(edge: GradientEdge):  # type: ignore[no-untyped-def]
-    return edge.node._input_metadata[edge.output_nr]
+def _metadata(edge: GradientEdge) -> Any:
+    node: Any = edge.node
+    return node._input_metadata[edge.output_nr]

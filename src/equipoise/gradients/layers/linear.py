@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 from torch.autograd.graph import GradientEdge
 
-from equipoise.gradients.layers.layer import MOVED, Layer, like, safe
+from equipoise.gradients.layers.layer import MOVED, Layer, end_to_end, like, safe
 from equipoise.gradients.layers.uses import Use, saved
 from equipoise.gradients.products import inner_products
 
@@ -51,27 +51,25 @@ class Linear(Layer):
         return numbers * (self.num_inputs + num_tasks + 1 + MOVED)
 
     def products(self, dtype: torch.dtype) -> Tensor:
-        inputs = torch.cat([a.to(dtype) for a in self.inputs])
+        inputs = end_to_end([a.to(dtype) for a in self.inputs], dim=0)
+        outputs = self._upright(self.at_outputs(dtype))  # B [K, N, D_out]
         kernel = inputs @ inputs.mT  # A Aᵀ [N, N]
         if len(self.leaves) == 2:
             kernel += 1  # a bias is one more input, of ones
-        outputs = torch.cat(self._upright(self.at_outputs(dtype)), dim=1)  # B [K, N, D_out]
         products = inner_products(outputs.flatten(1), (kernel @ outputs).flatten(1))
         return safe(products, kernel.diagonal())
 
     def combine(self, weights: Tensor) -> list[Tensor]:
         outputs = self._upright(self.combined_at_outputs(weights))
-        terms = zip(outputs, self.inputs, strict=True)
-        if self.is_in_out:
-            weight = sum(a.to(b.dtype).mT @ b for b, a in terms)
-        else:
-            weight = sum(b.mT @ a.to(b.dtype) for b, a in terms)
-        gradients = [weight, sum(b.sum(dim=0) for b in outputs)][: len(self.leaves)]
+        inputs = end_to_end([a.to(outputs.dtype) for a in self.inputs], dim=0)
+        weight = inputs.mT @ outputs if self.is_in_out else outputs.mT @ inputs
+        gradients = [weight, outputs.sum(dim=0)] if len(self.leaves) == 2 else [weight]
         return [like(gradient, leaf) for gradient, leaf in zip(gradients, self.leaves, strict=True)]
 
-    def _upright(self, outputs: list[Tensor]) -> list[Tensor]:
-        """Gradients [..., N, D_out], whichever side the weight was on."""
-        return [b.mT if on_left else b for b, on_left in zip(outputs, self.on_left, strict=True)]
+    def _upright(self, outputs: list[Tensor]) -> Tensor:
+        """Gradients [..., N, D_out] of all uses, whichever side the weight was on."""
+        upright = [b.mT if on_left else b for b, on_left in zip(outputs, self.on_left, strict=True)]
+        return end_to_end(upright, dim=-2)
 
 
 def linear(weight: Tensor, uses: Sequence[Use], bias: Tensor | None) -> Linear | str:
@@ -85,9 +83,7 @@ def linear(weight: Tensor, uses: Sequence[Use], bias: Tensor | None) -> Linear |
         if use.name == "AddmmBackward0" and use.node._saved_alpha != 1:
             return "in a product with an alpha other than 1"
         other = saved(use.node, _OPERANDS[use.name][use.operand])
-        if other is None:
-            return "saved by a hook or a checkpoint"
-        if type(other) is not Tensor and not isinstance(other, torch.nn.Parameter) or other.layout != torch.strided:
+        if type(other) not in (Tensor, torch.nn.Parameter) or other.layout != torch.strided:
             return f"multiplied by a {type(other).__name__} of layout {other.layout}"
         on_left = use.operand == min(_OPERANDS[use.name])
         inputs.append((other.mT if on_left else other).detach())

@@ -1,7 +1,8 @@
 """How a parameter is used: through which views and casts it reaches which operations, as which operand."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 from torch import Tensor
@@ -40,13 +41,21 @@ def uses_of(accumulator: Any, consumers: Consumers) -> list[Use]:
     return uses
 
 
-def saved(node: Any, name: str) -> Tensor | None:
-    """A tensor that a node saved for its backward; ``None`` if to look at it would run someone's hook."""
-    if getattr(node, f"_raw_saved_{name}").unpack_hook is not None:  # a checkpoint would run the forward pass again
-        return None
+def saved(node: Any, name: str) -> Tensor:
+    """A tensor that a node saved for its backward."""
     tensor = getattr(node, f"_saved_{name}")
-    assert tensor is None or isinstance(tensor, Tensor)
+    assert isinstance(tensor, Tensor)
     return tensor
+
+
+def runs_hooks(node: Any) -> bool:
+    """Whether to look at what a node saved runs a hook: a checkpoint would run its forward pass again."""
+    return any(getattr(node, name).unpack_hook is not None for name in _saved_names(type(node)))  # type: ignore[arg-type]
+
+
+@cache
+def _saved_names(kind: type) -> tuple[str, ...]:
+    return tuple(name for name in dir(kind) if name.startswith("_raw_saved_"))
 
 
 def signed(index: int) -> int:
@@ -54,8 +63,21 @@ def signed(index: int) -> int:
     return index if index < 2**63 else index - 2**64
 
 
-_TRANSPOSES = {
-    "TBackward0": lambda node: True,
-    "TransposeBackward0": lambda node: (node._saved_dim0 - node._saved_dim1) % 2 == 1,
-    "PermuteBackward0": lambda node: len(node._saved_dims) == 2 and node._saved_dims[0] % 2 == 1,
+def _always(node: Any) -> bool:
+    return True
+
+
+def _swaps(node: Any) -> bool:
+    return bool((node._saved_dim0 - node._saved_dim1) % 2 == 1)
+
+
+def _permutes(node: Any) -> bool:
+    return len(node._saved_dims) == 2 and bool(node._saved_dims[0] % 2 == 1)
+
+
+# what may transpose a matrix, and whether this one does
+_TRANSPOSES: dict[str, Callable[[Any], bool]] = {
+    "TBackward0": _always,
+    "TransposeBackward0": _swaps,
+    "PermuteBackward0": _permutes,
 }

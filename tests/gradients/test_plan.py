@@ -1,0 +1,274 @@
+"""Which route a step takes: factors where they cost less, one batched pass where PyTorch has the rules, else rows."""
+
+import warnings
+
+import pytest
+import torch
+from architectures import ARCHITECTURES
+from torch import nn
+from torch.nn import functional as F  # noqa: N812
+from torch.testing import assert_close
+
+import equipoise as eq
+from equipoise.gradients import plan
+from equipoise.gradients.graph import graph_of
+from equipoise.gradients.plan import plan_of
+from equipoise.gradients.routes import batched, joined, sequential
+
+
+class Tilted(eq.Aggregator):
+    """Weights that do not depend on the gramian, though it is measured."""
+
+    def forward(self, gramian, losses, tasks):
+        return 0.5 + tasks.to(gramian.dtype)
+
+
+class Sign(eq.CoordinateAggregator):
+    def forward(self, jacobian, losses, tasks):
+        return jacobian.sum(dim=0).sign()
+
+
+class Net(nn.Module):
+    """A trunk of two layers and two heads."""
+
+    def __init__(self, width=32):
+        super().__init__()
+        self.first, self.second = nn.Linear(8, width), nn.Linear(width, width)
+        self.a, self.b = nn.Linear(width, 1), nn.Linear(width, 1)
+
+    def forward(self, x):
+        z = torch.tanh(self.second(torch.tanh(self.first(x))))
+        return {"a": self.a(z).square().mean(), "b": (self.b(z) - 1).square().mean()}
+
+
+@pytest.fixture
+def net():
+    torch.manual_seed(0)
+    return Net()
+
+
+def planned(net, losses, route="auto"):
+    shared = [*net.first.parameters(), *net.second.parameters()]
+    return plan_of(route, shared, graph_of(list(losses.values())), len(losses))
+
+
+def test_few_samples_take_factors_and_many_take_rows(net):
+    few, many = planned(net, net(torch.randn(4, 8))), planned(net, net(torch.randn(4000, 8)))
+    assert [layer.kind for layer in few.layers] == ["linear", "linear"]
+    assert (few.passes, many.passes, many.layers) == (joined, sequential, [])
+
+
+@pytest.mark.parametrize(("route", "passes"), [("rows", sequential), ("batched", batched)])
+def test_the_row_routes_know_no_layers(net, route, passes):
+    found = planned(net, net(torch.randn(4, 8)), route)
+    assert (found.passes, found.layers) == (passes, [])
+
+
+def test_the_record_says_which_part_went_which_way_and_why(net):
+    balancer = eq.Balancer(Tilted(), net, tasks=["a", "b"])
+    balancer(net(torch.randn(4, 8))).backward()
+    first, *parts = balancer.record.route.splitlines()
+    assert first == "factored: one batched backward pass below the join of the tasks"
+    assert parts[0].startswith("  first.weight: factors, linear whose factors cost 0.")
+    assert len(parts) == 4
+
+
+def test_the_record_names_what_has_no_factors():
+    torch.manual_seed(0)
+    net = Net()
+    net.second = nn.LayerNorm(32)
+    balancer = eq.Balancer(Tilted(), net, tasks=["a", "b"])
+    balancer(net(torch.randn(4, 8))).backward()
+    lines = balancer.record.route.splitlines()
+    assert lines[0] == "factored: one backward pass per task"
+    assert "  second.weight: rows, used by NativeLayerNormBackward0" in lines
+
+
+def test_a_plan_follows_the_graph(net):
+    """Another batch size, a missing task, a frozen layer, a thawed one: always as by rows."""
+    balancer = eq.Balancer(Tilted(), net, tasks=["a", "b"], route="factored")
+    reference = eq.Balancer(Tilted(), net, tasks=["a", "b"], route="rows")
+
+    def deliver(balance, x, names):
+        net.zero_grad()
+        losses = net(x)
+        balance({name: losses[name] for name in names}).backward()
+        return [p.grad for p in net.parameters()]
+
+    for batch, names, trained in [(4, "ab", True), (9, "ab", True), (4, "b", True), (4, "ab", False), (4, "ab", True)]:
+        net.second.requires_grad_(trained)
+        x = torch.randn(batch, 8)
+        found, expected = deliver(balancer, x, names), deliver(reference, x, names)
+        for gradient, other in zip(found, expected, strict=True):
+            assert (gradient is None) == (other is None)
+            if gradient is not None:
+                assert_close(gradient, other, rtol=1e-5, atol=1e-6)
+
+
+def test_what_needs_rows_gets_them(net):
+    balancer = eq.Balancer(Sign(), net, tasks=["a", "b"])
+    balancer(net(torch.randn(4, 8))).backward()
+    assert balancer.record.route.startswith("rows: one backward pass per task")
+    with pytest.raises(ValueError, match=r"route='factored' has no rows, and Sign\(\) needs them"):
+        eq.Balancer(Sign(), net, tasks=["a", "b"], route="factored")
+
+
+def test_probing_takes_factors_too(net):
+    x, gramians = torch.randn(4, 8), []
+    for route in ("rows", "factored"):
+        balancer = eq.Balancer(eq.Sum(), net, tasks=["a", "b"], route=route, probe_every=1)
+        balancer(net(x)).backward()
+        gramians.append(balancer.record.gramian)
+    assert_close(*gramians, rtol=1e-5, atol=0)
+
+
+def test_tasks_that_join_twice_go_one_by_one(net):
+    """A pass down to both joins would run through the upper one and count the lower one's gradient twice."""
+    hidden = torch.tanh(net.first(torch.randn(4, 8)))
+    z = torch.tanh(net.second(hidden))
+    losses = {"a": net.a(z).square().mean(), "b": net.b(z + hidden).square().mean()}
+    found = planned(net, losses, "factored")
+    assert found.passes is sequential
+    assert len(found.layers) == 2
+
+
+def test_looking_for_layers_does_not_run_a_checkpoint_again():
+    """Every backward pass through a checkpoint runs its forward pass once, whatever the route."""
+    runs = []
+
+    class Counted(nn.Linear):
+        def forward(self, x):
+            runs.append(1)
+            return super().forward(x)
+
+    def count(route):
+        torch.manual_seed(0)
+        net, inner = Net(), Counted(32, 32)
+        net.second = inner
+        z = torch.utils.checkpoint.checkpoint(inner, torch.tanh(net.first(torch.randn(4, 8))), use_reentrant=False)
+        losses = {"a": net.a(z).square().mean(), "b": net.b(z).square().mean()}
+        runs.clear()
+        eq.Balancer(Tilted(), net, tasks=["a", "b"], route=route)(losses).backward()
+        return len(runs)
+
+    assert count("factored") == count("rows") == 2
+
+
+def test_a_hook_on_an_output_is_heard_in_a_batched_pass(net):
+    heard = []
+    hidden = net.first(torch.randn(4, 8))
+    hidden.register_hook(lambda gradient: heard.append(gradient.shape))
+    z = torch.tanh(net.second(torch.tanh(hidden)))
+    losses = {"a": net.a(z).square().mean(), "b": net.b(z).square().mean()}
+    balancer = eq.Balancer(Tilted(), net, tasks=["a", "b"], route="factored")
+    balancer(losses).backward()
+    assert "one batched" in balancer.record.route
+    assert heard == [torch.Size([4, 32])]
+
+
+def test_a_hook_that_cannot_be_batched_is_told_of(net):
+    z = torch.tanh(net.second(torch.tanh(net.first(torch.randn(4, 8)))))
+    z.register_hook(lambda gradient: print(gradient.norm().item()))
+    losses = {"a": net.a(z).square().mean(), "b": net.b(z).square().mean()}
+    with pytest.raises(RuntimeError, match="batched backward pass failed, use route='rows'"):
+        eq.Balancer(Tilted(), net, tasks=["a", "b"], route="factored")(losses).backward()
+
+
+def test_a_task_whose_gradient_is_undefined_at_the_join_leaves_no_nan():
+    """Its zeros would meet the infinite slope of the root at 0, where by rows it is not even asked."""
+
+    class Blocked(torch.autograd.Function):
+        @staticmethod
+        def forward(ctx, z):
+            return z.clone()
+
+        @staticmethod
+        def backward(ctx, gradient):
+            return None
+
+    torch.manual_seed(0)
+    net = Net()
+    z = torch.tanh(net.second(torch.tanh(net.first(torch.randn(4, 8)))))
+    losses = {"a": net.a(Blocked.apply(z)).square().mean(), "b": net.b(z).square().mean()}
+    balancer = eq.Balancer(Tilted(), net, tasks=["a", "b"], route="factored")
+    balancer(losses).backward()
+    assert balancer.record.norms["a"] == 0
+    assert torch.isfinite(net.first.weight.grad).all()
+
+
+W = torch.randn(4, 3, generator=torch.Generator().manual_seed(0))
+RULES = {
+    "AddBackward0": lambda x: x + x.flip(0),
+    "AddmmBackward0": lambda x: torch.addmm(x[0, :3], x, W),
+    "AliasBackward0": lambda x: torch.ops.aten.alias(x),
+    "CatBackward0": lambda x: torch.cat([x, 2 * x]),
+    "CloneBackward0": lambda x: x.clone(),
+    "DivBackward0": lambda x: x / (2 + x.flip(0) ** 2),
+    "EluBackward0": F.elu,
+    "ExpBackward0": torch.exp,
+    "ExpandBackward0": lambda x: x.expand(2, 5, 4),
+    "GeluBackward0": F.gelu,
+    "LeakyReluBackward0": F.leaky_relu,
+    "LogBackward0": lambda x: (x**2 + 1).log(),
+    "MeanBackward1": lambda x: x.mean(dim=1),
+    "MmBackward0": lambda x: x @ W,
+    "MulBackward0": lambda x: x * x.flip(0),
+    "NegBackward0": torch.neg,
+    "PermuteBackward0": lambda x: x.permute(1, 0),
+    "PowBackward0": lambda x: x**3,
+    "ReluBackward0": F.relu,
+    "SelectBackward0": lambda x: x[1],
+    "SigmoidBackward0": torch.sigmoid,
+    "SiluBackward0": F.silu,
+    "SliceBackward0": lambda x: x[1:3],
+    "SoftplusBackward0": F.softplus,
+    "SqrtBackward0": lambda x: (x**2 + 1).sqrt(),
+    "SqueezeBackward0": lambda x: x[:, None].squeeze(),
+    "SqueezeBackward1": lambda x: x[:, None].squeeze(1),
+    "StackBackward0": lambda x: torch.stack([x, x]),
+    "SubBackward0": lambda x: x - x.flip(0) ** 2,
+    "SumBackward0": torch.sum,
+    "SumBackward1": lambda x: x.sum(dim=0),
+    "TBackward0": lambda x: x.t(),
+    "TanhBackward0": torch.tanh,
+    "ToCopyBackward0": lambda x: x.double(),
+    "TransposeBackward0": lambda x: x.transpose(0, 1),
+    "UnsafeViewBackward0": lambda x: x.expand(2, 5, 4).mT.contiguous().mT @ W,
+    "UnsqueezeBackward0": lambda x: x.unsqueeze(1),
+    "ViewBackward0": lambda x: x.view(20),
+}
+
+
+def test_every_node_that_is_said_to_batch_is_tried():
+    assert set(RULES) == plan._BATCHES
+
+
+@pytest.mark.parametrize("name", RULES)
+def test_a_node_that_is_said_to_batch_has_a_rule(name):
+    """K gradients at once equal K gradients, and PyTorch does not fall back to a loop."""
+    torch.manual_seed(0)
+    x = torch.randn(5, 4, requires_grad=True)
+    y = RULES[name](x)
+    assert name in {type(node).__name__ for node in graph_of([y]).nodes}
+    seeds = torch.randn(3, *y.shape, dtype=y.dtype)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        found = torch.func.vmap(lambda seed: torch.autograd.grad(y, x, seed, retain_graph=True)[0])(seeds)
+    expected = [torch.autograd.grad(y, x, seed, retain_graph=True)[0] for seed in seeds]
+    assert_close(found, torch.stack(expected))
+
+
+def test_the_zoo_takes_every_kind_of_layer_and_pass():
+    kinds, passes = set(), set()
+    for make in ARCHITECTURES:
+        torch.manual_seed(3)
+        case = make()
+        balancer = eq.Balancer(Tilted(), case.model, tasks=list(case.losses), route="factored")
+        balancer(case.losses).backward()
+        first, *parts = balancer.record.route.splitlines()
+        passes.add(first)
+        kinds |= {part.split(": factors, ")[1].split(" whose")[0] for part in parts if ": factors, " in part}
+    assert kinds == {"linear", "embedding", "embedding bag", "embedding bag of maxima", "convolution"}
+    assert passes >= {
+        f"factored: one b{x}" for x in ("ackward pass per task", "atched backward pass below the join of the tasks")
+    }
