@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable
 from functools import partial
+from typing import Any, Literal
 
 import torch
 from torch import Tensor
@@ -15,14 +16,22 @@ from models import Problem
 Backward = Callable[[Tensor, dict[str, Tensor]], None]  # (representation, losses) -> gradients
 Contender = Callable[[Problem, str], Backward]  # (model, name of the gradient method) -> what a step does
 
-PLAIN, FLOOR = "plain sum", "floor"
+Route = Literal["auto", "rows", "batched", "factored"]
+
+PLAIN, FLOOR, AUTO, DEFAULT = "plain sum", "floor", "ours auto", "torchjd default"
+
+
+def step(problem: Problem, backward: Backward) -> None:
+    """A training step without the optimiser."""
+    problem.zero_grad()
+    backward(*problem())
 
 
 def plain_sum(problem: Problem, method: str) -> Backward:
     """sum(losses).backward()."""
 
     def backward(representation: Tensor, losses: dict[str, Tensor]) -> None:
-        sum(losses.values()).backward()
+        sum(losses.values(), torch.zeros(())).backward()
 
     return backward
 
@@ -49,7 +58,7 @@ def weighting(problem: Problem, method: str, *, name: str) -> Backward:
     return backward
 
 
-def rows(problem: Problem, method: str, *, route: str) -> Backward:
+def on_shared(problem: Problem, method: str, *, route: Route) -> Backward:
     """Our gradient method on all shared parameters."""
     balancer = eq.Balancer(eq.method(method), problem, tasks=problem.names, route=route)
 
@@ -111,25 +120,27 @@ def torchjd_engine(problem: Problem, method: str) -> Backward:
     return backward
 
 
-class _UnitNorm(Weighting):
+class _UnitNorm(Weighting[Any]):
     """Weights 1 / |g_k|, which TorchJD does not have: the cheapest method that needs a gramian."""
 
     def forward(self, stat: Tensor, /) -> Tensor:
         return stat.diagonal().rsqrt()
 
 
-_TORCHJD: dict[str, Callable[[], Weighting]] = {"mgda": MGDAWeighting, "unit-norm": _UnitNorm}
+_TORCHJD: dict[str, Callable[[], Weighting[Any]]] = {"mgda": MGDAWeighting, "unit-norm": _UnitNorm}
 METHODS: Iterable[str] = _TORCHJD.keys()
 
 OURS: dict[str, Contender] = {
     "ours sum": partial(weighting, name="sum"),
     "ours uw": partial(weighting, name="uw"),
-    "ours rows": partial(rows, route="rows"),
-    "ours batched": partial(rows, route="batched"),
+    AUTO: partial(on_shared, route="auto"),
+    "ours factored": partial(on_shared, route="factored"),
+    "ours rows": partial(on_shared, route="rows"),
+    "ours batched": partial(on_shared, route="batched"),
     "ours representation": at_representation,
 }
 TORCHJD: dict[str, Contender] = {
-    "torchjd default": torchjd_default,
+    DEFAULT: torchjd_default,
     "torchjd parallel, by parameter": partial(torchjd_tuned, chunk=None, by_parameter=True),
     "torchjd sequential": partial(torchjd_tuned, chunk=1, by_parameter=False),
     "torchjd sequential, by parameter": partial(torchjd_tuned, chunk=1, by_parameter=True),

@@ -1,6 +1,7 @@
 """The networks on which a step's cost is measured: a trunk, its representation, K linear heads."""
 
 from collections.abc import Callable
+from functools import partial
 from itertools import pairwise
 
 import torch
@@ -15,17 +16,20 @@ class Problem(nn.Module):
 
     Args:
         trunk: From the batch to the representation [N, D].
-        batch: The trunk's input.
+        batch: The trunk's input, N entries.
         width: D.
         num_tasks: K.
     """
+
+    batch: Tensor
+    labels: Tensor
 
     def __init__(self, trunk: nn.Module, batch: Tensor, width: int, num_tasks: int) -> None:
         super().__init__()
         self.trunk = trunk
         self.heads = nn.ModuleList(nn.Linear(width, _HEAD_WIDTH) for _ in range(num_tasks))
-        self.batch = batch
-        self.labels = torch.randn(num_tasks, len(batch), _HEAD_WIDTH)
+        self.register_buffer("batch", batch)  # buffers, so that ``double`` converts them too
+        self.register_buffer("labels", torch.randn(num_tasks, len(batch), _HEAD_WIDTH))
         self.names = [f"task {k}" for k in range(num_tasks)]
 
     @property
@@ -42,12 +46,18 @@ class Problem(nn.Module):
         }
 
 
-def mlp(num_tasks: int) -> Problem:
+def mlp(num_tasks: int, *, size: int = 64, width: int = 1024) -> Problem:
     """256-1024-1024-192, N = 64: P = 1.5 million, few operations per parameter."""
     trunk = nn.Sequential(
-        nn.Linear(256, 1024), nn.ReLU(), nn.Linear(1024, 1024), nn.ReLU(), nn.Linear(1024, 192), nn.ReLU()
+        nn.Linear(256, width), nn.ReLU(), nn.Linear(width, width), nn.ReLU(), nn.Linear(width, 192), nn.ReLU()
     )
-    return Problem(trunk, torch.randn(64, 256), 192, num_tasks)
+    return Problem(trunk, torch.randn(size, 256), 192, num_tasks)
+
+
+def text(num_tasks: int) -> Problem:
+    """128 documents, each the mean of 60 tokens' vectors, tokens uniform among V = 50,000: P = 3.2 million."""
+    trunk = nn.Sequential(nn.EmbeddingBag(50_000, 64, mode="mean"), nn.Linear(64, 128), nn.ReLU())
+    return Problem(trunk, torch.randint(50_000, (128, 60)), 128, num_tasks)
 
 
 def convolutional(num_tasks: int) -> Problem:
@@ -66,12 +76,28 @@ class _Mean(nn.Module):
         return tokens.mean(dim=1)
 
 
-def transformer(num_tasks: int) -> Problem:
+def transformer(
+    num_tasks: int, *, num_layers: int = 3, width: int = 128, size: int = 16, positions: int = 48
+) -> Problem:
     """A three-layer encoder of width 128 on 48 positions, N = 16: P = 0.6 million."""
     # no dropout, so that every contender differentiates the same function
-    layer = nn.TransformerEncoderLayer(128, 4, dim_feedforward=512, dropout=0.0, batch_first=True)
-    trunk = nn.Sequential(nn.TransformerEncoder(layer, 3), _Mean())
-    return Problem(trunk, torch.randn(16, 48, 128), 128, num_tasks)
+    layer = nn.TransformerEncoderLayer(width, 4, dim_feedforward=4 * width, dropout=0.0, batch_first=True)
+    trunk = nn.Sequential(nn.TransformerEncoder(layer, num_layers), _Mean())
+    return Problem(trunk, torch.randn(size, positions, width), width, num_tasks)
 
 
-MODELS: dict[str, Callable[[int], Problem]] = {"mlp": mlp, "conv": convolutional, "transformer": transformer}
+MODELS: dict[str, Callable[[int], Problem]] = {
+    "mlp": mlp,
+    "mlp-256": partial(mlp, size=256),
+    "mlp-512": partial(mlp, size=512),
+    "text": text,
+    "conv": convolutional,
+    "transformer": transformer,
+    "transformer-256": partial(transformer, num_layers=2, width=256, size=32, positions=64),  # P = 1.6 million
+}
+
+
+def build(model: str, num_tasks: int) -> Problem:
+    """The network and its batch, always the same numbers."""
+    torch.manual_seed(0)
+    return MODELS[model](num_tasks)

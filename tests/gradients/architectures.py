@@ -316,6 +316,13 @@ def addmm_with_matrix_bias() -> Case:
     return _read(model, torch.tanh(torch.addmm(model.bias, torch.randn(5, 4), model.weight)))
 
 
+def addmm_with_one_number() -> Case:
+    """A bias [1], added to all outputs."""
+    model = _network()
+    model.weight, model.bias = _parameter(4, 6), _parameter(1)
+    return _read(model, torch.tanh(torch.addmm(model.bias, torch.randn(5, 4), model.weight)))
+
+
 def addmm_with_row_bias() -> Case:
     """A bias [1, out], one [] and one [out, out] where the batch happens to have out rows."""
     model = _network()
@@ -1459,6 +1466,7 @@ ARCHITECTURES: list[Callable[[], Case]] = [
     weight_times_vector,
     addmm_scaled,
     addmm_with_matrix_bias,
+    addmm_with_one_number,
     addmm_with_row_bias,
     bias_that_is_a_hidden_state,
     one_bias_two_weights,

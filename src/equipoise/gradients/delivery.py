@@ -70,6 +70,7 @@ class Delivery:
             self.jacobian.write(found.tasks, found.shared)
             for k, gradients in zip(found.tasks, found.own, strict=True):
                 rest.add(k, gradients)
+            del found, gradients  # the next pass needs their room
         return rest
 
     def _jointly(self, weights: Tensor, incoming: Tensor) -> list[Tensor]:

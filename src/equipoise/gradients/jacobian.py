@@ -96,15 +96,18 @@ class Jacobian:
         """Whether float32 products are good enough: in range, and not near a direction in which all cancels."""
         products = gramian.numpy()
         squared = products.diagonal()
-        for row in np.flatnonzero(~((squared > _SAFE[0]) & (squared < _SAFE[1]))).tolist():
-            if squared[row] != 0 or self._rows.moves(row) or any(layer.moves(row) for layer in self._layers):
-                return False
+        inside = (squared > _SAFE[0]) & (squared < _SAFE[1])
+        if not inside.all():
+            for row in np.flatnonzero(~inside).tolist():
+                if squared[row] != 0 or self._rows.moves(row) or any(layer.moves(row) for layer in self._layers):
+                    return False
         if products.min(initial=0.0) >= 0:
             return True
         moving = squared > 0
         norms = np.sqrt(squared[moving])
         cosines = products[np.ix_(moving, moving)] / norms / norms[:, None]
-        return bool(np.linalg.eigvalsh(cosines)[0] > _NEARLY_DEPENDENT)
+        least = 2 - np.abs(cosines).sum(axis=1).max()  # Gershgorin: no eigenvalue is smaller
+        return bool(least > _NEARLY_DEPENDENT or np.linalg.eigvalsh(cosines)[0] > _NEARLY_DEPENDENT)
 
 
 def _sum(products: Sequence[Tensor], num_rows: int) -> Tensor:

@@ -16,6 +16,7 @@ from equipoise.gradients.routes import Route, batched, joined, sequential
 
 ROUTES = ("auto", "rows", "batched", "factored")
 
+_SLIGHT = 2**17  # numbers of all tasks and layers below which a batched pass costs more to set up than it saves
 _THIN = 2**17  # numbers per task and layer up to which K small operations cost more than one with K times as many
 
 _BATCHES = {  # nodes known to run K gradients at once by rules of PyTorch's
@@ -94,8 +95,9 @@ def plan_of(route: str, shared: Sequence[Tensor], graph: Graph, num_tasks: int) 
         layers += [layer] if taken else []
         form = "factors" if taken else "rows"
         why.update(dict.fromkeys(layer.leaves, f"{form}, {layer.kind} whose factors cost {share:.2f} of its rows"))
-    is_thin = all(numbers <= _THIN for numbers in _numbers(shared, layers))
-    joins = layers and num_tasks > 1 and (is_thin or route == "factored") and _joins(graph, layers)
+    numbers = _numbers(shared, layers)
+    gains = max(numbers, default=0) <= _THIN and num_tasks * sum(numbers) > _SLIGHT
+    joins = layers and num_tasks > 1 and (gains or route == "factored") and _joins(graph, layers)
     return Plan(joined if joins else sequential, "factored" if layers else "rows", layers, {t: why[t] for t in shared})
 
 

@@ -55,9 +55,7 @@ def sequential(
             points = [*shared, *own[k]]
             if points:
                 retain = keep or k < len(losses) - 1
-                gradients = _pass([loss], points, [seed(loss, incoming)], retain, received)
-                by_shared = [None if g is None else g.unsqueeze(0) for g in gradients[: len(shared)]]
-                yield Found(range(k, k + 1), by_shared, [gradients[len(shared) :]])
+                yield _alone(k, _pass([loss], points, [seed(loss, incoming)], retain, received), len(shared))
 
 
 def batched(
@@ -153,7 +151,9 @@ def _pass(
     """Gradients of a weighted sum of the outputs by the points; both are tensors or edges."""
     received.clear()
     gradients = torch.autograd.grad(outputs, points, seeds, retain_graph=keep, allow_unused=True)
-    return [received.get(place, gradient) for place, gradient in enumerate(gradients)]
+    heard = [received.get(place, gradient) for place, gradient in enumerate(gradients)]
+    received.clear()  # whoever takes them may then free them
+    return heard
 
 
 def _batched_pass(
@@ -203,6 +203,12 @@ def _listening(points: Sequence[Point], first: int = 0) -> Iterator[dict[int, Te
     finally:
         for handle in handles:
             handle.remove()
+
+
+def _alone(k: int, gradients: Sequence[Tensor | None], num_shared: int) -> Found:
+    """What one task's own pass found."""
+    shared = [None if gradient is None else gradient.unsqueeze(0) for gradient in gradients[:num_shared]]
+    return Found(range(k, k + 1), shared, [gradients[num_shared:]])
 
 
 def _node(point: Point) -> Any:

@@ -14,21 +14,21 @@ from torch import Tensor
 from torch.autograd.graph import get_gradient_edge
 
 from equipoise.gradients.graph import Graph
-from equipoise.gradients.layers.convolution import convolution
-from equipoise.gradients.layers.embedding import embedding
-from equipoise.gradients.layers.embedding_bag import embedding_bag
+from equipoise.gradients.layers.convolution import convolution_of
+from equipoise.gradients.layers.embedding import embedding_of
+from equipoise.gradients.layers.embedding_bag import embedding_bag_of
 from equipoise.gradients.layers.layer import Layer
-from equipoise.gradients.layers.linear import adds_bias, linear
+from equipoise.gradients.layers.linear import adds_bias, linear_of
 from equipoise.gradients.layers.uses import Use, runs_hooks, uses_of
 
 _Find = Callable[[Tensor, Sequence[Use], Tensor | None], Layer | str]
 
 _KINDS: dict[str, _Find] = {
-    "AddmmBackward0": linear,
-    "MmBackward0": linear,
-    "EmbeddingBackward0": embedding,
-    "EmbeddingBagBackward0": embedding_bag,
-    "ConvolutionBackward0": convolution,
+    "AddmmBackward0": linear_of,
+    "MmBackward0": linear_of,
+    "EmbeddingBackward0": embedding_of,
+    "EmbeddingBagBackward0": embedding_bag_of,
+    "ConvolutionBackward0": convolution_of,
 }
 
 

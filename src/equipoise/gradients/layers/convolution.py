@@ -69,7 +69,7 @@ class Convolution(Layer):
         return [like(gradient, leaf) for gradient, leaf in zip((weight, bias), self.leaves, strict=False)]
 
 
-def convolution(kernel: Tensor, uses: Sequence[Use], bias: Tensor | None) -> Convolution | str:
+def convolution_of(kernel: Tensor, uses: Sequence[Use], bias: Tensor | None) -> Convolution | str:
     """The layer whose kernels have this use, or why it has no factors."""
     if len(uses) > 1:
         return "used in several convolutions"

@@ -74,7 +74,7 @@ def renumbered(indices: Sequence[Tensor], num_rows: int) -> tuple[list[Tensor], 
     return [place[index] for index in indices], int(place[-1]) + 1
 
 
-def embedding(table: Tensor, uses: Sequence[Use], bias: Tensor | None) -> Embedding | str:
+def embedding_of(table: Tensor, uses: Sequence[Use], bias: Tensor | None) -> Embedding | str:
     """The layer whose table has these lookups, or why it has no factors."""
     if any(use.transposed for use in uses):
         return "transposed before it is looked up"

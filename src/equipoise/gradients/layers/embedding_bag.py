@@ -5,7 +5,6 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 from torch.autograd.graph import GradientEdge
-from torch.nn import functional
 
 from equipoise.gradients.layers.embedding import renumbered
 from equipoise.gradients.layers.layer import MOVED, Layer, like, safe, size
@@ -25,14 +24,11 @@ class EmbeddingBag(Layer):
         node = use.node
         self.num_bags = size(self.edges[0])[0]
         self.tokens = node._saved_indices
-        end = self.tokens.new_tensor([len(self.tokens)])
-        self.offsets = node._saved_offsets
-        self.lengths = torch.diff(self.offsets[: self.num_bags], append=end)
-        self.bags = torch.arange(self.num_bags, device=end.device).repeat_interleave(self.lengths)  # of each token
-        self.maxima = node._saved_result3  # the token that each number of an output [N, D] comes from
+        self.offsets = node._saved_offsets[: self.num_bags]
         self.token_weights = node._saved_per_sample_weights
         self.mode, self.sparse = node._saved_mode, node._saved_sparse
         self.padding = signed(node._saved_padding_idx)
+        self.maxima = node._saved_result3  # the token that each number of an output [N, D] comes from
 
     def operations(self, num_tasks: int) -> float:
         n, tokens, width = self.num_bags, len(self.tokens), self.leaves[0].shape[1]
@@ -51,39 +47,42 @@ class EmbeddingBag(Layer):
     def combine(self, weights: Tensor) -> list[Tensor]:
         (outputs,) = self.combined_at_outputs(weights)
         (table,) = self.leaves
-        counts = self._counts().to(self.tokens.dtype)
-        token_weights = None if self.token_weights is None else self.token_weights.detach().to(outputs.dtype)
-        places = (self.tokens, self.offsets, self.bags, counts, self.maxima)
-        options = (len(table), False, self.mode, self.sparse, token_weights, self.padding)
-        gradient = torch.ops.aten._embedding_bag_backward(outputs, *places, *options)
-        return [like(gradient, table)]
+        bags, per_bag, per_token = self._shares(outputs.dtype)
+        terms = (outputs * per_bag[:, None])[bags]
+        if per_token is not None:
+            terms *= per_token[:, None]
+        if self.sparse:
+            return [like(torch.sparse_coo_tensor(self.tokens[None], terms, table.shape, check_invariants=False), table)]
+        return [like(terms.new_zeros(table.shape).index_add_(0, self.tokens, terms), table)]
 
-    def _counts(self) -> Tensor:
-        """How many tokens of each bag [N] are not padding."""
-        counts = torch.zeros_like(self.lengths)
-        return counts.index_add_(0, self.bags, (self.tokens != self.padding).to(counts.dtype))
-
-    def _shares(self, dtype: torch.dtype) -> Tensor:
-        """How much of each token [T] is in its bag."""
-        is_counted = self.tokens != self.padding
-        if self.token_weights is not None:
-            shares = self.token_weights.detach().to(dtype)
-        elif self.mode == _MEAN:
-            shares = self._counts().clamp(min=1)[self.bags].to(dtype).reciprocal()
-        else:
-            shares = torch.ones(len(self.tokens), dtype=dtype, device=self.tokens.device)
-        counted: Tensor = shares * is_counted
-        return counted
+    def _shares(self, dtype: torch.dtype) -> tuple[Tensor, Tensor, Tensor | None]:
+        """The bag of each token [T]; a token's share in its bag, as a factor for each bag and one for each token."""
+        lengths = torch.diff(self.offsets, append=self.offsets.new_tensor([len(self.tokens)]))
+        bags = torch.arange(self.num_bags, device=lengths.device).repeat_interleave(lengths)
+        per_token = None if self.token_weights is None else self.token_weights.detach().to(dtype)
+        if self.padding >= 0:
+            counted = (self.tokens != self.padding).to(dtype)
+            per_token = counted if per_token is None else per_token * counted
+            lengths = torch.zeros_like(lengths).index_add_(0, bags, counted.to(lengths.dtype))
+        per_bag = (
+            lengths.clamp(min=1).to(dtype).reciprocal() if self.mode == _MEAN else lengths.new_ones((), dtype=dtype)
+        )
+        return bags, per_bag.expand(self.num_bags), per_token
 
     def _kernel(self, dtype: torch.dtype) -> Tensor:
-        """A Aᵀ [N, N]: the bags, each summing columns of A."""
-        shares = self._shares(dtype)
-        (places,), num_places = renumbered([self.tokens], len(self.leaves[0]))
-        columns = torch.zeros(num_places, self.num_bags, dtype=dtype, device=shares.device)  # Aᵀ [U, N]
-        columns.view(-1).index_add_(0, places * self.num_bags + self.bags, shares)
-        starts = self.lengths.cumsum(dim=0) - self.lengths
-        kernel: Tensor = functional.embedding_bag(places, columns, starts, mode="sum", per_sample_weights=shares)
-        return kernel
+        """A Aᵀ [N, N]: the bags, each summing columns of A; a token that occurs once meets only itself."""
+        bags, per_bag, per_token = self._shares(dtype)
+        shares = per_bag[bags] if per_token is None else per_bag[bags] * per_token
+        again = torch.bincount(self.tokens, minlength=len(self.leaves[0]))[self.tokens] > 1
+        alone = shares.masked_fill(again, 0.0).square()
+        kernel = torch.zeros(self.num_bags, dtype=dtype, device=bags.device).index_add_(0, bags, alone).diag()
+        tokens, bags, shares = self.tokens[again], bags[again], shares[again]
+        if not len(tokens):
+            return kernel
+        (places,), num_places = renumbered([tokens], len(self.leaves[0]))
+        columns = torch.zeros(num_places, self.num_bags, dtype=dtype, device=bags.device)  # Aᵀ [U, N]
+        columns.view(-1).index_add_(0, places * self.num_bags + bags, shares)
+        return kernel.index_add_(0, bags, columns[places] * shares[:, None])
 
 
 class MaximaBag(EmbeddingBag):
@@ -96,17 +95,24 @@ class MaximaBag(EmbeddingBag):
         return numbers * (num_tasks + 1 + MOVED)
 
     def products(self, dtype: torch.dtype) -> Tensor:
-        full = self._counts() > 0
-        (places,), num_places = renumbered([self.maxima[full]], len(self.leaves[0]))
+        (places,), num_places = renumbered([self.maxima], len(self.leaves[0]))
         (outputs,) = self.at_outputs(dtype)
-        num_tasks, _, width = outputs.shape
-        where = places * width + torch.arange(width, device=places.device)
-        rows = torch.zeros(num_tasks, num_places * width, dtype=dtype, device=outputs.device)
-        rows.index_add_(1, where.flatten(), outputs[:, full].flatten(1))
+        rows = torch.stack([self._placed(b, places, num_places) for b in outputs]).flatten(1)  # [K, U D]
         return inner_products(rows, rows)
 
+    def combine(self, weights: Tensor) -> list[Tensor]:
+        (outputs,) = self.combined_at_outputs(weights)
+        (table,) = self.leaves
+        return [like(self._placed(outputs, self.maxima, len(table)), table)]
 
-def embedding_bag(table: Tensor, uses: Sequence[Use], bias: Tensor | None) -> EmbeddingBag | str:
+    def _placed(self, outputs: Tensor, places: Tensor, num_places: int) -> Tensor:
+        """Numbers [N, D] added up in rows of their own; those of an empty bag belong nowhere."""
+        lengths = torch.diff(self.offsets, append=self.offsets.new_tensor([len(self.tokens)]))
+        outputs = outputs.masked_fill((lengths == 0)[:, None], 0.0)
+        return outputs.new_zeros(num_places, outputs.shape[1]).scatter_add_(0, places, outputs)
+
+
+def embedding_bag_of(table: Tensor, uses: Sequence[Use], bias: Tensor | None) -> EmbeddingBag | str:
     """The layer whose table has this use, or why it has no factors."""
     if len(uses) > 1:
         return "used in several embedding bags"

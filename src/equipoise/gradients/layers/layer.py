@@ -10,7 +10,7 @@ from torch.autograd.graph import GradientEdge
 
 MOVED = 40.0  # multiply-adds in the time that one number takes to be written, copied and read again
 _LARGEST = 1e30  # weights beyond this are applied in float64
-_SAFE = (1e-12, 1e12)  # squared norms of inputs between which float32 products neither vanish nor overflow
+_VANISHING = 1e-12  # squared norm of inputs below which float32 products may vanish though the gradients do not
 
 
 class Layer(ABC):
@@ -37,7 +37,7 @@ class Layer(ABC):
 
     @abstractmethod
     def products(self, dtype: torch.dtype) -> Tensor:
-        """⟨g_i, g_j⟩ [K, K] in float64, from factors in ``dtype``; NaN where float32 is not good enough."""
+        """⟨g_i, g_j⟩ [K, K] in float64, from factors in ``dtype``; not finite where float32 is not enough."""
 
     @abstractmethod
     def combine(self, weights: Tensor) -> list[Tensor]:
@@ -45,8 +45,8 @@ class Layer(ABC):
 
     @property
     def dtype(self) -> torch.dtype:
-        """What the factors are multiplied in: float64 where the layer itself does, else float32."""
-        return torch.float64 if _metadata(self.edges[0]).dtype == torch.float64 else torch.float32
+        """What the factors are multiplied in: float64 where the layer itself is, else float32."""
+        return torch.float64 if any(_metadata(e).dtype == torch.float64 for e in self.edges) else torch.float32
 
     def write(self, gradients: Sequence[Tensor | None]) -> None:
         """Take the next tasks' gradients [tasks, ...] at the edges; ``None`` is one zero."""
@@ -78,11 +78,10 @@ class Layer(ABC):
 
 
 def safe(products: Tensor, squares: Tensor) -> Tensor:
-    """The products, or NaN if these squares of the inputs are beyond what float32 products can hold."""
+    """The products, or no finite numbers if these squares of the inputs have vanished from float32."""
     if squares.dtype == torch.float64 or not squares.numel():
         return products
-    largest = squares.max()
-    return products.where((largest > _SAFE[0]) & (largest < _SAFE[1]), torch.nan)
+    return products / (squares.max() > _VANISHING)
 
 
 def like(gradient: Tensor, leaf: Tensor) -> Tensor:

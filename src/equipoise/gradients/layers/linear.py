@@ -14,10 +14,8 @@ from equipoise.gradients.layers.layer import MOVED, Layer, end_to_end, like, saf
 from equipoise.gradients.layers.uses import Use, saved
 from equipoise.gradients.products import inner_products
 
-_OPERANDS = {
-    "AddmmBackward0": {1: "mat2", 2: "mat1"},
-    "MmBackward0": {0: "mat2", 1: "self"},
-}  # what each is multiplied by
+# the two factors of a product, and for each the name of the other
+_OPERANDS = {"AddmmBackward0": {1: "mat2", 2: "mat1"}, "MmBackward0": {0: "mat2", 1: "self"}}
 
 
 class Linear(Layer):
@@ -35,7 +33,7 @@ class Linear(Layer):
     def __init__(self, leaves: Sequence[Tensor], uses: Sequence[Use], inputs: list[Tensor], is_in_out: bool) -> None:
         super().__init__(leaves, [GradientEdge(use.node, 0) for use in uses])
         self.inputs = inputs
-        self.on_left = [use.operand == min(_OPERANDS[use.name]) for use in uses]  # weight · inputs: outputs transposed
+        self.on_left = [_is_on_left(use) for use in uses]
         self.is_in_out = is_in_out
         self.num_inputs = sum(len(a) for a in inputs)
         self.width_in = inputs[0].shape[1]
@@ -72,7 +70,7 @@ class Linear(Layer):
         return end_to_end(upright, dim=-2)
 
 
-def linear(weight: Tensor, uses: Sequence[Use], bias: Tensor | None) -> Linear | str:
+def linear_of(weight: Tensor, uses: Sequence[Use], bias: Tensor | None) -> Linear | str:
     """The layer whose weight has these uses, or why it has no factors."""
     inputs, orientations = [], set()
     if len({use.node for use in uses}) < len(uses):
@@ -83,16 +81,22 @@ def linear(weight: Tensor, uses: Sequence[Use], bias: Tensor | None) -> Linear |
         if use.name == "AddmmBackward0" and use.node._saved_alpha != 1:
             return "in a product with an alpha other than 1"
         other = saved(use.node, _OPERANDS[use.name][use.operand])
-        if type(other) not in (Tensor, torch.nn.Parameter) or other.layout != torch.strided:
-            return f"multiplied by a {type(other).__name__} of layout {other.layout}"
-        on_left = use.operand == min(_OPERANDS[use.name])
-        inputs.append((other.mT if on_left else other).detach())
-        orientations.add(on_left == use.transposed)
+        if type(other) not in (Tensor, torch.nn.Parameter) or other.layout != torch.strided or other.is_complex():
+            return f"multiplied by a {type(other).__name__} of {other.dtype}, {other.layout}"
+        inputs.append((other.mT if _is_on_left(use) else other).detach())
+        orientations.add(_is_on_left(use) == use.transposed)
     if len(orientations) > 1:
         return "used both as it is and transposed"
-    if any(use.operand == min(_OPERANDS[use.name]) for use in uses):
-        bias = None  # it is then added along the other dimension
-    return Linear([weight] if bias is None else [weight, bias], uses, inputs, orientations.pop())
+    is_in_out = orientations.pop()
+    num_outputs = weight.shape[1] if is_in_out else weight.shape[0]
+    if bias is None or bias.numel() != num_outputs or any(_is_on_left(use) for use in uses):
+        return Linear([weight], uses, inputs, is_in_out)  # a bias beside a weight on the left is one of its columns
+    return Linear([weight, bias], uses, inputs, is_in_out)
+
+
+def _is_on_left(use: Use) -> bool:
+    """Whether it is weight · inputs, so that outputs are transposed."""
+    return use.operand == min(_OPERANDS[use.name])
 
 
 def adds_bias(use: Use) -> bool:

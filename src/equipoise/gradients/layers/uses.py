@@ -1,17 +1,15 @@
 """How a parameter is used: through which views and casts it reaches which operations, as which operand."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from functools import cache
-from typing import Any
+from typing import Any, NamedTuple
 
 from torch import Tensor
 
 Consumers = Mapping[Any, Sequence[tuple[Any, int]]]
 
 
-@dataclass(frozen=True)
-class Use:
+class Use(NamedTuple):
     """One operation that a parameter, perhaps transposed or cast, is an operand of."""
 
     node: Any
