@@ -103,14 +103,19 @@ class _Block:
         return [piece.view(shape) for piece, shape in zip(flat.split(self.sizes), self.shapes, strict=True)]
 
     def write(self, rows: range, gradients: list[Tensor | None]) -> None:
+        filled: list[Tensor] = []
+        sources: list[Tensor] = []
         for i, gradient in enumerate(gradients):
-            if gradient is not None and gradient.layout is not torch.strided:
+            views = [self.views[row][i] for row in rows]
+            if gradient is None:
+                torch._foreach_zero_(views)
+            elif gradient.layout is not torch.strided:
                 raise ValueError("a sparse gradient has no row: use route='auto', or sparse=False in the embedding")
-            for place, row in enumerate(rows):
-                if gradient is None:
-                    self.views[row][i].zero_()
-                else:
-                    self.views[row][i].copy_(gradient[place])
+            else:
+                filled += views
+                sources += gradient.unbind()
+        if filled:
+            torch._foreach_copy_(filled, sources)
 
     def products(self, num_rows: int) -> Tensor:
         """J Jᵀ, float32 products within a chunk and float64 sums over chunks."""

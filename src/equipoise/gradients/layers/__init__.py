@@ -11,7 +11,6 @@ convolution     kernels over few positions
 from collections.abc import Callable, Sequence
 
 from torch import Tensor
-from torch.autograd.graph import get_gradient_edge
 
 from equipoise.gradients.graph import Graph
 from equipoise.gradients.layers.convolution import convolution_of
@@ -35,7 +34,8 @@ _KINDS: dict[str, _Find] = {
 def layers_among(leaves: Sequence[Tensor], graph: Graph) -> tuple[list[Layer], dict[Tensor, str]]:
     """The layers that these leaves make up, and for every other leaf why it has no factors."""
     consumers = graph.consumers()
-    uses = {leaf: uses_of(get_gradient_edge(leaf).node, consumers) for leaf in leaves}
+    accumulators = {leaf: node for node, leaf in graph.accumulators.items()}
+    uses = {leaf: uses_of(accumulators[leaf], consumers) for leaf in leaves}
     biases = {
         frozenset(use.node for use in ways): leaf
         for leaf, ways in uses.items()
