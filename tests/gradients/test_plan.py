@@ -174,6 +174,26 @@ def test_a_hook_on_an_output_is_heard_in_a_batched_pass(net):
     assert heard == [torch.Size([4, 32])]
 
 
+@pytest.mark.parametrize("last", ["linear", "tanh", "unbiased"])
+def test_a_hook_at_the_join_works_once(net, last):
+    """Autograd runs it where a pass ends and again where the next one begins, unless told better."""
+    if last == "unbiased":
+        net.second = nn.Linear(32, 32, bias=False)
+    gradients = []
+    for route in ("rows", "factored"):
+        z = net.second(torch.tanh(net.first(torch.linspace(-1, 1, 32).view(4, 8))))
+        z = torch.tanh(z) if last == "tanh" else z
+        z.register_hook(lambda gradient: 3 * gradient)
+        losses = {"a": net.a(z).square().mean(), "b": net.b(z).square().mean()}
+        balancer = eq.Balancer(Tilted(), net, tasks=["a", "b"], route=route)
+        net.zero_grad()
+        balancer(losses).backward()
+        gradients.append([balancer.record.gramian, *(p.grad for p in net.parameters())])
+    assert "one batched" in balancer.record.route
+    for one, other in zip(*gradients, strict=True):
+        assert_close(one, other, rtol=1e-5, atol=1e-6)
+
+
 def test_a_hook_that_cannot_be_batched_is_told_of(net):
     z = torch.tanh(net.second(torch.tanh(net.first(torch.randn(4, 8)))))
     z.register_hook(lambda gradient: print(gradient.norm().item()))

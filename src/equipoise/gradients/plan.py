@@ -118,7 +118,7 @@ def _joins(graph: Graph, layers: Sequence[Layer]) -> bool:
         below = [n for n, _ in graph.below[node] if n is not None]
         if any(n in heads for n in below):
             return False
-        is_end = name in _BATCHES_AT_THE_BOTTOM and node in ends and len(below) == 1
+        is_end = name in _BATCHES_AT_THE_BOTTOM and node in ends and len(below) == 1 and node not in heads
         if name not in _BATCHES and node not in graph.accumulators and not is_end:
             return False
         if runs_hooks(node):  # a checkpoint would run its forward pass inside the batched one

@@ -1,5 +1,6 @@
 """K gradients from K losses: one backward pass after another, one batched pass, or batched from where tasks join."""
 
+import math
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -92,7 +93,8 @@ def joined(
 ) -> Iterator[Found]:
     """One backward pass per task down to where all tasks join, and from there one with K seeds."""
     joint, entries = graph.joint()
-    tasks, last = range(len(losses)), len(losses) - 1
+    awake = [_below(entry, graph) for entry in entries]  # so that a hook of the entry's runs below it only, not twice
+    tasks = range(len(losses))
     below = [_node(point) in joint for point in shared]
     points = [point for point, is_below in zip(shared, below, strict=True) if is_below]
     others = [point for point, is_below in zip(shared, below, strict=True) if not is_below]
@@ -104,11 +106,11 @@ def joined(
         with _listening(others, first=len(entries)) as received:
             for k, loss in enumerate(losses):
                 mine = [leaf for leaf in own[k] if leaf not in leaves]
-                retain = keep or k < last
-                gradients = _pass([loss], [*entries, *others, *mine], [seed(loss, incoming)], retain, received)
+                wanted = [*entries, *others, *mine, *awake]
+                gradients = _pass([loss], wanted, [seed(loss, incoming)], keep=True, received=received)
                 at_entries.append(gradients[: len(entries)])
                 at_others.append(gradients[len(entries) : len(entries) + len(others)])
-                by_own.append(dict(zip(mine, gradients[len(entries) + len(others) :], strict=True)))
+                by_own.append(dict(zip(mine, gradients[len(entries) + len(others) :], strict=False)))
         seeds = [_stack(by_task) for by_task in zip(*at_entries, strict=True)]
         moving = [(entry, seeded) for entry, seeded in zip(entries, seeds, strict=True) if seeded is not None]
         with _listening(points) as received:
@@ -203,6 +205,12 @@ def _listening(points: Sequence[Point], first: int = 0) -> Iterator[dict[int, Te
     finally:
         for handle in handles:
             handle.remove()
+
+
+def _below(entry: GradientEdge, graph: Graph) -> GradientEdge:
+    """What the entry's node leads to, the cheapest to find; autograd captures an edge before hooks if its node runs."""
+    edges = [GradientEdge(*edge) for edge in graph.below[entry.node] if edge[0] is not None]
+    return min(edges, key=lambda edge: math.prod(edge.node._input_metadata[edge.output_nr].shape), default=entry)
 
 
 def _alone(k: int, gradients: Sequence[Tensor | None], num_shared: int) -> Found:
