@@ -796,3 +796,17 @@ def test_an_infinite_loss_shows_as_it_is(net, x, method):
     losses = losses_of(net, x)
     losses["a"] = losses["a"] + torch.inf
     assert eq.Balancer(method(), net, tasks=NAMES)(losses).item() == torch.inf
+
+
+def test_a_hook_on_the_representation_works_once(net, x):
+    """Autograd runs it where the tasks' passes end, and would again where the trunk's begins."""
+    gradients = []
+    for named in (False, True):
+        z = net.trunk(x)
+        z.register_hook(lambda gradient: 3 * gradient)
+        losses = {name: head(z).square().mean() for name, head in net.heads.items()}
+        balancer = eq.Balancer(Seen(), net, tasks=NAMES)
+        net.zero_grad()
+        balancer(losses, representation=z if named else None).backward()
+        gradients.append(net.trunk.weight.grad)
+    assert_close(*gradients)

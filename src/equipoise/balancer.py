@@ -333,8 +333,10 @@ class Balancer(nn.Module):
         else:
             measured = self._roles(step, graph).shared if self._chosen is None else self._chosen.trainable()
         plan = self._plan(step, graph, measured) or Plan(sequential)
-        Delivery(step.losses, graph, Roles(), self._jacobian, "raw", keep).measure(measured, plan, incoming)
-        self._jacobian.release()
+        try:
+            Delivery(step.losses, graph, Roles(), self._jacobian, "raw", keep).measure(measured, plan, incoming)
+        finally:
+            self._jacobian.release()
         return found[0]
 
     def _note(

@@ -316,6 +316,55 @@ def addmm_with_matrix_bias() -> Case:
     return _read(model, torch.tanh(torch.addmm(model.bias, torch.randn(5, 4), model.weight)))
 
 
+def addmm_with_half_a_bias() -> Case:
+    model = _network()
+    model.weight, model.bias = _parameter(4, 6), _parameter(6)
+    return _read(model, torch.tanh(torch.addmm(model.bias, torch.randn(5, 4), model.weight, beta=0.5)))
+
+
+def weight_on_the_left_with_bias() -> Case:
+    """As many columns as rows, so that the bias might be taken for the weight's own."""
+    model = _network()
+    model.weight, model.bias = _parameter(6, 4), _parameter(6)
+    return _read(model, torch.tanh(torch.addmm(model.bias, model.weight, torch.randn(4, 6))))
+
+
+def weight_times_its_transpose() -> Case:
+    model = _network()
+    model.weight = _parameter(6, 6)
+    return _read(model, torch.tanh(torch.randn(5, 6) @ (model.weight @ model.weight.T)))
+
+
+def table_that_is_transposed() -> Case:
+    model = _network()
+    model.table = _parameter(6, 9)
+    return _read(model, torch.tanh(F.embedding(torch.tensor([1, 1, 4, 8]), model.table.T)))
+
+
+def bag_used_twice() -> Case:
+    model = _network(bag=nn.EmbeddingBag(9, 6))
+    tokens = torch.tensor([[1, 1, 4], [8, 0, 1]])
+    return _read(model, torch.tanh(model["bag"](tokens) * model["bag"](tokens.flip(0))))
+
+
+def bag_max_of_padding() -> Case:
+    """A bag that holds nothing but padding."""
+    return _bag(nn.EmbeddingBag(9, 6, mode="max", padding_idx=0), torch.tensor([[0, 0, 0], [4, 0, 7], [5, 6, 8]]))
+
+
+def image_that_is_a_parameter() -> Case:
+    model = _network(kernels=nn.Conv2d(2, 6, 3))
+    model.image = _parameter(5, 2, 3, 3)
+    return _read(model, torch.tanh(model["kernels"](model.image).flatten(1)))
+
+
+def dense_and_sparse_lookups() -> Case:
+    model = _network(embed=nn.Embedding(9, 6))
+    table, tokens = model["embed"].weight, torch.tensor([1, 1, 4, 8])
+    z = F.embedding(tokens, table) + F.embedding(tokens.flip(0), table, sparse=True)
+    return _read(model, torch.tanh(z), batched=False)
+
+
 def addmm_with_one_number() -> Case:
     """A bias [1], added to all outputs."""
     model = _network()
@@ -1466,6 +1515,14 @@ ARCHITECTURES: list[Callable[[], Case]] = [
     weight_times_vector,
     addmm_scaled,
     addmm_with_matrix_bias,
+    addmm_with_half_a_bias,
+    weight_on_the_left_with_bias,
+    weight_times_its_transpose,
+    table_that_is_transposed,
+    bag_used_twice,
+    bag_max_of_padding,
+    image_that_is_a_parameter,
+    dense_and_sparse_lookups,
     addmm_with_one_number,
     addmm_with_row_bias,
     bias_that_is_a_hidden_state,

@@ -170,17 +170,50 @@ def test_factors_neither_vanish_nor_overflow(inside, outside):
     assert_close(gramian, expected, rtol=1e-6, atol=1e-6 * float(expected.trace()))
 
 
+def rows_of(losses, parameters):
+    """J in float64, by plain autograd."""
+    rows = [torch.autograd.grad(loss, parameters, retain_graph=True) for loss in losses]
+    return torch.stack([torch.cat([gradient.double().flatten() for gradient in row]) for row in rows])
+
+
 def test_factors_of_one_layer_do_not_vanish_beside_another():
-    """The first layer's products underflow in float32, the second's do not; both count."""
+    """Products of the first layer's inputs underflow in float32, those of the second do not; both count."""
     torch.manual_seed(0)
-    net = torch.nn.Sequential(torch.nn.Linear(5, 4, bias=False), torch.nn.Linear(4, 3, bias=False))
-    x, scale = torch.randn(6, 5) * 1e-24, 1e20
-    losses = {str(k): (net(x) * torch.randn(6, 3)).sum() * scale for k in range(2)}
-    rows = [torch.autograd.grad(loss, list(net.parameters()), retain_graph=True) for loss in losses.values()]
-    jacobian = torch.stack([torch.cat([g.double().flatten() for g in row]) for row in rows])
+    net = torch.nn.ModuleList([torch.nn.Linear(5, 4, bias=False), torch.nn.Linear(5, 4, bias=False)])
+    tiny, usual = torch.randn(6, 5) * 1e-24, torch.randn(6, 5)
+    losses = {
+        str(k): (net[0](tiny) * torch.randn(6, 4) * 1e24).sum() + (net[1](usual) * torch.randn(6, 4)).sum()
+        for k in range(2)
+    }
+    jacobian = rows_of(losses.values(), list(net.parameters()))
     balancer = eq.Balancer(Watch(), net, tasks=list(losses), route="factored")
     balancer(losses).backward()
     assert_close(balancer.record.gramian, jacobian @ jacobian.T, rtol=1e-6, atol=0)
+
+
+@pytest.mark.parametrize("offset", [0.0, 10.0, 100.0, 1000.0])
+def test_factors_that_cancel_over_samples_keep_their_digits(offset):
+    """Gradients of pairwise differences: inputs with an offset, outputs that sum to zero."""
+    generator = torch.Generator().manual_seed(0)
+    inputs, directions = torch.randn(16, 64, generator=generator) + offset, torch.randn(3, 64, generator=generator)
+    outputs = torch.tensor([1.0, -1.0]).repeat(8)[None, :, None] * directions[:, None, :]
+    gramian, expected = by_factors(inputs, outputs)
+    assert_close(gramian, expected, rtol=1e-5, atol=1e-5 * float(expected.trace()))
+    assert torch.equal(gramian, gramian.T)
+
+
+def test_weights_beyond_float32_reach_factors():
+    class Huge(eq.Aggregator):
+        def forward(self, gramian, losses, tasks):
+            return torch.full((len(gramian),), 1e40, dtype=gramian.dtype)
+
+    inputs, outputs = factors()
+    layer = torch.nn.Linear(5, 4)
+    y = layer(inputs)
+    balancer = eq.Balancer(Huge(), layer, tasks=["0", "1", "2"], route="factored")
+    balancer({str(k): (y * b * 1e-30).sum() for k, b in enumerate(outputs)}).backward()
+    expected = (outputs.sum(dim=0).double().mT @ inputs.double()) * 1e10
+    assert_close(layer.weight.grad.double(), expected, rtol=1e-5, atol=0)
 
 
 def test_factors_of_gradients_that_nearly_cancel_are_multiplied_in_float64():

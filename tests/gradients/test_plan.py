@@ -52,10 +52,15 @@ def planned(net, losses, route="auto"):
     return plan_of(route, shared, graph_of(list(losses.values())), len(losses))
 
 
-def test_few_samples_take_factors_and_many_take_rows(net):
-    few, many = planned(net, net(torch.randn(4, 8))), planned(net, net(torch.randn(4000, 8)))
-    assert [layer.kind for layer in few.layers] == ["linear", "linear"]
+def test_few_samples_take_factors_and_many_take_rows():
+    net = Net(512)
+    few, many = planned(net, net(torch.randn(8, 8))), planned(net, net(torch.randn(4000, 8)))
+    assert [layer.leaves[0] for layer in few.layers] == [net.second.weight]
     assert many.layers == []
+
+
+def test_a_layer_that_is_not_worth_the_set_up_takes_rows(net):
+    assert planned(net, net(torch.randn(4, 8))).layers == []
 
 
 def test_passes_are_batched_where_they_are_neither_slight_nor_thick():
@@ -77,7 +82,7 @@ def test_the_record_says_which_part_went_which_way_and_why(net):
     balancer(net(torch.randn(4, 8))).backward()
     first, *parts = balancer.record.route.splitlines()
     assert first == "factored: one batched backward pass below the join of the tasks"
-    assert parts[0].startswith("  first.weight: factors, linear whose factors cost 0.")
+    assert parts[0].startswith("  first.weight: factors, linear whose factors cost ")
     assert len(parts) == 4
 
 
@@ -85,7 +90,7 @@ def test_the_record_names_what_has_no_factors():
     torch.manual_seed(0)
     net = Net()
     net.second = nn.LayerNorm(32)
-    balancer = eq.Balancer(Tilted(), net, tasks=["a", "b"])
+    balancer = eq.Balancer(Tilted(), net, tasks=["a", "b"], route="factored")
     balancer(net(torch.randn(4, 8))).backward()
     lines = balancer.record.route.splitlines()
     assert lines[0] == "factored: one backward pass per task"
@@ -174,6 +179,47 @@ def test_a_hook_on_an_output_is_heard_in_a_batched_pass(net):
     assert heard == [torch.Size([4, 32])]
 
 
+def test_a_leaf_outside_and_below_the_join_gets_the_gradient_of_the_total(net):
+    x = torch.randn(4, 8, requires_grad=True)
+    losses = net(x)
+    (expected,) = torch.autograd.grad(sum(losses.values()), x, retain_graph=True)
+    balancer = eq.Balancer(Tilted(), net, tasks=["a", "b"], route="factored")
+    balancer(losses).backward()
+    assert "one batched" in balancer.record.route
+    assert_close(x.grad, expected)
+
+
+@pytest.mark.parametrize("retain", [False, True])
+def test_the_trunk_is_freed_by_a_joined_pass_unless_it_is_retained(net, retain):
+    hidden = torch.tanh(net.first(torch.randn(4, 8)))
+    z = torch.tanh(net.second(hidden))
+    losses = {"a": net.a(z).square().mean(), "b": net.b(z).square().mean()}
+    balancer = eq.Balancer(Tilted(), net, tasks=["a", "b"], route="factored")
+    balancer(losses).backward(retain_graph=retain)
+    assert balancer._jacobian.wanted == []
+    if retain:
+        torch.autograd.grad(z.sum(), hidden)
+    else:
+        with pytest.raises(RuntimeError, match="second time"):
+            torch.autograd.grad(z.sum(), hidden)
+
+
+def test_a_table_without_rows_is_no_error():
+    table, linear = nn.Embedding(0, 6), nn.Linear(6, 2)
+    a, b = linear(table(torch.zeros(0, dtype=torch.int64)).sum(dim=0)[None])[0]
+    balancer = eq.Balancer(Tilted(), [*table.parameters(), *linear.parameters()], tasks=["a", "b"], route="factored")
+    balancer({"a": a, "b": b}).backward()
+    assert table.weight.grad.shape == (0, 6)
+
+
+@pytest.mark.parametrize("product", [lambda x, w: x @ w.mT, lambda x, w: x @ w.transpose(0, 1), lambda x, w: x @ w.T])
+def test_a_product_with_a_transposed_weight_has_factors(net, product):
+    z = torch.tanh(product(net.first(torch.randn(4, 8)), net.second.weight))
+    graph = graph_of([net.a(z).square().mean(), net.b(z).square().mean()])
+    found = plan_of("factored", [net.second.weight], graph, 2)
+    assert net.second.weight in {leaf for layer in found.layers for leaf in layer.leaves}
+
+
 @pytest.mark.parametrize("last", ["linear", "tanh", "unbiased"])
 def test_a_hook_at_the_join_works_once(net, last):
     """Autograd runs it where a pass ends and again where the next one begins, unless told better."""
@@ -202,8 +248,7 @@ def test_a_hook_that_cannot_be_batched_is_told_of(net):
         eq.Balancer(Tilted(), net, tasks=["a", "b"], route="factored")(losses).backward()
 
 
-def test_a_task_whose_gradient_is_undefined_at_the_join_leaves_no_nan():
-    """Its zeros would meet the infinite slope of the root at 0, where by rows it is not even asked."""
+def test_a_task_whose_gradient_is_undefined_at_the_join_has_a_zero_row():
 
     class Blocked(torch.autograd.Function):
         @staticmethod

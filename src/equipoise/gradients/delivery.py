@@ -11,7 +11,7 @@ from equipoise.gradients.graph import Graph, graph_of
 from equipoise.gradients.jacobian import Jacobian
 from equipoise.gradients.plan import Plan
 from equipoise.gradients.roles import Roles
-from equipoise.gradients.routes import seed, sequential, weighted_pass
+from equipoise.gradients.routes import met_hooks, seed, sequential, weighted_pass
 
 Decision = tuple[Tensor, list[Tensor] | None]  # weights [K], and a mixture of the rows if it is not their weighted sum
 Decide = Callable[[Jacobian, list[Tensor]], Decision]  # the jacobian, and all other gradients -> the decision
@@ -51,8 +51,9 @@ class Delivery:
         if any(leaf in around for leaf in self.roles.shared):
             shared = self._jointly(weights, incoming)  # a path leads around the representation
         else:
-            combined = self.jacobian.combine(weights)
-            shared = weighted_pass([representation], self.roles.shared, combined, keep=self.graph.is_kept())
+            (combined,) = self.jacobian.combine(weights)
+            with met_hooks(representation, combined):
+                shared = weighted_pass([representation], self.roles.shared, [combined], keep=self.graph.is_kept())
         return [*shared, *self._unshared(rest, weights)]
 
     def measure(self, measured: Sequence[Tensor], plan: Plan, incoming: Tensor) -> None:

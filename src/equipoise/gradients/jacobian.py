@@ -12,6 +12,7 @@ from equipoise.gradients.products import float32_is_exact
 from equipoise.gradients.rows import Rows
 
 _SAFE = (1e-30, 1e30)  # squared norms between which float32 products neither vanish nor overflow
+_CANCELLED = 16.0  # terms over their sum from which on a float32 product has lost more than a digit
 _NEARLY_DEPENDENT = 1e-4  # smallest eigenvalue of the cosines below which float32 products may hide the optimum
 
 
@@ -44,15 +45,20 @@ class Jacobian:
         first = len(self._by_rows)
         self._rows.write(rows, gradients[:first])
         for layer in self._layers:
-            layer.write(gradients[first : first + len(layer.edges)])
+            layer.write(len(rows), gradients[first : first + len(layer.edges)])
             first += len(layer.edges)
 
     def gramian(self, num_rows: int, *extras: Tensor) -> tuple[Tensor, ...]:
         """G [K, K] = J Jᵀ in float64 on the CPU, and ``extras`` brought there by the same copy."""
-        fast = _to_host([_sum(self._products(num_rows), num_rows), *extras])
-        if self._is_accurate(fast[0]):
-            return fast
-        return (_to_host([_sum(self._exact_products(num_rows), num_rows)])[0], *fast[1:])
+        layers = [layer.products(layer.dtype if float32_is_exact() else torch.float64) for layer in self._layers]
+        terms = _sum([found.terms for found in layers], num_rows)
+        products = [*self._rows.products(num_rows), *(found.products for found in layers)]
+        gramian, terms, *others = _to_host([_sum(products, num_rows, num_rows), terms, *extras])
+        if not self._is_accurate(gramian, terms):
+            layers = [layer.products(torch.float64) for layer in self._layers]
+            products = [*self._rows.exact_products(num_rows), *(found.products for found in layers)]
+            (gramian,) = _to_host([_sum(products, num_rows, num_rows)])
+        return (gramian, *others)
 
     def lonely(self, num_rows: int) -> list[Tensor]:
         """The tensors by which all rows but one are zero."""
@@ -85,17 +91,12 @@ class Jacobian:
         """A gradient [P] cut into pieces of the tensors' shapes."""
         return self._rows.spread(gradient)
 
-    def _products(self, num_rows: int) -> list[Tensor]:
-        layers = [layer.products(layer.dtype if float32_is_exact() else torch.float64) for layer in self._layers]
-        return [*self._rows.products(num_rows), *layers]
-
-    def _exact_products(self, num_rows: int) -> list[Tensor]:
-        return [*self._rows.exact_products(num_rows), *(layer.products(torch.float64) for layer in self._layers)]
-
-    def _is_accurate(self, gramian: Tensor) -> bool:
-        """Whether float32 products are good enough: in range, and not near a direction in which all cancels."""
+    def _is_accurate(self, gramian: Tensor, terms: Tensor) -> bool:
+        """Whether float32 products are good enough: in range, not cancelled, not near a direction where all cancels."""
         products = gramian.numpy()
         squared = products.diagonal()
+        if not (terms.numpy() <= _CANCELLED * squared).all():
+            return False
         inside = (squared > _SAFE[0]) & (squared < _SAFE[1])
         if not inside.all():
             for row in np.flatnonzero(~inside).tolist():
@@ -110,11 +111,11 @@ class Jacobian:
         return bool(least > _NEARLY_DEPENDENT or np.linalg.eigvalsh(cosines)[0] > _NEARLY_DEPENDENT)
 
 
-def _sum(products: Sequence[Tensor], num_rows: int) -> Tensor:
-    """The sum of the parts' products [K, K], on the first part's device; zeros where there is no part."""
-    if not products:
-        return torch.zeros(num_rows, num_rows, dtype=torch.float64)
-    return torch.stack([p.to(products[0].device) for p in products]).sum(dim=0)
+def _sum(parts: Sequence[Tensor], *shape: int) -> Tensor:
+    """The sum of the parts in float64, on the first part's device; zeros of that shape where there is no part."""
+    if not parts:
+        return torch.zeros(shape, dtype=torch.float64)
+    return torch.stack([part.to(parts[0].device) for part in parts]).sum(dim=0)
 
 
 def _to_host(tensors: Sequence[Tensor]) -> tuple[Tensor, ...]:

@@ -8,10 +8,11 @@ _BAND = 12  # rows per product, so that little more than the upper triangle is c
 
 
 def inner_products(left: Tensor, right: Tensor) -> Tensor:
-    """The products [K, K] in float64 of two [K, P] for which they are symmetric; only one triangle is computed."""
+    """The products [K, K] in float64 of two [K, P] for which they are symmetric."""
     num_rows, width = left.shape
     if left.dtype == torch.float64:
-        return left @ right.mT
+        products = left @ right.mT
+        return (products + products.mT) / 2
     whole = width // CHUNK * CHUNK
     lefts, rights = _chunks(left, whole), _chunks(right, whole)
     products = torch.zeros(num_rows, num_rows, dtype=torch.float64, device=left.device)
@@ -21,7 +22,7 @@ def inner_products(left: Tensor, right: Tensor) -> Tensor:
             band += left[i : i + _BAND, whole:].double() @ right[i:, whole:].double().mT
         products[i : i + _BAND, i:] = band
         products[i:, i : i + _BAND] = band.mT
-    return products
+    return (products + products.mT) / 2  # on the diagonal both halves were computed, and rounded
 
 
 def float32_is_exact() -> bool:

@@ -93,7 +93,7 @@ def joined(
 ) -> Iterator[Found]:
     """One backward pass per task down to where all tasks join, and from there one with K seeds."""
     joint, entries = graph.joint()
-    awake = [_below(entry, graph) for entry in entries]  # so that a hook of the entry's runs below it only, not twice
+    awake = [_below(entry, graph) for entry in entries]  # a hook of an entry's is then met in the batched pass only
     tasks = range(len(losses))
     below = [_node(point) in joint for point in shared]
     points = [point for point, is_below in zip(shared, below, strict=True) if is_below]
@@ -143,6 +143,24 @@ def weighted_pass(
     return [torch.zeros_like(leaf) if g is None else g for leaf, g in zip(leaves, gradients, strict=True)]
 
 
+@contextmanager
+def met_hooks(output: Tensor, gradient: Tensor) -> Iterator[None]:
+    """Let a pass that starts from this output with this gradient go on with it, past the output's own hooks.
+
+    They have run where a pass before it ended: autograd runs a tensor's hooks there, and again where one starts.
+    """
+    edge = torch.autograd.graph.get_gradient_edge(output)
+
+    def put_back(gradients: Sequence[Tensor]) -> tuple[Tensor, ...]:
+        return tuple(gradient if number == edge.output_nr else other for number, other in enumerate(gradients))
+
+    handle = edge.node.register_prehook(put_back)
+    try:
+        yield
+    finally:
+        handle.remove()
+
+
 def _pass(
     outputs: Sequence[Any],
     points: Sequence[Any],
@@ -189,7 +207,10 @@ def _batched_pass(
 
 @contextmanager
 def _listening(points: Sequence[Point], first: int = 0) -> Iterator[dict[int, Tensor | None]]:
-    """What the nodes of edges receive, by place: autograd captures an edge before it runs the tensor's own hooks."""
+    """What the nodes of edges receive, by place.
+
+    Autograd captures an edge after the tensor's own hooks if its node does not run, and before them if it does.
+    """
     received: dict[int, Tensor | None] = {}
 
     def hear(place: int, number: int, gradients: Sequence[Tensor | None]) -> None:
@@ -208,7 +229,7 @@ def _listening(points: Sequence[Point], first: int = 0) -> Iterator[dict[int, Te
 
 
 def _below(entry: GradientEdge, graph: Graph) -> GradientEdge:
-    """What the entry's node leads to, the cheapest to find; autograd captures an edge before hooks if its node runs."""
+    """What the entry's node leads to, the cheapest to find: asked for, so that the node runs and hooks wait."""
     edges = [GradientEdge(*edge) for edge in graph.below[entry.node] if edge[0] is not None]
     return min(edges, key=lambda edge: math.prod(edge.node._input_metadata[edge.output_nr].shape), default=entry)
 

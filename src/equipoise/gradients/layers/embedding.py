@@ -6,9 +6,8 @@ import torch
 from torch import Tensor
 from torch.autograd.graph import GradientEdge
 
-from equipoise.gradients.layers.layer import MOVED, Layer, like
+from equipoise.gradients.layers.layer import MOVED, SET_UP, Layer, Products, like, products_of_rows
 from equipoise.gradients.layers.uses import Use, saved, signed
-from equipoise.gradients.products import inner_products
 
 
 class Embedding(Layer):
@@ -31,12 +30,12 @@ class Embedding(Layer):
 
     def operations(self, num_tasks: int) -> float:
         numbers = num_tasks * min(self.num_lookups, len(self.leaves[0])) * self.leaves[0].shape[1]
-        return numbers * (num_tasks + 1 + MOVED)
+        return SET_UP + numbers * (num_tasks + 1 + MOVED)
 
     def row_operations(self, num_tasks: int) -> float:
         return num_tasks * self.leaves[0].numel() * (num_tasks + 1 + MOVED)
 
-    def products(self, dtype: torch.dtype) -> Tensor:
+    def products(self, dtype: torch.dtype) -> Products:
         places, num_places = renumbered(self.indices, len(self.leaves[0]))
         outputs = self.at_outputs(dtype)
         rows = [
@@ -44,7 +43,7 @@ class Embedding(Layer):
             for k in range(len(outputs[0]))
         ]
         flat = torch.stack(rows).flatten(1)  # [K, U D]
-        return inner_products(flat, flat)
+        return products_of_rows(flat)
 
     def combine(self, weights: Tensor) -> list[Tensor]:
         (table,) = self.leaves
@@ -62,7 +61,8 @@ class Embedding(Layer):
 
 
 def _sum(terms: Sequence[Tensor]) -> Tensor:
-    return sum(terms[1:], terms[0])
+    first, *others = sorted(terms, key=lambda term: term.is_sparse)  # sparse may be added to dense, not dense to sparse
+    return sum(others, first)
 
 
 def renumbered(indices: Sequence[Tensor], num_rows: int) -> tuple[list[Tensor], int]:
@@ -76,6 +76,8 @@ def renumbered(indices: Sequence[Tensor], num_rows: int) -> tuple[list[Tensor], 
 
 def embedding_of(table: Tensor, uses: Sequence[Use], bias: Tensor | None) -> Embedding | str:
     """The layer whose table has these lookups, or why it has no factors."""
+    if not table.numel():
+        return "empty"
     if any(use.transposed for use in uses):
         return "transposed before it is looked up"
     return Embedding(table, uses, [saved(use.node, "indices") for use in uses])

@@ -7,9 +7,8 @@ from torch import Tensor
 from torch.autograd.graph import GradientEdge
 
 from equipoise.gradients.layers.embedding import renumbered
-from equipoise.gradients.layers.layer import MOVED, Layer, like, safe, size
+from equipoise.gradients.layers.layer import MOVED, SET_UP, Layer, Products, like, products_of, products_of_rows, size
 from equipoise.gradients.layers.uses import Use, signed
-from equipoise.gradients.products import inner_products
 
 _MEAN, _MAX = 1, 2
 
@@ -28,21 +27,20 @@ class EmbeddingBag(Layer):
         self.token_weights = node._saved_per_sample_weights
         self.mode, self.sparse = node._saved_mode, node._saved_sparse
         self.padding = signed(node._saved_padding_idx)
+        self.sizes = node._saved_result2  # tokens of each bag that are not padding; PyTorch fills it for maxima
         self.maxima = node._saved_result3  # the token that each number of an output [N, D] comes from
 
     def operations(self, num_tasks: int) -> float:
         n, tokens, width = self.num_bags, len(self.tokens), self.leaves[0].shape[1]
         products: float = num_tasks * n * n * width + num_tasks**2 * n * width
-        return products + MOVED * tokens * (n + width)
+        return SET_UP + products + MOVED * tokens * (n + width)
 
     def row_operations(self, num_tasks: int) -> float:
         return num_tasks * self.leaves[0].numel() * (num_tasks + 1 + MOVED)
 
-    def products(self, dtype: torch.dtype) -> Tensor:
+    def products(self, dtype: torch.dtype) -> Products:
         (outputs,) = self.at_outputs(dtype)  # B [K, N, D]
-        kernel = self._kernel(dtype)
-        products = inner_products(outputs.flatten(1), (kernel @ outputs).flatten(1))
-        return safe(products, kernel.diagonal())
+        return products_of(self._input_products(dtype), outputs)
 
     def combine(self, weights: Tensor) -> list[Tensor]:
         (outputs,) = self.combined_at_outputs(weights)
@@ -69,20 +67,20 @@ class EmbeddingBag(Layer):
         )
         return bags, per_bag.expand(self.num_bags), per_token
 
-    def _kernel(self, dtype: torch.dtype) -> Tensor:
+    def _input_products(self, dtype: torch.dtype) -> Tensor:
         """A Aᵀ [N, N]: the bags, each summing columns of A; a token that occurs once meets only itself."""
         bags, per_bag, per_token = self._shares(dtype)
         shares = per_bag[bags] if per_token is None else per_bag[bags] * per_token
         again = torch.bincount(self.tokens, minlength=len(self.leaves[0]))[self.tokens] > 1
         alone = shares.masked_fill(again, 0.0).square()
-        kernel = torch.zeros(self.num_bags, dtype=dtype, device=bags.device).index_add_(0, bags, alone).diag()
+        diagonal = torch.zeros(self.num_bags, dtype=dtype, device=bags.device).index_add_(0, bags, alone)
         tokens, bags, shares = self.tokens[again], bags[again], shares[again]
         if not len(tokens):
-            return kernel
+            return diagonal.diag()
         (places,), num_places = renumbered([tokens], len(self.leaves[0]))
         columns = torch.zeros(num_places, self.num_bags, dtype=dtype, device=bags.device)  # Aᵀ [U, N]
         columns.view(-1).index_add_(0, places * self.num_bags + bags, shares)
-        return kernel.index_add_(0, bags, columns[places] * shares[:, None])
+        return diagonal.diag().index_add_(0, bags, columns[places] * shares[:, None])
 
 
 class MaximaBag(EmbeddingBag):
@@ -92,13 +90,13 @@ class MaximaBag(EmbeddingBag):
 
     def operations(self, num_tasks: int) -> float:
         numbers = num_tasks * min(len(self.tokens), len(self.leaves[0])) * self.leaves[0].shape[1]
-        return numbers * (num_tasks + 1 + MOVED)
+        return SET_UP + numbers * (num_tasks + 1 + MOVED)
 
-    def products(self, dtype: torch.dtype) -> Tensor:
+    def products(self, dtype: torch.dtype) -> Products:
         (places,), num_places = renumbered([self.maxima], len(self.leaves[0]))
         (outputs,) = self.at_outputs(dtype)
         rows = torch.stack([self._placed(b, places, num_places) for b in outputs]).flatten(1)  # [K, U D]
-        return inner_products(rows, rows)
+        return products_of_rows(rows)
 
     def combine(self, weights: Tensor) -> list[Tensor]:
         (outputs,) = self.combined_at_outputs(weights)
@@ -106,9 +104,8 @@ class MaximaBag(EmbeddingBag):
         return [like(self._placed(outputs, self.maxima, len(table)), table)]
 
     def _placed(self, outputs: Tensor, places: Tensor, num_places: int) -> Tensor:
-        """Numbers [N, D] added up in rows of their own; those of an empty bag belong nowhere."""
-        lengths = torch.diff(self.offsets, append=self.offsets.new_tensor([len(self.tokens)]))
-        outputs = outputs.masked_fill((lengths == 0)[:, None], 0.0)
+        """Numbers [N, D] added up in rows of their own; those of a bag without a token belong nowhere."""
+        outputs = outputs.masked_fill((self.sizes == 0)[:, None], 0.0)
         return outputs.new_zeros(num_places, outputs.shape[1]).scatter_add_(0, places, outputs)
 
 
@@ -118,6 +115,8 @@ def embedding_bag_of(table: Tensor, uses: Sequence[Use], bias: Tensor | None) ->
         return "used in several embedding bags"
     (use,) = uses
     node = use.node
+    if not table.numel():
+        return "empty"
     if use.transposed or use.operand != 0:
         return "not the table of an embedding bag"
     if node._saved_scale_grad_by_freq:

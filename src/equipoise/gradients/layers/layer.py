@@ -2,15 +2,25 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
 from torch.autograd.graph import GradientEdge
 
+from equipoise.gradients.products import inner_products
+
 MOVED = 40.0  # multiply-adds in the time that one number takes to be written, copied and read again
+SET_UP = 4e6  # multiply-adds in the time that the dozen small operations of one layer take
 _LARGEST = 1e30  # weights beyond this are applied in float64
 _VANISHING = 1e-12  # squared norm of inputs below which float32 products may vanish though the gradients do not
+
+
+class Products(NamedTuple):
+    """Inner products of the tasks' gradients, and how large the terms were that they are sums of."""
+
+    products: Tensor  # [K, K] in float64
+    terms: Tensor  # [K]; float32 rounds relative to these, so products far below them have lost their digits
 
 
 class Layer(ABC):
@@ -36,8 +46,8 @@ class Layer(ABC):
         """The same from rows, the forming of the rows included."""
 
     @abstractmethod
-    def products(self, dtype: torch.dtype) -> Tensor:
-        """⟨g_i, g_j⟩ [K, K] in float64, from factors in ``dtype``; not finite where float32 is not enough."""
+    def products(self, dtype: torch.dtype) -> Products:
+        """⟨g_i, g_j⟩ from factors in ``dtype``."""
 
     @abstractmethod
     def combine(self, weights: Tensor) -> list[Tensor]:
@@ -48,12 +58,12 @@ class Layer(ABC):
         """What the factors are multiplied in: float64 where the layer itself is, else float32."""
         return torch.float64 if any(_metadata(e).dtype == torch.float64 for e in self.edges) else torch.float32
 
-    def write(self, gradients: Sequence[Tensor | None]) -> None:
-        """Take the next tasks' gradients [tasks, ...] at the edges; ``None`` is one zero."""
+    def write(self, num_tasks: int, gradients: Sequence[Tensor | None]) -> None:
+        """Take the next tasks' gradients [tasks, ...] at the edges; ``None`` is a zero for each."""
         for received, edge, gradient in zip(self._received, self.edges, gradients, strict=True):
             if gradient is None:
                 like = _metadata(edge)
-                gradient = torch.zeros(1, *like.shape, dtype=like.dtype, device=like.device)
+                gradient = torch.zeros(num_tasks, *like.shape, dtype=like.dtype, device=like.device)
             received.append(gradient)
 
     def at_outputs(self, dtype: torch.dtype) -> list[Tensor]:
@@ -77,11 +87,20 @@ class Layer(ABC):
         return any(bool(gradients[row].any()) for gradients in self.at_outputs(self.dtype))
 
 
-def safe(products: Tensor, squares: Tensor) -> Tensor:
-    """The products, or no finite numbers if these squares of the inputs have vanished from float32."""
-    if squares.dtype == torch.float64 or not squares.numel():
-        return products
-    return products / (squares.max() > _VANISHING)
+def products_of(input_products: Tensor, outputs: Tensor) -> Products:
+    """⟨B_i, S B_j⟩ from S = A Aᵀ [N, N] and B [K, N, D]."""
+    squares = input_products.diagonal()
+    norms = torch.linalg.vector_norm(outputs, dim=2)  # [K, N]
+    terms = (norms.square() @ squares).double()
+    if squares.dtype == torch.float32 and squares.numel():
+        terms = terms.where(squares.max() > _VANISHING, torch.inf)
+    return Products(inner_products(outputs.flatten(1), (input_products @ outputs).flatten(1)), terms)
+
+
+def products_of_rows(rows: Tensor) -> Products:
+    """Products of [K, P] themselves."""
+    products = inner_products(rows, rows)
+    return Products(products, products.diagonal())
 
 
 def like(gradient: Tensor, leaf: Tensor) -> Tensor:

@@ -10,9 +10,8 @@ import torch
 from torch import Tensor
 from torch.autograd.graph import GradientEdge
 
-from equipoise.gradients.layers.layer import MOVED, Layer, end_to_end, like, safe
+from equipoise.gradients.layers.layer import MOVED, SET_UP, Layer, Products, end_to_end, like, products_of
 from equipoise.gradients.layers.uses import Use, saved
-from equipoise.gradients.products import inner_products
 
 # the two factors of a product, and for each the name of the other
 _OPERANDS = {"AddmmBackward0": {1: "mat2", 2: "mat1"}, "MmBackward0": {0: "mat2", 1: "self"}}
@@ -42,20 +41,19 @@ class Linear(Layer):
     def operations(self, num_tasks: int) -> float:
         n, d_in, d_out = self.num_inputs, self.width_in, self.width_out
         products = n * n * d_in + num_tasks * n * n * d_out + num_tasks**2 * n * d_out
-        return products + n * d_in * d_out + num_tasks * n * d_out
+        return SET_UP + products + n * d_in * d_out + num_tasks * n * d_out
 
     def row_operations(self, num_tasks: int) -> float:
         numbers = num_tasks * self.width_in * self.width_out
         return numbers * (self.num_inputs + num_tasks + 1 + MOVED)
 
-    def products(self, dtype: torch.dtype) -> Tensor:
+    def products(self, dtype: torch.dtype) -> Products:
         inputs = end_to_end([a.to(dtype) for a in self.inputs], dim=0)
         outputs = self._upright(self.at_outputs(dtype))  # B [K, N, D_out]
-        kernel = inputs @ inputs.mT  # A Aᵀ [N, N]
+        input_products = inputs @ inputs.mT  # A Aᵀ [N, N]
         if len(self.leaves) == 2:
-            kernel += 1  # a bias is one more input, of ones
-        products = inner_products(outputs.flatten(1), (kernel @ outputs).flatten(1))
-        return safe(products, kernel.diagonal())
+            input_products += 1  # a bias is one more input, of ones
+        return products_of(input_products, outputs)
 
     def combine(self, weights: Tensor) -> list[Tensor]:
         outputs = self._upright(self.combined_at_outputs(weights))
@@ -73,8 +71,6 @@ class Linear(Layer):
 def linear_of(weight: Tensor, uses: Sequence[Use], bias: Tensor | None) -> Linear | str:
     """The layer whose weight has these uses, or why it has no factors."""
     inputs, orientations = [], set()
-    if len({use.node for use in uses}) < len(uses):
-        return "multiplied by itself"
     for use in uses:
         if use.operand not in _OPERANDS[use.name]:
             return "added to a product"
