@@ -17,7 +17,7 @@ from equipoise.gradients.routes import Route, batched, joined, sequential
 ROUTES = ("auto", "rows", "batched", "factored")
 
 _SLIGHT = 2**17  # numbers of all tasks and layers below which a batched pass costs more to set up than it saves
-_THIN = 2**17  # numbers per task and layer up to which K small operations cost more than one with K times as many
+_THIN = 2**16  # numbers of a task at a layer up to which K operations cost more than one on K times as many
 
 _BATCHES = {  # nodes known to run K gradients at once by rules of PyTorch's
     "AddBackward0",
@@ -86,15 +86,17 @@ def plan_of(route: str, shared: Sequence[Tensor], graph: Graph, num_tasks: int) 
     """
     if route in ("rows", "batched"):
         passes: Route = sequential if route == "rows" else batched
-        return Plan(passes, route, why=dict.fromkeys(shared, f"rows, as route={route!r} asks"))
+        return Plan(passes, route, why=dict.fromkeys(shared, "rows, as for everything on this route"))
     found, reasons = layers_among(shared, graph)
     layers, why = [], {leaf: f"rows, {reason}" for leaf, reason in reasons.items()}
     for layer in found:
         share = layer.operations(num_tasks) / max(layer.row_operations(num_tasks), 1.0)
         taken = route == "factored" or share < 1
         layers += [layer] if taken else []
-        form = "factors" if taken else "rows"
-        why.update(dict.fromkeys(layer.leaves, f"{form}, {layer.kind} whose factors cost {share:.2f} of its rows"))
+        reason = f"{layer.kind} for which factors cost {share:.2f} of what rows cost"
+        if route == "factored":
+            reason += ", as route='factored' asks"
+        why.update(dict.fromkeys(layer.leaves, f"{'factors' if taken else 'rows'}, {reason}"))
     numbers = _numbers(shared, layers)
     gains = max(numbers, default=0) <= _THIN and num_tasks * sum(numbers) > _SLIGHT
     joins = layers and num_tasks > 1 and (gains or route == "factored") and _joins(graph, layers)

@@ -199,7 +199,8 @@ def _batched_pass(
         raise
     except RuntimeError as error:
         raise RuntimeError(
-            f"the batched backward pass failed, use route='rows', whose passes are ordinary ones: {error}"
+            "the batched backward pass failed, use route='rows': a hook or an operation met the gradients of all "
+            f"tasks at once and asked for a plain number, or has no batching rule. PyTorch says: {error}"
         ) from error
     gradients = dict(zip(moving, found, strict=True))
     return [gradients.get(place) for place in range(len(points))]

@@ -46,7 +46,7 @@ def layers_among(leaves: Sequence[Tensor], graph: Graph) -> tuple[list[Layer], d
     for leaf, ways in uses.items():
         finders = {_KINDS.get(use.name) for use in ways}
         if len(finders) != 1 or None in finders or leaf.dim() == 1:
-            reasons[leaf] = f"used by {' and '.join(sorted({use.name for use in ways}))}"
+            reasons[leaf] = f"no factors are known where {' and '.join(sorted({use.name for use in ways}))} use it"
             continue
         if any(runs_hooks(use.node) for use in ways):
             reasons[leaf] = "used in a checkpoint or under hooks for saved tensors"

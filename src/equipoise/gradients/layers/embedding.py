@@ -29,11 +29,13 @@ class Embedding(Layer):
         self.num_lookups = sum(index.numel() for index in indices)
 
     def operations(self, num_tasks: int) -> float:
-        numbers = num_tasks * min(self.num_lookups, len(self.leaves[0])) * self.leaves[0].shape[1]
-        return SET_UP + numbers * (num_tasks + 1 + MOVED)
+        rows, width = self.leaves[0].shape
+        occurring = min(self.num_lookups, rows) * width
+        return SET_UP + (2 * num_tasks + 1) * self.num_lookups * width * MOVED + num_tasks**2 * occurring
 
     def row_operations(self, num_tasks: int) -> float:
-        return num_tasks * self.leaves[0].numel() * (num_tasks + 1 + MOVED)
+        rows, width = self.leaves[0].shape
+        return num_tasks * width * ((self.num_lookups + rows) * MOVED + (num_tasks + 1) * rows)
 
     def products(self, dtype: torch.dtype) -> Products:
         places, num_places = renumbered(self.indices, len(self.leaves[0]))
