@@ -16,6 +16,7 @@ from equipoise.gradients.routes import Route, batched, joined, sequential
 
 ROUTES = ("auto", "rows", "batched", "factored")
 
+_CLEARLY = 0.85  # share of the operations of rows below which factors are taken; the counts are that good
 _SLIGHT = 2**17  # numbers of all tasks and layers below which a batched pass costs more to set up than it saves
 _THIN = 2**16  # numbers of a task at a layer up to which K operations cost more than one on K times as many
 
@@ -82,7 +83,7 @@ def plan_of(route: str, shared: Sequence[Tensor], graph: Graph, num_tasks: int) 
     """What the route means for these losses.
 
     ``"rows"`` and ``"batched"`` know no layers; ``"factored"`` takes factors wherever there are some, ``"auto"``
-    where they cost fewer operations than rows.
+    where they cost clearly fewer operations than rows.
     """
     if route in ("rows", "batched"):
         passes: Route = sequential if route == "rows" else batched
@@ -91,7 +92,7 @@ def plan_of(route: str, shared: Sequence[Tensor], graph: Graph, num_tasks: int) 
     layers, why = [], {leaf: f"rows, {reason}" for leaf, reason in reasons.items()}
     for layer in found:
         share = layer.operations(num_tasks) / max(layer.row_operations(num_tasks), 1.0)
-        taken = route == "factored" or share < 1
+        taken = route == "factored" or share < _CLEARLY
         layers += [layer] if taken else []
         reason = f"{layer.kind} for which factors cost {share:.2f} of what rows cost"
         if route == "factored":
