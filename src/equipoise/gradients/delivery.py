@@ -11,7 +11,7 @@ from equipoise.gradients.graph import Graph, graph_of
 from equipoise.gradients.jacobian import Jacobian
 from equipoise.gradients.plan import Plan
 from equipoise.gradients.roles import Roles
-from equipoise.gradients.routes import met_hooks, seed, sequential, weighted_pass
+from equipoise.gradients.routes import Wanted, met_hooks, seed, sequential, weighted_pass
 
 Decision = tuple[Tensor, list[Tensor] | None]  # weights [K], and a mixture of the rows if it is not their weighted sum
 Decide = Callable[[Jacobian, list[Tensor]], Decision]  # the jacobian, and all other gradients -> the decision
@@ -67,7 +67,8 @@ class Delivery:
         self.jacobian.prepare(measured, num_tasks, plan.layers)
         own = self.roles.wanted(num_tasks)
         rest = _Rest(own)
-        for found in plan.passes(self.losses, self.graph, self.jacobian.wanted, own, incoming, keep):
+        wanted = Wanted(self.losses, self.graph, self.jacobian.wanted, own, incoming, keep)
+        for found in plan.passes(wanted):
             self.jacobian.write(found.tasks, found.shared)
             for k, gradients in zip(found.tasks, found.own, strict=True):
                 rest.add(k, gradients)

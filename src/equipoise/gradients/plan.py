@@ -74,7 +74,7 @@ class Plan:
 
     def describe(self, names: Mapping[Tensor, str]) -> str:
         """The route, and a line for each tensor."""
-        passes = {sequential: "one backward pass per task", batched: "one batched backward pass"}
+        passes: dict[Route, str] = {sequential: "one backward pass per task", batched: "one batched backward pass"}
         first = passes.get(self.passes, "one batched backward pass below the join of the tasks")
         return "\n".join([f"{self.route}: {first}", *(f"  {names[leaf]}: {why}" for leaf, why in self.why.items())])
 

@@ -1,11 +1,11 @@
 """K gradients from K losses: one backward pass after another, one batched pass, or batched from where tasks join."""
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, Protocol
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -25,78 +25,58 @@ class Found:
     own: Sequence[Sequence[Tensor | None]]  # for each task, by its own leaves
 
 
-class Route(Protocol):
-    """``route(losses, graph, shared, own, incoming, keep)``: gradients of losses[k] by shared and by own[k].
+@dataclass
+class Wanted:
+    """What losses are differentiated by; each backward is seeded with ``incoming`` []."""
 
-    Each backward is seeded with ``incoming`` []; ``keep`` leaves the graph alive afterwards; ``None`` is a zero.
-    """
-
-    def __call__(
-        self,
-        losses: Sequence[Tensor],
-        graph: Graph,
-        shared: Sequence[Point],
-        own: Sequence[Sequence[Tensor]],
-        incoming: Tensor,
-        keep: bool,
-    ) -> Iterator[Found]: ...
+    losses: Sequence[Tensor]
+    graph: Graph  # of the losses
+    shared: Sequence[Point]  # by all losses
+    own: Sequence[Sequence[Tensor]]  # by one loss each
+    incoming: Tensor
+    keep: bool  # leave the graph alive afterwards
 
 
-def sequential(
-    losses: Sequence[Tensor],
-    graph: Graph,
-    shared: Sequence[Point],
-    own: Sequence[Sequence[Tensor]],
-    incoming: Tensor,
-    keep: bool,
-) -> Iterator[Found]:
+Route = Callable[[Wanted], Iterator[Found]]
+
+
+def sequential(wanted: Wanted) -> Iterator[Found]:
     """One backward pass after another."""
+    losses, shared, own = wanted.losses, wanted.shared, wanted.own
     with _silent_hooks([shared, *own]), _listening(shared) as received:
         for k, loss in enumerate(losses):
             points = [*shared, *own[k]]
             if points:
-                retain = keep or k < len(losses) - 1
-                yield _alone(k, _pass([loss], points, [seed(loss, incoming)], retain, received), len(shared))
+                retain = wanted.keep or k < len(losses) - 1
+                yield _alone(k, _pass([loss], points, [seed(loss, wanted.incoming)], retain, received), len(shared))
 
 
-def batched(
-    losses: Sequence[Tensor],
-    graph: Graph,
-    shared: Sequence[Point],
-    own: Sequence[Sequence[Tensor]],
-    incoming: Tensor,
-    keep: bool,
-) -> Iterator[Found]:
+def batched(wanted: Wanted) -> Iterator[Found]:
     """One backward pass with K seeds.
 
     Every operation needs a batching rule, 0 · inf is NaN for all tasks, and PyTorch leaves a batched tensor
     in the ``.grad`` of an intermediate that retains it.
     """
+    losses, shared, own = wanted.losses, wanted.shared, wanted.own
     points = [*shared, *dict.fromkeys(leaf for leaves in own for leaf in leaves)]
     with torch.enable_grad():
         stacked = torch.stack(list(losses))
-    seeds = torch.eye(len(losses), dtype=stacked.dtype, device=stacked.device) * seed(stacked, incoming)
+    seeds = torch.eye(len(losses), dtype=stacked.dtype, device=stacked.device) * seed(stacked, wanted.incoming)
     with _silent_hooks([points]), _listening(shared) as received:
-        gradients = _batched_pass([stacked], points, [seeds], keep, received)
+        gradients = _batched_pass([stacked], points, [seeds], wanted.keep, received)
     by_leaf = dict(zip(points[len(shared) :], gradients[len(shared) :], strict=True))
     by_own = [[_of_task(by_leaf[leaf], k) for leaf in leaves] for k, leaves in enumerate(own)]
     yield Found(range(len(losses)), gradients[: len(shared)], by_own)
 
 
-def joined(
-    losses: Sequence[Tensor],
-    graph: Graph,
-    shared: Sequence[Point],
-    own: Sequence[Sequence[Tensor]],
-    incoming: Tensor,
-    keep: bool,
-) -> Iterator[Found]:
+def joined(wanted: Wanted) -> Iterator[Found]:
     """One backward pass per task down to where all tasks join, and from there one with K seeds."""
+    losses, graph, shared, own = wanted.losses, wanted.graph, wanted.shared, wanted.own
     joint, entries = graph.joint()
     awake = [_below(entry, graph) for entry in entries]  # a hook of an entry's is then met in the batched pass only
     tasks = range(len(losses))
     below = [_node(point) in joint for point in shared]
-    points = [point for point, is_below in zip(shared, below, strict=True) if is_below]
+    under = [point for point, is_below in zip(shared, below, strict=True) if is_below]
     others = [point for point, is_below in zip(shared, below, strict=True) if not is_below]
     leaves = dict.fromkeys(leaf for mine in own for leaf in mine if _node(leaf) in joint)
     at_entries: list[Sequence[Tensor | None]] = []
@@ -106,17 +86,16 @@ def joined(
         with _listening(others, first=len(entries)) as received:
             for k, loss in enumerate(losses):
                 mine = [leaf for leaf in own[k] if leaf not in leaves]
-                wanted = [*entries, *others, *mine, *awake]
-                gradients = _pass([loss], wanted, [seed(loss, incoming)], keep=True, received=received)
+                points = [*entries, *others, *mine, *awake]
+                gradients = _pass([loss], points, [seed(loss, wanted.incoming)], keep=True, received=received)
                 at_entries.append(gradients[: len(entries)])
                 at_others.append(gradients[len(entries) : len(entries) + len(others)])
                 by_own.append(dict(zip(mine, gradients[len(entries) + len(others) :], strict=False)))
-        seeds = [_stack(by_task) for by_task in zip(*at_entries, strict=True)]
-        moving = [(entry, seeded) for entry, seeded in zip(entries, seeds, strict=True) if seeded is not None]
-        with _listening(points) as received:
-            gradients = _batched_pass(
-                [entry for entry, _ in moving], [*points, *leaves], [seeded for _, seeded in moving], keep, received
-            )
+        stacked = [_stack(by_task) for by_task in zip(*at_entries, strict=True)]
+        moving = [(entry, seeded) for entry, seeded in zip(entries, stacked, strict=True) if seeded is not None]
+        roots, seeds = [entry for entry, _ in moving], [seeded for _, seeded in moving]
+        with _listening(under) as received:
+            gradients = _batched_pass(roots, [*under, *leaves], seeds, wanted.keep, received)
     found, rest = iter(gradients), iter(zip(*at_others, strict=True))
     by_shared = [next(found) if is_below else _stack(next(rest)) for is_below in below]
     for leaf, by_task in zip(leaves, found, strict=True):
