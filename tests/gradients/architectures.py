@@ -1423,6 +1423,14 @@ def hook_on_weight() -> Case:
     return case
 
 
+def hook_on_scale() -> Case:
+    """A parameter that has no factors, below the join."""
+    model = _network(trunk=_trunk())
+    model.scale = _parameter(6)
+    model.scale.register_hook(lambda gradient: gradient.clamp(-0.1, 0.1))
+    return _read(model, torch.tanh(model["trunk"](torch.randn(5, 4)) * model.scale))
+
+
 def clipping_hook_on_weight() -> Case:
     """Not linear, so that per task and combined differ."""
     case = mlp()
@@ -1671,6 +1679,7 @@ ARCHITECTURES: list[Callable[[], Case]] = [
 # Their delivered gradient is the hook of sum_k w_k g_k; the gramian is that without hooks.
 HOOKED_ARCHITECTURES: list[Callable[[], Case]] = [
     hook_on_weight,
+    hook_on_scale,
     clipping_hook_on_weight,
     hook_on_embedding,
     hook_after_accumulation,

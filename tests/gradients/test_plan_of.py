@@ -65,10 +65,11 @@ def test_a_layer_that_is_not_worth_the_set_up_takes_rows(net):
 
 def test_passes_are_batched_where_they_are_neither_slight_nor_thick():
     """Too little to be worth the set-up, enough, and so much that each pass fills the machine by itself."""
-    for width, batch, passes in [(32, 4, sequential), (700, 90, joined), (700, 300, sequential)]:
+    for width, batch, passes in [(1024, 8, sequential), (700, 90, joined), (1000, 120, sequential)]:
         net = Net(width)
         found = planned(net, net(torch.randn(batch, 8)))
         assert found.passes is passes
+        assert found.layers
 
 
 @pytest.mark.parametrize(("route", "passes"), [("rows", sequential), ("batched", batched)])
@@ -248,16 +249,29 @@ def test_a_hook_that_cannot_be_batched_is_told_of(net):
         eq.Balancer(Tilted(), net, tasks=["a", "b"], route="factored")(losses).backward()
 
 
+class Blocked(torch.autograd.Function):
+    """The identity, whose gradient is undefined."""
+
+    @staticmethod
+    def forward(ctx, z):
+        return z.clone()
+
+    @staticmethod
+    def backward(ctx, gradient):
+        return None
+
+
+def test_a_layer_at_which_no_task_has_a_gradient_gets_zeros(net):
+    side = nn.Linear(8, 32)
+    x = torch.randn(4, 8)
+    z = torch.tanh(net.second(torch.tanh(net.first(x)))) + Blocked.apply(side(x))
+    losses = {"a": net.a(z).square().mean(), "b": net.b(z).square().mean()}
+    balancer = eq.Balancer(Tilted(), [*net.parameters(), *side.parameters()], tasks=["a", "b"], route="factored")
+    balancer(losses).backward()
+    assert not side.weight.grad.any()
+
+
 def test_a_task_whose_gradient_is_undefined_at_the_join_has_a_zero_row():
-
-    class Blocked(torch.autograd.Function):
-        @staticmethod
-        def forward(ctx, z):
-            return z.clone()
-
-        @staticmethod
-        def backward(ctx, gradient):
-            return None
 
     torch.manual_seed(0)
     net = Net()
