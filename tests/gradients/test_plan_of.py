@@ -264,10 +264,12 @@ class Blocked(torch.autograd.Function):
 def test_a_layer_at_which_no_task_has_a_gradient_gets_zeros(net):
     side = nn.Linear(8, 32)
     x = torch.randn(4, 8)
-    z = torch.tanh(net.second(torch.tanh(net.first(x)))) + Blocked.apply(side(x))
-    losses = {"a": net.a(z).square().mean(), "b": net.b(z).square().mean()}
-    balancer = eq.Balancer(Tilted(), [*net.parameters(), *side.parameters()], tasks=["a", "b"], route="factored")
-    balancer(losses).backward()
+    z, blocked = torch.tanh(net.second(torch.tanh(net.first(x)))), Blocked.apply(side(x))
+    losses = {"a": net.a(z + blocked), "b": net.b(z * blocked), "c": net.a(z)}
+    parameters = [*net.parameters(), *side.parameters()]
+    balancer = eq.Balancer(Tilted(), parameters, tasks=["a", "b", "c"], route="factored")
+    balancer({name: output.square().mean() for name, output in losses.items()}).backward()
+    assert "one batched" in balancer.record.route
     assert not side.weight.grad.any()
 
 
