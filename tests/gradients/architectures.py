@@ -67,8 +67,8 @@ def _sequential(layer: nn.RNNBase) -> Case:
     return _read(_network(layer=layer), layer(torch.randn(3, 5, 4))[0])
 
 
-class _Blocked(torch.autograd.Function):
-    """Its gradient is undefined."""
+class Blocked(torch.autograd.Function):
+    """The identity, whose gradient is undefined."""
 
     @staticmethod
     def forward(ctx, z):
@@ -180,7 +180,7 @@ def constant_for_some() -> Case:
 
     model = nn.ModuleDict({"trunk": _trunk(), "heads": _heads()})
     z = model["trunk"](torch.randn(5, 4))
-    outputs = {name: head(_Blocked.apply(z) if name == "t0" else z) for name, head in model["heads"].items()}
+    outputs = {name: head(Blocked.apply(z) if name == "t0" else z) for name, head in model["heads"].items()}
     return Case(model, _squares(outputs), z)
 
 
@@ -610,7 +610,7 @@ def undefined_at_one_use() -> Case:
     model = _network(layer=nn.Linear(6, 6))
     x = torch.randn(5, 6)
     a, b = torch.tanh(model["layer"](x)), torch.tanh(model["layer"](x + 1))
-    seen = {"t0": a + _Blocked.apply(b), "t1": a, "t2": a * b}
+    seen = {"t0": a + Blocked.apply(b), "t1": a, "t2": a * b}
     return Case(model, _squares({name: head(seen[name]) for name, head in _heads_of(model)}))
 
 

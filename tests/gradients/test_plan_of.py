@@ -4,7 +4,7 @@ import warnings
 
 import pytest
 import torch
-from architectures import ARCHITECTURES
+from architectures import ARCHITECTURES, Blocked
 from torch import nn
 from torch.nn import functional as F  # noqa: N812
 from torch.testing import assert_close
@@ -247,18 +247,6 @@ def test_a_hook_that_cannot_be_batched_is_told_of(net):
     losses = {"a": net.a(z).square().mean(), "b": net.b(z).square().mean()}
     with pytest.raises(RuntimeError, match="batched backward pass failed, use route='rows'"):
         eq.Balancer(Tilted(), net, tasks=["a", "b"], route="factored")(losses).backward()
-
-
-class Blocked(torch.autograd.Function):
-    """The identity, whose gradient is undefined."""
-
-    @staticmethod
-    def forward(ctx, z):
-        return z.clone()
-
-    @staticmethod
-    def backward(ctx, gradient):
-        return None
 
 
 def test_a_layer_at_which_no_task_has_a_gradient_gets_zeros(net):

@@ -10,13 +10,12 @@ from torch import Tensor
 from equipoise.gradients.graph import Graph, graph_of
 from equipoise.gradients.jacobian import Jacobian
 from equipoise.gradients.plan import Plan
+from equipoise.gradients.products import FLOAT32_RANGE
 from equipoise.gradients.roles import Roles
 from equipoise.gradients.routes import Wanted, met_hooks, seed, sequential, weighted_pass
 
 Decision = tuple[Tensor, list[Tensor] | None]  # weights [K], and a mixture of the rows if it is not their weighted sum
 Decide = Callable[[Jacobian, list[Tensor]], Decision]  # the jacobian, and all other gradients -> the decision
-
-_FLOAT32_RANGE = 1e30
 
 
 @dataclass
@@ -117,6 +116,6 @@ def _scaled(gradient: Tensor, factor: float) -> Tensor:
     """The gradient times a factor that its own dtype may not hold."""
     if factor == 1.0:
         return gradient
-    if abs(factor) < _FLOAT32_RANGE:
+    if abs(factor) < FLOAT32_RANGE:
         return gradient * factor
     return (gradient.double() * factor).to(gradient.dtype)

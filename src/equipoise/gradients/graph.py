@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import torch
@@ -43,6 +44,7 @@ class Graph:
                     consumers.setdefault(below, []).append((node, operand))
         return consumers
 
+    @cached_property
     def joint(self) -> tuple[set[Any], list[GradientEdge]]:
         """The nodes that every loss reaches, and the edges at which the losses' own nodes lead to them."""
         every = (1 << len(self.roots)) - 1

@@ -113,7 +113,7 @@ def _numbers(shared: Sequence[Tensor], layers: Sequence[Layer]) -> list[int]:
 
 def _joins(graph: Graph, layers: Sequence[Layer]) -> bool:
     """Whether all tasks join, none again further down, and every node that runs from there has a batching rule."""
-    nodes, entries = graph.joint()
+    nodes, entries = graph.joint
     heads = {entry.node for entry in entries}
     ends = {edge.node for layer in layers for edge in layer.edges}
     for node in nodes:

@@ -3,6 +3,7 @@
 import torch
 from torch import Tensor
 
+FLOAT32_RANGE = 1e30  # factors beyond this are applied in float64
 CHUNK = 1024  # columns per float32 product; chunks are summed in float64
 _BAND = 12  # rows per product, so that little more than the upper triangle is computed
 

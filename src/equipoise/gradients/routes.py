@@ -72,7 +72,7 @@ def batched(wanted: Wanted) -> Iterator[Found]:
 def joined(wanted: Wanted) -> Iterator[Found]:
     """One backward pass per task down to where all tasks join, and from there one with K seeds."""
     losses, graph, shared, own = wanted.losses, wanted.graph, wanted.shared, wanted.own
-    joint, entries = graph.joint()
+    joint, entries = graph.joint
     awake = [_below(entry, graph) for entry in entries]  # a hook of an entry's is then met in the batched pass only
     tasks = range(len(losses))
     below = [_node(point) in joint for point in shared]

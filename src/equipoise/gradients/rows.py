@@ -5,9 +5,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from equipoise.gradients.products import CHUNK, float32_is_exact, inner_products
-
-_LARGEST = 1e30  # weights beyond this are applied in float64
+from equipoise.gradients.products import CHUNK, FLOAT32_RANGE, float32_is_exact, inner_products
 
 
 class Rows:
@@ -30,9 +28,6 @@ class Rows:
                 kind: _Block(where, [layout[i][0] for i in where], num_rows, *kind) for kind, where in places.items()
             }
             self._layout, self._num_rows = layout, num_rows
-
-    def __reduce__(self) -> tuple[type["Rows"], tuple[()]]:
-        return Rows, ()  # a copy of a balancer needs no copy of its scratch room
 
     def write(self, rows: range, gradients: Sequence[Tensor | None]) -> None:
         """Fill some rows with as many gradients [rows, ...] by each tensor; ``None`` is a zero."""
@@ -134,7 +129,7 @@ class _Block:
     def combine(self, weights: Tensor) -> list[Tensor]:
         """wᵀ J, for each tensor in memory of its own, so that freeing one ``.grad`` frees it."""
         dtype = self.rows.dtype
-        if dtype != torch.float64 and (dtype != torch.float32 or float(weights.abs().max()) >= _LARGEST):
+        if dtype != torch.float64 and (dtype != torch.float32 or float(weights.abs().max()) >= FLOAT32_RANGE):
             dtype = torch.float64  # bfloat16 weights would have 3 digits, and float32 ones end at 1e38
         factors = weights.to(device=self.rows.device, dtype=dtype)
         parts = self.rows[: len(weights), : self.width].split(self.sizes, dim=1)

@@ -8,7 +8,18 @@ from torch import Tensor
 from torch.autograd.graph import GradientEdge
 from torch.nn import functional
 
-from equipoise.gradients.layers.layer import MOVED, SET_UP, Layer, Products, like, products_of, size
+from equipoise.gradients.layers.layer import (
+    MOVED,
+    SET_UP,
+    Layer,
+    Products,
+    like,
+    matrix_row_operations,
+    product_operations,
+    products_of,
+    products_of_inputs,
+    size,
+)
 from equipoise.gradients.layers.uses import Use, saved
 
 
@@ -29,24 +40,20 @@ class Convolution(Layer):
 
     def operations(self, num_tasks: int) -> float:
         n, d_in, d_out = self.num_positions, self.width_in, self.width_out
-        products = n * n * d_in + num_tasks * n * n * d_out + num_tasks**2 * n * d_out
+        products = n * n * d_in + product_operations(n, d_out, num_tasks)
         return SET_UP + products + n * d_in * (d_out + MOVED) + num_tasks * n * d_out * MOVED
 
     def row_operations(self, num_tasks: int) -> float:
-        numbers = num_tasks * self.width_in * self.width_out
-        return numbers * (self.num_positions + num_tasks + 1 + MOVED)
+        return matrix_row_operations(self.num_positions, self.width_in, self.width_out, num_tasks)
 
     def products(self, dtype: torch.dtype) -> Products:
         patches = functional.unfold(
             self.inputs.to(dtype), self.leaves[0].shape[2:], self.dilation, self.padding, self.stride
         )
         patches = patches.mT.flatten(0, 1)  # A [N, D_in]
-        input_products = patches @ patches.mT
-        if len(self.leaves) == 2:
-            input_products += 1  # a bias is one more input, of ones
         (outputs,) = self.at_outputs(dtype)  # [K, batch, D_out, height, width]
         outputs = outputs.flatten(3).mT.flatten(1, 2)  # B [K, N, D_out]
-        return products_of(input_products, outputs)
+        return products_of(products_of_inputs(patches, len(self.leaves) == 2), outputs)
 
     def combine(self, weights: Tensor) -> list[Tensor]:
         (outputs,) = self.combined_at_outputs(weights)

@@ -1,13 +1,24 @@
 """Sums of looked-up rows: a linear layer whose inputs A [N, U] are the shares of the U tokens in the N bags."""
 
 from collections.abc import Sequence
+from functools import cached_property
 
 import torch
 from torch import Tensor
 from torch.autograd.graph import GradientEdge
 
 from equipoise.gradients.layers.embedding import renumbered
-from equipoise.gradients.layers.layer import MOVED, SET_UP, Layer, Products, like, products_of, products_of_rows, size
+from equipoise.gradients.layers.layer import (
+    MOVED,
+    SET_UP,
+    Layer,
+    Products,
+    like,
+    product_operations,
+    products_of,
+    products_of_rows,
+    size,
+)
 from equipoise.gradients.layers.uses import Use, signed
 
 _MEAN, _MAX = 1, 2
@@ -32,8 +43,7 @@ class EmbeddingBag(Layer):
 
     def operations(self, num_tasks: int) -> float:
         n, tokens, width = self.num_bags, len(self.tokens), self.leaves[0].shape[1]
-        products: float = num_tasks * n * n * width + num_tasks**2 * n * width
-        return SET_UP + products + MOVED * tokens * (n + width)
+        return SET_UP + product_operations(n, width, num_tasks) + MOVED * tokens * (n + width)
 
     def row_operations(self, num_tasks: int) -> float:
         return num_tasks * self.leaves[0].numel() * (num_tasks + 1 + MOVED)
@@ -53,10 +63,15 @@ class EmbeddingBag(Layer):
             return [like(torch.sparse_coo_tensor(self.tokens[None], terms, table.shape, check_invariants=False), table)]
         return [like(terms.new_zeros(table.shape).index_add_(0, self.tokens, terms), table)]
 
+    @cached_property
+    def _bags(self) -> tuple[Tensor, Tensor]:
+        """The number of tokens of each bag [N], and the bag of each token [T]."""
+        lengths = torch.diff(self.offsets, append=self.offsets.new_tensor([len(self.tokens)]))
+        return lengths, torch.arange(self.num_bags, device=lengths.device).repeat_interleave(lengths)
+
     def _shares(self, dtype: torch.dtype) -> tuple[Tensor, Tensor, Tensor | None]:
         """The bag of each token [T]; a token's share in its bag, as a factor for each bag and one for each token."""
-        lengths = torch.diff(self.offsets, append=self.offsets.new_tensor([len(self.tokens)]))
-        bags = torch.arange(self.num_bags, device=lengths.device).repeat_interleave(lengths)
+        lengths, bags = self._bags
         per_token = None if self.token_weights is None else self.token_weights.detach().to(dtype)
         if self.padding >= 0:
             counted = (self.tokens != self.padding).to(dtype)

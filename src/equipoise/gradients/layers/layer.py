@@ -8,11 +8,10 @@ import torch
 from torch import Tensor
 from torch.autograd.graph import GradientEdge
 
-from equipoise.gradients.products import inner_products
+from equipoise.gradients.products import FLOAT32_RANGE, inner_products
 
 MOVED = 40.0  # multiply-adds in the time that one number takes to be written, copied and read again
 SET_UP = 4e6  # multiply-adds in the time that the dozen small operations of one layer take
-_LARGEST = 1e30  # weights beyond this are applied in float64
 _VANISHING = 1e-12  # squared norm of inputs below which float32 products may vanish though the gradients do not
 
 
@@ -75,7 +74,7 @@ class Layer(ABC):
 
     def combined_at_outputs(self, weights: Tensor) -> list[Tensor]:
         """sum_k weights[k] · B_k for each edge."""
-        dtype = self.dtype if float(weights.abs().max()) < _LARGEST else torch.float64
+        dtype = self.dtype if float(weights.abs().max()) < FLOAT32_RANGE else torch.float64
         combined = []
         for gradients in self.at_outputs(dtype):
             factors = weights.to(device=gradients.device, dtype=dtype)
@@ -87,14 +86,30 @@ class Layer(ABC):
         return any(bool(gradients[row].any()) for gradients in self.at_outputs(self.dtype))
 
 
+def product_operations(num_inputs: int, width_out: int, num_tasks: int) -> float:
+    """Multiply-adds of ``products_of``."""
+    return num_tasks * num_inputs * width_out * (num_inputs + num_tasks)
+
+
+def matrix_row_operations(num_inputs: int, width_in: int, width_out: int, num_tasks: int) -> float:
+    """Multiply-adds of K rows B_kᵀ A, from their forming to their weighted sum."""
+    return num_tasks * width_in * width_out * (num_inputs + num_tasks + 1 + MOVED)
+
+
+def products_of_inputs(inputs: Tensor, has_bias: bool) -> Tensor:
+    """A Aᵀ [N, N]; a bias is one more input, of ones."""
+    products = inputs @ inputs.mT
+    return products + 1 if has_bias else products
+
+
 def products_of(input_products: Tensor, outputs: Tensor) -> Products:
     """⟨B_i, S B_j⟩ from S = A Aᵀ [N, N] and B [K, N, D]."""
+    products = inner_products(outputs.flatten(1), (input_products @ outputs).flatten(1))
     squares = input_products.diagonal()
-    norms = torch.linalg.vector_norm(outputs, dim=2)  # [K, N]
-    terms = (norms.square() @ squares).double()
-    if squares.dtype == torch.float32 and squares.numel():
-        terms = terms.where(squares.max() > _VANISHING, torch.inf)
-    return Products(inner_products(outputs.flatten(1), (input_products @ outputs).flatten(1)), terms)
+    if squares.dtype == torch.float64 or not squares.numel():
+        return Products(products, products.diagonal())  # float64 has digits to lose
+    terms = (torch.linalg.vector_norm(outputs, dim=2).square() @ squares).double()
+    return Products(products, terms.where(squares.max() > _VANISHING, torch.inf))
 
 
 def products_of_rows(rows: Tensor) -> Products:

@@ -10,7 +10,17 @@ import torch
 from torch import Tensor
 from torch.autograd.graph import GradientEdge
 
-from equipoise.gradients.layers.layer import MOVED, SET_UP, Layer, Products, end_to_end, like, products_of
+from equipoise.gradients.layers.layer import (
+    SET_UP,
+    Layer,
+    Products,
+    end_to_end,
+    like,
+    matrix_row_operations,
+    product_operations,
+    products_of,
+    products_of_inputs,
+)
 from equipoise.gradients.layers.uses import Use, saved
 
 # the two factors of a product, and for each the name of the other
@@ -40,20 +50,16 @@ class Linear(Layer):
 
     def operations(self, num_tasks: int) -> float:
         n, d_in, d_out = self.num_inputs, self.width_in, self.width_out
-        products = n * n * d_in + num_tasks * n * n * d_out + num_tasks**2 * n * d_out
+        products = n * n * d_in + product_operations(n, d_out, num_tasks)
         return SET_UP + products + n * d_in * d_out + num_tasks * n * d_out
 
     def row_operations(self, num_tasks: int) -> float:
-        numbers = num_tasks * self.width_in * self.width_out
-        return numbers * (self.num_inputs + num_tasks + 1 + MOVED)
+        return matrix_row_operations(self.num_inputs, self.width_in, self.width_out, num_tasks)
 
     def products(self, dtype: torch.dtype) -> Products:
         inputs = end_to_end([a.to(dtype) for a in self.inputs], dim=0)
         outputs = self._upright(self.at_outputs(dtype))  # B [K, N, D_out]
-        input_products = inputs @ inputs.mT  # A Aᵀ [N, N]
-        if len(self.leaves) == 2:
-            input_products += 1  # a bias is one more input, of ones
-        return products_of(input_products, outputs)
+        return products_of(products_of_inputs(inputs, len(self.leaves) == 2), outputs)
 
     def combine(self, weights: Tensor) -> list[Tensor]:
         outputs = self._upright(self.combined_at_outputs(weights))
