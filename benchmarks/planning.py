@@ -46,7 +46,7 @@ def measure(model: str, num_tasks: int, method: str, repeats: int) -> tuple[dict
         moments.append(time.perf_counter())
         plan = plan_of("auto", roles.shared, graph, num_tasks)
         moments.append(time.perf_counter())
-        plan.describe({parameter: name for name, parameter in parameters.named().items()})
+        plan.describe(roles.names)
         moments.append(time.perf_counter())
         planned.append([end - start for start, end in pairwise(moments)])
         del graph, roles, plan

@@ -226,7 +226,7 @@ class Balancer(nn.Module):
 
         def backward(incoming: Tensor) -> list[Tensor | None]:
             plan = self._plan(step, graph, roles.shared)
-            decide = partial(self._decide, step, roles, scales, incoming, self._describe(step, plan))
+            decide = partial(self._decide, step, roles, scales, incoming, self._describe(step, plan, roles))
             delivery = Delivery(step.losses, graph, roles, self._jacobian, self.heads, decide)
             try:
                 if plan is not None:
@@ -310,10 +310,10 @@ class Balancer(nn.Module):
         needs_rows = self.route == "auto" and self._parts.coordinate is not None
         return plan_of("rows" if needs_rows else self.route, shared, graph, len(step.losses))
 
-    def _describe(self, step: Step, plan: Plan | None) -> str:
+    def _describe(self, step: Step, plan: Plan | None, roles: Roles) -> str:
         if plan is None:
             return "chosen parameters" if step.representation is None else "representation"
-        return plan.describe({parameter: name for name, parameter in self._given.named().items()})
+        return plan.describe(roles.names)
 
     def _is_due(self) -> bool:
         return self.probe_every > 0 and self._steps % self.probe_every == 0

@@ -146,6 +146,22 @@ def test_tasks_that_join_twice_go_one_by_one(net):
     assert len(found.layers) == 2
 
 
+def test_tasks_that_share_above_the_join_go_one_by_one(net):
+    """Of a node that two of three tasks reach, one pass from all losses could not say whose gradient it passes on."""
+    z = torch.tanh(net.second(torch.tanh(net.first(torch.randn(4, 8)))))
+    two = torch.tanh(net.b(z))
+    losses = {"a": net.a(z).square().mean(), "b": two.square().mean(), "c": (two - 1).square().mean()}
+    found = planned(net, losses, "factored")
+    assert found.passes is sequential
+    assert len(found.layers) == 2
+
+
+def test_a_loss_above_which_another_lies_is_no_join(net):
+    z = torch.tanh(net.second(torch.tanh(net.first(torch.randn(4, 8)))))
+    loss = net.a(z).square().sum(dim=(0, 1))
+    assert planned(net, {"a": loss, "b": 2 * loss}, "factored").passes is sequential
+
+
 def test_looking_for_layers_does_not_run_a_checkpoint_again():
     """Every backward pass through a checkpoint runs its forward pass once, whatever the route."""
     runs = []
@@ -191,18 +207,19 @@ def test_a_leaf_outside_and_below_the_join_gets_the_gradient_of_the_total(net):
 
 
 @pytest.mark.parametrize("retain", [False, True])
-def test_the_trunk_is_freed_by_a_joined_pass_unless_it_is_retained(net, retain):
+def test_heads_and_trunk_are_freed_by_a_joined_pass_unless_it_is_retained(net, retain):
     hidden = torch.tanh(net.first(torch.randn(4, 8)))
     z = torch.tanh(net.second(hidden))
     losses = {"a": net.a(z).square().mean(), "b": net.b(z).square().mean()}
     balancer = eq.Balancer(Tilted(), net, tasks=["a", "b"], route="factored")
     balancer(losses).backward(retain_graph=retain)
     assert balancer._jacobian.wanted == []
-    if retain:
-        torch.autograd.grad(z.sum(), hidden)
-    else:
-        with pytest.raises(RuntimeError, match="second time"):
-            torch.autograd.grad(z.sum(), hidden)
+    for output, point in [(z.sum(), hidden), (losses["a"], net.a.weight)]:
+        if retain:
+            torch.autograd.grad(output, point, retain_graph=True)
+        else:
+            with pytest.raises(RuntimeError, match="second time"):
+                torch.autograd.grad(output, point)
 
 
 def test_a_table_without_rows_is_no_error():
@@ -252,10 +269,10 @@ def test_a_hook_that_cannot_be_batched_is_told_of(net):
 def test_a_layer_at_which_no_task_has_a_gradient_gets_zeros(net):
     side = nn.Linear(8, 32)
     x = torch.randn(4, 8)
-    z, blocked = torch.tanh(net.second(torch.tanh(net.first(x)))), Blocked.apply(side(x))
-    losses = {"a": net.a(z + blocked), "b": net.b(z * blocked), "c": net.a(z)}
+    z, silent = torch.tanh(net.second(torch.tanh(net.first(x)))), side(x)
+    losses = {"a": net.a(z + Blocked.apply(silent)), "b": net.b(z * Blocked.apply(silent))}
     parameters = [*net.parameters(), *side.parameters()]
-    balancer = eq.Balancer(Tilted(), parameters, tasks=["a", "b", "c"], route="factored")
+    balancer = eq.Balancer(Tilted(), parameters, tasks=["a", "b"], route="factored")
     balancer({name: output.square().mean() for name, output in losses.items()}).backward()
     assert "one batched" in balancer.record.route
     assert not side.weight.grad.any()

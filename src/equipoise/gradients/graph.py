@@ -45,6 +45,11 @@ class Graph:
         return consumers
 
     @cached_property
+    def node_of(self) -> dict[Tensor, Any]:
+        """The accumulator of each leaf."""
+        return {leaf: node for node, leaf in self.accumulators.items()}
+
+    @cached_property
     def joint(self) -> tuple[set[Any], list[GradientEdge]]:
         """The nodes that every loss reaches, and the edges at which the losses' own nodes lead to them."""
         every = (1 << len(self.roots)) - 1

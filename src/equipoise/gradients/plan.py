@@ -3,8 +3,9 @@
 Counted from shapes, never timed, so that a run repeats bit for bit.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 from torch import Tensor
 
@@ -72,11 +73,11 @@ class Plan:
     layers: list[Layer] = field(default_factory=list)
     why: dict[Tensor, str] = field(default_factory=dict)  # for each shared tensor
 
-    def describe(self, names: Mapping[Tensor, str]) -> str:
-        """The route, and a line for each tensor."""
+    def describe(self, names: Sequence[str]) -> str:
+        """The route, and a line for each shared tensor."""
         passes: dict[Route, str] = {sequential: "one backward pass per task", batched: "one batched backward pass"}
         first = passes.get(self.passes, "one batched backward pass below the join of the tasks")
-        return "\n".join([f"{self.route}: {first}", *(f"  {names[leaf]}: {why}" for leaf, why in self.why.items())])
+        return "\n".join([f"{self.route}: {first}", *map("  {}: {}".format, names, self.why.values())])
 
 
 def plan_of(route: str, shared: Sequence[Tensor], graph: Graph, num_tasks: int) -> Plan:
@@ -98,24 +99,26 @@ def plan_of(route: str, shared: Sequence[Tensor], graph: Graph, num_tasks: int) 
         if route == "factored":
             reason += ", as route='factored' asks"
         why.update(dict.fromkeys(layer.leaves, f"{'factors' if taken else 'rows'}, {reason}"))
-    numbers = _numbers(shared, layers)
+    factored = {leaf for layer in layers for leaf in layer.leaves}
+    by_rows = [leaf for leaf in shared if leaf not in factored]
+    edges = [edge for layer in layers for edge in layer.edges]
+    numbers = [leaf.numel() for leaf in by_rows] + [size(edge).numel() for edge in edges]
     gains = max(numbers, default=0) <= _THIN and num_tasks * sum(numbers) > _SLIGHT
-    joins = layers and num_tasks > 1 and (gains or route == "factored") and _joins(graph, layers)
+    measured = [graph.node_of[leaf] for leaf in by_rows] + [edge.node for edge in edges]
+    joins = layers and num_tasks > 1 and (gains or route == "factored") and _joins(graph, measured)
     return Plan(joined if joins else sequential, "factored" if layers else "rows", layers, {t: why[t] for t in shared})
 
 
-def _numbers(shared: Sequence[Tensor], layers: Sequence[Layer]) -> list[int]:
-    """How many numbers a task's gradient has at each point."""
-    factored = {leaf for layer in layers for leaf in layer.leaves}
-    rows = [leaf.numel() for leaf in shared if leaf not in factored]
-    return rows + [size(edge).numel() for layer in layers for edge in layer.edges]
-
-
-def _joins(graph: Graph, layers: Sequence[Layer]) -> bool:
-    """Whether all tasks join, none again further down, and every node that runs from there has a batching rule."""
+def _joins(graph: Graph, measured: Sequence[Any]) -> bool:
+    """Whether all tasks join above all that is measured, were apart before and are not again, in nodes that batch."""
     nodes, entries = graph.joint
     heads = {entry.node for entry in entries}
-    ends = {edge.node for layer in layers for edge in layer.edges}
+    if not nodes.issuperset(measured) or any(root.node in nodes for root in graph.roots):
+        return False
+    apart = [*graph.nodes.items(), *((node, graph.leaves[leaf]) for node, leaf in graph.accumulators.items())]
+    if any(mask.bit_count() > 1 and node not in nodes for node, mask in apart):
+        return False
+    ends = set(measured)
     for node in nodes:
         name = type(node).__name__
         below = [n for n, _ in graph.below[node] if n is not None]

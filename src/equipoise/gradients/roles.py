@@ -12,6 +12,7 @@ class Roles:
     """The leaves of one step, in a fixed order; tasks are numbered within the step."""
 
     shared: list[Tensor] = field(default_factory=list)  # given, and reached by two tasks now or before
+    names: list[str] = field(default_factory=list)  # of the shared ones
     private: list[tuple[Tensor, int]] = field(default_factory=list)  # given; the one task that reaches it
     outside: list[tuple[Tensor, int]] = field(default_factory=list)  # not given; bits of the tasks that do
     sharing: int = 0  # bits of the tasks that reach something shared: those that can be balanced
@@ -95,6 +96,7 @@ class Parameters:
             self.reached[name] = ever = self.reached.get(name, 0) | among_all
             if ever.bit_count() >= enough:
                 roles.shared.append(parameter)
+                roles.names.append(name)
                 roles.sharing |= mask
             else:
                 roles.private.append((parameter, mask.bit_length() - 1))

@@ -1,6 +1,5 @@
 """K gradients from K losses: one backward pass after another, one batched pass, or batched from where tasks join."""
 
-import math
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -36,6 +35,11 @@ class Wanted:
     incoming: Tensor
     keep: bool  # leave the graph alive afterwards
 
+    @property
+    def tasks(self) -> range:
+        """The losses' numbers."""
+        return range(len(self.losses))
+
 
 Route = Callable[[Wanted], Iterator[Found]]
 
@@ -70,38 +74,27 @@ def batched(wanted: Wanted) -> Iterator[Found]:
 
 
 def joined(wanted: Wanted) -> Iterator[Found]:
-    """One backward pass per task down to where all tasks join, and from there one with K seeds."""
+    """One backward pass from all losses to where they join, and from there one with K seeds.
+
+    Above the join a node belongs to one task, so one pass brings there what K would.
+    """
     losses, graph, shared, own = wanted.losses, wanted.graph, wanted.shared, wanted.own
     joint, entries = graph.joint
-    awake = [_below(entry, graph) for entry in entries]  # a hook of an entry's is then met in the batched pass only
-    tasks = range(len(losses))
-    below = [_node(point) in joint for point in shared]
-    under = [point for point, is_below in zip(shared, below, strict=True) if is_below]
-    others = [point for point, is_below in zip(shared, below, strict=True) if not is_below]
-    leaves = dict.fromkeys(leaf for mine in own for leaf in mine if _node(leaf) in joint)
-    at_entries: list[Sequence[Tensor | None]] = []
-    at_others: list[Sequence[Tensor | None]] = []
-    by_own: list[dict[Tensor, Tensor | None]] = []
+    under = dict.fromkeys(leaf for mine in own for leaf in mine if graph.node_of[leaf] in joint)
+    above = [leaf for mine in own for leaf in mine if leaf not in under]
     with _silent_hooks([shared, *own]):
-        with _listening(others, first=len(entries)) as received:
-            for k, loss in enumerate(losses):
-                mine = [leaf for leaf in own[k] if leaf not in leaves]
-                points = [*entries, *others, *mine, *awake]
-                gradients = _pass([loss], points, [seed(loss, wanted.incoming)], keep=True, received=received)
-                at_entries.append(gradients[: len(entries)])
-                at_others.append(gradients[len(entries) : len(entries) + len(others)])
-                by_own.append(dict(zip(mine, gradients[len(entries) + len(others) :], strict=False)))
-        stacked = [_stack(by_task) for by_task in zip(*at_entries, strict=True)]
-        moving = [(entry, seeded) for entry, seeded in zip(entries, stacked, strict=True) if seeded is not None]
-        roots, seeds = [entry for entry, _ in moving], [seeded for _, seeded in moving]
-        with _listening(under) as received:
-            gradients = _batched_pass(roots, [*under, *leaves], seeds, wanted.keep, received)
-    found, rest = iter(gradients), iter(zip(*at_others, strict=True))
-    by_shared = [next(found) if is_below else _stack(next(rest)) for is_below in below]
-    for leaf, by_task in zip(leaves, found, strict=True):
-        for k in tasks:
-            by_own[k][leaf] = _of_task(by_task, k)
-    yield Found(tasks, by_shared, [[by_own[k].get(leaf) for leaf in own[k]] for k in tasks])
+        with _arriving(graph) as arrived:
+            seeds = [seed(loss, wanted.incoming) for loss in losses]
+            gradients = _pass(losses, [*above, *entries], seeds, wanted.keep, {})
+        by_own = dict(zip(above, gradients, strict=False))
+        stacked = [(entry, _stack(by_task)) for entry, by_task in arrived.items()]
+        moving = [(entry, seeds) for entry, seeds in stacked if seeds is not None]
+        roots, seeds = [entry for entry, _ in moving], [seeds for _, seeds in moving]
+        with _listening(shared) as received:
+            gradients = _batched_pass(roots, [*shared, *under], seeds, wanted.keep, received)
+    below = dict(zip(under, gradients[len(shared) :], strict=True))
+    by_task = [[_of_task(below[leaf], k) if leaf in below else by_own[leaf] for leaf in own[k]] for k in wanted.tasks]
+    yield Found(wanted.tasks, gradients[: len(shared)], by_task)
 
 
 def seed(output: Tensor, incoming: Tensor) -> Tensor:
@@ -186,7 +179,33 @@ def _batched_pass(
 
 
 @contextmanager
-def _listening(points: Sequence[Point], first: int = 0) -> Iterator[dict[int, Tensor | None]]:
+def _arriving(graph: Graph) -> Iterator[dict[GradientEdge, list[Tensor | None]]]:
+    """What each task brings to each entry of the join, before the entry's own hooks."""
+    joint, entries = graph.joint
+    arrived: dict[GradientEdge, list[Tensor | None]] = {entry: [None] * len(graph.roots) for entry in entries}
+
+    def hear(task: int, places: Sequence[tuple[int, GradientEdge]], gradients: Sequence[Tensor | None], _: Any) -> None:
+        for operand, entry in places:
+            gradient, before = gradients[operand], arrived[entry][task]
+            if gradient is not None:
+                arrived[entry][task] = gradient if before is None else before + gradient
+
+    handles = []
+    for node, mask in graph.nodes.items():
+        if node not in joint:
+            edges = [(operand, GradientEdge(*edge)) for operand, edge in enumerate(graph.below[node])]
+            places = [(operand, entry) for operand, entry in edges if entry.node in joint]
+            if places:
+                handles.append(node.register_hook(partial(hear, mask.bit_length() - 1, places)))
+    try:
+        yield arrived
+    finally:
+        for handle in handles:
+            handle.remove()
+
+
+@contextmanager
+def _listening(points: Sequence[Point]) -> Iterator[dict[int, Tensor | None]]:
     """What the nodes of edges receive, by place.
 
     Autograd captures an edge after the tensor's own hooks if its node does not run, and before them if it does.
@@ -197,7 +216,7 @@ def _listening(points: Sequence[Point], first: int = 0) -> Iterator[dict[int, Te
         received[place] = gradients[number]
 
     handles = [
-        point.node.register_prehook(partial(hear, first + place, point.output_nr))
+        point.node.register_prehook(partial(hear, place, point.output_nr))
         for place, point in enumerate(points)
         if isinstance(point, GradientEdge)
     ]
@@ -208,20 +227,10 @@ def _listening(points: Sequence[Point], first: int = 0) -> Iterator[dict[int, Te
             handle.remove()
 
 
-def _below(entry: GradientEdge, graph: Graph) -> GradientEdge:
-    """What the entry's node leads to, the cheapest to find: asked for, so that the node runs and hooks wait."""
-    edges = [GradientEdge(*edge) for edge in graph.below[entry.node] if edge[0] is not None]
-    return min(edges, key=lambda edge: math.prod(edge.node._input_metadata[edge.output_nr].shape), default=entry)
-
-
 def _alone(k: int, gradients: Sequence[Tensor | None], num_shared: int) -> Found:
     """What one task's own pass found."""
     shared = [None if gradient is None else gradient.unsqueeze(0) for gradient in gradients[:num_shared]]
     return Found(range(k, k + 1), shared, [gradients[num_shared:]])
-
-
-def _node(point: Point) -> Any:
-    return point.node if isinstance(point, GradientEdge) else torch.autograd.graph.get_gradient_edge(point).node
 
 
 def _stack(gradients: Sequence[Tensor | None]) -> Tensor | None:

@@ -34,8 +34,7 @@ _KINDS: dict[str, _Find] = {
 def layers_among(leaves: Sequence[Tensor], graph: Graph) -> tuple[list[Layer], dict[Tensor, str]]:
     """The layers that these leaves make up, and for every other leaf why it has no factors."""
     consumers = graph.consumers()
-    accumulators = {leaf: node for node, leaf in graph.accumulators.items()}
-    uses = {leaf: uses_of(accumulators[leaf], consumers) for leaf in leaves}
+    uses = {leaf: uses_of(graph.node_of[leaf], consumers) for leaf in leaves}
     biases = {
         frozenset(use.node for use in ways): leaf
         for leaf, ways in uses.items()

@@ -35,6 +35,7 @@ class EmbeddingBag(Layer):
         self.num_bags = size(self.edges[0])[0]
         self.tokens = node._saved_indices
         self.offsets = node._saved_offsets[: self.num_bags]
+        self.bounds = (node._saved_offsets, node._saved_result1)  # as PyTorch keeps them
         self.token_weights = node._saved_per_sample_weights
         self.mode, self.sparse = node._saved_mode, node._saved_sparse
         self.padding = signed(node._saved_padding_idx)
@@ -55,13 +56,11 @@ class EmbeddingBag(Layer):
     def combine(self, weights: Tensor) -> list[Tensor]:
         (outputs,) = self.combined_at_outputs(weights)
         (table,) = self.leaves
-        bags, per_bag, per_token = self._shares(outputs.dtype)
-        terms = (outputs * per_bag[:, None])[bags]
-        if per_token is not None:
-            terms *= per_token[:, None]
-        if self.sparse:
-            return [like(torch.sparse_coo_tensor(self.tokens[None], terms, table.shape, check_invariants=False), table)]
-        return [like(terms.new_zeros(table.shape).index_add_(0, self.tokens, terms), table)]
+        lookups = (self.tokens, *self.bounds, self.sizes, self.maxima)
+        backward = torch.ops.aten._embedding_bag_backward
+        per_token = None if self.token_weights is None else self.token_weights.detach().to(outputs.dtype)
+        options = (len(table), False, self.mode, self.sparse, per_token, self.padding)
+        return [like(backward(outputs, *lookups, *options), table)]
 
     @cached_property
     def _bags(self) -> tuple[Tensor, Tensor]:
@@ -112,11 +111,6 @@ class MaximaBag(EmbeddingBag):
         (outputs,) = self.at_outputs(dtype)
         rows = torch.stack([self._placed(b, places, num_places) for b in outputs]).flatten(1)  # [K, U D]
         return products_of_rows(rows)
-
-    def combine(self, weights: Tensor) -> list[Tensor]:
-        (outputs,) = self.combined_at_outputs(weights)
-        (table,) = self.leaves
-        return [like(self._placed(outputs, self.maxima, len(table)), table)]
 
     def _placed(self, outputs: Tensor, places: Tensor, num_places: int) -> Tensor:
         """Numbers [N, D] added up in rows of their own; those of a bag without a token belong nowhere."""
