@@ -1,0 +1,122 @@
+"""What every loss asks of its arguments, before anything broadcasts.
+
+Shapes and dtypes are always checked. Values are looked at on the CPU, in eager mode: elsewhere looking would make the
+host wait for the device, or break the compiled graph.
+"""
+
+import torch
+from torch import Tensor
+
+
+def require_same_shape(**tensors: Tensor) -> None:
+    """Raise unless both tensors have one shape: nothing broadcasts."""
+    (name, tensor), (other_name, other) = tensors.items()
+    require_tensors(**tensors)
+    if tensor.shape != other.shape:
+        raise ValueError(
+            f"{name} and {other_name} must have the same shape, got {tuple(tensor.shape)} and {tuple(other.shape)}"
+            f"{_remedy(tensor, other)}"
+        )
+
+
+def require_tensors(**values: object) -> None:
+    """Raise unless all are tensors."""
+    for name, value in values.items():
+        if not isinstance(value, Tensor):
+            raise ValueError(f"{name} must be a tensor, got {type(value).__name__}")
+
+
+def require_floating(**tensors: Tensor) -> None:
+    """Raise unless all are real floating-point tensors."""
+    require_tensors(**tensors)
+    for name, tensor in tensors.items():
+        if not tensor.is_floating_point():
+            raise ValueError(f"{name} must be floating point, got {tensor.dtype}: convert with .float()")
+
+
+def require_dim(name: str, tensor: Tensor, shape: str, *, least: int, most: int | None = None) -> None:
+    """Raise unless a tensor has ``least`` to ``most`` dimensions (``None``: or more); ``shape`` says it in words."""
+    require_tensors(**{name: tensor})
+    if tensor.dim() < least or (most is not None and tensor.dim() > most):
+        raise ValueError(f"{name} must have shape {shape}, got {tuple(tensor.shape)}")
+
+
+def require_classes(logits: Tensor, targets: Tensor, *, ignore_index: int | None = None) -> None:
+    """Raise unless logits are [N, C, ...] and targets [N, ...] are classes 0 to C - 1, or ``ignore_index``."""
+    require_floating(logits=logits)
+    require_tensors(targets=targets)
+    require_dim("logits", logits, "[N, C, ...]", least=2)
+    if targets.is_floating_point() or targets.dtype == torch.bool or targets.is_complex():
+        raise ValueError(
+            f"targets must be class indices of an integer dtype, got {targets.dtype}: convert with .long()"
+        )
+    expected = (logits.shape[0], *logits.shape[2:])
+    if targets.shape != expected:
+        raise ValueError(
+            f"targets must have shape [N, ...] = {tuple(expected)} beside logits [N, C, ...] = {tuple(logits.shape)}, "
+            f"got {tuple(targets.shape)}{_remedy(targets, targets.new_empty(expected, device='meta'))}"
+        )
+    if sees_values(targets):
+        classes = targets if ignore_index is None else targets[targets != ignore_index]
+        if classes.numel():
+            least, most = (int(value) for value in classes.aminmax())
+            if least < 0 or most >= logits.shape[1]:
+                wrong = least if least < 0 else most
+                raise ValueError(
+                    f"targets must be classes 0 to {logits.shape[1] - 1}, got {wrong}: logits have C there"
+                )
+
+
+def require_logits(logits: Tensor, dim: int = 1) -> None:
+    """Raise where these are certainly probabilities: none negative, and all sums over the classes are 1."""
+    if logits.numel() and logits.shape[dim] > 1 and sees_values(logits):
+        with torch.no_grad():
+            first = logits.select(0, 0).unsqueeze(0)  # one sample acquits nearly all logits
+            if _sums_to_one(first, dim) and _sums_to_one(logits, dim):
+                raise ValueError("logits are probabilities (none negative, sums of 1): pass what comes before softmax")
+
+
+def require_within(name: str, tensor: Tensor, low: float, high: float, remedy: str) -> None:
+    """Raise where a value lies outside [low, high] or is NaN."""
+    if tensor.numel() and sees_values(tensor):
+        least, most = (value.item() for value in tensor.detach().aminmax())
+        if not (low <= least and most <= high):
+            wrong = least if not low <= least else most
+            raise ValueError(f"{name} must lie in [{low:g}, {high:g}], got {wrong:g}: {remedy}")
+
+
+def require_argument(
+    name: str, value: float, *, low: float, high: float = float("inf"), open_low: bool = False
+) -> None:
+    """Raise unless a number lies in [low, high], or in (low, high] with ``open_low``."""
+    if (
+        not isinstance(value, int | float)
+        or isinstance(value, bool)
+        or not low <= value <= high
+        or (open_low and value == low)
+    ):
+        interval = f"{'(' if open_low else '['}{low:g}, {high:g}{']' if high < float('inf') else ')'}"
+        raise ValueError(f"{name} must lie in {interval}, got {value!r}")
+
+
+def sees_values(tensor: Tensor) -> bool:
+    """Whether values may be looked at here."""
+    return not torch.compiler.is_compiling() and tensor.device.type == "cpu"
+
+
+def wide(tensor: Tensor) -> Tensor:
+    """In float32 at least: what a half-precision loss is computed and returned in, as autocast does for torch's."""
+    return tensor.float() if tensor.dtype in (torch.float16, torch.bfloat16) else tensor
+
+
+def _sums_to_one(logits: Tensor, dim: int) -> bool:
+    return bool((logits >= 0).all()) and bool(((logits.sum(dim=dim) - 1).abs() < 1e-3).all())
+
+
+def _remedy(tensor: Tensor, other: Tensor) -> str:
+    """What to do about shapes that differ by dimensions of one only."""
+    if tensor.dim() == other.dim() + 1 and tensor.shape[-1] == 1 and tensor.shape[:-1] == other.shape:
+        return ": squeeze(-1) the first"
+    if other.dim() == tensor.dim() + 1 and other.shape[-1] == 1 and other.shape[:-1] == tensor.shape:
+        return ": squeeze(-1) the second"
+    return ""

@@ -1,0 +1,12 @@
+"""What loss modules have in common."""
+
+from torch import nn
+
+
+class LossModule(nn.Module):
+    """A loss with its arguments; they are attributes of their own names, and shown."""
+
+    def extra_repr(self) -> str:
+        """The arguments."""
+        shown = {name: value for name, value in vars(self).items() if not name.startswith("_") and name != "training"}
+        return ", ".join(f"{name}={value!r}" for name, value in shown.items())
