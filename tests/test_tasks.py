@@ -121,6 +121,40 @@ MSE = nn.MSELoss()
 ONE = {"a": torch.zeros(3)}
 
 
+def test_two_tasks_may_read_one_output_and_one_task_several():
+    tasks = eq.Tasks(
+        [
+            eq.Task("size", MSE, output="a"),
+            eq.Task("sign", nn.L1Loss(), output="a", target="size"),
+            eq.Task("agree", lambda outputs: (outputs[0] - outputs[1]).square().mean(), output=("a", "b"), target=None),
+        ]
+    )
+    outputs = {"a": torch.tensor([1.0, 3.0]), "b": torch.tensor([1.0, 2.0])}
+    losses = tasks.losses(outputs, {"size": torch.tensor([1.0, 1.0])})
+    assert losses == {"size": 2.0, "sign": 1.0, "agree": 0.5}
+    assert losses.counts["agree"] == 2
+    del outputs["b"]
+    assert "agree" not in tasks.losses(outputs, {"size": torch.tensor([1.0, 1.0])})
+
+
+def test_what_a_loss_consists_of_reaches_the_record():
+    class Sum(nn.Module):
+        def forward(self, output, target):
+            self.parts = {"square": (output - target).square().mean(), "size": output.abs().mean()}
+            return self.parts["square"] + self.parts["size"]
+
+    model = nn.Linear(2, 1)
+    tasks = eq.Tasks([eq.Task("a", Sum()), eq.Task("b", MSE)])
+    balancer = eq.Balancer(eq.Sum(), model, tasks=tasks)
+    x = torch.ones(3, 2)
+    losses = tasks.losses({"a": model(x), "b": model(x)}, {"a": torch.zeros(3, 1), "b": torch.ones(3, 1)})
+    balancer(losses).backward()
+    parts = balancer.record.parts
+    assert parts.keys() == {"a"}
+    assert sum(parts["a"].values()) == pytest.approx(balancer.record.losses["a"])
+    assert balancer.record.to_dict()["parts/a/size"] == parts["a"]["size"]
+
+
 @pytest.mark.parametrize(
     ("make", "message"),
     [
@@ -131,6 +165,9 @@ ONE = {"a": torch.zeros(3)}
         (lambda: eq.Task("a", "mse"), "loss of task 'a' must be callable, got 'mse'"),
         (lambda: eq.Task("a", MSE, weight=0.0), "weight of task 'a' must be positive and finite, got 0.0"),
         (lambda: eq.Task("a", MSE, weight=NAN), "weight of task 'a' must be positive"),
+        (lambda: eq.Task("a", MSE, output=()), r"output of task 'a' must be a name or a tuple of names, got \(\)"),
+        (lambda: eq.Task("a", MSE, output=("a", 1)), r"must be a name or a tuple of names, got \('a', 1\)"),
+        (lambda: eq.Tasks([eq.Task("a", MSE, output=("a", "c"))]).losses(ONE, ONE), "no output 'c' for task 'a'"),
         (lambda: eq.Task("a", MSE, missing="row"), "missing of task 'a' must be 'rows' or 'loss', got 'row'"),
         (
             lambda: eq.Tasks([eq.Task("a", MSE)]).losses({"A": ONE["a"]}, ONE),

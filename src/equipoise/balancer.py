@@ -347,5 +347,7 @@ class Balancer(nn.Module):
         self._steps += 1
         unsolved = sum(int(m.unsolved) for m in self.method.modules() if isinstance(m, Aggregator))
         raw = on_one_device([loss.detach() for loss in step.raw])
-        self.record = Record(self._steps, step.names, raw, step.total, weights, gramian, route, skipped, unsolved)
+        self.record = Record(
+            self._steps, step.names, raw, step.total, weights, gramian, route, skipped, unsolved, step.parts
+        )
         self._misuse.unmoved(self._steps)

@@ -1,7 +1,8 @@
 """What one step did, by task name."""
 
 import math
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from functools import cached_property
 
 import torch
@@ -25,11 +26,17 @@ class Record:
     route: str  # how the gradients were taken
     skipped: bool = False  # the method was not asked: a gradient was not finite, or the incoming one was zero
     unsolved: int = 0  # steps so far in which the method's equations had no solution
+    parts_tensors: Mapping[str, Mapping[str, Tensor]] = field(default_factory=dict)  # what a task's loss consists of
 
     @cached_property
     def losses(self) -> dict[str, float]:
         """The raw losses."""
         return self._by_name(self.losses_tensor)
+
+    @cached_property
+    def parts(self) -> dict[str, dict[str, float]]:
+        """What the tasks' losses consist of, where they say so; as they come, before any proportion."""
+        return {task: {name: float(part) for name, part in of.items()} for task, of in self.parts_tensors.items()}
 
     @cached_property
     def weights(self) -> dict[str, float]:
@@ -78,6 +85,8 @@ class Record:
         flat["unsolved"] = float(self.unsolved)
         for kind in ("losses", "weights", "norms"):
             flat.update({f"{kind}/{name}": value for name, value in getattr(self, kind).items()})
+        for task, parts in self.parts.items():
+            flat.update({f"parts/{task}/{name}": value for name, value in parts.items()})
         for kind, matrix in (("cosines", self.cosines), ("magnitude_similarity", self.magnitude_similarity)):
             if matrix is not None:
                 for i, one in enumerate(self.names):

@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from equipoise.tasks import Tasks, nearest, require_unique
+from equipoise.tasks import TaskLosses, Tasks, nearest, require_unique
 
 
 @dataclass
@@ -21,6 +21,7 @@ class Step:
     stacked: Tensor  # [K], the same on one device
     total: Tensor  # [], their sum
     representation: Tensor | None
+    parts: Mapping[str, Mapping[str, Tensor]]  # what a task's loss consists of, by the loss's own word
 
     @property
     def tasks(self) -> Tensor:
@@ -87,7 +88,8 @@ def take_step(weights: Mapping[str, float], losses: Mapping[str, Tensor], repres
     weighted = [x if weights[name] == 1.0 else x * weights[name] for name, x in zip(names, raw, strict=True)]
     stacked = on_one_device(weighted) if weighted else torch.zeros(0)
     total = sum((loss for loss in stacked.detach().unbind()), torch.zeros((), device=stacked.device))
-    return Step(present, names, raw, weighted, stacked, total, representation)
+    parts = losses.parts if isinstance(losses, TaskLosses) else {}
+    return Step(present, names, raw, weighted, stacked, total, representation, parts)
 
 
 def on_one_device(losses: list[Tensor]) -> Tensor:

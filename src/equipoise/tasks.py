@@ -17,9 +17,12 @@ class Task:
     """One thing the network learns.
 
     Args:
-        name: The key of the task's output, and its name everywhere else.
-        loss: ``(output, target) -> scalar``; with ``target=None``, ``(output) -> scalar``.
+        name: Its name everywhere.
+        loss: ``(output, target) -> scalar``; with ``target=None``, ``(output) -> scalar``. A loss with an
+            attribute ``parts``, {name: tensor} of its last call, shows them in the balancer's record.
         weight: The user's importance of the task, positive; the balancer applies it, once.
+        output: The key of the task's output, by default its name. Several keys: the loss reads a tuple, and
+            the task is present whenever all of them are.
         target: The key of the task's target, by default its name. ``None``: the task needs no label
             and is present whenever its output is.
         missing: ``"rows"``: output and target are tensors with the batch first; a label is missing
@@ -35,6 +38,7 @@ class Task:
     loss: Callable[..., Tensor]
     _: KW_ONLY
     weight: float = 1.0
+    output: str | tuple[str, ...] = _ITS_NAME
     target: str | None = _ITS_NAME
     missing: Literal["rows", "loss"] = "rows"
     ignored_class: int | None = field(init=False, repr=False)  # the label that stands for a missing one
@@ -52,15 +56,29 @@ class Task:
             raise ValueError(f"missing of task {self.name!r} must be 'rows' or 'loss', got {self.missing!r}")
         if self.target == _ITS_NAME:
             self.target = self.name
+        if self.output == _ITS_NAME:
+            self.output = self.name
+        keys = self.output if isinstance(self.output, tuple) else (self.output,)
+        if not keys or not all(isinstance(key, str) and key for key in keys):
+            raise ValueError(f"output of task {self.name!r} must be a name or a tuple of names, got {self.output!r}")
         self.ignored_class = _ignored_class(self.loss)
 
 
 class TaskLosses(dict[str, Tensor]):
-    """Raw losses by task name, present tasks only; ``counts`` are the labels behind each mean."""
+    """Raw losses by task name, present tasks only.
 
-    def __init__(self, losses: Mapping[str, Tensor], counts: Mapping[str, int]) -> None:
+    ``counts`` are the labels behind each mean, ``parts`` what some losses say they consist of.
+    """
+
+    def __init__(
+        self,
+        losses: Mapping[str, Tensor],
+        counts: Mapping[str, int],
+        parts: Mapping[str, Mapping[str, Tensor]],
+    ) -> None:
         super().__init__(losses)
         self.counts = dict(counts)
+        self.parts = dict(parts)
 
 
 class Tasks(nn.Module):
@@ -116,7 +134,7 @@ class Tasks(nn.Module):
         """The raw loss of every task that has a label in this batch.
 
         Args:
-            outputs: The network's outputs by task name.
+            outputs: The network's outputs by name.
             targets: The labels by target name; ``None`` in a target's place: no labels in this batch.
 
         Raises:
@@ -129,22 +147,24 @@ class Tasks(nn.Module):
                 raise ValueError(f"{argument} must map names to tensors, got {type(value).__name__}")
         losses: dict[str, Tensor] = {}
         counts: dict[str, int] = {}
+        parts: dict[str, Mapping[str, Tensor]] = {}
         for task in self._tasks:
             if task.target is None:
-                if outputs.get(task.name) is None:
+                output = _output(task, {**dict.fromkeys(_keys(task)), **outputs})
+                if output is None:
                     continue
-                arguments = [outputs[task.name]]
-                count = _batch_size(outputs[task.name])
+                arguments, count = [output], _batch_size(output)
             else:
                 target = _look_up("target", task.target, task, targets)
                 if target is None:
                     continue
-                output = _look_up("output", task.name, task, outputs)
-                *arguments, count = _labelled(task, output, target)
+                *arguments, count = _labelled(task, _output(task, outputs), target)
             if count > 0:
                 losses[task.name] = _scalar(task, task.loss(*arguments))
                 counts[task.name] = count
-        return TaskLosses(losses, counts)
+                if hasattr(task.loss, "parts"):
+                    parts[task.name] = {name: part.detach() for name, part in task.loss.parts.items()}
+        return TaskLosses(losses, counts, parts)
 
 
 def nearest(name: str, names: Iterable[str]) -> str:
@@ -168,7 +188,21 @@ def _look_up(kind: str, key: str, task: Task, values: Mapping[str, Any]) -> Any:
     return values[key]
 
 
+def _keys(task: Task) -> tuple[str, ...]:
+    return task.output if isinstance(task.output, tuple) else (task.output,)
+
+
+def _output(task: Task, outputs: Mapping[str, Any]) -> Any:
+    """What the task's loss reads: one output, a tuple of several, or None where one is None."""
+    values = tuple(_look_up("output", key, task, outputs) for key in _keys(task))
+    if any(value is None for value in values):
+        return None
+    return values if isinstance(task.output, tuple) else values[0]
+
+
 def _batch_size(value: Any) -> int:
+    if isinstance(value, tuple):
+        return _batch_size(value[0])
     return len(value) if isinstance(value, Tensor) and value.dim() > 0 else 1
 
 
