@@ -1,5 +1,6 @@
 import contextlib
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -10,6 +11,8 @@ import equipoise as eq
 from equipoise.cli import COMMANDS, main
 from equipoise.lab.studies import Study, make_plan
 from equipoise.lab.training import RunResult
+from equipoise.losses.catalog import ROWS, narrowed
+from equipoise.losses.catalog.page import markdown
 
 METRICS = {"rating": "rmse", "recommended": "auroc", "department": "accuracy"}
 
@@ -74,6 +77,11 @@ def refuse(capsys, *words):
         (["demo", "--epochs", "2.5"], "got '2.5'"),
         (["demo", "--jobs", "x"], "argument --jobs: a whole number of at least 1, got 'x'"),
         (["demo", "--jobs"], "--jobs"),
+        (["losses", "--task", "multilabel"], "no kind of task 'multilabel'; the nearest is 'multi-label'"),
+        (["losses", "--imbalance"], "unknown option '--imbalance'; the nearest is '--imbalanced'"),
+        (["losses", "gan"], "unrecognized arguments: gan"),
+        (["losses", "--markdown", "--task", "gan"], "--markdown writes the whole list: leave out the other options"),
+        (["losses", "--markdown", "--outliers"], "--markdown writes the whole list"),
         (["report", "nowhere"], "'nowhere' is not the folder of a study; equipoise demo makes one"),
     ],
 )
@@ -173,6 +181,64 @@ def test_the_shelf_lists_every_method_in_80_columns(capsys, monkeypatch):
         assert row.paper in output
     assert "temperature=2.0" in output
     assert max(map(len, output.splitlines())) <= 80
+
+
+def test_the_losses_are_listed_with_their_pitfalls_in_80_columns(capsys, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "80")
+    assert main(["losses"]) == 0
+    output = capsys.readouterr().out
+    entries = {entry.split("  ")[0]: " ".join(entry.split()) for entry in re.split(r"\n+(?! )", output)}
+    for row in ROWS:
+        for words in (row.formula, row.use, row.pitfalls, row.paper):
+            assert " ".join(words.split()) in entries[row.name]
+    assert "equipoise losses --task multi-label --imbalanced" in output
+    assert max(map(len, output.splitlines())) <= 80
+
+
+@pytest.mark.parametrize(
+    ("words", "kind", "conditions"),
+    [
+        (["--task", "multi-label", "--imbalanced"], "multi-label", ["imbalanced"]),
+        (["--task=regression", "--missing-labels", "--outliers"], "regression", ["outliers", "missing labels"]),
+        (["--task", "gan"], "gan", []),
+        (["--small-regions"], None, ["small regions"]),
+    ],
+)
+def test_losses_are_narrowed_with_reasons_and_the_code_to_paste(capsys, monkeypatch, words, kind, conditions):
+    monkeypatch.setenv("COLUMNS", "80")
+    assert main(["losses", *words]) == 0
+    output = capsys.readouterr().out
+    lines = output.splitlines()
+    matches = narrowed(kind, conditions)
+    assert matches
+    assert [line for line in lines if line in {row.name for row in ROWS}] == [match.row.name for match in matches]
+    flat = " ".join(output.split())
+    for match in matches:
+        assert lines[lines.index(match.row.name) + 1] == f"    {match.row.code}"
+        assert all(reason in flat for reason in match.reasons)
+        assert " ".join(match.row.pitfalls.split()) in flat
+    assert max(len(line) for line in lines if "eq.losses." not in line) <= 80
+
+
+def test_conditions_that_no_loss_answers_say_so(capsys):
+    assert main(["losses", "--task", "vae", "--ratios"]) == 0
+    assert capsys.readouterr().out == "No loss for vae, ratios; equipoise losses lists them all.\n"
+
+
+def test_the_page_of_losses_is_printed(capsys):
+    assert main(["losses", "--markdown"]) == 0
+    assert capsys.readouterr().out == f"{markdown()}\n"
+
+
+def test_losses_are_listed_without_greek_and_into_a_closed_pipe():
+    run = [sys.executable, "-m", "equipoise", "losses"]
+    ascii_only = {**os.environ, "PYTHONIOENCODING": "ascii", "PYTHONUTF8": "0"}
+    assert b"CrossEntropyLoss  ?w_t log softmax" in subprocess.run(run, capture_output=True, env=ascii_only).stdout
+    reading, writing = os.pipe()
+    os.close(reading)
+    ended = subprocess.run(run, stdout=writing, stderr=subprocess.PIPE)
+    os.close(writing)
+    assert (ended.returncode, ended.stderr) == (0, b"")
 
 
 @pytest.mark.parametrize("words", [[], ["--help"], *([name, "--help"] for name in COMMANDS)])

@@ -19,9 +19,10 @@ FLOORS = [
     ["registry", "balancer"],
     ["criterion"],
     ["", "testing"],
-    ["lab.data", "lab.models"],
+    ["lab.data", "lab.models", "lab.metrics"],
     ["lab.cases", "lab.training", "lab.evaluation"],
     ["lab.studies", "lab.reports"],
+    ["shelf"],
     ["cli"],
     ["__main__"],
 ]
@@ -185,5 +186,14 @@ def test_importing_equipoise_loads_no_workbench():
     script = "import sys, equipoise; print(*sorted(sys.modules))"
     loaded = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True).stdout.split()
     assert "equipoise.balancer" in loaded
-    heavy = ("equipoise.lab", "equipoise.cli", "equipoise.testing", "accelerate", "scipy", "plotly", "rich")
+    heavy = (
+        "equipoise.lab",
+        "equipoise.cli",
+        "equipoise.shelf",
+        "equipoise.testing",
+        "accelerate",
+        "scipy",
+        "plotly",
+        "rich",
+    )
     assert [name for name in loaded if name.startswith(heavy)] == []

@@ -137,6 +137,18 @@ def test_two_tasks_may_read_one_output_and_one_task_several():
     assert "agree" not in tasks.losses(outputs, {"size": torch.tensor([1.0, 1.0])})
 
 
+def test_schedules_of_losses_hear_that_an_epoch_has_ended():
+    schedule = eq.losses.EpochSchedule([1.0, 0.5])
+    loss = eq.losses.Mixed({"square": (schedule, MSE)})
+    model = nn.Linear(2, 1)
+    tasks = eq.Tasks([eq.Task("a", loss), eq.Task("b", MSE)])
+    criterion = eq.MultiTaskLoss(tasks, eq.Balancer(eq.DWA(), model, tasks=tasks))
+    output, target = torch.zeros(3, 1), torch.ones(3, 1)
+    assert tasks.losses({"a": output, "b": output}, {"a": target, "b": target})["a"] == 1.0
+    criterion.end_epoch()
+    assert tasks.losses({"a": output, "b": output}, {"a": target, "b": target})["a"] == 0.5
+
+
 def test_what_a_loss_consists_of_reaches_the_record():
     class Sum(nn.Module):
         def forward(self, output, target):

@@ -15,6 +15,7 @@
 ['kind', 'size']
 """
 
+from equipoise import losses
 from equipoise.aggregation import MGDA, Clip, NashMTL, PCGrad, RunningNorm, UnitNorm
 from equipoise.balancer import Balancer
 from equipoise.criterion import MultiTaskLoss
@@ -48,6 +49,7 @@ __all__ = [
     "Tasks",
     "UnitNorm",
     "Weighting",
+    "losses",
     "method",
     "methods",
 ]

@@ -1,22 +1,23 @@
-"""The command line: ``equipoise demo | compare | report | methods``.
+"""The command line: ``equipoise demo | compare | report | methods | losses``.
 
 It needs the core only; a command of the workbench says how to install the rest.
 """
 
 import argparse
 import difflib
-import inspect
+import io
 import os
 import shutil
 import sys
-import textwrap
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import closing
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, NoReturn
 
-import equipoise as eq
+from equipoise import shelf
+from equipoise.losses.catalog import CONDITIONS, KINDS
+from equipoise.losses.catalog.page import markdown
 
 START = """\
 Equipoise makes many task losses train one network well, and says whether it
@@ -26,6 +27,7 @@ helped.
   equipoise compare reviews   the same with your methods, seeds and epochs
   equipoise report FOLDER     the table and the page of a study once more
   equipoise methods           all balancings, with their papers and costs
+  equipoise losses            all losses of a task, and which fits yours
 
 Every command explains itself: equipoise compare --help"""
 
@@ -95,23 +97,33 @@ def report(words: Sequence[str]) -> int:
 
 
 def methods(words: Sequence[str]) -> int:
-    """List the shelf."""
+    """List the balancings."""
     Parser(prog="equipoise methods", description="List all balancings.").parse(words)
-    width = min(shutil.get_terminal_size().columns, 100)
-    for row in eq.methods():
-        print(f"{row.name}  ({row.cls.__name__})")
-        arguments = ", ".join(
-            name if default is inspect.Parameter.empty else f"{name}={default!r}"
-            for name, default in row.arguments.items()
-        )
-        lines = (
-            row.paper,
-            f"cost: {row.cost}; a user's weight: {WEIGHT_WORDS[row.user_weight]}",
-            f"arguments: {arguments}" if arguments else "no arguments",
-        )
-        for line in lines:
-            print(textwrap.fill(line, width, initial_indent="    ", subsequent_indent="      "))
-    return 0
+    return _show_text(shelf.methods(_width()))
+
+
+def losses(words: Sequence[str]) -> int:
+    """List the losses, all or those that fit."""
+    parser = Parser(
+        prog="equipoise losses",
+        description="List all losses of a task, torch's own included: formula, for what, pitfalls, paper. With a kind "
+        "of task or what holds of it: those that fit, the likeliest first, why, and the code to paste.",
+    )
+    parser.add_argument("--task", type=_kind, metavar="KIND", help=f"the kind of task: {', '.join(KINDS)}")
+    for condition, words_for_it in CONDITIONS.items():
+        parser.add_argument(f"--{condition.replace(' ', '-')}", action="store_true", help=words_for_it)
+    parser.add_argument("--markdown", action="store_true", help="the whole list as the page docs/losses.md")
+    arguments = parser.parse(words)
+    conditions = [condition for condition in CONDITIONS if getattr(arguments, condition.replace(" ", "_"))]
+    if arguments.markdown:
+        if arguments.task or conditions:
+            fail("--markdown writes the whole list: leave out the other options")
+        text = markdown()
+    elif arguments.task or conditions:
+        text = shelf.narrowed_losses(arguments.task, conditions, _width())
+    else:
+        text = shelf.losses(_width())
+    return _show_text(text)
 
 
 COMMANDS: Mapping[str, Callable[[Sequence[str]], int]] = {
@@ -119,12 +131,7 @@ COMMANDS: Mapping[str, Callable[[Sequence[str]], int]] = {
     "compare": compare,
     "report": report,
     "methods": methods,
-}
-WEIGHT_WORDS = {
-    "scales": "scales the task's loss",
-    "preference": "becomes a preference",
-    "inverts": "scales the task's loss, and lowers its share",
-    "ignored": "has no effect",
+    "losses": losses,
 }
 
 
@@ -205,6 +212,12 @@ def _names(text: str) -> tuple[str, ...]:
     return names
 
 
+def _kind(text: str) -> str:
+    if text not in KINDS:
+        raise argparse.ArgumentTypeError(f"no kind of task {text!r}; the nearest is {nearest(text, KINDS)!r}")
+    return text
+
+
 def _positive(text: str) -> int:
     if not text.isdecimal() or int(text) < 1:
         raise argparse.ArgumentTypeError(f"a whole number of at least 1, got {text!r}")
@@ -216,6 +229,22 @@ def _seeds(text: str) -> tuple[int, ...]:
     if not all(part.isdecimal() for part in parts) or text == "0":
         raise argparse.ArgumentTypeError(f"a number of at least 1, or a list like 0,3,7; got {text!r}")
     return tuple(map(int, parts)) if "," in text else tuple(range(int(text)))
+
+
+def _width() -> int:
+    """The terminal's width, as far as lines of prose are read well."""
+    return min(shutil.get_terminal_size().columns, 100)
+
+
+def _show_text(text: str) -> int:
+    """Print a list, also where the terminal has no Greek letters, or is a pager that is closed early."""
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="replace")
+    try:
+        print(text, flush=True)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # or the interpreter flushes once more
+    return 0
 
 
 def _need_the_lab() -> None:

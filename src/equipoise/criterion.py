@@ -40,3 +40,8 @@ class MultiTaskLoss(nn.Module):
         """The scalar of ``balancer(tasks.losses(outputs, targets))``."""
         loss: Tensor = self.balancer(self.tasks.losses(outputs, targets), representation=representation)
         return loss
+
+    def end_epoch(self) -> None:
+        """Tell the losses and the method that an epoch has ended; call it once per epoch."""
+        self.tasks.end_epoch()
+        self.balancer.end_epoch()

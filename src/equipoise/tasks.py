@@ -61,7 +61,7 @@ class Task:
         keys = self.output if isinstance(self.output, tuple) else (self.output,)
         if not keys or not all(isinstance(key, str) and key for key in keys):
             raise ValueError(f"output of task {self.name!r} must be a name or a tuple of names, got {self.output!r}")
-        self.ignored_class = _ignored_class(self.loss)
+        self.ignored_class = ignored_class(self.loss)
 
 
 class TaskLosses(dict[str, Tensor]):
@@ -130,6 +130,12 @@ class Tasks(nn.Module):
     def __repr__(self) -> str:
         return f"Tasks({list(self._tasks)!r})"
 
+    def end_epoch(self) -> None:
+        """Tell the losses that follow a schedule of epochs that one has ended."""
+        for task in self._tasks:
+            if hasattr(task.loss, "end_epoch"):
+                task.loss.end_epoch()
+
     def losses(self, outputs: Mapping[str, Any], targets: Mapping[str, Any] | None = None) -> TaskLosses:
         """The raw loss of every task that has a label in this batch.
 
@@ -165,6 +171,17 @@ class Tasks(nn.Module):
                 if hasattr(task.loss, "parts"):
                     parts[task.name] = {name: part.detach() for name, part in task.loss.parts.items()}
         return TaskLosses(losses, counts, parts)
+
+
+def ignored_class(loss: Callable[..., Tensor]) -> int | None:
+    """The class that a loss leaves out: a module's attribute, or the default of a function's argument."""
+    if hasattr(loss, "ignore_index"):
+        return cast(int, loss.ignore_index)
+    try:
+        argument = inspect.signature(loss).parameters.get("ignore_index")
+    except ValueError:  # a builtin shows no arguments
+        return None
+    return None if argument is None or argument.default is argument.empty else argument.default
 
 
 def nearest(name: str, names: Iterable[str]) -> str:
@@ -211,17 +228,6 @@ def _present(task: Task, target: Tensor) -> Tensor | None:
     if target.is_floating_point():
         return ~target.isnan()
     return None if task.ignored_class is None else target != task.ignored_class
-
-
-def _ignored_class(loss: Callable[..., Tensor]) -> int | None:
-    """The class that a loss leaves out: a module's attribute, or the default of a function's argument."""
-    if hasattr(loss, "ignore_index"):
-        return cast(int, loss.ignore_index)
-    try:
-        argument = inspect.signature(loss).parameters.get("ignore_index")
-    except ValueError:  # a builtin shows no arguments
-        return None
-    return None if argument is None or argument.default is argument.empty else argument.default
 
 
 def _labelled(task: Task, output: Any, target: Any) -> tuple[Any, Any, int]:

@@ -41,7 +41,7 @@ class Case:
         collate: A list of samples -> (inputs, targets by task name).
         make_model: Task names -> network with heads for these only: inputs -> outputs by task name. Draws
             from torch's generator, and the same numbers for the encoder whatever the names.
-        metrics: By task name; the first is the primary one.
+        metrics: By task name; the first is the primary one. ``make_metrics`` makes them from names.
         batch_size: A sensible default, as are ``learning_rate``, ``weight_decay`` and ``epochs``.
         learning_rate: For AdamW.
         weight_decay: For AdamW.

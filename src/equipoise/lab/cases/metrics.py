@@ -1,39 +1,146 @@
-"""The metrics of the cases, by torchmetrics, with the value of a constant predictor."""
+"""The metrics of a case, from names, torchmetrics metrics or nothing, each with the value of a constant predictor."""
+
+import copy
+from collections.abc import Mapping, Sequence
+from functools import partial
 
 import torch
+import torchmetrics
 from torch import Tensor
-from torchmetrics.functional.classification import binary_auroc, multiclass_accuracy
-from torchmetrics.functional.regression import mean_squared_error
+from torch.nn import functional
+from torchmetrics.classification import BinaryAUROC, MulticlassAUROC, MultilabelAUROC
 
 from equipoise.lab.cases.case import Metric
+from equipoise.lab.metrics import labelled as read
+from equipoise.lab.metrics.defaults import BY_KIND, default_metrics, default_reading, kind_of
+from equipoise.lab.metrics.depth import DepthAbsoluteError, DepthDelta, DepthRelativeError, DepthRMSE, depth_pairs
+from equipoise.lab.metrics.labelled import MISSING, Labelled
+from equipoise.lab.metrics.normals import NormalsMean, NormalsMedian, NormalsWithin
+from equipoise.lab.metrics.ordinal import Form, level_pairs
+from equipoise.lab.metrics.table import metric, takes_size
+from equipoise.tasks import Task, Tasks, nearest
+
+Named = str | torchmetrics.Metric | Metric
 
 
-def rmse(train: Tensor, validation: Tensor) -> Metric:
-    """Root of the mean squared error; the constant is the mean of the training targets [N]."""
+def make_metrics(
+    tasks: Tasks,
+    train: Mapping[str, Tensor],
+    validation: Mapping[str, Tensor],
+    chosen: Mapping[str, Sequence[Named]] | None = None,
+    sizes: Mapping[str, Mapping[str, int]] | None = None,
+) -> dict[str, tuple[Metric, ...]]:
+    """The metrics of each task, the primary one first.
+
+    Args:
+        tasks: All of the case's tasks.
+        train: The targets of the training split by target name; missing labels are left out.
+        validation: Those of the validation split.
+        chosen: By task name: names of ``equipoise.lab.metrics.metric``, torchmetrics metrics, or ``Metric``s as they
+            are. A task that is not there gets those that follow from its loss.
+        sizes: By task name, ``{"num_classes": C}`` or ``{"num_labels": L}`` for metrics that are given by name.
+
+    Raises:
+        ValueError: If a name is unknown, nothing follows from a loss, or a metric does not say which values are
+            better, or has no constant predictor.
+    """
+    chosen, sizes = chosen or {}, sizes or {}
+    for name in (*chosen, *sizes):
+        if name not in tasks.names:
+            raise ValueError(f"no task {name!r}; {nearest(name, tasks.names)}")
+    made: dict[str, tuple[Metric, ...]] = {}
+    for task in tasks:
+        size = sizes.get(task.name, {})
+        named = chosen[task.name] if task.name in chosen else _defaults(task, size)
+        targets = [split[str(task.target)] for split in (train, validation)]
+        made[task.name] = tuple(
+            one if isinstance(one, Metric) else _with_constant(_labelled(one, task, size), *targets) for one in named
+        )
+    return made
+
+
+def _defaults(task: Task, size: Mapping[str, int]) -> tuple[str, ...]:
+    if kind_of(task.loss) == "binary" and "num_labels" in size:
+        return BY_KIND["multi-label"]
+    try:
+        return default_metrics(task.loss)
+    except ValueError as error:
+        raise ValueError(f"task {task.name!r}: {error}") from None
+
+
+def _labelled(one: str | torchmetrics.Metric, task: Task, size: Mapping[str, int]) -> Labelled:
+    missing = MISSING if task.ignored_class is None else task.ignored_class
+    if isinstance(one, str):
+        try:
+            return metric(one, missing=missing, **(size if takes_size(one) else {}))
+        except ValueError as error:
+            raise ValueError(f"task {task.name!r}: {error}") from None
+    if isinstance(one, Labelled):
+        return one
+    return Labelled(one, default_reading(task.loss), type(one).__name__, missing)
+
+
+def _with_constant(labelled: Labelled, train: Tensor, validation: Tensor) -> Metric:
+    higher, perfect = labelled.higher_is_better, labelled.perfect
+    if higher is None or perfect is None:
+        raise ValueError(
+            f"metric {labelled.name!r} does not say which values are better or which is the best: "
+            "give a Metric with higher_is_better and perfect"
+        )
 
     def compute(outputs: Tensor, targets: Tensor) -> float:
-        return mean_squared_error(outputs, targets, squared=False).item()
+        fresh = copy.deepcopy(labelled)
+        fresh.reset()
+        fresh.update(outputs, targets)
+        return float(fresh.compute())
 
-    trivial = compute(train.mean().expand_as(validation), validation)
-    return Metric("rmse", higher_is_better=False, perfect=0.0, trivial=trivial, compute=compute)
-
-
-def auroc() -> Metric:
-    """Area under the ROC curve of logits [N] against labels 0 or 1 [N]; any constant has 0.5."""
-
-    def compute(outputs: Tensor, targets: Tensor) -> float:
-        ranks = outputs.unique(return_inverse=True)[1].double()  # a float32 sigmoid would tie all logits above 17
-        return binary_auroc(ranks / ranks.max().clamp(min=1), targets.long()).item()
-
-    return Metric("auroc", higher_is_better=True, perfect=1.0, trivial=0.5, compute=compute)
+    if isinstance(labelled.metric, BinaryAUROC | MulticlassAUROC | MultilabelAUROC):
+        trivial = 0.5  # of any constant; torchmetrics has 0 where only one class is there
+    else:
+        trivial = compute(_constant(labelled, train, validation), validation)
+    return Metric(labelled.name, higher_is_better=higher, perfect=perfect, trivial=trivial, compute=compute)
 
 
-def accuracy(train: Tensor, validation: Tensor, classes: int) -> Metric:
-    """Share of samples whose largest logit [N, classes] is the label [N]; the constant is train's mode."""
+def _constant(labelled: Labelled, train: Tensor, validation: Tensor) -> Tensor:
+    """The outputs, for every sample of the validation split, of the constant fitted on the labels of train."""
+    reading, inner = labelled.reading, labelled.metric
+    present = ~train.isnan() if train.is_floating_point() else train != labelled.missing
+    known = train[present]
+    if reading is read.values:
+        return torch.full_like(validation, float(known.double().mean()), dtype=torch.get_default_dtype())
+    if reading in (read.binary, read.ranking):
+        return torch.full_like(validation, _log_odds(known), dtype=torch.float64)
+    if reading in (read.labels, read.label_ranking):
+        each = [_log_odds(train[:, i][present[:, i]]) for i in range(train.shape[1])]
+        return _spread(torch.tensor(each, dtype=torch.float64), validation.select(1, 0))
+    if reading in (read.classes, read.class_probabilities):
+        counts = torch.bincount(known, minlength=getattr(inner, "num_classes", 0))
+        return _spread((counts.double() / counts.sum()).log(), validation)
+    if isinstance(reading, partial) and reading.func is level_pairs:
+        return _constant_level(int(known.median()), int(known.max()) + 1, reading.keywords["form"], validation)
+    if isinstance(inner, DepthAbsoluteError | DepthRelativeError | DepthRMSE | DepthDelta):
+        depths, _ = depth_pairs(train, train)
+        return torch.full_like(validation, float(depths.mean()))
+    if isinstance(inner, NormalsMean | NormalsMedian | NormalsWithin):
+        pixels = train.movedim(1, -1).flatten(0, -2)
+        directions = functional.normalize(pixels[pixels.isfinite().all(dim=1)], dim=1)
+        return _spread(directions.mean(dim=0), validation.select(1, 0)).to(validation.dtype)
+    raise ValueError(f"metric {labelled.name!r} has no constant predictor here: give a Metric with its trivial value")
 
-    def compute(outputs: Tensor, targets: Tensor) -> float:
-        return multiclass_accuracy(outputs, targets, num_classes=classes, average="micro").item()
 
-    mode = torch.bincount(train, minlength=classes).argmax()
-    trivial = (validation == mode).double().mean().item()
-    return Metric("accuracy", higher_is_better=True, perfect=1.0, trivial=trivial, compute=compute)
+def _log_odds(labels: Tensor) -> float:
+    """The logit of the share of ones, finite where all or none are."""
+    return float(torch.logit(labels.double().mean(), eps=1e-12))
+
+
+def _spread(one: Tensor, like: Tensor) -> Tensor:
+    """One output [C] for every element of ``like`` [N, ...] -> [N, C, ...]."""
+    return one.expand(*like.shape, len(one)).movedim(-1, 1)
+
+
+def _constant_level(level: int, levels: int, form: Form, validation: Tensor) -> Tensor:
+    if form == "levels":
+        return torch.full_like(validation, level)
+    if form == "cumulative":
+        return _spread(level - torch.arange(levels - 1) - 0.5, validation)  # P(level > k) is above 1/2 for k < level
+    return _spread(functional.one_hot(torch.tensor(level), levels), validation)

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from torch.utils.data import Dataset
 
 from equipoise.lab.cases.case import Case
-from equipoise.lab.cases.metrics import accuracy, auroc, rmse
+from equipoise.lab.cases.metrics import make_metrics
 from equipoise.lab.data.reviews import DEPARTMENTS, Review, embedded_reviews, read_reviews
 from equipoise.lab.data.split import SPLITS, split_of
 from equipoise.lab.data.text import encode, join_bags, ngrams, vocabulary, words
@@ -71,8 +71,6 @@ def reviews(compressed: bytes | None = None) -> Case:
         for split in SPLITS
     }
     train, validation = splits["train"].targets, splits["validation"].targets
-    known = {split: splits[split].targets["department"] for split in ("train", "validation")}
-    known = {split: labels[labels != MISSING] for split, labels in known.items()}
     mean_rating = train["rating"].mean().item()
 
     def make_model(task_names: Sequence[str]) -> nn.Module:
@@ -85,24 +83,27 @@ def reviews(compressed: bytes | None = None) -> Case:
         }
         return SharedEncoder(encoder, {name: heads[name] for name in task_names})
 
+    tasks = Tasks(
+        [
+            Task("rating", nn.MSELoss()),
+            Task("recommended", nn.BCEWithLogitsLoss()),
+            Task("department", nn.CrossEntropyLoss(ignore_index=MISSING)),
+        ]
+    )
     return Case(
         name="reviews",
         title="Clothing reviews: rating, recommendation and department from the text",
-        tasks=Tasks(
-            [
-                Task("rating", nn.MSELoss()),
-                Task("recommended", nn.BCEWithLogitsLoss()),
-                Task("department", nn.CrossEntropyLoss(ignore_index=MISSING)),
-            ]
-        ),
+        tasks=tasks,
         splits=splits,
         collate=collate,
         make_model=make_model,
-        metrics={
-            "rating": (rmse(train["rating"], validation["rating"]),),
-            "recommended": (auroc(),),
-            "department": (accuracy(known["train"], known["validation"], len(DEPARTMENTS)),),
-        },
+        metrics=make_metrics(
+            tasks,
+            train,
+            validation,
+            {"rating": ["rmse"], "recommended": ["auroc"], "department": ["accuracy"]},
+            sizes={"department": {"num_classes": len(DEPARTMENTS)}},
+        ),
         batch_size=64,
         learning_rate=5e-3,
         weight_decay=0.01,

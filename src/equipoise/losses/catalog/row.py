@@ -1,38 +1,52 @@
-"""One line of the shelf."""
+"""One line of the shelf, and the words it is made of."""
 
 from dataclasses import dataclass
 
-KINDS = (
-    "binary",
-    "multi-class",
-    "multi-label",
-    "ordinal",
-    "regression",
-    "depth",
-    "normals",
-    "survival",
-    "segmentation",
-    "boxes",
-    "sequence",
-    "alignment",
-    "distillation",
-    "gan",
-    "vae",
-    "reinforcement",
-    "any",  # wrappers, penalties, schedules
-)
+KINDS = {  # of tasks, with what the network gives and what the targets are
+    "binary": "yes or no: logits and targets of one shape",
+    "multi-class": "one class of C: logits [N, C], classes [N]",
+    "multi-label": "any number of L labels: logits and targets [N, L]",
+    "ordinal": "levels that have an order",
+    "regression": "numbers",
+    "depth": "distances in an image",
+    "normals": "directions in an image",
+    "survival": "times until an event, some of them cut short",
+    "segmentation": "a class or a mask for every pixel",
+    "boxes": "corners of paired boxes",
+    "sequence": "a class at every position",
+    "alignment": "embeddings that belong together lie together",
+    "distillation": "what a teacher says",
+    "gan": "generator and discriminator",
+    "vae": "a latent distribution",
+    "reinforcement": "actions and returns",
+    "any": "wrappers, penalties and schedules, for every kind of task",
+}
 
-CONDITIONS = (
-    "imbalanced",
-    "noisy labels",
-    "outliers",
-    "missing labels",
-    "uncertainty",  # a spread is predicted beside the value
-    "ratios",  # relative errors matter: targets over several orders of magnitude
-    "small regions",
-    "ranking",  # the metric is F1, IoU or the like, not accuracy
-    "many negatives",
-)
+CONDITIONS = {  # what may hold of a task, as the end of "it helps when"
+    "imbalanced": "some classes or labels are far rarer than others",
+    "noisy labels": "some labels are wrong",
+    "outliers": "a few targets lie far from the rest",
+    "missing labels": "not every sample has its label",
+    "uncertainty": "a spread is to be predicted beside the value",
+    "ratios": "relative errors matter: targets span orders of magnitude",
+    "small regions": "what is looked for fills a small part of the image",
+    "ranking": "the metric is F1, IoU or the like, not accuracy",
+    "many negatives": "most labels are negative, and easily so",
+}
+
+PLAIN = {  # the loss that every other of its kind has to beat
+    "binary": "BCEWithLogitsLoss",
+    "multi-class": "CrossEntropyLoss",
+    "multi-label": "BCEWithLogitsLoss",
+    "ordinal": "CrossEntropyLoss",
+    "regression": "MSELoss",
+    "depth": "L1Loss",
+    "segmentation": "CrossEntropyLoss",
+    "boxes": "SmoothL1Loss",
+    "sequence": "CrossEntropyLoss",
+    "alignment": "TripletMarginLoss",
+    "distillation": "KLDivLoss",
+}
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,44 @@
+"""How good a task's outputs are: torchmetrics by name, and what it lacks; missing labels and masks everywhere."""
+
+from equipoise.lab.metrics.defaults import BY_KIND, default_metrics, default_reading, kind_of
+from equipoise.lab.metrics.depth import DepthAbsoluteError, DepthDelta, DepthRelativeError, DepthRMSE
+from equipoise.lab.metrics.generation import (
+    FrechetDistance,
+    GeneratedPrecision,
+    GeneratedRecall,
+    frechet_distance,
+    neighbour_coverage,
+)
+from equipoise.lab.metrics.labelled import Labelled
+from equipoise.lab.metrics.normals import NormalsMean, NormalsMedian, NormalsWithin, normal_angles
+from equipoise.lab.metrics.ordinal import LevelDistance, LevelsWithin
+from equipoise.lab.metrics.retrieval import RetrievalRecallAt, recall_at
+from equipoise.lab.metrics.table import metric, metric_names, takes_size
+
+__all__ = [
+    "BY_KIND",
+    "DepthAbsoluteError",
+    "DepthDelta",
+    "DepthRMSE",
+    "DepthRelativeError",
+    "FrechetDistance",
+    "GeneratedPrecision",
+    "GeneratedRecall",
+    "Labelled",
+    "LevelDistance",
+    "LevelsWithin",
+    "NormalsMean",
+    "NormalsMedian",
+    "NormalsWithin",
+    "RetrievalRecallAt",
+    "default_metrics",
+    "default_reading",
+    "frechet_distance",
+    "kind_of",
+    "metric",
+    "metric_names",
+    "neighbour_coverage",
+    "normal_angles",
+    "recall_at",
+    "takes_size",
+]

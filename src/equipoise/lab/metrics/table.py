@@ -1,0 +1,194 @@
+"""The one table of metrics: the name that a case uses -> the metric.
+
+What torchmetrics has is torchmetrics'; what it lacks is in the files beside this one.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+from torch import Tensor
+from torchmetrics import Metric
+from torchmetrics.classification import (
+    AUROC,
+    Accuracy,
+    AveragePrecision,
+    CalibrationError,
+    ConfusionMatrix,
+    F1Score,
+    JaccardIndex,
+    MulticlassCohenKappa,
+    Precision,
+    Recall,
+)
+from torchmetrics.regression import MeanAbsoluteError, MeanSquaredError, R2Score
+from torchmetrics.text import BLEUScore, ROUGEScore
+
+from equipoise.lab.metrics import labelled as read
+from equipoise.lab.metrics.depth import DepthAbsoluteError, DepthDelta, DepthRelativeError, DepthRMSE
+from equipoise.lab.metrics.generation import FrechetDistance, GeneratedPrecision, GeneratedRecall
+from equipoise.lab.metrics.labelled import MISSING, Labelled, Reading
+from equipoise.lab.metrics.normals import NormalsMean, NormalsMedian, NormalsWithin
+from equipoise.lab.metrics.ordinal import LevelDistance, LevelsWithin, level_pairs
+from equipoise.lab.metrics.retrieval import RetrievalRecallAt
+from equipoise.tasks import nearest
+
+
+class RougeF1(ROUGEScore):
+    """The F1 of one ROUGE score, ``"rouge1"``, ``"rouge2"`` or ``"rougeL"``: these need no nltk.
+
+    torchmetrics gives precision, recall and F1 in a dictionary.
+    """
+
+    def __init__(self, key: str, **options: Any) -> None:
+        super().__init__(rouge_keys=key, **options)
+        self.key = key
+
+    def compute(self) -> Tensor:  # type: ignore[override]
+        """F1, a scalar from 0 to 1."""
+        return super().compute()[f"{self.key}_fmeasure"]
+
+
+@dataclass(frozen=True)
+class _Entry:
+    make: Callable[..., Metric]
+    reading: Reading | Mapping[str, Reading]  # where it depends on the form of the labels: by torchmetrics' ``task``
+    defaults: Mapping[str, Any]
+
+    @property
+    def takes_size(self) -> bool:
+        return isinstance(self.reading, Mapping) or self.make is MulticlassCohenKappa
+
+    def __call__(self, options: Mapping[str, Any]) -> tuple[Metric, Reading]:
+        options = {**self.defaults, **options}
+        if not isinstance(self.reading, Mapping):
+            return self.make(**options), self.reading
+        form = "multiclass" if "num_classes" in options else "multilabel" if "num_labels" in options else "binary"
+        if form not in self.reading:
+            raise ValueError(f"there is none for {_SAYS[form]}; give {' or '.join(_SAYS[f] for f in self.reading)}")
+        skipped = {"ignore_index": MISSING} if form == "multilabel" else {}
+        return self.make(task=form, **skipped, **options), self.reading[form]
+
+
+_SAYS = {"binary": "neither num_classes nor num_labels", "multiclass": "num_classes", "multilabel": "num_labels"}
+_DECIDED: Mapping[str, Reading] = {"binary": read.binary, "multiclass": read.classes, "multilabel": read.labels}
+_RANKED: Mapping[str, Reading] = {
+    "binary": read.ranking,
+    "multiclass": read.class_probabilities,
+    "multilabel": read.label_ranking,
+}
+_ONE = ("binary",)
+_SEVERAL = ("multiclass", "multilabel")
+
+
+def _entry(make: Callable[..., Metric], reading: Reading | Mapping[str, Reading], **defaults: Any) -> _Entry:
+    return _Entry(make, reading, defaults)
+
+
+def _of(forms: tuple[str, ...], readings: Mapping[str, Reading]) -> Mapping[str, Reading]:
+    return {form: readings[form] for form in forms}
+
+
+def _levels(make: Callable[..., Metric], **defaults: Any) -> Mapping[str, _Entry]:
+    """One for each form of outputs: the name's end says which."""
+    return {
+        form: _entry(make, partial(level_pairs, form=form), **defaults) for form in ("levels", "cumulative", "classes")
+    }
+
+
+_COUNTED = {"precision": Precision, "recall": Recall, "f1": F1Score}
+_AVERAGES = ("micro", "macro", "weighted")
+_ORDINAL = {
+    "level-mae": _levels(LevelDistance),
+    "within-one-level": _levels(LevelsWithin, distance=1),
+    "quadratic-kappa": _levels(MulticlassCohenKappa, weights="quadratic"),
+}
+
+TABLE: Mapping[str, _Entry] = {
+    # labels; num_classes or num_labels say which kind
+    "accuracy": _entry(Accuracy, _DECIDED, average="micro"),
+    "balanced-accuracy": _entry(Recall, _of(("multiclass",), _DECIDED), average="macro"),
+    **{name: _entry(make, _of(_ONE, _DECIDED)) for name, make in _COUNTED.items()},
+    **{
+        f"{name}-{average}": _entry(make, _of(_SEVERAL, _DECIDED), average=average)
+        for name, make in _COUNTED.items()
+        for average in _AVERAGES
+    },
+    "auroc": _entry(AUROC, _RANKED),
+    "average-precision": _entry(AveragePrecision, _RANKED),
+    "confusion-matrix": _entry(ConfusionMatrix, _DECIDED),
+    "iou": _entry(JaccardIndex, _of(_ONE, _DECIDED)),
+    "miou": _entry(JaccardIndex, _of(_SEVERAL, _DECIDED), average="macro"),
+    "calibration-error": _entry(
+        CalibrationError, {"binary": read.binary, "multiclass": read.class_probabilities}, n_bins=15, norm="l1"
+    ),
+    # numbers, over all elements
+    "mse": _entry(MeanSquaredError, read.values),
+    "rmse": _entry(MeanSquaredError, read.values, squared=False),
+    "mae": _entry(MeanAbsoluteError, read.values),
+    "r2": _entry(R2Score, read.values),
+    # levels
+    **{
+        name if form == "levels" else f"{name}-{form}": entry
+        for name, entries in _ORDINAL.items()
+        for form, entry in entries.items()
+    },
+    # depth and normals
+    "depth-mae": _entry(DepthAbsoluteError, read.whole),
+    "depth-abs-rel": _entry(DepthRelativeError, read.whole),
+    "depth-rmse": _entry(DepthRMSE, read.whole),
+    **{f"depth-delta{power}": _entry(DepthDelta, read.whole, power=power) for power in (1, 2, 3)},
+    "normals-mean": _entry(NormalsMean, read.whole),
+    "normals-median": _entry(NormalsMedian, read.whole),
+    **{f"normals-within-{d}": _entry(NormalsWithin, read.whole, degrees=d) for d in (11.25, 22.5, 30)},
+    # texts
+    "bleu": _entry(BLEUScore, read.texts),
+    **{f"rouge-{key}": _entry(RougeF1, read.texts, key=f"rouge{key.upper()}") for key in ("1", "2", "l")},
+    # alignment: outputs are similarities
+    **{f"recall@{k}": _entry(RetrievalRecallAt, read.queries, k=k) for k in (1, 5, 10)},
+    "recall@k": _entry(RetrievalRecallAt, read.queries),
+    # generators: outputs are generated samples or their features, targets real ones
+    "frechet-distance": _entry(FrechetDistance, read.whole),
+    "generated-precision": _entry(GeneratedPrecision, read.whole),
+    "generated-recall": _entry(GeneratedRecall, read.whole),
+}
+
+
+def metric(name: str, *, missing: int = MISSING, **options: Any) -> Labelled:
+    """The metric of that name, to be updated with a network's outputs and a batch's targets.
+
+    Args:
+        name: One of ``metric_names()``.
+        missing: The integer target of a missing label; in a float target it is NaN.
+        options: Those of the class behind the name. Metrics of labels take ``num_classes`` (one of several classes,
+            outputs [N, C, ...]) or ``num_labels`` (several labels at once, outputs [N, L, ...]); without either,
+            labels are 0 or 1.
+
+    Raises:
+        ValueError: If there is no such name, or the options do not fit it.
+
+    >>> import torch
+    >>> accuracy = metric("accuracy", num_classes=3)
+    >>> accuracy.update(torch.eye(3), torch.tensor([0, 1, -100]))
+    >>> accuracy.update(torch.eye(3)[:1], torch.tensor([2]))
+    >>> accuracy.compute(), accuracy.perfect
+    (tensor(0.6667), 1.0)
+    """
+    if name not in TABLE:
+        raise ValueError(f"no metric {name!r}; {nearest(name, TABLE)}")
+    try:
+        made, reading = TABLE[name](options)
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"metric {name!r}: {error}") from None
+    return Labelled(made, reading, name, missing)
+
+
+def takes_size(name: str) -> bool:
+    """Whether the metric of that name takes ``num_classes`` or ``num_labels``."""
+    return name in TABLE and TABLE[name].takes_size
+
+
+def metric_names() -> tuple[str, ...]:
+    """All names, in the order of the table."""
+    return tuple(TABLE)

@@ -1,0 +1,65 @@
+"""The shelf as a page: docs/losses.md."""
+
+from collections.abc import Iterable
+
+from equipoise.losses.catalog import KINDS, PLAIN, ROWS, Row
+
+INTRODUCTION = """\
+# Which loss?
+
+Three ways to find one. Ask the command line, which says why and gives the line to paste:
+
+```bash
+equipoise losses
+equipoise losses --task multi-label --imbalanced
+equipoise losses --task regression --outliers --missing-labels
+```
+
+Or show your targets, those of the training set. Classes, imbalance, missing labels, range and outliers are looked at,
+and weights are computed from them:
+
+```python
+import torch
+import equipoise as eq
+
+targets = (torch.rand(1000, 3) < torch.tensor([0.3, 0.05, 0.01])).float()
+for suggestion in eq.losses.suggest(task="multi-label", targets=targets):
+    print(suggestion)
+loss = eq.losses.suggest(targets=targets)[0].loss  # ready to use
+```
+
+Or read on. What begins with `nn.` is torch's own. Most of the others are a function and a module, as in torch:
+`eq.losses.focal(logits, targets)` and `eq.losses.FocalLoss()`. Logits go in, never probabilities. This page is written
+by `equipoise losses --markdown`, from the table that the command line reads.
+"""
+HEAD = "| loss | formula | for what | pitfalls | paper | checked against |\n|---|---|---|---|---|---|"
+
+
+def markdown() -> str:
+    """The page: by kind of task, every loss once in full, and by its name under its other kinds."""
+    return "\n".join([INTRODUCTION, *(_section(kind) for kind in KINDS)]).rstrip("\n")
+
+
+def _section(kind: str) -> str:
+    of_kind = sorted((row for row in ROWS if kind in row.kinds), key=lambda row: row.name != PLAIN.get(kind))
+    here = [row for row in of_kind if row.kinds[0] == kind]
+    elsewhere = [row for row in of_kind if row.kinds[0] != kind]
+    parts = [f"## {kind}\n\n{KINDS[kind][0].upper()}{KINDS[kind][1:]}.\n"]
+    if here:
+        parts.append("\n".join([HEAD, *map(_line, here)]) + "\n")
+    if elsewhere:
+        also = "Also" if here else "See"
+        parts.append(f"{also}: {', '.join(f'[`{row.name}`](#{row.kinds[0]})' for row in elsewhere)}.\n")
+    return "\n".join(parts)
+
+
+def _line(row: Row) -> str:
+    cells: Iterable[str] = (
+        f"`{row.code}`" if row.name[0].isupper() else f"`{row.name}`<br>`{row.code}`",
+        f"`{row.formula}`",
+        row.use,
+        row.pitfalls,
+        row.paper,
+        row.checked,
+    )
+    return f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in cells)} |"

@@ -1,0 +1,60 @@
+"""Rows of the regression losses."""
+
+from equipoise.losses.catalog.row import Row
+
+ROWS = (
+    Row(
+        name="rmse",
+        code="eq.losses.RMSELoss()",
+        kinds=("regression",),
+        formula="√mean (ŷ − y)²",
+        use="the metric itself, in the target's units: its gradient has one length whatever the error",
+        pitfalls="the root is of the batch: the mean over batches is not the RMSE of all; does not settle as MSE does",
+        paper="",
+        checked="its formula; gradient 0 at a perfect prediction",
+    ),
+    Row(
+        name="log_cosh",
+        code="eq.losses.LogCoshLoss()",
+        kinds=("regression",),
+        formula="log cosh(ŷ − y)",
+        use="Huber without a corner: squares below errors of 1, absolute values above",
+        pitfalls="where the change happens is fixed at 1 in the target's units: standardise the target",
+        paper="",
+        checked="its formula; its limits x²/2 and |x| − log 2; its slope tanh x",
+        suits=("outliers",),
+    ),
+    Row(
+        name="pinball",
+        code="eq.losses.PinballLoss(quantiles=(0.1, 0.5, 0.9))",
+        kinds=("regression",),
+        formula="max(q x, (q − 1) x), x = y − ŷ",
+        use="quantiles instead of a mean: intervals, forecasts whose errors to both sides cost differently",
+        pitfalls="nothing keeps the quantiles in order; extreme ones need many samples",
+        paper="Koenker and Bassett, Econometrica 1978",
+        checked="half the absolute error at q = 1/2; the sample quantile as its minimum; scikit-learn",
+        suits=("outliers", "uncertainty"),
+    ),
+    Row(
+        name="gaussian_nll",
+        code="eq.losses.GaussianNLLLoss()",
+        kinds=("regression", "depth"),
+        formula="((y − μ)/s)²/2 + log s + log(2π)/2, output [..., 2] = (μ, log s)",
+        use="noise that differs from sample to sample: the network says how sure it is",
+        pitfalls="no lower bound; what it calls noisy teaches its mean little: start from a trained mean",
+        paper="Nix and Weigend, ICNN 1994; Kendall and Gal, NeurIPS 2017",
+        checked="torch.distributions.Normal; torch's GaussianNLLLoss(full=True)",
+        suits=("uncertainty",),
+    ),
+    Row(
+        name="laplace_nll",
+        code="eq.losses.LaplaceNLLLoss()",
+        kinds=("regression", "depth"),
+        formula="|y − μ|/s + log s + log 2, output [..., 2] = (μ, log s)",
+        use="as gaussian_nll, with a median and heavier tails",
+        pitfalls="no lower bound; the corner at a perfect prediction keeps the gradient large",
+        paper="Kendall and Gal, NeurIPS 2017",
+        checked="torch.distributions.Laplace",
+        suits=("uncertainty", "outliers"),
+    ),
+)

@@ -1,0 +1,60 @@
+"""Supervised contrastive loss: samples of a class together, all others apart.
+
+Khosla et al., Supervised Contrastive Learning, NeurIPS 2020, eq. (2).
+"""
+
+import torch
+from torch import Tensor
+
+from equipoise.losses.checks import require_argument, wide
+from equipoise.losses.features import products, require_labelled, unit
+from equipoise.losses.module import LossModule
+from equipoise.losses.reduction import Reduction, reduced, require_reduction
+
+
+def supervised_contrastive(
+    features: Tensor, labels: Tensor, *, temperature: float = 0.1, reduction: Reduction = "mean"
+) -> Tensor:
+    """Mean over an anchor's positives of −log softmax(cosine / temperature) among all other samples.
+
+    Args:
+        features: [N, D] of any length; two views of a batch are [2N, D], with its labels twice.
+        labels: Classes [N] of an integer dtype; each sample its own: SimCLR's loss, where views share a label.
+        temperature: Positive.
+        reduction: ``"mean"``: over the anchors that have a positive; none has: 0. ``"sum"``: eq. (2). ``"none"``: [N],
+            0 for those without.
+
+    Raises:
+        ValueError: If shapes do not match, or a value is out of its range.
+
+    >>> supervised_contrastive(torch.eye(3), torch.tensor([0, 0, 1]))  # log 2
+    tensor(0.6931)
+    """
+    require_labelled(features, labels)
+    require_argument("temperature", temperature, low=0.0, open_low=True)
+    directions = unit(wide(features))
+    logits = products(directions / temperature, directions)
+    itself = torch.eye(len(labels), dtype=torch.bool, device=labels.device)
+    positive = (labels[:, None] == labels) & ~itself
+    number = positive.sum(dim=1)
+    attraction = logits.where(positive, 0.0).sum(dim=1) / number.clamp(min=1)
+    # not -inf, of which a sample alone would make NaN
+    others = logits.masked_fill(itself, torch.finfo(logits.dtype).min).logsumexp(dim=1)
+    losses = (others - attraction).where(number > 0, 0.0)
+    if reduction == "mean":
+        return losses.sum() / (number > 0).sum().clamp(min=1)
+    return reduced(losses, reduction)
+
+
+class SupervisedContrastiveLoss(LossModule):
+    """``supervised_contrastive`` with its arguments."""
+
+    def __init__(self, temperature: float = 0.1, reduction: Reduction = "mean") -> None:
+        super().__init__()
+        require_argument("temperature", temperature, low=0.0, open_low=True)
+        require_reduction(reduction)
+        self.temperature, self.reduction = temperature, reduction
+
+    def forward(self, features: Tensor, labels: Tensor) -> Tensor:
+        """Of features [N, D] and classes [N]."""
+        return supervised_contrastive(features, labels, temperature=self.temperature, reduction=self.reduction)

@@ -1,0 +1,556 @@
+"""Overlap losses: 1 - Dice, Jaccard or Tversky index of soft regions, whatever the size of the background.
+
+All are functions of three soft counts per class: TP = Σ p t, Σ p and Σ t; FP = Σ p - TP, FN = Σ t - TP. The sums run
+over the batch and space, or over each sample's space with ``per_sample``; the losses of the classes are averaged.
+
+A class without a target pixel has no overlap to speak of: it is left out of the mean, and the loss is 0 where all
+are absent. What is predicted for an absent class then only costs through the classes it is taken from; in the binary
+losses, whose labels take nothing from each other, it is free: add binary cross-entropy, which charges for it.
+
+Sudre et al., Generalised Dice Overlap, DLMIA 2017. Salehi et al., Tversky Loss Function, MLMI 2017. Abraham & Khan, A
+Novel Focal Tversky Loss, ISBI 2019, eq. (3) and (4). Milletari et al., V-Net, 3DV 2016, whose Σ p² is Σ p here.
+"""
+
+import torch
+from torch import Tensor
+
+from equipoise.losses.checks import (
+    require_argument,
+    require_classes,
+    require_dim,
+    require_floating,
+    require_logits,
+    require_same_shape,
+    require_tensors,
+    require_within,
+    sees_values,
+    wide,
+)
+from equipoise.losses.module import LossModule
+
+_STRETCH = 64  # pixels to one running sum: over a whole image float32 loses its last digits
+
+
+def dice(
+    logits: Tensor, targets: Tensor, *, per_sample: bool = False, smooth: float = 0.0, ignore_index: int = -100
+) -> Tensor:
+    """1 - 2 TP / (Σ p + Σ t), the mean over the classes present; p = softmax(logits).
+
+    Args:
+        logits: [N, C, ...].
+        targets: Classes [N, ...].
+        per_sample: Whether sums run over each sample's pixels, not over the batch; a sample then averages its classes,
+            and the loss averages the samples that have any.
+        smooth: Pixels counted as hits beside TP. Other libraries' smoothing of Dice is twice this.
+        ignore_index: A target that does not count.
+
+    Raises:
+        ValueError: If shapes do not match, or a value is out of its range.
+
+    >>> dice(torch.zeros(1, 2, 4), torch.tensor([[0, 0, 0, 1]]))  # 2 · 1.5 / (2 + 3) and 2 · 0.5 / (2 + 1)
+    tensor(0.5333)
+    """
+    return tversky(
+        logits, targets, alpha=0.5, beta=0.5, per_sample=per_sample, smooth=smooth, ignore_index=ignore_index
+    )
+
+
+def generalised_dice(logits: Tensor, targets: Tensor, *, per_sample: bool = False, ignore_index: int = -100) -> Tensor:
+    """1 - 2 Σ_c w_c TP_c / Σ_c w_c (Σ p_c + Σ t_c), w_c = 1 / (Σ t_c)^2 of the classes present; p = softmax(logits).
+
+    Args:
+        logits: [N, C, ...].
+        targets: Classes [N, ...].
+        per_sample: Whether sums run over each sample's pixels, not over the batch; the mean of the samples then.
+        ignore_index: A target that does not count.
+
+    Raises:
+        ValueError: If shapes do not match, or a value is out of its range.
+
+    >>> generalised_dice(torch.zeros(1, 2, 4), torch.tensor([[0, 0, 0, 1]]))  # w = 1/9 and 1: 1 - (4 / 3) / (32 / 9)
+    tensor(0.6250)
+    """
+    hits, predicted, actual = _class_counts(logits, targets, per_sample, ignore_index)
+    weights = torch.where(actual > 0, actual, 1).pow(-2) * (actual > 0)
+    # 1 - 2 TP / (Σ p + Σ t) without the difference: 2 TP = Σ p + Σ t - FP - FN
+    missed = (weights * ((predicted - hits).clamp(min=0) + (actual - hits).clamp(min=0))).sum(dim=1)
+    total = (weights * (predicted + actual)).sum(dim=1)
+    return mean_over_present((missed / torch.where(total > 0, total, 1)).unsqueeze(1), (total > 0).unsqueeze(1))
+
+
+def jaccard(
+    logits: Tensor, targets: Tensor, *, per_sample: bool = False, smooth: float = 0.0, ignore_index: int = -100
+) -> Tensor:
+    """1 - TP / (Σ p + Σ t - TP), the mean over the classes present; p = softmax(logits).
+
+    Args:
+        logits: [N, C, ...].
+        targets: Classes [N, ...].
+        per_sample: As in ``dice``.
+        smooth: Pixels counted as hits beside TP.
+        ignore_index: A target that does not count.
+
+    Raises:
+        ValueError: If shapes do not match, or a value is out of its range.
+
+    >>> jaccard(torch.zeros(1, 2, 4), torch.tensor([[0, 0, 0, 1]]))  # 1.5 / 3.5 and 0.5 / 2.5
+    tensor(0.6857)
+    """
+    return tversky(
+        logits, targets, alpha=1.0, beta=1.0, per_sample=per_sample, smooth=smooth, ignore_index=ignore_index
+    )
+
+
+def tversky(
+    logits: Tensor,
+    targets: Tensor,
+    *,
+    alpha: float = 0.3,
+    beta: float = 0.7,
+    per_sample: bool = False,
+    smooth: float = 0.0,
+    ignore_index: int = -100,
+) -> Tensor:
+    """1 - TP / (TP + alpha FP + beta FN), the mean over the classes present; p = softmax(logits).
+
+    Args:
+        logits: [N, C, ...].
+        targets: Classes [N, ...].
+        alpha: Price of false positives, from 0; with ``beta`` 0.5 is Dice, 1 is Jaccard.
+        beta: Price of false negatives, from 0.
+        per_sample: As in ``dice``.
+        smooth: Pixels counted as hits beside TP.
+        ignore_index: A target that does not count.
+
+    Raises:
+        ValueError: If shapes do not match, or a value is out of its range.
+
+    >>> tversky(torch.zeros(1, 2, 4), torch.tensor([[0, 0, 0, 1]]))  # 1.5 / (1.5 + 1.2), 0.5 / (0.5 + 0.8)
+    tensor(0.5299)
+    """
+    return focal_tversky(
+        logits,
+        targets,
+        gamma=1.0,
+        alpha=alpha,
+        beta=beta,
+        per_sample=per_sample,
+        smooth=smooth,
+        ignore_index=ignore_index,
+    )
+
+
+def focal_tversky(
+    logits: Tensor,
+    targets: Tensor,
+    *,
+    gamma: float = 4 / 3,
+    alpha: float = 0.3,
+    beta: float = 0.7,
+    per_sample: bool = False,
+    smooth: float = 0.0,
+    ignore_index: int = -100,
+) -> Tensor:
+    """(1 - TI)^(1 / gamma) of each class's Tversky index TI, the mean over the classes present; p = softmax(logits).
+
+    Args:
+        logits: [N, C, ...].
+        targets: Classes [N, ...].
+        gamma: Above 0; 1 is ``tversky``, above it classes nearly right keep a larger gradient.
+        alpha: Price of false positives, as in ``tversky``; the paper's is that of false negatives.
+        beta: Price of false negatives.
+        per_sample: As in ``dice``.
+        smooth: Pixels counted as hits beside TP.
+        ignore_index: A target that does not count.
+
+    Raises:
+        ValueError: If shapes do not match, or a value is out of its range.
+
+    >>> focal_tversky(torch.zeros(1, 2, 4), torch.tensor([[0, 0, 1, 1]]), gamma=2.0)  # both √(1 - 1 / (1 + 1))
+    tensor(0.7071)
+    """
+    _require_arguments(alpha, beta, gamma, smooth)
+    counts = _class_counts(logits, targets, per_sample, ignore_index)
+    return _focal_tversky(*counts, alpha, beta, gamma, smooth)
+
+
+def binary_dice(
+    logits: Tensor, targets: Tensor, *, mask: Tensor | None = None, per_sample: bool = False, smooth: float = 0.0
+) -> Tensor:
+    """1 - 2 TP / (Σ p + Σ t), the mean over the labels present; p = sigmoid(logits).
+
+    Args:
+        logits: [N, L, ...]; one label is [N, 1, ...].
+        targets: 0 or 1, in floating point, of the same shape.
+        mask: What counts, in bool, of the same shape; ``None``: everything.
+        per_sample: Whether sums run over each sample's pixels, not over the batch; a sample then averages its labels,
+            and the loss averages the samples that have any.
+        smooth: Pixels counted as hits beside TP. Other libraries' smoothing of Dice is twice this.
+
+    Raises:
+        ValueError: If shapes differ, or a value is out of its range.
+
+    >>> binary_dice(torch.zeros(1, 1, 4), torch.tensor([[[0.0, 0.0, 0.0, 1.0]]]))  # 1 - 2 · 0.5 / (2 + 1)
+    tensor(0.6667)
+    """
+    return binary_tversky(logits, targets, alpha=0.5, beta=0.5, mask=mask, per_sample=per_sample, smooth=smooth)
+
+
+def binary_jaccard(
+    logits: Tensor, targets: Tensor, *, mask: Tensor | None = None, per_sample: bool = False, smooth: float = 0.0
+) -> Tensor:
+    """1 - TP / (Σ p + Σ t - TP), the mean over the labels present; p = sigmoid(logits).
+
+    Args:
+        logits: [N, L, ...]; one label is [N, 1, ...].
+        targets: 0 or 1, in floating point, of the same shape.
+        mask: What counts, in bool, of the same shape; ``None``: everything.
+        per_sample: As in ``binary_dice``.
+        smooth: Pixels counted as hits beside TP.
+
+    Raises:
+        ValueError: If shapes differ, or a value is out of its range.
+
+    >>> binary_jaccard(torch.zeros(1, 1, 4), torch.tensor([[[0.0, 0.0, 0.0, 1.0]]]))  # 1 - 0.5 / 2.5
+    tensor(0.8000)
+    """
+    return binary_tversky(logits, targets, alpha=1.0, beta=1.0, mask=mask, per_sample=per_sample, smooth=smooth)
+
+
+def binary_tversky(
+    logits: Tensor,
+    targets: Tensor,
+    *,
+    alpha: float = 0.3,
+    beta: float = 0.7,
+    mask: Tensor | None = None,
+    per_sample: bool = False,
+    smooth: float = 0.0,
+) -> Tensor:
+    """1 - TP / (TP + alpha FP + beta FN), the mean over the labels present; p = sigmoid(logits).
+
+    Args:
+        logits: [N, L, ...]; one label is [N, 1, ...].
+        targets: 0 or 1, in floating point, of the same shape.
+        alpha: Price of false positives, from 0; with ``beta`` 0.5 is Dice, 1 is Jaccard.
+        beta: Price of false negatives, from 0.
+        mask: What counts, in bool, of the same shape; ``None``: everything.
+        per_sample: As in ``binary_dice``.
+        smooth: Pixels counted as hits beside TP.
+
+    Raises:
+        ValueError: If shapes differ, or a value is out of its range.
+
+    >>> binary_tversky(torch.zeros(1, 1, 4), torch.tensor([[[0.0, 0.0, 0.0, 1.0]]]))  # 1 - 0.5 / (0.5 + 0.45 + 0.35)
+    tensor(0.6154)
+    """
+    return binary_focal_tversky(
+        logits, targets, gamma=1.0, alpha=alpha, beta=beta, mask=mask, per_sample=per_sample, smooth=smooth
+    )
+
+
+def binary_focal_tversky(
+    logits: Tensor,
+    targets: Tensor,
+    *,
+    gamma: float = 4 / 3,
+    alpha: float = 0.3,
+    beta: float = 0.7,
+    mask: Tensor | None = None,
+    per_sample: bool = False,
+    smooth: float = 0.0,
+) -> Tensor:
+    """(1 - TI)^(1 / gamma) of each label's Tversky index TI, the mean over the labels present; p = sigmoid(logits).
+
+    Args:
+        logits: [N, L, ...]; one label is [N, 1, ...].
+        targets: 0 or 1, in floating point, of the same shape.
+        gamma: Above 0; 1 is ``binary_tversky``, above it labels nearly right keep a larger gradient.
+        alpha: Price of false positives, as in ``binary_tversky``; the paper's is that of false negatives.
+        beta: Price of false negatives.
+        mask: What counts, in bool, of the same shape; ``None``: everything.
+        per_sample: As in ``binary_dice``.
+        smooth: Pixels counted as hits beside TP.
+
+    Raises:
+        ValueError: If shapes differ, or a value is out of its range.
+
+    >>> binary_focal_tversky(torch.zeros(1, 1, 2), torch.tensor([[[0.0, 1.0]]]), gamma=2.0)  # √(1 - 0.5 / 1)
+    tensor(0.7071)
+    """
+    _require_arguments(alpha, beta, gamma, smooth)
+    counts = _label_counts(logits, targets, mask, per_sample)
+    return _focal_tversky(*counts, alpha, beta, gamma, smooth)
+
+
+class DiceLoss(LossModule):
+    """``dice`` with its arguments."""
+
+    def __init__(self, per_sample: bool = False, smooth: float = 0.0, ignore_index: int = -100) -> None:
+        super().__init__()
+        _require_arguments(smooth=smooth)
+        self.per_sample, self.smooth, self.ignore_index = per_sample, smooth, ignore_index
+
+    def forward(self, logits: Tensor, targets: Tensor) -> Tensor:
+        """Of logits [N, C, ...] and classes [N, ...]."""
+        return dice(logits, targets, per_sample=self.per_sample, smooth=self.smooth, ignore_index=self.ignore_index)
+
+
+class GeneralisedDiceLoss(LossModule):
+    """``generalised_dice`` with its arguments."""
+
+    def __init__(self, per_sample: bool = False, ignore_index: int = -100) -> None:
+        super().__init__()
+        self.per_sample, self.ignore_index = per_sample, ignore_index
+
+    def forward(self, logits: Tensor, targets: Tensor) -> Tensor:
+        """Of logits [N, C, ...] and classes [N, ...]."""
+        return generalised_dice(logits, targets, per_sample=self.per_sample, ignore_index=self.ignore_index)
+
+
+class JaccardLoss(LossModule):
+    """``jaccard`` with its arguments."""
+
+    def __init__(self, per_sample: bool = False, smooth: float = 0.0, ignore_index: int = -100) -> None:
+        super().__init__()
+        _require_arguments(smooth=smooth)
+        self.per_sample, self.smooth, self.ignore_index = per_sample, smooth, ignore_index
+
+    def forward(self, logits: Tensor, targets: Tensor) -> Tensor:
+        """Of logits [N, C, ...] and classes [N, ...]."""
+        return jaccard(logits, targets, per_sample=self.per_sample, smooth=self.smooth, ignore_index=self.ignore_index)
+
+
+class TverskyLoss(LossModule):
+    """``tversky`` with its arguments."""
+
+    def __init__(
+        self,
+        alpha: float = 0.3,
+        beta: float = 0.7,
+        per_sample: bool = False,
+        smooth: float = 0.0,
+        ignore_index: int = -100,
+    ) -> None:
+        super().__init__()
+        _require_arguments(alpha, beta, smooth=smooth)
+        self.alpha, self.beta = alpha, beta
+        self.per_sample, self.smooth, self.ignore_index = per_sample, smooth, ignore_index
+
+    def forward(self, logits: Tensor, targets: Tensor) -> Tensor:
+        """Of logits [N, C, ...] and classes [N, ...]."""
+        return tversky(
+            logits,
+            targets,
+            alpha=self.alpha,
+            beta=self.beta,
+            per_sample=self.per_sample,
+            smooth=self.smooth,
+            ignore_index=self.ignore_index,
+        )
+
+
+class FocalTverskyLoss(LossModule):
+    """``focal_tversky`` with its arguments."""
+
+    def __init__(
+        self,
+        gamma: float = 4 / 3,
+        alpha: float = 0.3,
+        beta: float = 0.7,
+        per_sample: bool = False,
+        smooth: float = 0.0,
+        ignore_index: int = -100,
+    ) -> None:
+        super().__init__()
+        _require_arguments(alpha, beta, gamma, smooth)
+        self.gamma, self.alpha, self.beta = gamma, alpha, beta
+        self.per_sample, self.smooth, self.ignore_index = per_sample, smooth, ignore_index
+
+    def forward(self, logits: Tensor, targets: Tensor) -> Tensor:
+        """Of logits [N, C, ...] and classes [N, ...]."""
+        return focal_tversky(
+            logits,
+            targets,
+            gamma=self.gamma,
+            alpha=self.alpha,
+            beta=self.beta,
+            per_sample=self.per_sample,
+            smooth=self.smooth,
+            ignore_index=self.ignore_index,
+        )
+
+
+class BinaryDiceLoss(LossModule):
+    """``binary_dice`` with its arguments."""
+
+    def __init__(self, per_sample: bool = False, smooth: float = 0.0) -> None:
+        super().__init__()
+        _require_arguments(smooth=smooth)
+        self.per_sample, self.smooth = per_sample, smooth
+
+    def forward(self, logits: Tensor, targets: Tensor, mask: Tensor | None = None) -> Tensor:
+        """Of logits, targets and a mask of one shape [N, L, ...]."""
+        return binary_dice(logits, targets, mask=mask, per_sample=self.per_sample, smooth=self.smooth)
+
+
+class BinaryJaccardLoss(LossModule):
+    """``binary_jaccard`` with its arguments."""
+
+    def __init__(self, per_sample: bool = False, smooth: float = 0.0) -> None:
+        super().__init__()
+        _require_arguments(smooth=smooth)
+        self.per_sample, self.smooth = per_sample, smooth
+
+    def forward(self, logits: Tensor, targets: Tensor, mask: Tensor | None = None) -> Tensor:
+        """Of logits, targets and a mask of one shape [N, L, ...]."""
+        return binary_jaccard(logits, targets, mask=mask, per_sample=self.per_sample, smooth=self.smooth)
+
+
+class BinaryTverskyLoss(LossModule):
+    """``binary_tversky`` with its arguments."""
+
+    def __init__(self, alpha: float = 0.3, beta: float = 0.7, per_sample: bool = False, smooth: float = 0.0) -> None:
+        super().__init__()
+        _require_arguments(alpha, beta, smooth=smooth)
+        self.alpha, self.beta, self.per_sample, self.smooth = alpha, beta, per_sample, smooth
+
+    def forward(self, logits: Tensor, targets: Tensor, mask: Tensor | None = None) -> Tensor:
+        """Of logits, targets and a mask of one shape [N, L, ...]."""
+        return binary_tversky(
+            logits,
+            targets,
+            alpha=self.alpha,
+            beta=self.beta,
+            mask=mask,
+            per_sample=self.per_sample,
+            smooth=self.smooth,
+        )
+
+
+class BinaryFocalTverskyLoss(LossModule):
+    """``binary_focal_tversky`` with its arguments."""
+
+    def __init__(
+        self,
+        gamma: float = 4 / 3,
+        alpha: float = 0.3,
+        beta: float = 0.7,
+        per_sample: bool = False,
+        smooth: float = 0.0,
+    ) -> None:
+        super().__init__()
+        _require_arguments(alpha, beta, gamma, smooth)
+        self.gamma, self.alpha, self.beta, self.per_sample, self.smooth = gamma, alpha, beta, per_sample, smooth
+
+    def forward(self, logits: Tensor, targets: Tensor, mask: Tensor | None = None) -> Tensor:
+        """Of logits, targets and a mask of one shape [N, L, ...]."""
+        return binary_focal_tversky(
+            logits,
+            targets,
+            gamma=self.gamma,
+            alpha=self.alpha,
+            beta=self.beta,
+            mask=mask,
+            per_sample=self.per_sample,
+            smooth=self.smooth,
+        )
+
+
+def mean_over_present(losses: Tensor, present: Tensor) -> Tensor:
+    """Mean over the rows that have anything present of their mean over what is present; both [rows, C]. Else 0."""
+    row_means = (losses * present).sum(dim=1) / present.sum(dim=1).clamp(min=1)
+    return row_means.sum() / present.any(dim=1).sum().clamp(min=1)
+
+
+def require_mask(logits: Tensor, mask: Tensor | None) -> None:
+    """Raise unless a mask, where there is one, is bool and of the logits' shape."""
+    if mask is not None:
+        require_tensors(mask=mask)
+        require_same_shape(logits=logits, mask=mask)
+        if mask.dtype != torch.bool:
+            raise ValueError(f"mask must be bool, True where a target counts, got {mask.dtype}: convert with .bool()")
+
+
+def _focal_tversky(
+    hits: Tensor, predicted: Tensor, actual: Tensor, alpha: float, beta: float, gamma: float, smooth: float
+) -> Tensor:
+    """Of TP, Σ p and Σ t, each [rows, C]."""
+    # 1 - TI from its misses: TP + ... - TP would leave only rounding where all is right
+    missed = alpha * (predicted - hits).clamp(min=0) + beta * (actual - hits).clamp(min=0)
+    total = hits + missed + smooth
+    losses = missed / torch.where(total > 0, total, 1)
+    if gamma != 1:
+        # the power is infinitely steep at 0, where nothing is left to learn
+        losses = torch.where(losses > 0, losses, 1).pow(1 / gamma) * (losses > 0)
+    return mean_over_present(losses, actual > 0)
+
+
+def _class_counts(
+    logits: Tensor, targets: Tensor, per_sample: bool, ignore_index: int
+) -> tuple[Tensor, Tensor, Tensor]:
+    """TP, Σ p and Σ t [rows, C]: a row per sample, or one for the batch."""
+    require_classes(logits, targets, ignore_index=ignore_index)
+    require_logits(logits)
+    probabilities = wide(logits).softmax(dim=1).unsqueeze(-1).flatten(2)  # [N, C, S], also of [N, C]
+    targets = targets.unsqueeze(-1).flatten(1)
+    counts = targets != ignore_index
+    everything = sees_values(counts) and bool(counts.all())
+    targets = (targets if everything else targets.where(counts, 0)).long()
+    # first Σ p, then TP: backwards, the gather's fresh gradient comes first and takes the other one in place
+    predicted = probabilities.sum(dim=2) if everything else _masses(probabilities, counts)
+    counts = counts.to(probabilities.dtype)
+    of_target = probabilities.gather(1, targets.unsqueeze(1)).squeeze(1) * counts
+    num_classes = logits.shape[1]
+    hits = _sums_by_class(of_target, targets, num_classes)
+    actual = _sums_by_class(counts, targets, num_classes)
+    return _rows(hits, per_sample), _rows(predicted, per_sample), _rows(actual, per_sample)
+
+
+def _masses(probabilities: Tensor, counts: Tensor) -> Tensor:
+    """Σ p [N, C] over the pixels that count [N, S]; on a CPU without memory for the product."""
+    if not sees_values(counts):
+        return (probabilities * counts.unsqueeze(1)).sum(dim=2)
+    with torch.autocast("cpu", enabled=False):
+        return torch.einsum("ncs,ns->nc", probabilities, counts.to(probabilities.dtype))
+
+
+def _sums_by_class(values: Tensor, targets: Tensor, num_classes: int) -> Tensor:
+    """Sums [N, C] of values [N, S] over the pixels of each class."""
+    num_samples, num_pixels = targets.shape
+    stretches = -(-num_pixels // _STRETCH)
+    bins = targets + num_classes * (torch.arange(num_pixels, device=targets.device) // _STRETCH)
+    sums = values.new_zeros(num_samples, stretches * num_classes).scatter_add(1, bins, values)
+    return sums.view(num_samples, stretches, num_classes).sum(dim=1)
+
+
+def _label_counts(
+    logits: Tensor, targets: Tensor, mask: Tensor | None, per_sample: bool
+) -> tuple[Tensor, Tensor, Tensor]:
+    """TP, Σ p and Σ t [rows, L]: a row per sample, or one for the batch."""
+    require_floating(logits=logits, targets=targets)
+    require_same_shape(logits=logits, targets=targets)
+    require_dim("logits", logits, "[N, L, ...] (one label: unsqueeze(1))", least=2)
+    require_within("targets", targets, 0.0, 1.0, "give labels 0 or 1")
+    require_mask(logits, mask)
+    probabilities, targets = wide(logits).sigmoid(), wide(targets)
+    if mask is not None:
+        probabilities, targets = torch.where(mask, probabilities, 0), torch.where(mask, targets, 0)
+    sums = (_over_space(counted) for counted in (probabilities * targets, probabilities, targets))
+    hits, predicted, actual = (_rows(counted, per_sample) for counted in sums)
+    return hits, predicted, actual
+
+
+def _over_space(values: Tensor) -> Tensor:
+    return values.unsqueeze(-1).flatten(2).sum(dim=2)
+
+
+def _rows(counts: Tensor, per_sample: bool) -> Tensor:
+    return counts if per_sample else counts.sum(dim=0, keepdim=True)
+
+
+def _require_arguments(alpha: float = 0.5, beta: float = 0.5, gamma: float = 1.0, smooth: float = 0.0) -> None:
+    require_argument("alpha", alpha, low=0.0)
+    require_argument("beta", beta, low=0.0)
+    require_argument("gamma", gamma, low=0.0, open_low=True)
+    require_argument("smooth", smooth, low=0.0)

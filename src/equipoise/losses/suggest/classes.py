@@ -1,0 +1,187 @@
+"""Suggestions for targets that are labels, classes or levels."""
+
+from torch import nn
+
+from equipoise.losses.focal import BinaryFocalLoss, FocalLoss
+from equipoise.losses.imbalance import LogitAdjustedLoss
+from equipoise.losses.multi_label import AsymmetricLoss, SoftF1Loss
+from equipoise.losses.noise import GeneralisedCrossEntropyLoss
+from equipoise.losses.ordinal import CoralLoss, CornLoss
+from equipoise.losses.sequences import SequenceCrossEntropyLoss
+from equipoise.losses.suggest.kinds import Targets
+from equipoise.losses.suggest.labels import (
+    SHIFTED,
+    class_counts,
+    class_weights,
+    cross_entropy,
+    facts_of_classes,
+    facts_of_dtype,
+    facts_of_few,
+    ignored,
+    imbalance,
+    odds,
+    pos_weight,
+    pos_weight_words,
+    present_only,
+    weights_words,
+)
+from equipoise.losses.suggest.suggestion import Call, Suggestion
+from equipoise.losses.suggest.thresholds import IMBALANCED, LEVELS, MANY_NEGATIVES
+from equipoise.losses.suggest.words import digits
+
+
+def binary(seen: Targets) -> list[Suggestion]:
+    """For one 0 or 1 per sample."""
+    labels = seen.known.double()
+    share = labels.mean().item()
+    ratio = odds(labels.sum(), labels.new_tensor(labels.numel()))
+    output = f"logits of the targets' shape, {seen.shape}"
+    facts = [f"{share:.1%} of {labels.numel()} labels are positive", *facts_of_dtype(seen)]
+    if share in (0.0, 1.0):
+        facts.append("one of the two never occurs: there is nothing to learn")
+    plain = nn.BCEWithLogitsLoss
+    if share in (0.0, 1.0) or 1 / IMBALANCED < ratio < IMBALANCED:
+        return [present_only(seen, Call(plain), output, *facts, "not imbalanced: no weights needed")]
+    return [
+        present_only(seen, Call(plain, pos_weight=pos_weight(ratio)), output, *facts, pos_weight_words(ratio), SHIFTED),
+        present_only(seen, Call(BinaryFocalLoss, gamma=2.0), output, "makes easy ones count less, of either kind"),
+        present_only(seen, Call(plain), output, "the plain loss: good probabilities; move the threshold instead"),
+    ]
+
+
+def multi_class(seen: Targets) -> list[Suggestion]:
+    """For one class of C per sample."""
+    if seen.distributions:
+        return _shares_of_classes(seen)
+    counts = class_counts(seen)
+    output, facts = f"logits [N, {len(counts)}]", facts_of_classes(counts)
+    if seen.missing:
+        facts.append(f"{seen.missing:.1%} are {seen.ignore_index}, missing: ignore_index leaves them out")
+    if 2 < len(counts) <= LEVELS:
+        facts.append("if the classes have an order, task='ordinal' fits")
+    if imbalance(counts) < IMBALANCED:
+        return [
+            Suggestion.of(cross_entropy(seen), output, *facts, "not imbalanced: no weights needed"),
+            Suggestion.of(
+                cross_entropy(seen, label_smoothing=0.1), output, "if it becomes too sure of itself in training"
+            ),
+            Suggestion.of(
+                Call(GeneralisedCrossEntropyLoss, **ignored(seen)),
+                output,
+                "if some labels are wrong, which targets alone do not show",
+            ),
+        ]
+    return [
+        Suggestion.of(
+            Call(LogitAdjustedLoss, class_counts=counts.clamp(min=1), **ignored(seen)),
+            output,
+            *facts,
+            f"imbalanced {digits(imbalance(counts))} to 1: aims at the mean over classes (balanced accuracy), also "
+            "where weights fade out: in a network that fits its training set",
+            SHIFTED,
+        ),
+        Suggestion.of(cross_entropy(seen, weight=class_weights(counts)), output, weights_words(counts), SHIFTED),
+        Suggestion.of(
+            Call(FocalLoss, gamma=2.0, **ignored(seen)),
+            output,
+            "if easy samples drown the rest, more than large classes",
+        ),
+        Suggestion.of(
+            cross_entropy(seen), output, "the plain loss: the one to take where the metric is plain accuracy"
+        ),
+    ]
+
+
+def multi_label(seen: Targets) -> list[Suggestion]:
+    """For several labels per sample."""
+    values = seen.values.double().masked_fill(~seen.present, 0.0)
+    positives, counts = values.sum(dim=0), seen.present.sum(dim=0)
+    share, ratios = (positives.sum() / counts.sum()).item(), odds(positives, counts)
+    output, rarest = f"logits [N, {seen.columns}]", int((positives / counts.clamp(min=1)).argmin())
+    facts = [
+        f"{share * seen.columns:.2g} of {seen.columns} labels are positive in a sample; "
+        f"label {rarest} in {positives[rarest]:g} of {counts[rarest]}",
+        *facts_of_few(positives, "label"),
+        *facts_of_dtype(seen),
+    ]
+    if seen.whole and bool((values.sum(dim=1) == 1).all()):
+        facts.append("every row has one label: if it always has, take task='multi-class' and targets.argmax(dim=1)")
+    found = []
+    if share < MANY_NEGATIVES:
+        found.append(
+            (Call(AsymmetricLoss), f"{1 - share:.1%} of all labels are negative: lets go of the easy ones among them")
+        )
+    if bool((ratios >= IMBALANCED).any()):
+        words = f"{pos_weight_words(ratios)}. {SHIFTED[0].upper()}{SHIFTED[1:]}"
+        found.append((Call(nn.BCEWithLogitsLoss, pos_weight=pos_weight(ratios)), words))
+    found.append(
+        (
+            Call(nn.BCEWithLogitsLoss),
+            "the plain loss: good probabilities; choose a threshold per label" if found else "no label is rare",
+        )
+    )
+    suggestions = [
+        present_only(seen, call, output, *([] if place else facts), reason)
+        for place, (call, reason) in enumerate(found)
+    ]
+    if not seen.missing:
+        reason = "if the metric is macro F1, in large batches; goes well into a Mixed with the plain loss"
+        suggestions.append(Suggestion.of(Call(SoftF1Loss, average="macro"), output, reason))
+    return suggestions
+
+
+def ordinal(seen: Targets) -> list[Suggestion]:
+    """For levels 0 to K - 1."""
+    counts = class_counts(seen)
+    facts, apart, between = (
+        facts_of_classes(counts, "level"),
+        f"logits [N, {len(counts)}]",
+        f"logits [N, {len(counts) - 1}]",
+    )
+    if seen.missing:
+        reason = "the losses of levels take no missing ones: leave those samples out, and ask again"
+        return [Suggestion.of(cross_entropy(seen), apart, *facts, reason)]
+    return [
+        Suggestion.of(
+            Call(CoralLoss),
+            f"{between}: one score, shared, plus K − 1 biases",
+            *facts,
+            f"{len(counts)} levels in order: a miss by two costs more than a miss by one, and P(above k) falls with k",
+        ),
+        Suggestion.of(Call(CornLoss), between, "the same with free logits: more to learn, so with more data"),
+        Suggestion.of(cross_entropy(seen), apart, "the plain loss, to which the order means nothing"),
+    ]
+
+
+def sequence(seen: Targets) -> list[Suggestion]:
+    """For a class at every position."""
+    classes = len(class_counts(seen))
+    facts = [f"{seen.known.numel()} positions, {classes} classes"]
+    if seen.num_classes is None:
+        facts.append("the largest class here sets C: pass num_classes for the whole vocabulary")
+    if seen.missing:
+        facts.append(
+            f"{seen.missing:.1%} are {seen.ignore_index}, missing: they count neither in the sum nor in the mean"
+        )
+    return [Suggestion.of(Call(SequenceCrossEntropyLoss, **ignored(seen)), f"logits [B, T, {classes}]", *facts)]
+
+
+def _shares_of_classes(seen: Targets) -> list[Suggestion]:
+    """For rows that sum to 1, which cross-entropy alone takes."""
+    counts = seen.values.sum(dim=0)
+    output, facts = f"logits [N, {len(counts)}]", facts_of_classes(counts)
+    if seen.whole:
+        facts.append("rows are one-hot: targets.argmax(dim=1) is what other losses of classes take")
+    else:
+        facts.append("rows are shares of the classes, which cross-entropy takes as they are")
+    facts += facts_of_dtype(seen)
+    if imbalance(counts) < IMBALANCED:
+        return [Suggestion.of(cross_entropy(seen), output, *facts, "not imbalanced: no weights needed")]
+    return [
+        Suggestion.of(
+            cross_entropy(seen, weight=class_weights(counts)), output, *facts, weights_words(counts), SHIFTED
+        ),
+        Suggestion.of(
+            cross_entropy(seen), output, "the plain loss: the one to take where the metric is plain accuracy"
+        ),
+    ]

@@ -1,0 +1,83 @@
+"""What is on the shelf, as text for a terminal of some width: balancings and losses."""
+
+import inspect
+import textwrap
+from collections.abc import Collection
+
+import equipoise as eq
+from equipoise.losses.catalog import KINDS, ROWS, Row, narrowed
+
+WEIGHT_WORDS = {
+    "scales": "scales the task's loss",
+    "preference": "becomes a preference",
+    "inverts": "scales the task's loss, and lowers its share",
+    "ignored": "has no effect",
+}
+
+
+def methods(width: int) -> str:
+    """All balancings, with papers, costs and arguments."""
+    parts = []
+    for row in eq.methods():
+        arguments = ", ".join(
+            name if default is inspect.Parameter.empty else f"{name}={default!r}"
+            for name, default in row.arguments.items()
+        )
+        lines = (
+            row.paper,
+            f"cost: {row.cost}; a user's weight: {WEIGHT_WORDS[row.user_weight]}",
+            f"arguments: {arguments}" if arguments else "no arguments",
+        )
+        parts.append(f"{row.name}  ({row.cls.__name__})")
+        parts += [_indented(line, width) for line in lines]
+    return "\n".join(parts)
+
+
+def losses(width: int) -> str:
+    """All losses, each under the first of its kinds."""
+    parts = []
+    for kind, words in KINDS.items():
+        rows = [row for row in ROWS if row.kinds[0] == kind]
+        if rows:
+            parts += [_filled(f"{kind.upper()}: {words}", width), ""]
+            parts += [_entry(row, width) for row in rows]
+            parts.append("")
+    closing = "equipoise losses --task multi-label --imbalanced says which fit, why, and what to paste."
+    parts.append(_filled(closing, width))
+    return "\n".join(parts)
+
+
+def narrowed_losses(kind: str | None, conditions: Collection[str], width: int) -> str:
+    """The losses that fit, the likeliest first, with reasons and code."""
+    matches = narrowed(kind, conditions)
+    asked = ", ".join([*([kind] if kind else []), *conditions])
+    if not matches:
+        return f"No loss for {asked}; equipoise losses lists them all."
+    parts = [_filled(f"For {asked}, the likeliest first; a plain loss is there to compare with.", width), ""]
+    for match in matches:
+        parts += [match.row.name, f"    {match.row.code}"]
+        if match.reasons:
+            parts.append(_indented(f"why: {'; '.join(match.reasons)}", width))
+        parts += [_indented(line, width) for line in _lines(match.row)]
+        parts.append("")
+    closing = "eq.losses.suggest(targets=...) looks at your targets and computes weights and scales from them."
+    parts.append(_filled(closing, width))
+    return "\n".join(parts)
+
+
+def _entry(row: Row, width: int) -> str:
+    text = f"{row.name}  {row.formula}. For: {row.use}. Beware: {row.pitfalls} ({row.paper or row.checked})."
+    return _filled(text, width, hang="    ")
+
+
+def _lines(row: Row) -> tuple[str, ...]:
+    source = f"paper: {row.paper}; checked against: {row.checked}" if row.paper else f"checked against: {row.checked}"
+    return row.formula, f"for: {row.use}", f"beware: {row.pitfalls}", source
+
+
+def _indented(line: str, width: int) -> str:
+    return _filled(line, width, indent="    ", hang="      ")
+
+
+def _filled(text: str, width: int, *, indent: str = "", hang: str = "") -> str:
+    return textwrap.fill(text, width, initial_indent=indent, subsequent_indent=hang, break_on_hyphens=False)

@@ -1,0 +1,41 @@
+import pytest
+import torch
+from torch import nn
+from torch.nn import functional
+
+from equipoise.lab.metrics import BY_KIND, default_metrics, default_reading, metric_names
+from equipoise.lab.metrics import labelled as read
+
+
+class MyError(nn.MSELoss):
+    pass
+
+
+@pytest.mark.parametrize(
+    ("loss", "names"),
+    [
+        (nn.CrossEntropyLoss(), ("accuracy", "f1-macro")),
+        (functional.cross_entropy, ("accuracy", "f1-macro")),
+        (nn.BCEWithLogitsLoss(), ("auroc", "average-precision")),
+        (nn.MSELoss(), ("rmse", "r2")),
+        (MyError(), ("rmse", "r2")),
+        (nn.HuberLoss(), ("mae", "rmse")),
+    ],
+)
+def test_metrics_follow_from_the_loss(loss, names):
+    assert default_metrics(loss) == names
+
+
+def test_every_default_is_in_the_table():
+    assert {name for names in BY_KIND.values() for name in names} <= set(metric_names())
+
+
+def test_outputs_are_read_as_the_loss_reads_them():
+    assert default_reading(nn.CrossEntropyLoss()) is read.classes
+    assert default_reading(nn.BCEWithLogitsLoss()) is read.binary
+    assert default_reading(nn.L1Loss()) is default_reading(lambda outputs, targets: outputs.sum()) is read.values
+
+
+def test_of_an_unknown_loss_nothing_follows():
+    with pytest.raises(ValueError, match=r"no metric follows from the loss CosineEmbeddingLoss\(\): name one"):
+        default_metrics(torch.nn.CosineEmbeddingLoss())
