@@ -152,20 +152,23 @@ def test_gradients_are_finite_and_right_for_perfect_and_for_hopeless_predictions
     assert_close(slope[:3], errors[:3].detach(), rtol=1e-5, atol=0.0)
 
 
-def test_slope_in_alpha_keeps_its_digits_around_0():
-    """In float32, beside float64; a difference quotient's cancellation would leave none."""
+@pytest.mark.parametrize(
+    "alpha", [0.0, 1e-12, 1e-7, -1e-5, 1e-3, 0.018, 0.019, 0.05, 1.8, *(2 - 2.0**-k for k in (4, 10, 18))]
+)
+def test_slope_in_alpha_keeps_its_digits(alpha):
+    """In float32, beside float64: next to 0 and 2 large terms would cancel."""
+    errors, slopes = ERRORS.abs(), []
+    for dtype in (torch.float32, torch.float64):
+        shape = torch.full_like(errors, alpha, dtype=dtype, requires_grad=True)
+        loss = adaptive_robust(errors.to(dtype), torch.zeros_like(errors, dtype=dtype), alpha=shape, reduction="sum")
+        slopes += torch.autograd.grad(loss, shape)
+    large = slopes[1] > 1e-3
+    assert_close(slopes[0][large].double(), slopes[1][large], rtol=2e-3, atol=0.0)
+
+
+def test_slope_in_alpha_at_0():
+    """Of b/2 L (1 + alpha L / 4), b = 2 - alpha, L = log(1 + u/b): L^2 / 4 - L / 2 + u / (2 (2 + u))."""
     errors = ERRORS.abs()
-    for alpha in (0.0, 1e-12, 1e-7, -1e-5, 1e-3, 0.018, 0.019, 0.05):
-        slopes = []
-        for dtype in (torch.float32, torch.float64):
-            shape = torch.full_like(errors, alpha, dtype=dtype, requires_grad=True)
-            loss = adaptive_robust(
-                errors.to(dtype), torch.zeros_like(errors, dtype=dtype), alpha=shape, reduction="sum"
-            )
-            slopes += torch.autograd.grad(loss, shape)
-        large = slopes[1] > 1e-3
-        assert_close(slopes[0][large].double(), slopes[1][large], rtol=2e-3, atol=0.0)
-    # at 0: d/da of b/2 L (1 + a L / 4) with b = 2 - a, L = log(1 + u/b), is L^2 / 4 - L / 2 + u / (2 (2 + u))
     shape = torch.zeros_like(errors, requires_grad=True)
     loss = adaptive_robust(errors, torch.zeros_like(errors), alpha=shape, reduction="sum")
     u = errors**2

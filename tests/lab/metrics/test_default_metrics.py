@@ -3,6 +3,7 @@ import torch
 from torch import nn
 from torch.nn import functional
 
+from equipoise import losses
 from equipoise.lab.metrics import BY_KIND, default_metrics, default_reading, metric_names
 from equipoise.lab.metrics import labelled as read
 
@@ -20,6 +21,11 @@ class MyError(nn.MSELoss):
         (nn.MSELoss(), ("rmse", "r2")),
         (MyError(), ("rmse", "r2")),
         (nn.HuberLoss(), ("mae", "rmse")),
+        (losses.dice, ("miou", "accuracy")),
+        (losses.CoralLoss(), ("level-mae", "quadratic-kappa")),
+        (losses.Mixed({"error": (0.5, nn.MSELoss()), "size": (0.5, nn.L1Loss())}), ("rmse", "r2")),
+        (losses.Masked(nn.MSELoss(reduction="none")), ("rmse", "r2")),
+        (losses.Penalised(nn.MSELoss(), torch.mean, 0.1), ("rmse", "r2")),
     ],
 )
 def test_metrics_follow_from_the_loss(loss, names):

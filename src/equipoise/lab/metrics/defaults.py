@@ -1,14 +1,14 @@
 """Which metrics a task gets that names none: they follow from its loss."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from torch import Tensor, nn
 from torch.nn import functional as f
 
+from equipoise import losses
 from equipoise.lab.metrics import labelled as read
 from equipoise.lab.metrics.labelled import Reading
-from equipoise.losses import BinaryFocalLoss, FocalLoss, binary_focal, focal
 
 BY_KIND: Mapping[str, tuple[str, ...]] = {
     "binary": ("auroc", "average-precision"),
@@ -25,16 +25,64 @@ BY_KIND: Mapping[str, tuple[str, ...]] = {
     "gan": ("frechet-distance", "generated-precision", "generated-recall"),
 }
 
-_KIND_OF: Mapping[Any, str] = {
-    **dict.fromkeys((nn.CrossEntropyLoss, nn.NLLLoss, FocalLoss), "multi-class"),
-    **dict.fromkeys((f.cross_entropy, f.nll_loss, focal), "multi-class"),
-    **dict.fromkeys((nn.BCEWithLogitsLoss, BinaryFocalLoss), "binary"),
-    **dict.fromkeys((f.binary_cross_entropy_with_logits, binary_focal), "binary"),
-    **dict.fromkeys((nn.MultiLabelSoftMarginLoss, f.multilabel_soft_margin_loss), "multi-label"),
-    **dict.fromkeys((nn.MSELoss, f.mse_loss), "regression"),
-    **dict.fromkeys((nn.L1Loss, nn.SmoothL1Loss, nn.HuberLoss), "absolute regression"),
-    **dict.fromkeys((f.l1_loss, f.smooth_l1_loss, f.huber_loss), "absolute regression"),
+# kind -> (module, function)
+_LOSSES: Mapping[str, Sequence[tuple[Any, ...]]] = {
+    "binary": [
+        (nn.BCEWithLogitsLoss, f.binary_cross_entropy_with_logits),
+        (losses.BinaryFocalLoss, losses.binary_focal),
+        (losses.BinaryHingeLoss, losses.binary_hinge),
+        (losses.BinarySquaredHingeLoss, losses.binary_squared_hinge),
+        (losses.BinaryPoly1Loss, losses.binary_poly1),
+    ],
+    "multi-class": [
+        (nn.CrossEntropyLoss, f.cross_entropy),
+        (nn.NLLLoss, f.nll_loss),
+        (losses.FocalLoss, losses.focal),
+        (losses.Poly1Loss, losses.poly1),
+        (losses.LDAMLoss, losses.ldam),
+        (losses.LogitAdjustedLoss, losses.logit_adjusted),
+        (losses.GeneralisedCrossEntropyLoss, losses.generalised_cross_entropy),
+        (losses.SymmetricCrossEntropyLoss, losses.symmetric_cross_entropy),
+    ],
+    "multi-label": [
+        (nn.MultiLabelSoftMarginLoss, f.multilabel_soft_margin_loss),
+        (losses.AsymmetricLoss, losses.asymmetric),
+        (losses.SoftF1Loss, losses.soft_f1),
+        (losses.DoubleSoftF1Loss, losses.double_soft_f1),
+    ],
+    "segmentation": [
+        (losses.DiceLoss, losses.dice),
+        (losses.GeneralisedDiceLoss, losses.generalised_dice),
+        (losses.JaccardLoss, losses.jaccard),
+        (losses.TverskyLoss, losses.tversky),
+        (losses.FocalTverskyLoss, losses.focal_tversky),
+        (losses.LovaszSoftmaxLoss, losses.lovasz_softmax),
+    ],
+    "ordinal": [
+        (losses.CoralLoss, losses.coral),
+        (losses.CornLoss, losses.corn),
+    ],
+    "regression": [
+        (nn.MSELoss, f.mse_loss),
+        (losses.RMSELoss, losses.rmse),
+    ],
+    "absolute regression": [
+        (nn.L1Loss, f.l1_loss),
+        (nn.SmoothL1Loss, f.smooth_l1_loss),
+        (nn.HuberLoss, f.huber_loss),
+        (losses.LogCoshLoss, losses.log_cosh),
+        (losses.AdaptiveRobustLoss, losses.adaptive_robust),
+        (losses.AdaptiveRobustNLLLoss,),
+    ],
+    "depth": [
+        (losses.SILogLoss, losses.silog),
+        (losses.BerHuLoss, losses.berhu),
+    ],
+    "normals": [
+        (losses.CosineNormalsLoss, losses.cosine_normals),
+    ],
 }
+_KIND_OF = {loss: kind for kind, pairs in _LOSSES.items() for pair in pairs for loss in pair}
 
 _READINGS: Mapping[str, Reading] = {
     "binary": read.binary,
@@ -46,9 +94,15 @@ _READINGS: Mapping[str, Reading] = {
 def kind_of(loss: Callable[..., Tensor]) -> str | None:
     """What a task with this loss predicts, one of ``BY_KIND``; None for a loss that is not known here.
 
+    A mixture is of its first part's kind, a masked or penalised loss of the one inside.
+
     >>> kind_of(nn.CrossEntropyLoss()), kind_of(f.huber_loss), kind_of(max)
     ('multi-class', 'absolute regression', None)
     """
+    if isinstance(loss, losses.Mixed):
+        return kind_of(next(loss for _, loss in loss.terms.values()))
+    if isinstance(loss, losses.Masked | losses.Penalised):
+        return kind_of(loss.loss)
     return next((_KIND_OF[key] for key in (loss, *type(loss).__mro__) if key in _KIND_OF), None)
 
 
