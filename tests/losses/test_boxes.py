@@ -156,6 +156,14 @@ def test_boxes_without_area_overlap_nothing(loss):
     assert iou(torch.tensor([ODD[-1]]), torch.tensor([ODD[0]])) == 1
 
 
+def test_corners_in_no_order_have_no_area_and_both_are_enclosed():
+    """Width 3 - 5 is 0: the union is the target's 1 cell of the 5 from 0 to 5."""
+    prediction, target = torch.tensor([[5.0, 0.0, 3.0, 1.0]]), torch.tensor([[0.0, 0.0, 1.0, 1.0]])
+    assert iou(prediction, target) == 1
+    assert_close(giou(prediction, target).item(), 1 + (5 - 1) / 5)
+    assert_close(diou(prediction, target).item(), 1 + (4 - 0.5) ** 2 / (5**2 + 1**2))
+
+
 @pytest.mark.parametrize(("module", "loss"), [(IoULoss, iou), (GIoULoss, giou), (DIoULoss, diou), (CIoULoss, ciou)])
 def test_modules_are_their_functions(module, loss):
     arguments = boxes(5, torch.Generator().manual_seed(6))

@@ -96,7 +96,7 @@ def test_barlow_twins_at_its_limits():
     columns = torch.tensor([[1.0, 1.0], [1.0, -1.0], [-1.0, 1.0], [-1.0, -1.0]])
     assert_close(barlow_twins(columns, columns).item(), 0.0)
     assert_close(barlow_twins(columns, -columns).item(), 8.0)
-    copies = torch.randn(5, 1).expand(5, 3)
+    copies = torch.randn(5, 1, dtype=torch.float64).expand(5, 3)
     assert_close(barlow_twins(copies, copies, off_diagonal=0.1).item(), 0.6)
 
 
@@ -114,10 +114,11 @@ def test_collapse_has_a_finite_gradient(loss):
     (gradient,) = torch.autograd.grad(value, first)
     assert value.isfinite()
     assert gradient.isfinite().all()
-    half = torch.zeros(4, 3)
-    half[:, 0] = torch.tensor([1.0, -1.0, 2.0, 0.0])
-    first = half.clone().requires_grad_()
-    assert torch.autograd.grad(loss(first, half), first)[0].isfinite().all()
+    other = torch.randn(4, 3, generator=torch.Generator().manual_seed(6))
+    half = other.clone()
+    half[:, 1:] = 0.1  # its mean is not exact
+    half.requires_grad_()
+    assert torch.autograd.grad(loss(half, other), half)[0].abs().max() < 1e3
 
 
 def test_barlow_twins_of_a_constant_dimension():

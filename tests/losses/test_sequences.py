@@ -100,6 +100,8 @@ def test_another_ignored_class():
     logits, targets = sequences(5, torch.Generator().manual_seed(4))
     expected = sequence_cross_entropy(logits, targets.masked_fill(targets == 0, -100), **FULL)
     assert_close(sequence_cross_entropy(logits, targets, ignore_index=0, **FULL), expected)
+    beyond = targets.masked_fill(targets == 0, 255)
+    assert_close(sequence_cross_entropy(logits, beyond, ignore_index=255, **FULL), expected)
 
 
 def test_certainty_is_finite():

@@ -89,6 +89,19 @@ def test_what_each_mining_leaves_out():
     assert_close(triplet(features, labels, margin=1.0, mining="all").item(), 5 / 3)
 
 
+def test_a_negative_as_far_as_the_positive_is_not_beyond_it():
+    """a at 0, b at 1, negatives at -1 and -1.5, margin 1: for a the latter, 1 - 1.5 + 1; for b that at 2 is too far."""
+    features, labels = torch.tensor([[0.0], [1.0], [-1.0], [-1.5]]), torch.tensor([0, 0, 1, 2])
+    assert_close(triplet(features, labels, margin=1.0, mining="semi-hard").item(), 0.5)
+
+
+@pytest.mark.parametrize("mining", MININGS)
+def test_nan_is_not_hidden(mining):
+    features = torch.randn(6, 3)
+    features[2, 1] = torch.nan
+    assert triplet(features, torch.arange(6) % 2, mining=mining).isnan()
+
+
 @pytest.mark.parametrize("mining", MININGS)
 @pytest.mark.parametrize("labels", [[0, 0, 0, 0], [0, 1, 2, 3]], ids=["one class", "all alone"])
 def test_without_triplets_it_is_0_with_a_graph(mining, labels):

@@ -74,8 +74,7 @@ def siglip(
     first, second = wide(first), wide(second)
     logits = products(unit(first) * scale, unit(second)) + bias
     signed = logits.diagonal_scatter(-logits.diagonal())
-    # -log σ(-x), linear only where that is exact in float64 too
-    return reduced(F.softplus(signed, threshold=50.0).sum(dim=1), reduction)
+    return reduced(F.softplus(signed).sum(dim=1), reduction)  # softplus(x) = -log σ(-x)
 
 
 class InfoNCELoss(LossModule):

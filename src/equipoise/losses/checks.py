@@ -15,7 +15,7 @@ def require_same_shape(**tensors: Tensor) -> None:
     if tensor.shape != other.shape:
         raise ValueError(
             f"{name} and {other_name} must have the same shape, got {tuple(tensor.shape)} and {tuple(other.shape)}"
-            f"{_remedy(tensor, other)}"
+            f"{_remedy(name, tensor.shape, other_name, other.shape)}"
         )
 
 
@@ -54,7 +54,7 @@ def require_classes(logits: Tensor, targets: Tensor, *, ignore_index: int | None
     if targets.shape != expected:
         raise ValueError(
             f"targets must have shape [N, ...] = {tuple(expected)} beside logits [N, C, ...] = {tuple(logits.shape)}, "
-            f"got {tuple(targets.shape)}{_remedy(targets, targets.new_empty(expected, device='meta'))}"
+            f"got {tuple(targets.shape)}{_remedy('targets', targets.shape, 'logits', torch.Size(expected))}"
         )
     if sees_values(targets):
         classes = targets if ignore_index is None else targets[targets != ignore_index]
@@ -113,10 +113,9 @@ def _sums_to_one(logits: Tensor, dim: int) -> bool:
     return bool((logits >= 0).all()) and bool(((logits.sum(dim=dim) - 1).abs() < 1e-3).all())
 
 
-def _remedy(tensor: Tensor, other: Tensor) -> str:
-    """What to do about shapes that differ by dimensions of one only."""
-    if tensor.dim() == other.dim() + 1 and tensor.shape[-1] == 1 and tensor.shape[:-1] == other.shape:
-        return ": squeeze(-1) the first"
-    if other.dim() == tensor.dim() + 1 and other.shape[-1] == 1 and other.shape[:-1] == tensor.shape:
-        return ": squeeze(-1) the second"
+def _remedy(name: str, shape: torch.Size, other_name: str, other: torch.Size) -> str:
+    """What to do about shapes of which one has a last dimension of one too many."""
+    for longer, longer_name, shorter in ((shape, name, other), (other, other_name, shape)):
+        if longer == (*shorter, 1):
+            return f": write {longer_name}.squeeze(-1)"
     return ""

@@ -38,8 +38,7 @@ def supervised_contrastive(
     positive = (labels[:, None] == labels) & ~itself
     number = positive.sum(dim=1)
     attraction = logits.where(positive, 0.0).sum(dim=1) / number.clamp(min=1)
-    # not -inf, of which a sample alone would make NaN
-    others = logits.masked_fill(itself, torch.finfo(logits.dtype).min).logsumexp(dim=1)
+    others = logits.masked_fill(itself, -torch.inf).logsumexp(dim=1)
     losses = (others - attraction).where(number > 0, 0.0)
     if reduction == "mean":
         return losses.sum() / (number > 0).sum().clamp(min=1)

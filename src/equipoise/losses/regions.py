@@ -535,10 +535,11 @@ def _label_counts(
     require_mask(logits, mask)
     probabilities, targets = wide(logits).sigmoid(), wide(targets)
     if mask is not None:
-        probabilities, targets = torch.where(mask, probabilities, 0), torch.where(mask, targets, 0)
-    sums = (_over_space(counted) for counted in (probabilities * targets, probabilities, targets))
-    hits, predicted, actual = (_rows(counted, per_sample) for counted in sums)
-    return hits, predicted, actual
+        targets = torch.where(mask, targets, 0)
+    hits = _over_space(probabilities * targets)
+    predicted = _over_space(probabilities if mask is None else torch.where(mask, probabilities, 0))
+    actual = _over_space(targets)
+    return _rows(hits, per_sample), _rows(predicted, per_sample), _rows(actual, per_sample)
 
 
 def _over_space(values: Tensor) -> Tensor:

@@ -210,7 +210,9 @@ def _squares(prediction: Tensor, target: Tensor, alpha: float | Tensor, scale: f
             _require_per_output(name, value, prediction)
         require(value)
     error = wide(prediction) - wide(target)
-    return (error / (wide(scale).to(error.dtype) if isinstance(scale, Tensor) else scale)).square()
+    if isinstance(scale, Tensor):
+        return (error / wide(scale).to(error.dtype)).square()
+    return error.square() if scale == 1 else (error / scale).square()
 
 
 def _require_alpha(alpha: float | Tensor) -> None:

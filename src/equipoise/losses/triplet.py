@@ -69,7 +69,7 @@ def _hard(distances: Tensor, positive: Tensor, negative: Tensor, margin: float) 
     if len(distances) == 0:
         return distances.sum(), anchors.sum()  # the maximum of nothing is not defined
     farthest = distances.where(positive, 0.0).amax(dim=1)
-    nearest = distances.where(negative, torch.inf).amin(dim=1).where(anchors, 0.0)
+    nearest = distances.where(negative, torch.inf).amin(dim=1)
     return ((farthest - nearest + margin).relu() * anchors).sum(), anchors.sum()
 
 
@@ -78,8 +78,8 @@ def _semi_hard(distances: Tensor, positive: Tensor, negative: Tensor, margin: fl
     ranked = _ranked(distances, negative)
     place = torch.searchsorted(ranked.detach(), distances.detach().contiguous(), right=True)
     beyond = ranked.gather(1, place.clamp(max=max(len(ranked) - 1, 0)))
-    pairs = positive & (beyond > distances) & (beyond < distances + margin)
-    return (distances - beyond.where(pairs, 0.0) + margin).where(pairs, 0.0).sum(), pairs.sum()
+    pairs = positive & (beyond < distances + margin)
+    return ((distances - beyond.where(pairs, 0.0) + margin) * pairs).sum(), pairs.sum()  # NaN stays NaN
 
 
 def _all(distances: Tensor, positive: Tensor, negative: Tensor, margin: float) -> tuple[Tensor, Tensor]:
@@ -87,7 +87,7 @@ def _all(distances: Tensor, positive: Tensor, negative: Tensor, margin: float) -
     ranked = _ranked(distances, negative)
     reach = distances + margin
     number = torch.searchsorted(ranked.detach(), reach.detach().contiguous()).where(positive, 0)
-    sums = torch.cat([ranked.new_zeros(len(ranked), 1), ranked.where(ranked < torch.inf, 0.0).cumsum(dim=1)], dim=1)
+    sums = torch.cat([ranked.new_zeros(len(ranked), 1), ranked.cumsum(dim=1)], dim=1)
     return (number * reach - sums.gather(1, number)).sum(), number.sum()
 
 
