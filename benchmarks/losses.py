@@ -147,8 +147,12 @@ def others() -> list[Pair]:
         metric_learning.TripletMarginLoss(margin=0.2),
     )
     corn, giou = CornLoss(num_classes=10), monai.losses.BoxGIoULoss()
-    clip = metric_learning.NTXentLoss(temperature=0.07)
     pairs = torch.arange(len(features))
+
+    def clip(x: Tensor) -> Tensor:
+        """As CLIP's authors wrote it; the library's NT-Xent takes 34 GB here."""
+        logits = functional.normalize(x, dim=1) @ functional.normalize(features, dim=1).T / 0.07
+        return (functional.cross_entropy(logits, pairs) + functional.cross_entropy(logits.T, pairs)) / 2
 
     def ordered(x: Tensor) -> Tensor:
         """Boxes from any four numbers."""
@@ -177,7 +181,7 @@ def others() -> list[Pair]:
             "InfoNCE",
             (1024, 256),
             lambda x: losses.info_nce(x, features),
-            {"metric learning": lambda x: clip(torch.cat([x, features]), torch.cat([pairs, pairs]))},
+            {"by hand": clip},
         ),
         Pair(
             "supervised contrastive",
