@@ -184,7 +184,7 @@ def test_modules_are_their_functions():
     assert_close(LovaszHingeLoss()(logits, targets), lovasz_hinge(logits, targets))
 
 
-LOGITS, TARGETS, MASKS = torch.randn(4, 3, 5), torch.randint(3, (4, 5)), torch.ones(4, 3, 5)
+LOGITS, TARGETS, MASKS = torch.randn(4, 3, 5), torch.arange(20).view(4, 5) % 3, torch.ones(4, 3, 5)
 MISUSES = [
     (lambda: lovasz_softmax(LOGITS, MASKS), r"targets must be class indices of an integer dtype.*\.long"),
     (lambda: lovasz_softmax(LOGITS, TARGETS[..., None]), r"targets must have shape .*squeeze\(-1\)"),
