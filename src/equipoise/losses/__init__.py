@@ -11,6 +11,7 @@ multi_label         many labels at once: asymmetric, soft F1
 ordinal             levels in an order
 survival            times to an event
 regions             overlap of masks: Dice, Jaccard, Tversky
+binary_regions      overlap of masks by themselves
 lovasz              Jaccard itself, by its Lovász extension
 boundary            distance to the border of a mask
 boxes               boxes
@@ -53,6 +54,16 @@ from equipoise.losses.adversarial import (
     wasserstein_generator,
 )
 from equipoise.losses.alignment import InfoNCELoss, SigLIPLoss, info_nce, siglip
+from equipoise.losses.binary_regions import (
+    BinaryDiceLoss,
+    BinaryFocalTverskyLoss,
+    BinaryJaccardLoss,
+    BinaryTverskyLoss,
+    binary_dice,
+    binary_focal_tversky,
+    binary_jaccard,
+    binary_tversky,
+)
 from equipoise.losses.boundary import BoundaryLoss, boundary, signed_distance
 from equipoise.losses.boxes import CIoULoss, DIoULoss, GIoULoss, IoULoss, ciou, diou, giou, iou
 from equipoise.losses.contrastive import SupervisedContrastiveLoss, supervised_contrastive
@@ -103,19 +114,11 @@ from equipoise.losses.ordinal import CoralLoss, CornLoss, coral, coral_levels, c
 from equipoise.losses.penalised import Penalised
 from equipoise.losses.redundancy import BarlowTwinsLoss, VICRegLoss, barlow_twins, vicreg
 from equipoise.losses.regions import (
-    BinaryDiceLoss,
-    BinaryFocalTverskyLoss,
-    BinaryJaccardLoss,
-    BinaryTverskyLoss,
     DiceLoss,
     FocalTverskyLoss,
     GeneralisedDiceLoss,
     JaccardLoss,
     TverskyLoss,
-    binary_dice,
-    binary_focal_tversky,
-    binary_jaccard,
-    binary_tversky,
     dice,
     focal_tversky,
     generalised_dice,

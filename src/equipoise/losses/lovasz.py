@@ -18,7 +18,7 @@ from equipoise.losses.checks import (
     wide,
 )
 from equipoise.losses.module import LossModule
-from equipoise.losses.regions import mean_over_present, require_mask
+from equipoise.losses.overlap import mean_over_present, require_mask
 
 
 def lovasz_softmax(logits: Tensor, targets: Tensor, *, per_sample: bool = False, ignore_index: int = -100) -> Tensor:

@@ -4,8 +4,7 @@ All are functions of three soft counts per class: TP = Σ p t, Σ p and Σ t; FP
 over the batch and space, or over each sample's space with ``per_sample``; the losses of the classes are averaged.
 
 A class without a target pixel has no overlap to speak of: it is left out of the mean, and the loss is 0 where all
-are absent. What is predicted for an absent class then only costs through the classes it is taken from; in the binary
-losses, whose labels take nothing from each other, it is free: add binary cross-entropy, which charges for it.
+are absent. What is predicted for an absent class then only costs through the classes it is taken from.
 
 Sudre et al., Generalised Dice Overlap, DLMIA 2017. Salehi et al., Tversky Loss Function, MLMI 2017. Abraham & Khan, A
 Novel Focal Tversky Loss, ISBI 2019, eq. (3) and (4). Milletari et al., V-Net, 3DV 2016, whose Σ p² is Σ p here.
@@ -14,19 +13,9 @@ Novel Focal Tversky Loss, ISBI 2019, eq. (3) and (4). Milletari et al., V-Net, 3
 import torch
 from torch import Tensor
 
-from equipoise.losses.checks import (
-    require_argument,
-    require_classes,
-    require_dim,
-    require_floating,
-    require_logits,
-    require_same_shape,
-    require_tensors,
-    require_within,
-    sees_values,
-    wide,
-)
+from equipoise.losses.checks import require_classes, require_logits, sees_values, wide
 from equipoise.losses.module import LossModule
+from equipoise.losses.overlap import mean_over_present, require_prices, tversky_of_counts
 
 _STRETCH = 64  # pixels to one running sum: over a whole image float32 loses its last digits
 
@@ -169,118 +158,9 @@ def focal_tversky(
     >>> focal_tversky(torch.zeros(1, 2, 4), torch.tensor([[0, 0, 1, 1]]), gamma=2.0)  # both √(1 - 1 / (1 + 1))
     tensor(0.7071)
     """
-    _require_arguments(alpha, beta, gamma, smooth)
+    require_prices(alpha, beta, gamma, smooth)
     counts = _class_counts(logits, targets, per_sample, ignore_index)
-    return _focal_tversky(*counts, alpha, beta, gamma, smooth)
-
-
-def binary_dice(
-    logits: Tensor, targets: Tensor, *, mask: Tensor | None = None, per_sample: bool = False, smooth: float = 0.0
-) -> Tensor:
-    """1 - 2 TP / (Σ p + Σ t), the mean over the labels present; p = sigmoid(logits).
-
-    Args:
-        logits: [N, L, ...]; one label is [N, 1, ...].
-        targets: 0 or 1, in floating point, of the same shape.
-        mask: What counts, in bool, of the same shape; ``None``: everything.
-        per_sample: Whether sums run over each sample's pixels, not over the batch; a sample then averages its labels,
-            and the loss averages the samples that have any.
-        smooth: Pixels counted as hits beside TP. Other libraries' smoothing of Dice is twice this.
-
-    Raises:
-        ValueError: If shapes differ, or a value is out of its range.
-
-    >>> binary_dice(torch.zeros(1, 1, 4), torch.tensor([[[0.0, 0.0, 0.0, 1.0]]]))  # 1 - 2 · 0.5 / (2 + 1)
-    tensor(0.6667)
-    """
-    return binary_tversky(logits, targets, alpha=0.5, beta=0.5, mask=mask, per_sample=per_sample, smooth=smooth)
-
-
-def binary_jaccard(
-    logits: Tensor, targets: Tensor, *, mask: Tensor | None = None, per_sample: bool = False, smooth: float = 0.0
-) -> Tensor:
-    """1 - TP / (Σ p + Σ t - TP), the mean over the labels present; p = sigmoid(logits).
-
-    Args:
-        logits: [N, L, ...]; one label is [N, 1, ...].
-        targets: 0 or 1, in floating point, of the same shape.
-        mask: What counts, in bool, of the same shape; ``None``: everything.
-        per_sample: As in ``binary_dice``.
-        smooth: Pixels counted as hits beside TP.
-
-    Raises:
-        ValueError: If shapes differ, or a value is out of its range.
-
-    >>> binary_jaccard(torch.zeros(1, 1, 4), torch.tensor([[[0.0, 0.0, 0.0, 1.0]]]))  # 1 - 0.5 / 2.5
-    tensor(0.8000)
-    """
-    return binary_tversky(logits, targets, alpha=1.0, beta=1.0, mask=mask, per_sample=per_sample, smooth=smooth)
-
-
-def binary_tversky(
-    logits: Tensor,
-    targets: Tensor,
-    *,
-    alpha: float = 0.3,
-    beta: float = 0.7,
-    mask: Tensor | None = None,
-    per_sample: bool = False,
-    smooth: float = 0.0,
-) -> Tensor:
-    """1 - TP / (TP + alpha FP + beta FN), the mean over the labels present; p = sigmoid(logits).
-
-    Args:
-        logits: [N, L, ...]; one label is [N, 1, ...].
-        targets: 0 or 1, in floating point, of the same shape.
-        alpha: Price of false positives, from 0; with ``beta`` 0.5 is Dice, 1 is Jaccard.
-        beta: Price of false negatives, from 0.
-        mask: What counts, in bool, of the same shape; ``None``: everything.
-        per_sample: As in ``binary_dice``.
-        smooth: Pixels counted as hits beside TP.
-
-    Raises:
-        ValueError: If shapes differ, or a value is out of its range.
-
-    >>> binary_tversky(torch.zeros(1, 1, 4), torch.tensor([[[0.0, 0.0, 0.0, 1.0]]]))  # 1 - 0.5 / (0.5 + 0.45 + 0.35)
-    tensor(0.6154)
-    """
-    return binary_focal_tversky(
-        logits, targets, gamma=1.0, alpha=alpha, beta=beta, mask=mask, per_sample=per_sample, smooth=smooth
-    )
-
-
-def binary_focal_tversky(
-    logits: Tensor,
-    targets: Tensor,
-    *,
-    gamma: float = 4 / 3,
-    alpha: float = 0.3,
-    beta: float = 0.7,
-    mask: Tensor | None = None,
-    per_sample: bool = False,
-    smooth: float = 0.0,
-) -> Tensor:
-    """(1 - TI)^(1 / gamma) of each label's Tversky index TI, the mean over the labels present; p = sigmoid(logits).
-
-    Args:
-        logits: [N, L, ...]; one label is [N, 1, ...].
-        targets: 0 or 1, in floating point, of the same shape.
-        gamma: Above 0; 1 is ``binary_tversky``, above it labels nearly right keep a larger gradient.
-        alpha: Price of false positives, as in ``binary_tversky``; the paper's is that of false negatives.
-        beta: Price of false negatives.
-        mask: What counts, in bool, of the same shape; ``None``: everything.
-        per_sample: As in ``binary_dice``.
-        smooth: Pixels counted as hits beside TP.
-
-    Raises:
-        ValueError: If shapes differ, or a value is out of its range.
-
-    >>> binary_focal_tversky(torch.zeros(1, 1, 2), torch.tensor([[[0.0, 1.0]]]), gamma=2.0)  # √(1 - 0.5 / 1)
-    tensor(0.7071)
-    """
-    _require_arguments(alpha, beta, gamma, smooth)
-    counts = _label_counts(logits, targets, mask, per_sample)
-    return _focal_tversky(*counts, alpha, beta, gamma, smooth)
+    return tversky_of_counts(*counts, alpha, beta, gamma, smooth)
 
 
 class DiceLoss(LossModule):
@@ -288,7 +168,7 @@ class DiceLoss(LossModule):
 
     def __init__(self, per_sample: bool = False, smooth: float = 0.0, ignore_index: int = -100) -> None:
         super().__init__()
-        _require_arguments(smooth=smooth)
+        require_prices(smooth=smooth)
         self.per_sample, self.smooth, self.ignore_index = per_sample, smooth, ignore_index
 
     def forward(self, logits: Tensor, targets: Tensor) -> Tensor:
@@ -313,7 +193,7 @@ class JaccardLoss(LossModule):
 
     def __init__(self, per_sample: bool = False, smooth: float = 0.0, ignore_index: int = -100) -> None:
         super().__init__()
-        _require_arguments(smooth=smooth)
+        require_prices(smooth=smooth)
         self.per_sample, self.smooth, self.ignore_index = per_sample, smooth, ignore_index
 
     def forward(self, logits: Tensor, targets: Tensor) -> Tensor:
@@ -333,7 +213,7 @@ class TverskyLoss(LossModule):
         ignore_index: int = -100,
     ) -> None:
         super().__init__()
-        _require_arguments(alpha, beta, smooth=smooth)
+        require_prices(alpha, beta, smooth=smooth)
         self.alpha, self.beta = alpha, beta
         self.per_sample, self.smooth, self.ignore_index = per_sample, smooth, ignore_index
 
@@ -363,7 +243,7 @@ class FocalTverskyLoss(LossModule):
         ignore_index: int = -100,
     ) -> None:
         super().__init__()
-        _require_arguments(alpha, beta, gamma, smooth)
+        require_prices(alpha, beta, gamma, smooth)
         self.gamma, self.alpha, self.beta = gamma, alpha, beta
         self.per_sample, self.smooth, self.ignore_index = per_sample, smooth, ignore_index
 
@@ -379,111 +259,6 @@ class FocalTverskyLoss(LossModule):
             smooth=self.smooth,
             ignore_index=self.ignore_index,
         )
-
-
-class BinaryDiceLoss(LossModule):
-    """``binary_dice`` with its arguments."""
-
-    def __init__(self, per_sample: bool = False, smooth: float = 0.0) -> None:
-        super().__init__()
-        _require_arguments(smooth=smooth)
-        self.per_sample, self.smooth = per_sample, smooth
-
-    def forward(self, logits: Tensor, targets: Tensor, mask: Tensor | None = None) -> Tensor:
-        """Of logits, targets and a mask of one shape [N, L, ...]."""
-        return binary_dice(logits, targets, mask=mask, per_sample=self.per_sample, smooth=self.smooth)
-
-
-class BinaryJaccardLoss(LossModule):
-    """``binary_jaccard`` with its arguments."""
-
-    def __init__(self, per_sample: bool = False, smooth: float = 0.0) -> None:
-        super().__init__()
-        _require_arguments(smooth=smooth)
-        self.per_sample, self.smooth = per_sample, smooth
-
-    def forward(self, logits: Tensor, targets: Tensor, mask: Tensor | None = None) -> Tensor:
-        """Of logits, targets and a mask of one shape [N, L, ...]."""
-        return binary_jaccard(logits, targets, mask=mask, per_sample=self.per_sample, smooth=self.smooth)
-
-
-class BinaryTverskyLoss(LossModule):
-    """``binary_tversky`` with its arguments."""
-
-    def __init__(self, alpha: float = 0.3, beta: float = 0.7, per_sample: bool = False, smooth: float = 0.0) -> None:
-        super().__init__()
-        _require_arguments(alpha, beta, smooth=smooth)
-        self.alpha, self.beta, self.per_sample, self.smooth = alpha, beta, per_sample, smooth
-
-    def forward(self, logits: Tensor, targets: Tensor, mask: Tensor | None = None) -> Tensor:
-        """Of logits, targets and a mask of one shape [N, L, ...]."""
-        return binary_tversky(
-            logits,
-            targets,
-            alpha=self.alpha,
-            beta=self.beta,
-            mask=mask,
-            per_sample=self.per_sample,
-            smooth=self.smooth,
-        )
-
-
-class BinaryFocalTverskyLoss(LossModule):
-    """``binary_focal_tversky`` with its arguments."""
-
-    def __init__(
-        self,
-        gamma: float = 4 / 3,
-        alpha: float = 0.3,
-        beta: float = 0.7,
-        per_sample: bool = False,
-        smooth: float = 0.0,
-    ) -> None:
-        super().__init__()
-        _require_arguments(alpha, beta, gamma, smooth)
-        self.gamma, self.alpha, self.beta, self.per_sample, self.smooth = gamma, alpha, beta, per_sample, smooth
-
-    def forward(self, logits: Tensor, targets: Tensor, mask: Tensor | None = None) -> Tensor:
-        """Of logits, targets and a mask of one shape [N, L, ...]."""
-        return binary_focal_tversky(
-            logits,
-            targets,
-            gamma=self.gamma,
-            alpha=self.alpha,
-            beta=self.beta,
-            mask=mask,
-            per_sample=self.per_sample,
-            smooth=self.smooth,
-        )
-
-
-def mean_over_present(losses: Tensor, present: Tensor) -> Tensor:
-    """Mean over the rows that have anything present of their mean over what is present; both [rows, C]. Else 0."""
-    row_means = (losses * present).sum(dim=1) / present.sum(dim=1).clamp(min=1)
-    return row_means.sum() / present.any(dim=1).sum().clamp(min=1)
-
-
-def require_mask(logits: Tensor, mask: Tensor | None) -> None:
-    """Raise unless a mask, where there is one, is bool and of the logits' shape."""
-    if mask is not None:
-        require_tensors(mask=mask)
-        require_same_shape(logits=logits, mask=mask)
-        if mask.dtype != torch.bool:
-            raise ValueError(f"mask must be bool, True where a target counts, got {mask.dtype}: convert with .bool()")
-
-
-def _focal_tversky(
-    hits: Tensor, predicted: Tensor, actual: Tensor, alpha: float, beta: float, gamma: float, smooth: float
-) -> Tensor:
-    """Of TP, Σ p and Σ t, each [rows, C]."""
-    # 1 - TI from its misses: TP + ... - TP would leave only rounding where all is right
-    missed = alpha * (predicted - hits).clamp(min=0) + beta * (actual - hits).clamp(min=0)
-    total = hits + missed + smooth
-    losses = missed / torch.where(total > 0, total, 1)
-    if gamma != 1:
-        # the power is infinitely steep at 0, where nothing is left to learn
-        losses = torch.where(losses > 0, losses, 1).pow(1 / gamma) * (losses > 0)
-    return mean_over_present(losses, actual > 0)
 
 
 def _class_counts(
@@ -504,7 +279,9 @@ def _class_counts(
     num_classes = logits.shape[1]
     hits = _sums_by_class(of_target, targets, num_classes)
     actual = _sums_by_class(counts, targets, num_classes)
-    return _rows(hits, per_sample), _rows(predicted, per_sample), _rows(actual, per_sample)
+    if per_sample:
+        return hits, predicted, actual
+    return hits.sum(dim=0, keepdim=True), predicted.sum(dim=0, keepdim=True), actual.sum(dim=0, keepdim=True)
 
 
 def _masses(probabilities: Tensor, counts: Tensor) -> Tensor:
@@ -522,36 +299,3 @@ def _sums_by_class(values: Tensor, targets: Tensor, num_classes: int) -> Tensor:
     bins = targets + num_classes * (torch.arange(num_pixels, device=targets.device) // _STRETCH)
     sums = values.new_zeros(num_samples, stretches * num_classes).scatter_add(1, bins, values)
     return sums.view(num_samples, stretches, num_classes).sum(dim=1)
-
-
-def _label_counts(
-    logits: Tensor, targets: Tensor, mask: Tensor | None, per_sample: bool
-) -> tuple[Tensor, Tensor, Tensor]:
-    """TP, Σ p and Σ t [rows, L]: a row per sample, or one for the batch."""
-    require_floating(logits=logits, targets=targets)
-    require_same_shape(logits=logits, targets=targets)
-    require_dim("logits", logits, "[N, L, ...] (one label: unsqueeze(1))", least=2)
-    require_within("targets", targets, 0.0, 1.0, "give labels 0 or 1")
-    require_mask(logits, mask)
-    probabilities, targets = wide(logits).sigmoid(), wide(targets)
-    if mask is not None:
-        targets = torch.where(mask, targets, 0)
-    hits = _over_space(probabilities * targets)
-    predicted = _over_space(probabilities if mask is None else torch.where(mask, probabilities, 0))
-    actual = _over_space(targets)
-    return _rows(hits, per_sample), _rows(predicted, per_sample), _rows(actual, per_sample)
-
-
-def _over_space(values: Tensor) -> Tensor:
-    return values.unsqueeze(-1).flatten(2).sum(dim=2)
-
-
-def _rows(counts: Tensor, per_sample: bool) -> Tensor:
-    return counts if per_sample else counts.sum(dim=0, keepdim=True)
-
-
-def _require_arguments(alpha: float = 0.5, beta: float = 0.5, gamma: float = 1.0, smooth: float = 0.0) -> None:
-    require_argument("alpha", alpha, low=0.0)
-    require_argument("beta", beta, low=0.0)
-    require_argument("gamma", gamma, low=0.0, open_low=True)
-    require_argument("smooth", smooth, low=0.0)

@@ -5,7 +5,7 @@ import torch
 from torch.nn import functional as F  # noqa: N812
 from torch.testing import assert_close
 
-from equipoise.losses.regions import (
+from equipoise.losses import (
     binary_dice,
     binary_jaccard,
     binary_tversky,

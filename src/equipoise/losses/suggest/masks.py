@@ -3,8 +3,9 @@
 import torch
 from torch import Tensor, nn
 
+from equipoise.losses.binary_regions import BinaryDiceLoss, BinaryFocalTverskyLoss
 from equipoise.losses.mixed import Mixed
-from equipoise.losses.regions import BinaryDiceLoss, BinaryFocalTverskyLoss, DiceLoss, FocalTverskyLoss
+from equipoise.losses.regions import DiceLoss, FocalTverskyLoss
 from equipoise.losses.suggest.kinds import Targets
 from equipoise.losses.suggest.labels import (
     class_counts,
