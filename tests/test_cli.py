@@ -79,7 +79,7 @@ def refuse(capsys, *words):
         (["demo", "--jobs"], "--jobs"),
         (["losses", "--task", "multilabel"], "no kind of task 'multilabel'; the nearest is 'multi-label'"),
         (["losses", "--imbalance"], "unknown option '--imbalance'; the nearest is '--imbalanced'"),
-        (["losses", "gan"], "unrecognized arguments: gan"),
+        (["losses", "gan"], "'gan' is a kind of task: equipoise losses --task gan"),
         (["losses", "--markdown", "--task", "gan"], "--markdown writes the whole list: leave out the other options"),
         (["losses", "--markdown", "--outliers"], "--markdown writes the whole list"),
         (["report", "nowhere"], "'nowhere' is not the folder of a study; equipoise demo makes one"),
@@ -218,6 +218,13 @@ def test_losses_are_narrowed_with_reasons_and_the_code_to_paste(capsys, monkeypa
         assert all(reason in flat for reason in match.reasons)
         assert " ".join(match.row.pitfalls.split()) in flat
     assert max(len(line) for line in lines if "eq.losses." not in line) <= 80
+
+
+def test_a_loss_by_its_name_is_shown_in_full(capsys):
+    assert main(["losses", "dice"]) == 0
+    output = " ".join(capsys.readouterr().out.split())
+    row = next(row for row in ROWS if row.name == "dice")
+    assert all(text in output for text in (row.code, row.formula, row.use, row.pitfalls, row.paper, row.checked))
 
 
 def test_conditions_that_no_loss_answers_say_so(capsys):

@@ -133,7 +133,7 @@ def test_two_tasks_may_read_one_output_and_one_task_several():
     losses = tasks.losses(outputs, {"size": torch.tensor([1.0, 1.0])})
     assert losses == {"size": 2.0, "sign": 1.0, "agree": 0.5}
     assert losses.counts["agree"] == 2
-    del outputs["b"]
+    outputs["b"] = None
     assert "agree" not in tasks.losses(outputs, {"size": torch.tensor([1.0, 1.0])})
 
 
@@ -147,6 +147,27 @@ def test_schedules_of_losses_hear_that_an_epoch_has_ended():
     assert tasks.losses({"a": output, "b": output}, {"a": target, "b": target})["a"] == 1.0
     criterion.end_epoch()
     assert tasks.losses({"a": output, "b": output}, {"a": target, "b": target})["a"] == 0.5
+
+
+def test_a_schedule_deep_inside_a_loss_of_the_users_hears_it_once():
+    class Own(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.inner = eq.losses.Mixed({"square": (eq.losses.EpochSchedule([1.0, 0.5, 0.0]), MSE)})
+
+        def forward(self, output, target):
+            return self.inner(output, target)
+
+    loss = Own()
+    eq.Tasks([eq.Task("a", loss), eq.Task("b", loss)]).end_epoch()
+    assert loss(torch.zeros(2), torch.ones(2)) == 0.5
+
+
+def test_bytes_are_no_class_to_be_ignored():
+    """256 - 100 = 156 is a class of its own."""
+    tasks = eq.Tasks([eq.Task("a", nn.CrossEntropyLoss())])
+    losses = tasks.losses({"a": torch.zeros(2, 200)}, {"a": torch.tensor([156, 3], dtype=torch.uint8)})
+    assert losses.counts == {"a": 2}
 
 
 def test_what_a_loss_consists_of_reaches_the_record():
@@ -167,6 +188,15 @@ def test_what_a_loss_consists_of_reaches_the_record():
     assert balancer.record.to_dict()["parts/a/size"] == parts["a"]["size"]
 
 
+@pytest.mark.skipif(not hasattr(BaseException, "add_note"), reason="exceptions take notes from Python 3.11")
+def test_what_a_loss_raises_says_whose_loss_it_was():
+    with pytest.raises(RuntimeError) as raised:
+        eq.Tasks([eq.Task("seg", nn.CrossEntropyLoss())]).losses(
+            {"seg": torch.ones(2, 3)}, {"seg": torch.ones(2, 2).long()}
+        )
+    assert raised.value.__notes__ == ["in the loss of task 'seg'"]
+
+
 @pytest.mark.parametrize(
     ("make", "message"),
     [
@@ -177,6 +207,10 @@ def test_what_a_loss_consists_of_reaches_the_record():
         (lambda: eq.Task("a", "mse"), "loss of task 'a' must be callable, got 'mse'"),
         (lambda: eq.Task("a", MSE, weight=0.0), "weight of task 'a' must be positive and finite, got 0.0"),
         (lambda: eq.Task("a", MSE, weight=NAN), "weight of task 'a' must be positive"),
+        (
+            lambda: eq.Tasks([eq.Task("a", torch.sum, output="b", target=None)]).losses(ONE),
+            "no output 'b' for task 'a'; there are 'a'",
+        ),
         (lambda: eq.Task("a", MSE, output=()), r"output of task 'a' must be a name or a tuple of names, got \(\)"),
         (lambda: eq.Task("a", MSE, output=("a", 1)), r"must be a name or a tuple of names, got \('a', 1\)"),
         (lambda: eq.Tasks([eq.Task("a", MSE, output=("a", "c"))]).losses(ONE, ONE), "no output 'c' for task 'a'"),

@@ -71,6 +71,8 @@ class Balancer(nn.Module):
         probe_every: int = 0,
     ) -> None:
         super().__init__()
+        if isinstance(parameters, type):
+            raise ValueError(f"parameters is the class {parameters.__name__}: give the model itself")
         if not isinstance(method, Method):
             raise ValueError(f"method must be a method such as MGDA() or eq.method('mgda'), got {method!r:.80}")
         if heads not in ("raw", "weighted"):

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from equipoise import shelf
-from equipoise.losses.catalog import CONDITIONS, KINDS
+from equipoise.losses.catalog import CONDITIONS, KINDS, ROWS
 from equipoise.losses.catalog.page import markdown
 
 START = """\
@@ -109,13 +109,22 @@ def losses(words: Sequence[str]) -> int:
         description="List all losses of a task, torch's own included: formula, for what, pitfalls, paper. With a kind "
         "of task or what holds of it: those that fit, the likeliest first, why, and the code to paste.",
     )
+    parser.add_argument("name", nargs="?", metavar="NAME", help="one loss, in full")
     parser.add_argument("--task", type=_kind, metavar="KIND", help=f"the kind of task: {', '.join(KINDS)}")
     for condition, words_for_it in CONDITIONS.items():
         parser.add_argument(f"--{condition.replace(' ', '-')}", action="store_true", help=words_for_it)
     parser.add_argument("--markdown", action="store_true", help="the whole list as the page docs/losses.md")
     arguments = parser.parse(words)
     conditions = [condition for condition in CONDITIONS if getattr(arguments, condition.replace(" ", "_"))]
-    if arguments.markdown:
+    if arguments.name:
+        if arguments.markdown or arguments.task or conditions:
+            fail("a NAME shows one loss: leave out the options")
+        if arguments.name in KINDS:
+            fail(f"{arguments.name!r} is a kind of task: equipoise losses --task {arguments.name}")
+        if arguments.name not in {row.name for row in ROWS}:
+            fail(f"no loss {arguments.name!r}; the nearest is {nearest(arguments.name, [row.name for row in ROWS])!r}")
+        text = shelf.loss(arguments.name, _width())
+    elif arguments.markdown:
         if arguments.task or conditions:
             fail("--markdown writes the whole list: leave out the other options")
         text = markdown()

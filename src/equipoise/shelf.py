@@ -35,16 +35,22 @@ def methods(width: int) -> str:
 
 def losses(width: int) -> str:
     """All losses, each under the first of its kinds."""
-    parts = []
+    hint = "equipoise losses --task multi-label --imbalanced says which fit, why, and what to paste."
+    parts = [_filled(hint, width), ""]
     for kind, words in KINDS.items():
         rows = [row for row in ROWS if row.kinds[0] == kind]
         if rows:
             parts += [_filled(f"{kind.upper()}: {words}", width), ""]
             parts += [_entry(row, width) for row in rows]
             parts.append("")
-    closing = "equipoise losses --task multi-label --imbalanced says which fit, why, and what to paste."
-    parts.append(_filled(closing, width))
     return "\n".join(parts)
+
+
+def loss(name: str, width: int) -> str:
+    """All about the loss of that name."""
+    row = next(row for row in ROWS if row.name == name)
+    kinds = f"tasks: {', '.join(row.kinds)}"
+    return "\n".join([row.name, f"    {row.code}", *(_indented(line, width) for line in (kinds, *_lines(row)))])
 
 
 def narrowed_losses(kind: str | None, conditions: Collection[str], width: int) -> str:

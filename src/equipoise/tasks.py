@@ -21,8 +21,8 @@ class Task:
         loss: ``(output, target) -> scalar``; with ``target=None``, ``(output) -> scalar``. A loss with an
             attribute ``parts``, {name: tensor} of its last call, shows them in the balancer's record.
         weight: The user's importance of the task, positive; the balancer applies it, once.
-        output: The key of the task's output, by default its name. Several keys: the loss reads a tuple, and
-            the task is present whenever all of them are.
+        output: The key of the task's output, by default its name. Several keys: the loss reads a tuple. ``None``
+            in an output's place: the task is absent. A key given here must be there.
         target: The key of the task's target, by default its name. ``None``: the task needs no label
             and is present whenever its output is.
         missing: ``"rows"``: output and target are tensors with the batch first; a label is missing
@@ -131,10 +131,11 @@ class Tasks(nn.Module):
         return f"Tasks({list(self._tasks)!r})"
 
     def end_epoch(self) -> None:
-        """Tell the losses that follow a schedule of epochs that one has ended."""
-        for task in self._tasks:
-            if hasattr(task.loss, "end_epoch"):
-                task.loss.end_epoch()
+        """Tell the schedules of the losses, each once, that an epoch has ended."""
+        listening = [module for module in self.modules() if module is not self and hasattr(module, "end_epoch")]
+        for module in listening:
+            if not any(part in listening for part in module.modules() if part is not module):
+                cast(Any, module).end_epoch()
 
     def losses(self, outputs: Mapping[str, Any], targets: Mapping[str, Any] | None = None) -> TaskLosses:
         """The raw loss of every task that has a label in this batch.
@@ -156,7 +157,8 @@ class Tasks(nn.Module):
         parts: dict[str, Mapping[str, Tensor]] = {}
         for task in self._tasks:
             if task.target is None:
-                output = _output(task, {**dict.fromkeys(_keys(task)), **outputs})
+                absent = {} if task.output != task.name else {task.name: None}  # a key of the user's own must be there
+                output = _output(task, {**absent, **outputs})
                 if output is None:
                     continue
                 arguments, count = [output], _batch_size(output)
@@ -166,7 +168,7 @@ class Tasks(nn.Module):
                     continue
                 *arguments, count = _labelled(task, _output(task, outputs), target)
             if count > 0:
-                losses[task.name] = _scalar(task, task.loss(*arguments))
+                losses[task.name] = _scalar(task, _called(task, arguments))
                 counts[task.name] = count
                 if hasattr(task.loss, "parts"):
                     parts[task.name] = {name: part.detach() for name, part in task.loss.parts.items()}
@@ -227,7 +229,10 @@ def _present(task: Task, target: Tensor) -> Tensor | None:
     """True where a label is there, of the target's shape; None where none can be missing."""
     if target.is_floating_point():
         return ~target.isnan()
-    return None if task.ignored_class is None else target != task.ignored_class
+    if task.ignored_class is None or target.dtype == torch.bool:
+        return None
+    limits = torch.iinfo(target.dtype)  # of an unsigned dtype -100 is none, and no class that it would wrap around to
+    return target != task.ignored_class if limits.min <= task.ignored_class <= limits.max else None
 
 
 def _labelled(task: Task, output: Any, target: Any) -> tuple[Any, Any, int]:
@@ -248,7 +253,7 @@ def _labelled(task: Task, output: Any, target: Any) -> tuple[Any, Any, int]:
     if target.is_floating_point() and not torch.equal(kept, by_sample.all(dim=1)):
         raise ValueError(
             f"target of task {task.name!r} is NaN in a part of a sample's label; make each part a task, "
-            "or set missing='loss' with a loss that skips NaN"
+            "or wrap its loss in losses.Masked and set missing='loss'"
         )
     if not isinstance(output, Tensor) or len(output) != len(target):
         shape = tuple(output.shape) if isinstance(output, Tensor) else type(output).__name__
@@ -259,8 +264,18 @@ def _labelled(task: Task, output: Any, target: Any) -> tuple[Any, Any, int]:
     return output[kept], target[kept], count
 
 
+def _called(task: Task, arguments: list[Any]) -> Any:
+    """The task's loss; whatever it raises says whose loss it was."""
+    try:
+        return task.loss(*arguments)
+    except Exception as error:
+        if hasattr(error, "add_note"):  # from Python 3.11
+            error.add_note(f"in the loss of task {task.name!r}")
+        raise
+
+
 def _scalar(task: Task, loss: Any) -> Tensor:
     if not isinstance(loss, Tensor) or loss.dim() != 0:
         got = f"shape {tuple(loss.shape)}" if isinstance(loss, Tensor) else type(loss).__name__
-        raise ValueError(f"loss of task {task.name!r} must return a scalar tensor, got {got}; reduce it")
+        raise ValueError(f"loss of task {task.name!r} must return a scalar tensor, got {got}; give it reduction='mean'")
     return loss

@@ -116,17 +116,17 @@ def test_autocast_leaves_the_products_in_float32():
 
 def test_modules_are_their_functions():
     first, second = pairs(5, torch.Generator().manual_seed(8))
-    module = InfoNCELoss(temperature=0.2, reduction="sum").double()
+    module = InfoNCELoss(initial_temperature=0.2, reduction="sum").double()
     assert_close(module((first, second)), info_nce(first, second, temperature=0.2, reduction="sum"), rtol=1e-6, atol=0)
-    fixed = InfoNCELoss(temperature=0.001, learnable=False)
+    fixed = InfoNCELoss(initial_temperature=0.001, learnable=False)
     assert list(fixed.parameters()) == []
     assert_close(fixed((first, second)), info_nce(first, second, temperature=0.001))
-    module = SigLIPLoss(scale=5.0, bias=-2.0, reduction="none").double()
+    module = SigLIPLoss(initial_scale=5.0, initial_bias=-2.0, reduction="none").double()
     expected = siglip(first, second, scale=5.0, bias=-2.0, reduction="none")
     assert_close(module((first, second)), expected, rtol=1e-6, atol=0)
-    assert repr(SigLIPLoss()) == "SigLIPLoss(scale=10.0, bias=-10.0, gather=True, reduction='mean')"
+    assert repr(SigLIPLoss()) == "SigLIPLoss(initial_scale=10.0, initial_bias=-10.0, gather=True, reduction='mean')"
     assert repr(InfoNCELoss()) == (
-        "InfoNCELoss(temperature=0.07, learnable=True, max_scale=100.0, gather=True, reduction='mean')"
+        "InfoNCELoss(initial_temperature=0.07, learnable=True, max_scale=100.0, gather=True, reduction='mean')"
     )
 
 
@@ -154,7 +154,18 @@ def test_the_scale_is_clipped_at_100_and_comes_back():
     loss.backward()
     assert_close(module.log_scale.item(), math.log(100.0))
     assert_close(module.log_scale.grad, torch.tensor(100.0))  # d scale · 1 / d log scale
-    assert_close(InfoNCELoss(temperature=0.5, max_scale=2.0)((first, second)), info_nce(first, second, temperature=0.5))
+    assert_close(
+        InfoNCELoss(initial_temperature=0.5, max_scale=2.0)((first, second)), info_nce(first, second, temperature=0.5)
+    )
+
+
+def test_a_loss_may_be_asked_twice_before_one_backward():
+    module, first, second = InfoNCELoss(), torch.randn(4, 3, requires_grad=True), torch.randn(4, 3)
+    with torch.no_grad():
+        module.log_scale.fill_(9.0)
+    (module((first, second)) + module((first, 2 * second))).backward()
+    assert module.temperature.item() == pytest.approx(0.01)
+    assert first.grad.isfinite().all()
 
 
 A, B = torch.randn(4, 3), torch.randn(4, 3)
@@ -173,8 +184,11 @@ MISUSES = [
     (lambda: siglip(A, B, bias="low"), r"bias must be a finite number, got 'low'"),
     (lambda: InfoNCELoss()(A), r"features must be a pair \(first, second\).*got Tensor"),
     (lambda: SigLIPLoss()((A, B, A)), r"features must be a pair"),
-    (lambda: InfoNCELoss(temperature=0.001), r"temperature must be at least 1 / max_scale = 0.01, got 0.001"),
-    (lambda: SigLIPLoss(bias=float("inf")), r"bias must be a finite number, got inf"),
+    (
+        lambda: InfoNCELoss(initial_temperature=0.001),
+        r"initial_temperature must be at least .* = 0.01, got 0.001",
+    ),
+    (lambda: SigLIPLoss(initial_bias=float("inf")), r"initial_bias must be a finite number, got inf"),
 ]
 
 

@@ -129,7 +129,7 @@ def test_modules_are_their_functions():
     assert_close(BoundaryLoss()(*arguments), boundary(*arguments))
 
 
-LOGITS, MASKS = torch.randn(2, 3, 4, 5), torch.ones(2, 3, 4, 5)
+LOGITS, MASKS = torch.randn(4, 3, 4, 5), torch.ones(4, 3, 4, 5)
 MISUSES = [
     (lambda: signed_distance(MASKS), r"masks must be bool, got torch.float32: convert 0/1 with \.bool\(\)"),
     (lambda: signed_distance(MASKS[:, 0, 0].bool()), r"masks must have shape \[N, C, ...\] with dimensions of space"),

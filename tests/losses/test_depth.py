@@ -252,6 +252,11 @@ def test_modules_are_their_functions():
     assert_close(module(prediction, target, mask), cosine_normals(prediction, target, mask=mask, reduction="sum"))
 
 
+def test_what_never_came_back_is_no_reading():
+    prediction, target = torch.tensor([[[1.0, 2.0, 3.0]]]), torch.tensor([[[2.0, 1.0, torch.inf]]])
+    assert_close(silog(prediction, target), silog(prediction[..., :2], target[..., :2]))
+
+
 D, N = torch.rand(2, 4, 4) + 0.1, torch.randn(2, 3, 4, 4)
 MISUSES = [
     (lambda: silog(D[:, None], D), r"prediction and target must have the same shape, got \(2, 1, 4, 4\)"),
@@ -259,8 +264,11 @@ MISUSES = [
     (lambda: silog(D[0], D[0]), r"prediction must have shape \[N, ..., H, W\], got \(4, 4\)"),
     (lambda: silog(D - 1, D), r"prediction must be positive depths, got -.*take \.exp\(\)"),
     (lambda: silog(D, D, lambd=1.5), r"lambd must lie in \[0, 1\], got 1.5"),
-    (lambda: silog(D, D, mask=D), r"mask must be boolean, got torch.float32: .*target > 0"),
-    (lambda: silog(D, D, mask=(D > 0)[:, :1]), r"mask must have shape \(2, 4, 4\), got \(2, 1, 4\): it does not broad"),
+    (lambda: silog(D, D, mask=D), r"mask must be boolean, .*got torch.float32: convert"),
+    (
+        lambda: silog(D, D, mask=(D > 0)[:, :1]),
+        r"mask and target .*got \(2, 1, 4\) and \(2, 4, 4\)",
+    ),
     (lambda: silog(D, D, reduction="avg"), r"reduction must be .*got 'avg'"),
     (lambda: SILogLoss(lambd=-0.1), r"lambd must lie in \[0, 1\], got -0.1"),
     (lambda: SILogLoss(reduction="avg"), r"reduction must be .*got 'avg'"),
@@ -272,7 +280,7 @@ MISUSES = [
     (lambda: BerHuLoss(reduction="avg"), r"reduction must be .*got 'avg'"),
     (lambda: cosine_normals(N[:, :2], N[:, :2]), r"prediction must have shape \[N, 3, H, W\], got \(2, 2, 4, 4\)"),
     (lambda: cosine_normals(N[0], N[0]), r"prediction must have shape \[N, 3, H, W\], got \(3, 4, 4\)"),
-    (lambda: cosine_normals(N, N, mask=N > 0), r"mask must have shape \(2, 4, 4\), got \(2, 3, 4, 4\)"),
+    (lambda: cosine_normals(N, N, mask=N > 0), r"mask and pixels must have the same shape, got \(2, 3, 4, 4\)"),
     (lambda: CosineNormalsLoss(reduction="avg"), r"reduction must be .*got 'avg'"),
 ]
 

@@ -95,6 +95,11 @@ def test_modules_are_their_functions():
     assert isinstance(module, nn.Module)
 
 
+def test_only_what_is_certain_is_taken_for_probabilities():
+    for logits in (torch.full((4, 2), 0.5), torch.eye(4), torch.tensor([[0.25, 0.75]])):
+        assert losses.focal(logits, torch.zeros(len(logits), dtype=torch.long)).isfinite()
+
+
 LOGITS, LABELS = torch.randn(4, 3), torch.tensor([0, 1, 2, 0])
 MISUSES = [
     (lambda: losses.binary_focal(torch.randn(4), torch.ones(4, 1)), r"logits and targets must have the same shape"),
@@ -110,6 +115,15 @@ MISUSES = [
     (lambda: losses.focal(LOGITS, LABELS[:, None]), r"targets must have shape \[N, ...\] = \(4,\)"),
     (lambda: losses.focal(LOGITS, LABELS + 1), r"targets must be classes 0 to 2, got 3"),
     (lambda: losses.focal(LOGITS, LABELS.float()), r"targets must be class indices.*\.long"),
+    (
+        lambda: losses.focal(LOGITS, LABELS.to(torch.uint8)),
+        r"must be class indices in int64, got torch.uint8.*\.long",
+    ),
+    (lambda: losses.focal(LOGITS, torch.eye(3)[LABELS]), r"targets must be class indices.*argmax"),
+    (lambda: losses.focal(LOGITS, torch.eye(3)[LABELS].long()), r"got one per logit, \(4, 3\): write targets.argmax"),
+    (lambda: losses.focal(LOGITS, LABELS, weight=torch.ones(2, 1)), r"weight must have shape \[C\] = \(3,\), got"),
+    (lambda: losses.focal(LOGITS, LABELS, weight=-torch.ones(3)), r"weight must lie in \[0, inf\], got -1"),
+    (lambda: losses.focal(LOGITS, LABELS, gamma=float("inf")), r"gamma must lie in \[0, inf\), got inf"),
 ]
 
 

@@ -186,7 +186,7 @@ def test_modules_are_their_functions():
 
 LOGITS, TARGETS, MASKS = torch.randn(4, 3, 5), torch.arange(20).view(4, 5) % 3, torch.ones(4, 3, 5)
 MISUSES = [
-    (lambda: lovasz_softmax(LOGITS, MASKS), r"targets must be class indices of an integer dtype.*\.long"),
+    (lambda: lovasz_softmax(LOGITS, MASKS), r"targets must be class indices in int64.*argmax"),
     (lambda: lovasz_softmax(LOGITS, TARGETS[..., None]), r"targets must have shape .*squeeze\(-1\)"),
     (lambda: lovasz_softmax(LOGITS, TARGETS + 1), r"targets must be classes 0 to 2, got 3"),
     (lambda: lovasz_softmax(LOGITS.softmax(1), TARGETS), r"logits are probabilities.*before softmax"),

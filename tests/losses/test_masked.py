@@ -11,7 +11,7 @@ from torch.nn import functional as F  # noqa: N812
 from torch.testing import assert_close
 
 import equipoise as eq
-from equipoise.losses import binary_focal
+from equipoise.losses import BerHuLoss, SoftF1Loss, binary_focal
 from equipoise.losses.masked import Masked
 
 BCE = nn.BCEWithLogitsLoss(reduction="none")
@@ -174,6 +174,24 @@ def test_outputs_that_are_no_tensor_are_passed_on():
 
 def test_it_shows_its_arguments():
     assert repr(Masked(BCE)) == "Masked(\n  fill=0.0, ignore_index=None\n  (loss): BCEWithLogitsLoss()\n)"
+
+
+def test_a_loss_that_takes_a_mask_is_given_it():
+    logits, targets = assays(20, torch.Generator().manual_seed(5))
+    expected = SoftF1Loss()(logits, targets.nan_to_num(), mask=~targets.isnan())
+    assert_close(Masked(SoftF1Loss())(logits, targets), expected)
+    depths = torch.tensor([1.0, 2.0, 100.0])
+    reading = torch.tensor([1.5, 3.0, torch.nan])
+    assert_close(Masked(BerHuLoss())(depths, reading), BerHuLoss()(depths[:2], reading[:2]))
+    with pytest.raises(ValueError, match=r"takes a mask itself and must reduce.*leave out reduction='none'"):
+        Masked(BerHuLoss(reduction="none"))
+
+
+def test_what_the_network_says_where_no_label_is_does_not_count():
+    outputs = torch.tensor([1.0, 1e30], requires_grad=True)
+    loss = Masked(nn.MSELoss(reduction="none"))(outputs, torch.tensor([1.5, torch.nan]))
+    assert_close(loss, torch.tensor(0.25))
+    assert torch.autograd.grad(loss, outputs)[0].tolist() == [-1.0, 0.0]
 
 
 ONES = torch.ones(3, 2)

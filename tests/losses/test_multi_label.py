@@ -184,6 +184,11 @@ def test_modules_are_their_functions():
     assert_close(DoubleSoftF1Loss()(logits, targets, mask), double_soft_f1(logits, targets, mask=mask))
 
 
+def test_labels_of_another_precision_are_labels():
+    logits, targets = torch.randn(5, 3), torch.randint(2, (5, 3))
+    assert_close(asymmetric(logits, targets.double()), asymmetric(logits, targets.float()))
+
+
 LOGITS, TARGETS = torch.randn(4, 3), torch.ones(4, 3)
 MISUSES = [
     (lambda: asymmetric(LOGITS, TARGETS[..., None]), r"logits and targets must have the same shape.*squeeze"),
@@ -199,8 +204,8 @@ MISUSES = [
     (lambda: soft_f1(LOGITS, TARGETS * torch.nan), r"targets must lie in \[0, 1\], got nan"),
     (lambda: soft_f1(LOGITS, TARGETS, average="weighted"), r"average must be 'macro', .*got 'weighted'"),
     (lambda: soft_f1(LOGITS, TARGETS, beta=0.0), r"beta must lie in \(0, inf\), got 0.0"),
-    (lambda: soft_f1(LOGITS, TARGETS, mask=TARGETS), r"mask must be boolean, got torch.float32.*\.bool"),
-    (lambda: double_soft_f1(LOGITS, TARGETS, mask=TARGETS[:1].bool()), r"logits and mask must have the same shape"),
+    (lambda: soft_f1(LOGITS, TARGETS, mask=TARGETS), r"mask must be boolean.*got torch.float32.*\.bool"),
+    (lambda: double_soft_f1(LOGITS, TARGETS, mask=TARGETS[:1].bool()), r"mask and logits must have the same shape"),
     (lambda: SoftF1Loss(beta=-1.0), r"beta must lie in \(0, inf\), got -1.0"),
     (lambda: SoftF1Loss(average="none"), r"average must be .*got 'none'"),
 ]

@@ -24,6 +24,7 @@ from equipoise.losses import (
     focal_tversky,
     generalised_dice,
     jaccard,
+    lovasz_hinge,
     tversky,
 )
 
@@ -293,12 +294,6 @@ def test_all_routes_to_the_sums_agree(monkeypatch):
             assert_close(dice(logits.float(), chosen), value.float())
 
 
-def test_integers_of_any_width_are_classes():
-    logits, targets = classes(6, torch.Generator().manual_seed(9))
-    for dtype in (torch.uint8, torch.int32):
-        assert_close(dice(logits, targets.to(dtype)), dice(logits, targets))
-
-
 @pytest.mark.parametrize(
     ("module", "loss", "keywords"),
     [
@@ -335,10 +330,18 @@ def test_modules_are_their_functions(module, loss, keywords):
         assert_close(module()(*arguments), loss(*arguments))
 
 
+@pytest.mark.parametrize("loss", [binary_dice, binary_focal_tversky, lovasz_hinge])
+def test_what_a_mask_hides_may_be_anything(loss):
+    logits, targets = labels(3, torch.Generator().manual_seed(11))
+    mask = torch.rand(targets.shape, generator=torch.Generator().manual_seed(12)) < 0.7
+    hidden = targets.masked_fill(~mask, torch.nan)
+    assert_close(loss(logits, hidden, mask=mask), loss(logits, targets, mask=mask))
+
+
 LOGITS, TARGETS = torch.randn(4, 3, 5), torch.arange(20).view(4, 5) % 3
 MASKS = torch.ones(4, 3, 5)
 MISUSES = [
-    (lambda: dice(LOGITS, MASKS), r"targets must be class indices of an integer dtype.*\.long"),
+    (lambda: dice(LOGITS, MASKS), r"targets must be class indices in int64.*argmax"),
     (lambda: dice(LOGITS, TARGETS[:, None]), r"targets must have shape \[N, ...\] = \(4, 5\)"),
     (lambda: jaccard(LOGITS, TARGETS + 1), r"targets must be classes 0 to 2, got 3"),
     (lambda: generalised_dice(LOGITS.softmax(1), TARGETS), r"logits are probabilities.*before softmax"),
@@ -351,7 +354,7 @@ MISUSES = [
     (lambda: binary_jaccard(LOGITS, 255 * MASKS), r"targets must lie in \[0, 1\], got 255: give labels 0 or 1"),
     (lambda: binary_dice(LOGITS[0, 0], MASKS[0, 0]), r"logits must have shape \[N, L, ...\] \(one label: unsqueeze"),
     (lambda: binary_tversky(LOGITS, MASKS, mask=MASKS), r"mask must be bool.*\.bool"),
-    (lambda: binary_tversky(LOGITS, MASKS, mask=MASKS[:, :1] > 0), r"logits and mask must have the same shape"),
+    (lambda: binary_tversky(LOGITS, MASKS, mask=MASKS[:, :1] > 0), r"mask and logits must have the same shape"),
     (lambda: binary_tversky(LOGITS, MASKS, mask=[True]), r"mask must be a tensor, got list"),
     (lambda: DiceLoss(smooth=-1.0), r"smooth must lie in \[0, inf\), got -1.0"),
     (lambda: TverskyLoss(beta=-1.0), r"beta must lie in \[0, inf\), got -1.0"),

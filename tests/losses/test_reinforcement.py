@@ -242,7 +242,7 @@ MISUSES = [
     (lambda: PPOClipLoss(reduction="avg"), r"reduction must be .*got 'avg'"),
     (lambda: clipped_value(COLUMN, V, V, clip=0.2), r"values and old_values must have the same shape.*squeeze"),
     (lambda: clipped_value(V, V, COLUMN, clip=0.2), r"values and returns must have the same shape.*squeeze"),
-    (lambda: clipped_value(V, V, V, clip=-0.2), r"clip must lie in \(0, inf\), got -0.2"),
+    (lambda: clipped_value(V, V, V, clip=-0.2), r"clip must lie in \(0, inf\], got -0.2"),
     (
         lambda: q_learning(Q, ACTIONS[:, None], V, Q, ENDED),
         r"actions must have shape \[N\] = \(4,\).*\(4, 1\): flatten",
@@ -254,7 +254,7 @@ MISUSES = [
     (lambda: q_learning(Q, ACTIONS.float(), V, Q, ENDED), r"actions must be of an integer dtype.*\.long\(\)"),
     (lambda: q_learning(Q, ACTIONS + 1, V, Q, ENDED), r"actions must be 0 to 2, got 3: q_values have A there"),
     (lambda: q_learning(Q, ACTIONS, V, Q, ENDED, discount=1.5), r"discount must lie in \[0, 1\], got 1.5"),
-    (lambda: q_learning(Q, ACTIONS, V, Q, ENDED, delta=0.0), r"delta must lie in \(0, inf\), got 0.0"),
+    (lambda: q_learning(Q, ACTIONS, V, Q, ENDED, delta=0.0), r"delta must lie in \(0, inf\], got 0.0"),
     (lambda: q_learning(V, ACTIONS, V, V, ENDED), r"q_values must have shape \[N, A\], got \(4,\)"),
     (
         lambda: double_q_learning(Q, ACTIONS, V, Q, Q[:2], ENDED),

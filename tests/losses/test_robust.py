@@ -301,7 +301,7 @@ A, B = torch.randn(4, 2), torch.randn(4, 2)
 MISUSES = [
     (lambda: adaptive_robust(A[:, 0], B[:, :1]), r"prediction and target must have the same shape.*squeeze"),
     (lambda: adaptive_robust(A.long(), B), r"prediction must be floating point.*\.float"),
-    (lambda: adaptive_robust(A, B, alpha=math.nan), r"alpha must lie in \[-inf, inf\), got nan"),
+    (lambda: adaptive_robust(A, B, alpha=math.nan), r"alpha must lie in \[-inf, inf\], got nan"),
     (lambda: adaptive_robust(A, B, alpha=torch.tensor(math.nan)), r"alpha must lie in \[-inf, inf\], got nan"),
     (lambda: adaptive_robust(A, B, alpha=torch.ones(4)), r"alpha must have shape \[\] or .*\(2,\).*got \(4,\)"),
     (lambda: adaptive_robust(A, B, alpha=torch.tensor(1)), r"alpha must be floating point"),

@@ -181,6 +181,12 @@ def test_epochs_are_counted_in_nested_losses_too():
     assert (inner(), outer()) == (1, 10)
 
 
+@pytest.mark.parametrize("make", [lambda: StepSchedule([0.0, 1.0], [3]), lambda: EpochSchedule([0.5, 1.0])])
+def test_schedules_in_steps_compile(make):
+    value = torch.compile(make(), fullgraph=True, backend="aot_eager")()
+    assert value == make()()
+
+
 def twice(schedule):
     Mixed({"a": (schedule, nn.L1Loss())})
     Mixed({"a": (schedule, nn.L1Loss())})

@@ -78,7 +78,6 @@ TARGETS = {  # what is planted -> task, targets
     "constant columns": ("regression", torch.tensor([[1.0, 2.0]]).repeat(20, 1)),
     "integer ratios": ("regression", (3 * NORMAL).exp().ceil().long()),
     "one class": ("multi-class", torch.zeros(50, dtype=torch.long)),
-    "bytes": ("multi-class", classes(50, 40, 30).to(torch.uint8)),
     "rooms": ("depth", 1 + 9 * PIXELS),
     "streets": ("depth", (80 * PIXELS**2).clamp(min=0.5)[:, None]),
     "streets, gaps": ("depth", with_gaps((80 * PIXELS**2).clamp(min=0.5))),
@@ -522,7 +521,10 @@ MISFITS = [
     ({"task": "regression", "targets": torch.ones(3).bool()}, r"booleans .*task='binary' fits"),
     ({"task": "multi-class", "targets": classes(5, 5, 5).float()}, r"classes are integers: give targets\.long\(\)"),
     ({"task": "multi-class", "targets": classes(5, 5, 5)[:, None]}, r"classes are \[N\]: squeeze\(1\) them"),
-    ({"task": "multi-class", "targets": classes(5, 5, 5) - 1}, r"if -1 means missing, pass ignore_index=-1"),
+    (
+        {"task": "multi-class", "targets": classes(5, 5, 5) - 1},
+        r"stands for a missing label: pass ignore_index=-1",
+    ),
     (
         {"task": "multi-class", "targets": classes(5, 5, 5), "num_classes": 2},
         r"num_classes=2 leaves room for classes 0 to 1",
@@ -587,3 +589,24 @@ def test_code_is_written_as_it_was_called():
 
 def test_it_is_reached_from_the_front_door():
     assert eq.losses.suggest is suggest
+
+
+@pytest.mark.parametrize(
+    ("targets", "message"),
+    [
+        (torch.tensor([0, 1, 2, -1] * 9), "targets hold -1.*ignore_index=-1"),
+        (torch.tensor([[0.0, 1.0], [-1.0, 1.0]] * 9), "targets hold -1.*masked_fill"),
+        (torch.tensor([0, 1, 2, 255] * 9).view(1, 6, 6), "targets hold 255.*ignore_index=255"),
+        (torch.tensor([-1.0, 1.0] * 9), r"targets are -1 and 1: pass \(targets > 0\)"),
+        (torch.zeros(4, dtype=torch.uint8), r"targets are torch.uint8.*targets\.long\(\)"),
+    ],
+)
+def test_numbers_that_stand_for_something_else_are_asked_about(targets, message):
+    with pytest.raises(ValueError, match=message):
+        eq.losses.suggest(targets=targets)
+
+
+def test_shares_and_years_are_numbers():
+    draw = torch.Generator().manual_seed(0)
+    for targets in (torch.rand(100, 4, generator=draw), torch.randint(1990, 2020, (500,), generator=draw)):
+        assert "regression" in eq.losses.suggest(targets=targets)[0].reasons[0]

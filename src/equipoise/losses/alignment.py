@@ -85,7 +85,7 @@ class InfoNCELoss(LossModule):
     of weight decay.
 
     Args:
-        temperature: At the start.
+        initial_temperature: At the start; ``temperature`` is that of now.
         learnable: Whether it is learned.
         max_scale: The largest 1 / temperature of a learned one.
         gather: Whether to join the batches of all processes, where a process group is initialised; every process
@@ -98,48 +98,51 @@ class InfoNCELoss(LossModule):
 
     def __init__(
         self,
-        temperature: float = 0.07,
+        initial_temperature: float = 0.07,
         learnable: bool = True,
         max_scale: float = 100.0,
         gather: bool = True,
         reduction: Reduction = "mean",
     ) -> None:
         super().__init__()
-        require_argument("temperature", temperature, low=0.0, open_low=True)
+        require_argument("initial_temperature", initial_temperature, low=0.0, open_low=True)
         require_argument("max_scale", max_scale, low=0.0, open_low=True)
         require_reduction(reduction)
-        if learnable and 1 / temperature > max_scale:
+        if learnable and 1 / initial_temperature > max_scale:
             raise ValueError(
-                f"temperature must be at least 1 / max_scale = {1 / max_scale:g}, got {temperature!r}: raise either"
+                f"initial_temperature must be at least 1 / max_scale = {1 / max_scale:g}, got {initial_temperature!r}: "
+                "raise either"
             )
-        self.temperature, self.learnable, self.max_scale = temperature, learnable, max_scale
+        self.initial_temperature, self.learnable, self.max_scale = initial_temperature, learnable, max_scale
         self.gather, self.reduction = gather, reduction
         if learnable:
-            self.log_scale = nn.Parameter(torch.tensor(-math.log(temperature)))
+            self.log_scale = nn.Parameter(torch.tensor(-math.log(initial_temperature)))
 
     def forward(self, features: tuple[Tensor, Tensor]) -> Tensor:
         """Of a pair of features [N, D], as ``eq.Task("align", InfoNCELoss(), target=None)`` hands it over."""
         first, second = _joined(features, self.gather)
-        return info_nce(first, second, temperature=self._temperature(), reduction=self.reduction)
+        if (
+            self.learnable and self.training
+        ):  # a clamp of the value alone would leave the parameter beyond, gradientless
+            self.log_scale.data.clamp_(max=math.log(self.max_scale))  # .data: a graph may still wait for its backward
+        return info_nce(first, second, temperature=self.temperature, reduction=self.reduction)
 
-    def _temperature(self) -> float | Tensor:
+    @property
+    def temperature(self) -> float | Tensor:
+        """That of now."""
         if not self.learnable:
-            return self.temperature
-        limit = math.log(self.max_scale)
-        if self.training:
-            with torch.no_grad():
-                self.log_scale.clamp_(max=limit)  # a clamp of the value alone would leave it beyond without gradient
-        return self.log_scale.clamp(max=limit).neg().exp()
+            return self.initial_temperature
+        return self.log_scale.clamp(max=math.log(self.max_scale)).neg().exp()
 
 
 class SigLIPLoss(LossModule):
     """``siglip`` with a learned scale and bias, over the batches of all processes.
 
-    The parameters are ``log_scale``, t' of the paper, and ``learned_bias``. Leave both out of weight decay.
+    The parameters are ``log_scale``, t' of the paper, and ``bias``. Leave both out of weight decay.
 
     Args:
-        scale: At the start.
-        bias: At the start.
+        initial_scale: exp t' at the start.
+        initial_bias: b at the start.
         gather: Whether to join the batches of all processes, where a process group is initialised; every process
             then computes the [N_all, N_all] matrix (see ``gather_with_gradient``).
         reduction: As in torch, over the rows of the first.
@@ -149,20 +152,25 @@ class SigLIPLoss(LossModule):
     """
 
     def __init__(
-        self, scale: float = 10.0, bias: float = -10.0, gather: bool = True, reduction: Reduction = "mean"
+        self,
+        initial_scale: float = 10.0,
+        initial_bias: float = -10.0,
+        gather: bool = True,
+        reduction: Reduction = "mean",
     ) -> None:
         super().__init__()
-        require_argument("scale", scale, low=0.0, open_low=True)
-        _require_number("bias", bias)
+        require_argument("initial_scale", initial_scale, low=0.0, open_low=True)
+        _require_number("initial_bias", initial_bias)
         require_reduction(reduction)
-        self.scale, self.bias, self.gather, self.reduction = scale, bias, gather, reduction
-        self.log_scale = nn.Parameter(torch.tensor(math.log(scale)))
-        self.learned_bias = nn.Parameter(torch.tensor(float(bias)))
+        self.initial_scale, self.initial_bias = initial_scale, initial_bias
+        self.gather, self.reduction = gather, reduction
+        self.log_scale = nn.Parameter(torch.tensor(math.log(initial_scale)))
+        self.bias = nn.Parameter(torch.tensor(float(initial_bias)))
 
     def forward(self, features: tuple[Tensor, Tensor]) -> Tensor:
         """Of a pair of features [N, D], as ``eq.Task("align", SigLIPLoss(), target=None)`` hands it over."""
         first, second = _joined(features, self.gather)
-        return siglip(first, second, scale=self.log_scale.exp(), bias=self.learned_bias, reduction=self.reduction)
+        return siglip(first, second, scale=self.log_scale.exp(), bias=self.bias, reduction=self.reduction)
 
 
 def _joined(features: tuple[Tensor, Tensor], gather: bool) -> tuple[Tensor, Tensor]:

@@ -8,9 +8,16 @@ cross-entropy, which charges for it.
 import torch
 from torch import Tensor
 
-from equipoise.losses.checks import require_dim, require_floating, require_same_shape, require_within, wide
+from equipoise.losses.checks import (
+    require_dim,
+    require_floating,
+    require_mask,
+    require_same_shape,
+    require_within,
+    wide,
+)
 from equipoise.losses.module import LossModule
-from equipoise.losses.overlap import require_mask, require_prices, tversky_of_counts
+from equipoise.losses.overlap import require_prices, tversky_of_counts
 
 
 def binary_dice(
@@ -205,11 +212,11 @@ def _label_counts(
     require_floating(logits=logits, targets=targets)
     require_same_shape(logits=logits, targets=targets)
     require_dim("logits", logits, "[N, L, ...] (one label: unsqueeze(1))", least=2)
-    require_within("targets", targets, 0.0, 1.0, "give labels 0 or 1")
-    require_mask(logits, mask)
     probabilities, targets = wide(logits).sigmoid(), wide(targets)
     if mask is not None:
+        require_mask(mask, logits=logits)
         targets = torch.where(mask, targets, 0)
+    require_within("targets", targets, 0.0, 1.0, "give labels 0 or 1")
     dims = tuple(range(2, logits.dim())) if per_sample else (0, *range(2, logits.dim()))
     hits, actual = _sums(probabilities * targets, dims), _sums(targets, dims)
     predicted = _sums(probabilities if mask is None else torch.where(mask, probabilities, 0), dims)

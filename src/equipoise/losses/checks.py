@@ -4,8 +4,13 @@ Shapes and dtypes are always checked. Values are looked at on the CPU, in eager 
 host wait for the device, or break the compiled graph.
 """
 
+import math
+from numbers import Real
+
 import torch
 from torch import Tensor
+
+_SEVERAL = 4  # samples; the sum of a single one may be 1 by chance
 
 
 def require_same_shape(**tensors: Tensor) -> None:
@@ -46,11 +51,13 @@ def require_classes(logits: Tensor, targets: Tensor, *, ignore_index: int | None
     require_floating(logits=logits)
     require_tensors(targets=targets)
     require_dim("logits", logits, "[N, C, ...]", least=2)
-    if targets.is_floating_point() or targets.dtype == torch.bool or targets.is_complex():
-        raise ValueError(
-            f"targets must be class indices of an integer dtype, got {targets.dtype}: convert with .long()"
-        )
+    if targets.dtype != torch.int64:
+        remedy = "write targets.argmax(dim=1)" if targets.shape == logits.shape else "convert with .long()"
+        raise ValueError(f"targets must be class indices in int64, got {targets.dtype}: {remedy}")
     expected = (logits.shape[0], *logits.shape[2:])
+    if targets.shape == logits.shape and targets.shape != expected:
+        shape = tuple(targets.shape)
+        raise ValueError(f"targets must be class indices, got one per logit, {shape}: write targets.argmax(dim=1)")
     if targets.shape != expected:
         raise ValueError(
             f"targets must have shape [N, ...] = {tuple(expected)} beside logits [N, C, ...] = {tuple(logits.shape)}, "
@@ -68,11 +75,11 @@ def require_classes(logits: Tensor, targets: Tensor, *, ignore_index: int | None
 
 
 def require_logits(logits: Tensor, dim: int = 1) -> None:
-    """Raise where these are certainly probabilities: none negative, and all sums over the classes are 1."""
-    if logits.numel() and logits.shape[dim] > 1 and sees_values(logits):
+    """Raise where these are certainly probabilities: several samples, unlike, none negative, all with sums of 1."""
+    if len(logits) >= _SEVERAL and logits.numel() and logits.shape[dim] > 1 and sees_values(logits):
         with torch.no_grad():
             first = logits.select(0, 0).unsqueeze(0)  # one sample acquits nearly all logits
-            if _sums_to_one(first, dim) and _sums_to_one(logits, dim):
+            if _sums_to_one(first, dim) and _sums_to_one(logits, dim) and _differ(logits):
                 raise ValueError("logits are probabilities (none negative, sums of 1): pass what comes before softmax")
 
 
@@ -85,18 +92,31 @@ def require_within(name: str, tensor: Tensor, low: float, high: float, remedy: s
             raise ValueError(f"{name} must lie in [{low:g}, {high:g}], got {wrong:g}: {remedy}")
 
 
+def require_mask(mask: Tensor, **tensor: Tensor) -> None:
+    """Raise unless a mask is bool and of the tensor's shape."""
+    require_same_shape(mask=mask, **tensor)
+    if mask.dtype != torch.bool:
+        raise ValueError(f"mask must be boolean, True where a value counts, got {mask.dtype}: convert with .bool()")
+
+
 def require_argument(
-    name: str, value: float, *, low: float, high: float = float("inf"), open_low: bool = False
+    name: str, value: float, *, low: float, high: float = math.inf, open_low: bool = False, infinite: bool = False
 ) -> None:
-    """Raise unless a number lies in [low, high], or in (low, high] with ``open_low``."""
-    if (
-        not isinstance(value, int | float)
-        or isinstance(value, bool)
-        or not low <= value <= high
-        or (open_low and value == low)
-    ):
-        interval = f"{'(' if open_low else '['}{low:g}, {high:g}{']' if high < float('inf') else ')'}"
+    """Raise unless a number lies in [low, high], (low, high] with ``open_low``; infinite only where that is said."""
+    is_number = isinstance(value, Real) and not isinstance(value, bool)
+    if not is_number or not low <= value <= high or (open_low and value == low) or (math.isinf(value) and not infinite):
+        interval = f"{'(' if open_low else '['}{low:g}, {high:g}{']' if high < math.inf or infinite else ')'}"
         raise ValueError(f"{name} must lie in {interval}, got {value!r}")
+
+
+def require_weight(weight: Tensor | None, num_classes: int) -> None:
+    """Raise unless a weight, where there is one, is of each class [C], from 0."""
+    if weight is None:
+        return
+    require_floating(weight=weight)
+    if weight.shape != (num_classes,):
+        raise ValueError(f"weight must have shape [C] = ({num_classes},), got {tuple(weight.shape)}")
+    require_within("weight", weight, 0.0, math.inf, "a class may count less, not against")
 
 
 def sees_values(tensor: Tensor) -> bool:
@@ -107,6 +127,11 @@ def sees_values(tensor: Tensor) -> bool:
 def wide(tensor: Tensor) -> Tensor:
     """In float32 at least: what a half-precision loss is computed and returned in, as autocast does for torch's."""
     return tensor.float() if tensor.dtype in (torch.float16, torch.bfloat16) else tensor
+
+
+def _differ(logits: Tensor) -> bool:
+    """Whether samples differ, and are not all of zeros and ones: a new head's may be equal, and cosines one-hot."""
+    return bool((logits != logits[:1]).any()) and bool(((logits != 0) & (logits != 1)).any())
 
 
 def _sums_to_one(logits: Tensor, dim: int) -> bool:

@@ -5,20 +5,19 @@ eq. (4); Laina et al., Deeper Depth Prediction with Fully Convolutional Residual
 The cosine of normals: Eigen and Fergus, Predicting Depth, Surface Normals and Semantic Labels, ICCV 2015, eq. (2).
 """
 
-import torch
 from torch import Tensor
 
 from equipoise.losses.checks import (
     require_argument,
     require_dim,
     require_floating,
+    require_mask,
     require_same_shape,
-    require_tensors,
     sees_values,
     wide,
 )
 from equipoise.losses.module import LossModule
-from equipoise.losses.reduction import Reduction, reduced, require_reduction
+from equipoise.losses.reduction import Reduction, reduced, reduced_over, require_reduction
 
 
 def silog(
@@ -44,6 +43,7 @@ def silog(
     Raises:
         ValueError: If shapes differ, or a prediction that counts is not positive.
 
+    >>> import torch
     >>> prediction, target = torch.full((1, 2, 2), 2.0), torch.ones(1, 2, 2)
     >>> silog(prediction, target, lambd=0.5)  # (log 2)^2 / 2
     tensor(0.2402)
@@ -52,7 +52,10 @@ def silog(
     require_same_shape(prediction=prediction, target=target)
     require_dim("prediction", prediction, "[N, ..., H, W]", least=3)
     _require_lambd(lambd)
-    valid = target > 0 if mask is None else (target > 0) & _required_mask(mask, target)
+    valid = (target > 0) & target.isfinite()  # no reading, and none that came back
+    if mask is not None:
+        require_mask(mask, target=target)
+        valid = valid & mask
     _require_positive(prediction, valid)
     ratio = wide(prediction).where(valid, 1.0).log() - wide(target).where(valid, 1.0).log()
     ratio, valid = ratio.flatten(1), valid.flatten(1)
@@ -60,7 +63,7 @@ def silog(
     mean = ratio.sum(dim=1) / count.clamp(min=1)
     # the variance and the square of the mean, so that lambd 1 is never below 0
     spread = ((ratio - mean.unsqueeze(1)) * valid).square().sum(dim=1) / count.clamp(min=1)
-    return _reduced_over(spread + (1 - lambd) * mean.square(), count > 0, reduction)
+    return reduced_over(spread + (1 - lambd) * mean.square(), count > 0, reduction)
 
 
 def berhu(
@@ -85,6 +88,7 @@ def berhu(
     Raises:
         ValueError: If shapes differ, or a value is out of its range.
 
+    >>> import torch
     >>> berhu(torch.tensor([1.0, 10.0]), torch.zeros(2), reduction="none")  # c = 2
     tensor([ 1., 26.])
     """
@@ -93,12 +97,13 @@ def berhu(
     _require_threshold(threshold)
     size = (wide(prediction) - wide(target)).abs()
     if mask is not None:
-        size = size.where(_required_mask(mask, target), 0.0)
+        require_mask(mask, target=target)
+        size = size.where(mask, 0.0)
     if size.numel() == 0:
         return reduced(size, reduction)
     c = threshold * size.detach().amax()
     losses = size + (size - c).relu().square() / (2 * c.where(c > 0, 1.0))  # |x| + (|x| - c)^2 / 2c above c
-    return reduced(losses, reduction) if mask is None else _reduced_over(losses, mask, reduction)
+    return reduced(losses, reduction) if mask is None else reduced_over(losses, mask, reduction)
 
 
 def cosine_normals(
@@ -116,6 +121,7 @@ def cosine_normals(
     Raises:
         ValueError: If shapes do not match.
 
+    >>> import torch
     >>> right, up = torch.tensor([1.0, 0.0, 0.0]), torch.tensor([0.0, 2.0, 0.0])
     >>> cosine_normals(right.view(1, 3, 1, 1), up.view(1, 3, 1, 1))
     tensor(1.)
@@ -125,11 +131,14 @@ def cosine_normals(
     _require_normals(prediction)
     prediction, target = wide(prediction), wide(target)
     square = _dot(target, target)
-    valid = square > 0 if mask is None else (square > 0) & _required_mask(mask, square)
+    valid = square > 0
+    if mask is not None:
+        require_mask(mask, pixels=square)
+        valid = valid & mask
     unit = (target * square.where(valid, 1.0).rsqrt().unsqueeze(1)).where(valid.unsqueeze(1), 0.0)
     predicted_square = _dot(prediction, prediction)
     cosine = _dot(prediction, unit) * predicted_square.where(predicted_square > 0, 1.0).rsqrt()
-    return _reduced_over((1 - cosine).where(valid, 0.0), valid, reduction)
+    return reduced_over((1 - cosine).where(valid, 0.0), valid, reduction)
 
 
 class SILogLoss(LossModule):
@@ -178,22 +187,6 @@ def _dot(one: Tensor, other: Tensor) -> Tensor:
     x, y, z = one.unbind(dim=1)
     u, v, w = other.unbind(dim=1)
     return x * u + y * v + z * w
-
-
-def _reduced_over(losses: Tensor, counts: Tensor, reduction: Reduction) -> Tensor:
-    """Losses that are 0 where they do not count; the mean is over those that do, 0 of none."""
-    if reduction == "mean":
-        return losses.sum() / counts.sum().clamp(min=1)
-    return reduced(losses, reduction)
-
-
-def _required_mask(mask: Tensor, like: Tensor) -> Tensor:
-    require_tensors(mask=mask)
-    if mask.dtype != torch.bool:
-        raise ValueError(f"mask must be boolean, got {mask.dtype}: True where a value counts, as in target > 0")
-    if mask.shape != like.shape:
-        raise ValueError(f"mask must have shape {tuple(like.shape)}, got {tuple(mask.shape)}: it does not broadcast")
-    return mask
 
 
 def _require_positive(prediction: Tensor, valid: Tensor) -> None:

@@ -13,11 +13,12 @@ from equipoise.losses.checks import (
     require_floating,
     require_logits,
     require_same_shape,
+    require_weight,
     require_within,
     wide,
 )
 from equipoise.losses.module import LossModule
-from equipoise.losses.reduction import Reduction, reduced, require_reduction
+from equipoise.losses.reduction import Reduction, reduced, reduced_over, require_reduction
 
 
 def binary_focal(
@@ -79,6 +80,7 @@ def focal(
     """
     require_classes(logits, targets, ignore_index=ignore_index)
     require_logits(logits)
+    require_weight(weight, logits.shape[1])
     _require_arguments(gamma, None)
     logits, counts = wide(logits), targets != ignore_index
     cross_entropy = F.cross_entropy(logits, targets, ignore_index=ignore_index, reduction="none")
@@ -86,11 +88,9 @@ def focal(
     if weight is None:
         weights = counts.to(losses.dtype)
     else:
-        weights = wide(weight)[targets.masked_fill(~counts, 0)] * counts
+        weights = weight.to(losses.dtype)[targets.masked_fill(~counts, 0)] * counts
         losses = losses * weights
-    if reduction == "mean":
-        return losses.sum() / weights.sum().clamp(min=torch.finfo(losses.dtype).tiny)
-    return reduced(losses, reduction)
+    return reduced_over(losses, weights, reduction)
 
 
 class BinaryFocalLoss(LossModule):

@@ -16,11 +16,12 @@ from equipoise.losses.checks import (
     require_classes,
     require_logits,
     require_tensors,
+    require_weight,
     sees_values,
     wide,
 )
 from equipoise.losses.module import LossModule
-from equipoise.losses.reduction import Reduction, reduced, require_reduction
+from equipoise.losses.reduction import Reduction, reduced_over, require_reduction
 
 
 def logit_adjusted(
@@ -55,7 +56,7 @@ def logit_adjusted(
     losses = F.cross_entropy(
         wide(logits) + _over_classes(shifts, logits), targets, ignore_index=ignore_index, reduction="none"
     )
-    return _reduced_by(losses, (targets != ignore_index).to(losses.dtype), reduction)
+    return reduced_over(losses, (targets != ignore_index).to(losses.dtype), reduction)
 
 
 def ldam(
@@ -90,7 +91,7 @@ def ldam(
     """
     _require_inputs(logits, targets, class_counts, ignore_index)
     _require_margins(max_margin, scale)
-    _require_weight(weight, logits.shape[1])
+    require_weight(weight, logits.shape[1])
     kept = targets != ignore_index
     classes = targets.masked_fill(~kept, 0)
     counts = class_counts.to(wide(logits).dtype)
@@ -98,9 +99,9 @@ def ldam(
     scaled = (scale * wide(logits)).scatter_add_(1, classes.unsqueeze(1), -scale * margins[classes].unsqueeze(1))
     losses = F.cross_entropy(scaled, targets, ignore_index=ignore_index, reduction="none")
     if weight is None:
-        return _reduced_by(losses, kept.to(losses.dtype), reduction)
+        return reduced_over(losses, kept.to(losses.dtype), reduction)
     weights = wide(weight)[classes] * kept
-    return _reduced_by(losses * weights, weights, reduction)
+    return reduced_over(losses * weights, weights, reduction)
 
 
 def effective_number_weights(class_counts: Tensor, *, beta: float = 0.999) -> Tensor:
@@ -194,7 +195,7 @@ class LDAMLoss(LossModule):
         super().__init__()
         _require_counts("class_counts", class_counts)
         _require_margins(max_margin, scale)
-        _require_weight(weight, len(class_counts))
+        require_weight(weight, len(class_counts))
         require_reduction(reduction)
         self.max_margin, self.scale = max_margin, scale
         self.ignore_index, self.reduction = ignore_index, reduction
@@ -218,13 +219,6 @@ class LDAMLoss(LossModule):
 def _over_classes(values: Tensor, logits: Tensor) -> Tensor:
     """[C] beside [N, C, ...]."""
     return values.view(-1, *[1] * (logits.dim() - 2))
-
-
-def _reduced_by(losses: Tensor, weights: Tensor, reduction: Reduction) -> Tensor:
-    """``reduced``, with the mean by the weights; 0 where they are all 0."""
-    if reduction == "mean":
-        return losses.sum() / weights.sum().clamp(min=torch.finfo(losses.dtype).tiny)
-    return reduced(losses, reduction)
 
 
 def _require_inputs(logits: Tensor, targets: Tensor, class_counts: Tensor, ignore_index: int) -> None:
@@ -254,8 +248,3 @@ def _require_counts(name: str, counts: Tensor) -> None:
 def _require_margins(max_margin: float, scale: float) -> None:
     require_argument("max_margin", max_margin, low=0.0)
     require_argument("scale", scale, low=0.0, open_low=True)
-
-
-def _require_weight(weight: Tensor | None, classes: int) -> None:
-    if weight is not None and weight.shape != (classes,):
-        raise ValueError(f"weight must have shape [C] = ({classes},), got {tuple(weight.shape)}: one per class")

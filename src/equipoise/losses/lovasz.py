@@ -13,12 +13,13 @@ from equipoise.losses.checks import (
     require_dim,
     require_floating,
     require_logits,
+    require_mask,
     require_same_shape,
     require_within,
     wide,
 )
 from equipoise.losses.module import LossModule
-from equipoise.losses.overlap import mean_over_present, require_mask
+from equipoise.losses.overlap import mean_over_present
 
 
 def lovasz_softmax(logits: Tensor, targets: Tensor, *, per_sample: bool = False, ignore_index: int = -100) -> Tensor:
@@ -71,8 +72,10 @@ def lovasz_hinge(logits: Tensor, targets: Tensor, *, mask: Tensor | None = None,
     require_floating(logits=logits, targets=targets)
     require_same_shape(logits=logits, targets=targets)
     require_dim("logits", logits, "[N, L, ...] (one label: unsqueeze(1))", least=2)
+    if mask is not None:
+        require_mask(mask, logits=logits)
+        targets = torch.where(mask, targets, 0)
     require_within("targets", targets, 0.0, 1.0, "give labels 0 or 1")
-    require_mask(logits, mask)
     logits, foreground = wide(logits).unsqueeze(-1).flatten(2), (targets > 0.5).unsqueeze(-1).flatten(2)
     errors = torch.where(foreground, 1 - logits, 1 + logits).relu()
     counts = torch.ones_like(foreground) if mask is None else mask.unsqueeze(-1).flatten(2)

@@ -1,13 +1,14 @@
 """Labels that are missing inside a sample: the mean over those that are there."""
 
+import inspect
 import math
 from collections.abc import Callable
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
-from equipoise.losses.checks import require_same_shape, require_tensors, wide
+from equipoise.losses.checks import require_mask, require_same_shape, require_tensors, wide
 from equipoise.losses.mixed import require_loss
 from equipoise.losses.module import LossModule
 from equipoise.tasks import ignored_class
@@ -23,7 +24,8 @@ class Masked(LossModule):
     The mean is over labels, each counting 1: weights that the loss has scale its values, and not what is divided by.
 
     Args:
-        loss: ``(output, target) -> values`` of the target's shape, so with ``reduction="none"``.
+        loss: ``(output, target) -> values`` of the target's shape, so with ``reduction="none"``; or one that takes a
+            ``mask`` by that name, as ``SoftF1Loss`` does: then it is given it, and reduces.
         fill: A target at which the loss is finite for every output: 0 for most, not for relative errors.
 
     Raises:
@@ -38,7 +40,10 @@ class Masked(LossModule):
         super().__init__()
         require_loss("loss", loss)
         reduction = getattr(loss, "reduction", "none")
-        if reduction != "none":
+        self._takes_mask = "mask" in _arguments(loss)
+        if self._takes_mask and getattr(loss, "reduction", "mean") == "none":
+            raise ValueError(f"loss takes a mask itself and must reduce, got {loss!r}: leave out reduction='none'")
+        if reduction != "none" and not self._takes_mask:
             raise ValueError(
                 f"loss must give a value per label, got reduction={reduction!r}: "
                 f"write {type(loss).__name__}(reduction='none')"
@@ -56,6 +61,8 @@ class Masked(LossModule):
             output = wide(output)
             if output.dim() <= target.dim():
                 require_same_shape(output=output, target=target)
+        if self._takes_mask:
+            return self.loss(output, self._filled(target, ~present), mask=present)
         values = self.loss(output, self._filled(target, None if mask is None else ~present))
         if not isinstance(values, Tensor) or values.shape != target.shape:
             got = f"shape {tuple(values.shape)}" if isinstance(values, Tensor) else type(values).__name__
@@ -63,7 +70,7 @@ class Masked(LossModule):
                 f"loss must give a value per label, of target's shape {tuple(target.shape)}, got {got}: "
                 "give it reduction='none'"
             )
-        return (wide(values) * present).sum() / present.sum().clamp(min=1)
+        return wide(values).where(present, 0.0).sum() / present.sum().clamp(min=1)
 
     def _present(self, target: Tensor, mask: Tensor | None) -> Tensor:
         """True where a label is there."""
@@ -75,11 +82,7 @@ class Masked(LossModule):
             present = target != self.ignore_index
         if mask is None:
             return present
-        require_same_shape(mask=mask, target=target)
-        if mask.dtype is not torch.bool:
-            raise ValueError(
-                f"mask must be boolean, True where a label is there, got {mask.dtype}: convert with .bool()"
-            )
+        require_mask(mask, target=target)
         return present & mask
 
     def _filled(self, target: Tensor, hidden: Tensor | None) -> Tensor:
@@ -91,3 +94,11 @@ class Masked(LossModule):
         if target.is_floating_point():
             return wide(target).nan_to_num(self.fill, posinf=math.inf, neginf=-math.inf)
         return target
+
+
+def _arguments(loss: Callable[..., Tensor]) -> frozenset[str]:
+    """The names of what a loss is called with; a module's are those of its ``forward``."""
+    try:
+        return frozenset(inspect.signature(loss.forward if isinstance(loss, nn.Module) else loss).parameters)
+    except ValueError:  # a builtin shows none
+        return frozenset()

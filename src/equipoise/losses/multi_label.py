@@ -14,6 +14,7 @@ from equipoise.losses.checks import (
     require_argument,
     require_dim,
     require_floating,
+    require_mask,
     require_same_shape,
     require_within,
     wide,
@@ -53,7 +54,8 @@ def asymmetric(
     require_same_shape(logits=logits, targets=targets)
     require_within("targets", targets, 0.0, 1.0, "give labels 0 or 1")
     _require_focusing(gamma_pos, gamma_neg, clip)
-    logits, targets = wide(logits), wide(targets)
+    logits = wide(logits)
+    targets = targets.to(logits.dtype)
     least = torch.finfo(logits.dtype).tiny  # where a power of it has the gradient of its limit at 0, not NaN
     rest, shifted = (-logits).sigmoid(), logits.sigmoid() - clip
     positive = F.logsigmoid(logits)
@@ -181,7 +183,7 @@ def _soft_counts(logits: Tensor, targets: Tensor, average: Average, mask: Tensor
     require_dim("logits", logits, "[N, L]", least=2, most=2)
     probabilities, targets = wide(logits).sigmoid(), wide(targets)
     if mask is not None:
-        _require_mask(logits, mask)
+        require_mask(mask, logits=logits)
         probabilities, targets = probabilities.masked_fill(~mask, 0), targets.masked_fill(~mask, 0)
     require_within("targets", targets, 0.0, 1.0, "give labels 0 or 1")
     dims = {"macro": (0,), "micro": (0, 1), "samples": (1,)}[average]
@@ -214,9 +216,3 @@ def _require_focusing(gamma_pos: float, gamma_neg: float, clip: float) -> None:
 def _require_average(average: str) -> None:
     if average not in get_args(Average):
         raise ValueError(f"average must be 'macro', 'micro' or 'samples', got {average!r}")
-
-
-def _require_mask(logits: Tensor, mask: Tensor) -> None:
-    require_same_shape(logits=logits, mask=mask)
-    if mask.dtype != torch.bool:
-        raise ValueError(f"mask must be boolean, got {mask.dtype}: convert with .bool()")

@@ -19,7 +19,7 @@ from equipoise.losses.checks import (
     wide,
 )
 from equipoise.losses.module import LossModule
-from equipoise.losses.reduction import Reduction, reduced, require_reduction
+from equipoise.losses.reduction import Reduction, reduced, reduced_over, require_reduction
 
 
 def poly1(
@@ -42,7 +42,7 @@ def poly1(
     """
     _require_epsilon(epsilon)
     cross_entropy, counts = _cross_entropy(logits, targets, ignore_index)
-    return _reduced_over(cross_entropy + epsilon * _miss(cross_entropy), counts, reduction)
+    return reduced_over(cross_entropy + epsilon * _miss(cross_entropy), counts, reduction)
 
 
 def binary_poly1(logits: Tensor, targets: Tensor, *, epsilon: float = 1.0, reduction: Reduction = "mean") -> Tensor:
@@ -64,7 +64,8 @@ def binary_poly1(logits: Tensor, targets: Tensor, *, epsilon: float = 1.0, reduc
     require_same_shape(logits=logits, targets=targets)
     require_within("targets", targets, 0.0, 1.0, "give labels 0 or 1")
     _require_epsilon(epsilon)
-    logits, targets = wide(logits), wide(targets)
+    logits = wide(logits)
+    targets = targets.to(logits.dtype)
     cross_entropy = F.binary_cross_entropy_with_logits(logits, targets, reduction="none")
     # each label's miss is a sigmoid: 1 - sigmoid would lose the digits of a confident one
     return reduced(cross_entropy + epsilon * logits.sigmoid().lerp((-logits).sigmoid(), targets), reduction)
@@ -90,7 +91,7 @@ def generalised_cross_entropy(
     """
     _require_q(q)
     cross_entropy, counts = _cross_entropy(logits, targets, ignore_index)
-    return _reduced_over(_miss(q * cross_entropy) / q, counts, reduction)
+    return reduced_over(_miss(q * cross_entropy) / q, counts, reduction)
 
 
 def symmetric_cross_entropy(
@@ -123,7 +124,7 @@ def symmetric_cross_entropy(
     _require_symmetric(alpha, beta, log_zero)
     cross_entropy, counts = _cross_entropy(logits, targets, ignore_index)
     losses = alpha * cross_entropy - beta * log_zero * _miss(cross_entropy)
-    return _reduced_over(losses, counts, reduction)
+    return reduced_over(losses, counts, reduction)
 
 
 class Poly1Loss(LossModule):
@@ -211,13 +212,6 @@ def _cross_entropy(logits: Tensor, targets: Tensor, ignore_index: int) -> tuple[
 def _miss(cross_entropy: Tensor) -> Tensor:
     """1 - p_t, 0 where a sample is ignored."""
     return -torch.expm1(-cross_entropy)
-
-
-def _reduced_over(losses: Tensor, counts: Tensor, reduction: Reduction) -> Tensor:
-    """``reduced``, with the mean over those that count."""
-    if reduction == "mean":
-        return losses.sum() / counts.sum().clamp(min=1)
-    return reduced(losses, reduction)
 
 
 def _require_epsilon(epsilon: float) -> None:

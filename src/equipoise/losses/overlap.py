@@ -7,7 +7,7 @@ each sample's space.
 import torch
 from torch import Tensor
 
-from equipoise.losses.checks import require_argument, require_same_shape, require_tensors
+from equipoise.losses.checks import require_argument
 
 
 def tversky_of_counts(
@@ -36,12 +36,3 @@ def require_prices(alpha: float = 0.5, beta: float = 0.5, gamma: float = 1.0, sm
     require_argument("beta", beta, low=0.0)
     require_argument("gamma", gamma, low=0.0, open_low=True)
     require_argument("smooth", smooth, low=0.0)
-
-
-def require_mask(logits: Tensor, mask: Tensor | None) -> None:
-    """Raise unless a mask, where there is one, is bool and of the logits' shape."""
-    if mask is not None:
-        require_tensors(mask=mask)
-        require_same_shape(logits=logits, mask=mask)
-        if mask.dtype != torch.bool:
-            raise ValueError(f"mask must be bool, True where a target counts, got {mask.dtype}: convert with .bool()")

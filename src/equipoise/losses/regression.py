@@ -96,7 +96,7 @@ def gaussian_nll(mean: Tensor, log_scale: Tensor, target: Tensor, *, reduction: 
 
     Args:
         mean: Of any shape.
-        log_scale: Logarithm of the standard deviation, of the same shape; below -88 its inverse overflows float32.
+        log_scale: Logarithm of the standard deviation, of the same shape; below -40 squares overflow float32.
         target: Of the same shape.
         reduction: As in torch.
 
@@ -151,19 +151,17 @@ class LogCoshLoss(LossModule):
 
 
 class PinballLoss(LossModule):
-    """``pinball`` with its arguments; ``levels`` are the quantiles as a tensor."""
-
-    levels: Tensor
+    """``pinball`` with its arguments."""
 
     def __init__(self, quantiles: float | Sequence[float] = 0.5, reduction: Reduction = "mean") -> None:
         super().__init__()
         require_reduction(reduction)
+        _require_levels(_levels(quantiles, torch.empty(0)))
         self.quantiles, self.reduction = quantiles, reduction
-        self.register_buffer("levels", _levels(quantiles, torch.empty(0)), persistent=False)
 
     def forward(self, prediction: Tensor, target: Tensor) -> Tensor:
         """Of prediction [..., Q] and target [...]; both of one shape if ``quantiles`` is one number."""
-        return pinball(prediction, target, quantiles=self.levels, reduction=self.reduction)
+        return pinball(prediction, target, quantiles=self.quantiles, reduction=self.reduction)
 
 
 class GaussianNLLLoss(LossModule):

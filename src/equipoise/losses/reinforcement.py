@@ -117,7 +117,7 @@ def clipped_value(
     """
     _require_alike(values=values, old_values=old_values)
     _require_alike(values=values, returns=returns)
-    require_argument("clip", clip, low=0.0, open_low=True)
+    require_argument("clip", clip, low=0.0, open_low=True, infinite=True)
     values, old_values, returns = wide(values), wide(old_values.detach()), wide(returns.detach())
     clipped = values.clamp(old_values - clip, old_values + clip)
     return reduced(torch.maximum((values - returns).square(), (clipped - returns).square()), reduction)
@@ -249,7 +249,7 @@ def _temporal_difference(
     reduction: Reduction,
 ) -> Tensor:
     require_argument("discount", discount, low=0.0, high=1.0)
-    require_argument("delta", delta, low=0.0, open_low=True)
+    require_argument("delta", delta, low=0.0, open_low=True, infinite=True)
     targets = wide(rewards.detach()) + discount * following.masked_fill(terminated, 0.0)
     errors = _chosen(wide(q_values), actions) - targets
     return reduced(F.huber_loss(errors, torch.zeros_like(errors), delta=delta, reduction="none"), reduction)

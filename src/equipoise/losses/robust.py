@@ -219,7 +219,7 @@ def _require_alpha(alpha: float | Tensor) -> None:
     if isinstance(alpha, Tensor):
         require_within("alpha", alpha, -math.inf, math.inf, "it is not a number")
     else:
-        require_argument("alpha", alpha, low=-math.inf)
+        require_argument("alpha", alpha, low=-math.inf, infinite=True)
 
 
 def _require_density(alpha: float) -> None:

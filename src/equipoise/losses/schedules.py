@@ -136,7 +136,7 @@ class StepSchedule(Schedule):
         self.register_buffer("bounds", torch.tensor(self.milestones, dtype=torch.int64), persistent=False)
 
     def at(self, step: Tensor) -> Tensor:
-        return self.table[torch.bucketize(step, self.bounds, right=True)]
+        return self.table.gather(0, torch.bucketize(step, self.bounds, right=True).view(-1)).view(step.shape)
 
 
 class SigmoidRamp(Schedule):
@@ -183,7 +183,7 @@ class EpochSchedule(Schedule):
         self.register_buffer("table", torch.tensor(self.values, dtype=torch.float32), persistent=False)
 
     def at(self, step: Tensor) -> Tensor:
-        return self.table[step.clamp(max=len(self.values) - 1)]
+        return self.table.gather(0, step.clamp(max=len(self.values) - 1).view(-1)).view(step.shape)
 
     def advance(self) -> None:
         """Nothing: it counts epochs."""

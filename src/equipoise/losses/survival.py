@@ -19,7 +19,7 @@ from equipoise.losses.checks import (
     wide,
 )
 from equipoise.losses.module import LossModule
-from equipoise.losses.reduction import Reduction, reduced, require_reduction
+from equipoise.losses.reduction import Reduction, reduced_over, require_reduction
 
 
 def cox(log_hazards: Tensor, times: Tensor, events: Tensor, *, reduction: Reduction = "mean") -> Tensor:
@@ -39,7 +39,7 @@ def cox(log_hazards: Tensor, times: Tensor, events: Tensor, *, reduction: Reduct
     """
     sample = _earliest_first(log_hazards, times, events)
     losses = sample.event * (sample.log_at_risk - sample.log_hazard)
-    return _reduced_over(losses, sample, reduction)
+    return _reduced(losses, sample, reduction)
 
 
 def cox_efron(log_hazards: Tensor, times: Tensor, events: Tensor, *, reduction: Reduction = "mean") -> Tensor:
@@ -66,7 +66,7 @@ def cox_efron(log_hazards: Tensor, times: Tensor, events: Tensor, *, reduction: 
     place = sample.event * (before - before[sample.first])
     left_out = place / _sums(sample.event, sample.first).clamp(min=1) * _sums(hazard, sample.first)
     losses = sample.event * (sample.log_at_risk + torch.log1p(-left_out) - sample.log_hazard)
-    return _reduced_over(losses, sample, reduction)
+    return _reduced(losses, sample, reduction)
 
 
 class CoxLoss(LossModule):
@@ -146,8 +146,7 @@ def _times_and_events(targets: Tensor) -> tuple[Tensor, Tensor]:
     return times, events
 
 
-def _reduced_over(losses: Tensor, sample: _Samples, reduction: Reduction) -> Tensor:
-    """``reduced``, in the order of the batch and with the mean over events."""
-    if reduction == "mean":
-        return losses.sum() / sample.event.sum().clamp(min=1)
-    return reduced(torch.empty_like(losses).scatter(0, sample.origin, losses), reduction)
+def _reduced(losses: Tensor, sample: _Samples, reduction: Reduction) -> Tensor:
+    """In the order of the batch, with the mean over events."""
+    ordered = torch.empty_like(losses).scatter(0, sample.origin, losses) if reduction == "none" else losses
+    return reduced_over(ordered, sample.event, reduction)

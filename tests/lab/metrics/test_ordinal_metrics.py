@@ -5,6 +5,7 @@ import torch
 
 from equipoise.lab.metrics import LevelDistance, LevelsWithin, metric
 from equipoise.lab.metrics.ordinal import to_levels
+from equipoise.losses import corn_levels
 
 
 def value(metric, *batches):
@@ -28,7 +29,7 @@ def test_the_three_forms_of_outputs_say_the_same_level():
     assert to_levels(LEVELS + 0.4).tolist() == LEVELS.tolist()
     dense = cumulative.T.reshape(1, 4, 5)  # [N, K - 1, pixels]
     assert to_levels(dense, "cumulative").tolist() == [LEVELS.tolist()]
-    with pytest.raises(ValueError, match="form must be 'levels', 'cumulative' or 'classes', got 'logits'"):
+    with pytest.raises(ValueError, match="'conditional' or 'classes', got 'logits'"):
         to_levels(LEVELS, "logits")
 
 
@@ -61,3 +62,11 @@ def test_quadratic_kappa_by_its_definition():
 def test_outputs_of_another_form_are_refused():
     with pytest.raises(ValueError, match=r"outputs read as 'levels' are levels \(5, 4\), but targets are \(5,\)"):
         LevelDistance().update(torch.ones(5, 4), TRUE)
+
+
+def test_conditional_logits_are_read_as_corn_reads_them():
+    """P(level > 1) = 0.57 · 0.57 is below 1/2 though both logits are above 0."""
+    logits = torch.tensor([[0.3, 0.3, 0.3], [-1.0, 2.0, 2.0], [3.0, 3.0, 3.0]])
+    assert to_levels(logits, "conditional").tolist() == corn_levels(logits).tolist() == [1, 0, 3]
+    dense = logits.T.reshape(1, 3, 3)  # [N, K - 1, pixels]
+    assert to_levels(dense, "conditional").tolist() == [[1, 0, 3]]

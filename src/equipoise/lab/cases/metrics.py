@@ -141,6 +141,6 @@ def _spread(one: Tensor, like: Tensor) -> Tensor:
 def _constant_level(level: int, levels: int, form: Form, validation: Tensor) -> Tensor:
     if form == "levels":
         return torch.full_like(validation, level)
-    if form == "cumulative":
-        return _spread(level - torch.arange(levels - 1) - 0.5, validation)  # P(level > k) is above 1/2 for k < level
+    if form in ("cumulative", "conditional"):  # certain of every P(level > k), so of their products too
+        return _spread((level - torch.arange(levels - 1) - 0.5) * 100.0, validation)
     return _spread(functional.one_hot(torch.tensor(level), levels), validation)

@@ -15,7 +15,9 @@ BY_KIND: Mapping[str, tuple[str, ...]] = {
     "multi-class": ("accuracy", "f1-macro"),
     "multi-label": ("f1-macro", "average-precision"),
     "segmentation": ("miou", "accuracy"),
-    "ordinal": ("level-mae", "quadratic-kappa"),
+    "ordinal": ("level-mae", "within-one-level"),
+    "cumulative levels": ("level-mae-cumulative", "within-one-level-cumulative"),
+    "conditional levels": ("level-mae-conditional", "within-one-level-conditional"),
     "regression": ("rmse", "r2"),
     "absolute regression": ("mae", "rmse"),
     "depth": ("depth-abs-rel", "depth-rmse", "depth-delta1"),
@@ -58,10 +60,8 @@ _LOSSES: Mapping[str, Sequence[tuple[Any, ...]]] = {
         (losses.FocalTverskyLoss, losses.focal_tversky),
         (losses.LovaszSoftmaxLoss, losses.lovasz_softmax),
     ],
-    "ordinal": [
-        (losses.CoralLoss, losses.coral),
-        (losses.CornLoss, losses.corn),
-    ],
+    "cumulative levels": [(losses.CoralLoss, losses.coral)],
+    "conditional levels": [(losses.CornLoss, losses.corn)],
     "regression": [
         (nn.MSELoss, f.mse_loss),
         (losses.RMSELoss, losses.rmse),

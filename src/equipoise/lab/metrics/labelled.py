@@ -25,14 +25,14 @@ def whole(outputs: Any, targets: Any, missing: int = MISSING) -> tuple[Any, Any]
 
 
 def values(outputs: Tensor, targets: Tensor, missing: int = MISSING) -> tuple[Tensor, Tensor]:
-    """Outputs and targets of one shape -> [M] and [M].
+    """Outputs and targets of one shape -> [M] and [M] in float64, in which sums of squares keep their digits.
 
     >>> values(torch.tensor([1.0, 2.0]), torch.tensor([torch.nan, 3.0]))
-    (tensor([2.]), tensor([3.]))
+    (tensor([2.], dtype=torch.float64), tensor([3.], dtype=torch.float64))
     """
     require_same_shape(outputs=outputs, targets=targets)
     present = _present(targets, missing)
-    return outputs[present], targets[present]
+    return outputs[present].double(), targets[present].double()
 
 
 def binary(outputs: Tensor, targets: Tensor, missing: int = MISSING) -> tuple[Tensor, Tensor]:

@@ -11,9 +11,10 @@ import torch
 from torch import Tensor
 
 from equipoise.lab.metrics.mean import MeanOf
+from equipoise.losses import corn_levels
 from equipoise.losses.checks import require_same_shape
 
-Form = Literal["levels", "cumulative", "classes"]
+Form = Literal["levels", "cumulative", "conditional", "classes"]
 
 
 def to_levels(outputs: Tensor, form: Form = "levels") -> Tensor:
@@ -21,9 +22,11 @@ def to_levels(outputs: Tensor, form: Form = "levels") -> Tensor:
 
     Args:
         outputs: ``"levels"``: the level itself [N, ...], rounded. ``"cumulative"``: logits of
-            P(level > k) [N, K - 1, ...]; the level is the number of those above 0. ``"classes"``: a logit for each
+            P(level > k) [N, K - 1, ...], as from ``CoralLoss``; the level is the number of those above 0.
+            ``"conditional"``: logits of P(level > k | level > k - 1), as from ``CornLoss``; the level is the number of
+            products of their sigmoids above 1/2. ``"classes"``: a logit for each
             level [N, K, ...]; the level is the largest.
-        form: Which of the three.
+        form: Which of the four.
 
     Raises:
         ValueError: If there is no such form.
@@ -35,9 +38,11 @@ def to_levels(outputs: Tensor, form: Form = "levels") -> Tensor:
         return outputs.round().long() if outputs.is_floating_point() else outputs.long()
     if form == "cumulative":
         return (outputs > 0).sum(dim=1)
+    if form == "conditional":
+        return corn_levels(outputs.movedim(1, -1).flatten(0, -2)).view(outputs.select(1, 0).shape)
     if form == "classes":
         return outputs.argmax(dim=1)
-    raise ValueError(f"form must be 'levels', 'cumulative' or 'classes', got {form!r}")
+    raise ValueError(f"form must be 'levels', 'cumulative', 'conditional' or 'classes', got {form!r}")
 
 
 def level_pairs(
@@ -55,7 +60,7 @@ def level_pairs(
     if levels.shape != targets.shape:
         raise ValueError(
             f"outputs read as {form!r} are levels {tuple(levels.shape)}, but targets are {tuple(targets.shape)}: "
-            "say what the outputs are with form="
+            "say what the outputs are, by form=, or by a name such as 'level-mae-cumulative' for CoralLoss"
         )
     counts = ~targets.isnan() if targets.is_floating_point() else targets != missing
     return levels[counts], targets[counts].round().long()

@@ -6,8 +6,9 @@ What torchmetrics has is torchmetrics'; what it lacks is in the files beside thi
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
+from typing import Any, get_args
 
+import torch
 from torch import Tensor
 from torchmetrics import Metric
 from torchmetrics.classification import (
@@ -30,7 +31,7 @@ from equipoise.lab.metrics.depth import DepthAbsoluteError, DepthDelta, DepthRel
 from equipoise.lab.metrics.generation import FrechetDistance, GeneratedPrecision, GeneratedRecall
 from equipoise.lab.metrics.labelled import MISSING, Labelled, Reading
 from equipoise.lab.metrics.normals import NormalsMean, NormalsMedian, NormalsWithin
-from equipoise.lab.metrics.ordinal import LevelDistance, LevelsWithin, level_pairs
+from equipoise.lab.metrics.ordinal import Form, LevelDistance, LevelsWithin, level_pairs
 from equipoise.lab.metrics.retrieval import RetrievalRecallAt
 from equipoise.tasks import nearest
 
@@ -92,9 +93,7 @@ def _of(forms: tuple[str, ...], readings: Mapping[str, Reading]) -> Mapping[str,
 
 def _levels(make: Callable[..., Metric], **defaults: Any) -> Mapping[str, _Entry]:
     """One for each form of outputs: the name's end says which."""
-    return {
-        form: _entry(make, partial(level_pairs, form=form), **defaults) for form in ("levels", "cumulative", "classes")
-    }
+    return {form: _entry(make, partial(level_pairs, form=form), **defaults) for form in get_args(Form)}
 
 
 _COUNTED = {"precision": Precision, "recall": Recall, "f1": F1Score}
@@ -108,7 +107,6 @@ _ORDINAL = {
 TABLE: Mapping[str, _Entry] = {
     # labels; num_classes or num_labels say which kind
     "accuracy": _entry(Accuracy, _DECIDED, average="micro"),
-    "balanced-accuracy": _entry(Recall, _of(("multiclass",), _DECIDED), average="macro"),
     **{name: _entry(make, _of(_ONE, _DECIDED)) for name, make in _COUNTED.items()},
     **{
         f"{name}-{average}": _entry(make, _of(_SEVERAL, _DECIDED), average=average)
@@ -173,7 +171,7 @@ def metric(name: str, *, missing: int = MISSING, **options: Any) -> Labelled:
     >>> accuracy.update(torch.eye(3), torch.tensor([0, 1, -100]))
     >>> accuracy.update(torch.eye(3)[:1], torch.tensor([2]))
     >>> accuracy.compute(), accuracy.perfect
-    (tensor(0.6667), 1.0)
+    (tensor(0.6667, dtype=torch.float64), 1.0)
     """
     if name not in TABLE:
         raise ValueError(f"no metric {name!r}; {nearest(name, TABLE)}")
@@ -181,7 +179,7 @@ def metric(name: str, *, missing: int = MISSING, **options: Any) -> Labelled:
         made, reading = TABLE[name](options)
     except (TypeError, ValueError) as error:
         raise ValueError(f"metric {name!r}: {error}") from None
-    return Labelled(made, reading, name, missing)
+    return Labelled(made.set_dtype(torch.float64), reading, name, missing)
 
 
 def takes_size(name: str) -> bool:

@@ -5,7 +5,7 @@ from equipoise.losses.catalog.row import Row
 ROWS = (
     Row(
         name="info_nce",
-        code="eq.losses.InfoNCELoss(temperature=0.07)",
+        code="eq.losses.InfoNCELoss(initial_temperature=0.07)",
         kinds=("alignment",),
         formula="½ (CE over rows + CE over columns) of cosine / τ, the pair as class",
         use="pairs of two kinds (image and text) or two views, with large batches",

@@ -64,7 +64,7 @@ ROWS = (
     Row(
         name="binary_dice",
         code="eq.losses.BinaryDiceLoss()",
-        kinds=("binary", "multi-label", "segmentation"),
+        kinds=("binary", "segmentation"),
         formula="1 − 2 TP / (Σp + Σt), mean over labels",
         use="masks that may overlap, or one; few positive pixels; the metric is Dice or F1",
         pitfalls=f"logits are [N, L, ...], one label [N, 1, ...]; {_ABSENT_LABEL}",
@@ -75,7 +75,7 @@ ROWS = (
     Row(
         name="binary_jaccard",
         code="eq.losses.BinaryJaccardLoss()",
-        kinds=("binary", "multi-label", "segmentation"),
+        kinds=("binary", "segmentation"),
         formula="1 − TP / (Σp + Σt − TP), mean over labels",
         use="masks that may overlap, or one; few positive pixels; the metric is IoU",
         pitfalls=f"logits are [N, L, ...], one label [N, 1, ...]; {_ABSENT_LABEL}",
@@ -86,7 +86,7 @@ ROWS = (
     Row(
         name="binary_tversky",
         code="eq.losses.BinaryTverskyLoss(alpha=0.3, beta=0.7)",
-        kinds=("binary", "multi-label", "segmentation"),
+        kinds=("binary", "segmentation"),
         formula="1 − TP / (TP + α FP + β FN), mean over labels",
         use="masks of which a missed pixel costs more than a false alarm (β > α), or less",
         pitfalls=f"logits are [N, L, ...], one label [N, 1, ...]; {_ABSENT_LABEL}",
@@ -97,7 +97,7 @@ ROWS = (
     Row(
         name="binary_focal_tversky",
         code="eq.losses.BinaryFocalTverskyLoss(gamma=4 / 3, alpha=0.3, beta=0.7)",
-        kinds=("binary", "multi-label", "segmentation"),
+        kinds=("binary", "segmentation"),
         formula="(1 − TI)^(1/γ), mean over labels",
         use="masks nearly right keep a gradient",
         pitfalls=f"γ > 1 steepens the end of training: lower the learning rate with it; {_ABSENT_LABEL}",

@@ -6,7 +6,7 @@ ROWS = (
     Row(
         name="sequence_cross_entropy",
         code="eq.losses.SequenceCrossEntropyLoss()",
-        kinds=("sequence", "multi-class"),
+        kinds=("sequence",),
         formula="CE + z · logsumexp(logits)², over the tokens that count",
         use="language models, tagging, translation: sequences of unequal length",
         pitfalls="logits are [B, T, V], not torch's [B, V, T]; per='token' lets long sequences count more",

@@ -5,7 +5,7 @@ from dataclasses import replace
 from torch import Tensor
 
 from equipoise.losses.suggest.classes import binary, multi_class, multi_label, ordinal, sequence
-from equipoise.losses.suggest.kinds import guess, look, require_fit
+from equipoise.losses.suggest.kinds import guess, look, require_fit, require_no_stand_in
 from equipoise.losses.suggest.masks import segmentation
 from equipoise.losses.suggest.suggestion import Suggestion
 from equipoise.losses.suggest.values import depth, regression
@@ -40,7 +40,8 @@ def suggest(
         ignore_index: The integer that stands for a missing label.
 
     Raises:
-        ValueError: If targets are not of this kind; the message names the one that fits.
+        ValueError: If targets are not of this kind; the message names the one that fits. Also for a -1 beside classes
+            or a 255 in a mask that is not ``ignore_index``, unless ``task`` is ``"regression"``.
 
     >>> import torch
     >>> targets = torch.tensor([[1.0, 0.0], [1.0, 0.0], [0.0, 0.0], [1.0, 1.0]]).repeat(30, 1)
@@ -48,13 +49,15 @@ def suggest(
     >>> print(suggestion)
     loss = nn.BCEWithLogitsLoss()
         takes logits [N, 2]
-        - no task given: multi-label, for several values in [0, 1] per sample, their sums not 1
+        - no task given: multi-label, for several 0 or 1 per sample
         - 1 of 2 labels are positive in a sample; label 1 in 30 of 120
         - no label is rare
     >>> suggestion.loss(torch.zeros(120, 2), targets)
     tensor(0.6931)
     """
     seen = look(targets, num_classes, ignore_index)
+    if task != "regression":
+        require_no_stand_in(seen)
     if task is not None:
         require_fit(task, seen)
         return _RULES[task](seen)

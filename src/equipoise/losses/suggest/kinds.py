@@ -90,6 +90,8 @@ def look(targets: Tensor, num_classes: int | None, ignore_index: int) -> Targets
         raise ValueError(f"targets must be real, batch first, got {targets.dtype} of shape {tuple(targets.shape)}")
     if num_classes is not None and num_classes < 1:
         raise ValueError(f"num_classes must be at least 1, got {num_classes!r}")
+    if not targets.is_floating_point() and targets.dtype not in (torch.bool, torch.int64):
+        raise ValueError(f"targets are {targets.dtype}, and classes are int64: give targets.long()")
     if targets.numel() == 0:
         raise ValueError("targets are empty: give those of the training set")
     values = targets.detach().cpu()
@@ -101,6 +103,28 @@ def look(targets: Tensor, num_classes: int | None, ignore_index: int) -> Targets
     if seen.known.isinf().any():
         raise ValueError("targets must be finite, got inf: set them to NaN if they are missing")
     return seen
+
+
+def require_no_stand_in(seen: Targets) -> None:
+    """Raise where a number is there that often stands for a missing label: -1 before classes, 255 in a mask.
+
+    Raises:
+        ValueError: If there is one, with what to pass.
+    """
+    if not seen.whole or seen.values.dtype == torch.bool:
+        return
+    found = [int(value) for value in seen.known.unique().tolist()]
+    if found == [-1, 1]:
+        raise ValueError("targets are -1 and 1: pass (targets > 0).float(), or task='regression' for numbers")
+    before = found[:2] == [-1, 0] and (not seen.floating or found in ([-1, 0], [-1, 0, 1]))
+    beyond = found[-1] == 255 and len(found) > 1 and found[-2] < 200 and not seen.floating and seen.values.dim() > 2
+    if before or beyond:
+        number = -1 if before else 255
+        remedy = f"targets.masked_fill(targets == {number}, torch.nan)" if seen.floating else f"ignore_index={number}"
+        raise ValueError(
+            f"targets hold {number}, which often stands for a missing label: pass {remedy}; "
+            "or task='regression' for numbers"
+        )
 
 
 def guess(seen: Targets) -> tuple[str, str]:
@@ -116,14 +140,15 @@ def guess(seen: Targets) -> tuple[str, str]:
         return "binary", "one 0 or 1 per sample"
     if seen.distributions:
         return "multi-class", "rows that sum to 1"
-    if unit and not alone:
-        return "multi-label", "several values in [0, 1] per sample, their sums not 1"
+    if unit and not alone and whole:
+        return "multi-label", "several 0 or 1 per sample"
     if seen.floating:
         return "regression", "numbers in floats"
     if least < 0:
         return "regression", "whole numbers, some of them negative"
-    if alone and 2 * seen.known.unique().numel() > seen.known.numel():
-        return "regression", "whole numbers, too many different ones for classes"
+    different = seen.known.unique().numel()
+    if alone and (2 * different > seen.known.numel() or least > different):
+        return "regression", "whole numbers, too many different ones or too far from 0 for classes"
     return ("multi-class", "one class index per sample") if alone else ("sequence", "one class index at every position")
 
 

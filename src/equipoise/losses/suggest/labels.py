@@ -1,5 +1,7 @@
 """What counts of labels tell, and the weights that follow from them."""
 
+import inspect
+
 import torch
 from torch import Tensor, nn
 
@@ -93,7 +95,9 @@ def present_only(seen: Targets, call: Call, output: str, *reasons: str) -> Sugge
     """The loss, over the labels that are there."""
     if not seen.missing:
         return Suggestion.of(call, output, *reasons)
-    elementwise = Call(call.constructor, *call.positional, **{**call.named, "reduction": "none"})
+    takes_mask = "mask" in inspect.signature(call.make().forward).parameters  # and then sees to the rest itself
+    named = call.named if takes_mask else {**call.named, "reduction": "none"}
+    elementwise = Call(call.constructor, *call.positional, **named)
     missing = f"{seen.missing:.1%} of the labels are missing: Masked leaves them out; in a Task, with missing='loss'"
     return Suggestion.of(Call(Masked, elementwise), output, *reasons, missing)
 
