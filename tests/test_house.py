@@ -15,7 +15,7 @@ SOURCE = Path(equipoise.__file__).parent
 FLOORS = [
     ["aggregation.solvers"],
     ["tasks", "method", "record"],
-    ["weighting", "aggregation", "gradients", "losses", "step", "misuse"],
+    ["weighting", "aggregation", "wrapping", "gradients", "losses", "step", "misuse"],
     ["registry", "balancer"],
     ["criterion"],
     ["", "testing"],

@@ -58,8 +58,8 @@ class Method(nn.Module):
     def preferred(self, tasks: Tensor) -> Tensor:
         """The users' weights [K] of these tasks in float64, 1 where nobody gave any."""
         if self._preference is None:
-            return torch.ones(len(tasks), dtype=torch.float64)
-        return self._preference[tasks]
+            return torch.ones(len(tasks), dtype=torch.float64, device=tasks.device)
+        return self._preference.to(tasks.device)[tasks]
 
     def end_epoch(self) -> None:
         """Note that an epoch of training has ended."""

@@ -24,6 +24,7 @@ def methods(width: int) -> str:
             for name, default in row.arguments.items()
         )
         lines = (
+            row.idea,
             row.paper,
             f"cost: {row.cost}; a user's weight: {WEIGHT_WORDS[row.user_weight]}",
             f"arguments: {arguments}" if arguments else "no arguments",

@@ -7,9 +7,79 @@ from equipoise.tasks import nearest
 from equipoise.testing.laws import LAWS, Law, Make
 
 EXCEPTIONS: Mapping[str, Mapping[str, str]] = {
-    "Clip": {"is_homogeneous": "max_norm is a length: a gradient above it loses its scale, one below keeps it"},
-    "Fixed": {"ignores_task_order": "its weights belong to the tasks by their places"},
-    "PCGrad": {"ignores_task_order": "it meets the tasks in random order, so only its distribution ignores theirs"},
+    "Bounded": {
+        "is_homogeneous": "bounds are weights: a method that follows the scale of losses meets them at some scale",
+    },
+    "Clip": {
+        "is_homogeneous": "max_norm is a length: a gradient above it loses its scale, one below keeps it",
+    },
+    "DCGD": {
+        "ignores_task_order": "its two groups are the first tasks and the rest",
+    },
+    "FairGrad": {
+        "is_homogeneous": "all losses times s give the gradient times s^((1 - alpha) / (1 + alpha))",
+    },
+    "Fixed": {
+        "ignores_task_order": "its weights belong to the tasks by their places",
+    },
+    "GO4Align": {
+        "is_homogeneous": "rate is one over a loss",
+    },
+    "GradCosine": {
+        "ignores_task_order": "its main task is named by its place",
+    },
+    "GradVac": {
+        "ignores_task_order": "it meets the tasks in random order, so only its distribution ignores theirs",
+    },
+    "GroupDRO": {
+        "is_homogeneous": "rate is one over a loss",
+    },
+    "HardPriority": {
+        "ignores_task_order": "the primary task is known by its place",
+    },
+    "LRAnnealing": {
+        "ignores_task_order": "its residual is named by its place",
+    },
+    "Lagrangian": {
+        "ignores_task_order": "its limits belong to the tasks by their places",
+        "is_homogeneous": "limits are losses",
+    },
+    "LossNorm": {
+        "is_homogeneous": "rows get the length 1 / loss: of degree -1",
+    },
+    "MoCo": {
+        "is_homogeneous": "gamma is one over the squared length of a gradient, rho in units of that square",
+    },
+    "PCD": {
+        "ignores_task_order": "the primary task is known by its place",
+    },
+    "PCGrad": {
+        "ignores_task_order": "it meets the tasks in random order, so only its distribution ignores theirs",
+    },
+    "PIVRG": {
+        "is_homogeneous": "losses times c give the gradient times c^(-1/3)",
+    },
+    "RLW": {
+        "ignores_task_order": "it draws a weight for every place, so only its distribution ignores the order",
+    },
+    "STCH": {
+        "is_homogeneous": "mu is in the unit of a loss",
+    },
+    "Scheduled": {
+        "ignores_task_order": "its weights belong to the tasks by their places",
+    },
+    "SoftAdapt": {
+        "is_homogeneous": "beta is one over a loss; with normalised slopes it keeps the law",
+    },
+    "UWSO": {
+        "is_homogeneous": "temperature is one over a loss",
+    },
+    "VQGAN": {
+        "ignores_task_order": "its two tasks are named by their places",
+    },
+    "Warmup": {
+        "is_homogeneous": "the sum is of degree 1, and a method may be of degree 0",
+    },
 }
 
 

@@ -172,8 +172,8 @@ def chains(make: Make) -> None:
 def prints_itself(make: Make) -> None:
     """``repr`` is the expression that makes the method again."""
     method = make()
-    names: dict[str, Any] = {type(part).__name__: type(part) for part in method.modules()}
-    again = eval(repr(method), {**names, "Chain": Chain})
+    names = {kind.__name__: kind for part in method.modules() for kind in type(part).__mro__}
+    again = eval(repr(method), names)
     assert type(again) is type(method), f"{method!r} makes a {type(again).__name__}"
     require_equal(run(bound(again)), run(bound(method)), "gradients of the method made again")
 

@@ -1,57 +1,20 @@
-"""The one table of methods, by the names that papers and the command line use."""
+"""The one table of methods, by the names that papers and the command line use; one file per kind."""
 
 import importlib.util
 import inspect
 import sys
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from equipoise.aggregation import MGDA, Clip, NashMTL, PCGrad, RunningNorm, UnitNorm
-from equipoise.method import Aggregator, CoordinateAggregator, Method, Sum, UserWeight, Weighting
+from equipoise.method import Aggregator, CoordinateAggregator, Method, Weighting
+from equipoise.registry import aggregators, coordinates, rules, weightings
+from equipoise.registry.row import Row
 from equipoise.tasks import nearest
-from equipoise.weighting import DWA, UW, Fixed
 
+__all__ = ["Row", "method", "methods"]
 
-@dataclass(frozen=True)
-class Row:
-    """One method of the shelf."""
-
-    name: str
-    cls: type[Method]
-    paper: str
-    needs: str = "losses"  # what the training loop has to give it
-
-    @property
-    def cost(self) -> str:
-        """What a step costs beside the forward pass, with K tasks."""
-        return "1 backward" if issubclass(self.cls, Weighting) else "K backwards"
-
-    @property
-    def user_weight(self) -> UserWeight:
-        """What becomes of a user's weight: see ``Method``."""
-        return self.cls.user_weight
-
-    @property
-    def arguments(self) -> dict[str, Any]:
-        """The constructor's arguments with their defaults; ``inspect.Parameter.empty`` for a required one."""
-        parameters = list(inspect.signature(self.cls.__init__).parameters.values())[1:]
-        return {p.name: p.default for p in parameters if p.kind is not inspect.Parameter.VAR_KEYWORD}
-
-
-_TABLE = [
-    Row("sum", Sum, "the plain sum"),
-    Row("fixed", Fixed, "Xin et al., NeurIPS 2022"),
-    Row("uw", UW, "Kendall et al., CVPR 2018", "losses; its parameters in the optimiser"),
-    Row("dwa", DWA, "Liu et al., CVPR 2019", "losses; end_epoch()"),
-    Row("mgda", MGDA, "Sener & Koltun, NeurIPS 2018", "gramian"),
-    Row("pcgrad", PCGrad, "Yu et al., NeurIPS 2020", "gramian"),
-    Row("nash-mtl", NashMTL, "Navon et al., ICML 2022", "gramian"),
-    Row("clip", Clip, "per-task clipping, for a Chain", "gramian"),
-    Row("unit-norm", UnitNorm, "per-task normalisation, for a Chain", "gramian"),
-    Row("running-norm", RunningNorm, "per-task running normalisation, for a Chain", "gramian"),
-]
+_TABLE = (*weightings.ROWS, *rules.ROWS, *aggregators.ROWS, *coordinates.ROWS)
 
 
 def methods() -> list[Row]:

@@ -1,0 +1,35 @@
+"""Capped MGDA: MGDA in which no task may decide alone.
+
+Hu, Ho, Yu, A Unified Framework for Gradient Aggregation in Multi-Objective Optimization, 2026 (arXiv 2605.30452).
+"""
+
+import torch
+from torch import Tensor
+
+from equipoise.aggregation.solvers.capped import capped_min_norm
+from equipoise.method import Aggregator
+
+
+class CappedMGDA(Aggregator):
+    """weights = argmin over the simplex, with weights <= cap, of |sum_k weights_k g_k|^2.
+
+    The direction is the one whose gains g_k . d are best in the mean of the worst served 1 / cap tasks (their
+    conditional value at risk) for its length. cap = 1 is MGDA; at 1 / K and below, and so with few tasks present, it is
+    the mean.
+
+    Args:
+        cap: Positive, the largest weight of a task.
+    """
+
+    user_weight = "inverts"
+
+    def __init__(self, cap: float = 0.5) -> None:
+        if not 0 < cap <= 1:
+            raise ValueError(f"cap must be above 0 and at most 1, got {cap}")
+        super().__init__()
+        self.cap = cap
+
+    def forward(self, gramian: Tensor, losses: Tensor, tasks: Tensor) -> Tensor:
+        weights, gap = capped_min_norm(gramian.numpy(), self.cap)
+        self.unsolved += gap > 1e-6
+        return torch.from_numpy(weights)

@@ -1,0 +1,41 @@
+"""GradCosine: an auxiliary task counts only while its gradient points along the main task's.
+
+Du et al., Adapting Auxiliary Losses Using Gradient Similarity, 2018 (arXiv 1812.02224), propositions 1 and 2.
+"""
+
+import torch
+from torch import Tensor
+
+from equipoise.method import Aggregator
+
+
+class GradCosine(Aggregator):
+    """weights_k = 1 if cos(g_k, g_main) > 0 else 0 for auxiliary tasks k, and 1 for the main task.
+
+    The direction never opposes the main task's gradient. Where that is zero, or the main task absent, no cosine is
+    positive, and the auxiliary tasks do not move what they share with it; their heads learn on with
+    ``heads="raw"``, as in the paper.
+
+    Args:
+        main: The place of the main task.
+        weighted: The paper's weighted version: weights_k = max(0, cos(g_k, g_main)).
+    """
+
+    def __init__(self, main: int = 0, weighted: bool = False) -> None:
+        if main < 0:
+            raise ValueError(f"main must be the place of a task, 0 for the first, got {main}")
+        super().__init__()
+        self.main = main
+        self.weighted = weighted
+
+    def bind(self, num_tasks: int) -> None:
+        if self.main >= num_tasks:
+            raise ValueError(f"main must be the place of one of {num_tasks} tasks, below {num_tasks}, got {self.main}")
+
+    def forward(self, gramian: Tensor, losses: Tensor, tasks: Tensor) -> Tensor:
+        is_main = tasks == self.main
+        norms = gramian.diagonal().sqrt()
+        units = gramian / norms.where(norms > 0, 1.0)[:, None] / norms.where(norms > 0, 1.0)
+        cosines = (is_main.double() @ units).clamp(min=0.0)
+        weights = cosines if self.weighted else (cosines > 0).double()
+        return torch.where(is_main, 1.0, weights)

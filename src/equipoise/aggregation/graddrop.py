@@ -1,0 +1,59 @@
+"""GradDrop: in every coordinate keep the gradients of one sign, drawn with the odds of their sums.
+
+Chen et al., Just Pick a Sign: Optimizing Deep Multitask Models with Gradient Sign Dropout, NeurIPS 2020,
+eq. (1) and algorithm 1, on gradients by parameters, with f the identity.
+"""
+
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from equipoise.method import CoordinateAggregator
+
+
+class GradDrop(CoordinateAggregator):
+    """gradient = sum_k (leak_k + (1 - leak_k) M_k) g_k, M_k = [g_k > 0] where U < P, else [g_k < 0].
+
+    P = (1 + sum_k g_k / sum_k |g_k|) / 2 in every coordinate, and U is uniform on [0, 1]: with equal leaks the
+    mean over U is the sum of the gradients. The draw of a step follows from ``seed`` and the number of the
+    step, so every process on the same kind of device draws the same.
+
+    Args:
+        leak: What passes of a gradient whatever its sign, in [0, 1]; one number, or one per task.
+        seed: Of the draws.
+    """
+
+    leaks: Tensor
+    step: Tensor
+
+    def __init__(self, leak: float | Sequence[float] = 0.0, seed: int = 0) -> None:
+        if not all(0 <= value <= 1 for value in ([leak] if isinstance(leak, float | int) else leak)):
+            raise ValueError(f"leak must be in [0, 1], one number or one per task, got {leak}")
+        if seed < 0:
+            raise ValueError(f"seed must not be negative, got {seed}")
+        super().__init__()
+        self.leak = leak if isinstance(leak, float | int) else tuple(leak)
+        self.seed = seed
+        self.register_buffer("step", torch.zeros((), dtype=torch.int64))
+
+    def bind(self, num_tasks: int) -> None:
+        if isinstance(self.leak, tuple) and len(self.leak) != num_tasks:
+            raise ValueError(f"leak has {len(self.leak)} values for {num_tasks} tasks; give one for each")
+        self.register_buffer("leaks", torch.tensor(self.leak).expand(num_tasks).clone(), persistent=False)
+
+    def forward(self, jacobian: Tensor, losses: Tensor, tasks: Tensor) -> Tensor:
+        leaks = self.leaks[tasks].to(jacobian)
+        positive, negative = jacobian.clamp(min=0), jacobian.clamp(max=0)
+        dtype = torch.promote_types(jacobian.dtype, torch.float32)
+        purity = positive.sum(dim=0, dtype=dtype) / jacobian.abs().sum(dim=0, dtype=dtype)  # NaN where all are zero
+        kept = torch.where(self._draw(purity) < purity, (1 - leaks) @ positive, (1 - leaks) @ negative)
+        return leaks @ jacobian + kept
+
+    def _draw(self, like: Tensor) -> Tensor:
+        """Numbers uniform on [0, 1)."""
+        key = np.random.SeedSequence((self.seed, int(self.step))).generate_state(1, np.uint64)
+        self.step += 1
+        generator = torch.Generator(like.device).manual_seed(int(key[0]))
+        return torch.rand(like.shape, generator=generator, dtype=like.dtype, device=like.device)

@@ -1,0 +1,19 @@
+"""Median: in every coordinate, the gradient that as many tasks exceed as fall short of.
+
+Yin et al., Byzantine-Robust Distributed Learning: Towards Optimal Statistical Rates, ICML 2018, definition 1.
+"""
+
+from torch import Tensor
+
+from equipoise.method import CoordinateAggregator
+
+
+class Median(CoordinateAggregator):
+    """gradient_p = the median of g_1p … g_Kp; of an even number, the mean of the two in the middle.
+
+    As large as one task's gradient, not as their sum: K equal gradients give that gradient.
+    """
+
+    def forward(self, jacobian: Tensor, losses: Tensor, tasks: Tensor) -> Tensor:
+        ordered = jacobian.sort(dim=0).values
+        return (ordered[(len(jacobian) - 1) // 2] + ordered[len(jacobian) // 2]) / 2

@@ -1,0 +1,54 @@
+"""MoCo: track each task's gradient over the steps, and its weight in the least norm, so that noise averages out.
+
+Fernando et al., Mitigating Gradient Bias in Multi-objective Learning: A Provably Convergent Approach,
+ICLR 2023, algorithm 1, without bounds on y.
+"""
+
+import torch
+from torch import Tensor
+
+from equipoise.aggregation.row_memory import RowMemory
+from equipoise.aggregation.solvers.simplex import nearest_in_simplex
+
+
+class MoCo(RowMemory):
+    """y_k <- y_k + beta (g_k - y_k), l <- Proj(l - gamma (Y Y^T + rho) l); gradient = sum_k l_k y_k.
+
+    Proj goes to the nearest point of the simplex; the weights l start uniform, y at zero. The tasks present
+    share among them what weight they had, and the gradient is their average. For steady gradients and
+    ``rho=0`` it becomes that of MGDA. A task keeps P numbers of state.
+
+    Args:
+        beta: In (0, 1]; 1 forgets the steps before.
+        gamma: The step of the weights, in the units of one over the squared length of a gradient.
+        rho: What is added to the diagonal of the gramian, in the units of the squared length of a gradient.
+    """
+
+    user_weight = "inverts"
+    shares: Tensor
+
+    def __init__(self, beta: float = 0.1, gamma: float = 0.1, rho: float = 0.1) -> None:
+        if not 0 < beta <= 1:
+            raise ValueError(f"beta must be in (0, 1], got {beta}")
+        if not 0 < gamma < float("inf"):
+            raise ValueError(f"gamma must be positive, got {gamma}")
+        if not 0 <= rho < float("inf"):
+            raise ValueError(f"rho must not be negative, got {rho}")
+        super().__init__()
+        self.beta, self.gamma, self.rho = beta, gamma, rho
+
+    def bind(self, num_tasks: int) -> None:
+        super().bind(num_tasks)
+        self.register_buffer("shares", torch.full((num_tasks,), 1 / num_tasks, dtype=torch.float64))  # l
+
+    def forward(self, jacobian: Tensor, losses: Tensor, tasks: Tensor) -> Tensor:
+        memory = self.remember(jacobian)
+        tracked = torch.lerp(memory[tasks], jacobian.to(memory), self.beta)
+        memory[tasks] = tracked
+        mass = self.shares[tasks].sum()
+        weights = torch.where(mass > 0, self.shares[tasks] / mass, 1 / len(tasks))
+        slopes = tracked.double() @ (weights @ tracked.double()) + self.rho * weights
+        moved = nearest_in_simplex((weights - self.gamma * slopes).cpu().numpy())
+        weights = torch.from_numpy(moved).to(weights)
+        self.shares[tasks] = mass * weights
+        return (weights.to(tracked) @ tracked).to(jacobian)

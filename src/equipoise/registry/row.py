@@ -1,0 +1,41 @@
+"""One method of the shelf."""
+
+import inspect
+from dataclasses import dataclass
+from typing import Any
+
+from equipoise.method import Method, UserWeight, Weighting
+
+
+@dataclass(frozen=True)
+class Row:
+    """A method under the name that its paper and the command line use."""
+
+    name: str
+    cls: type[Method]
+    paper: str
+    needs: str  # what the training loop has to give it
+    idea: str
+    when: str  # to use it
+    errata: str = ""  # where public code differs from the paper
+
+    @property
+    def cost(self) -> str:
+        """What a step costs beside the forward pass, with K tasks."""
+        return "1 backward" if issubclass(self.cls, Weighting) else "K backwards"
+
+    @property
+    def user_weight(self) -> UserWeight:
+        """What becomes of a user's weight: see ``Method``."""
+        return self.cls.user_weight
+
+    @property
+    def formula(self) -> str:
+        """The first line of the class's docstring."""
+        return inspect.cleandoc(self.cls.__doc__ or "").split("\n\n")[0].replace("\n", " ")
+
+    @property
+    def arguments(self) -> dict[str, Any]:
+        """The constructor's arguments with their defaults; ``inspect.Parameter.empty`` for a required one."""
+        parameters = list(inspect.signature(self.cls.__init__).parameters.values())[1:]
+        return {p.name: p.default for p in parameters if p.kind is not inspect.Parameter.VAR_KEYWORD}

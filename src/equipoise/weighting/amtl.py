@@ -1,0 +1,67 @@
+"""Achievement-based multi-task loss: listen to the tasks that are furthest from what a model of their own reaches.
+
+Yun & Cho, Achievement-Based Training Progress Balancing for Multi-Task Learning, ICCV 2023; margin, moving average
+and softmax as in the official code.
+"""
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+from equipoise.method import Weighting
+from equipoise.weighting.results import follow
+
+
+class AMTL(Weighting):
+    """objective = prod_k loss_k^weight_k, weight = softmax_k((1 - κ_k / ((1 + margin) potential_k))^gamma).
+
+    κ_k <- alpha result_k + (1 - alpha) κ_k, from ``balancer.observe``; a task without a result has achieved
+    nothing, one above its goal has nothing left to achieve. The weights of the present tasks sum to one, so
+    the objective is their weighted geometric mean: losses must be positive, and their scales do not matter.
+    A user's weight multiplies the exponent.
+
+    Args:
+        potential: The result of a single-task model, one positive number per task.
+        gamma: Positive; a large one turns away sooner from tasks that are near their goal.
+        margin: How far above its potential a task's goal lies, as a part of it.
+        alpha: In (0, 1]: the part of the newest result in κ.
+    """
+
+    user_weight = "preference"
+    kpi: Tensor
+    goal: Tensor
+    preference: Tensor
+
+    def __init__(
+        self, potential: Sequence[float], gamma: float = 2.0, margin: float = 0.05, alpha: float = 0.1
+    ) -> None:
+        super().__init__()
+        if not potential or not all(0 < value < float("inf") for value in potential):
+            raise ValueError(f"potential must be positive and finite for every task, got {potential!r}")
+        if not 0 < gamma < float("inf"):
+            raise ValueError(f"gamma must be positive and finite, got {gamma!r}")
+        if not 0 <= margin < float("inf"):
+            raise ValueError(f"margin must be finite and not negative, got {margin!r}")
+        if not 0 < alpha <= 1:
+            raise ValueError(f"alpha must be in (0, 1], got {alpha!r}")
+        self.potential = list(potential)
+        self.gamma, self.margin, self.alpha = gamma, margin, alpha
+
+    def bind(self, num_tasks: int) -> None:
+        if len(self.potential) != num_tasks:
+            raise ValueError(f"potential must hold one number for each of {num_tasks} tasks, got {self.potential!r}")
+        self.register_buffer("goal", (1 + self.margin) * torch.tensor(self.potential), persistent=False)
+        self.register_buffer("preference", torch.ones(num_tasks), persistent=False)
+        self.register_buffer("kpi", torch.full((num_tasks,), torch.nan))  # κ_k
+
+    def prefer(self, weights: Tensor) -> None:
+        self.preference.copy_(weights)
+
+    def observe(self, results: Tensor, tasks: Tensor) -> None:
+        follow(self.kpi, results, tasks, self.alpha)
+
+    def forward(self, losses: Tensor, tasks: Tensor) -> Tensor:
+        achievement = (self.kpi[tasks].nan_to_num(nan=0.0) / self.goal[tasks]).clamp(0.0, 1.0)
+        weights = torch.softmax((1 - achievement) ** self.gamma + self.preference[tasks].log(), dim=0)
+        return (weights.to(losses) * losses.log()).sum().exp()

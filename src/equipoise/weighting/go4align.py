@@ -1,0 +1,48 @@
+"""GO4Align: tasks that stand alike in scaled risk form a group, and a group has one weight.
+
+Shen et al., GO4Align: Group Optimization for Multi-Task Alignment, NeurIPS 2024, section 3, in the form of its
+public code.
+"""
+
+import torch
+from torch import Tensor
+
+from equipoise.aggregation.solvers.clusters import clusters
+from equipoise.method import Weighting
+from equipoise.weighting.signs import positive
+
+
+class GO4Align(Weighting):
+    """weight_k = mean over k's group of p_i sum(loss) / loss_i, with p_i <- p_i exp(-rate loss_i), of sum 1, before.
+
+    The groups are those of k-means on these numbers, here exact. The losses in them are those without the users'
+    weights, which scale the result. The tasks of a step exchange what they hold of p, so an absent one keeps its own.
+    Every loss must be positive. The groups are found on the CPU: with losses elsewhere, every step waits for them.
+
+    Args:
+        groups: How many, at least 1, which gives all tasks one weight; at most K, and then each has its own.
+        rate: Not negative, one over a loss.
+    """
+
+    def __init__(self, groups: int = 2, rate: float = 1e-4) -> None:
+        super().__init__()
+        if groups < 1:
+            raise ValueError(f"groups must be at least 1, got {groups!r}")
+        if not 0 <= rate < float("inf"):
+            raise ValueError(f"rate must not be negative, got {rate!r}")
+        self.groups = groups
+        self.rate = rate
+
+    def bind(self, num_tasks: int) -> None:
+        self.register_buffer("log_p", torch.zeros(num_tasks))
+
+    def forward(self, losses: Tensor, tasks: Tensor) -> Tensor:
+        raw = positive(losses.detach(), tasks, self) / self.preferred(tasks).to(losses.device)
+        old = self.log_p[tasks]
+        shares = torch.log_softmax(old - self.rate * raw.nan_to_num(0.0, 0.0, 0.0), dim=0)
+        self.log_p[tasks] = (shares + torch.logsumexp(old, dim=0)).to(old)
+        indicators = (shares.exp() * raw.sum() / raw).cpu()
+        if not indicators.isfinite().all():
+            return losses.sum()
+        centres, _ = clusters(indicators.double().numpy(), self.groups)
+        return torch.sum(torch.from_numpy(centres).to(losses) * losses)

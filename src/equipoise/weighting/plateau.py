@@ -1,0 +1,74 @@
+"""Plateau: a task that has stopped improving counts less, until it gets worse again.
+
+A rule of thumb, for the weights of tasks what torch.optim.lr_scheduler.ReduceLROnPlateau is for the learning rate.
+"""
+
+import torch
+from torch import Tensor
+
+from equipoise.method import Weighting
+from equipoise.weighting.results import rose_and_fell
+
+
+class Plateau(Weighting):
+    """weight_k = K f_k / sum f, with f_k <- max(factor f_k, floor) after ``patience`` evaluations without a gain.
+
+    An evaluation is a call of ``balancer.observe``; a gain is a result above the task's best by more than
+    ``delta`` · abs(best). A lowered task that falls below its best by more than ``restore`` · abs(best) gets
+    f_k = 1 back, and waits anew. K counts the tasks present in the step, whose weights have mean 1: where all tasks
+    have stopped improving, nothing changes, and the learning rate is what to lower.
+
+    Args:
+        factor: In (0, 1): what is left of f_k.
+        patience: Evaluations in a row without a gain; those count anew after each change.
+        delta: Not negative.
+        floor: In (0, 1]: the smallest f_k.
+        restore: Not negative; ``None`` never restores.
+    """
+
+    best: Tensor
+    waiting: Tensor
+    share: Tensor
+
+    def __init__(
+        self,
+        factor: float = 0.5,
+        patience: int = 3,
+        delta: float = 1e-3,
+        floor: float = 0.05,
+        restore: float | None = 5e-3,
+    ) -> None:
+        super().__init__()
+        if not 0 < factor < 1:
+            raise ValueError(f"factor must be in (0, 1), got {factor!r}")
+        if not isinstance(patience, int) or patience < 1:
+            raise ValueError(f"patience must be a number of evaluations, 1 or more, got {patience!r}")
+        if not delta >= 0:
+            raise ValueError(f"delta must not be negative, got {delta!r}")
+        if restore is not None and not restore >= 0:
+            raise ValueError(f"restore must not be negative, or None, got {restore!r}")
+        if not 0 < floor <= 1:
+            raise ValueError(f"floor must be in (0, 1], got {floor!r}")
+        self.factor, self.patience, self.delta, self.floor, self.restore = factor, patience, delta, floor, restore
+
+    def bind(self, num_tasks: int) -> None:
+        self.register_buffer("best", torch.full((num_tasks,), torch.nan))
+        self.register_buffer("waiting", torch.zeros(num_tasks))  # evaluations without a gain
+        self.register_buffer("share", torch.ones(num_tasks))  # f_k
+
+    def observe(self, results: Tensor, tasks: Tensor) -> None:
+        known = results.isfinite()
+        results, tasks = results[known].to(self.best), tasks[known].to(self.best.device)
+        best, share = self.best[tasks], self.share[tasks]
+        rose, fell = rose_and_fell(best, results, self.delta, torch.inf if self.restore is None else self.restore)
+        back = fell & (share < 1)
+        waiting = (self.waiting[tasks] + 1).where(~rose, 0.0)
+        due = waiting >= self.patience
+        lowered = (self.factor * share).clamp(min=self.floor)
+        self.share[tasks] = lowered.where(due, share).where(~back, 1.0)
+        self.waiting[tasks] = waiting.where(~(due | back), 0.0)
+        self.best[tasks] = results.where(rose, best)
+
+    def forward(self, losses: Tensor, tasks: Tensor) -> Tensor:
+        share = self.share[tasks]
+        return (share / share.mean()).to(losses) @ losses

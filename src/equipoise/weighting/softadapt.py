@@ -1,0 +1,60 @@
+"""SoftAdapt: listen to the loss that rises fastest, or falls slowest.
+
+Heydari, Thompson, Mehmood, SoftAdapt: Techniques for Adaptive Loss Weighting of Neural Networks with Multi-Part
+Loss Functions, arXiv:1912.12355, 2019, section 3.1.
+"""
+
+import torch
+from torch import Tensor
+
+from equipoise.method import Weighting
+from equipoise.weighting.signs import non_negative
+
+
+class SoftAdapt(Weighting):
+    """weight_k = f_k exp(beta s_k) / sum_i f_i exp(beta s_i), s_k the slope of loss_k over its last steps; f_k = 1.
+
+    The weights sum to 1, as in the paper, and are equal until ``window`` steps have been seen. A loss that is not
+    finite is not counted.
+
+    Args:
+        beta: Positive favours the worst slope, negative the best; 0 makes the weights equal (up to f_k).
+        normalised: Take s_k / sum_i abs(s_i), which does not depend on the losses' units.
+        loss_weighted: Take f_k = the mean of the last losses, which must then not be negative.
+        window: How many losses a slope is fitted to, by least squares; 2 is the difference of the last two. A longer
+            one is quieter where the losses of batches vary.
+    """
+
+    def __init__(
+        self, beta: float = 0.1, normalised: bool = False, loss_weighted: bool = False, window: int = 2
+    ) -> None:
+        super().__init__()
+        if window < 2:
+            raise ValueError(f"window must be at least 2, got {window}")
+        self.beta = beta
+        self.normalised = normalised
+        self.loss_weighted = loss_weighted
+        self.window = window
+
+    def bind(self, num_tasks: int) -> None:
+        times = torch.arange(self.window) - (self.window - 1) / 2
+        self.register_buffer("slope", times / times.square().sum(), persistent=False)
+        self.register_buffer("history", torch.full((num_tasks, self.window), torch.nan))
+
+    def forward(self, losses: Tensor, tasks: Tensor) -> Tensor:
+        values = losses.detach().to(self.history)
+        if self.loss_weighted:
+            values = non_negative(values, tasks, self)
+        past = self.history[tasks]
+        moved = torch.cat([past[:, 1:], values[:, None]], dim=1)
+        self.history[tasks] = past = moved.where(values.isfinite()[:, None], past)
+        slopes = past @ self.slope  # NaN until the window is full
+        if self.normalised:
+            size = slopes.abs().sum()
+            slopes = slopes / size.where(size > 0, 1.0)
+        exponents = self.beta * slopes
+        factors = torch.exp(exponents - exponents.max())
+        if self.loss_weighted:
+            factors = factors * past.mean(dim=1)
+        total = factors.sum()  # NaN until all windows are full; 0 if all f_k are
+        return torch.sum((factors / total).where(total > 0, 1 / len(losses)) * losses)

@@ -1,0 +1,41 @@
+"""Warmup: train on the plain sum first, then hand over to a method."""
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor
+
+from equipoise.method import Aggregator, Weighting
+from equipoise.wrapping.wrapper import Wrapper
+
+
+class Warmup(Wrapper):
+    """weights = 1 + r (w - 1): r is 0 for the first steps, then rises to 1 in equal parts, w the method's weights.
+
+    While r is 0 the weights are ones, as in ``Sum``, and the method is not asked: its memory of steps begins
+    where the plain sum ends. A method whose weights are not near one (Nash-MTL, UnitNorm) changes the length
+    of the step when it takes over.
+
+    Args:
+        steps: Steps (backward passes) of the plain sum.
+        method: A ``Weighting`` or an ``Aggregator``.
+        ramp: Further steps between the sum and the method alone.
+    """
+
+    step: Tensor
+
+    def __init__(self, steps: int, method: Weighting | Aggregator, ramp: int = 0) -> None:
+        for name, value in (("steps", steps), ("ramp", ramp)):
+            if not isinstance(value, int) or value < 0:
+                raise ValueError(f"{name} must be a number of steps, 0 or more, got {value!r}")
+        super().__init__(method)
+        self.steps, self.ramp = steps, ramp
+        self.register_buffer("step", torch.zeros((), dtype=torch.int64))
+
+    def weigh(self, ask: Callable[[], Tensor], tasks: Tensor) -> Tensor:
+        self.step += 1
+        share = min((int(self.step) - self.steps) / (self.ramp + 1), 1.0)
+        if share <= 0:
+            return torch.ones(len(tasks), dtype=self.precision, device=tasks.device)
+        weights = ask()
+        return torch.lerp(torch.ones_like(weights), weights, share)

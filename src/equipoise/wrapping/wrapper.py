@@ -1,0 +1,131 @@
+"""What a wrapper is: a method around a method, of the wrapped one's type."""
+
+import inspect
+from abc import abstractmethod
+from collections.abc import Callable
+from typing import Any, cast
+
+import torch
+from torch import Tensor
+
+from equipoise.method import Aggregator, Method, Weighting, linearise
+
+
+class Wrapper(Method):
+    """weights = weigh(the wrapped method's weights): again a method, for a ``Chain`` or another wrapper.
+
+    A subclass takes the wrapped one as its argument ``method`` and defines ``weigh``. A wrapper of a
+    ``Weighting`` is a ``Weighting``, of an ``Aggregator`` an ``Aggregator``; a method that returns a gradient
+    has no weights to work on and is refused. Epochs and results reach the wrapped method always, the losses
+    after a step only where that step has asked it. What a user's weight becomes, it decides.
+    """
+
+    method: Weighting | Aggregator
+    asked: Tensor
+    precision: torch.dtype  # of weights that are kept
+
+    def __new__(cls, *args: Any, **kwargs: Any) -> "Wrapper":
+        """Choose the type of the wrapper: that of the wrapped method."""
+        if not issubclass(cls, WeightingWrapper | AggregatorWrapper):
+            method = inspect.signature(cls.__init__).bind(None, *args, **kwargs).arguments.get("method")
+            if not isinstance(method, Weighting | Aggregator):
+                raise ValueError(
+                    f"{cls.__name__} wraps what gives weights, a Weighting or an Aggregator; got {method!r:.80}"
+                )
+            cls = _of_kind(cls, WeightingWrapper if isinstance(method, Weighting) else AggregatorWrapper)
+        return super().__new__(cls)
+
+    def __init__(self, method: Weighting | Aggregator) -> None:
+        super().__init__()
+        self.method = method
+        self.user_weight = method.user_weight
+        self.register_buffer("asked", torch.zeros((), dtype=torch.bool))
+
+    @abstractmethod
+    def weigh(self, ask: Callable[[], Tensor], tasks: Tensor) -> Tensor:
+        """The weights [K] of this step; ``ask()`` has the wrapped method decide on its own."""
+
+    def bind(self, num_tasks: int) -> None:
+        self.method.bind(num_tasks)
+
+    def prefer(self, weights: Tensor) -> None:
+        self.method.prefer(weights)
+
+    def end_epoch(self) -> None:
+        self.method.end_epoch()
+
+    def observe(self, results: Tensor, tasks: Tensor) -> None:
+        self.method.observe(results, tasks)
+
+    def after_step(self, losses: Tensor, tasks: Tensor) -> None:
+        if self.asked:
+            self.method.after_step(losses, tasks)
+
+    def _decide(self, decide: Callable[[], Tensor], tasks: Tensor) -> Tensor:
+        self.asked.fill_(False)
+
+        def ask() -> Tensor:
+            self.asked.fill_(True)
+            return decide()
+
+        return self.weigh(ask, tasks)
+
+    def __reduce_ex__(self, protocol: Any) -> tuple[Any, ...]:  # a class made here has no name to be found by
+        _, _, *state = cast(tuple[Any, ...], super().__reduce_ex__(protocol))
+        return _blank, type(self).__bases__, *state
+
+
+class WeightingWrapper(Wrapper, Weighting):
+    """A wrapper of a loss weighting, whose own parameters follow its own objective."""
+
+    precision = torch.float32  # not every device has more
+
+    def forward(self, losses: Tensor, tasks: Tensor) -> Tensor:
+        own = losses.new_zeros(())
+
+        def decide() -> Tensor:
+            nonlocal own
+            objective, weights = linearise(cast(Weighting, self.method), losses, tasks)
+            own = objective - objective.detach()
+            return weights
+
+        weights = self._decide(decide, tasks)
+        return own + (weights.to(losses) * losses).sum()
+
+    def _apply(self, fn: Callable[..., Any], recurse: bool = True) -> Method:
+        self.method._apply(fn)
+        # counters stay on the CPU, where reading one waits for no queue of kernels
+        return super()._apply(lambda tensor: fn(tensor) if tensor.is_floating_point() else tensor, recurse=False)
+
+
+class AggregatorWrapper(Wrapper, Aggregator):
+    """A wrapper of an aggregator, on the CPU with all it holds."""
+
+    precision = torch.float64
+
+    def bind(self, num_tasks: int) -> None:
+        super().bind(num_tasks)
+        if learned := [name for name, _ in self.named_parameters()]:
+            raise ValueError(
+                f"{self} would cut off the parameters {', '.join(learned)}, which learn from the losses: put what "
+                "learns before it, as in Chain(UW(), Smooth(0.9, MGDA()))"
+            )
+
+    def forward(self, gramian: Tensor, losses: Tensor, tasks: Tensor) -> Tensor:
+        return self._decide(lambda: cast(Aggregator, self.method)(gramian, losses, tasks), tasks)
+
+
+_made: dict[tuple[type, type], type[Wrapper]] = {}
+
+
+def _of_kind(wrapper: type, kind: type) -> type[Wrapper]:
+    """The wrapper as a method of the kind; it goes by the wrapper's name."""
+    if (wrapper, kind) not in _made:
+        words = {"__module__": wrapper.__module__, "__doc__": wrapper.__doc__}
+        _made[wrapper, kind] = type(wrapper.__name__, (wrapper, kind), words)
+    return _made[wrapper, kind]
+
+
+def _blank(wrapper: type, kind: type) -> Wrapper:
+    made = _of_kind(wrapper, kind)
+    return made.__new__(made)
