@@ -286,3 +286,11 @@ def test_an_aggregator_stays_on_the_cpu_in_float64():
     chain.bind(3)
     chain.to("meta").half()
     assert (method.mean.device.type, method.mean.dtype) == ("cpu", torch.float64)
+
+
+def test_what_compares_losses_after_a_step_comes_first():
+    with pytest.raises(ValueError, match=r"FAMO\(\) compares losses before and after a step, and must come first"):
+        eq.Chain(eq.Fixed([1.0, 2.0]), eq.FAMO())
+    with pytest.raises(ValueError, match="must come first"):
+        eq.Chain(eq.UW(), eq.Every(2, eq.FAMO()))
+    eq.Chain(eq.FAMO(), eq.MGDA())

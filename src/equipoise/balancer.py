@@ -37,7 +37,8 @@ class Balancer(nn.Module):
             step. Nothing is registered: the model stays the user's.
         tasks: ``Tasks``, names, or {name: weight}: the order, the names and the users' weights.
         heads: What a gradient method does with parameters that one task alone reaches: ``"raw"``
-            leaves their gradient, ``"weighted"`` multiplies it by the task's weight.
+            leaves their gradient, ``"weighted"`` multiplies it by the task's weight. Weights of some methods
+            (ConFIG, IMTL-G) may be negative: their heads would climb, so leave those raw.
         gramian_from: A module or parameters at which the gradients are compared, by default all that
             are shared. The weights found there hold for all shared parameters.
         route: How the gradients of shared parameters are taken; equal mathematics, for measurement.

@@ -172,7 +172,8 @@ class Chain(Method):
     """Steps in turn, each seeing the rows that the one before scaled; again a method.
 
     Loss weightings come first, then aggregators, then at most one coordinate aggregator; the chain is
-    of the type that sees most. It is associative, and ``Sum`` is its unit.
+    of the type that sees most. It is associative, and ``Sum`` is its unit. Aggregators are shown the losses as they
+    came, beside the rows that earlier steps scaled.
     """
 
     def __new__(cls, *steps: Method) -> "Chain":
@@ -190,6 +191,12 @@ class Chain(Method):
             raise ValueError(
                 f"Chain takes loss weightings, then aggregators, then at most one coordinate aggregator, got {self}"
             )
+        for step in self.steps[1:]:
+            if any(_compares(part) for part in step.modules()):
+                raise ValueError(
+                    f"{step} compares losses before and after a step, and must come first in a Chain, before they are "
+                    f"scaled; got {self}"
+                )
         if len(set(self.steps)) < len(self.steps):
             raise ValueError(f"Chain holds one method object twice, and its state with it: make two; got {self}")
         decisive = [step.user_weight for step in self.steps if step.user_weight != "scales"]
@@ -227,6 +234,11 @@ class Chain(Method):
 
     def __repr__(self) -> str:
         return f"Chain({', '.join(map(repr, self.steps))})"
+
+
+def _compares(part: nn.Module) -> bool:
+    """Whether this is a weighting that reads the losses after a step itself, and does not only hand them on."""
+    return isinstance(part, Weighting) and type(part).after_step is not Method.after_step and not any(part.children())
 
 
 class WeightingChain(Chain, Weighting):

@@ -68,16 +68,16 @@ def test_its_ends_are_the_projected_sum_nash_and_the_point_of_least_norm():
     assert torch.cosine_similarity(large, least @ ROWS, dim=0) > 1 - 1e-4
 
 
-def test_a_users_weight_is_the_preference():
-    method = FairGrad(2.0)
-    method.prefer(torch.tensor([1.0, 0.5, 2.0, 1.0]))
-    weights = weights_of(method, ROWS)
-    expected = (torch.tensor([1.0, 0.5, 2.0, 1.0], dtype=F64) / weights) ** 0.5
-    torch.testing.assert_close(ROWS @ (weights @ ROWS), expected)
-    tasks = torch.tensor([1, 2])
-    pair = ROWS[tasks]
-    weights = method(pair @ pair.T, LOSSES[:2], tasks)
-    torch.testing.assert_close(pair @ (weights @ pair), (torch.tensor([0.5, 2.0], dtype=F64) / weights) ** 0.5)
+@pytest.mark.parametrize("alpha", [0.5, 1.0, 2.0, 5.0])
+def test_a_users_weight_is_the_preference_and_no_scale(alpha):
+    """Rows come in scaled by the weights: with w for those, v = p w for the raw ones solves G v = (p / v)^(1/alpha)."""
+    method, power = FairGrad(alpha), torch.tensor([1.0, 0.5, 2.0, 1.0], dtype=F64)
+    method.prefer(power)
+    for tasks in (torch.arange(4), torch.tensor([1, 2])):
+        rows, p = ROWS[tasks], power[tasks]
+        scaled = p[:, None] * rows
+        raw = p * method(scaled @ scaled.T, LOSSES[: len(tasks)], tasks)
+        torch.testing.assert_close(rows @ (raw @ rows), (p / raw) ** (1 / alpha))
 
 
 def test_unsolvable_steps_are_counted():
@@ -97,3 +97,16 @@ def test_unsolvable_steps_are_counted():
 def test_a_bad_alpha_is_refused(alpha):
     with pytest.raises(ValueError, match=f"alpha must be positive and finite, got {alpha}"):
         FairGrad(alpha)
+
+
+@pytest.mark.parametrize("alpha", [0.5, 1.0, 2.0, 5.0])
+def test_a_preferred_task_gains_more_whatever_alpha(alpha):
+    """The heavier task's rows come in scaled by its weight, and that weight is its preference, once."""
+    power = torch.tensor([10.0, 1.0], dtype=F64)
+    plain, preferring = FairGrad(alpha), FairGrad(alpha)
+    preferring.prefer(power)
+    scaled = power[:, None] * ROWS[:2]
+    before = weights_of(plain, ROWS[:2]) @ ROWS[:2]
+    after = weights_of(preferring, scaled) @ scaled
+    gains = [torch.cosine_similarity(ROWS[0], d, dim=0) for d in (before, after)]
+    assert gains[1] > gains[0] + 0.01

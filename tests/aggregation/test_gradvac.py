@@ -152,3 +152,13 @@ def test_bad_arguments_are_refused():
             GradVac(beta)
     with pytest.raises(ValueError, match="seed must not be negative, got -1"):
         GradVac(seed=-1)
+
+
+def test_a_target_of_parallel_gradients_asks_for_no_explosion():
+    method = GradVac(beta=0.5)
+    method.bind(2)
+    parallel = torch.ones(2, 2, dtype=torch.float64)
+    for _ in range(300):
+        method(parallel, torch.ones(2, dtype=torch.float64))
+    apart = torch.tensor([[1.0, 0.5], [0.5, 1.0]], dtype=torch.float64)
+    assert method(apart, torch.ones(2, dtype=torch.float64)).abs().max() < 1e4

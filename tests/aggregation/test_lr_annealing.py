@@ -76,3 +76,11 @@ def test_bad_arguments_are_refused():
     for alpha in (0.0, 1.1, float("nan")):
         with pytest.raises(ValueError, match=r"alpha must be in \(0, 1\], got"):
             LRAnnealing(alpha=alpha)
+
+
+def test_a_residual_without_gradient_leaves_the_weights():
+    method = LRAnnealing()
+    method.bind(2)
+    before = method.weight.clone()
+    method(torch.tensor([[0.0, 0.0], [1.0, 1.0]]), torch.ones(2))
+    torch.testing.assert_close(method.weight, before)

@@ -111,3 +111,11 @@ def test_errors():
             AMTL(*arguments)
     with pytest.raises(ValueError, match="potential must hold one number for each of 3 tasks"):
         bound(AMTL([0.5, 0.5]))
+
+
+@pytest.mark.parametrize("loss", [0.0, -1.0])
+def test_a_loss_without_logarithm_is_named(loss):
+    method = AMTL([1.0, 1.0])
+    method.bind(2)
+    with pytest.raises(ValueError, match=r"positive losses.*task 0"):
+        method(torch.tensor([loss, 1.0], requires_grad=True))

@@ -88,3 +88,14 @@ def test_errors():
         SoftAdapt(window=1)
     with pytest.raises(ValueError, match="losses that are not negative, got -1 for task 1"):
         bound(SoftAdapt(loss_weighted=True))(torch.tensor([1.0, -1.0, 1.0]))
+
+
+def test_a_users_weight_scales_and_is_no_slope():
+    method = SoftAdapt(beta=1.0)
+    method.bind(2)
+    method.prefer(torch.tensor([1000.0, 1.0], dtype=torch.float64))
+    for step in range(4):
+        losses = (1.0 - 0.1 * step) * torch.tensor([1000.0, 1.0]).requires_grad_()
+        leaf = losses.detach().requires_grad_()
+        (weights,) = torch.autograd.grad(method(leaf), leaf)
+    torch.testing.assert_close(weights, torch.tensor([0.5, 0.5]))

@@ -20,7 +20,7 @@ class DCGD(Aggregator):
         split: The first so many tasks are one group (the paper's residuals), the others the other.
     """
 
-    user_weight = "ignored"
+    user_weight = "scales"
 
     def __init__(self, split: int = 1) -> None:
         if split < 1:

@@ -35,6 +35,8 @@ class FairGrad(Aggregator):
         self.alpha = alpha
 
     def forward(self, gramian: Tensor, losses: Tensor, tasks: Tensor) -> Tensor:
-        weights, residual = fair(gramian.numpy(), self.alpha, self.preferred(tasks).double().numpy())
+        power = self.preferred(tasks).numpy()
+        raw = gramian.numpy() / power[:, None] / power  # a user's weight is a preference, and no scale as well
+        weights, residual = fair(raw, self.alpha, power)
         self.unsolved += residual > 1e-6
-        return torch.from_numpy(weights)
+        return torch.from_numpy(weights / power)

@@ -10,6 +10,8 @@ from torch import Tensor
 
 from equipoise.method import Aggregator
 
+_PARALLEL = 1e-3  # the sine of a target from which on a step towards it would be a thousand lengths
+
 
 class GradVac(Aggregator):
     """If cos(g_i, g_j) < t_ij, add to g_i the multiple of g_j that makes it t_ij; t_ij <- t_ij + beta (cos - t_ij).
@@ -55,7 +57,7 @@ class GradVac(Aggregator):
             found = np.clip((surgery * cosines[others]).sum(axis=1) / length, -1.0, 1.0)
             aim = targets[rows, others]
             sine = np.sqrt(np.maximum(1 - aim**2, 0.0))
-            short = known & (found < aim) & (sine > 0)
+            short = known & (found < aim) & (sine > _PARALLEL)
             gain = length * (aim * np.sqrt(1 - found**2) / np.where(short, sine, 1.0) - found)
             surgery[rows, others] += np.where(short, gain, 0.0)
             targets[rows, others] += np.where(known, self.beta * (found - aim), 0.0)

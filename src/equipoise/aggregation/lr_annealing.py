@@ -43,7 +43,7 @@ class LRAnnealing(CoordinateAggregator):
         means = torch.linalg.vector_norm(jacobian, 1, dim=1, dtype=torch.float64) / jacobian.shape[1] / power
         residual = (tasks == self.residual).to(jacobian.device)
         if residual.any():
-            ratio = jacobian[residual].abs().max() / power[residual] / means
-            new = (1 - self.alpha) * old + self.alpha * ratio
-            self.weight[tasks] = new.where((means > 0) & ~residual, old)
+            largest = jacobian[residual].abs().max()
+            new = (1 - self.alpha) * old + self.alpha * largest / power[residual] / means
+            self.weight[tasks] = new.where((largest > 0) & (means > 0) & ~residual, old)
         return self.weight[tasks].to(jacobian) @ jacobian

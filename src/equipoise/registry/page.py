@@ -5,6 +5,7 @@ from collections.abc import Iterable
 
 from equipoise.registry import aggregators, coordinates, rules, weightings, wrappers
 from equipoise.registry.row import Row
+from equipoise.wrapping import Wrapper
 
 INTRODUCTION = """\
 # Methods
@@ -54,7 +55,7 @@ def _line(row: Row) -> str:
         row.idea,
         row.when,
         f"{row.paper}; {row.needs}",
-        row.user_weight,
+        "the method's" if issubclass(row.cls, Wrapper) else row.user_weight,
         row.errata,
     )
     return f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in cells)} |"

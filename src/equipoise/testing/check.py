@@ -16,6 +16,9 @@ EXCEPTIONS: Mapping[str, Mapping[str, str]] = {
     "DCGD": {
         "ignores_task_order": "its two groups are the first tasks and the rest",
     },
+    "FAMO": {
+        "chains": "it compares losses before and after a step, so in a Chain it comes first",
+    },
     "FairGrad": {
         "is_homogeneous": "all losses times s give the gradient times s^((1 - alpha) / (1 + alpha))",
     },

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from equipoise.method import Weighting
 from equipoise.weighting.results import follow
+from equipoise.weighting.signs import positive
 
 
 class AMTL(Weighting):
@@ -64,4 +65,4 @@ class AMTL(Weighting):
     def forward(self, losses: Tensor, tasks: Tensor) -> Tensor:
         achievement = (self.kpi[tasks].nan_to_num(nan=0.0) / self.goal[tasks]).clamp(0.0, 1.0)
         weights = torch.softmax((1 - achievement) ** self.gamma + self.preference[tasks].log(), dim=0)
-        return (weights.to(losses) * losses.log()).sum().exp()
+        return (weights.to(losses) * positive(losses, tasks, self).log()).sum().exp()

@@ -29,7 +29,7 @@ def _without(wrong: Tensor, losses: Tensor, tasks: Tensor, method: Method, neede
     if wrong.any():
         k = int(wrong.nonzero()[0])
         raise ValueError(
-            f"{method} needs {needed}, got {float(losses[k]):g} for task {int(tasks[k])} (counted from 0): add the "
+            f"{method} needs {needed}, got {losses[k].item():g} for task {int(tasks[k])} (counted from 0): add the "
             "task loss's lower bound to it, or choose a method without logarithms and ratios, such as Fixed"
         )
     return losses

@@ -42,7 +42,7 @@ class SoftAdapt(Weighting):
         self.register_buffer("history", torch.full((num_tasks, self.window), torch.nan))
 
     def forward(self, losses: Tensor, tasks: Tensor) -> Tensor:
-        values = losses.detach().to(self.history)
+        values = (losses.detach() / self.preferred(tasks)).to(self.history)  # a user's weight is no slope
         if self.loss_weighted:
             values = non_negative(values, tasks, self)
         past = self.history[tasks]
