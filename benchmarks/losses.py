@@ -10,10 +10,6 @@ allocates at its peak, logits and labels aside, the gradient included.
 """
 
 import argparse
-import os
-
-os.environ.setdefault("KINETO_LOG_LEVEL", "99")  # torch's profiler otherwise announces every start and stop
-
 import gc
 import random
 import statistics
@@ -31,6 +27,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from equipoise import losses
+from memory import peak_of
 
 _LIMIT = 1.1
 Loss = Callable[[Tensor], Tensor]
@@ -220,14 +217,7 @@ def others() -> list[Pair]:
 def peak(loss: Loss, logits: Tensor) -> int:
     """Bytes allocated at the peak of forward and backward."""
     logits.grad = None
-    with torch.profiler.profile(activities=[torch.profiler.ProfilerActivity.CPU], profile_memory=True) as profile:
-        loss(logits).backward()
-    changes = [event for event in profile.profiler.kineto_results.events() if event.name() == "[memory]"]
-    held = highest = 0
-    for event in sorted(changes, key=lambda event: event.start_ns()):
-        held += event.nbytes()
-        highest = max(highest, held)
-    return highest
+    return peak_of(lambda: loss(logits).backward())
 
 
 def seconds(loss: Loss, logits: Tensor) -> float:

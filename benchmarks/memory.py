@@ -26,10 +26,19 @@ _LIMIT = 0.25  # K·P numbers
 def peak(contender: Contender, make: Callable[[], Problem], method: str) -> int:
     """Bytes allocated at the peak of the first two steps, beyond what the network held before them."""
     problem = make()
-    with torch.profiler.profile(activities=[torch.profiler.ProfilerActivity.CPU], profile_memory=True) as profile:
+
+    def two_steps() -> None:
         backward = contender(problem, method)
         for _ in range(2):
             step(problem, backward)
+
+    return peak_of(two_steps)
+
+
+def peak_of(run: Callable[[], None]) -> int:
+    """Bytes allocated at the peak of a call, beyond what there was before it."""
+    with torch.profiler.profile(activities=[torch.profiler.ProfilerActivity.CPU], profile_memory=True) as profile:
+        run()
     changes = [event for event in profile.profiler.kineto_results.events() if event.name() == "[memory]"]
     held = highest = 0
     for event in sorted(changes, key=lambda event: event.start_ns()):

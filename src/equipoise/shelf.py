@@ -1,6 +1,5 @@
 """What is on the shelf, as text for a terminal of some width: balancings and losses."""
 
-import inspect
 import textwrap
 from collections.abc import Collection
 
@@ -19,15 +18,11 @@ def methods(width: int) -> str:
     """All balancings, with papers, costs and arguments."""
     parts = []
     for row in eq.methods():
-        arguments = ", ".join(
-            name if default is inspect.Parameter.empty else f"{name}={default!r}"
-            for name, default in row.arguments.items()
-        )
         lines = (
             row.idea,
             row.paper,
             f"cost: {row.cost}; a user's weight: {WEIGHT_WORDS[row.user_weight]}",
-            f"arguments: {arguments}" if arguments else "no arguments",
+            f"arguments: {row.signature}" if row.signature else "no arguments",
         )
         parts.append(f"{row.name}  ({row.cls.__name__})")
         parts += [_indented(line, width) for line in lines]

@@ -58,7 +58,7 @@ class Task:
             self.target = self.name
         if self.output == _ITS_NAME:
             self.output = self.name
-        keys = self.output if isinstance(self.output, tuple) else (self.output,)
+        keys = _keys(self)
         if not keys or not all(isinstance(key, str) and key for key in keys):
             raise ValueError(f"output of task {self.name!r} must be a name or a tuple of names, got {self.output!r}")
         self.ignored_class = ignored_class(self.loss)

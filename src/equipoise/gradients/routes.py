@@ -87,11 +87,11 @@ def joined(wanted: Wanted) -> Iterator[Found]:
             seeds = [seed(loss, wanted.incoming) for loss in losses]
             gradients = _pass(losses, [*above, *entries], seeds, wanted.keep, {})
         by_own = dict(zip(above, gradients, strict=False))
-        stacked = [(entry, _stack(by_task)) for entry, by_task in arrived.items()]
-        moving = [(entry, seeds) for entry, seeds in stacked if seeds is not None]
-        roots, seeds = [entry for entry, _ in moving], [seeds for _, seeds in moving]
+        stacked = {entry: _stack(by_task) for entry, by_task in arrived.items()}
+        moving = {entry: brought for entry, brought in stacked.items() if brought is not None}
         with _listening(shared) as received:
-            gradients = _batched_pass(roots, [*shared, *under], seeds, wanted.keep, received)
+            points = [*shared, *under]
+            gradients = _batched_pass(list(moving), points, list(moving.values()), wanted.keep, received)
     below = dict(zip(under, gradients[len(shared) :], strict=True))
     by_task = [[_of_task(below[leaf], k) if leaf in below else by_own[leaf] for leaf in own[k]] for k in wanted.tasks]
     yield Found(wanted.tasks, gradients[: len(shared)], by_task)

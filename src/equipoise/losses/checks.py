@@ -39,6 +39,13 @@ def require_floating(**tensors: Tensor) -> None:
             raise ValueError(f"{name} must be floating point, got {tensor.dtype}: convert with .float()")
 
 
+def require_integers(name: str, tensor: Tensor, what: str = "") -> None:
+    """Raise unless a tensor is of an integer dtype; ``what`` says what it holds, with a space behind."""
+    require_tensors(**{name: tensor})
+    if tensor.is_floating_point() or tensor.is_complex() or tensor.dtype == torch.bool:
+        raise ValueError(f"{name} must be {what}of an integer dtype, got {tensor.dtype}: convert with .long()")
+
+
 def require_dim(name: str, tensor: Tensor, shape: str, *, least: int, most: int | None = None) -> None:
     """Raise unless a tensor has ``least`` to ``most`` dimensions (``None``: or more); ``shape`` says it in words."""
     require_tensors(**{name: tensor})

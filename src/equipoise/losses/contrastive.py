@@ -9,7 +9,7 @@ from torch import Tensor
 from equipoise.losses.checks import require_argument, wide
 from equipoise.losses.features import products, require_labelled, unit
 from equipoise.losses.module import LossModule
-from equipoise.losses.reduction import Reduction, reduced, require_reduction
+from equipoise.losses.reduction import Reduction, reduced_over, require_reduction
 
 
 def supervised_contrastive(
@@ -40,9 +40,7 @@ def supervised_contrastive(
     attraction = logits.where(positive, 0.0).sum(dim=1) / number.clamp(min=1)
     others = logits.masked_fill(itself, -torch.inf).logsumexp(dim=1)
     losses = (others - attraction).where(number > 0, 0.0)
-    if reduction == "mean":
-        return losses.sum() / (number > 0).sum().clamp(min=1)
-    return reduced(losses, reduction)
+    return reduced_over(losses, number > 0, reduction)
 
 
 class SupervisedContrastiveLoss(LossModule):

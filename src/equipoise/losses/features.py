@@ -3,7 +3,12 @@
 import torch
 from torch import Tensor
 
-from equipoise.losses.checks import require_dim, require_floating, require_same_shape, require_tensors
+from equipoise.losses.checks import (
+    require_dim,
+    require_floating,
+    require_integers,
+    require_same_shape,
+)
 
 
 def unit(features: Tensor, dim: int = 1) -> Tensor:
@@ -34,9 +39,7 @@ def require_labelled(features: Tensor, labels: Tensor) -> None:
     """Raise unless features are [N, D] and labels [N], of an integer dtype."""
     require_floating(features=features)
     require_dim("features", features, "[N, D]", least=2, most=2)
-    require_tensors(labels=labels)
-    if labels.is_floating_point() or labels.is_complex() or labels.dtype == torch.bool:
-        raise ValueError(f"labels must be of an integer dtype, got {labels.dtype}: convert with .long()")
+    require_integers("labels", labels)
     if labels.shape != features.shape[:1]:
         remedy = ": squeeze(-1) the labels" if labels.shape == (len(features), 1) else ""
         raise ValueError(

@@ -14,8 +14,8 @@ from torch.nn import functional as F  # noqa: N812
 from equipoise.losses.checks import (
     require_argument,
     require_classes,
+    require_integers,
     require_logits,
-    require_tensors,
     require_weight,
     sees_values,
     wide,
@@ -233,9 +233,7 @@ def _require_inputs(logits: Tensor, targets: Tensor, class_counts: Tensor, ignor
 
 
 def _require_counts(name: str, counts: Tensor) -> None:
-    require_tensors(**{name: counts})
-    if counts.is_floating_point() or counts.dtype == torch.bool or counts.is_complex():
-        raise ValueError(f"{name} must be of an integer dtype, got {counts.dtype}: convert with .long()")
+    require_integers(name, counts)
     if counts.dim() != 1:
         raise ValueError(f"{name} must have shape [C], one count per class, got {tuple(counts.shape)}")
     if counts.numel() and sees_values(counts) and counts.min() < 1:

@@ -20,7 +20,7 @@ from equipoise.losses.checks import (
     wide,
 )
 from equipoise.losses.module import LossModule
-from equipoise.losses.reduction import Reduction, reduced, require_reduction
+from equipoise.losses.reduction import Reduction, reduced, reduced_over, require_reduction
 
 Average = Literal["macro", "micro", "samples"]
 
@@ -204,7 +204,7 @@ def _f_score(hits: Tensor, predicted: Tensor, positives: Tensor, beta: float) ->
 def _mean_of_scored(losses: Tensor, cells: Tensor) -> Tensor:
     """Over those with a target that counts."""
     scored = cells > 0
-    return (losses * scored).sum() / scored.sum().clamp(min=1)
+    return reduced_over(losses * scored, scored, "mean")
 
 
 def _require_focusing(gamma_pos: float, gamma_neg: float, clip: float) -> None:

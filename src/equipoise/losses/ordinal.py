@@ -12,9 +12,15 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F  # noqa: N812
 
-from equipoise.losses.checks import require_dim, require_floating, require_tensors, sees_values, wide
+from equipoise.losses.checks import (
+    require_dim,
+    require_floating,
+    require_integers,
+    sees_values,
+    wide,
+)
 from equipoise.losses.module import LossModule
-from equipoise.losses.reduction import Reduction, reduced, require_reduction
+from equipoise.losses.reduction import Reduction, reduced, reduced_over, require_reduction
 
 
 def coral(logits: Tensor, targets: Tensor, *, reduction: Reduction = "mean") -> Tensor:
@@ -52,9 +58,7 @@ def corn(logits: Tensor, targets: Tensor, *, reduction: Reduction = "mean") -> T
     _require_levels(logits, targets)
     asked = targets.unsqueeze(1) >= _levels(logits)
     losses = _questions(logits, targets).mul(asked).sum(dim=1)
-    if reduction == "mean":
-        return losses.sum() / asked.sum().clamp(min=1)
-    return reduced(losses, reduction)
+    return reduced_over(losses, asked, reduction)
 
 
 def coral_levels(logits: Tensor) -> Tensor:
@@ -122,9 +126,7 @@ def _require_level_logits(logits: Tensor) -> None:
 def _require_levels(logits: Tensor, targets: Tensor) -> None:
     """Raise unless targets [N] are levels 0 to K - 1 beside logits [N, K - 1]."""
     _require_level_logits(logits)
-    require_tensors(targets=targets)
-    if targets.is_floating_point() or targets.dtype == torch.bool or targets.is_complex():
-        raise ValueError(f"targets must be levels of an integer dtype, got {targets.dtype}: convert with .long()")
+    require_integers("targets", targets, "levels ")
     if targets.shape != logits.shape[:1]:
         raise ValueError(
             f"targets must have shape [N] = ({len(logits)},) beside logits [N, K - 1] = {tuple(logits.shape)}, "

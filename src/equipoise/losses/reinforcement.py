@@ -34,6 +34,7 @@ from equipoise.losses.checks import (
     require_argument,
     require_dim,
     require_floating,
+    require_integers,
     require_logits,
     require_same_shape,
     require_tensors,
@@ -291,8 +292,7 @@ def _require_transitions(
 
 
 def _require_actions(actions: Tensor, num_actions: int) -> None:
-    if actions.is_floating_point() or actions.dtype == torch.bool:
-        raise ValueError(f"actions must be of an integer dtype, got {actions.dtype}: convert with .long()")
+    require_integers("actions", actions)
     if actions.numel() and sees_values(actions):
         least, most = (int(action) for action in actions.aminmax())
         if least < 0 or most >= num_actions:

@@ -21,7 +21,7 @@ from equipoise.losses.checks import (
     wide,
 )
 from equipoise.losses.module import LossModule
-from equipoise.losses.reduction import Reduction, reduced, require_reduction
+from equipoise.losses.reduction import Reduction, reduced_over, require_reduction
 
 
 def sequence_cross_entropy(
@@ -74,9 +74,7 @@ def sequence_cross_entropy(
     values, weights = tokens.view(targets.shape), counts
     if per == "sequence":
         values, weights = values.sum(dim=1) / counts.sum(dim=1).clamp(min=1), counts.any(dim=1)
-    if reduction == "mean":
-        return values.sum() / weights.sum().clamp(min=1)
-    return reduced(values, reduction)
+    return reduced_over(values, weights, reduction)
 
 
 class SequenceCrossEntropyLoss(LossModule):

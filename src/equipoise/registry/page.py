@@ -1,6 +1,5 @@
 """The table as a page: docs/methods.md."""
 
-import inspect
 from collections.abc import Iterable
 
 from equipoise.registry import aggregators, coordinates, rules, weightings, wrappers
@@ -45,12 +44,9 @@ def _section(title: str, words: str, rows: Iterable[Row]) -> str:
 
 
 def _line(row: Row) -> str:
-    arguments = ", ".join(
-        name if default is inspect.Parameter.empty else f"{name}={default!r}" for name, default in row.arguments.items()
-    )
     formula = row.formula.replace("``", "`")
     cells = (
-        f"`{row.name}`<br>`{row.cls.__name__}({arguments})`",
+        f"`{row.name}`<br>`{row.cls.__name__}({row.signature})`",
         formula,
         row.idea,
         row.when,

@@ -35,6 +35,14 @@ class Row:
         return inspect.cleandoc(self.cls.__doc__ or "").split("\n\n")[0].replace("\n", " ")
 
     @property
+    def signature(self) -> str:
+        """The arguments as they would be typed."""
+        return ", ".join(
+            name if default is inspect.Parameter.empty else f"{name}={default!r}"
+            for name, default in self.arguments.items()
+        )
+
+    @property
     def arguments(self) -> dict[str, Any]:
         """The constructor's arguments with their defaults; ``inspect.Parameter.empty`` for a required one."""
         parameters = list(inspect.signature(self.cls.__init__).parameters.values())[1:]
