@@ -418,20 +418,6 @@ def test_weights_that_are_not_finite_are_the_method_s_defect(net, x):
         loss.backward()
 
 
-def test_several_processes_are_refused_where_the_balance_would_differ(net, x):
-    from torch.testing._internal.distributed.fake_pg import FakeStore
-
-    torch.distributed.init_process_group("fake", store=FakeStore(), rank=0, world_size=2)
-    try:
-        with pytest.raises(RuntimeError, match="does not yet run in several processes"):
-            eq.Balancer(eq.MGDA(), net, tasks=NAMES)(losses_of(net, x))
-        with pytest.raises(RuntimeError, match="does not yet run in several processes"):
-            eq.Balancer(eq.DWA(), net, tasks=NAMES)(losses_of(net, x))
-        eq.Balancer(eq.Fixed([1.0, 2.0]), net, tasks=NAMES)(losses_of(net, x)).backward()
-    finally:
-        torch.distributed.destroy_process_group()
-
-
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [

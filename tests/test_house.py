@@ -16,6 +16,7 @@ FLOORS = [
     ["aggregation.solvers"],
     ["tasks", "method", "record"],
     ["weighting", "aggregation", "wrapping", "gradients", "losses", "step", "misuse"],
+    ["joint"],
     ["registry", "balancer"],
     ["criterion"],
     ["", "testing"],

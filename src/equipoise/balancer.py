@@ -11,16 +11,18 @@ from torch import Tensor, nn
 
 from equipoise.gradients.delivery import Decision, Delivery
 from equipoise.gradients.graph import Graph, graph_of
-from equipoise.gradients.jacobian import Jacobian
+from equipoise.gradients.jacobian import Jacobian, Spread
 from equipoise.gradients.plan import ROUTES, Plan, plan_of
+from equipoise.gradients.ranks import ranks_of
 from equipoise.gradients.roles import Parameters, Roles
 from equipoise.gradients.routes import sequential
 from equipoise.gradients.surrogate import surrogate, with_gradient_of
+from equipoise.joint import joint_step
 from equipoise.method import Aggregator, Method, Sum, linearise, split
 from equipoise.misuse import Misuse
 from equipoise.record import Record
 from equipoise.step import Step, indices, on_one_device, take_step, user_weights
-from equipoise.tasks import Tasks
+from equipoise.tasks import TaskLosses, Tasks
 
 _USER_WEIGHT_WARNINGS = {
     "ignored": "does not depend on the scale of a loss, so the weights {weights} do not change its balance",
@@ -47,6 +49,9 @@ class Balancer(nn.Module):
             gradients are compared at a representation or at ``gramian_from``, or not at all.
         probe_every: For methods that need no gradients of single tasks: measure them all the same,
             for ``record``, every so many steps, at the cost of K backwards. 0 never.
+        ranks: The processes that train replicas of these parameters together, each on its share of the batch:
+            ``"auto"`` finds them (the group of ``DistributedDataParallel``, else the default group),
+            ``"local"`` balances this process alone, a process group says it.
 
     Raises:
         ValueError: If an argument is out of its range.
@@ -70,6 +75,7 @@ class Balancer(nn.Module):
         gramian_from: nn.Module | Iterable[Tensor] | None = None,
         route: Literal["auto", "rows", "batched", "factored"] = "auto",
         probe_every: int = 0,
+        ranks: Any = "auto",
     ) -> None:
         super().__init__()
         if isinstance(parameters, type):
@@ -83,7 +89,7 @@ class Balancer(nn.Module):
         if not isinstance(probe_every, int) or probe_every < 0:
             raise ValueError(f"probe_every must be 0 or a number of steps, got {probe_every!r}")
         self.method = method
-        self.heads, self.route, self.probe_every = heads, route, probe_every
+        self.heads, self.route, self.probe_every, self.ranks = heads, route, probe_every, ranks
         self.user_weights = user_weights(tasks)
         self.record: Record | None = None
         self._given = Parameters(parameters)
@@ -126,19 +132,22 @@ class Balancer(nn.Module):
                 gradient method meets a graph that allows one backward only.
         """
         step = take_step(self.user_weights, losses, representation)
-        if counts is not None:
-            indices(self.names, counts)
+        if counts is None:
+            counts = losses.counts if isinstance(losses, TaskLosses) else {}
+        indices(self.names, counts)
         if representation is not None and self._parts.coordinate is not None:
             raise ValueError("representation has no use in a coordinate method: it needs all rows")
         if representation is not None and self._chosen is not None:
             raise ValueError("give gramian_from or a representation, not both")
-        self._require_one_process()
         if not torch.is_grad_enabled():
             return step.total
+        step.require_graph()
+        self._jacobian.ranks = ranks_of(self.ranks, self._given.source)
+        if self._is_joint:
+            step = self._joint(step, counts)
         if not step.losses:
             nothing = step.total.to(self._given.device)
             return nothing.requires_grad_().clone()  # nothing to learn from: its backward does nothing
-        step.require_graph()
         return self._by_gradients(step) if self._parts.takes_gradients else self._by_objective(step)
 
     def end_epoch(self) -> None:
@@ -186,15 +195,21 @@ class Balancer(nn.Module):
             if text := _USER_WEIGHT_WARNINGS.get(self.method.user_weight):
                 warnings.warn(f"{self.method} {text.format(weights=self.user_weights)}", stacklevel=3)
 
-    def _require_one_process(self) -> None:
-        distributed = torch.distributed
-        if not (distributed.is_available() and distributed.is_initialized() and distributed.get_world_size() > 1):
-            return
-        if self._parts.takes_gradients or self.method.state_dict():
-            raise RuntimeError(
-                f"{self.method} does not yet run in several processes, where its balance would differ from that of "
-                "the joint batch: use Sum or Fixed there, or a single process"
-            )
+    @property
+    def _is_joint(self) -> bool:
+        """Whether other ranks take part."""
+        return self._jacobian.ranks.size > 1
+
+    def _joint(self, step: Step, counts: Mapping[str, float]) -> Step:
+        """The step of all ranks."""
+        ranks, given = self._jacobian.ranks, self._given
+        where = "a representation" if step.representation is not None else "parameters"
+        word = f"{self.method} for tasks {self.user_weights}, heads={self.heads!r}, compared at {where}"
+        news = given.learn(graph_of(step.losses).leaves, step.present, len(self.names))
+        step, news = joint_step(step, counts, self.user_weights, ranks, given.device, word, news)
+        if news:
+            given.agree(len(self.names), ranks)
+        return step
 
     def _by_objective(self, step: Step) -> Tensor:
         """One backward pass: the total's value, the objective's gradient."""
@@ -212,7 +227,15 @@ class Balancer(nn.Module):
             self._note(step, gradient.detach() / incoming, gramian, route="objective")
 
         step.stacked.register_hook(on_losses)
-        return with_gradient_of(step.total, objective, seen.append)
+        loss = with_gradient_of(step.total, objective, seen.append)
+        return self._with_idle(loss, step) if self._is_joint else loss
+
+    def _with_idle(self, loss: Tensor, step: Step) -> Tensor:
+        """The loss, reaching also what no loss of this rank reaches: the others wait for its gradient."""
+        graph = graph_of(step.losses)
+        roles = self._given.roles(graph.leaves, step.present, len(self.names), joint=True)
+        idle = [leaf for leaf in roles.leaves if leaf not in graph.leaves]
+        return loss + surrogate(torch.zeros_like(loss), idle, lambda _: [None] * len(idle)) if idle else loss
 
     def _by_gradients(self, step: Step) -> Tensor:
         """A surrogate that balances the tasks' gradients when it goes backward."""
@@ -228,15 +251,16 @@ class Balancer(nn.Module):
             objective, scales = linearise(self._parts.weighting, step.stacked, step.tasks)
 
         def backward(incoming: Tensor) -> list[Tensor | None]:
+            graph.delay_to_the_outer_pass()
             plan = self._plan(step, graph, roles.shared)
             decide = partial(self._decide, step, roles, scales, incoming, self._describe(step, plan, roles))
             delivery = Delivery(step.losses, graph, roles, self._jacobian, self.heads, decide)
             try:
-                if plan is not None:
-                    return delivery.at_shared(plan, incoming)
                 if step.representation is not None:
-                    return delivery.at_representation(step.representation, incoming)
-                return delivery.at_parameters(chosen or (), incoming)
+                    return delivery.at_representation(plan, step.representation, incoming)
+                if chosen is not None:
+                    return delivery.at_parameters(plan, chosen, incoming)
+                return delivery.at_shared(plan, incoming)
             finally:
                 self._jacobian.release()
 
@@ -257,8 +281,8 @@ class Balancer(nn.Module):
     ) -> Decision:
         """Ask the method for weights, unless a number is not finite: then all gradients go through as they are."""
         largest = torch.nn.utils.get_total_norm(others, float("inf")) if others else torch.zeros(())
-        gramian, losses, factor, largest, scale = jacobian.gramian(
-            len(step.losses), step.stacked, incoming, largest, scales
+        gramian, largest, losses, factor, scale = jacobian.gramian(
+            len(step.losses), step.stacked, incoming, scales, own=[largest]
         )
         gramian = gramian / factor**2
         numbers = float(gramian.sum() + losses.sum() + largest)  # finite if all of them are
@@ -282,7 +306,7 @@ class Balancer(nn.Module):
                 mixture = jacobian.spread(gradient * incoming.to(gradient))
         shown = None if mixture is not None else weights
         self._note(step, shown, gramian, route, skipped)
-        is_all = step.representation is None and self._chosen is None
+        is_all = step.representation is None and self._chosen is None and not self._is_joint
         if is_all and len(balanced) > 1 and not skipped and self._misuse.is_due_for_heads(self._steps):
             self._misuse.joined_heads(self._given.named(), jacobian.lonely(len(step.losses)))
         return weights, mixture
@@ -292,7 +316,7 @@ class Balancer(nn.Module):
         points = chosen if step.representation is None else [step.representation]
         if points is None:
             return
-        passing = 0
+        passing = sum(1 << k for k, loss in enumerate(step.losses) if loss.is_leaf)  # absent here, not elsewhere
         for point in points:
             passing |= graph.reaching(point)
         past = [name for k, name in enumerate(step.names) if roles.sharing & ~passing & 1 << k]
@@ -304,19 +328,29 @@ class Balancer(nn.Module):
             )
 
     def _roles(self, step: Step, graph: Graph) -> Roles:
-        return self._given.roles(graph.leaves, step.present, len(self.names))
+        if not self._is_joint:
+            self._given.learn(graph.leaves, step.present, len(self.names))
+        return self._given.roles(graph.leaves, step.present, len(self.names), self._is_joint)
 
-    def _plan(self, step: Step, graph: Graph, shared: list[Tensor]) -> Plan | None:
-        """How to take the gradients of all shared parameters; ``None`` where they are compared elsewhere."""
-        if step.representation is not None or self._chosen is not None:
-            return None
-        needs_rows = self.route == "auto" and self._parts.coordinate is not None
-        return plan_of("rows" if needs_rows else self.route, shared, graph, len(step.losses))
+    def _plan(self, step: Step, graph: Graph, shared: list[Tensor]) -> Plan:
+        """How to take the gradients where they are compared."""
+        if step.representation is not None:
+            return Plan(sequential, spread="samples")
+        joint = self._jacobian.ranks.size > 1
+        spread: Spread = "slices" if joint and self._parts.coordinate is None else "whole"
+        if self._chosen is not None:
+            return Plan(sequential, spread=spread)
+        if joint and self.route == "factored":
+            raise ValueError("route='factored' has no exact form over several processes: use 'auto' or 'rows'")
+        needs_rows = self.route == "auto" and (joint or self._parts.coordinate is not None)
+        plan = plan_of("rows" if needs_rows else self.route, shared, graph, len(step.losses))
+        plan.spread = spread
+        return plan
 
-    def _describe(self, step: Step, plan: Plan | None, roles: Roles) -> str:
-        if plan is None:
-            return "chosen parameters" if step.representation is None else "representation"
-        return plan.describe(roles.names)
+    def _describe(self, step: Step, plan: Plan, roles: Roles) -> str:
+        if step.representation is not None:
+            return "representation"
+        return plan.describe(roles.names) if self._chosen is None else "chosen parameters"
 
     def _is_due(self) -> bool:
         return self.probe_every > 0 and self._steps % self.probe_every == 0
@@ -336,7 +370,7 @@ class Balancer(nn.Module):
             measured = [step.representation]
         else:
             measured = self._roles(step, graph).shared if self._chosen is None else self._chosen.trainable()
-        plan = self._plan(step, graph, measured) or Plan(sequential)
+        plan = self._plan(step, graph, measured)
         try:
             Delivery(step.losses, graph, Roles(), self._jacobian, "raw", keep).measure(measured, plan, incoming)
         finally:

@@ -12,7 +12,7 @@ from equipoise.gradients.jacobian import Jacobian
 from equipoise.gradients.plan import Plan
 from equipoise.gradients.products import FLOAT32_RANGE
 from equipoise.gradients.roles import Roles
-from equipoise.gradients.routes import Wanted, met_hooks, seed, sequential, weighted_pass
+from equipoise.gradients.routes import Wanted, met_hooks, seed, weighted_pass
 
 Decision = tuple[Tensor, list[Tensor] | None]  # weights [K], and a mixture of the rows if it is not their weighted sum
 Decide = Callable[[Jacobian, list[Tensor]], Decision]  # the jacobian, and all other gradients -> the decision
@@ -36,15 +36,15 @@ class Delivery:
         shared = self.jacobian.combine(weights) if mixture is None else mixture
         return [*shared, *self._unshared(rest, weights)]
 
-    def at_parameters(self, chosen: Sequence[Tensor], incoming: Tensor) -> list[Tensor | None]:
+    def at_parameters(self, plan: Plan, chosen: Sequence[Tensor], incoming: Tensor) -> list[Tensor | None]:
         """Gramian of chosen parameters by K passes that end there, then one pass for all that is shared."""
-        rest = self._differentiate(chosen, incoming, Plan(sequential), keep=True)
+        rest = self._differentiate(chosen, incoming, plan, keep=True)
         weights, _ = self.decide(self.jacobian, rest.all())
         return [*self._jointly(weights, incoming), *self._unshared(rest, weights)]
 
-    def at_representation(self, representation: Tensor, incoming: Tensor) -> list[Tensor | None]:
+    def at_representation(self, plan: Plan, representation: Tensor, incoming: Tensor) -> list[Tensor | None]:
         """Gramian of the gradients by a representation, then one pass from there down to the trunk."""
-        rest = self._differentiate([representation], incoming, Plan(sequential), keep=True)
+        rest = self._differentiate([representation], incoming, plan, keep=True)
         weights, _ = self.decide(self.jacobian, rest.all())
         around = graph_of(self.losses, stop=representation).leaves
         if any(leaf in around for leaf in self.roles.shared):
@@ -63,7 +63,7 @@ class Delivery:
     def _differentiate(self, measured: Sequence[Tensor], incoming: Tensor, plan: Plan, keep: bool) -> "_Rest":
         """Fill the jacobian with gradients by the measured tensors; return those by private and outside leaves."""
         num_tasks = len(self.losses)
-        self.jacobian.prepare(measured, num_tasks, plan.layers)
+        self.jacobian.prepare(measured, num_tasks, plan.layers, plan.spread)
         own = self.roles.wanted(num_tasks)
         rest = _Rest(own)
         wanted = Wanted(self.losses, self.graph, self.jacobian.wanted, own, incoming, keep)
@@ -72,6 +72,7 @@ class Delivery:
             for k, gradients in zip(found.tasks, found.own, strict=True):
                 rest.add(k, gradients)
             del found, gradients  # the next pass needs their room
+        self.jacobian.average(num_tasks)
         return rest
 
     def _jointly(self, weights: Tensor, incoming: Tensor) -> list[Tensor]:
@@ -90,7 +91,8 @@ class Delivery:
         for leaf, k in self.roles.private:
             gradient = rest.by_leaf.get(leaf)
             private.append(None if gradient is None else _scaled(gradient, scales[k]))
-        return [*private, *(rest.by_leaf.get(leaf) for leaf, _ in self.roles.outside)]
+        outside = [rest.by_leaf.get(leaf) for leaf, _ in self.roles.outside]
+        return [*private, *outside, *(None for _ in self.roles.idle)]
 
 
 class _Rest:

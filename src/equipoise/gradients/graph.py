@@ -1,7 +1,7 @@
 """Which leaves each loss reaches, read from the autograd graph."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
@@ -20,6 +20,8 @@ _ONE_PASS_ONLY = {
     ),
 }
 
+_HANDS_ON = {"_DDPSinkBackward", "BackwardHookFunctionBackward"}  # output i is input i: they join nothing
+
 
 @dataclass
 class Graph:
@@ -30,6 +32,7 @@ class Graph:
     below: dict[Any, Sequence[tuple[Any, int]]]  # node -> (node, number of its output) that its gradients flow on to
     accumulators: dict[Any, Tensor]  # the nodes that stand for leaves
     roots: list[GradientEdge]  # the losses
+    handing: list[Any] = field(default_factory=list)  # nodes that hand on what they get, left out of ``nodes``
 
     def reaching(self, tensor: Tensor) -> int:
         """Bits of the losses that reach a tensor."""
@@ -69,6 +72,17 @@ class Graph:
             if type(node).__name__ in _ONE_PASS_ONLY:
                 raise RuntimeError(_ONE_PASS_ONLY[type(node).__name__])
 
+    def delay_to_the_outer_pass(self) -> None:
+        """Let DDP's first all-reduce of a static graph wait for the backward that is running.
+
+        DDP asks for it in whichever pass meets its node first, to be done at the end of that pass.
+        """
+        for node in self.handing:
+            ddp = node.ddp_weakref() if hasattr(node, "ddp_weakref") else None
+            if ddp is not None and ddp.static_graph and not ddp._static_graph_delay_allreduce_enqueued:
+                torch.autograd.Variable._execution_engine.queue_callback(ddp.reducer._delay_all_reduce)
+                ddp._static_graph_delay_allreduce_enqueued = True
+
     def is_kept(self) -> bool:
         """Whether the backward that is running needs this graph later: it is retained, or others pass through it."""
         autograd = torch._C._autograd
@@ -80,12 +94,13 @@ class Graph:
 def graph_of(roots: Sequence[Tensor], stop: Tensor | None = None) -> Graph:
     """All that the roots reach; paths through ``stop`` are not followed."""
     halt = None if stop is None else get_gradient_edge(stop)
-    graph = Graph({}, {}, {}, {}, [get_gradient_edge(root) for root in roots])
+    graph = Graph({}, {}, {}, {}, [])
+    graph.roots = [GradientEdge(*_past(*get_gradient_edge(root)[:2], graph.handing)) for root in roots]
     masks: dict[Any, int] = {}
     for bit, start in enumerate(graph.roots):
         if not _same(start, halt):
             masks[start.node] = masks.get(start.node, 0) | 1 << bit
-    for node in reversed(_inputs_first(list(masks), halt, graph.below)):
+    for node in reversed(_inputs_first(list(masks), halt, graph)):
         mask, edges = masks[node], graph.below[node]
         for below, _ in edges:
             if below is not None:
@@ -98,11 +113,10 @@ def graph_of(roots: Sequence[Tensor], stop: Tensor | None = None) -> Graph:
     return graph
 
 
-def _inputs_first(
-    starts: Sequence[Any], halt: GradientEdge | None, below: dict[Any, Sequence[tuple[Any, int]]]
-) -> list[Any]:
-    """All nodes, each after the nodes its gradient flows on to; fills ``below``."""
+def _inputs_first(starts: Sequence[Any], halt: GradientEdge | None, graph: Graph) -> list[Any]:
+    """All nodes, each after the nodes its gradient flows on to; fills ``graph.below``."""
     order: list[Any] = []
+    below = graph.below
     stack = [(start, False) for start in starts]
     while stack:
         node, done = stack.pop()
@@ -110,12 +124,22 @@ def _inputs_first(
             order.append(node)
         elif node not in below:
             edges = node.next_functions
+            if any(type(n).__name__ in _HANDS_ON for n, _ in edges):
+                edges = [_past(*edge, graph.handing) for edge in edges]
             if halt is not None:  # one output of a node, not the node: others may lead around it
                 edges = [edge if edge[0] is not halt.node or edge[1] != halt.output_nr else (None, 0) for edge in edges]
             below[node] = edges
             stack.append((node, True))
             stack.extend([(n, False) for n, _ in edges if n is not None and n not in below])
     return order
+
+
+def _past(node: Any, number: int, handing: list[Any]) -> tuple[Any, int]:
+    """What an edge leads to, past nodes that hand on what they get; notes these."""
+    while type(node).__name__ in _HANDS_ON:
+        handing.append(node)
+        node, number = node.next_functions[number]
+    return node, number
 
 
 def _same(edge: GradientEdge, other: GradientEdge | None) -> bool:

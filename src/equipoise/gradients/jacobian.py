@@ -1,6 +1,7 @@
 """The jacobian [K, P], seldom formed: some tensors by rows, some layers by factors."""
 
 from collections.abc import Sequence
+from typing import Literal
 
 import numpy as np
 import torch
@@ -9,7 +10,10 @@ from torch.autograd.graph import GradientEdge
 
 from equipoise.gradients.layers.layer import Layer
 from equipoise.gradients.products import float32_is_exact
+from equipoise.gradients.ranks import Ranks
 from equipoise.gradients.rows import Rows
+
+Spread = Literal["whole", "slices", "samples"]
 
 _SAFE = (1e-30, 1e30)  # squared norms between which float32 products neither vanish nor overflow
 _CANCELLED = 16.0  # terms over their sum from which on a float32 product has lost more than a digit
@@ -17,9 +21,15 @@ _NEARLY_DEPENDENT = 1e-4  # smallest eigenvalue of the cosines below which float
 
 
 class Jacobian:
-    """Row k is the gradient of loss k by some tensors; what can be asked of it needs no row."""
+    """Row k is the gradient of loss k by some tensors; what can be asked of it needs no row.
+
+    Over several ranks it is the mean of theirs. Each rank then has all of it (``"whole"``), or its slice of all rows
+    (``"slices"``), or rows by activations, which belong to its samples alone (``"samples"``).
+    """
 
     def __init__(self) -> None:
+        self.ranks = Ranks()
+        self._spread: Spread = "whole"
         self._tensors: list[Tensor] = []
         self._by_rows: list[Tensor] = []
         self._rows = Rows()
@@ -28,12 +38,15 @@ class Jacobian:
     def __reduce__(self) -> tuple[type["Jacobian"], tuple[()]]:
         return Jacobian, ()  # a copy of a balancer needs no copy of its scratch room
 
-    def prepare(self, tensors: Sequence[Tensor], num_rows: int, layers: Sequence[Layer] = ()) -> None:
+    def prepare(
+        self, tensors: Sequence[Tensor], num_rows: int, layers: Sequence[Layer] = (), spread: Spread = "whole"
+    ) -> None:
         """Expect ``num_rows`` gradients by these tensors, and those of the layers by factors."""
+        self._spread = spread
         factored = {leaf for layer in layers for leaf in layer.leaves}
         self._tensors, self._layers = list(tensors), layers
         self._by_rows = [tensor for tensor in tensors if tensor not in factored]
-        self._rows.prepare(self._by_rows, num_rows)
+        self._rows.prepare(self._by_rows, num_rows, self.ranks if spread == "slices" else None)
 
     @property
     def wanted(self) -> list[Tensor | GradientEdge]:
@@ -48,17 +61,47 @@ class Jacobian:
             layer.write(len(rows), gradients[first : first + len(layer.edges)])
             first += len(layer.edges)
 
-    def gramian(self, num_rows: int, *extras: Tensor) -> tuple[Tensor, ...]:
-        """G [K, K] = J Jᵀ in float64 on the CPU, and ``extras`` brought there by the same copy."""
+    def average(self, num_rows: int) -> None:
+        """Make whole rows those of all ranks, once all are written."""
+        if self._spread == "whole" and self.ranks.size > 1:
+            self._rows.average(num_rows, self.ranks)
+
+    def gramian(self, num_rows: int, *extras: Tensor, own: Sequence[Tensor] = ()) -> tuple[Tensor, ...]:
+        """G [K, K] = J Jᵀ in float64 on the CPU, and ``own`` and ``extras`` brought there by the same copy.
+
+        ``own`` is what each rank has of its own: it comes back as the sum over ranks, before ``extras``.
+        """
         layers = [layer.products(layer.dtype if float32_is_exact() else torch.float64) for layer in self._layers]
         terms = _sum([found.terms for found in layers], num_rows)
         products = [*self._rows.products(num_rows), *(found.products for found in layers)]
-        gramian, terms, *others = _to_host([_sum(products, num_rows, num_rows), terms, *extras])
+        joint = [self._over_ranks(products, num_rows), terms, *own]
+        gramian, terms, *others = self._to_host(joint, extras)
         if not self._is_accurate(gramian, terms):
             layers = [layer.products(torch.float64) for layer in self._layers]
             products = [*self._rows.exact_products(num_rows), *(found.products for found in layers)]
-            (gramian,) = _to_host([_sum(products, num_rows, num_rows)])
+            (gramian,) = self._to_host([self._over_ranks(products, num_rows)], ())
         return (gramian, *others)
+
+    def _over_ranks(self, products: Sequence[Tensor], num_rows: int) -> Tensor:
+        """This rank's share of J Jᵀ: the sum of all ranks' shares is J Jᵀ."""
+        share = {"whole": self.ranks.size, "slices": 1, "samples": self.ranks.size**2}[self._spread]
+        return _sum(products, num_rows, num_rows) / share
+
+    def _to_host(self, summed: Sequence[Tensor], extras: Sequence[Tensor]) -> tuple[Tensor, ...]:
+        """All tensors in float64 on the CPU, by one copy, the first of them summed over ranks."""
+        tensors = [*summed, *extras]
+        device = tensors[-1].device
+        flat = torch.cat([t.detach().to(device=device, dtype=torch.float64).flatten() for t in tensors])
+        self.ranks.sum_(flat[: sum(t.numel() for t in summed)])
+        pieces = flat.cpu().split([t.numel() for t in tensors])
+        return tuple(piece.view(t.shape) for piece, t in zip(pieces, tensors, strict=True))
+
+    def _moves(self, row: int) -> bool:
+        """Whether a row has a number other than zero, on any rank."""
+        here = self._rows.moves(row) or any(layer.moves(row) for layer in self._layers)
+        if self.ranks.size == 1:
+            return here
+        return bool(self.ranks.sum_(torch.tensor(float(here), device=self._tensors[0].device)))
 
     def lonely(self, num_rows: int) -> list[Tensor]:
         """The tensors by which all rows but one are zero."""
@@ -100,7 +143,7 @@ class Jacobian:
         inside = (squared > _SAFE[0]) & (squared < _SAFE[1])
         if not inside.all():
             for row in np.flatnonzero(~inside).tolist():
-                if squared[row] != 0 or self._rows.moves(row) or any(layer.moves(row) for layer in self._layers):
+                if squared[row] != 0 or self._moves(row):
                     return False
         if products.min(initial=0.0) >= 0:
             return True
@@ -118,9 +161,3 @@ def _sum(parts: Sequence[Tensor], *shape: int) -> Tensor:
     return torch.stack([part.to(parts[0].device) for part in parts]).sum(dim=0)
 
 
-def _to_host(tensors: Sequence[Tensor]) -> tuple[Tensor, ...]:
-    """All tensors in float64 on the CPU, by one copy."""
-    device = tensors[0].device
-    flat = torch.cat([t.detach().to(device=device, dtype=torch.float64).flatten() for t in tensors]).cpu()
-    pieces = flat.split([t.numel() for t in tensors])
-    return tuple(piece.view(t.shape) for piece, t in zip(pieces, tensors, strict=True))

@@ -10,6 +10,7 @@ from typing import Any
 from torch import Tensor
 
 from equipoise.gradients.graph import Graph
+from equipoise.gradients.jacobian import Spread
 from equipoise.gradients.layers import layers_among
 from equipoise.gradients.layers.layer import Layer, size
 from equipoise.gradients.layers.uses import runs_hooks
@@ -71,6 +72,7 @@ class Plan:
     passes: Route
     route: str = "rows"
     layers: list[Layer] = field(default_factory=list)
+    spread: Spread = "whole"  # where the rows lie, over several ranks
     why: dict[Tensor, str] = field(default_factory=dict)  # for each shared tensor
 
     def describe(self, names: Sequence[str]) -> str:

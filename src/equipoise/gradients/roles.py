@@ -6,6 +6,8 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor, nn
 
+from equipoise.gradients.ranks import Ranks
+
 
 @dataclass
 class Roles:
@@ -15,12 +17,14 @@ class Roles:
     names: list[str] = field(default_factory=list)  # of the shared ones
     private: list[tuple[Tensor, int]] = field(default_factory=list)  # given; the one task that reaches it
     outside: list[tuple[Tensor, int]] = field(default_factory=list)  # not given; bits of the tasks that do
+    idle: list[Tensor] = field(default_factory=list)  # given; reached on other ranks or at other times
     sharing: int = 0  # bits of the tasks that reach something shared: those that can be balanced
 
     @property
     def leaves(self) -> list[Tensor]:
-        """All of them: shared, private, outside."""
-        return [*self.shared, *(leaf for leaf, _ in self.private), *(leaf for leaf, _ in self.outside)]
+        """All of them: shared, private, outside, idle."""
+        own = [leaf for leaf, _ in [*self.private, *self.outside]]
+        return [*self.shared, *own, *self.idle]
 
     def wanted(self, num_tasks: int) -> list[list[Tensor]]:
         """For each task the private and outside leaves that it reaches."""
@@ -42,25 +46,25 @@ class Parameters:
 
     def __init__(self, source: nn.Module | Iterable[Tensor]) -> None:
         if isinstance(source, nn.Module):
-            self._source: nn.Module | dict[str, Tensor] = source
+            self.source: nn.Module | dict[str, Tensor] = source
         else:
             given = list(dict.fromkeys([source] if isinstance(source, Tensor) else source))
             strangers = [p for p in given if not isinstance(p, Tensor) or not p.is_leaf]
             if strangers:
                 raise ValueError(f"parameters must be a module or leaf tensors, got {strangers[0]!r:.80}")
-            self._source = {str(i): p for i, p in enumerate(given)}
+            self.source = {str(i): p for i, p in enumerate(given)}
         self.reached: dict[str, int] = {}  # parameter -> bits of the tasks, among all, that ever reached it
         if not self.named():
             raise ValueError("parameters is empty: give the model, or the parameters to balance")
 
     def named(self) -> dict[str, Tensor]:
         """All given parameters by name, each once."""
-        return dict(self._source.named_parameters()) if isinstance(self._source, nn.Module) else self._source
+        return dict(self.source.named_parameters()) if isinstance(self.source, nn.Module) else self.source
 
     @property
     def device(self) -> torch.device:
         """Where the first of them is."""
-        source = self._source
+        source = self.source
         parameters = source.parameters() if isinstance(source, nn.Module) else source.values()
         return next(iter(parameters)).device
 
@@ -75,13 +79,34 @@ class Parameters:
             raise ValueError("parameters are all frozen (requires_grad is False): unfreeze what is to be trained")
         return trainable
 
-    def roles(self, leaves: Mapping[Tensor, int], tasks: Sequence[int], num_tasks: int) -> Roles:
-        """Sort the leaves of a step, and remember who reached what.
+    def learn(self, leaves: Mapping[Tensor, int], tasks: Sequence[int], num_tasks: int) -> bool:
+        """Remember who reached what; whether that was news. The arguments are those of ``roles``."""
+        news = False
+        for name, parameter in self.named().items():
+            if mask := leaves.get(parameter, 0):
+                before = self.reached.get(name, 0)
+                self.reached[name] = before | (mask if len(tasks) == num_tasks else _spread(mask, tasks))
+                news |= self.reached[name] != before
+        return news
+
+    def agree(self, num_tasks: int, ranks: Ranks) -> None:
+        """Remember what was reached on any rank."""
+        named = self.named()
+        bits = [[self.reached.get(name, 0) >> task & 1 for task in range(num_tasks)] for name in named]
+        found = ranks.sum_(torch.tensor(bits, dtype=torch.float32, device=self.device)) > 0
+        for name, row in zip(named, found.tolist(), strict=True):
+            if any(row):
+                self.reached[name] = sum(1 << task for task, reaches in enumerate(row) if reaches)
+
+    def roles(self, leaves: Mapping[Tensor, int], tasks: Sequence[int], num_tasks: int, joint: bool = False) -> Roles:
+        """Sort the leaves of a step, after ``learn``.
 
         Args:
             leaves: Leaf -> bits of the present tasks that reach it.
             tasks: The present tasks among all.
             num_tasks: How many tasks there are in all.
+            joint: Whether other ranks take part. What one of them reaches must be sorted alike on all, so who reached a
+                parameter before counts as reaching it now, and those that nobody reaches are given, too.
 
         Raises:
             ValueError: If every given parameter is frozen, or no loss reaches any of them.
@@ -89,11 +114,13 @@ class Parameters:
         roles, left = Roles(), dict(leaves)
         enough = min(2, num_tasks)
         for name, parameter in self.named().items():
-            mask = left.pop(parameter, 0)
+            mask, ever = left.pop(parameter, 0), self.reached.get(name, 0)
+            if joint and parameter.requires_grad:
+                mask = ever if len(tasks) == num_tasks else _within(ever, tasks)
+                if ever and not mask:
+                    roles.idle.append(parameter)
             if not mask:
                 continue
-            among_all = mask if len(tasks) == num_tasks else _spread(mask, tasks)
-            self.reached[name] = ever = self.reached.get(name, 0) | among_all
             if ever.bit_count() >= enough:
                 roles.shared.append(parameter)
                 roles.names.append(name)
@@ -116,3 +143,8 @@ class Parameters:
 def _spread(mask: int, tasks: Sequence[int]) -> int:
     """Bits of tasks numbered within the step -> bits of the same tasks among all."""
     return sum((mask >> bit & 1) << task for bit, task in enumerate(tasks))
+
+
+def _within(mask: int, tasks: Sequence[int]) -> int:
+    """Bits of tasks among all -> bits of those numbered within the step."""
+    return sum((mask >> task & 1) << bit for bit, task in enumerate(tasks))

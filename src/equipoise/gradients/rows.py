@@ -6,33 +6,48 @@ import torch
 from torch import Tensor
 
 from equipoise.gradients.products import CHUNK, FLOAT32_RANGE, float32_is_exact, inner_products
+from equipoise.gradients.ranks import Ranks
 
 
 class Rows:
-    """Row k holds the gradient of loss k by some tensors, side by side; never wider than those tensors."""
+    """Row k holds the gradient of loss k by some tensors, side by side; never wider than those tensors.
+
+    Over several ranks it may hold this rank's slice of the mean of their gradients instead.
+    """
 
     def __init__(self) -> None:
         self._layout: list[tuple[torch.Size, torch.dtype, torch.device]] = []
         self._num_rows = 0
+        self._ranks: Ranks | None = None
         self._blocks: dict[tuple[torch.dtype, torch.device], _Block] = {}
 
-    def prepare(self, tensors: Sequence[Tensor], num_rows: int) -> None:
+    def prepare(self, tensors: Sequence[Tensor], num_rows: int, sliced_over: Ranks | None = None) -> None:
         """Make room for ``num_rows`` gradients by these tensors; a room that fits is used again."""
         layout = [(t.shape, t.dtype, t.device) for t in tensors]
-        if layout != self._layout or num_rows > self._num_rows:
+        if layout != self._layout or num_rows > self._num_rows or sliced_over != self._ranks:
             places: dict[tuple[torch.dtype, torch.device], list[int]] = {}
             for place, (_, dtype, device) in enumerate(layout):
                 places.setdefault((dtype, device), []).append(place)
             self._layout, self._num_rows, self._blocks = [], 0, {}  # free the old room before taking the new
-            self._blocks = {
-                kind: _Block(where, [layout[i][0] for i in where], num_rows, *kind) for kind, where in places.items()
-            }
+            self._ranks = sliced_over
+            for kind, where in places.items():
+                shapes = [layout[i][0] for i in where]
+                self._blocks[kind] = (
+                    _Block(where, shapes, num_rows, *kind)
+                    if sliced_over is None
+                    else _SlicedBlock(where, shapes, num_rows, *kind, sliced_over)
+                )
             self._layout, self._num_rows = layout, num_rows
 
     def write(self, rows: range, gradients: Sequence[Tensor | None]) -> None:
         """Fill some rows with as many gradients [rows, ...] by each tensor; ``None`` is a zero."""
         for block in self._blocks.values():
             block.write(rows, [gradients[place] for place in block.places])
+
+    def average(self, num_rows: int, ranks: Ranks) -> None:
+        """Replace whole rows by their mean over ranks."""
+        for block in self._blocks.values():
+            ranks.sum_(block.rows[:num_rows].div_(ranks.size))
 
     def products(self, num_rows: int) -> list[Tensor]:
         """J Jᵀ [K, K] in float64 for each block, from float32 products where the rows are float32."""
@@ -128,15 +143,51 @@ class _Block:
 
     def combine(self, weights: Tensor) -> list[Tensor]:
         """wᵀ J, for each tensor in memory of its own, so that freeing one ``.grad`` frees it."""
+        parts = self.rows[: len(weights), : self.width].split(self.sizes, dim=1)
+        products = [self.weighted(part, weights) for part in parts]
+        return [product.view(shape) for product, shape in zip(products, self.shapes, strict=True)]
+
+    def weighted(self, part: Tensor, weights: Tensor) -> Tensor:
+        """wᵀ times some columns of J."""
         dtype = self.rows.dtype
         if dtype != torch.float64 and (dtype != torch.float32 or float(weights.abs().max()) >= FLOAT32_RANGE):
             dtype = torch.float64  # bfloat16 weights would have 3 digits, and float32 ones end at 1e38
         factors = weights.to(device=self.rows.device, dtype=dtype)
-        parts = self.rows[: len(weights), : self.width].split(self.sizes, dim=1)
-        products = [(part.to(dtype).mT @ factors).to(self.rows.dtype) for part in parts]
-        return [product.view(shape) for product, shape in zip(products, self.shapes, strict=True)]
+        return (part.to(dtype).mT @ factors).to(self.rows.dtype)
 
     def lonely(self, num_rows: int) -> list[int]:
         """Places of the tensors by which all rows but one are zero."""
         counts = [sum(bool(self.views[row][i].any()) for row in range(num_rows)) for i in range(len(self.places))]
         return [place for place, count in zip(self.places, counts, strict=True) if count == 1]
+
+
+class _SlicedBlock(_Block):
+    """Row k is this rank's slice of the mean over ranks: K·P/N numbers, and one whole gradient on its way there."""
+
+    def __init__(
+        self,
+        places: list[int],
+        shapes: list[torch.Size],
+        num_rows: int,
+        dtype: torch.dtype,
+        device: torch.device,
+        ranks: Ranks,
+    ) -> None:
+        super().__init__(places, shapes, 1, dtype, device)
+        self.ranks = ranks
+        self.staged = self.rows.new_zeros(-(-self.rows.shape[1] // ranks.size) * ranks.size)
+        self.views = [self.shaped(self.staged[: self.width])]
+        self.rows = self.rows.new_zeros(num_rows, len(self.staged) // ranks.size)
+
+    def write(self, rows: range, gradients: list[Tensor | None]) -> None:
+        for number, row in enumerate(rows):
+            own = [None if gradient is None else gradient[number : number + 1] for gradient in gradients]
+            super().write(range(1), own)
+            self.rows[row] = self.ranks.mean_slice(self.staged)
+
+    def combine(self, weights: Tensor) -> list[Tensor]:
+        whole = self.ranks.joined(self.weighted(self.rows[: len(weights)], weights))
+        return [piece.clone() for piece in self.shaped(whole[: self.width])]
+
+    def lonely(self, num_rows: int) -> list[int]:
+        return []  # a slice does not tell

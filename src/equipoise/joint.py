@@ -1,0 +1,103 @@
+"""One step of all ranks together: what each has of it becomes the same on all of them.
+
+The losses of the joint batch are means over its labels: L_k = sum_r n_kr L_kr / sum_r n_kr over ranks r with n_kr labels.
+"""
+
+import math
+from collections.abc import Mapping
+from dataclasses import replace
+
+import torch
+from torch import Tensor
+
+from equipoise.gradients.ranks import Ranks
+from equipoise.gradients.surrogate import with_gradient_of
+from equipoise.step import Step, on_one_device
+
+_WORD_BITS = 20  # of a checksum whose square a sum in float64 holds exactly
+
+
+def joint_step(
+    step: Step,
+    counts: Mapping[str, float],
+    weights: Mapping[str, float],
+    ranks: Ranks,
+    device: torch.device,
+    word: str,
+    news: bool,
+) -> tuple[Step, bool]:
+    """The step of the joint batch, and whether any rank has news.
+
+    Its tasks are those present on any rank. Its losses' values are those of the joint batch; their gradients are this
+    rank's, scaled so that the mean over ranks is the joint batch's. A task that is absent here brings none.
+
+    Args:
+        step: This rank's.
+        counts: The labels behind each of its losses; a loss without one counts as one label.
+        weights: The users' weights of all tasks.
+        ranks: Who takes part.
+        device: Where a rank without a loss has its parameters.
+        word: What must be equal on all ranks.
+        news: Whether this rank has learned what the others must be told.
+
+    Raises:
+        ValueError: If a count is negative or not finite, or the ranks differ in ``word``.
+    """
+    here = {k: float(counts.get(name, 1.0)) for k, name in zip(step.present, step.names, strict=True)}
+    for name, count in zip(step.names, here.values(), strict=True):
+        if not 0 <= count < math.inf:
+            raise ValueError(f"counts of task {name!r} must be 0 or more labels, got {count!r}")
+    device = step.stacked.device if step.losses else device
+    labels, sums, checks = _told(step, here, len(weights), ranks, device, word, news)
+    if checks[0] ** 2 != ranks.size * checks[1]:
+        raise ValueError("ranks differ in what they train: " + "; ".join(_differences(ranks, word)))
+    present = [k for k, count in enumerate(labels) if count > 0]
+    every = tuple(weights)
+    names = tuple(every[k] for k in present)
+    own = {k: loss for k, loss in zip(step.present, step.losses, strict=True) if here[k]}
+    losses = [
+        _scaled(own[k], here[k] * ranks.size / labels[k]) if k in own else torch.zeros((), device=device).requires_grad_()
+        for k in present
+    ]
+    raw = torch.tensor([sums[k] / labels[k] for k in present], device=device, dtype=step.stacked.dtype)
+    values = raw * raw.new_tensor([weights[name] for name in names])
+    stacked = with_gradient_of(values, on_one_device(losses), lambda _: None) if losses else values
+    joint = replace(
+        step, present=present, names=names, raw=list(raw), losses=losses, stacked=stacked, total=values.sum()
+    )
+    return joint, checks[2] > 0
+
+
+def _told(
+    step: Step,
+    here: Mapping[int, float],
+    num_tasks: int,
+    ranks: Ranks,
+    device: torch.device,
+    word: str,
+    news: bool,
+) -> tuple[list[float], list[float], list[float]]:
+    """Over all ranks, by one sum: labels [K], losses times labels [K], and three checks."""
+    checksum = float(sum(byte * (place + 1) for place, byte in enumerate(word.encode())) % 2**_WORD_BITS)
+    numbers = torch.zeros(2 * num_tasks + 3, dtype=torch.float64, device=device)
+    counts = [here.get(k, 0.0) for k in range(num_tasks)]
+    numbers[:num_tasks] = torch.tensor(counts, dtype=torch.float64)
+    numbers[-3:] = torch.tensor([checksum, checksum**2, float(news)], dtype=torch.float64)
+    taking = [k for k in step.present if here[k]]  # 0 times inf would be NaN
+    if taking:
+        raw = on_one_device([loss.detach() for k, loss in zip(step.present, step.raw, strict=True) if here[k]])
+        numbers[[num_tasks + k for k in taking]] = raw.double() * numbers[taking]
+    told = ranks.sum_(numbers).tolist()
+    return told[:num_tasks], told[num_tasks:-3], told[-3:]
+
+
+def _scaled(loss: Tensor, share: float) -> Tensor:
+    return loss if share == 1.0 else loss * share
+
+
+def _differences(ranks: Ranks, word: str) -> list[str]:
+    """What each rank says, those that say the same together."""
+    said: dict[str, list[int]] = {}
+    for rank, its in enumerate(ranks.gathered(word)):
+        said.setdefault(its, []).append(rank)
+    return [f"rank {', '.join(map(str, numbers))} has {its}" for its, numbers in said.items()]

@@ -1,0 +1,130 @@
+"""Several ranks, each on its share of the batch, train as one process on the joint batch does."""
+
+import copy
+import warnings
+
+import pytest
+import torch
+from torch import nn
+from torch.nn.parallel import DistributedDataParallel
+from torch.testing import assert_close
+
+import equipoise as eq
+
+NAMES = ("a", "b", "c")
+STEPS = 4
+METHODS = {
+    "sum": eq.Sum,
+    "fixed": lambda: eq.Fixed([1.0, 2.0, 0.5]),
+    "uw": eq.UW,
+    "gls": lambda: eq.method("gls"),
+    "rlw": lambda: eq.method("rlw"),
+    "mgda": eq.MGDA,
+    "pcgrad": eq.PCGrad,
+    "nash-mtl": eq.NashMTL,
+    "upgrad": lambda: eq.method("upgrad"),
+    "graddrop": lambda: eq.method("graddrop"),
+    "uw, mgda": lambda: eq.Chain(eq.UW(), eq.MGDA()),
+}
+GRADIENT_METHODS = ["mgda", "pcgrad", "nash-mtl", "upgrad", "graddrop", "uw, mgda"]
+
+
+class Net(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.trunk = nn.Sequential(nn.Linear(5, 8), nn.Tanh(), nn.Linear(8, 8), nn.Tanh())
+        self.heads = nn.ModuleDict({name: nn.Linear(8, 2) for name in NAMES})
+
+    def forward(self, x):
+        z = self.trunk(x)
+        return {"z": z, **{name: head(z) for name, head in self.heads.items()}}
+
+
+def batch(step, size=12):
+    """Inputs, targets with missing labels, unevenly over the samples."""
+    generator = torch.Generator().manual_seed(step)
+    x = torch.randn(size, 5, generator=generator)
+    targets = {name: (3.0**k) * torch.randn(size, 2, generator=generator) for k, name in enumerate(NAMES)}
+    targets["b"][: size // 3 + step] = torch.nan
+    targets["c"][size // 2 :] = torch.nan  # the second half of the ranks never sees a label of c
+    return x, targets
+
+
+def train(rank, size, name, wrap=None, where="parameters", dtype=torch.float32, names=None):
+    """Parameters after some steps, and what the balancer recorded."""
+    torch.manual_seed(0)
+    net = Net().to(dtype)
+    model = net if size == 1 or wrap is None else DistributedDataParallel(net, **wrap)
+    tasks = eq.Tasks([eq.Task(name, nn.MSELoss(), weight=1.0 + (name == "b")) for name in NAMES])
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        chosen = net.trunk[2] if where == "chosen" else None
+        balancer = eq.Balancer(METHODS[name](), model, tasks=tasks, gramian_from=chosen)
+    optimizer = torch.optim.SGD([*net.parameters(), *balancer.parameters()], lr=0.02, momentum=0.9)
+    records = []
+    for step in range(STEPS):
+        x, targets = batch(step)
+        mine = slice(rank * len(x) // size, (rank + 1) * len(x) // size)
+        outputs = model(x[mine].to(dtype))
+        losses = tasks.losses(outputs, {task: target[mine].to(dtype) for task, target in targets.items()})
+        optimizer.zero_grad()
+        loss = balancer(losses, representation=outputs["z"] if where == "representation" else None)
+        loss.backward()
+        optimizer.step()
+        record = balancer.record
+        records.append((loss.item(), record.losses, record.weights, record.gramian))
+    state = {key: value.clone() for key, value in net.state_dict().items()}
+    return state, records, {key: value.clone() for key, value in balancer.method.state_dict().items()}
+
+
+def require_same(team, size, name, **options):
+    expected, records, method = train(0, 1, name, **{k: v for k, v in options.items() if k != "wrap"})
+    answers = team(_train, name, options)
+    for state, theirs, theirs_method in answers:
+        for key in expected:
+            assert_close(state[key], expected[key], rtol=2e-5, atol=2e-6, msg=lambda m, key=key: f"{name} {key}: {m}")
+            assert torch.equal(state[key], answers[0][0][key]), f"replicas differ in {key}"
+        assert_close(theirs_method, method, rtol=1e-4, atol=1e-6)
+        for (loss, losses, weights, gramian), (its, its_losses, its_weights, its_gramian) in zip(
+            records, theirs, strict=True
+        ):
+            assert its == pytest.approx(loss, rel=1e-5)
+            assert its_losses == pytest.approx(losses, rel=1e-5)
+            assert its_weights == pytest.approx(weights, rel=1e-4)
+            if gramian is not None:
+                assert_close(its_gramian, gramian, rtol=1e-4, atol=1e-6 * float(gramian.trace()))
+
+
+def _train(rank, size, name, options):
+    return train(rank, size, name, **{"wrap": {}, **options})
+
+
+@pytest.mark.parametrize("name", METHODS)
+def test_two_ranks_train_as_one_process_on_the_joint_batch(two, name):
+    require_same(two, 2, name)
+
+
+@pytest.mark.parametrize("name", METHODS)
+def test_four_ranks_train_as_one_process_on_the_joint_batch(four, name):
+    require_same(four, 4, name)
+
+
+@pytest.mark.parametrize("name", ["mgda", "pcgrad", "nash-mtl"])
+@pytest.mark.parametrize("where", ["chosen", "representation"])
+def test_gradients_compared_elsewhere(two, name, where):
+    require_same(two, 2, name, where=where)
+
+
+@pytest.mark.parametrize("name", ["sum", "uw", "mgda", "graddrop"])
+@pytest.mark.parametrize(
+    "wrap",
+    [
+        {"find_unused_parameters": True},
+        {"static_graph": True},
+        {"gradient_as_bucket_view": True},
+        {"find_unused_parameters": True, "static_graph": True},
+    ],
+    ids=lambda wrap: ", ".join(wrap),
+)
+def test_every_setting_of_ddp(two, name, wrap):
+    require_same(two, 2, name, wrap=wrap)
