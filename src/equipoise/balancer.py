@@ -146,8 +146,7 @@ class Balancer(nn.Module):
         if self._is_joint:
             step = self._joint(step, counts)
         if not step.losses:
-            nothing = step.total.to(self._given.device)
-            return nothing.requires_grad_().clone()  # nothing to learn from: its backward does nothing
+            return self._nothing(step)
         return self._by_gradients(step) if self._parts.takes_gradients else self._by_objective(step)
 
     def end_epoch(self) -> None:
@@ -195,6 +194,12 @@ class Balancer(nn.Module):
             if text := _USER_WEIGHT_WARNINGS.get(self.method.user_weight):
                 warnings.warn(f"{self.method} {text.format(weights=self.user_weights)}", stacklevel=3)
 
+    def _nothing(self, step: Step) -> Tensor:
+        """A loss for a step with nothing to learn from: its backward does nothing but tell other ranks so."""
+        leaf = step.total.to(self._given.device).requires_grad_()
+        waited_for = self._given.trainable() if self._is_joint else []
+        return surrogate(leaf, waited_for, lambda _: [None] * len(waited_for))
+
     @property
     def _is_joint(self) -> bool:
         """Whether other ranks take part."""
@@ -205,7 +210,7 @@ class Balancer(nn.Module):
         ranks, given = self._jacobian.ranks, self._given
         where = "a representation" if step.representation is not None else "parameters"
         word = f"{self.method} for tasks {self.user_weights}, heads={self.heads!r}, compared at {where}"
-        news = given.learn(graph_of(step.losses).leaves, step.present, len(self.names))
+        news = given.learn(graph_of(step.losses), step.present, len(self.names))
         step, news = joint_step(step, counts, self.user_weights, ranks, given.device, word, news)
         if news:
             given.agree(len(self.names), ranks)
@@ -233,7 +238,7 @@ class Balancer(nn.Module):
     def _with_idle(self, loss: Tensor, step: Step) -> Tensor:
         """The loss, reaching also what no loss of this rank reaches: the others wait for its gradient."""
         graph = graph_of(step.losses)
-        roles = self._given.roles(graph.leaves, step.present, len(self.names), joint=True)
+        roles = self._given.roles(graph, step.present, len(self.names), joint=True)
         idle = [leaf for leaf in roles.leaves if leaf not in graph.leaves]
         return loss + surrogate(torch.zeros_like(loss), idle, lambda _: [None] * len(idle)) if idle else loss
 
@@ -329,8 +334,8 @@ class Balancer(nn.Module):
 
     def _roles(self, step: Step, graph: Graph) -> Roles:
         if not self._is_joint:
-            self._given.learn(graph.leaves, step.present, len(self.names))
-        return self._given.roles(graph.leaves, step.present, len(self.names), self._is_joint)
+            self._given.learn(graph, step.present, len(self.names))
+        return self._given.roles(graph, step.present, len(self.names), self._is_joint)
 
     def _plan(self, step: Step, graph: Graph, shared: list[Tensor]) -> Plan:
         """How to take the gradients where they are compared."""

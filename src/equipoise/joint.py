@@ -56,7 +56,9 @@ def joint_step(
     names = tuple(every[k] for k in present)
     own = {k: loss for k, loss in zip(step.present, step.losses, strict=True) if here[k]}
     losses = [
-        _scaled(own[k], here[k] * ranks.size / labels[k]) if k in own else torch.zeros((), device=device).requires_grad_()
+        _scaled(own[k], here[k] * ranks.size / labels[k])
+        if k in own
+        else torch.zeros((), device=device).requires_grad_()
         for k in present
     ]
     raw = torch.tensor([sums[k] / labels[k] for k in present], device=device, dtype=step.stacked.dtype)

@@ -72,6 +72,15 @@ class Graph:
             if type(node).__name__ in _ONE_PASS_ONLY:
                 raise RuntimeError(_ONE_PASS_ONLY[type(node).__name__])
 
+    def awaited(self) -> set[Tensor] | None:
+        """The leaves whose gradients DDP waits for: below all outputs of the model if it has looked, else ``None``."""
+        sinks = [node for node in self.handing if hasattr(node, "ddp_weakref")]
+        if not sinks:
+            return None
+        starts = [below for node in sinks for below, _ in node.next_functions if below is not None]
+        nodes = _inputs_first(starts, None, Graph({}, {}, {}, {}, []))
+        return {node.variable for node in nodes if hasattr(node, "variable")}
+
     def delay_to_the_outer_pass(self) -> None:
         """Let DDP's first all-reduce of a static graph wait for the backward that is running.
 

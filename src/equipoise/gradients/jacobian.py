@@ -159,5 +159,3 @@ def _sum(parts: Sequence[Tensor], *shape: int) -> Tensor:
     if not parts:
         return torch.zeros(shape, dtype=torch.float64)
     return torch.stack([part.to(parts[0].device) for part in parts]).sum(dim=0)
-
-

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor, nn
 
+from equipoise.gradients.graph import Graph
 from equipoise.gradients.ranks import Ranks
 
 
@@ -17,7 +18,7 @@ class Roles:
     names: list[str] = field(default_factory=list)  # of the shared ones
     private: list[tuple[Tensor, int]] = field(default_factory=list)  # given; the one task that reaches it
     outside: list[tuple[Tensor, int]] = field(default_factory=list)  # not given; bits of the tasks that do
-    idle: list[Tensor] = field(default_factory=list)  # given; reached on other ranks or at other times
+    idle: list[Tensor] = field(default_factory=list)  # given and not reached, but other ranks wait for them
     sharing: int = 0  # bits of the tasks that reach something shared: those that can be balanced
 
     @property
@@ -79,11 +80,11 @@ class Parameters:
             raise ValueError("parameters are all frozen (requires_grad is False): unfreeze what is to be trained")
         return trainable
 
-    def learn(self, leaves: Mapping[Tensor, int], tasks: Sequence[int], num_tasks: int) -> bool:
+    def learn(self, graph: Graph, tasks: Sequence[int], num_tasks: int) -> bool:
         """Remember who reached what; whether that was news. The arguments are those of ``roles``."""
         news = False
         for name, parameter in self.named().items():
-            if mask := leaves.get(parameter, 0):
+            if mask := graph.leaves.get(parameter, 0):
                 before = self.reached.get(name, 0)
                 self.reached[name] = before | (mask if len(tasks) == num_tasks else _spread(mask, tasks))
                 news |= self.reached[name] != before
@@ -98,26 +99,27 @@ class Parameters:
             if any(row):
                 self.reached[name] = sum(1 << task for task, reaches in enumerate(row) if reaches)
 
-    def roles(self, leaves: Mapping[Tensor, int], tasks: Sequence[int], num_tasks: int, joint: bool = False) -> Roles:
+    def roles(self, graph: Graph, tasks: Sequence[int], num_tasks: int, joint: bool = False) -> Roles:
         """Sort the leaves of a step, after ``learn``.
 
         Args:
-            leaves: Leaf -> bits of the present tasks that reach it.
+            graph: Of the present tasks' losses.
             tasks: The present tasks among all.
             num_tasks: How many tasks there are in all.
             joint: Whether other ranks take part. What one of them reaches must be sorted alike on all, so who reached a
-                parameter before counts as reaching it now, and those that nobody reaches are given, too.
+                parameter before counts as reaching it now, and what nobody reaches is idle.
 
         Raises:
             ValueError: If every given parameter is frozen, or no loss reaches any of them.
         """
-        roles, left = Roles(), dict(leaves)
+        roles, left = Roles(), dict(graph.leaves)
+        awaited = graph.awaited() if joint else None
         enough = min(2, num_tasks)
         for name, parameter in self.named().items():
             mask, ever = left.pop(parameter, 0), self.reached.get(name, 0)
             if joint and parameter.requires_grad:
                 mask = ever if len(tasks) == num_tasks else _within(ever, tasks)
-                if ever and not mask:
+                if not mask and (awaited is None or parameter in awaited):
                     roles.idle.append(parameter)
             if not mask:
                 continue

@@ -1,0 +1,210 @@
+"""Ranks that see different things: absent tasks, no labels at all, bad numbers, other methods."""
+
+import contextlib
+import copy
+
+import pytest
+import torch
+from test_replicas import NAMES, Net, batch
+from torch import nn
+from torch.nn.parallel import DistributedDataParallel
+from torch.testing import assert_close
+
+import equipoise as eq
+
+
+def losses_of(outputs, targets, present):
+    return {name: ((outputs[name] - targets[name].nan_to_num()) ** 2).mean() for name in present}
+
+
+def gradients(net):
+    return {name: None if p.grad is None else p.grad.clone() for name, p in net.named_parameters()}
+
+
+def one_step(rank, size, method, present, counts=None, spoilt=None, wrap=None, steps=1):
+    """Gradients of a step in which this rank has some tasks only."""
+    torch.manual_seed(0)
+    net = Net()
+    model = net if wrap is None else DistributedDataParallel(net, **wrap)
+    balancer = eq.Balancer(eq.method(method), model, tasks=NAMES)
+    for step in range(steps):
+        x, targets = batch(step)
+        mine = slice(rank * len(x) // size, (rank + 1) * len(x) // size)
+        outputs = model(x[mine])
+        losses = losses_of(outputs, {name: target[mine] for name, target in targets.items()}, present[rank])
+        if spoilt == rank:
+            losses["a"] = losses["a"] * torch.inf
+        net.zero_grad()
+        balancer(losses, counts=None if counts is None else counts[rank]).backward()
+    record = balancer.record
+    return gradients(net), record and record.names, record and record.weights, record and record.skipped
+
+
+def definition(present, counts, size=2):
+    """Mean rows of the joint batch by plain autograd, and each head's mean gradient."""
+    torch.manual_seed(0)
+    net = Net()
+    x, targets = batch(0)
+    total = {name: 0.0 for name in NAMES}
+    for rank in range(size):
+        mine = slice(rank * len(x) // size, (rank + 1) * len(x) // size)
+        found = losses_of(net(x[mine]), {name: target[mine] for name, target in targets.items()}, present[rank])
+        for name, loss in found.items():
+            total[name] = total[name] + loss * counts[rank].get(name, 1.0)
+    labels = {name: sum(counts[r].get(name, 1.0) for r in range(size) if name in present[r]) for name in NAMES}
+    return net, {name: total[name] / labels[name] for name in NAMES if labels[name]}
+
+
+@pytest.mark.parametrize(
+    "present", [[["a", "b"], ["b", "c"]], [["a"], ["b", "c"]], [["a", "b", "c"], []], [["a"], ["a", "b"]]]
+)
+@pytest.mark.parametrize("method", ["sum", "mgda", "upgrad", "graddrop"])
+def test_a_task_absent_on_a_rank_or_on_all(two, method, present):
+    counts = [{"a": 5, "b": 1}, {"a": 2, "b": 3, "c": 7}]
+    counts = [
+        {name: count for name, count in of.items() if name in here} for of, here in zip(counts, present, strict=True)
+    ]
+    net, losses = definition(present, counts)
+    eq.Balancer(eq.method(method), net, tasks=NAMES)(losses).backward()
+    expected = gradients(net)
+    for found, names, *_ in two(one_step, method, present, counts, None, {}):
+        assert names == tuple(name for name in NAMES if name in losses)
+        for name, gradient in expected.items():
+            if gradient is None:  # absent everywhere: DDP waits for a gradient, and nothing is one
+                assert found[name] is None or not found[name].any()
+            else:
+                assert_close(found[name], gradient, rtol=1e-5, atol=1e-6)
+
+
+def test_a_batch_without_a_label_on_any_rank(two):
+    for found, names, *_ in two(one_step, "mgda", [[], []], None, None, {}, 2):
+        assert names is None
+        assert not any(gradient is not None and gradient.any() for gradient in found.values())
+
+
+@pytest.mark.parametrize("spoilt", [0, 1])
+def test_a_loss_that_is_not_finite_on_one_rank_skips_the_method_on_all(two, spoilt):
+    everyone = [list(NAMES), list(NAMES)]
+    for found, _, weights, skipped in two(one_step, "mgda", everyone, None, spoilt, {}):
+        assert skipped
+        assert set(weights.values()) == {1.0}
+        assert not found["trunk.0.weight"].isfinite().all()
+
+
+def differing(rank, size):
+    method = eq.MGDA() if rank == 0 else eq.PCGrad()
+    net = Net()
+    eq.Balancer(method, net, tasks=NAMES)(
+        losses_of(net(torch.ones(2, 5)), dict.fromkeys(NAMES, torch.zeros(2, 2)), NAMES)
+    )
+
+
+def test_ranks_with_different_methods_are_told_apart(two):
+    with pytest.raises(
+        RuntimeError, match=r"ranks differ in what they train: rank 0 has MGDA\(\).*rank 1 has PCGrad\(\)"
+    ):
+        two(differing)
+
+
+def test_a_count_that_is_none_of_labels(two):
+    everyone = [list(NAMES), list(NAMES)]
+    with pytest.raises(RuntimeError, match="counts of task 'a' must be 0 or more labels, got -1"):
+        two(one_step, "mgda", everyone, [{"a": -1.0}, {"a": -1.0}], None, None)
+
+
+def accumulated(rank, size, method, use_no_sync):
+    """Two micro-batches, balanced each, added up; synchronised at the end or each time."""
+    torch.manual_seed(0)
+    net = Net()
+    model = DistributedDataParallel(net) if size > 1 else net
+    balancer = eq.Balancer(eq.method(method), model, tasks=NAMES)
+    for step in range(2):
+        x, targets = batch(step)
+        mine = slice(rank * len(x) // size, (rank + 1) * len(x) // size)
+        quiet = model.no_sync() if use_no_sync and step == 0 else contextlib.nullcontext()
+        with quiet:
+            losses = losses_of(model(x[mine]), {name: target[mine] for name, target in targets.items()}, NAMES)
+            (balancer(losses) / 2).backward()
+    return gradients(net)
+
+
+@pytest.mark.parametrize("use_no_sync", [True, False])
+@pytest.mark.parametrize("method", ["sum", "mgda"])
+def test_accumulation(two, method, use_no_sync):
+    expected = accumulated(0, 1, method, use_no_sync=False)
+    for found in two(accumulated, method, use_no_sync):
+        for name, gradient in expected.items():
+            assert_close(found[name], gradient, rtol=1e-5, atol=1e-6)
+
+
+def local(rank, size):
+    torch.manual_seed(rank)
+    net = Net()
+    balancer = eq.Balancer(eq.MGDA(), net, tasks=NAMES, ranks="local")
+    x, targets = batch(0)
+    balancer(losses_of(net(x), targets, NAMES)).backward()
+    alone = copy.deepcopy(net)
+    alone.zero_grad()
+    rows = [
+        torch.cat([g.flatten() for g in torch.autograd.grad(loss, list(alone.trunk.parameters()), retain_graph=True)])
+        for loss in losses_of(alone(x), targets, NAMES).values()
+    ]
+    return torch.stack(rows), torch.cat([p.grad.flatten() for p in net.trunk.parameters()]), balancer.record.weights
+
+
+def test_a_rank_may_balance_by_itself(two):
+    for rows, found, weights in two(local):
+        assert_close(found, torch.tensor(list(weights.values())).to(rows) @ rows, rtol=1e-5, atol=1e-6)
+    assert two(local)[0][2] != two(local)[1][2]
+
+
+def long_run(rank, size, method):
+    torch.manual_seed(0)
+    net = Net()
+    model = DistributedDataParallel(net)
+    balancer = eq.Balancer(eq.method(method), model, tasks=NAMES)
+    optimizer = torch.optim.Adam([*net.parameters(), *balancer.parameters()], lr=1e-3)
+    lots = torch.Generator().manual_seed(17 + rank)
+    for step in range(200):
+        x, targets = batch(step % 4)
+        mine = slice(rank * len(x) // size, (rank + 1) * len(x) // size)
+        present = [name for name in NAMES if torch.rand((), generator=lots) > 0.4]
+        counts = {name: float(torch.randint(1, 9, (), generator=lots)) for name in present}
+        losses = losses_of(model(x[mine]), {name: target[mine] for name, target in targets.items()}, present)
+        optimizer.zero_grad()
+        balancer(losses, counts=counts).backward()
+        optimizer.step()
+    return net.state_dict(), balancer.state_dict()
+
+
+@pytest.mark.parametrize("method", ["mgda", "pcgrad", "nash-mtl", "uw", "graddrop", "moco"])
+def test_replicas_stay_bit_identical_over_200_steps_of_random_tasks(two, method):
+    (first, state), (second, other) = two(long_run, method)
+    torch.testing.assert_close(first, second, rtol=0, atol=0)
+    torch.testing.assert_close(
+        {key: value for key, value in state.items() if isinstance(value, torch.Tensor)},
+        {key: value for key, value in other.items() if isinstance(value, torch.Tensor)},
+        rtol=0,
+        atol=0,
+    )
+    assert state["_extra_state"] == other["_extra_state"]
+
+
+def test_a_module_hook_on_a_model_of_several_outputs_joins_nothing():
+    class Two(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.trunk, self.a, self.b = nn.Linear(3, 3), nn.Linear(3, 1), nn.Linear(3, 1)
+
+        def forward(self, x):
+            z = self.trunk(x)
+            return self.a(z), self.b(z)
+
+    net = Two()
+    net.register_full_backward_hook(lambda *_: None)
+    a, b = net(torch.ones(2, 3, requires_grad=True))
+    balancer = eq.Balancer(eq.MGDA(), net, tasks=["a", "b"])
+    balancer({"a": a.sum(), "b": 3 * b.sum()}).backward()
+    assert balancer.get_extra_state()["reached"]["a.weight"] == 0b01
+    assert balancer.get_extra_state()["reached"]["b.weight"] == 0b10
+    assert_close(net.a.weight.grad, net.trunk(torch.ones(2, 3)).sum(dim=0, keepdim=True))
