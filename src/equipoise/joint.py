@@ -1,6 +1,6 @@
 """One step of all ranks together: what each has of it becomes the same on all of them.
 
-The losses of the joint batch are means over its labels: L_k = sum_r n_kr L_kr / sum_r n_kr over ranks r with n_kr labels.
+The losses of the joint batch are means over its labels: L_k = sum_r n_kr L_kr / sum_r n_kr, rank r having n_kr of them.
 """
 
 import math
@@ -55,10 +55,9 @@ def joint_step(
     every = tuple(weights)
     names = tuple(every[k] for k in present)
     own = {k: loss for k, loss in zip(step.present, step.losses, strict=True) if here[k]}
+    nothing = torch.zeros((), device=device)
     losses = [
-        _scaled(own[k], here[k] * ranks.size / labels[k])
-        if k in own
-        else torch.zeros((), device=device).requires_grad_()
+        _scaled(own[k], here[k] * ranks.size / labels[k]) if k in own else nothing.clone().requires_grad_()
         for k in present
     ]
     raw = torch.tensor([sums[k] / labels[k] for k in present], device=device, dtype=step.stacked.dtype)

@@ -1,6 +1,5 @@
 """Several ranks, each on its share of the batch, train as one process on the joint batch does."""
 
-import copy
 import warnings
 
 import pytest

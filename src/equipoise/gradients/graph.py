@@ -104,7 +104,7 @@ def graph_of(roots: Sequence[Tensor], stop: Tensor | None = None) -> Graph:
     """All that the roots reach; paths through ``stop`` are not followed."""
     halt = None if stop is None else get_gradient_edge(stop)
     graph = Graph({}, {}, {}, {}, [])
-    graph.roots = [GradientEdge(*_past(*get_gradient_edge(root)[:2], graph.handing)) for root in roots]
+    graph.roots = [GradientEdge(*_past(*_edge(root), graph.handing)) for root in roots]
     masks: dict[Any, int] = {}
     for bit, start in enumerate(graph.roots):
         if not _same(start, halt):
@@ -134,7 +134,7 @@ def _inputs_first(starts: Sequence[Any], halt: GradientEdge | None, graph: Graph
         elif node not in below:
             edges = node.next_functions
             if any(type(n).__name__ in _HANDS_ON for n, _ in edges):
-                edges = [_past(*edge, graph.handing) for edge in edges]
+                edges = [_past(n, number, graph.handing) for n, number in edges]
             if halt is not None:  # one output of a node, not the node: others may lead around it
                 edges = [edge if edge[0] is not halt.node or edge[1] != halt.output_nr else (None, 0) for edge in edges]
             below[node] = edges
@@ -149,6 +149,11 @@ def _past(node: Any, number: int, handing: list[Any]) -> tuple[Any, int]:
         handing.append(node)
         node, number = node.next_functions[number]
     return node, number
+
+
+def _edge(tensor: Tensor) -> tuple[Any, int]:
+    edge = get_gradient_edge(tensor)
+    return edge.node, edge.output_nr
 
 
 def _same(edge: GradientEdge, other: GradientEdge | None) -> bool:

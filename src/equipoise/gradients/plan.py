@@ -108,7 +108,8 @@ def plan_of(route: str, shared: Sequence[Tensor], graph: Graph, num_tasks: int) 
     gains = max(numbers, default=0) <= _THIN and num_tasks * sum(numbers) > _SLIGHT
     measured = [graph.node_of[leaf] for leaf in by_rows] + [edge.node for edge in edges]
     joins = layers and num_tasks > 1 and (gains or route == "factored") and _joins(graph, measured)
-    return Plan(joined if joins else sequential, "factored" if layers else "rows", layers, {t: why[t] for t in shared})
+    passes = joined if joins else sequential
+    return Plan(passes, "factored" if layers else "rows", layers, why={leaf: why[leaf] for leaf in shared})
 
 
 def _joins(graph: Graph, measured: Sequence[Any]) -> bool:

@@ -1,6 +1,6 @@
 """Which parameters are shared, which belong to one task, which nobody gave us."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 import torch
