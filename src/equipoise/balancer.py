@@ -10,8 +10,10 @@ import torch
 from torch import Tensor, nn
 
 from equipoise.gradients.delivery import Decision, Delivery
-from equipoise.gradients.graph import Graph, graph_of
+from equipoise.gradients.fsdp import harvested
+from equipoise.gradients.graph import Graph
 from equipoise.gradients.jacobian import Jacobian, Spread
+from equipoise.gradients.parts import is_in_parts, require_gradients_of_tasks
 from equipoise.gradients.plan import ROUTES, Plan, plan_of
 from equipoise.gradients.ranks import ranks_of
 from equipoise.gradients.roles import Parameters, Roles
@@ -210,16 +212,21 @@ class Balancer(nn.Module):
         ranks, given = self._jacobian.ranks, self._given
         where = "a representation" if step.representation is not None else "parameters"
         word = f"{self.method} for tasks {self.user_weights}, heads={self.heads!r}, compared at {where}"
-        news = given.learn(graph_of(step.losses), step.present, len(self.names))
-        step, news = joint_step(step, counts, self.user_weights, ranks, given.device, word, news)
-        if news:
+        news = given.learn(given.graph_of(step.losses), step.present, len(self.names))
+        joint = joint_step(step, counts, self.user_weights, ranks, given.device, word, news)
+        if joint.partly and given.is_sharded_by_fsdp():
+            raise ValueError(
+                f"{', '.join(map(repr, joint.partly))} has a loss on some ranks only, where FSDP waits for all: give "
+                "the others a loss of zeros, such as 0 * outputs[name].sum(), with counts[name] = 0"
+            )
+        if joint.news:
             given.agree(len(self.names), ranks)
-        return step
+        return joint.step
 
     def _by_objective(self, step: Step) -> Tensor:
         """One backward pass: the total's value, the objective's gradient."""
         if not self._is_checked:  # raises if this is the wrong model
-            graph = graph_of(step.losses)
+            graph = self._given.graph_of(step.losses)
             if not graph.hides_parameters():
                 self._roles(step, graph)
             self._is_checked = True
@@ -237,15 +244,16 @@ class Balancer(nn.Module):
 
     def _with_idle(self, loss: Tensor, step: Step) -> Tensor:
         """The loss, reaching also what no loss of this rank reaches: the others wait for its gradient."""
-        graph = graph_of(step.losses)
+        graph = self._given.graph_of(step.losses)
         roles = self._given.roles(graph, step.present, len(self.names), joint=True)
         idle = [leaf for leaf in roles.leaves if leaf not in graph.leaves]
         return loss + surrogate(torch.zeros_like(loss), idle, lambda _: [None] * len(idle)) if idle else loss
 
     def _by_gradients(self, step: Step) -> Tensor:
         """A surrogate that balances the tasks' gradients when it goes backward."""
-        graph = graph_of(step.losses)
+        graph = self._given.graph_of(step.losses)
         graph.require_several_passes()
+        require_gradients_of_tasks(self._given.named().values())
         roles = self._roles(step, graph)
         if not roles.shared and len(step.losses) > 1:
             warnings.warn("no parameter is shared by two tasks: there is nothing to balance", stacklevel=4)
@@ -339,6 +347,15 @@ class Balancer(nn.Module):
 
     def _plan(self, step: Step, graph: Graph, shared: list[Tensor]) -> Plan:
         """How to take the gradients where they are compared."""
+        in_parts = any(map(is_in_parts, shared))
+        if in_parts and (step.representation is not None or self._chosen is not None or self._parts.coordinate):
+            raise ValueError(
+                f"{self.method} over sharded parameters compares the gradients of all of them, and needs no single "
+                "rows: leave out representation and gramian_from, and coordinate methods"
+            )
+        if in_parts:
+            passes = harvested if self._given.is_sharded_by_fsdp() else sequential
+            return Plan(passes, "rows", spread="parts", why=dict.fromkeys(shared, "rows, by this rank's part"))
         if step.representation is not None:
             return Plan(sequential, spread="samples")
         joint = self._jacobian.ranks.size > 1
@@ -369,7 +386,7 @@ class Balancer(nn.Module):
             found.append(gramian / factor**2)
             return gramian, None
 
-        graph = graph_of(step.losses)
+        graph = self._given.graph_of(step.losses)
         graph.require_several_passes()
         if step.representation is not None:
             measured = [step.representation]

@@ -6,6 +6,7 @@ The losses of the joint batch are means over its labels: L_k = sum_r n_kr L_kr /
 import math
 from collections.abc import Mapping
 from dataclasses import replace
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
@@ -17,6 +18,14 @@ from equipoise.step import Step, on_one_device
 _WORD_BITS = 20  # of a checksum whose square a sum in float64 holds exactly
 
 
+class Joint(NamedTuple):
+    """What the ranks have agreed on."""
+
+    step: Step
+    news: bool  # whether any rank has learned what the others must be told
+    partly: list[str]  # tasks present on some ranks, but not on all
+
+
 def joint_step(
     step: Step,
     counts: Mapping[str, float],
@@ -25,15 +34,16 @@ def joint_step(
     device: torch.device,
     word: str,
     news: bool,
-) -> tuple[Step, bool]:
-    """The step of the joint batch, and whether any rank has news.
+) -> Joint:
+    """The step of the joint batch.
 
     Its tasks are those present on any rank. Its losses' values are those of the joint batch; their gradients are this
     rank's, scaled so that the mean over ranks is the joint batch's. A task that is absent here brings none.
 
     Args:
         step: This rank's.
-        counts: The labels behind each of its losses; a loss without one counts as one label.
+        counts: The labels behind each of its losses; a loss without one counts as one label. 0 labels have a gradient
+            of zeros.
         weights: The users' weights of all tasks.
         ranks: Who takes part.
         device: Where a rank without a loss has its parameters.
@@ -48,13 +58,13 @@ def joint_step(
         if not 0 <= count < math.inf:
             raise ValueError(f"counts of task {name!r} must be 0 or more labels, got {count!r}")
     device = step.stacked.device if step.losses else device
-    labels, sums, checks = _told(step, here, len(weights), ranks, device, word, news)
+    labels, sums, holders, checks = _told(step, here, len(weights), ranks, device, word, news)
     if checks[0] ** 2 != ranks.size * checks[1]:
         raise ValueError("ranks differ in what they train: " + "; ".join(_differences(ranks, word)))
     present = [k for k, count in enumerate(labels) if count > 0]
     every = tuple(weights)
     names = tuple(every[k] for k in present)
-    own = {k: loss for k, loss in zip(step.present, step.losses, strict=True) if here[k]}
+    own = dict(zip(step.present, step.losses, strict=True))
     nothing = torch.zeros((), device=device)
     losses = [
         _scaled(own[k], here[k] * ranks.size / labels[k]) if k in own else nothing.clone().requires_grad_()
@@ -66,7 +76,7 @@ def joint_step(
     joint = replace(
         step, present=present, names=names, raw=list(raw), losses=losses, stacked=stacked, total=values.sum()
     )
-    return joint, checks[2] > 0
+    return Joint(joint, checks[2] > 0, [every[k] for k in present if holders[k] < ranks.size])
 
 
 def _told(
@@ -77,19 +87,19 @@ def _told(
     device: torch.device,
     word: str,
     news: bool,
-) -> tuple[list[float], list[float], list[float]]:
-    """Over all ranks, by one sum: labels [K], losses times labels [K], and three checks."""
+) -> tuple[list[float], list[float], list[float], list[float]]:
+    """Over all ranks, by one sum: labels [K], losses times labels [K], ranks with a loss [K], and three checks."""
     checksum = float(sum(byte * (place + 1) for place, byte in enumerate(word.encode())) % 2**_WORD_BITS)
-    numbers = torch.zeros(2 * num_tasks + 3, dtype=torch.float64, device=device)
     counts = [here.get(k, 0.0) for k in range(num_tasks)]
-    numbers[:num_tasks] = torch.tensor(counts, dtype=torch.float64)
-    numbers[-3:] = torch.tensor([checksum, checksum**2, float(news)], dtype=torch.float64)
+    holds = [float(k in here) for k in range(num_tasks)]
+    mine = [*counts, *[0.0] * num_tasks, *holds, checksum, checksum**2, float(news)]
+    numbers = torch.tensor(mine, dtype=torch.float64, device=device)
     taking = [k for k in step.present if here[k]]  # 0 times inf would be NaN
     if taking:
         raw = on_one_device([loss.detach() for k, loss in zip(step.present, step.raw, strict=True) if here[k]])
         numbers[[num_tasks + k for k in taking]] = raw.double() * numbers[taking]
     told = ranks.sum_(numbers).tolist()
-    return told[:num_tasks], told[num_tasks:-3], told[-3:]
+    return told[:num_tasks], told[num_tasks : 2 * num_tasks], told[2 * num_tasks : -3], told[-3:]
 
 
 def _scaled(loss: Tensor, share: float) -> Tensor:

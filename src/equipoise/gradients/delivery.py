@@ -9,6 +9,7 @@ from torch import Tensor
 
 from equipoise.gradients.graph import Graph, graph_of
 from equipoise.gradients.jacobian import Jacobian
+from equipoise.gradients.parts import part_of
 from equipoise.gradients.plan import Plan
 from equipoise.gradients.products import FLOAT32_RANGE
 from equipoise.gradients.roles import Roles
@@ -110,7 +111,7 @@ class _Rest:
 
     def all(self) -> list[Tensor]:
         """The numbers of all of them."""
-        values = (g.coalesce().values() if g.is_sparse else g for g in self.by_leaf.values())
+        values = (g.coalesce().values() if g.is_sparse else part_of(g, like=g) for g in self.by_leaf.values())
         return [value for value in values if value.numel()]
 
 

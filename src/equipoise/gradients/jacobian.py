@@ -13,7 +13,7 @@ from equipoise.gradients.products import float32_is_exact
 from equipoise.gradients.ranks import Ranks
 from equipoise.gradients.rows import Rows
 
-Spread = Literal["whole", "slices", "samples"]
+Spread = Literal["whole", "slices", "parts", "samples"]
 
 _SAFE = (1e-30, 1e30)  # squared norms between which float32 products neither vanish nor overflow
 _CANCELLED = 16.0  # terms over their sum from which on a float32 product has lost more than a digit
@@ -24,7 +24,8 @@ class Jacobian:
     """Row k is the gradient of loss k by some tensors; what can be asked of it needs no row.
 
     Over several ranks it is the mean of theirs. Each rank then has all of it (``"whole"``), or its slice of all rows
-    (``"slices"``), or rows by activations, which belong to its samples alone (``"samples"``).
+    (``"slices"``), or rows by its parts of the tensors (``"parts"``), or rows by activations, which belong to its
+    samples alone (``"samples"``).
     """
 
     def __init__(self) -> None:
@@ -46,7 +47,12 @@ class Jacobian:
         factored = {leaf for layer in layers for leaf in layer.leaves}
         self._tensors, self._layers = list(tensors), layers
         self._by_rows = [tensor for tensor in tensors if tensor not in factored]
-        self._rows.prepare(self._by_rows, num_rows, self.ranks if spread == "slices" else None)
+        self._rows.prepare(
+            self._by_rows,
+            num_rows,
+            sliced_over=self.ranks if spread == "slices" else None,
+            num_ranks=self.ranks.size if spread == "parts" else 1,
+        )
 
     @property
     def wanted(self) -> list[Tensor | GradientEdge]:
@@ -84,7 +90,7 @@ class Jacobian:
 
     def _over_ranks(self, products: Sequence[Tensor], num_rows: int) -> Tensor:
         """This rank's share of J Jᵀ: the sum of all ranks' shares is J Jᵀ."""
-        share = {"whole": self.ranks.size, "slices": 1, "samples": self.ranks.size**2}[self._spread]
+        share = {"whole": self.ranks.size, "slices": 1, "parts": 1, "samples": self.ranks.size**2}[self._spread]
         return _sum(products, num_rows, num_rows) / share
 
     def _to_host(self, summed: Sequence[Tensor], extras: Sequence[Tensor]) -> tuple[Tensor, ...]:
@@ -121,6 +127,7 @@ class Jacobian:
     def release(self) -> None:
         """Let go of the factors; the room of the rows is kept."""
         self._tensors, self._by_rows, self._layers = [], [], ()
+        self._rows.release()
 
     def rows(self, num_rows: int) -> Tensor:
         """J [K, P] itself, not a copy; for a step that has no factors.

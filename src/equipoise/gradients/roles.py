@@ -6,7 +6,8 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor, nn
 
-from equipoise.gradients.graph import Graph
+from equipoise.gradients.fsdp import gathered_by_fsdp, with_sharded
+from equipoise.gradients.graph import Graph, graph_of
 from equipoise.gradients.ranks import Ranks
 
 
@@ -60,7 +61,21 @@ class Parameters:
 
     def named(self) -> dict[str, Tensor]:
         """All given parameters by name, each once."""
-        return dict(self.source.named_parameters()) if isinstance(self.source, nn.Module) else self.source
+        if not isinstance(self.source, nn.Module):
+            return self.source
+        named: dict[str, Tensor] = dict(self.source.named_parameters())
+        gathered = gathered_by_fsdp(self.source)
+        return {name: gathered.get(p, p) for name, p in named.items()} if gathered else named
+
+    def graph_of(self, losses: Sequence[Tensor]) -> Graph:
+        """The graph of some losses, in which given parameters are known."""
+        graph = graph_of(losses)
+        gathered = gathered_by_fsdp(self.source) if isinstance(self.source, nn.Module) else {}
+        return with_sharded(graph, gathered) if gathered else graph
+
+    def is_sharded_by_fsdp(self) -> bool:
+        """Whether the given module is."""
+        return isinstance(self.source, nn.Module) and bool(gathered_by_fsdp(self.source))
 
     @property
     def device(self) -> torch.device:

@@ -11,6 +11,7 @@ from torch import Tensor
 from torch.autograd.graph import GradientEdge
 
 from equipoise.gradients.graph import Graph
+from equipoise.gradients.parts import part_of
 
 Point = Tensor | GradientEdge  # what a loss is differentiated by
 
@@ -52,7 +53,7 @@ def sequential(wanted: Wanted) -> Iterator[Found]:
             points = [*shared, *own[k]]
             if points:
                 retain = wanted.keep or k < len(losses) - 1
-                yield _alone(k, _pass([loss], points, [seed(loss, wanted.incoming)], retain, received), len(shared))
+                yield alone(k, _pass([loss], points, [seed(loss, wanted.incoming)], retain, received), shared)
 
 
 def batched(wanted: Wanted) -> Iterator[Found]:
@@ -227,10 +228,13 @@ def _listening(points: Sequence[Point]) -> Iterator[dict[int, Tensor | None]]:
             handle.remove()
 
 
-def _alone(k: int, gradients: Sequence[Tensor | None], num_shared: int) -> Found:
-    """What one task's own pass found."""
-    shared = [None if gradient is None else gradient.unsqueeze(0) for gradient in gradients[:num_shared]]
-    return Found(range(k, k + 1), shared, [gradients[num_shared:]])
+def alone(k: int, gradients: Sequence[Tensor | None], points: Sequence[Point]) -> Found:
+    """What one task's own pass found, first by the shared points."""
+    rows = [
+        None if gradient is None else part_of(gradient, like=point).unsqueeze(0)
+        for gradient, point in zip(gradients, points, strict=False)
+    ]
+    return Found(range(k, k + 1), rows, [gradients[len(points) :]])
 
 
 def _stack(gradients: Sequence[Tensor | None]) -> Tensor | None:

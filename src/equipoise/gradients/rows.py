@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
+from equipoise.gradients.parts import copies_of, part_of, whole_of
 from equipoise.gradients.products import CHUNK, FLOAT32_RANGE, float32_is_exact, inner_products
 from equipoise.gradients.ranks import Ranks
 
@@ -12,32 +13,50 @@ from equipoise.gradients.ranks import Ranks
 class Rows:
     """Row k holds the gradient of loss k by some tensors, side by side; never wider than those tensors.
 
-    Over several ranks it may hold this rank's slice of the mean of their gradients instead.
+    Over several ranks it may hold this rank's slice of the mean of their gradients instead, and of tensors that lie
+    in parts over the ranks it holds this rank's.
     """
 
     def __init__(self) -> None:
-        self._layout: list[tuple[torch.Size, torch.dtype, torch.device]] = []
+        self._layout: list[tuple[torch.Size, torch.dtype, torch.device, int]] = []
         self._num_rows = 0
         self._ranks: Ranks | None = None
-        self._blocks: dict[tuple[torch.dtype, torch.device], _Block] = {}
+        self._blocks: dict[tuple[torch.dtype, torch.device, int], _Block] = {}
+        self._tensors: Sequence[Tensor] = ()
 
-    def prepare(self, tensors: Sequence[Tensor], num_rows: int, sliced_over: Ranks | None = None) -> None:
-        """Make room for ``num_rows`` gradients by these tensors; a room that fits is used again."""
-        layout = [(t.shape, t.dtype, t.device) for t in tensors]
+    def prepare(
+        self, tensors: Sequence[Tensor], num_rows: int, sliced_over: Ranks | None = None, num_ranks: int = 1
+    ) -> None:
+        """Make room for ``num_rows`` gradients by these tensors; a room that fits is used again.
+
+        Args:
+            tensors: What is differentiated by.
+            num_rows: How many losses.
+            sliced_over: Ranks that have whole tensors and each keep a slice of every row.
+            num_ranks: Ranks that have parts of the tensors; what several of them have counts once in ``products``.
+        """
+        self._tensors = tensors
+        parts = [part_of(tensor, like=tensor) for tensor in tensors]
+        copies = [copies_of(tensor, num_ranks) for tensor in tensors]
+        layout = [(t.shape, t.dtype, t.device, c) for t, c in zip(parts, copies, strict=True)]
         if layout != self._layout or num_rows > self._num_rows or sliced_over != self._ranks:
-            places: dict[tuple[torch.dtype, torch.device], list[int]] = {}
-            for place, (_, dtype, device) in enumerate(layout):
-                places.setdefault((dtype, device), []).append(place)
+            places: dict[tuple[torch.dtype, torch.device, int], list[int]] = {}
+            for place, (_, dtype, device, held) in enumerate(layout):
+                places.setdefault((dtype, device, held), []).append(place)
             self._layout, self._num_rows, self._blocks = [], 0, {}  # free the old room before taking the new
             self._ranks = sliced_over
-            for kind, where in places.items():
+            for (dtype, device, held), where in places.items():
                 shapes = [layout[i][0] for i in where]
-                self._blocks[kind] = (
-                    _Block(where, shapes, num_rows, *kind)
+                self._blocks[dtype, device, held] = (
+                    _Block(where, shapes, num_rows, dtype, device)
                     if sliced_over is None
-                    else _SlicedBlock(where, shapes, num_rows, *kind, sliced_over)
+                    else _SlicedBlock(where, shapes, num_rows, dtype, device, sliced_over)
                 )
             self._layout, self._num_rows = layout, num_rows
+
+    def release(self) -> None:
+        """Let go of the tensors; their room is kept."""
+        self._tensors = ()
 
     def write(self, rows: range, gradients: Sequence[Tensor | None]) -> None:
         """Fill some rows with as many gradients [rows, ...] by each tensor; ``None`` is a zero."""
@@ -51,11 +70,11 @@ class Rows:
 
     def products(self, num_rows: int) -> list[Tensor]:
         """J Jᵀ [K, K] in float64 for each block, from float32 products where the rows are float32."""
-        return [block.products(num_rows) for block in self._blocks.values()]
+        return [block.products(num_rows) / copies for (_, _, copies), block in self._blocks.items()]
 
     def exact_products(self, num_rows: int) -> list[Tensor]:
         """The same from float64 products."""
-        return [block.exact_products(num_rows) for block in self._blocks.values()]
+        return [block.exact_products(num_rows) / copies for (_, _, copies), block in self._blocks.items()]
 
     def moves(self, row: int) -> bool:
         """Whether a row has a number other than zero."""
@@ -70,7 +89,7 @@ class Rows:
         gradients: dict[int, Tensor] = {}
         for block in self._blocks.values():
             gradients.update(zip(block.places, block.combine(weights), strict=True))
-        return [gradients[place] for place in range(len(self._layout))]
+        return [whole_of(gradients[place], like=tensor) for place, tensor in enumerate(self._tensors)]
 
     def jacobian(self, num_rows: int) -> Tensor:
         """J [K, P] itself, not a copy.
