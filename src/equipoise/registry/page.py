@@ -43,7 +43,7 @@ scales or follows them slowly, such as `uw`, `imtl-l`, `gradnorm` and `mean-norm
 - **rotation**: does the step turn with the parameter space? Where not, the method looks at single coordinates.
 """
 ABOUT_COSTS = """\
-**K = 3** and **K = 10** are the measured time of a step, forward and backward pass, over that of the plain sum, on an
+**K = 3** and **K = 10** are the processor time of a step, forward and backward pass, over that of the plain sum, on an
 MLP with 1.5 million parameters and a batch of 64. Elsewhere a method's own work weighs less, and gradient methods cost
 up to K ([other networks](benchmarks.md)). Measured by `{command}` on
 {machines}.
