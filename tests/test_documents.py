@@ -24,12 +24,25 @@ def blocks(language):
     return found
 
 
+def write_file(match, folder):
+    """A block that shows a file of the reader's, ``<!-- file name -->``."""
+    file = folder / f"{match['mark'].removeprefix('file ')}.py"
+    file.write_text(match["code"], encoding="utf-8")
+    return file
+
+
 @pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: path.name)
 def test_python_blocks_run_one_after_another(path, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend(tmp_path)
     namespace = {"__name__": "document"}
-    for code in (match["code"] for match in BLOCK.finditer(path.read_text()) if match["language"] == "python"):
-        exec(compile(code, path.name, "exec"), namespace)
+    for match in BLOCK.finditer(path.read_text(encoding="utf-8")):
+        if match["language"] != "python":
+            continue
+        if (match["mark"] or "").startswith("file "):
+            write_file(match, tmp_path)
+            continue
+        exec(compile(match["code"], path.name, "exec"), namespace)
         assert namespace["__name__"] == "document"
 
 
@@ -59,3 +72,25 @@ def test_paths_in_documents_exist():
     for path in DOCUMENTS:
         for target in re.findall(r"\]\((?!https?:|#)([^)#]+)", path.read_text(encoding="utf-8")):
             assert (path.parent / target).exists(), f"{path.name} links to {target}, which is not there"
+
+
+@pytest.mark.slow
+def test_a_method_in_a_file_of_its_own_is_compared_as_shown(tmp_path):
+    """docs/own-method.md: the file, its check and the command, to the letter."""
+    shown = list(BLOCK.finditer((ROOT / "docs" / "own-method.md").read_text(encoding="utf-8")))
+    (file,) = (write_file(match, tmp_path) for match in shown if (match["mark"] or "").startswith("file "))
+    assert len(file.read_text(encoding="utf-8").splitlines()) <= 20
+    (check,) = (match["code"] for match in shown if match["language"] == "python" and not match["mark"])
+    checked = subprocess.run([sys.executable, "-c", check], cwd=tmp_path, capture_output=True, text=True)
+    assert checked.returncode == 0, checked.stderr
+    said = re.search(r"print\(.*\)  # (.*)", check)[1]
+    assert checked.stdout == f"Invariances({said})\n"
+    (command,) = (match["code"] for match in shown if match["language"] == "bash")
+    program, *words = shlex.split(command)
+    assert program == "equipoise"
+    run = subprocess.run([sys.executable, "-m", program, *words], cwd=tmp_path, capture_output=True, text=True)
+    assert run.returncode == 0, run.stderr
+    (results,) = tmp_path.rglob("runs.csv")
+    methods = {line.split(",")[0] for line in results.read_text(encoding="utf-8").splitlines()[1:]}
+    assert {"sum", f"{file.name}:AtMost"} <= methods
+    assert "at_most.py:AtMost" in run.stdout

@@ -4,8 +4,10 @@ from pathlib import Path
 import pytest
 
 import equipoise as eq
+from equipoise import shelf
 from equipoise.method import Method
-from equipoise.registry import page, wrappers
+from equipoise.registry import wrappers
+from equipoise.registry.costs import read_costs
 
 NEEDED = {
     "amtl": {"potential": [0.8, 0.9]},
@@ -53,9 +55,25 @@ def test_rows_of_the_methods_by_hand():
     assert rows["nash-mtl"].user_weight == rows["unit-norm"].user_weight == "preference"
 
 
-def test_the_page_is_written_from_the_table():
+def test_the_page_is_written_from_the_table_and_from_running_every_method():
     """After a change: equipoise methods --markdown > docs/methods.md."""
-    assert (Path(__file__).parent.parent / "docs" / "methods.md").read_text(encoding="utf-8").strip() == page.markdown()
+    page = (Path(__file__).parent.parent / "docs" / "methods.md").read_text(encoding="utf-8")
+    assert page.strip() == shelf.methods_page()
+
+
+def test_every_method_has_a_measured_cost():
+    """Of a new one: python benchmarks/method_costs.py --methods NAME."""
+    costs = read_costs()
+    assert list(costs) == [row.name for row in eq.methods()]
+    assert all(cost.three > 0 and cost.ten > 0 and cost.machine for cost in costs.values())
+
+
+@pytest.mark.parametrize("row", eq.methods(), ids=lambda row: row.name)
+def test_a_sample_makes_the_method_for_any_number_of_tasks(row):
+    for num_tasks in (3, 10):
+        made = row.make(num_tasks)
+        made.bind(num_tasks)
+        assert type(made) is row.cls
 
 
 def test_the_table_cannot_be_changed_by_its_reader():

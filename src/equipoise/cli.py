@@ -18,7 +18,6 @@ from typing import Any, NoReturn
 from equipoise import shelf
 from equipoise.losses.catalog import CONDITIONS, KINDS, ROWS
 from equipoise.losses.catalog.page import markdown
-from equipoise.registry import page as methods_page
 
 START = """\
 Equipoise makes many task losses train one network well, and says whether it
@@ -102,7 +101,7 @@ def methods(words: Sequence[str]) -> int:
     parser = Parser(prog="equipoise methods", description="List all balancings.")
     parser.add_argument("--markdown", action="store_true", help="the list as the page docs/methods.md")
     if parser.parse(words).markdown:
-        return _show_text(methods_page.markdown())
+        return _show_text(shelf.methods_page())
     return _show_text(shelf.methods(_width()))
 
 

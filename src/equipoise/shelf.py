@@ -1,10 +1,13 @@
-"""What is on the shelf, as text for a terminal of some width: balancings and losses."""
+"""What is on the shelf, balancings and losses, as text for a terminal of some width; and the page of balancings."""
 
 import textwrap
 from collections.abc import Collection
+from functools import partial
 
 import equipoise as eq
 from equipoise.losses.catalog import KINDS, ROWS, Row, narrowed
+from equipoise.registry.page import markdown
+from equipoise.testing import NUM_TASKS, invariances
 
 WEIGHT_WORDS = {
     "scales": "scales the task's loss",
@@ -27,6 +30,11 @@ def methods(width: int) -> str:
         parts.append(f"{row.name}  ({row.cls.__name__})")
         parts += [_indented(line, width) for line in lines]
     return "\n".join(parts)
+
+
+def methods_page() -> str:
+    """The page docs/methods.md; takes some seconds, in which every method runs."""
+    return markdown({row.name: invariances(partial(row.make, NUM_TASKS)) for row in eq.methods()})
 
 
 def losses(width: int) -> str:

@@ -69,6 +69,7 @@ ROWS = (
         needs="gramian",
         idea="Bounds the length of each task's gradient by itself.",
         when="Where one task's gradients burst, in a Chain before another method or alone.",
+        sample=lambda k: {"max_norm": 1.0},
     ),
     Row(
         cls=UnitNorm,
@@ -299,6 +300,7 @@ ROWS = (
         idea="Fair gains for the tasks, larger for those that perform worse against their single-task baseline.",
         when="Single-task results are known, and no task shall stay behind.",
         errata="The official code ignores whether its solver has converged, and multiplies by K and clips to norm 1.",
+        sample=lambda k: {"baseline": [0.5] * k},
     ),
     Row(
         cls=MaxNorm,

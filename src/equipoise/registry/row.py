@@ -1,6 +1,7 @@
 """One method of the shelf."""
 
 import inspect
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,6 +19,11 @@ class Row:
     idea: str
     when: str  # to use it
     errata: str = ""  # where public code differs from the paper
+    sample: Callable[[int], dict[str, Any]] = lambda num_tasks: {}  # arguments with which it is measured
+
+    def make(self, num_tasks: int) -> Method:
+        """A new method for so many tasks, with what it requires, and with waits that end within a few steps."""
+        return self.cls(**self.sample(num_tasks))
 
     @property
     def cost(self) -> str:

@@ -28,6 +28,7 @@ ROWS = (
             "The official code squares a negative shortfall, so a task above its goal is given weight again, "
             "and takes the loss of an absent task as 0, which makes the product 0."
         ),
+        sample=lambda k: {"potential": [0.9] * k},
     ),
     Row(
         cls=CoBa,
@@ -41,6 +42,7 @@ ROWS = (
             "unbounded, takes α_max as the slope of the largest ratio instead of the largest slope, and loses"
             " warmup - 1 slopes of ACS."
         ),
+        sample=lambda k: {"warmup": 2, "history": 4},
     ),
     Row(
         cls=Plateau,

@@ -49,6 +49,7 @@ ROWS = (
         needs="losses",
         idea="Weights that the user has chosen or searched for.",
         when="Second, always: with searched weights it is hard to beat.",
+        sample=lambda k: {"weights": [1.0 + i for i in range(k)]},
     ),
     Row(
         cls=UW,
@@ -87,6 +88,7 @@ ROWS = (
         needs="losses; end_epoch() with per='epoch'",
         idea="Takes the weights from a list or a function of the step or epoch.",
         when="For curricula and warm-ups that are known beforehand.",
+        sample=lambda k: {"weights": [[1.0 + i for i in range(k)], [1.0] * k]},
     ),
     Row(
         cls=UWPlus,
@@ -271,6 +273,7 @@ ROWS = (
             "The code differs from the paper: logarithms, a nadir instead of the ideal point, the factor K "
             "and a warm-up."
         ),
+        sample=lambda k: {"warmup": 1},
     ),
     Row(
         cls=PNorm,
@@ -300,5 +303,6 @@ ROWS = (
         needs="losses",
         idea="Trains main tasks under upper limits on the losses of others.",
         when="Where it is known how good an auxiliary task has to be.",
+        sample=lambda k: {"limits": [None] + [0.1] * (k - 1)},
     ),
 )

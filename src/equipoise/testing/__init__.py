@@ -9,10 +9,25 @@ One test per law, with pytest::
     @pytest.mark.parametrize("law", laws_of(MyMethod), ids=lambda law: law.__name__)
     def test_my_method(law):
         law(MyMethod)
+
+``invariances`` tells what a method's answer depends on: the scale of a loss, copies of a task, coordinates.
 """
 
+from equipoise.registry.invariances import Invariances
 from equipoise.testing.check import EXCEPTIONS, check_method, exceptions_of, laws_of
+from equipoise.testing.invariances import invariances
 from equipoise.testing.laws import LAWS, Law, Make
 from equipoise.testing.run import NUM_TASKS
 
-__all__ = ["EXCEPTIONS", "LAWS", "NUM_TASKS", "Law", "Make", "check_method", "exceptions_of", "laws_of"]
+__all__ = [
+    "EXCEPTIONS",
+    "LAWS",
+    "NUM_TASKS",
+    "Invariances",
+    "Law",
+    "Make",
+    "check_method",
+    "exceptions_of",
+    "invariances",
+    "laws_of",
+]

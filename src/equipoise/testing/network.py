@@ -33,7 +33,8 @@ class Network:
         """The trunk's rows and the losses of a drawn batch, by plain autograd."""
         losses = list(self.losses(seed).values())
         rows = [torch.autograd.grad(loss, self.trunk, retain_graph=True)[0].flatten() for loss in losses]
-        return Batch(torch.stack(rows), torch.stack(losses).detach(), torch.arange(NUM_TASKS))
+        values = torch.stack(losses).detach()
+        return Batch(torch.stack(rows), values, torch.arange(NUM_TASKS), -values)
 
     def delivered(self, losses: dict[str, Tensor], incoming: float = 1.0) -> Tensor:
         """What the balancer puts into the trunk's ``.grad``."""

@@ -2,7 +2,7 @@
 
 import io
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
@@ -21,31 +21,39 @@ class Batch:
     rows: Tensor  # [K, P], the jacobian
     losses: Tensor  # [K]
     tasks: Tensor  # [K]
+    results: Tensor  # [K], what validation finds after the step
 
     def scaled(self, factor: float) -> "Batch":
         """Every loss, and so every gradient, multiplied by a factor."""
-        return Batch(self.rows * factor, self.losses * factor, self.tasks)
+        return replace(self, rows=self.rows * factor, losses=self.losses * factor)
+
+    def scaled_one(self, k: int, factor: float) -> "Batch":
+        """The loss in place k, and so its gradient, multiplied by a factor."""
+        factors = torch.ones_like(self.losses)
+        factors[k] = factor
+        return replace(self, rows=self.rows * factors[:, None], losses=self.losses * factors)
 
     def in_order(self, order: list[int]) -> "Batch":
-        """The tasks with their roles exchanged."""
-        return Batch(self.rows[order], self.losses[order], self.tasks)
+        """The tasks with their roles exchanged; one named twice takes two roles."""
+        return Batch(self.rows[order], self.losses[order], self.tasks, self.results[order])
 
     def with_rows(self, rows: Tensor) -> "Batch":
         """The same losses with other gradients."""
-        return Batch(rows, self.losses, self.tasks)
+        return replace(self, rows=rows)
 
     def only(self, present: list[int]) -> "Batch":
         """The tasks that are present."""
-        return Batch(self.rows[present], self.losses[present], self.tasks[present])
+        return Batch(self.rows[present], self.losses[present], self.tasks[present], self.results[present])
 
 
 def batch(seed: int) -> Batch:
-    """Independent rows of unequal length, some in conflict, and positive losses."""
+    """Independent rows of unequal length, some in conflict, positive losses, and results."""
     generator = torch.Generator().manual_seed(seed)
     lengths = torch.rand(NUM_TASKS, 1, generator=generator, dtype=torch.float64) + 0.3
     rows = lengths * torch.randn(NUM_TASKS, _WIDTH, generator=generator, dtype=torch.float64)
     losses = torch.rand(NUM_TASKS, generator=generator, dtype=torch.float64) + 0.1
-    return Batch(rows, losses, all_tasks(losses))
+    results = torch.rand(NUM_TASKS, generator=generator, dtype=torch.float64)
+    return Batch(rows, losses, all_tasks(losses), results)
 
 
 BATCHES = tuple(batch(seed) for seed in (1, 2, 3))
@@ -83,7 +91,7 @@ def run(method: Method, batches: Iterable[Batch] = BATCHES) -> list[Tensor]:
             for parameter in method.parameters():
                 parameter.add_(0.25)  # in an optimiser's place
             method.after_step(0.9 * shown.losses, shown.tasks)
-        method.observe(-shown.losses, shown.tasks)
+        method.observe(shown.results, shown.tasks)
         method.end_epoch()
     return gradients
 

@@ -63,6 +63,6 @@ class AMTL(Weighting):
         follow(self.kpi, results, tasks, self.alpha)
 
     def forward(self, losses: Tensor, tasks: Tensor) -> Tensor:
-        achievement = (self.kpi[tasks].nan_to_num(nan=0.0) / self.goal[tasks]).clamp(0.0, 1.0)
-        weights = torch.softmax((1 - achievement) ** self.gamma + self.preference[tasks].log(), dim=0)
-        return (weights.to(losses) * positive(losses, tasks, self).log()).sum().exp()
+        achievement = (self.kpi[tasks].nan_to_num(nan=0.0) / self.goal[tasks]).clamp(0.0, 1.0).to(losses)
+        weights = torch.softmax((1 - achievement) ** self.gamma + self.preference[tasks].to(losses).log(), dim=0)
+        return (weights * positive(losses, tasks, self).log()).sum().exp()
