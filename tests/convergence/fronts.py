@@ -77,7 +77,7 @@ def _fonseca_front():
 
 
 def _sphere():
-    a = torch.linspace(0, PI / 2, 400, dtype=torch.float64)
+    a = torch.linspace(0, PI / 2, 300, dtype=torch.float64)
     a, b = torch.cartesian_prod(a, a).T
     return torch.stack([a.cos() * b.cos(), a.cos() * b.sin(), a.sin()], dim=1)
 

@@ -42,10 +42,10 @@ def test_it_comes_to_its_point(name):
 @pytest.mark.slow
 @pytest.mark.parametrize("name", KEPT)
 @pytest.mark.parametrize("num_tasks", [2, 3])
-def test_it_comes_closer_in_more_steps(name, num_tasks):
+def test_it_is_there_after_more_steps(name, num_tasks):
     found, distance = ended(name, num_tasks, steps=1500)
-    assert found < 2e-4
-    assert distance < 0.03
+    assert found < 1e-3
+    assert distance < 0.04
 
 
 @pytest.mark.parametrize("name", PROMISES)
