@@ -2,7 +2,8 @@
 
 import math
 import warnings
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from functools import partial
 from typing import Any, Literal
 
@@ -11,7 +12,8 @@ from torch import Tensor, nn
 
 from equipoise.gradients.delivery import Decision, Delivery
 from equipoise.gradients.graph import Graph, graph_of
-from equipoise.gradients.jacobian import Jacobian
+from equipoise.gradients.jacobian import Jacobian, to_host
+from equipoise.gradients.known import are_finite, at_known
 from equipoise.gradients.plan import ROUTES, Plan, plan_of
 from equipoise.gradients.roles import Parameters, Roles
 from equipoise.gradients.routes import sequential
@@ -90,6 +92,7 @@ class Balancer(nn.Module):
         self._chosen = None if gramian_from is None else Parameters(gramian_from)
         self._parts = split(method)  # a tuple, so that nothing is registered twice
         self._jacobian = Jacobian()
+        self._held: dict[str, float] | None = None  # weights inside ``frozen``
         self._steps = 0
         self._is_checked = False
         if self._parts.coordinate is not None and self._chosen is not None:
@@ -133,6 +136,8 @@ class Balancer(nn.Module):
         if representation is not None and self._chosen is not None:
             raise ValueError("give gramian_from or a representation, not both")
         self._require_one_process()
+        if self._held is not None and step.losses and self._is_held(step):
+            return self._by_held(step)
         if not torch.is_grad_enabled():
             return step.total
         if not step.losses:
@@ -140,6 +145,42 @@ class Balancer(nn.Module):
             return nothing.requires_grad_().clone()  # nothing to learn from: its backward does nothing
         step.require_graph()
         return self._by_gradients(step) if self._parts.takes_gradients else self._by_objective(step)
+
+    @contextmanager
+    def frozen(self) -> Iterator[None]:
+        """Inside, the scalar is sum_k w_k loss_k in value and gradient, w the weights of the last step.
+
+        For a line search (L-BFGS), which needs one function whose value and gradient agree: heads are weighted too, the
+        method is not asked and nothing of it moves. Decide between searches, by a backward outside. Where a task
+        has no weight yet, or the last step was skipped, the first call inside decides, and then holds.
+
+        Raises:
+            ValueError: If the method gives a gradient and no weights.
+
+        >>> from equipoise.method import Sum
+        >>> model = nn.Linear(3, 2)
+        >>> balancer = Balancer(Sum(), model, tasks=["left", "right"])
+        >>> optimizer = torch.optim.LBFGS(model.parameters(), line_search_fn="strong_wolfe")
+        >>> def closure():
+        ...     optimizer.zero_grad()
+        ...     left, right = model(torch.ones(3))
+        ...     loss = balancer({"left": left**2, "right": right**2})
+        ...     loss.backward()
+        ...     return loss
+        >>> _ = closure()  # decides
+        >>> with balancer.frozen():
+        ...     _ = optimizer.step(closure)
+        """
+        if self._parts.coordinate is not None:
+            raise ValueError(f"{self.method} gives a gradient and no weights: a line search has nothing to hold")
+        outer = self._held
+        if outer is None:
+            known = {} if self.record is None or self.record.skipped else self.record.weights
+            self._held = {name: weight for name, weight in known.items() if math.isfinite(weight)}
+        try:
+            yield
+        finally:
+            self._held = outer
 
     def end_epoch(self) -> None:
         """Tell the method that an epoch has ended; call it once per epoch."""
@@ -196,6 +237,44 @@ class Balancer(nn.Module):
                 "the joint batch: use Sum or Fixed there, or a single process"
             )
 
+    def _is_held(self, step: Step) -> bool:
+        """Whether every task has a weight to hold; decide, if gradients can be taken and all are finite."""
+        assert self._held is not None
+        if torch.is_grad_enabled() and any(name not in self._held for name in step.names):
+            step.require_graph()
+            weights = self._decide_ahead(step)
+            if weights.isfinite().all():
+                self._held.update(zip(step.names, weights.tolist(), strict=True))
+        return all(name in self._held for name in step.names)
+
+    def _decide_ahead(self, step: Step) -> Tensor:
+        """The weights [K] of this step before its backward; NaN where the method cannot be asked."""
+        _, scales = linearise(self._parts.weighting, step.stacked, step.tasks)
+        if self._parts.aggregator is None:
+            return scales
+        graph = graph_of(step.losses)
+        roles = self._roles(step, graph)
+        self._require_all_through(step, graph, roles, None if self._chosen is None else self._chosen.trainable())
+        losses, scale = to_host([step.stacked, scales])
+        gramian, numbers = losses.new_full((len(losses),) * 2, torch.nan), losses
+        if self._needs_gramian(step, roles):
+            gramian = self._probe(step, torch.ones_like(step.stacked[0]))
+            numbers = losses + gramian.sum()
+        if not numbers.isfinite().all():
+            return torch.full_like(scale, torch.nan)
+        return self._weights(step, roles, gramian, losses, scale)
+
+    def _by_held(self, step: Step) -> Tensor:
+        """The objective at the held weights, itself."""
+        assert self._held is not None
+        factors = [self._held[name] for name in step.names]
+        weights = torch.tensor(factors, dtype=torch.float64)
+        taking = [k for k, factor in enumerate(factors) if factor != 0]  # 0 · inf would be NaN
+        objective = (weights[taking].to(step.stacked) * step.stacked[taking]).sum()
+        if objective.requires_grad:
+            objective.register_hook(lambda incoming: self._note(step, weights, None, "frozen"))
+        return objective
+
     def _by_objective(self, step: Step) -> Tensor:
         """One backward pass: the total's value, the objective's gradient."""
         if not self._is_checked:  # raises if this is the wrong model
@@ -228,6 +307,8 @@ class Balancer(nn.Module):
             objective, scales = linearise(self._parts.weighting, step.stacked, step.tasks)
 
         def backward(incoming: Tensor) -> list[Tensor | None]:
+            if not self._needs_gramian(step, roles):
+                return self._at_known(step, graph, roles, scales, incoming)
             plan = self._plan(step, graph, roles.shared)
             decide = partial(self._decide, step, roles, scales, incoming, self._describe(step, plan, roles))
             delivery = Delivery(step.losses, graph, roles, self._jacobian, self.heads, decide)
@@ -264,17 +345,9 @@ class Balancer(nn.Module):
         numbers = float(gramian.sum() + losses.sum() + largest)  # finite if all of them are
         skipped = float(factor) == 0 or not math.isfinite(numbers)
         weights, mixture = torch.ones_like(scale), None
-        balanced = [k for k in range(len(step.losses)) if roles.sharing >> k & 1]
+        balanced, tasks = _balanced(step, roles)
         if not skipped:
-            weights = scale.clone()
-            tasks = torch.tensor([step.present[k] for k in balanced], dtype=torch.int64)
-            if balanced and self._parts.aggregator is not None:
-                scaled = (scale[:, None] * gramian * scale)[balanced][:, balanced]
-                weights[balanced] *= self._parts.aggregator(scaled, losses[balanced], tasks)
-            if not weights.isfinite().all():
-                raise RuntimeError(
-                    f"{self.method} gave weights {weights.tolist()} for finite gradients: a defect in it"
-                )
+            weights = self._weights(step, roles, gramian, losses, scale)
             if balanced and self._parts.coordinate is not None:
                 rows = jacobian.rows(len(step.losses))[balanced]
                 unscaled = (weights[balanced] / factor).to(rows)[:, None] * rows
@@ -286,6 +359,43 @@ class Balancer(nn.Module):
         if is_all and len(balanced) > 1 and not skipped and self._misuse.is_due_for_heads(self._steps):
             self._misuse.joined_heads(self._given.named(), jacobian.lonely(len(step.losses)))
         return weights, mixture
+
+    def _weights(self, step: Step, roles: Roles, gramian: Tensor, losses: Tensor, scale: Tensor) -> Tensor:
+        """The weights [K] of the weighting and, of the tasks that share something, the aggregator."""
+        weights = scale.clone()
+        balanced, tasks = _balanced(step, roles)
+        if balanced and self._parts.aggregator is not None:
+            scaled = (scale[:, None] * gramian * scale)[balanced][:, balanced]
+            weights[balanced] *= self._parts.aggregator(scaled, losses[balanced], tasks)
+        if not weights.isfinite().all():
+            raise RuntimeError(f"{self.method} gave weights {weights.tolist()} for finite gradients: a defect in it")
+        return weights
+
+    def _needs_gramian(self, step: Step, roles: Roles) -> bool:
+        """Whether the method will read the gramian of this step."""
+        balanced, tasks = _balanced(step, roles)
+        aggregator = self._parts.aggregator
+        if not balanced or aggregator is None or self._parts.coordinate is not None:
+            return True
+        return aggregator.needs_gramian(tasks)
+
+    def _at_known(
+        self, step: Step, graph: Graph, roles: Roles, scales: Tensor, incoming: Tensor
+    ) -> list[Tensor | None]:
+        """The gradient of a step that needs no gramian; one that is not finite takes the method's step back."""
+        losses, factor, scale = to_host([step.stacked, incoming, scales])
+        skipped = float(factor) == 0 or not math.isfinite(float(factor + losses.sum()))
+        state = [] if self._parts.aggregator is None else list(self._parts.aggregator.buffers())
+        weights, before = torch.ones_like(scale), [buffer.clone() for buffer in state]
+        if not skipped:
+            weights = self._weights(step, roles, losses.new_full((len(losses),) * 2, torch.nan), losses, scale)
+        gradients = at_known(step.losses, graph, roles, self.heads, weights, incoming)
+        if not skipped and not are_finite(gradients):
+            skipped = True
+            for buffer, value in zip(state, before, strict=True):
+                buffer.copy_(value)
+        self._note(step, weights, None, "reused", skipped)
+        return gradients
 
     def _require_all_through(self, step: Step, graph: Graph, roles: Roles, chosen: list[Tensor] | None) -> None:
         """Raise if a task trains something shared and yet has no gradient where gradients are compared."""
@@ -353,4 +463,10 @@ class Balancer(nn.Module):
         self.record = Record(
             self._steps, step.names, raw, step.total, weights, gramian, route, skipped, unsolved, step.parts
         )
-        self._misuse.unmoved(self._steps)
+        self._misuse.unmoved()
+
+
+def _balanced(step: Step, roles: Roles) -> tuple[list[int], Tensor]:
+    """The tasks that reach something shared: their numbers within the step, and among all."""
+    balanced = [k for k in range(len(step.losses)) if roles.sharing >> k & 1]
+    return balanced, torch.tensor([step.present[k] for k in balanced], dtype=torch.int64)

@@ -53,11 +53,11 @@ class Jacobian:
         layers = [layer.products(layer.dtype if float32_is_exact() else torch.float64) for layer in self._layers]
         terms = _sum([found.terms for found in layers], num_rows)
         products = [*self._rows.products(num_rows), *(found.products for found in layers)]
-        gramian, terms, *others = _to_host([_sum(products, num_rows, num_rows), terms, *extras])
+        gramian, terms, *others = to_host([_sum(products, num_rows, num_rows), terms, *extras])
         if not self._is_accurate(gramian, terms):
             layers = [layer.products(torch.float64) for layer in self._layers]
             products = [*self._rows.exact_products(num_rows), *(found.products for found in layers)]
-            (gramian,) = _to_host([_sum(products, num_rows, num_rows)])
+            (gramian,) = to_host([_sum(products, num_rows, num_rows)])
         return (gramian, *others)
 
     def lonely(self, num_rows: int) -> list[Tensor]:
@@ -118,7 +118,7 @@ def _sum(parts: Sequence[Tensor], *shape: int) -> Tensor:
     return torch.stack([part.to(parts[0].device) for part in parts]).sum(dim=0)
 
 
-def _to_host(tensors: Sequence[Tensor]) -> tuple[Tensor, ...]:
+def to_host(tensors: Sequence[Tensor]) -> tuple[Tensor, ...]:
     """All tensors in float64 on the CPU, by one copy."""
     device = tensors[0].device
     flat = torch.cat([t.detach().to(device=device, dtype=torch.float64).flatten() for t in tensors]).cpu()
