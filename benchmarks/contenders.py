@@ -19,7 +19,7 @@ Contender = Callable[[Problem, str], Backward]  # (model, name of the gradient m
 Route = Literal["auto", "rows", "batched", "factored"]
 
 PLAIN, FLOOR, AUTO, DEFAULT = "plain sum", "floor", "ours auto", "torchjd default"
-EVERY, _PERIOD = "ours auto, every 10", 10
+EVERY, PERIOD = "ours every 10", 10
 
 
 def step(problem: Problem, backward: Backward) -> None:
@@ -71,7 +71,7 @@ def on_shared(problem: Problem, method: str, *, route: Route) -> Backward:
 
 def every_tenth(problem: Problem, method: str) -> Backward:
     """Our gradient method on all shared parameters, its weights decided in every tenth step."""
-    balancer = eq.Balancer(eq.Every(_PERIOD, eq.method(method)), problem, tasks=problem.names)
+    balancer = eq.Balancer(eq.Every(PERIOD, eq.method(method)), problem, tasks=problem.names)
 
     def backward(representation: Tensor, losses: dict[str, Tensor]) -> None:
         balancer(losses).backward()

@@ -257,12 +257,13 @@ class Balancer(nn.Module):
         self._require_all_through(step, graph, roles, None if self._chosen is None else self._chosen.trainable())
         losses, scale = to_host([step.stacked, scales])
         gramian, numbers = losses.new_full((len(losses),) * 2, torch.nan), losses
-        if self._needs_gramian(step, roles):
+        balanced, tasks = _balanced(step, roles)
+        if self._needs_gramian(balanced, tasks):
             gramian = self._probe(step, torch.ones_like(step.stacked[0]))
             numbers = losses + gramian.sum()
         if not numbers.isfinite().all():
             return torch.full_like(scale, torch.nan)
-        return self._weights(step, roles, gramian, losses, scale)
+        return self._weights(balanced, tasks, gramian, losses, scale)
 
     def _by_held(self, step: Step) -> Tensor:
         """The objective at the held weights, itself."""
@@ -307,7 +308,7 @@ class Balancer(nn.Module):
             objective, scales = linearise(self._parts.weighting, step.stacked, step.tasks)
 
         def backward(incoming: Tensor) -> list[Tensor | None]:
-            if not self._needs_gramian(step, roles):
+            if not self._needs_gramian(*_balanced(step, roles)):
                 return self._at_known(step, graph, roles, scales, incoming)
             plan = self._plan(step, graph, roles.shared)
             decide = partial(self._decide, step, roles, scales, incoming, self._describe(step, plan, roles))
@@ -347,7 +348,7 @@ class Balancer(nn.Module):
         weights, mixture = torch.ones_like(scale), None
         balanced, tasks = _balanced(step, roles)
         if not skipped:
-            weights = self._weights(step, roles, gramian, losses, scale)
+            weights = self._weights(balanced, tasks, gramian, losses, scale)
             if balanced and self._parts.coordinate is not None:
                 rows = jacobian.rows(len(step.losses))[balanced]
                 unscaled = (weights[balanced] / factor).to(rows)[:, None] * rows
@@ -360,10 +361,9 @@ class Balancer(nn.Module):
             self._misuse.joined_heads(self._given.named(), jacobian.lonely(len(step.losses)))
         return weights, mixture
 
-    def _weights(self, step: Step, roles: Roles, gramian: Tensor, losses: Tensor, scale: Tensor) -> Tensor:
-        """The weights [K] of the weighting and, of the tasks that share something, the aggregator."""
+    def _weights(self, balanced: list[int], tasks: Tensor, gramian: Tensor, losses: Tensor, scale: Tensor) -> Tensor:
+        """The weights [K] of the weighting and, of the balanced tasks, the aggregator."""
         weights = scale.clone()
-        balanced, tasks = _balanced(step, roles)
         if balanced and self._parts.aggregator is not None:
             scaled = (scale[:, None] * gramian * scale)[balanced][:, balanced]
             weights[balanced] *= self._parts.aggregator(scaled, losses[balanced], tasks)
@@ -371,9 +371,8 @@ class Balancer(nn.Module):
             raise RuntimeError(f"{self.method} gave weights {weights.tolist()} for finite gradients: a defect in it")
         return weights
 
-    def _needs_gramian(self, step: Step, roles: Roles) -> bool:
+    def _needs_gramian(self, balanced: list[int], tasks: Tensor) -> bool:
         """Whether the method will read the gramian of this step."""
-        balanced, tasks = _balanced(step, roles)
         aggregator = self._parts.aggregator
         if not balanced or aggregator is None or self._parts.coordinate is not None:
             return True
@@ -385,10 +384,11 @@ class Balancer(nn.Module):
         """The gradient of a step that needs no gramian; one that is not finite takes the method's step back."""
         losses, factor, scale = to_host([step.stacked, incoming, scales])
         skipped = float(factor) == 0 or not math.isfinite(float(factor + losses.sum()))
+        balanced, tasks = _balanced(step, roles)
         state = [] if self._parts.aggregator is None else list(self._parts.aggregator.buffers())
         weights, before = torch.ones_like(scale), [buffer.clone() for buffer in state]
         if not skipped:
-            weights = self._weights(step, roles, losses.new_full((len(losses),) * 2, torch.nan), losses, scale)
+            weights = self._weights(balanced, tasks, losses.new_full((len(losses),) * 2, torch.nan), losses, scale)
         gradients = at_known(step.losses, graph, roles, self.heads, weights, incoming)
         if not skipped and not are_finite(gradients):
             skipped = True

@@ -42,8 +42,8 @@ class Every(Wrapper):
         self.register_buffer("decided", torch.full((num_tasks,), -self.n))  # in which step; at first long ago
 
     def will_ask(self, tasks: Tensor) -> bool:
-        decided = self.decided[tasks.cpu()]
-        return bool(self.step - decided[0] >= self.n or (decided != decided[0]).any())
+        first, *others = self.decided[tasks.cpu()].tolist()
+        return int(self.step) - first >= self.n or any(decided != first for decided in others)
 
     def weigh(self, ask: Callable[[], Tensor], tasks: Tensor) -> Tensor:
         if self.will_ask(tasks):
