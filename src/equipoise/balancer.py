@@ -4,6 +4,7 @@ import math
 import warnings
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import replace
 from functools import partial
 from typing import Any, Literal
 
@@ -21,7 +22,7 @@ from equipoise.gradients.surrogate import surrogate, with_gradient_of
 from equipoise.method import Aggregator, Method, Sum, linearise, split
 from equipoise.misuse import Misuse
 from equipoise.record import Record
-from equipoise.step import Step, indices, on_one_device, take_step, user_weights
+from equipoise.step import Step, indices, take_step, user_weights
 from equipoise.tasks import Tasks
 
 _USER_WEIGHT_WARNINGS = {
@@ -91,6 +92,7 @@ class Balancer(nn.Module):
         self._given = Parameters(parameters)
         self._chosen = None if gramian_from is None else Parameters(gramian_from)
         self._parts = split(method)  # a tuple, so that nothing is registered twice
+        self._aggregators = tuple(part for part in method.modules() if isinstance(part, Aggregator))
         self._jacobian = Jacobian()
         self._held: dict[str, float] | None = None  # weights inside ``frozen``
         self._steps = 0
@@ -285,11 +287,12 @@ class Balancer(nn.Module):
             self._is_checked = True
         objective = self._parts.weighting(step.stacked, step.tasks)
         seen: list[Tensor] = []
+        told = replace(step, stacked=step.stacked.detach())  # else the hook would hold the tensor that holds the hook
 
         def on_losses(gradient: Tensor) -> None:
             incoming = seen.pop()
-            gramian = self._probe(step, incoming) if self._is_due() else None
-            self._note(step, gradient.detach() / incoming, gramian, route="objective")
+            gramian = self._probe(told, incoming) if self._is_due() else None
+            self._note(told, gradient.detach() / incoming, gramian, route="objective")
 
         step.stacked.register_hook(on_losses)
         return with_gradient_of(step.total, objective, seen.append)
@@ -458,10 +461,9 @@ class Balancer(nn.Module):
     ) -> None:
         """Write the record."""
         self._steps += 1
-        unsolved = sum(int(m.unsolved) for m in self.method.modules() if isinstance(m, Aggregator))
-        raw = on_one_device([loss.detach() for loss in step.raw])
+        unsolved = sum(int(aggregator.unsolved) for aggregator in self._aggregators)
         self.record = Record(
-            self._steps, step.names, raw, step.total, weights, gramian, route, skipped, unsolved, step.parts
+            self._steps, step.names, step.shown, step.total, weights, gramian, route, skipped, unsolved, step.parts
         )
         self._misuse.unmoved()
 
