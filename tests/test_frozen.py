@@ -181,9 +181,9 @@ def test_user_weights_missing_tasks_and_blocks_within_blocks():
         balancer(losses).backward()
         held = balancer.record.weights
     assert three == pytest.approx(
-        held["equation"] * 2 * float(losses["equation"])
-        + held["boundary"] * float(losses["boundary"])
-        + held["data"] * 0.5 * float(losses["data"])
+        held["equation"] * 2 * losses["equation"].item()
+        + held["boundary"] * losses["boundary"].item()
+        + held["data"] * 0.5 * losses["data"].item()
     )
 
 
@@ -215,3 +215,11 @@ def test_a_gradient_cannot_be_held():
     field = Field()
     with pytest.raises(ValueError, match=r"TrimmedMean\(.*\) gives a gradient and no weights"):
         eq.Balancer(eq.TrimmedMean(), field, tasks=NAMES).frozen().__enter__()
+
+
+def test_a_held_weight_of_zero_never_meets_an_infinite_gradient():
+    x = nn.Parameter(torch.tensor([4.0]))
+    balancer = eq.Balancer(eq.Fixed([0.0, 2.0]), [x], tasks=["a", "b"])
+    with balancer.frozen():
+        balancer({"a": (0.0 * x).sqrt().sum(), "b": (3 * x).sum()}).backward()
+    assert x.grad.tolist() == [6.0]

@@ -22,7 +22,7 @@ from equipoise.gradients.surrogate import surrogate, with_gradient_of
 from equipoise.method import Aggregator, Method, Sum, linearise, split
 from equipoise.misuse import Misuse
 from equipoise.record import Record
-from equipoise.step import Step, indices, take_step, user_weights
+from equipoise.step import Step, indices, on_one_device, take_step, user_weights
 from equipoise.tasks import Tasks
 
 _USER_WEIGHT_WARNINGS = {
@@ -273,7 +273,10 @@ class Balancer(nn.Module):
         factors = [self._held[name] for name in step.names]
         weights = torch.tensor(factors, dtype=torch.float64)
         taking = [k for k, factor in enumerate(factors) if factor != 0]  # 0 · inf would be NaN
-        objective = (weights[taking].to(step.stacked) * step.stacked[taking]).sum()
+        if not taking:
+            return torch.zeros_like(step.total).requires_grad_(torch.is_grad_enabled()).clone()
+        taken = on_one_device([step.losses[k] for k in taking])
+        objective = (weights[taking].to(taken) * taken).sum()
         if objective.requires_grad:
             objective.register_hook(lambda incoming: self._note(step, weights, None, "frozen"))
         return objective
