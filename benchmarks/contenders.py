@@ -19,6 +19,7 @@ Contender = Callable[[Problem, str], Backward]  # (model, name of the gradient m
 Route = Literal["auto", "rows", "batched", "factored"]
 
 PLAIN, FLOOR, AUTO, DEFAULT = "plain sum", "floor", "ours auto", "torchjd default"
+EVERY, PERIOD = "ours every 10", 10
 
 
 def step(problem: Problem, backward: Backward) -> None:
@@ -61,6 +62,16 @@ def weighting(problem: Problem, method: str, *, name: str) -> Backward:
 def on_shared(problem: Problem, method: str, *, route: Route) -> Backward:
     """Our gradient method on all shared parameters."""
     balancer = eq.Balancer(eq.method(method), problem, tasks=problem.names, route=route)
+
+    def backward(representation: Tensor, losses: dict[str, Tensor]) -> None:
+        balancer(losses).backward()
+
+    return backward
+
+
+def every_tenth(problem: Problem, method: str) -> Backward:
+    """Our gradient method on all shared parameters, its weights decided in every tenth step."""
+    balancer = eq.Balancer(eq.Every(PERIOD, eq.method(method)), problem, tasks=problem.names)
 
     def backward(representation: Tensor, losses: dict[str, Tensor]) -> None:
         balancer(losses).backward()
@@ -138,6 +149,7 @@ OURS: dict[str, Contender] = {
     "ours rows": partial(on_shared, route="rows"),
     "ours batched": partial(on_shared, route="batched"),
     "ours representation": at_representation,
+    EVERY: every_tenth,
 }
 TORCHJD: dict[str, Contender] = {
     DEFAULT: torchjd_default,

@@ -294,3 +294,12 @@ def test_what_compares_losses_after_a_step_comes_first():
     with pytest.raises(ValueError, match="must come first"):
         eq.Chain(eq.UW(), eq.Every(2, eq.FAMO()))
     eq.Chain(eq.FAMO(), eq.MGDA())
+
+
+def test_a_weight_of_zero_before_a_logarithm_is_what_the_error_names():
+    chain = eq.Chain(eq.Fixed([0.0, 1.0]), eq.LogSum())
+    chain.bind(2)
+    with pytest.raises(ValueError, match=r"a step of Chain\(Fixed.*\) gave weight 0 to tasks \[0\]"):
+        chain(torch.tensor([1.0, 2.0]))
+    with pytest.raises(ValueError, match=r"^LogSum\(\) needs positive losses, got 0 for task 0"):
+        chain(torch.tensor([0.0, 0.0]))

@@ -2,7 +2,9 @@
 
 import math
 import warnings
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import replace
 from functools import partial
 from typing import Any, Literal
 
@@ -12,7 +14,8 @@ from torch import Tensor, nn
 from equipoise.gradients.delivery import Decision, Delivery
 from equipoise.gradients.fsdp import harvested
 from equipoise.gradients.graph import Graph
-from equipoise.gradients.jacobian import Jacobian, Spread
+from equipoise.gradients.jacobian import Jacobian, Spread, to_host
+from equipoise.gradients.known import are_finite, at_known
 from equipoise.gradients.parts import is_in_parts, require_gradients_of_tasks
 from equipoise.gradients.plan import ROUTES, Plan, plan_of
 from equipoise.gradients.ranks import ranks_of
@@ -97,7 +100,9 @@ class Balancer(nn.Module):
         self._given = Parameters(parameters)
         self._chosen = None if gramian_from is None else Parameters(gramian_from)
         self._parts = split(method)  # a tuple, so that nothing is registered twice
+        self._aggregators = tuple(part for part in method.modules() if isinstance(part, Aggregator))
         self._jacobian = Jacobian()
+        self._held: dict[str, float] | None = None  # weights inside ``frozen``
         self._steps = 0
         self._is_checked = False
         if self._parts.coordinate is not None and self._chosen is not None:
@@ -141,15 +146,53 @@ class Balancer(nn.Module):
             raise ValueError("representation has no use in a coordinate method: it needs all rows")
         if representation is not None and self._chosen is not None:
             raise ValueError("give gramian_from or a representation, not both")
+        if torch.is_grad_enabled():
+            step.require_graph()
+            self._jacobian.ranks = ranks_of(self.ranks, self._given.source)
+            step = self._joint(step, counts) if self._is_joint else step
+        if self._held is not None and step.losses and self._is_held(step):
+            return self._by_held(step)
         if not torch.is_grad_enabled():
             return step.total
-        step.require_graph()
-        self._jacobian.ranks = ranks_of(self.ranks, self._given.source)
-        if self._is_joint:
-            step = self._joint(step, counts)
         if not step.losses:
             return self._nothing(step)
         return self._by_gradients(step) if self._parts.takes_gradients else self._by_objective(step)
+
+    @contextmanager
+    def frozen(self) -> Iterator[None]:
+        """Inside, the scalar is sum_k w_k loss_k in value and gradient, w the weights of the last step.
+
+        For a line search (L-BFGS), which needs one function whose value and gradient agree: heads are weighted too, the
+        method is not asked and nothing of it moves. Decide between searches, by a backward outside. Where a task
+        has no weight yet, or the last step was skipped, the first call inside decides, and then holds.
+
+        Raises:
+            ValueError: If the method gives a gradient and no weights.
+
+        >>> from equipoise.method import Sum
+        >>> model = nn.Linear(3, 2)
+        >>> balancer = Balancer(Sum(), model, tasks=["left", "right"])
+        >>> optimizer = torch.optim.LBFGS(model.parameters(), line_search_fn="strong_wolfe")
+        >>> def closure():
+        ...     optimizer.zero_grad()
+        ...     left, right = model(torch.ones(3))
+        ...     loss = balancer({"left": left**2, "right": right**2})
+        ...     loss.backward()
+        ...     return loss
+        >>> _ = closure()  # decides
+        >>> with balancer.frozen():
+        ...     _ = optimizer.step(closure)
+        """
+        if self._parts.coordinate is not None:
+            raise ValueError(f"{self.method} gives a gradient and no weights: a line search has nothing to hold")
+        outer = self._held
+        if outer is None:
+            known = {} if self.record is None or self.record.skipped else self.record.weights
+            self._held = {name: weight for name, weight in known.items() if math.isfinite(weight)}
+        try:
+            yield
+        finally:
+            self._held = outer
 
     def end_epoch(self) -> None:
         """Tell the method that an epoch has ended; call it once per epoch."""
@@ -223,6 +266,48 @@ class Balancer(nn.Module):
             given.agree(len(self.names), ranks)
         return joint.step
 
+    def _is_held(self, step: Step) -> bool:
+        """Whether every task has a weight to hold; decide, if gradients can be taken and all are finite."""
+        assert self._held is not None
+        if torch.is_grad_enabled() and any(name not in self._held for name in step.names):
+            step.require_graph()
+            weights = self._decide_ahead(step)
+            if weights.isfinite().all():
+                self._held.update(zip(step.names, weights.tolist(), strict=True))
+        return all(name in self._held for name in step.names)
+
+    def _decide_ahead(self, step: Step) -> Tensor:
+        """The weights [K] of this step before its backward; NaN where the method cannot be asked."""
+        _, scales = linearise(self._parts.weighting, step.stacked, step.tasks)
+        if self._parts.aggregator is None:
+            return scales
+        graph = self._given.graph_of(step.losses)
+        roles = self._roles(step, graph)
+        self._require_all_through(step, graph, roles, None if self._chosen is None else self._chosen.trainable())
+        losses, scale = to_host((), [step.stacked, scales], self._jacobian.ranks)
+        gramian, numbers = losses.new_full((len(losses),) * 2, torch.nan), losses
+        balanced, tasks = _balanced(step, roles)
+        if self._needs_gramian(balanced, tasks):
+            gramian = self._probe(step, torch.ones_like(step.stacked[0]))
+            numbers = losses + gramian.sum()
+        if not numbers.isfinite().all():
+            return torch.full_like(scale, torch.nan)
+        return self._weights(balanced, tasks, gramian, losses, scale)
+
+    def _by_held(self, step: Step) -> Tensor:
+        """The objective at the held weights, itself."""
+        assert self._held is not None
+        factors = [self._held[name] for name in step.names]
+        weights = torch.tensor(factors, dtype=torch.float64)
+        taking = [k for k, factor in enumerate(factors) if factor != 0]  # 0 · inf would be NaN
+        if not taking:
+            return torch.zeros_like(step.total).requires_grad_(torch.is_grad_enabled()).clone()
+        taken = on_one_device([step.losses[k] for k in taking])
+        objective = (weights[taking].to(taken) * taken).sum()
+        if objective.requires_grad:
+            objective.register_hook(lambda incoming: self._note(step, weights, None, "frozen"))
+        return self._with_idle(objective, step) if self._is_joint else objective
+
     def _by_objective(self, step: Step) -> Tensor:
         """One backward pass: the total's value, the objective's gradient."""
         if not self._is_checked:  # raises if this is the wrong model
@@ -232,11 +317,12 @@ class Balancer(nn.Module):
             self._is_checked = True
         objective = self._parts.weighting(step.stacked, step.tasks)
         seen: list[Tensor] = []
+        told = replace(step, stacked=step.stacked.detach())  # else the hook would hold the tensor that holds the hook
 
         def on_losses(gradient: Tensor) -> None:
             incoming = seen.pop()
-            gramian = self._probe(step, incoming) if self._is_due() else None
-            self._note(step, gradient.detach() / incoming, gramian, route="objective")
+            gramian = self._probe(told, incoming) if self._is_due() else None
+            self._note(told, gradient.detach() / incoming, gramian, route="objective")
 
         step.stacked.register_hook(on_losses)
         loss = with_gradient_of(step.total, objective, seen.append)
@@ -265,6 +351,8 @@ class Balancer(nn.Module):
 
         def backward(incoming: Tensor) -> list[Tensor | None]:
             graph.delay_to_the_outer_pass()
+            if not self._needs_gramian(*_balanced(step, roles)) and not self._given.is_sharded_by_fsdp():
+                return self._at_known(step, graph, roles, scales, incoming)
             plan = self._plan(step, graph, roles.shared)
             decide = partial(self._decide, step, roles, scales, incoming, self._describe(step, plan, roles))
             delivery = Delivery(step.losses, graph, roles, self._jacobian, self.heads, decide)
@@ -301,17 +389,9 @@ class Balancer(nn.Module):
         numbers = float(gramian.sum() + losses.sum() + largest)  # finite if all of them are
         skipped = float(factor) == 0 or not math.isfinite(numbers)
         weights, mixture = torch.ones_like(scale), None
-        balanced = [k for k in range(len(step.losses)) if roles.sharing >> k & 1]
+        balanced, tasks = _balanced(step, roles)
         if not skipped:
-            weights = scale.clone()
-            tasks = torch.tensor([step.present[k] for k in balanced], dtype=torch.int64)
-            if balanced and self._parts.aggregator is not None:
-                scaled = (scale[:, None] * gramian * scale)[balanced][:, balanced]
-                weights[balanced] *= self._parts.aggregator(scaled, losses[balanced], tasks)
-            if not weights.isfinite().all():
-                raise RuntimeError(
-                    f"{self.method} gave weights {weights.tolist()} for finite gradients: a defect in it"
-                )
+            weights = self._weights(balanced, tasks, gramian, losses, scale)
             if balanced and self._parts.coordinate is not None:
                 rows = jacobian.rows(len(step.losses))[balanced]
                 unscaled = (weights[balanced] / factor).to(rows)[:, None] * rows
@@ -323,6 +403,42 @@ class Balancer(nn.Module):
         if is_all and len(balanced) > 1 and not skipped and self._misuse.is_due_for_heads(self._steps):
             self._misuse.joined_heads(self._given.named(), jacobian.lonely(len(step.losses)))
         return weights, mixture
+
+    def _weights(self, balanced: list[int], tasks: Tensor, gramian: Tensor, losses: Tensor, scale: Tensor) -> Tensor:
+        """The weights [K] of the weighting and, of the balanced tasks, the aggregator."""
+        weights = scale.clone()
+        if balanced and self._parts.aggregator is not None:
+            scaled = (scale[:, None] * gramian * scale)[balanced][:, balanced]
+            weights[balanced] *= self._parts.aggregator(scaled, losses[balanced], tasks)
+        if not weights.isfinite().all():
+            raise RuntimeError(f"{self.method} gave weights {weights.tolist()} for finite gradients: a defect in it")
+        return weights
+
+    def _needs_gramian(self, balanced: list[int], tasks: Tensor) -> bool:
+        """Whether the method will read the gramian of this step."""
+        aggregator = self._parts.aggregator
+        if not balanced or aggregator is None or self._parts.coordinate is not None:
+            return True
+        return aggregator.needs_gramian(tasks)
+
+    def _at_known(
+        self, step: Step, graph: Graph, roles: Roles, scales: Tensor, incoming: Tensor
+    ) -> list[Tensor | None]:
+        """The gradient of a step that needs no gramian; one that is not finite takes the method's step back."""
+        losses, factor, scale = to_host((), [step.stacked, incoming, scales], self._jacobian.ranks)
+        skipped = float(factor) == 0 or not math.isfinite(float(factor + losses.sum()))
+        balanced, tasks = _balanced(step, roles)
+        state = [] if self._parts.aggregator is None else list(self._parts.aggregator.buffers())
+        weights, before = torch.ones_like(scale), [buffer.clone() for buffer in state]
+        if not skipped:
+            weights = self._weights(balanced, tasks, losses.new_full((len(losses),) * 2, torch.nan), losses, scale)
+        gradients = at_known(step.losses, graph, roles, self.heads, weights, incoming)
+        if not skipped and not are_finite(gradients, self._jacobian.ranks):
+            skipped = True
+            for buffer, value in zip(state, before, strict=True):
+                buffer.copy_(value)
+        self._note(step, weights, None, "reused", skipped)
+        return gradients
 
     def _require_all_through(self, step: Step, graph: Graph, roles: Roles, chosen: list[Tensor] | None) -> None:
         """Raise if a task trains something shared and yet has no gradient where gradients are compared."""
@@ -404,9 +520,14 @@ class Balancer(nn.Module):
     ) -> None:
         """Write the record."""
         self._steps += 1
-        unsolved = sum(int(m.unsolved) for m in self.method.modules() if isinstance(m, Aggregator))
-        raw = on_one_device([loss.detach() for loss in step.raw])
+        unsolved = sum(int(aggregator.unsolved) for aggregator in self._aggregators)
         self.record = Record(
-            self._steps, step.names, raw, step.total, weights, gramian, route, skipped, unsolved, step.parts
+            self._steps, step.names, step.shown, step.total, weights, gramian, route, skipped, unsolved, step.parts
         )
-        self._misuse.unmoved(self._steps)
+        self._misuse.unmoved()
+
+
+def _balanced(step: Step, roles: Roles) -> tuple[list[int], Tensor]:
+    """The tasks that reach something shared: their numbers within the step, and among all."""
+    balanced = [k for k in range(len(step.losses)) if roles.sharing >> k & 1]
+    return balanced, torch.tensor([step.present[k] for k in balanced], dtype=torch.int64)

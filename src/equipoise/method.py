@@ -139,6 +139,13 @@ class Aggregator(_OnTheCPU):
         weights = cast(Tensor, super().__call__(gramian, losses, all_tasks(losses) if tasks is None else tasks))
         return _of_shape(weights, losses.shape, self, "weights")
 
+    def needs_gramian(self, tasks: Tensor) -> bool:
+        """Whether the next step, if it is one of these tasks [K], will read the gramian.
+
+        Where it will not, the gramian is not measured: the method is given one of NaN.
+        """
+        return True
+
 
 class CoordinateAggregator(Method):
     """``coordinate(jacobian, losses, tasks) -> gradient``, for methods that need single coordinates."""
@@ -246,15 +253,27 @@ class WeightingChain(Chain, Weighting):
 
     def forward(self, losses: Tensor, tasks: Tensor) -> Tensor:
         terms, own = losses, losses.new_zeros(())
-        for step in self.steps[:-1]:
-            objective, weights = linearise(cast(Weighting, step), terms, tasks)
-            own = own + (objective - objective.detach())
-            terms = weights * terms
-        return own + (self.steps[-1](terms, tasks) if self.steps else terms.sum())
+        try:
+            for step in self.steps[:-1]:
+                objective, weights = linearise(cast(Weighting, step), terms, tasks)
+                own = own + (objective - objective.detach())
+                terms = weights * terms
+            return own + (self.steps[-1](terms, tasks) if self.steps else terms.sum())
+        except ValueError as error:
+            if lost := [int(k) for k, term, loss in zip(tasks, terms, losses, strict=True) if term == 0 != loss]:
+                raise ValueError(
+                    f"a step of {self} gave weight 0 to tasks {lost} (counted from 0), so that the one after it saw "
+                    "losses of 0: put a floor under the weights, as in Bounded(0.01, None, step), or turn the steps. "
+                    f"It said: {error}"
+                ) from error
+            raise
 
 
 class AggregatorChain(Chain, Aggregator):
     """A chain that ends in the space of K numbers: scaling row k by w_k makes G diag(w) G diag(w)."""
+
+    def needs_gramian(self, tasks: Tensor) -> bool:
+        return any(step.needs_gramian(tasks) for step in self.steps if isinstance(step, Aggregator))
 
     def forward(self, gramian: Tensor, losses: Tensor, tasks: Tensor) -> Tensor:
         total = torch.ones_like(losses)

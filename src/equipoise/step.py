@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import torch
@@ -23,10 +24,17 @@ class Step:
     representation: Tensor | None
     parts: Mapping[str, Mapping[str, Tensor]]  # what a task's loss consists of, by the loss's own word
 
-    @property
+    @cached_property
     def tasks(self) -> Tensor:
         """Indices [K] among all tasks, beside the losses."""
         return torch.tensor(self.present, device=self.stacked.device)
+
+    @property
+    def shown(self) -> Tensor:
+        """The losses [K] as given, cut off."""
+        if all(raw is loss for raw, loss in zip(self.raw, self.losses, strict=True)):
+            return self.stacked.detach()
+        return on_one_device([loss.detach() for loss in self.raw])
 
     def require_graph(self) -> None:
         """Raise if a loss cannot be differentiated."""
@@ -87,7 +95,8 @@ def take_step(weights: Mapping[str, float], losses: Mapping[str, Tensor], repres
     raw = [losses[name] for name in names]
     weighted = [x if weights[name] == 1.0 else x * weights[name] for name, x in zip(names, raw, strict=True)]
     stacked = on_one_device(weighted) if weighted else torch.zeros(0)
-    total = sum((loss for loss in stacked.detach().unbind()), torch.zeros((), device=stacked.device))
+    first, *others = stacked.detach().unbind() if weighted else (stacked.sum(),)
+    total = sum(others, first) if others else first.clone()
     parts = losses.parts if isinstance(losses, TaskLosses) else {}
     return Step(present, names, raw, weighted, stacked, total, representation, parts)
 

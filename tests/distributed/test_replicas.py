@@ -24,6 +24,7 @@ METHODS = {
     "upgrad": lambda: eq.method("upgrad"),
     "graddrop": lambda: eq.method("graddrop"),
     "uw, mgda": lambda: eq.Chain(eq.UW(), eq.MGDA()),
+    "every": lambda: eq.Every(2, eq.MGDA()),
 }
 GRADIENT_METHODS = ["mgda", "pcgrad", "nash-mtl", "upgrad", "graddrop", "uw, mgda"]
 

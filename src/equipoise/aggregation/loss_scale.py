@@ -19,6 +19,9 @@ class LossScale(Aggregator):
 
     user_weight = "preference"
 
+    def needs_gramian(self, tasks: Tensor) -> bool:
+        return False
+
     def forward(self, gramian: Tensor, losses: Tensor, tasks: Tensor) -> Tensor:
         self.unsolved += bool((losses <= 0).any())
         return self.preferred(tasks) / losses.abs().where(losses != 0, 1.0)

@@ -11,7 +11,7 @@ from equipoise.gradients.graph import Graph, graph_of
 from equipoise.gradients.jacobian import Jacobian
 from equipoise.gradients.parts import part_of
 from equipoise.gradients.plan import Plan
-from equipoise.gradients.products import FLOAT32_RANGE
+from equipoise.gradients.products import scaled
 from equipoise.gradients.roles import Roles
 from equipoise.gradients.routes import Wanted, met_hooks, seed, weighted_pass
 
@@ -84,14 +84,14 @@ class Delivery:
         seeds = [seed(self.losses[k], incoming) * (factors[k] / power) for k in taking]
         outputs = [self.losses[k] for k in taking]
         gradients = weighted_pass(outputs, self.roles.shared, seeds, keep=self.graph.is_kept())
-        return [_scaled(gradient, power) for gradient in gradients]
+        return [scaled(gradient, power) for gradient in gradients]
 
     def _unshared(self, rest: "_Rest", weights: Tensor) -> list[Tensor | None]:
         scales = weights.tolist() if self.heads == "weighted" else [1.0] * len(weights)
         private: list[Tensor | None] = []
         for leaf, k in self.roles.private:
             gradient = rest.by_leaf.get(leaf)
-            private.append(None if gradient is None else _scaled(gradient, scales[k]))
+            private.append(None if gradient is None else scaled(gradient, scales[k]))
         outside = [rest.by_leaf.get(leaf) for leaf, _ in self.roles.outside]
         return [*private, *outside, *(None for _ in self.roles.idle)]
 
@@ -113,12 +113,3 @@ class _Rest:
         """The numbers of all of them."""
         values = (g.coalesce().values() if g.is_sparse else part_of(g, like=g) for g in self.by_leaf.values())
         return [value for value in values if value.numel()]
-
-
-def _scaled(gradient: Tensor, factor: float) -> Tensor:
-    """The gradient times a factor that its own dtype may not hold."""
-    if factor == 1.0:
-        return gradient
-    if abs(factor) < FLOAT32_RANGE:
-        return gradient * factor
-    return (gradient.double() * factor).to(gradient.dtype)

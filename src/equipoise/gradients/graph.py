@@ -38,6 +38,11 @@ class Graph:
         """Bits of the losses that reach a tensor."""
         return self.leaves.get(tensor, 0) or self.nodes.get(get_gradient_edge(tensor).node, 0)
 
+    def bits(self, node: Any) -> int:
+        """Bits of the losses that reach a node."""
+        leaf = self.accumulators.get(node)
+        return self.nodes[node] if leaf is None else self.leaves[leaf]
+
     def consumers(self) -> dict[Any, list[tuple[Any, int]]]:
         """Node -> (consumer, which of the consumer's operands it is)."""
         consumers: dict[Any, list[tuple[Any, int]]] = {}

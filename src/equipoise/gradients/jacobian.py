@@ -81,26 +81,17 @@ class Jacobian:
         terms = _sum([found.terms for found in layers], num_rows)
         products = [*self._rows.products(num_rows), *(found.products for found in layers)]
         joint = [self._over_ranks(products, num_rows), terms, *own]
-        gramian, terms, *others = self._to_host(joint, extras)
+        gramian, terms, *others = to_host(joint, extras, self.ranks)
         if not self._is_accurate(gramian, terms):
             layers = [layer.products(torch.float64) for layer in self._layers]
             products = [*self._rows.exact_products(num_rows), *(found.products for found in layers)]
-            (gramian,) = self._to_host([self._over_ranks(products, num_rows)], ())
+            (gramian,) = to_host([self._over_ranks(products, num_rows)], (), self.ranks)
         return (gramian, *others)
 
     def _over_ranks(self, products: Sequence[Tensor], num_rows: int) -> Tensor:
         """This rank's share of J Jᵀ: the sum of all ranks' shares is J Jᵀ."""
         share = {"whole": self.ranks.size, "slices": 1, "parts": 1, "samples": self.ranks.size**2}[self._spread]
         return _sum(products, num_rows, num_rows) / share
-
-    def _to_host(self, summed: Sequence[Tensor], extras: Sequence[Tensor]) -> tuple[Tensor, ...]:
-        """All tensors in float64 on the CPU, by one copy, the first of them summed over ranks."""
-        tensors = [*summed, *extras]
-        device = tensors[-1].device
-        flat = torch.cat([t.detach().to(device=device, dtype=torch.float64).flatten() for t in tensors])
-        self.ranks.sum_(flat[: sum(t.numel() for t in summed)])
-        pieces = flat.cpu().split([t.numel() for t in tensors])
-        return tuple(piece.view(t.shape) for piece, t in zip(pieces, tensors, strict=True))
 
     def _moves(self, row: int) -> bool:
         """Whether a row has a number other than zero, on any rank."""
@@ -166,3 +157,14 @@ def _sum(parts: Sequence[Tensor], *shape: int) -> Tensor:
     if not parts:
         return torch.zeros(shape, dtype=torch.float64)
     return torch.stack([part.to(parts[0].device) for part in parts]).sum(dim=0)
+
+
+def to_host(summed: Sequence[Tensor], others: Sequence[Tensor], ranks: Ranks) -> tuple[Tensor, ...]:
+    """All tensors in float64 on the CPU, by one copy, the first of them summed over ranks."""
+    tensors = [*summed, *others]
+    device = tensors[-1].device
+    flat = torch.cat([t.detach().to(device=device, dtype=torch.float64).flatten() for t in tensors])
+    if summed:
+        ranks.sum_(flat[: sum(t.numel() for t in summed)])
+    pieces = flat.cpu().split([t.numel() for t in tensors])
+    return tuple(piece.view(t.shape) for piece, t in zip(pieces, tensors, strict=True))

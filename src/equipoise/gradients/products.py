@@ -26,6 +26,15 @@ def inner_products(left: Tensor, right: Tensor) -> Tensor:
     return (products + products.mT) / 2  # on the diagonal both halves were computed, and rounded
 
 
+def scaled(gradient: Tensor, factor: float) -> Tensor:
+    """The gradient times a factor that its own dtype may not hold."""
+    if factor == 1.0:
+        return gradient
+    if abs(factor) < FLOAT32_RANGE:
+        return gradient * factor
+    return (gradient.double() * factor).to(gradient.dtype)
+
+
 def float32_is_exact() -> bool:
     """Whether float32 products are made in float32, and not in a shorter format that the user has allowed."""
     return bool(torch.get_float32_matmul_precision() == "highest")

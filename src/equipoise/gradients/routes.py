@@ -48,7 +48,7 @@ Route = Callable[[Wanted], Iterator[Found]]
 def sequential(wanted: Wanted) -> Iterator[Found]:
     """One backward pass after another."""
     losses, shared, own = wanted.losses, wanted.shared, wanted.own
-    with _silent_hooks([shared, *own]), _listening(shared) as received:
+    with silent_hooks([shared, *own]), _listening(shared) as received:
         for k, loss in enumerate(losses):
             points = [*shared, *own[k]]
             if points:
@@ -67,7 +67,7 @@ def batched(wanted: Wanted) -> Iterator[Found]:
     with torch.enable_grad():
         stacked = torch.stack(list(losses))
     seeds = torch.eye(len(losses), dtype=stacked.dtype, device=stacked.device) * seed(stacked, wanted.incoming)
-    with _silent_hooks([points]), _listening(shared) as received:
+    with silent_hooks([points]), _listening(shared) as received:
         gradients = _batched_pass([stacked], points, [seeds], wanted.keep, received)
     by_leaf = dict(zip(points[len(shared) :], gradients[len(shared) :], strict=True))
     by_own = [[_of_task(by_leaf[leaf], k) for leaf in leaves] for k, leaves in enumerate(own)]
@@ -83,7 +83,7 @@ def joined(wanted: Wanted) -> Iterator[Found]:
     joint, entries = graph.joint
     under = dict.fromkeys(leaf for mine in own for leaf in mine if graph.node_of[leaf] in joint)
     above = [leaf for mine in own for leaf in mine if leaf not in under]
-    with _silent_hooks([shared, *own]):
+    with silent_hooks([shared, *own]):
         with _arriving(graph) as arrived:
             seeds = [seed(loss, wanted.incoming) for loss in losses]
             gradients = _pass(losses, [*above, *entries], seeds, wanted.keep, {})
@@ -111,7 +111,7 @@ def weighted_pass(
         return []
     if not outputs:
         return [torch.zeros_like(leaf) for leaf in leaves]
-    with _silent_hooks([leaves]):
+    with silent_hooks([leaves]):
         gradients = torch.autograd.grad(outputs, leaves, seeds, retain_graph=keep, allow_unused=True)
     return [torch.zeros_like(leaf) if g is None else g for leaf, g in zip(leaves, gradients, strict=True)]
 
@@ -250,7 +250,7 @@ def _of_task(gradients: Tensor | None, k: int) -> Tensor | None:
 
 
 @contextmanager
-def _silent_hooks(points: Sequence[Sequence[Point]]) -> Iterator[None]:
+def silent_hooks(points: Sequence[Sequence[Point]]) -> Iterator[None]:
     """Keep tensor hooks of leaves for the combined gradient: they would also run once per task."""
     leaves = {point for some in points for point in some if isinstance(point, Tensor)}
     hooked = {leaf: leaf._backward_hooks for leaf in leaves if leaf._backward_hooks}

@@ -20,20 +20,10 @@ def with_gradient_of(value: Tensor, objective: Tensor, listen: Callable[[Tensor]
 
     ``listen`` is told the incoming gradient [] when the scalar goes backward.
     """
-    scalar: Tensor = _Valued.apply(value, objective, listen)  # type: ignore[no-untyped-call]
+    scalar = objective.to(value).clone()  # its backward needs no number of its own, and so the number may be another
+    scalar.detach().copy_(value)
+    scalar.register_hook(lambda incoming: listen(incoming.detach()))
     return scalar
-
-
-class _Valued(torch.autograd.Function):
-    @staticmethod
-    def forward(ctx: Any, value: Tensor, objective: Tensor, listen: Callable[[Tensor], None]) -> Tensor:
-        ctx.like, ctx.listen = (objective.device, objective.dtype), listen
-        return value.clone()
-
-    @staticmethod
-    def backward(ctx: Any, incoming: Tensor) -> tuple[None, Tensor, None]:
-        ctx.listen(incoming.detach())
-        return None, incoming.to(*ctx.like), None
 
 
 class _Surrogate(torch.autograd.Function):

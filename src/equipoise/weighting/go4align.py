@@ -4,6 +4,7 @@ Shen et al., GO4Align: Group Optimization for Multi-Task Alignment, NeurIPS 2024
 public code.
 """
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -37,12 +38,15 @@ class GO4Align(Weighting):
         self.register_buffer("log_p", torch.zeros(num_tasks))
 
     def forward(self, losses: Tensor, tasks: Tensor) -> Tensor:
-        raw = positive(losses.detach(), tasks, self) / self.preferred(tasks).to(losses.device)
-        old = self.log_p[tasks]
-        shares = torch.log_softmax(old - self.rate * raw.nan_to_num(0.0, 0.0, 0.0), dim=0)
-        self.log_p[tasks] = (shares + torch.logsumexp(old, dim=0)).to(old)
-        indicators = (shares.exp() * raw.sum() / raw).cpu()
-        if not indicators.isfinite().all():
+        shown = positive(losses.detach(), tasks, self).double() / self.preferred(tasks).to(losses.device)
+        raw, old = torch.stack([shown, self.log_p[tasks].to(shown)]).cpu().numpy()
+        new = old - self.rate * np.where(np.isfinite(raw), raw, 0.0)
+        shares = np.exp(new - new.max())
+        shares /= shares.sum()
+        held = np.log(np.exp(old - old.max()).sum()) + old.max()
+        self.log_p[tasks] = torch.from_numpy(np.log(shares) + held).to(self.log_p)
+        if not np.isfinite(raw).all():
             return losses.sum()
-        centres, _ = clusters(indicators.double().numpy(), self.groups)
+        indicators = shares * raw.sum() / raw
+        centres, _ = clusters(indicators, self.groups)
         return torch.sum(torch.from_numpy(centres).to(losses) * losses)

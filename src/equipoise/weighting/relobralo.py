@@ -4,7 +4,8 @@ Bischof & Kraus, Multi-Objective Loss Balancing for Physics-Informed Deep Learni
 (CMAME 2025), section III.
 """
 
-import numpy as np
+import random
+
 import torch
 from torch import Tensor
 
@@ -48,11 +49,11 @@ class ReLoBRaLo(Weighting):
     def forward(self, losses: Tensor, tasks: Tensor) -> Tensor:
         values = non_negative(losses.detach(), tasks, self).to(self.last)
         first, last = self.first[tasks], self.last[tasks]
-        if np.random.default_rng((self.seed, self.clock.tick())).random() < self.beta:
+        if random.Random(self.seed << 64 | self.clock.tick()).random() < self.beta:
             past = self.weights[tasks]
         else:
             past = self._balance(values, first)
-        weights = self.alpha * past + (1 - self.alpha) * self._balance(values, last)
+        weights = torch.lerp(self._balance(values, last), past, self.alpha)
         self.weights[tasks] = weights
         self.first[tasks] = first.where(first.isfinite(), values)
         self.last[tasks] = values.where(values.isfinite(), last)

@@ -17,7 +17,8 @@ class Every(Wrapper):
     """weights = the method's, decided for these tasks together less than n steps ago; else it decides anew.
 
     So the method is also asked as soon as a task is present that was not when the weights were decided;
-    where fewer tasks are present, theirs are reused. It sees only the steps in which it is asked.
+    where fewer tasks are present, theirs are reused. It sees only the steps in which it is asked; the others cost one
+    backward pass and measure no gramian.
 
     Args:
         n: Steps from one decision to the next; 1 changes nothing.
@@ -40,10 +41,13 @@ class Every(Wrapper):
         self.register_buffer("weights", torch.zeros(num_tasks, dtype=self.precision))
         self.register_buffer("decided", torch.full((num_tasks,), -self.n))  # in which step; at first long ago
 
+    def will_ask(self, tasks: Tensor) -> bool:
+        first, *others = self.decided[tasks.cpu()].tolist()
+        return int(self.step) - first >= self.n or any(decided != first for decided in others)
+
     def weigh(self, ask: Callable[[], Tensor], tasks: Tensor) -> Tensor:
-        present = tasks.cpu()
-        decided = self.decided[present]
-        if self.step - decided[0] >= self.n or (decided != decided[0]).any():
+        if self.will_ask(tasks):
+            present = tasks.cpu()
             weights = ask()
             self.weights[tasks] = weights.to(self.weights)
             # weights of a loss that overflowed serve no second step

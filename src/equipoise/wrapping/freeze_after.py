@@ -41,8 +41,11 @@ class FreezeAfter(Wrapper):
         self.register_buffer("total", torch.zeros(num_tasks, dtype=self.precision))
         self.register_buffer("seen", torch.zeros(num_tasks, dtype=self.precision))
 
+    def will_ask(self, tasks: Tensor) -> bool:
+        return bool(self.step < self.steps)
+
     def weigh(self, ask: Callable[[], Tensor], tasks: Tensor) -> Tensor:
-        if self.step >= self.steps:
+        if not self.will_ask(tasks):
             mean = self.total / self.seen
             return mean.where(self.seen > 0, mean.nanmean())[tasks]
         self.step += 1

@@ -32,6 +32,9 @@ class Warmup(Wrapper):
         self.steps, self.ramp = steps, ramp
         self.register_buffer("step", torch.zeros((), dtype=torch.int64))
 
+    def will_ask(self, tasks: Tensor) -> bool:
+        return bool(self.step >= self.steps)
+
     def weigh(self, ask: Callable[[], Tensor], tasks: Tensor) -> Tensor:
         self.step += 1
         share = min((int(self.step) - self.steps) / (self.ramp + 1), 1.0)

@@ -14,7 +14,8 @@ from equipoise.method import Aggregator, Method, Weighting, linearise
 class Wrapper(Method):
     """weights = weigh(the wrapped method's weights): again a method, for a ``Chain`` or another wrapper.
 
-    A subclass takes the wrapped one as its argument ``method`` and defines ``weigh``. A wrapper of a
+    A subclass takes the wrapped one as its argument ``method`` and defines ``weigh``, and ``will_ask`` if it does not
+    ask in every step. A wrapper of a
     ``Weighting`` is a ``Weighting``, of an ``Aggregator`` an ``Aggregator``; a method that returns a gradient
     has no weights to work on and is refused. Epochs and results reach the wrapped method always, the losses
     after a step only where that step has asked it. What a user's weight becomes, it decides.
@@ -44,6 +45,10 @@ class Wrapper(Method):
     @abstractmethod
     def weigh(self, ask: Callable[[], Tensor], tasks: Tensor) -> Tensor:
         """The weights [K] of this step; ``ask()`` has the wrapped method decide on its own."""
+
+    def will_ask(self, tasks: Tensor) -> bool:
+        """Whether ``weigh`` asks in the next step, if it is one of these tasks [K]."""
+        return True
 
     def bind(self, num_tasks: int) -> None:
         self.method.bind(num_tasks)
@@ -110,6 +115,9 @@ class AggregatorWrapper(Wrapper, Aggregator):
                 f"{self} would cut off the parameters {', '.join(learned)}, which learn from the losses: put what "
                 "learns before it, as in Chain(UW(), Smooth(0.9, MGDA()))"
             )
+
+    def needs_gramian(self, tasks: Tensor) -> bool:
+        return self.will_ask(tasks) and cast(Aggregator, self.method).needs_gramian(tasks)
 
     def forward(self, gramian: Tensor, losses: Tensor, tasks: Tensor) -> Tensor:
         return self._decide(lambda: cast(Aggregator, self.method)(gramian, losses, tasks), tasks)

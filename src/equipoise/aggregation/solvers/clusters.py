@@ -24,22 +24,32 @@ def clusters(values: Array, number: int) -> tuple[Array, float]:
     (array([1.5, 9. , 1.5]), 0.5)
     """
     size = len(values)
-    order = values.argsort(kind="stable")
-    ordered = values[order] / (np.abs(values).max(initial=0.0) or 1.0)  # squares neither under- nor overflow
-    # n times a group's sum of squares is the sum over its pairs: no differences of large sums
-    pairs = np.triu((ordered[None, :] - ordered[:, None]) ** 2)
-    within = pairs[::-1].cumsum(axis=0)[::-1].cumsum(axis=1)
-    sizes = np.arange(1, size + 1)[None, :] - np.arange(size)[:, None]
-    cost = np.full((size + 1, size + 1), np.inf)  # [i, j]: of the group of ordered[i:j]
-    cost[:-1, 1:] = np.where(sizes > 0, within / np.maximum(sizes, 1), np.inf)
-    best, cuts = cost[0], []
+    order = sorted(range(size), key=values.__getitem__)
+    scale = float(np.abs(values).max(initial=0.0)) or 1.0  # squares neither under- nor overflow
+    ordered = [float(values[k]) / scale for k in order]
+    cost = [_costs(ordered[start:]) for start in range(size)]  # [i][n]: of the n values from the i-th on
+    best, cuts = [0.0, *cost[0][1:]] if size else [0.0], []
     for _ in range(min(number, size) - 1):
-        through = best[:, None] + cost  # [i, j]: the last group is ordered[i:j]
-        cuts.append(through.argmin(axis=0))
-        best = through.min(axis=0)
+        last = [
+            min((best[i] + cost[i][end - i], i) for i in range(end)) if end else (0.0, 0) for end in range(size + 1)
+        ]
+        best = [least for least, _ in last]
+        cuts.append([start for _, start in last])
     centres, end = np.empty(size), size
-    for cut in [*reversed(cuts), np.zeros(size + 1, dtype=np.intp)]:
-        start = int(cut[end])
-        centres[order[start:end]] = values[order[start:end]].mean()
+    for cut in [*reversed(cuts), [0] * (size + 1)]:
+        start = cut[end]
+        if start < end:
+            centres[order[start:end]] = values[order[start:end]].mean()
         end = start
     return centres, float(((values - centres) ** 2).sum())
+
+
+def _costs(values: list[float]) -> list[float]:
+    """The sum of squared distances to their mean of the first n of the values, n from 0 on: Welford's recursion."""
+    mean, squares, costs = 0.0, 0.0, [0.0]
+    for number, value in enumerate(values, start=1):
+        step = value - mean
+        mean += step / number
+        squares += step * (value - mean)
+        costs.append(squares)
+    return costs

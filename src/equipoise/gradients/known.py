@@ -1,0 +1,112 @@
+"""The delivery at weights that are known beforehand: one backward pass from all losses."""
+
+import math
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from functools import partial
+from typing import Any, Literal
+
+import torch
+from torch import Tensor
+
+from equipoise.gradients.graph import Graph
+from equipoise.gradients.parts import part_of
+from equipoise.gradients.products import scaled
+from equipoise.gradients.ranks import Ranks
+from equipoise.gradients.roles import Roles
+from equipoise.gradients.routes import seed, silent_hooks, weighted_pass
+
+_NEAR_ONE = (0.01, 100.0)  # largest weights with which no gradient leaves its dtype on the way
+
+
+def at_known(
+    losses: Sequence[Tensor],
+    graph: Graph,
+    roles: Roles,
+    heads: Literal["raw", "weighted"],
+    weights: Tensor,
+    incoming: Tensor,
+) -> list[Tensor | None]:
+    """The gradient of every leaf in the order of ``roles.leaves``: sum_k w_k g_k, w the finite ``weights`` [K].
+
+    The pass starts unweighted, so that what one task alone reaches has its own gradient there; what a task's own
+    nodes hand on to nodes that several tasks reach is weighted on the way. A weight of 0 hands on nothing: 0 · inf
+    would be NaN. Leaves outside that several tasks reach need the total's gradient, and so a pass of their own. A
+    backward that is not linear meets the weighted sum, and not each task's gradient.
+    """
+    factors = weights.tolist()
+    largest = max(map(abs, factors))
+    power = 1.0 if _NEAR_ONE[0] < largest < _NEAR_ONE[1] else 2.0 ** math.frexp(largest)[1]
+    seeds = [seed(loss, incoming) for loss in losses]
+    joined = [leaf for leaf, mask in roles.outside if mask.bit_count() > 1]
+    total = dict(zip(joined, weighted_pass(losses, joined, seeds, keep=True), strict=True))
+
+    outputs = []
+    for k, root in enumerate(graph.roots):
+        factor = factors[k] / power if graph.bits(root.node).bit_count() > 1 else 1.0
+        if factor != 0:
+            outputs.append((losses[k], seeds[k] if factor == 1 else seeds[k] * factor))
+    leaves = [leaf for leaf in roles.leaves if leaf in graph.leaves and leaf not in total]
+    found: dict[Tensor, Tensor | None] = dict(total)
+    if outputs and leaves:
+        with silent_hooks([leaves]), _weighing(graph, [factor / power for factor in factors]):
+            starts, their_seeds = zip(*outputs, strict=True)
+            keep = graph.is_kept()
+            gradients = torch.autograd.grad(starts, leaves, their_seeds, retain_graph=keep, allow_unused=True)
+        found.update(zip(leaves, gradients, strict=True))
+
+    scales = factors if heads == "weighted" else [1.0] * len(factors)
+    shared: list[Tensor | None] = []
+    for leaf in roles.shared:
+        mask, gradient = graph.leaves.get(leaf, 0), found.get(leaf)
+        factor = power if mask.bit_count() > 1 else factors[mask.bit_length() - 1]
+        shared.append(torch.zeros_like(leaf) if gradient is None or factor == 0 else scaled(gradient, factor))
+    private: list[Tensor | None] = []
+    for leaf, k in roles.private:
+        gradient = found.get(leaf)
+        private.append(None if gradient is None else scaled(gradient, scales[k]))
+    outside = [found.get(leaf) for leaf, _ in roles.outside]
+    return [*shared, *private, *outside, *(None for _ in roles.idle)]
+
+
+@contextmanager
+def _weighing(graph: Graph, factors: Sequence[float]) -> Iterator[None]:
+    """Multiply what the nodes of one task alone hand on to nodes of several by the task's factor."""
+
+    def weigh(factor: float, operands: set[int], gradients: Sequence[Tensor | None], _: Any) -> tuple[Any, ...]:
+        return tuple(
+            gradient if gradient is None or operand not in operands else gradient * factor if factor != 0 else None
+            for operand, gradient in enumerate(gradients)
+        )
+
+    handles = []
+    for node, mask in graph.nodes.items():
+        if mask.bit_count() == 1 and factors[mask.bit_length() - 1] != 1:
+            below = [None if edge[0] is None else graph.bits(edge[0]) for edge in graph.below[node]]
+            operands = {operand for operand, bits in enumerate(below) if bits is not None and bits.bit_count() > 1}
+            if operands:
+                factor = factors[mask.bit_length() - 1]
+                handles.append(node.register_hook(partial(weigh, factor, operands)))
+    try:
+        yield
+    finally:
+        for handle in handles:
+            handle.remove()
+
+
+def are_finite(gradients: Sequence[Tensor | None], ranks: Ranks) -> bool:
+    """Whether all numbers are finite on all ranks; one wait for the device."""
+    parts = [part_of(gradient, like=gradient) for gradient in gradients if gradient is not None]
+    if ranks.size == 1:
+        return _are_finite(parts)
+    device = parts[0].device if parts else torch.device("cpu")
+    return not ranks.sum_(torch.tensor(float(not _are_finite(parts)), device=device))
+
+
+def _are_finite(gradients: Sequence[Tensor]) -> bool:
+    dense = [gradient.coalesce().values() if gradient.is_sparse else gradient for gradient in gradients]
+    filled = [gradient for gradient in dense if gradient.numel()]
+    on_cpu = all(gradient.is_cpu for gradient in filled)  # there a sum is read faster; elsewhere norms are one kernel
+    size = sum(float(gradient.sum()) for gradient in filled) if on_cpu else torch.nn.utils.get_total_norm(filled)
+    # a size may overflow where no number does
+    return math.isfinite(size) or all(bool(gradient.isfinite().all()) for gradient in filled)
