@@ -21,7 +21,7 @@ from equipoise.gradients.routes import sequential
 from equipoise.gradients.surrogate import surrogate, with_gradient_of
 from equipoise.joint import joint_step
 from equipoise.method import Aggregator, Method, Sum, linearise, split
-from equipoise.misuse import Misuse
+from equipoise.misuse import Misuse, joined_heads, used_once
 from equipoise.record import Record
 from equipoise.step import Step, indices, on_one_device, take_step, user_weights
 from equipoise.tasks import TaskLosses, Tasks
@@ -149,6 +149,7 @@ class Balancer(nn.Module):
             step = self._joint(step, counts)
         if not step.losses:
             return self._nothing(step)
+        self._misuse.called(self._given.named, losses, self.user_weights)
         return self._by_gradients(step) if self._parts.takes_gradients else self._by_objective(step)
 
     def end_epoch(self) -> None:
@@ -189,7 +190,7 @@ class Balancer(nn.Module):
                 part.require_unbound()
         self.method.bind(len(self.names))
         self.method.to(self._given.device)
-        self._misuse = Misuse(self.method, self._given.named())
+        self._misuse = Misuse(self.method)
         weights = list(self.user_weights.values())
         if set(weights) != {1.0}:
             self.method.prefer(torch.tensor(weights, dtype=torch.float64))
@@ -231,15 +232,19 @@ class Balancer(nn.Module):
                 self._roles(step, graph)
             self._is_checked = True
         objective = self._parts.weighting(step.stacked, step.tasks)
-        seen: list[Tensor] = []
+        reached = list(graph_of([objective]).leaves) if self._looks_at_optimisers() else None
+        seen: list[
+            tuple[Step, Tensor]
+        ] = []  # empty but for the backward: a hook that held the step would keep its graph
 
         def on_losses(gradient: Tensor) -> None:
-            incoming = seen.pop()
+            step, incoming = seen.pop()
             gramian = self._probe(step, incoming) if self._is_due() else None
+            self._look_at_optimisers(reached)
             self._note(step, gradient.detach() / incoming, gramian, route="objective")
 
         step.stacked.register_hook(on_losses)
-        loss = with_gradient_of(step.total, objective, seen.append)
+        loss = with_gradient_of(step.total, objective, lambda incoming: seen.append((step, incoming)))
         return self._with_idle(loss, step) if self._is_joint else loss
 
     def _with_idle(self, loss: Tensor, step: Step) -> Tensor:
@@ -256,15 +261,21 @@ class Balancer(nn.Module):
         require_gradients_of_tasks(self._given.named().values())
         roles = self._roles(step, graph)
         if not roles.shared and len(step.losses) > 1:
-            warnings.warn("no parameter is shared by two tasks: there is nothing to balance", stacklevel=4)
+            self._misuse.nothing_shared()
         chosen = None if self._chosen is None else self._chosen.trainable()
         self._require_all_through(step, graph, roles, chosen)
         objective, scales = step.total, torch.ones_like(step.stacked)
         if not isinstance(self._parts.weighting, Sum):
             objective, scales = linearise(self._parts.weighting, step.stacked, step.tasks)
+        learns = any(p.requires_grad for p in self._parts.weighting.parameters())
+        reached = None
+        if self._looks_at_optimisers():
+            reached = [*graph.leaves, *(graph_of([objective]).leaves if learns else ())]
 
+        @used_once()
         def backward(incoming: Tensor) -> list[Tensor | None]:
             graph.delay_to_the_outer_pass()
+            self._look_at_optimisers(reached)
             plan = self._plan(step, graph, roles.shared)
             decide = partial(self._decide, step, roles, scales, incoming, self._describe(step, plan, roles))
             delivery = Delivery(step.losses, graph, roles, self._jacobian, self.heads, decide)
@@ -278,7 +289,7 @@ class Balancer(nn.Module):
                 self._jacobian.release()
 
         loss = surrogate(step.total, roles.leaves, backward)
-        if any(p.requires_grad for p in self._parts.weighting.parameters()):
+        if learns:
             loss = loss + (objective - objective.detach())
         return loss
 
@@ -305,6 +316,11 @@ class Balancer(nn.Module):
         if not skipped:
             weights = scale.clone()
             tasks = torch.tensor([step.present[k] for k in balanced], dtype=torch.int64)
+            if not scale.isfinite().all():
+                raise ValueError(
+                    f"{self._parts.weighting} gave weights {scale.tolist()} for losses {losses.tolist()}: if it takes "
+                    "logarithms or ratios, add the task losses' lower bounds to them"
+                )
             if balanced and self._parts.aggregator is not None:
                 scaled = (scale[:, None] * gramian * scale)[balanced][:, balanced]
                 weights[balanced] *= self._parts.aggregator(scaled, losses[balanced], tasks)
@@ -318,10 +334,14 @@ class Balancer(nn.Module):
                 gradient = self._parts.coordinate(unscaled, step.stacked.detach()[balanced].to(rows), tasks)
                 mixture = jacobian.spread(gradient * incoming.to(gradient))
         shown = None if mixture is not None else weights
+        if balanced and not skipped:
+            decides = self._parts.aggregator is not None
+            self._misuse.decided(step.names, balanced, gramian, weights if decides else None)
         self._note(step, shown, gramian, route, skipped)
         is_all = step.representation is None and self._chosen is None and not self._is_joint
-        if is_all and len(balanced) > 1 and not skipped and self._misuse.is_due_for_heads(self._steps):
-            self._misuse.joined_heads(self._given.named(), jacobian.lonely(len(step.losses)))
+        if is_all and not skipped and self._misuse.is_due_for_heads(self._steps):
+            if gramian.diagonal().count_nonzero() > 1:  # of one task alone everything is
+                joined_heads(self._given.named(), jacobian.lonely(len(step.losses)))
         return weights, mixture
 
     def _require_all_through(self, step: Step, graph: Graph, roles: Roles, chosen: list[Tensor] | None) -> None:
@@ -399,6 +419,14 @@ class Balancer(nn.Module):
             self._jacobian.release()
         return found[0]
 
+    def _looks_at_optimisers(self) -> bool:
+        return self._misuse.is_due_for_optimisers(self._steps + 1)
+
+    def _look_at_optimisers(self, reached: list[Tensor] | None) -> None:
+        """Look for parameters that no optimiser holds, among those that this step reaches if it is one that looks."""
+        if reached is not None:
+            self._misuse.optimisers(self._given.named(), set(reached))
+
     def _note(
         self, step: Step, weights: Tensor | None, gramian: Tensor | None, route: str, skipped: bool = False
     ) -> None:
@@ -409,4 +437,4 @@ class Balancer(nn.Module):
         self.record = Record(
             self._steps, step.names, raw, step.total, weights, gramian, route, skipped, unsolved, step.parts
         )
-        self._misuse.unmoved(self._steps)
+        self._misuse.went_backward()
