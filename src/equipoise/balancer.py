@@ -1,5 +1,6 @@
 """The balancer: many losses in, one scalar out, balanced when it goes backward."""
 
+import copy
 import math
 import warnings
 from collections.abc import Iterable, Mapping
@@ -110,6 +111,18 @@ class Balancer(nn.Module):
     def names(self) -> tuple[str, ...]:
         """The tasks' names, in order."""
         return tuple(self.user_weights)
+
+    @property
+    def given(self) -> Parameters:
+        """The parameters to balance, and who reached them so far: a copy, for looks that leave no trace."""
+        given = copy.copy(self._given)
+        given.reached = dict(self._given.reached)
+        return given
+
+    @property
+    def gramian_from(self) -> list[Tensor] | None:
+        """The trainable parameters at which gradients are compared; ``None`` for all that are shared."""
+        return None if self._chosen is None else self._chosen.trainable()
 
     def forward(
         self,
@@ -339,9 +352,9 @@ class Balancer(nn.Module):
             self._misuse.decided(step.names, balanced, gramian, weights if decides else None)
         self._note(step, shown, gramian, route, skipped)
         is_all = step.representation is None and self._chosen is None and not self._is_joint
-        if is_all and not skipped and self._misuse.is_due_for_heads(self._steps):
-            if gramian.diagonal().count_nonzero() > 1:  # of one task alone everything is
-                joined_heads(self._given.named(), jacobian.lonely(len(step.losses)))
+        moving = int(gramian.diagonal().count_nonzero())  # where one task alone moves, it does so in trunks as in heads
+        if is_all and moving > 1 and not skipped and self._misuse.is_due_for_heads(self._steps):
+            joined_heads(self._given.named(), jacobian.lonely(len(step.losses)))
         return weights, mixture
 
     def _require_all_through(self, step: Step, graph: Graph, roles: Roles, chosen: list[Tensor] | None) -> None:

@@ -20,9 +20,9 @@ from equipoise.misuse.graph import used_once
 from equipoise.misuse.heads import joined_heads
 from equipoise.misuse.optimisers import Optimisers
 from equipoise.misuse.unused import Unused
-from equipoise.misuse.weighted import weighted_already
+from equipoise.misuse.weighted import ends_in, weighted_already
 
-__all__ = ["Misuse", "joined_heads", "used_once", "weighted_already"]
+__all__ = ["Misuse", "ends_in", "joined_heads", "used_once", "weighted_already"]
 
 _HEADS_LOOK = 10  # the step that looks for heads mistaken for shared parameters: none is still at its zero start
 
