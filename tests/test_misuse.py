@@ -11,6 +11,7 @@ from torch import nn
 from torch.optim import optimizer as torch_optimizer
 
 import equipoise as eq
+from equipoise.misuse.balance import Balance
 
 NAMES = ["a", "b"]
 
@@ -351,6 +352,18 @@ def test_uneven_weights_of_uneven_gradients_are_not(net):
         for _ in range(70):
             losses = losses_of(net)
             balancer({"a": losses["a"] * 1e-4, "b": losses["b"] * 1e4}).backward()
+
+
+def test_a_heavy_weight_of_a_short_gradient_is_no_collapse():
+    """Weights of 2e8 and 1, parts in the gradient of 2 and 1: seen by both, the second task counts."""
+    balance = Balance("method")
+    gramian, weights = torch.diag(torch.tensor([1.0, 1e16]).double()), torch.tensor([2e8, 1.0]).double()
+    with peace():
+        for _ in range(110):
+            balance.decided(NAMES, [0, 1], gramian, weights)
+    with told_once("method gave all weight to task 'a'"):
+        for _ in range(110):
+            balance.decided(NAMES, [0, 1], gramian, weights * torch.tensor([1.0, 0.0]))
 
 
 @pytest.mark.parametrize("names", [["a"], ["a", "b"]])
