@@ -181,7 +181,16 @@ def numbers(net, balancer):
     return {name: value.clone() for name, value in state.items()}
 
 
-@pytest.mark.parametrize("make", [eq.PCGrad, eq.RLW, eq.UW, eq.DWA, lambda: eq.Chain(eq.RunningNorm(), eq.GradVac())])
+class Dice(eq.Weighting):
+    """A user's method that draws from the numbers that all of torch draws from."""
+
+    def forward(self, losses, tasks):
+        return (torch.rand(len(losses)) * losses).sum()
+
+
+@pytest.mark.parametrize(
+    "make", [Dice, eq.PCGrad, eq.RLW, eq.UW, eq.DWA, lambda: eq.Chain(eq.RunningNorm(), eq.GradVac())]
+)
 @pytest.mark.parametrize("time", [False, True])
 def test_a_look_changes_nothing_and_the_step_goes_on(net, make, time):
     balancer = balancer_of(net, make())
