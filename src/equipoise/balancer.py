@@ -245,10 +245,9 @@ class Balancer(nn.Module):
                 self._roles(step, graph)
             self._is_checked = True
         objective = self._parts.weighting(step.stacked, step.tasks)
-        reached = list(graph_of([objective]).leaves) if self._looks_at_optimisers() else None
-        seen: list[
-            tuple[Step, Tensor]
-        ] = []  # empty but for the backward: a hook that held the step would keep its graph
+        reached = list(self._given.graph_of([objective]).leaves) if self._looks_at_optimisers() else None
+        # empty but for the backward: a hook that held the step would keep its graph
+        seen: list[tuple[Step, Tensor]] = []
 
         def on_losses(gradient: Tensor) -> None:
             step, incoming = seen.pop()
@@ -283,7 +282,7 @@ class Balancer(nn.Module):
         learns = any(p.requires_grad for p in self._parts.weighting.parameters())
         reached = None
         if self._looks_at_optimisers():
-            reached = [*graph.leaves, *(graph_of([objective]).leaves if learns else ())]
+            reached = [*graph.leaves, *(self._given.graph_of([objective]).leaves if learns else ())]
 
         @used_once()
         def backward(incoming: Tensor) -> list[Tensor | None]:

@@ -14,7 +14,7 @@ from equipoise.doctor.measure import Measured, measure
 from equipoise.doctor.reach import reach_of
 from equipoise.doctor.report import Report
 from equipoise.doctor.suggest import suggested
-from equipoise.gradients.graph import Graph, graph_of
+from equipoise.gradients.graph import Graph
 from equipoise.gradients.roles import Roles
 from equipoise.step import Step, take_step
 
@@ -75,7 +75,7 @@ def examine(
 
 
 def _examined(model: nn.Module, balancer: Balancer, step: Step, optimizers: list[Optimizer], time: bool) -> Report:
-    graph = graph_of(step.losses)
+    graph = balancer.given.graph_of(step.losses)
     seen = Seen(balancer, step, optimizers, names=_names(model, graph))
     roles = _roles(balancer, step, graph, seen)
     shared = [seen.names[leaf] for leaf in roles.shared]
