@@ -286,7 +286,7 @@ def test_a_learned_weight_outside_the_optimiser_is_warned_of(net, x):
         for _ in range(50):
             backward(net, x, balancer)  # accumulating, perhaps
     optimizer.step()
-    with pytest.warns(UserWarning, match=r"'log_variance' of UW\(\) does not move while the model does"):
+    with pytest.warns(UserWarning, match=r"log_variance of UW\(\): no optimiser"):
         for _ in range(50):
             backward(net, x, balancer)
 
@@ -711,6 +711,24 @@ def test_another_loss_may_share_the_graph(net, x, method):
     (extra,) = torch.autograd.grad(penalty, net.trunk.weight, retain_graph=True)
     (eq.Balancer(method(), net, tasks=NAMES)(losses) + penalty).backward()
     assert_close(net.trunk.weight.grad, expected[0] + extra)
+
+
+@pytest.mark.parametrize("make", [eq.Sum, eq.UW, eq.MGDA, lambda: eq.Chain(eq.UW(), eq.MGDA())])
+@pytest.mark.parametrize("goes_backward", [True, False])
+def test_a_step_leaves_nothing_behind(net, x, make, goes_backward):
+    balancer = eq.Balancer(make(), net, tasks=NAMES)
+    held = weakref.WeakSet()
+
+    def step():
+        losses = losses_of(net, x)
+        held.update(losses.values())
+        loss = balancer(losses)
+        if goes_backward:
+            loss.backward()
+
+    step()
+    gc.collect()
+    assert not held
 
 
 def test_loss_weightings_take_graphs_of_one_pass(net, x):

@@ -18,7 +18,7 @@ FLOORS = [
     ["weighting", "aggregation", "wrapping", "gradients", "losses", "step", "misuse"],
     ["joint"],
     ["registry", "balancer"],
-    ["criterion"],
+    ["criterion", "doctor"],
     ["", "testing"],
     ["lab.data", "lab.models", "lab.metrics"],
     ["lab.cases", "lab.training", "lab.evaluation"],

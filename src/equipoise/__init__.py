@@ -57,6 +57,7 @@ from equipoise.aggregation import (
 )
 from equipoise.balancer import Balancer
 from equipoise.criterion import MultiTaskLoss
+from equipoise.doctor import doctor
 from equipoise.method import Aggregator, Chain, CoordinateAggregator, Method, Sum, Weighting
 from equipoise.record import Record
 from equipoise.registry import method, methods
@@ -189,6 +190,7 @@ __all__ = [
     "Warmup",
     "Weighting",
     "Wrapper",
+    "doctor",
     "losses",
     "method",
     "methods",

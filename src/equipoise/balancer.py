@@ -1,10 +1,10 @@
 """The balancer: many losses in, one scalar out, balanced when it goes backward."""
 
+import copy
 import math
 import warnings
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import replace
 from functools import partial
 from typing import Any, Literal
 
@@ -24,7 +24,7 @@ from equipoise.gradients.routes import sequential
 from equipoise.gradients.surrogate import surrogate, with_gradient_of
 from equipoise.joint import joint_step
 from equipoise.method import Aggregator, Method, Sum, linearise, split
-from equipoise.misuse import Misuse
+from equipoise.misuse import Misuse, joined_heads, used_once
 from equipoise.record import Record
 from equipoise.step import Step, indices, on_one_device, take_step, user_weights
 from equipoise.tasks import TaskLosses, Tasks
@@ -116,6 +116,18 @@ class Balancer(nn.Module):
         """The tasks' names, in order."""
         return tuple(self.user_weights)
 
+    @property
+    def given(self) -> Parameters:
+        """The parameters to balance, and who reached them so far: a copy, for looks that leave no trace."""
+        given = copy.copy(self._given)
+        given.reached = dict(self._given.reached)
+        return given
+
+    @property
+    def gramian_from(self) -> list[Tensor] | None:
+        """The trainable parameters at which gradients are compared; ``None`` for all that are shared."""
+        return None if self._chosen is None else self._chosen.trainable()
+
     def forward(
         self,
         losses: Mapping[str, Tensor],
@@ -156,6 +168,7 @@ class Balancer(nn.Module):
             return step.total
         if not step.losses:
             return self._nothing(step)
+        self._misuse.called(self._given.named, losses, self.user_weights)
         return self._by_gradients(step) if self._parts.takes_gradients else self._by_objective(step)
 
     @contextmanager
@@ -232,7 +245,7 @@ class Balancer(nn.Module):
                 part.require_unbound()
         self.method.bind(len(self.names))
         self.method.to(self._given.device)
-        self._misuse = Misuse(self.method, self._given.named())
+        self._misuse = Misuse(self.method)
         weights = list(self.user_weights.values())
         if set(weights) != {1.0}:
             self.method.prefer(torch.tensor(weights, dtype=torch.float64))
@@ -316,16 +329,18 @@ class Balancer(nn.Module):
                 self._roles(step, graph)
             self._is_checked = True
         objective = self._parts.weighting(step.stacked, step.tasks)
-        seen: list[Tensor] = []
-        told = replace(step, stacked=step.stacked.detach())  # else the hook would hold the tensor that holds the hook
+        reached = list(self._given.graph_of([objective]).leaves) if self._looks_at_optimisers() else None
+        # empty but for the backward: a hook that held the step would keep its graph
+        seen: list[tuple[Step, Tensor]] = []
 
         def on_losses(gradient: Tensor) -> None:
-            incoming = seen.pop()
-            gramian = self._probe(told, incoming) if self._is_due() else None
-            self._note(told, gradient.detach() / incoming, gramian, route="objective")
+            step, incoming = seen.pop()
+            gramian = self._probe(step, incoming) if self._is_due() else None
+            self._look_at_optimisers(reached)
+            self._note(step, gradient.detach() / incoming, gramian, route="objective")
 
         step.stacked.register_hook(on_losses)
-        loss = with_gradient_of(step.total, objective, seen.append)
+        loss = with_gradient_of(step.total, objective, lambda incoming: seen.append((step, incoming)))
         return self._with_idle(loss, step) if self._is_joint else loss
 
     def _with_idle(self, loss: Tensor, step: Step) -> Tensor:
@@ -342,15 +357,21 @@ class Balancer(nn.Module):
         require_gradients_of_tasks(self._given.named().values())
         roles = self._roles(step, graph)
         if not roles.shared and len(step.losses) > 1:
-            warnings.warn("no parameter is shared by two tasks: there is nothing to balance", stacklevel=4)
+            self._misuse.nothing_shared()
         chosen = None if self._chosen is None else self._chosen.trainable()
         self._require_all_through(step, graph, roles, chosen)
         objective, scales = step.total, torch.ones_like(step.stacked)
         if not isinstance(self._parts.weighting, Sum):
             objective, scales = linearise(self._parts.weighting, step.stacked, step.tasks)
+        learns = any(p.requires_grad for p in self._parts.weighting.parameters())
+        reached = None
+        if self._looks_at_optimisers():
+            reached = [*graph.leaves, *(self._given.graph_of([objective]).leaves if learns else ())]
 
+        @used_once()
         def backward(incoming: Tensor) -> list[Tensor | None]:
             graph.delay_to_the_outer_pass()
+            self._look_at_optimisers(reached)
             if not self._needs_gramian(*_balanced(step, roles)) and not self._given.is_sharded_by_fsdp():
                 return self._at_known(step, graph, roles, scales, incoming)
             plan = self._plan(step, graph, roles.shared)
@@ -366,7 +387,7 @@ class Balancer(nn.Module):
                 self._jacobian.release()
 
         loss = surrogate(step.total, roles.leaves, backward)
-        if any(p.requires_grad for p in self._parts.weighting.parameters()):
+        if learns:
             loss = loss + (objective - objective.detach())
         return loss
 
@@ -398,14 +419,23 @@ class Balancer(nn.Module):
                 gradient = self._parts.coordinate(unscaled, step.stacked.detach()[balanced].to(rows), tasks)
                 mixture = jacobian.spread(gradient * incoming.to(gradient))
         shown = None if mixture is not None else weights
+        if balanced and not skipped:
+            decides = self._parts.aggregator is not None
+            self._misuse.decided(step.names, balanced, gramian, weights if decides else None)
         self._note(step, shown, gramian, route, skipped)
         is_all = step.representation is None and self._chosen is None and not self._is_joint
-        if is_all and len(balanced) > 1 and not skipped and self._misuse.is_due_for_heads(self._steps):
-            self._misuse.joined_heads(self._given.named(), jacobian.lonely(len(step.losses)))
+        moving = int(gramian.diagonal().count_nonzero())  # where one task alone moves, it does so in trunks as in heads
+        if is_all and moving > 1 and not skipped and self._misuse.is_due_for_heads(self._steps):
+            joined_heads(self._given.named(), jacobian.lonely(len(step.losses)))
         return weights, mixture
 
     def _weights(self, balanced: list[int], tasks: Tensor, gramian: Tensor, losses: Tensor, scale: Tensor) -> Tensor:
         """The weights [K] of the weighting and, of the balanced tasks, the aggregator."""
+        if not scale.isfinite().all():
+            raise ValueError(
+                f"{self._parts.weighting} gave weights {scale.tolist()} for losses {losses.tolist()}: if it takes "
+                "logarithms or ratios, add the task losses' lower bounds to them"
+            )
         weights = scale.clone()
         if balanced and self._parts.aggregator is not None:
             scaled = (scale[:, None] * gramian * scale)[balanced][:, balanced]
@@ -515,6 +545,14 @@ class Balancer(nn.Module):
             self._jacobian.release()
         return found[0]
 
+    def _looks_at_optimisers(self) -> bool:
+        return self._misuse.is_due_for_optimisers(self._steps + 1)
+
+    def _look_at_optimisers(self, reached: list[Tensor] | None) -> None:
+        """Look for parameters that no optimiser holds, among those that this step reaches if it is one that looks."""
+        if reached is not None:
+            self._misuse.optimisers(self._given.named(), set(reached))
+
     def _note(
         self, step: Step, weights: Tensor | None, gramian: Tensor | None, route: str, skipped: bool = False
     ) -> None:
@@ -524,7 +562,7 @@ class Balancer(nn.Module):
         self.record = Record(
             self._steps, step.names, step.shown, step.total, weights, gramian, route, skipped, unsolved, step.parts
         )
-        self._misuse.unmoved()
+        self._misuse.went_backward()
 
 
 def _balanced(step: Step, roles: Roles) -> tuple[list[int], Tensor]:

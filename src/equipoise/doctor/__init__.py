@@ -1,0 +1,15 @@
+"""The doctor: a look at one step of a user's own loop, which leaves no trace.
+
+reach       which tasks reach which parameters
+measure     the tasks' gradients there: norms, inner products
+decide      what the method would answer
+cost        what each route costs: passes, operations, memory, milliseconds
+findings    what is wrong or worth knowing, with the next action
+report      the numbers
+page        the numbers as text
+"""
+
+from equipoise.doctor.examine import doctor, examine
+from equipoise.doctor.report import Cost, Reach, Report
+
+__all__ = ["Cost", "Reach", "Report", "doctor", "examine"]

@@ -1,0 +1,159 @@
+"""The look itself."""
+
+from collections.abc import Iterable, Mapping
+
+import torch
+from torch import Tensor, nn
+from torch.optim import Optimizer
+
+from equipoise.balancer import Balancer
+from equipoise.doctor.cost import costs_of
+from equipoise.doctor.decide import decision
+from equipoise.doctor.findings import Seen, findings_of
+from equipoise.doctor.measure import Measured, measure
+from equipoise.doctor.reach import reach_of
+from equipoise.doctor.report import Report
+from equipoise.doctor.suggest import suggested
+from equipoise.gradients.graph import Graph
+from equipoise.gradients.roles import Roles
+from equipoise.step import Step, take_step
+
+
+def doctor(
+    model: nn.Module,
+    balancer: Balancer,
+    losses: Mapping[str, Tensor],
+    optimizer: Optimizer | Iterable[Optimizer] | None = None,
+    *,
+    representation: Tensor | None = None,
+    time: bool = False,
+) -> Report:
+    """Print what one step of your own loop looks like, and return the numbers.
+
+    Call it where ``balancer(losses)`` stands, before the backward. It changes no gradient, no parameter, no state of
+    the method and no random number, and leaves the graph for your own backward. It runs one backward pass per task and
+    holds all their gradients by the shared parameters at once: look now and then, not at every step. Hooks on
+    parameters are silent meanwhile; hooks on activations hear each pass.
+
+    Args:
+        model: Gives the names of the parameters.
+        balancer: Yours.
+        losses: Raw losses by task name, as the balancer takes them.
+        optimizer: One or several; then what they do not hold is seen.
+        representation: As the balancer takes it.
+        time: Also time a backward by every route, six times each.
+
+    Raises:
+        ValueError: If the balancer would not take the losses either.
+    """
+    report = examine(model, balancer, losses, optimizer, representation=representation, time=time)
+    print(report)
+    return report
+
+
+def examine(
+    model: nn.Module,
+    balancer: Balancer,
+    losses: Mapping[str, Tensor],
+    optimizer: Optimizer | Iterable[Optimizer] | None = None,
+    *,
+    representation: Tensor | None = None,
+    time: bool = False,
+) -> Report:
+    """The report of ``doctor``, without printing it."""
+    if not isinstance(balancer, Balancer):
+        raise ValueError(f"balancer must be a Balancer, got {balancer!r:.80}")
+    optimizers = [optimizer] if isinstance(optimizer, Optimizer) else list(optimizer or ())
+    with torch.enable_grad():
+        step = take_step(balancer.user_weights, losses, representation)
+        if not step.losses:
+            raise ValueError("losses is empty: give the losses of a batch that has labels")
+        step.require_graph()
+        devices = [step.stacked.device] if step.stacked.is_cuda else []
+        with torch.random.fork_rng(devices):
+            return _examined(model, balancer, step, optimizers, time)
+
+
+def _examined(model: nn.Module, balancer: Balancer, step: Step, optimizers: list[Optimizer], time: bool) -> Report:
+    graph = balancer.given.graph_of(step.losses)
+    seen = Seen(balancer, step, optimizers, names=_names(model, graph))
+    roles = _roles(balancer, step, graph, seen)
+    shared = [seen.names[leaf] for leaf in roles.shared]
+    measured = _measured(balancer, step, graph, roles, seen)
+    gramian = compared = None
+    if measured is not None and shared:
+        gramian = measured.total(shared)
+        chosen = balancer.gramian_from
+        compared = gramian if chosen is None else measured.total([seen.names[leaf] for leaf in chosen])
+        if step.representation is not None:
+            compared = measured.by_name[_REPRESENTATION]
+        seen.lonely = measured.lonely(shared)
+    seen.gramian, seen.weights = gramian, _decided(balancer, step, compared, roles, seen)
+    held = {p for one in optimizers for group in one.param_groups for p in group["params"]} if optimizers else None
+    given = set(balancer.given.named().values())
+    parameters = {name: leaf for leaf, name in seen.names.items() if isinstance(leaf, nn.Parameter) or leaf in given}
+    seen.reach = reach_of(parameters, graph.leaves, step.names, given, held)
+    own = [0.0] * len(step.names) if measured is None else measured.own.tolist()
+    return Report(
+        method=repr(balancer.method),
+        names=step.names,
+        absent=tuple(name for name in balancer.names if name not in step.names),
+        user_weights={name: balancer.user_weights[name] for name in step.names},
+        losses={name: float(loss.detach()) for name, loss in zip(step.names, step.raw, strict=True)},
+        reach=seen.reach,
+        gramian=gramian,
+        modules={} if gramian is None or measured is None else measured.by_module(shared),
+        own_norms=dict(zip(step.names, own, strict=True)),
+        weights={} if seen.weights is None else dict(zip(step.names, seen.weights.tolist(), strict=True)),
+        costs=[] if measured is None else costs_of(step, graph, roles, time),
+        findings=findings_of(seen),
+        suggestion=suggested(step.names, balancer.user_weights, gramian),
+        shared_numbers=sum(leaf.numel() for leaf in roles.shared),
+    )
+
+
+_REPRESENTATION = "(representation)"  # no parameter has brackets in its name
+
+
+def _names(model: nn.Module, graph: Graph) -> dict[Tensor, str]:
+    """All parameters of the model, and the leaves that losses reach outside of it."""
+    names: dict[Tensor, str] = {parameter: name for name, parameter in model.named_parameters()}
+    strangers = [leaf for leaf in graph.leaves if leaf not in names]
+    names.update({leaf: f"(outside the model).{i}" for i, leaf in enumerate(strangers)})
+    return names
+
+
+def _roles(balancer: Balancer, step: Step, graph: Graph, seen: Seen) -> Roles:
+    try:
+        given = balancer.given
+        given.learn(graph, step.present, len(balancer.names))
+        return given.roles(graph, step.present, len(balancer.names))
+    except ValueError as error:
+        seen.refusals.append(str(error))
+        return Roles()
+
+
+def _measured(balancer: Balancer, step: Step, graph: Graph, roles: Roles, seen: Seen) -> Measured | None:
+    """Gradients by everything that is shared or chosen; ``None`` where the graph allows no second pass."""
+    try:
+        graph.require_several_passes()
+    except RuntimeError as error:
+        seen.refusals.append(f"gradients of single tasks cannot be measured: {error}")
+        return None
+    points = {seen.names[leaf]: leaf for leaf in [*roles.shared, *(balancer.gramian_from or ())] if leaf in seen.names}
+    if step.representation is not None:
+        points[_REPRESENTATION] = step.representation
+    asked = set(points.values())
+    own = [[leaf for leaf in leaves if leaf not in asked] for leaves in roles.wanted(len(step.losses))]
+    return measure(step.losses, graph, points, own)
+
+
+def _decided(balancer: Balancer, step: Step, compared: Tensor | None, roles: Roles, seen: Seen) -> Tensor | None:
+    balanced = [k for k in range(len(step.losses)) if roles.sharing >> k & 1]
+    if compared is not None and not bool(compared.isfinite().all()):
+        return None
+    try:
+        return decision(balancer.method, step, compared, balanced)
+    except ValueError as error:
+        seen.refusals.append(str(error))
+        return None

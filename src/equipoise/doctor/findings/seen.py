@@ -1,0 +1,31 @@
+"""What findings are drawn from."""
+
+from dataclasses import dataclass, field
+
+from torch import Tensor
+from torch.optim import Optimizer
+
+from equipoise.balancer import Balancer
+from equipoise.doctor.report import Reach
+from equipoise.step import Step
+
+
+@dataclass
+class Seen:
+    """All that findings are drawn from."""
+
+    balancer: Balancer
+    step: Step
+    optimizers: list[Optimizer]
+    names: dict[Tensor, str]  # of the leaves
+    gramian: Tensor | None = None
+    weights: Tensor | None = None
+    lonely: list[str] = field(default_factory=list)
+    reach: list[Reach] = field(default_factory=list)
+    refusals: list[str] = field(default_factory=list)  # what could not be looked at
+
+
+def listed(names: list[str]) -> str:
+    """All of them if they are few."""
+    more = f" and {len(names) - 6} more" if len(names) > 6 else ""
+    return ", ".join(names[:6]) + more

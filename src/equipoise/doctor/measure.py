@@ -1,0 +1,70 @@
+"""The tasks' gradients of one step: inner products in all, and by module."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from equipoise.gradients.graph import Graph
+from equipoise.gradients.routes import Point, Wanted, sequential
+
+
+@dataclass
+class Measured:
+    """Products of K gradients by each of some tensors, and norms by each task's own."""
+
+    by_name: dict[str, Tensor]  # [K, K] in float64 on the CPU
+    own: Tensor  # [K] norms
+
+    def total(self, names: Sequence[str]) -> Tensor:
+        """[K, K] by all tensors of these names."""
+        return sum((self.by_name[name] for name in names), torch.zeros(len(self.own), len(self.own)).double())
+
+    def by_module(self, names: Sequence[str]) -> dict[str, Tensor]:
+        """[K, K] by the tensors of these names below each top-level module."""
+        tops = dict.fromkeys(name.partition(".")[0] for name in names)
+        return {top: self.total([name for name in names if name.partition(".")[0] == top]) for top in tops}
+
+    def lonely(self, names: Sequence[str]) -> list[str]:
+        """Where one task alone has a gradient, though another has one elsewhere."""
+        if int(self.total(names).diagonal().count_nonzero()) < 2:
+            return []
+        return [name for name in names if int(self.by_name[name].diagonal().count_nonzero()) == 1]
+
+
+def measure(
+    losses: Sequence[Tensor], graph: Graph, points: Mapping[str, Tensor], own: Sequence[Sequence[Tensor]]
+) -> Measured:
+    """One backward pass per loss, by the points and by each task's own leaves; the graph lives on.
+
+    Rows of all K gradients by the points are held at once.
+    """
+    incoming = torch.ones((), device=losses[0].device, dtype=losses[0].dtype)
+    asked: list[Point] = list(points.values())
+    rows: list[list[Tensor | None]] = []
+    squares: list[Tensor] = []
+    with torch.autocast(incoming.device.type, enabled=False):
+        for found in sequential(Wanted(losses, graph, asked, own, incoming, keep=True)):
+            rows.append([None if gradient is None else gradient[0] for gradient in found.shared])
+            mine = [_flat(gradient).square().sum().cpu() for gradient in found.own[0] if gradient is not None]
+            squares.append(sum(mine, torch.zeros(()).double()))
+    if not rows:  # no task has anything to be differentiated by
+        squares = [torch.zeros(()).double() for _ in losses]
+    by_name = {name: _products([row[i] for row in rows]) for i, name in enumerate(points)}
+    return Measured(by_name, torch.stack(squares).sqrt())
+
+
+def _products(gradients: Sequence[Tensor | None]) -> Tensor:
+    """[K, K]; ``None`` is a zero."""
+    products = torch.zeros(len(gradients), len(gradients), dtype=torch.float64)
+    places = [k for k, gradient in enumerate(gradients) if gradient is not None]
+    if places:
+        rows = torch.stack([_flat(gradient) for gradient in gradients if gradient is not None])
+        products[torch.tensor(places)[:, None], torch.tensor(places)] = (rows @ rows.mT).cpu()
+    return products
+
+
+def _flat(gradient: Tensor) -> Tensor:
+    dense = gradient.to_dense() if gradient.is_sparse else gradient
+    return dense.detach().flatten().double()

@@ -1,0 +1,84 @@
+"""Misuse that shows only while training: each is told once, in words, with what to do.
+
+unused        the balanced loss never goes backward, while the model moves
+optimisers    parameters that no optimiser holds, and learned weights under weight decay
+balance       a task without gradient, weights that collapsed on one task
+heads         parameters that only look shared
+weighted      losses that carry the user's weight already
+graph         a graph that an earlier backward pass has used up
+
+What needs numbers looks at those that a gradient method brings to the CPU anyway: no step waits for the device.
+"""
+
+import warnings
+from collections.abc import Callable, Collection, Mapping, Sequence
+
+from torch import Tensor, nn
+
+from equipoise.misuse.balance import Balance
+from equipoise.misuse.graph import used_once
+from equipoise.misuse.heads import joined_heads
+from equipoise.misuse.optimisers import Optimisers
+from equipoise.misuse.unused import Unused
+from equipoise.misuse.weighted import ends_in, weighted_already
+
+__all__ = ["Misuse", "ends_in", "joined_heads", "used_once", "weighted_already"]
+
+_HEADS_LOOK = 10  # the first step that looks for heads mistaken for shared parameters: none is still at its zero start
+
+
+class Misuse:
+    """What one balancer has seen of its training so far."""
+
+    def __init__(self, method: nn.Module) -> None:
+        self._is_first = True
+        self._has_looked_for_heads = False
+        self._has_told_of_sharing = False
+        self._unused = Unused()
+        self._optimisers = Optimisers(method)
+        self._balance = Balance(repr(method))
+
+    def called(
+        self, given: Callable[[], Mapping[str, Tensor]], losses: Mapping[str, Tensor], weights: Mapping[str, float]
+    ) -> None:
+        """Note that losses became a balanced loss."""
+        if self._is_first:
+            self._is_first = False
+            if doubled := weighted_already(losses, weights):
+                warnings.warn(
+                    f"losses {', '.join(map(repr, doubled))} are already multiplied by the weights that the balancer "
+                    "was given for them, and it applies those itself: pass raw losses, or tasks without weights",
+                    stacklevel=5,
+                )
+        self._unused.called(given)
+
+    def went_backward(self) -> None:
+        """Note that a balanced loss has gone backward."""
+        self._unused.went_backward()
+
+    def decided(self, names: Sequence[str], balanced: Sequence[int], gramian: Tensor, weights: Tensor | None) -> None:
+        """Note a method's weights [K], if it gives some, for a gramian [K, K], both on the CPU.
+
+        ``balanced`` are the places of the tasks that the method was asked about.
+        """
+        self._balance.decided(names, balanced, gramian, weights)
+
+    def nothing_shared(self) -> None:
+        """Say that no two tasks meet in a parameter."""
+        if not self._has_told_of_sharing:
+            self._has_told_of_sharing = True
+            warnings.warn("no parameter is shared by two tasks: there is nothing to balance", stacklevel=6)
+
+    def is_due_for_optimisers(self, step: int) -> bool:
+        """Whether this step looks at what optimisers hold."""
+        return self._optimisers.is_due(step)
+
+    def optimisers(self, given: Mapping[str, Tensor], reached: Collection[Tensor]) -> None:
+        """Look at what optimisers hold of the parameters that the losses of this step reach."""
+        self._optimisers.look(given, reached)
+
+    def is_due_for_heads(self, step: int) -> bool:
+        """Whether this step, whose gradients are measured, looks for joined heads: one does."""
+        due = step >= _HEADS_LOOK and not self._has_looked_for_heads
+        self._has_looked_for_heads |= due
+        return due

@@ -1,0 +1,31 @@
+"""Losses that come multiplied by the very weights that the balancer is to apply."""
+
+from collections.abc import Mapping
+
+from torch import Tensor
+
+_SAME = 1e-6  # relative; a factor is kept in float32 at the least
+
+
+def weighted_already(losses: Mapping[str, Tensor], weights: Mapping[str, float]) -> list[str]:
+    """The tasks with a weight, if each of their losses was last multiplied by just that number; else none.
+
+    One alone may be chance (half a squared error, weight 0.5); two or more, and no exception, are not.
+    """
+    weighted = [name for name in losses if weights[name] != 1.0]
+    if len(weighted) < 2 or not all(ends_in(losses[name], weights[name]) for name in weighted):
+        return []
+    return weighted
+
+
+def ends_in(loss: Tensor, weight: float) -> bool:
+    """Whether the last operation of a loss multiplies by this number; a factor on a device is not looked at."""
+    node = loss.grad_fn
+    if type(node).__name__ != "MulBackward0":
+        return False
+    try:
+        factors = [getattr(node, "_saved_other", None), getattr(node, "_saved_self", None)]
+    except RuntimeError:
+        return False  # the graph is used up, as will be said elsewhere
+    plain = [f for f in factors if isinstance(f, Tensor) and f.dim() == 0 and f.is_cpu and not f.requires_grad]
+    return any(abs(float(factor) - weight) <= _SAME * weight for factor in plain)

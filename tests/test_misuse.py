@@ -1,0 +1,448 @@
+"""Each misuse is told once, with what to do; its innocent neighbour is left in peace."""
+
+import copy
+import pickle
+import warnings
+from contextlib import contextmanager
+
+import pytest
+import torch
+from torch import nn
+from torch.optim import optimizer as torch_optimizer
+
+import equipoise as eq
+from equipoise.misuse.balance import Balance
+
+NAMES = ["a", "b"]
+
+
+class Net(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.trunk = nn.Linear(3, 4)
+        self.heads = nn.ModuleDict({name: nn.Linear(4, 1) for name in NAMES})
+
+    def forward(self, x):
+        z = torch.tanh(self.trunk(x))
+        return {name: head(z) for name, head in self.heads.items()}
+
+
+@pytest.fixture
+def net():
+    torch.manual_seed(0)
+    return Net()
+
+
+X = torch.linspace(-1, 1, 18).view(6, 3)
+
+
+def losses_of(net, names=NAMES):
+    return {name: (out - len(name)).square().mean() for name, out in net(X).items() if name in names}
+
+
+@contextmanager
+def peace():
+    """No warning at all."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        yield
+
+
+@contextmanager
+def told_once(match):
+    """One warning of the package's own, and it says this."""
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        yield
+    assert len(caught) == 1, [str(one.message) for one in caught]
+    assert match in str(caught[0].message)
+
+
+def train(net, balancer, optimizer, steps, losses=losses_of):
+    for _ in range(steps):
+        optimizer.zero_grad()
+        balancer(losses(net)).backward()
+        optimizer.step()
+
+
+def sgd(*modules, lr=0.01, **options):
+    return torch.optim.SGD([p for module in modules for p in module.parameters()], lr=lr, **options)
+
+
+# The plain sum goes backward instead of the balanced loss
+
+
+@pytest.mark.parametrize("method", [eq.MGDA, eq.UW])
+@pytest.mark.parametrize("fused", [False, True])
+def test_a_sum_that_goes_backward_instead_is_told(net, method, fused):
+    balancer = eq.Balancer(method(), net, tasks=NAMES)
+    optimizer = torch.optim.Adam(net.parameters(), fused=fused)
+    with told_once("did not go backward in 21 calls, and yet the model trains: call .backward() on what"):
+        for _ in range(60):
+            optimizer.zero_grad()
+            losses = losses_of(net)
+            balancer(losses)
+            sum(losses.values()).backward()
+            optimizer.step()
+
+
+def test_the_warning_points_at_the_call(net):
+    balancer = eq.Balancer(eq.MGDA(), net, tasks=NAMES)
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        for _ in range(21):
+            balancer(losses_of(net))
+            with torch.no_grad():
+                net.trunk.weight.mul_(0.99)
+                net.trunk.bias.add_(0.01)
+    assert caught[0].filename == __file__
+
+
+def test_values_without_a_backward_are_no_misuse(net):
+    """Validation with gradients on, after each epoch, by a balancer of its own."""
+    trained, shown = (eq.Balancer(eq.MGDA(), net, tasks=NAMES) for _ in range(2))
+    optimizer = sgd(net)
+    with peace():
+        for _ in range(30):
+            train(net, trained, optimizer, 1)
+            for _ in range(2):
+                shown(losses_of(net))
+
+
+@pytest.mark.parametrize("method", [eq.MGDA, eq.Sum])
+def test_gradients_taken_by_autograd_count_as_backward(net, method):
+    balancer = eq.Balancer(method(), net, tasks=NAMES)
+    parameters = list(net.parameters())
+    with peace():
+        for _ in range(30):
+            gradients = torch.autograd.grad(balancer(losses_of(net)), parameters)
+            with torch.no_grad():
+                torch._foreach_sub_(parameters, gradients, alpha=0.01)
+
+
+# Weights applied twice
+
+
+def test_losses_that_carry_their_weights_are_told(net):
+    weights = {"a": 0.3, "b": 2.0}
+    balancer = eq.Balancer(eq.Sum(), net, tasks=weights)
+    with told_once("losses 'a', 'b' are already multiplied by the weights"):
+        for _ in range(3):
+            balancer({name: loss * weights[name] for name, loss in losses_of(net).items()}).backward()
+
+
+@pytest.mark.parametrize("factors", [{"a": 0.3}, {"a": 2.0, "b": 0.3}, {}])
+def test_other_factors_are_not(net, factors):
+    balancer = eq.Balancer(eq.Sum(), net, tasks={"a": 0.3, "b": 2.0})
+    with peace():
+        balancer({name: loss * factors[name] if name in factors else loss for name, loss in losses_of(net).items()})
+
+
+def test_half_a_square_with_weight_one_half_may_be_meant(net):
+    balancer = eq.Balancer(eq.Sum(), net, tasks={"a": 0.5, "b": 1.0})
+    with peace():
+        balancer({name: 0.5 * loss for name, loss in losses_of(net).items()}).backward()
+
+
+def test_a_learned_factor_is_not_a_weight(net):
+    scale = nn.Parameter(torch.tensor(0.3))
+    balancer = eq.Balancer(eq.Sum(), net, tasks={"a": 0.3, "b": 2.0})
+    with peace():
+        balancer({"a": scale * losses_of(net)["a"], "b": losses_of(net)["b"] * 2.0}).backward()
+
+
+# Optimisers
+
+
+@pytest.mark.parametrize("method", [eq.MGDA, eq.UW, lambda: eq.Chain(eq.UW(), eq.MGDA())])
+@pytest.mark.parametrize("fused", [False, True])
+def test_a_head_in_no_optimiser_is_told(net, method, fused):
+    balancer = eq.Balancer(method(), net, tasks=NAMES)
+    held = [*net.trunk.parameters(), *net.heads["a"].parameters(), *balancer.parameters()]
+    optimizer = torch.optim.Adam(held, fused=fused)
+    with told_once("heads.b.weight, heads.b.bias: no optimiser that stepped holds this"):
+        train(net, balancer, optimizer, 70)
+
+
+@pytest.mark.parametrize("method", [eq.UW, lambda: eq.Chain(eq.UW(), eq.MGDA())])
+def test_learned_weights_in_no_optimiser_are_told(net, method):
+    balancer = eq.Balancer(method(), net, tasks=NAMES)
+    with told_once("log_variance of"):
+        train(net, balancer, sgd(net), 70)
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda p: [torch.optim.SGD(p, lr=0.01)],
+        lambda p: [torch.optim.Adam(p, fused=True)],
+        lambda p: [torch.optim.Adam(p[:3]), torch.optim.SGD(p[3:], lr=0.01)],
+        lambda p: [torch.optim.SGD([one], lr=0.01) for one in p],
+        lambda p: [torch.optim.SGD(p, lr=0.0)],
+    ],
+    ids=["one", "fused", "two", "one each", "rate 0"],
+)
+@pytest.mark.parametrize("method", [eq.MGDA, eq.UW])
+def test_parameters_in_some_optimiser_are_not(net, make, method):
+    balancer = eq.Balancer(method(), net, tasks=NAMES)
+    optimizers = make([*net.parameters(), *balancer.parameters()])
+    with peace():
+        for _ in range(70):
+            net.zero_grad()
+            balancer(losses_of(net)).backward()
+            for optimizer in optimizers:
+                optimizer.step()
+
+
+def test_an_optimiser_that_steps_seldom_is_waited_for(net):
+    balancer = eq.Balancer(eq.MGDA(), net, tasks=NAMES)
+    optimizers = [sgd(net.trunk), sgd(net.heads)]
+    with peace():
+        for step in range(60):
+            balancer(losses_of(net)).backward()
+            optimizers[0].step()
+            if step % 40 == 39:
+                optimizers[1].step()
+
+
+def test_parameters_that_own_code_moves_are_not(net):
+    balancer = eq.Balancer(eq.MGDA(), net, tasks=NAMES)
+    optimizer = sgd(net.trunk)
+    with peace():
+        for _ in range(70):
+            net.zero_grad()
+            balancer(losses_of(net)).backward()
+            optimizer.step()
+            with torch.no_grad():
+                for p in net.heads.parameters():
+                    p -= 0.01 * p.grad
+
+
+@pytest.mark.parametrize("innocent", ["frozen", "unused", "absent"])
+def test_what_has_no_gradient_needs_no_optimiser(net, innocent):
+    net.spare = nn.Linear(2, 2)
+    held = [net.trunk, net.heads["a"], net.heads["b"]]
+    losses = losses_of
+    if innocent == "frozen":
+        held = held[1:]
+        net.trunk.requires_grad_(False)
+    if innocent == "absent":
+        held = held[:2]
+        losses = lambda net: losses_of(net, ["a"])  # noqa: E731
+    balancer = eq.Balancer(eq.UW(), net, tasks=NAMES)
+    with peace():
+        train(net, balancer, sgd(*held, balancer), 120, losses)
+
+
+def test_a_layer_unfrozen_later_and_forgotten_is_told(net):
+    net.trunk.requires_grad_(False)
+    balancer = eq.Balancer(eq.Sum(), net, tasks=NAMES)
+    optimizer = sgd(net.heads)
+    with peace():
+        train(net, balancer, optimizer, 52)
+        balancer.set_extra_state({**balancer.get_extra_state(), "steps": 998})
+    net.trunk.requires_grad_(True)
+    with told_once("trunk.weight, trunk.bias: no optimiser"):
+        train(net, balancer, optimizer, 70)
+
+
+@pytest.mark.parametrize("steps", [10, 50, 51])
+def test_learned_weights_wait_for_a_warmup_to_end(net, steps):
+    balancer = eq.Balancer(eq.Warmup(steps, eq.UW()), net, tasks=NAMES)
+    with peace():
+        train(net, balancer, sgd(net, balancer), 110)
+
+
+def test_weight_decay_of_learned_weights_is_told(net):
+    balancer = eq.Balancer(eq.UW(), net, tasks=NAMES)
+    optimizer = torch.optim.AdamW([*net.parameters(), *balancer.parameters()], weight_decay=0.02)
+    with told_once("weight decay of 0.02 pulls log_variance of UW() to 0"):
+        train(net, balancer, optimizer, 70)
+
+
+def test_weight_decay_of_the_model_is_not(net):
+    balancer = eq.Balancer(eq.UW(), net, tasks=NAMES)
+    groups = [{"params": net.parameters()}, {"params": balancer.parameters(), "weight_decay": 0.0}]
+    with peace():
+        train(net, balancer, torch.optim.AdamW(groups), 70)
+
+
+def hooks():
+    return len(torch_optimizer._global_optimizer_pre_hooks)
+
+
+def test_the_hook_for_all_optimisers_goes_with_the_window_and_with_the_balancer(net):
+    before = hooks()
+    balancer = eq.Balancer(eq.MGDA(), net, tasks=NAMES)
+    assert hooks() == before
+    train(net, balancer, sgd(net), 2)
+    assert hooks() == before + 1
+    twin = copy.deepcopy((net, balancer))
+    saved = pickle.loads(pickle.dumps((net, balancer)))
+    assert hooks() == before + 1
+    train(net, balancer, sgd(net), 60)
+    assert hooks() == before
+    with peace():
+        for copied, with_it in (twin, saved):
+            train(copied, with_it, sgd(copied), 110)
+    assert hooks() == before
+    dropped = eq.Balancer(eq.Sum(), net, tasks=NAMES)
+    train(net, dropped, sgd(net), 2)
+    assert hooks() > before
+    del dropped
+    assert hooks() == before
+
+
+def test_a_model_without_torchs_optimisers_is_left_after_a_while(net):
+    before = hooks()
+    balancer = eq.Balancer(eq.MGDA(), net, tasks=NAMES)
+    with peace():
+        for _ in range(210):
+            balancer(losses_of(net)).backward()
+    assert hooks() == before
+
+
+# Sharing
+
+
+def test_nothing_shared_is_told_once():
+    net = nn.ModuleDict({name: nn.Linear(3, 1) for name in NAMES})
+    balancer = eq.Balancer(eq.MGDA(), net, tasks=NAMES)
+    with told_once("no parameter is shared by two tasks"):
+        for _ in range(3):
+            balancer({name: net[name](X).mean() for name in NAMES}).backward()
+
+
+# A gradient that is always zero, and weights that collapsed
+
+
+def test_a_task_without_gradient_is_told(net):
+    balancer = eq.Balancer(eq.NashMTL(), net, tasks=NAMES)
+    with told_once("the gradient of task 'b' by the shared parameters was zero in all of its 50 steps"):
+        for _ in range(70):
+            losses = losses_of(net)
+            balancer({"a": losses["a"], "b": losses["b"] * 0.0}).backward()
+
+
+@pytest.mark.parametrize("when", ["sometimes", "unshared"])
+def test_a_task_with_a_gradient_now_and_then_is_not(net, when):
+    balancer = eq.Balancer(eq.PCGrad(), net, tasks=["a", "b", "c"])
+    with peace():
+        for step in range(60):
+            losses = losses_of(net)
+            if when == "sometimes":
+                losses["b"] = losses["b"] * float(step == 20)
+            else:
+                losses["c"] = net.heads["b"](torch.ones(4)).mean()  # trains its head alone, on purpose
+            balancer(losses).backward()
+
+
+def test_weights_that_collapsed_are_told(net):
+    balancer = eq.Balancer(eq.MGDA(), net, tasks=NAMES)
+    with told_once("MGDA() gave all weight to task 'a' for 100 steps in a row"):
+        for _ in range(210):
+            loss = losses_of(net)["a"]
+            balancer({"a": loss * 1e-4, "b": loss * 1e4}).backward()
+
+
+def test_uneven_weights_of_uneven_gradients_are_not(net):
+    """Nash-MTL gives weights of 1e8 to 1 here, and equal parts in the gradient."""
+    balancer = eq.Balancer(eq.NashMTL(), net, tasks=NAMES)
+    with peace():
+        for _ in range(70):
+            losses = losses_of(net)
+            balancer({"a": losses["a"] * 1e-4, "b": losses["b"] * 1e4}).backward()
+
+
+def test_a_heavy_weight_of_a_short_gradient_is_no_collapse():
+    """Weights of 2e8 and 1, parts in the gradient of 2 and 1: seen by both, the second task counts."""
+    balance = Balance("method")
+    gramian, weights = torch.diag(torch.tensor([1.0, 1e16]).double()), torch.tensor([2e8, 1.0]).double()
+    with peace():
+        for _ in range(110):
+            balance.decided(NAMES, [0, 1], gramian, weights)
+    with told_once("method gave all weight to task 'a'"):
+        for _ in range(110):
+            balance.decided(NAMES, [0, 1], gramian, weights * torch.tensor([1.0, 0.0]))
+
+
+@pytest.mark.parametrize("names", [["a"], ["a", "b"]])
+def test_one_task_alone_or_in_turn_is_no_collapse(net, names):
+    balancer = eq.Balancer(eq.MGDA(), net, tasks=NAMES)
+    with peace():
+        for step in range(220):
+            scales = {"a": 1e-4 if step % 60 else 1e4, "b": 1.0}
+            loss = losses_of(net)["a"]
+            balancer({name: loss * scales[name] for name in names}).backward()
+
+
+# One graph, used twice
+
+
+@pytest.mark.parametrize("route", ["rows", "auto"])
+@pytest.mark.parametrize("first", ["sum", "balancer"])
+def test_a_graph_that_is_used_up_is_told(net, route, first):
+    balancer = eq.Balancer(eq.MGDA(), net, tasks=NAMES, route=route)
+    losses = losses_of(net)
+    (sum(losses.values()) if first == "sum" else balancer(losses)).backward()
+    with pytest.raises(RuntimeError, match=r"the graph of these losses is used up: .* Compute losses anew"):
+        balancer(losses).backward()
+
+
+def test_a_graph_that_was_retained_serves_twice(net):
+    balancer = eq.Balancer(eq.MGDA(), net, tasks=NAMES)
+    losses = losses_of(net)
+    with peace():
+        balancer(losses).backward(retain_graph=True)
+        balancer(losses).backward()
+
+
+def test_another_error_keeps_its_words(net):
+    class Broken(torch.autograd.Function):
+        @staticmethod
+        def forward(ctx, x):
+            return x.clone()
+
+        @staticmethod
+        def backward(ctx, gradient):
+            raise RuntimeError("my own")
+
+    losses = {name: Broken.apply(loss) for name, loss in losses_of(net).items()}
+    with pytest.raises(RuntimeError, match="my own"):
+        eq.Balancer(eq.MGDA(), net, tasks=NAMES)(losses).backward()
+
+
+# Losses that a logarithm does not take
+
+
+@pytest.mark.parametrize("method", [eq.GLS, eq.LogSum, lambda: eq.Chain(eq.GLS(), eq.MGDA())])
+def test_a_loss_of_zero_is_told_to_a_method_of_logarithms(net, method):
+    balancer = eq.Balancer(method(), net, tasks=NAMES)
+    losses = losses_of(net)
+    with pytest.raises(ValueError, match=r"needs positive losses, got 0 for task 1 .* add the task loss's lower bound"):
+        balancer({"a": losses["a"], "b": losses["b"] * 0})
+
+
+def test_weights_that_are_no_numbers_are_laid_to_the_losses(net):
+    """As where losses are on a device, and no method looks at their signs."""
+
+    class Logarithms(eq.Weighting):
+        def forward(self, losses, tasks):
+            return losses.sqrt().log().sum()
+
+    balancer = eq.Balancer(eq.Chain(Logarithms(), eq.MGDA()), net, tasks=NAMES)
+    with pytest.raises(
+        ValueError, match=r"Logarithms\(\) gave weights \[.*nan.*\] for losses \[.*-1.*\]: if it takes log"
+    ):
+        balancer({"a": losses_of(net)["a"], "b": losses_of(net)["b"] * 0 - 1}).backward()
+
+
+# What a step that is in order pays
+
+
+def test_a_quiet_step_asks_the_device_for_nothing(net):
+    """On the meta device a number cannot be read: a loss weighting's step that read one would raise."""
+    far = Net().to("meta")
+    balancer = eq.Balancer(eq.Sum(), far, tasks=NAMES)
+    for _ in range(55):
+        balancer({name: out.square().mean() for name, out in far(X.to("meta")).items()}).backward()
