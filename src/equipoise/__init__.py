@@ -21,9 +21,11 @@ from equipoise.aggregation import (
     DCGD,
     IMTLG,
     MGDA,
+    NTKMTL,
     PCD,
     PIVRG,
     VQGAN,
+    AdaTask,
     AlignedMTL,
     CAGrad,
     CappedMGDA,
@@ -47,9 +49,11 @@ from equipoise.aggregation import (
     MaxNorm,
     MeanNorm,
     Median,
+    MetaBalance,
     MoCo,
     NashMTL,
     PCGrad,
+    Preconditioned,
     RunningNorm,
     TrimmedMean,
     UnitNorm,
@@ -57,7 +61,7 @@ from equipoise.aggregation import (
 )
 from equipoise.balancer import Balancer
 from equipoise.criterion import MultiTaskLoss
-from equipoise.method import Aggregator, Chain, CoordinateAggregator, Method, Sum, Weighting
+from equipoise.method import Aggregator, Chain, CoordinateAggregator, GroupAggregator, Method, Sum, Weighting
 from equipoise.record import Record
 from equipoise.registry import method, methods
 from equipoise.tasks import Task, TaskLosses, Tasks
@@ -96,7 +100,7 @@ from equipoise.weighting import (
     Tchebycheff,
     UWPlus,
 )
-from equipoise.wrapping import Bounded, Every, FreezeAfter, Smooth, Warmup, Wrapper
+from equipoise.wrapping import Bounded, Every, FreezeAfter, PerGroup, Smooth, Warmup, Wrapper
 
 __version__ = "0.1.0"
 
@@ -114,6 +118,7 @@ __all__ = [
     "IMTLL",
     "LBTW",
     "MGDA",
+    "NTKMTL",
     "PCD",
     "PIVRG",
     "RLW",
@@ -124,6 +129,7 @@ __all__ = [
     "UWO",
     "UWSO",
     "VQGAN",
+    "AdaTask",
     "Aggregator",
     "AlignedMTL",
     "Balancer",
@@ -150,6 +156,7 @@ __all__ = [
     "GradDrop",
     "GradNorm",
     "GradVac",
+    "GroupAggregator",
     "GroupDRO",
     "HardPriority",
     "IMGrad",
@@ -163,13 +170,16 @@ __all__ = [
     "MaxNorm",
     "MeanNorm",
     "Median",
+    "MetaBalance",
     "Method",
     "MoCo",
     "MultiTaskLoss",
     "NashMTL",
     "PCGrad",
     "PNorm",
+    "PerGroup",
     "Plateau",
+    "Preconditioned",
     "ReLoBRaLo",
     "Record",
     "RunningNorm",

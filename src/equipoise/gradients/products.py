@@ -26,6 +26,15 @@ def inner_products(left: Tensor, right: Tensor) -> Tensor:
     return (products + products.mT) / 2  # on the diagonal both halves were computed, and rounded
 
 
+def exact_products(rows: Tensor) -> Tensor:
+    """The products [K, K] of the rows of [K, P], in float64 throughout."""
+    total = torch.zeros(len(rows), len(rows), dtype=torch.float64, device=rows.device)
+    for columns in rows.split(16 * CHUNK, dim=1):
+        wide = columns.double()
+        total.addmm_(wide, wide.mT)
+    return total
+
+
 def float32_is_exact() -> bool:
     """Whether float32 products are made in float32, and not in a shorter format that the user has allowed."""
     return bool(torch.get_float32_matmul_precision() == "highest")
