@@ -123,7 +123,7 @@ def test_laws(make):
     check_method(lambda: Preconditioned(make()), except_for={})
 
 
-def test_the_state_resumes_and_the_wrapped_method_stays_on_the_cpu():
+def test_the_state_resumes():
     net, gradients = Net(), []
     balancer, resumed = (eq.Balancer(Preconditioned(eq.GradNorm()), net, tasks=NAMES) for _ in range(2))
     for seed in range(3):
@@ -134,9 +134,12 @@ def test_the_state_resumes_and_the_wrapped_method_stays_on_the_cpu():
         which(net.losses(5)).backward()
         gradients.append([p.grad.clone() for p in net.parameters()])
     torch.testing.assert_close(*gradients, rtol=0, atol=0)
-    moved = balancer.method.to("meta")
+
+
+def test_the_wrapped_method_stays_on_the_cpu_beside_its_gramian():
+    moved = bound(Preconditioned(eq.DWA())).to("meta")
     assert moved.memory.device.type == "meta"
-    assert moved.method.weight.device.type == "cpu"
+    assert moved.method.ratio.device.type == "cpu"
 
 
 def test_it_works_behind_what_learns():

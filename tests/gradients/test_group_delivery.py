@@ -29,8 +29,7 @@ class PerPart(eq.GroupAggregator):
         return torch.stack([weigh(gramian) for gramian in gramians])
 
 
-@pytest.mark.parametrize("route", ["rows", "factored", "auto"])
-@pytest.mark.parametrize("size", [1, 2, 100])
+@pytest.mark.parametrize(("size", "route"), [(1, "factored"), (2, "rows"), (3, "factored")])
 def test_every_group_delivers_its_definition(case, size, route):
     parameters = list(case.model.parameters())
     num_tasks = len(case.losses)
@@ -48,7 +47,9 @@ def test_every_group_delivers_its_definition(case, size, route):
     for group in PerPart(size).groups_of(dict(enumerate(parameters))):
         members = [p for p in group if p in shared]
         dense = {p: torch.stack([torch.zeros_like(p) if g is None else g for g in rows[p]]).double() for p in members}
-        flat = torch.cat([torch.zeros(num_tasks, 0).double(), *(dense[p].flatten(1) for p in members)], dim=1)
+        flat = torch.cat(
+            [torch.zeros(num_tasks, 0).double(), *(dense[p].reshape(num_tasks, -1) for p in members)], dim=1
+        )
         weights = weigh(flat @ flat.T)
         expected.update({p: torch.tensordot(weights, dense[p], dims=1) for p in members})
     balancer = eq.Balancer(PerPart(size), case.model, tasks=list(case.losses), route=route)
