@@ -69,7 +69,9 @@ def test_steps_out_of_order_are_an_error_that_shows_them(steps):
 
 
 def test_a_step_must_be_a_method():
-    with pytest.raises(TypeError, match=r"a method is a Weighting, an Aggregator or a Coordinate.*, got Linear"):
+    with pytest.raises(
+        TypeError, match=r"a method is a Weighting, an Aggregator, a GroupAggregator or a Coord.*, got Linear"
+    ):
         eq.Chain(eq.UW(), torch.nn.Linear(1, 1))
     with pytest.raises(TypeError, match="got 'mgda'"):
         eq.Chain("mgda")

@@ -21,7 +21,7 @@ NEEDED = {
 
 def test_every_method_of_the_package_is_on_the_shelf_once():
     shelf = [row.cls for row in eq.methods()]
-    abstract = {eq.Method, eq.Weighting, eq.Aggregator, eq.CoordinateAggregator, eq.Chain}
+    abstract = {eq.Method, eq.Weighting, eq.Aggregator, eq.GroupAggregator, eq.CoordinateAggregator, eq.Chain}
     abstract |= {eq.Wrapper, *(row.cls for row in wrappers.ROWS)}  # made around a method, not by name
     public = [value for value in vars(eq).values() if isinstance(value, type) and issubclass(value, Method)]
     assert sorted(cls.__name__ for cls in shelf) == sorted(cls.__name__ for cls in set(public) - abstract)
@@ -140,7 +140,9 @@ def test_a_method_of_the_users_own_file(own):
 
 @pytest.mark.parametrize("attribute", ["number", "Plain", "Hlaf"])
 def test_a_file_without_that_method(own, attribute):
-    with pytest.raises(ValueError, match=f"'{attribute}' of .*own.py' must be a Weighting, an Aggregator or a Coord"):
+    with pytest.raises(
+        ValueError, match=f"'{attribute}' of .*own.py' must be a Weighting, an Aggregator, a GroupAggregator or a Coord"
+    ):
         eq.method(f"{own}:{attribute}")
 
 

@@ -21,9 +21,11 @@ from equipoise.aggregation import (
     DCGD,
     IMTLG,
     MGDA,
+    NTKMTL,
     PCD,
     PIVRG,
     VQGAN,
+    AdaTask,
     AlignedMTL,
     CAGrad,
     CappedMGDA,
@@ -47,9 +49,11 @@ from equipoise.aggregation import (
     MaxNorm,
     MeanNorm,
     Median,
+    MetaBalance,
     MoCo,
     NashMTL,
     PCGrad,
+    Preconditioned,
     RunningNorm,
     TrimmedMean,
     UnitNorm,
@@ -58,7 +62,7 @@ from equipoise.aggregation import (
 from equipoise.balancer import Balancer
 from equipoise.criterion import MultiTaskLoss
 from equipoise.doctor import doctor
-from equipoise.method import Aggregator, Chain, CoordinateAggregator, Method, Sum, Weighting
+from equipoise.method import Aggregator, Chain, CoordinateAggregator, GroupAggregator, Method, Sum, Weighting
 from equipoise.record import Record
 from equipoise.registry import method, methods
 from equipoise.tasks import Task, TaskLosses, Tasks
@@ -97,7 +101,7 @@ from equipoise.weighting import (
     Tchebycheff,
     UWPlus,
 )
-from equipoise.wrapping import Bounded, Every, FreezeAfter, Smooth, Warmup, Wrapper
+from equipoise.wrapping import Bounded, Every, FreezeAfter, PerGroup, Smooth, Warmup, Wrapper
 
 __version__ = "0.1.0"
 
@@ -115,6 +119,7 @@ __all__ = [
     "IMTLL",
     "LBTW",
     "MGDA",
+    "NTKMTL",
     "PCD",
     "PIVRG",
     "RLW",
@@ -125,6 +130,7 @@ __all__ = [
     "UWO",
     "UWSO",
     "VQGAN",
+    "AdaTask",
     "Aggregator",
     "AlignedMTL",
     "Balancer",
@@ -151,6 +157,7 @@ __all__ = [
     "GradDrop",
     "GradNorm",
     "GradVac",
+    "GroupAggregator",
     "GroupDRO",
     "HardPriority",
     "IMGrad",
@@ -164,13 +171,16 @@ __all__ = [
     "MaxNorm",
     "MeanNorm",
     "Median",
+    "MetaBalance",
     "Method",
     "MoCo",
     "MultiTaskLoss",
     "NashMTL",
     "PCGrad",
     "PNorm",
+    "PerGroup",
     "Plateau",
+    "Preconditioned",
     "ReLoBRaLo",
     "Record",
     "RunningNorm",

@@ -3,7 +3,7 @@
 import copy
 import math
 import warnings
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import partial
 from typing import Any, Literal
@@ -107,6 +107,12 @@ class Balancer(nn.Module):
         self._is_checked = False
         if self._parts.coordinate is not None and self._chosen is not None:
             raise ValueError("gramian_from has no use in a coordinate method: it needs all rows")
+        if self._parts.group is not None:
+            if self._chosen is not None:
+                raise ValueError(f"gramian_from has no use in {method}: it compares gradients by every group")
+            if heads == "weighted":
+                raise ValueError(f"heads='weighted' has no use in {method}: a task has a weight in every group")
+            self._parts.group.groups_of(self._given.named())  # raises if they do not fit
         if self._parts.coordinate is not None and route == "factored":
             raise ValueError(f"route='factored' has no rows, and {method} needs them: use 'auto', 'rows' or 'batched'")
         self._bind()
@@ -156,6 +162,8 @@ class Balancer(nn.Module):
         indices(self.names, counts)
         if representation is not None and self._parts.coordinate is not None:
             raise ValueError("representation has no use in a coordinate method: it needs all rows")
+        if representation is not None and self._parts.group is not None:
+            raise ValueError(f"representation has no use in {self.method}: it compares gradients by every group")
         if representation is not None and self._chosen is not None:
             raise ValueError("give gramian_from or a representation, not both")
         if torch.is_grad_enabled():
@@ -196,8 +204,8 @@ class Balancer(nn.Module):
         >>> with balancer.frozen():
         ...     _ = optimizer.step(closure)
         """
-        if self._parts.coordinate is not None:
-            raise ValueError(f"{self.method} gives a gradient and no weights: a line search has nothing to hold")
+        if self._parts.needs_whole_rows:
+            raise ValueError(f"{self.method} gives no weights for whole gradients: a line search has nothing to hold")
         outer = self._held
         if outer is None:
             known = {} if self.record is None or self.record.skipped else self.record.weights
@@ -359,6 +367,7 @@ class Balancer(nn.Module):
         if not roles.shared and len(step.losses) > 1:
             self._misuse.nothing_shared()
         chosen = None if self._chosen is None else self._chosen.trainable()
+        groups = self._groups(roles)
         self._require_all_through(step, graph, roles, chosen)
         objective, scales = step.total, torch.ones_like(step.stacked)
         if not isinstance(self._parts.weighting, Sum):
@@ -374,8 +383,8 @@ class Balancer(nn.Module):
             self._look_at_optimisers(reached)
             if not self._needs_gramian(*_balanced(step, roles)) and not self._given.is_sharded_by_fsdp():
                 return self._at_known(step, graph, roles, scales, incoming)
-            plan = self._plan(step, graph, roles.shared)
-            decide = partial(self._decide, step, roles, scales, incoming, self._describe(step, plan, roles))
+            plan = self._plan(step, graph, roles.shared, groups)
+            decide = partial(self._decide, step, roles, groups, scales, incoming, self._describe(step, plan, roles))
             delivery = Delivery(step.losses, graph, roles, self._jacobian, self.heads, decide)
             try:
                 if step.representation is not None:
@@ -395,6 +404,7 @@ class Balancer(nn.Module):
         self,
         step: Step,
         roles: Roles,
+        groups: list[list[Tensor]],
         scales: Tensor,
         incoming: Tensor,
         route: str,
@@ -418,6 +428,14 @@ class Balancer(nn.Module):
                 unscaled = (weights[balanced] / factor).to(rows)[:, None] * rows
                 gradient = self._parts.coordinate(unscaled, step.stacked.detach()[balanced].to(rows), tasks)
                 mixture = jacobian.spread(gradient * incoming.to(gradient))
+            if balanced and self._parts.group is not None:
+                gramians = weights[:, None] * (jacobian.gramians(len(step.losses), groups) / factor**2) * weights
+                by_group = weights.repeat(len(groups), 1)
+                by_group[:, balanced] *= self._parts.group(
+                    gramians[:, balanced][:, :, balanced], losses[balanced], tasks
+                )
+                _require_finite(by_group, self.method)
+                mixture = jacobian.combine_in_groups(by_group, groups)
         shown = None if mixture is not None else weights
         if balanced and not skipped:
             decides = self._parts.aggregator is not None
@@ -440,14 +458,13 @@ class Balancer(nn.Module):
         if balanced and self._parts.aggregator is not None:
             scaled = (scale[:, None] * gramian * scale)[balanced][:, balanced]
             weights[balanced] *= self._parts.aggregator(scaled, losses[balanced], tasks)
-        if not weights.isfinite().all():
-            raise RuntimeError(f"{self.method} gave weights {weights.tolist()} for finite gradients: a defect in it")
+        _require_finite(weights, self.method)
         return weights
 
     def _needs_gramian(self, balanced: list[int], tasks: Tensor) -> bool:
         """Whether the method will read the gramian of this step."""
         aggregator = self._parts.aggregator
-        if not balanced or aggregator is None or self._parts.coordinate is not None:
+        if not balanced or aggregator is None or self._parts.needs_whole_rows:
             return True
         return aggregator.needs_gramian(tasks)
 
@@ -491,13 +508,26 @@ class Balancer(nn.Module):
             self._given.learn(graph, step.present, len(self.names))
         return self._given.roles(graph, step.present, len(self.names), self._is_joint)
 
-    def _plan(self, step: Step, graph: Graph, shared: list[Tensor]) -> Plan:
+    def _groups(self, roles: Roles) -> list[list[Tensor]]:
+        """The groups of parameters that the method weighs apart; none where it does not."""
+        if self._parts.group is None:
+            return []
+        groups = self._parts.group.groups_of(self._given.named())
+        grouped = {parameter for group in groups for parameter in group}
+        if len(grouped) < sum(map(len, groups)):
+            raise ValueError(f"{self._parts.group} has a parameter in two groups: groups must be disjoint")
+        strays = [name for name, leaf in zip(roles.names, roles.shared, strict=True) if leaf not in grouped]
+        if strays:
+            raise ValueError(f"{', '.join(strays)} are shared by tasks and in no group of {self._parts.group}")
+        return groups
+
+    def _plan(self, step: Step, graph: Graph, shared: list[Tensor], groups: Sequence[Sequence[Tensor]] = ()) -> Plan:
         """How to take the gradients where they are compared."""
         in_parts = any(map(is_in_parts, shared))
-        if in_parts and (step.representation is not None or self._chosen is not None or self._parts.coordinate):
+        if in_parts and (step.representation is not None or self._chosen is not None or self._parts.needs_whole_rows):
             raise ValueError(
                 f"{self.method} over sharded parameters compares the gradients of all of them, and needs no single "
-                "rows: leave out representation and gramian_from, and coordinate methods"
+                "rows: leave out representation and gramian_from, and methods by coordinate or by group"
             )
         if in_parts:
             passes = harvested if self._given.is_sharded_by_fsdp() else sequential
@@ -505,13 +535,13 @@ class Balancer(nn.Module):
         if step.representation is not None:
             return Plan(sequential, spread="samples")
         joint = self._jacobian.ranks.size > 1
-        spread: Spread = "slices" if joint and self._parts.coordinate is None else "whole"
+        spread: Spread = "whole" if not joint or self._parts.needs_whole_rows else "slices"
         if self._chosen is not None:
             return Plan(sequential, spread=spread)
         if joint and self.route == "factored":
             raise ValueError("route='factored' has no exact form over several processes: use 'auto' or 'rows'")
         needs_rows = self.route == "auto" and (joint or self._parts.coordinate is not None)
-        plan = plan_of("rows" if needs_rows else self.route, shared, graph, len(step.losses))
+        plan = plan_of("rows" if needs_rows else self.route, shared, graph, len(step.losses), groups)
         plan.spread = spread
         return plan
 
@@ -569,3 +599,8 @@ def _balanced(step: Step, roles: Roles) -> tuple[list[int], Tensor]:
     """The tasks that reach something shared: their numbers within the step, and among all."""
     balanced = [k for k in range(len(step.losses)) if roles.sharing >> k & 1]
     return balanced, torch.tensor([step.present[k] for k in balanced], dtype=torch.int64)
+
+
+def _require_finite(weights: Tensor, method: Method) -> None:
+    if not weights.isfinite().all():
+        raise RuntimeError(f"{method} gave weights {weights.tolist()} for finite gradients: a defect in it")

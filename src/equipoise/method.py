@@ -1,4 +1,4 @@
-"""What a balancing method is: three types, and their chain.
+"""What a balancing method is: four types, and their chain.
 
 One word, one shape, in the whole package:
 
@@ -6,13 +6,15 @@ One word, one shape, in the whole package:
     tasks [K]         indices of the present tasks among all tasks, increasing
     jacobian [K, P]   row k is the gradient of loss k by the P shared parameters
     gramian [K, K]    jacobian @ jacobian.T
+    gramians [N, K, K]    the same by the columns of each of N groups of parameters; their sum is the gramian
     weights [K]       what a method decides; row k of the jacobian counts weights[k] times
     gradient [P]      what the optimiser sees
     objective []      a scalar whose gradient by the losses is the weights
 """
 
 import inspect
-from collections.abc import Callable, Iterator
+from abc import abstractmethod
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Literal, NamedTuple, cast
 
 import torch
@@ -147,6 +149,25 @@ class Aggregator(_OnTheCPU):
         return True
 
 
+class GroupAggregator(_OnTheCPU):
+    """``group(gramians, losses, tasks) -> weights`` [N, K], for methods that weigh groups of parameters apart.
+
+    All in float64 on the CPU. A group by which no present task has a gradient shows a gramian of zeros.
+    """
+
+    def groups_of(self, parameters: Mapping[str, Tensor]) -> list[list[Tensor]]:
+        """The N groups, of all parameters given to the balancer, by name; by default each parameter on its own.
+
+        Those that tasks share must be in one, and in one only; the others need not.
+        """
+        return [[parameter] for parameter in parameters.values()]
+
+    def __call__(self, gramians: Tensor, losses: Tensor, tasks: Tensor | None = None) -> Tensor:
+        """The weights [N, K] for gramians [N, K, K] and losses [K]; tasks [K] default to all."""
+        weights = cast(Tensor, super().__call__(gramians, losses, all_tasks(losses) if tasks is None else tasks))
+        return _of_shape(weights, gramians.shape[:2], self, "weights")
+
+
 class CoordinateAggregator(Method):
     """``coordinate(jacobian, losses, tasks) -> gradient``, for methods that need single coordinates."""
 
@@ -175,12 +196,49 @@ def linearise(weighting: Weighting, losses: Tensor, tasks: Tensor) -> tuple[Tens
     return objective, weights
 
 
-class Chain(Method):
+class Composite(Method):
+    """A method made of methods, its ``parts``, which are told all that it is told."""
+
+    @property
+    @abstractmethod
+    def parts(self) -> tuple[Method, ...]:
+        """The methods that it is made of."""
+
+    def bind(self, num_tasks: int) -> None:
+        for part in self.parts:
+            part.bind(num_tasks)
+
+    def prefer(self, weights: Tensor) -> None:
+        for part in self.parts:
+            part.prefer(weights)
+
+    def end_epoch(self) -> None:
+        for part in self.parts:
+            part.end_epoch()
+
+    def observe(self, results: Tensor, tasks: Tensor) -> None:
+        for part in self.parts:
+            part.observe(results, tasks)
+
+    def after_step(self, losses: Tensor, tasks: Tensor) -> None:
+        for part in self.parts:
+            part.after_step(losses, tasks)
+
+    def require_nothing_learned(self) -> None:
+        """Raise if a part has parameters, whose gradient would be lost where weights alone are taken of it."""
+        if learned := [name for name, _ in self.named_parameters()]:
+            raise ValueError(
+                f"{self} would cut off the parameters {', '.join(learned)}, which learn from the losses: put what "
+                "learns before it, as in Chain(UW(), Smooth(0.9, MGDA()))"
+            )
+
+
+class Chain(Composite):
     """Steps in turn, each seeing the rows that the one before scaled; again a method.
 
-    Loss weightings come first, then aggregators, then at most one coordinate aggregator; the chain is
-    of the type that sees most. It is associative, and ``Sum`` is its unit. Aggregators are shown the losses as they
-    came, beside the rows that earlier steps scaled.
+    Loss weightings come first, then aggregators, then at most one coordinate aggregator or group aggregator; the
+    chain is of the type that sees most. It is associative, and ``Sum`` is its unit. Aggregators are shown the losses
+    as they came, beside the rows that earlier steps scaled.
     """
 
     def __new__(cls, *steps: Method) -> "Chain":
@@ -194,9 +252,10 @@ class Chain(Method):
         flat = [inner for step in steps for inner in (step.steps if isinstance(step, Chain) else (step,))]
         self._steps = nn.ModuleList(step for step in flat if not isinstance(step, Sum))
         ranks = [_rank(step) for step in self.steps]
-        if ranks != sorted(ranks) or ranks.count(len(_RANK) - 1) > 1:
+        if ranks != sorted(ranks) or sum(rank > 1 for rank in ranks) > 1:
             raise ValueError(
-                f"Chain takes loss weightings, then aggregators, then at most one coordinate aggregator, got {self}"
+                "Chain takes loss weightings, then aggregators, then at most one coordinate aggregator or group "
+                f"aggregator, got {self}"
             )
         for step in self.steps[1:]:
             if any(_compares(part) for part in step.modules()):
@@ -214,25 +273,9 @@ class Chain(Method):
         """The steps, flattened, without the unit."""
         return tuple(cast(Iterator[Method], iter(self._steps)))
 
-    def bind(self, num_tasks: int) -> None:
-        for step in self.steps:
-            step.bind(num_tasks)
-
-    def prefer(self, weights: Tensor) -> None:
-        for step in self.steps:
-            step.prefer(weights)
-
-    def end_epoch(self) -> None:
-        for step in self.steps:
-            step.end_epoch()
-
-    def observe(self, results: Tensor, tasks: Tensor) -> None:
-        for step in self.steps:
-            step.observe(results, tasks)
-
-    def after_step(self, losses: Tensor, tasks: Tensor) -> None:
-        for step in self.steps:
-            step.after_step(losses, tasks)
+    @property
+    def parts(self) -> tuple[Method, ...]:
+        return self.steps
 
     def _apply(self, fn: Callable[..., Any], recurse: bool = True) -> Method:
         for step in self.steps:
@@ -287,6 +330,18 @@ class AggregatorChain(Chain, Aggregator):
         return total
 
 
+class GroupChain(Chain, GroupAggregator):
+    """A chain whose last step sees the scaled gramians of groups."""
+
+    def groups_of(self, parameters: Mapping[str, Tensor]) -> list[list[Tensor]]:
+        return cast(GroupAggregator, self.steps[-1]).groups_of(parameters)
+
+    def forward(self, gramians: Tensor, losses: Tensor, tasks: Tensor) -> Tensor:
+        *scalings, last = self.steps
+        weights = AggregatorChain(*scalings)(gramians.sum(dim=0), losses, tasks)
+        return weights * cast(Tensor, last(weights[:, None] * gramians * weights, losses, tasks))
+
+
 class CoordinateChain(Chain, CoordinateAggregator):
     """A chain whose last step sees the scaled jacobian."""
 
@@ -297,28 +352,36 @@ class CoordinateChain(Chain, CoordinateAggregator):
         return cast(Tensor, last(weights.to(jacobian)[:, None] * jacobian, losses, tasks))
 
 
-_RANK: list[type[Chain]] = [WeightingChain, AggregatorChain, CoordinateChain]
+_RANK: list[type[Chain]] = [WeightingChain, AggregatorChain, GroupChain, CoordinateChain]
 
 
 def _rank(method: Method) -> int:
-    """How much a method sees: 0 losses, 1 the gramian, 2 the jacobian."""
-    for rank, kind in enumerate((Weighting, Aggregator, CoordinateAggregator)):
+    """How much a method sees: 0 losses, 1 the gramian, 2 gramians of groups, 3 the jacobian."""
+    for rank, kind in enumerate((Weighting, Aggregator, GroupAggregator, CoordinateAggregator)):
         if isinstance(method, kind):
             return rank
-    raise TypeError(f"a method is a Weighting, an Aggregator or a CoordinateAggregator, got {method!r}")
+    raise TypeError(
+        f"a method is a Weighting, an Aggregator, a GroupAggregator or a CoordinateAggregator, got {method!r}"
+    )
 
 
 class Parts(NamedTuple):
-    """A method by what its parts see: losses, the gramian, rows."""
+    """A method by what its parts see: losses, the gramian, gramians of groups, rows."""
 
     weighting: Weighting
     aggregator: Aggregator | None
+    group: GroupAggregator | None
     coordinate: CoordinateAggregator | None
 
     @property
     def takes_gradients(self) -> bool:
         """Whether a step needs the gradients of single tasks."""
-        return self.aggregator is not None or self.coordinate is not None
+        return any(part is not None for part in (self.aggregator, self.group, self.coordinate))
+
+    @property
+    def needs_whole_rows(self) -> bool:
+        """Whether sums over slices of the gradients of all parameters are not enough."""
+        return self.group is not None or self.coordinate is not None
 
 
 def split(method: Method) -> Parts:
@@ -329,5 +392,6 @@ def split(method: Method) -> Parts:
     return Parts(
         cast(Weighting, Chain(*weightings)) if len(weightings) > 1 else next(iter(weightings), Sum()),
         cast(Aggregator, Chain(*aggregators)) if aggregators else None,
+        next((step for step in steps if isinstance(step, GroupAggregator)), None),
         next((step for step in steps if isinstance(step, CoordinateAggregator)), None),
     )

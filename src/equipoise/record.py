@@ -21,7 +21,7 @@ class Record:
     names: tuple[str, ...]  # the tasks present
     losses_tensor: Tensor  # [K], raw
     total_tensor: Tensor  # [], the user-weighted sum
-    weights_tensor: Tensor | None  # [K], what the method decided; None for a coordinate method
+    weights_tensor: Tensor | None  # [K], what the method decided; None if it has no one weight per task
     gramian: Tensor | None  # [K, K]
     route: str  # how the gradients were taken
     skipped: bool = False  # the method was not asked: a gradient was not finite, or the incoming one was zero
@@ -40,7 +40,7 @@ class Record:
 
     @cached_property
     def weights(self) -> dict[str, float]:
-        """What the method decided; empty for a coordinate method."""
+        """What the method decided; empty where it has no one weight per task, by coordinate or by group."""
         return {} if self.weights_tensor is None else self._by_name(self.weights_tensor)
 
     @cached_property

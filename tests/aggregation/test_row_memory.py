@@ -11,7 +11,7 @@ from equipoise.aggregation.moco import MoCo
 from equipoise.aggregation.row_memory import RowMemory
 
 
-class Last(RowMemory):
+class Last(RowMemory, eq.CoordinateAggregator):
     """The sum of every task's last gradient, present or not."""
 
     def forward(self, jacobian, losses, tasks):
@@ -68,7 +68,7 @@ def test_a_state_of_other_tasks_does_not_load():
 def test_another_width_is_refused(make):
     method = bound(make())
     method(ROWS, LOSSES)
-    with pytest.raises(ValueError, match="remembers 4 coordinates per task, and this step's jacobian has 3"):
+    with pytest.raises(ValueError, match="remembers 4 numbers per row, and this step shows 3"):
         method(ROWS[:, :3], LOSSES)
 
 

@@ -1,5 +1,6 @@
 """Methods that see the gradients of the tasks: the gramian in, weights out; a few need the rows."""
 
+from equipoise.aggregation.ada_task import AdaTask
 from equipoise.aggregation.aligned_mtl import AlignedMTL
 from equipoise.aggregation.cagrad import CAGrad
 from equipoise.aggregation.capped_mgda import CappedMGDA
@@ -26,12 +27,15 @@ from equipoise.aggregation.lr_annealing import LRAnnealing
 from equipoise.aggregation.max_norm import MaxNorm
 from equipoise.aggregation.mean_norm import MeanNorm
 from equipoise.aggregation.median import Median
+from equipoise.aggregation.meta_balance import MetaBalance
 from equipoise.aggregation.mgda import MGDA
 from equipoise.aggregation.moco import MoCo
 from equipoise.aggregation.nash_mtl import NashMTL
+from equipoise.aggregation.ntk_mtl import NTKMTL
 from equipoise.aggregation.pcd import PCD
 from equipoise.aggregation.pcgrad import PCGrad
 from equipoise.aggregation.pivrg import PIVRG
+from equipoise.aggregation.preconditioned import Preconditioned
 from equipoise.aggregation.running_norm import RunningNorm
 from equipoise.aggregation.trimmed_mean import TrimmedMean
 from equipoise.aggregation.unit_norm import UnitNorm
@@ -43,9 +47,11 @@ __all__ = [
     "DCGD",
     "IMTLG",
     "MGDA",
+    "NTKMTL",
     "PCD",
     "PIVRG",
     "VQGAN",
+    "AdaTask",
     "AlignedMTL",
     "CAGrad",
     "CappedMGDA",
@@ -69,9 +75,11 @@ __all__ = [
     "MaxNorm",
     "MeanNorm",
     "Median",
+    "MetaBalance",
     "MoCo",
     "NashMTL",
     "PCGrad",
+    "Preconditioned",
     "RunningNorm",
     "TrimmedMean",
     "UPGrad",

@@ -7,9 +7,10 @@ import torch
 from torch import Tensor
 
 from equipoise.aggregation.row_memory import RowMemory
+from equipoise.method import CoordinateAggregator
 
 
-class DBMTL(RowMemory):
+class DBMTL(RowMemory, CoordinateAggregator):
     """d = max_j |m_j| · sum_k m_k / |m_k|, with m_k <- b m_k + (1 - b) g_k / loss_k from 0, b = beta / t^decay.
 
     t counts the task's steps. The average is not corrected for its start, as in the paper: with decay = 0 the first

@@ -7,9 +7,10 @@ import torch
 from torch import Tensor
 
 from equipoise.aggregation.row_memory import RowMemory
+from equipoise.method import CoordinateAggregator
 
 
-class ExcessMTL(RowMemory):
+class ExcessMTL(RowMemory, CoordinateAggregator):
     """alpha_k <- alpha_k exp(step_size e_k / e_k0) / sum, e_k = sum_p g_kp^2 / H_kp; gradient = sum_k alpha_k g_k.
 
     H_kp^2 = the sum of g_kp^2 over all steps so far, and e_k0 is the mean e_k of the task's first

@@ -9,9 +9,10 @@ from torch import Tensor
 
 from equipoise.aggregation.row_memory import RowMemory
 from equipoise.aggregation.solvers.simplex import nearest_in_simplex
+from equipoise.method import CoordinateAggregator
 
 
-class MoCo(RowMemory):
+class MoCo(RowMemory, CoordinateAggregator):
     """y_k <- y_k + beta (g_k - y_k), l <- Proj(l - gamma (Y Y^T + rho) l); gradient = sum_k l_k y_k.
 
     Proj goes to the nearest point of the simplex; the weights l start uniform, y at zero. The tasks present

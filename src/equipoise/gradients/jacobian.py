@@ -100,6 +100,21 @@ class Jacobian:
             return here
         return bool(self.ranks.sum_(torch.tensor(float(here), device=self._tensors[0].device)))
 
+    def gramians(self, num_rows: int, groups: Sequence[Sequence[Tensor]]) -> Tensor:
+        """J Jᵀ [N, K, K] by each group of tensors, in float64 on the CPU; a layer lies within one group.
+
+        Each rank has whole rows. From float64 products, as a group may be tiny beside the whole.
+        """
+        group_of = _numbered(groups)
+        places = [group_of[tensor] for tensor in self._by_rows] + [group_of[layer.leaves[0]] for layer in self._layers]
+        products = self._rows.products_of_each(num_rows)
+        products += [layer.products(torch.float64).products for layer in self._layers]
+        gramians = torch.zeros(len(groups), num_rows, num_rows, dtype=torch.float64)
+        if not products:
+            return gramians
+        found = torch.stack([part.to(products[0].device) for part in products]).cpu()
+        return gramians.index_add_(0, torch.tensor(places), found)
+
     def lonely(self, num_rows: int) -> list[Tensor]:
         """The tensors by which all rows but one are zero."""
         lonely = [self._by_rows[place] for place in self._rows.lonely(num_rows)]
@@ -113,6 +128,15 @@ class Jacobian:
         gradients = dict(zip(self._by_rows, self._rows.combine(weights), strict=True))
         for layer in self._layers:
             gradients.update(zip(layer.leaves, layer.combine(weights), strict=True))
+        return [gradients[tensor] for tensor in self._tensors]
+
+    def combine_in_groups(self, weights: Tensor, groups: Sequence[Sequence[Tensor]]) -> list[Tensor]:
+        """sum_k weights[n, k] · row k, for each tensor, n its group."""
+        group_of = _numbered(groups)
+        places = [group_of[tensor] for tensor in self._by_rows]
+        gradients = dict(zip(self._by_rows, self._rows.combine_each(weights[places]), strict=True))
+        for layer in self._layers:
+            gradients.update(zip(layer.leaves, layer.combine(weights[group_of[layer.leaves[0]]]), strict=True))
         return [gradients[tensor] for tensor in self._tensors]
 
     def release(self) -> None:
@@ -150,6 +174,11 @@ class Jacobian:
         cosines = products[np.ix_(moving, moving)] / norms / norms[:, None]
         least = 2 - np.abs(cosines).sum(axis=1).max()  # Gershgorin: no eigenvalue is smaller
         return bool(least > _NEARLY_DEPENDENT or np.linalg.eigvalsh(cosines)[0] > _NEARLY_DEPENDENT)
+
+
+def _numbered(groups: Sequence[Sequence[Tensor]]) -> dict[Tensor, int]:
+    """For each tensor the number of its group."""
+    return {tensor: number for number, group in enumerate(groups) for tensor in group}
 
 
 def _sum(parts: Sequence[Tensor], *shape: int) -> Tensor:

@@ -82,23 +82,30 @@ class Plan:
         return "\n".join([f"{self.route}: {first}", *map("  {}: {}".format, names, self.why.values())])
 
 
-def plan_of(route: str, shared: Sequence[Tensor], graph: Graph, num_tasks: int) -> Plan:
+def plan_of(
+    route: str, shared: Sequence[Tensor], graph: Graph, num_tasks: int, groups: Sequence[Sequence[Tensor]] = ()
+) -> Plan:
     """What the route means for these losses.
 
     ``"rows"`` and ``"batched"`` know no layers; ``"factored"`` takes factors wherever there are some, ``"auto"``
-    where they cost clearly fewer operations than rows.
+    where they cost clearly fewer operations than rows. A layer that lies in several groups has no factors of its own
+    for each, and is taken by rows.
     """
     if route in ("rows", "batched"):
         passes: Route = sequential if route == "rows" else batched
         return Plan(passes, route, why=dict.fromkeys(shared, "rows, as for everything on this route"))
     found, reasons = layers_among(shared, graph)
+    group_of = {leaf: number for number, group in enumerate(groups) for leaf in group}
     layers, why = [], {leaf: f"rows, {reason}" for leaf, reason in reasons.items()}
     for layer in found:
         share = layer.operations(num_tasks) / max(layer.row_operations(num_tasks), 1.0)
-        taken = route == "factored" or share < _CLEARLY
+        is_whole = len({group_of.get(leaf) for leaf in layer.leaves}) == 1
+        taken = is_whole and (route == "factored" or share < _CLEARLY)
         layers += [layer] if taken else []
         reason = f"{layer.kind} for which factors cost {share:.2f} of what rows cost"
-        if route == "factored":
+        if not is_whole:
+            reason += ", but whose parts are weighed apart"
+        elif route == "factored":
             reason += ", as route='factored' asks"
         why.update(dict.fromkeys(layer.leaves, f"{'factors' if taken else 'rows'}, {reason}"))
     factored = {leaf for layer in layers for leaf in layer.leaves}

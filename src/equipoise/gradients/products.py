@@ -35,6 +35,15 @@ def scaled(gradient: Tensor, factor: float) -> Tensor:
     return (gradient.double() * factor).to(gradient.dtype)
 
 
+def exact_products(rows: Tensor) -> Tensor:
+    """The products [K, K] of the rows of [K, P], in float64 throughout."""
+    total = torch.zeros(len(rows), len(rows), dtype=torch.float64, device=rows.device)
+    for columns in rows.split(16 * CHUNK, dim=1):
+        wide = columns.double()
+        total.addmm_(wide, wide.mT)
+    return total
+
+
 def float32_is_exact() -> bool:
     """Whether float32 products are made in float32, and not in a shorter format that the user has allowed."""
     return bool(torch.get_float32_matmul_precision() == "highest")

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from equipoise.gradients.parts import copies_of, part_of, whole_of
-from equipoise.gradients.products import CHUNK, FLOAT32_RANGE, float32_is_exact, inner_products
+from equipoise.gradients.products import CHUNK, FLOAT32_RANGE, exact_products, float32_is_exact, inner_products
 from equipoise.gradients.ranks import Ranks
 
 
@@ -76,6 +76,13 @@ class Rows:
         """The same from float64 products."""
         return [block.exact_products(num_rows) / copies for (_, _, copies), block in self._blocks.items()]
 
+    def products_of_each(self, num_rows: int) -> list[Tensor]:
+        """J Jᵀ [K, K] by each tensor on its own, from float64 products."""
+        products: dict[int, Tensor] = {}
+        for block in self._blocks.values():
+            products.update(zip(block.places, block.products_of_each(num_rows), strict=True))
+        return [products[place] for place in range(len(self._layout))]
+
     def moves(self, row: int) -> bool:
         """Whether a row has a number other than zero."""
         return any(bool(block.rows[row].any()) for block in self._blocks.values())
@@ -90,6 +97,13 @@ class Rows:
         for block in self._blocks.values():
             gradients.update(zip(block.places, block.combine(weights), strict=True))
         return [whole_of(gradients[place], like=tensor) for place, tensor in enumerate(self._tensors)]
+
+    def combine_each(self, weights: Tensor) -> list[Tensor]:
+        """sum_k weights[t, k] · row k, for each tensor t; for rows that are not sliced."""
+        gradients: dict[int, Tensor] = {}
+        for block in self._blocks.values():
+            gradients.update(zip(block.places, block.combine_each(weights[block.places]), strict=True))
+        return [gradients[place] for place in range(len(self._layout))]
 
     def jacobian(self, num_rows: int) -> Tensor:
         """J [K, P] itself, not a copy.
@@ -154,17 +168,23 @@ class _Block:
 
     def exact_products(self, num_rows: int) -> Tensor:
         """J Jᵀ in float64 throughout."""
-        total = torch.zeros(num_rows, num_rows, dtype=torch.float64, device=self.rows.device)
-        for columns in self.rows[:num_rows].split(16 * CHUNK, dim=1):
-            wide = columns.double()
-            total.addmm_(wide, wide.mT)
-        return total
+        return exact_products(self.rows[:num_rows])
+
+    def products_of_each(self, num_rows: int) -> list[Tensor]:
+        """The same by each tensor on its own."""
+        parts = self.rows[:num_rows, : self.width].split(self.sizes, dim=1)
+        return [exact_products(part) for part in parts]
 
     def combine(self, weights: Tensor) -> list[Tensor]:
         """wᵀ J, for each tensor in memory of its own, so that freeing one ``.grad`` frees it."""
         parts = self.rows[: len(weights), : self.width].split(self.sizes, dim=1)
         products = [self.weighted(part, weights) for part in parts]
         return [product.view(shape) for product, shape in zip(products, self.shapes, strict=True)]
+
+    def combine_each(self, weights: Tensor) -> list[Tensor]:
+        """w_tᵀ J by tensor t, for weights [T, K]."""
+        parts = self.rows[: weights.shape[1], : self.width].split(self.sizes, dim=1)
+        return [self.weighted(part, w).view(shape) for part, w, shape in zip(parts, weights, self.shapes, strict=True)]
 
     def weighted(self, part: Tensor, weights: Tensor) -> Tensor:
         """wᵀ times some columns of J."""

@@ -7,14 +7,14 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from equipoise.method import Aggregator, CoordinateAggregator, Method, Weighting
-from equipoise.registry import aggregators, coordinates, rules, weightings
+from equipoise.method import Aggregator, CoordinateAggregator, GroupAggregator, Method, Weighting
+from equipoise.registry import aggregators, coordinates, groups, rules, weightings
 from equipoise.registry.row import Row
 from equipoise.tasks import nearest
 
 __all__ = ["Row", "method", "methods"]
 
-_TABLE = (*weightings.ROWS, *rules.ROWS, *aggregators.ROWS, *coordinates.ROWS)
+_TABLE = (*weightings.ROWS, *rules.ROWS, *aggregators.ROWS, *groups.ROWS, *coordinates.ROWS)
 
 
 def methods() -> list[Row]:
@@ -57,7 +57,9 @@ def _from_file(name: str) -> Callable[..., Method]:
     sys.modules[spec.name] = module  # where dataclasses look for it
     spec.loader.exec_module(module)
     made = getattr(module, attribute, None)
-    kinds = (Weighting, Aggregator, CoordinateAggregator)
+    kinds = (Weighting, Aggregator, GroupAggregator, CoordinateAggregator)
     if not (isinstance(made, type) and issubclass(made, kinds)):
-        raise ValueError(f"{attribute!r} of {path!r} must be a Weighting, an Aggregator or a CoordinateAggregator")
+        raise ValueError(
+            f"{attribute!r} of {path!r} must be a Weighting, an Aggregator, a GroupAggregator or a CoordinateAggregator"
+        )
     return made

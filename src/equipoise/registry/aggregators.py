@@ -4,6 +4,7 @@ from equipoise.aggregation import (
     DCGD,
     IMTLG,
     MGDA,
+    NTKMTL,
     PCD,
     PIVRG,
     VQGAN,
@@ -339,5 +340,14 @@ ROWS = (
         idea="Makes the length of each row one over its loss.",
         when="Before MGDA, when the task of the largest loss should lead.",
         errata="As for loss-scale.",
+    ),
+    Row(
+        cls=NTKMTL,
+        name="ntkmtl",
+        paper="Qin et al., NeurIPS 2025",
+        needs="gramian",
+        idea="A task whose neural tangent kernel is small, so that it converges slowly, is weighed up.",
+        when="Where gradients differ in length by far; it makes them equally long, and leaves conflicts as they are.",
+        errata="The official code takes the sum of the eigenvalues over tasks where the paper takes their mean.",
     ),
 )

@@ -1,6 +1,6 @@
 """Methods that need single coordinates of the gradients."""
 
-from equipoise.aggregation import DBMTL, ExcessMTL, GradDrop, LRAnnealing, Median, MoCo, TrimmedMean
+from equipoise.aggregation import DBMTL, AdaTask, ExcessMTL, GradDrop, LRAnnealing, Median, MoCo, TrimmedMean
 from equipoise.registry.row import Row
 
 ROWS = (
@@ -86,5 +86,14 @@ ROWS = (
             "Eq. (2.30) and the official code have the weight inside its own denominator, which comes to rest"
             " at the root of the ratio the text asks for; the preprint's alpha = 0.9 is the code's 0.1."
         ),
+    ),
+    Row(
+        cls=AdaTask,
+        name="adatask",
+        paper="Yang et al., AAAI 2023",
+        needs="rows; plain SGD for the shared parameters, as it returns Adam's update; 2 P numbers of state per task",
+        idea="Every task has its own moments of Adam, and so its own learning rate in every parameter.",
+        when="Where one task's gradients set the size of Adam's steps for all others.",
+        errata="The official code updates parameters task by task with weights that Adam takes out again.",
     ),
 )

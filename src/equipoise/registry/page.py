@@ -2,11 +2,11 @@
 
 from collections.abc import Mapping
 
-from equipoise.registry import aggregators, coordinates, rules, weightings, wrappers
+from equipoise.method import Composite
+from equipoise.registry import aggregators, coordinates, groups, rules, weightings, wrappers
 from equipoise.registry.costs import COMMAND, Cost, read_costs
 from equipoise.registry.invariances import Invariances
 from equipoise.registry.row import Row
-from equipoise.wrapping import Wrapper
 
 INTRODUCTION = """\
 # Methods
@@ -48,10 +48,15 @@ MLP with 1.5 million parameters and a batch of 64. Elsewhere a method's own work
 up to K ([other networks](benchmarks.md)). Measured by `{command}` on
 {machines}.
 """
-SECTIONS = (
+SECTIONS: tuple[tuple[str, str, tuple[Row, ...]], ...] = (
     ("By losses", "One backward pass.", weightings.ROWS),
     ("By validation results", "One backward pass; results go in by `balancer.observe`.", rules.ROWS),
     ("By the gramian of the gradients", "K backward passes or fewer.", aggregators.ROWS),
+    (
+        "By groups of parameters",
+        "K backward passes or fewer; weights for every group, measured over all shared parameters, with raw heads.",
+        groups.ROWS,
+    ),
     ("By single coordinates", "K backward passes, and memory for K gradients.", coordinates.ROWS),
 )
 AROUND = (
@@ -93,7 +98,7 @@ def _line(row: Row, cost: Cost | None, found: Invariances) -> str:
 
 def _entry(row: Row) -> str:
     formula = row.formula.replace("``", "`")
-    weight = "as the method has it" if issubclass(row.cls, Wrapper) else row.user_weight
+    weight = "as the method has it" if issubclass(row.cls, Composite) else row.user_weight
     lines = [
         f"### {row.name}",
         "",

@@ -1,7 +1,8 @@
 """Methods around a method."""
 
+from equipoise.aggregation import Preconditioned
 from equipoise.registry.row import Row
-from equipoise.wrapping import Bounded, Every, FreezeAfter, Smooth, Warmup
+from equipoise.wrapping import Bounded, Every, FreezeAfter, PerGroup, Smooth, Warmup
 
 ROWS = (
     Row(
@@ -44,5 +45,21 @@ ROWS = (
         needs="a method",
         idea="Explores with a method, then trains on with the mean of its weights.",
         when="To get fixed weights without a search.",
+    ),
+    Row(
+        cls=PerGroup,
+        name="per-group",
+        paper="a rule",
+        needs="a method for each group of parameters",
+        idea="Balances each group of parameters by a method of its own, which sees that group's gradients alone.",
+        when="When conflicts lie in some layers, or layers differ too much for one set of weights.",
+    ),
+    Row(
+        cls=Preconditioned,
+        name="preconditioned",
+        paper="a rule, after Kingma & Ba, ICLR 2015",
+        needs="a method; rows; Adam or RMSProp as the optimiser; P numbers of state",
+        idea="Shows a method the gradients as Adam will scale them, so that updates are balanced and not gradients.",
+        when="With Adam, where coordinates differ in scale by orders of magnitude, as with embeddings.",
     ),
 )

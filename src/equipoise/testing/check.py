@@ -50,6 +50,9 @@ EXCEPTIONS: Mapping[str, Mapping[str, str]] = {
     "LossNorm": {
         "is_homogeneous": "rows get the length 1 / loss: of degree -1",
     },
+    "MetaBalance": {
+        "ignores_task_order": "its main task is known by its place",
+    },
     "MoCo": {
         "is_homogeneous": "gamma is one over the squared length of a gradient, rho in units of that square",
     },

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from equipoise.aggregation import UnitNorm
-from equipoise.method import Aggregator, Chain, CoordinateAggregator, Method, Sum
+from equipoise.method import Aggregator, Chain, CoordinateAggregator, GroupAggregator, Method, Sum, Weighting
 from equipoise.testing.network import NAMES, Network
 from equipoise.testing.run import BATCHES, NUM_TASKS, batch, bound, gradient, require_close, require_equal, run, saved
 from equipoise.weighting import Fixed
@@ -92,10 +92,13 @@ def leaves_input(make: Make) -> None:
     """Rows, gramian, losses and tasks are read, not written."""
     method = bound(make())
     for shown in BATCHES:
-        matrix = shown.rows.clone() if isinstance(method, CoordinateAggregator) else shown.rows @ shown.rows.T
+        if isinstance(method, GroupAggregator):
+            matrix = shown.gramians(method)
+        else:
+            matrix = shown.rows.clone() if isinstance(method, CoordinateAggregator) else shown.rows @ shown.rows.T
         given = [matrix, shown.losses.clone(), shown.tasks.clone()]
         before = [tensor.clone() for tensor in given]
-        method(*given) if isinstance(method, Aggregator | CoordinateAggregator) else method(*given[1:])
+        method(*given[1:]) if isinstance(method, Weighting) else method(*given)
         require_equal(given, before, "the input after the call")
 
 
@@ -138,7 +141,8 @@ def passes_non_finite(make: Make) -> None:
     network = Network(method)
     for seed in range(2):
         network.delivered(network.losses(seed))
-    readers = [part for part in method.modules() if isinstance(part, Aggregator | CoordinateAggregator)]
+    kinds = Aggregator | GroupAggregator | CoordinateAggregator
+    readers = [part for part in method.modules() if isinstance(part, kinds)]
     before = [saved(part) for part in readers if not isinstance(part, Chain)]
     losses = network.losses(2)
     value = losses[NAMES[1]]
@@ -161,7 +165,7 @@ def chains(make: Make) -> None:
     alone = run(bound(make()))
     for chain in (Chain(make()), Chain(make(), Sum()), Chain(Sum(), make()), Chain(Sum(), Chain(make(), Sum()))):
         require_equal(run(bound(chain)), alone, "gradients in a chain with Sum")
-    last = Sum() if isinstance(make(), CoordinateAggregator) else UnitNorm()
+    last = Sum() if isinstance(make(), GroupAggregator | CoordinateAggregator) else UnitNorm()
     first = Fixed([1.0 + k for k in range(NUM_TASKS)])
     flat = run(bound(Chain(first, make(), last)))
     require_equal(run(bound(Chain(Chain(first, make()), last))), flat, "gradients of (Fixed, method), UnitNorm")

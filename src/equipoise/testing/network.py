@@ -34,7 +34,7 @@ class Network:
         losses = list(self.losses(seed).values())
         rows = [torch.autograd.grad(loss, self.trunk, retain_graph=True)[0].flatten() for loss in losses]
         values = torch.stack(losses).detach()
-        return Batch(torch.stack(rows), values, torch.arange(NUM_TASKS), -values)
+        return Batch(torch.stack(rows), values, torch.arange(NUM_TASKS), -values, (self.trunk.numel(),))
 
     def delivered(self, losses: dict[str, Tensor], incoming: float = 1.0) -> Tensor:
         """What the balancer puts into the trunk's ``.grad``."""

@@ -8,7 +8,15 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from equipoise.method import Aggregator, CoordinateAggregator, Method, Weighting, all_tasks, linearise
+from equipoise.method import (
+    Aggregator,
+    CoordinateAggregator,
+    GroupAggregator,
+    Method,
+    Weighting,
+    all_tasks,
+    linearise,
+)
 
 NUM_TASKS = 5  # a method whose arguments name the tasks one by one must be made for so many
 _WIDTH = 12  # P; more than the tasks, so that random rows are independent
@@ -22,6 +30,20 @@ class Batch:
     losses: Tensor  # [K]
     tasks: Tensor  # [K]
     results: Tensor  # [K], what validation finds after the step
+    widths: tuple[int, ...] = (5, _WIDTH - 5)  # of the parameters that the columns belong to
+
+    def groups(self, method: GroupAggregator) -> list[Tensor]:
+        """The columns of each of the method's groups."""
+        columns = torch.arange(sum(self.widths)).split(self.widths)
+        parameters = {f"parameter {n}": torch.zeros(width) for n, width in enumerate(self.widths)}
+        place = dict(zip(parameters.values(), columns, strict=True))
+        nothing = columns[0][:0]
+        return [torch.cat([nothing, *(place[p] for p in group)]) for group in method.groups_of(parameters)]
+
+    def gramians(self, method: GroupAggregator) -> Tensor:
+        """What a method that weighs groups apart is shown."""
+        parts = [self.rows[:, columns] for columns in self.groups(method)]
+        return torch.stack([part @ part.T for part in parts])
 
     def scaled(self, factor: float) -> "Batch":
         """Every loss, and so every gradient, multiplied by a factor."""
@@ -72,11 +94,18 @@ def gradient(method: Method, shown: Batch) -> Tensor:
         combined = method(rows, losses, tasks)
         assert combined.shape == rows.shape[1:], f"gave a gradient of shape {tuple(combined.shape)} for rows [K, P]"
         return combined
+    if isinstance(method, GroupAggregator):
+        combined = torch.zeros_like(rows[0])
+        by_group = method(shown.gramians(method), losses, tasks)
+        assert by_group.shape == (len(shown.groups(method)), len(losses)), f"gave weights {tuple(by_group.shape)}"
+        for weights, columns in zip(by_group, shown.groups(method), strict=True):
+            combined[columns] = weights.detach().double() @ shown.rows[:, columns]
+        return combined
     if isinstance(method, Weighting):
         objective, weights = linearise(method, losses, tasks)
         assert objective.dim() == 0, f"gave an objective of shape {tuple(objective.shape)}, not a scalar"
     else:
-        assert isinstance(method, Aggregator), "is no Weighting, Aggregator or CoordinateAggregator"
+        assert isinstance(method, Aggregator), "is no Weighting, Aggregator, GroupAggregator or CoordinateAggregator"
         weights = method(rows @ rows.T, losses, tasks)
     assert weights.shape == losses.shape, f"gave weights of shape {tuple(weights.shape)} for {len(losses)} tasks"
     return weights.detach().double() @ shown.rows

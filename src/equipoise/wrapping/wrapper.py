@@ -8,10 +8,10 @@ from typing import Any, cast
 import torch
 from torch import Tensor
 
-from equipoise.method import Aggregator, Method, Weighting, linearise
+from equipoise.method import Aggregator, Composite, Method, Weighting, linearise
 
 
-class Wrapper(Method):
+class Wrapper(Composite):
     """weights = weigh(the wrapped method's weights): again a method, for a ``Chain`` or another wrapper.
 
     A subclass takes the wrapped one as its argument ``method`` and defines ``weigh``, and ``will_ask`` if it does not
@@ -50,21 +50,13 @@ class Wrapper(Method):
         """Whether ``weigh`` asks in the next step, if it is one of these tasks [K]."""
         return True
 
-    def bind(self, num_tasks: int) -> None:
-        self.method.bind(num_tasks)
-
-    def prefer(self, weights: Tensor) -> None:
-        self.method.prefer(weights)
-
-    def end_epoch(self) -> None:
-        self.method.end_epoch()
-
-    def observe(self, results: Tensor, tasks: Tensor) -> None:
-        self.method.observe(results, tasks)
+    @property
+    def parts(self) -> tuple[Method, ...]:
+        return (self.method,)
 
     def after_step(self, losses: Tensor, tasks: Tensor) -> None:
         if self.asked:
-            self.method.after_step(losses, tasks)
+            super().after_step(losses, tasks)
 
     def _decide(self, decide: Callable[[], Tensor], tasks: Tensor) -> Tensor:
         self.asked.fill_(False)
@@ -110,11 +102,7 @@ class AggregatorWrapper(Wrapper, Aggregator):
 
     def bind(self, num_tasks: int) -> None:
         super().bind(num_tasks)
-        if learned := [name for name, _ in self.named_parameters()]:
-            raise ValueError(
-                f"{self} would cut off the parameters {', '.join(learned)}, which learn from the losses: put what "
-                "learns before it, as in Chain(UW(), Smooth(0.9, MGDA()))"
-            )
+        self.require_nothing_learned()
 
     def needs_gramian(self, tasks: Tensor) -> bool:
         return self.will_ask(tasks) and cast(Aggregator, self.method).needs_gramian(tasks)

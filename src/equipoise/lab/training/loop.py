@@ -142,7 +142,7 @@ def train(
         steps=len(progress.step_seconds) + progress.skipped_steps,
         seconds=progress.seconds,
         seconds_per_step=statistics.median(progress.step_seconds),
-        backwards_per_step=1.0 if split(method)[1:] == (None, None) else float(len(tasks)),
+        backwards_per_step=float(len(tasks)) if split(method).takes_gradients else 1.0,
         peak_memory_mb=progress.peak_memory_mb,
         stopped_early=progress.epoch < settings.epochs,
         skipped_steps=progress.skipped_steps,

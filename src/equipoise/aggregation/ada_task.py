@@ -1,0 +1,55 @@
+"""AdaTask: a learning rate per task and parameter, by moments of Adam that no task shares with another.
+
+Yang et al., AdaTask: A Task-Aware Adaptive Learning Rate Approach to Multi-Task Learning, AAAI 2023 (arXiv
+2211.15055), with Adam (Kingma & Ba, ICLR 2015, algorithm 1).
+"""
+
+from typing import ClassVar
+
+import torch
+from torch import Tensor
+
+from equipoise.aggregation.row_memory import RowMemory
+from equipoise.method import CoordinateAggregator
+
+
+class AdaTask(RowMemory, CoordinateAggregator):
+    """update = sum_k p_k m_k / (sqrt(v_k) + eps): Adam's update for every task's gradient on its own.
+
+    m_k and v_k are the bias-corrected running means of g_k and of its square; an absent task waits, and adds nothing.
+    The optimiser is part of this method: what it returns is an update, so give the shared parameters to
+    ``torch.optim.SGD`` without momentum, with Adam's learning rate. A head gets its gradient, and may have Adam. A
+    task keeps 2 P numbers of state, and p_k is the user's weight of the task.
+
+    Args:
+        betas: Adam's factors of the running means, each in [0, 1).
+        eps: Adam's epsilon, a length of single gradient entries below which updates fade; with 0 the scale of a loss
+            does not matter, and what never had a gradient does not move.
+    """
+
+    memories: ClassVar = ("mean", "root")  # m, and the root of v, whose square could underflow
+    user_weight = "preference"
+    steps: Tensor
+
+    def __init__(self, betas: tuple[float, float] = (0.9, 0.999), eps: float = 0.0) -> None:
+        if len(betas) != 2 or not all(0 <= beta < 1 for beta in betas):
+            raise ValueError(f"betas must be two numbers in [0, 1), got {betas!r}")
+        if not 0 <= eps < float("inf"):
+            raise ValueError(f"eps must not be negative, got {eps}")
+        super().__init__()
+        self.betas, self.eps = betas, eps
+
+    def bind(self, num_tasks: int) -> None:
+        super().bind(num_tasks)
+        self.register_buffer("steps", torch.zeros(num_tasks, dtype=torch.int64))
+
+    def forward(self, jacobian: Tensor, losses: Tensor, tasks: Tensor) -> Tensor:
+        means, roots = self.remember(jacobian, "mean"), self.remember(jacobian, "root")
+        rows, (first, second) = jacobian.to(means), self.betas
+        means[tasks] = torch.lerp(rows, means[tasks], first)
+        roots[tasks] = torch.hypot(second**0.5 * roots[tasks], (1 - second) ** 0.5 * rows)
+        self.steps[tasks] += 1
+        steps = self.steps[tasks].double()[:, None]
+        lengths = roots[tasks] / (1 - second**steps).sqrt().to(roots) + self.eps
+        updates = means[tasks] / (1 - first**steps).to(means) / lengths.where(lengths > 0, 1.0)
+        return (self.preferred(tasks).to(updates) @ updates).to(jacobian)
