@@ -404,9 +404,23 @@ class Balancer(nn.Module):
     ) -> None:
         """Write the record."""
         self._steps += 1
-        unsolved = sum(int(m.unsolved) for m in self.method.modules() if isinstance(m, Aggregator))
+        aggregators = [m for m in self.method.modules() if isinstance(m, Aggregator)]
+        unsolved = sum(int(m.unsolved) for m in aggregators)
+        residuals = [m.residual for m in aggregators if m.residual is not None]
+        for aggregator in aggregators:
+            aggregator.residual = None  # a step that reuses weights solves nothing
         raw = on_one_device([loss.detach() for loss in step.raw])
         self.record = Record(
-            self._steps, step.names, raw, step.total, weights, gramian, route, skipped, unsolved, step.parts
+            self._steps,
+            step.names,
+            raw,
+            step.total,
+            weights,
+            gramian,
+            route,
+            skipped,
+            unsolved,
+            max(residuals, default=None),
+            step.parts,
         )
         self._misuse.unmoved(self._steps)

@@ -9,8 +9,8 @@ which is Newton's method on the convex, piecewise smooth |v(t)|.
 
 import numpy as np
 
-from equipoise.aggregation.solvers.half_spaces import EPSILON, shortest_step
-from equipoise.aggregation.solvers.min_norm import Array, min_norm
+from equipoise.aggregation.solvers.least_distance import shortest_step
+from equipoise.aggregation.solvers.min_norm import EPSILON, Array, min_norm
 
 
 def best_step(gramian: Array, gains: Array, radius: float) -> tuple[Array, float]:
@@ -45,10 +45,18 @@ def best_step(gramian: Array, gains: Array, radius: float) -> tuple[Array, float
     heights = gains[moving] / (radius * norms)
     cosines = gramian[np.ix_(moving, moving)] / norms[:, None] / norms
     found, value = _pivot(cosines, inverse, heights)
-    if not value < ceiling / unit or _shortfall(cosines, inverse, heights, found, value) > 1e-13:
-        found, value = _descend(cosines, norms / least, inverse, heights, ceiling / unit)
     steps[moving] = found / norms
-    return steps, _gap(gramian, gains, radius, steps, unit * value)
+    if value < ceiling / unit and _shortfall(cosines, inverse, heights, found, value) <= 1e-13:
+        return steps, _gap(gramian, gains, radius, steps, unit * value)
+    other = np.zeros_like(steps)
+    there, level = _descend(cosines, norms / least, inverse, heights, ceiling / unit)
+    other[moving] = there / norms
+    gap = _gap(gramian, gains, radius, other, unit * level)
+    if gap > 1e-10 and _shortfall(cosines, inverse, heights, found, value) < np.inf:  # rounding: take the lesser evil
+        steps /= max(_length(cosines, found), 1.0)
+        if (left := _gap(gramian, gains, radius, steps, unit * level)) < gap:
+            return steps, left
+    return other, gap
 
 
 def mean_length(gramian: Array) -> float:
@@ -128,7 +136,8 @@ def _descend(cosines: Array, norms: Array, inverse: Array, heights: Array, ceili
     value = min(ceiling, float(((1 + heights) / inverse).min()), value_of(lowest))
     steps = np.zeros_like(heights)
     for _ in range(100):
-        moved, residual = shortest_step(cosines, value * inverse - heights)
+        due = value * inverse - heights
+        moved, residual = shortest_step(cosines, due, float(due.max()))
         if not moved.any():  # all are served at v = 0
             return moved, value
         lower = value_of(moved)
