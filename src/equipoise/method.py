@@ -142,7 +142,8 @@ class Aggregator(_OnTheCPU):
         It is relative to the gramian's trace or to less, as the solver says; inf where there is no solution.
         """
         self.residual = float(residual)
-        self.unsolved += not residual <= 1e-6
+        if not residual <= 1e-6:
+            self.unsolved += 1
 
     def __call__(self, gramian: Tensor, losses: Tensor, tasks: Tensor | None = None) -> Tensor:
         """The weights [K] for a gramian [K, K] and losses [K]; tasks [K] default to all."""

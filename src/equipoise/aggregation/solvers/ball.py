@@ -67,9 +67,13 @@ def mean_length(gramian: Array) -> float:
 
 
 def _gap(gramian: Array, gains: Array, radius: float, steps: Array, reach: float) -> float:
-    """What F allows, less what the worst-served row gets."""
-    served = float((gains + radius * (gramian @ steps)).min())
-    return float(abs(reach - served) / max(radius * np.sqrt(gramian.diagonal().max()), np.abs(gains).max()))
+    """What F allows, less what the worst-served row gets, or by how much the step leaves the ball."""
+    slopes = gramian @ steps
+    missed = abs(reach - (gains + radius * slopes).min()) / max(
+        radius * np.sqrt(gramian.diagonal().max()), np.abs(gains).max()
+    )
+    beyond = radius**2 * (steps @ slopes - 1) / gramian.diagonal().max()
+    return float(max(missed, beyond))
 
 
 def _of_two(gramian: Array, gains: Array, radius: float) -> Array | None:

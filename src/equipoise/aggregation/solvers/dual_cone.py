@@ -39,7 +39,7 @@ def project(gramian: Array, rows: Array) -> tuple[Array, float]:
     norms = np.sqrt(squares)
     cosines = gramian / norms[:, None] / norms
     np.fill_diagonal(cosines, 1.0)
-    heights, scales = -products / norms, rows @ norms
+    heights, scales = -products / norms, rows @ np.sqrt(gramian.diagonal())
     scales[scales == 0] = 1.0
     if len(rows) == 1:
         step, residual = by_pivoting(cosines, heights[0], float(scales[0]))

@@ -53,7 +53,7 @@ def by_pivoting(cosines: Array, heights: Array, scale: float) -> tuple[Array, fl
 
 
 def all_by_pivoting(cosines: Array, heights: Array, scales: Array) -> tuple[Array, Array]:
-    """``by_pivoting`` for each row of heights [R, K] and its scale [R], all at once: m [R, K], and the residuals [R]."""
+    """``by_pivoting`` for each row of heights [R, K] and its scale [R], all at once: m [R, K], residuals [R]."""
     heights = heights / scales[:, None]
     unit = np.eye(len(cosines))
     try:
