@@ -22,8 +22,8 @@ def project(gramian: Array, rows: Array) -> tuple[Array, float]:
         rows: [R, K], not negative.
 
     Returns:
-        w [R, K] >= rows, and the largest violation of G w >= 0 and of (w - u) . G w = 0, each constraint in
-        the units of its own row and of the longest product.
+        w [R, K] >= rows, and the largest violation of G w >= 0 and of (w - u) . G w = 0, for unit rows
+        and relative to sum_k u_k |g_k| and its square; at most so much of the gramian's trace where sum_k u_k <= 1.
 
     >>> project(np.array([[1.0, -1.0], [-1.0, 4.0]]), np.eye(2))
     (array([[1.  , 0.25],

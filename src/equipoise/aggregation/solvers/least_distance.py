@@ -54,7 +54,7 @@ def _least_distance(cosines: Array, heights: Array, ridge: float) -> tuple[Array
     shares = nonnegative(
         np.zeros_like(target),
         lambda z: target - matrix @ z,
-        lambda rows: np.linalg.solve(matrix[rows[:, None], rows], target[rows]),  # the ridge makes it definite
+        lambda rows: np.asarray(np.linalg.solve(matrix[rows[:, None], rows], target[rows])),  # the ridge: definite
     )
     shares = shares / lengths
     distance = 1 - heights @ shares  # 1 / (1 + |v|^2) at the optimum
