@@ -2,7 +2,7 @@
 
 TorchJD's epsilons (``norm_eps``, ``reg_eps``, ``eps``) are turned down as far as its solvers allow, and its clipping of
 Nash-MTL is off, as in the papers. A number judges an answer by the method's definition, from the rows alone: ours may
-never be worse, and where TorchJD's answer meets the definition too, the directions agree.
+never be worse by more than the gramian's rounding, and where TorchJD's answer meets the definition too, the directions agree.
 """
 
 import numpy as np
@@ -19,6 +19,8 @@ for needed in ("quadprog", "cvxpy", "clarabel", "ecos", "scipy"):
 
 F64 = torch.float64
 SIZES = (2, 3, 5, 10, 40)
+# where theirs takes 0.1 to 2 seconds for a problem
+FEWER = {("nash-mtl", 10): 40, ("nash-mtl", 40): 6, ("fairgrad", 10): 60, ("fairgrad", 40): 6, ("mgda", 40): 60}
 
 
 def problems(k, count=200):
@@ -85,6 +87,13 @@ def wrong_by_priority(rows, weights):
     return max(-slack.min(), (steps[1:] * slack).abs().max(), -steps.min())
 
 
+def hidden(rows):
+    """What the rounding of a gramian may hide: eps times its condition, for unit rows, without what is dependent."""
+    singular = torch.linalg.svdvals(rows / rows.norm(dim=1, keepdim=True))
+    kept = singular[singular > 1e-12 * singular[0]]
+    return 10 * len(rows) * torch.finfo(F64).eps * float(singular[0] / kept[-1]) ** 2
+
+
 def of_gramian(weighting):
     return lambda rows: weighting(rows @ rows.T)
 
@@ -125,7 +134,7 @@ CASES = {
 def test_ours_is_never_further_from_the_definition(name, k):
     make, answer, judge, solved, tolerance = CASES[name]
     agreed = 0
-    for rows in problems(k, {10: 60, 40: 6}.get(k, 200) if name == "nash-mtl" else 200):  # 0.2 to 1 s each there
+    for rows in problems(k, FEWER.get((name, k), 200)):
         method = make()
         method.bind(k)
         here = method(rows @ rows.T, torch.ones(k, dtype=F64))
@@ -133,14 +142,16 @@ def test_ours_is_never_further_from_the_definition(name, k):
             continue
         there = answer(rows)
         ours, other = float(judge(rows, here)), float(judge(rows, there))
-        assert ours <= max(1.01 * other, other + 1e-9)
+        assert ours <= max(1.01 * other, other + 1e-9 + hidden(rows))
         if other <= solved:
             agreed += 1
             one, two = here @ rows, there @ rows
             if name == "imtl-g":  # with dependent rows its weights, and so its length, are a convention
                 one, two = one / one.norm(), two / two.norm()
-            assert (one - two).norm() <= tolerance * max(one.norm(), rows.norm() if name == "mgda" else 0)
-    assert agreed >= (0 if name == "cagrad" else 5)
+            assert (one - two).norm() <= (tolerance + hidden(rows)) * max(
+                one.norm(), rows.norm() if name == "mgda" else 0
+            )
+    assert agreed >= (0 if name == "cagrad" or k == 40 else 5)
 
 
 @pytest.mark.slow

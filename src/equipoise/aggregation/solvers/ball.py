@@ -24,8 +24,8 @@ def best_step(gramian: Array, gains: Array, radius: float) -> tuple[Array, float
         radius: Not negative; at 0 the step is zero.
 
     Returns:
-        m [K], and the gap between F and the least gain, relative to the largest of radius |g_k| and |a_k|; or by how much
-        |v|^2 exceeds 1, times radius^2 over the largest |g_k|^2.
+        m [K], and the gap between F and the least gain, relative to the largest of radius |g_k| and |a_k|; or by how
+        much |v|^2 exceeds 1, times radius^2 over the largest |g_k|^2.
 
     >>> best_step(np.diag([1.0, 4.0]), np.zeros(2), 1.0)[0].round(6)  # -> (0.894427, 2 * 0.223607) in units of rows
     array([0.894427, 0.223607])
