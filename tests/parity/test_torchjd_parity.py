@@ -2,7 +2,8 @@
 
 TorchJD's epsilons (``norm_eps``, ``reg_eps``, ``eps``) are turned down as far as its solvers allow, and its clipping of
 Nash-MTL is off, as in the papers. A number judges an answer by the method's definition, from the rows alone: ours may
-never be worse by more than the gramian's rounding, and where TorchJD's answer meets the definition too, the directions agree.
+never be worse by more than the gramian's rounding, and where TorchJD's answer meets the definition too, the directions
+agree.
 """
 
 import numpy as np
