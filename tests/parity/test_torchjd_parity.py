@@ -85,7 +85,8 @@ def wrong_by_priority(rows, weights):
     steps = weights * rows.norm(dim=1)
     steps = steps / steps[0]
     slack = units[1:] @ (steps @ units) - 0.02
-    return max(-slack.min(), (steps[1:] * slack).abs().max(), -steps.min())
+    violation = max(-slack.min(), (steps[1:] * slack).abs().max(), -steps.min())
+    return violation / max(float(steps.abs().sum()), 1.0) ** 2  # by its conditioning: long steps are rounded as such
 
 
 def hidden(rows):
