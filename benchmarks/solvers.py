@@ -3,6 +3,7 @@
     pip install -e '.[parity]'
     python benchmarks/solvers.py
     python benchmarks/solvers.py --methods UPGrad CAGrad --tasks 3 40 --columns 400
+    python benchmarks/solvers.py --methods NashMTL --tasks 2 3 10 40 --repeats 5
 
 The gradients are random rows with 400 columns, or with K columns (``--columns 0``), where many are in conflict. A time
 is the median over the repetitions, the ratio the median of the ratios within one repetition. A whole call is timed,
@@ -16,6 +17,7 @@ import statistics
 import time
 import warnings
 from collections.abc import Callable
+from functools import cache
 
 import torch
 import torchjd.aggregation as theirs
@@ -23,9 +25,10 @@ from torch import Tensor
 
 import equipoise as eq
 
-Weigh = Callable[[Tensor], Tensor]  # a gramian -> weights
+Weigh = Callable[[Tensor], Tensor]  # a gramian -> weights; for TorchJD's Nash-MTL the rows -> weights
 
 THEIRS: dict[str, Callable[[], Weigh]] = {
+    "NashMTL": lambda: lambda rows: _nash(len(rows))(rows),
     "MGDA": theirs.MGDAWeighting,
     "UPGrad": theirs.UPGradWeighting,
     "DualProj": theirs.DualProjWeighting,
@@ -37,6 +40,7 @@ THEIRS: dict[str, Callable[[], Weigh]] = {
     "IMTLG": theirs.IMTLGWeighting,
 }
 OURS: dict[str, Callable[[], eq.Aggregator]] = {
+    "NashMTL": eq.NashMTL,
     "MGDA": eq.MGDA,
     "UPGrad": eq.UPGrad,
     "DualProj": eq.DualProj,
@@ -47,6 +51,11 @@ OURS: dict[str, Callable[[], eq.Aggregator]] = {
     "AlignedMTL": eq.AlignedMTL,
     "IMTLG": eq.IMTLG,
 }
+
+
+@cache
+def _nash(num_tasks: int) -> Weigh:
+    return theirs.NashMTL(num_tasks, max_norm=0.0).weighting
 
 
 def measure(name: str, num_tasks: int, columns: int, repeats: int) -> tuple[float, float, float]:
@@ -63,7 +72,7 @@ def measure(name: str, num_tasks: int, columns: int, repeats: int) -> tuple[floa
         gramian = rows @ rows.T
         for contender in order.sample(list(contenders), 2):
             start = time.perf_counter()
-            contenders[contender](gramian)
+            contenders[contender](rows if (contender, name) == ("theirs", "NashMTL") else gramian)
             if repeat >= 2:
                 times[contender].append(time.perf_counter() - start)
     ratio = statistics.median(b / a for a, b in zip(times["ours"], times["theirs"], strict=True))

@@ -64,3 +64,35 @@ def test_a_zero_gradient_has_no_direction():
     assert r.cosines[0, 1].isnan()
     assert r.condition_number == math.inf
     assert math.isnan(record(torch.full((2, 2), torch.nan, dtype=torch.float64)).condition_number)
+
+
+def test_the_residual_is_the_largest_of_those_who_solved_something_in_this_step():
+    model = torch.nn.Linear(2, 3, bias=False)
+    x = torch.tensor([1.0, -2.0])
+
+    def residual_of(method, scale=1.0):
+        balancer = eq.Balancer(method, model, tasks=["a", "b", "c"])
+        a, b, c = model(x) @ torch.tensor([[1.0, 2.0, -1.0], [0.5, -1.0, 2.0], [3.0, 1.0, 1.0]])
+        balancer({"a": scale * a, "b": scale * b, "c": scale * c}).backward()
+        again = model(x).square()
+        found = balancer.record.residual, "residual" in balancer.record.to_dict()
+        balancer({"a": again[0], "b": again[1], "c": again.sum()}).backward()
+        return found, balancer.record.residual
+
+    (first, shown), second = residual_of(eq.MGDA())
+    assert 0 <= first <= 1e-14
+    assert 0 <= second <= 1e-14
+    assert shown
+    assert residual_of(eq.UnitNorm()) == ((None, False), None)
+    (first, _), second = residual_of(eq.Every(2, eq.Chain(eq.UnitNorm(), eq.FairGrad())))
+    assert first <= 1e-12
+    assert second is None  # the weights of the step before
+    assert residual_of(eq.MGDA(), float("nan"))[0] == (None, False)  # not asked
+
+
+def test_the_residual_of_equations_without_a_solution_is_infinite():
+    model = torch.nn.Linear(1, 1, bias=False)
+    balancer = eq.Balancer(eq.NashMTL(), model, tasks=["a", "b"])
+    balancer({"a": model(torch.ones(1)).sum(), "b": -model(torch.ones(1)).sum()}).backward()
+    assert balancer.record.residual == math.inf
+    assert balancer.record.unsolved == 1

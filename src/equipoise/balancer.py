@@ -589,8 +589,21 @@ class Balancer(nn.Module):
         """Write the record."""
         self._steps += 1
         unsolved = sum(int(aggregator.unsolved) for aggregator in self._aggregators)
+        residuals = [aggregator.residual for aggregator in self._aggregators if aggregator.residual is not None]
+        for aggregator in self._aggregators:
+            aggregator.residual = None  # a step that reuses weights solves nothing
         self.record = Record(
-            self._steps, step.names, step.shown, step.total, weights, gramian, route, skipped, unsolved, step.parts
+            self._steps,
+            step.names,
+            step.shown,
+            step.total,
+            weights,
+            gramian,
+            route,
+            skipped,
+            unsolved,
+            max(residuals, default=None),
+            step.parts,
         )
         self._misuse.went_backward()
 

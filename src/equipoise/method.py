@@ -127,14 +127,25 @@ class _OnTheCPU(Method):
 class Aggregator(_OnTheCPU):
     """``aggregator(gramian, losses, tasks) -> weights``, all float64 on the CPU.
 
-    ``unsolved`` counts the steps in which the method's equations had no solution.
+    ``unsolved`` counts the steps in which the method's equations had no solution. ``residual`` is by how much the last
+    step's answer misses its optimality conditions, for methods that solve some; a balancer takes it into its record.
     """
 
     unsolved: Tensor
+    residual: float | None = None
 
     def __init__(self) -> None:
         super().__init__()
         self.register_buffer("unsolved", torch.zeros((), dtype=torch.int64))
+
+    def certify(self, residual: float) -> None:
+        """State the residual of this step's optimality conditions; above 1e-6 (or NaN) they count as unsolved.
+
+        It is relative to the gramian's trace or to less, as the solver says; inf where there is no solution.
+        """
+        self.residual = float(residual)
+        if not residual <= 1e-6:
+            self.unsolved += 1
 
     def __call__(self, gramian: Tensor, losses: Tensor, tasks: Tensor | None = None) -> Tensor:
         """The weights [K] for a gramian [K, K] and losses [K]; tasks [K] default to all."""

@@ -26,6 +26,7 @@ class Record:
     route: str  # how the gradients were taken
     skipped: bool = False  # the method was not asked: a gradient was not finite, or the incoming one was zero
     unsolved: int = 0  # steps so far in which the method's equations had no solution
+    residual: float | None = None  # of the optimality conditions solved in this step, the largest; inf: no solution
     parts_tensors: Mapping[str, Mapping[str, Tensor]] = field(default_factory=dict)  # what a task's loss consists of
 
     @cached_property
@@ -83,6 +84,8 @@ class Record:
         """Flat floats for any logger; what was not measured is not there."""
         flat = {"total": self.total, "step": float(self.step), "skipped": float(self.skipped)}
         flat["unsolved"] = float(self.unsolved)
+        if self.residual is not None:
+            flat["residual"] = self.residual
         for kind in ("losses", "weights", "norms"):
             flat.update({f"{kind}/{name}": value for name, value in getattr(self, kind).items()})
         for task, parts in self.parts.items():

@@ -103,3 +103,25 @@ def test_a_common_scale_changes_no_weight(scale):
 def test_a_cosine_outside_of_its_range_is_refused(c):
     with pytest.raises(ValueError, match=f"c must be from 0 to 1, got {c}"):
         ConicGrad(c)
+
+
+@pytest.mark.parametrize("c", [0.1, 0.3, 0.75, 0.99])
+def test_one_row_that_is_served_worst_all_over_the_cone_is_a_closed_form(c):
+    # max g_w . d over |d| = 1, cos(d, g_0) >= c: g_w / |g_w| in the cone, else c g_0 + sqrt(1 - c^2) of g_w across g_0
+    generator = torch.Generator().manual_seed(5)
+    inside = 0
+    for _ in range(50):
+        mean, worst = torch.randn(2, 4, generator=generator, dtype=F64)
+        mean, worst = mean / mean.norm(), 1e-3 * worst / worst.norm()
+        rows = torch.stack([worst, 2 * mean - worst])  # the other's gain is at least 2 c, or the first would lose
+        axis = mean / mean.norm()
+        across = worst - (worst @ axis) * axis
+        expected = c * axis + (1 - c**2) ** 0.5 * across / across.norm()
+        if worst @ axis >= c * worst.norm():
+            inside += 1
+            expected = worst / worst.norm()
+        if (rows[1] @ expected) < worst @ expected:
+            continue  # then it is not the worst
+        weights = ConicGrad(c)(rows @ rows.T, torch.ones(2, dtype=F64))
+        torch.testing.assert_close(weights @ rows, mean.norm() * expected, rtol=1e-6, atol=1e-6)
+    assert inside > 0 or c == 0.99  # a narrow cone

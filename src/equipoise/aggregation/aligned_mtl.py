@@ -3,6 +3,7 @@
 Senushkin et al., Independent Component Alignment for Multi-Task Learning, CVPR 2023, algorithm 1.
 """
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -31,7 +32,8 @@ class AlignedMTL(Aggregator):
         self.scale = scale
 
     def forward(self, gramian: Tensor, losses: Tensor, tasks: Tensor) -> Tensor:
-        power = self.preferred(tasks)
-        matrix, solved = alignment((gramian / power[:, None] / power).numpy(), self.scale)  # of the losses without p
-        self.unsolved += not solved
-        return (torch.from_numpy(matrix) @ power / power).where(gramian.diagonal() > 0, 1.0)
+        products, power = gramian.numpy(), self.preferred(tasks).numpy()
+        matrix, solved = alignment(products / power[:, None] / power, self.scale)  # of the losses without p
+        if not solved:
+            self.unsolved += 1
+        return torch.from_numpy(np.where(products.diagonal() > 0, matrix @ power / power, 1.0))

@@ -32,5 +32,5 @@ class CAGrad(Aggregator):
         products = gramian.numpy()
         radius = self.c * mean_length(products)
         step, gap = best_step(products, products.mean(axis=1), radius)
-        self.unsolved += gap > 1e-6
+        self.certify(gap)
         return torch.from_numpy(1 / len(products) + radius * step)

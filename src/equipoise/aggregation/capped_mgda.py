@@ -31,5 +31,5 @@ class CappedMGDA(Aggregator):
 
     def forward(self, gramian: Tensor, losses: Tensor, tasks: Tensor) -> Tensor:
         weights, gap = capped_min_norm(gramian.numpy(), self.cap)
-        self.unsolved += gap > 1e-6
+        self.certify(gap)
         return torch.from_numpy(weights)

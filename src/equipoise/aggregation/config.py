@@ -27,7 +27,8 @@ class ConFIG(Aggregator):
         norms = np.sqrt(products.diagonal())
         lengths = np.where(norms > 0, norms, 1.0)
         shares, solved = equiangular(products, power)
-        self.unsolved += not solved
+        if not solved:
+            self.unsolved += 1
         along = products @ (shares / lengths) / lengths  # u_k . sum_j b_j u_j
         square = shares @ along
         is_direction = square > len(norms) * np.finfo(np.float64).eps * (power @ power)

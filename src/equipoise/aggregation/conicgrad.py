@@ -9,8 +9,7 @@ import torch
 from torch import Tensor
 
 from equipoise.aggregation.solvers.ball import best_step, mean_length
-from equipoise.aggregation.solvers.half_spaces import EPSILON
-from equipoise.aggregation.solvers.min_norm import min_norm
+from equipoise.aggregation.solvers.min_norm import EPSILON, min_norm
 from equipoise.method import Aggregator
 
 
@@ -49,6 +48,6 @@ class ConicGrad(Aggregator):
         across[parallel] = across[:, parallel] = 0.0
         aside = np.sqrt(1 - self.c**2)
         step, gap = best_step(across, self.c * along, aside)
-        self.unsolved += gap > 1e-6
+        self.certify(gap)
         # the part of sum_k step_k g_k that lies across g_0
         return torch.from_numpy(self.c * mean + aside * (length * step - (step @ along) * mean))

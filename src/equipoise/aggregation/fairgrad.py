@@ -38,5 +38,5 @@ class FairGrad(Aggregator):
         power = self.preferred(tasks).numpy()
         raw = gramian.numpy() / power[:, None] / power  # a user's weight is a preference, and no scale as well
         weights, residual = fair(raw, self.alpha, power)
-        self.unsolved += residual > 1e-6
+        self.certify(residual)
         return torch.from_numpy(weights / power)

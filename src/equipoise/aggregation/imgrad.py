@@ -8,8 +8,7 @@ import torch
 from torch import Tensor
 
 from equipoise.aggregation.solvers.ball import best_step, mean_length
-from equipoise.aggregation.solvers.half_spaces import EPSILON
-from equipoise.aggregation.solvers.min_norm import min_norm
+from equipoise.aggregation.solvers.min_norm import EPSILON, min_norm
 from equipoise.method import Aggregator
 
 
@@ -41,5 +40,5 @@ class IMGrad(Aggregator):
         else:
             cosine = min(float(lowest @ served / np.sqrt(square) / mean_length(products)), 1.0)
             step, gap = best_step(products, (1 - cosine) * served, cosine * radius)
-        self.unsolved += gap > 1e-6
+        self.certify(gap)
         return torch.from_numpy(1 / len(products) + radius * step)

@@ -24,12 +24,14 @@ class IMTLG(Aggregator):
     user_weight = "ignored"
 
     def forward(self, gramian: Tensor, losses: Tensor, tasks: Tensor) -> Tensor:
-        norms = gramian.diagonal().sqrt().numpy()
-        shares, solved = equiangular(gramian.numpy(), np.ones_like(norms))
+        products = gramian.numpy()
+        norms = np.sqrt(products.diagonal())
+        shares, solved = equiangular(products, np.ones_like(norms))
         weights = shares / np.where(norms > 0, norms, 1.0)
         size = np.abs(weights).sum()
         is_positive = weights.sum() > len(weights) * np.finfo(np.float64).eps * size
-        self.unsolved += not (solved and is_positive)
+        if not (solved and is_positive):
+            self.unsolved += 1
         if size > 0:
             weights = weights / (weights.sum() if is_positive else size)
         return torch.from_numpy(np.where(norms > 0, weights, 1.0))

@@ -7,7 +7,7 @@ Multiple-Gradient Descent Algorithm, Comptes Rendus Mathématique 2012.
 import torch
 from torch import Tensor
 
-from equipoise.aggregation.solvers.min_norm import min_norm
+from equipoise.aggregation.solvers.min_norm import excess, min_norm
 from equipoise.method import Aggregator
 
 
@@ -22,4 +22,7 @@ class MGDA(Aggregator):
     user_weight = "inverts"
 
     def forward(self, gramian: Tensor, losses: Tensor, tasks: Tensor) -> Tensor:
-        return torch.from_numpy(min_norm(gramian.numpy()))
+        products = gramian.numpy()
+        weights = min_norm(products)
+        self.certify(excess(products, weights))
+        return torch.from_numpy(weights)

@@ -37,6 +37,6 @@ class NashMTL(Aggregator):
         power = self.preferred(tasks)
         if self.preference is not None:
             power = power * torch.tensor(self.preference, dtype=torch.float64)[tasks]
-        alpha, solved = nash(gramian.numpy(), power.numpy())
-        self.unsolved += not solved
+        alpha, residual = nash(gramian.numpy(), power.numpy())
+        self.certify(residual)
         return torch.from_numpy(alpha)

@@ -57,5 +57,5 @@ class PCD(Aggregator):
             return torch.zeros_like(losses)
         products = scales[:, None] * gramian * scales
         weights, residual = nearest_to(first[0], products.numpy(), self.tau)
-        self.unsolved += residual > 1e-6
+        self.certify(residual)
         return torch.from_numpy(weights) * scales / scales[first]

@@ -58,5 +58,5 @@ class PIVRG(Aggregator):
         temperature = max(float(delta.max() - delta.min()) / log(self.bound), self.min_temperature)
         shares = power * len(delta) * torch.softmax(delta / temperature, dim=0)
         weights, residual = fair((gramian / power[:, None] / power).numpy(), 2.0, shares.numpy())
-        self.unsolved += residual > 1e-6
+        self.certify(residual)
         return torch.from_numpy(weights) / power

@@ -5,7 +5,9 @@ Senushkin et al., Independent Component Alignment for Multi-Task Learning, CVPR 
 
 import numpy as np
 
-from equipoise.aggregation.solvers.min_norm import Array
+from equipoise.aggregation.solvers.min_norm import EPSILON, Array
+
+CLOSE = 1e-6  # a ratio of the gramian's eigenvalues that leaves the least ten digits
 
 
 def alignment(gramian: Array, scale: str) -> tuple[Array, bool]:
@@ -13,8 +15,9 @@ def alignment(gramian: Array, scale: str) -> tuple[Array, bool]:
 
     It is not where the singular values spread so far that the smallest are lost to rounding.
 
-    The singular values are those of the unit rows' factor, scaled row by row: norms may spread over fifteen digits,
-    where the gramian's own eigenvalues would hide all but eight.
+    Where they spread little they are the roots of the gramian's eigenvalues. Otherwise they are those of the unit
+    rows' factor, scaled row by row: norms may spread over fifteen digits, where the eigenvalues would hide all but
+    eight.
 
     Args:
         gramian: [K, K], float64, positive semidefinite, finite.
@@ -25,7 +28,11 @@ def alignment(gramian: Array, scale: str) -> tuple[Array, bool]:
     (array([[0.25, 0.  ],
             [0.  , 1.  ]]), True)
     """
-    epsilon = len(gramian) * np.finfo(np.float64).eps
+    epsilon = len(gramian) * EPSILON
+    values, basis = np.linalg.eigh(gramian)
+    if values[0] > CLOSE * values[-1]:
+        singular = np.sqrt(values[::-1])
+        return _turn(basis[:, ::-1], singular, scale), True
     norms = np.sqrt(gramian.diagonal())
     lengths = np.where(norms > 0, norms, 1.0)
     values, vectors = np.linalg.eigh(gramian / lengths[:, None] / lengths)
@@ -36,9 +43,15 @@ def alignment(gramian: Array, scale: str) -> tuple[Array, bool]:
     basis, singular, _ = np.linalg.svd(factor, full_matrices=False)
     singular = singular[singular > epsilon * singular[0]]  # in falling order
     basis = basis[:, : len(singular)]
-    chosen = {
-        "min": singular[-1],
-        "median": singular[len(singular) // 2],
-        "rmse": np.sqrt(np.mean(singular**2)),
-    }[scale]
-    return np.asarray((basis * (chosen / singular)) @ basis.T), bool(len(singular) == kept.sum())
+    return _turn(basis, singular, scale), bool(len(singular) == kept.sum())
+
+
+def _turn(basis: Array, singular: Array, scale: str) -> Array:
+    """B for the singular values, in falling order, and their left vectors."""
+    if scale == "min":
+        chosen = singular[-1]
+    elif scale == "median":
+        chosen = singular[len(singular) // 2]
+    else:
+        chosen = np.sqrt(np.mean(singular**2))
+    return np.asarray((basis * (chosen / singular)) @ basis.T)

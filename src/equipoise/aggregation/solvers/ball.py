@@ -9,8 +9,8 @@ which is Newton's method on the convex, piecewise smooth |v(t)|.
 
 import numpy as np
 
-from equipoise.aggregation.solvers.half_spaces import EPSILON, shortest_step
-from equipoise.aggregation.solvers.min_norm import Array, min_norm
+from equipoise.aggregation.solvers.least_distance import shortest_step
+from equipoise.aggregation.solvers.min_norm import EPSILON, Array, min_norm
 
 
 def best_step(gramian: Array, gains: Array, radius: float) -> tuple[Array, float]:
@@ -24,7 +24,8 @@ def best_step(gramian: Array, gains: Array, radius: float) -> tuple[Array, float
         radius: Not negative; at 0 the step is zero.
 
     Returns:
-        m [K], and the gap between F and the least gain, relative to the largest of radius |g_k| and |a_k|.
+        m [K], and the gap between F and the least gain, relative to the largest of radius |g_k| and |a_k|; or by how
+        much |v|^2 exceeds 1, times radius^2 over the largest |g_k|^2.
 
     >>> best_step(np.diag([1.0, 4.0]), np.zeros(2), 1.0)[0].round(6)  # -> (0.894427, 2 * 0.223607) in units of rows
     array([0.894427, 0.223607])
@@ -45,10 +46,18 @@ def best_step(gramian: Array, gains: Array, radius: float) -> tuple[Array, float
     heights = gains[moving] / (radius * norms)
     cosines = gramian[np.ix_(moving, moving)] / norms[:, None] / norms
     found, value = _pivot(cosines, inverse, heights)
-    if not value < ceiling / unit or _shortfall(cosines, inverse, heights, found, value) > 1e-13:
-        found, value = _descend(cosines, norms / least, inverse, heights, ceiling / unit)
     steps[moving] = found / norms
-    return steps, _gap(gramian, gains, radius, steps, unit * value)
+    if value < ceiling / unit and _shortfall(cosines, inverse, heights, found, value) <= 1e-13:
+        return steps, _gap(gramian, gains, radius, steps, unit * value)
+    other = np.zeros_like(steps)
+    there, level = _descend(cosines, norms / least, inverse, heights, ceiling / unit)
+    other[moving] = there / norms
+    gap = _gap(gramian, gains, radius, other, unit * level)
+    if gap > 1e-10 and _shortfall(cosines, inverse, heights, found, value) < np.inf:  # rounding: take the lesser evil
+        steps /= max(_length(cosines, found), 1.0)
+        if (left := _gap(gramian, gains, radius, steps, unit * level)) < gap:
+            return steps, left
+    return other, gap
 
 
 def mean_length(gramian: Array) -> float:
@@ -59,9 +68,13 @@ def mean_length(gramian: Array) -> float:
 
 
 def _gap(gramian: Array, gains: Array, radius: float, steps: Array, reach: float) -> float:
-    """What F allows, less what the worst-served row gets."""
-    served = float((gains + radius * (gramian @ steps)).min())
-    return float(abs(reach - served) / max(radius * np.sqrt(gramian.diagonal().max()), np.abs(gains).max()))
+    """What F allows, less what the worst-served row gets, or by how much the step leaves the ball."""
+    slopes = gramian @ steps
+    missed = abs(reach - (gains + radius * slopes).min()) / max(
+        radius * np.sqrt(gramian.diagonal().max()), np.abs(gains).max()
+    )
+    beyond = radius**2 * (steps @ slopes - 1) / gramian.diagonal().max()
+    return float(max(missed, beyond))
 
 
 def _of_two(gramian: Array, gains: Array, radius: float) -> Array | None:
@@ -128,7 +141,8 @@ def _descend(cosines: Array, norms: Array, inverse: Array, heights: Array, ceili
     value = min(ceiling, float(((1 + heights) / inverse).min()), value_of(lowest))
     steps = np.zeros_like(heights)
     for _ in range(100):
-        moved, residual = shortest_step(cosines, value * inverse - heights)
+        due = value * inverse - heights
+        moved, residual = shortest_step(cosines, due, float(due.max()))
         if not moved.any():  # all are served at v = 0
             return moved, value
         lower = value_of(moved)

@@ -7,8 +7,7 @@ hold it, and let go of the bound that holds back most.
 import numpy as np
 import numpy.typing as npt
 
-from equipoise.aggregation.solvers.half_spaces import EPSILON
-from equipoise.aggregation.solvers.min_norm import Array, min_norm
+from equipoise.aggregation.solvers.min_norm import EPSILON, Array, min_norm
 
 RIDGE = 1e-14  # makes dependent rows definite, below the gramian's rounding
 

@@ -8,9 +8,8 @@ import numpy as np
 
 from equipoise.aggregation.solvers.min_norm import Array
 
-TOLERANCE = (
-    1e-6  # of the largest product asked for; the answer has so many digits where the cosines' rounding is hidden
-)
+TOLERANCE = 1e-6  # of the largest product asked for; as many digits as the answer has where rounding hides cosines
+DEFINITE = 1e-6  # a least eigenvalue of the cosines that leaves the equations ten digits
 
 
 def equiangular(gramian: Array, products: Array) -> tuple[Array, bool]:
@@ -30,9 +29,19 @@ def equiangular(gramian: Array, products: Array) -> tuple[Array, bool]:
     norms = np.sqrt(gramian.diagonal())
     scale = np.where(norms > 0, norms, 1.0)
     cosines = gramian / scale[:, None] / scale
+    if (norms > 0).all() and _is_definite(cosines):
+        return np.asarray(np.linalg.solve(cosines, products)), True
     values, vectors = np.linalg.eigh(cosines)
     kept = values > len(values) * np.finfo(np.float64).eps * values[-1]
     span = vectors[:, kept]
     shares = np.where(norms > 0, span @ (span.T @ products / values[kept]), 0.0)
     residual = np.abs(cosines @ shares - products).max()
     return shares, bool(residual <= TOLERANCE * products.max())
+
+
+def _is_definite(cosines: Array) -> bool:
+    try:
+        np.linalg.cholesky(cosines - DEFINITE * np.eye(len(cosines)))
+    except np.linalg.LinAlgError:
+        return False
+    return True

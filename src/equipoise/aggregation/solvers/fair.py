@@ -9,8 +9,7 @@ gradients is zero.
 
 import numpy as np
 
-from equipoise.aggregation.solvers.half_spaces import EPSILON
-from equipoise.aggregation.solvers.min_norm import Array, min_norm
+from equipoise.aggregation.solvers.min_norm import EPSILON, Array, min_norm
 
 MOST_STEPS = 200
 

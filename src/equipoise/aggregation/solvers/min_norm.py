@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 Array = npt.NDArray[np.float64]
+EPSILON = float(np.finfo(np.float64).eps)
 Affine = Callable[[npt.NDArray[np.intp]], Array]  # rows [S] -> weights [S] of sum 1, of any sign
 
 
@@ -40,6 +41,12 @@ def min_norm(gramian: Array) -> Array:
     if _entering(cosines, norms, weights) is not None:  # rows so nearly dependent that the gramian hides it
         weights = _active_set(cosines, norms, _affine_by_rows(cosines, norms))
     return weights
+
+
+def excess(gramian: Array, weights: Array) -> float:
+    """By how much the w of the simplex miss the optimality conditions: (w @ G @ w - min_k (G w)_k) / trace of G."""
+    slopes, trace = gramian @ weights, float(gramian.trace())
+    return max(float(weights @ slopes - slopes.min()), 0.0) / trace if trace > 0 else 0.0
 
 
 def _of_two(gramian: Array) -> Array:
@@ -85,7 +92,7 @@ def _entering(cosines: Array, norms: Array, weights: Array) -> int | None:
     slopes = cosines @ scaled
     gains = (scaled @ slopes - norms * slopes) / (norms + scaled.sum())
     row = int(gains.argmax())
-    return row if gains[row] > len(norms) * np.finfo(np.float64).eps * scaled.sum() else None
+    return row if gains[row] > len(norms) * EPSILON * scaled.sum() else None
 
 
 def _active_set(cosines: Array, norms: Array, affine: Affine) -> Array:

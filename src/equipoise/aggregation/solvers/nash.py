@@ -8,13 +8,13 @@ gradients is zero.
 
 import numpy as np
 
-from equipoise.aggregation.solvers.min_norm import Array, min_norm
+from equipoise.aggregation.solvers.min_norm import EPSILON, Array, min_norm
 
 MOST_STEPS = 50  # a solution that rounding does not hide takes fewer than 25
 
 
-def nash(gramian: Array, preference: Array) -> tuple[Array, bool]:
-    """The positive alpha with gramian @ alpha = preference / alpha, and whether there is one.
+def nash(gramian: Array, preference: Array) -> tuple[Array, float]:
+    """The positive alpha with gramian @ alpha = preference / alpha.
 
     Without one, the tasks cannot all gain, and alpha points to the least norm in the convex hull of the
     unit gradients. A row that is exactly zero has nothing to gain: the others bargain without it, and it
@@ -25,10 +25,10 @@ def nash(gramian: Array, preference: Array) -> tuple[Array, bool]:
         preference: [K], positive; the bargaining power of each task.
 
     Returns:
-        alpha [K], and whether it solves the equations of all K rows.
+        alpha [K], and the largest error of an equation relative to its largest term; inf where there is no solution.
 
     >>> nash(np.diag([4.0, 0.25]), np.ones(2))
-    (array([0.5, 2. ]), True)
+    (array([0.5, 2. ]), 0.0)
     """
     norms = np.sqrt(gramian.diagonal())
     moving = norms > 0
@@ -36,14 +36,15 @@ def nash(gramian: Array, preference: Array) -> tuple[Array, bool]:
         alpha = np.ones_like(norms)
         if moving.any():
             alpha[moving], _ = nash(gramian[np.ix_(moving, moving)], preference[moving])
-        return alpha, False
+        return alpha, np.inf
     cosines = gramian / norms[:, None] / norms
     lowest = min_norm(cosines)
-    if lowest @ cosines @ lowest > len(norms) * np.finfo(np.float64).eps:
+    if lowest @ cosines @ lowest > len(norms) * EPSILON:
         shares = _bargain(cosines, preference)
-        if np.abs(shares * (cosines @ shares) / preference - 1).max() < 1e-3:
-            return shares / norms, True
-    return lowest / norms, False
+        errors = np.abs(cosines @ shares - preference / shares)
+        if (errors * shares / preference).max() < 1e-3:
+            return shares / norms, float((errors / np.abs(cosines * shares).max(axis=1)).max())
+    return lowest / norms, np.inf
 
 
 def _bargain(cosines: Array, preference: Array) -> Array:

@@ -5,8 +5,8 @@ Varam & AlHajri, Priority-Constrained Descent, TMLR 2026, definition 4.1: min |d
 
 import numpy as np
 
-from equipoise.aggregation.solvers.half_spaces import EPSILON, shortest_step
-from equipoise.aggregation.solvers.min_norm import Array
+from equipoise.aggregation.solvers.least_distance import shortest_step
+from equipoise.aggregation.solvers.min_norm import EPSILON, Array
 
 
 def nearest_to(primary: int, gramian: Array, tau: float) -> tuple[Array, float]:
@@ -34,7 +34,8 @@ def nearest_to(primary: int, gramian: Array, tau: float) -> tuple[Array, float]:
     weights[primary] = 1.0
     others = np.flatnonzero((norms > 0) & (np.arange(len(norms)) != primary))
     cosines = gramian[others[:, None], others] / norms[others, None] / norms[others]
-    step, residual = shortest_step(cosines, tau * norms[others] - gramian[others, primary] / norms[others])
+    heights = tau * norms[others] - gramian[others, primary] / norms[others]
+    step, residual = shortest_step(cosines, heights, max(norms[primary], tau * norms.max()))
     if np.isfinite(residual):
         weights[others] = step / norms[others]
     square = float(weights @ gramian @ weights)
