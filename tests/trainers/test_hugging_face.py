@@ -192,6 +192,15 @@ def test_trap_unused_columns_are_dropped_and_said_so(folder):
             made.train()
 
 
+def test_the_state_of_the_method_moves_to_the_device_of_the_trainer(folder, monkeypatch):
+    net = new_net()
+    balancer = eq.Balancer(eq.DWA(), net, tasks=make_tasks())
+    made = transformers.Trainer(net, arguments())
+    monkeypatch.setattr(type(made.args), "device", torch.device("meta"))
+    attach(made, balancer)
+    assert {buffer.device.type for buffer in balancer.buffers()} == {"meta"}
+
+
 def test_attach_wants_a_balancer_and_a_trainer_that_divides(folder):
     made, balancer = trainer(make_trainer, eq.MGDA())
     with pytest.raises(ValueError, match="balancer must be a Balancer, got MGDA"):

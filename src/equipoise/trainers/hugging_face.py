@@ -19,7 +19,7 @@ def attach(trainer: Trainer, balancer: Balancer) -> None:
       does not where ``compute_loss_func`` is given, or where the model's ``forward`` takes ``**kwargs``.
     - Logs gain ``losses/NAME`` and ``weights/NAME``: means since the last log, in this process, over the micro-batches
       in which the task was present.
-    - The method hears of the end of each epoch.
+    - The method hears of the end of each epoch, and moves to the trainer's device.
     - Checkpoints gain ``balancer.pt``; a run that is resumed from one in the trainer's output folder reads it.
 
     Parameters that a method learns belong in the trainer's ``optimizers``, which this does not make.
@@ -33,6 +33,7 @@ def attach(trainer: Trainer, balancer: Balancer) -> None:
         raise ValueError(f"balancer must be a Balancer, got {balancer!r:.80}")
     if not hasattr(trainer, "loss_is_scaled_for_ga"):
         raise RuntimeError("this transformers does not know Trainer.loss_is_scaled_for_ga: install transformers>=5.23")
+    balancer.to(trainer.args.device)
     trainer.loss_is_scaled_for_ga = False
     trainer.callback_handler.callbacks.insert(0, _Attached(balancer))  # before the reporters, who read the same logs
 
