@@ -8,8 +8,6 @@ import pytest
 EXAMPLES = Path(__file__).parents[2] / "examples" / "trainers"
 sys.path.insert(0, str(EXAMPLES))
 
-GRADIENT_METHODS_RUN_IN_SEVERAL_PROCESSES = False  # until the balancer averages each task's gradient over ranks
-
 
 @pytest.fixture
 def folder(tmp_path, monkeypatch):

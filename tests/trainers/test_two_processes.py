@@ -8,20 +8,16 @@ from pathlib import Path
 import pytest
 import torch
 from by_hand import flat, mgda, plain_sum, train_by_hand
-from conftest import GRADIENT_METHODS_RUN_IN_SEVERAL_PROCESSES
 from two_processes import ACCUMULATION, MAX_NORM, TRAINERS
 
 SCRIPT = Path(__file__).parent / "two_processes.py"
 PACKAGES = {"lightning": "lightning", "fabric": "lightning", "hugging_face": "transformers", "ignite": "ignite"}
 BY_HAND = {"sum": plain_sum, "mgda": mgda}
-GRADIENT_METHOD = pytest.mark.skipif(
-    not GRADIENT_METHODS_RUN_IN_SEVERAL_PROCESSES, reason="gradient methods do not run in several processes yet"
-)
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("trainer", TRAINERS)
-@pytest.mark.parametrize("method", ["sum", pytest.param("mgda", marks=GRADIENT_METHOD)])
+@pytest.mark.parametrize("method", BY_HAND)
 def test_they_train_as_one_process_on_the_joint_batch(trainer, method, tmp_path):
     pytest.importorskip(PACKAGES.get(trainer, "torch"))
     launch = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
