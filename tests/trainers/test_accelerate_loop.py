@@ -38,7 +38,7 @@ def fit(accelerator, net, balancer, optimizer, batches, epochs=1, max_norm=FOREV
     return net
 
 
-@pytest.mark.parametrize(("accumulation", "max_norm"), [(1, FOREVER), (2, 0.3)])
+@pytest.mark.parametrize(("accumulation", "max_norm"), [(1, FOREVER), (2, FOREVER), (2, 0.3)])
 def test_it_trains_as_by_hand(accumulation, max_norm):
     net = fit(**parts(eq.MGDA(), accumulation), max_norm=max_norm)
     assert error(net, train_by_hand(accumulation=accumulation, max_norm=max_norm)) <= 1e-6

@@ -58,7 +58,7 @@ def fit(make, method, **options):
 
 
 @BOTH
-@pytest.mark.parametrize(("accumulation", "max_norm"), [(1, 0.0), (2, 0.3)])
+@pytest.mark.parametrize(("accumulation", "max_norm"), [(1, 0.0), (2, 0.0), (2, 0.3)])
 def test_it_trains_as_by_hand(make, accumulation, max_norm, folder):
     net = fit(make, eq.MGDA(), gradient_accumulation_steps=accumulation, max_grad_norm=max_norm)
     assert error(net, train_by_hand(accumulation=accumulation, max_norm=max_norm or None)) <= 1e-6

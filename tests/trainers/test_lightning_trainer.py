@@ -37,7 +37,7 @@ def half(scaler):
     return [MixedPrecision("16-mixed", "cpu", scaler)]
 
 
-@pytest.mark.parametrize(("accumulation", "max_norm"), [(1, None), (2, 0.3)])
+@pytest.mark.parametrize(("accumulation", "max_norm"), [(1, None), (2, None), (2, 0.3)])
 def test_it_trains_as_by_hand(accumulation, max_norm):
     net = fit(eq.MGDA(), accumulate_grad_batches=accumulation, gradient_clip_val=max_norm)
     assert error(net, train_by_hand(accumulation=accumulation, max_norm=max_norm)) <= 1e-6
