@@ -13,6 +13,9 @@ from torch import Tensor
 from equipoise.method import CoordinateAggregator
 
 
+_CHUNK = 2**14  # coordinates at a time, so that what lies between stays in a cache
+
+
 class GradDrop(CoordinateAggregator):
     """gradient = sum_k (leak_k + (1 - leak_k) M_k) g_k, M_k = [g_k > 0] where U < P, else [g_k < 0].
 
@@ -45,15 +48,21 @@ class GradDrop(CoordinateAggregator):
 
     def forward(self, jacobian: Tensor, losses: Tensor, tasks: Tensor) -> Tensor:
         leaks = self.leaks[tasks].to(jacobian)
-        positive, negative = jacobian.clamp(min=0), jacobian.clamp(max=0)
-        dtype = torch.promote_types(jacobian.dtype, torch.float32)
-        purity = positive.sum(dim=0, dtype=dtype) / jacobian.abs().sum(dim=0, dtype=dtype)  # NaN where all are zero
-        kept = torch.where(self._draw(purity) < purity, (1 - leaks) @ positive, (1 - leaks) @ negative)
-        return leaks @ jacobian + kept
+        drawn = self._draw(jacobian[0].to(torch.promote_types(jacobian.dtype, torch.float32)))
+        pieces = zip(jacobian.split(_CHUNK, dim=1), drawn.split(_CHUNK), strict=True)
+        return torch.cat([_dropped(rows, uniform, leaks) for rows, uniform in pieces])
 
     def _draw(self, like: Tensor) -> Tensor:
-        """Numbers uniform on [0, 1)."""
+        """Numbers U [P]."""
         key = np.random.SeedSequence((self.seed, int(self.step))).generate_state(1, np.uint64)
         self.step += 1
         generator = torch.Generator(like.device).manual_seed(int(key[0]))
         return torch.rand(like.shape, generator=generator, dtype=like.dtype, device=like.device)
+
+
+def _dropped(rows: Tensor, uniform: Tensor, leaks: Tensor) -> Tensor:
+    """The gradient of some coordinates."""
+    positive, negative = rows.clamp(min=0), rows.clamp(max=0)
+    purity = positive.sum(dim=0, dtype=uniform.dtype) / rows.abs().sum(dim=0, dtype=uniform.dtype)  # NaN where all are 0
+    kept = torch.where(uniform < purity, (1 - leaks) @ positive, (1 - leaks) @ negative)
+    return leaks @ rows + kept
