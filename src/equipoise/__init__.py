@@ -57,6 +57,7 @@ from equipoise.aggregation import (
 )
 from equipoise.balancer import Balancer
 from equipoise.criterion import MultiTaskLoss
+from equipoise.gradients.compiled import compile_safe
 from equipoise.method import Aggregator, Chain, CoordinateAggregator, Method, Sum, Weighting
 from equipoise.record import Record
 from equipoise.registry import method, methods
@@ -189,6 +190,7 @@ __all__ = [
     "Warmup",
     "Weighting",
     "Wrapper",
+    "compile_safe",
     "losses",
     "method",
     "methods",

@@ -95,10 +95,12 @@ def plan_of(route: str, shared: Sequence[Tensor], graph: Graph, num_tasks: int) 
     layers, why = [], {leaf: f"rows, {reason}" for leaf, reason in reasons.items()}
     for layer in found:
         share = layer.operations(num_tasks) / max(layer.row_operations(num_tasks), 1.0)
-        taken = route == "factored" or share < _CLEARLY
+        taken = route == "factored" or share < _CLEARLY or layer.is_sparse
         layers += [layer] if taken else []
         reason = f"{layer.kind} for which factors cost {share:.2f} of what rows cost"
-        if route == "factored":
+        if layer.is_sparse:
+            reason += ", and whose gradient is sparse"
+        elif route == "factored":
             reason += ", as route='factored' asks"
         why.update(dict.fromkeys(layer.leaves, f"{'factors' if taken else 'rows'}, {reason}"))
     factored = {leaf for layer in layers for leaf in layer.leaves}
