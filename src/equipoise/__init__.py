@@ -62,6 +62,7 @@ from equipoise.aggregation import (
 from equipoise.balancer import Balancer
 from equipoise.criterion import MultiTaskLoss
 from equipoise.doctor import doctor
+from equipoise.gradients.compiled import compile_safe
 from equipoise.method import Aggregator, Chain, CoordinateAggregator, GroupAggregator, Method, Sum, Weighting
 from equipoise.record import Record
 from equipoise.registry import method, methods
@@ -200,6 +201,7 @@ __all__ = [
     "Warmup",
     "Weighting",
     "Wrapper",
+    "compile_safe",
     "doctor",
     "losses",
     "method",

@@ -5,12 +5,15 @@ import math
 import warnings
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from functools import partial
 from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
 
+from equipoise.gradients.accumulation import Accumulation, Micro
+from equipoise.gradients.compiled import uncompiled
 from equipoise.gradients.delivery import Decision, Delivery
 from equipoise.gradients.fsdp import harvested
 from equipoise.gradients.graph import Graph
@@ -20,7 +23,7 @@ from equipoise.gradients.parts import is_in_parts, require_gradients_of_tasks
 from equipoise.gradients.plan import ROUTES, Plan, plan_of
 from equipoise.gradients.ranks import ranks_of
 from equipoise.gradients.roles import Parameters, Roles
-from equipoise.gradients.routes import sequential
+from equipoise.gradients.routes import seed, sequential
 from equipoise.gradients.surrogate import surrogate, with_gradient_of
 from equipoise.joint import joint_step
 from equipoise.method import Aggregator, Method, Sum, linearise, split
@@ -103,6 +106,7 @@ class Balancer(nn.Module):
         self._aggregators = tuple(part for part in method.modules() if isinstance(part, Aggregator))
         self._jacobian = Jacobian()
         self._held: dict[str, float] | None = None  # weights inside ``frozen``
+        self._accumulation, self._micro_batches = Accumulation(len(self.user_weights)), 1
         self._steps = 0
         self._is_checked = False
         if self._parts.coordinate is not None and self._chosen is not None:
@@ -134,6 +138,7 @@ class Balancer(nn.Module):
         """The trainable parameters at which gradients are compared; ``None`` for all that are shared."""
         return None if self._chosen is None else self._chosen.trainable()
 
+    @uncompiled
     def forward(
         self,
         losses: Mapping[str, Tensor],
@@ -146,7 +151,7 @@ class Balancer(nn.Module):
         Args:
             losses: Raw scalar losses by task name; a task that is not there is absent from this step.
             counts: The labels behind each mean, by task name; by default those that ``Tasks.losses``
-                counted. They weigh the ranks of a distributed run; one process has nothing to weigh.
+                counted. They weigh micro-batches (``accumulate``) and the ranks of a distributed run.
             representation: A tensor between the shared trunk and the heads. The tasks' gradients are
                 then compared there, and the trunk is passed once.
 
@@ -174,6 +179,8 @@ class Balancer(nn.Module):
             return self._by_held(step)
         if not torch.is_grad_enabled():
             return step.total
+        if self._micro_batches > 1:
+            return self._by_accumulation(step, counts)
         if not step.losses:
             return self._nothing(step)
         self._misuse.called(self._given.named, losses, self.user_weights)
@@ -215,6 +222,49 @@ class Balancer(nn.Module):
         finally:
             self._held = outer
 
+    def accumulate(self, micro_batches: int) -> None:
+        """From now on balance once per so many backwards, as if their micro-batches were one batch.
+
+        Divide each loss by the number of micro-batches, as trainers do. Until the last one goes backward, the
+        gradients of every task are kept (K rows, whatever the method) and parameters receive zeros; the last one
+        delivers. The method sees each task's mean gradient and mean loss over the micro-batches that have the task,
+        weighed by ``counts`` where they are known; ``record`` and the method's state count one step.
+
+        May be said again while micro-batches wait, for a shorter or longer step: at the end of an epoch
+        ``accumulate(balancer.waiting + 1)`` makes the next one the last. ``finish()`` ends a step without another
+        batch, ``drop()`` forgets it. ``accumulate(1)`` ends accumulation.
+
+        Raises:
+            ValueError: If the number is not positive, as many micro-batches wait already, or gradients are compared
+                at chosen parameters, of which earlier micro-batches leave no graph.
+        """
+        if not isinstance(micro_batches, int) or micro_batches < 1:
+            raise ValueError(f"micro_batches must be a positive number, got {micro_batches!r}")
+        if micro_batches > 1 and self._chosen is not None:
+            raise ValueError("accumulate(n) has no use with gramian_from: their graphs are gone when weights are known")
+        distributed = torch.distributed
+        if distributed.is_available() and distributed.is_initialized() and distributed.get_world_size() > 1:
+            raise RuntimeError("accumulate(n) does not yet run in several processes: let the trainer accumulate there")
+        if micro_batches <= self.waiting:
+            raise ValueError(
+                f"micro_batches is {micro_batches} and {self.waiting} wait already: end their step with "
+                "balancer.finish().backward(), or forget it with balancer.drop()"
+            )
+        self._micro_batches = micro_batches
+
+    @property
+    def waiting(self) -> int:
+        """The micro-batches whose gradients wait for the last of their step."""
+        return self._accumulation.waiting
+
+    def finish(self) -> Tensor:
+        """A zero whose ``.backward()`` balances and delivers what waits, without another micro-batch."""
+        return self._by_accumulation(take_step(self.user_weights, {}, None), {}, is_over=True)
+
+    def drop(self) -> None:
+        """Forget the gradients that wait."""
+        self._accumulation.drop()
+
     def end_epoch(self) -> None:
         """Tell the method that an epoch has ended; call it once per epoch."""
         self.method.end_epoch()
@@ -234,13 +284,19 @@ class Balancer(nn.Module):
 
     def get_extra_state(self) -> dict[str, Any]:
         """What ``state_dict`` holds beside the method's state: steps, and which tasks reached what."""
-        return {"names": list(self.names), "steps": self._steps, "reached": dict(self._given.reached)}
+        return {
+            "names": list(self.names),
+            "steps": self._steps,
+            "reached": dict(self._given.reached),
+            "blurred": dict(self._given.blurred),
+        }
 
     def set_extra_state(self, state: dict[str, Any]) -> None:
         """Take up what ``get_extra_state`` gave; the tasks must be the same, in the same order."""
         if tuple(state["names"]) != self.names:
             raise ValueError(f"the saved state is of tasks {state['names']}, this balancer has {list(self.names)}")
         self._steps, self._given.reached = state["steps"], dict(state["reached"])
+        self._given.blurred = dict(state.get("blurred", {}))
 
     def extra_repr(self) -> str:
         """The tasks with the users' weights, and the options."""
@@ -276,7 +332,7 @@ class Balancer(nn.Module):
         ranks, given = self._jacobian.ranks, self._given
         where = "a representation" if step.representation is not None else "parameters"
         word = f"{self.method} for tasks {self.user_weights}, heads={self.heads!r}, compared at {where}"
-        news = given.learn(given.graph_of(step.losses), step.present, len(self.names))
+        news = given.learn(given.graph_of(step.losses), step.present, len(self.names), joint=True)
         joint = joint_step(step, counts, self.user_weights, ranks, given.device, word, news)
         if joint.partly and given.is_sharded_by_fsdp():
             raise ValueError(
@@ -361,14 +417,25 @@ class Balancer(nn.Module):
     def _by_gradients(self, step: Step) -> Tensor:
         """A surrogate that balances the tasks' gradients when it goes backward."""
         graph = self._given.graph_of(step.losses)
-        graph.require_several_passes()
+        graph.require_visible()
         require_gradients_of_tasks(self._given.named().values())
+        if self._is_joint and step.representation is None and graph.blurred:
+            raise RuntimeError(
+                "in several processes a compiled graph does not tell which parameters are one task's own: leave the "
+                "model uncompiled, or give the compiled trunk's output as representation="
+            )
         roles = self._roles(step, graph)
         if not roles.shared and len(step.losses) > 1:
             self._misuse.nothing_shared()
         chosen = None if self._chosen is None else self._chosen.trainable()
         groups = self._groups(roles)
         self._require_all_through(step, graph, roles, chosen)
+        graph.require_several_passes(self._ends(step, chosen, roles))
+        if chosen is not None and self.heads == "raw" and graph.blurred:
+            raise ValueError(
+                "with gramian_from a compiled graph does not tell which parameters are one task's own: leave "
+                "gramian_from out, or say heads='weighted'"
+            )
         objective, scales = step.total, torch.ones_like(step.stacked)
         if not isinstance(self._parts.weighting, Sum):
             objective, scales = linearise(self._parts.weighting, step.stacked, step.tasks)
@@ -381,7 +448,8 @@ class Balancer(nn.Module):
         def backward(incoming: Tensor) -> list[Tensor | None]:
             graph.delay_to_the_outer_pass()
             self._look_at_optimisers(reached)
-            if not self._needs_gramian(*_balanced(step, roles)) and not self._given.is_sharded_by_fsdp():
+            is_sure = not any(self._given.is_unsure(name, len(self.names)) for name in roles.names)
+            if is_sure and not self._needs_gramian(*_balanced(step, roles)) and not self._given.is_sharded_by_fsdp():
                 return self._at_known(step, graph, roles, scales, incoming)
             plan = self._plan(step, graph, roles.shared, groups)
             decide = partial(self._decide, step, roles, groups, scales, incoming, self._describe(step, plan, roles))
@@ -400,6 +468,63 @@ class Balancer(nn.Module):
             loss = loss + (objective - objective.detach())
         return loss
 
+    def _by_accumulation(self, step: Step, counts: Mapping[str, float], is_over: bool = False) -> Tensor:
+        """A surrogate that keeps its gradients, and delivers those of all micro-batches if it is the last."""
+        if step.representation is not None:
+            raise ValueError("representation has no use with accumulate(n): its graph is gone when weights are known")
+        step.require_graph()
+        waits, graph, roles = self._accumulation, self._given.graph_of(step.losses), Roles()
+        graph.require_visible()
+        graph.require_several_passes()
+        if step.losses:
+            roles = self._roles(step, graph)
+        learned = [p for p in self._parts.weighting.parameters() if p.requires_grad]
+        leaves = list(dict.fromkeys([*roles.leaves, *waits.leaves, *learned]))
+        numbers = {k: float(counts[self.names[k]]) for k in step.present if self.names[k] in counts}
+        parts = {k: step.parts[self.names[k]] for k in step.present if self.names[k] in step.parts}
+
+        def backward(incoming: Tensor) -> list[Tensor | None]:
+            if not is_over:
+                waits.add(Micro(step.present, step.losses, step.raw, parts, graph, roles, numbers), incoming)
+            if waits.waiting < self._micro_batches and not is_over:
+                gradients: Mapping[Tensor, Tensor | None] = waits.nothing()
+            else:
+                gradients = self._of_all(waits, learned)
+            if any(leaf not in kept for leaf in gradients):
+                raise RuntimeError("call .backward() on each micro-batch before the balancer sees the next one")
+            return [None, *(gradients.get(leaf) for leaf in leaves)]
+
+        kept = set(leaves)
+        start = torch.zeros((), requires_grad=True)  # so that a micro-batch without losses goes backward too
+        return surrogate(step.total.to(self._given.device), [start, *leaves], backward)
+
+    def _of_all(self, waits: Accumulation, learned: Sequence[Tensor]) -> dict[Tensor, Tensor | None]:
+        """Balance what waits: a gradient for every leaf."""
+        try:
+            every = waits.close()
+            if not every.tasks:
+                return {}
+            means = {self.names[k]: loss for k, loss in every.losses.items()}
+            parts = {self.names[k]: of for k, of in every.parts.items()}
+            step = replace(take_step(self.user_weights, means, None), parts=parts)
+            if not every.roles.shared and len(every.tasks) > 1:
+                self._misuse.nothing_shared()
+            objective, scales = linearise(self._parts.weighting, step.stacked, step.tasks)
+            incoming = every.incoming.to(step.stacked)
+            route = f"rows, of {waits.waiting} micro-batches"
+            groups = self._groups(every.roles)
+            decide = partial(self._decide, step, every.roles, groups, scales, incoming, route)
+            delivery = Delivery(step.losses, self._given.graph_of([]), every.roles, every.jacobian, self.heads, decide)
+            # a loss weighting's objective weighs everything, what one task alone reaches too
+            factors = [1.0] * len(scales) if self._parts.takes_gradients else scales.tolist()
+            gradients = dict(zip(every.roles.leaves, delivery.of_filled(every.rest(factors)), strict=True))
+            if learned:
+                found = torch.autograd.grad(objective, learned, seed(objective, incoming), allow_unused=True)
+                gradients.update(zip(learned, found, strict=True))
+            return gradients
+        finally:
+            waits.drop()
+
     def _decide(
         self,
         step: Step,
@@ -412,6 +537,8 @@ class Balancer(nn.Module):
         others: list[Tensor],
     ) -> Decision:
         """Ask the method for weights, unless a number is not finite: then all gradients go through as they are."""
+        apart = self._apart(step, roles, jacobian)
+        others = [*others, *(gradient for _, gradient in apart.values())]
         largest = torch.nn.utils.get_total_norm(others, float("inf")) if others else torch.zeros(())
         gramian, largest, losses, factor, scale = jacobian.gramian(
             len(step.losses), step.stacked, incoming, scales, own=[largest]
@@ -437,6 +564,10 @@ class Balancer(nn.Module):
                 _require_finite(by_group, self.method)
                 mixture = jacobian.combine_in_groups(by_group, groups)
         shown = None if mixture is not None else weights
+        if apart:
+            mixture = jacobian.combine(weights) if mixture is None else mixture
+            for place, (k, gradient) in apart.items():
+                mixture[place] = gradient * float(weights[k]) if self.heads == "weighted" else gradient
         if balanced and not skipped:
             decides = self._parts.aggregator is not None
             self._misuse.decided(step.names, balanced, gramian, weights if decides else None)
@@ -503,10 +634,32 @@ class Balancer(nn.Module):
                 "where every task that trains shared parameters passes"
             )
 
+    def _ends(self, step: Step, chosen: list[Tensor] | None, roles: Roles) -> list[Tensor] | None:
+        """Where the passes of single tasks end; ``None`` where at all leaves."""
+        points = chosen if step.representation is None else [step.representation]
+        return None if points is None else [*points, *(leaf for leaf, _ in (*roles.private, *roles.outside))]
+
     def _roles(self, step: Step, graph: Graph) -> Roles:
         if not self._is_joint:
             self._given.learn(graph, step.present, len(self.names))
         return self._given.roles(graph, step.present, len(self.names), self._is_joint)
+
+    def _apart(self, step: Step, roles: Roles, jacobian: Jacobian) -> dict[int, tuple[int, Tensor]]:
+        """Take from the jacobian what a compiled graph calls shared and one task alone has ever moved.
+
+        Returns place among the shared tensors -> (that task, within the step; its gradient).
+        """
+        apart: dict[int, tuple[int, Tensor]] = {}
+        if step.representation is not None or self._chosen is not None:
+            return apart
+        for place, (name, leaf) in enumerate(zip(roles.names, roles.shared, strict=True)):
+            if self._given.is_unsure(name, len(self.names)):
+                moving = jacobian.moving(leaf, len(step.losses))
+                among_all = sum((moving >> k & 1) << task for k, task in enumerate(step.present))
+                self._given.reached[name] = self._given.reached.get(name, 0) | among_all
+                if self._given.is_unsure(name, len(self.names)):
+                    apart[place] = max(moving.bit_length() - 1, 0), jacobian.set_apart(leaf, len(step.losses))
+        return apart
 
     def _groups(self, roles: Roles) -> list[list[Tensor]]:
         """The groups of parameters that the method weighs apart; none where it does not."""
@@ -558,16 +711,19 @@ class Balancer(nn.Module):
         found: list[Tensor] = []
 
         def keep(jacobian: Jacobian, others: list[Tensor]) -> Decision:
+            self._apart(step, roles, jacobian)
             gramian, factor = jacobian.gramian(len(step.losses), incoming)
             found.append(gramian / factor**2)
             return gramian, None
 
         graph = self._given.graph_of(step.losses)
-        graph.require_several_passes()
+        graph.require_visible()
+        roles = self._roles(step, graph)
         if step.representation is not None:
             measured = [step.representation]
         else:
-            measured = self._roles(step, graph).shared if self._chosen is None else self._chosen.trainable()
+            measured = roles.shared if self._chosen is None else self._chosen.trainable()
+        graph.require_several_passes(measured)
         plan = self._plan(step, graph, measured)
         try:
             Delivery(step.losses, graph, Roles(), self._jacobian, "raw", keep).measure(measured, plan, incoming)

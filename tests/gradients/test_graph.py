@@ -47,7 +47,7 @@ def test_reentrant_checkpointing_is_refused_with_the_fix():
     out = checkpoint(layer, torch.ones(1, 2, requires_grad=True), use_reentrant=True)
     assert graph_of([out.sum()]).hides_parameters()
     with pytest.raises(RuntimeError, match="use_reentrant=False"):
-        graph_of([out.sum()]).require_several_passes()
+        graph_of([out.sum()]).require_visible()
 
 
 def test_a_compiled_graph_is_refused():

@@ -12,7 +12,6 @@ from torch import Tensor
 
 from equipoise.method import CoordinateAggregator
 
-
 _CHUNK = 2**14  # coordinates at a time, so that what lies between stays in a cache
 
 
@@ -63,6 +62,6 @@ class GradDrop(CoordinateAggregator):
 def _dropped(rows: Tensor, uniform: Tensor, leaks: Tensor) -> Tensor:
     """The gradient of some coordinates."""
     positive, negative = rows.clamp(min=0), rows.clamp(max=0)
-    purity = positive.sum(dim=0, dtype=uniform.dtype) / rows.abs().sum(dim=0, dtype=uniform.dtype)  # NaN where all are 0
+    purity = positive.sum(dim=0, dtype=uniform.dtype) / rows.abs().sum(dim=0, dtype=uniform.dtype)  # NaN for zeros
     kept = torch.where(uniform < purity, (1 - leaks) @ positive, (1 - leaks) @ negative)
     return leaks @ rows + kept

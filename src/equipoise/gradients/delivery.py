@@ -33,6 +33,10 @@ class Delivery:
     def at_shared(self, plan: Plan, incoming: Tensor) -> list[Tensor | None]:
         """Gramian of all shared parameters; their gradient is the weighted sum of the tasks' gradients."""
         rest = self._differentiate(self.roles.shared, incoming, plan, keep=self.graph.is_kept())
+        return self.of_filled(rest)
+
+    def of_filled(self, rest: "Rest") -> list[Tensor | None]:
+        """The same where all gradients are there already: those of shared parameters in the jacobian."""
         weights, mixture = self.decide(self.jacobian, rest.all())
         shared = self.jacobian.combine(weights) if mixture is None else mixture
         return [*shared, *self._unshared(rest, weights)]
@@ -61,12 +65,12 @@ class Delivery:
         self._differentiate(measured, incoming, plan, keep=True)
         self.decide(self.jacobian, [])
 
-    def _differentiate(self, measured: Sequence[Tensor], incoming: Tensor, plan: Plan, keep: bool) -> "_Rest":
+    def _differentiate(self, measured: Sequence[Tensor], incoming: Tensor, plan: Plan, keep: bool) -> "Rest":
         """Fill the jacobian with gradients by the measured tensors; return those by private and outside leaves."""
         num_tasks = len(self.losses)
         self.jacobian.prepare(measured, num_tasks, plan.layers, plan.spread)
         own = self.roles.wanted(num_tasks)
-        rest = _Rest(own)
+        rest = Rest(own)
         wanted = Wanted(self.losses, self.graph, self.jacobian.wanted, own, incoming, keep)
         for found in plan.passes(wanted):
             self.jacobian.write(found.tasks, found.shared)
@@ -86,7 +90,7 @@ class Delivery:
         gradients = weighted_pass(outputs, self.roles.shared, seeds, keep=self.graph.is_kept())
         return [scaled(gradient, power) for gradient in gradients]
 
-    def _unshared(self, rest: "_Rest", weights: Tensor) -> list[Tensor | None]:
+    def _unshared(self, rest: "Rest", weights: Tensor) -> list[Tensor | None]:
         scales = weights.tolist() if self.heads == "weighted" else [1.0] * len(weights)
         private: list[Tensor | None] = []
         for leaf, k in self.roles.private:
@@ -96,7 +100,7 @@ class Delivery:
         return [*private, *outside, *(None for _ in self.roles.idle)]
 
 
-class _Rest:
+class Rest:
     """Gradients by the leaves that are not measured, summed over the tasks that reach them."""
 
     def __init__(self, wanted: Sequence[Sequence[Tensor]]) -> None:

@@ -9,16 +9,7 @@ import torch
 from torch import Tensor
 from torch.autograd.graph import GradientEdge, get_gradient_edge
 
-_ONE_PASS_ONLY = {
-    "CompiledFunctionBackward": (
-        "a gradient method needs several backward passes, and a compiled graph may reuse its buffers after the "
-        "first: leave the model uncompiled, or balance by losses (Sum, Fixed, UW, DWA)"
-    ),
-    "CheckpointFunctionBackward": (
-        "reentrant activation checkpointing hides the parameters from the losses: call checkpoint(..., "
-        "use_reentrant=False)"
-    ),
-}
+from equipoise.gradients.compiled import allows_several_passes
 
 _HANDS_ON = {"_DDPSinkBackward", "BackwardHookFunctionBackward"}  # output i is input i: they join nothing
 
@@ -67,15 +58,55 @@ class Graph:
         edges = [edge for node, edges in self.below.items() if node not in nodes for edge in edges]
         return nodes, [GradientEdge(*edge) for edge in dict.fromkeys([*roots, *edges]) if edge[0] in nodes]
 
+    @cached_property
+    def blurred(self) -> set[Tensor]:
+        """The leaves below compiled graphs, in which every loss seems to reach all."""
+        ways: list[Any] = self._compiled()
+        below = set(ways)
+        while ways:
+            found = {node for node, _ in self.below.get(ways.pop(), ()) if node is not None} - below
+            below |= found
+            ways += found
+        return {leaf for node, leaf in self.accumulators.items() if node in below}
+
     def hides_parameters(self) -> bool:
         """Whether a node keeps parameters out of the graph."""
         return any(type(node).__name__ == "CheckpointFunctionBackward" for node in self.nodes)
 
-    def require_several_passes(self) -> None:
-        """Raise if a node allows one backward pass only."""
-        for node in self.nodes:
-            if type(node).__name__ in _ONE_PASS_ONLY:
-                raise RuntimeError(_ONE_PASS_ONLY[type(node).__name__])
+    def require_visible(self) -> None:
+        """Raise if a node keeps parameters out of the graph."""
+        if self.hides_parameters():
+            raise RuntimeError(
+                "reentrant activation checkpointing hides the parameters from the losses: call checkpoint(..., "
+                "use_reentrant=False)"
+            )
+
+    def require_several_passes(self, ends: Sequence[Tensor] | None = None) -> None:
+        """Raise if a compiled node allows one backward pass only and a pass per task leads through it.
+
+        Args:
+            ends: The tensors at which the passes end; by default all leaves.
+        """
+        once = {node for node in self._compiled() if not allows_several_passes(node)}
+        if once and (ends is None or once & self._above(ends)):
+            raise RuntimeError(
+                "a gradient method needs several backward passes, and a compiled graph may reuse its buffers after the "
+                "first: call eq.compile_safe() before the model is compiled, give the compiled trunk's output as "
+                "representation=, leave the model uncompiled, or balance by losses (Sum, Fixed, UW, DWA)"
+            )
+
+    def _compiled(self) -> list[Any]:
+        return [node for node in self.nodes if type(node).__name__ == "CompiledFunctionBackward"]
+
+    def _above(self, ends: Sequence[Tensor]) -> set[Any]:
+        """The nodes through which gradients come to these tensors."""
+        consumers, above = self.consumers(), set[Any]()
+        ways = [self.node_of[end] if end in self.leaves else get_gradient_edge(end).node for end in ends]
+        while ways:
+            found = {consumer for consumer, _ in consumers.get(ways.pop(), ())} - above
+            above |= found
+            ways += found
+        return above
 
     def awaited(self) -> set[Tensor] | None:
         """The leaves whose gradients DDP waits for: below all outputs of the model if it has looked, else ``None``."""

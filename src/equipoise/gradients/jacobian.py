@@ -28,12 +28,12 @@ class Jacobian:
     samples alone (``"samples"``).
     """
 
-    def __init__(self) -> None:
+    def __init__(self, rows: Rows | None = None) -> None:
         self.ranks = Ranks()
         self._spread: Spread = "whole"
         self._tensors: list[Tensor] = []
         self._by_rows: list[Tensor] = []
-        self._rows = Rows()
+        self._rows = Rows() if rows is None else rows
         self._layers: Sequence[Layer] = ()
 
     def __reduce__(self) -> tuple[type["Jacobian"], tuple[()]]:
@@ -123,6 +123,18 @@ class Jacobian:
                 lonely += layer.leaves
         return lonely
 
+    def moving(self, tensor: Tensor, num_rows: int) -> int:
+        """Bits of the rows that are not zero by a tensor, which is by rows."""
+        pieces = self._pieces(tensor, num_rows)
+        return sum(bool(piece.any()) << row for row, piece in enumerate(pieces))
+
+    def set_apart(self, tensor: Tensor, num_rows: int) -> Tensor:
+        """The sum of all rows by a tensor, which is by rows; they are zero from now on."""
+        pieces = self._pieces(tensor, num_rows)
+        total = torch.stack(pieces).sum(dim=0)
+        torch._foreach_zero_(pieces)
+        return total
+
     def combine(self, weights: Tensor) -> list[Tensor]:
         """sum_k weights[k] · row k, for each tensor."""
         gradients = dict(zip(self._by_rows, self._rows.combine(weights), strict=True))
@@ -155,6 +167,10 @@ class Jacobian:
     def spread(self, gradient: Tensor) -> list[Tensor]:
         """A gradient [P] cut into pieces of the tensors' shapes."""
         return self._rows.spread(gradient)
+
+    def _pieces(self, tensor: Tensor, num_rows: int) -> list[Tensor]:
+        place = next(place for place, other in enumerate(self._by_rows) if other is tensor)
+        return [self._rows.row(row)[place] for row in range(num_rows)]
 
     def _is_accurate(self, gramian: Tensor, terms: Tensor) -> bool:
         """Whether float32 products are good enough: in range, not cancelled, not near a direction where all cancels."""

@@ -100,11 +100,13 @@ def plan_of(
     for layer in found:
         share = layer.operations(num_tasks) / max(layer.row_operations(num_tasks), 1.0)
         is_whole = len({group_of.get(leaf) for leaf in layer.leaves}) == 1
-        taken = is_whole and (route == "factored" or share < _CLEARLY)
+        taken = is_whole and (route == "factored" or share < _CLEARLY or layer.is_sparse)
         layers += [layer] if taken else []
         reason = f"{layer.kind} for which factors cost {share:.2f} of what rows cost"
         if not is_whole:
             reason += ", but whose parts are weighed apart"
+        elif layer.is_sparse:
+            reason += ", and whose gradient is sparse"
         elif route == "factored":
             reason += ", as route='factored' asks"
         why.update(dict.fromkeys(layer.leaves, f"{'factors' if taken else 'rows'}, {reason}"))

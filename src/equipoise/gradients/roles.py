@@ -56,6 +56,7 @@ class Parameters:
                 raise ValueError(f"parameters must be a module or leaf tensors, got {strangers[0]!r:.80}")
             self.source = {str(i): p for i, p in enumerate(given)}
         self.reached: dict[str, int] = {}  # parameter -> bits of the tasks, among all, that ever reached it
+        self.blurred: dict[str, int] = {}  # the same where compiled graphs let every task seem to reach it
         if not self.named():
             raise ValueError("parameters is empty: give the model, or the parameters to balance")
 
@@ -95,14 +96,22 @@ class Parameters:
             raise ValueError("parameters are all frozen (requires_grad is False): unfreeze what is to be trained")
         return trainable
 
-    def learn(self, graph: Graph, tasks: Sequence[int], num_tasks: int) -> bool:
-        """Remember who reached what; whether that was news. The arguments are those of ``roles``."""
+    def is_unsure(self, name: str, num_tasks: int) -> bool:
+        """Whether a compiled graph is all that says that several tasks reach a parameter."""
+        return name in self.blurred and self.reached.get(name, 0).bit_count() < min(2, num_tasks)
+
+    def learn(self, graph: Graph, tasks: Sequence[int], num_tasks: int, joint: bool = False) -> bool:
+        """Remember who reached what; whether that was news. The arguments are those of ``roles``.
+
+        Where a compiled graph says so, and no other rank has to agree, it is remembered as unsure.
+        """
         news = False
         for name, parameter in self.named().items():
             if mask := graph.leaves.get(parameter, 0):
-                before = self.reached.get(name, 0)
-                self.reached[name] = before | (mask if len(tasks) == num_tasks else _spread(mask, tasks))
-                news |= self.reached[name] != before
+                known = self.blurred if parameter in graph.blurred and not joint else self.reached
+                before = known.get(name, 0)
+                known[name] = before | (mask if len(tasks) == num_tasks else _spread(mask, tasks))
+                news |= known[name] != before
         return news
 
     def agree(self, num_tasks: int, ranks: Ranks) -> None:
@@ -132,6 +141,8 @@ class Parameters:
         enough = min(2, num_tasks)
         for name, parameter in self.named().items():
             mask, ever = left.pop(parameter, 0), self.reached.get(name, 0)
+            if parameter in graph.blurred:
+                ever |= self.blurred.get(name, 0)
             if joint and parameter.requires_grad:
                 mask = ever if len(tasks) == num_tasks else _within(ever, tasks)
                 if not mask and (awaited is None or parameter in awaited):

@@ -68,6 +68,32 @@ class Rows:
         for block in self._blocks.values():
             ranks.sum_(block.rows[:num_rows].div_(ranks.size))
 
+    def clear(self) -> None:
+        """Set all rows to zero."""
+        for block in self._blocks.values():
+            block.rows.zero_()
+
+    def row(self, row: int) -> list[Tensor]:
+        """One row, as pieces of the tensors' shapes; not a copy."""
+        pieces = {
+            place: view for b in self._blocks.values() for place, view in zip(b.places, b.views[row], strict=True)
+        }
+        return [pieces[place] for place in range(len(self._layout))]
+
+    def add(self, row: int, gradients: Sequence[Tensor | None], factor: float) -> None:
+        """Add a gradient by each tensor, times a factor, to one row; ``None`` is a zero."""
+        for block in self._blocks.values():
+            block.add(row, [gradients[place] for place in block.places], factor)
+
+    def keep(self, rows: Sequence[int], factors: Sequence[float]) -> None:
+        """Move these rows, of increasing number, to the front, each times its factor."""
+        for block in self._blocks.values():
+            for place, (row, factor) in enumerate(zip(rows, factors, strict=True)):
+                if place != row:
+                    block.rows[place].copy_(block.rows[row])
+                if factor != 1.0:
+                    block.rows[place].mul_(factor)
+
     def products(self, num_rows: int) -> list[Tensor]:
         """J Jᵀ [K, K] in float64 for each block, from float32 products where the rows are float32."""
         return [block.products(num_rows) / copies for (_, _, copies), block in self._blocks.items()]
@@ -152,13 +178,20 @@ class _Block:
             views = [self.views[row][i] for row in rows]
             if gradient is None:
                 torch._foreach_zero_(views)
-            elif gradient.layout is not torch.strided:
-                raise ValueError("a sparse gradient has no row: use route='auto', or sparse=False in the embedding")
             else:
+                _require_dense(gradient)
                 filled += views
                 sources += gradient.unbind()
         if filled:
             torch._foreach_copy_(filled, sources)
+
+    def add(self, row: int, gradients: list[Tensor | None], factor: float) -> None:
+        moving = [(view, g) for view, g in zip(self.views[row], gradients, strict=True) if g is not None]
+        for _, gradient in moving:
+            _require_dense(gradient)
+        if moving:
+            views, sources = zip(*moving, strict=True)
+            torch._foreach_add_(views, sources, alpha=factor)
 
     def products(self, num_rows: int) -> Tensor:
         """J Jᵀ, float32 products within a chunk and float64 sums over chunks."""
@@ -230,3 +263,10 @@ class _SlicedBlock(_Block):
 
     def lonely(self, num_rows: int) -> list[int]:
         return []  # a slice does not tell
+
+
+def _require_dense(gradient: Tensor) -> None:
+    if gradient.layout is not torch.strided:
+        raise ValueError(
+            "a sparse gradient has no row: use route='auto' without accumulate(n), or sparse=False in the embedding"
+        )

@@ -6,6 +6,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from equipoise.gradients.compiled import uncompiled
+
 Backward = Callable[[Tensor], Sequence[Tensor | None]]  # incoming gradient [] -> a gradient for every leaf
 
 
@@ -35,6 +37,7 @@ class _Surrogate(torch.autograd.Function):
         return value.clone()
 
     @staticmethod
+    @uncompiled
     def backward(ctx: Any, incoming: Tensor) -> tuple[Tensor | None, ...]:
         if torch.is_grad_enabled():
             raise RuntimeError("create_graph=True is not supported by gradient methods: call .backward() without it")

@@ -26,6 +26,7 @@ class Embedding(Layer):
         self.indices = indices
         self.options = [(signed(use.node._saved_padding_idx), use.node._saved_scale_grad_by_freq) for use in uses]
         self.sparse = [use.node._saved_sparse for use in uses]
+        self.is_sparse = all(self.sparse)
         self.num_lookups = sum(index.numel() for index in indices)
 
     def operations(self, num_tasks: int) -> float:

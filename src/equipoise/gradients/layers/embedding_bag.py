@@ -38,6 +38,7 @@ class EmbeddingBag(Layer):
         self.bounds = (node._saved_offsets, node._saved_result1)  # as PyTorch keeps them
         self.token_weights = node._saved_per_sample_weights
         self.mode, self.sparse = node._saved_mode, node._saved_sparse
+        self.is_sparse = bool(self.sparse)
         self.padding = signed(node._saved_padding_idx)
         self.sizes = node._saved_result2  # tokens of each bag that are not padding; PyTorch fills it for maxima
         self.maxima = node._saved_result3  # the token that each number of an output [N, D] comes from

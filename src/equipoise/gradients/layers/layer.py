@@ -30,6 +30,7 @@ class Layer(ABC):
     """
 
     kind: str
+    is_sparse = False  # whether autograd's gradients by the leaves are sparse, so that they have no rows
 
     def __init__(self, leaves: Sequence[Tensor], edges: Sequence[GradientEdge]) -> None:
         self.leaves = tuple(leaves)
