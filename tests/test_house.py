@@ -16,7 +16,6 @@ FLOORS = [
     ["aggregation.solvers"],
     ["tasks", "method", "record"],
     ["weighting", "aggregation", "wrapping", "gradients", "losses", "step", "misuse"],
-    ["joint"],
     ["registry", "balancer"],
     ["criterion", "doctor"],
     ["", "testing"],

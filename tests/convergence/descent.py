@@ -13,6 +13,9 @@ def direction(method, losses, rows, rate):
     tasks = torch.arange(len(losses))
     if isinstance(method, eq.CoordinateAggregator):
         return method(rows, losses, tasks)
+    if isinstance(method, eq.GroupAggregator):
+        method.groups_of({"x": torch.zeros_like(rows[0])})
+        return method((rows @ rows.T)[None], losses, tasks)[0] @ rows
     if isinstance(method, eq.Aggregator):
         return method(rows @ rows.T, losses, tasks) @ rows
     objective, weights = linearise(method, losses, tasks)

@@ -51,8 +51,8 @@ def _settles(why, **arguments):
     return _front(why, NOTHING, **arguments)
 
 
-def _nothing(why):
-    return Promise(NOTHING, NOTHING, why)
+def _nothing(why, **arguments):
+    return Promise(NOTHING, NOTHING, why, None, arguments)
 
 
 def _worst_half(losses):
@@ -167,6 +167,9 @@ PROMISES = {
     "loss-scale": _point("A step for a chain; alone it descends on the sum of log losses.", _LOGS, NOTHING),
     "loss-norm": _settles("A step for a chain; positive weights by loss and length."),
     "krum": _nothing("Robust to corrupt gradients: it follows one of the tasks, to its minimum."),
+    "ntkmtl": _settles("Its tables compare metrics; positive weights by length."),
+    # by groups of parameters
+    "metabalance": _nothing("A heuristic; its weights differ from tensor to tensor.", main=0),
     # by single coordinates
     "graddrop": _mean("Its mean over the draws is the sum: stochastic descent on it (Chen et al., section 3)."),
     "trimmed-mean": _nothing("Robust to corrupt gradients: the mean is trimmed by coordinates, not by tasks."),
@@ -175,6 +178,7 @@ PROMISES = {
     "excess-mtl": _front("He et al., for convex losses."),
     "db-mtl": _settles("A heuristic; positive weights by loss and running length."),
     "lr-annealing": _settles("A heuristic; positive weights by running length."),
+    "adatask": _nothing("Every task moves by its own Adam: the sum of such steps is no gradient of a weighted sum."),
 }
 
 

@@ -59,7 +59,7 @@ def test_two_tasks_at_right_angles_are_mgdas_in_inverse_proportion_to_their_squa
 
 @pytest.mark.parametrize("name", ROWS)
 def test_whoever_sees_products_of_gradients_only_turns_with_the_space(name):
-    if not issubclass(ROWS[name].cls, eq.CoordinateAggregator):
+    if not issubclass(ROWS[name].cls, eq.CoordinateAggregator | eq.GroupAggregator):
         assert of(name).rotation
 
 

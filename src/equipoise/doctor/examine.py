@@ -136,6 +136,7 @@ def _roles(balancer: Balancer, step: Step, graph: Graph, seen: Seen) -> Roles:
 def _measured(balancer: Balancer, step: Step, graph: Graph, roles: Roles, seen: Seen) -> Measured | None:
     """Gradients by everything that is shared or chosen; ``None`` where the graph allows no second pass."""
     try:
+        graph.require_visible()
         graph.require_several_passes()
     except RuntimeError as error:
         seen.refusals.append(f"gradients of single tasks cannot be measured: {error}")

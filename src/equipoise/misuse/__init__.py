@@ -48,7 +48,7 @@ class Misuse:
                 warnings.warn(
                     f"losses {', '.join(map(repr, doubled))} are already multiplied by the weights that the balancer "
                     "was given for them, and it applies those itself: pass raw losses, or tasks without weights",
-                    stacklevel=5,
+                    stacklevel=6,
                 )
         self._unused.called(given)
 
@@ -67,7 +67,7 @@ class Misuse:
         """Say that no two tasks meet in a parameter."""
         if not self._has_told_of_sharing:
             self._has_told_of_sharing = True
-            warnings.warn("no parameter is shared by two tasks: there is nothing to balance", stacklevel=6)
+            warnings.warn("no parameter is shared by two tasks: there is nothing to balance", stacklevel=8)
 
     def is_due_for_optimisers(self, step: int) -> bool:
         """Whether this step looks at what optimisers hold."""

@@ -36,7 +36,7 @@ class Unused:
             warnings.warn(
                 f"the balanced loss did not go backward in {_PATIENCE + 1} calls, and yet the model trains: call "
                 ".backward() on what the balancer returns, not on the sum of the losses",
-                stacklevel=6,
+                stacklevel=7,
             )
 
     def went_backward(self) -> None:

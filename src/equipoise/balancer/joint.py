@@ -11,11 +11,49 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from equipoise.balancer.setup import Setup
 from equipoise.gradients.ranks import Ranks
-from equipoise.gradients.surrogate import with_gradient_of
+from equipoise.gradients.surrogate import surrogate, with_gradient_of
 from equipoise.step import Step, on_one_device
 
 _WORD_BITS = 20  # of a checksum whose square a sum in float64 holds exactly
+
+
+def of_all_ranks(setup: Setup, step: Step, counts: Mapping[str, float]) -> Step:
+    """The step of the joint batch, for a balancer.
+
+    Raises:
+        ValueError: If a count is negative or not finite, the ranks differ in what they train, or FSDP would wait for a
+            task that some of them have not.
+    """
+    ranks, given = setup.jacobian.ranks, setup.given
+    where = "a representation" if step.representation is not None else "parameters"
+    word = f"{setup.method} for tasks {setup.user_weights}, heads={setup.heads!r}, compared at {where}"
+    news = given.learn(given.graph_of(step.losses), step.present, len(setup.names), joint=True)
+    joint = joint_step(step, counts, setup.user_weights, ranks, given.device, word, news)
+    if joint.partly and given.is_sharded_by_fsdp():
+        raise ValueError(
+            f"{', '.join(map(repr, joint.partly))} has a loss on some ranks only, where FSDP waits for all: give "
+            "the others a loss of zeros, such as 0 * outputs[name].sum(), with counts[name] = 0"
+        )
+    if joint.news:
+        given.agree(len(setup.names), ranks)
+    return joint.step
+
+
+def with_idle(setup: Setup, loss: Tensor, step: Step) -> Tensor:
+    """The loss, reaching also what no loss of this rank reaches: the others wait for its gradient."""
+    graph = setup.given.graph_of(step.losses)
+    roles = setup.given.roles(graph, step.present, len(setup.names), joint=True)
+    idle = [leaf for leaf in roles.leaves if leaf not in graph.leaves]
+    return loss + surrogate(torch.zeros_like(loss), idle, lambda _: [None] * len(idle)) if idle else loss
+
+
+def nothing(setup: Setup, step: Step) -> Tensor:
+    """A loss for a step with nothing to learn from: its backward does nothing but tell other ranks so."""
+    leaf = step.total.to(setup.given.device).requires_grad_()
+    waited_for = setup.given.trainable() if setup.is_joint else []
+    return surrogate(leaf, waited_for, lambda _: [None] * len(waited_for))
 
 
 class Joint(NamedTuple):

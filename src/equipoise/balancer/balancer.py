@@ -1,0 +1,358 @@
+"""The class that users meet."""
+
+import copy
+import warnings
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any, Literal
+
+import torch
+from torch import Tensor, nn
+
+from equipoise.balancer.accumulating import Accumulating
+from equipoise.balancer.comparison import compare, compare_only
+from equipoise.balancer.decider import Decider
+from equipoise.balancer.held import Held
+from equipoise.balancer.joint import nothing, of_all_ranks, with_idle
+from equipoise.balancer.recorder import Recorder
+from equipoise.balancer.setup import Setup
+from equipoise.gradients.compiled import uncompiled
+from equipoise.gradients.jacobian import Jacobian
+from equipoise.gradients.plan import ROUTES
+from equipoise.gradients.ranks import ranks_of
+from equipoise.gradients.roles import Parameters
+from equipoise.gradients.surrogate import surrogate, with_gradient_of
+from equipoise.method import Method, Sum, linearise, split
+from equipoise.misuse import Misuse, used_once
+from equipoise.record import Record
+from equipoise.step import Step, indices, take_step, user_weights
+from equipoise.tasks import TaskLosses, Tasks
+
+_USER_WEIGHT_WARNINGS = {
+    "ignored": "does not depend on the scale of a loss, so the weights {weights} do not change its balance",
+    "inverts": "listens to small gradients, so the weights {weights} make heavier tasks count less in its direction",
+}
+
+
+class Balancer(nn.Module):
+    """One scalar from many losses, whose ``.backward()`` delivers the balanced gradient.
+
+    Args:
+        method: How to balance; one object serves one balancer.
+        parameters: The model, or an iterable of the parameters to balance. A module is read at every
+            step. Nothing is registered: the model stays the user's.
+        tasks: ``Tasks``, names, or {name: weight}: the order, the names and the users' weights.
+        heads: What a gradient method does with parameters that one task alone reaches: ``"raw"``
+            leaves their gradient, ``"weighted"`` multiplies it by the task's weight. Weights of some methods
+            (ConFIG, IMTL-G) may be negative: their heads would climb, so leave those raw.
+        gramian_from: A module or parameters at which the gradients are compared, by default all that
+            are shared. The weights found there hold for all shared parameters.
+        route: How the gradients of shared parameters are taken; equal mathematics, for measurement.
+            ``"auto"`` takes factors where they cost less than rows, ``"factored"`` wherever there are
+            some, ``"rows"`` a backward per task, ``"batched"`` one with K seeds. Of no effect where
+            gradients are compared at a representation or at ``gramian_from``, or not at all.
+        probe_every: For methods that need no gradients of single tasks: measure them all the same,
+            for ``record``, every so many steps, at the cost of K backwards. 0 never.
+        ranks: The processes that train replicas of these parameters together, each on its share of the batch:
+            ``"auto"`` finds them (the group of ``DistributedDataParallel``, else the default group),
+            ``"local"`` balances this process alone, a process group says it.
+
+    Raises:
+        ValueError: If an argument is out of its range.
+
+    >>> from equipoise.method import Sum
+    >>> model = nn.Linear(3, 2)
+    >>> balancer = Balancer(Sum(), model, tasks=["left", "right"])
+    >>> left, right = model(torch.ones(3))
+    >>> balancer({"left": left**2, "right": right**2}).backward()
+    >>> balancer.record.weights
+    {'left': 1.0, 'right': 1.0}
+    """
+
+    def __init__(
+        self,
+        method: Method,
+        parameters: nn.Module | Iterable[Tensor],
+        *,
+        tasks: Tasks | Iterable[str] | Mapping[str, float],
+        heads: Literal["raw", "weighted"] = "raw",
+        gramian_from: nn.Module | Iterable[Tensor] | None = None,
+        route: Literal["auto", "rows", "batched", "factored"] = "auto",
+        probe_every: int = 0,
+        ranks: Any = "auto",
+    ) -> None:
+        super().__init__()
+        if isinstance(parameters, type):
+            raise ValueError(f"parameters is the class {parameters.__name__}: give the model itself")
+        if not isinstance(method, Method):
+            raise ValueError(f"method must be a method such as MGDA() or eq.method('mgda'), got {method!r:.80}")
+        if heads not in ("raw", "weighted"):
+            raise ValueError(f"heads must be 'raw' or 'weighted', got {heads!r}")
+        if route not in ROUTES:
+            raise ValueError(f"route must be one of {', '.join(map(repr, ROUTES))}, got {route!r}")
+        if not isinstance(probe_every, int) or probe_every < 0:
+            raise ValueError(f"probe_every must be 0 or a number of steps, got {probe_every!r}")
+        self.method = method
+        self.heads, self.route, self.probe_every, self.ranks = heads, route, probe_every, ranks
+        self.user_weights = user_weights(tasks)
+        chosen = None if gramian_from is None else Parameters(gramian_from)
+        self._setup = Setup(
+            method,
+            split(method),
+            self.user_weights,
+            heads,
+            route,
+            Parameters(parameters),
+            chosen,
+            Jacobian(),
+            Misuse(method),
+        )
+        self._setup.require_fitting()
+        self._recorder = Recorder(method, probe_every)
+        self._accumulating = Accumulating(self._setup, self._recorder)
+        self._held: Held | None = None  # inside ``frozen``
+        self._is_checked = False
+        self._bind()
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The tasks' names, in order."""
+        return tuple(self.user_weights)
+
+    @property
+    def record(self) -> Record | None:
+        """What the last backward did; ``None`` before the first."""
+        return self._recorder.record
+
+    @property
+    def given(self) -> Parameters:
+        """The parameters to balance, and who reached them so far: a copy, for looks that leave no trace."""
+        given = copy.copy(self._setup.given)
+        given.reached, given.blurred = dict(given.reached), dict(given.blurred)
+        return given
+
+    @property
+    def gramian_from(self) -> list[Tensor] | None:
+        """The trainable parameters at which gradients are compared; ``None`` for all that are shared."""
+        return None if self._setup.chosen is None else self._setup.chosen.trainable()
+
+    @uncompiled
+    def forward(
+        self,
+        losses: Mapping[str, Tensor],
+        *,
+        counts: Mapping[str, float] | None = None,
+        representation: Tensor | None = None,
+    ) -> Tensor:
+        """One scalar, equal to the user-weighted total; call ``.backward()`` on it once.
+
+        Args:
+            losses: Raw scalar losses by task name; a task that is not there is absent from this step.
+            counts: The labels behind each mean, by task name; by default those that ``Tasks.losses``
+                counted. They weigh micro-batches (``accumulate``) and the ranks of a distributed run.
+            representation: A tensor between the shared trunk and the heads. The tasks' gradients are
+                then compared there, and the trunk is passed once.
+
+        Raises:
+            ValueError: If a name is unknown, a loss is not a scalar or has no graph, or no loss
+                reaches the parameters.
+            RuntimeError: If a method that has state or takes gradients runs in several processes, or a
+                gradient method meets a graph that allows one backward only.
+        """
+        step = take_step(self.user_weights, losses, representation)
+        if counts is None:
+            counts = losses.counts if isinstance(losses, TaskLosses) else {}
+        indices(self.names, counts)
+        setup = self._setup
+        if representation is not None:
+            setup.require_representation_fits()
+        if torch.is_grad_enabled():
+            step.require_graph()
+            setup.jacobian.ranks = ranks_of(self.ranks, setup.given.source)
+            step = of_all_ranks(setup, step, counts) if setup.is_joint else step
+        if self._held is not None and step.losses and self._held.covers(step):
+            objective = self._held.objective(step)
+            return with_idle(setup, objective, step) if setup.is_joint else objective
+        if not torch.is_grad_enabled():
+            return step.total
+        if self._accumulating.micro_batches > 1:
+            return self._accumulating.loss(step, counts)
+        if not step.losses:
+            return nothing(setup, step)
+        setup.misuse.called(setup.given.named, losses, self.user_weights)
+        return self._by_gradients(step) if setup.parts.takes_gradients else self._by_objective(step)
+
+    @contextmanager
+    def frozen(self) -> Iterator[None]:
+        """Inside, the scalar is sum_k w_k loss_k in value and gradient, w the weights of the last step.
+
+        For a line search (L-BFGS), which needs one function whose value and gradient agree: heads are weighted too, the
+        method is not asked and nothing of it moves. Decide between searches, by a backward outside. Where a task
+        has no weight yet, or the last step was skipped, the first call inside decides, and then holds.
+
+        Raises:
+            ValueError: If the method gives a gradient and no weights.
+
+        >>> from equipoise.method import Sum
+        >>> model = nn.Linear(3, 2)
+        >>> balancer = Balancer(Sum(), model, tasks=["left", "right"])
+        >>> optimizer = torch.optim.LBFGS(model.parameters(), line_search_fn="strong_wolfe")
+        >>> def closure():
+        ...     optimizer.zero_grad()
+        ...     left, right = model(torch.ones(3))
+        ...     loss = balancer({"left": left**2, "right": right**2})
+        ...     loss.backward()
+        ...     return loss
+        >>> _ = closure()  # decides
+        >>> with balancer.frozen():
+        ...     _ = optimizer.step(closure)
+        """
+        if self._setup.parts.needs_whole_rows:
+            raise ValueError(f"{self.method} gives no weights for whole gradients: a line search has nothing to hold")
+        outer = self._held
+        self._held = outer or Held(self._setup, self._recorder)
+        try:
+            yield
+        finally:
+            self._held = outer
+
+    def accumulate(self, micro_batches: int) -> None:
+        """From now on balance once per so many backwards, as if their micro-batches were one batch.
+
+        Divide each loss by the number of micro-batches, as trainers do. Until the last one goes backward, the
+        gradients of every task are kept (K rows, whatever the method) and parameters receive zeros; the last one
+        delivers. The method sees each task's mean gradient and mean loss over the micro-batches that have the task,
+        weighed by ``counts`` where they are known; ``record`` and the method's state count one step.
+
+        May be said again while micro-batches wait, for a shorter or longer step: at the end of an epoch
+        ``accumulate(balancer.waiting + 1)`` makes the next one the last. ``finish()`` ends a step without another
+        batch, ``drop()`` forgets it. ``accumulate(1)`` ends accumulation.
+
+        Raises:
+            ValueError: If the number is not positive, as many micro-batches wait already, or gradients are compared
+                at chosen parameters, of which earlier micro-batches leave no graph.
+        """
+        self._accumulating.take(micro_batches)
+
+    @property
+    def waiting(self) -> int:
+        """The micro-batches whose gradients wait for the last of their step."""
+        return self._accumulating.waits.waiting
+
+    def finish(self) -> Tensor:
+        """A zero whose ``.backward()`` balances and delivers what waits, without another micro-batch."""
+        return self._accumulating.finish()
+
+    def drop(self) -> None:
+        """Forget the gradients that wait."""
+        self._accumulating.waits.drop()
+
+    def end_epoch(self) -> None:
+        """Tell the method that an epoch has ended; call it once per epoch."""
+        self.method.end_epoch()
+
+    def observe(self, results: Mapping[str, float]) -> None:
+        """Tell the method validation results by task name, higher is better."""
+        tasks = indices(self.names, results)
+        values = torch.tensor([float(results[self.names[k]]) for k in tasks], dtype=torch.float64)
+        self.method.observe(values, torch.tensor(tasks))
+
+    def after_step(self, losses: Mapping[str, Tensor]) -> None:
+        """Tell the method the raw losses of the same batch after the optimiser's step."""
+        with torch.no_grad():
+            step = take_step(self.user_weights, losses, None)
+            if step.losses:
+                self.method.after_step(step.stacked, step.tasks)
+
+    def get_extra_state(self) -> dict[str, Any]:
+        """What ``state_dict`` holds beside the method's state: steps, and which tasks reached what."""
+        return {
+            "names": list(self.names),
+            "steps": self._recorder.steps,
+            "reached": dict(self._setup.given.reached),
+            "blurred": dict(self._setup.given.blurred),
+        }
+
+    def set_extra_state(self, state: dict[str, Any]) -> None:
+        """Take up what ``get_extra_state`` gave; the tasks must be the same, in the same order."""
+        if tuple(state["names"]) != self.names:
+            raise ValueError(f"the saved state is of tasks {state['names']}, this balancer has {list(self.names)}")
+        self._recorder.steps, given = state["steps"], self._setup.given
+        given.reached, given.blurred = dict(state["reached"]), dict(state.get("blurred", {}))
+
+    def extra_repr(self) -> str:
+        """The tasks with the users' weights, and the options."""
+        return f"tasks={self.user_weights}, heads={self.heads!r}, route={self.route!r}"
+
+    def _bind(self) -> None:
+        """Give the method its size, its device and the users' weights."""
+        for part in self.method.modules():
+            if isinstance(part, Method):
+                part.require_unbound()
+        self.method.bind(len(self.names))
+        self.method.to(self._setup.given.device)
+        weights = list(self.user_weights.values())
+        if set(weights) != {1.0}:
+            self.method.prefer(torch.tensor(weights, dtype=torch.float64))
+            if text := _USER_WEIGHT_WARNINGS.get(self.method.user_weight):
+                warnings.warn(f"{self.method} {text.format(weights=self.user_weights)}", stacklevel=3)
+
+    def _by_objective(self, step: Step) -> Tensor:
+        """One backward pass: the total's value, the objective's gradient."""
+        setup = self._setup
+        if not self._is_checked:  # raises if this is the wrong model
+            graph = setup.given.graph_of(step.losses)
+            if not graph.hides_parameters():
+                setup.roles(step, graph)
+            self._is_checked = True
+        objective = setup.parts.weighting(step.stacked, step.tasks)
+        reached = list(setup.given.graph_of([objective]).leaves) if self._looks_at_optimisers() else None
+        # empty but for the backward: a hook that held the step would keep its graph
+        seen: list[tuple[Step, Tensor]] = []
+
+        def on_losses(gradient: Tensor) -> None:
+            step, incoming = seen.pop()
+            is_due = self._recorder.is_probe_due()
+            gramian = compare_only(setup, step).measure(incoming) if is_due else None
+            self._look_at_optimisers(reached)
+            self._recorder.note(step, gradient.detach() / incoming, gramian, route="objective")
+            setup.misuse.went_backward()
+
+        step.stacked.register_hook(on_losses)
+        loss = with_gradient_of(step.total, objective, lambda incoming: seen.append((step, incoming)))
+        return with_idle(setup, loss, step) if setup.is_joint else loss
+
+    def _by_gradients(self, step: Step) -> Tensor:
+        """A surrogate that balances the tasks' gradients when it goes backward."""
+        setup, comparison = self._setup, compare(self._setup, step)
+        weighting, graph = setup.parts.weighting, comparison.graph
+        objective, scales = step.total, torch.ones_like(step.stacked)
+        if not isinstance(weighting, Sum):
+            objective, scales = linearise(weighting, step.stacked, step.tasks)
+        learns = any(p.requires_grad for p in weighting.parameters())
+        reached = None
+        if self._looks_at_optimisers():
+            reached = [*graph.leaves, *(setup.given.graph_of([objective]).leaves if learns else ())]
+
+        @used_once()
+        def backward(incoming: Tensor) -> list[Tensor | None]:
+            graph.delay_to_the_outer_pass()
+            self._look_at_optimisers(reached)
+            if comparison.needs_gramian():
+                decider = Decider(comparison, self._recorder, scales, incoming, comparison.describe())
+                gradients = comparison.deliver(decider.decide, incoming)
+            else:
+                gradients = Decider(comparison, self._recorder, scales, incoming, "reused").at_known()
+            setup.misuse.went_backward()
+            return gradients
+
+        loss = surrogate(step.total, comparison.roles.leaves, backward)
+        return loss + (objective - objective.detach()) if learns else loss
+
+    def _looks_at_optimisers(self) -> bool:
+        return self._setup.misuse.is_due_for_optimisers(self._recorder.steps + 1)
+
+    def _look_at_optimisers(self, reached: list[Tensor] | None) -> None:
+        """Look for parameters that no optimiser holds, among those that this step reaches if it is one that looks."""
+        if reached is not None:
+            self._setup.misuse.optimisers(self._setup.given.named(), set(reached))

@@ -1,0 +1,61 @@
+"""The objective at held weights: one function whose value and gradient agree, as a line search needs."""
+
+import math
+
+import torch
+from torch import Tensor
+
+from equipoise.balancer.comparison import compare_only
+from equipoise.balancer.recorder import Recorder
+from equipoise.balancer.setup import Setup
+from equipoise.gradients.jacobian import to_host
+from equipoise.method import linearise
+from equipoise.step import Step, on_one_device
+
+
+class Held:
+    """Weights by task name; those of the last step to begin with, if it was not skipped."""
+
+    def __init__(self, setup: Setup, recorder: Recorder) -> None:
+        self._setup, self._recorder = setup, recorder
+        record = recorder.record
+        known = {} if record is None or record.skipped else record.weights
+        self._weights = {name: weight for name, weight in known.items() if math.isfinite(weight)}
+
+    def covers(self, step: Step) -> bool:
+        """Whether every task has a weight to hold; decides, if gradients can be taken and all are finite."""
+        if torch.is_grad_enabled() and any(name not in self._weights for name in step.names):
+            step.require_graph()
+            weights = self._decided_ahead(step)
+            if weights.isfinite().all():
+                self._weights.update(zip(step.names, weights.tolist(), strict=True))
+        return all(name in self._weights for name in step.names)
+
+    def objective(self, step: Step) -> Tensor:
+        """sum_k w_k loss_k [], itself."""
+        factors = [self._weights[name] for name in step.names]
+        weights = torch.tensor(factors, dtype=torch.float64)
+        taking = [k for k, factor in enumerate(factors) if factor != 0]  # 0 · inf would be NaN
+        if not taking:
+            return torch.zeros_like(step.total).requires_grad_(torch.is_grad_enabled()).clone()
+        taken = on_one_device([step.losses[k] for k in taking])
+        objective = (weights[taking].to(taken) * taken).sum()
+        if objective.requires_grad:
+            objective.register_hook(lambda incoming: self._recorder.note(step, weights, None, "frozen"))
+        return objective
+
+    def _decided_ahead(self, step: Step) -> Tensor:
+        """The weights [K] of this step before its backward; NaN where the method cannot be asked."""
+        setup = self._setup
+        _, scales = linearise(setup.parts.weighting, step.stacked, step.tasks)
+        if setup.parts.aggregator is None:
+            return scales
+        comparison = compare_only(setup, step)
+        losses, scales = to_host((), [step.stacked, scales], setup.jacobian.ranks)
+        gramian, numbers = losses.new_full((len(losses),) * 2, torch.nan), losses
+        if setup.needs_gramian(comparison.balanced, comparison.tasks):
+            gramian = comparison.measure(torch.ones_like(step.stacked[0]))
+            numbers = losses + gramian.sum()
+        if not numbers.isfinite().all():
+            return torch.full_like(scales, torch.nan)
+        return setup.weights(comparison.balanced, comparison.tasks, gramian, losses, scales)

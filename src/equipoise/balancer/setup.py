@@ -1,0 +1,118 @@
+"""What one balancer keeps from step to step, beside its method's state."""
+
+import math
+from dataclasses import dataclass
+from typing import Literal
+
+from torch import Tensor
+
+from equipoise.gradients.graph import Graph
+from equipoise.gradients.jacobian import Jacobian
+from equipoise.gradients.roles import Parameters, Roles
+from equipoise.method import Method, Parts
+from equipoise.misuse import Misuse
+from equipoise.step import Step
+
+Heads = Literal["raw", "weighted"]
+
+
+@dataclass
+class Setup:
+    """A method, the parameters that it balances, and how."""
+
+    method: Method
+    parts: Parts
+    user_weights: dict[str, float]
+    heads: Heads
+    route: str
+    given: Parameters
+    chosen: Parameters | None  # where gradients are compared; None for all that is shared
+    jacobian: Jacobian
+    misuse: Misuse
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The tasks' names, in order."""
+        return tuple(self.user_weights)
+
+    @property
+    def is_joint(self) -> bool:
+        """Whether other ranks take part."""
+        return self.jacobian.ranks.size > 1
+
+    def require_fitting(self) -> None:
+        """Raise if the options do not fit the method."""
+        method, parts = self.method, self.parts
+        if parts.coordinate is not None and self.chosen is not None:
+            raise ValueError("gramian_from has no use in a coordinate method: it needs all rows")
+        if parts.coordinate is not None and self.route == "factored":
+            raise ValueError(f"route='factored' has no rows, and {method} needs them: use 'auto', 'rows' or 'batched'")
+        if parts.group is not None:
+            if self.chosen is not None:
+                raise ValueError(f"gramian_from has no use in {method}: it compares gradients by every group")
+            if self.heads == "weighted":
+                raise ValueError(f"heads='weighted' has no use in {method}: a task has a weight in every group")
+            parts.group.groups_of(self.given.named())  # raises if they do not fit
+
+    def require_representation_fits(self) -> None:
+        """Raise if gradients cannot be compared at a representation."""
+        if self.parts.coordinate is not None:
+            raise ValueError("representation has no use in a coordinate method: it needs all rows")
+        if self.parts.group is not None:
+            raise ValueError(f"representation has no use in {self.method}: it compares gradients by every group")
+        if self.chosen is not None:
+            raise ValueError("give gramian_from or a representation, not both")
+
+    def roles(self, step: Step, graph: Graph) -> Roles:
+        """Who reaches what in this step."""
+        if not self.is_joint:
+            self.given.learn(graph, step.present, len(self.names))
+        return self.given.roles(graph, step.present, len(self.names), self.is_joint)
+
+    def groups(self, roles: Roles) -> list[list[Tensor]]:
+        """The groups of parameters that the method weighs apart; none where it does not.
+
+        Raises:
+            ValueError: If a parameter is in two groups, or a shared one in none.
+        """
+        if self.parts.group is None:
+            return []
+        groups = self.parts.group.groups_of(self.given.named())
+        grouped = {parameter for group in groups for parameter in group}
+        if len(grouped) < sum(map(len, groups)):
+            raise ValueError(f"{self.parts.group} has a parameter in two groups: groups must be disjoint")
+        strays = [name for name, leaf in zip(roles.names, roles.shared, strict=True) if leaf not in grouped]
+        if strays:
+            raise ValueError(f"{', '.join(strays)} are shared by tasks and in no group of {self.parts.group}")
+        return groups
+
+    def weights(self, balanced: list[int], tasks: Tensor, gramian: Tensor, losses: Tensor, scales: Tensor) -> Tensor:
+        """The weights [K] of the weighting, which are ``scales``, and of the aggregator for the balanced tasks.
+
+        Raises:
+            ValueError: If the weighting gave weights that are not finite.
+            RuntimeError: If the aggregator did.
+        """
+        if not scales.isfinite().all():
+            raise ValueError(
+                f"{self.parts.weighting} gave weights {scales.tolist()} for losses {losses.tolist()}: if it takes "
+                "logarithms or ratios, add the task losses' lower bounds to them"
+            )
+        weights = scales.clone()
+        if balanced and self.parts.aggregator is not None:
+            scaled = (scales[:, None] * gramian * scales)[balanced][:, balanced]
+            weights[balanced] *= self.parts.aggregator(scaled, losses[balanced], tasks)
+        self.require_finite(weights)
+        return weights
+
+    def require_finite(self, weights: Tensor) -> None:
+        """Raise if the method's answer is not."""
+        if not math.isfinite(float(weights.sum())) and not weights.isfinite().all():
+            raise RuntimeError(f"{self.method} gave weights {weights.tolist()} for finite gradients: a defect in it")
+
+    def needs_gramian(self, balanced: list[int], tasks: Tensor) -> bool:
+        """Whether the method will read the gramian of the next step."""
+        aggregator = self.parts.aggregator
+        if not balanced or aggregator is None or self.parts.needs_whole_rows:
+            return True
+        return aggregator.needs_gramian(tasks)
