@@ -202,3 +202,38 @@ def test_a_module_hook_on_a_model_of_several_outputs_joins_nothing():
     assert balancer.get_extra_state()["reached"]["a.weight"] == 0b01
     assert balancer.get_extra_state()["reached"]["b.weight"] == 0b10
     assert_close(net.a.weight.grad, net.trunk(torch.ones(2, 3)).sum(dim=0, keepdim=True))
+
+
+class Repeats(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.mix = nn.Linear(5, 5)
+        self.heads = nn.ModuleDict({name: nn.Linear(5, 2) for name in NAMES})
+
+    def forward(self, x, times):
+        for _ in range(times):
+            x = torch.tanh(self.mix(x))
+        return {name: head(x) for name, head in self.heads.items()}
+
+
+def used_unlike(rank, size, route):
+    """Rank 1 uses a layer twice, which rank 0 uses once; or one process does both."""
+    torch.manual_seed(0)
+    net = Repeats()
+    balancer = eq.Balancer(eq.MGDA(), net, tasks=NAMES, route=route)
+    x, targets = batch(0)
+    mean = dict.fromkeys(NAMES, 0.0)
+    for part in [rank] if size > 1 else range(2):
+        mine = slice(part * 6, part * 6 + 6)
+        losses = losses_of(net(x[mine], part + 1), {name: target[mine] for name, target in targets.items()}, NAMES)
+        mean = {name: mean[name] + loss / (1 if size > 1 else 2) for name, loss in losses.items()}
+    balancer(mean).backward()
+    return net.mix.weight.grad, balancer.record.gramian
+
+
+@pytest.mark.parametrize("route", ["auto", "rows", "batched", "factored"])
+def test_ranks_that_use_a_layer_unlike_take_its_rows(two, route):
+    expected, gramian = used_unlike(0, 1, "rows")
+    for found, its_gramian in two(used_unlike, route):
+        assert_close(found, expected, rtol=1e-5, atol=1e-6)
+        assert_close(its_gramian, gramian, rtol=1e-5, atol=1e-6)

@@ -50,35 +50,39 @@ def batch(step, size=12):
     return x, targets
 
 
-def train(rank, size, name, wrap=None, where="parameters", dtype=torch.float32, names=None):
+def train(rank, size, name, wrap=None, where="parameters", route="auto", make=Net, is_even=True):
     """Parameters after some steps, and what the balancer recorded."""
     torch.manual_seed(0)
-    net = Net().to(dtype)
+    net = make()
     model = net if size == 1 or wrap is None else DistributedDataParallel(net, **wrap)
     tasks = eq.Tasks([eq.Task(name, nn.MSELoss(), weight=1.0 + (name == "b")) for name in NAMES])
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         chosen = net.trunk[2] if where == "chosen" else None
-        balancer = eq.Balancer(METHODS[name](), model, tasks=tasks, gramian_from=chosen)
+        balancer = eq.Balancer(METHODS[name](), model, tasks=tasks, gramian_from=chosen, route=route)
     optimizer = torch.optim.SGD([*net.parameters(), *balancer.parameters()], lr=0.02, momentum=0.9)
     records = []
     for step in range(STEPS):
         x, targets = batch(step)
-        mine = slice(rank * len(x) // size, (rank + 1) * len(x) // size)
-        outputs = model(x[mine].to(dtype))
-        losses = tasks.losses(outputs, {task: target[mine].to(dtype) for task, target in targets.items()})
+        cuts = [r * len(x) // size for r in range(size)] if is_even else [min(r * 5, len(x) - 1) for r in range(size)]
+        mine = slice(cuts[rank], [*cuts, len(x)][rank + 1])
+        outputs = model(x[mine])
+        losses = tasks.losses(outputs, {task: target[mine] for task, target in targets.items()})
         optimizer.zero_grad()
         loss = balancer(losses, representation=outputs["z"] if where == "representation" else None)
         loss.backward()
         optimizer.step()
         record = balancer.record
         records.append((loss.item(), record.losses, record.weights, record.gramian))
+    if route == "factored" and size > 1:
+        assert record.route.startswith("factored"), record.route
     state = {key: value.clone() for key, value in net.state_dict().items()}
     return state, records, {key: value.clone() for key, value in balancer.method.state_dict().items()}
 
 
 def require_same(team, size, name, **options):
-    expected, records, method = train(0, 1, name, **{k: v for k, v in options.items() if k != "wrap"})
+    alone = {k: v for k, v in options.items() if k not in ("wrap", "route", "is_even")}
+    expected, records, method = train(0, 1, name, **alone)
     answers = team(_train, name, options)
     for state, theirs, theirs_method in answers:
         for key in expected:
@@ -128,3 +132,32 @@ def test_gradients_compared_elsewhere(two, name, where):
 )
 def test_every_setting_of_ddp(two, name, wrap):
     require_same(two, 2, name, wrap=wrap)
+
+
+class Text(nn.Module):
+    """A table with padding, looked up twice; a weight used twice, and one on the left of a product."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.table = nn.Embedding(30, 6, padding_idx=0)
+        self.mix, self.left = nn.Linear(6, 6), nn.Parameter(torch.eye(6) + 0.1)
+        self.heads = nn.ModuleDict({name: nn.Linear(6, 2) for name in NAMES})
+
+    def forward(self, x):
+        tokens = (x * 3).long().abs()  # [N, 5]
+        words = self.table(tokens).mean(dim=1) + self.table(tokens[:, 0])
+        z = torch.tanh(self.mix(torch.tanh(self.mix(words))))
+        z = z + (self.left @ z.mT).mT
+        return {"z": z, **{name: head(z) for name, head in self.heads.items()}}
+
+
+@pytest.mark.parametrize("is_even", [True, False])
+@pytest.mark.parametrize("make", [Net, Text])
+@pytest.mark.parametrize("name", ["mgda", "pcgrad", "nash-mtl", "uw, mgda"])
+def test_layers_by_factors_that_meet_on_one_rank(two, name, make, is_even):
+    require_same(two, 2, name, make=make, route="factored", is_even=is_even)
+
+
+@pytest.mark.parametrize("make", [Net, Text])
+def test_layers_by_factors_of_four_ranks(four, make):
+    require_same(four, 4, "mgda", make=make, route="factored", is_even=False)

@@ -104,11 +104,12 @@ class Comparison:
         spread: Spread = "slices" if setup.is_joint and not parts.needs_whole_rows else "whole"
         if self.points is not None:
             return Plan(sequential, spread=spread)
-        if setup.is_joint and setup.route == "factored":
-            raise ValueError("route='factored' has no exact form over several processes: use 'auto' or 'rows'")
-        needs_rows = setup.route == "auto" and (setup.is_joint or parts.coordinate is not None)
-        route = "rows" if needs_rows else setup.route
-        plan = plan_of(route, shared, self.graph, len(self.step.losses), self.groups)
+        if spread == "whole" and setup.is_joint and setup.route == "factored":
+            raise ValueError(f"route='factored' has no rows, and {setup.method} needs them over several processes")
+        needs_rows = parts.coordinate is not None or (setup.is_joint and spread == "whole")
+        route = "rows" if needs_rows and setup.route == "auto" else setup.route
+        ranks = setup.jacobian.ranks
+        plan = plan_of(route, shared, self.graph, len(self.step.losses), self.groups, ranks)
         plan.spread = spread
         return plan
 

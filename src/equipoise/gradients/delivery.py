@@ -68,7 +68,7 @@ class Delivery:
     def _differentiate(self, measured: Sequence[Tensor], incoming: Tensor, plan: Plan, keep: bool) -> "Rest":
         """Fill the jacobian with gradients by the measured tensors; return those by private and outside leaves."""
         num_tasks = len(self.losses)
-        self.jacobian.prepare(measured, num_tasks, plan.layers, plan.spread)
+        self.jacobian.prepare(measured, num_tasks, plan.layers, plan.spread, plan.lengths)
         own = self.roles.wanted(num_tasks)
         rest = Rest(own)
         wanted = Wanted(self.losses, self.graph, self.jacobian.wanted, own, incoming, keep)

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 from torch.autograd.graph import GradientEdge
 
-from equipoise.gradients.layers.layer import Layer
+from equipoise.gradients.layers.layer import Layer, Products
 from equipoise.gradients.products import float32_is_exact
 from equipoise.gradients.ranks import Ranks
 from equipoise.gradients.rows import Rows
@@ -35,15 +35,25 @@ class Jacobian:
         self._by_rows: list[Tensor] = []
         self._rows = Rows() if rows is None else rows
         self._layers: Sequence[Layer] = ()
+        self._lengths: Sequence[int] = ()
+        self._owned: list[Layer] | None = None
 
     def __reduce__(self) -> tuple[type["Jacobian"], tuple[()]]:
         return Jacobian, ()  # a copy of a balancer needs no copy of its scratch room
 
     def prepare(
-        self, tensors: Sequence[Tensor], num_rows: int, layers: Sequence[Layer] = (), spread: Spread = "whole"
+        self,
+        tensors: Sequence[Tensor],
+        num_rows: int,
+        layers: Sequence[Layer] = (),
+        spread: Spread = "whole",
+        lengths: Sequence[int] = (),
     ) -> None:
-        """Expect ``num_rows`` gradients by these tensors, and those of the layers by factors."""
-        self._spread = spread
+        """Expect ``num_rows`` gradients by these tensors, and those of the layers by factors.
+
+        Over several ranks the factors of a layer are at most of its length on every rank.
+        """
+        self._spread, self._lengths, self._owned = spread, lengths, None
         factored = {leaf for layer in layers for leaf in layer.leaves}
         self._tensors, self._layers = list(tensors), layers
         self._by_rows = [tensor for tensor in tensors if tensor not in factored]
@@ -77,16 +87,32 @@ class Jacobian:
 
         ``own`` is what each rank has of its own: it comes back as the sum over ranks, before ``extras``.
         """
-        layers = [layer.products(layer.dtype if float32_is_exact() else torch.float64) for layer in self._layers]
-        terms = _sum([found.terms for found in layers], num_rows)
-        products = [*self._rows.products(num_rows), *(found.products for found in layers)]
+        layers = [layer.products(layer.dtype if float32_is_exact() else torch.float64) for layer in self._to_multiply()]
+        terms = _sum([found.terms for found in layers], num_rows) / self.ranks.size**2
+        products = [*self._rows.products(num_rows), *self._means(layers)]
         joint = [self._over_ranks(products, num_rows), terms, *own]
         gramian, terms, *others = to_host(joint, extras, self.ranks)
         if not self._is_accurate(gramian, terms):
-            layers = [layer.products(torch.float64) for layer in self._layers]
-            products = [*self._rows.exact_products(num_rows), *(found.products for found in layers)]
+            layers = [layer.products(torch.float64) for layer in self._to_multiply()]
+            products = [*self._rows.exact_products(num_rows), *self._means(layers)]
             (gramian,) = to_host([self._over_ranks(products, num_rows)], (), self.ranks)
         return (gramian, *others)
+
+    def _to_multiply(self) -> Sequence[Layer]:
+        """The layers whose products this rank makes: its own share of them, with the samples of all ranks."""
+        if self.ranks.size == 1 or not self._lengths:
+            return self._layers
+        if self._owned is None:
+            joint = [
+                layer.of_all_ranks(self.ranks, owner=number % self.ranks.size, length=length)
+                for number, (layer, length) in enumerate(zip(self._layers, self._lengths, strict=True))
+            ]
+            self._owned = [layer for layer in joint if layer is not None]
+        return self._owned
+
+    def _means(self, found: Sequence[Products]) -> list[Tensor]:
+        """Products of gradients that are means over ranks, where factors hold the sums."""
+        return [products.products / self.ranks.size**2 if self._lengths else products.products for products in found]
 
     def _over_ranks(self, products: Sequence[Tensor], num_rows: int) -> Tensor:
         """This rank's share of J Jᵀ: the sum of all ranks' shares is J Jᵀ."""
@@ -153,7 +179,7 @@ class Jacobian:
 
     def release(self) -> None:
         """Let go of the factors; the room of the rows is kept."""
-        self._tensors, self._by_rows, self._layers = [], [], ()
+        self._tensors, self._by_rows, self._layers, self._owned = [], [], (), None
         self._rows.release()
 
     def rows(self, num_rows: int) -> Tensor:

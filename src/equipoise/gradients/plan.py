@@ -11,10 +11,14 @@ from torch import Tensor
 
 from equipoise.gradients.graph import Graph
 from equipoise.gradients.jacobian import Spread
+from equipoise.gradients.joint_layers import agreed, pays
 from equipoise.gradients.layers import layers_among
 from equipoise.gradients.layers.layer import Layer, size
 from equipoise.gradients.layers.uses import runs_hooks
+from equipoise.gradients.ranks import Ranks
 from equipoise.gradients.routes import Route, batched, joined, sequential
+
+_ALONE = Ranks()
 
 ROUTES = ("auto", "rows", "batched", "factored")
 
@@ -73,6 +77,7 @@ class Plan:
     route: str = "rows"
     layers: list[Layer] = field(default_factory=list)
     spread: Spread = "whole"  # where the rows lie, over several ranks
+    lengths: list[int] = field(default_factory=list)  # of the layers' factors, over several ranks
     why: dict[Tensor, str] = field(default_factory=dict)  # for each shared tensor
 
     def describe(self, names: Sequence[str]) -> str:
@@ -83,13 +88,18 @@ class Plan:
 
 
 def plan_of(
-    route: str, shared: Sequence[Tensor], graph: Graph, num_tasks: int, groups: Sequence[Sequence[Tensor]] = ()
+    route: str,
+    shared: Sequence[Tensor],
+    graph: Graph,
+    num_tasks: int,
+    groups: Sequence[Sequence[Tensor]] = (),
+    ranks: Ranks = _ALONE,
 ) -> Plan:
     """What the route means for these losses.
 
     ``"rows"`` and ``"batched"`` know no layers; ``"factored"`` takes factors wherever there are some, ``"auto"``
     where they cost clearly fewer operations than rows. A layer that lies in several groups has no factors of its own
-    for each, and is taken by rows.
+    for each, and is taken by rows. Several ranks take by factors what every one of them would.
     """
     if route in ("rows", "batched"):
         passes: Route = sequential if route == "rows" else batched
@@ -101,6 +111,8 @@ def plan_of(
         share = layer.operations(num_tasks) / max(layer.row_operations(num_tasks), 1.0)
         is_whole = len({group_of.get(leaf) for leaf in layer.leaves}) == 1
         taken = is_whole and (route == "factored" or share < _CLEARLY or layer.is_sparse)
+        if taken and ranks.size > 1:
+            taken = layer.length > 0 and (route == "factored" or pays(layer, num_tasks, share, ranks))
         layers += [layer] if taken else []
         reason = f"{layer.kind} for which factors cost {share:.2f} of what rows cost"
         if not is_whole:
@@ -110,15 +122,27 @@ def plan_of(
         elif route == "factored":
             reason += ", as route='factored' asks"
         why.update(dict.fromkeys(layer.leaves, f"{'factors' if taken else 'rows'}, {reason}"))
-    factored = {leaf for layer in layers for leaf in layer.leaves}
-    by_rows = [leaf for leaf in shared if leaf not in factored]
+    by_rows = _by_rows(shared, layers)
     edges = [edge for layer in layers for edge in layer.edges]
     numbers = [leaf.numel() for leaf in by_rows] + [size(edge).numel() for edge in edges]
     gains = max(numbers, default=0) <= _THIN and num_tasks * sum(numbers) > _SLIGHT
     measured = [graph.node_of[leaf] for leaf in by_rows] + [edge.node for edge in edges]
-    joins = layers and num_tasks > 1 and (gains or route == "factored") and _joins(graph, measured)
+    joins = bool(layers) and num_tasks > 1 and (gains or route == "factored") and _joins(graph, measured)
+    lengths: list[int] = []
+    if ranks.size > 1 and shared:
+        length_of, joins = agreed(layers, joins, shared, ranks)
+        alone = [layer for layer in layers if layer.leaves[0] not in length_of]
+        why.update({leaf: "rows, as another rank has no factors for it" for layer in alone for leaf in layer.leaves})
+        layers = [layer for layer in layers if layer.leaves[0] in length_of]
+        lengths = [length_of[layer.leaves[0]] for layer in layers]
     passes = joined if joins else sequential
-    return Plan(passes, "factored" if layers else "rows", layers, why={leaf: why[leaf] for leaf in shared})
+    route = "factored" if layers else "rows"
+    return Plan(passes, route, layers, lengths=lengths, why={leaf: why[leaf] for leaf in shared})
+
+
+def _by_rows(shared: Sequence[Tensor], layers: Sequence[Layer]) -> list[Tensor]:
+    factored = {leaf for layer in layers for leaf in layer.leaves}
+    return [leaf for leaf in shared if leaf not in factored]
 
 
 def _joins(graph: Graph, measured: Sequence[Any]) -> bool:

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import torch
 import torch.distributed as dist
 from torch import Tensor
 
@@ -20,6 +21,18 @@ class Ranks:
         if self.size > 1:
             dist.all_reduce(tensor, group=self.group)
         return tensor
+
+    def most_(self, tensor: Tensor) -> Tensor:
+        """The largest over ranks, number by number, in the tensor's own place."""
+        dist.all_reduce(tensor, dist.ReduceOp.MAX, group=self.group)
+        return tensor
+
+    def gathered_at(self, owner: int, tensor: Tensor, dim: int) -> Tensor | None:
+        """The tensors of all ranks end to end, on the owner alone; they are of one shape."""
+        own = tensor.movedim(dim, 0).contiguous()
+        pieces = [torch.empty_like(own) for _ in range(self.size)] if dist.get_rank(self.group) == owner else None
+        dist.gather(own, pieces, group=self.group, group_dst=owner)
+        return None if pieces is None else torch.cat(pieces).movedim(0, dim)
 
     def mean_slice(self, flat: Tensor) -> Tensor:
         """This rank's slice of the mean over ranks of vectors whose length the ranks divide; they are spent."""

@@ -1,13 +1,15 @@
 """A table of which a batch looks up few rows: g_k is zero in all others, so K gradients of the U rows that occur do."""
 
+import copy
 from collections.abc import Sequence
 
 import torch
 from torch import Tensor
 from torch.autograd.graph import GradientEdge
 
-from equipoise.gradients.layers.layer import MOVED, SET_UP, Layer, Products, like, products_of_rows
+from equipoise.gradients.layers.layer import MOVED, SET_UP, Layer, Products, like, padded, products_of_rows
 from equipoise.gradients.layers.uses import Use, saved, signed
+from equipoise.gradients.ranks import Ranks
 
 
 class Embedding(Layer):
@@ -47,6 +49,25 @@ class Embedding(Layer):
         ]
         flat = torch.stack(rows).flatten(1)  # [K, U D]
         return products_of_rows(flat)
+
+    @property
+    def length(self) -> int:
+        divides = any(by_frequency for _, by_frequency in self.options)  # by that of a rank's own lookups
+        return 0 if divides else max(index.numel() for index in self.indices)
+
+    def gathered(self, num_tasks: int) -> int:
+        return self.num_lookups * (1 + num_tasks * self.leaves[0].shape[1])
+
+    def of_all_ranks(self, ranks: Ranks, owner: int, length: int) -> "Embedding | None":
+        outputs = [b.flatten(1, -2) for b in self.at_outputs(self.dtype)]
+        indices = [ranks.gathered_at(owner, padded(at.flatten(), length, dim=0), dim=0) for at in self.indices]
+        joint = [ranks.gathered_at(owner, padded(b, length, dim=1), dim=1) for b in outputs]
+        if joint[0] is None:
+            return None
+        twin = copy.copy(self)
+        twin.indices = [at for at in indices if at is not None]
+        twin._received = [[b] for b in joint if b is not None]
+        return twin
 
     def combine(self, weights: Tensor) -> list[Tensor]:
         (table,) = self.leaves

@@ -9,6 +9,7 @@ from torch import Tensor
 from torch.autograd.graph import GradientEdge
 
 from equipoise.gradients.products import FLOAT32_RANGE, inner_products
+from equipoise.gradients.ranks import Ranks
 
 MOVED = 40.0  # multiply-adds in the time that one number takes to be written, copied and read again
 SET_UP = 4e6  # multiply-adds in the time that the dozen small operations of one layer take
@@ -52,6 +53,19 @@ class Layer(ABC):
     @abstractmethod
     def combine(self, weights: Tensor) -> list[Tensor]:
         """sum_k weights[k] · g_k for each leaf."""
+
+    @property
+    def length(self) -> int:
+        """Rows of the longest of its factors; 0 where factors of several ranks cannot be put end to end."""
+        return 0
+
+    def gathered(self, num_tasks: int) -> int:
+        """Numbers of its factors."""
+        return 0
+
+    def of_all_ranks(self, ranks: Ranks, owner: int, length: int) -> "Layer | None":
+        """The layer over the samples of all ranks, for its products, on the owner; factors are padded to ``length``."""
+        raise NotImplementedError
 
     @property
     def dtype(self) -> torch.dtype:
@@ -117,6 +131,15 @@ def products_of_rows(rows: Tensor) -> Products:
     """Products of [K, P] themselves."""
     products = inner_products(rows, rows)
     return Products(products, products.diagonal())
+
+
+def padded(tensor: Tensor, length: int, dim: int) -> Tensor:
+    """With zeros behind, up to that length."""
+    missing = length - tensor.shape[dim]
+    if not missing:
+        return tensor
+    shape = [missing if place == dim else size for place, size in enumerate(tensor.shape)]
+    return torch.cat([tensor, tensor.new_zeros(shape)], dim=dim)
 
 
 def like(gradient: Tensor, leaf: Tensor) -> Tensor:

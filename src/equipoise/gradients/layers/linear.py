@@ -4,6 +4,7 @@ The identity is that of ghost norms (Goodfellow 2015, arXiv 1510.01799; Li et al
 tasks rather than within a batch. N counts batch times positions, over all uses of the weight.
 """
 
+import copy
 from collections.abc import Sequence
 
 import torch
@@ -17,11 +18,13 @@ from equipoise.gradients.layers.layer import (
     end_to_end,
     like,
     matrix_row_operations,
+    padded,
     product_operations,
     products_of,
     products_of_inputs,
 )
 from equipoise.gradients.layers.uses import Use, saved
+from equipoise.gradients.ranks import Ranks
 
 # the two factors of a product, and for each the name of the other
 _OPERANDS = {"AddmmBackward0": {1: "mat2", 2: "mat1"}, "MmBackward0": {0: "mat2", 1: "self"}}
@@ -60,6 +63,25 @@ class Linear(Layer):
         inputs = end_to_end([a.to(dtype) for a in self.inputs], dim=0)
         outputs = self._upright(self.at_outputs(dtype))  # B [K, N, D_out]
         return products_of(products_of_inputs(inputs, len(self.leaves) == 2), outputs)
+
+    @property
+    def length(self) -> int:
+        return max(map(len, self.inputs))
+
+    def gathered(self, num_tasks: int) -> int:
+        return self.num_inputs * (self.width_in + num_tasks * self.width_out)
+
+    def of_all_ranks(self, ranks: Ranks, owner: int, length: int) -> "Linear | None":
+        outputs = [b.mT if left else b for b, left in zip(self.at_outputs(self.dtype), self.on_left, strict=True)]
+        inputs = [ranks.gathered_at(owner, padded(a.to(self.dtype), length, dim=0), dim=0) for a in self.inputs]
+        joint = [ranks.gathered_at(owner, padded(b, length, dim=1), dim=1) for b in outputs]
+        if joint[0] is None:
+            return None
+        twin = copy.copy(self)
+        twin.on_left = [False] * len(joint)
+        twin.inputs = [a for a in inputs if a is not None]
+        twin._received = [[b] for b in joint if b is not None]
+        return twin
 
     def combine(self, weights: Tensor) -> list[Tensor]:
         outputs = self._upright(self.combined_at_outputs(weights))
