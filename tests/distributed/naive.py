@@ -37,6 +37,7 @@ class Expected:
     sizes: dict[str, float]
     own: list[Tensor]  # gradients by the method's own parameters
     gramian: Tensor
+    norms: Tensor  # of the tasks' gradients by all parameters
     is_finite: bool
 
 
@@ -67,45 +68,52 @@ class Naive:
         names = [name for name in every if name in losses]
         tasks = torch.tensor([every.index(name) for name in names], dtype=torch.int64)
         weighted = [losses[name] * self.weights[name] for name in names]
-        named = {name: p for name, p in self.net.named_parameters() if p.requires_grad}
-        rows = {name: [] for name in named}
-        for loss, task in zip(weighted, names, strict=True):
-            seed = torch.full_like(loss, incoming)
-            for p, row in zip(named, torch.autograd.grad(loss, [*named.values()], seed, True, allow_unused=True)):
-                rows[p].append(None if row is None else row.double() / incoming)
-                if row is not None:
-                    self.ever.setdefault(p, set()).add(task)
+        named = {p: parameter for p, parameter in self.net.named_parameters() if parameter.requires_grad}
+        rows, reached = self._rows(weighted, names, named, incoming)
         values = torch.stack(weighted).detach().requires_grad_()
+        scale, own = self._weighting(values, tasks, incoming)
+        now = [p for p in named if any(mask[p] for mask in reached)]
+        shared = [p for p in now if len(self.ever[p]) >= min(2, len(every))]
+        flat = [torch.cat([torch.zeros(0), *(row[p].flatten() for p in shared)]) for row in rows]
+        jacobian = torch.stack(flat).double()
+        balanced = [k for k, mask in enumerate(reached) if any(mask[p] for p in shared)]
+        norms = torch.stack([torch.stack([row[p].norm() for p in named]).norm() for row in rows])
+        is_finite = bool(norms.isfinite().all())
+        weights, mixed = scale.clone() if is_finite else torch.ones_like(scale), {}
+        if isinstance(self.second, eq.Aggregator) and balanced and is_finite:
+            seen = (scale[:, None] * found_gramian * scale)[balanced][:, balanced]
+            weights[balanced] *= self.second(seen, values.detach().double()[balanced], tasks[balanced])
+        elif self.second is not None and balanced and is_finite:
+            seen = (scale[:, None] * jacobian)[balanced].to(named[shared[0]].dtype)
+            mixture = self.second(seen, values.detach()[balanced].to(seen), tasks[balanced]).double()
+            mixed = dict(zip(shared, mixture.split([named[p].numel() for p in shared]), strict=True))
+        gradients, sizes = {}, {}
+        for p in now:
+            is_raw = self.second is not None and p not in shared and self.heads == "raw"
+            terms = [(1.0 if is_raw else weight) * row[p] for weight, row in zip(weights, rows, strict=True)]
+            gradients[p] = incoming * (mixed[p].view_as(named[p]) if p in mixed else sum(terms))
+            sizes[p] = abs(incoming) * float(sum(term.norm() for term in terms))
+        return Expected(gradients, sizes, own, jacobian @ jacobian.T, norms, is_finite)
+
+    def _rows(self, losses, names, named, incoming):
+        """For each task its gradient by every parameter, and which it reaches."""
+        rows, reached = [], []
+        for loss, task in zip(losses, names, strict=True):
+            seed = torch.full_like(loss, incoming)
+            found = torch.autograd.grad(loss, [*named.values()], seed, retain_graph=True, allow_unused=True)
+            row = dict(zip(named, found, strict=True))
+            reached.append({p: gradient is not None for p, gradient in row.items()})
+            for p in named:
+                self.ever.setdefault(p, set()).update({task} if row[p] is not None else ())
+            rows.append(
+                {p: (torch.zeros_like(named[p]) if g is None else g).double() / incoming for p, g in row.items()}
+            )
+        return rows, reached
+
+    def _weighting(self, values, tasks, incoming):
+        """d objective / d losses, and the gradients by the weighting's own parameters."""
         objective = self.weighting(values, tasks)
         (scale,) = torch.autograd.grad(objective, values, retain_graph=True)
         learned = [p for p in self.weighting.parameters() if p.requires_grad]
-        own = torch.autograd.grad(objective, learned, torch.full_like(objective, incoming)) if learned else []
-        scale = scale.double()
-        enough = min(2, len(every))
-        now = {p for p in named if any(row is not None for row in rows[p])}
-        shared = [p for p in named if p in now and len(self.ever[p]) >= enough]
-        zeros = {p: torch.zeros_like(named[p], dtype=torch.float64) for p in named}
-        flat = [
-            torch.cat([(zeros[p] if rows[p][k] is None else rows[p][k]).flatten() for p in shared] or [torch.zeros(0)])
-            for k in range(len(names))
-        ]
-        jacobian = torch.stack(flat).double()
-        balanced = [k for k in range(len(names)) if any(rows[p][k] is not None for p in shared)]
-        is_finite = all(row.isfinite().all() for its in rows.values() for row in its if row is not None)
-        weights, mixture = scale.clone() if is_finite else torch.ones_like(scale), None
-        gramian = jacobian @ jacobian.T
-        if self.second is not None and balanced and is_finite:
-            if isinstance(self.second, eq.Aggregator):
-                scaled = (scale[:, None] * found_gramian * scale)[balanced][:, balanced]
-                weights[balanced] *= self.second(scaled, values.detach().double()[balanced], tasks[balanced])
-            else:
-                seen = (scale[:, None] * jacobian)[balanced].to(next(iter(named.values())).dtype)
-                mixture = self.second(seen, values.detach()[balanced].to(seen), tasks[balanced]).double()
-        gradients, sizes = {}, {}
-        pieces = dict(zip(shared, mixture.split([named[p].numel() for p in shared])) if mixture is not None else ())
-        for p in now:
-            raw = self.second is not None and p not in shared and self.heads == "raw"
-            terms = [(1.0 if raw else weights[k]) * row for k, row in enumerate(rows[p]) if row is not None]
-            gradients[p] = incoming * (pieces[p].view_as(named[p]) if p in pieces else sum(terms))
-            sizes[p] = abs(incoming) * float(sum(term.norm() for term in terms))
-        return Expected(gradients, sizes, list(own), gramian, is_finite)
+        seed = torch.full_like(objective, incoming)
+        return scale.double(), list(torch.autograd.grad(objective, learned, seed)) if learned else []

@@ -92,10 +92,14 @@ def require_the_definition(answers, drawn, name, heads, incoming=1.0, autocast=N
             for task, loss in losses.items():
                 assert values[task] == pytest.approx(loss.item(), rel=tolerance)
             expected = naive.step(losses, incoming, gramian)
-            assert skipped != expected.is_finite or naive.second is None
-            if gramian is not None and expected.is_finite:
-                norms = expected.gramian.diagonal().sqrt()
-                assert ((gramian - expected.gramian).abs() <= 4 * tolerance * torch.outer(norms, norms) + 1e-30).all()
+            if not expected.is_finite:  # in float16; how soon a sum overflows is a matter of its order
+                its = [*found[0][0].values()]
+                assert naive.second is None or skipped == any(not gradient.isfinite().all() for gradient in its)
+                return
+            assert not skipped
+            if gramian is not None:
+                sizes_of = torch.outer(expected.norms, expected.norms)
+                assert ((gramian - expected.gramian).abs() <= 4 * tolerance * sizes_of).all()
             for p, gradient in expected.gradients.items():
                 total[p] = total.get(p, 0.0) + gradient
                 sizes[p] = sizes.get(p, 0.0) + expected.sizes[p]
@@ -103,11 +107,9 @@ def require_the_definition(answers, drawn, name, heads, incoming=1.0, autocast=N
             for p, gradient in gradients.items():
                 if p not in total:
                     assert not gradient.any()  # DDP waits for a gradient, and nothing is one
-                elif torch.isfinite(total[p]).all():
+                else:  # relative to all: one may be rounding alone, such as that of a bias below a batch norm
                     distance = float((gradient.double() - total[p]).norm())
-                    assert distance <= tolerance * sizes[p] + 1e-30, (p, distance, sizes[p])
-                else:
-                    assert not gradient.isfinite().all()
+                    assert distance <= tolerance * max(sizes.values()), (p, distance, sizes)
             assert total.keys() <= gradients.keys()
             if losses and not accumulate:
                 assert_close([g.double() for g in own], [g.double() for g in expected.own], rtol=1e-4, atol=1e-6)
@@ -141,7 +143,7 @@ def check_accumulation(data):
 def check_autocast(data):
     drawn, name, heads = data.draw(networks()), data.draw(methods), data.draw(heads_of)
     autocast = data.draw(st.sampled_from([torch.bfloat16, torch.float16]))
-    incoming = 2.0 ** data.draw(st.integers(0, 20)) if autocast == torch.float16 else 1.0
+    incoming = 2.0 ** data.draw(st.integers(0, 12)) if autocast == torch.float16 else 1.0
     answer = run(0, 1, drawn, name, heads, route_for(data, name, ROUTES), incoming, autocast)
     require_the_definition([answer], drawn, name, heads, incoming, autocast)
 
