@@ -610,7 +610,7 @@ def test_a_method_sees_the_present_tasks_by_their_place_among_all(net, x):
     assert method.seen == ((2, 2), [1, 2])
     backward(net, x, balancer, names=["b"])
     assert method.seen == ((1, 1), [2])
-    reached = balancer.get_extra_state()["reached"]
+    reached = dict(balancer.get_extra_state()["reached"])
     assert reached["trunk.weight"] == 0b110
     assert reached["heads.b.weight"] == 0b100
 

@@ -2,6 +2,7 @@
 
 import contextlib
 import copy
+import warnings
 
 import pytest
 import torch
@@ -106,6 +107,40 @@ def test_a_count_that_is_none_of_labels(two):
         two(one_step, "mgda", everyone, [{"a": -1.0}, {"a": -1.0}], None, None)
 
 
+def in_float64(rank, size):
+    net = Net().double()
+    balancer = eq.Balancer(eq.UW(), DistributedDataParallel(net), tasks=NAMES)
+    x, targets = batch(0)
+    losses = losses_of(net(x.double()), targets, NAMES if rank == 0 else [])
+    loss = balancer(losses)
+    return loss.dtype, loss.item(), sum(float(loss) for loss in losses.values())
+
+
+def test_a_rank_without_a_loss_sees_the_others_in_their_precision(two):
+    (dtype, value, expected), other = two(in_float64)
+    assert dtype == torch.float64
+    assert other[:2] == (dtype, value)
+    assert value == pytest.approx(expected, rel=1e-14)
+
+
+def with_a_frozen_trunk(rank, size):
+    torch.manual_seed(0)
+    net = Net()
+    net.trunk.requires_grad_(False)
+    balancer = eq.Balancer(eq.MGDA(), DistributedDataParallel(net) if size > 1 else net, tasks=NAMES)
+    x, targets = batch(0)
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "no parameter is shared")
+        balancer(losses_of(net(x), targets, NAMES)).backward()
+    return gradients(net)
+
+
+def test_replicas_that_share_nothing_between_tasks(two):
+    expected = with_a_frozen_trunk(0, 1)
+    for found in two(with_a_frozen_trunk):
+        assert_close(found, expected)
+
+
 def accumulated(rank, size, method, use_no_sync):
     """Two micro-batches, balanced each, added up; synchronised at the end or each time."""
     torch.manual_seed(0)
@@ -199,8 +234,8 @@ def test_a_module_hook_on_a_model_of_several_outputs_joins_nothing():
     a, b = net(torch.ones(2, 3, requires_grad=True))
     balancer = eq.Balancer(eq.MGDA(), net, tasks=["a", "b"])
     balancer({"a": a.sum(), "b": 3 * b.sum()}).backward()
-    assert balancer.get_extra_state()["reached"]["a.weight"] == 0b01
-    assert balancer.get_extra_state()["reached"]["b.weight"] == 0b10
+    assert dict(balancer.get_extra_state()["reached"])["a.weight"] == 0b01
+    assert dict(balancer.get_extra_state()["reached"])["b.weight"] == 0b10
     assert_close(net.a.weight.grad, net.trunk(torch.ones(2, 3)).sum(dim=0, keepdim=True))
 
 

@@ -168,7 +168,7 @@ class Balancer(nn.Module):
             setup.require_representation_fits()
         if torch.is_grad_enabled():
             step.require_graph()
-            setup.jacobian.ranks = ranks_of(self.ranks, setup.given.source)
+            setup.jacobian.ranks = ranks_of(self.ranks, setup.given.source, self._recorder.steps + 1)
             step = of_all_ranks(setup, step, counts) if setup.is_joint else step
         if self._held is not None and step.losses and self._held.covers(step):
             objective = self._held.objective(step)
@@ -269,8 +269,9 @@ class Balancer(nn.Module):
         return {
             "names": list(self.names),
             "steps": self._recorder.steps,
-            "reached": dict(self._setup.given.reached),
-            "blurred": dict(self._setup.given.blurred),
+            # pairs: torch.distributed.checkpoint loads into keys that are there, and those of a dict would be lost
+            "reached": sorted(self._setup.given.reached.items()),
+            "blurred": sorted(self._setup.given.blurred.items()),
         }
 
     def set_extra_state(self, state: dict[str, Any]) -> None:

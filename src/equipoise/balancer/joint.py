@@ -108,7 +108,8 @@ def joint_step(
         _scaled(own[k], here[k] * ranks.size / labels[k]) if k in own else nothing.clone().requires_grad_()
         for k in present
     ]
-    raw = torch.tensor([sums[k] / labels[k] for k in present], device=device, dtype=step.stacked.dtype)
+    dtype = torch.float64 if checks[3] else torch.float32  # not this rank's own: it may have no loss at all
+    raw = torch.tensor([sums[k] / labels[k] for k in present], device=device, dtype=dtype)
     values = raw * raw.new_tensor([weights[name] for name in names])
     stacked = with_gradient_of(values, on_one_device(losses), lambda _: None) if losses else values
     joint = replace(
@@ -126,18 +127,19 @@ def _told(
     word: str,
     news: bool,
 ) -> tuple[list[float], list[float], list[float], list[float]]:
-    """Over all ranks, by one sum: labels [K], losses times labels [K], ranks with a loss [K], and three checks."""
+    """Over all ranks, by one sum: labels [K], losses times labels [K], ranks with a loss [K], and four checks."""
     checksum = float(sum(byte * (place + 1) for place, byte in enumerate(word.encode())) % 2**_WORD_BITS)
     counts = [here.get(k, 0.0) for k in range(num_tasks)]
     holds = [float(k in here) for k in range(num_tasks)]
-    mine = [*counts, *[0.0] * num_tasks, *holds, checksum, checksum**2, float(news)]
+    is_wide = float(step.stacked.dtype == torch.float64)
+    mine = [*counts, *[0.0] * num_tasks, *holds, checksum, checksum**2, float(news), is_wide]
     numbers = torch.tensor(mine, dtype=torch.float64, device=device)
     taking = [k for k in step.present if here[k]]  # 0 times inf would be NaN
     if taking:
         raw = on_one_device([loss.detach() for k, loss in zip(step.present, step.raw, strict=True) if here[k]])
         numbers[[num_tasks + k for k in taking]] = raw.double() * numbers[taking]
     told = ranks.sum_(numbers).tolist()
-    return told[:num_tasks], told[num_tasks : 2 * num_tasks], told[2 * num_tasks : -3], told[-3:]
+    return told[:num_tasks], told[num_tasks : 2 * num_tasks], told[2 * num_tasks : -4], told[-4:]
 
 
 def _scaled(loss: Tensor, share: float) -> Tensor:

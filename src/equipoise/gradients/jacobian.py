@@ -122,7 +122,7 @@ class Jacobian:
     def _moves(self, row: int) -> bool:
         """Whether a row has a number other than zero, on any rank."""
         here = self._rows.moves(row) or any(layer.moves(row) for layer in self._layers)
-        if self.ranks.size == 1:
+        if self.ranks.size == 1 or not self._tensors:  # which are the same on all ranks
             return here
         return bool(self.ranks.sum_(torch.tensor(float(here), device=self._tensors[0].device)))
 

@@ -53,6 +53,9 @@ class Rows:
                     else _SlicedBlock(where, shapes, num_rows, dtype, device, sliced_over)
                 )
             self._layout, self._num_rows = layout, num_rows
+        if sliced_over is not None:
+            for block in self._blocks.values():
+                block.ranks = sliced_over  # of this step
 
     def release(self) -> None:
         """Let go of the tensors; their room is kept."""
@@ -150,6 +153,8 @@ class Rows:
 
 class _Block:
     """Rows [K, P] of one dtype on one device, P padded with zeros to whole chunks."""
+
+    ranks = Ranks()
 
     def __init__(
         self,
