@@ -29,14 +29,16 @@ class Ranks:
 
     def most_(self, tensor: Tensor) -> Tensor:
         """The largest over ranks, number by number, in the tensor's own place."""
-        dist.all_reduce(tensor, dist.ReduceOp.MAX, group=self.group)
+        with self._together():
+            dist.all_reduce(tensor, dist.ReduceOp.MAX, group=self.group)
         return tensor
 
     def gathered_at(self, owner: int, tensor: Tensor, dim: int) -> Tensor | None:
         """The tensors of all ranks end to end, on the owner alone; they are of one shape."""
         own = tensor.movedim(dim, 0).contiguous()
         pieces = [torch.empty_like(own) for _ in range(self.size)] if dist.get_rank(self.group) == owner else None
-        dist.gather(own, pieces, group=self.group, group_dst=owner)
+        with self._together():
+            dist.gather(own, pieces, group=self.group, group_dst=owner)
         return None if pieces is None else torch.cat(pieces).movedim(0, dim)
 
     def mean_slice(self, flat: Tensor) -> Tensor:
