@@ -321,10 +321,12 @@ def _show(console: Any, folder: Path, *, renew: bool) -> int:
     """Print a study's table and write its report, or only name a report that is newer than the study."""
     from equipoise.lab.evaluation import Summary
     from equipoise.lab.reports import write_report
-    from equipoise.lab.studies import print_summary
+    from equipoise.lab.studies import print_summary, write_scores
 
     page = folder / "report.html"
-    print_summary(console, Summary.from_folder(folder))
+    summary = Summary.from_folder(folder)
+    print_summary(console, summary)
+    write_scores(folder, summary)
     sources = [path for path in folder.iterdir() if path.suffix in (".csv", ".json")]
     if renew or not page.is_file() or page.stat().st_mtime_ns < max(path.stat().st_mtime_ns for path in sources):
         page = write_report(folder)

@@ -3,6 +3,7 @@ import math
 
 import pytest
 from scipy import stats
+from statsmodels.stats.multitest import multipletests
 
 from equipoise.lab.evaluation import Summary
 
@@ -20,6 +21,9 @@ COARSER = {"size": [0.50, 0.521, 0.512], "kind": [0.801, 0.799, 0.80]}
 TRADE = {"size": [0.30, 0.321, 0.312], "kind": [0.70, 0.701, 0.699]}
 SAME = {"size": [0.401, 0.419, 0.41], "kind": [0.801, 0.799, 0.80]}
 VAGUE = {"size": [0.30, 0.50, 0.45], "kind": [0.801, 0.799, 0.80]}
+COST_HEADER = (
+    "method,seed,task,epochs,steps,seconds_per_step,backwards_per_step,peak_memory_mb,skipped_steps,unsolved_steps"
+)
 SPEED = {"single-task": 0.004, "sum": 0.01}
 
 
@@ -39,7 +43,7 @@ def write(tmp_path):
             "complete": True,
         }
         (tmp_path / "study.json").write_text(json.dumps(study))
-        runs, costs = ["method,seed,split,task,metric,value"], ["method,seed,task,seconds_per_step"]
+        runs, costs = ["method,seed,split,task,metric,value"], [COST_HEADER]
         for method, by_task in values.items():
             for seed in range(len(by_task["size"])):
                 size, kind = by_task["size"][seed], by_task["kind"][seed]
@@ -50,12 +54,20 @@ def write(tmp_path):
                     f"{method},{seed},validation,size,rmse,123.0",
                 ]
                 tasks = ("size", "kind") if method == "single-task" else ("all",)
-                costs += [f"{method},{seed},{task},{SPEED.get(method, 0.03)}" for task in tasks]
+                costs += [f"{method},{seed},{task},2,20,{SPEED.get(method, 0.03)},1.0,100.0,0,0" for task in tasks]
         (tmp_path / "runs.csv").write_text("\n".join(runs) + "\n")
         (tmp_path / "costs.csv").write_text("\n".join(costs) + "\n")
+        (tmp_path / "history.csv").write_text("method,seed,epoch,split,task,quantity,value\n")
         return tmp_path
 
     return write
+
+
+def seed_ranks(methods):
+    """[method][seed]: by the mean rank over the tasks within a seed."""
+    error = stats.rankdata([one["size"] for one in methods], axis=0)
+    accuracy = stats.rankdata([[-value for value in one["kind"]] for one in methods], axis=0)
+    return (error + accuracy) / 2
 
 
 def test_the_figures_of_the_table(write):
@@ -67,7 +79,13 @@ def test_the_figures_of_the_table(write):
     paired = stats.ttest_rel(FINER["size"], SUM["size"])
     assert score.to_sum.interval.mean == pytest.approx(-0.099)
     assert score.to_sum.interval.p_value == pytest.approx(paired.pvalue)
-    assert score.to_sum.p_adjusted == pytest.approx(4 * paired.pvalue)  # smallest of 2 methods on 2 tasks
+    methods, alone = (SUM, FINER, SAME), SINGLE
+    family = [stats.ttest_rel(one[task], SUM[task]).pvalue for one in (FINER, SAME) for task in SUM]
+    family += [stats.ttest_rel(one[task], alone[task]).pvalue for one in (FINER, SAME) for task in SUM]
+    family.append(stats.ttest_rel(SUM["kind"], alone["kind"]).pvalue)  # on size they differ by 0.1, whatever the seed
+    family.append(stats.friedmanchisquare(*seed_ranks(methods)).pvalue)
+    assert summary.tested == len(family) == 10  # all comparisons of the study, and Friedman's test
+    assert score.to_sum.p_adjusted == pytest.approx(multipletests(family, method="holm")[1][0])
     assert score.to_sum.verdict == "better"
     assert summary.row("finer").scores["kind"].to_sum.verdict == "not distinguishable"
     assert summary.row("sum").scores["size"].to_sum is None
@@ -76,8 +94,11 @@ def test_the_figures_of_the_table(write):
 def test_single_task_is_compared_with_by_seed_and_apart(write):
     summary = Summary.from_folder(write({"single-task": SINGLE, "sum": SUM, "finer": FINER}))
     found = summary.row("finer").scores["size"].to_single_task
-    paired = stats.ttest_rel(FINER["size"], SINGLE["size"])
-    assert found.p_adjusted == pytest.approx(3 * paired.pvalue)  # a family of 2 methods x 2 tasks, one smaller p
+    pairs = [(FINER, SINGLE), (FINER, SUM)]
+    family = [stats.ttest_rel(one[task], other[task]).pvalue for one, other in pairs for task in SUM]
+    family.append(stats.ttest_rel(SUM["kind"], SINGLE["kind"]).pvalue)  # on size they differ by 0.1, whatever the seed
+    assert summary.tested == len(family) == 5
+    assert found.p_adjusted == pytest.approx(multipletests(family, method="holm")[1][0])
     assert found.verdict == "better"
     assert summary.row("single-task").scores["size"].to_sum is None
 
@@ -155,7 +176,7 @@ def test_words_when_an_interval_leaves_out_zero_but_not_among_all(write):
     many = Summary.from_folder(write({"sum": SUM, "near": near, "a": SAME, "b": SAME}))
     assert one.row("near").scores["size"].to_sum.interval.high < 0
     assert many.row("near").scores["size"].to_sum.verdict == "not distinguishable"
-    assert "Taken alone near on size would be, but not among 6 comparisons." in many.headline
+    assert "Taken alone near on size would be, but not among 7 comparisons." in many.headline
 
 
 def test_words_on_sharing(write):

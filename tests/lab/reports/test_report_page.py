@@ -119,14 +119,14 @@ def test_the_best_epoch_is_marked_on_the_validation_loss(study, page):
 def test_every_method_is_in_every_figure_it_has_numbers_for(page):
     panels = page.figures["panels"]
     assert {name.rsplit("-", 1)[0] for name in panels} == {
-        "differences", "tradeoff", "losses", "weights", "gradient_norms", "cosines", "costs",
+        "differences", "ranks", "tradeoff", "losses", "weights", "gradient_norms", "cosines", "costs",
     }  # fmt: skip
     for name, panel in panels.items():
         methods = {trace["meta"]["method"] for trace in panel["data"]}
         kind = name.rsplit("-", 1)[0]
         if kind in ("tradeoff", "losses", "costs"):
             assert methods == {"single-task", *METHODS}
-        elif kind == "weights":
+        elif kind in ("weights", "ranks"):
             assert methods == set(METHODS)
         elif kind == "cosines":
             assert methods == {"pcgrad", "mgda", "nash-mtl"}

@@ -3,8 +3,7 @@ import io
 import pytest
 from rich.console import Console
 
-from equipoise.lab.evaluation import Summary, TaskMetric
-from equipoise.lab.evaluation.table import make_rows
+from equipoise.lab.evaluation import EqualTime, MethodCost, Reached, Summary, TaskMetric, make_table
 from equipoise.lab.studies import print_summary
 
 METRICS = [TaskMetric("rating", "rmse", False, 0.0, 1.0), TaskMetric("recommended", "accuracy", True, 1.0, 0.5)]
@@ -14,14 +13,31 @@ VALUES = {
     "nash-mtl": {"rating": {0: 0.6, 1: 0.621, 2: 0.612}, "recommended": {0: 0.1, 1: 0.1, 2: 0.12}},
     "my/methods/in/a/long/path/method.py:Mine": {"rating": {0: 0.71}, "recommended": {0: 0.70}},
 }
-SECONDS = {"single-task": {0: 0.008}, "sum": {0: 0.004}, "nash-mtl": {0: 0.01}}
+COSTS = {
+    "single-task": MethodCost(0.008, 2.0, 400.0, 8.0, 0, 0),
+    "sum": MethodCost(0.004, 1.0, 410.0, 4.0, 0, 0),
+    "nash-mtl": MethodCost(0.01, 2.0, 420.4, 10.0, 3, 1),
+}
 
 
 @pytest.mark.parametrize("width", [80, 100, 160])
 def test_the_table_fits_and_says_everything(width):
-    rows = make_rows(VALUES, METRICS, SECONDS)
+    table = make_table(VALUES, METRICS, COSTS)
+    reached = Reached("nash-mtl", 2.0, {"rating": 0.65, "recommended": 0.6}, {"rating": None, "recommended": None})
     summary = Summary(
-        "reviews", "Reviews [b]", (0, 1, 2), tuple(METRICS), rows, ("a note",), True, "The headline.", "The advice."
+        case="reviews",
+        title="Reviews [b]",
+        seeds=(0, 1, 2),
+        metrics=tuple(METRICS),
+        rows=table.rows,
+        ranks=table.ranks,
+        tested=table.tested,
+        unequal=("wall-clock (sum 4 s, nash-mtl 10 s of training)",),
+        equal_time=EqualTime(4.0, "sum", (reached,)),
+        notes=("a note",),
+        complete=True,
+        headline="The headline.",
+        advice="The advice.",
     )
     console = Console(file=io.StringIO(), width=width)
     print_summary(console, summary)
@@ -35,7 +51,10 @@ def test_the_table_fits_and_says_everything(width):
         "sum 0.7100 ± 0.0100",
         "nash-mtl 0.6110 ± 0.0105 -0.0990 [-0.1015, -0.0965] better",
         "nash-mtl 0.1067 ± 0.0115 -0.6033 [-0.6177, -0.5890] worse",
-        "single-task 8.00 x2.00",
+        "single-task 8.00 x2.00 2 400 0 0",
+        "nash-mtl 10.00 x2.50 2 420 3 1",
+        "nash-mtl 2.0 0.6500 0.6000",
+        "costs (unequal: wall-clock (sum 4 s, nash-mtl 10 s of training))",
         "Note: a note",
         "The headline.",
         "The advice.",
@@ -43,4 +62,4 @@ def test_the_table_fits_and_says_everything(width):
         assert expected in lines
     assert "…" not in text
     assert "Δm = (1/M) Σ (-1)^l (method - baseline) / baseline · 100" in " ".join(lines)
-    assert "for all 2 comparisons together (Holm)" in " ".join(lines)
+    assert "for all 5 comparisons of the study together (Holm)" in " ".join(lines)

@@ -1,5 +1,8 @@
 """What a study's numbers mean: intervals, corrected verdicts, Δm, and a summary in words."""
 
+from equipoise.lab.evaluation.aggregates import RATIO_FORMULA, Against, Skills
+from equipoise.lab.evaluation.budget import unequal
+from equipoise.lab.evaluation.costs import MethodCost
 from equipoise.lab.evaluation.delta_m import (
     FORMULA,
     delta_m,
@@ -10,6 +13,10 @@ from equipoise.lab.evaluation.delta_m import (
     worst_delta_m,
 )
 from equipoise.lab.evaluation.hypervolume import hypervolume
+from equipoise.lab.evaluation.metric import REFERENCE, SINGLE_TASK, TaskMetric
+from equipoise.lab.evaluation.numbers import listing, percent, show
+from equipoise.lab.evaluation.power import power, seeds_to_show
+from equipoise.lab.evaluation.ranks import Ranks, critical_difference, rank_test
 from equipoise.lab.evaluation.scores import (
     AVERAGE_FORMULA,
     SCORE_FORMULA,
@@ -21,37 +28,51 @@ from equipoise.lab.evaluation.scores import (
 )
 from equipoise.lab.evaluation.statistics import Interval, Verdict, holm, paired_t, verdict
 from equipoise.lab.evaluation.summary import Summary
-from equipoise.lab.evaluation.table import REFERENCE, SINGLE_TASK, Comparison, Row, Score, TaskMetric
-from equipoise.lab.evaluation.words import listing, percent, show
+from equipoise.lab.evaluation.table import Comparison, Row, Score, Table, make_table
+from equipoise.lab.evaluation.wall_clock import EqualTime, Reached
 
 __all__ = [
     "AVERAGE_FORMULA",
     "FORMULA",
+    "RATIO_FORMULA",
     "REFERENCE",
     "SCORE_FORMULA",
     "SINGLE_TASK",
     "SKILL_FORMULA",
+    "Against",
     "Comparison",
+    "EqualTime",
     "Interval",
+    "MethodCost",
+    "Ranks",
+    "Reached",
     "Row",
     "Score",
+    "Skills",
     "Summary",
+    "Table",
     "TaskMetric",
     "Verdict",
     "aggregated_score",
     "average_task_performance",
+    "critical_difference",
     "delta_m",
     "delta_m_by_task",
     "holm",
     "hypervolume",
     "listing",
+    "make_table",
     "mean_rank",
     "median_delta_m",
     "paired_t",
     "percent",
+    "power",
+    "rank_test",
     "relative_changes",
+    "seeds_to_show",
     "show",
     "skills",
+    "unequal",
     "verdict",
     "worst_delta_m",
     "worst_task",

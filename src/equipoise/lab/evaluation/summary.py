@@ -8,7 +8,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from equipoise.lab.evaluation.table import SINGLE_TASK, Row, TaskMetric, Values, make_rows
+from equipoise.lab.evaluation.budget import unequal
+from equipoise.lab.evaluation.costs import method_costs
+from equipoise.lab.evaluation.metric import SINGLE_TASK, TaskMetric, Values
+from equipoise.lab.evaluation.ranks import Ranks
+from equipoise.lab.evaluation.table import Row, make_table
+from equipoise.lab.evaluation.wall_clock import EqualTime, equal_time
 from equipoise.lab.evaluation.words import give_advice, give_headline
 
 
@@ -16,8 +21,8 @@ from equipoise.lab.evaluation.words import give_advice, give_headline
 class Summary:
     """Everything that the terminal's table and the report show of a study.
 
-    Verdicts of ``to_sum`` hold for the family of all balancings x tasks at once, and so do those of
-    ``to_single_task``. Intervals are each by themselves.
+    Verdicts hold for all of the study at once: the family of every comparison with the plain sum and with
+    single-task, and of Friedman's test. Intervals are each by themselves.
     """
 
     case: str
@@ -25,6 +30,10 @@ class Summary:
     seeds: tuple[int, ...]
     metrics: tuple[TaskMetric, ...]  # the primary one of each task, in order
     rows: tuple[Row, ...]  # single-task first, then in the order of the study
+    ranks: Ranks | None  # by seed
+    tested: int  # comparisons in the family
+    unequal: tuple[str, ...]  # in what the methods' budgets differ
+    equal_time: EqualTime | None  # validation when the cheapest method is done
     notes: tuple[str, ...]  # what is missing or did not stay finite
     complete: bool
     headline: str
@@ -53,7 +62,7 @@ class Summary:
         """
         try:
             study = json.loads((folder / "study.json").read_text(encoding="utf-8"))
-            runs, costs = _read(folder / "runs.csv"), _read(folder / "costs.csv")
+            runs, costs, history = (_read(folder / f"{name}.csv") for name in ("runs", "costs", "history"))
         except (FileNotFoundError, NotADirectoryError) as error:
             missing = Path(error.filename).name
             raise ValueError(f"{folder} is not the folder of a study: it has no {missing}") from None
@@ -65,17 +74,23 @@ class Summary:
         if not values:
             raise ValueError(f"{folder} holds no finished run yet")
         notes += _step_notes(costs)
-        rows = make_rows(values, metrics, _seconds_per_step(costs, metrics))
+        spent = method_costs(costs, len(metrics))
+        table = make_table(values, metrics, spent)
+        differing = unequal(study.get("budgets", {}), spent)  # a study of an older version holds no budgets
         return cls(
             case=study["case"],
             title=study["title"],
             seeds=tuple(study["seeds"]),
             metrics=tuple(metrics),
-            rows=rows,
+            rows=table.rows,
+            ranks=table.ranks,
+            tested=table.tested,
+            unequal=differing,
+            equal_time=equal_time(history, costs, metrics),
             notes=tuple(notes),
             complete=study["complete"],
-            headline=give_headline(rows, metrics, len(study["seeds"])),
-            advice=give_advice(rows, metrics),
+            headline=give_headline(table, metrics, len(study["seeds"]), differing),
+            advice=give_advice(table, metrics),
         )
 
 
@@ -127,19 +142,3 @@ def _step_notes(costs: Iterable[Mapping[str, str]]) -> list[str]:
 
 def _seeds(seeds: Sequence[int]) -> str:
     return f"seed{'s' if len(seeds) > 1 else ''} {', '.join(map(str, seeds))}"
-
-
-def _seconds_per_step(costs: Iterable[Mapping[str, str]], metrics: Sequence[TaskMetric]) -> dict[str, dict[int, float]]:
-    """By method and seed; a step of single-task is one of every network, so all of them must be there."""
-    parts: dict[str, dict[int, list[float]]] = {}
-    for row in costs:
-        parts.setdefault(row["method"], {}).setdefault(int(row["seed"]), []).append(float(row["seconds_per_step"]))
-    whole = {
-        method: {
-            seed: sum(times)
-            for seed, times in by_seed.items()
-            if len(times) == (len(metrics) if method == SINGLE_TASK else 1)
-        }
-        for method, by_seed in parts.items()
-    }
-    return {method: by_seed for method, by_seed in whole.items() if by_seed}

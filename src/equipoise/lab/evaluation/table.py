@@ -1,32 +1,19 @@
-"""The table of a study: methods x tasks, each difference to the plain sum with interval and verdict."""
+"""The table of a study: methods x tasks, each difference with interval and verdict, all of it one family."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from statistics import fmean, median, stdev
+from dataclasses import dataclass, replace
+from statistics import fmean, stdev
 
-from equipoise.lab.evaluation.delta_m import delta_m, mean_rank
+from equipoise.lab.evaluation.aggregates import Against, Skills, against, mean_ranks, ranks_by_seed, skills_of
+from equipoise.lab.evaluation.costs import MethodCost
+from equipoise.lab.evaluation.metric import REFERENCE, SINGLE_TASK, TaskMetric, Values
+from equipoise.lab.evaluation.ranks import Ranks
 from equipoise.lab.evaluation.statistics import Interval, Verdict, holm, paired_t, verdict
-
-REFERENCE = "sum"
-SINGLE_TASK = "single-task"
-
-Values = Mapping[str, Mapping[str, Mapping[int, float]]]  # [method][task][seed], finite primary test metrics
-
-
-@dataclass(frozen=True)
-class TaskMetric:
-    """The primary metric of a task; ``trivial`` is what a constant prediction reaches."""
-
-    task: str
-    name: str
-    higher_is_better: bool
-    perfect: float
-    trivial: float
 
 
 @dataclass(frozen=True)
 class Comparison:
-    """A method minus another on a task, paired by seed; ``p_adjusted`` is Holm's over the family.
+    """A method minus another on a task, paired by seed; ``p_adjusted`` is Holm's over the study.
 
     ``mean`` and ``other`` are the two sides' means over the seeds that both have.
     """
@@ -57,40 +44,71 @@ class Score:
 class Row:
     """One method of the table; ``single-task`` is one network for each task, its cost that of all of them.
 
-    ``delta_m`` is in percent against single-task, over seeds, lower is better. ``cost_ratio`` is in
-    units of the plain sum. What cannot be computed is None.
+    ``against`` holds Δm and its kin against single-task; ``cost_ratio`` is in units of the plain sum. What
+    cannot be computed is None.
     """
 
     method: str
     scores: Mapping[str, Score]
-    delta_m: Interval | None
     mean_rank: float | None
-    seconds_per_step: float | None
+    skills: Skills | None
+    against: Against | None
+    cost: MethodCost | None
     cost_ratio: float | None
 
+    @property
+    def delta_m(self) -> Interval | None:
+        """Δm in percent against single-task, over seeds, lower is better."""
+        return self.against.delta_m if self.against else None
 
-def make_rows(
-    values: Values, metrics: Sequence[TaskMetric], seconds: Mapping[str, Mapping[int, float]]
-) -> tuple[Row, ...]:
-    """The rows in the order of ``values``; ``seconds`` are seconds per step by method and seed."""
-    to_sum = _compare([name for name in values if name not in (REFERENCE, SINGLE_TASK)], REFERENCE, values, metrics)
-    to_single_task = _compare([name for name in values if name != SINGLE_TASK], SINGLE_TASK, values, metrics)
-    ranks = _ranks(values, metrics)
-    speeds = {name: median(by_seed.values()) for name, by_seed in seconds.items()}
-    return tuple(
+    @property
+    def seconds_per_step(self) -> float | None:
+        """Median over seeds."""
+        return self.cost.seconds_per_step if self.cost and self.cost.seconds_per_step > 0 else None
+
+
+@dataclass(frozen=True)
+class Table:
+    """The rows in the order of the values, the ranks by seed (None for fewer than 3 balancings or 2 seeds).
+
+    ``tested`` counts the family: every comparison with a p-value, and Friedman's test of the ranks.
+    """
+
+    rows: tuple[Row, ...]
+    ranks: Ranks | None
+    tested: int
+
+
+def make_table(values: Values, metrics: Sequence[TaskMetric], costs: Mapping[str, MethodCost]) -> Table:
+    """Everything that a study's values say; where no method differs, 5 % of such tables say "different" anywhere."""
+    pairs = [(name, REFERENCE) for name in values if name not in (REFERENCE, SINGLE_TASK)]
+    pairs += [(name, SINGLE_TASK) for name in values if name != SINGLE_TASK]
+    ranks = ranks_by_seed(values, metrics)
+    compared = _compare(pairs, values, metrics)
+    adjusted = holm([one.interval.p_value for one in compared.values()] + ([ranks.p_value] if ranks else []))
+    higher = {metric.task: metric.higher_is_better for metric in metrics}
+    judged = {
+        key: replace(one, p_adjusted=p, verdict=verdict(one.interval.mean, p, higher[key[-1]]))
+        for (key, one), p in zip(compared.items(), adjusted[: len(compared)], strict=True)
+    }
+    by_rank, alone = mean_ranks(values, metrics), values.get(SINGLE_TASK, {})
+    speed = {name: cost.seconds_per_step for name, cost in costs.items() if cost.seconds_per_step > 0}
+    rows = tuple(
         Row(
             name,
             {
-                task: _score(by_seed, to_sum.get((name, task)), to_single_task.get((name, task)))
+                task: _score(by_seed, judged.get((name, REFERENCE, task)), judged.get((name, SINGLE_TASK, task)))
                 for task, by_seed in by_task.items()
             },
-            _delta_m(by_task, values.get(SINGLE_TASK, {}), metrics) if name != SINGLE_TASK else None,
-            ranks.get(name),
-            speeds.get(name),
-            speeds[name] / speeds[REFERENCE] if name in speeds and REFERENCE in speeds else None,
+            by_rank.get(name),
+            skills_of(by_task, metrics),
+            against(by_task, alone, metrics) if name != SINGLE_TASK else None,
+            costs.get(name),
+            speed[name] / speed[REFERENCE] if name in speed and REFERENCE in speed else None,
         )
         for name, by_task in values.items()
     )
+    return Table(rows, ranks and replace(ranks, p_adjusted=adjusted[-1]), sum(p == p for p in adjusted))
 
 
 def _score(by_seed: Mapping[int, float], to_sum: Comparison | None, to_single_task: Comparison | None) -> Score:
@@ -101,58 +119,16 @@ def _score(by_seed: Mapping[int, float], to_sum: Comparison | None, to_single_ta
 
 
 def _compare(
-    names: Sequence[str], reference: str, values: Values, metrics: Sequence[TaskMetric]
-) -> dict[tuple[str, str], Comparison]:
-    """Each name against the reference on each task, where there are pairs: one family for Holm."""
-    intervals: dict[tuple[str, str], Interval] = {}
-    sides: dict[tuple[str, str], tuple[float, float]] = {}
-    for name in names:
+    pairs: Sequence[tuple[str, str]], values: Values, metrics: Sequence[TaskMetric]
+) -> dict[tuple[str, str, str], Comparison]:
+    """Each method against another on each task, where there are seeds of both; not judged yet."""
+    found = {}
+    for name, other in pairs:
         for metric in metrics:
-            mine, theirs = values[name][metric.task], values.get(reference, {}).get(metric.task, {})
-            pairs = [(mine[seed], theirs[seed]) for seed in mine if seed in theirs]
-            if pairs:
-                intervals[name, metric.task] = paired_t([one - other for one, other in pairs])
-                sides[name, metric.task] = (fmean(one for one, _ in pairs), fmean(other for _, other in pairs))
-    higher = {metric.task: metric.higher_is_better for metric in metrics}
-    adjusted = holm([interval.p_value for interval in intervals.values()])
-    return {
-        (name, task): Comparison(interval, p, verdict(interval.mean, p, higher[task]), *sides[name, task])
-        for ((name, task), interval), p in zip(intervals.items(), adjusted, strict=True)
-    }
-
-
-def _delta_m(
-    mine: Mapping[str, Mapping[int, float]],
-    alone: Mapping[str, Mapping[int, float]],
-    metrics: Sequence[TaskMetric],
-) -> Interval | None:
-    """Δm of each seed that has every task in both, and its interval; None where it is not defined."""
-    seeds = [
-        seed
-        for seed in mine[metrics[0].task]
-        if all(seed in mine[metric.task] and seed in alone.get(metric.task, {}) for metric in metrics)
-    ]
-    if not seeds or any(alone[metric.task][seed] <= 0 for metric in metrics for seed in seeds):
-        return None
-    return paired_t(
-        [
-            delta_m(
-                [mine[metric.task][seed] for metric in metrics],
-                [alone[metric.task][seed] for metric in metrics],
-                [metric.higher_is_better for metric in metrics],
-            )
-            for seed in seeds
-        ]
-    )
-
-
-def _ranks(values: Values, metrics: Sequence[TaskMetric]) -> dict[str, float]:
-    """Mean rank over tasks of the means over seeds, among the balancings; none for a single one."""
-    names = [name for name in values if name != SINGLE_TASK]
-    if len(names) < 2:
-        return {}
-    means = [
-        [fmean(found.values()) if (found := values[name][metric.task]) else float("nan") for metric in metrics]
-        for name in names
-    ]
-    return dict(zip(names, mean_rank(means, [metric.higher_is_better for metric in metrics]), strict=True))
+            mine, theirs = values[name][metric.task], values.get(other, {}).get(metric.task, {})
+            both = [(mine[seed], theirs[seed]) for seed in mine if seed in theirs]
+            if both:
+                interval = paired_t([a - b for a, b in both])
+                means = fmean(a for a, _ in both), fmean(b for _, b in both)
+                found[name, other, metric.task] = Comparison(interval, interval.p_value, "not distinguishable", *means)
+    return found

@@ -3,45 +3,47 @@
 from collections.abc import Iterable, Sequence
 from math import inf
 
-from equipoise.lab.evaluation.statistics import LEVEL, Interval, reach_of
-from equipoise.lab.evaluation.table import REFERENCE, SINGLE_TASK, Comparison, Row, TaskMetric
-
-WIDE = 0.02  # of the way from a constant to a perfect prediction: half an interval that counts as wide
-
-
-def show(value: float) -> str:
-    """A number for people: four decimals below ten, fewer above.
-
-    >>> show(0.71234), show(36.6667), show(float("nan"))
-    ('0.7123', '36.67', '-')
-    """
-    if value != value:
-        return "-"
-    return f"{value:.4f}" if abs(value) < 10 else f"{value:.4g}"
+from equipoise.lab.evaluation.metric import REFERENCE, SINGLE_TASK, TaskMetric
+from equipoise.lab.evaluation.numbers import listing, percent, show
+from equipoise.lab.evaluation.settle import give_precision
+from equipoise.lab.evaluation.statistics import LEVEL
+from equipoise.lab.evaluation.table import Comparison, Row, Table
 
 
-def listing(words: Sequence[str]) -> str:
-    """Words as a sentence lists them.
-
-    >>> listing(["a", "b", "c"])
-    'a, b and c'
-    """
-    return " and ".join([", ".join(words[:-1]), words[-1]] if len(words) > 1 else words)
-
-
-def give_headline(rows: Sequence[Row], metrics: Sequence[TaskMetric], seeds: int) -> str:
-    """What the study found: the balancings against the plain sum, one network against one per task."""
+def give_headline(table: Table, metrics: Sequence[TaskMetric], seeds: int, unequal: Sequence[str] = ()) -> str:
+    """What the study found: balancings against the plain sum, their ranks, one network against one per task."""
+    rows = table.rows
     pairs = [comparison.interval.n for _, _, comparison in _compared(rows)] or [seeds]
     fewest, most = min(pairs), max(pairs)
     over = f"Over {most} seeds" if most > 1 else "With one seed"
     if fewest < seeds:
         over = f"Over {fewest if fewest == most else f'{fewest} to {most}'} of {seeds} seeds"
-    return f"{over}, {_balancings(rows, metrics, most)} {_sharing(rows, metrics)}".strip()
+    found = [_balancings(rows, metrics, most, table.tested), _ranks(table), _sharing(rows, metrics), _stamp(unequal)]
+    return f"{over}, {' '.join(filter(None, found))}"
 
 
-def give_advice(rows: Sequence[Row], metrics: Sequence[TaskMetric]) -> str:
-    """What to do: which method to use, whether to look again with more seeds, which task to train alone."""
-    return " ".join(filter(None, (_choice(rows), _precision(rows, metrics), _alone(rows, metrics))))
+def give_advice(table: Table, metrics: Sequence[TaskMetric]) -> str:
+    """What to do: which method to use, how many seeds would settle the rest, which task to train alone."""
+    rows = table.rows
+    return " ".join(filter(None, (_choice(rows), give_precision(table, metrics), _alone(rows, metrics))))
+
+
+def _stamp(unequal: Sequence[str]) -> str:
+    return f"Unequal: {'; '.join(unequal)}." if unequal else ""
+
+
+def _ranks(table: Table) -> str:
+    """Which methods differ by their ranks over the seeds; nothing where Friedman's test finds nothing."""
+    ranks = table.ranks
+    if ranks is None or not ranks.differs:
+        return ""
+    order = sorted(zip(ranks.mean_ranks, ranks.names, strict=True))
+    ahead = [
+        f"{name} is ahead of {listing(behind)}"
+        for rank, name in order
+        if (behind := [other for below, other in order if below - rank >= ranks.critical_difference])
+    ]
+    return f"By rank over the seeds {'; '.join(ahead)}." if ahead else ""
 
 
 def _compared(rows: Iterable[Row]) -> list[tuple[Row, str, Comparison]]:
@@ -52,7 +54,7 @@ def _row(rows: Iterable[Row], method: str) -> Row | None:
     return next((row for row in rows if row.method == method), None)
 
 
-def _balancings(rows: Sequence[Row], metrics: Sequence[TaskMetric], seeds: int) -> str:
+def _balancings(rows: Sequence[Row], metrics: Sequence[TaskMetric], seeds: int, tested: int) -> str:
     compared = _compared(rows)
     if not compared:
         lacking = "nothing but the plain sum was trained" if _row(rows, REFERENCE) else "no plain sum was trained"
@@ -73,23 +75,22 @@ def _balancings(rows: Sequence[Row], metrics: Sequence[TaskMetric], seeds: int) 
                 findings.append(f"{method} is {word} than the plain sum on {listing(parts)}")
     if not findings:
         who = f"{methods[0]} is not" if len(methods) == 1 else f"none of the {len(methods)} balancings is"
-        return f"{who} distinguishable from the plain sum on any task.{_nearly(compared)}"
+        return f"{who} distinguishable from the plain sum on any task.{_nearly(compared, tested)}"
     told = sum(comparison.verdict != "not distinguishable" for _, _, comparison in compared)
     rest = len(compared) - told
     tail = f" The other {rest} of {len(compared)} comparisons are not distinguishable." if rest > 1 else ""
     tail = " The one other comparison is not distinguishable." if rest == 1 else tail
-    return f"{'; '.join(findings)}.{tail}{_nearly(compared)}"
+    return f"{'; '.join(findings)}.{tail}{_nearly(compared, tested)}"
 
 
-def _nearly(compared: Sequence[tuple[Row, str, Comparison]]) -> str:
+def _nearly(compared: Sequence[tuple[Row, str, Comparison]], tested: int) -> str:
     """What would be told apart if it were the only comparison, so that nobody is puzzled by its interval."""
     alone = [
         f"{row.method} on {task}"
         for row, task, comparison in compared
         if comparison.verdict == "not distinguishable" and comparison.interval.p_value < LEVEL
     ]
-    family = sum(comparison.p_adjusted == comparison.p_adjusted for _, _, comparison in compared)
-    return f" Taken alone {listing(alone)} would be, but not among {family} comparisons." if alone else ""
+    return f" Taken alone {listing(alone)} would be, but not among {tested} comparisons." if alone else ""
 
 
 def _base(rows: Sequence[Row]) -> Row | None:
@@ -115,16 +116,6 @@ def _sharing(rows: Sequence[Row], metrics: Sequence[TaskMetric]) -> str:
     name = "the plain sum" if base.method == REFERENCE else base.method
     middle = f"Sharing one network ({name}) against one network per task: {', '.join(parts)}"
     return f"{middle}{f'; Δm {percent(base.delta_m)}, lower is better' if base.delta_m else ''}."
-
-
-def percent(interval: Interval) -> str:
-    """A mean in percent with its interval.
-
-    >>> percent(Interval(-1.25, -2.5, 0.0, 0.05, 3))
-    '-1.25 % [-2.50, +0.00]'
-    """
-    ends = f" [{interval.low:+.2f}, {interval.high:+.2f}]" if interval.low == interval.low else ""
-    return f"{interval.mean:+.2f} %{ends}"
 
 
 def _choice(rows: Sequence[Row]) -> str:
@@ -179,41 +170,6 @@ def _tally(compared: Iterable[tuple[Row, str, Comparison]], word: str) -> dict[s
 def _cost(rows: Sequence[Row], method: str) -> float:
     row = _row(rows, method)
     return inf if row is None or row.cost_ratio is None else row.cost_ratio
-
-
-def _precision(rows: Sequence[Row], metrics: Sequence[TaskMetric]) -> str:
-    """A sentence on the widest interval of a comparison that distinguishes nothing, if it is wide."""
-    widest, which, n = WIDE, None, 0
-    for metric in metrics:
-        scale = abs(metric.perfect - metric.trivial)
-        for _, task, comparison in _compared(rows):
-            interval = comparison.interval
-            if (
-                task == metric.task
-                and comparison.verdict == "not distinguishable"
-                and interval.half_width > widest * scale
-            ):
-                widest, which, n = interval.half_width / scale, metric, interval.n
-    if which is None:
-        return ""
-    half = widest * abs(which.perfect - which.trivial)
-    return (
-        f"The intervals are wide (up to ±{show(half)} in {which.name} on {which.task}): "
-        f"{seeds_to_halve(n)} seeds would at least halve them. "
-        "Decide on the number beforehand: to look after each addition makes luck look like a finding."
-    )
-
-
-def seeds_to_halve(n: int) -> int:
-    """How many seeds make an interval from n >= 2 seeds half as long, for the same spread.
-
-    >>> seeds_to_halve(3)
-    5
-    """
-    more = n
-    while reach_of(more) > reach_of(n) / 2:
-        more += 1
-    return more
 
 
 def _alone(rows: Sequence[Row], metrics: Sequence[TaskMetric]) -> str:

@@ -89,6 +89,7 @@ def _top(study: Study, summary: Summary) -> str:
         else '<p class="unfinished">This study is not finished: the page shows the runs that are. '
         "Run the same command again to continue.</p>"
     )
+    stamp = f'<p class="unfinished">Unequal: {escape("; ".join(summary.unequal))}.</p>' if summary.unequal else ""
     failed = [f"{run} failed: {line}" for run, line in study.settings["failed"].items()]
     return f"""<header>
 <h1>{escape(summary.title)}</h1>
@@ -96,7 +97,7 @@ def _top(study: Study, summary: Summary) -> str:
 </header>
 <main>
 <div class="verdict">
-{unfinished}<p class="headline">{escape(summary.headline)}</p>
+{unfinished}{stamp}<p class="headline">{escape(summary.headline)}</p>
 <p class="advice">{escape(summary.advice)}</p>
 {"".join(f'<p class="note">{escape(note)}</p>' for note in (*summary.notes, *failed))}</div>"""
 

@@ -7,6 +7,7 @@ from equipoise.lab.evaluation import Summary
 from equipoise.lab.reports import curves, results
 from equipoise.lab.reports.page import render
 from equipoise.lab.reports.palette import looks
+from equipoise.lab.reports.ranks import critical_differences
 from equipoise.lab.reports.static import save
 from equipoise.lab.reports.study import Study
 
@@ -31,6 +32,7 @@ def write_report(folder: Path) -> Path:
     look = looks(study.methods)
     charts = (
         results.differences(summary, look),
+        critical_differences(summary, look),
         results.tradeoff(study, look),
         curves.losses(study, look),
         curves.weights(study, look),

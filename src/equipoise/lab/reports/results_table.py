@@ -6,6 +6,7 @@ from html import escape
 
 from equipoise.lab.evaluation import FORMULA, REFERENCE, SINGLE_TASK, Comparison, Interval, Row, Summary, show
 from equipoise.lab.reports.cells import NOTHING, cell, data, name, row, table
+from equipoise.lab.reports.over_tasks import over_tasks
 from equipoise.lab.reports.palette import Look
 
 VERDICTS = {
@@ -20,24 +21,25 @@ def results_section(summary: Summary, look: Mapping[str, Look]) -> str:
     has_sum = any(score.to_sum for each in summary.rows for score in each.scores.values())
     has_single = any(score.to_single_task for each in summary.rows for score in each.scores.values())
     parts = [
-        f'<p class="note">{_results_note(has_sum, has_single)}</p>',
+        f'<p class="note">{_results_note(has_sum, has_single, summary.tested)}</p>',
         _main_table(summary, look, has_sum=has_sum, has_single=has_single),
     ]
     if has_single:
         parts += [
             "<h3>Does sharing one network help? Each method against one network per task</h3>",
-            '<p class="note">Verdicts are corrected for all differences of this table together.</p>',
+            '<p class="note">Verdicts belong to the same family as those above.</p>',
             _single_task_table(summary, look),
         ]
+    parts.append(over_tasks(summary, look))
     return f'<section id="results"><h2>Results on the test split</h2>{"".join(parts)}</section>'
 
 
-def _results_note(has_sum: bool, has_single: bool) -> str:
+def _results_note(has_sum: bool, has_single: bool, tested: int) -> str:
     sentences = ["Means over the seeds."]
     if has_sum:
         sentences.append(
             "Differences are method minus sum, paired by seed, with their 95 % interval; verdicts are "
-            "Holm-corrected for all differences of this table together."
+            f"Holm-corrected for all {tested} comparisons of the study together."
         )
     else:
         sentences.append("No differences to sum: no other method shares a finished seed with a run of it.")

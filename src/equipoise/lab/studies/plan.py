@@ -76,6 +76,12 @@ class Plan:
             "tasks": {task.name: {"loss": repr(task.loss), "weight": task.weight} for task in self.case.tasks},
         }
 
+    @property
+    def budgets(self) -> dict[str, dict[str, int]]:
+        """What each method may use: epochs, batch size, and how many settings were tried to choose its own."""
+        allowed = {"epochs": self.settings.epochs, "batch_size": self.settings.batch_size, "trials": 1}
+        return {method: dict(allowed) for method in (SINGLE_TASK, *self.methods)}
+
     def describe(self) -> dict[str, Any]:
         """The content of study.json that is known before anything runs."""
         return {
@@ -84,6 +90,7 @@ class Plan:
             "methods": list(self.methods),
             "method_files": method_files(self.methods),
             "seeds": list(self.seeds),
+            "budgets": self.budgets,
             "metrics": {
                 task: [
                     {

@@ -31,17 +31,17 @@ def write_tables(folder: Path, results: Results, methods: Sequence[str]) -> None
     ordered = sorted((names.index(run.method), run.seed, run.task, result) for run, result in results.items())
     scores = sorted((place, seed, *score) for place, seed, _, result in ordered for score in result.scores)
     moments = sorted((place, seed, *moment) for place, seed, _, result in ordered for moment in result.history)
-    _write(
+    write_rows(
         folder / "runs.csv",
         ("method", "seed", "split", "task", "metric", "value"),
         ((names[place], *rest) for place, *rest in scores),
     )
-    _write(
+    write_rows(
         folder / "history.csv",
         ("method", "seed", "epoch", "split", "task", "quantity", "value"),
         ((names[place], *rest) for place, *rest in moments),
     )
-    _write(
+    write_rows(
         folder / "costs.csv",
         ("method", "seed", "task", *COSTS),
         (
@@ -51,7 +51,8 @@ def write_tables(folder: Path, results: Results, methods: Sequence[str]) -> None
     )
 
 
-def _write(path: Path, header: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
+def write_rows(path: Path, header: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
+    """Write a CSV file, whole or not at all, and not if it is there with the same content."""
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(header)

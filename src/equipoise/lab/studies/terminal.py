@@ -6,7 +6,17 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from equipoise.lab.evaluation import FORMULA, SINGLE_TASK, Comparison, Interval, Summary, TaskMetric, show
+from equipoise.lab.evaluation import (
+    FORMULA,
+    RATIO_FORMULA,
+    SINGLE_TASK,
+    Comparison,
+    EqualTime,
+    Interval,
+    Summary,
+    TaskMetric,
+    show,
+)
 
 STYLES = {"better": "green", "worse": "red", "not distinguishable": "dim"}
 
@@ -18,6 +28,9 @@ def print_summary(console: Console, summary: Summary) -> None:
     for metric in summary.metrics:
         console.print(_task_table(summary, metric))
     console.print(_overall_table(summary))
+    console.print(_cost_table(summary))
+    if summary.equal_time and summary.unequal:
+        console.print(_equal_time_table(summary, summary.equal_time))
     for line in (*_legend(summary), *(f"Note: {note}" for note in summary.notes)):
         console.print(Text(line, style="dim"))
     console.print()
@@ -28,7 +41,7 @@ def print_summary(console: Console, summary: Summary) -> None:
 def _table(title: str, *columns: str) -> Table:
     table = Table(title=title, title_justify="left", title_style="bold", box=None, pad_edge=False, padding=(0, 2, 0, 0))
     for place, column in enumerate(columns):
-        table.add_column(column, overflow="fold", header_style="underline", no_wrap=place > 0)
+        table.add_column(column, overflow="fold", header_style="underline", no_wrap=0 < place < len(columns) - 1)
     return table
 
 
@@ -68,32 +81,76 @@ def _verdict(comparison: Comparison | None) -> Text:
 
 
 def _overall_table(summary: Summary) -> Table:
-    table = _table("\nall tasks", "method", "Δm in %, 95 %", "mean rank", "ms per step", "to sum")
+    table = _table(
+        f"\nall tasks{_stamp(summary)}", "method", "Δm in %, 95 %", "rank", "wins", "ratio", "skill", "worst change"
+    )
     for row in summary.rows:
+        one = row.against
         table.add_row(
             Text(row.method),
-            Text("") if row.delta_m is None else Text(_interval(row.delta_m, "{:+.2f}".format)),
+            Text("") if one is None else Text(_interval(one.delta_m, "{:+.2f}".format)),
             "" if row.mean_rank is None else f"{row.mean_rank:.2f}",
-            "" if row.seconds_per_step is None else f"{1000 * row.seconds_per_step:.2f}",
-            "" if row.cost_ratio is None else f"x{row.cost_ratio:.2f}",
+            "" if one is None else f"{one.wins}/{len(summary.tasks)}",
+            "" if one is None or one.ratio is None else f"{one.ratio:.3f}",
+            "" if row.skills is None else f"{row.skills.average:.3f}",
+            Text("") if one is None else Text(f"{one.worst[1]:+.1f} % {one.worst[0]}"),
         )
     return table
+
+
+def _cost_table(summary: Summary) -> Table:
+    table = _table(
+        f"\ncosts{_stamp(summary)}", "method", "ms per step", "to sum", "backwards", "peak MB", "skipped", "unsolved"
+    )
+    for row in summary.rows:
+        cost = row.cost
+        table.add_row(
+            Text(row.method),
+            "" if row.seconds_per_step is None else f"{1000 * row.seconds_per_step:.2f}",
+            "" if row.cost_ratio is None else f"x{row.cost_ratio:.2f}",
+            "" if cost is None else f"{cost.backwards_per_step:g}",
+            "" if cost is None else f"{cost.peak_memory_mb:.0f}",
+            "" if cost is None else str(cost.skipped_steps),
+            "" if cost is None else str(cost.unsolved_steps),
+        )
+    return table
+
+
+def _equal_time_table(summary: Summary, reached: EqualTime) -> Table:
+    title = f"\nat equal wall-clock: validation after {reached.seconds:.3g} s, when {reached.cheapest} is done"
+    table = _table(title, "method", "epochs", *summary.tasks)
+    for row in reached.rows:
+        cells = []
+        for task in summary.tasks:
+            interval = row.to_sum[task]
+            cells.append(f"{show(row.values[task])}{f' ({_signed(interval.mean)})' if interval else ''}")
+        table.add_row(Text(row.method), f"{row.epochs:.1f}", *cells)
+    return table
+
+
+def _stamp(summary: Summary) -> str:
+    return f" (unequal: {'; '.join(summary.unequal)})" if summary.unequal else ""
 
 
 def _legend(summary: Summary) -> list[str]:
     """What the columns mean, as far as they have any content."""
     lines = [""]
-    found = [score.to_sum for row in summary.rows for score in row.scores.values() if score.to_sum]
-    compared = sum(comparison.p_adjusted == comparison.p_adjusted for comparison in found)
-    if compared:
+    if summary.tested:
         lines.append(
             "Differences are paired by seed: intervals by Student's t, each by itself; verdicts at 5 % for all "
-            f"{compared} comparisons together (Holm)."
+            f"{summary.tested} comparisons of the study together (Holm)."
         )
-    if any(row.delta_m for row in summary.rows):
-        lines.append(f"{FORMULA}; baseline: one network per task ({SINGLE_TASK}); lower is better.")
+    if any(row.against for row in summary.rows):
+        lines.append(
+            f"{FORMULA}; baseline: one network per task ({SINGLE_TASK}); lower is better. Δp = -Δm. Wins: tasks with a "
+            f"better mean than that. Worst change: the largest term of Δm. {RATIO_FORMULA}; above 1 is better."
+        )
+    if any(row.skills for row in summary.rows):
+        lines.append("Skill: mean over the tasks, 0 for a constant prediction, 1 for a perfect one.")
     if any(row.mean_rank for row in summary.rows):
-        lines.append("Mean rank: among the balancings, over the tasks, 1 is best.")
+        lines.append("Rank: mean among the balancings, over the tasks, 1 is best.")
+    if summary.ranks and not summary.ranks.differs:
+        lines.append(f"Ranks by seed: not distinguishable (Friedman, p = {summary.ranks.p_value:.2g}).")
     if summary.row(SINGLE_TASK):
         lines.append(f"A step of {SINGLE_TASK} is one step of each of its networks.")
     return lines

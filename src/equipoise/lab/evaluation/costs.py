@@ -1,0 +1,55 @@
+"""What the methods of a study took, from its costs.csv."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from statistics import median
+
+from equipoise.lab.evaluation.metric import SINGLE_TASK
+
+
+@dataclass(frozen=True)
+class MethodCost:
+    """Medians over seeds, and counts over all runs.
+
+    Single-task is all its networks together: the sum of their times and passes, the largest of their memories, over the
+    seeds that have every network; NaN where no seed has.
+
+    Args:
+        seconds_per_step: of training.
+        backwards_per_step: backward passes.
+        peak_memory_mb: in 10^6 bytes.
+        seconds: of training in a run: steps times the median seconds per step; validation is left out.
+        skipped_steps: steps not taken because the gradient was not finite (NaN skips).
+        unsolved_steps: steps in which the method's equations had no solution.
+    """
+
+    seconds_per_step: float
+    backwards_per_step: float
+    peak_memory_mb: float
+    seconds: float
+    skipped_steps: int
+    unsolved_steps: int
+
+
+def method_costs(rows: Iterable[Mapping[str, str]], tasks: int) -> dict[str, MethodCost]:
+    """The cost of each method, from the rows of costs.csv of a study with so many tasks."""
+    found: dict[str, dict[int, list[Mapping[str, str]]]] = {}
+    for row in rows:
+        found.setdefault(row["method"], {}).setdefault(int(row["seed"]), []).append(row)
+    return {name: _cost(by_seed.values(), tasks if name == SINGLE_TASK else 1) for name, by_seed in found.items()}
+
+
+def _cost(seeds: Iterable[list[Mapping[str, str]]], networks: int) -> MethodCost:
+    whole = [runs for runs in seeds if len(runs) == networks]
+
+    def middle(by_seed: Iterable[float]) -> float:
+        return median(by_seed) if whole else float("nan")
+
+    return MethodCost(
+        middle(sum(float(run["seconds_per_step"]) for run in runs) for runs in whole),
+        middle(sum(float(run["backwards_per_step"]) for run in runs) for runs in whole),
+        middle(max(float(run["peak_memory_mb"]) for run in runs) for runs in whole),
+        middle(sum(float(run["seconds_per_step"]) * int(run["steps"]) for run in runs) for runs in whole),
+        sum(int(run["skipped_steps"]) for runs in seeds for run in runs),
+        sum(int(run["unsolved_steps"]) for runs in seeds for run in runs),
+    )

@@ -1,0 +1,85 @@
+"""How sure a table is, in words: wide intervals, and how many more seeds would settle what is open."""
+
+from collections.abc import Sequence
+
+from equipoise.lab.evaluation.metric import TaskMetric
+from equipoise.lab.evaluation.numbers import show
+from equipoise.lab.evaluation.power import MOST_SEEDS, seeds_to_show
+from equipoise.lab.evaluation.statistics import LEVEL, reach_of
+from equipoise.lab.evaluation.table import Comparison, Table
+
+WIDE = 0.02  # of the way from a constant to a perfect prediction: half an interval that counts as wide
+FEWEST = 3  # pairs: the spread of two is unknown to a factor of thirty
+
+
+def give_precision(table: Table, metrics: Sequence[TaskMetric]) -> str:
+    """Sentences on the widest interval that distinguishes nothing, and on the nearest to a finding, if any is open."""
+    open_ones = [
+        (row.method, task, score.to_sum)
+        for row in table.rows
+        for task, score in row.scores.items()
+        if score.to_sum and score.to_sum.verdict == "not distinguishable" and score.to_sum.interval.half_width > 0
+    ]
+    if not open_ones:
+        return ""
+    sentences = [_widest(open_ones, metrics), _nearest(open_ones, table, metrics)]
+    if any(sentences):
+        sentences.append("Decide on the number beforehand: to look after each addition makes luck look like a finding.")
+    return " ".join(filter(None, sentences))
+
+
+def _widest(open_ones: Sequence[tuple[str, str, Comparison]], metrics: Sequence[TaskMetric]) -> str:
+    by_task = {metric.task: metric for metric in metrics}
+
+    def width(task: str, comparison: Comparison) -> float:
+        scale = abs(by_task[task].perfect - by_task[task].trivial)
+        return comparison.interval.half_width / scale if scale else 0.0
+
+    _, task, comparison = max(open_ones, key=lambda one: width(*one[1:]))
+    if width(task, comparison) <= WIDE:
+        return ""
+    return (
+        f"The intervals are wide (up to ±{show(comparison.interval.half_width)} in {by_task[task].name} on {task}): "
+        f"{seeds_to_halve(comparison.interval.n)} seeds would at least halve them."
+    )
+
+
+def _nearest(open_ones: Sequence[tuple[str, str, Comparison]], table: Table, metrics: Sequence[TaskMetric]) -> str:
+    """The open comparison with the smallest p-value, at the level that Holm's next step asks of it."""
+    method, task, comparison = min(open_ones, key=lambda one: one[2].interval.p_value)
+    interval = comparison.interval
+    if interval.n < FEWEST:
+        return (
+            "Two seeds hardly show how much runs scatter: how many would settle it can be said from "
+            f"{FEWEST} seeds on, better 5."
+        )
+    rejected = sum(
+        found is not None and found.verdict != "not distinguishable"
+        for row in table.rows
+        for score in row.scores.values()
+        for found in (score.to_sum, score.to_single_task)
+    ) + bool(table.ranks and table.ranks.differs)
+    effect = abs(interval.mean) / (interval.half_width / reach_of(interval.n))
+    needed = seeds_to_show(effect, LEVEL / (table.tested - rejected))
+    metric = next(metric.name for metric in metrics if metric.task == task)
+    what = f"Nearest to a finding is {method} on {task} ({metric} {'+' if interval.mean > 0 else '-'}"
+    what += f"{show(abs(interval.mean))}): "
+    if needed is None:
+        return f"{what}not even {MOST_SEEDS:,} seeds would show a difference of this size; take them for equal."
+    more = needed - interval.n
+    return (
+        f"{what}about {more} more seed{'s' * (more != 1)} would show a difference of this size "
+        f"(in 8 of 10 studies, if it is the true one, among {table.tested} comparisons)."
+    )
+
+
+def seeds_to_halve(n: int) -> int:
+    """How many seeds make an interval from n >= 2 seeds half as long, for the same spread.
+
+    >>> seeds_to_halve(3)
+    5
+    """
+    more = n
+    while reach_of(more) > reach_of(n) / 2:
+        more += 1
+    return more

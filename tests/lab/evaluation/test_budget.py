@@ -1,0 +1,61 @@
+import pytest
+
+from equipoise.lab.evaluation import MethodCost, unequal
+from equipoise.lab.evaluation.costs import method_costs
+
+EQUAL = {"epochs": 8, "batch_size": 64, "trials": 20}
+
+
+def spent(**seconds):
+    return {name.replace("_", "-"): MethodCost(0.01, 1.0, 100.0, time, 0, 0) for name, time in seconds.items()}
+
+
+def test_an_equal_study_has_no_stamp():
+    budgets = dict.fromkeys(("single-task", "sum", "uw"), EQUAL)
+    assert unequal(budgets, spent(sum=10.0, uw=12.0)) == ()
+
+
+@pytest.mark.parametrize(
+    ("key", "words"),
+    [("epochs", "epochs allowed"), ("batch_size", "batch size"), ("trials", "search trials")],
+)
+def test_each_difference_is_named_with_who_has_what(key, words):
+    budgets = {"single-task": EQUAL, "sum": EQUAL | {key: 2}, "uw": EQUAL}
+    assert unequal(budgets, {}) == (f"{words} (sum 2, single-task and uw {EQUAL[key]})",)
+
+
+def test_training_time_counts_from_a_quarter_on_and_among_the_balancings():
+    found = unequal({}, spent(sum=10.0, uw=12.4, mgda=31.0, single_task=100.0))
+    assert found == ("wall-clock (sum 10 s, mgda 31 s of training)",)
+    assert unequal({}, spent(sum=10.0, uw=12.4, single_task=100.0)) == ()
+
+
+def test_all_differences_are_told():
+    budgets = {"sum": EQUAL, "uw": {"epochs": 9, "batch_size": 32, "trials": 1}}
+    assert len(unequal(budgets, spent(sum=1.0, uw=2.0))) == 4
+
+
+def row(method, seed, task, steps, speed, backwards, memory, skipped=0, unsolved=0):
+    keys = "method seed task steps seconds_per_step backwards_per_step peak_memory_mb skipped_steps unsolved_steps"
+    values = (method, seed, task, steps, speed, backwards, memory, skipped, unsolved)
+    return dict(zip(keys.split(), map(str, values), strict=True))
+
+
+def test_costs_are_medians_over_seeds_and_sums_over_the_networks_of_single_task():
+    rows = [
+        row("sum", 0, "all", 10, 0.1, 1.0, 100.0),
+        row("sum", 1, "all", 20, 0.3, 1.0, 300.0, skipped=2),
+        row("sum", 2, "all", 30, 0.2, 1.0, 200.0, skipped=1, unsolved=4),
+        row("single-task", 0, "a", 10, 0.1, 1.0, 90.0, skipped=1),
+        row("single-task", 0, "b", 20, 0.2, 1.0, 80.0),
+        row("single-task", 1, "a", 99, 9.9, 1.0, 999.0, skipped=5),  # the other network is missing
+    ]
+    found = method_costs(rows, tasks=2)
+    assert found["sum"] == MethodCost(0.2, 1.0, 200.0, 6.0, 3, 4)
+    assert found["single-task"] == MethodCost(pytest.approx(0.3), 2.0, 90.0, pytest.approx(5.0), 6, 0)
+
+
+def test_without_a_whole_seed_only_the_troubles_are_known():
+    found = method_costs([row("single-task", 0, "a", 10, 0.1, 1.0, 90.0, skipped=1)], tasks=2)["single-task"]
+    assert found.seconds_per_step != found.seconds_per_step
+    assert found.skipped_steps == 1

@@ -1,0 +1,33 @@
+"""The promise of a verdict: where no method differs, at most 5 % of studies say "different" anywhere."""
+
+import importlib.util
+from pathlib import Path
+
+import pytest
+from scipy import stats
+
+SPEC = importlib.util.spec_from_file_location(
+    "false_alarms", Path(__file__).parents[3] / "benchmarks" / "false_alarms.py"
+)
+false_alarms = importlib.util.module_from_spec(SPEC)
+SPEC.loader.exec_module(false_alarms)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seeds", false_alarms.SEEDS)
+def test_where_nothing_differs_few_studies_of_eight_methods_say_so(seeds):
+    found = false_alarms.rates(seeds, studies=1000)
+    assert 0.02 <= found["anywhere"] <= 0.065
+
+
+@pytest.mark.slow
+def test_what_differs_is_found_as_often_as_the_noncentral_t_says_and_not_called_worse():
+    found = false_alarms.rates(5, studies=300, gain=2 * (2 / 5) ** 0.5, seed=9)
+    expected = stats.nct.sf(stats.t.ppf(0.975, 4), 4, 2)
+    assert found["m1 on a task, alone"] == pytest.approx(expected, abs=0.05)
+    assert found["m1 on a task"] < found["m1 on a task, alone"]
+    assert found["wrong"] == 0.0
+
+
+def test_a_few_studies_run():
+    assert set(false_alarms.rates(3, studies=3)) >= {"anywhere", "sum", "single-task", "ranks"}

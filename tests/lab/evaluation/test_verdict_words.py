@@ -1,0 +1,129 @@
+"""What a study says in words, for the studies people have: few seeds, ties, gaps, crashes, both directions."""
+
+import pytest
+
+from equipoise.lab.evaluation import MethodCost, TaskMetric, make_table, seeds_to_show
+from equipoise.lab.evaluation.words import give_advice, give_headline
+
+ERROR, ACCURACY = TaskMetric("size", "rmse", False, 0.0, 1.0), TaskMetric("kind", "accuracy", True, 1.0, 0.0)
+PLAIN = [0.40, 0.42, 0.41, 0.43, 0.40]
+GAINED = [a + d for a, d in zip(PLAIN, (0.050, 0.051, 0.052, 0.049, 0.050), strict=True)]
+NOISY = [a + d for a, d in zip(PLAIN, (0.03, -0.02, 0.02, 0.01, 0.0), strict=True)]
+
+
+def say(metric, seeds, unequal=(), costs=None, **values):
+    """Headline and advice for one task; None is a run that is missing or not finite."""
+    found = {
+        name.replace("_", "-"): {metric.task: {k: v for k, v in enumerate(runs) if v is not None}}
+        for name, runs in values.items()
+    }
+    table = make_table(found, [metric], costs or {})
+    return give_headline(table, [metric], seeds, unequal), give_advice(table, [metric])
+
+
+@pytest.mark.parametrize(("metric", "word"), [(ACCURACY, "better"), (ERROR, "worse")])
+def test_the_direction_of_the_metric_decides_the_word(metric, word):
+    headline, _ = say(metric, 5, sum=PLAIN, mine=GAINED)
+    assert f"mine is {word} than the plain sum on {metric.task}" in headline
+    headline, _ = say(metric, 5, sum=GAINED, mine=PLAIN)
+    assert f"mine is {({'better': 'worse', 'worse': 'better'})[word]} than the plain sum" in headline
+
+
+@pytest.mark.parametrize(("metric", "word"), [(ACCURACY, "better"), (ERROR, "worse")])
+def test_sharing_too(metric, word):
+    headline, advice = say(metric, 5, single_task=PLAIN, sum=GAINED)
+    assert f"against one network per task: {word} on {metric.task}" in headline
+    assert ("train it alone" in advice) == (word == "worse")
+
+
+def test_one_seed_says_nothing_however_large_the_difference():
+    headline, advice = say(ACCURACY, 1, single_task=[0.1], sum=[0.2], mine=[0.9])
+    assert headline.startswith("With one seed, no interval can be given")
+    assert "not distinguishable on kind" in headline
+    for words in (headline, advice):
+        assert "is better than" not in words
+        assert "better on" not in words
+        assert "more seed" not in words
+
+
+def test_two_seeds_may_find_something_but_count_no_seeds_to_settle():
+    headline, advice = say(ACCURACY, 2, sum=PLAIN[:2], mine=NOISY[:2])
+    assert headline.startswith("Over 2 seeds, mine is not distinguishable")
+    assert "Two seeds hardly show how much runs scatter" in advice
+    assert "about" not in advice
+    headline, _ = say(ACCURACY, 2, sum=[0.1, 0.2], mine=[0.9, 1.00001])
+    assert "mine is better than the plain sum" in headline
+
+
+def test_ties_are_not_distinguishable_and_no_seeds_would_tell_them_apart():
+    headline, advice = say(ACCURACY, 3, sum=PLAIN[:3], same=PLAIN[:3])
+    assert "same is not distinguishable from the plain sum on any task" in headline
+    assert advice == "Use the plain sum: nothing here is distinguishably better."
+
+
+def test_equal_differences_claim_nothing():
+    headline, advice = say(ACCURACY, 3, sum=[0.1, 0.2, 0.3], shifted=[0.2, 0.3, 0.4])
+    assert "shifted is not distinguishable" in headline
+    assert "more seed" not in advice
+
+
+def test_how_many_more_seeds_would_settle_it():
+    _, advice = say(ACCURACY, 5, sum=PLAIN, noisy=NOISY)
+    # differences .03 -.02 .02 .01 0: mean .008, sd .01924, effect .4159; one comparison
+    more = seeds_to_show(0.008 / 0.0192354) - 5
+    assert f"Nearest to a finding is noisy on kind (accuracy +0.0080): about {more} more seeds would show" in advice
+    assert advice.endswith("makes luck look like a finding.")
+
+
+def test_a_larger_family_asks_for_more_seeds_and_what_is_found_leaves_it():
+    other = [a + 0.0001 * d for a, d in zip(PLAIN, (1, -2, 1, 2, -2), strict=True)]
+    _, advice = say(ACCURACY, 5, sum=PLAIN, noisy=NOISY, other=other)
+    # three tests: two comparisons and Friedman's
+    assert f"about {seeds_to_show(0.008 / 0.0192354, 0.05 / 3) - 5} more seeds" in advice
+    _, advice = say(ACCURACY, 5, sum=PLAIN, noisy=NOISY, found=GAINED)
+    # of the three, found and Friedman's test are settled
+    assert f"about {seeds_to_show(0.008 / 0.0192354) - 5} more seeds" in advice
+
+
+def test_what_no_number_of_seeds_would_show_is_called_equal():
+    centred = [a + d for a, d in zip(PLAIN, (0.03, -0.03, 0.02, -0.02, 0.0), strict=True)]
+    _, advice = say(ACCURACY, 5, sum=PLAIN, centred=centred)
+    assert "not even 1,000 seeds would show a difference of this size" in advice
+
+
+def test_missing_runs_are_counted_and_crashed_methods_are_not_recommended():
+    gone = [*GAINED[:3], None, None]
+    headline, advice = say(ACCURACY, 5, sum=PLAIN, gone=gone)
+    assert headline.startswith("Over 3 of 5 seeds, gone is better")
+    assert "Use gone" not in advice
+    assert "lacks one where the plain sum has it" in advice
+    headline, advice = say(ACCURACY, 5, sum=PLAIN, crashed=[None] * 5)
+    assert "nothing but the plain sum was trained" in headline
+
+
+def test_a_crashed_reference_compares_nothing():
+    headline, _ = say(ACCURACY, 3, single_task=PLAIN[:3], sum=[None] * 3, mine=GAINED[:3])
+    assert "no balancing is compared" in headline
+    assert "whether sharing helps is not known" in headline
+
+
+def test_ranks_are_told_only_where_friedman_finds_a_difference():
+    order = [[0.1 * place + 0.003 * ((7 * seed * place) % 5) for seed in range(10)] for place in range(4)]
+    headline, _ = say(ACCURACY, 10, sum=order[0], a=order[1], b=order[2], c=order[3])
+    # CD of 4 methods over 10 seeds is 1.48: neighbours are one rank apart
+    assert "By rank over the seeds c is ahead of a and sum; b is ahead of sum." in headline
+    headline, _ = say(ACCURACY, 5, sum=PLAIN, a=NOISY, b=NOISY)
+    assert "By rank" not in headline
+
+
+def test_an_unequal_study_says_so_and_an_equal_one_does_not():
+    headline, _ = say(ACCURACY, 5, unequal=("epochs allowed (sum 2, a 4)", "search trials (a 1, sum 9)"), sum=PLAIN)
+    assert headline.endswith("Unequal: epochs allowed (sum 2, a 4); search trials (a 1, sum 9).")
+    assert "nequal" not in say(ACCURACY, 5, sum=PLAIN)[0]
+
+
+def test_the_price_of_a_choice_is_told():
+    costs = {name: MethodCost(seconds, 1.0, 1.0, 1.0, 0, 0) for name, seconds in (("sum", 0.1), ("mine", 0.25))}
+    _, advice = say(ACCURACY, 5, costs=costs, sum=PLAIN, mine=GAINED)
+    assert advice.startswith("Use mine")
+    assert "at 2.50 times the plain sum's time per step" in advice

@@ -1,0 +1,71 @@
+import math
+
+import pytest
+
+from equipoise.lab.evaluation import TaskMetric
+from equipoise.lab.evaluation.wall_clock import equal_time
+
+METRICS = [TaskMetric("size", "rmse", False, 0.0, 1.0), TaskMetric("kind", "accuracy", True, 1.0, 0.0)]
+
+
+def cost(method, seed, epochs, speed):
+    texts = {"method": method, "seed": seed, "task": "all", "epochs": epochs, "steps": 10 * epochs}
+    return {key: str(value) for key, value in (texts | {"seconds_per_step": speed}).items()}
+
+
+def curve(method, seed, skills):
+    """By epoch: skill as given, error 1 - skill, accuracy skill / 2."""
+    rows = []
+    for epoch, skill in enumerate(skills, start=1):
+        for task, quantity, value in (
+            ("all", "skill", skill),
+            ("size", "rmse", 1 - skill),
+            ("kind", "accuracy", skill / 2),
+        ):
+            moment = {"method": method, "seed": seed, "epoch": epoch, "split": "validation", "task": task}
+            rows.append({key: str(v) for key, v in (moment | {"quantity": quantity, "value": value}).items()})
+            rows.append(rows[-1] | {"split": "train", "value": "123.0"})
+    return rows
+
+
+def test_each_method_shows_its_best_epoch_within_the_time_of_the_cheapest():
+    costs = [cost("sum", 0, 4, 0.1), cost("mgda", 0, 4, 0.19), cost("single-task", 0, 1, 1e-9)]
+    history = curve("sum", 0, [0.1, 0.5, 0.4, 0.3]) + curve("mgda", 0, [0.2, 0.6, 0.9, 0.95])
+    found = equal_time(history, costs, METRICS)
+    # an epoch is 10 steps: sum is done after 4 s, in which mgda does 2 epochs of 1.9 s
+    assert (found.seconds, found.cheapest) == (pytest.approx(4.0), "sum")
+    plain, mgda = found.rows
+    assert (plain.epochs, mgda.epochs) == (4, 2)
+    assert plain.values == {"size": pytest.approx(0.5), "kind": pytest.approx(0.25)}
+    assert mgda.values == {"size": pytest.approx(0.4), "kind": pytest.approx(0.3)}
+    assert mgda.to_sum["size"].mean == pytest.approx(-0.1)
+    assert plain.to_sum == {"size": None, "kind": None}
+
+
+def test_at_equal_speed_it_is_the_view_at_equal_epochs():
+    costs = [cost(method, 0, 3, 0.1) for method in ("sum", "uw")]
+    found = equal_time(curve("sum", 0, [0.1, 0.2, 0.3]) + curve("uw", 0, [0.3, 0.2, 0.6]), costs, METRICS)
+    assert [row.epochs for row in found.rows] == [3, 3]
+    assert found.rows[1].values["size"] == pytest.approx(0.4)
+
+
+def test_differences_are_paired_by_seed():
+    costs = [cost(method, seed, 1, 0.1) for method in ("sum", "uw") for seed in (0, 1, 2)]
+    history = []
+    for seed, (plain, mine) in enumerate([(0.1, 0.2), (0.5, 0.7), (0.3, 0.6)]):
+        history += curve("sum", seed, [plain]) + curve("uw", seed, [mine])
+    interval = equal_time(history, costs, METRICS).rows[1].to_sum["size"]
+    assert interval.mean == pytest.approx(-0.2)
+    assert interval.n == 3
+
+
+def test_a_method_that_finishes_no_epoch_in_time_has_no_value():
+    costs = [cost("sum", 0, 2, 0.1), cost("slow", 0, 2, 0.5)]
+    slow = equal_time(curve("sum", 0, [0.1, 0.2]) + curve("slow", 0, [0.9, 0.9]), costs, METRICS).rows[1]
+    assert slow.epochs == 0
+    assert math.isnan(slow.values["size"])
+    assert slow.to_sum["size"] is None
+
+
+def test_one_balancing_has_nothing_to_be_equal_with():
+    assert equal_time([], [cost("sum", 0, 2, 0.1), cost("single-task", 0, 2, 0.1)], METRICS) is None
