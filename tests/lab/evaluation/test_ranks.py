@@ -1,4 +1,5 @@
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -60,6 +61,11 @@ def test_without_friedman_no_pair_is_told_apart():
     assert found.p_value == pytest.approx(math.exp(-2))
     assert not found.differs
     assert found.groups == (("a", "b", "c"),)
+
+
+def test_a_family_may_take_back_what_friedman_alone_finds():
+    found = rank_test(["d", "c", "b", "a"], [[4, 3, 2, 1]] * 10)
+    assert replace(found, p_adjusted=0.06).groups == (("a", "b", "c", "d"),)
 
 
 def test_the_rate_of_false_alarms_over_independent_blocks():

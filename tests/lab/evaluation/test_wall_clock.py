@@ -49,6 +49,14 @@ def test_at_equal_speed_it_is_the_view_at_equal_epochs():
     assert found.rows[1].values["size"] == pytest.approx(0.4)
 
 
+def test_a_few_percent_of_noise_in_the_clock_cost_no_epoch():
+    costs = [cost("sum", 0, 8, 0.1), cost("uw", 0, 8, 0.103)]
+    skills = [0.1 * epoch for epoch in range(1, 9)]
+    assert [
+        row.epochs for row in equal_time(curve("sum", 0, skills) + curve("uw", 0, skills), costs, METRICS).rows
+    ] == [8, 8]
+
+
 def test_differences_are_paired_by_seed():
     costs = [cost(method, seed, 1, 0.1) for method in ("sum", "uw") for seed in (0, 1, 2)]
     history = []

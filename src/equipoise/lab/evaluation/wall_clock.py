@@ -8,8 +8,6 @@ from statistics import fmean, median
 from equipoise.lab.evaluation.metric import REFERENCE, SINGLE_TASK, TaskMetric
 from equipoise.lab.evaluation.statistics import Interval, paired_t
 
-ROUNDING = 1e-9  # of an epoch
-
 
 @dataclass(frozen=True)
 class Reached:
@@ -40,7 +38,7 @@ def equal_time(
     """From the rows of history.csv and costs.csv; None for fewer than two balancings.
 
     A run's time is its steps times its method's median seconds per step. Each run shows the epoch of its best
-    validation skill among those that fit in, as it would have kept.
+    validation skill among those that fit in, to the nearest whole epoch, so that noise in the clock costs none.
     """
     runs = [row for row in costs if row["method"] != SINGLE_TASK]
     methods = list(dict.fromkeys(row["method"] for row in runs))
@@ -54,7 +52,7 @@ def equal_time(
     length = {name: median(epoch[run] * trained[run] for run in epoch if run[0] == name) for name in methods}
     cheapest = min(length, key=lambda name: length[name])
     curves = _curves(history)
-    fits = {run: min(trained[run], floor(length[cheapest] / epoch[run] + ROUNDING)) for run in epoch}
+    fits = {run: min(trained[run], floor(length[cheapest] / epoch[run] + 0.5)) for run in epoch}
     shown: dict[str, dict[str, dict[int, float]]] = {n: {m.task: {} for m in metrics} for n in methods}
     for (name, seed), last in fits.items():
         skills = {e: s for e, s in curves.get((name, seed, "all", "skill"), {}).items() if e <= last and isfinite(s)}

@@ -29,7 +29,7 @@ def differences(summary: Summary, look: Mapping[str, Look]) -> Chart:
         "Differences with their intervals",
         "A mark is the mean difference over the seeds, its line the paired-t 95 % interval. A line that crosses "
         "zero is compatible with no difference. Filled marks remain distinguishable after Holm's correction for "
-        "all comparisons of the table; hollow ones do not. Δm compares with single-task networks and is not "
+        "all comparisons of the study; hollow ones do not. Δm compares with single-task networks and is not "
         "tested: its marks are hollow.",
         tuple(panels),
         missing="No differences: they need runs of sum, or of single-task networks, with the same seeds as "
