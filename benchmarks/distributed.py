@@ -64,7 +64,7 @@ def ours(method: Callable[[], eq.Method], where: str = "shared") -> Callable[[Pr
     def make(problem: Problem, model: nn.Module, alone: bool) -> Backward:
         chosen = last_layer(problem) if where == "chosen" else None
         ranks = "local" if alone else "auto"
-        balancer = eq.Balancer(method(), model, tasks=problem.names, gramian_from=chosen, ranks=ranks)
+        balancer = eq.Balancer(method(), model, tasks=problem.names, gramian_from=chosen, ranks=ranks, route="rows")
 
         def backward(representation: Tensor, losses: dict[str, Tensor]) -> None:
             balancer(losses, representation=representation if where == "representation" else None).backward()
