@@ -5,7 +5,7 @@ import torch
 from test_replicas import METHODS, NAMES, Net, batch
 from torch import nn
 from torch.distributed.device_mesh import init_device_mesh
-from torch.distributed.fsdp import FSDPModule, MixedPrecisionPolicy, fully_shard
+from torch.distributed.fsdp import FSDPModule, FullyShardedDataParallel, MixedPrecisionPolicy, fully_shard
 from torch.distributed.tensor import DTensor
 from torch.distributed.tensor.parallel import ColwiseParallel, RowwiseParallel, parallelize_module
 from torch.testing import assert_close
@@ -135,18 +135,36 @@ def test_what_fsdp2_cannot_do_is_an_error_on_every_rank(two, what, message):
         two(refused, what)
 
 
-class FlatParameter(nn.Parameter):
-    """What FSDP1 makes of parameters."""
+def fsdp1(rank, size, original):
+    """What a method that reads losses trains, and what a gradient method says."""
+    found = []
+    for method in ("uw", "mgda"):
+        torch.manual_seed(0)
+        net = FullyShardedDataParallel(Net(), device_id=torch.device("cpu"), use_orig_params=original)
+        balancer = eq.Balancer(METHODS[method](), net, tasks=NAMES)
+        try:
+            train(net, balancer, rank, size)
+        except RuntimeError as error:
+            found.append(str(error))
+            continue
+        with FullyShardedDataParallel.summon_full_params(net):
+            found.append({name: p.detach().clone() for name, p in net.module.named_parameters()})
+    return found
 
 
-@pytest.mark.parametrize("kind", ["FSDP1", "DeepSpeed ZeRO"])
-def test_flat_shards_are_for_methods_that_read_losses(kind):
+@pytest.mark.parametrize("original", [False, True])
+def test_fsdp1_is_for_methods_that_read_losses(two, original):
+    expected, _ = reference("uw")
+    for state, message in two(fsdp1, original):
+        for name, value in expected.items():
+            assert_close(state[name], value, rtol=2e-5, atol=2e-6)
+        assert message.startswith("FSDP1 makes no gradients of single tasks: shard with fully_shard")
+
+
+def test_deepspeed_is_for_methods_that_read_losses():
     net = nn.Linear(2, 2)
-    if kind == "FSDP1":
-        net.weight = FlatParameter(net.weight.detach())
-    else:
-        net.weight.ds_id = 0
+    net.weight.ds_id = 0
     a, b = net(torch.ones(2))
-    with pytest.raises(RuntimeError, match=f"{kind} makes no gradients of single tasks: shard with fully_shard"):
+    with pytest.raises(RuntimeError, match="DeepSpeed ZeRO makes no gradients of single tasks: shard with fully_shard"):
         eq.Balancer(eq.MGDA(), net, tasks=["a", "b"])({"a": a, "b": b}).backward()
     eq.Balancer(eq.UW(), net, tasks=["a", "b"])({"a": a, "b": b}).backward()

@@ -24,6 +24,14 @@ def gathered_by_fsdp(module: nn.Module) -> Mapping[Tensor, Tensor]:
     return {p.unsharded_param: p.sharded_param for p in parameters if hasattr(p, "_unsharded_param")}
 
 
+def flattened_by_fsdp(module: nn.Module) -> Mapping[Tensor, Tensor]:
+    """Parameter, as FSDP1 shows it (``use_orig_params=True``) -> the flat one that it lies in, as the graph has it."""
+    if not (dist.is_available() and dist.is_initialized()):
+        return {}
+    flats = [getattr(getattr(part, "_handle", None), "flat_param", None) for part in module.modules()]
+    return {parameter: flat for flat in flats if flat is not None for parameter in flat._params or ()}
+
+
 def with_sharded(graph: Graph, gathered: Mapping[Tensor, Tensor]) -> Graph:
     """The graph, whose leaves are the sharded parameters in the place of the gathered ones."""
     graph.leaves = {gathered.get(leaf, leaf): mask for leaf, mask in graph.leaves.items()}

@@ -18,7 +18,7 @@ def is_in_parts(tensor: Tensor) -> bool:
 def require_gradients_of_tasks(parameters: Iterable[Tensor]) -> None:
     """Raise for parameters whose gradients of single tasks nobody can have."""
     for parameter in parameters:
-        kind = "FSDP1" if type(parameter).__name__ == "FlatParameter" else "DeepSpeed ZeRO"
+        kind = "FSDP1" if getattr(parameter, "_is_flat_param", False) else "DeepSpeed ZeRO"
         if kind == "FSDP1" or hasattr(parameter, "ds_id"):
             raise RuntimeError(
                 f"{kind} makes no gradients of single tasks: shard with fully_shard (FSDP2), or balance by losses "

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor, nn
 
-from equipoise.gradients.fsdp import gathered_by_fsdp, with_sharded
+from equipoise.gradients.fsdp import flattened_by_fsdp, gathered_by_fsdp, with_sharded
 from equipoise.gradients.graph import Graph, graph_of
 from equipoise.gradients.ranks import Ranks
 
@@ -65,8 +65,12 @@ class Parameters:
         if not isinstance(self.source, nn.Module):
             return self.source
         named: dict[str, Tensor] = dict(self.source.named_parameters())
-        gathered = gathered_by_fsdp(self.source)
-        return {name: gathered.get(p, p) for name, p in named.items()} if gathered else named
+        if gathered := gathered_by_fsdp(self.source):
+            return {name: gathered.get(p, p) for name, p in named.items()}
+        if flattened := flattened_by_fsdp(self.source):
+            names = {flattened.get(p, p): name for name, p in named.items()}
+            return {name: p for p, name in names.items()}
+        return named
 
     def graph_of(self, losses: Sequence[Tensor]) -> Graph:
         """The graph of some losses, in which given parameters are known."""
