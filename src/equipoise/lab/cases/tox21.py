@@ -1,0 +1,64 @@
+"""Tox21: from a molecule's fingerprint to its activity in twelve assays; one label in six is missing."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import torch
+from torch import nn
+
+from equipoise.lab.cases.case import Case
+from equipoise.lab.cases.metrics import make_metrics
+from equipoise.lab.data.arrays import Arrays, join
+from equipoise.lab.data.fingerprints import cache_folder, fingerprints
+from equipoise.lab.data.folder import data_hash
+from equipoise.lab.data.split import SPLITS, split_of
+from equipoise.lab.data.tox21 import ASSAYS, read_tox21, tox21_file
+from equipoise.lab.models.heads import SharedEncoder, scalar_head
+from equipoise.lab.models.mlp import MLP
+from equipoise.tasks import Task, Tasks
+
+_BITS, _RADIUS, _HIDDEN, _DROPOUT = 1024, 2, 512, 0.5
+_SHARES = (0.8, 0.1, 0.1)
+
+
+def tox21(folder: Path | None = None, *, salt: str = "") -> Case:
+    """Random splits of 80 / 10 / 10 percent, as MoleculeNet has them; a molecule that occurs twice is in one of them.
+
+    Args:
+        folder: That of ``tox21.csv.gz``; by default see ``data_folder``.
+        salt: Another text gives other random splits.
+
+    Raises:
+        ValueError: If the file or RDKit is missing, or the file is not as it should be.
+    """
+    path = tox21_file(folder)
+    molecules = read_tox21(path)
+    split = [split_of(salt + smiles, _SHARES) for smiles in molecules.smiles]
+    every = Arrays(
+        fingerprints(molecules.smiles, _BITS, _RADIUS, cache_folder()),
+        dict(zip(ASSAYS, molecules.labels.unbind(dim=1), strict=True)),
+    )
+    splits = {name: every.where(torch.tensor([name == one for one in split])) for name in SPLITS}
+
+    def make_model(task_names: Sequence[str]) -> nn.Module:
+        encoder = MLP(_BITS, [_HIDDEN], _DROPOUT)
+        heads = {name: scalar_head(_HIDDEN) for name in ASSAYS}
+        return SharedEncoder(encoder, {name: heads[name] for name in task_names})
+
+    tasks = Tasks([Task(assay, nn.BCEWithLogitsLoss()) for assay in ASSAYS])
+    return Case(
+        name="tox21",
+        title="Tox21: activity of molecules in twelve assays",
+        tasks=tasks,
+        splits=splits,
+        collate=join,
+        make_model=make_model,
+        metrics=make_metrics(
+            tasks, splits["train"].targets, splits["validation"].targets, {assay: ["auroc"] for assay in ASSAYS}
+        ),
+        batch_size=128,
+        learning_rate=1e-3,
+        weight_decay=0.01,
+        epochs=20,
+        data_hash=data_hash([path]),
+    )

@@ -1,0 +1,68 @@
+"""Molecules as bits: Morgan fingerprints by RDKit, computed once and kept.
+
+Rogers, Hahn, Extended-Connectivity Fingerprints, Journal of Chemical Information and Modeling 2010.
+"""
+
+import hashlib
+import os
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+
+def cache_folder() -> Path:
+    """Where results are kept that can be computed anew: ``XDG_CACHE_HOME`` or ``~/.cache``, in ``equipoise``."""
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "equipoise"
+
+
+def fingerprints(smiles: Sequence[str], bits: int, radius: int, cache: Path) -> Tensor:
+    """Which circular substructures up to a radius in bonds each molecule has, hashed to bits [N, bits], 0 or 1, uint8.
+
+    Args:
+        smiles: The molecules.
+        bits: A multiple of 8.
+        radius: 2 gives ECFP4.
+        cache: A folder; what is in it is used, what is not is computed and put there, if it can be written.
+
+    Raises:
+        ValueError: If RDKit is not installed, or cannot read a molecule.
+    """
+    try:
+        from rdkit import Chem, RDLogger, __version__
+        from rdkit.Chem import rdFingerprintGenerator
+    except ModuleNotFoundError as error:
+        raise ValueError(f'{error.name} is missing: pip install "equipoise[cases]"') from error
+    key = hashlib.sha256("\n".join([__version__, str(bits), str(radius), *smiles]).encode()).hexdigest()
+    kept = cache / f"fingerprints-{key[:32]}.npy"
+    if kept.is_file():
+        return torch.from_numpy(np.unpackbits(np.load(kept), axis=1))
+    generator = rdFingerprintGenerator.GetMorganGenerator(radius=radius, fpSize=bits)
+    rows = np.empty((len(smiles), bits), dtype=np.uint8)
+    RDLogger.DisableLog("rdApp.*")  # type: ignore[attr-defined]
+    try:
+        for number, text in enumerate(smiles):
+            molecule = Chem.MolFromSmiles(text, sanitize=False)
+            if molecule is None or not text:
+                raise ValueError(f"molecule {number + 1} is no SMILES: {text!r}")
+            # an aluminium with five bonds is in Tox21: the check of valences alone is left out
+            Chem.SanitizeMol(molecule, Chem.SANITIZE_ALL ^ Chem.SANITIZE_PROPERTIES)
+            rows[number] = generator.GetFingerprintAsNumPy(molecule)
+    finally:
+        RDLogger.EnableLog("rdApp.*")  # type: ignore[attr-defined]
+    _keep(np.packbits(rows, axis=1), kept)
+    return torch.from_numpy(rows)
+
+
+def _keep(packed: np.ndarray, path: Path) -> None:
+    """Write a file whole or not at all; a folder that cannot be written only costs the next computation."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.NamedTemporaryFile(dir=path.parent, suffix=".part", delete=False) as file:
+            np.save(file, packed)
+        Path(file.name).replace(path)
+    except OSError:
+        return

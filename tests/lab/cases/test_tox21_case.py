@@ -1,0 +1,111 @@
+import gzip
+
+import pytest
+import torch
+from real_data import needs, trained, whole
+
+from equipoise.lab.cases import CASES, tox21
+from equipoise.lab.data.fingerprints import fingerprints
+from equipoise.lab.data.split import SPLITS, split_of
+from equipoise.lab.data.tox21 import ASSAYS, read_tox21
+
+HEADER = ",".join([*ASSAYS, "mol_id", "smiles"])
+
+
+def write(folder, rows):
+    path = folder / "tox21.csv.gz"
+    path.write_bytes(gzip.compress("\n".join([HEADER, *rows, ""]).encode()))
+    return path
+
+
+def row(labels, smiles):
+    return f"{','.join(labels)},TOX1,{smiles}"
+
+
+def test_labels_are_those_of_the_file(tmp_path):
+    read = read_tox21(write(tmp_path, [row(["1", "0", *[""] * 10], "CCO"), row(["0"] * 11 + [""], "C")]))
+    assert read.smiles == ["CCO", "C"]
+    assert read.labels[0, :2].tolist() == [1.0, 0.0]
+    assert read.labels[0, 2:].isnan().all()
+    assert read.labels[1, 0] == 0
+    assert read.labels.isnan().sum() == 11
+
+
+def test_another_label_is_named(tmp_path):
+    path = write(tmp_path, [row(["0"] * 12, "C"), row(["0", "2", *["0"] * 10], "C")])
+    with pytest.raises(ValueError, match="data row 2, column 'NR-AR-LBD': must be one of '0', '1', '', got '2'"):
+        read_tox21(path)
+
+
+def test_without_the_folder_the_error_says_whence(tmp_path):
+    with pytest.raises(ValueError, match=r"no data for 'tox21'.*moleculenet"):
+        tox21(tmp_path / "none")
+    with pytest.raises(ValueError, match=r"tox21\.csv\.gz is missing"):
+        tox21(tmp_path)
+
+
+class TestFingerprints:
+    @pytest.fixture(autouse=True)
+    def _rdkit(self):
+        pytest.importorskip("rdkit")
+
+    def test_bits_belong_to_the_substructures_and_not_to_the_spelling(self, tmp_path):
+        ethanol, again, ethane, aluminium = fingerprints(["CCO", "OCC", "CC", "O[AlH3](O)O"], 1024, 2, tmp_path)
+        assert torch.equal(ethanol, again)
+        assert not torch.equal(ethanol, ethane)
+        assert aluminium.sum() > 0  # with its five bonds
+        assert set(ethanol.tolist()) == {0, 1}
+        # radius 0 sees atoms only: CH3, CH2 and OH in one, CH3 in the other
+        atoms = fingerprints(["CCO", "CC"], 1024, 0, tmp_path)
+        assert atoms.sum(dim=1).tolist() == [3, 1]
+        assert (atoms[1] <= atoms[0]).all()
+
+    def test_what_is_kept_is_what_was_computed(self, tmp_path):
+        first = fingerprints(["CCO", "CC"], 64, 2, tmp_path / "new")
+        (kept,) = (tmp_path / "new").iterdir()
+        assert torch.equal(fingerprints(["CCO", "CC"], 64, 2, tmp_path / "new"), first)
+        assert [path.name for path in (tmp_path / "new").iterdir()] == [kept.name]
+        for other in ((["CC", "CCO"], 64, 2), (["CCO", "CC"], 128, 2), (["CCO", "CC"], 64, 1)):
+            fingerprints(*other, tmp_path / "new")
+        assert len(list((tmp_path / "new").iterdir())) == 4
+
+    def test_no_molecule(self, tmp_path):
+        for smiles in ("C1CC", "", "hello"):
+            with pytest.raises(ValueError, match=f"molecule 2 is no SMILES: '{smiles}'"):
+                fingerprints(["C", smiles], 64, 2, tmp_path)
+
+    def test_a_folder_that_cannot_be_written_costs_nothing_else(self, tmp_path):
+        (tmp_path / "file").write_text("")
+        assert len(fingerprints(["C"], 64, 2, tmp_path / "file")) == 1
+
+    def test_the_same_molecule_is_in_one_split_and_labels_go_with_it(self, tmp_path, monkeypatch):
+        monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+        chains = ["C" * length for length in range(1, 60)]
+        rows = [row([str(len(chain) % 2)] * 12, chain) for chain in chains] * 2
+        write(tmp_path, rows)
+        case = tox21(tmp_path)
+        assert sum(len(split) for split in case.splits.values()) == len(rows)
+        for name in SPLITS:
+            _, targets = whole(case, name)
+            expected = [len(chain) % 2 for chain in chains if split_of(chain, (0.8, 0.1, 0.1)) == name] * 2
+            assert sorted(targets["SR-p53"].tolist()) == sorted(expected)
+        assert len(tox21(tmp_path, salt="x").splits["train"]) != len(case.splits["train"])
+
+
+@needs("tox21")
+@pytest.mark.slow
+def test_on_the_real_table_it_is_as_good_as_published(tmp_path):
+    pytest.importorskip("rdkit")
+    case = CASES["tox21"]()
+    counts = {name: len(split) for name, split in case.splits.items()}
+    assert sum(counts.values()) == 8014
+    assert 0.78 < counts["train"] / 8014 < 0.82
+    inputs, targets = whole(case, "train")
+    missing = torch.stack([targets[assay] for assay in ASSAYS]).isnan().double().mean()
+    assert 0.16 < missing < 0.18
+    torch.manual_seed(0)
+    assert case.make_model(ASSAYS)(inputs[:4])["NR-ER"].shape == (4,)
+    scores = trained(case, 0, tmp_path)
+    aucs = [value for (_, metric), value in scores.items() if metric == "auroc"]
+    assert len(aucs) == 12
+    assert sum(aucs) / 12 > 0.80
