@@ -4,6 +4,8 @@ from collections.abc import Callable
 
 from equipoise.lab.cases.case import Case, Metric
 from equipoise.lab.cases.census import census, census_college
+from equipoise.lab.cases.coffee_leaf import coffee_leaf, coffee_leaf_all
+from equipoise.lab.cases.goemotions import GOEMOTIONS, goemotions
 from equipoise.lab.cases.metrics import make_metrics
 from equipoise.lab.cases.reviews import reviews
 from equipoise.lab.cases.tox21 import tox21
@@ -13,6 +15,9 @@ CASES: dict[str, Callable[[], Case]] = {
     "tox21": tox21,
     "census": census,
     "census-college": census_college,
+    "coffee-leaf": coffee_leaf,
+    "coffee-leaf-all": coffee_leaf_all,
+    **GOEMOTIONS,
 }
 
-__all__ = ["CASES", "Case", "Metric", "census", "make_metrics", "reviews", "tox21"]
+__all__ = ["CASES", "Case", "Metric", "census", "coffee_leaf", "goemotions", "make_metrics", "reviews", "tox21"]

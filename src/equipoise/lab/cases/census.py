@@ -99,7 +99,7 @@ def _categories(people: People, tasks: Sequence[str], train: Tensor) -> tuple[Te
 
 
 def _standardised(name: str, people: People, train: Tensor) -> Tensor:
-    """A column of numbers with mean 0 and deviation 1 on the training split; dollars as the logarithm of 1 + dollars."""
+    """A column of numbers, mean 0 and deviation 1 on the training split; dollars as the logarithm of 1 + dollars."""
     values = people.numbers[name].log1p() if name in DOLLARS else people.numbers[name]
     known = values[train]
     deviation = known.std(correction=0)

@@ -45,7 +45,7 @@ class Arrays(Dataset[Rows]):
     def rows(self, chosen: Tensor) -> Rows:
         """The rows of these numbers [M], int64, or where [N] is True."""
         several = isinstance(self.inputs, tuple)
-        inputs = tuple(tensor[chosen] for tensor in self.inputs) if several else self.inputs[chosen]  # type: ignore[call-overload]
+        inputs = tuple(tensor[chosen] for tensor in self.inputs) if several else self.inputs[chosen]
         return inputs, {name: target[chosen] for name, target in self.targets.items()}
 
     def where(self, chosen: Tensor) -> "Arrays":

@@ -46,3 +46,22 @@ def join_bags(bags: Sequence[Tensor]) -> tuple[Tensor, Tensor]:
     """Bags [L_i] end to end [sum L_i], and where each begins [N]: what ``nn.EmbeddingBag`` takes."""
     lengths = torch.tensor([0, *map(len, bags[:-1])])
     return torch.cat(list(bags)), lengths.cumsum(0)
+
+
+def pad_bags(bags: Sequence[Tensor], length: int) -> Tensor:
+    """Bags as rows [N, length], each cut after ``length`` numbers, -1 after its end."""
+    rows = torch.full((len(bags), length), -1)
+    for row, bag in zip(rows, bags, strict=True):
+        row[: len(bag)] = bag[:length]
+    return rows
+
+
+def bags_of(rows: Tensor) -> tuple[Tensor, Tensor]:
+    """What ``join_bags`` makes of the bags in rows as ``pad_bags`` makes them.
+
+    >>> bags_of(torch.tensor([[5, 7, -1], [-1, -1, -1], [2, -1, -1]]))
+    (tensor([5, 7, 2]), tensor([0, 2, 2]))
+    """
+    there = rows >= 0
+    lengths = there.sum(dim=1)
+    return rows[there], lengths.cumsum(0) - lengths

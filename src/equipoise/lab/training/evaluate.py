@@ -22,11 +22,7 @@ def evaluate(
     Raises:
         ValueError: If a task has no label in the split.
     """
-    model.eval()
-    pairs = [(model(inputs), targets) for inputs, targets in batches]
-    model.train()
-    outputs = {name: torch.cat([out[name] for out, _ in pairs]) for name in tasks.names}
-    targets = {name: torch.cat([target[name] for _, target in pairs]) for name in pairs[0][1]}
+    outputs, targets = _outputs(model, tasks, batches)
     losses = tasks.losses(outputs, targets)
     values: dict[str, dict[str, float]] = {}
     for task in tasks:
@@ -39,6 +35,29 @@ def evaluate(
         }
         values[task.name]["loss"] = losses[task.name].item()
     return values
+
+
+@torch.no_grad()
+def settled(
+    model: nn.Module, tasks: Tasks, metrics: Mapping[str, Sequence[Metric]], batches: Iterable[Batch]
+) -> dict[str, tuple[Metric, ...]]:
+    """The metrics by task, with what they choose by a split chosen on these batches."""
+    outputs, targets = _outputs(model, tasks, batches)
+    pairs = {task.name: _labelled(task, outputs[task.name], targets[str(task.target)]) for task in tasks}
+    return {
+        name: tuple(metric if metric.settle is None else metric.settle(*pair) for metric in metrics[name])
+        for name, pair in pairs.items()
+    }
+
+
+def _outputs(model: nn.Module, tasks: Tasks, batches: Iterable[Batch]) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
+    """Outputs and targets of all batches together; leaves the model in train mode."""
+    model.eval()
+    pairs = [(model(inputs), targets) for inputs, targets in batches]
+    model.train()
+    outputs = {name: torch.cat([out[name] for out, _ in pairs]) for name in tasks.names}
+    targets = {name: torch.cat([target[name] for _, target in pairs]) for name in pairs[0][1]}
+    return outputs, targets
 
 
 def _labelled(task: Task, output: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:

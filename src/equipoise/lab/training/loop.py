@@ -15,7 +15,7 @@ from torch.utils.data import DataLoader
 
 from equipoise.balancer import Balancer
 from equipoise.lab.training.checkpoint import Progress, load_checkpoint, require_same_run, save_checkpoint
-from equipoise.lab.training.evaluate import Batch, evaluate
+from equipoise.lab.training.evaluate import Batch, evaluate, settled
 from equipoise.lab.training.means import Means
 from equipoise.lab.training.memory import peak_mb, reset_peak
 from equipoise.lab.training.order import EpochOrder
@@ -125,14 +125,15 @@ def train(
             "lower the learning rate or look at the losses"
         )
     parts["model"].load_state_dict(progress.best_weights)
+    metrics = settled(model, tasks, case.metrics, validation)
     scores = [
         (name, task, metric, value)
         for name, batches in (
             ("validation", validation),
             ("test", _batches(case, "test", accelerator.device)),
         )
-        for task, metrics in evaluate(model, tasks, case.metrics, batches).items()
-        for metric, value in metrics.items()
+        for task, values in evaluate(model, tasks, metrics, batches).items()
+        for metric, value in values.items()
     ]
     result = RunResult(
         scores=scores,

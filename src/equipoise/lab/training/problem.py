@@ -28,6 +28,10 @@ class Metric(Protocol):
     def compute(self) -> Callable[[Tensor, Tensor], float]:
         """``(outputs, targets) -> value`` on a whole split, samples without a label removed."""
 
+    @property
+    def settle(self) -> "Callable[[Tensor, Tensor], Metric] | None":
+        """``(outputs, targets) -> metric`` with what it chooses by a split chosen; None where nothing is."""
+
 
 class Problem(Protocol):
     """Data, a network and tasks."""

@@ -1,0 +1,122 @@
+"""Coffee leaves: the stress, how severe it is and where it is, from one picture."""
+
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+from pathlib import Path
+
+import torch
+from torch import nn
+
+from equipoise import losses
+from equipoise.lab.cases.case import Case
+from equipoise.lab.cases.metrics import make_metrics
+from equipoise.lab.data.arrays import Arrays, join
+from equipoise.lab.data.coffee_leaf import (
+    REGIONS,
+    SEVERITIES,
+    STRESSES,
+    coffee_leaf_folder,
+    files_of,
+    list_leaves,
+    read_masks,
+    read_pictures,
+)
+from equipoise.lab.data.folder import data_hash
+from equipoise.lab.data.split import SPLITS
+from equipoise.lab.models.heads import SharedEncoder
+from equipoise.lab.models.unet import ConvEncoder, MaskHead, PooledHead
+from equipoise.tasks import Task, Tasks, nearest
+
+_HEIGHT, _WIDTH, _WIDTHS, _DROPOUT = 32, 64, (8, 16, 32, 64), 0.2
+
+MASK_LOSSES: Mapping[str, Callable[[], nn.Module]] = {
+    "cross-entropy": nn.CrossEntropyLoss,
+    "dice": losses.DiceLoss,
+    "cross-entropy + dice": lambda: losses.Mixed(
+        {"cross-entropy": (0.5, nn.CrossEntropyLoss()), "dice": (0.5, losses.DiceLoss())}
+    ),
+    "lovasz": losses.LovaszSoftmaxLoss,
+}
+STRESS_LOSSES: Mapping[str, Callable[[], nn.Module]] = {"cross-entropy": nn.CrossEntropyLoss, "focal": losses.FocalLoss}
+
+
+def coffee_leaf(
+    folder: Path | None = None,
+    *,
+    all_pictures: bool = False,
+    mask_loss: str = "cross-entropy + dice",
+    stress_loss: str = "cross-entropy",
+) -> Case:
+    """Leaves at 32x64 pixels through a small U-Net: stress (5 classes), severity (levels 0 to 4) and mask (3 regions).
+
+    Args:
+        folder: In the layout of esgario/lara2018; by default see ``data_folder``.
+        all_pictures: Whether to train and test on all 1,747 leaves, of which 500 have masks, or on these only.
+        mask_loss: One of ``MASK_LOSSES``.
+        stress_loss: One of ``STRESS_LOSSES``.
+
+    Raises:
+        ValueError: If a file is missing or not as it should be, or there is no such loss.
+    """
+    for argument, given, known in (
+        ("mask_loss", mask_loss, MASK_LOSSES),
+        ("stress_loss", stress_loss, STRESS_LOSSES),
+    ):
+        if given not in known:
+            raise ValueError(f"no {argument} {given!r}; {nearest(given, known)}")
+    folder = coffee_leaf_folder(folder)
+    leaves = list_leaves(folder, all_pictures=all_pictures)
+    every = Arrays(
+        read_pictures(leaves, _HEIGHT, _WIDTH),
+        {
+            "stress": torch.tensor([leaf.stress for leaf in leaves]),
+            "severity": torch.tensor([leaf.severity for leaf in leaves]),
+            "mask": read_masks(leaves, _HEIGHT, _WIDTH),
+        },
+    )
+    splits = {split: every.where(torch.tensor([leaf.split == split for leaf in leaves])) for split in SPLITS}
+    tasks = Tasks(
+        [
+            Task("stress", STRESS_LOSSES[stress_loss]()),
+            Task("severity", losses.CoralLoss()),
+            Task("mask", MASK_LOSSES[mask_loss]()),
+        ]
+    )
+    return Case(
+        name="coffee-leaf-all" if all_pictures else "coffee-leaf",
+        title="Coffee leaves: stress, severity and mask from a picture",
+        tasks=tasks,
+        splits=splits,
+        collate=join,
+        make_model=make_model,
+        metrics=make_metrics(
+            tasks,
+            splits["train"].targets,
+            splits["validation"].targets,
+            {
+                "stress": ["accuracy", "f1-macro"],
+                "severity": ["level-mae-cumulative", "within-one-level-cumulative"],
+                "mask": ["miou", "accuracy"],
+            },
+            sizes={"stress": {"num_classes": len(STRESSES)}, "mask": {"num_classes": len(REGIONS)}},
+        ),
+        batch_size=32,
+        learning_rate=2e-3,
+        weight_decay=0.01,
+        epochs=20,
+        data_hash=data_hash(files_of(folder, leaves)),
+    )
+
+
+def make_model(task_names: Sequence[str]) -> nn.Module:
+    """A small U-Net; stress and severity are read at its deepest scale."""
+    encoder = ConvEncoder(_WIDTHS)
+    heads = {
+        "stress": PooledHead(_WIDTHS[-1], len(STRESSES), _DROPOUT),
+        "severity": PooledHead(_WIDTHS[-1], SEVERITIES - 1, _DROPOUT),
+        "mask": MaskHead(_WIDTHS, len(REGIONS)),
+    }
+    return SharedEncoder(encoder, {name: heads[name] for name in task_names})
+
+
+coffee_leaf_all = partial(coffee_leaf, all_pictures=True)
