@@ -24,6 +24,8 @@ def trained(case, seed, folder, epochs=None):
     import equipoise as eq
     from equipoise.lab.training import Settings, train
 
-    settings = Settings(epochs or case.epochs, case.batch_size, case.learning_rate, case.weight_decay, None, 3)
+    settings = Settings(
+        epochs or case.epochs, case.batch_size, case.learning_rate, case.weight_decay, None, case.patience
+    )
     result = train(case, case.tasks.names, eq.Sum(), seed, settings, folder)
     return {(task, metric): value for split, task, metric, value in result.scores if split == "test"}

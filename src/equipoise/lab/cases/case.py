@@ -50,6 +50,7 @@ class Case:
         weight_decay: For AdamW.
         epochs: Enough for the validation metrics to pass their best.
         data_hash: SHA-256 of the data file, in hexadecimal.
+        patience: Epochs without a better one after which a run stops; more where validation is small, so noisy.
     """
 
     name: str
@@ -64,3 +65,4 @@ class Case:
     weight_decay: float
     epochs: int
     data_hash: str
+    patience: int = 3

@@ -27,7 +27,7 @@ from equipoise.lab.models.heads import SharedEncoder
 from equipoise.lab.models.unet import ConvEncoder, MaskHead, PooledHead
 from equipoise.tasks import Task, Tasks, nearest
 
-_HEIGHT, _WIDTH, _WIDTHS, _DROPOUT = 32, 64, (8, 16, 32, 64), 0.2
+_HEIGHT, _WIDTH, _WIDTHS, _DROPOUT = 32, 64, (16, 32, 64), 0.2
 
 MASK_LOSSES: Mapping[str, Callable[[], nn.Module]] = {
     "cross-entropy": nn.CrossEntropyLoss,
@@ -103,7 +103,8 @@ def coffee_leaf(
         batch_size=32,
         learning_rate=2e-3,
         weight_decay=0.01,
-        epochs=20,
+        epochs=15,
+        patience=15,  # fifty pictures in validation
         data_hash=data_hash(files_of(folder, leaves)),
     )
 

@@ -15,8 +15,6 @@ from equipoise.lab.cases import CASES, Case
 from equipoise.lab.evaluation import SINGLE_TASK
 from equipoise.lab.training import Settings
 
-PATIENCE = 3  # epochs without a better one
-
 
 @dataclass(frozen=True)
 class Run:
@@ -143,7 +141,7 @@ def make_plan(case: str, methods: Iterable[str], seeds: Iterable[int], *, epochs
         learning_rate=ready.learning_rate,
         weight_decay=ready.weight_decay,
         clip_norm=None,
-        patience=PATIENCE,
+        patience=ready.patience,
     )
     return Plan(ready, methods, seeds, settings)
 
