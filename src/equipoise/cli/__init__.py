@@ -1,4 +1,4 @@
-"""The command line: ``equipoise demo | compare | report | methods | losses``.
+"""The command line: ``equipoise demo | compare | init | report | methods | losses``.
 
 It needs the core only; a command of the workbench says how to install the rest.
 """
@@ -9,6 +9,7 @@ from importlib.metadata import version
 
 from equipoise.cli.compare import compare
 from equipoise.cli.demo import demo
+from equipoise.cli.init import init
 from equipoise.cli.losses import losses
 from equipoise.cli.methods import methods
 from equipoise.cli.parser import fail, nearest
@@ -20,6 +21,7 @@ helped.
 
   equipoise demo              a fair comparison on real reviews, in minutes
   equipoise compare reviews   the same with your methods, seeds and epochs
+  equipoise init data.csv     looks at your table; compare then trains on it
   equipoise report FOLDER     the table and the page of a study once more
   equipoise methods           all balancings, with their papers and costs
   equipoise losses            all losses of a task, and which fits yours
@@ -30,6 +32,7 @@ Every command explains itself: equipoise compare --help"""
 COMMANDS: Mapping[str, Callable[[Sequence[str]], int]] = {
     "demo": demo,
     "compare": compare,
+    "init": init,
     "report": report,
     "methods": methods,
     "losses": losses,

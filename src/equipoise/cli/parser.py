@@ -11,14 +11,20 @@ WRONG_USE = 2
 
 
 class Parser(argparse.ArgumentParser):
-    """An argument parser whose errors are one line."""
+    """An argument parser whose errors are one line.
 
-    def __init__(self, **arguments: Any) -> None:
+    Args:
+        source: What the line begins with: where the words come from, if not from the command line.
+        arguments: Those of ``argparse.ArgumentParser``.
+    """
+
+    def __init__(self, source: str = "", **arguments: Any) -> None:
         super().__init__(allow_abbrev=False, formatter_class=_Help, **arguments)
+        self.source = source
 
     def error(self, message: str) -> NoReturn:
         """Say what is wrong, and leave."""
-        fail(f"{message} (see {self.prog} --help)")
+        fail(f"{self.source}{message} (see {self.prog} --help)")
 
     def parse(self, words: Sequence[str]) -> argparse.Namespace:
         """The arguments; an unknown option names the nearest one."""

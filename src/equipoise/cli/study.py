@@ -45,8 +45,8 @@ def add_study_options(parser: Parser, *, seeds: int, epochs: int | None, out: Pa
     parser.set_defaults(default_out=out)
 
 
-def run_study(case: str, arguments: argparse.Namespace) -> int:
-    """Run what is missing of a study and show it all."""
+def run_study(case: Any, arguments: argparse.Namespace) -> int:
+    """Run what is missing of a study of a case, by name or recipe, and show it all."""
     need_the_lab()
     from rich.console import Console
 
@@ -54,7 +54,9 @@ def run_study(case: str, arguments: argparse.Namespace) -> int:
 
     try:
         plan = make_plan(case, arguments.methods, arguments.seeds, epochs=arguments.epochs)
-        folder = arguments.out or arguments.default_out.with_name(arguments.default_out.name.replace("CASE", case))
+        folder = arguments.out or arguments.default_out.with_name(
+            arguments.default_out.name.replace("CASE", plan.case.name)
+        )
         study = Study(plan, folder)
         running = study.run(arguments.jobs)
     except ValueError as error:
