@@ -48,12 +48,12 @@ def classes(table: Table, column: str) -> tuple[Tensor, tuple[str, ...]]:
     names = tuple(sorted(counts))
     if len(names) < 2:
         raise ValueError(f"column {column!r} of {table.name} has one class, {names[0]!r}: there is nothing to learn")
-    for name in names:
-        if counts[name] == 1:
-            raise ValueError(
-                f"{table.place(cells.index(name), column)}: the class {name!r} is seen once: join it with another, or "
-                "empty the cell"
-            )
+    if once := [name for name in counts if counts[name] == 1]:
+        others = f" (and {len(once) - 1} other classes)" if len(once) > 1 else ""
+        raise ValueError(
+            f"{table.place(cells.index(once[0]), column)}: the class {once[0]!r} is seen once{others}: join it with "
+            "another, or empty the cell"
+        )
     return _places(cells, names), names
 
 

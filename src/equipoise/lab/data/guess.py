@@ -45,6 +45,10 @@ def _guess(column: str, cells: Sequence[str], table: Table) -> Guess:
         return Guess(column, None, None, f"always {filled[0]!r}{empty}" if filled else "empty in every row")
     words = sum(len(cell.split()) for cell in filled) / len(filled)
     numeric = [is_number(cell) for cell in filled]
+    if 0.9 * len(filled) <= sum(numeric) < len(filled):
+        wrong = next(cell for cell in filled if not is_number(cell))
+        place = table.place(cells.index(wrong), column)
+        return Guess(column, None, None, f"nearly all numbers, but {place} is {wrong!r}: correct it, or empty the cell")
     if _is_id(column, filled, len(counts), all(numeric), words):
         return Guess(column, None, None, "every row has its own value, as an id has: it says nothing of a new row")
     if len({cell.lower() for cell in filled}) == 2:
@@ -52,14 +56,11 @@ def _guess(column: str, cells: Sequence[str], table: Table) -> Guess:
         return Guess(column, "category" if not all(numeric) else "number", "binary", f"two values, {both}{empty}")
     if all(numeric):
         return _guess_number(column, filled, empty)
-    if sum(numeric) >= 0.9 * len(filled):
-        wrong = next(cell for cell in filled if not is_number(cell))
-        place = table.place(cells.index(wrong), column)
-        return Guess(column, None, None, f"nearly all numbers, but {place} is {wrong!r}: correct it, or empty the cell")
     if sum(_DATE.fullmatch(cell) is not None for cell in filled) >= 0.9 * len(filled):
         return Guess(column, None, None, f"dates{empty}: make a number of them, such as days since a day")
     labels = Counter(part.strip() for cell in filled for part in cell.split(SEPARATOR))
-    if len(labels) < len(counts) and sum(SEPARATOR in cell for cell in filled) > 0.2 * len(filled) and words < 10:
+    shared = sum(len(cell.split(SEPARATOR)) for cell in counts) > len(labels)  # some label is in different cells
+    if shared and sum(SEPARATOR in cell for cell in filled) > 0.2 * len(filled) and words < 10:
         why = f"{len(labels)} different labels with {SEPARATOR!r} between{empty}"
         return Guess(column, "text", "multilabel" if min(labels.values()) > 1 else None, why)
     if len(counts) <= min(_MOST_CATEGORIES, max(3, 0.2 * len(filled))):

@@ -20,8 +20,8 @@ def source_shares(sizes: Sequence[int], temperature: float = 1.0) -> list[float]
     Raises:
         ValueError: If an argument is out of its range.
 
-    >>> source_shares([900, 100]), source_shares([900, 100], temperature=2.0)
-    ([0.9, 0.1], [0.75, 0.25])
+    >>> [round(share, 9) for share in source_shares([900, 100], temperature=2.0)]
+    [0.75, 0.25]
     """
     if not sizes or min(sizes) < 1:
         raise ValueError(f"sizes must be 1 or more for each source, got {list(sizes)}")

@@ -4,6 +4,7 @@ import difflib
 import hashlib
 import importlib.util
 import sys
+import traceback
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -84,7 +85,10 @@ class FileCase:
             case = made if isinstance(made, Case) else made()
             check_case(case)
         except Exception as error:  # whatever a user's file does
-            what = str(error) if type(error) is ValueError else f"{type(error).__name__}: {error}"
+            frames = traceback.extract_tb(error.__traceback__)
+            lines = [f" (line {f.lineno})" for f in frames if Path(f.filename).resolve() == path.resolve()]
+            ours = isinstance(error, ValueError) and not lines
+            what = str(error) if ours else f"{type(error).__name__}: {error}{lines[-1] if lines else ''}"
             raise ValueError(f"{self.path}:{self.attribute}: {what}") from error
         return case
 
