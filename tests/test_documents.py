@@ -117,7 +117,7 @@ def test_a_strangers_table_is_compared_as_shown(tmp_path):
     for place, command in enumerate(commands):
         program, *words = shlex.split(command)
         assert program == "equipoise"
-        fewer = [] if words[0] == "init" else ["--epochs=6", "--seeds=2", "--methods=sum,uw", f"--out=study{place}"]
+        fewer = [] if words[0] == "init" else ["--epochs=5", "--seeds=1", "--methods=sum", f"--out=study{place}"]
         run = subprocess.run(
             [sys.executable, "-m", program, *words, *fewer], cwd=tmp_path, capture_output=True, text=True
         )
@@ -138,5 +138,5 @@ def test_a_strangers_table_is_compared_as_shown(tmp_path):
         values = [float(row["value"]) for row in scores if (row["task"], row["metric"]) == (task, metric)]
         constant = trivial[task, metric]
         skill = [(value - constant["trivial"]) / (constant["perfect"] - constant["trivial"]) for value in values]
-        assert len(skill) == 2
+        assert len(skill) == 1
         assert 0.05 < min(skill) <= max(skill) < 0.9, f"{task}: {values} against a constant's {constant['trivial']}"
