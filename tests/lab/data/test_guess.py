@@ -60,6 +60,7 @@ def test_what_columns_look_like():
         (SIGNAL, -SIGNAL, "its correlation with 'b' is 1.000"),
         (SIGNAL, SIGNAL + RANDOM.normal(size=N), None),
         (SIGNAL, np.where(SIGNAL > 0.3, "yes", "no"), "it alone ranks 'b' with an AUROC of 1.000"),
+        (-SIGNAL, np.where(SIGNAL > 0.3, "yes", "no"), "it alone ranks 'b' with an AUROC of 1.000"),
         (SIGNAL, np.where(RANDOM.normal(size=N) > 0.3, "yes", "no"), None),
         (
             np.array(list("xyz"))[np.arange(N) % 3],
