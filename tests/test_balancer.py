@@ -429,6 +429,7 @@ def test_weights_that_are_not_finite_are_the_method_s_defect(net, x):
         ({"heads": "both"}, "heads must be 'raw' or 'weighted', got 'both'"),
         ({"route": "fast"}, "route must be one of 'auto', 'rows', 'batched', 'factored', got 'fast'"),
         ({"probe_every": -1}, "probe_every must be 0 or a number of steps, got -1"),
+        ({"ranks": "world"}, "ranks must be 'auto', 'local' or a process group, got 'world'"),
         ({"parameters": []}, "parameters is empty"),
         ({"parameters": [1.0]}, "parameters must be a module or leaf tensors, got 1.0"),
         ({"method": Sign(), "gramian_from": nn.Linear(1, 1)}, "gramian_from has no use in a coordinate method"),

@@ -284,3 +284,109 @@ def test_the_package_runs_as_a_module():
     ended = subprocess.run([sys.executable, "-m", "equipoise", "dmeo"], capture_output=True, text=True)
     assert (ended.returncode, ended.stdout) == (2, "")
     assert ended.stderr == "equipoise: unknown command 'dmeo'; the nearest is 'demo'\n"
+
+
+SHOP = "title,age,colour,rating,liked\n" + "".join(
+    f"thing {i},{20 + i % 30},{['red', 'green', 'blue'][i % 3]},{1 + i % 5},{['no', 'yes'][i % 2]}\n" for i in range(80)
+)
+
+
+def asked_of(monkeypatch, capsys, *words):
+    """What a study is asked for."""
+    asked = []
+
+    def note(*arguments, **named):
+        asked.append((arguments, named))
+        raise ValueError("enough")
+
+    monkeypatch.setattr("equipoise.lab.studies.make_plan", note)
+    assert "enough" in refuse(capsys, *words)
+    return asked[0]
+
+
+def test_a_configuration_means_what_its_options_mean(here, capsys, monkeypatch):
+    (here / "study.yaml").write_text(
+        'case: data.csv\ntarget: {rating: regression, "a: b": "ordinal:low,high"}\ntext: [title, "price, net"]\n'
+        "number: age\ncategory: [colour]\ngroup: user\nmethods: [sum, uw]\nseeds: [7]\nepochs: 3\ndelimiter: ';'\n"
+    )
+    words = [
+        "compare",
+        "data.csv",
+        "--target",
+        "rating:regression",
+        "--number",
+        "age",
+        "--category",
+        "colour",
+        "--group",
+        "user",
+        "--methods",
+        "sum,uw",
+        "--seeds",
+        "7,",
+        "--epochs",
+        "3",
+        "--delimiter",
+        ";",
+    ]
+    by_words = asked_of(
+        monkeypatch, capsys, *words, "--target", "a: b:ordinal:low,high", "--text", 'title,"price, net"'
+    )
+    assert asked_of(monkeypatch, capsys, "compare", "--config", "study.yaml") == by_words
+    (recipe, methods, seeds), named = by_words
+    assert (methods, seeds, named) == (("sum", "uw"), (7,), {"epochs": 3})
+    assert recipe.text == ("title", "price, net")
+    # the command line wins, whole options at a time
+    (other, _, seeds), named = asked_of(
+        monkeypatch, capsys, "compare", "more.csv", "--config=study.yaml", "--epochs=5", "--target", "x:binary"
+    )
+    assert (other.path, [str(target) for target in other.targets]) == ("more.csv", ["x:binary"])
+    assert (seeds, named) == ((7,), {"epochs": 5})
+
+
+def test_init_writes_a_study_that_is_understood(here, capsys, monkeypatch):
+    (here / "data.csv").write_text(SHOP)
+    assert main(["init", "data.csv", "--target", "rating", "--target", "liked"]) == 0
+    output = capsys.readouterr().out
+    assert (here / "study.yaml").read_text() in output
+    assert "Written to study.yaml" in output
+    (recipe, *_), _ = asked_of(monkeypatch, capsys, "compare", "--config", "study.yaml")
+    assert [str(target) for target in recipe.targets] == ["rating:regression", "liked:binary"]
+    assert (recipe.text, recipe.number, recipe.category) == (("title",), ("age",), ("colour",))
+    assert "study.yaml is there already" in refuse(capsys, "init", "data.csv")
+
+
+def test_init_without_targets_offers_them(here, capsys):
+    (here / "data.csv").write_text(SHOP)
+    assert main(["init", "data.csv"]) == 0
+    text = (here / "study.yaml").read_text()
+    assert "#   rating: regression  # 5 whole numbers from 1 to 5" in text
+    capsys.readouterr()
+    assert "nothing to predict" in refuse(capsys, "compare", "--config", "study.yaml")
+
+
+def test_init_names_ids_and_leaks_in_lines_of_their_own(here, capsys):
+    rows = [f"{1000 + i},{i % 7},{2 * (i % 7)},x{i % 9}" for i in range(90)]
+    (here / "data.csv").write_text("\n".join(['id,score,"double\nof it",no', *rows]))
+    assert main(["init", "data.csv", "--target", "score", "--out", "my.yaml"]) == 0
+    text = (here / "my.yaml").read_text()
+    assert "#   id: every row has its own value, as an id has" in text
+    assert "#   \"double\\nof it\": its correlation with 'score' is 1.000 in size" in text
+    assert '  - "no"  # 9 different values' in text
+    assert "'score'" in text
+
+
+@pytest.mark.parametrize(
+    ("words", "expected"),
+    [
+        (["nowhere.csv"], "there is no file 'nowhere.csv'"),
+        (["data.txt"], "'data.txt' must end in one of .csv"),
+        (["data.csv", "--target", "ratng:regression"], "data.csv has no column 'ratng'; did you mean 'rating'?"),
+        (["data.csv", "--target", "ratng"], "a target is COLUMN:KIND, got 'ratng'"),
+        (["data.csv", "--target", "title"], "'title' is nothing to predict: 80 different texts"),
+        (["data.csv", "--out", "no/where.yaml"], "no/where.yaml cannot be written (No such file or directory)"),
+    ],
+)
+def test_init_refuses_in_one_line(here, capsys, words, expected):
+    (here / "data.csv").write_text(SHOP)
+    assert expected in refuse(capsys, "init", *words)

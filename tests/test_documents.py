@@ -1,5 +1,8 @@
 """Every code block of the README and the docs runs, where it stands."""
 
+import csv
+import hashlib
+import json
 import re
 import shlex
 import subprocess
@@ -94,3 +97,46 @@ def test_a_method_in_a_file_of_its_own_is_compared_as_shown(tmp_path):
     methods = {line.split(",")[0] for line in results.read_text(encoding="utf-8").splitlines()[1:]}
     assert {"sum", f"{file.name}:AtMost"} <= methods
     assert "at_most.py:AtMost" in run.stdout
+
+
+@pytest.mark.slow
+def test_a_strangers_table_is_compared_as_shown(tmp_path):
+    """docs/your-data.md: the table, then its commands to the letter, with fewer epochs and seeds."""
+    shown = list(BLOCK.finditer((ROOT / "docs" / "your-data.md").read_text(encoding="utf-8")))
+    make = next(match["code"] for match in shown if match["language"] == "python")
+    subprocess.run([sys.executable, "-c", make], cwd=tmp_path, check=True)
+    with (tmp_path / "patients.csv").open(newline="", encoding="utf-8") as file:
+        rows = list(csv.DictReader(file))
+    for label in ("progression", "severe", "weight"):
+        assert 0.15 < sum(not row[label] for row in rows) / len(rows) < 0.25
+    for match in shown:
+        if (match["mark"] or "").startswith("file "):
+            write_file(match, tmp_path)
+    commands = [line for match in shown if match["language"] == "bash" for line in match["code"].splitlines()]
+    assert len(commands) == 4
+    for place, command in enumerate(commands):
+        program, *words = shlex.split(command)
+        assert program == "equipoise"
+        fewer = [] if words[0] == "init" else ["--epochs=5", "--seeds=1", "--methods=sum", f"--out=study{place}"]
+        run = subprocess.run(
+            [sys.executable, "-m", program, *words, *fewer], cwd=tmp_path, capture_output=True, text=True
+        )
+        assert run.returncode == 0, run.stderr
+    for folder in ("study0", "study2", "study3"):
+        for name in ("study.json", "runs.csv", "history.csv", "costs.csv", "report.html"):
+            assert (tmp_path / folder / name).stat().st_size > 100
+    description = json.loads((tmp_path / "study0" / "study.json").read_text(encoding="utf-8"))
+    assert description["complete"]
+    assert description["data_hash"] == hashlib.sha256((tmp_path / "patients.csv").read_bytes()).hexdigest()
+    assert description["options"]["number"] == ["age", "bp", "s1", "s2", "s3", "s4", "s5", "s6"]
+    # the file that init wrote asks for the same study, so it has the same numbers
+    assert (tmp_path / "study2" / "runs.csv").read_bytes() == (tmp_path / "study0" / "runs.csv").read_bytes()
+    with (tmp_path / "study0" / "runs.csv").open(newline="", encoding="utf-8") as file:
+        scores = [row for row in csv.DictReader(file) if row["split"] == "validation" and row["method"] == "sum"]
+    trivial = {(task, m["name"]): m for task, metrics in description["metrics"].items() for m in metrics}
+    for task, metric in (("progression", "rmse"), ("severe", "auroc"), ("weight", "accuracy")):
+        values = [float(row["value"]) for row in scores if (row["task"], row["metric"]) == (task, metric)]
+        constant = trivial[task, metric]
+        skill = [(value - constant["trivial"]) / (constant["perfect"] - constant["trivial"]) for value in values]
+        assert len(skill) == 1
+        assert 0.05 < min(skill) <= max(skill) < 0.9, f"{task}: {values} against a constant's {constant['trivial']}"

@@ -1,7 +1,8 @@
 """One checked call of a balancer: which tasks are present, with the users' weights applied, once."""
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+import math
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
@@ -35,6 +36,20 @@ class Step:
         if all(raw is loss for raw, loss in zip(self.raw, self.losses, strict=True)):
             return self.stacked.detach()
         return on_one_device([loss.detach() for loss in self.raw])
+
+    def only(self, tasks: Collection[int]) -> "Step":
+        """The step in which of all tasks these alone are present; its total stays."""
+        places = [place for place, task in enumerate(self.present) if task in tasks]
+        if len(places) == len(self.present):
+            return self
+        return replace(
+            self,
+            present=[self.present[place] for place in places],
+            names=tuple(self.names[place] for place in places),
+            raw=[self.raw[place] for place in places],
+            losses=[self.losses[place] for place in places],
+            stacked=self.stacked[places],
+        )
 
     def require_graph(self) -> None:
         """Raise if a loss cannot be differentiated."""
@@ -76,6 +91,18 @@ def indices(names: Iterable[str], values: Mapping[str, Any]) -> list[int]:
         if name not in names:
             raise ValueError(f"no task {name!r}; {nearest(str(name), names)}")
     return [k for k, name in enumerate(names) if name in values]
+
+
+def labels_of(counts: Mapping[str, float], name: str) -> float:
+    """The labels behind a task's loss; a loss without a count counts as one label.
+
+    Raises:
+        ValueError: If the count is negative or not finite.
+    """
+    count = float(counts.get(name, 1.0))
+    if not 0 <= count < math.inf:
+        raise ValueError(f"counts of task {name!r} must be 0 or more labels, got {count!r}")
+    return count
 
 
 def take_step(weights: Mapping[str, float], losses: Mapping[str, Tensor], representation: Tensor | None) -> Step:

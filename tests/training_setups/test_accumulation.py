@@ -403,3 +403,55 @@ def test_bfloat16_and_float32_parameters_side_by_side():
     for r in halves():
         (balancer(losses_of(out(r), part_of(targets, r))) / 3).backward()
     assert error(gradients_of(net), expected) < 3e-2
+
+
+@pytest.mark.parametrize("name", ["sum", "uw", "mgda"])
+def test_a_task_without_labels_in_a_micro_batch_is_absent_there(name):
+    found = []
+    for names, first in ((None, dict(zip(NAMES, (0, 3, 2), strict=False))), ([NAMES[1:], NAMES], None)):
+        net = net_of()
+        balancer = eq.Balancer(METHODS[name](), net, tasks=NAMES)
+        balancer.accumulate(2)
+        later = dict.fromkeys(NAMES, 4)
+        run(net, balancer, halves(2), names=names, counts=[first or {NAMES[1]: 3, NAMES[2]: 2}, later])
+        found.append((gradients_of(net), balancer.record))
+    assert error(found[0][0], found[1][0]) == 0
+    assert found[0][1].losses == found[1][1].losses
+
+
+@pytest.mark.parametrize("count", [-1.0, float("nan"), float("inf")])
+def test_a_count_that_is_none_of_labels_is_told(count):
+    net = net_of()
+    balancer = eq.Balancer(eq.MGDA(), net, tasks=NAMES)
+    balancer.accumulate(2)
+    with pytest.raises(ValueError, match=f"counts of task '{NAMES[0]}' must be 0 or more labels"):
+        run(net, balancer, halves(2), counts=[dict.fromkeys(NAMES, count)] * 2)
+
+
+class Broken(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx, x):
+        return x.clone()
+
+    @staticmethod
+    def backward(ctx, gradient):
+        raise ArithmeticError("broken")
+
+
+@pytest.mark.parametrize("name", ["sum", "mgda"])
+def test_a_backward_that_breaks_off_leaves_nothing_waiting(name):
+    nets = [net_of(), net_of()]
+    x, targets = data_of()
+    for breaks, net in enumerate(nets):
+        balancer = eq.Balancer(METHODS[name](), net, tasks=NAMES)
+        balancer.accumulate(2)
+        if breaks:
+            run(net, balancer, halves(2)[:1])
+            losses = losses_of(net(x), targets)
+            losses[NAMES[2]] = Broken.apply(losses[NAMES[2]])
+            with pytest.raises(ArithmeticError, match="broken"):
+                balancer(losses).backward()
+            assert balancer.waiting == 0
+            net.zero_grad()
+        run(net, balancer, halves(2))
+    assert error(gradients_of(nets[1]), gradients_of(nets[0])) == 0

@@ -17,7 +17,7 @@ from equipoise.gradients.roles import Roles
 from equipoise.gradients.routes import seed
 from equipoise.gradients.surrogate import surrogate
 from equipoise.method import linearise
-from equipoise.step import Step, take_step
+from equipoise.step import Step, labels_of, take_step
 
 
 class Accumulating:
@@ -50,6 +50,10 @@ class Accumulating:
             raise ValueError("representation has no use with accumulate(n): its graph is gone when weights are known")
         step.require_graph()
         setup, waits, roles = self._setup, self.waits, Roles()
+        numbers = {
+            k: labels_of(counts, name) for k, name in zip(step.present, step.names, strict=True) if name in counts
+        }
+        step = step.only([k for k in step.present if numbers.get(k) != 0])  # no labels: as if it were absent
         graph = setup.given.graph_of(step.losses)
         graph.require_visible()
         graph.require_several_passes()
@@ -57,12 +61,15 @@ class Accumulating:
             roles = setup.roles(step, graph)
         learned = [p for p in setup.parts.weighting.parameters() if p.requires_grad]
         leaves = list(dict.fromkeys([*roles.leaves, *waits.leaves, *learned]))
-        numbers = {k: float(counts[setup.names[k]]) for k in step.present if setup.names[k] in counts}
         parts = {k: step.parts[setup.names[k]] for k in step.present if setup.names[k] in step.parts}
 
         def backward(incoming: Tensor) -> list[Tensor | None]:
             if not is_over:
-                waits.add(Micro(step.present, step.losses, step.raw, parts, graph, roles, numbers), incoming)
+                try:
+                    waits.add(Micro(step.present, step.losses, step.raw, parts, graph, roles, numbers), incoming)
+                except BaseException:
+                    waits.drop()  # a part of its gradients is in the sums
+                    raise
             if waits.waiting < self.micro_batches and not is_over:
                 gradients: Mapping[Tensor, Tensor | None] = waits.nothing()
             else:

@@ -92,6 +92,8 @@ class Balancer(nn.Module):
             raise ValueError(f"route must be one of {', '.join(map(repr, ROUTES))}, got {route!r}")
         if not isinstance(probe_every, int) or probe_every < 0:
             raise ValueError(f"probe_every must be 0 or a number of steps, got {probe_every!r}")
+        if isinstance(ranks, str) and ranks not in ("auto", "local"):
+            raise ValueError(f"ranks must be 'auto', 'local' or a process group, got {ranks!r}")
         self.method = method
         self.heads, self.route, self.probe_every, self.ranks = heads, route, probe_every, ranks
         self.user_weights = user_weights(tasks)

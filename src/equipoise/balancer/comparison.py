@@ -149,6 +149,11 @@ def compare(setup: Setup, step: Step) -> Comparison:
             "in several processes a compiled graph does not tell which parameters are one task's own: leave the "
             "model uncompiled, or give the compiled trunk's output as representation="
         )
+    if roles.unawaited:
+        raise RuntimeError(
+            f"{', '.join(roles.unawaited)} are shared by tasks, and the forward pass of this rank did not use them, so "
+            "DDP takes no gradient there: run them on every rank, or balance by losses (Sum, Fixed, UW, DWA)"
+        )
     if not roles.shared and len(step.losses) > 1:
         setup.misuse.nothing_shared()
     ends = None if points is None else [*points, *(leaf for leaf, _ in (*roles.private, *roles.outside))]

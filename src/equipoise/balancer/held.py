@@ -9,6 +9,7 @@ from equipoise.balancer.comparison import compare_only
 from equipoise.balancer.recorder import Recorder
 from equipoise.balancer.setup import Setup
 from equipoise.gradients.jacobian import to_host
+from equipoise.gradients.surrogate import with_gradient_of
 from equipoise.method import linearise
 from equipoise.step import Step, on_one_device
 
@@ -40,9 +41,11 @@ class Held:
             return torch.zeros_like(step.total).requires_grad_(torch.is_grad_enabled()).clone()
         taken = on_one_device([step.losses[k] for k in taking])
         objective = (weights[taking].to(taken) * taken).sum()
-        if objective.requires_grad:
-            objective.register_hook(lambda incoming: self._recorder.note(step, weights, None, "frozen"))
-        return objective
+        if not objective.requires_grad:
+            return objective
+        values = step.stacked.detach()[taking]  # over several ranks those of the joint batch, the same on all
+        value = (weights[taking].to(values) * values).sum()
+        return with_gradient_of(value, objective, lambda _: self._recorder.note(step, weights, None, "frozen"))
 
     def _decided_ahead(self, step: Step) -> Tensor:
         """The weights [K] of this step before its backward; NaN where the method cannot be asked."""

@@ -3,7 +3,6 @@
 The losses of the joint batch are means over its labels: L_k = sum_r n_kr L_kr / sum_r n_kr, rank r having n_kr of them.
 """
 
-import math
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import NamedTuple
@@ -14,7 +13,7 @@ from torch import Tensor
 from equipoise.balancer.setup import Setup
 from equipoise.gradients.ranks import Ranks
 from equipoise.gradients.surrogate import surrogate, with_gradient_of
-from equipoise.step import Step, on_one_device
+from equipoise.step import Step, labels_of, on_one_device
 
 _WORD_BITS = 20  # of a checksum whose square a sum in float64 holds exactly
 
@@ -43,9 +42,10 @@ def of_all_ranks(setup: Setup, step: Step, counts: Mapping[str, float]) -> Step:
 
 def with_idle(setup: Setup, loss: Tensor, step: Step) -> Tensor:
     """The loss, reaching also what no loss of this rank reaches: the others wait for its gradient."""
-    graph = setup.given.graph_of(step.losses)
+    graph = setup.given.graph_of([loss])
     roles = setup.given.roles(graph, step.present, len(setup.names), joint=True)
-    idle = [leaf for leaf in roles.leaves if leaf not in graph.leaves]
+    closed = {leaf for name, leaf in zip(roles.names, roles.shared, strict=True) if name in roles.unawaited}
+    idle = [leaf for leaf in roles.leaves if leaf not in graph.leaves and leaf not in closed]
     return loss + surrogate(torch.zeros_like(loss), idle, lambda _: [None] * len(idle)) if idle else loss
 
 
@@ -91,10 +91,7 @@ def joint_step(
     Raises:
         ValueError: If a count is negative or not finite, or the ranks differ in ``word``.
     """
-    here = {k: float(counts.get(name, 1.0)) for k, name in zip(step.present, step.names, strict=True)}
-    for name, count in zip(step.names, here.values(), strict=True):
-        if not 0 <= count < math.inf:
-            raise ValueError(f"counts of task {name!r} must be 0 or more labels, got {count!r}")
+    here = {k: labels_of(counts, name) for k, name in zip(step.present, step.names, strict=True)}
     device = step.stacked.device if step.losses else device
     labels, sums, holders, checks = _told(step, here, len(weights), ranks, device, word, news)
     if checks[0] ** 2 != ranks.size * checks[1]:

@@ -169,7 +169,6 @@ class Accumulation:
         """What a task weighs in a micro-batch."""
         is_counted = task in micro.counts
         if self._is_counted.setdefault(task, is_counted) != is_counted:
-            self.drop()
             raise ValueError("counts must be given for a task in every micro-batch of a step, or in none")
         count = micro.counts[task] if is_counted else incoming
         self._weight[task] = self._weight.get(task, 0.0) + count
@@ -179,10 +178,8 @@ class Accumulation:
     def _require_same(self, micro: Micro) -> None:
         for name, leaf in zip(micro.roles.names, micro.roles.shared, strict=True):
             if self._shared.get(name, leaf) is not leaf or self._seen.get(leaf, _state(leaf)) != _state(leaf):
-                waiting = self.waiting
-                self.drop()
                 raise RuntimeError(
-                    f"parameter {name!r} has changed while {waiting} micro-batches waited, so gradients cannot be "
+                    f"parameter {name!r} has changed while {self.waiting} micro-batches waited, so gradients cannot be "
                     "summed: let the optimiser step once per accumulate(n), and call drop() before parameters are "
                     "replaced"
                 )

@@ -126,7 +126,7 @@ def plan_of(
     edges = [edge for layer in layers for edge in layer.edges]
     numbers = [leaf.numel() for leaf in by_rows] + [size(edge).numel() for edge in edges]
     gains = max(numbers, default=0) <= _THIN and num_tasks * sum(numbers) > _SLIGHT
-    measured = [graph.node_of[leaf] for leaf in by_rows] + [edge.node for edge in edges]
+    measured = [graph.node_of.get(leaf) for leaf in by_rows] + [edge.node for edge in edges]
     joins = bool(layers) and num_tasks > 1 and (gains or route == "factored") and _joins(graph, measured)
     lengths: list[int] = []
     if ranks.size > 1 and shared:

@@ -20,6 +20,7 @@ class Roles:
     private: list[tuple[Tensor, int]] = field(default_factory=list)  # given; the one task that reaches it
     outside: list[tuple[Tensor, int]] = field(default_factory=list)  # not given; bits of the tasks that do
     idle: list[Tensor] = field(default_factory=list)  # given and not reached, but other ranks wait for them
+    unawaited: list[str] = field(default_factory=list)  # shared, but DDP has closed them here: no output needs them
     sharing: int = 0  # bits of the tasks that reach something shared: those that can be balanced
 
     @property
@@ -149,8 +150,13 @@ class Parameters:
                 ever |= self.blurred.get(name, 0)
             if joint and parameter.requires_grad:
                 mask = ever if len(tasks) == num_tasks else _within(ever, tasks)
-                if not mask and (awaited is None or parameter in awaited):
+                is_closed = awaited is not None and parameter not in awaited and parameter not in graph.leaves
+                if not mask and not is_closed:
                     roles.idle.append(parameter)
+                if mask and is_closed:
+                    if ever.bit_count() < enough:
+                        continue  # a head that did not run here: its own rank sends its gradient
+                    roles.unawaited.append(name)
             if not mask:
                 continue
             if ever.bit_count() >= enough:

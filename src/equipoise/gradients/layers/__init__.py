@@ -34,14 +34,14 @@ _KINDS: dict[str, _Find] = {
 def layers_among(leaves: Sequence[Tensor], graph: Graph) -> tuple[list[Layer], dict[Tensor, str]]:
     """The layers that these leaves make up, and for every other leaf why it has no factors."""
     consumers = graph.consumers()
-    uses = {leaf: uses_of(graph.node_of[leaf], consumers) for leaf in leaves}
+    uses = {leaf: uses_of(graph.node_of[leaf], consumers) for leaf in leaves if leaf in graph.node_of}
     biases = {
         frozenset(use.node for use in ways): leaf
         for leaf, ways in uses.items()
         if leaf.dim() == 1 and all(_adds_bias(use) for use in ways)
     }
     layers: list[Layer] = []
-    reasons: dict[Tensor, str] = {}
+    reasons = {leaf: "no loss of this rank reaches it" for leaf in leaves if leaf not in uses}
     for leaf, ways in uses.items():
         finders = {_KINDS.get(use.name) for use in ways}
         if len(finders) != 1 or None in finders or leaf.dim() == 1:

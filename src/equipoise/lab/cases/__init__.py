@@ -1,13 +1,16 @@
-"""Ready cases, by the name that the command line uses."""
+"""Ready cases, by the name that the command line uses, and those of a table."""
 
 from collections.abc import Callable
 
 from equipoise.lab.cases.case import Case, Metric
 from equipoise.lab.cases.census import census, census_college
+from equipoise.lab.cases.check import check_case
 from equipoise.lab.cases.coffee_leaf import coffee_leaf, coffee_leaf_all
 from equipoise.lab.cases.goemotions import GOEMOTIONS, goemotions
 from equipoise.lab.cases.metrics import make_metrics
 from equipoise.lab.cases.reviews import reviews
+from equipoise.lab.cases.table import TableCase
+from equipoise.lab.cases.target import KINDS, Target
 from equipoise.lab.cases.tox21 import tox21
 
 CASES: dict[str, Callable[[], Case]] = {
@@ -20,4 +23,18 @@ CASES: dict[str, Callable[[], Case]] = {
     **GOEMOTIONS,
 }
 
-__all__ = ["CASES", "Case", "Metric", "census", "coffee_leaf", "goemotions", "make_metrics", "reviews", "tox21"]
+__all__ = [
+    "CASES",
+    "KINDS",
+    "Case",
+    "Metric",
+    "TableCase",
+    "Target",
+    "census",
+    "check_case",
+    "coffee_leaf",
+    "goemotions",
+    "make_metrics",
+    "reviews",
+    "tox21",
+]

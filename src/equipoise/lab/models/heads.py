@@ -8,17 +8,30 @@ from torch import Tensor, nn
 
 
 class SharedEncoder(nn.Module):
-    """Every task's head reads the same representation."""
+    """Every task's head reads the same representation.
+
+    Args:
+        encoder: From inputs to the representation.
+        heads: From the representation to a task's output, by task name, whatever the name.
+    """
 
     def __init__(self, encoder: nn.Module, heads: Mapping[str, nn.Module]) -> None:
         super().__init__()
         self.encoder = encoder
-        self.heads = nn.ModuleDict(heads)
+        self.heads = nn.ModuleDict({_key(name): head for name, head in heads.items()})
+        self.names = tuple(heads)
 
     def forward(self, inputs: Any) -> dict[str, Tensor]:
         """The outputs by task name."""
         representation = self.encoder(inputs)
-        return {name: head(representation) for name, head in self.heads.items()}
+        return {name: head(representation) for name, head in zip(self.names, self.heads.values(), strict=True)}
+
+
+def _key(name: str) -> str:
+    """The task's name, or one that a ``ModuleDict`` takes: it has no points and none of its own attributes."""
+    if name.isidentifier() and not hasattr(nn.ModuleDict(), name):
+        return name
+    return f"task {name.replace('%', '%25').replace('.', '%2E')}"
 
 
 def scalar_head(features: int, offset: float = 0.0) -> nn.Sequential:

@@ -3,8 +3,20 @@
 from equipoise.lab.studies.plan import Plan, Run, make_plan
 from equipoise.lab.studies.pool import Event
 from equipoise.lab.studies.progress import Watch
+from equipoise.lab.studies.recipe import Recipe, find_recipe
 from equipoise.lab.studies.scores import write_scores
 from equipoise.lab.studies.study import Study
 from equipoise.lab.studies.terminal import print_summary
 
-__all__ = ["Event", "Plan", "Run", "Study", "Watch", "make_plan", "print_summary", "write_scores"]
+__all__ = [
+    "Event",
+    "Plan",
+    "Recipe",
+    "Run",
+    "Study",
+    "Watch",
+    "find_recipe",
+    "make_plan",
+    "print_summary",
+    "write_scores",
+]

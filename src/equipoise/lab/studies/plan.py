@@ -1,6 +1,5 @@
 """Which runs a study consists of, and what makes two studies the same experiment."""
 
-import difflib
 import hashlib
 import platform
 import re
@@ -11,8 +10,9 @@ from pathlib import Path
 from typing import Any
 
 import equipoise as eq
-from equipoise.lab.cases import CASES, Case
+from equipoise.lab.cases import Case
 from equipoise.lab.evaluation import SINGLE_TASK
+from equipoise.lab.studies.recipe import Recipe, find_recipe
 from equipoise.lab.training import Settings
 
 
@@ -31,20 +31,24 @@ class Run:
 
     @property
     def folder_name(self) -> str:
-        """``<method>-<task>-seed<k>``, for a method from a file with a mark of its whole path."""
-        name = re.sub(r"[^\w-]+", "-", self.method)
-        mark = "" if name == self.method else f"-{hashlib.sha256(self.method.encode()).hexdigest()[:8]}"
-        return f"{name}{mark}-{self.task}-seed{self.seed}"
+        """``<method>-<task>-seed<k>``, where a name is no name of a file with a mark of the whole name."""
+        return f"{_file_name(self.method)}-{_file_name(self.task)}-seed{self.seed}"
 
     def __str__(self) -> str:
         what = f"{self.method} {self.task}" if self.method == SINGLE_TASK else self.method
         return f"{what}, seed {self.seed}"
 
 
+def _file_name(name: str) -> str:
+    plain = re.sub(r"[^\w-]+", "-", name)[:60]
+    return plain if plain == name else f"{plain}-{hashlib.sha256(name.encode()).hexdigest()[:8]}"
+
+
 @dataclass(frozen=True)
 class Plan:
     """A study before it runs: the balancings, and one network per task, each with every seed."""
 
+    recipe: Recipe  # of the case
     case: Case
     methods: tuple[str, ...]
     seeds: tuple[int, ...]
@@ -72,6 +76,7 @@ class Plan:
             "data_hash": self.case.data_hash,
             "settings": asdict(self.settings),
             "tasks": {task.name: {"loss": repr(task.loss), "weight": task.weight} for task in self.case.tasks},
+            **({"options": options} if (options := dict(self.recipe.options)) else {}),
         }
 
     @property
@@ -109,17 +114,15 @@ class Plan:
         }
 
 
-def make_plan(case: str, methods: Iterable[str], seeds: Iterable[int], *, epochs: int | None = None) -> Plan:
-    """The study of a case by name; settings are the case's own but for the epochs.
+def make_plan(case: str | Recipe, methods: Iterable[str], seeds: Iterable[int], *, epochs: int | None = None) -> Plan:
+    """The study of a case, by recipe or as ``find_recipe`` takes it; settings are the case's own but for the epochs.
 
     Raises:
         ValueError: an unknown case or method (the message names the nearest), a repetition, an
             argument out of range, nothing to run.
     """
     methods, seeds = tuple(methods), tuple(seeds)
-    if case not in CASES:
-        near = difflib.get_close_matches(case, CASES, n=1, cutoff=0.0)
-        raise ValueError(f"unknown case {case!r}; the nearest is {near[0]!r}")
+    recipe = find_recipe(case) if isinstance(case, str) else case
     if not methods or not seeds:
         raise ValueError(f"a study needs a method and a seed, got methods {methods} and seeds {seeds}")
     for what, values in (("method", methods), ("seed", seeds)):
@@ -134,7 +137,7 @@ def make_plan(case: str, methods: Iterable[str], seeds: Iterable[int], *, epochs
         raise ValueError(f"seeds must not be negative, got {min(seeds)}")
     if epochs is not None and epochs < 1:
         raise ValueError(f"epochs must be at least 1, got {epochs}")
-    ready = CASES[case]()
+    ready = recipe()
     settings = Settings(
         epochs=ready.epochs if epochs is None else epochs,
         batch_size=ready.batch_size,
@@ -143,7 +146,7 @@ def make_plan(case: str, methods: Iterable[str], seeds: Iterable[int], *, epochs
         clip_norm=None,
         patience=ready.patience,
     )
-    return Plan(ready, methods, seeds, settings)
+    return Plan(recipe, ready, methods, seeds, settings)
 
 
 def _require_method(method: str) -> None:

@@ -13,10 +13,11 @@ from typing import IO, Any
 import torch
 
 import equipoise as eq
-from equipoise.lab.cases import CASES, Case
+from equipoise.lab.cases import Case
 from equipoise.lab.evaluation import REFERENCE, SINGLE_TASK
 from equipoise.lab.studies.plan import Plan, Run, differences, method_files
 from equipoise.lab.studies.pool import Event, run_jobs
+from equipoise.lab.studies.recipe import Recipe
 from equipoise.lab.studies.tables import write_tables
 from equipoise.lab.training import RunResult, Settings, train
 from equipoise.lab.training.files import replace_file
@@ -28,7 +29,7 @@ LOCK = ".lock"
 class Training:
     """What a worker does with a run; pickled into it."""
 
-    case: str
+    recipe: Recipe
     settings: Settings
     folder: Path
     threads: int
@@ -40,14 +41,14 @@ class Training:
         folder = self.folder / run.folder_name
         folder.mkdir(parents=True, exist_ok=True)
         with warnings.catch_warnings(record=True) as caught:
-            train(_case(self.case), run.tasks, method, run.seed, self.settings, folder, report)
+            train(_case(self.recipe), run.tasks, method, run.seed, self.settings, folder, report)
         return list(dict.fromkeys(str(warning.message) for warning in caught))
 
 
 @cache
-def _case(name: str) -> Case:
+def _case(recipe: Recipe) -> Case:
     """One reading of the data for all runs of a worker."""
-    return CASES[name]()
+    return recipe()
 
 
 class Study:
@@ -99,7 +100,7 @@ class Study:
         # The number of threads changes the order of sums, so a study keeps the one it began with.
         self._threads = self._threads or max(1, torch.get_num_threads() // jobs)
         self.write()
-        work = Training(self.plan.case.name, self.plan.settings, self._runs_folder, self._threads)
+        work = Training(self.plan.recipe, self.plan.settings, self._runs_folder, self._threads)
         with occupied, closing(run_jobs(work, self.missing, jobs)) as events:
             for event in events:
                 if event.kind == "finished":

@@ -1,0 +1,54 @@
+"""The command line: ``equipoise demo | compare | init | report | methods | losses``.
+
+It needs the core only; a command of the workbench says how to install the rest.
+"""
+
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from importlib.metadata import version
+
+from equipoise.cli.compare import compare
+from equipoise.cli.demo import demo
+from equipoise.cli.init import init
+from equipoise.cli.losses import losses
+from equipoise.cli.methods import methods
+from equipoise.cli.parser import fail, nearest
+from equipoise.cli.report import report
+
+START = """\
+Equipoise makes many task losses train one network well, and says whether it
+helped.
+
+  equipoise demo              a fair comparison on real reviews, in minutes
+  equipoise compare reviews   the same with your methods, seeds and epochs
+  equipoise init data.csv     looks at your table; compare then trains on it
+  equipoise report FOLDER     the table and the page of a study once more
+  equipoise methods           all balancings, with their papers and costs
+  equipoise losses            all losses of a task, and which fits yours
+
+Every command explains itself: equipoise compare --help"""
+
+
+COMMANDS: Mapping[str, Callable[[Sequence[str]], int]] = {
+    "demo": demo,
+    "compare": compare,
+    "init": init,
+    "report": report,
+    "methods": methods,
+    "losses": losses,
+}
+
+
+def main(words: Sequence[str] | None = None) -> int:
+    """Run a command; returns the exit status, or leaves with 2 after one line on wrong use."""
+    words = sys.argv[1:] if words is None else words
+    if not words or words[0] in ("-h", "--help"):
+        print(START)
+        return 0
+    if words[0] == "--version":
+        print(f"equipoise {version('equipoise')}")
+        return 0
+    if words[0] not in COMMANDS:
+        kind, valid = ("option", ["--help", "--version"]) if words[0].startswith("-") else ("command", COMMANDS)
+        fail(f"unknown {kind} {words[0]!r}; the nearest is {nearest(words[0], valid)!r}")
+    return COMMANDS[words[0]](words[1:])

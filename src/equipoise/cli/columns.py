@@ -1,0 +1,86 @@
+"""Options that say what the columns of a table are."""
+
+import argparse
+import csv
+from typing import Any
+
+from equipoise.cli.parser import Parser, fail
+from equipoise.cli.workbench import need_the_lab
+
+OPTIONS = ("target", "text", "number", "category", "group", "delimiter")
+
+
+def add_column_options(parser: Parser) -> None:
+    """What to predict, from what, and how rows and cells belong together."""
+    group = parser.add_argument_group("the columns of a table")
+    group.add_argument(
+        "--target",
+        action="append",
+        metavar="COLUMN:KIND",
+        help="what to predict, again for each: regression, binary, multiclass, ordinal (levels that are no numbers: "
+        "COLUMN:ordinal:low,middle,high) or multilabel (cells like a;b)",
+    )
+    for option, what in (
+        ("--text", "columns of text"),
+        ("--number", "columns of numbers"),
+        ("--category", "columns of names, such as colours"),
+    ):
+        group.add_argument(option, type=columns, action="extend", metavar="A,B,…", help=f"{what} to predict from")
+    group.add_argument("--group", metavar="COLUMN", help="rows with the same cell here stay in one split")
+    add_delimiter(group)
+
+
+def add_delimiter(parser: Any) -> None:
+    """What stands between cells."""
+    parser.add_argument(
+        "--delimiter", type=_delimiter, metavar="MARK", help="between cells; default a comma, in .tsv a tab"
+    )
+
+
+def recipe_of(arguments: argparse.Namespace) -> Any:
+    """The recipe of the case that the arguments mean."""
+    need_the_lab()
+    from equipoise.lab.cases import TableCase, Target
+    from equipoise.lab.data.table import is_table
+
+    given = [f"--{option}" for option in OPTIONS if getattr(arguments, option)]
+    if not is_table(arguments.case):
+        if given:
+            fail(f"{', '.join(given)}: only a table has columns, and {arguments.case!r} is none")
+        return arguments.case
+    if not arguments.target:
+        fail(
+            f"nothing to predict: name columns of {arguments.case}, such as --target rating:regression; "
+            f"equipoise init {arguments.case} looks at them"
+        )
+    try:
+        return TableCase(
+            arguments.case,
+            tuple(Target.parse(text) for text in arguments.target),
+            text=tuple(arguments.text or ()),
+            number=tuple(arguments.number or ()),
+            category=tuple(arguments.category or ()),
+            group=arguments.group,
+            delimiter=arguments.delimiter,
+        )
+    except ValueError as error:
+        fail(str(error))
+
+
+def columns(text: str) -> list[str]:
+    """Names between commas; one that holds a comma stands in double quotes.
+
+    >>> columns('title,"price, net"')
+    ['title', 'price, net']
+    """
+    names = [name.strip() for name in next(csv.reader([text], skipinitialspace=True), [])]
+    if not names or not all(names):
+        raise argparse.ArgumentTypeError(f"names with commas between them, like title,text; got {text!r}")
+    return names
+
+
+def _delimiter(text: str) -> str:
+    mark = text.replace("\\t", "\t").replace("tab", "\t")
+    if len(mark) != 1 or mark in '"\r\n':
+        raise argparse.ArgumentTypeError(f"one character, or tab; got {text!r}")
+    return mark

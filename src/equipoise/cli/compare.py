@@ -1,0 +1,36 @@
+"""``equipoise compare``."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from equipoise.cli.columns import add_column_options, recipe_of
+from equipoise.cli.config import parse_with_config
+from equipoise.cli.parser import Parser
+from equipoise.cli.study import add_study_options, run_study
+from equipoise.cli.workbench import RUNS
+
+
+def compare(words: Sequence[str]) -> int:
+    """Compare methods on a case."""
+    parser = Parser(
+        prog="equipoise compare",
+        description="Train a case under several balancings and against one network per task, with the same "
+        "seeds and budget; end in a table with intervals, a verdict and a report. Repeat the command to go "
+        "on after an interruption; with more methods or seeds only what is missing runs.",
+    )
+    parser.add_argument(
+        "case",
+        nargs="?",
+        metavar="CASE",
+        help="what to train: a name, for example reviews; a table, data.csv (.tsv, .gz, .parquet) with --target and "
+        "columns to predict from; or path/to/file.py:name, a Case or a function that makes one",
+    )
+    parser.add_argument(
+        "--config", type=Path, metavar="FILE", help="a study.yaml with these options; equipoise init writes one"
+    )
+    add_study_options(parser, seeds=5, epochs=None, out=RUNS / "CASE")
+    add_column_options(parser)
+    arguments = parse_with_config(parser, words)
+    if arguments.case is None:
+        parser.error("name a CASE, or a --config with a case")
+    return run_study(recipe_of(arguments), arguments)

@@ -1,0 +1,100 @@
+"""A study.yaml: the options of a command, by their names, in a file."""
+
+import csv
+import io
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+from equipoise.cli.parser import Parser, fail, nearest
+from equipoise.cli.workbench import need_the_lab
+
+
+def parse_with_config(parser: Parser, words: Sequence[str]) -> Any:
+    """The arguments in ``words``, and for options that are not there those in the file of ``--config``."""
+    arguments = parser.parse(words)
+    if arguments.config is None:
+        return arguments
+    given = {word.split("=")[0] for word in words}
+    settings = _settings(arguments.config, {"case", *_options(parser)})
+    file_words = {key: _word(key, value, arguments.config) for key, value in settings.items()}
+    parser.source = f"{arguments.config}: "
+    parser.parse([word for words_of_key in file_words.values() for word in words_of_key])
+    parser.source = ""
+    kept = [
+        word
+        for key, words_of_key in file_words.items()
+        if f"--{key}" not in given and not (key == "case" and arguments.case)
+        for word in words_of_key
+    ]
+    return parser.parse([*kept, *words])
+
+
+def _options(parser: Parser) -> list[str]:
+    names = [option.removeprefix("--") for action in parser._actions for option in action.option_strings]
+    return [name for name in names if name not in ("help", "-h", "config")]
+
+
+def _settings(path: Path, known: set[str]) -> dict[str, Any]:
+    need_the_lab()
+    import yaml
+
+    try:
+        text = path.read_text(encoding="utf-8")
+        _require_unique_keys(path, yaml.compose(text, yaml.SafeLoader))
+        settings = yaml.safe_load(text)
+    except OSError as error:
+        fail(f"{path} cannot be read ({error.strerror}): equipoise init DATA writes a study.yaml")
+    except UnicodeDecodeError:
+        fail(f"{path} is not UTF-8")
+    except yaml.MarkedYAMLError as error:
+        mark = error.problem_mark
+        where = f" line {mark.line + 1}, column {mark.column + 1}" if mark else ""
+        fail(f"{path}{where}: {error.problem}")
+    except yaml.YAMLError as error:
+        fail(f"{path}: {error}")
+    if not isinstance(settings, dict):
+        fail(f"{path} must hold keys with values, such as seeds: 5; got {settings!r}")
+    for key in settings:
+        if key not in known:
+            fail(f"{path}: unknown key {key!r}; the nearest is {nearest(str(key), known)!r}")
+    return settings
+
+
+def _require_unique_keys(path: Path, node: Any) -> None:
+    """Leave if a key of a mapping is there twice: of those the last would win in silence."""
+    if node is None or node.id != "mapping":
+        return
+    keys = []
+    for key, value in node.value:
+        if key.value in keys:
+            fail(f"{path} line {key.start_mark.line + 1}: {key.value!r} is there twice")
+        keys.append(key.value)
+        _require_unique_keys(path, value)
+
+
+def _word(key: str, value: Any, path: Path) -> list[str]:
+    """The words of the command line that mean the same."""
+    if key == "target":
+        pairs = [f"{name}:{kind}" for name, kind in value.items()] if isinstance(value, dict) else value
+        return [f"--target={_text(key, pair, path)}" for pair in (pairs if isinstance(pairs, list) else [pairs])]
+    if isinstance(value, list):
+        texts = [_text(key, one, path) for one in value]
+        ending = "," if key == "seeds" and len(texts) == 1 else ""  # 3 is how many, 3, is which
+        value = _joined(texts) + ending
+    text = _text(key, value, path)
+    return [text] if key == "case" else [f"--{key}={text}"]
+
+
+def _text(key: str, value: Any, path: Path) -> str:
+    if value is None or value in ("", []):
+        fail(f"{path}: {key} has no value: give it one, or remove the line")
+    if isinstance(value, bool) or not isinstance(value, str | int | float):
+        fail(f"{path}: {key} must be text, a number or a list of them, got {value!r}: put text in quotes")
+    return str(value)
+
+
+def _joined(texts: Iterable[str]) -> str:
+    line = io.StringIO()
+    csv.writer(line, lineterminator="").writerow(texts)
+    return line.getvalue()

@@ -1,0 +1,121 @@
+"""``equipoise init``."""
+
+import json
+import re
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from equipoise.cli.columns import add_delimiter
+from equipoise.cli.parser import Parser, fail
+from equipoise.cli.study import METHODS
+from equipoise.cli.workbench import need_the_lab
+
+NOT_TEXT = ("y", "n", "yes", "no", "on", "off", "true", "false", "null")  # to YAML
+OTHERS = """\
+# The other options of equipoise compare, with their defaults; those on the command line win.
+# methods: [{methods}]
+# seeds: 5  # how many, or which: [0, 3, 7]
+# epochs: 30  # at most: a run stops after 3 epochs that validate no better
+# group: COLUMN  # rows with the same cell there stay in one split: patients, users, shops
+"""
+
+
+def init(words: Sequence[str]) -> int:
+    """Write a study.yaml for a table."""
+    parser = Parser(
+        prog="equipoise init",
+        description="Look at the columns of a table, guess what each is, and write a commented study.yaml with the "
+        "guesses, their reasons and what looks like an id or a leak. Then: equipoise compare --config study.yaml",
+    )
+    parser.add_argument("data", metavar="DATA", help="the table: data.csv (.tsv, .gz, .parquet)")
+    parser.add_argument(
+        "--target",
+        action="append",
+        metavar="COLUMN[:KIND]",
+        help="what to predict, again for each; the kind is guessed",
+    )
+    add_delimiter(parser)
+    parser.add_argument(
+        "--out", type=Path, default=Path("study.yaml"), metavar="FILE", help="the file to write; default study.yaml"
+    )
+    arguments = parser.parse(words)
+    need_the_lab()
+    from equipoise.lab.data.table import read_table
+
+    if arguments.out.exists():
+        fail(f"{arguments.out} is there already: remove it, or choose another file by --out")
+    try:
+        table = read_table(Path(arguments.data), arguments.delimiter)
+        text = _study_file(arguments.data, table, arguments.target or [], arguments.delimiter)
+    except ValueError as error:
+        fail(str(error))
+    try:
+        arguments.out.write_text(text, encoding="utf-8")
+    except OSError as error:
+        fail(f"{arguments.out} cannot be written ({error.strerror})")
+    print(text)
+    print(f"Written to {arguments.out}. Check it, then: equipoise compare --config {arguments.out}")
+    return 0
+
+
+def _study_file(path: str, table: Any, chosen: Sequence[str], delimiter: str | None) -> str:
+    """The text of the file.
+
+    Raises:
+        ValueError: If a target is no column, or nothing that can be predicted.
+    """
+    from equipoise.lab.cases import Target
+    from equipoise.lab.data.guess import guess_columns
+    from equipoise.lab.data.leaks import leak
+
+    guesses = {g.column: replace(g, why=" ".join(g.why.split())) for g in guess_columns(table)}
+    targets: dict[str, Target] = {}
+    for text in chosen:
+        if text in guesses and guesses[text].target is None:
+            raise ValueError(f"{text!r} is nothing to predict: {guesses[text].why}")
+        target = Target(text, str(guesses[text].target)) if text in guesses else Target.parse(text)
+        table.cells(target.column)
+        targets[target.column] = target
+    lines = [
+        f"# {Path(path).name}: {len(table)} rows, {len(table.columns)} columns, as equipoise init understands them.",
+        "# Check every guess; what stands after # is not read.",
+        f"case: {_quoted(path)}",
+        *([f"delimiter: {json.dumps(delimiter)}"] if delimiter else []),
+        "",
+        "# What to predict: regression, binary, multiclass, ordinal or multilabel; an empty cell is a missing label.",
+    ]
+    if targets:
+        lines.append("target:")
+        for name, target in targets.items():
+            kind = ":".join([target.kind, *([",".join(target.order)] if target.order else [])])
+            lines.append(f"  {_quoted(name)}: {kind}  # {guesses[name].why}")
+    else:
+        lines += ["# Remove the # before what you want to predict, and remove it from the columns below.", "# target:"]
+        lines += [f"#   {_quoted(g.column)}: {g.target}  # {g.why}" for g in guesses.values() if g.target]
+    lines += ["", "# What to predict it from."]
+    inputs = [guess for guess in guesses.values() if guess.column not in targets]
+    for kind in ("text", "number", "category"):
+        found = [guess for guess in inputs if guess.kind == kind]
+        lines += [f"{kind}:"] if found else []
+        for guess in found:
+            lines.append(f"  - {_quoted(guess.column)}  # {guess.why}")
+    left_out = [guess for guess in inputs if guess.kind is None]
+    lines += ["", "# Left out:"] if left_out else []
+    lines += [f"#   {_quoted(guess.column)}: {guess.why}" for guess in left_out]
+    warnings = [
+        f"#   {_quoted(guess.column)}: {why}"
+        for guess in inputs
+        for target in targets
+        if guess.kind and (why := leak(table, guess.column, target))
+    ]
+    if warnings:
+        lines += ["", "# These may hold the answer. If it is not yet known of a new row, remove them above:"]
+    return "\n".join([*lines, *warnings, "", OTHERS.format(methods=", ".join(METHODS))])
+
+
+def _quoted(name: str) -> str:
+    """A name as YAML reads it back."""
+    plain = re.fullmatch(r"[A-Za-z_][\w./-]*( [\w./-]+)*", name)
+    return name if plain and name.lower() not in NOT_TEXT else json.dumps(name, ensure_ascii=False)

@@ -1,0 +1,49 @@
+"""``equipoise losses``."""
+
+import argparse
+from collections.abc import Sequence
+
+from equipoise import shelf
+from equipoise.cli.lists import show_text, width
+from equipoise.cli.parser import Parser, fail, nearest
+from equipoise.losses.catalog import CONDITIONS, KINDS, ROWS
+from equipoise.losses.catalog.page import markdown
+
+
+def losses(words: Sequence[str]) -> int:
+    """List the losses, all or those that fit."""
+    parser = Parser(
+        prog="equipoise losses",
+        description="List all losses of a task, torch's own included: formula, for what, pitfalls, paper. With a kind "
+        "of task or what holds of it: those that fit, the likeliest first, why, and the code to paste.",
+    )
+    parser.add_argument("name", nargs="?", metavar="NAME", help="one loss, in full")
+    parser.add_argument("--task", type=_kind, metavar="KIND", help=f"the kind of task: {', '.join(KINDS)}")
+    for condition, words_for_it in CONDITIONS.items():
+        parser.add_argument(f"--{condition.replace(' ', '-')}", action="store_true", help=words_for_it)
+    parser.add_argument("--markdown", action="store_true", help="the whole list as the page docs/losses.md")
+    arguments = parser.parse(words)
+    conditions = [condition for condition in CONDITIONS if getattr(arguments, condition.replace(" ", "_"))]
+    if arguments.name:
+        if arguments.markdown or arguments.task or conditions:
+            fail("a NAME shows one loss: leave out the options")
+        if arguments.name in KINDS:
+            fail(f"{arguments.name!r} is a kind of task: equipoise losses --task {arguments.name}")
+        if arguments.name not in {row.name for row in ROWS}:
+            fail(f"no loss {arguments.name!r}; the nearest is {nearest(arguments.name, [row.name for row in ROWS])!r}")
+        text = shelf.loss(arguments.name, width())
+    elif arguments.markdown:
+        if arguments.task or conditions:
+            fail("--markdown writes the whole list: leave out the other options")
+        text = markdown()
+    elif arguments.task or conditions:
+        text = shelf.narrowed_losses(arguments.task, conditions, width())
+    else:
+        text = shelf.losses(width())
+    return show_text(text)
+
+
+def _kind(text: str) -> str:
+    if text not in KINDS:
+        raise argparse.ArgumentTypeError(f"no kind of task {text!r}; the nearest is {nearest(text, KINDS)!r}")
+    return text

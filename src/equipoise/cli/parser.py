@@ -1,0 +1,64 @@
+"""The parser of a command's words, and the one line that wrong use ends in."""
+
+import argparse
+import difflib
+import shutil
+import sys
+from collections.abc import Iterable, Sequence
+from typing import Any, NoReturn
+
+WRONG_USE = 2
+
+
+class Parser(argparse.ArgumentParser):
+    """An argument parser whose errors are one line.
+
+    Args:
+        source: What the line begins with: where the words come from, if not from the command line.
+        arguments: Those of ``argparse.ArgumentParser``.
+    """
+
+    def __init__(self, source: str = "", **arguments: Any) -> None:
+        super().__init__(allow_abbrev=False, formatter_class=_Help, **arguments)
+        self.source = source
+
+    def error(self, message: str) -> NoReturn:
+        """Say what is wrong, and leave."""
+        fail(f"{self.source}{message} (see {self.prog} --help)")
+
+    def parse(self, words: Sequence[str]) -> argparse.Namespace:
+        """The arguments; an unknown option names the nearest one."""
+        known = [option for action in self._actions for option in action.option_strings]
+        for option in (word.split("=")[0] for word in words if word.startswith("-")):
+            if option not in known and not option[1:2].isdigit():
+                fail(f"unknown option {option!r}; the nearest is {nearest(option, known)!r}")
+        return self.parse_args(words)
+
+
+class _Help(argparse.HelpFormatter):
+    """Help that fits 80 columns, whatever the terminal."""
+
+    def __init__(self, prog: str) -> None:
+        super().__init__(prog, max_help_position=26, width=min(shutil.get_terminal_size().columns, 80) - 2)
+
+
+def fail(message: str) -> NoReturn:
+    """Write one line to stderr and leave with status 2."""
+    print(f"equipoise: {' '.join(message.split())}", file=sys.stderr)
+    raise SystemExit(WRONG_USE)
+
+
+def nearest(word: str, valid: Iterable[str]) -> str:
+    """The valid word that is most like the given one.
+
+    >>> nearest("comapre", ["demo", "compare"])
+    'compare'
+    """
+    return difflib.get_close_matches(word, list(valid), n=1, cutoff=0.0)[0]
+
+
+def positive(text: str) -> int:
+    """A whole number of at least 1."""
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"a whole number of at least 1, got {text!r}")
+    return int(text)

@@ -1,0 +1,109 @@
+"""Running a study from a command's options: those that all such commands share, and what is shown meanwhile."""
+
+import argparse
+import os
+import sys
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+from equipoise.cli.parser import Parser, fail, positive
+from equipoise.cli.workbench import need_the_lab, show
+
+METHODS = ("sum", "uw", "dwa", "pcgrad", "mgda", "nash-mtl")
+JOBS = min(os.cpu_count() or 1, 4)
+FAILED, STOPPED = 1, 130
+
+
+def add_study_options(parser: Parser, *, seeds: int, epochs: int | None, out: Path) -> None:
+    """Methods, seeds, epochs, jobs and the folder."""
+    parser.add_argument(
+        "--methods",
+        type=_names,
+        default=METHODS,
+        metavar="A,B,…",
+        help=f"balancings by name or as path/to/file.py:Name; default {','.join(METHODS)}",
+    )
+    parser.add_argument(
+        "--seeds",
+        type=_seeds,
+        default=tuple(range(seeds)),
+        metavar="N|A,B,…",
+        help=f"how many seeds, or which; default {seeds}",
+    )
+    parser.add_argument(
+        "--epochs",
+        type=positive,
+        default=epochs,
+        metavar="N",
+        help=f"most epochs of a run; default {'that of the case' if epochs is None else epochs}",
+    )
+    parser.add_argument(
+        "--jobs", type=positive, default=JOBS, metavar="N", help=f"runs at the same time; default {JOBS}"
+    )
+    parser.add_argument("--out", type=Path, metavar="DIR", help=f"the study's folder; default {out}")
+    parser.set_defaults(default_out=out)
+
+
+def run_study(case: Any, arguments: argparse.Namespace) -> int:
+    """Run what is missing of a study of a case, by name or recipe, and show it all."""
+    need_the_lab()
+    from rich.console import Console
+
+    from equipoise.lab.studies import Study, Watch, make_plan
+
+    try:
+        plan = make_plan(case, arguments.methods, arguments.seeds, epochs=arguments.epochs)
+        folder = arguments.out or arguments.default_out.with_name(
+            arguments.default_out.name.replace("CASE", plan.case.name)
+        )
+        study = Study(plan, folder)
+        running = study.run(arguments.jobs)
+    except ValueError as error:
+        fail(str(error))
+    console = Console(highlight=False)
+    try:
+        console.print(f"{_state(study)} in {folder}", markup=False, soft_wrap=True)
+        if study.left_out:
+            console.print(
+                f"This table leaves out what the folder also holds: {', '.join(study.left_out)}. To leave out methods "
+                "or seeds after looking at them changes what the verdicts mean.",
+                markup=False,
+                soft_wrap=True,
+            )
+        with closing(running) as events, Watch(console, study) as watch:
+            for event in events:
+                watch.show(event)
+        status = show(console, folder, renew=False) if study.results else 0
+    except KeyboardInterrupt:
+        console.print(
+            f"Stopped: {len(study.results)} of {len(study.plan.runs)} runs are finished and kept in {folder}; "
+            "the same command goes on.",
+            markup=False,
+            soft_wrap=True,
+        )
+        return STOPPED
+    for run, reason in study.failures.items():
+        print(f"equipoise: {run} failed: {reason}", file=sys.stderr)
+    return FAILED if study.failures else status
+
+
+def _state(study: Any) -> str:
+    done, total = len(study.results), len(study.plan.runs)
+    if done == total:
+        return f"Complete: all {total} runs are finished"
+    return f"Going on: {done} of {total} runs are finished" if done else f"Starting: {total} runs"
+
+
+def _names(text: str) -> tuple[str, ...]:
+    names = tuple(name.strip() for name in text.split(","))
+    if not all(names):
+        raise argparse.ArgumentTypeError(f"names with commas between them, like sum,uw; got {text!r}")
+    return names
+
+
+def _seeds(text: str) -> tuple[int, ...]:
+    parts = [part.strip() for part in text.removesuffix(",").split(",")]
+    if not all(part.isdecimal() for part in parts) or text == "0":
+        raise argparse.ArgumentTypeError(f"a number of at least 1, or a list like 0,3,7; got {text!r}")
+    return tuple(map(int, parts)) if "," in text else tuple(range(int(text)))

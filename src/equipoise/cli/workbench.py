@@ -1,0 +1,36 @@
+"""What a command of the workbench needs and shows."""
+
+from pathlib import Path
+from typing import Any
+
+from equipoise.cli.parser import fail
+
+RUNS = Path("equipoise-runs")
+
+
+def need_the_lab() -> None:
+    """Leave, saying how to install it, where the workbench is missing."""
+    try:
+        import equipoise.lab.reports
+        import equipoise.lab.studies  # noqa: F401
+    except ModuleNotFoundError as error:
+        if (error.name or "").startswith("equipoise"):
+            raise
+        fail(f'{error.name} is missing; this command needs the workbench: pip install "equipoise[lab]"')
+
+
+def show(console: Any, folder: Path, *, renew: bool) -> int:
+    """Print a study's table and write its report, or only name a report that is newer than the study."""
+    from equipoise.lab.evaluation import Summary
+    from equipoise.lab.reports import write_report
+    from equipoise.lab.studies import print_summary, write_scores
+
+    page = folder / "report.html"
+    summary = Summary.from_folder(folder)
+    print_summary(console, summary)
+    write_scores(folder, summary)
+    sources = [path for path in folder.iterdir() if path.suffix in (".csv", ".json")]
+    if renew or not page.is_file() or page.stat().st_mtime_ns < max(path.stat().st_mtime_ns for path in sources):
+        page = write_report(folder)
+    console.print(f"\nReport: {page}", markup=False, soft_wrap=True)
+    return 0

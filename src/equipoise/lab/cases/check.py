@@ -1,0 +1,34 @@
+"""Whether what a user's file makes is a case that can be trained."""
+
+from collections.abc import Sized
+from typing import Any
+
+from equipoise.lab.cases.case import Case
+from equipoise.lab.data.split import SPLITS
+from equipoise.tasks import nearest
+
+
+def check_case(case: Any) -> None:
+    """Raise unless it is a ``Case`` that is whole, and one small batch of its training split gives losses.
+
+    Raises:
+        ValueError: What is missing; what its own code raises goes through.
+    """
+    if not isinstance(case, Case):
+        raise ValueError(f"it must be an equipoise.lab.cases.Case or a function that makes one, got {case!r}")
+    for split in SPLITS:
+        if split not in case.splits:
+            raise ValueError(f"splits has no {split!r}; {nearest(split, case.splits)}")
+        part = case.splits[split]
+        if not isinstance(part, Sized) or not len(part):
+            raise ValueError(f"split {split!r} must have a length of at least 1")
+    for name in case.tasks.names:
+        if not case.metrics.get(name):
+            raise ValueError(f"metrics has none for task {name!r}; {nearest(name, case.metrics)}")
+    train: Any = case.splits["train"]
+    inputs, targets = case.collate([train[i] for i in range(min(2, len(train)))])
+    for names in (tuple(case.tasks.names), (case.tasks.names[0],)):
+        outputs = case.make_model(names).eval()(inputs)
+        if set(outputs) != set(names):
+            raise ValueError(f"make_model({list(names)}) must give outputs {list(names)}, got {list(outputs)}")
+    case.tasks.losses(case.make_model(case.tasks.names).eval()(inputs), targets)

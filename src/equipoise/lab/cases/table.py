@@ -1,0 +1,174 @@
+"""A case from a table: which columns are predicted, and from which."""
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.utils.data import Dataset
+
+from equipoise.lab.cases.case import Case
+from equipoise.lab.cases.target import Labelled, Rows, Target, make_target
+from equipoise.lab.data.features import Features, Row, make_features
+from equipoise.lab.data.split import SPLITS, split_of
+from equipoise.lab.data.table import Table, read_table
+from equipoise.lab.data.text import join_bags, words
+from equipoise.lab.models.heads import SharedEncoder
+from equipoise.lab.models.row import RowEncoder
+from equipoise.tasks import Tasks
+
+HIDDEN = 64
+Sample = tuple[Row, dict[str, Tensor]]
+
+
+class TableDataset(Dataset[Sample]):
+    """Some rows of a table: inputs as ``Features.row`` gives them, and targets by task name."""
+
+    def __init__(self, features: Features, targets: dict[str, Tensor], rows: Rows) -> None:
+        self.features, self.targets, self.rows = features, targets, rows
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def __getitem__(self, index: int) -> Sample:
+        row = self.rows[index]
+        return self.features.row(row), {name: values[row] for name, values in self.targets.items()}
+
+
+def collate(samples: list[Sample]) -> tuple[tuple[Tensor, Tensor, tuple[Tensor, Tensor]], dict[str, Tensor]]:
+    """One batch as ``RowEncoder`` takes it, the targets stacked."""
+    rows, targets = zip(*samples, strict=True)
+    numbers, categories, bags = zip(*rows, strict=True)
+    inputs = torch.stack(numbers), torch.stack(categories), join_bags(bags)
+    return inputs, {name: torch.stack([target[name] for target in targets]) for name in targets[0]}
+
+
+@dataclass(frozen=True)
+class TableCase:
+    """How to make a case of a table: call it.
+
+    Args:
+        path: The file, as ``read_table`` takes it.
+        targets: What to predict.
+        text: Columns of text to predict from.
+        number: Columns of numbers.
+        category: Columns whose cells are names.
+        group: A column: rows with the same cell in it are in the same split. None: rows with the same inputs are.
+        delimiter: As ``read_table`` takes it.
+
+    Raises:
+        ValueError: If a column is named twice, or there is nothing to predict, or nothing to predict from.
+    """
+
+    path: str
+    targets: tuple[Target, ...]
+    text: tuple[str, ...] = ()
+    number: tuple[str, ...] = ()
+    category: tuple[str, ...] = ()
+    group: str | None = None
+    delimiter: str | None = None
+
+    def __post_init__(self) -> None:
+        columns = [target.column for target in self.targets]
+        if not columns:
+            raise ValueError("nothing to predict: name a target, such as --target rating:regression")
+        if not self.inputs:
+            raise ValueError("nothing to predict from: name columns, by --text, --number or --category")
+        for column, count in Counter([*columns, *self.inputs]).items():
+            if column in columns and column in self.inputs:
+                raise ValueError(f"column {column!r} is a target and an input: leave it out of the inputs")
+            if count > 1:
+                raise ValueError(f"column {column!r} is named twice")
+
+    @property
+    def inputs(self) -> tuple[str, ...]:
+        """All columns to predict from."""
+        return (*self.text, *self.number, *self.category)
+
+    @property
+    def options(self) -> dict[str, Any]:
+        """What makes two cases on the same data different."""
+        return {
+            "file": Path(self.path).name,
+            "target": [str(target) for target in self.targets],
+            "text": list(self.text),
+            "number": list(self.number),
+            "category": list(self.category),
+            "group": self.group,
+            "delimiter": self.delimiter,
+        }
+
+    def __call__(self) -> Case:
+        """Read the file and make the case.
+
+        Raises:
+            ValueError: If the file is no table, or a cell is not what its column is said to be.
+        """
+        table = read_table(Path(self.path), self.delimiter)
+        for column in (*(target.column for target in self.targets), *self.inputs):
+            table.cells(column)
+        splits = self._split(table)
+        made = {target.column: make_target(target, table, splits) for target in self.targets}
+        features = make_features(table, splits["train"], number=self.number, category=self.category, text=self.text)
+        if self.text and not features.num_words:
+            raise ValueError(f"text {', '.join(self.text)} of {table.name} has no word in any training row")
+        targets = {name: target.labels for name, target in made.items()}
+        return Case(
+            name=table.name.split(".")[0] or table.name,
+            title=f"{table.name}: {_listed(list(made))} from {_listed(self.inputs)}",
+            tasks=Tasks([target.task for target in made.values()]),
+            splits={split: TableDataset(features, targets, rows) for split, rows in splits.items()},
+            collate=collate,
+            make_model=_model_maker(features, made, len(self.category)),
+            metrics={name: target.metrics for name, target in made.items()},
+            batch_size=_batch_size(len(splits["train"])),
+            learning_rate=3e-3,
+            weight_decay=0.01,
+            epochs=30,
+            data_hash=table.data_hash,
+        )
+
+    def _split(self, table: Table) -> dict[str, Rows]:
+        """The rows of each split, by the content of what tells them apart."""
+        if self.group is None:
+            texts = [[" ".join(words(cell)) for cell in table.cells(column)] for column in self.text]
+            keys = [*texts, *(table.cells(column) for column in (*self.number, *self.category))]
+            contents = ["\x1f".join(row) for row in zip(*keys, strict=True)]
+        else:
+            contents = table.cells(self.group)
+            if "" in contents:
+                raise ValueError(f"{table.place(contents.index(''), self.group)}: the group is empty")
+        rows: dict[str, list[int]] = {split: [] for split in SPLITS}
+        for index, content in enumerate(contents):
+            rows[split_of(content)].append(index)
+        for split in SPLITS:
+            if not rows[split]:
+                what = f"groups in {self.group!r}" if self.group else "different inputs"
+                raise ValueError(
+                    f"{table.name} has {len(table)} rows with {len(set(contents))} {what}, and none of them falls into "
+                    f"the {split} split: it needs more"
+                )
+        return dict(rows)
+
+
+def _model_maker(features: Features, targets: dict[str, Labelled], category_columns: int) -> Any:
+    def make_model(task_names: Sequence[str]) -> nn.Module:
+        encoder = RowEncoder(
+            features.numbers.shape[1], features.num_categories, category_columns, features.num_words, hidden=HIDDEN
+        )
+        heads = {name: target.make_head(HIDDEN) for name, target in targets.items()}
+        return SharedEncoder(encoder, {name: heads[name] for name in task_names})
+
+    return make_model
+
+
+def _batch_size(rows: int) -> int:
+    """A power of two from 16 to 256, about a hundredth of the rows."""
+    return int(2 ** min(8, max(4, (rows // 100).bit_length())))
+
+
+def _listed(names: Sequence[str]) -> str:
+    return " and ".join([", ".join(names[:-1]), names[-1]] if len(names) > 1 else names)

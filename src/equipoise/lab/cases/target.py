@@ -1,0 +1,178 @@
+"""A column as a task: its labels, loss, head and metrics, by its kind."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+
+from torch import Tensor, nn
+
+from equipoise.lab.cases.case import Metric
+from equipoise.lab.cases.metrics import make_metrics
+from equipoise.lab.data.cells import MISSING, binary, classes, label_sets, levels, numbers
+from equipoise.lab.data.features import mean_and_deviation
+from equipoise.lab.data.table import Table
+from equipoise.lab.models.heads import scalar_head
+from equipoise.losses import CornLoss
+from equipoise.tasks import Task, Tasks, nearest
+
+KINDS = ("regression", "binary", "multiclass", "ordinal", "multilabel")
+Rows = Sequence[int]
+
+
+@dataclass(frozen=True)
+class Target:
+    """Which column is to be predicted, and as what.
+
+    Args:
+        column: Its name, and the task's.
+        kind: One of ``KINDS``.
+        order: For an ordinal target whose levels are no numbers: their names, the least first.
+
+    Raises:
+        ValueError: If there is no such kind, or an order does not suit it.
+    """
+
+    column: str
+    kind: str
+    order: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        if self.kind not in KINDS:
+            raise ValueError(f"no kind {self.kind!r} of target {self.column!r}; {nearest(self.kind, KINDS)}")
+        if self.order and self.kind != "ordinal":
+            raise ValueError(f"target {self.column!r} is {self.kind}, which has no order: {','.join(self.order)}")
+        if not all(self.order) or len(set(self.order)) < len(self.order):
+            raise ValueError(f"levels of target {self.column!r} must be different names, got {','.join(self.order)!r}")
+
+    @classmethod
+    def parse(cls, text: str) -> "Target":
+        """From ``column:kind``, or ``column:ordinal:low,middle,high``.
+
+        Raises:
+            ValueError: If the text is not so.
+
+        >>> Target.parse("price: net:regression")
+        Target(column='price: net', kind='regression', order=())
+        """
+        head, colon, order = text.rpartition(":")
+        if colon and head.endswith(":ordinal"):
+            return cls(head.removesuffix(":ordinal"), "ordinal", tuple(name.strip() for name in order.split(",")))
+        if not colon or not head:
+            raise ValueError(f"a target is COLUMN:KIND, got {text!r}; kinds are {', '.join(KINDS)}")
+        return cls(head, order.strip())
+
+    def __str__(self) -> str:
+        return ":".join([self.column, self.kind, *([",".join(self.order)] if self.order else [])])
+
+
+@dataclass(frozen=True)
+class Labelled:
+    """What a target brings to a case.
+
+    Args:
+        task: Its loss, by the column's name.
+        labels: Of all rows [N, ...], as the loss takes them.
+        make_head: Numbers per row -> head.
+        metrics: The primary one first.
+    """
+
+    task: Task
+    labels: Tensor
+    make_head: Callable[[int], nn.Module]
+    metrics: tuple[Metric, ...]
+
+
+class LevelLoss(CornLoss):
+    """CORN, as in ``equipoise.losses``, where -100 is a missing level."""
+
+    ignore_index = MISSING
+
+
+def make_target(target: Target, table: Table, splits: dict[str, Rows]) -> Labelled:
+    """The labels in a column; of regression, standardised on the training rows and judged in their own unit.
+
+    Args:
+        target: The column and its kind.
+        table: The table.
+        splits: The rows of "train", "validation" and "test".
+
+    Raises:
+        ValueError: If a cell is not of the kind, or a split lacks labels.
+    """
+    column = target.column
+    if target.kind == "regression":
+        values = numbers(table, column)
+        _require_labels(values, target, table, splits)
+        mean, deviation = mean_and_deviation(values[list(splits["train"])], f"target {column!r} of {table.name}")
+        task = Task(column, nn.MSELoss())
+        metrics = tuple(_in_unit(metric, mean, deviation) for metric in _metrics(task, values, splits))
+        return Labelled(task, ((values - mean) / deviation).float(), scalar_head, metrics)
+    if target.kind == "binary":
+        labels, both = binary(table, column)
+        _require_classes(labels, both, target, table, splits, everywhere=True)
+        task = Task(column, nn.BCEWithLogitsLoss())
+        return Labelled(task, labels, scalar_head, _metrics(task, labels, splits))
+    if target.kind == "multiclass":
+        labels, names = classes(table, column)
+        _require_classes(labels, names, target, table, splits)
+        task = Task(column, nn.CrossEntropyLoss(ignore_index=MISSING))
+        metrics = _metrics(task, labels, splits, num_classes=len(names))
+        return Labelled(task, labels, partial(nn.Linear, out_features=len(names)), metrics)
+    if target.kind == "ordinal":
+        labels, names = levels(table, column, target.order)
+        _require_classes(labels, names, target, table, splits)
+        task = Task(column, LevelLoss())
+        return Labelled(task, labels, partial(nn.Linear, out_features=len(names) - 1), _metrics(task, labels, splits))
+    labels, names = label_sets(table, column)
+    _require_labels(labels[:, 0], target, table, splits)
+    task = Task(column, nn.BCEWithLogitsLoss())
+    metrics = _metrics(task, labels, splits, num_labels=len(names))
+    return Labelled(task, labels, partial(nn.Linear, out_features=len(names)), metrics)
+
+
+def _metrics(task: Task, labels: Tensor, splits: dict[str, Rows], **size: int) -> tuple[Metric, ...]:
+    train, validation = ({task.name: labels[list(splits[split])]} for split in ("train", "validation"))
+    sizes = {task.name: size} if size else {}
+    return make_metrics(Tasks([task]), train, validation, sizes=sizes)[task.name]
+
+
+def _in_unit(metric: Metric, mean: float, deviation: float) -> Metric:
+    """The metric of numbers that were standardised, on the numbers themselves."""
+
+    def compute(outputs: Tensor, targets: Tensor) -> float:
+        return metric.compute(outputs.double() * deviation + mean, targets.double() * deviation + mean)
+
+    return replace(metric, compute=compute)
+
+
+def _known(labels: Tensor) -> Tensor:
+    return ~labels.isnan() if labels.is_floating_point() else labels != MISSING
+
+
+def _require_labels(labels: Tensor, target: Target, table: Table, splits: dict[str, Rows]) -> None:
+    for split, rows in splits.items():
+        if not _known(labels[list(rows)]).any():
+            raise ValueError(
+                f"target {target.column!r} of {table.name} has no label in the {split} split "
+                f"({int(_known(labels).sum())} in all, {len(rows)} rows in the split): it needs more labels"
+            )
+
+
+def _require_classes(
+    labels: Tensor,
+    names: Sequence[str],
+    target: Target,
+    table: Table,
+    splits: dict[str, Rows],
+    everywhere: bool = False,
+) -> None:
+    """Raise unless the training split, or every split, has each class."""
+    _require_labels(labels, target, table, splits)
+    for split, rows in splits.items():
+        for place, name in enumerate(names):
+            if (everywhere or split == "train") and not (labels[list(rows)] == place).any():
+                count = int((labels == place).sum())
+                raise ValueError(
+                    f"target {target.column!r} of {table.name} has no {name!r} in the {split} split ({count} in all): "
+                    "it needs more such rows"
+                )

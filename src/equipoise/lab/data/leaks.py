@@ -1,0 +1,67 @@
+"""Inputs that may hold the answer: columns that say nearly all of a target, or bear its name."""
+
+import math
+from collections import Counter, defaultdict
+from collections.abc import Sequence
+
+import numpy as np
+
+from equipoise.lab.data.cells import is_number
+from equipoise.lab.data.table import Table
+
+NEARLY_ALL = 0.99
+_FEWEST = 10  # rows in which both cells are filled; fewer say nothing
+
+
+def leak(table: Table, column: str, target: str) -> str | None:
+    """Why a column may hold a target's answer, in words; None where nothing says so.
+
+    It does where the target's name is a part of its name; where two columns of numbers have a correlation of at least
+    0.99 in size; where a column of numbers ranks the two values of a target with an AUROC of at least 0.99; and
+    where the most frequent target of each value of the column is right in at least 99 % of the rows, and the most
+    frequent of all is not in more than 95 %.
+    """
+    if target.lower() in column.lower():
+        return f"its name holds {target!r}"
+    pairs = [(a, b) for a, b in zip(table.cells(column), table.cells(target), strict=True) if a and b]
+    if len(pairs) < _FEWEST:
+        return None
+    cells, labels = zip(*pairs, strict=True)
+    numbers = all(map(is_number, cells))
+    if numbers and len(set(labels)) == 2:
+        auroc = _auroc([float(cell) for cell in cells], [label == labels[0] for label in labels])
+        if max(auroc, 1 - auroc) >= NEARLY_ALL:
+            return f"it alone ranks {target!r} with an AUROC of {max(auroc, 1 - auroc):.3f}"
+    elif numbers and all(map(is_number, labels)):
+        size = _correlation([float(cell) for cell in cells], [float(label) for label in labels])
+        if size >= NEARLY_ALL:
+            return f"its correlation with {target!r} is {size:.3f} in size"
+    right = _share_told(cells, labels)
+    if right >= NEARLY_ALL and max(Counter(labels).values()) <= 0.95 * len(labels):
+        return f"its value tells {target!r} in {right:.1%} of the rows"
+    return None
+
+
+def _correlation(first: Sequence[float], second: Sequence[float]) -> float:
+    a, b = (np.asarray(values) - np.mean(values) for values in (first, second))
+    scale = math.sqrt(float(a @ a) * float(b @ b))
+    return abs(float(a @ b)) / scale if scale > 0 else 0.0
+
+
+def _auroc(scores: Sequence[float], positive: Sequence[bool]) -> float:
+    """The share of pairs (positive, other) in order; a tie is half a pair."""
+    values, mask = np.asarray(scores), np.asarray(positive)
+    _, place, counts = np.unique(values, return_inverse=True, return_counts=True)
+    ranks = (np.cumsum(counts) - (counts - 1) / 2)[place]
+    ones = int(mask.sum())
+    return float((ranks[mask].sum() - ones * (ones + 1) / 2) / (ones * (len(mask) - ones)))
+
+
+def _share_told(cells: Sequence[str], labels: Sequence[str]) -> float:
+    """Rows whose label is the most frequent of their cell; 0 where most cells are seen once, which proves nothing."""
+    if len(set(cells)) > len(cells) / 5:
+        return 0.0
+    by_cell: defaultdict[str, Counter[str]] = defaultdict(Counter)
+    for cell, label in zip(cells, labels, strict=True):
+        by_cell[cell][label] += 1
+    return sum(max(counts.values()) for counts in by_cell.values()) / len(cells)

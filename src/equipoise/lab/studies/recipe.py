@@ -1,0 +1,109 @@
+"""How to make a case, again in every process that trains on it."""
+
+import difflib
+import hashlib
+import importlib.util
+import sys
+import traceback
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+from equipoise.lab.cases import CASES, Case, check_case
+from equipoise.lab.data.table import ENDINGS
+
+
+class Recipe(Protocol):
+    """Makes a case; hashable, equal to its copies, and small to pickle."""
+
+    def __hash__(self) -> int:
+        """Workers keep the case they made."""
+
+    @property
+    def options(self) -> Mapping[str, Any]:
+        """What makes two cases of one name and data different, as study.json holds it."""
+
+    def __call__(self) -> Case:
+        """The case; a ValueError says in one line why it cannot be made."""
+
+
+@dataclass(frozen=True)
+class ReadyCase:
+    """A case by the name it has in ``CASES``."""
+
+    name: str
+
+    def __post_init__(self) -> None:
+        if self.name not in CASES:
+            near = difflib.get_close_matches(self.name, CASES, n=1, cutoff=0.0)
+            raise ValueError(f"unknown case {self.name!r}; the nearest is {near[0]!r}")
+
+    @property
+    def options(self) -> Mapping[str, Any]:
+        """None."""
+        return {}
+
+    def __call__(self) -> Case:
+        """The case."""
+        return CASES[self.name]()
+
+
+@dataclass(frozen=True)
+class FileCase:
+    """A case in a Python file: ``attribute`` is a ``Case``, or a function without arguments that makes one."""
+
+    path: str
+    attribute: str
+
+    @property
+    def options(self) -> Mapping[str, Any]:
+        """The file's content."""
+        return {"file": Path(self.path).name, "sha256": hashlib.sha256(Path(self.path).read_bytes()).hexdigest()}
+
+    def __call__(self) -> Case:
+        """Run the file and make the case.
+
+        Raises:
+            ValueError: If there is no such file or attribute, it fails, or what it makes is no case.
+        """
+        path = Path(self.path)
+        if not path.is_file():
+            raise ValueError(f"there is no file {self.path!r} (looked in {path.resolve().parent})")
+        spec = importlib.util.spec_from_file_location(f"equipoise_case_{path.stem}", path)
+        assert spec is not None
+        assert spec.loader is not None
+        module = importlib.util.module_from_spec(spec)
+        sys.modules[spec.name] = module  # where pickle and dataclasses look for it
+        try:
+            spec.loader.exec_module(module)
+            if not hasattr(module, self.attribute):
+                public = [name for name in vars(module) if not name.startswith("_")]
+                near = difflib.get_close_matches(self.attribute, public, n=1, cutoff=0.0)
+                raise ValueError(f"it has no {self.attribute!r}" + (f"; the nearest is {near[0]!r}" if near else ""))
+            made = getattr(module, self.attribute)
+            case = made if isinstance(made, Case) else made()
+            check_case(case)
+        except Exception as error:  # whatever a user's file does
+            frames = traceback.extract_tb(error.__traceback__)
+            lines = [f" (line {f.lineno})" for f in frames if Path(f.filename).resolve() == path.resolve()]
+            ours = isinstance(error, ValueError) and not lines
+            what = str(error) if ours else f"{type(error).__name__}: {error}{lines[-1] if lines else ''}"
+            raise ValueError(f"{self.path}:{self.attribute}: {what}") from error
+        return case
+
+
+def find_recipe(name: str) -> Recipe:
+    """The recipe of a name in ``CASES``, or of ``path/to/file.py:name``.
+
+    Raises:
+        ValueError: If there is no such case; the message names the nearest.
+    """
+    path, _, attribute = name.rpartition(":")
+    if path.endswith(".py"):
+        return FileCase(path, attribute)
+    if name.endswith(".py"):
+        raise ValueError(f"{name} needs the name of what makes the case, such as {name}:make_case")
+    if Path(name).suffix:
+        raise ValueError(f"{name!r} must end in one of {', '.join(ENDINGS)}, be path/to/file.py:name, or a case's name")
+    return ReadyCase(name)

@@ -1,0 +1,56 @@
+import pytest
+import torch
+from torch.testing import assert_close
+
+from equipoise.lab.data.features import make_features
+from equipoise.lab.data.table import Table
+
+COLUMNS = {
+    "age": ["10", "20", "", "40", "1000"],
+    "size": ["1", "2", "3", "4", "5"],
+    "colour": ["red", "", "blue", "red", "green"],
+    "shape": ["round", "round", "flat", "", "flat"],
+    "text": ["good thing", "", "bad thing", "good", "unheard of"],
+}
+TRAIN = [0, 1, 2, 3]
+
+
+def features(columns=COLUMNS, **kinds):
+    asked = {"number": [], "category": [], "text": [], **kinds}
+    return make_features(Table("a.csv", columns, 2, ""), TRAIN, **asked)
+
+
+def test_numbers_are_standardised_on_the_training_rows_and_missing_ones_are_marked():
+    found = features(number=["age", "size"]).numbers
+    known = torch.tensor([10.0, 20.0, 40.0])
+    mean, deviation = known.mean(), known.std(correction=0)
+    assert_close(found[[0, 1, 3], 0], (known - mean) / deviation)
+    assert found[:, 1].tolist() == [0, 0, 1, 0, 0]  # age is missing in row 2
+    assert found[2, 0] == 0
+    assert_close(found[4, 0], (1000 - mean) / deviation)
+    assert found.shape == (5, 3)  # size is nowhere missing
+    assert_close(found[TRAIN, 2].mean(), torch.tensor(0.0))
+    assert_close(found[TRAIN, 2].square().mean(), torch.tensor(1.0))
+
+
+def test_categories_that_no_training_row_has_are_one_number_of_their_column():
+    found = features(category=["colour", "shape"])
+    # colour: 0 unseen, then "", blue, red; shape begins at 4: unseen, then "", flat, round
+    assert found.categories.tolist() == [[3, 7], [1, 7], [2, 6], [3, 5], [0, 6]]
+    assert found.num_categories == 8
+
+
+@pytest.mark.parametrize("column", ["age", "colour", "text"])
+def test_what_is_not_in_the_training_rows_changes_nothing_in_them(column):
+    kinds = {"number": ["age"], "category": ["colour"], "text": ["text"]}
+    other = {**COLUMNS, column: [*COLUMNS[column][:4], "7"]}
+    one, two = features(**kinds), features(other, **kinds)
+    assert torch.equal(one.numbers[TRAIN], two.numbers[TRAIN])
+    assert torch.equal(one.categories[TRAIN], two.categories[TRAIN])
+    assert all(torch.equal(one.bags[i], two.bags[i]) for i in TRAIN)
+
+
+def test_words_are_those_of_the_training_rows():
+    found = features(text=["text"])
+    assert found.num_words == 5  # good, thing, bad, and two pairs
+    assert [len(bag) for bag in found.bags] == [3, 0, 3, 1, 0]

@@ -1,0 +1,82 @@
+import numpy as np
+import pytest
+
+from equipoise.lab.data.guess import guess_columns
+from equipoise.lab.data.leaks import leak
+from equipoise.lab.data.table import Table
+
+N = 100
+RANDOM = np.random.default_rng(0)
+SIGNAL = RANDOM.normal(size=N)
+COLUMNS = {
+    "customer": [str(1000 + i) for i in range(N)],
+    "code": [f"x{i:03}" for i in range(N)],
+    "age": [str(20 + i % 40) for i in range(N)],
+    "stars": [str(1 + i % 5) for i in range(N)],
+    "bought": [("no", "yes")[i % 2] for i in range(N)],
+    "colour": [("red", "green", "blue", "")[i % 4] for i in range(N)],
+    "note": [f"this is note number {i} of many" for i in range(N)],
+    "day": [f"2024-01-{1 + i % 28:02}" for i in range(N)],
+    "nothing": [""] * N,
+    "always": ["1"] * N,
+    "mostly": [str(i * 0.5) if i != 15 else "n/a" for i in range(N)],
+    "tags": [("a;b", "b;c", "a")[i % 3] for i in range(N)],
+}
+EXPECTED = {
+    "customer": (None, "own value"),
+    "code": (None, "own value"),
+    "age": ("number", "numbers from 20 to 59"),
+    "stars": ("number", "5 whole numbers from 1 to 5; levels in order would be ordinal"),
+    "bought": ("category", "two values, no and yes"),
+    "colour": ("category", "3 different values, 25 empty"),
+    "note": ("text", "100 different texts of 7 words"),
+    "day": (None, "dates"),
+    "nothing": (None, "empty in every row"),
+    "always": (None, "always '1'"),
+    "mostly": (None, "a.csv row 17, column 'mostly' is 'n/a'"),
+    "tags": ("text", "3 different labels with ';' between"),
+}
+TARGETS = {
+    "age": "regression",
+    "stars": "regression",
+    "bought": "binary",
+    "colour": "multiclass",
+    "tags": "multilabel",
+}
+
+
+def test_what_columns_look_like():
+    for guess in guess_columns(Table("a.csv", COLUMNS, 2, "")):
+        kind, why = EXPECTED[guess.column]
+        assert guess.kind == kind, guess
+        assert why in guess.why
+        assert guess.target == TARGETS.get(guess.column)
+
+
+@pytest.mark.parametrize(
+    ("column", "target", "why"),
+    [
+        (SIGNAL, 3 * SIGNAL + 1, "its correlation with 'b' is 1.000"),
+        (SIGNAL, -SIGNAL, "its correlation with 'b' is 1.000"),
+        (SIGNAL, SIGNAL + RANDOM.normal(size=N), None),
+        (SIGNAL, np.where(SIGNAL > 0.3, "yes", "no"), "it alone ranks 'b' with an AUROC of 1.000"),
+        (-SIGNAL, np.where(SIGNAL > 0.3, "yes", "no"), "it alone ranks 'b' with an AUROC of 1.000"),
+        (SIGNAL, np.where(RANDOM.normal(size=N) > 0.3, "yes", "no"), None),
+        (
+            np.array(list("xyz"))[np.arange(N) % 3],
+            np.array(list("uvw"))[np.arange(N) % 3],
+            "its value tells 'b' in 100.0%",
+        ),
+        (np.array(list("xyz"))[np.arange(N) % 3], np.array(list("uv"))[np.arange(N) % 2], None),
+        (np.array(list("xyz"))[np.arange(N) % 3], np.array(["u"] * 97 + ["v"] * 3), None),  # hardly anything to tell
+        (np.arange(N).astype(str), np.array(list("uvw"))[np.arange(N) % 3], None),  # every cell once: proves nothing
+    ],
+)
+def test_leaks(column, target, why):
+    found = leak(Table("a.csv", {"a": list(map(str, column)), "b": list(map(str, target))}, 2, ""), "a", "b")
+    assert found is None if why is None else why in found
+
+
+def test_a_name_that_holds_the_targets_name():
+    table = Table("a.csv", {"rating_mean": ["1"], "rating": ["2"]}, 2, "")
+    assert leak(table, "rating_mean", "rating") == "its name holds 'rating'"

@@ -1,0 +1,70 @@
+import gzip
+import hashlib
+
+import pytest
+
+from equipoise.lab.data.table import read_table
+
+TEXT = 'name,note,age\nAnn,"one, ""two""\nthree",31\nBen,,\n'
+COLUMNS = {"name": ["Ann", "Ben"], "note": ['one, "two"\nthree', ""], "age": ["31", ""]}
+
+
+def test_quotes_commas_and_line_ends_inside_cells(tmp_path):
+    path = tmp_path / "a.csv"
+    path.write_text(TEXT)
+    table = read_table(path)
+    assert table.columns == COLUMNS
+    assert len(table) == 2
+    assert table.place(1, "age") == "a.csv row 3, column 'age'"
+    assert table.data_hash == hashlib.sha256(TEXT.encode()).hexdigest()
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("a.csv.gz", gzip.compress(TEXT.encode())),
+        ("a.csv", TEXT.replace("\n", "\r\n").replace('""\r\n', '""\n').encode()),
+        ("a.csv", b"\xef\xbb\xbf" + TEXT.encode()),  # as spreadsheets save it
+        ("a.tsv", TEXT.replace("one, ", "one; ").replace(",", "\t").replace("one; ", "one, ").encode()),
+        ("A.CSV", f"{TEXT}\n\n".encode()),
+        ("a.csv", TEXT.replace("Ann", " Ann ").replace("31", "31 ").encode()),
+    ],
+)
+def test_the_same_table_however_it_is_written(tmp_path, name, content):
+    (tmp_path / name).write_bytes(content)
+    assert read_table(tmp_path / name).columns == COLUMNS
+
+
+def test_another_delimiter(tmp_path):
+    (tmp_path / "a.csv").write_text("a;b\n1;2\n")
+    assert read_table(tmp_path / "a.csv", ";").columns == {"a": ["1"], "b": ["2"]}
+
+
+def test_a_table_of_one_column_may_have_empty_cells(tmp_path):
+    (tmp_path / "a.csv").write_text("a\n1\n\n3\n")
+    assert read_table(tmp_path / "a.csv").columns == {"a": ["1", "", "3"]}
+
+
+def test_parquet_gives_the_cells_that_csv_gives(tmp_path):
+    pyarrow = pytest.importorskip("pyarrow")
+    from pyarrow import parquet
+
+    path = tmp_path / "a.parquet"
+    columns = {"name": ["Ann", None], "age": [31, None], "size": [1.5, float("nan")], "new": [True, False]}
+    parquet.write_table(pyarrow.table(columns), path)
+    table = read_table(path)
+    assert table.columns == {"name": ["Ann", ""], "age": ["31", ""], "size": ["1.5", ""], "new": ["True", "False"]}
+    assert table.place(0, "age") == "a.parquet row 1, column 'age'"
+    parquet.write_table(pyarrow.table({"a": [[1, 2]]}), path)
+    with pytest.raises(ValueError, match=r"a\.parquet row 1, column 'a' holds a list"):
+        read_table(path)
+    path.write_text("no parquet")
+    with pytest.raises(ValueError, match=r"a\.parquet is no Parquet file"):
+        read_table(path)
+
+
+def test_without_pyarrow_one_line_says_how_to_install_it(tmp_path, monkeypatch):
+    (tmp_path / "a.parquet").write_bytes(b"PAR1")
+    monkeypatch.setitem(__import__("sys").modules, "pyarrow", None)
+    with pytest.raises(ValueError, match=r'Parquet needs pyarrow: pip install "equipoise\[parquet\]"'):
+        read_table(tmp_path / "a.parquet")
