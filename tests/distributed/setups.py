@@ -6,7 +6,7 @@ from contextlib import nullcontext
 from typing import Any, NamedTuple
 
 import torch
-from by_hand import KINDS, NAMES, RATE, STEPS, Net, batch, shares
+from joint_by_hand import KINDS, NAMES, RATE, STEPS, Net, batch, shares
 from torch import nn
 from torch.distributed.algorithms.ddp_comm_hooks.default_hooks import fp16_compress_hook
 from torch.distributed.device_mesh import init_device_mesh

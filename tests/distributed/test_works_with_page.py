@@ -3,7 +3,7 @@
 import re
 from pathlib import Path
 
-import by_hand
+import joint_by_hand
 import pytest
 from setups import SETUPS
 from team import Team

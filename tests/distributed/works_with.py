@@ -2,7 +2,7 @@
 
 import sys
 
-import by_hand
+import joint_by_hand
 from setups import SETUPS, train
 from team import Team
 
