@@ -30,6 +30,7 @@ class AdaTask(RowMemory, CoordinateAggregator):
 
     memories: ClassVar = ("mean", "root")  # m, and the root of v, whose square could underflow
     user_weight = "preference"
+    returns_update = True
     steps: Tensor
 
     def __init__(self, betas: tuple[float, float] = (0.9, 0.999), eps: float = 0.0) -> None:
