@@ -138,7 +138,12 @@ def test_a_method_of_the_users_own_file(own):
     assert repr(method) == "Half(factor=0.25)"
 
 
-@pytest.mark.parametrize("attribute", ["number", "Plain", "Hlaf"])
+def test_a_misspelt_name_in_a_file(own):
+    with pytest.raises(ValueError, match=r"no 'Hlaf' in '.*own.py'; did you mean 'Half'\?"):
+        eq.method(f"{own}:Hlaf")
+
+
+@pytest.mark.parametrize("attribute", ["number", "Plain"])
 def test_a_file_without_that_method(own, attribute):
     with pytest.raises(
         ValueError, match=f"'{attribute}' of .*own.py' must be a Weighting, an Aggregator, a GroupAggregator or a Coord"

@@ -180,7 +180,13 @@ class GroupAggregator(_OnTheCPU):
 
 
 class CoordinateAggregator(Method):
-    """``coordinate(jacobian, losses, tasks) -> gradient``, for methods that need single coordinates."""
+    """``coordinate(jacobian, losses, tasks) -> gradient``, for methods that need single coordinates.
+
+    ``returns_update`` says that the optimiser is part of the method: what it returns is to be subtracted, times a
+    learning rate, which SGD without momentum does, and Adam would scale again.
+    """
+
+    returns_update: bool = False
 
     def __call__(self, jacobian: Tensor, losses: Tensor, tasks: Tensor | None = None) -> Tensor:
         """The gradient [P] for a jacobian [K, P] and losses [K]; tasks [K] default to all."""

@@ -9,6 +9,7 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
+from equipoise.aggregation.pieces import pieces
 from equipoise.aggregation.row_memory import RowMemory
 from equipoise.method import CoordinateAggregator
 
@@ -29,6 +30,7 @@ class AdaTask(RowMemory, CoordinateAggregator):
 
     memories: ClassVar = ("mean", "root")  # m, and the root of v, whose square could underflow
     user_weight = "preference"
+    returns_update = True
     steps: Tensor
 
     def __init__(self, betas: tuple[float, float] = (0.9, 0.999), eps: float = 0.0) -> None:
@@ -45,11 +47,17 @@ class AdaTask(RowMemory, CoordinateAggregator):
 
     def forward(self, jacobian: Tensor, losses: Tensor, tasks: Tensor) -> Tensor:
         means, roots = self.remember(jacobian, "mean"), self.remember(jacobian, "root")
-        rows, (first, second) = jacobian.to(means), self.betas
-        means[tasks] = torch.lerp(rows, means[tasks], first)
-        roots[tasks] = torch.hypot(second**0.5 * roots[tasks], (1 - second) ** 0.5 * rows)
+        first, second = self.betas
         self.steps[tasks] += 1
         steps = self.steps[tasks].double()[:, None]
-        lengths = roots[tasks] / (1 - second**steps).sqrt().to(roots) + self.eps
-        updates = means[tasks] / (1 - first**steps).to(means) / lengths.where(lengths > 0, 1.0)
-        return (self.preferred(tasks).to(updates) @ updates).to(jacobian)
+        shares = (self.preferred(tasks) / (1 - first ** steps[:, 0])).to(means)
+        unbiased = (1 - second**steps).sqrt().to(roots)
+        gradient = torch.empty_like(means[0])
+        for piece in pieces(jacobian):
+            rows = jacobian[:, piece].to(means)
+            mean = torch.lerp(rows, means[:, piece][tasks], first)
+            root = torch.hypot(second**0.5 * roots[:, piece][tasks], (1 - second) ** 0.5 * rows)
+            means[:, piece][tasks], roots[:, piece][tasks] = mean, root
+            lengths = root / unbiased + self.eps
+            gradient[piece] = shares @ (mean / lengths.where(lengths > 0, 1.0))
+        return gradient.to(jacobian)

@@ -6,6 +6,7 @@ Lin et al., Dual-Balancing for Multi-Task Learning, 2023 (arXiv 2308.12029), eqs
 import torch
 from torch import Tensor
 
+from equipoise.aggregation.pieces import pieces
 from equipoise.aggregation.row_memory import RowMemory
 from equipoise.method import CoordinateAggregator
 
@@ -45,9 +46,12 @@ class DBMTL(RowMemory, CoordinateAggregator):
         memory = self.remember(jacobian)
         self.steps[tasks] += 1
         kept = (self.beta / self.steps[tasks].double() ** self.decay).to(memory)[:, None]
-        rows = (jacobian / losses.where(losses > 0, 1.0)[:, None]).to(memory)
-        means = kept * memory[tasks] + (1 - kept) * rows
-        memory[tasks] = means
-        norms: Tensor = torch.linalg.vector_norm(means, dim=1, dtype=torch.float64)
+        divisors = losses.where(losses > 0, 1.0)[:, None]
+        norms = torch.zeros(len(tasks), dtype=torch.float64, device=memory.device)
+        for piece in pieces(jacobian):
+            rows = (jacobian[:, piece] / divisors).to(memory)
+            means = kept * memory[:, piece][tasks] + (1 - kept) * rows
+            memory[:, piece][tasks] = means
+            norms = torch.hypot(norms, torch.linalg.vector_norm(means, dim=1, dtype=torch.float64))
         stretch = (norms.max() / norms).where(norms > 0, 1.0)
-        return (stretch.to(means) @ means).to(jacobian)
+        return (stretch.to(memory) @ memory[tasks]).to(jacobian)

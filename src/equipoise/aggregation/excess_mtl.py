@@ -6,6 +6,7 @@ He et al., Robust Multi-Task Learning with Excess Risks, ICML 2024, eqs. (6), (7
 import torch
 from torch import Tensor
 
+from equipoise.aggregation.pieces import pieces
 from equipoise.aggregation.row_memory import RowMemory
 from equipoise.method import CoordinateAggregator
 
@@ -42,11 +43,12 @@ class ExcessMTL(RowMemory, CoordinateAggregator):
         self.register_buffer("steps", torch.zeros(num_tasks, dtype=torch.int64))  # of the warm-up
 
     def forward(self, jacobian: Tensor, losses: Tensor, tasks: Tensor) -> Tensor:
-        memory, size = self.remember(jacobian), jacobian.abs()
-        size = size.to(memory)
-        root = torch.hypot(memory[tasks], size)
-        memory[tasks] = root
-        excess = (size * (size / root.where(root > 0, 1.0))).sum(dim=1, dtype=torch.float64)
+        memory, excess = self.remember(jacobian), self.initial.new_zeros(len(tasks))
+        for piece in pieces(jacobian):
+            size = jacobian[:, piece].to(memory)
+            root = torch.hypot(memory[:, piece][tasks], size)
+            memory[:, piece][tasks] = root
+            excess += (size * (size / root.where(root > 0, 1.0))).sum(dim=1, dtype=torch.float64)
         warm = self.steps[tasks] == self.warmup
         relative = torch.where(warm, excess * self.warmup / self.initial[tasks], 1.0)
         counts = ~warm & (excess > 0)

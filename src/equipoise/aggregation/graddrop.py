@@ -10,9 +10,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from equipoise.aggregation.pieces import pieces
 from equipoise.method import CoordinateAggregator
-
-_CHUNK = 2**14  # coordinates at a time, so that what lies between stays in a cache
 
 
 class GradDrop(CoordinateAggregator):
@@ -48,8 +47,7 @@ class GradDrop(CoordinateAggregator):
     def forward(self, jacobian: Tensor, losses: Tensor, tasks: Tensor) -> Tensor:
         leaks = self.leaks[tasks].to(jacobian)
         drawn = self._draw(jacobian[0].to(torch.promote_types(jacobian.dtype, torch.float32)))
-        pieces = zip(jacobian.split(_CHUNK, dim=1), drawn.split(_CHUNK), strict=True)
-        return torch.cat([_dropped(rows, uniform, leaks) for rows, uniform in pieces])
+        return torch.cat([_dropped(jacobian[:, piece], drawn[piece], leaks) for piece in pieces(jacobian)])
 
     def _draw(self, like: Tensor) -> Tensor:
         """Numbers U [P]."""

@@ -5,6 +5,7 @@ Yin et al., Byzantine-Robust Distributed Learning: Towards Optimal Statistical R
 
 from torch import Tensor
 
+from equipoise.aggregation.trimmed_mean import trimmed_mean
 from equipoise.method import CoordinateAggregator
 
 
@@ -15,5 +16,4 @@ class Median(CoordinateAggregator):
     """
 
     def forward(self, jacobian: Tensor, losses: Tensor, tasks: Tensor) -> Tensor:
-        ordered = jacobian.sort(dim=0).values
-        return (ordered[(len(jacobian) - 1) // 2] + ordered[len(jacobian) // 2]) / 2
+        return trimmed_mean(jacobian, (len(jacobian) - 1) // 2)

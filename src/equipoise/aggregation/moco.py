@@ -7,6 +7,7 @@ ICLR 2023, algorithm 1, without bounds on y.
 import torch
 from torch import Tensor
 
+from equipoise.aggregation.pieces import pieces
 from equipoise.aggregation.row_memory import RowMemory
 from equipoise.aggregation.solvers.simplex import nearest_in_simplex
 from equipoise.method import CoordinateAggregator
@@ -44,12 +45,14 @@ class MoCo(RowMemory, CoordinateAggregator):
 
     def forward(self, jacobian: Tensor, losses: Tensor, tasks: Tensor) -> Tensor:
         memory = self.remember(jacobian)
-        tracked = torch.lerp(memory[tasks], jacobian.to(memory), self.beta)
-        memory[tasks] = tracked
         mass = self.shares[tasks].sum()
         weights = torch.where(mass > 0, self.shares[tasks] / mass, 1 / len(tasks))
-        slopes = tracked.double() @ (weights @ tracked.double()) + self.rho * weights
+        slopes = self.rho * weights
+        for piece in pieces(jacobian):
+            tracked = torch.lerp(memory[:, piece][tasks], jacobian[:, piece].to(memory), self.beta)
+            memory[:, piece][tasks] = tracked
+            slopes += tracked.double() @ (weights @ tracked.double())
         moved = nearest_in_simplex((weights - self.gamma * slopes).cpu().numpy())
         weights = torch.from_numpy(moved).to(weights)
         self.shares[tasks] = mass * weights
-        return (weights.to(tracked) @ tracked).to(jacobian)
+        return (weights.to(memory) @ memory[tasks]).to(jacobian)

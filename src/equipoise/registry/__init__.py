@@ -57,9 +57,16 @@ def _from_file(name: str) -> Callable[..., Method]:
     sys.modules[spec.name] = module  # where dataclasses look for it
     spec.loader.exec_module(module)
     made = getattr(module, attribute, None)
+    if made is None:
+        raise ValueError(f"no {attribute!r} in {path!r}; {nearest(attribute, _methods_in(module))}")
     kinds = (Weighting, Aggregator, GroupAggregator, CoordinateAggregator)
     if not (isinstance(made, type) and issubclass(made, kinds)):
         raise ValueError(
             f"{attribute!r} of {path!r} must be a Weighting, an Aggregator, a GroupAggregator or a CoordinateAggregator"
         )
     return made
+
+
+def _methods_in(module: Any) -> list[str]:
+    """The names of the classes that the module itself defines."""
+    return [name for name, value in vars(module).items() if getattr(value, "__module__", None) == module.__name__]

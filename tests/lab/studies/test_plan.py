@@ -42,6 +42,7 @@ def test_runs_have_folders_of_their_own(plan):
     [
         ("reviws", ["sum"], [0], None, "'reviws'; the nearest is 'reviews'"),
         ("reviews", ["nash"], [0], None, "nash-mtl"),
+        ("reviews", ["sum", "adatask"], [0], None, "method 'adatask' returns an update, for SGD"),
         ("reviews", ["sum", "uw", "sum"], [0], None, "method sum is named twice"),
         ("reviews", ["sum"], [3, 3], None, "seed 3 is named twice"),
         ("reviews", ["sum", "single-task"], [0], None, "part of every study"),

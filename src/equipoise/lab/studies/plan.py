@@ -151,12 +151,17 @@ def make_plan(case: str | Recipe, methods: Iterable[str], seeds: Iterable[int], 
 
 def _require_method(method: str) -> None:
     try:
-        eq.method(method)
+        made = eq.method(method)
     except ValueError:
         raise
     except Exception as error:  # whatever a user's file does
         line = " ".join(f"{type(error).__name__}: {error}".split())
         raise ValueError(f"method {method!r} cannot be made: {line}") from error
+    if any(getattr(part, "returns_update", False) for part in made.modules()):
+        raise ValueError(
+            f"method {method!r} returns an update, for SGD, and a study trains with AdamW, which would scale it again: "
+            "compare it in a loop of your own"
+        )
 
 
 def method_files(methods: Iterable[str]) -> dict[str, str]:
