@@ -25,8 +25,8 @@ def test_the_page_has_every_set_up_with_every_kind_and_no_cell_that_is_not_expla
     assert text.rstrip().endswith(notes())
     assert list(committed()) == list(SETUPS)
     for name, cells in committed().items():
-        numbers = cells[: len(by_hand.KINDS)]
-        assert len(numbers) == len(by_hand.KINDS)
+        numbers = cells[: len(joint_by_hand.KINDS)]
+        assert len(numbers) == len(joint_by_hand.KINDS)
         for cell in numbers:
             explained = re.fullmatch(r"\[(\d+)\]", cell)
             assert 0 < int(explained[1]) <= len(EXPLAINED) if explained else float(cell) < 1, f"{name}: {cell}"

@@ -3,6 +3,7 @@
 import sys
 
 import joint_by_hand
+from joint_by_hand import SIZE, STEPS
 from setups import SETUPS, train
 from team import Team
 
@@ -21,7 +22,7 @@ INTRODUCTION = f"""\
 
 What `balancer(losses).backward()` delivers in every set-up, by one method of each kind: `uw` reads losses, `mgda` the
 gramian, `graddrop` single coordinates, `metabalance` gramians by groups of parameters, `every 2, mgda` reuses
-weights in every second step. Three tasks with missing labels, batches of {by_hand.SIZE}, {by_hand.STEPS} steps of SGD.
+weights in every second step. Three tasks with missing labels, batches of {SIZE}, {STEPS} steps of SGD.
 
 - A number is the distance between the gradients of all steps and those of the definition, relative to their length:
   K calls of `autograd.grad` in one process, in float64, on the whole batch (on each micro-batch where each is
@@ -45,7 +46,7 @@ def cell(team, name, kind):
         return str(error), None
     size = 1 if setup.has_whole_batch else setup.ranks
     micro_batches = 1 if setup.is_joint else setup.micro_batches
-    expected = by_hand.train(kind, setup.dtype, size, micro_batches, setup.clip)
+    expected = joint_by_hand.train(kind, setup.dtype, size, micro_batches, setup.clip)
     error = max(float((gradient - expected).norm() / expected.norm()) for gradient in found)
     return error, all(bool((gradient == found[0]).all()) for gradient in found)
 
@@ -59,7 +60,7 @@ def explanation(message):
 def row(teams, name):
     """The cells of a set-up as the page shows them: errors, or numbers of explanations; and its last column."""
     cells, agreed = [], []
-    for kind in by_hand.KINDS:
+    for kind in joint_by_hand.KINDS:
         found, agrees = cell(teams[SETUPS[name].ranks], name, kind)
         if isinstance(found, str):
             number = explanation(found)
@@ -75,7 +76,7 @@ def row(teams, name):
 
 
 def head():
-    return f"| set-up | {' | '.join(by_hand.KINDS)} | ranks |\n{'|---' * (len(by_hand.KINDS) + 2)}|"
+    return f"| set-up | {' | '.join(joint_by_hand.KINDS)} | ranks |\n{'|---' * (len(joint_by_hand.KINDS) + 2)}|"
 
 
 def notes():
