@@ -166,6 +166,51 @@ def test_accumulation(two, method, use_no_sync):
             assert_close(found[name], gradient, rtol=1e-5, atol=1e-6)
 
 
+def summed(rank, size, method, use_no_sync):
+    """Three micro-batches with labels here and there, balanced once."""
+    torch.manual_seed(0)
+    net = Net()
+    model = DistributedDataParallel(net) if size > 1 else net
+    tasks = eq.Tasks([eq.Task(name, nn.MSELoss()) for name in NAMES])
+    balancer = eq.Balancer(eq.method(method), model, tasks=tasks)
+    balancer.accumulate(3)
+    for step in range(3):
+        x, targets = batch(step)
+        mine = slice(rank * len(x) // size, (rank + 1) * len(x) // size)
+        quiet = model.no_sync() if use_no_sync and step < 2 else contextlib.nullcontext()
+        with quiet:
+            losses = tasks.losses(model(x[mine]), {name: target[mine] for name, target in targets.items()})
+            (balancer(losses) / 3).backward()
+    return gradients(net), balancer.record.weights, balancer.record.gramian, balancer.record.losses
+
+
+@pytest.mark.parametrize("use_no_sync", [True, False])
+@pytest.mark.parametrize("method", ["uw", "mgda", "graddrop", "moco"])
+def test_micro_batches_of_all_ranks_balanced_once(two, method, use_no_sync):
+    expected, weights, gramian, losses = summed(0, 1, method, use_no_sync=False)
+    for found, its_weights, its_gramian, its_losses in two(summed, method, use_no_sync):
+        assert its_weights == pytest.approx(weights, rel=1e-5)
+        assert its_losses == pytest.approx(losses, rel=1e-5)
+        if gramian is not None:
+            assert_close(its_gramian, gramian, rtol=1e-5, atol=1e-6 * float(gramian.trace()))
+        for name, gradient in expected.items():
+            assert_close(found[name], gradient, rtol=1e-5, atol=1e-6)
+
+
+def unfinished(rank, size):
+    net = Net()
+    balancer = eq.Balancer(eq.MGDA(), DistributedDataParallel(net), tasks=NAMES)
+    balancer.accumulate(3)
+    x, targets = batch(0)
+    balancer(losses_of(net(x), targets, NAMES)).backward()
+    balancer.finish()
+
+
+def test_what_waits_has_no_forward_pass_to_be_averaged_after(two):
+    with pytest.raises(RuntimeError, match=r"finish\(\) has no forward pass of DDP"):
+        two(unfinished)
+
+
 def local(rank, size):
     torch.manual_seed(rank)
     net = Net()

@@ -14,7 +14,6 @@ EXPLAINED = {
     "makes no gradients of single tasks": "`fully_shard` (FSDP2), or a method that reads losses",
     "over sharded parameters compares the gradients of all of them": "a gramian's method, no `representation`",
     "representation has no use in": "leave it out",
-    "accumulate(n) does not yet run in several processes": "balance each micro-batch (`no_sync` is fine)",
 }
 
 INTRODUCTION = f"""\

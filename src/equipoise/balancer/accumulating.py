@@ -13,6 +13,7 @@ from equipoise.balancer.setup import Setup
 from equipoise.gradients.accumulation import Accumulation, Micro
 from equipoise.gradients.delivery import Delivery
 from equipoise.gradients.graph import graph_of
+from equipoise.gradients.parts import is_in_parts
 from equipoise.gradients.roles import Roles
 from equipoise.gradients.routes import seed
 from equipoise.gradients.surrogate import surrogate
@@ -34,9 +35,6 @@ class Accumulating:
             raise ValueError(f"micro_batches must be a positive number, got {micro_batches!r}")
         if micro_batches > 1 and self._setup.chosen is not None:
             raise ValueError("accumulate(n) has no use with gramian_from: their graphs are gone when weights are known")
-        distributed = torch.distributed
-        if distributed.is_available() and distributed.is_initialized() and distributed.get_world_size() > 1:
-            raise RuntimeError("accumulate(n) does not yet run in several processes: let the trainer accumulate there")
         if micro_batches <= self.waits.waiting:
             raise ValueError(
                 f"micro_batches is {micro_batches} and {self.waits.waiting} wait already: end their step with "
@@ -48,6 +46,8 @@ class Accumulating:
         """A scalar that keeps its gradients, and delivers those of all micro-batches if it is the last."""
         if step.representation is not None:
             raise ValueError("representation has no use with accumulate(n): its graph is gone when weights are known")
+        if any(map(is_in_parts, self._setup.given.named().values())):
+            raise ValueError("accumulate(n) needs whole parameters: let the trainer accumulate where they are sharded")
         step.require_graph()
         setup, waits, roles = self._setup, self.waits, Roles()
         numbers = {
@@ -84,6 +84,11 @@ class Accumulating:
 
     def finish(self) -> Tensor:
         """A zero whose backward delivers what waits."""
+        if self._setup.is_joint:
+            raise RuntimeError(
+                "finish() has no forward pass of DDP, which averages heads only after one: say "
+                "accumulate(balancer.waiting + 1) before the last micro-batch, or drop() what waits"
+            )
         return self.loss(take_step(self._setup.user_weights, {}, None), {}, is_over=True)
 
     def _of_all(self, learned: Sequence[Tensor]) -> dict[Tensor, Tensor | None]:
@@ -100,6 +105,8 @@ class Accumulating:
                 setup.misuse.nothing_shared()
             objective, scales = linearise(setup.parts.weighting, step.stacked, step.tasks)
             incoming = every.incoming.to(step.stacked)
+            every.jacobian.ranks = setup.jacobian.ranks
+            every.jacobian.average(len(every.tasks))
             comparison = Comparison(setup, step, graph_of([]), every.roles, setup.groups(every.roles))
             route = f"rows, of {waits.waiting} micro-batches"
             decider = Decider(comparison, self._recorder, scales, incoming, route)

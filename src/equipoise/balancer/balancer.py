@@ -158,8 +158,7 @@ class Balancer(nn.Module):
         Raises:
             ValueError: If a name is unknown, a loss is not a scalar or has no graph, or no loss
                 reaches the parameters.
-            RuntimeError: If a method that has state or takes gradients runs in several processes, or a
-                gradient method meets a graph that allows one backward only.
+            RuntimeError: If a gradient method meets a graph that allows one backward only.
         """
         step = take_step(self.user_weights, losses, representation)
         if counts is None:
@@ -171,7 +170,8 @@ class Balancer(nn.Module):
         if torch.is_grad_enabled():
             step.require_graph()
             setup.jacobian.ranks = ranks_of(self.ranks, setup.given.source, self._recorder.steps + 1)
-            step = of_all_ranks(setup, step, counts) if setup.is_joint else step
+            if setup.is_joint:
+                step, counts = of_all_ranks(setup, step, counts)
         if self._held is not None and step.losses and self._held.covers(step):
             objective = self._held.objective(step)
             return with_idle(setup, objective, step) if setup.is_joint else objective

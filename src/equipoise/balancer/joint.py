@@ -18,8 +18,8 @@ from equipoise.step import Step, labels_of, on_one_device
 _WORD_BITS = 20  # of a checksum whose square a sum in float64 holds exactly
 
 
-def of_all_ranks(setup: Setup, step: Step, counts: Mapping[str, float]) -> Step:
-    """The step of the joint batch, for a balancer.
+def of_all_ranks(setup: Setup, step: Step, counts: Mapping[str, float]) -> tuple[Step, Mapping[str, float]]:
+    """The step of the joint batch, for a balancer, and the labels behind its losses.
 
     Raises:
         ValueError: If a count is negative or not finite, the ranks differ in what they train, or FSDP would wait for a
@@ -37,7 +37,7 @@ def of_all_ranks(setup: Setup, step: Step, counts: Mapping[str, float]) -> Step:
         )
     if joint.news:
         given.agree(len(setup.names), ranks)
-    return joint.step
+    return joint.step, joint.labels
 
 
 def with_idle(setup: Setup, loss: Tensor, step: Step) -> Tensor:
@@ -60,6 +60,7 @@ class Joint(NamedTuple):
     """What the ranks have agreed on."""
 
     step: Step
+    labels: Mapping[str, float]  # behind its losses, by task name
     news: bool  # whether any rank has learned what the others must be told
     partly: list[str]  # tasks present on some ranks, but not on all
 
@@ -112,7 +113,12 @@ def joint_step(
     joint = replace(
         step, present=present, names=names, raw=list(raw), losses=losses, stacked=stacked, total=values.sum()
     )
-    return Joint(joint, checks[2] > 0, [every[k] for k in present if holders[k] < ranks.size])
+    return Joint(
+        joint,
+        {every[k]: labels[k] for k in present},
+        checks[2] > 0,
+        [every[k] for k in present if holders[k] < ranks.size],
+    )
 
 
 def _told(
