@@ -8,6 +8,7 @@ import os
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -42,7 +43,8 @@ def fingerprints(smiles: Sequence[str], bits: int, radius: int, cache: Path) -> 
         return torch.from_numpy(np.unpackbits(np.load(kept), axis=1))
     generator = rdFingerprintGenerator.GetMorganGenerator(radius=radius, fpSize=bits)
     rows = np.empty((len(smiles), bits), dtype=np.uint8)
-    RDLogger.DisableLog("rdApp.*")
+    log: Any = RDLogger
+    log.DisableLog("rdApp.*")
     try:
         for number, text in enumerate(smiles):
             molecule = Chem.MolFromSmiles(text, sanitize=False)
@@ -52,7 +54,7 @@ def fingerprints(smiles: Sequence[str], bits: int, radius: int, cache: Path) -> 
             Chem.SanitizeMol(molecule, Chem.SANITIZE_ALL ^ Chem.SANITIZE_PROPERTIES)
             rows[number] = generator.GetFingerprintAsNumPy(molecule)
     finally:
-        RDLogger.EnableLog("rdApp.*")
+        log.EnableLog("rdApp.*")
     _keep(np.packbits(rows, axis=1), kept)
     return torch.from_numpy(rows)
 
