@@ -97,10 +97,10 @@ class Space:
 
     def __post_init__(self) -> None:
         names = self.names
-        if not names:
-            raise ValueError("nothing to search: give two tasks or more, or an axis")
         if len(self.tasks) == 1:
             raise ValueError(f"one weight has no ratio: {self.tasks[0]!r} is the only task")
+        if not names:
+            raise ValueError("nothing to search: give two tasks or more, or an axis")
         if twice := [name for name in names if names.count(name) > 1]:
             raise ValueError(f"{twice[0]!r} is searched twice")
         if not 1 < self.span < math.inf:
