@@ -6,7 +6,6 @@ import pytest
 import torch
 
 import equipoise as eq
-from equipoise.lab.cases import CASES
 from equipoise.lab.search import Job, Space, training
 from equipoise.lab.search.axes import axis
 from equipoise.lab.search.tables import to_paste
@@ -16,11 +15,6 @@ from equipoise.lab.training import RunResult, Settings
 TASKS = ("rating", "recommended", "department")
 SPACE = Space(TASKS)
 POINT = SPACE.at_weights({"rating": 2.0, "recommended": 1.0, "department": 3.0})
-
-
-@pytest.fixture(scope="module")
-def reviews():
-    return CASES["reviews"]()
 
 
 @pytest.fixture
@@ -91,8 +85,15 @@ def test_weights_are_the_users_where_the_method_is_another(work, small_case):
     assert all(task.weight == 1.0 for task in small_case.tasks)
 
 
-def test_settings_are_taken_from_the_point(work, reviews):
-    space = Space((), (axis("lr", reviews, "dwa"), axis("wd", reviews, "dwa"), axis("temperature=1:4", reviews, "dwa")))
+def test_settings_are_taken_from_the_point(work, reviews_case):
+    space = Space(
+        (),
+        (
+            axis("lr", reviews_case, "dwa"),
+            axis("wd", reviews_case, "dwa"),
+            axis("temperature=1:4", reviews_case, "dwa"),
+        ),
+    )
     evaluate = work("settings", "dwa", space)
     evaluate(Job(0, {"lr": 0.003, "wd": 0.02, "temperature": 3.0}), silent)
     run = RunResult.read(evaluate.folder / "trials" / "0000" / "result.json").run
@@ -100,13 +101,13 @@ def test_settings_are_taken_from_the_point(work, reviews):
     assert "learning_rate=0.003, weight_decay=0.02" in run
 
 
-def test_axes(reviews):
-    lr = axis("lr", reviews, "fixed")
+def test_axes(reviews_case):
+    lr = axis("lr", reviews_case, "fixed")
     assert (lr.low, lr.default, lr.high, lr.log) == pytest.approx((5e-4, 5e-3, 5e-2, True))
-    assert axis("lr=1e-4:1e-2", reviews, "fixed").at(0.5) == pytest.approx(1e-3)
-    alpha = axis("alpha=0.5:2", reviews, "gradnorm")
+    assert axis("lr=1e-4:1e-2", reviews_case, "fixed").at(0.5) == pytest.approx(1e-3)
+    alpha = axis("alpha=0.5:2", reviews_case, "gradnorm")
     assert (alpha.log, alpha.default) == (False, 1.5)
-    assert axis("alpha=0|1.5|3", reviews, "gradnorm").options == (1.5, 0, 3)
+    assert axis("alpha=0|1.5|3", reviews_case, "gradnorm").options == (1.5, 0, 3)
 
 
 @pytest.mark.parametrize(
@@ -120,16 +121,16 @@ def test_axes(reviews):
         ("alpha=1|1", "two options or more, each once"),
     ],
 )
-def test_words_that_cannot_be_read(word, message, reviews):
+def test_words_that_cannot_be_read(word, message, reviews_case):
     with pytest.raises(ValueError, match=message.replace("|", r"\|")):
-        axis(word, reviews, "gradnorm")
+        axis(word, reviews_case, "gradnorm")
 
 
-def test_what_is_pasted_makes_the_method(reviews, tmp_path):
+def test_what_is_pasted_makes_the_method(reviews_case, tmp_path):
     from equipoise.lab.search import Random, Search, Trial
 
-    space = Space(TASKS, (axis("lr", reviews, "fixed"),))
-    search = Search(Random(space, 1), objectives(reviews), tmp_path)
+    space = Space(TASKS, (axis("lr", reviews_case, "fixed"),))
+    search = Search(Random(space, 1), objectives(reviews_case), tmp_path)
     trial = Trial(Job(0, {**POINT, "lr": 0.002}), (1.0, 1.0, 1.0))
     names = {"eq": eq}
     exec(to_paste(search, trial, "fixed"), names)

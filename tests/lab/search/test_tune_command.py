@@ -13,10 +13,17 @@ from planted import direct
 from rich.console import Console
 
 from equipoise import cli
+from equipoise.lab.cases import CASES
 from equipoise.lab.search import command, search
 from equipoise.lab.search.tune import make_tuning
 from equipoise.lab.search.watch import WatchSearch
 from equipoise.lab.studies import Event
+
+
+@pytest.fixture(autouse=True)
+def one_reading(reviews_case, monkeypatch):
+    monkeypatch.setitem(CASES, "reviews", lambda: reviews_case)
+
 
 METRICS = {"rating": "rmse", "recommended": "auroc", "department": "accuracy"}
 
