@@ -13,12 +13,13 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import torch
+from optuna.storages import InMemoryStorage
 
 import equipoise as eq
 from equipoise.lab.search import TPE, Grid, Objective, Random, Search, Space, choose, submitting
 
 SIGMA = {"a": 1.0, "b": 0.5, "c": 2.0}
-TRIALS, SAMPLES, NUMBERS, STEPS = 60, 20, 500, 1500
+TRIALS, SAMPLES, NUMBERS, STEPS = 60, 20, 500, 600
 BALANCINGS = ("sum", "uw", "gradnorm", "dwa", "mgda", "imtl-g")
 
 
@@ -32,7 +33,7 @@ def searched(strategy):
     """The weights that a search ends with; a trial costs nothing, since its error is known."""
     objectives = [Objective(task, "error", higher_is_better=False) for task in SIGMA]
     with tempfile.TemporaryDirectory() as folder, ThreadPoolExecutor(1) as pool:
-        search = Search(strategy, objectives, Path(folder))
+        search = Search(strategy, objectives, Path(folder), storage=InMemoryStorage())
         error = lambda job, report: [1 + excess(strategy.space.weights(job.point))] * len(SIGMA)  # noqa: E731
         for _ in search.run(error, execute=submitting(pool.submit)):
             pass
@@ -47,7 +48,7 @@ def balanced(name):
     seen = {task: truth + sigma * torch.randn(SAMPLES, NUMBERS) for task, sigma in SIGMA.items()}
     estimate = torch.nn.Parameter(torch.zeros(NUMBERS))
     balancer = eq.Balancer(eq.method(name), [estimate], tasks=list(SIGMA))
-    optimizer = torch.optim.Adam([estimate, *balancer.parameters()], lr=0.02)
+    optimizer = torch.optim.Adam([estimate, *balancer.parameters()], lr=0.05)
     total = dict.fromkeys(SIGMA, 0.0)
     for step in range(STEPS):
         optimizer.zero_grad()

@@ -30,7 +30,7 @@ def excess(search, rule="delta-m"):
     return error(search.strategy.space.weights(search.trials[slot].job.point)) - 1.0
 
 
-# Equal weights have an excess of 1.33.
+# Equal weights have an excess of 2.06.
 @pytest.mark.parametrize(
     ("strategy", "tolerance"),
     [
