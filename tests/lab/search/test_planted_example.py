@@ -10,7 +10,7 @@ EXAMPLE = Path(__file__).parents[3] / "examples" / "planted_weights.py"
 
 @pytest.mark.slow
 def test_searches_find_the_planted_weights_and_uncertainty_too_but_gradient_norms_do_not():
-    """At UW's optimum w = 1 / (2 loss), and a task's loss ends near σ². GradNorm speeds up what falls slowest: the noisiest."""
+    """At UW's optimum w = 1 / (2 loss), and a task's loss ends near σ². GradNorm speeds up the noisiest."""
     text = subprocess.run([sys.executable, str(EXAMPLE)], capture_output=True, text=True, check=True).stdout
     excess = {
         name.split(" search")[0]: float(value)
