@@ -104,7 +104,7 @@ def test_the_same_command_goes_on_and_another_is_refused(quick, tmp_path, capsys
         (["--search", "weights,momentum"], "nothing named 'momentum' to search: weights, lr, wd"),
         (["--method", "mgdaa"], "no method 'mgdaa'"),
         (["--method", "uw", "--search", "temperature"], "nothing named 'temperature'"),
-        (["--method", "mgda"], "mgda does not depend on the tasks' weights"),
+        (["--method", "imtl-g"], "imtl-g does not depend on the tasks' weights"),
         (["--sampler", "grid", "--trials", "2"], "needs 4 trials, got 2"),
         (["--sampler", "population", "--search", "weights,lr"], "leave out 'lr'"),
         (["--choose", "elbow"], "--choose is one of delta-m, knee, preference"),
@@ -113,7 +113,7 @@ def test_the_same_command_goes_on_and_another_is_refused(quick, tmp_path, capsys
         (["--seed", "-1"], "a whole number of at least 0"),
     ],
 )
-def test_wrong_use_is_one_line(words, message, tmp_path, capsys):
+def test_wrong_use_is_one_line(quick, words, message, tmp_path, capsys):
     with pytest.raises(SystemExit) as left:
         tune(*words, "--out", str(tmp_path / "a"))
     assert left.value.code == 2
