@@ -4,6 +4,7 @@ import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
+from equipoise.cli.columns import add_column_options, recipe_of
 from equipoise.cli.parser import Parser, fail, positive
 from equipoise.cli.study import JOBS
 from equipoise.cli.workbench import RUNS, need_the_lab
@@ -17,7 +18,9 @@ def tune(words: Sequence[str]) -> int:
         "tasks' validation metrics; end in the weights to paste, a table and a report. Repeat the command to go on "
         "after an interruption; start it several times, or on several hosts with one folder, and they share the work.",
     )
-    parser.add_argument("case", metavar="CASE", help="what to train, for example: reviews")
+    parser.add_argument(
+        "case", metavar="CASE", help="what to train, as for compare: a name, a table, or path/to/file.py:name"
+    )
     parser.add_argument("--method", default="fixed", metavar="NAME", help="a balancing; default fixed")
     parser.add_argument(
         "--search",
@@ -48,14 +51,16 @@ def tune(words: Sequence[str]) -> int:
         help="minutes until an unknown host's trial counts as lost",
     )
     parser.add_argument("--out", type=Path, metavar="DIR", help=f"the search's folder; default {RUNS / 'CASE-tune'}")
+    add_column_options(parser)
     arguments = parser.parse(words)
     need_the_lab()
     from rich.console import Console
 
     from equipoise.lab.search.command import tune as run
 
+    default = RUNS / f"{Path(arguments.case.partition('.py:')[0]).stem}-tune"
     try:
-        return run(Console(highlight=False), arguments, arguments.out or RUNS / f"{arguments.case}-tune")
+        return run(Console(highlight=False), recipe_of(arguments), arguments, arguments.out or default)
     except ValueError as error:
         fail(str(error))
 

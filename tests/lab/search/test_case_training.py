@@ -10,6 +10,7 @@ from equipoise.lab.search import Job, Space, training
 from equipoise.lab.search.axes import axis
 from equipoise.lab.search.tables import to_paste
 from equipoise.lab.search.training import CaseTraining, objectives
+from equipoise.lab.studies.recipe import ReadyCase
 from equipoise.lab.training import RunResult, Settings
 
 TASKS = ("rating", "recommended", "department")
@@ -19,11 +20,11 @@ POINT = SPACE.at_weights({"rating": 2.0, "recommended": 1.0, "department": 3.0})
 
 @pytest.fixture
 def work(small_case, tmp_path, monkeypatch):
-    monkeypatch.setattr(training, "_case", lambda name: small_case)
+    monkeypatch.setattr(training, "_case", lambda recipe: small_case)
 
     def make(name, method="fixed", space=SPACE):
         settings = Settings(4, 32, 1e-2, 0.01, None, 4)
-        return CaseTraining("reviews", method, space, settings, 0, tmp_path / name, 1)
+        return CaseTraining(ReadyCase("reviews"), method, space, settings, 0, tmp_path / name, 1)
 
     return make
 

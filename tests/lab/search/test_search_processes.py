@@ -31,10 +31,10 @@ def undisturbed(tmp_path):
 @pytest.mark.slow
 def test_workers_that_are_killed_change_nothing(tmp_path, undisturbed):
     search = Search(TPE(SPACE, OBJECTIVES, 12), OBJECTIVES, tmp_path)
-    events = list(search.run(Planted(folder=tmp_path, deadly=(0, 3, 5, 11)), jobs=2))
+    events = list(search.run(Planted(folder=tmp_path, deadly=(0, 5)), jobs=2))
     assert points(search) == undisturbed
-    assert runs(tmp_path) == {slot: 2 if slot in (0, 3, 5, 11) else 1 for slot in range(12)}
-    assert sorted(e.item.slot for e in events if e.kind == "failed") == [0, 3, 5, 11]
+    assert runs(tmp_path) == {slot: 2 if slot in (0, 5) else 1 for slot in range(12)}
+    assert sorted(e.item.slot for e in events if e.kind == "failed") == [0, 5]
 
 
 DRIVER = """
@@ -74,8 +74,8 @@ def start(folder, deadly):
 def test_a_driver_that_is_killed_among_others_changes_nothing(tmp_path, undisturbed):
     victim = start(tmp_path, deadly=2)
     assert victim.wait(120) == -9  # dead with slot 2 running
-    others = [start(tmp_path, deadly=-1) for _ in range(3)]
-    assert [driver.wait(240) for driver in others] == [0, 0, 0]
+    others = [start(tmp_path, deadly=-1) for _ in range(2)]
+    assert [driver.wait(240) for driver in others] == [0, 0]
     search = Search(TPE(SPACE, OBJECTIVES, 12), OBJECTIVES, tmp_path)
     assert points(search) == undisturbed
     assert runs(tmp_path) == {slot: 2 if slot == 2 else 1 for slot in range(12)}

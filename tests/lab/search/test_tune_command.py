@@ -110,6 +110,7 @@ def test_the_same_command_goes_on_and_another_is_refused(quick, tmp_path, capsys
         (["--choose", "elbow"], "--choose is one of delta-m, knee, preference"),
         (["--choose", "preference"], "preference goes with --prefer TASK=X"),
         (["--prefer", "rating"], "tasks with numbers"),
+        (["--target", "rating:regression"], "only a table has columns"),
         (["--seed", "-1"], "a whole number of at least 0"),
     ],
 )
@@ -120,6 +121,28 @@ def test_wrong_use_is_one_line(quick, words, message, tmp_path, capsys):
     error = capsys.readouterr().err
     assert message in error
     assert error.count("\n") == 1
+
+
+TABLE = ["tune", "shop.csv", "--target", "rating:regression", "--target", "liked:binary", "--number", "age"]
+TABLE += ["--sampler", "random", "--epochs", "1"]
+
+
+@pytest.fixture
+def shop(tmp_path, monkeypatch):
+    """A small table, where we are."""
+    rows = (f"{20 + i % 30},{1 + i % 5},{['no', 'yes'][i % 2]}\n" for i in range(80))
+    (tmp_path / "shop.csv").write_text("age,rating,liked\n" + "".join(rows))
+    monkeypatch.chdir(tmp_path)
+
+
+def test_a_table_is_searched_with_its_columns(shop, tmp_path, monkeypatch, capsys):
+    original = search.Search.run
+    monkeypatch.setattr(search.Search, "run", lambda self, work, jobs: original(self, work, jobs, execute=direct))
+    assert cli.main([*TABLE, "--trials", "2"]) == 0
+    assert "# rating, liked" in capsys.readouterr().out
+    rows = read(tmp_path / "equipoise-runs" / "shop-tune")
+    assert [float(rows[0][f"weight {task}"]) for task in ("rating", "liked")] == [1.0, 1.0]
+    assert all(float(row["rating rmse"]) > 0 and row["failed"] == "" for row in rows)
 
 
 def test_a_strange_folder_is_left_alone(tmp_path, capsys):
@@ -157,15 +180,14 @@ def test_stages_end_in_a_whole_trial(quick, tmp_path, capsys):
 
 
 @pytest.mark.slow
-def test_a_real_search_is_stopped_by_ctrl_c_and_goes_on(tmp_path):
-    words = [sys.executable, "-m", "equipoise", "tune", "reviews", "--sampler", "halving", "--trials", "2"]
-    words += ["--epochs", "4", "--jobs", "1", "--out", str(tmp_path / "a")]
+def test_a_real_search_is_stopped_by_ctrl_c_and_goes_on(shop):
+    words = [sys.executable, "-m", "equipoise", *TABLE, "--trials", "20", "--jobs", "1"]
     process = subprocess.Popen(words, stdout=subprocess.PIPE, text=True)
     for line in process.stdout:
         if "[1/" in line:
             process.send_signal(signal.SIGINT)
             break
-    assert "Stopped" in process.communicate(timeout=60)[0]
+    assert "Stopped" in process.communicate(timeout=240)[0]
     assert process.returncode == command.STOPPED
     done = subprocess.run(words, capture_output=True, text=True, check=True).stdout
     assert "Going on" in done

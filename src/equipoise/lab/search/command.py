@@ -13,11 +13,12 @@ from equipoise.lab.search.trial import Job
 from equipoise.lab.search.tune import Tuning, make_tuning
 from equipoise.lab.search.watch import WatchSearch
 from equipoise.lab.studies.pool import Event
+from equipoise.lab.studies.recipe import Recipe
 
 FAILED, STOPPED = 1, 130
 
 
-def tune(console: Console, words: Namespace, folder: Path) -> int:
+def tune(console: Console, case: str | Recipe, words: Namespace, folder: Path) -> int:
     """Run what is missing of a search and show its result; returns the exit status.
 
     Raises:
@@ -26,7 +27,7 @@ def tune(console: Console, words: Namespace, folder: Path) -> int:
     if words.choose not in RULES or (words.choose == "preference") != bool(words.prefer):
         raise ValueError(f"--choose is one of {', '.join(RULES)}, and preference goes with --prefer TASK=X")
     tuning = make_tuning(
-        words.case,
+        case,
         words.method,
         words.search,
         words.sampler,

@@ -8,9 +8,10 @@ from pathlib import Path
 import torch
 
 import equipoise as eq
-from equipoise.lab.cases import CASES, Case
+from equipoise.lab.cases import Case
 from equipoise.lab.search.space import Space
 from equipoise.lab.search.trial import Job, Objective, Report
+from equipoise.lab.studies.recipe import Recipe
 from equipoise.lab.training import Moment, RunResult, Settings, train
 from equipoise.lab.training.files import replace_file
 from equipoise.lab.training.loop import describe
@@ -28,7 +29,7 @@ class CaseTraining:
     """What a worker does with a job.
 
     Args:
-        case: By name.
+        recipe: Of the case.
         method: As ``eq.method`` takes it.
         space: What the points fix: with ``fixed``, weights are the method's, with others the user's.
         settings: What the points do not fix.
@@ -37,7 +38,7 @@ class CaseTraining:
         threads: For torch.
     """
 
-    case: str
+    recipe: Recipe
     method: str
     space: Space
     settings: Settings
@@ -68,7 +69,7 @@ class CaseTraining:
         return _values(_history(folder), case, None if job.share == 1.0 else last)
 
     def _parts(self, job: Job) -> tuple[Case, eq.Method, Settings]:
-        case, weights, others = _case(self.case), self.space.weights(job.point), self.space.others(job.point)
+        case, weights, others = _case(self.recipe), self.space.weights(job.point), self.space.others(job.point)
         settings = replace(self.settings, **{field: others.pop(n) for n, field in SETTINGS.items() if n in others})
         if self.method == "fixed":
             factors = list(weights.values()) or [1.0] * len(case.tasks)
@@ -92,9 +93,9 @@ class CaseTraining:
 
 
 @cache
-def _case(name: str) -> Case:
+def _case(recipe: Recipe) -> Case:
     """One reading of the data for all trials of a worker."""
-    return CASES[name]()
+    return recipe()
 
 
 def _checkpoint_epoch(folder: Path) -> int:

@@ -12,7 +12,7 @@ from typing import Any
 import torch
 
 import equipoise as eq
-from equipoise.lab.cases import CASES, Case
+from equipoise.lab.cases import Case
 from equipoise.lab.search.axes import axis
 from equipoise.lab.search.search import Search
 from equipoise.lab.search.space import Space
@@ -20,6 +20,7 @@ from equipoise.lab.search.strategies import TPE, Grid, Halving, Population, Rand
 from equipoise.lab.search.training import CaseTraining, objectives
 from equipoise.lab.search.trial import Objective
 from equipoise.lab.studies.plan import PATIENCE, differences
+from equipoise.lab.studies.recipe import Recipe, find_recipe
 from equipoise.lab.training import Settings
 from equipoise.lab.training.files import replace_file
 
@@ -41,7 +42,7 @@ class Tuning:
 
 
 def make_tuning(
-    case: str,
+    case: str | Recipe,
     method: str,
     words: Iterable[str],
     sampler: str,
@@ -54,10 +55,10 @@ def make_tuning(
     storage: str | None = None,
     stale_after: float | None = None,
 ) -> Tuning:
-    """The search of a case by name.
+    """The search of a case.
 
     Args:
-        case: Its name.
+        case: Its recipe, or as ``find_recipe`` takes it.
         method: As ``eq.method`` takes it.
         words: ``weights``, ``lr``, ``wd``, and arguments of the method as ``axis`` reads them.
         sampler: One of ``SAMPLERS``; ``front`` is TPE for several objectives.
@@ -72,12 +73,11 @@ def make_tuning(
     Raises:
         ValueError: An unknown name, an argument out of range, or a folder with another search.
     """
-    if case not in CASES:
-        raise ValueError(f"unknown case {case!r}; the nearest is {difflib.get_close_matches(case, CASES, 1, 0.0)[0]!r}")
+    recipe = find_recipe(case) if isinstance(case, str) else case
     if sampler not in SAMPLERS:
         near = difflib.get_close_matches(sampler, SAMPLERS, 1, 0.0)[0]
         raise ValueError(f"unknown sampler {sampler!r}; the nearest is {near!r}")
-    ready, words = CASES[case](), list(words)
+    ready, words = recipe(), list(words)
     _require_method(method, "weights" in words)
     space = Space(
         tuple(ready.tasks.names) if "weights" in words else (),
@@ -93,6 +93,7 @@ def make_tuning(
     identity = {
         "equipoise": version("equipoise"),
         "case": ready.name,
+        "case_options": dict(recipe.options),
         "data_hash": ready.data_hash,
         "method": method,
         "settings": asdict(settings),
@@ -101,8 +102,8 @@ def make_tuning(
         "strategy": repr(strategy),
     }
     threads = _keep(folder, identity, max(1, torch.get_num_threads() // jobs))
-    search = Search(strategy, measured, folder, storage=storage, name=f"{case}-{method}", stale_after=stale_after)
-    return Tuning(ready, search, CaseTraining(case, method, space, settings, seed, folder, threads))
+    search = Search(strategy, measured, folder, storage=storage, name=f"{ready.name}-{method}", stale_after=stale_after)
+    return Tuning(ready, search, CaseTraining(recipe, method, space, settings, seed, folder, threads))
 
 
 def _strategy(
