@@ -19,7 +19,7 @@ import equipoise as eq
 from equipoise.lab.search import TPE, Grid, Objective, Random, Search, Space, choose, submitting
 
 SIGMA = {"a": 1.0, "b": 0.5, "c": 2.0}
-TRIALS, SAMPLES, NUMBERS, STEPS = 60, 20, 500, 600
+TRIALS, SAMPLES, NUMBERS, STEPS = 60, 20, 500, 400
 BALANCINGS = ("sum", "uw", "gradnorm", "dwa", "mgda", "imtl-g")
 
 

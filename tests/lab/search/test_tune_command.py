@@ -36,11 +36,16 @@ def evaluate(self, job, report):
 
 
 @pytest.fixture
-def quick(monkeypatch):
-    """Trials take no time and no process."""
-    monkeypatch.setattr("equipoise.lab.search.training.CaseTraining.__call__", evaluate)
+def one_process(monkeypatch):
+    """Trials run in this process."""
     original = search.Search.run
     monkeypatch.setattr(search.Search, "run", lambda self, work, jobs: original(self, work, jobs, execute=direct))
+
+
+@pytest.fixture
+def quick(one_process, monkeypatch):
+    """Trials take no time and no process."""
+    monkeypatch.setattr("equipoise.lab.search.training.CaseTraining.__call__", evaluate)
 
 
 def tune(*words):
@@ -135,9 +140,7 @@ def shop(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
 
 
-def test_a_table_is_searched_with_its_columns(shop, tmp_path, monkeypatch, capsys):
-    original = search.Search.run
-    monkeypatch.setattr(search.Search, "run", lambda self, work, jobs: original(self, work, jobs, execute=direct))
+def test_a_table_is_searched_with_its_columns(shop, one_process, tmp_path, capsys):
     assert cli.main([*TABLE, "--trials", "2"]) == 0
     assert "# rating, liked" in capsys.readouterr().out
     rows = read(tmp_path / "equipoise-runs" / "shop-tune")
@@ -180,15 +183,16 @@ def test_stages_end_in_a_whole_trial(quick, tmp_path, capsys):
 
 
 @pytest.mark.slow
-def test_a_real_search_is_stopped_by_ctrl_c_and_goes_on(shop):
-    words = [sys.executable, "-m", "equipoise", *TABLE, "--trials", "20", "--jobs", "1"]
-    process = subprocess.Popen(words, stdout=subprocess.PIPE, text=True)
+def test_a_real_search_is_stopped_by_ctrl_c_and_goes_on(shop, one_process, capsys):
+    words = [*TABLE, "--trials", "20", "--jobs", "1"]
+    process = subprocess.Popen([sys.executable, "-m", "equipoise", *words], stdout=subprocess.PIPE, text=True)
     for line in process.stdout:
         if "[1/" in line:
             process.send_signal(signal.SIGINT)
             break
     assert "Stopped" in process.communicate(timeout=240)[0]
     assert process.returncode == command.STOPPED
-    done = subprocess.run(words, capture_output=True, text=True, check=True).stdout
+    assert cli.main(words) == 0
+    done = capsys.readouterr().out
     assert "Going on" in done
     assert "eq.Fixed(" in done
