@@ -22,7 +22,7 @@ helped.
 
   equipoise demo              a fair comparison on real reviews, in minutes
   equipoise compare reviews   the same with your methods, seeds and epochs
-  equipoise tune reviews      search the tasks' weights, the learning rate and more
+  equipoise tune reviews      search the tasks' weights, learning rate and more
   equipoise init data.csv     looks at your table; compare then trains on it
   equipoise report FOLDER     the table and the page of a study once more
   equipoise methods           all balancings, with their papers and costs

@@ -19,7 +19,7 @@ from equipoise.lab.search.space import Space
 from equipoise.lab.search.strategies import TPE, Grid, Halving, Population, Random, Strategy
 from equipoise.lab.search.training import CaseTraining, objectives
 from equipoise.lab.search.trial import Objective
-from equipoise.lab.studies.plan import PATIENCE, differences
+from equipoise.lab.studies.plan import differences, require_method
 from equipoise.lab.studies.recipe import Recipe, find_recipe
 from equipoise.lab.training import Settings
 from equipoise.lab.training.files import replace_file
@@ -88,7 +88,7 @@ def make_tuning(
     budget = ready.epochs if epochs is None else epochs
     staged = sampler in ("halving", "population")  # compared at equal steps: none may stop early
     settings = Settings(
-        budget, ready.batch_size, ready.learning_rate, ready.weight_decay, None, budget if staged else PATIENCE
+        budget, ready.batch_size, ready.learning_rate, ready.weight_decay, None, budget if staged else ready.patience
     )
     identity = {
         "equipoise": version("equipoise"),
@@ -123,8 +123,8 @@ def _strategy(
 def _require_method(method: str, weighted: bool) -> None:
     if method == "fixed":
         return
-    made = eq.method(method)
-    if weighted and made.user_weight == "ignored":
+    require_method(method)
+    if weighted and eq.method(method).user_weight == "ignored":
         raise ValueError(f"{method} does not depend on the tasks' weights: leave weights out of the search")
 
 
