@@ -22,6 +22,7 @@ FLOORS = [
     ["lab.data", "lab.models", "lab.metrics", "trainers"],
     ["lab.cases", "lab.training", "lab.evaluation"],
     ["lab.studies", "lab.reports"],
+    ["lab.search"],
     ["shelf"],
     ["cli"],
     ["__main__"],

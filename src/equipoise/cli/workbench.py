@@ -11,6 +11,8 @@ RUNS = Path("equipoise-runs")
 def need_the_lab() -> None:
     """Leave, saying how to install it, where the workbench is missing."""
     try:
+        import optuna  # noqa: F401
+
         import equipoise.lab.reports
         import equipoise.lab.studies  # noqa: F401
     except ModuleNotFoundError as error:

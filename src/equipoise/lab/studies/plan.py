@@ -132,7 +132,7 @@ def make_plan(case: str | Recipe, methods: Iterable[str], seeds: Iterable[int], 
     for method in methods:
         if method == SINGLE_TASK:
             raise ValueError(f"{SINGLE_TASK} is part of every study: leave it out of the methods")
-        _require_method(method)
+        require_method(method)
     if min(seeds) < 0:
         raise ValueError(f"seeds must not be negative, got {min(seeds)}")
     if epochs is not None and epochs < 1:
@@ -149,7 +149,8 @@ def make_plan(case: str | Recipe, methods: Iterable[str], seeds: Iterable[int], 
     return Plan(recipe, ready, methods, seeds, settings)
 
 
-def _require_method(method: str) -> None:
+def require_method(method: str) -> None:
+    """Raise a ValueError for a method that cannot be made or trained here."""
     try:
         made = eq.method(method)
     except ValueError:

@@ -8,12 +8,14 @@ import os
 import signal
 import threading
 import traceback
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Generator, Iterable
 from contextlib import suppress
 from dataclasses import dataclass
 from multiprocessing.connection import Connection, wait
 from multiprocessing.context import SpawnProcess
 from typing import Any, Generic, Literal, TypeVar
+
+ASK_AGAIN = 0.5  # seconds until an item is asked for again
 
 Item = TypeVar("Item")
 Work = Callable[[Item, Callable[..., None]], Any]
@@ -32,25 +34,38 @@ class Event(Generic[Item]):
     details: tuple[Any, ...] = ()
 
 
-def run_jobs(work: Work[Item], items: Sequence[Item], jobs: int) -> Generator[Event[Item], None, None]:
+def run_jobs(work: Work[Item], items: Iterable[Item | None], jobs: int) -> Generator[Event[Item], None, None]:
     """Do ``work(item, report)`` for each item in ``jobs`` processes and yield what happens.
 
-    Work and items are pickled into fresh interpreters. An exception, or the death of a worker, is the
-    failure of its item. Closing the iterator kills the workers. Call it from the main thread.
+    An item is taken when a process is free for it, so that what to do next may depend on what is finished; ``None``
+    says that nothing can begin now, and to ask again later. Work and items are pickled into fresh interpreters. An
+    exception, or the death of a worker, is the failure of its item. Closing the iterator kills the workers. Call it
+    from the main thread.
     """
-    waiting = list(items)
+    waiting, more = iter(items), True
     busy: dict[Connection, tuple[SpawnProcess, Item]] = {}
     idle: list[tuple[SpawnProcess, Connection]] = []
     try:
-        while waiting or busy:
-            while waiting and len(busy) < jobs:
+        while more or busy:
+            while more and len(busy) < jobs:
+                try:
+                    item = next(waiting)
+                except StopIteration:
+                    more = False
+                    break
+                if item is None:
+                    break
                 process, connection = idle.pop() if idle else _start(work)
-                item = waiting.pop(0)
                 with suppress(BrokenPipeError):  # a worker that died idle: recv will say so
                     connection.send(item)
                 busy[connection] = (process, item)
                 yield Event("started", item)
-            ready = wait(list(busy))
+            if more and len(busy) < jobs:
+                ready = wait(list(busy), timeout=ASK_AGAIN)
+            elif busy:
+                ready = wait(list(busy))
+            else:
+                break
             for connection in [connection for connection in busy if connection in ready]:
                 process, item = busy[connection]
                 try:

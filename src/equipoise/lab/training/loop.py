@@ -63,7 +63,7 @@ def train(
         ValueError: If the folder holds another run.
         RuntimeError: If several processes train together.
     """
-    run = _describe(case, task_names, method, seed, settings)
+    run = describe(case, task_names, method, seed, settings)
     finished, unfinished = folder / "result.json", folder / "checkpoint.pt"
     if finished.exists():
         result = RunResult.read(finished)
@@ -213,7 +213,8 @@ def _batches(case: Problem, name: str, device: torch.device) -> list[Batch]:
     return [send_to_device(batch, device) for batch in loader]
 
 
-def _describe(case: Problem, task_names: Sequence[str], method: Method, seed: int, settings: Settings) -> str:
+def describe(case: Problem, task_names: Sequence[str], method: Method, seed: int, settings: Settings) -> str:
+    """What makes two runs the same, in one line."""
     names = ", ".join(f"{case.tasks[name].weight:g} {name}" for name in task_names)
     return f"{case.name} ({case.data_hash[:12]}): {names} by {method!r}, seed {seed}, {settings!r}"
 

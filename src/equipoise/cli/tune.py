@@ -1,0 +1,78 @@
+"""``equipoise tune``."""
+
+import argparse
+from collections.abc import Sequence
+from pathlib import Path
+
+from equipoise.cli.columns import add_column_options, recipe_of
+from equipoise.cli.parser import Parser, fail, positive
+from equipoise.cli.study import JOBS
+from equipoise.cli.workbench import RUNS, need_the_lab
+
+
+def tune(words: Sequence[str]) -> int:
+    """Search the weights of a case's tasks, and what else is asked for."""
+    parser = Parser(
+        prog="equipoise tune",
+        description="Search the tasks' weights, the learning rate, the weight decay or a method's arguments by the "
+        "tasks' validation metrics; end in the weights to paste, a table and a report. Repeat the command to go on "
+        "after an interruption; start it several times, or on several hosts with one folder, and they share the work.",
+    )
+    parser.add_argument(
+        "case", metavar="CASE", help="what to train, as for compare: a name, a table, or path/to/file.py:name"
+    )
+    parser.add_argument("--method", default="fixed", metavar="NAME", help="a balancing; default fixed")
+    parser.add_argument(
+        "--search",
+        type=lambda text: tuple(name.strip() for name in text.split(",")),
+        default=("weights",),
+        metavar="A,B,…",
+        help="weights, lr, wd, lr=1e-4:1e-2, or arguments of the method, alpha=0.5:2 or mode=a|b; default weights",
+    )
+    parser.add_argument(
+        "--sampler",
+        default="tpe",
+        metavar="NAME",
+        help="tpe, grid, random, front (TPE for every task's metric), halving or population; default tpe",
+    )
+    parser.add_argument("--trials", type=positive, default=30, metavar="N", help="how many points; default 30")
+    parser.add_argument("--epochs", type=positive, metavar="N", help="most epochs of a trial; default the case's")
+    parser.add_argument("--seed", type=_whole, default=0, metavar="N", help="of the search and each training")
+    parser.add_argument("--choose", default="delta-m", metavar="RULE", help="delta-m, knee or preference")
+    parser.add_argument(
+        "--prefer", type=_preference, metavar="TASK=X,…", help="how much a task's loss hurts, for --choose preference"
+    )
+    parser.add_argument("--jobs", type=positive, default=JOBS, metavar="N", help=f"trials at a time; default {JOBS}")
+    parser.add_argument("--storage", metavar="URL", help="of Optuna; default a journal in the folder")
+    parser.add_argument(
+        "--stale-after",
+        type=positive,
+        metavar="MIN",
+        help="minutes until an unknown host's trial counts as lost",
+    )
+    parser.add_argument("--out", type=Path, metavar="DIR", help=f"the search's folder; default {RUNS / 'CASE-tune'}")
+    add_column_options(parser)
+    arguments = parser.parse(words)
+    need_the_lab()
+    from rich.console import Console
+
+    from equipoise.lab.search.command import tune as run
+
+    default = RUNS / f"{Path(arguments.case.partition('.py:')[0]).stem}-tune"
+    try:
+        return run(Console(highlight=False), recipe_of(arguments), arguments, arguments.out or default)
+    except ValueError as error:
+        fail(str(error))
+
+
+def _whole(text: str) -> int:
+    if not text.isdecimal():
+        raise argparse.ArgumentTypeError(f"a whole number of at least 0, got {text!r}")
+    return int(text)
+
+
+def _preference(text: str) -> dict[str, float]:
+    try:
+        return {name: float(value) for name, value in (part.split("=") for part in text.split(","))}
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"tasks with numbers, like rating=2,recommended=1; got {text!r}") from None

@@ -1,0 +1,32 @@
+"""Search over task weights and what stands beside them, on one machine or many."""
+
+from equipoise.lab.search.choice import RULES, choose, covered, front
+from equipoise.lab.search.executors import submitting
+from equipoise.lab.search.search import Search
+from equipoise.lab.search.space import Choice, Number, Point, Space, simplex
+from equipoise.lab.search.strategies import TPE, Grid, Halving, Population, Random, Strategy
+from equipoise.lab.search.trial import Job, Objective, Trial, change
+
+__all__ = [
+    "RULES",
+    "TPE",
+    "Choice",
+    "Grid",
+    "Halving",
+    "Job",
+    "Number",
+    "Objective",
+    "Point",
+    "Population",
+    "Random",
+    "Search",
+    "Space",
+    "Strategy",
+    "Trial",
+    "change",
+    "choose",
+    "covered",
+    "front",
+    "simplex",
+    "submitting",
+]

@@ -1,0 +1,47 @@
+"""The end of a search: its best trials, the chosen one, what to paste, and the page."""
+
+from collections.abc import Mapping
+
+from rich.console import Console
+from rich.text import Text
+
+from equipoise.lab.search.choice import RULES, choose, covered, front
+from equipoise.lab.search.page import write_page
+from equipoise.lab.search.tables import to_paste, write_trials
+from equipoise.lab.search.tune import Tuning
+from equipoise.lab.search.watch import best, trials_table
+
+SHOWN = 10  # trials
+
+
+def finish(console: Console, tuning: Tuning, rule: str, preference: Mapping[str, float] | None) -> None:
+    """Print the result of a search that has a whole trial, and write trials.csv and report.html.
+
+    Raises:
+        ValueError: No trial ended well, or the rule does not fit.
+    """
+    search = tuning.search
+    write_trials(search)
+    equal = search.baseline
+    whole = search.whole
+    chosen = choose(whole, equal, search.objectives, rule, preference)
+    code = to_paste(search, search.trials[chosen], tuning.method)
+    on_front = front(whole, search.objectives)
+    words = [
+        f"Trial {chosen} is chosen: {RULES[rule]}.",
+        f"Its Δm is {search.changes[chosen]:+.2f} % against equal weights, lower is better. It is the best of "
+        f"{len(whole)} on the same validation data and of one seed, so expect less of it elsewhere: compare it with "
+        "other methods on test data and several seeds before you believe it.",
+        f"{len(on_front)} of {len(whole)} trials are on the front (none beats them on every task); hypervolume "
+        f"{covered(whole, equal, search.objectives):.3g} against equal weights, each metric in units of theirs.",
+    ]
+    console.print()
+    console.print(trials_table(search, best(search, SHOWN)))
+    for line in words:
+        console.print(Text(f"\n{line}"))
+    console.print(Text(f"\nTo paste:\n\n{code}\n", style="bold"))
+    for slot, trial in sorted(search.trials.items()):
+        if trial.values is None:
+            console.print(Text(f"Trial {slot} failed: {trial.reason}"), soft_wrap=True)
+    page = write_page(search, f"{tuning.case.title}: search of {tuning.method}", chosen, words, code)
+    console.print(f"Report: {page}", markup=False, soft_wrap=True)

@@ -1,0 +1,122 @@
+"""A search as one HTML file: the answer, every trial in the trade-off, the best trials."""
+
+import os
+from collections.abc import Mapping, Sequence
+from html import escape
+from importlib import resources
+from itertools import combinations
+from pathlib import Path
+
+from equipoise.lab.reports.cells import cell, row, table
+from equipoise.lab.reports.chart import Chart, Panel, Series
+from equipoise.lab.reports.palette import looks
+from equipoise.lab.reports.static import save
+from equipoise.lab.search.choice import front
+from equipoise.lab.search.search import Search
+from equipoise.lab.search.watch import best
+
+MOST_PAIRS, MOST_ROWS = 6, 20
+KINDS = ("trial", "on the front", "equal weights", "chosen")
+
+
+def write_page(search: Search, title: str, chosen: int, words: Sequence[str], code: str) -> Path:
+    """Write ``report.html`` and ``figures/tradeoff.png|svg`` into the search's folder.
+
+    Args:
+        search: With a finished trial.
+        title: Of the page.
+        chosen: The slot that was chosen.
+        words: What is said of it, a paragraph each.
+        code: What to paste.
+    """
+    figures = search.folder / "figures"
+    figures.mkdir(exist_ok=True)
+    look = looks(KINDS)
+    _, svg = save(tradeoff(search, chosen), look, figures)
+    picture = svg.read_text(encoding="utf-8").partition("<svg")[2]
+    style = (resources.files("equipoise.lab.reports") / "page.css").read_text(encoding="utf-8")
+    paragraphs = "".join(f"<p>{escape(text)}</p>" for text in words)
+    page = search.folder / "report.html"
+    draft = page.with_suffix(".html.part")
+    draft.write_text(
+        f"""<!DOCTYPE html>
+<html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
+<title>{escape(title)}</title><style>{style} figure svg {{ max-width: 100%; height: auto; background: white; }}</style>
+</head><body><header><h1>{escape(title)}</h1></header><main>
+<section id="answer"><h2>Answer</h2>{paragraphs}<pre><code>{escape(code)}</code></pre></section>
+<section id="tradeoff"><h2>All trials</h2><figure role="img" aria-label="Validation metrics of all trials">
+<svg{picture}</figure></section>
+<section id="trials"><h2>Best trials</h2>{_table(search, chosen)}
+<p>All trials are in <a href="trials.csv">trials.csv</a>.</p></section>
+</main></body></html>
+""",
+        encoding="utf-8",
+    )
+    os.replace(draft, page)
+    return page
+
+
+def tradeoff(search: Search, chosen: int) -> Chart:
+    """One task's validation metric against another's, each whole trial a mark; one task alone: against the trial."""
+    whole = search.whole
+    marks = _kinds(search, chosen)
+    names = [f"{objective.task}: {objective.metric}" for objective in search.objectives]
+    signs = [1 if objective.higher_is_better else -1 for objective in search.objectives]
+    values = {slot: trial.values or () for slot, trial in whole.items()}
+    panels = [
+        Panel(
+            f"{search.objectives[i].task} and {search.objectives[k].task}",
+            names[i],
+            names[k],
+            tuple(
+                Series("points", kind, tuple(values[s][i] for s in slots), tuple(values[s][k] for s in slots))
+                for kind, slots in marks.items()
+            ),
+            better=(signs[i], signs[k]),
+        )
+        for i, k in list(combinations(range(len(names)), 2))[:MOST_PAIRS]
+    ]
+    panels.append(
+        Panel(
+            "Δm by trial",
+            "trial",
+            "Δm in % · lower is better",
+            tuple(
+                Series("points", kind, tuple(map(float, slots)), tuple(search.changes[s] for s in slots))
+                for kind, slots in marks.items()
+            ),
+            zero="y",
+        )
+    )
+    return Chart("tradeoff", "All trials on validation", "Each mark is a trial.", tuple(panels))
+
+
+def _kinds(search: Search, chosen: int) -> Mapping[str, list[int]]:
+    """Slots by what they are; a trial that is several things is shown as the last of them."""
+    best_ones, equal = front(search.whole, search.objectives), search.trials[chosen].job.baseline
+    kinds: dict[str, list[int]] = {kind: [] for kind in KINDS}
+    for slot in sorted(search.whole):
+        kind = 3 if slot == chosen else 2 if slot == equal else 1 if slot in best_ones else 0
+        kinds[KINDS[kind]].append(slot)
+    return {kind: slots for kind, slots in kinds.items() if slots}
+
+
+def _table(search: Search, chosen: int) -> str:
+    space, trials, changes = search.strategy.space, search.trials, search.changes
+    heads = ["trial", "Δm in %", *(f"{o.task}: {o.metric}" for o in search.objectives)]
+    heads += [f"weight of {task}" for task in space.tasks] + [axis.name for axis in space.axes]
+    rows = []
+    for slot in [slot for slot in best(search, MOST_ROWS) if slot in search.whole]:
+        trial = trials[slot]
+        others = space.others(trial.job.point).values()
+        rows.append(
+            row(
+                f'<th scope="row">{slot}{" (chosen)" if slot == chosen else ""}</th>',
+                cell(changes[slot], "+.2f"),
+                *(cell(value, ".4g") for value in trial.values or ()),
+                *(cell(weight, ".3g") for weight in space.weights(trial.job.point).values()),
+                *(f"<td>{escape(v)}</td>" if isinstance(v, str) else cell(v, ".3g") for v in others),
+            )
+        )
+    head = row(*(f'<th scope="col">{escape(text)}</th>' for text in heads))
+    return table("Best trials", [head], rows)

@@ -1,0 +1,150 @@
+"""A search: a strategy's jobs, claimed from a list, done in processes, each slot once."""
+
+import traceback
+from collections.abc import Generator, Iterator, Sequence
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from optuna.storages import BaseStorage
+
+from equipoise.lab.search.drivers import at_work
+from equipoise.lab.search.executors import Execute
+from equipoise.lab.search.ledger import Ledger
+from equipoise.lab.search.strategies import Strategy
+from equipoise.lab.search.trial import Evaluate, Job, Objective, Report, Trial, changes
+from equipoise.lab.studies.pool import Event, run_jobs
+
+
+@dataclass(frozen=True)
+class Failure:
+    """How an evaluation failed by itself, which it would do again."""
+
+    line: str
+    trace: str
+
+
+@dataclass(frozen=True)
+class Attempt:
+    """What a worker does with a job; a death of the worker is not its doing."""
+
+    evaluate: Evaluate
+    objectives: tuple[Objective, ...]
+
+    def __call__(self, job: Job, report: Report) -> tuple[float, ...] | Failure:
+        """The values, or why there are none."""
+        try:
+            values = tuple(float(value) for value in self.evaluate(job, report))
+            if len(values) != len(self.objectives):
+                raise ValueError(f"{len(self.objectives)} objectives need as many values, got {values}")
+        except Exception as error:
+            return Failure(" ".join(f"{type(error).__name__}: {error}".split()), traceback.format_exc())
+        for value, objective in zip(values, self.objectives, strict=True):
+            if not abs(value) < float("inf"):
+                line = f"{objective.metric} of {objective.task} is {value}"
+                return Failure(line, line)
+        return values
+
+
+class Search:
+    """A strategy in a folder.
+
+    The same search, started again, goes on; started several times at once, or on several hosts, its drivers share the
+    work. A trial whose process died is tried again, up to three times; one that failed by itself is not.
+
+    Args:
+        strategy: What is searched, and how.
+        objectives: What is measured of each trial, on validation.
+        folder: Where the list of trials lies and drivers are marked; made if it is not there. Trainings that go on
+            with another's state need one folder for all hosts.
+        storage: None for a journal in the folder; else a URL or a storage of Optuna.
+        name: Of the study in the storage.
+        stale_after: Minutes after which a running trial of a host without this folder counts as lost; None: never.
+
+    Raises:
+        ValueError: If the folder cannot be written or holds another search.
+    """
+
+    def __init__(
+        self,
+        strategy: Strategy,
+        objectives: Sequence[Objective],
+        folder: Path,
+        *,
+        storage: str | BaseStorage | None = None,
+        name: str = "search",
+        stale_after: float | None = None,
+    ) -> None:
+        self.strategy = strategy
+        self.objectives = tuple(objectives)
+        self.folder = folder
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise ValueError(f"{folder} cannot be made ({error.strerror}): choose another folder") from None
+        self._ledger = Ledger(storage, name, strategy, self.objectives, folder, stale_after)
+
+    @property
+    def trials(self) -> dict[int, Trial]:
+        """The finished trials by slot, whoever did them."""
+        return self._ledger.trials()
+
+    @property
+    def complete(self) -> bool:
+        """Whether every slot is finished."""
+        return len(self.trials) == self.strategy.slots
+
+    @property
+    def whole(self) -> dict[int, Trial]:
+        """The trials with a whole training that did not fail: one of these is the answer."""
+        return {slot: t for slot, t in self.trials.items() if t.job.share == 1.0 and t.values is not None}
+
+    @property
+    def baseline(self) -> Trial:
+        """The trial with equal weights and a whole training, which may have failed.
+
+        Raises:
+            ValueError: If it is not finished.
+        """
+        for trial in self.trials.values():
+            if trial.job.share == 1.0 and trial.job.slot == trial.job.baseline:
+                return trial
+        raise ValueError("the trial with equal weights is not finished")
+
+    @property
+    def changes(self) -> dict[int, float]:
+        """Δm of each finished trial against equal weights with as much training, in percent: lower is better."""
+        return changes(self.trials, self.objectives)
+
+    def run(
+        self, evaluate: Evaluate, jobs: int = 1, execute: Execute[Job] = run_jobs
+    ) -> Generator[Event[Job], None, None]:
+        """Do what is missing, ``jobs`` at a time, and yield what happens; closing it gives the rest back.
+
+        Raises:
+            ValueError: If ``jobs`` is below 1, or Δm has no meaning for what equal weights brought.
+        """
+        if jobs < 1:
+            raise ValueError(f"jobs must be at least 1, got {jobs}")
+        work = Attempt(evaluate, self.objectives)
+        with at_work(self.folder) as driver, closing(execute(work, self._jobs(driver), jobs)) as events:
+            for event in events:
+                if event.kind == "failed":
+                    self._ledger.lose(event.item, driver, event.details[0])
+                elif event.kind == "finished":
+                    event = self._finish(event.item, driver, event.details[0])
+                yield event
+
+    def _finish(self, job: Job, driver: str, outcome: Any) -> Event[Job]:
+        if isinstance(outcome, Failure):
+            self._ledger.finish(job, driver, None, outcome.line)
+            return Event("failed", job, (outcome.line, outcome.trace))
+        if not self._ledger.finish(job, driver, outcome):
+            late = "it was given to another driver meanwhile; this result is not counted"
+            return Event("failed", job, (late, late))
+        return Event("finished", job, (outcome,))
+
+    def _jobs(self, driver: str) -> Iterator[Job | None]:
+        while not self.complete:
+            yield self._ledger.claim(driver)

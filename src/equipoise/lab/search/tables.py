@@ -1,0 +1,55 @@
+"""What a search leaves to read: its trials as a file, and its answer as a line of Python."""
+
+import csv
+import io
+import math
+from pathlib import Path
+
+from equipoise.lab.search.search import Search
+from equipoise.lab.search.training import SETTINGS
+from equipoise.lab.search.trial import Trial
+from equipoise.lab.training.files import replace_file
+
+
+def write_trials(search: Search) -> Path:
+    """Write trials.csv: one row per finished trial or stage, by slot; the same trials write the same bytes."""
+    space, changes, trials = search.strategy.space, search.changes, search.trials
+    axes = [axis.name for axis in space.axes]
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(
+        (
+            *("slot", "parent", "share", "delta_m"),
+            *(f"{objective.task} {objective.metric}" for objective in search.objectives),
+            *(f"weight {task}" for task in space.tasks),
+            *axes,
+            "failed",
+        )
+    )
+    for slot, trial in sorted(trials.items()):
+        change, values = changes.get(slot, math.nan), trial.values or (math.nan,) * len(search.objectives)
+        parent = "" if trial.job.parent is None else trial.job.parent
+        weights, others = space.weights(trial.job.point), space.others(trial.job.point)
+        writer.writerow(
+            (slot, parent, trial.job.share, change, *values, *weights.values(), *others.values(), trial.reason)
+        )
+    path, content = search.folder / "trials.csv", text.getvalue().encode("utf-8")
+    replace_file(path, lambda file: file.write(content))
+    return path
+
+
+def to_paste(search: Search, trial: Trial, method: str) -> str:
+    """Python that balances as a trial did."""
+    space = search.strategy.space
+    weights = {task: float(f"{weight:.4g}") for task, weight in space.weights(trial.job.point).items()}
+    others = space.others(trial.job.point)
+    settings = {SETTINGS[name]: others.pop(name) for name in SETTINGS if name in others}
+    arguments = "".join(f", {name}={value!r}" for name, value in others.items())
+    lines = []
+    if method == "fixed" and weights:
+        lines.append(f"method = eq.Fixed({list(weights.values())})  # {', '.join(weights)}")
+    else:
+        lines.append(f"method = eq.method({method!r}{arguments})")
+        lines += [f"tasks[{task!r}].weight = {weight}" for task, weight in weights.items()]
+    lines += [f"{name} = {float(value):.4g}" for name, value in settings.items()]
+    return "\n".join(lines)

@@ -1,0 +1,127 @@
+"""A trial of a case: train with the point's weights and settings, and read how the tasks did on validation."""
+
+import copy
+from dataclasses import dataclass, replace
+from functools import cache
+from pathlib import Path
+
+import torch
+
+import equipoise as eq
+from equipoise.lab.cases import Case
+from equipoise.lab.search.space import Space
+from equipoise.lab.search.trial import Job, Objective, Report
+from equipoise.lab.studies.recipe import Recipe
+from equipoise.lab.training import Moment, RunResult, Settings, train
+from equipoise.lab.training.files import replace_file
+from equipoise.lab.training.loop import describe
+from equipoise.lab.training.selection import best_epoch
+
+SETTINGS = {"lr": "learning_rate", "wd": "weight_decay"}  # by the name of their axis
+
+
+class Paused(Exception):  # noqa: N818
+    """A stage ended; the checkpoint is written."""
+
+
+@dataclass(frozen=True)
+class CaseTraining:
+    """What a worker does with a job.
+
+    Args:
+        recipe: Of the case.
+        method: As ``eq.method`` takes it.
+        space: What the points fix: with ``fixed``, weights are the method's, with others the user's.
+        settings: What the points do not fix.
+        seed: The same for all trials, so that they differ by their points alone.
+        folder: Of the search.
+        threads: For torch.
+    """
+
+    recipe: Recipe
+    method: str
+    space: Space
+    settings: Settings
+    seed: int
+    folder: Path
+    threads: int
+
+    def __call__(self, job: Job, report: Report) -> list[float]:
+        """Each task's primary metric on validation: of the best epoch, or where a stage ends, of its last one."""
+        torch.set_num_threads(self.threads)
+        case, method, settings = self._parts(job)
+        folder = self._place(job.slot)
+        folder.mkdir(parents=True, exist_ok=True)
+        if job.parent is not None:
+            self._inherit(job.parent, folder, describe(case, case.tasks.names, method, self.seed, settings))
+        last = max(1, round(job.share * settings.epochs))
+
+        def show(epoch: int, epochs: int, skill: float) -> None:
+            report(epoch, last, skill)
+            if job.share < 1.0 and epoch >= last:
+                raise Paused
+
+        try:
+            if _checkpoint_epoch(folder) < last or job.share == 1.0:
+                train(case, case.tasks.names, method, self.seed, settings, folder, show)
+        except Paused:
+            pass
+        return _values(_history(folder), case, None if job.share == 1.0 else last)
+
+    def _parts(self, job: Job) -> tuple[Case, eq.Method, Settings]:
+        case, weights, others = _case(self.recipe), self.space.weights(job.point), self.space.others(job.point)
+        settings = replace(self.settings, **{field: others.pop(n) for n, field in SETTINGS.items() if n in others})
+        if self.method == "fixed":
+            factors = list(weights.values()) or [1.0] * len(case.tasks)
+            return case, eq.method("fixed", weights=factors, **others), settings
+        tasks = [copy.copy(task) for task in case.tasks]
+        for task in tasks:
+            task.weight = weights.get(task.name, task.weight)
+        return replace(case, tasks=eq.Tasks(tasks)), eq.method(self.method, **others), settings
+
+    def _place(self, slot: int) -> Path:
+        return self.folder / "trials" / f"{slot:04d}"
+
+    def _inherit(self, parent: int, folder: Path, run: str) -> None:
+        """Begin with a copy of the parent's checkpoint, as the one of this run."""
+        path = folder / "checkpoint.pt"
+        if path.exists() or (folder / "result.json").exists():
+            return  # an interrupted attempt of this job is further
+        state = torch.load(self._place(parent) / "checkpoint.pt", map_location="cpu", weights_only=True)
+        state["run"] = run
+        replace_file(path, lambda file: torch.save(state, file))
+
+
+@cache
+def _case(recipe: Recipe) -> Case:
+    """One reading of the data for all trials of a worker."""
+    return recipe()
+
+
+def _checkpoint_epoch(folder: Path) -> int:
+    history = _history(folder)
+    return max((epoch for epoch, *_ in history), default=0)
+
+
+def _history(folder: Path) -> list[Moment]:
+    if (folder / "result.json").exists():
+        return RunResult.read(folder / "result.json").history
+    if not (folder / "checkpoint.pt").exists():
+        return []
+    state = torch.load(folder / "checkpoint.pt", map_location="cpu", weights_only=True)
+    history: list[Moment] = state["progress"]["history"]
+    return history
+
+
+def _values(history: list[Moment], case: Case, epoch: int | None) -> list[float]:
+    """Primary validation metrics at an epoch, None: the one that training selects, by the mean skill."""
+    seen = {(e, task, quantity): v for e, split, task, quantity, v in history if split == "validation"}
+    if epoch is None:
+        epoch = best_epoch([seen[e, "all", "skill"] for e in range(1, 1 + max(e for e, *_ in history))])
+    return [seen[epoch, task, case.metrics[task][0].name] for task in case.tasks.names]
+
+
+def objectives(case: Case) -> tuple[Objective, ...]:
+    """The primary metric of each task."""
+    primary = {task: case.metrics[task][0] for task in case.tasks.names}
+    return tuple(Objective(task, metric.name, metric.higher_is_better) for task, metric in primary.items())

@@ -1,0 +1,76 @@
+"""A trial before and after: what is to be tried, and how well each task did."""
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+from equipoise.lab.evaluation import delta_m
+from equipoise.lab.search.space import Point
+
+
+@dataclass(frozen=True)
+class Objective:
+    """What is measured of a task on validation: its metric, never its loss, which a weight could shrink."""
+
+    task: str
+    metric: str
+    higher_is_better: bool
+
+
+@dataclass(frozen=True)
+class Job:
+    """A trial, or a stage of one.
+
+    Args:
+        slot: Its place in the search, counted from 0; slot 0 has equal weights and defaults.
+        point: What is tried.
+        share: How much of a whole training it takes, counted from the beginning, above 0 to 1.
+        parent: The slot whose training it goes on with; None begins anew.
+        baseline: The slot with equal weights and as much training, which Δm is against.
+    """
+
+    slot: int
+    point: Point
+    share: float = 1.0
+    parent: int | None = None
+    baseline: int = 0
+
+
+@dataclass(frozen=True)
+class Trial:
+    """A finished job; ``values`` are one for each objective, None where it failed for ``reason``."""
+
+    job: Job
+    values: tuple[float, ...] | None
+    reason: str = ""
+
+
+Trials = Mapping[int, Trial]  # by slot, finished ones only
+Report = Callable[..., None]
+Evaluate = Callable[[Job, Report], Sequence[float]]  # values in the objectives' order; pickled into workers
+
+
+def change(trial: Trial, baseline: Trial, objectives: Sequence[Objective]) -> float:
+    """Δm of a trial's values against the baseline's in percent, lower is better; inf if it failed.
+
+    Raises:
+        ValueError: If the baseline failed, or has a value that is not positive, where Δm means nothing.
+    """
+    if trial.values is None:
+        return math.inf
+    if baseline.values is None:
+        raise ValueError(f"the trial with equal weights failed, so Δm has no baseline: {baseline.reason}")
+    value = delta_m(trial.values, baseline.values, [objective.higher_is_better for objective in objectives])
+    if math.isnan(value):
+        worst = min(zip(baseline.values, objectives, strict=True), key=lambda pair: pair[0])
+        raise ValueError(
+            f"Δm needs positive metrics, but {worst[1].metric} of {worst[1].task} is {worst[0]:g} with equal weights: "
+            "make another metric the task's first one"
+        )
+    return value
+
+
+def changes(trials: Trials, objectives: Sequence[Objective]) -> dict[int, float]:
+    """Δm of each trial by slot, against equal weights at the same share of a training."""
+    there = {slot: trial for slot, trial in trials.items() if trial.job.baseline in trials}
+    return {slot: change(trial, trials[trial.job.baseline], objectives) for slot, trial in there.items()}

@@ -1,0 +1,146 @@
+"""A search on a case, from the words of the command line to a folder that can be gone on with."""
+
+import difflib
+import json
+import platform
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import torch
+
+import equipoise as eq
+from equipoise.lab.cases import Case
+from equipoise.lab.search.axes import axis
+from equipoise.lab.search.search import Search
+from equipoise.lab.search.space import Space
+from equipoise.lab.search.strategies import TPE, Grid, Halving, Population, Random, Strategy
+from equipoise.lab.search.training import CaseTraining, objectives
+from equipoise.lab.search.trial import Objective
+from equipoise.lab.studies.plan import differences, require_method
+from equipoise.lab.studies.recipe import Recipe, find_recipe
+from equipoise.lab.training import Settings
+from equipoise.lab.training.files import replace_file
+
+SAMPLERS = ("tpe", "grid", "random", "front", "halving", "population")
+
+
+@dataclass(frozen=True)
+class Tuning:
+    """A search of a case, and what its workers do."""
+
+    case: Case
+    search: Search
+    evaluate: CaseTraining
+
+    @property
+    def method(self) -> str:
+        """The name of the method."""
+        return self.evaluate.method
+
+
+def make_tuning(
+    case: str | Recipe,
+    method: str,
+    words: Iterable[str],
+    sampler: str,
+    trials: int,
+    folder: Path,
+    *,
+    epochs: int | None = None,
+    seed: int = 0,
+    jobs: int = 1,
+    storage: str | None = None,
+    stale_after: float | None = None,
+) -> Tuning:
+    """The search of a case.
+
+    Args:
+        case: Its recipe, or as ``find_recipe`` takes it.
+        method: As ``eq.method`` takes it.
+        words: ``weights``, ``lr``, ``wd``, and arguments of the method as ``axis`` reads them.
+        sampler: One of ``SAMPLERS``; ``front`` is TPE for several objectives.
+        trials: How many points; for a population how many members.
+        folder: Of the search.
+        epochs: Of a whole training; None: the case's own.
+        seed: Of the search and of every training.
+        jobs: How many trainings at the same time, for the threads of each.
+        storage: See ``Search``.
+        stale_after: See ``Search``.
+
+    Raises:
+        ValueError: An unknown name, an argument out of range, or a folder with another search.
+    """
+    recipe = find_recipe(case) if isinstance(case, str) else case
+    if sampler not in SAMPLERS:
+        near = difflib.get_close_matches(sampler, SAMPLERS, 1, 0.0)[0]
+        raise ValueError(f"unknown sampler {sampler!r}; the nearest is {near!r}")
+    ready, words = recipe(), list(words)
+    _require_method(method, "weights" in words)
+    space = Space(
+        tuple(ready.tasks.names) if "weights" in words else (),
+        tuple(axis(word, ready, method) for word in words if word != "weights"),
+    )
+    measured = objectives(ready)
+    strategy = _strategy(sampler, space, measured, trials, seed, max(4, jobs))
+    budget = ready.epochs if epochs is None else epochs
+    staged = sampler in ("halving", "population")  # compared at equal steps: none may stop early
+    settings = Settings(
+        budget, ready.batch_size, ready.learning_rate, ready.weight_decay, None, budget if staged else ready.patience
+    )
+    identity = {
+        "equipoise": version("equipoise"),
+        "case": ready.name,
+        "case_options": dict(recipe.options),
+        "data_hash": ready.data_hash,
+        "method": method,
+        "settings": asdict(settings),
+        "seed": seed,
+        "objectives": [f"{objective.task} {objective.metric}" for objective in measured],
+        "strategy": repr(strategy),
+    }
+    threads = _keep(folder, identity, max(1, torch.get_num_threads() // jobs))
+    search = Search(strategy, measured, folder, storage=storage, name=f"{ready.name}-{method}", stale_after=stale_after)
+    return Tuning(ready, search, CaseTraining(recipe, method, space, settings, seed, folder, threads))
+
+
+def _strategy(
+    sampler: str, space: Space, measured: tuple[Objective, ...], trials: int, seed: int, lag: int
+) -> Strategy:
+    if sampler == "grid":
+        return Grid(space, trials)
+    if sampler == "random":
+        return Random(space, trials, seed)
+    if sampler == "halving":
+        return Halving(space, measured, trials, seed)
+    if sampler == "population":
+        return Population(space, measured, trials, seed=seed)
+    return TPE(space, measured, trials, seed, front=sampler == "front", lag=lag)
+
+
+def _require_method(method: str, weighted: bool) -> None:
+    if method == "fixed":
+        return
+    require_method(method)
+    if weighted and eq.method(method).user_weight == "ignored":
+        raise ValueError(f"{method} does not depend on the tasks' weights: leave weights out of the search")
+
+
+def _keep(folder: Path, identity: dict[str, Any], threads: int) -> int:
+    """Write search.json, or see that the one there is of the same search; the number of threads it began with."""
+    path = folder / "search.json"
+    strangers = [e for e in folder.iterdir() if not e.name.startswith(path.name)] if folder.is_dir() else []
+    if path.is_file():
+        earlier = json.loads(path.read_text(encoding="utf-8"))
+        if found := differences({key: earlier.get(key) for key in identity}, identity):
+            raise ValueError(f"{folder} holds another search ({'; '.join(found)}): choose another folder")
+        return int(earlier["threads"])
+    if strangers:
+        raise ValueError(f"{folder} holds something else than a search: choose another folder")
+    versions = {"python": platform.python_version(), **{n: version(n) for n in ("torch", "numpy", "optuna")}}
+    text = json.dumps({**identity, "threads": threads, "versions": versions}, indent=2, ensure_ascii=False) + "\n"
+    folder.mkdir(parents=True, exist_ok=True)
+    replace_file(path, lambda file: file.write(text.encode("utf-8")))
+    return threads

@@ -1,0 +1,98 @@
+"""A search as it goes: a live table on a terminal, a line for each finished trial elsewhere."""
+
+from types import TracebackType
+
+from rich.console import Console, Group
+from rich.live import Live
+from rich.table import Table
+from rich.text import Text
+
+from equipoise.lab.evaluation import show
+from equipoise.lab.search.search import Search
+from equipoise.lab.search.trial import Job
+from equipoise.lab.studies.pool import Event
+
+BEST = 5  # trials in the live table
+MOST_METRICS = 4  # that fit beside the rest
+
+
+class WatchSearch:
+    """Shows each event of a search as it comes; a context, because a terminal must be put right again."""
+
+    def __init__(self, console: Console, search: Search) -> None:
+        self._console = console
+        self._search = search
+        self._running: dict[int, str] = {}
+        self._live = Live(console=console, transient=True, auto_refresh=False) if console.is_terminal else None
+
+    def __enter__(self) -> "WatchSearch":
+        if self._live is not None:
+            self._live.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._live is not None:
+            self._live.stop()
+
+    def show(self, event: Event[Job]) -> None:
+        """Draw or print what happened."""
+        slot = event.item.slot
+        if event.kind == "started":
+            self._running[slot] = "begins"
+        elif event.kind == "progress":
+            epoch, epochs, skill = event.details
+            self._running[slot] = f"epoch {epoch}/{epochs}  skill {skill:.3f}"
+        else:
+            self._running.pop(slot, None)
+            if event.kind == "failed":
+                self._say(f"trial {slot} failed: {event.details[0]}")
+            elif self._live is None:
+                done, change = len(self._search.trials), self._search.changes.get(slot)
+                told = "" if change is None else f", Δm {change:+.2f} %"
+                self._say(f"[{done}/{self._search.strategy.slots}] trial {slot} done{told}")
+        if self._live is not None:
+            self._live.update(self._picture(), refresh=True)
+
+    def _picture(self) -> Group:
+        done = f"{len(self._search.trials)} of {self._search.strategy.slots} trials are finished"
+        lines = [Text(f"  trial {slot}: {what}", style="dim") for slot, what in sorted(self._running.items())]
+        return Group(trials_table(self._search, best(self._search, BEST)), Text(done), *lines)
+
+    def _say(self, line: str) -> None:
+        self._console.print(line, markup=False, highlight=False, soft_wrap=True)
+
+
+def best(search: Search, most: int) -> list[int]:
+    """The slots with the lowest Δm, those with the longest training first."""
+    trials, changes = search.trials, search.changes
+    well = [slot for slot in changes if trials[slot].values is not None]
+    return sorted(well, key=lambda slot: (-trials[slot].job.share, changes[slot], slot))[:most]
+
+
+def trials_table(search: Search, slots: list[int]) -> Table:
+    """Some trials with their Δm, metrics, weights and settings; many tasks' metrics stay in trials.csv."""
+    space, trials, changes = search.strategy.space, search.trials, search.changes
+    measured = search.objectives if len(search.objectives) <= MOST_METRICS else ()
+    staged = any(trials[slot].job.share < 1 for slot in slots)
+    heads = ["trial", *["share"] * staged, "Δm in %"]
+    heads += [f"{o.task}\n{o.metric} {'↑' if o.higher_is_better else '↓'}" for o in measured]
+    heads += ["weights"] * bool(space.tasks) + [axis.name for axis in space.axes]
+    table = Table(box=None, pad_edge=False, padding=(0, 1, 0, 0))
+    for head in heads:
+        table.add_column(Text(head), header_style="underline", overflow="fold")
+    for slot in slots:
+        trial = trials[slot]
+        weights = " ".join(f"{weight:.3g}" for weight in space.weights(trial.job.point).values())
+        others = space.others(trial.job.point).values()
+        cells = [
+            f"{slot} (equal)" if slot == trial.job.baseline else str(slot),
+            *[f"{trial.job.share:.0%}"] * staged,
+            f"{changes[slot]:+.2f}",
+            *(show(value) for value in (trial.values or ())[: len(measured)]),
+            *[weights] * bool(space.tasks),
+            *(value if isinstance(value, str) else f"{value:.3g}" for value in others),
+        ]
+        table.add_row(*map(Text, cells))
+    return table

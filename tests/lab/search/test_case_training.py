@@ -1,0 +1,143 @@
+"""A trial of a case: what it reads, and that stages go on as if they had never stopped."""
+
+import math
+
+import pytest
+import torch
+
+import equipoise as eq
+from equipoise.lab.search import Job, Space, training
+from equipoise.lab.search.axes import axis
+from equipoise.lab.search.tables import to_paste
+from equipoise.lab.search.training import CaseTraining, objectives
+from equipoise.lab.studies.recipe import ReadyCase
+from equipoise.lab.training import RunResult, Settings
+
+TASKS = ("rating", "recommended", "department")
+SPACE = Space(TASKS)
+POINT = SPACE.at_weights({"rating": 2.0, "recommended": 1.0, "department": 3.0})
+
+
+@pytest.fixture
+def work(small_case, tmp_path, monkeypatch):
+    monkeypatch.setattr(training, "_case", lambda recipe: small_case)
+
+    def make(name, method="fixed", space=SPACE):
+        settings = Settings(4, 32, 1e-2, 0.01, None, 4)
+        return CaseTraining(ReadyCase("reviews"), method, space, settings, 0, tmp_path / name, 1)
+
+    return make
+
+
+def silent(*details):
+    """Nobody looks."""
+
+
+def test_stages_are_one_training(work):
+    staged, whole = work("staged"), work("whole")
+    epochs = []
+    first = staged(Job(0, POINT, 0.25), lambda *details: epochs.append(details[:2]))
+    assert staged(Job(0, POINT, 0.25), silent) == first  # asked again, it does no epoch more
+    staged(Job(1, POINT, 0.5, 0), lambda *details: epochs.append(details[:2]))
+    last = staged(Job(2, POINT, 1.0, 1), lambda *details: epochs.append(details[:2]))
+    assert epochs == [(1, 1), (2, 2), (3, 4), (4, 4)]
+    assert last == whole(Job(0, POINT), silent)
+    one, other = (
+        RunResult.read(folder / "trials" / slot / "result.json")
+        for folder, slot in ((staged.folder, "0002"), (whole.folder, "0000"))
+    )
+    assert one.history == other.history
+    assert first == [
+        next(v for e, split, t, q, v in other.history if (e, split, t, q) == (1, "validation", task, metric))
+        for task, metric in (("rating", "rmse"), ("recommended", "auroc"), ("department", "accuracy"))
+    ]
+
+
+def test_values_are_those_of_the_kept_epoch_on_validation(work):
+    evaluate = work("one")
+    values = evaluate(Job(0, POINT), silent)
+    result = RunResult.read(evaluate.folder / "trials" / "0000" / "result.json")
+    scores = {(split, task, metric): value for split, task, metric, value in result.scores}
+    assert values == [
+        pytest.approx(scores["validation", task, metric], rel=1e-5)
+        for task, metric in (("rating", "rmse"), ("recommended", "auroc"), ("department", "accuracy"))
+    ]
+
+
+def test_a_copy_goes_on_with_other_weights(work):
+    """Population: the parent's network and optimiser, the child's weights."""
+    evaluate = work("population")
+    child_point = SPACE.at_weights({"rating": 1.0, "recommended": 5.0, "department": 1.0})
+    evaluate(Job(0, POINT, 0.5), silent)
+    evaluate(Job(1, child_point, 1.0, 0), silent)
+    evaluate(Job(2, POINT, 1.0, 0), silent)
+    parent = torch.load(evaluate.folder / "trials" / "0000" / "checkpoint.pt", weights_only=True)
+    other, same = (RunResult.read(evaluate.folder / "trials" / slot / "result.json") for slot in ("0001", "0002"))
+    shared = parent["progress"]["history"]
+    assert other.history[: len(shared)] == same.history[: len(shared)] == shared
+    assert other.history != same.history
+    weights = {task: value for epoch, _, task, what, value in other.history if (epoch, what) == (4, "weight")}
+    assert weights == pytest.approx(SPACE.weights(child_point))
+
+
+def test_weights_are_the_users_where_the_method_is_another(work, small_case):
+    """The plain sum with a user's weights and fixed weights are one training."""
+    assert work("a", "fixed")(Job(0, POINT), silent) == pytest.approx(work("b", "sum")(Job(0, POINT), silent))
+    assert all(task.weight == 1.0 for task in small_case.tasks)
+
+
+def test_settings_are_taken_from_the_point(work, reviews_case):
+    space = Space(
+        (),
+        (
+            axis("lr", reviews_case, "dwa"),
+            axis("wd", reviews_case, "dwa"),
+            axis("temperature=1:4", reviews_case, "dwa"),
+        ),
+    )
+    evaluate = work("settings", "dwa", space)
+    evaluate(Job(0, {"lr": 0.003, "wd": 0.02, "temperature": 3.0}), silent)
+    run = RunResult.read(evaluate.folder / "trials" / "0000" / "result.json").run
+    assert "DWA(temperature=3.0)" in run
+    assert "learning_rate=0.003, weight_decay=0.02" in run
+
+
+def test_axes(reviews_case):
+    lr = axis("lr", reviews_case, "fixed")
+    assert (lr.low, lr.default, lr.high, lr.log) == pytest.approx((5e-4, 5e-3, 5e-2, True))
+    assert axis("lr=1e-4:1e-2", reviews_case, "fixed").at(0.5) == pytest.approx(1e-3)
+    alpha = axis("alpha=0.5:2", reviews_case, "gradnorm")
+    assert (alpha.log, alpha.default) == (False, 1.5)
+    assert axis("alpha=0|1.5|3", reviews_case, "gradnorm").options == (1.5, 0, 3)
+
+
+@pytest.mark.parametrize(
+    ("word", "message"),
+    [
+        ("beta=1:2", "nothing named 'beta' to search: weights, lr, wd, alpha, lr"),
+        ("alpha", "give the range of 'alpha'"),
+        ("alpha=2", "must be LOW:HIGH or A|B, got '2'"),
+        ("alpha=2:1", "must be finite and rising, got 2.0:1.0"),
+        ("alpha=a:b", "must be LOW:HIGH"),
+        ("alpha=1|1", "two options or more, each once"),
+    ],
+)
+def test_words_that_cannot_be_read(word, message, reviews_case):
+    with pytest.raises(ValueError, match=message.replace("|", r"\|")):
+        axis(word, reviews_case, "gradnorm")
+
+
+def test_what_is_pasted_makes_the_method(reviews_case, tmp_path):
+    from equipoise.lab.search import Random, Search, Trial
+
+    space = Space(TASKS, (axis("lr", reviews_case, "fixed"),))
+    search = Search(Random(space, 1), objectives(reviews_case), tmp_path)
+    trial = Trial(Job(0, {**POINT, "lr": 0.002}), (1.0, 1.0, 1.0))
+    names = {"eq": eq}
+    exec(to_paste(search, trial, "fixed"), names)
+    assert names["method"].weights == pytest.approx([1.0, 0.5, 1.5])
+    assert names["learning_rate"] == 0.002
+    names = {"eq": eq, "tasks": eq.Tasks([eq.Task(task, torch.nn.MSELoss()) for task in TASKS])}
+    exec(to_paste(search, trial, "sum"), names)
+    assert [task.weight for task in names["tasks"]] == pytest.approx([1.0, 0.5, 1.5])
+    assert math.isclose(names["learning_rate"], 0.002)

@@ -1,0 +1,136 @@
+"""Several drivers on one list: each slot is done once, and none is forgotten."""
+
+from datetime import timedelta
+
+import pytest
+from optuna.storages import JournalStorage
+from optuna.storages.journal import JournalFileBackend
+from planted import OBJECTIVES, SPACE
+
+from equipoise.lab.search import TPE, Random, Search, ledger
+from equipoise.lab.search.drivers import at_work
+from equipoise.lab.search.ledger import Ledger
+
+STRATEGY = Random(SPACE, 6)
+VALUES = (1.0, 2.0, 3.0)
+
+
+def make(folder, strategy=STRATEGY, **options):
+    return Ledger(options.pop("storage", None), "search", strategy, OBJECTIVES, folder, **options)
+
+
+def rows(book):
+    return [(row.user_attrs["slot"], row.state.name) for row in book._rows()]
+
+
+def test_two_drivers_share_the_slots(tmp_path):
+    a, b = make(tmp_path), make(tmp_path)
+    with at_work(tmp_path) as one, at_work(tmp_path) as two:
+        jobs = [a.claim(one), b.claim(two), b.claim(two), a.claim(one), a.claim(one), b.claim(two)]
+        assert [job.slot for job in jobs] == [0, 1, 2, 3, 4, 5]
+        assert [job.point for job in jobs] == [STRATEGY.job(slot, {}).point for slot in range(6)]
+        assert a.claim(one) is None
+        for job, book, driver in zip(jobs, (a, b, b, a, a, b), (one, two, two, one, one, two), strict=True):
+            assert book.finish(job, driver, VALUES)
+    assert {slot: trial.values for slot, trial in make(tmp_path).trials().items()} == dict.fromkeys(range(6), VALUES)
+
+
+class Interrupted:
+    """A strategy during whose answer another driver claims."""
+
+    def __init__(self, during):
+        self.during = [during]
+        self.space, self.slots = STRATEGY.space, STRATEGY.slots
+
+    def job(self, slot, trials):
+        if self.during:
+            self.during.pop()()
+        return STRATEGY.job(slot, trials)
+
+    def __repr__(self):
+        return repr(STRATEGY)
+
+
+def test_a_race_for_a_slot_has_one_winner_and_is_seen(tmp_path):
+    a = make(tmp_path)
+    with at_work(tmp_path) as one, at_work(tmp_path) as two:
+        won = []
+        b = make(tmp_path, Interrupted(lambda: won.append(a.claim(one))))
+        lost = b.claim(two)
+        assert won[0].slot == 0
+        assert lost.slot == 1
+        assert rows(a) == [(0, "RUNNING"), (0, "FAIL"), (1, "RUNNING")]
+        assert "duplicate" in a._rows()[1].user_attrs["reason"]
+
+
+def test_what_a_driver_leaves_running_is_open_when_it_ends(tmp_path):
+    a, b = make(tmp_path), make(tmp_path)
+    with at_work(tmp_path) as two:
+        with at_work(tmp_path) as one:
+            job = a.claim(one)
+            assert b.claim(two).slot == 1
+        again = b.claim(two)
+        assert again == job
+        assert not a.finish(job, one, VALUES)  # too late, and told so
+        assert 0 not in b.trials()
+        assert b.finish(again, two, (4.0, 5.0, 6.0))
+        assert b.trials()[0].values == (4.0, 5.0, 6.0)
+
+
+def test_ends_of_drivers_are_no_fault_of_the_trial(tmp_path):
+    book = make(tmp_path)
+    for _ in range(5):
+        with at_work(tmp_path) as driver:
+            assert book.claim(driver).slot == 0
+
+
+def test_a_trial_that_kills_its_process_is_given_up(tmp_path):
+    book = make(tmp_path)
+    with at_work(tmp_path) as driver:
+        for _ in range(3):
+            job = book.claim(driver)
+            assert job.slot == 0
+            book.lose(job, driver, "signal 9")
+        assert book.claim(driver).slot == 1
+        assert book.trials()[0].values is None
+        assert book.trials()[0].reason == "lost 3 times: signal 9"
+
+
+def test_a_trial_of_an_unknown_host_is_lost_after_its_time(tmp_path, monkeypatch):
+    journal = JournalStorage(JournalFileBackend(str(tmp_path / "journal")))
+    here, there = tmp_path / "here", tmp_path / "there"
+    a, b = make(there, storage=journal), make(here, storage=journal, stale_after=10)
+    c = make(here, storage=journal)
+    with at_work(here) as two:
+        with at_work(there) as one:
+            job = a.claim(one)
+        assert b.claim(two).slot == 1
+        later = ledger.datetime.now() + timedelta(minutes=11)
+        monkeypatch.setattr(ledger, "datetime", type("Clock", (), {"now": staticmethod(lambda: later)}))
+        assert c.claim(two).slot == 2  # never, unless asked for
+        assert b.claim(two) == job
+
+
+def test_points_wait_for_the_trials_they_depend_on(tmp_path):
+    strategy = TPE(SPACE, OBJECTIVES, 8, start=1, lag=3)
+    book = make(tmp_path, strategy)
+    with at_work(tmp_path) as driver:
+        jobs = {job.slot: job for job in iter(lambda: book.claim(driver), None)}
+        assert sorted(jobs) == [0, 1]
+        assert book.finish(jobs[1], driver, VALUES)
+        assert book.claim(driver) is None
+        assert book.finish(jobs[0], driver, VALUES)
+        assert [book.claim(driver).slot for _ in range(3)] == [2, 3, 4]
+        assert book.claim(driver) is None
+
+
+def test_another_search_is_refused(tmp_path):
+    make(tmp_path)
+    with pytest.raises(ValueError, match=r"another search(.|\n)*seed=0(.|\n)*seed=1"):
+        make(tmp_path, Random(SPACE, 6, seed=1))
+
+
+def test_a_folder_that_cannot_be_made(tmp_path):
+    (tmp_path / "file").touch()
+    with pytest.raises(ValueError, match="cannot be made"):
+        Search(STRATEGY, OBJECTIVES, tmp_path / "file" / "x")

@@ -1,0 +1,163 @@
+"""Searches in processes that are killed: the outcome is that of a search that is left alone."""
+
+import subprocess
+import sys
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+from planted import OBJECTIVES, SPACE, Planted, direct
+
+from equipoise.lab.search import TPE, Random, Search, submitting
+
+HERE = Path(__file__).parent
+
+
+def points(search):
+    return {slot: (trial.job.point, trial.values, trial.reason) for slot, trial in search.trials.items()}
+
+
+def runs(folder):
+    return {int(path.stem): len(path.read_text()) for path in folder.glob("*.ran")}
+
+
+@pytest.fixture
+def undisturbed(tmp_path):
+    search = Search(TPE(SPACE, OBJECTIVES, 12), OBJECTIVES, tmp_path / "undisturbed")
+    list(search.run(Planted(), execute=direct))
+    return points(search)
+
+
+@pytest.mark.slow
+def test_workers_that_are_killed_change_nothing(tmp_path, undisturbed):
+    search = Search(TPE(SPACE, OBJECTIVES, 12), OBJECTIVES, tmp_path)
+    events = list(search.run(Planted(folder=tmp_path, deadly=(0, 5)), jobs=2))
+    assert points(search) == undisturbed
+    assert runs(tmp_path) == {slot: 2 if slot in (0, 5) else 1 for slot in range(12)}
+    assert sorted(e.item.slot for e in events if e.kind == "failed") == [0, 5]
+
+
+DRIVER = """
+import sys, os
+from pathlib import Path
+from dataclasses import dataclass
+from planted import *
+from equipoise.lab.search import *
+
+folder, deadly = Path(sys.argv[1]), int(sys.argv[2])
+
+@dataclass(frozen=True)
+class Deadly(Planted):
+    def __call__(self, job, report):
+        values = super().__call__(job, report)
+        if job.slot == deadly:
+            os.kill(os.getpid(), 9)  # the driver itself: it works in its own process
+        return values
+
+def patient(work, items, jobs):
+    from equipoise.lab.studies import Event
+    for item in items:
+        if item is not None:
+            yield Event("started", item)
+            yield Event("finished", item, (work(item, lambda *details: None),))
+
+search = Search(TPE(SPACE, OBJECTIVES, 12), OBJECTIVES, folder)
+list(search.run(Deadly(folder=folder), execute=patient))
+"""
+
+
+def start(folder, deadly):
+    return subprocess.Popen([sys.executable, "-c", DRIVER, str(folder), str(deadly)], cwd=HERE)
+
+
+@pytest.mark.slow
+def test_a_driver_that_is_killed_among_others_changes_nothing(tmp_path, undisturbed):
+    victim = start(tmp_path, deadly=2)
+    assert victim.wait(120) == -9  # dead with slot 2 running
+    others = [start(tmp_path, deadly=-1) for _ in range(2)]
+    assert [driver.wait(240) for driver in others] == [0, 0]
+    search = Search(TPE(SPACE, OBJECTIVES, 12), OBJECTIVES, tmp_path)
+    assert points(search) == undisturbed
+    assert runs(tmp_path) == {slot: 2 if slot == 2 else 1 for slot in range(12)}
+
+
+def test_a_search_that_is_closed_goes_on(tmp_path, undisturbed):
+    for _ in range(40):
+        search = Search(TPE(SPACE, OBJECTIVES, 12), OBJECTIVES, tmp_path)
+        if search.complete:
+            break
+        with closing(search.run(Planted(), execute=direct)) as events:
+            for event in events:
+                if event.kind == "finished" and event.item.slot % 3 == 0:
+                    break
+    assert points(search) == undisturbed
+
+
+def test_a_trial_that_fails_by_itself_fails_once(tmp_path):
+    search = Search(Random(SPACE, 4), OBJECTIVES, tmp_path)
+    events = list(search.run(Planted(folder=tmp_path, failing=(2,)), execute=direct))
+    (failed,) = [event for event in events if event.kind == "failed"]
+    assert failed.item.slot == 2
+    assert failed.details[0] == "ValueError: as planned"
+    assert "in __call__" in failed.details[1]
+    assert search.trials[2].reason == "ValueError: as planned"
+    assert runs(tmp_path) == dict.fromkeys(range(4), 1)
+    assert sorted(search.whole) == [0, 1, 3]
+    assert search.complete
+
+
+def nan(job, report):
+    return [float("nan"), 1.0, 1.0]
+
+
+def short(job, report):
+    return [1.0]
+
+
+@pytest.mark.parametrize(("evaluate", "reason"), [(nan, "error of a is nan"), (short, "3 objectives need as many")])
+def test_values_that_are_none_are_a_failure(evaluate, reason, tmp_path):
+    search = Search(Random(SPACE, 2), OBJECTIVES, tmp_path)
+    list(search.run(evaluate, execute=direct))
+    assert all(reason in trial.reason for trial in search.trials.values())
+
+
+def test_any_executor_that_submits(tmp_path, undisturbed):
+    from concurrent.futures import ThreadPoolExecutor
+
+    search = Search(TPE(SPACE, OBJECTIVES, 12), OBJECTIVES, tmp_path)
+    with ThreadPoolExecutor(3) as pool:
+        list(search.run(Planted(), jobs=3, execute=submitting(pool.submit)))
+    assert points(search) == undisturbed
+
+
+def test_an_executor_that_loses_a_job_is_asked_again(tmp_path, undisturbed):
+    from concurrent.futures import Future
+
+    lost = []
+
+    def submit(function, job, report):
+        future = Future()
+        if job.slot in (1, 4) and job.slot not in lost:
+            lost.append(job.slot)
+            future.set_exception(ConnectionError("the node is gone"))
+        else:
+            future.set_result(function(job, report))
+        return future
+
+    search = Search(TPE(SPACE, OBJECTIVES, 12), OBJECTIVES, tmp_path)
+    list(search.run(Planted(), jobs=2, execute=submitting(submit)))
+    assert lost == [1, 4]
+    assert points(search) == undisturbed
+
+
+@pytest.mark.slow
+def test_ray_as_the_executor(tmp_path, undisturbed):
+    ray = pytest.importorskip("ray")
+    ray.init(num_cpus=2, include_dashboard=False, log_to_driver=False)
+    try:
+        task = ray.remote(lambda function, *arguments: function(*arguments))
+        search = Search(TPE(SPACE, OBJECTIVES, 12), OBJECTIVES, tmp_path)
+        list(search.run(Planted(), jobs=2, execute=submitting(lambda *call: task.remote(*call).future())))
+    finally:
+        ray.shutdown()
+    assert points(search) == undisturbed
