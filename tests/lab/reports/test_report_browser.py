@@ -18,7 +18,7 @@ ARGUMENTS = [
     "--disable-component-update",
     "--disable-sync",
 ]
-PANELS = 4 + 3 + 3 + 3 + 3 + 3 + 3  # differences with Δm, tradeoff, losses, weights, norms, cosines, costs
+PANELS = 4 + 1 + 3 + 3 + 3 + 3 + 3 + 3  # differences with Δm, ranks, tradeoff, losses, weights, norms, cosines, costs
 
 
 def absent(reason):
@@ -154,4 +154,4 @@ def test_a_poor_study_opens_without_empty_figures(make, open_page):
     study = make(methods=("sum",), seeds=(0,), single_task=False, cosines=False, norms=False, epochs=1)
     page = open_page(write_report(study.path))
     assert all(plot["marks"] > 0 for plot in page.evaluate(DRAWN))
-    assert page.locator(".missing").count() == 3  # differences, gradient norms, cosines
+    assert page.locator(".missing").count() == 4  # differences, ranks, gradient norms, cosines
