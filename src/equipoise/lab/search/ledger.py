@@ -13,6 +13,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 import optuna
+from optuna.exceptions import UpdateFinishedTrialError
 from optuna.storages import BaseStorage, JournalStorage
 from optuna.storages.journal import JournalFileBackend
 from optuna.trial import FrozenTrial, TrialState
@@ -125,12 +126,14 @@ class Ledger:
 
     def _fail(self, row: FrozenTrial, reason: str, *, final: bool | None) -> bool:
         trial = optuna.Trial(self._study, row._trial_id)
-        trial.set_user_attr("reason", reason)
-        trial.set_user_attr("final", final)
-        return self._tell(row, TrialState.FAIL)
+        with suppress(UpdateFinishedTrialError):  # another driver told it in between
+            trial.set_user_attr("reason", reason)
+            trial.set_user_attr("final", final)
+            return self._tell(row, TrialState.FAIL)
+        return False
 
     def _tell(self, row: FrozenTrial, state: TrialState, values: Sequence[float] | None = None) -> bool:
-        with quiet(), suppress(ValueError):  # another driver told it in between
+        with quiet(), suppress(ValueError, UpdateFinishedTrialError):  # another driver told it in between
             self._study.tell(row.number, values, state)
             return True
         return False
