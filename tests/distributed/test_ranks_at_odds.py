@@ -317,3 +317,37 @@ def test_ranks_that_use_a_layer_unlike_take_its_rows(two, route):
     for found, its_gramian in two(used_unlike, route):
         assert_close(found, expected, rtol=1e-5, atol=1e-6)
         assert_close(its_gramian, gramian, rtol=1e-5, atol=1e-6)
+
+
+def with_synced_norm(rank, size, method, present, at_representation, training):
+    """A step of a net with a layer that would wait for all ranks; it is not called, for it runs on GPUs only."""
+    torch.manual_seed(0)
+    net = Net()
+    net.norm = nn.SyncBatchNorm(8).train(training)
+    x, targets = batch(0)
+    outputs = net(x)
+    losses = losses_of(outputs, targets, present[rank])
+    balancer = eq.Balancer(eq.method(method), net, tasks=NAMES)
+    balancer(losses, representation=outputs["z"] if at_representation else None).backward()
+    return balancer.record.names
+
+
+EVERYWHERE, SOMEWHERE = [["a", "b"], ["a", "b"]], [["a", "b"], ["a"]]
+
+
+@pytest.mark.parametrize(
+    ("method", "present", "at_representation", "training"),
+    [
+        ("mgda", EVERYWHERE, False, True),
+        ("mgda", SOMEWHERE, False, False),
+        ("mgda", SOMEWHERE, True, True),
+        ("sum", SOMEWHERE, False, True),
+    ],
+)
+def test_ranks_pass_a_synced_norm_equally_often(two, method, present, at_representation, training):
+    assert two(with_synced_norm, method, present, at_representation, training) == [("a", "b")] * 2
+
+
+def test_ranks_that_would_pass_a_synced_norm_unequally_often_are_told(two):
+    with pytest.raises(RuntimeError, match="rank 0: ValueError: 'b' has a loss on some ranks only, where SyncBatchN"):
+        two(with_synced_norm, "mgda", SOMEWHERE, False, True)

@@ -22,22 +22,30 @@ def of_all_ranks(setup: Setup, step: Step, counts: Mapping[str, float]) -> tuple
     """The step of the joint batch, for a balancer, and the labels behind its losses.
 
     Raises:
-        ValueError: If a count is negative or not finite, the ranks differ in what they train, or FSDP would wait for a
-            task that some of them have not.
+        ValueError: If a count is negative or not finite, the ranks differ in what they train, or FSDP or SyncBatchNorm
+            would wait for a task that some of them have not.
     """
     ranks, given = setup.jacobian.ranks, setup.given
     where = "a representation" if step.representation is not None else "parameters"
     word = f"{setup.method} for tasks {setup.user_weights}, heads={setup.heads!r}, compared at {where}"
     news = given.learn(given.graph_of(step.losses), step.present, len(setup.names), joint=True)
     joint = joint_step(step, counts, setup.user_weights, ranks, given.device, word, news)
-    if joint.partly and given.is_sharded_by_fsdp():
+    if joint.partly and (waiting := _waiting_for_all(setup, step)):
         raise ValueError(
-            f"{', '.join(map(repr, joint.partly))} has a loss on some ranks only, where FSDP waits for all: give "
+            f"{', '.join(map(repr, joint.partly))} has a loss on some ranks only, where {waiting} waits for all: give "
             "the others a loss of zeros, such as 0 * outputs[name].sum(), with counts[name] = 0"
         )
     if joint.news:
         given.agree(len(setup.names), ranks)
     return joint.step, joint.labels
+
+
+def _waiting_for_all(setup: Setup, step: Step) -> str:
+    """What in the trunk talks to all ranks in each backward pass, of which a task that is absent here has none."""
+    if setup.given.is_sharded_by_fsdp():
+        return "FSDP"
+    passes_by_task = setup.parts.takes_gradients and step.representation is None
+    return "SyncBatchNorm" if passes_by_task and setup.given.normalises_over_ranks() else ""
 
 
 def with_idle(setup: Setup, loss: Tensor, step: Step) -> Tensor:

@@ -83,6 +83,11 @@ class Parameters:
         """Whether the given module is."""
         return isinstance(self.source, nn.Module) and bool(gathered_by_fsdp(self.source))
 
+    def normalises_over_ranks(self) -> bool:
+        """Whether the given module has a layer in whose backward all ranks talk to each other."""
+        modules = self.source.modules() if isinstance(self.source, nn.Module) else ()
+        return any(isinstance(module, nn.SyncBatchNorm) and module.training for module in modules)
+
     @property
     def device(self) -> torch.device:
         """Where the first of them is."""
