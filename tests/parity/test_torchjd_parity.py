@@ -18,9 +18,10 @@ linalg = pytest.importorskip("torchjd.linalg")
 for needed in ("quadprog", "cvxpy", "clarabel", "ecos", "scipy"):
     pytest.importorskip(needed)
 
+EXHAUSTIVE = pytest.mark.exhaustive
 F64 = torch.float64
 SIZES = (2, 3, 5, 10, 40)
-# where theirs takes 0.1 to 2 seconds for a problem
+# where theirs takes 0.1 to 2 seconds for a problem; all 200 by -m exhaustive
 FEWER = {("nash-mtl", 10): 40, ("nash-mtl", 40): 6, ("fairgrad", 10): 60, ("fairgrad", 40): 6, ("mgda", 40): 60}
 
 
@@ -138,9 +139,20 @@ CASES = {
 @pytest.mark.parametrize("name", CASES)
 @pytest.mark.parametrize("k", SIZES)
 def test_ours_is_never_further_from_the_definition(name, k):
+    never_further(name, k, FEWER.get((name, k), 200))
+
+
+@pytest.mark.slow
+@EXHAUSTIVE
+@pytest.mark.parametrize(("name", "k"), FEWER)
+def test_ours_is_never_further_where_theirs_takes_long(name, k):
+    never_further(name, k, 200)
+
+
+def never_further(name, k, count):
     make, answer, judge, solved, tolerance = CASES[name]
     agreed = 0
-    for rows in problems(k, FEWER.get((name, k), 200)):
+    for rows in problems(k, count):
         method = make()
         method.bind(k)
         here = method(rows @ rows.T, torch.ones(k, dtype=F64))
@@ -161,13 +173,15 @@ def test_ours_is_never_further_from_the_definition(name, k):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("k", SIZES)
+@pytest.mark.parametrize(
+    ("k", "count"), [*((k, 200) for k in SIZES[:-1]), (40, 60), pytest.param(40, 200, marks=EXHAUSTIVE)]
+)
 @pytest.mark.parametrize(("make", "all_rows"), [(eq.UPGrad, True), (eq.DualProj, False)])
-def test_projections_are_quadprogs_without_its_ridge(make, all_rows, k):
+def test_projections_are_quadprogs_without_its_ridge(make, all_rows, k, count):
     projector = linalg.QuadprogProjector(norm_eps=0.0, reg_eps=1e-12)
     start = torch.eye(k, dtype=F64) / k if all_rows else torch.full((1, k), 1 / k, dtype=F64)
     agreed = 0
-    for rows in problems(k, 200 if k < 40 else 60):
+    for rows in problems(k, count):
         gramian = rows @ rows.T
         here = torch.from_numpy(project(gramian.numpy(), start.numpy())[0])
         torch.testing.assert_close(make()(gramian, torch.ones(k, dtype=F64)), here.sum(dim=0))
@@ -184,10 +198,11 @@ def test_projections_are_quadprogs_without_its_ridge(make, all_rows, k):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("k", SIZES)
+@pytest.mark.parametrize(
+    ("k", "count"), [*((k, 200) for k in SIZES[:-1]), (40, 20), pytest.param(40, 200, marks=EXHAUSTIVE)]
+)
 @pytest.mark.parametrize("name", ["pcgrad", "gradvac"])
-def test_surgery_is_theirs_in_our_order(name, k, monkeypatch):
-    count = 200 if k < 40 else 20
+def test_surgery_is_theirs_in_our_order(name, k, count, monkeypatch):
     for number, rows in enumerate(problems(k, count)):
         method = eq.PCGrad(seed=number) if name == "pcgrad" else eq.GradVac(beta=0.5, seed=number)
         other = theirs.PCGradWeighting() if name == "pcgrad" else theirs.GradVacWeighting(beta=0.5, eps=0.0)
