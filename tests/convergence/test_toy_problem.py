@@ -26,14 +26,15 @@ def test_the_gradients_are_those_of_the_losses():
 SUM = AggregatorChain  # the unit of chains: weights 1
 
 # The final x1 of each start that reaches the Pareto set, inf where it does not. Above x2 = 0 lies a valley whose
-# floor is a logarithm's pole: a start moved by 1e-9 there ends at 2.1 or at 3.4 under PCGrad, whose tolerance says so.
+# floor is a logarithm's pole, and there rounding decides: ten starts within 1e-6 of (9, 9) end from 2.2 to 4.2 under
+# PCGrad, whose tolerance says so.
 OUTCOMES = [
     ("nash", SUM, [inf, -5.73, inf, -5.73, -5.73], 0.1),
     ("nash", PCGrad, [-4.4, -3.4, inf, -3.8, 5.0], 0.5),
     ("nash", MGDA, [-2.0, 6.1, 7.0, -4.3, 7.0], 0.1),
     ("nash", NashMTL, [-2.9, 0.0, 2.9, -3.3, 4.9], 0.1),
     ("cagrad", SUM, [inf, 0.0, inf], 0.1),
-    ("cagrad", PCGrad, [-3.1, -6.4, 2.3], 2.0),
+    ("cagrad", PCGrad, [-3.1, -6.4, 3.2], 1.4),
     ("cagrad", MGDA, [-3.3, -7.0, 3.3], 0.1),
     ("cagrad", NashMTL, [-2.9, -6.4, 2.8], 0.35),
 ]
