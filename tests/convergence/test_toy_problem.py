@@ -50,9 +50,8 @@ def test_outcomes(paper, make, expected, tolerance):
     assert [x1 for x1, _ in filter(reached, ends)] == pytest.approx([x1 for x1 in expected if x1 < inf], abs=tolerance)
 
 
-# not the multiplier, which the excess of the first steps winds up, and not what is still on its way along a valley
-UNREACHING = {"lagrangian", "grad-cosine"}
-REACHING = [name for name, promise in PROMISES.items() if promise.tested != NOTHING and name not in UNREACHING]
+# all but the multiplier, which the excess of the first steps winds up
+REACHING = [name for name, promise in PROMISES.items() if promise.tested != NOTHING and name != "lagrangian"]
 BOWL = torch.diag(torch.tensor([0.2, 0.02], dtype=torch.float64))
 FAR_BELOW = Quadratics(  # what the problem is where tanh has come to its end, with the first loss times 0.1
     torch.tensor([[7.0, -8.0], [-7.0, -8.0]], dtype=torch.float64),
@@ -67,7 +66,8 @@ def test_from_where_there_is_no_valley_every_method_reaches_the_pareto_set(name)
     """A shorter run than the papers', see docs/convergence.md; weighted sums to the minimum of two parabolas."""
     scale, _, starts = PAPERS["nash"]
     method = made(name, 2, TOY_ARGUMENTS.get(name))
-    end = descend_any(method, starts[3], scale, TOY_STEPS, TOY_RATE)
+    steps = 4 * TOY_STEPS if name == "grad-cosine" else TOY_STEPS  # slow where the tasks disagree: one alone moves
+    end = descend_any(method, starts[3], scale, steps, TOY_RATE)
     assert reached(end)
     if PROMISES[name].tested == MEAN:
         assert end[0] == pytest.approx(float(PROMISES[name].target(FAR_BELOW, None, method)[0]), abs=0.15)
