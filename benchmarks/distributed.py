@@ -27,7 +27,7 @@ import statistics
 import tempfile
 import time
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import torch
 import torch.distributed as dist
@@ -60,11 +60,13 @@ def plain(problem: Problem, model: nn.Module, alone: bool) -> Backward:
     return lambda representation, losses: sum(losses.values(), torch.zeros(())).backward()
 
 
-def ours(method: Callable[[], eq.Method], where: str = "shared") -> Callable[[Problem, nn.Module, bool], Backward]:
+def ours(
+    method: Callable[[], eq.Method], where: str = "shared", route: Literal["auto", "rows"] = "rows"
+) -> Callable[[Problem, nn.Module, bool], Backward]:
     def make(problem: Problem, model: nn.Module, alone: bool) -> Backward:
         chosen = last_layer(problem) if where == "chosen" else None
         ranks = "local" if alone else "auto"
-        balancer = eq.Balancer(method(), model, tasks=problem.names, gramian_from=chosen, ranks=ranks, route="rows")
+        balancer = eq.Balancer(method(), model, tasks=problem.names, gramian_from=chosen, ranks=ranks, route=route)
 
         def backward(representation: Tensor, losses: dict[str, Tensor]) -> None:
             balancer(losses, representation=representation if where == "representation" else None).backward()
@@ -117,7 +119,8 @@ EVERY = "ours every 10"
 CONTENDERS = {
     PLAIN: Contender(plain, "plain"),
     "ours sum": Contender(ours(eq.Sum), "losses"),
-    "ours mgda": Contender(ours(eq.MGDA), "rows"),
+    "ours mgda": Contender(ours(eq.MGDA, route="auto"), "factors"),
+    "ours mgda, rows": Contender(ours(eq.MGDA), "rows"),
     "ours mgda, last layer": Contender(ours(eq.MGDA, "chosen"), "chosen"),
     "ours mgda, representation": Contender(ours(eq.MGDA, "representation"), "representation"),
     EVERY: Contender(ours(lambda: eq.Every(_PERIOD, eq.MGDA())), "every"),
@@ -145,6 +148,10 @@ def one_step(problem: Problem, model: nn.Module, backward: Backward) -> None:
 
 def last_layer(problem: Problem) -> nn.Module:
     return [layer for layer in problem.trunk if list(layer.parameters())][-1]
+
+
+def linear_sizes(problem: Problem) -> list[tuple[int, int]]:
+    return [(layer.in_features, layer.out_features) for layer in problem.trunk if isinstance(layer, nn.Linear)]
 
 
 def share_of(problem: Problem, rank: int, size: int) -> Problem:
@@ -212,6 +219,7 @@ def measure(rank: int, size: int, model: str, num_tasks: int, repeats: int) -> d
     sizes = {
         "representation": len(problem.batch) * problem.heads[0].in_features,
         "chosen": sum(p.numel() for p in last.parameters()),
+        "factors": len(problem.batch) * sum(i + num_tasks * o for i, o in linear_sizes(problem)),
     }
     private = sum(p.numel() for p in problem.heads.parameters())
     del runs, problem, last

@@ -23,9 +23,10 @@ def main() -> None:
     parser.add_argument("--heads", type=float, default=1e6, help="numbers of all heads together")
     parser.add_argument("--last-layer", type=float, default=1e6, help="numbers of the parameters of gramian_from")
     parser.add_argument("--representation", type=float, default=1e6, help="numbers of a rank's share of it")
+    parser.add_argument("--factors", type=float, default=1e7, help="numbers of the factors of a rank's layers")
     parser.add_argument("--bandwidth", type=float, default=25e9, help="bytes per second of one GPU in collectives")
     options = parser.parse_args()
-    at = {"chosen": options.last_layer, "representation": options.representation}
+    at = {"chosen": options.last_layer, "representation": options.representation, "factors": options.factors}
     print(f"calculated: P = {options.parameters:.0e}, K = {options.tasks}, {options.bandwidth:.0e} bytes/s per GPU\n")
     print(f"| way | passes |{''.join(f' N = {n:,}: GB, s, GB kept |' for n in options.ranks)}")
     print("|---|---|" + "---|" * len(options.ranks))

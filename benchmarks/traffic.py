@@ -15,7 +15,8 @@ from typing import Any, NamedTuple
 import torch.distributed as dist
 from torch import Tensor
 
-_SHARES = {"all_reduce": 2, "reduce_scatter_single": 1, "all_gather_single": 1}  # of (n-1)/n times the whole
+# of (n-1)/n times the whole, or, where one rank gathers what each has, times that: owners take turns
+_SHARES = {"all_reduce": 2, "reduce_scatter_single": 1, "all_gather_single": 1, "gather": 1}
 _TCP_INFO, _BYTES_ACKED = 11, 120  # <linux/tcp.h>
 
 
@@ -35,8 +36,8 @@ def cost(way: str, num_tasks: int, shared: float, private: float, at: float, ran
         num_tasks: K.
         shared: P, the numbers of the shared parameters.
         private: The numbers of all heads together, which every way all-reduces as plain DDP does.
-        at: The numbers at which gradients are compared: of this rank's share of the representation, or of the
-            parameters of ``gramian_from``.
+        at: The numbers at which gradients are compared: of this rank's share of the representation, of the parameters
+            of ``gramian_from``, or of the factors of this rank's layers.
         ranks: N.
         period: Of ``every``.
     """
@@ -54,6 +55,8 @@ def cost(way: str, num_tasks: int, shared: float, private: float, at: float, ran
         return Cost(plain + small, 0, 1)
     if way == "rows":
         return Cost(plain + small + slices * shared, kept, num_tasks)
+    if way == "factors":  # met on one rank per layer; each rank combines its own, which DDP averages
+        return Cost(plain + small + ring * at, at, 1)
     if way == "every":
         return Cost(plain + small + slices * shared / period, kept, 1 + (num_tasks - 1) / period)
     if way == "chosen":
@@ -75,6 +78,7 @@ WAYS = (
     "plain",
     "losses",
     "rows",
+    "factors",
     "every",
     "chosen",
     "representation",
