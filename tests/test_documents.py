@@ -7,6 +7,7 @@ import re
 import shlex
 import subprocess
 import sys
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -49,6 +50,11 @@ def test_python_blocks_run_one_after_another(path, tmp_path, monkeypatch):
         assert namespace["__name__"] == "document"
 
 
+@cache
+def help_of(*words):
+    return subprocess.run([sys.executable, *words, "--help"], capture_output=True, text=True, check=True).stdout
+
+
 @pytest.mark.parametrize(("code", "mark"), blocks("bash"))
 def test_commands_are_understood(code, mark):
     """Set-up blocks are run by ``.ci/run``; of every other command, its help must know all its options."""
@@ -58,17 +64,14 @@ def test_commands_are_understood(code, mark):
     for line in code.splitlines():
         words = shlex.split(line, comments=True)
         if words[:1] == ["equipoise"]:
-            run = [sys.executable, "-m", "equipoise", words[1], "--help"]
-            text = subprocess.run(run, capture_output=True, text=True, check=True).stdout
-            for option in (word for word in words if word.startswith("--")):
-                assert option in text, f"{line}: {option} is not in its help"
+            text = help_of("-m", "equipoise", words[1])
         elif words[:1] == ["python"] and words[1].startswith("benchmarks/"):
-            run = [sys.executable, str(ROOT / words[1]), "--help"]
-            text = subprocess.run(run, capture_output=True, text=True, check=True).stdout
-            for option in (word for word in words if word.startswith("--")):
-                assert option in text, f"{line}: {option} is not in its help"
+            text = help_of(str(ROOT / words[1]))
         else:
             assert not words, f"no way to check the command {line!r}"
+            continue
+        for option in (word for word in words if word.startswith("--")):
+            assert option in text, f"{line}: {option} is not in its help"
 
 
 def test_paths_in_documents_exist():

@@ -17,19 +17,19 @@ BY_HAND = {"sum": plain_sum, "mgda": mgda}
 
 @pytest.mark.slow
 @pytest.mark.parametrize("trainer", TRAINERS)
-@pytest.mark.parametrize("method", BY_HAND)
-def test_they_train_as_one_process_on_the_joint_batch(trainer, method, tmp_path):
+def test_they_train_as_one_process_on_the_joint_batch(trainer, tmp_path):
     pytest.importorskip(PACKAGES.get(trainer, "torch"))
     launch = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
     run = subprocess.run(
-        [*launch, str(SCRIPT), trainer, method, str(tmp_path)],
+        [*launch, str(SCRIPT), trainer, str(tmp_path)],
         capture_output=True,
         text=True,
         timeout=300,
         env={**os.environ, "OMP_NUM_THREADS": "1", "ACCELERATE_USE_CPU": "true"},
     )
     assert run.returncode == 0, run.stderr[-4000:]
-    zero, one = (torch.load(tmp_path / f"rank{rank}.pt") for rank in range(2))
-    assert torch.equal(zero, one)
-    wanted = flat(train_by_hand(BY_HAND[method], batch_size=16, accumulation=ACCUMULATION, max_norm=MAX_NORM))
-    assert float((zero - wanted).abs().max() / wanted.abs().max()) <= 1e-6
+    for method, by_hand in BY_HAND.items():
+        zero, one = (torch.load(tmp_path / f"{method}-rank{rank}.pt") for rank in range(2))
+        assert torch.equal(zero, one)
+        wanted = flat(train_by_hand(by_hand, batch_size=16, accumulation=ACCUMULATION, max_norm=MAX_NORM))
+        assert float((zero - wanted).abs().max() / wanted.abs().max()) <= 1e-6

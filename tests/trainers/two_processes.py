@@ -1,6 +1,6 @@
-"""Run by torchrun: train with one trainer, two micro-batches to a step, clipped; each rank saves its parameters.
+"""Run by torchrun: train by each method with one trainer, two micro-batches to a step, clipped; each rank saves.
 
-torchrun --nproc-per-node 2 two_processes.py TRAINER METHOD FOLDER
+torchrun --nproc-per-node 2 two_processes.py TRAINER FOLDER
 """
 
 import os
@@ -27,6 +27,11 @@ def start(method):
     return net, balancer, new_optimizer(net, balancer)
 
 
+def join():
+    if not torch.distributed.is_initialized():
+        torch.distributed.init_process_group("gloo")
+
+
 def sharded():
     sampler = DistributedSampler(samples(), num_replicas=2, rank=int(os.environ["RANK"]), shuffle=False)
     return DataLoader(samples(), 8, sampler=sampler)
@@ -35,7 +40,7 @@ def sharded():
 def plain(method):
     from plain_loop import train_epoch
 
-    torch.distributed.init_process_group("gloo")
+    join()
     net, balancer, optimizer = start(method)
     wrapped, scaler = DistributedDataParallel(net), torch.amp.GradScaler("cpu")
     train_epoch(wrapped, make_tasks(), balancer, optimizer, scaler, sharded(), None, ACCUMULATION, MAX_NORM)
@@ -115,7 +120,7 @@ def hugging_face(method):
 def ignite(method):
     from ignite_engine import make_engine
 
-    torch.distributed.init_process_group("gloo")
+    join()
     net, balancer, optimizer = start(method)
     wrapped = DistributedDataParallel(net)
     make_engine(wrapped, make_tasks(), balancer, optimizer, ACCUMULATION, MAX_NORM).run(sharded())
@@ -127,10 +132,11 @@ METHODS = {"sum": eq.Sum, "mgda": eq.MGDA}
 
 
 def main():
-    trainer, method, folder = sys.argv[1:]
+    trainer, folder = sys.argv[1:]
     os.chdir(folder)
-    net = TRAINERS[trainer](METHODS[method]())
-    torch.save(flat(net), Path(folder) / f"rank{os.environ['RANK']}.pt")
+    for name, method in METHODS.items():
+        net = TRAINERS[trainer](method())
+        torch.save(flat(net), Path(folder) / f"{name}-rank{os.environ['RANK']}.pt")
     if torch.distributed.is_initialized():
         torch.distributed.destroy_process_group()
 
