@@ -8,6 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from equipoise.aggregation.orders import random_orders
 from equipoise.method import Aggregator
 
 _PARALLEL = 1e-3  # the sine of a target from which on a step towards it would be a thousand lengths
@@ -46,10 +47,8 @@ class GradVac(Aggregator):
         lengths = np.where(norms > 0, norms, 1.0)
         cosines = gramian.numpy() / lengths[:, None] / lengths
         targets = self.target[tasks][:, tasks].numpy()
-        keys = np.random.default_rng((self.seed, int(self.step))).random(cosines.shape)
-        np.fill_diagonal(keys, np.inf)  # a row's own index comes last, and is left out
         surgery = np.eye(len(rows))  # row i: g_i / |g_i| in terms of the unit gradients
-        for others in keys.argsort(axis=1)[:, :-1].T:  # every row meets one other task at a time
+        for others in random_orders(self.seed, int(self.step), len(rows)):  # every row meets one other task at a time
             square = (surgery @ cosines * surgery).sum(axis=1)
             rounding = len(rows) * np.finfo(np.float64).eps * np.abs(surgery).sum(axis=1) ** 2
             known = (norms[others] > 0) & (square > rounding)

@@ -7,6 +7,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from equipoise.aggregation.orders import random_orders
 from equipoise.method import Aggregator
 
 
@@ -28,11 +29,9 @@ class PCGrad(Aggregator):
 
     def forward(self, gramian: Tensor, losses: Tensor, tasks: Tensor) -> Tensor:
         products, rows = gramian.numpy(), np.arange(len(gramian))
-        keys = np.random.default_rng((self.seed, int(self.step))).random(products.shape)
-        np.fill_diagonal(keys, np.inf)  # a row's own index comes last, and is left out
         squares = np.where(products.diagonal() > 0, products.diagonal(), 1.0)
         surgery = np.eye(len(rows))
-        for others in keys.argsort(axis=1)[:, :-1].T:  # every row meets one other task at a time
+        for others in random_orders(self.seed, int(self.step), len(rows)):  # every row meets one other task at a time
             conflict = np.minimum((surgery * products[others]).sum(axis=1), 0.0)
             surgery[rows, others] -= conflict / squares[others]
         self.step += 1
