@@ -136,7 +136,7 @@ class Aggregator(_OnTheCPU):
 
     def __init__(self) -> None:
         super().__init__()
-        self.register_buffer("unsolved", torch.zeros((), dtype=torch.int64))
+        self.register_buffer("unsolved", torch.zeros((), dtype=torch.int64, device="cpu"))
 
     def certify(self, residual: float) -> None:
         """State the residual of this step's optimality conditions; above 1e-6 (or NaN) they count as unsolved.

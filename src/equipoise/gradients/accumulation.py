@@ -140,7 +140,7 @@ class Accumulation:
         roles = Roles(shared, list(self._shared), private, outside, sharing=sum(1 << place[k] for k in self._sharing))
         losses = {task: self._losses[task] / self._weight[task] for task in tasks}
         parts = {k: {name: part / self._weight[k] for name, part in of.items()} for k, of in self._parts.items()}
-        incoming = torch.tensor(self._incoming, dtype=torch.float64)
+        incoming = torch.tensor(self._incoming, dtype=torch.float64, device="cpu")
         own = {key: gradient * factors[place[key[0]]] for key, gradient in self._own.items()}
         return Accumulated(tasks, roles, jacobian, own, losses, parts, incoming)
 
