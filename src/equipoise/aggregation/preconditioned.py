@@ -38,7 +38,7 @@ class Preconditioned(RowMemory, Composite, CoordinateAggregator):
         super().__init__()
         self.method, self.beta = method, beta
         self.user_weight = method.user_weight
-        self.register_buffer("steps", torch.zeros((), dtype=torch.int64))
+        self.register_buffer("steps", torch.zeros((), dtype=torch.int64, device="cpu"))
 
     @property
     def parts(self) -> tuple[Method, ...]:

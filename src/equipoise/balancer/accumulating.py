@@ -79,7 +79,8 @@ class Accumulating:
             return [None, *(gradients.get(leaf) for leaf in leaves)]
 
         kept = set(leaves)
-        start = torch.zeros((), requires_grad=True)  # so that a micro-batch without losses goes backward too
+        # so that a micro-batch without losses goes backward too
+        start = torch.zeros((), device=setup.given.device, requires_grad=True)
         return surrogate(step.total.to(setup.given.device), [start, *leaves], backward)
 
     def finish(self) -> Tensor:

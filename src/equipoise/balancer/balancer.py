@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from equipoise.balancer.accumulating import Accumulating
 from equipoise.balancer.comparison import compare, compare_only
 from equipoise.balancer.decider import Decider
+from equipoise.balancer.defaults import plain_defaults
 from equipoise.balancer.held import Held
 from equipoise.balancer.joint import nothing, of_all_ranks, with_idle
 from equipoise.balancer.recorder import Recorder
@@ -256,8 +257,8 @@ class Balancer(nn.Module):
     def observe(self, results: Mapping[str, float]) -> None:
         """Tell the method validation results by task name, higher is better."""
         tasks = indices(self.names, results)
-        values = torch.tensor([float(results[self.names[k]]) for k in tasks], dtype=torch.float64)
-        self.method.observe(values, torch.tensor(tasks))
+        values = torch.tensor([float(results[self.names[k]]) for k in tasks], dtype=torch.float64, device="cpu")
+        self.method.observe(values, torch.tensor(tasks, device="cpu"))
 
     def after_step(self, losses: Mapping[str, Tensor]) -> None:
         """Tell the method the raw losses of the same batch after the optimiser's step."""
@@ -292,11 +293,12 @@ class Balancer(nn.Module):
         for part in self.method.modules():
             if isinstance(part, Method):
                 part.require_unbound()
-        self.method.bind(len(self.names))
+        with plain_defaults():
+            self.method.bind(len(self.names))
         self.method.to(self._setup.given.device)
         weights = list(self.user_weights.values())
         if set(weights) != {1.0}:
-            self.method.prefer(torch.tensor(weights, dtype=torch.float64))
+            self.method.prefer(torch.tensor(weights, dtype=torch.float64, device="cpu"))
             if text := _USER_WEIGHT_WARNINGS.get(self.method.user_weight):
                 warnings.warn(f"{self.method} {text.format(weights=self.user_weights)}", stacklevel=3)
 

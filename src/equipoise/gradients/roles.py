@@ -133,7 +133,9 @@ class Parameters:
             if any(row):
                 self.reached[name] = sum(1 << task for task, reaches in enumerate(row) if reaches)
 
-    def roles(self, graph: Graph, tasks: Sequence[int], num_tasks: int, joint: bool = False) -> Roles:
+    def roles(
+        self, graph: Graph, tasks: Sequence[int], num_tasks: int, joint: bool = False, steady: bool = False
+    ) -> Roles:
         """Sort the leaves of a step, after ``learn``.
 
         Args:
@@ -142,6 +144,7 @@ class Parameters:
             num_tasks: How many tasks there are in all.
             joint: Whether other ranks take part. What one of them reaches must be sorted alike on all, so who reached a
                 parameter before counts as reaching it now, and what nobody reaches is idle.
+            steady: Whether all that was ever shared is so in this step, if anything is, reached or not.
 
         Raises:
             ValueError: If every given parameter is frozen, or no loss reaches any of them.
@@ -153,16 +156,17 @@ class Parameters:
             mask, ever = left.pop(parameter, 0), self.reached.get(name, 0)
             if parameter in graph.blurred:
                 ever |= self.blurred.get(name, 0)
+            stays = steady and parameter.requires_grad and ever.bit_count() >= enough
             if joint and parameter.requires_grad:
                 mask = ever if len(tasks) == num_tasks else _within(ever, tasks)
                 is_closed = awaited is not None and parameter not in awaited and parameter not in graph.leaves
-                if not mask and not is_closed:
+                if not (mask or stays or is_closed):
                     roles.idle.append(parameter)
-                if mask and is_closed:
+                if (mask or stays) and is_closed:
                     if ever.bit_count() < enough:
                         continue  # a head that did not run here: its own rank sends its gradient
                     roles.unawaited.append(name)
-            if not mask:
+            if not (mask or stays):
                 continue
             if ever.bit_count() >= enough:
                 roles.shared.append(parameter)
@@ -170,6 +174,12 @@ class Parameters:
                 roles.sharing |= mask
             else:
                 roles.private.append((parameter, mask.bit_length() - 1))
+        if not roles.sharing:
+            if joint:
+                roles.idle += [
+                    p for name, p in zip(roles.names, roles.shared, strict=True) if name not in roles.unawaited
+                ]
+            roles.shared, roles.names, roles.unawaited = [], [], []
         roles.outside = list(left.items())
         if not roles.shared and not roles.private:
             self.trainable()

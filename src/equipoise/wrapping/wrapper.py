@@ -40,7 +40,7 @@ class Wrapper(Composite):
         super().__init__()
         self.method = method
         self.user_weight = method.user_weight
-        self.register_buffer("asked", torch.zeros((), dtype=torch.bool))
+        self.register_buffer("asked", torch.zeros((), dtype=torch.bool, device="cpu"))
 
     @abstractmethod
     def weigh(self, ask: Callable[[], Tensor], tasks: Tensor) -> Tensor:
