@@ -86,7 +86,7 @@ def render_scenes(count: int, seed: int) -> list[Scene]:
 
 def bounds(mask: NDArray[np.bool_]) -> tuple[int, int, int, int]:
     """The smallest box (x0, y0, x1, y1) that holds all of a mask that is True somewhere."""
-    (columns,), (rows,) = mask.any(axis=0).nonzero(), mask.any(axis=1).nonzero()
+    columns, rows = (np.flatnonzero(mask.any(axis=axis)) for axis in (0, 1))
     return int(columns[0]), int(rows[0]), int(columns[-1]) + 1, int(rows[-1]) + 1
 
 

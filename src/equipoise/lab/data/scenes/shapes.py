@@ -1,12 +1,13 @@
 """The shapes that scenes show, as masks."""
 
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 Mask = NDArray[np.bool_]
-Offsets = NDArray[np.float64]  # of pixel centres from the shape's centre; y grows downwards
+Offsets = NDArray[np.floating[Any]]  # of pixel centres from the shape's centre; y grows downwards
 
 
 def shape_mask(shape: int, centre: tuple[int, int], radius: int, size: int) -> Mask:
