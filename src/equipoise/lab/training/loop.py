@@ -14,8 +14,9 @@ from torch import Tensor, nn
 from torch.utils.data import DataLoader
 
 from equipoise.balancer import Balancer
+from equipoise.lab.exhibits import Seen, write_exhibits
 from equipoise.lab.training.checkpoint import Progress, load_checkpoint, require_same_run, save_checkpoint
-from equipoise.lab.training.evaluate import Batch, evaluate, settled
+from equipoise.lab.training.evaluate import Batch, evaluate, outputs_of, settled
 from equipoise.lab.training.means import Means
 from equipoise.lab.training.memory import peak_mb, reset_peak
 from equipoise.lab.training.order import EpochOrder
@@ -53,7 +54,7 @@ def train(
         method: How to balance; ``Sum()`` where there is one task.
         seed: 0 or more.
         settings: The budget.
-        folder: Where the checkpoint is kept, and in the end ``result.json``; made if need be.
+        folder: Where the checkpoint is kept, and in the end ``exhibits.json`` and ``result.json``; made if need be.
         report: Called after each epoch with (epoch, epochs, mean skill on validation).
 
     Returns:
@@ -150,6 +151,7 @@ def train(
         unsolved_steps=progress.unsolved_steps,
         run=run,
     )
+    _exhibit(case, parts["model"], tasks, validation, folder)
     result.write(finished)
     unfinished.unlink(missing_ok=True)
     return result
@@ -205,6 +207,13 @@ def _optimizer(model: nn.Module, balancer: Balancer, tasks: Tasks, settings: Set
     if learnt_beside:
         groups.append({"params": learnt_beside, "weight_decay": 0.0})
     return torch.optim.AdamW(groups, lr=settings.learning_rate, weight_decay=settings.weight_decay, fused=True)
+
+
+def _exhibit(case: Problem, model: nn.Module, tasks: Tasks, validation: list[Batch], folder: Path) -> None:
+    """Make and keep what the case shows of a network."""
+    outputs, targets = send_to_device(outputs_of(model, tasks, validation), "cpu")
+    seen = Seen(model.cpu().eval(), tasks.cpu(), outputs, targets, case.splits["validation"], case.collate)
+    write_exhibits(folder, case.exhibits, seen)
 
 
 def _batches(case: Problem, name: str, device: torch.device) -> list[Batch]:
