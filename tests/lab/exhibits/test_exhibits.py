@@ -93,9 +93,10 @@ def test_tasks_share_the_samples_that_have_labels_of_both(labels):
 
 
 def test_scores_of_labels_follow_their_thresholds(labels):
-    at_half = ex.label_table("many", "abc").show(labels)
-    assert at_half.rows == (("a", 1.0, 1.0, 1.0, 3), ("b", 1.0, 1.0, 1.0, 2), ("c", None, None, None, 0))
-    never = ex.label_table("many", "abc", lambda logits, labels: torch.full((3,), torch.inf)).show(labels)
+    at_half = ex.label_table(("many", "one"), "abcd").show(labels)
+    assert at_half.rows[:2] == (("a", 1.0, 1.0, 1.0, 3), ("b", 1.0, 1.0, 1.0, 2))
+    assert at_half.rows[2:] == (("c", None, None, None, 0), ("d", 2 / 3, 1.0, 0.8, 2))
+    never = ex.label_table(("many",), "abc", lambda logits, labels: torch.full((3,), torch.inf)).show(labels)
     assert never.rows[0] == ("a", None, 0.0, 0.0, 3)
     assert "chosen on these same samples" in never.note
 

@@ -9,6 +9,7 @@ from equipoise.lab.exhibits.pictures import coloured, overlaid
 from equipoise.lab.exhibits.result import Card, Gallery, Matrix, Picture, Result, Table
 from equipoise.lab.exhibits.samples import first_samples, worst_samples
 from equipoise.lab.exhibits.store import Shown, read_exhibits, write_exhibits
+from equipoise.lab.exhibits.words import cards, class_words, label_words, number_words
 
 __all__ = [
     "Card",
@@ -21,15 +22,19 @@ __all__ = [
     "Shown",
     "Table",
     "above_half",
+    "cards",
     "class_table",
+    "class_words",
     "coloured",
     "confusion",
     "first_samples",
     "label_overlap",
     "label_table",
+    "label_words",
     "labelled_together",
     "largest",
     "level",
+    "number_words",
     "overlaid",
     "read_exhibits",
     "said_overlap",
