@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 
+from equipoise.lab.cases.captions import captions, flickr8k
 from equipoise.lab.cases.case import Case, Metric
 from equipoise.lab.cases.census import census, census_college
 from equipoise.lab.cases.check import check_case
@@ -21,6 +22,8 @@ CASES: dict[str, Callable[[], Case]] = {
     "coffee-leaf": coffee_leaf,
     "coffee-leaf-all": coffee_leaf_all,
     **GOEMOTIONS,
+    "captions": captions,
+    "flickr8k": flickr8k,
 }
 
 __all__ = [
@@ -30,9 +33,11 @@ __all__ = [
     "Metric",
     "TableCase",
     "Target",
+    "captions",
     "census",
     "check_case",
     "coffee_leaf",
+    "flickr8k",
     "goemotions",
     "make_metrics",
     "reviews",
