@@ -1,0 +1,44 @@
+"""Class and caption of a picture from one encoder."""
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from equipoise.lab.models.captions.decoder import CaptionDecoder
+from equipoise.lab.models.captions.greedy import greedy
+
+
+class CaptionNetwork(nn.Module):
+    """Outputs "class" and "caption", or one of them where the other's part is None.
+
+    Args:
+        encoder: From pictures to feature maps, the last of which is decoded.
+        classifier: From the feature maps to logits [N, C].
+        decoder: Reads the last feature map.
+    """
+
+    def __init__(self, encoder: nn.Module, classifier: nn.Module | None, decoder: CaptionDecoder | None) -> None:
+        super().__init__()
+        self.encoder = encoder
+        self.classifier = classifier
+        self.decoder = decoder
+
+    def forward(self, inputs: tuple[Tensor, Tensor]) -> dict[str, Tensor]:
+        """Logits by task name, from pictures [N, 3, S, S] and their captions [N, R, T].
+
+        "caption" is [N, R T, V] in training: each word's logits, given the words before it. In evaluation it is
+        [N, R T + T, V]: then follow the words of a caption that the network makes of the picture alone, 1 at the word's
+        number and 0 elsewhere.
+        """
+        pictures, captions = inputs
+        scales = self.encoder(pictures)
+        outputs = {}
+        if self.classifier is not None:
+            outputs["class"] = self.classifier(scales)
+        if self.decoder is not None:
+            outputs["caption"] = self.decoder(scales[-1], captions).flatten(1, 2)
+            if not self.training:
+                words = greedy(self.decoder, scales[-1], captions.shape[2]).words
+                made = functional.one_hot(words, outputs["caption"].shape[2]).to(outputs["caption"].dtype)
+                outputs["caption"] = torch.cat([outputs["caption"], made], dim=1)
+        return outputs
