@@ -22,7 +22,7 @@ FLOORS = [
     ["lab.data", "lab.models", "lab.metrics", "trainers"],
     ["lab.cases", "lab.training", "lab.evaluation"],
     ["lab.studies", "lab.reports"],
-    ["lab.search"],
+    ["lab.search", "lab.probe"],
     ["shelf"],
     ["cli"],
     ["__main__"],
