@@ -48,6 +48,7 @@ class Examined:
     reach: list[Reach]
     gramian: Tensor | None  # [K, K] by all shared parameters; None if there was none, or no way to measure it
     modules: Mapping[str, Tensor]  # [K, K] by the shared parameters of each top-level module
+    layers: Mapping[str, Tensor]  # [K, K] by the shared parameters of each innermost module
     own_norms: Mapping[str, float]  # by the parameters that a task reaches alone
     weights: Mapping[str, float]  # what the method would decide now; empty if it decides none
     costs: list[Cost]
