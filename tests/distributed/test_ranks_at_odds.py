@@ -107,6 +107,23 @@ def test_a_count_that_is_none_of_labels(two):
         two(one_step, "mgda", everyone, [{"a": -1.0}, {"a": -1.0}], None, None)
 
 
+def ending_early(rank, size):
+    model = DistributedDataParallel(Net())
+    balancer = eq.Balancer(eq.UW(), model, tasks=NAMES)
+    with model.join():
+        for _ in range(1 + rank):
+            zeros = dict.fromkeys(NAMES, torch.zeros(2, 2))
+            balancer(losses_of(model(torch.ones(2, 5)), zeros, NAMES)).backward()
+
+
+def test_ranks_that_may_end_early_are_told(two):
+    """A rank that has ended answers collectives of other sizes, which ends the process without an error."""
+    with pytest.raises(
+        RuntimeError, match=r"rank 0: .*inside join\(\).*rank 1: .*give every rank equally many batches"
+    ):
+        two(ending_early)
+
+
 def in_float64(rank, size):
     net = Net().double()
     balancer = eq.Balancer(eq.UW(), DistributedDataParallel(net), tasks=NAMES)

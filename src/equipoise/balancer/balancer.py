@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from typing import Any, Literal
 
 import torch
+import torch.distributed as dist
 from torch import Tensor, nn
 
 from equipoise.balancer.accumulating import Accumulating
@@ -27,7 +28,7 @@ from equipoise.method import Method, Sum, linearise, split
 from equipoise.misuse import Misuse, used_once
 from equipoise.record import Record
 from equipoise.step import Step, indices, take_step, user_weights
-from equipoise.tasks import TaskLosses, Tasks
+from equipoise.tasks import TaskLosses, Tasks, number
 
 _USER_WEIGHT_WARNINGS = {
     "ignored": "does not depend on the scale of a loss, so the weights {weights} do not change its balance",
@@ -93,12 +94,12 @@ class Balancer(nn.Module):
             raise ValueError(f"route must be one of {', '.join(map(repr, ROUTES))}, got {route!r}")
         if not isinstance(probe_every, int) or probe_every < 0:
             raise ValueError(f"probe_every must be 0 or a number of steps, got {probe_every!r}")
-        if isinstance(ranks, str) and ranks not in ("auto", "local"):
+        if ranks not in ("auto", "local") and not (dist.is_available() and isinstance(ranks, dist.ProcessGroup)):
             raise ValueError(f"ranks must be 'auto', 'local' or a process group, got {ranks!r}")
         self.method = method
         self.heads, self.route, self.probe_every, self.ranks = heads, route, probe_every, ranks
         self.user_weights = user_weights(tasks)
-        chosen = None if gramian_from is None else Parameters(gramian_from)
+        chosen = None if gramian_from is None else Parameters(gramian_from, "gramian_from")
         self._setup = Setup(
             method,
             split(method),
@@ -257,7 +258,8 @@ class Balancer(nn.Module):
     def observe(self, results: Mapping[str, float]) -> None:
         """Tell the method validation results by task name, higher is better."""
         tasks = indices(self.names, results)
-        values = torch.tensor([float(results[self.names[k]]) for k in tasks], dtype=torch.float64, device="cpu")
+        found = [number(f"result of task {self.names[k]!r}", results[self.names[k]]) for k in tasks]
+        values = torch.tensor(found, dtype=torch.float64, device="cpu")
         self.method.observe(values, torch.tensor(tasks, device="cpu"))
 
     def after_step(self, losses: Mapping[str, Tensor]) -> None:

@@ -47,19 +47,21 @@ class Parameters:
     A module is read anew each time, so what is unfrozen, adapted or sharded later is seen.
     """
 
-    def __init__(self, source: nn.Module | Iterable[Tensor]) -> None:
+    def __init__(self, source: nn.Module | Iterable[Tensor], argument: str = "parameters") -> None:
         if isinstance(source, nn.Module):
             self.source: nn.Module | dict[str, Tensor] = source
         else:
-            given = list(dict.fromkeys([source] if isinstance(source, Tensor) else source))
+            if not isinstance(source, Iterable):
+                raise ValueError(f"{argument} must be a module or leaf tensors, got {_shown(source)}")
+            given = [source] if isinstance(source, Tensor) else list(source)
             strangers = [p for p in given if not isinstance(p, Tensor) or not p.is_leaf]
             if strangers:
-                raise ValueError(f"parameters must be a module or leaf tensors, got {strangers[0]!r:.80}")
-            self.source = {str(i): p for i, p in enumerate(given)}
+                raise ValueError(f"{argument} must be a module or leaf tensors, got among them {_shown(strangers[0])}")
+            self.source = {str(i): p for i, p in enumerate(dict.fromkeys(given))}
         self.reached: dict[str, int] = {}  # parameter -> bits of the tasks, among all, that ever reached it
         self.blurred: dict[str, int] = {}  # the same where compiled graphs let every task seem to reach it
         if not self.named():
-            raise ValueError("parameters is empty: give the model, or the parameters to balance")
+            raise ValueError(f"{argument} is empty: give a module, or parameters of the model")
 
     def named(self) -> dict[str, Tensor]:
         """All given parameters by name, each once."""
@@ -191,6 +193,14 @@ class Parameters:
             if leaf.is_complex():
                 raise ValueError(f"complex parameters are not supported, got one of shape {tuple(leaf.shape)}")
         return roles
+
+
+def _shown(stranger: object) -> str:
+    """What was given, in one line."""
+    if isinstance(stranger, Tensor):
+        return f"a tensor of shape {tuple(stranger.shape)} that was computed from others"
+    shown = repr(stranger)
+    return shown if len(shown) < 40 and "\n" not in shown else f"a {type(stranger).__name__}"
 
 
 def _spread(mask: int, tasks: Sequence[int]) -> int:

@@ -31,6 +31,8 @@ def method(name: str, **arguments: Any) -> Method:
     >>> method("dwa", temperature=1.0)
     DWA(temperature=1.0)
     """
+    if not isinstance(name, str):
+        raise ValueError(f"name must be a method's name, such as 'mgda', got {name!r:.80}")
     make = _from_file(name) if ".py:" in name else _from_table(name)
     try:
         inspect.signature(make).bind(**arguments)

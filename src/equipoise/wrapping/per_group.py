@@ -30,6 +30,8 @@ class PerGroup(Composite, GroupAggregator):
         rest: Weighting | Aggregator | None = None,
     ) -> None:
         super().__init__()
+        if not isinstance(groups, Mapping):
+            raise ValueError(f"groups must be {{name: (parameters, method)}}, got {groups!r:.80}")
         if not groups and rest is None:
             raise ValueError("groups is empty: name at least one, or give a method for the rest")
         self.groups = {name: _checked(name, *_pair(name, given)) for name, given in groups.items()}
