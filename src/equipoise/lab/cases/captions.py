@@ -27,7 +27,7 @@ from equipoise.lab.models.unet import ConvEncoder, PooledHead
 from equipoise.tasks import Task, Tasks
 
 SCENES, SEED = 3000, 0
-_WIDTHS, _STATE, _DROPOUT = (8, 16, 32, 64), 96, 0.1
+_WIDTHS, _STATE, _DROPOUT = (8, 16, 48), 96, 0.1
 
 
 @dataclass(frozen=True)
