@@ -10,9 +10,12 @@ from torch.testing import assert_close
 from equipoise.lab.cases import CASES, captions, check_case, flickr8k
 from equipoise.lab.cases.bleu import references
 from equipoise.lab.cases.captions import ReferenceLoss
+from equipoise.lab.cases.captions_exhibits import lit
 from equipoise.lab.data.captions import PADDING, Vocabulary
-from equipoise.lab.data.scenes import SHAPES, describe, render_scenes, write_scenes
+from equipoise.lab.data.scenes import SENTENCES, SHAPES, describe, render_scenes, write_scenes
 from equipoise.lab.data.split import split_of
+from equipoise.lab.exhibits import Seen
+from equipoise.lab.training.evaluate import outputs_of
 from equipoise.losses import sequence_cross_entropy
 
 
@@ -88,6 +91,38 @@ def test_the_loss_is_of_the_references_words_whatever_the_padding():
     assert_close(loss(logits, targets), sequence_cross_entropy(logits[:, :5], targets))
     padded = torch.nn.functional.pad(targets, (0, 2), value=PADDING)
     assert_close(loss(logits, padded), loss(logits, targets))
+
+
+def test_its_exhibits_say_what_was_said_and_show_where_it_looked(case):
+    split = case.splits["validation"]
+    model = case.make_model(case.tasks.names)
+    outputs, targets = outputs_of(model, case.tasks, [whole(case, "validation")])
+    seen = Seen(model.eval(), case.tasks, outputs, targets, split, case.collate)
+    shown = {exhibit.name: exhibit.show(seen) for exhibit in case.exhibits}
+    assert set(shown) == {
+        "class-confusion",
+        "class-classes",
+        "class-worst",
+        "samples",
+        "caption-worst",
+        "caption-attention",
+    }
+    card = shown["samples"].cards[0]
+    said = next(line for line in card.lines if line.startswith("said: ")).removeprefix("said: ")
+    looked = [picture.caption for picture in card.pictures]
+    assert looked == ["the picture", *(f"looked at for “{word}”" for word in said.split())]
+    assert sum(line.startswith("true: ") for line in card.lines) == SENTENCES
+    assert [row[0] for row in shown["caption-attention"].rows] == [*SHAPES, "all"]
+
+
+def test_a_picture_is_lit_where_attention_is():
+    picture = torch.full((3, 64, 64), 200, dtype=torch.uint8)
+    weights = torch.zeros(8, 8)
+    weights[2, 5] = 1.0
+    shown = lit(picture, weights)
+    assert shown.shape == (64, 64, 3)
+    assert (shown[20, 44] > 170).all()
+    assert (shown[40:, :] == 40).all()
 
 
 @pytest.fixture

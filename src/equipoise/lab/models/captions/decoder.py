@@ -26,7 +26,7 @@ class CaptionDecoder(nn.Module):
         channels: Of the feature map.
         vocabulary_size: V.
         end: The number of the word that ends a caption, which also stands before the first.
-        width: H.
+        width: H, an even number; attention matches on half as many.
         dropout: Share of numbers dropped before the logits while training, 0 to 1.
     """
 
@@ -35,7 +35,7 @@ class CaptionDecoder(nn.Module):
         features = channels + 2  # and its coordinates
         self.end = end
         self.embedding = nn.Embedding(vocabulary_size, width)
-        self.attention = SoftAttention(features, width)
+        self.attention = SoftAttention(features, width, width // 2)
         self.start = nn.Linear(features, 2 * width)
         self.gate = nn.Linear(width, features)
         self.cell = nn.LSTMCell(width + features, width)
