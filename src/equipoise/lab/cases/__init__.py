@@ -9,6 +9,7 @@ from equipoise.lab.cases.coffee_leaf import coffee_leaf, coffee_leaf_all
 from equipoise.lab.cases.goemotions import GOEMOTIONS, goemotions
 from equipoise.lab.cases.metrics import make_metrics
 from equipoise.lab.cases.reviews import reviews
+from equipoise.lab.cases.scenes import scenes
 from equipoise.lab.cases.table import TableCase
 from equipoise.lab.cases.target import KINDS, Target
 from equipoise.lab.cases.tox21 import tox21
@@ -21,6 +22,7 @@ CASES: dict[str, Callable[[], Case]] = {
     "coffee-leaf": coffee_leaf,
     "coffee-leaf-all": coffee_leaf_all,
     **GOEMOTIONS,
+    "scenes": scenes,
 }
 
 __all__ = [
@@ -36,5 +38,6 @@ __all__ = [
     "goemotions",
     "make_metrics",
     "reviews",
+    "scenes",
     "tox21",
 ]
