@@ -30,7 +30,7 @@ def objects_of(maps: Tensor, stride: int) -> Tensor:
     return found_objects(heat.where(heat == 1, -torch.inf), maps[:, -4:], stride, MOST)[:, :, :5]
 
 
-def found_metrics(stride: int, train: Tensor, validation: Tensor) -> tuple[Metric, Metric]:
+def found_metrics(stride: int, usual: Tensor, train: Tensor, validation: Tensor) -> tuple[Metric, Metric]:
     """Mean average precision of the centres within a cell, "centre-map", and of the boxes, "map@0.5".
 
     The first asks of the heat maps alone, so that it is the same for a network that has no boxes. Its constant
@@ -38,6 +38,7 @@ def found_metrics(stride: int, train: Tensor, validation: Tensor) -> tuple[Metri
 
     Args:
         stride: Pixels along the side of a cell.
+        usual: Distances [4], the mean of the training split.
         train: The target's maps of the training split.
         validation: Those of the validation split.
     """
@@ -53,8 +54,6 @@ def found_metrics(stride: int, train: Tensor, validation: Tensor) -> tuple[Metri
         measured.update(found(outputs, stride), objects_of(targets, stride))
         return float(measured.compute())
 
-    here = (train[:, :-4] == 1).any(dim=1, keepdim=True)
-    usual = (train[:, -4:] * here).sum(dim=(0, 2, 3)) / here.sum()
     heat = train[:, :-4].mean(dim=0)
     constant = torch.cat([heat, usual[:, None, None].expand(4, *heat.shape[1:])]).expand_as(validation)
     return (

@@ -20,7 +20,7 @@ from equipoise.lab.models.unet import ConvEncoder, MaskHead
 from equipoise.tasks import Task, Tasks
 
 STRIDE = 4  # pixels along the side of a cell
-_COUNTS = {"train": 2000, "validation": 400, "test": 400}
+_COUNTS = {"train": 1500, "validation": 300, "test": 300}
 _WIDTHS, _CELLS = (8, 16, 32, 64), 2  # the scale at which a pixel is a cell
 _CLASSES = len(SHAPES)
 
@@ -67,7 +67,7 @@ def scenes(counts: Mapping[str, int] = _COUNTS) -> Case:
             train,
             validation,
             {
-                "class": found_metrics(STRIDE, train["class"], validation["class"]),
+                "class": found_metrics(STRIDE, usual, train["class"], validation["class"]),
                 "box": [box_metric(usual, validation["box"])],
                 "mask": ["miou", "accuracy"],
             },
@@ -76,8 +76,8 @@ def scenes(counts: Mapping[str, int] = _COUNTS) -> Case:
         batch_size=32,
         learning_rate=3e-3,
         weight_decay=0.01,
-        epochs=10,
-        patience=10,
+        epochs=8,
+        patience=8,
         data_hash=hashlib.sha256(
             b"".join(scene.picture.tobytes() for part in rendered.values() for scene in part)
         ).hexdigest(),

@@ -27,13 +27,13 @@ class HeatHead(nn.Module):
 
     def __init__(self, widths: Sequence[int], classes: int) -> None:
         super().__init__()
-        self.widths = tuple(widths)
+        self.scales = len(widths)
         self.layers = MaskHead(widths, classes)
         nn.init.constant_(_bias(self.layers), math.log(_RARE / (1 - _RARE)))
 
     def forward(self, scales: Sequence[Tensor]) -> Tensor:
         """From the features at all scales to [N, C, h, w]."""
-        logits: Tensor = self.layers(scales[-len(self.widths) :])
+        logits: Tensor = self.layers(scales[-self.scales :])
         return logits
 
 
@@ -49,14 +49,14 @@ class SidesHead(nn.Module):
 
     def __init__(self, widths: Sequence[int], usual: Tensor) -> None:
         super().__init__()
-        self.widths = tuple(widths)
+        self.scales = len(widths)
         self.layers = MaskHead(widths, 4)
         nn.init.zeros_(_bias(self.layers))
         self.register_buffer("usual", usual.clone())
 
     def forward(self, scales: Sequence[Tensor]) -> Tensor:
         """From the features at all scales to [N, 4, h, w], positive."""
-        ratio = functional.softplus(self.layers(scales[-len(self.widths) :])) / math.log(2)
+        ratio = functional.softplus(self.layers(scales[-self.scales :])) / math.log(2)
         return self.usual[:, None, None] * ratio
 
 
