@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 
+from equipoise.lab.cases.captions import captions, flickr8k
 from equipoise.lab.cases.case import Case, Metric
 from equipoise.lab.cases.census import census, census_college
 from equipoise.lab.cases.check import check_case
@@ -22,6 +23,8 @@ CASES: dict[str, Callable[[], Case]] = {
     "coffee-leaf": coffee_leaf,
     "coffee-leaf-all": coffee_leaf_all,
     **GOEMOTIONS,
+    "captions": captions,
+    "flickr8k": flickr8k,
     "scenes": scenes,
 }
 
@@ -32,9 +35,11 @@ __all__ = [
     "Metric",
     "TableCase",
     "Target",
+    "captions",
     "census",
     "check_case",
     "coffee_leaf",
+    "flickr8k",
     "goemotions",
     "make_metrics",
     "reviews",

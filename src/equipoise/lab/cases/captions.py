@@ -11,13 +11,14 @@ from torch import Tensor, nn
 
 from equipoise import losses
 from equipoise.lab.cases.bleu import bleu_metrics
+from equipoise.lab.cases.captions_exhibits import captions_exhibits
 from equipoise.lab.cases.case import Case
 from equipoise.lab.cases.metrics import make_metrics
 from equipoise.lab.data.arrays import Arrays, join
 from equipoise.lab.data.captions import END, PADDING, Vocabulary
 from equipoise.lab.data.flickr8k import files_of, flickr8k_folder, list_captioned, read_pictures, splits_of
 from equipoise.lab.data.folder import data_hash
-from equipoise.lab.data.scenes import SHAPES, describe, render_scenes
+from equipoise.lab.data.scenes import SHAPES, Scene, describe, render_scenes
 from equipoise.lab.data.split import SPLITS, split_of
 from equipoise.lab.data.text import words
 from equipoise.lab.models.captions.decoder import CaptionDecoder
@@ -41,6 +42,7 @@ class Captions:
         splits: "train", "validation" or "test" for each picture.
         vocabulary: Of the training captions.
         longest: Captions are cut after this many words.
+        scenes: Those of the validation split, where the pictures are scenes.
     """
 
     pictures: Tensor
@@ -50,6 +52,7 @@ class Captions:
     splits: Sequence[str]
     vocabulary: Vocabulary
     longest: int
+    scenes: Sequence[Scene] = ()
 
 
 def captions(count: int = SCENES) -> Case:
@@ -74,6 +77,7 @@ def captions(count: int = SCENES) -> Case:
             splits,
             Vocabulary(spoken),
             max(len(words(text)) for text in spoken),
+            [scene for scene, split in zip(scenes, splits, strict=True) if split == "validation"],
         ),
         hashlib.sha256(pictures.tobytes() + repr(texts).encode()).hexdigest(),
     )
@@ -170,4 +174,5 @@ def _case(name: str, title: str, data: Captions, digest: str) -> Case:
         epochs=12,
         patience=12,
         data_hash=digest,
+        exhibits=captions_exhibits(data.class_names, data.vocabulary, data.longest + 1, data.scenes),
     )

@@ -26,6 +26,10 @@ class SharedEncoder(nn.Module):
         representation = self.encoder(inputs)
         return {name: head(representation) for name, head in zip(self.names, self.heads.values(), strict=True)}
 
+    def head(self, name: str) -> nn.Module:
+        """The head of a task."""
+        return self.heads[_key(name)]
+
 
 def _key(name: str) -> str:
     """The task's name, or one that a ``ModuleDict`` takes: it has no points and none of its own attributes."""

@@ -4,7 +4,7 @@ import difflib
 import json
 import platform
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -96,7 +96,7 @@ def make_tuning(
         "case_options": dict(recipe.options),
         "data_hash": ready.data_hash,
         "method": method,
-        "settings": asdict(settings),
+        "settings": dict(settings.described),
         "seed": seed,
         "objectives": [f"{objective.task} {objective.metric}" for objective in measured],
         "strategy": repr(strategy),

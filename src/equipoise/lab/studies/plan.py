@@ -4,7 +4,7 @@ import hashlib
 import platform
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -74,7 +74,7 @@ class Plan:
             "equipoise": version("equipoise"),
             "case": self.case.name,
             "data_hash": self.case.data_hash,
-            "settings": asdict(self.settings),
+            "settings": dict(self.settings.described),
             "tasks": {task.name: {"loss": repr(task.loss), "weight": task.weight} for task in self.case.tasks},
             **({"options": options} if (options := dict(self.recipe.options)) else {}),
         }

@@ -5,12 +5,21 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import torch
+from accelerate.utils import send_to_device
 from torch import Tensor, nn
+from torch.utils.data import DataLoader
 
-from equipoise.lab.training.problem import Metric
+from equipoise.lab.training.problem import Metric, Problem
 from equipoise.tasks import Task, Tasks
 
 Batch = tuple[Any, dict[str, Tensor]]
+_BATCH = 1024
+
+
+def whole_split(case: Problem, name: str, device: torch.device) -> list[Batch]:
+    """A split, collated once, on the device."""
+    loader = DataLoader(case.splits[name], _BATCH, collate_fn=case.collate)
+    return [send_to_device(batch, device) for batch in loader]
 
 
 @torch.no_grad()
@@ -22,7 +31,7 @@ def evaluate(
     Raises:
         ValueError: If a task has no label in the split.
     """
-    outputs, targets = _outputs(model, tasks, batches)
+    outputs, targets = outputs_of(model, tasks, batches)
     losses = tasks.losses(outputs, targets)
     values: dict[str, dict[str, float]] = {}
     for task in tasks:
@@ -42,7 +51,7 @@ def settled(
     model: nn.Module, tasks: Tasks, metrics: Mapping[str, Sequence[Metric]], batches: Iterable[Batch]
 ) -> dict[str, tuple[Metric, ...]]:
     """The metrics by task, with what they choose by a split chosen on these batches."""
-    outputs, targets = _outputs(model, tasks, batches)
+    outputs, targets = outputs_of(model, tasks, batches)
     pairs = {task.name: _labelled(task, outputs[task.name], targets[str(task.target)]) for task in tasks}
     return {
         name: tuple(metric if metric.settle is None else metric.settle(*pair) for metric in metrics[name])
@@ -50,7 +59,8 @@ def settled(
     }
 
 
-def _outputs(model: nn.Module, tasks: Tasks, batches: Iterable[Batch]) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
+@torch.no_grad()
+def outputs_of(model: nn.Module, tasks: Tasks, batches: Iterable[Batch]) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
     """Outputs and targets of all batches together; leaves the model in train mode."""
     model.eval()
     pairs = [(model(inputs), targets) for inputs, targets in batches]

@@ -4,6 +4,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from equipoise.lab.models.captions.decoded import Decoded
 from equipoise.lab.models.captions.decoder import CaptionDecoder
 from equipoise.lab.models.captions.greedy import greedy
 
@@ -42,3 +43,14 @@ class CaptionNetwork(nn.Module):
                 made = functional.one_hot(words, outputs["caption"].shape[2]).to(outputs["caption"].dtype)
                 outputs["caption"] = torch.cat([outputs["caption"], made], dim=1)
         return outputs
+
+    @torch.no_grad()
+    def say(self, pictures: Tensor, steps: int) -> Decoded:
+        """A caption of at most ``steps`` words, its end counted, for each picture, by greedy decoding.
+
+        Raises:
+            ValueError: If the network has no decoder.
+        """
+        if self.decoder is None:
+            raise ValueError("this network was made without the task 'caption'")
+        return greedy(self.decoder, self.encoder(pictures)[-1], steps)

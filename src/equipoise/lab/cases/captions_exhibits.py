@@ -1,0 +1,99 @@
+"""What a run on captions shows: confusions, captions with their attention, and whether it lands on what is named."""
+
+import statistics
+from collections.abc import Sequence
+from typing import cast
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from equipoise.lab.cases.bleu import references
+from equipoise.lab.cases.landing import Landing, landings
+from equipoise.lab.data.captions import Vocabulary
+from equipoise.lab.data.scenes import SHAPES, Scene
+from equipoise.lab.exhibits import (
+    Card,
+    Exhibit,
+    Picture,
+    Seen,
+    Table,
+    class_table,
+    class_words,
+    confusion,
+    first_samples,
+    largest,
+    worst_samples,
+)
+from equipoise.lab.models.captions.decoded import Decoded
+from equipoise.lab.models.captions.network import CaptionNetwork
+
+_SHADE = 0.2  # of a picture where nothing is attended to
+
+
+def captions_exhibits(
+    classes: Sequence[str], vocabulary: Vocabulary, longest: int, scenes: Sequence[Scene] = ()
+) -> tuple[Exhibit, ...]:
+    """Of class and caption.
+
+    Args:
+        classes: Their names; none where there are none.
+        vocabulary: Of the captions.
+        longest: T.
+        scenes: Those of the validation split, where the pictures are scenes.
+    """
+
+    def describe(seen: Seen, place: int) -> Card:
+        lines = [f"picture {place + 1} of the split"]
+        if "class" in seen.tasks.names:
+            lines.append("class: true {}, said {}".format(*class_words("class", classes, largest)(seen, place)))
+        picture = seen.inputs([place])[0][0]
+        pictures = [Picture.of(picture.movedim(0, 2), "the picture")]
+        if "caption" in seen.tasks.names:
+            decoded = _said(seen, [place], longest)
+            said = vocabulary.text(decoded.words[0].tolist())
+            known = references(vocabulary, longest, seen.targets["caption"][[place]])[0]
+            lines += [f"said: {said}", *(f"true: {text}" for text in known)]
+            maps = zip(said.split(), decoded.attention[0].cpu(), strict=False)
+            pictures += [Picture.of(lit(picture, weights), f"looked at for “{word}”") for word, weights in maps]
+        return Card(tuple(lines), tuple(pictures))
+
+    exhibits = []
+    if classes:
+        exhibits += [confusion("class", classes, largest, "pictures"), class_table("class", classes, largest)]
+        exhibits.append(worst_samples("class", describe))
+    exhibits += [first_samples(("caption",), describe), worst_samples("caption", describe)]
+    return (*exhibits, attention_lands(vocabulary, longest, scenes)) if scenes else tuple(exhibits)
+
+
+def attention_lands(vocabulary: Vocabulary, longest: int, scenes: Sequence[Scene]) -> Exhibit:
+    """The mean share of attention inside a thing's box while it is named, beside the box's share of the picture."""
+
+    def show(seen: Seen) -> Table:
+        found = landings(_said(seen, range(len(scenes)), longest), vocabulary, scenes)
+        rows = [_row(name, [one for one in found if one.shape == shape]) for shape, name in enumerate(SHAPES)]
+        note = (
+            "For each word that names the shape of a thing in the picture: how much of the attention lies inside the "
+            "thing's box while the word is chosen, and what even attention would have there."
+        )
+        return Table(("shape named", "attention inside", "box's share", "words"), (*rows, _row("all", found)), note)
+
+    return Exhibit("caption-attention", "caption: does attention land on what is named?", ("caption",), show)
+
+
+def lit(picture: Tensor, weights: Tensor) -> Tensor:
+    """A picture [3, H, W], uint8, in the light of attention [h, w]: [H, W, 3], dark where there is little."""
+    light = functional.interpolate(weights[None, None].float(), size=picture.shape[1:], mode="bilinear")[0, 0]
+    shade = _SHADE + (1 - _SHADE) * light / light.max()
+    return (picture * shade).round().to(torch.uint8).movedim(0, 2)
+
+
+def _row(name: str, found: Sequence[Landing]) -> tuple[str | int | float | None, ...]:
+    if not found:
+        return name, None, None, 0
+    return name, *(statistics.fmean(getattr(one, share) for one in found) for share in ("inside", "area")), len(found)
+
+
+def _said(seen: Seen, places: Sequence[int], longest: int) -> Decoded:
+    model = cast(CaptionNetwork, seen.model)
+    return model.say(seen.inputs(places)[0].to(next(model.parameters()).device), longest)
