@@ -3,10 +3,14 @@ import torch
 from real_data import trained, whole
 from torch.testing import assert_close
 
+from equipoise import Tasks
 from equipoise.lab.cases import CASES, check_case, scenes
 from equipoise.lab.cases.detection import found, objects_of
 from equipoise.lab.cases.scenes import STRIDE
+from equipoise.lab.cases.scenes_exhibits import drawn, object_masks
 from equipoise.lab.data.scenes import render_scenes
+from equipoise.lab.exhibits import Seen
+from equipoise.lab.training.evaluate import outputs_of
 from equipoise.losses import heat_map_focal
 
 COUNTS = {"train": 24, "validation": 12, "test": 6}
@@ -38,15 +42,17 @@ def test_each_picture_is_in_one_split(case):
 
 
 def test_an_object_is_what_its_box_holds_of_its_shapes_pixels():
+    """So nothing is lost by a mask of shapes, and a box of another shape holds nothing."""
     for scene in render_scenes(50, 0):
         pixels = torch.zeros(64, 64, dtype=torch.int64)
         for thing in scene.objects:
             pixels[torch.from_numpy(thing.mask)] = 1 + thing.shape
-        for thing in scene.objects:
-            x0, y0, x1, y1 = thing.box
-            own = torch.zeros(64, 64, dtype=torch.bool)
-            own[y0:y1, x0:x1] = pixels[y0:y1, x0:x1] == 1 + thing.shape
-            assert torch.equal(own, torch.from_numpy(thing.mask))
+        rows = torch.tensor([[thing.shape, *thing.box] for thing in scene.objects])
+        assert torch.equal(object_masks(pixels, rows), pixels)
+        for thing, row in zip(scene.objects, rows, strict=True):
+            assert torch.equal(object_masks(pixels, row[None]) > 0, torch.from_numpy(thing.mask))
+            row[0] = (row[0] + 1) % 5
+            assert not object_masks(pixels, row[None]).any()
 
 
 def test_a_faultless_network_is_perfect_and_a_constant_is_not(case):
@@ -98,6 +104,36 @@ def test_it_can_be_trained_on_all_tasks_and_each_alone(case, tmp_path):
     scores = trained(case, 0, tmp_path, epochs=1)
     assert {task for task, _ in scores} == {"class", "box", "mask"}
     assert scores["class", "map@0.5"] >= 0
+
+
+def test_a_box_is_drawn_around_its_object_in_the_colour_of_its_shape():
+    picture = torch.full((8, 8, 3), 10, dtype=torch.uint8)
+    mask = torch.zeros(8, 8, dtype=torch.int64)
+    mask[2:4, 1:5] = 2
+    pixels = drawn(picture, mask, torch.tensor([[1.0, 1, 2, 5, 4]]))
+    assert pixels.shape == (24, 24, 3)
+    colour = pixels[6, 3]
+    line = (pixels == colour).all(dim=2)
+    assert line.nonzero().amin(dim=0).tolist() == [6, 3]
+    assert line.nonzero().amax(dim=0).tolist() == [12, 15]
+    assert int(line.sum()) == 2 * 13 + 2 * 5
+    assert torch.equal(pixels[8, 5], ((10 + colour.float()) / 2).round().byte())
+    assert (pixels[0] == 10).all()
+
+
+@pytest.mark.parametrize("names", [["class", "box", "mask"], ["class"], ["box"], ["mask"]])
+def test_every_network_shows_what_it_has(case, names):
+    torch.manual_seed(0)
+    model = case.make_model(names).eval()
+    tasks = Tasks([case.tasks[name] for name in names])
+    outputs, targets = outputs_of(model, tasks, [whole(case, "validation")])
+    seen = Seen(model, tasks, outputs, targets, case.splits["validation"], case.collate)
+    exhibits = [exhibit for exhibit in case.exhibits if set(exhibit.tasks) <= set(names)]
+    assert {f"{name}-worst" for name in names} <= {exhibit.name for exhibit in exhibits}
+    for exhibit in exhibits:
+        shown = exhibit.show(seen)
+        for card in getattr(shown, "cards", ()):
+            assert len(card.pictures) == (2 if names == ["box"] else 3)
 
 
 @pytest.mark.slow

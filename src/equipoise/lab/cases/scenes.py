@@ -11,6 +11,7 @@ from equipoise import losses
 from equipoise.lab.cases.case import Case
 from equipoise.lab.cases.detection import box_metric, found_metrics
 from equipoise.lab.cases.metrics import make_metrics
+from equipoise.lab.cases.scenes_exhibits import scenes_exhibits
 from equipoise.lab.data.arrays import Arrays, join
 from equipoise.lab.data.centres import centre_maps
 from equipoise.lab.data.scenes import SHAPES, Scene, render_scenes
@@ -81,6 +82,7 @@ def scenes(counts: Mapping[str, int] = _COUNTS) -> Case:
         data_hash=hashlib.sha256(
             b"".join(scene.picture.tobytes() for part in rendered.values() for scene in part)
         ).hexdigest(),
+        exhibits=scenes_exhibits(STRIDE),
     )
 
 
