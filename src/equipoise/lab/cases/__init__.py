@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 
+from equipoise.lab.cases.architecture import with_architecture
 from equipoise.lab.cases.captions import captions, flickr8k
 from equipoise.lab.cases.case import Case, Metric
 from equipoise.lab.cases.census import census, census_college
@@ -45,4 +46,5 @@ __all__ = [
     "reviews",
     "scenes",
     "tox21",
+    "with_architecture",
 ]
