@@ -112,6 +112,8 @@ def test_by_hand():
     assert value([[*half, 0.9]], [BOX], overlap=0.51) == 0
     assert value([[*BOX, 0.9], [*BOX, 0.8]], [BOX]) == 1  # the second comes after all are found
     assert value([[*half, 0.9], [*BOX, 0.8]], [BOX, [0.0, 20, 20, 30, 30]]) == 0.5  # twice the same object: the surer
+    poor, other = [0.0, 0, 0, 10, 4], [0.0, 20, 20, 30, 30]
+    assert value([[*BOX, 0.9], [*poor, 0.8], [*BOX, 0.7]], [BOX, other]) == 0.5  # a poor one does not free it again
     assert value([[1.0, *BOX[1:], 0.9], [*BOX, 0.8]], [BOX]) == 1  # a class that is not there counts for none
     assert value([[*BOX[:3], 1, 1, 0.9], [*BOX, 0.8]], [BOX]) == 0.5  # a surer one is wrong
     assert value([[*NONE, math.nan]], [BOX]) == 0

@@ -143,7 +143,7 @@ class CentreMeanAveragePrecision(_OfFoundObjects):
     def fits(self, found: Tensor, there: Tensor) -> Tensor:
         """``distance`` less the one between their centres."""
         between = (found[..., :2] + found[..., 2:] - there[..., :2] - there[..., 2:]) / 2
-        return self.distance - torch.linalg.vector_norm(between, dim=-1)
+        return self.distance - between.square().sum(dim=-1).sqrt()
 
 
 class DenseIoU(MeanOf):
