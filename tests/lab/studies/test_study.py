@@ -44,21 +44,23 @@ def test_only_what_is_missing_runs(plan, tmp_path, monkeypatch):
     asked = []
 
     def fail_then_finish(work, items, jobs):
-        asked.extend(items)
-        yield Event("failed", items[0], ("ValueError: no luck", "all of the trace"))
-        finish(tmp_path, items[1])
-        yield Event("finished", items[1], ([],))
+        first, second = items
+        asked.extend((first, second))
+        yield Event("failed", first, ("ValueError: no luck", "all of the trace"))
+        finish(tmp_path, second)
+        yield Event("finished", second, ([],))
 
     monkeypatch.setattr("equipoise.lab.studies.study.run_jobs", fail_then_finish)
     study = Study(plan, tmp_path)
     list(study.run(jobs=2))
-    assert asked == list(plan.runs[-2:])
-    assert study.failures == {plan.runs[-2]: "ValueError: no luck"}
+    plain, gradients = plan.runs[-2:]
+    assert asked == [gradients, plain]  # the longest first
+    assert study.failures == {gradients: "ValueError: no luck"}
     description = json.loads((tmp_path / "study.json").read_text())
     assert description["complete"] is False
-    assert description["failed"] == {"sum, seed 0": "ValueError: no luck"}
-    assert (tmp_path / "runs" / "sum-all-seed0" / "error.txt").read_text() == "all of the trace"
-    assert Study(plan, tmp_path).missing == (plan.runs[-2],)
+    assert description["failed"] == {"mgda, seed 0": "ValueError: no luck"}
+    assert (tmp_path / "runs" / "mgda-all-seed0" / "error.txt").read_text() == "all of the trace"
+    assert Study(plan, tmp_path).missing == (gradients,)
 
 
 def test_more_seeds_and_methods_add_only_what_is_missing(plan, tmp_path):
@@ -151,7 +153,7 @@ def test_a_killed_study_goes_on_and_ends_in_the_same_bytes(tmp_path, monkeypatch
     list(Study(plan, tmp_path / "whole").run(jobs=1))
 
     folder = tmp_path / "killed"
-    options = ["--methods=pcgrad", "--seeds=1", "--epochs=2", "--jobs=1", f"--out={folder}"]
+    options = ["--methods=pcgrad", "--tuned-trials=0", "--seeds=1", "--epochs=2", "--jobs=1", f"--out={folder}"]
     parent = subprocess.Popen(
         [sys.executable, "-m", "equipoise", "compare", "reviews", *options],
         stdout=subprocess.PIPE,
