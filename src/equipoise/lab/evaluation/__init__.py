@@ -13,8 +13,9 @@ from equipoise.lab.evaluation.delta_m import (
     worst_delta_m,
 )
 from equipoise.lab.evaluation.hypervolume import hypervolume
-from equipoise.lab.evaluation.metric import REFERENCE, SINGLE_TASK, TaskMetric
+from equipoise.lab.evaluation.metric import FROZEN, REFERENCE, SINGLE_TASK, TUNED, TaskMetric, source_of
 from equipoise.lab.evaluation.numbers import listing, percent, show
+from equipoise.lab.evaluation.pairs import Question, pairs_of
 from equipoise.lab.evaluation.power import power, seeds_to_show
 from equipoise.lab.evaluation.ranks import Ranks, critical_difference, rank_test
 from equipoise.lab.evaluation.scores import (
@@ -34,16 +35,19 @@ from equipoise.lab.evaluation.wall_clock import EqualTime, Reached
 __all__ = [
     "AVERAGE_FORMULA",
     "FORMULA",
+    "FROZEN",
     "RATIO_FORMULA",
     "REFERENCE",
     "SCORE_FORMULA",
     "SINGLE_TASK",
     "SKILL_FORMULA",
+    "TUNED",
     "Against",
     "Comparison",
     "EqualTime",
     "Interval",
     "MethodCost",
+    "Question",
     "Ranks",
     "Reached",
     "Row",
@@ -65,6 +69,7 @@ __all__ = [
     "mean_rank",
     "median_delta_m",
     "paired_t",
+    "pairs_of",
     "percent",
     "power",
     "rank_test",
@@ -72,6 +77,7 @@ __all__ = [
     "seeds_to_show",
     "show",
     "skills",
+    "source_of",
     "unequal",
     "verdict",
     "worst_delta_m",

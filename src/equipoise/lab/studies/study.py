@@ -3,7 +3,7 @@
 import json
 import sys
 import warnings
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import closing
 from dataclasses import dataclass
 from functools import cache
@@ -14,13 +14,15 @@ import torch
 
 import equipoise as eq
 from equipoise.lab.cases import Case
-from equipoise.lab.evaluation import REFERENCE, SINGLE_TASK
+from equipoise.lab.evaluation import REFERENCE, SINGLE_TASK, TUNED, source_of
+from equipoise.lab.studies.learnt import learnt_method, read_tuned
 from equipoise.lab.studies.plan import Plan, Run, differences, method_files
 from equipoise.lab.studies.pool import Event, run_jobs
 from equipoise.lab.studies.recipe import Recipe
 from equipoise.lab.studies.tables import write_tables
 from equipoise.lab.training import RunResult, Settings, train
 from equipoise.lab.training.files import replace_file
+from equipoise.method import split
 
 LOCK = ".lock"
 
@@ -37,12 +39,18 @@ class Training:
     def __call__(self, run: Run, report: Callable[..., None]) -> list[str]:
         """Train, or go on where an interruption stopped, into the run's folder; returns the warnings."""
         torch.set_num_threads(self.threads)
-        method = eq.method(REFERENCE if run.method == SINGLE_TASK else run.method)
+        method = self._method(run)
         folder = self.folder / run.folder_name
         folder.mkdir(parents=True, exist_ok=True)
         with warnings.catch_warnings(record=True) as caught:
             train(_case(self.recipe), run.tasks, method, run.seed, self.settings, folder, report)
         return list(dict.fromkeys(str(warning.message) for warning in caught))
+
+    def _method(self, run: Run) -> eq.Method:
+        if run.source is None and run.method != TUNED:
+            return eq.method(REFERENCE if run.method == SINGLE_TASK else run.method)
+        source = None if run.source is None else self.folder / run.source.folder_name / "result.json"
+        return learnt_method(run.method, run.tasks, self.folder.parent, source)
 
 
 @cache
@@ -70,7 +78,7 @@ class Study:
         earlier = _earlier(folder)
         _check(plan, folder, earlier)
         self._method_files = earlier.get("method_files", {})
-        self._threads: int | None = earlier.get("threads")
+        self.threads: int | None = earlier.get("threads")  # of each training; known once it runs
         self.left_out = tuple(
             str(name)
             for kind, asked in (("methods", plan.methods), ("seeds", plan.seeds))
@@ -94,14 +102,16 @@ class Study:
         """
         if jobs < 1:
             raise ValueError(f"jobs must be at least 1, got {jobs}")
-        return self._events(jobs, _occupy(self.folder))
-
-    def _events(self, jobs: int, occupied: IO[bytes]) -> Generator[Event[Run], None, None]:
+        occupied = _occupy(self.folder)
         # The number of threads changes the order of sums, so a study keeps the one it began with.
-        self._threads = self._threads or max(1, torch.get_num_threads() // jobs)
+        self.threads = self.threads or max(1, torch.get_num_threads() // jobs)
+        self.failures = {}
         self.write()
-        work = Training(self.plan.recipe, self.plan.settings, self._runs_folder, self._threads)
-        with occupied, closing(run_jobs(work, self.missing, jobs)) as events:
+        return self._events(jobs, self.threads, occupied)
+
+    def _events(self, jobs: int, threads: int, occupied: IO[bytes]) -> Generator[Event[Run], None, None]:
+        work = Training(self.plan.recipe, self.plan.settings, self._runs_folder, threads)
+        with occupied, closing(run_jobs(work, self._queue(), jobs)) as events:
             for event in events:
                 if event.kind == "finished":
                     result = self._result(event.item)
@@ -116,12 +126,22 @@ class Study:
                     self.write()
                 yield event
 
+    def _queue(self) -> Iterator[Run | None]:
+        """What is missing, seed by seed and in each the longest first; a run whose source is not done has to wait."""
+        waiting = sorted(self.missing, key=lambda run: (self.plan.seeds.index(run.seed), -_effort(run)))
+        while waiting:
+            ready = next((r for r in waiting if r.source is None or r.source in {*self.results, *self.failures}), None)
+            if ready is not None:
+                waiting.remove(ready)
+            yield ready
+
     def write(self) -> None:
         """Write study.json and the CSV files."""
         description = {
             **self.plan.describe(),
             "method_files": {**self._method_files, **method_files(self.plan.methods)},
-            "threads": self._threads,
+            "threads": self.threads,
+            **({TUNED: about} if (about := read_tuned(self.folder)) else {}),
             "test_reads": max(map(_test_reads, self.results.values()), default=0),
             "failed": {str(run): line for run, line in self.failures.items()},
             "complete": not self.missing,
@@ -139,6 +159,14 @@ class Study:
     def _result(self, run: Run) -> RunResult | None:
         path = self._runs_folder / run.folder_name / "result.json"
         return RunResult.read(path) if path.exists() else None
+
+
+def _effort(run: Run) -> int:
+    """Backward passes of a step, roughly: what is shortest comes last, so that no process waits long for another."""
+    method = source_of(run.method) or run.method
+    if run.method in (SINGLE_TASK, TUNED) or method != run.method:
+        return len(run.tasks)
+    return len(run.tasks) * (2 if split(eq.method(method)).takes_gradients else 1)
 
 
 def _test_reads(result: RunResult) -> int:
