@@ -107,6 +107,44 @@ def test_a_count_that_is_none_of_labels(two):
         two(one_step, "mgda", everyone, [{"a": -1.0}, {"a": -1.0}], None, None)
 
 
+def compared_after_steps(rank, size, present):
+    """The state of a method that compares losses before and after a step, each rank having its own."""
+    torch.manual_seed(0)
+    net = Net()
+    model = DistributedDataParallel(net) if size > 1 else net
+    balancer = eq.Balancer(eq.FAMO(), model, tasks=dict(zip(NAMES, (1.0, 2.0, 1.0), strict=True)))
+    optimizer = torch.optim.SGD(net.parameters(), lr=0.05)
+    x, targets = batch(0)
+    bounds = [0, 3, len(x)]  # ranks of unlike sizes
+    for _ in range(4):
+        for is_after in (False, True):
+            losses, counts = {}, {}
+            outputs = model(x if size == 1 else x[bounds[rank] : bounds[rank + 1]])
+            for name in NAMES:
+                parts = [slice(*bounds[r : r + 2]) for r in range(2) if name in present[r] and (size == 1 or r == rank)]
+                if parts:
+                    whole = torch.cat([x[part] for part in parts])
+                    target = torch.cat([targets[name][part] for part in parts]).nan_to_num()
+                    output = outputs[name] if size > 1 else net(whole)[name]
+                    losses[name], counts[name] = (output - target).square().mean() + 0.1, len(target)
+            if is_after:
+                balancer.after_step(losses, counts=counts)
+            else:
+                optimizer.zero_grad()
+                balancer(losses, counts=counts).backward()
+                optimizer.step()
+    return balancer.method.logits.clone()
+
+
+@pytest.mark.filterwarnings("ignore:FAMO")
+@pytest.mark.parametrize("present", [[NAMES, NAMES], [["a", "b"], ["b", "c"]], [NAMES, []]])
+def test_losses_after_a_step_are_those_of_all_ranks(two, present):
+    first, second = two(compared_after_steps, present)
+    assert torch.equal(first, second)
+    assert_close(first, compared_after_steps(0, 1, present))
+    assert first.abs().min() > 1e-3
+
+
 def ending_early(rank, size):
     model = DistributedDataParallel(Net())
     balancer = eq.Balancer(eq.UW(), model, tasks=NAMES)

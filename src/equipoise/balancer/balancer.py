@@ -15,7 +15,7 @@ from equipoise.balancer.comparison import compare, compare_only
 from equipoise.balancer.decider import Decider
 from equipoise.balancer.defaults import plain_defaults
 from equipoise.balancer.held import Held
-from equipoise.balancer.joint import nothing, of_all_ranks, with_idle
+from equipoise.balancer.joint import joint_losses, nothing, of_all_ranks, with_idle
 from equipoise.balancer.recorder import Recorder
 from equipoise.balancer.setup import Setup
 from equipoise.gradients.compiled import uncompiled
@@ -163,8 +163,7 @@ class Balancer(nn.Module):
             RuntimeError: If a gradient method meets a graph that allows one backward only.
         """
         step = take_step(self.user_weights, losses, representation)
-        if counts is None:
-            counts = losses.counts if isinstance(losses, TaskLosses) else {}
+        counts = _counts_of(losses, counts)
         indices(self.names, counts)
         setup = self._setup
         if representation is not None:
@@ -262,12 +261,23 @@ class Balancer(nn.Module):
         values = torch.tensor(found, dtype=torch.float64, device="cpu")
         self.method.observe(values, torch.tensor(tasks, device="cpu"))
 
-    def after_step(self, losses: Mapping[str, Tensor]) -> None:
-        """Tell the method the raw losses of the same batch after the optimiser's step."""
+    def after_step(self, losses: Mapping[str, Tensor], *, counts: Mapping[str, float] | None = None) -> None:
+        """Tell the method the raw losses of the same batch after the optimiser's step; of many ranks, on every one.
+
+        Args:
+            losses: As in a call of the balancer.
+            counts: The labels behind each mean, likewise.
+        """
+        setup, counts = self._setup, _counts_of(losses, counts)
         with torch.no_grad():
             step = take_step(self.user_weights, losses, None)
-            if step.losses:
-                self.method.after_step(step.stacked, step.tasks)
+            indices(self.names, counts)
+            ranks = ranks_of(self.ranks, setup.given.source, self._recorder.steps)
+            values, tasks = step.stacked, step.tasks
+            if ranks.size > 1:
+                values, tasks = joint_losses(step, counts, self.user_weights, ranks, setup.given.device)
+            if len(values):
+                self.method.after_step(values, tasks)
 
     def get_extra_state(self) -> dict[str, Any]:
         """What ``state_dict`` holds beside the method's state: steps, and which tasks reached what."""
@@ -363,3 +373,10 @@ class Balancer(nn.Module):
         """Look for parameters that no optimiser holds, among those that this step reaches if it is one that looks."""
         if reached is not None:
             self._setup.misuse.optimisers(self._setup.given.named(), set(reached))
+
+
+def _counts_of(losses: Mapping[str, Tensor], counts: Mapping[str, float] | None) -> Mapping[str, float]:
+    """The labels behind each mean where they are known: as given, or as ``Tasks.losses`` counted them."""
+    if counts is not None:
+        return counts
+    return losses.counts if isinstance(losses, TaskLosses) else {}
