@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 
+from equipoise.lab.cases.architecture import with_architecture
 from equipoise.lab.cases.captions import captions, flickr8k
 from equipoise.lab.cases.case import Case, Metric
 from equipoise.lab.cases.census import census, census_college
@@ -10,6 +11,7 @@ from equipoise.lab.cases.coffee_leaf import coffee_leaf, coffee_leaf_all
 from equipoise.lab.cases.goemotions import GOEMOTIONS, goemotions
 from equipoise.lab.cases.metrics import make_metrics
 from equipoise.lab.cases.reviews import reviews
+from equipoise.lab.cases.scenes import scenes
 from equipoise.lab.cases.table import TableCase
 from equipoise.lab.cases.target import KINDS, Target
 from equipoise.lab.cases.tox21 import tox21
@@ -24,6 +26,7 @@ CASES: dict[str, Callable[[], Case]] = {
     **GOEMOTIONS,
     "captions": captions,
     "flickr8k": flickr8k,
+    "scenes": scenes,
 }
 
 __all__ = [
@@ -41,5 +44,7 @@ __all__ = [
     "goemotions",
     "make_metrics",
     "reviews",
+    "scenes",
     "tox21",
+    "with_architecture",
 ]

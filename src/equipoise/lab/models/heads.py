@@ -1,4 +1,4 @@
-"""One encoder, one head per task."""
+"""Heads by task, and the plainest network that has them: one encoder for all."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -7,28 +7,41 @@ import torch
 from torch import Tensor, nn
 
 
-class SharedEncoder(nn.Module):
-    """Every task's head reads the same representation.
+class Headed(nn.Module):
+    """A network with a head for each task, by the task's name, whatever the name."""
+
+    heads: nn.ModuleDict
+    names: tuple[str, ...]
+
+    def take_heads(self, heads: Mapping[str, nn.Module]) -> None:
+        """Register the heads: from a representation to a task's output; called once, by the constructor."""
+        self.heads = nn.ModuleDict({_key(name): head for name, head in heads.items()})
+        self.names = tuple(heads)
+
+    def head(self, name: str) -> nn.Module:
+        """The head of a task."""
+        return self.heads[_key(name)]
+
+
+class SharedEncoder(Headed):
+    """y_k = h_k(f(x)): hard sharing, every task's head reads the same representation.
+
+    Caruana, Multitask Learning, Machine Learning 28, 1997.
 
     Args:
-        encoder: From inputs to the representation.
-        heads: From the representation to a task's output, by task name, whatever the name.
+        encoder: f, from inputs to the representation.
+        heads: h_k, from the representation to a task's output.
     """
 
     def __init__(self, encoder: nn.Module, heads: Mapping[str, nn.Module]) -> None:
         super().__init__()
         self.encoder = encoder
-        self.heads = nn.ModuleDict({_key(name): head for name, head in heads.items()})
-        self.names = tuple(heads)
+        self.take_heads(heads)
 
     def forward(self, inputs: Any) -> dict[str, Tensor]:
         """The outputs by task name."""
         representation = self.encoder(inputs)
-        return {name: head(representation) for name, head in zip(self.names, self.heads.values(), strict=True)}
-
-    def head(self, name: str) -> nn.Module:
-        """The head of a task."""
-        return self.heads[_key(name)]
+        return {name: self.head(name)(representation) for name in self.names}
 
 
 def _key(name: str) -> str:
