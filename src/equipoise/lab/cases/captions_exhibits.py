@@ -18,6 +18,7 @@ from equipoise.lab.exhibits import (
     Picture,
     Seen,
     Table,
+    cards,
     class_table,
     class_words,
     confusion,
@@ -42,28 +43,30 @@ def captions_exhibits(
         longest: T.
         scenes: Those of the validation split, where the pictures are scenes.
     """
+    of_class = cards(
+        {"class": class_words("class", classes, largest)},
+        title=lambda seen, place: f"picture {place + 1} of the split",
+        pictures=lambda seen, place: (Picture.of(_pixels(seen, place).movedim(0, 2), "the picture"),),
+    )
 
-    def describe(seen: Seen, place: int) -> Card:
-        lines = [f"picture {place + 1} of the split"]
-        if "class" in seen.tasks.names:
-            lines.append("class: true {}, said {}".format(*class_words("class", classes, largest)(seen, place)))
-        picture = seen.inputs([place])[0][0]
-        pictures = [Picture.of(picture.movedim(0, 2), "the picture")]
-        if "caption" in seen.tasks.names:
-            decoded = _said(seen, [place], longest)
-            said = vocabulary.text(decoded.words[0].tolist())
-            known = references(vocabulary, longest, seen.targets["caption"][[place]])[0]
-            lines += [f"said: {said}", *(f"true: {text}" for text in known)]
-            maps = zip(said.split(), decoded.attention[0].cpu(), strict=False)
-            pictures += [Picture.of(lit(picture, weights), f"looked at for “{word}”") for word, weights in maps]
-        return Card(tuple(lines), tuple(pictures))
+    def of_caption(seen: Seen, place: int) -> Card:
+        card, decoded = of_class(seen, place), _said(seen, [place], longest)
+        said = vocabulary.text(decoded.words[0].tolist())
+        known = references(vocabulary, longest, seen.targets["caption"][[place]])[0]
+        looked = [
+            Picture.of(lit(_pixels(seen, place), weights), f"looked at for “{word}”")
+            for word, weights in zip(said.split(), decoded.attention[0].cpu(), strict=False)
+        ]
+        lines = (*card.lines, f"said: {said}", *(f"true: {text}" for text in known))
+        return Card(lines, (*card.pictures, *looked))
 
-    exhibits = []
+    exhibits = [first_samples(("caption",), of_caption), worst_samples("caption", of_caption)]
+    if scenes:
+        exhibits.append(attention_lands(vocabulary, longest, scenes))
     if classes:
         exhibits += [confusion("class", classes, largest, "pictures"), class_table("class", classes, largest)]
-        exhibits.append(worst_samples("class", describe))
-    exhibits += [first_samples(("caption",), describe), worst_samples("caption", describe)]
-    return (*exhibits, attention_lands(vocabulary, longest, scenes)) if scenes else tuple(exhibits)
+        exhibits.append(worst_samples("class", of_class))
+    return tuple(exhibits)
 
 
 def attention_lands(vocabulary: Vocabulary, longest: int, scenes: Sequence[Scene]) -> Exhibit:
@@ -92,6 +95,12 @@ def _row(name: str, found: Sequence[Landing]) -> tuple[str | int | float | None,
     if not found:
         return name, None, None, 0
     return name, *(statistics.fmean(getattr(one, share) for one in found) for share in ("inside", "area")), len(found)
+
+
+def _pixels(seen: Seen, place: int) -> Tensor:
+    """A picture [3, H, W], uint8."""
+    pictures: Tensor = seen.inputs([place])[0]
+    return pictures[0]
 
 
 def _said(seen: Seen, places: Sequence[int], longest: int) -> Decoded:
