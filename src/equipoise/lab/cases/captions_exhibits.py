@@ -1,14 +1,15 @@
 """What a run on captions shows: confusions, captions with their attention, and whether it lands on what is named."""
 
 import statistics
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import cast
 
 import torch
 from torch import Tensor
 from torch.nn import functional
 
-from equipoise.lab.cases.bleu import references
+from equipoise.lab.cases.bleu import corpus_bleu, references
 from equipoise.lab.cases.landing import Landing, landings
 from equipoise.lab.data.captions import Vocabulary
 from equipoise.lab.data.scenes import SHAPES, Scene
@@ -26,9 +27,16 @@ from equipoise.lab.exhibits import (
     largest,
     worst_samples,
 )
+from equipoise.lab.models.captions.beam import beam_search
 from equipoise.lab.models.captions.decoded import Decoded
-from equipoise.lab.models.captions.network import CaptionNetwork
+from equipoise.lab.models.captions.greedy import greedy
+from equipoise.lab.models.captions.network import CaptionNetwork, Decode
 
+_ORDERS = (1, 2, 3, 4)
+_DECODINGS: Mapping[str, Decode] = {
+    "the likeliest at each": greedy,
+    **{f"a beam of {width}": partial(beam_search, width=width) for width in (3, 10)},
+}
 _SHADE = 0.2  # of a picture where nothing is attended to
 
 
@@ -61,12 +69,31 @@ def captions_exhibits(
         return Card(lines, (*card.pictures, *looked))
 
     exhibits = [first_samples(("caption",), of_caption), worst_samples("caption", of_caption)]
+    exhibits.append(decodings(vocabulary, longest))
     if scenes:
         exhibits.append(attention_lands(vocabulary, longest, scenes))
     if classes:
         exhibits += [confusion("class", classes, largest, "pictures"), class_table("class", classes, largest)]
         exhibits.append(worst_samples("class", of_class))
     return tuple(exhibits)
+
+
+def decodings(vocabulary: Vocabulary, longest: int) -> Exhibit:
+    """BLEU by greedy decoding, by which epochs and methods are judged, and by beam search, which costs more."""
+
+    def show(seen: Seen) -> Table:
+        places, _, targets = seen.labelled("caption")
+        known = references(vocabulary, longest, targets)
+        rows = []
+        for name, decode in _DECODINGS.items():
+            decoded = _said(seen, places.tolist(), longest, decode)
+            said = [vocabulary.text(words) for words in decoded.words.tolist()]
+            scores = (corpus_bleu(said, known, order) for order in _ORDERS)
+            rows.append((name, *scores, decoded.log_probability.mean().item(), len(said)))
+        columns = ("words chosen by", *(f"BLEU-{order}" for order in _ORDERS), "log-probability", "captions")
+        return Table(columns, tuple(rows), "The log-probability is the captions' mean.")
+
+    return Exhibit("caption-decoding", "caption: greedy decoding and beam search", ("caption",), show)
 
 
 def attention_lands(vocabulary: Vocabulary, longest: int, scenes: Sequence[Scene]) -> Exhibit:
@@ -103,6 +130,6 @@ def _pixels(seen: Seen, place: int) -> Tensor:
     return pictures[0]
 
 
-def _said(seen: Seen, places: Sequence[int], longest: int) -> Decoded:
+def _said(seen: Seen, places: Sequence[int], longest: int, decode: Decode = greedy) -> Decoded:
     model = cast(CaptionNetwork, seen.model)
-    return model.say(seen.inputs(places)[0].to(next(model.parameters()).device), longest)
+    return model.say(seen.inputs(places)[0].to(next(model.parameters()).device), longest, decode)
