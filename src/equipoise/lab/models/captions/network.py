@@ -1,5 +1,7 @@
 """Class and caption of a picture from one encoder."""
 
+from collections.abc import Callable
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
@@ -7,6 +9,8 @@ from torch.nn import functional
 from equipoise.lab.models.captions.decoded import Decoded
 from equipoise.lab.models.captions.decoder import CaptionDecoder
 from equipoise.lab.models.captions.greedy import greedy
+
+Decode = Callable[[CaptionDecoder, Tensor, int], Decoded]  # decoder, feature map, steps -> captions
 
 
 class CaptionNetwork(nn.Module):
@@ -47,12 +51,17 @@ class CaptionNetwork(nn.Module):
         return outputs
 
     @torch.no_grad()
-    def say(self, pictures: Tensor, steps: int) -> Decoded:
-        """A caption of at most ``steps`` words, its end counted, for each picture, by greedy decoding.
+    def say(self, pictures: Tensor, steps: int, decode: Decode = greedy) -> Decoded:
+        """A caption of each picture.
+
+        Args:
+            pictures: [N, 3, S, S].
+            steps: At most this many words, the end counted.
+            decode: How the words are chosen.
 
         Raises:
             ValueError: If the network has no decoder.
         """
         if self.decoder is None:
             raise ValueError("this network was made without the task 'caption'")
-        return greedy(self.decoder, functional.max_pool2d(self.encoder(pictures)[-1], 2), steps)
+        return decode(self.decoder, functional.max_pool2d(self.encoder(pictures)[-1], 2), steps)
