@@ -18,7 +18,7 @@ class RunResult:
         scores: On "validation" and "test" with the weights of the best epoch: every metric, and the loss.
         history: Per epoch, counted from 1. On "train" by task: loss (a mean over the epoch, the network
             still moving), weight and gradient_norm; cosine with task "a|b". On "validation" by task: loss
-            and metrics; skill with task "all".
+            and metrics; with task "all" skill, and selection where another criterion selects (larger is better).
         best_epoch: The epoch whose weights were kept.
         epochs: Epochs trained.
         steps: Batches with a label seen, skipped ones included.
