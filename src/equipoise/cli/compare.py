@@ -7,6 +7,7 @@ from equipoise.cli.columns import add_column_options, recipe_of
 from equipoise.cli.config import parse_with_config
 from equipoise.cli.parser import Parser
 from equipoise.cli.study import TUNED_TRIALS, add_study_options, run_study
+from equipoise.cli.training import add_training_options, training_of
 from equipoise.cli.workbench import RUNS
 
 
@@ -36,8 +37,9 @@ def compare(words: Sequence[str]) -> int:
         help="ask one thing, and test nothing else: sharing (does one network for all tasks help?), tuned (does any "
         "balancing beat tuned fixed weights?) or freeze (does a method's schedule matter, or only where it ends?)",
     )
+    add_training_options(parser)
     add_column_options(parser)
     arguments = parse_with_config(parser, words)
     if arguments.case is None:
         parser.error("name a CASE, or a --config with a case")
-    return run_study(recipe_of(arguments), arguments)
+    return run_study(recipe_of(arguments), arguments, training_of(arguments))

@@ -3,6 +3,7 @@
 import argparse
 import os
 import sys
+from collections.abc import Mapping
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -51,8 +52,11 @@ def add_study_options(parser: Parser, *, seeds: int, epochs: int | None, tuned_t
     parser.set_defaults(default_out=out, default_tuned_trials=tuned_trials, question="")
 
 
-def run_study(case: Any, arguments: argparse.Namespace) -> int:
-    """Run what is missing of a study of a case, by name or recipe, and show it all."""
+def run_study(case: Any, arguments: argparse.Namespace, training: Mapping[str, Any]) -> int:
+    """Run what is missing of a study of a case, by name or recipe, and show it all.
+
+    ``training`` are settings that are not the case's own.
+    """
     need_the_lab()
     from rich.console import Console
 
@@ -70,6 +74,7 @@ def run_study(case: Any, arguments: argparse.Namespace) -> int:
             epochs=arguments.epochs,
             tuned_trials=trials if arguments.tuned_trials is None else arguments.tuned_trials,
             question=question,
+            **training,
         )
         folder = arguments.out or arguments.default_out.with_name(
             arguments.default_out.name.replace("CASE", plan.case.name)

@@ -38,7 +38,7 @@ class Planted:
     failing: tuple[int, ...] = ()
 
     def __call__(self, job, report):
-        report(1, 1, 0.0)
+        report(1, 1, 0.0, {})
         if self.folder is not None:
             mark = self.folder / f"{job.slot}.ran"
             with mark.open("a") as file:

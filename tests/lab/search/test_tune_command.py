@@ -30,7 +30,7 @@ METRICS = {"rating": "rmse", "recommended": "auroc", "department": "accuracy"}
 
 def evaluate(self, job, report):
     """Instead of a training: a loss that likes the third task's weight."""
-    report(1, 1, 0.5)
+    report(1, 1, 0.5, {})
     share = self.space.weights(job.point)["department"] / 3
     return [1.0 - 0.1 * share, 0.9, 0.4 + 0.5 * share]
 
@@ -167,11 +167,11 @@ def test_a_terminal_shows_the_best_and_what_runs(tmp_path):
             if event.kind == "started" and event.item.slot == 3:
                 break
         watch.show(event)
-        watch.show(Event("progress", event.item, (2, 8, 0.5)))
+        watch.show(Event("progress", event.item, (2, 8, 0.5, {"rating": 0.25, "recommended": 1.5})))
     text = console.export_text()
     assert "0 (equal)" in text
     assert "3 of 6 trials are finished" in text
-    assert "trial 3: epoch 2/8  skill 0.500" in text
+    assert "trial 3: epoch 2/8  skill 0.500  losses: rating 0.2500  recommended 1.5000" in text
 
 
 def test_stages_end_in_a_whole_trial(quick, tmp_path, capsys):

@@ -12,7 +12,7 @@ def test_a_damaged_checkpoint_is_named_with_its_remedy(tmp_path):
     torch.save({"run": "this"}, path)
     path.write_bytes(path.read_bytes()[:100])
     with pytest.raises(ValueError, match=r"checkpoint.pt is damaged .*: delete it"):
-        load_checkpoint(path, "this", {})
+        load_checkpoint(path, "this", {}, rank=0)
 
 
 def test_the_peak_is_that_of_the_run_not_of_its_process():

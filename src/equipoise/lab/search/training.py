@@ -1,6 +1,7 @@
 """A trial of a case: train with the point's weights and settings, and read how the tasks did on validation."""
 
 import copy
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
@@ -15,7 +16,6 @@ from equipoise.lab.studies.recipe import Recipe
 from equipoise.lab.training import Moment, RunResult, Settings, train
 from equipoise.lab.training.files import replace_file
 from equipoise.lab.training.loop import describe
-from equipoise.lab.training.selection import best_epoch
 
 SETTINGS = {"lr": "learning_rate", "wd": "weight_decay"}  # by the name of their axis
 
@@ -56,17 +56,17 @@ class CaseTraining:
             self._inherit(job.parent, folder, describe(case, case.tasks.names, method, self.seed, settings))
         last = max(1, round(job.share * settings.epochs))
 
-        def show(epoch: int, epochs: int, skill: float) -> None:
-            report(epoch, last, skill)
+        def show(epoch: int, epochs: int, skill: float, losses: Mapping[str, float]) -> None:
+            report(epoch, last, skill, losses)
             if job.share < 1.0 and epoch >= last:
                 raise Paused
 
         try:
             if _checkpoint_epoch(folder) < last or job.share == 1.0:
-                train(case, case.tasks.names, method, self.seed, settings, folder, show)
+                last = train(case, case.tasks.names, method, self.seed, settings, folder, show).best_epoch
         except Paused:
             pass
-        return _values(_history(folder), case, None if job.share == 1.0 else last)
+        return _values(_history(folder), case, last)
 
     def _parts(self, job: Job) -> tuple[Case, eq.Method, Settings]:
         case, weights, others = _case(self.recipe), self.space.weights(job.point), self.space.others(job.point)
@@ -113,11 +113,9 @@ def _history(folder: Path) -> list[Moment]:
     return history
 
 
-def _values(history: list[Moment], case: Case, epoch: int | None) -> list[float]:
-    """Primary validation metrics at an epoch, None: the one that training selects, by the mean skill."""
+def _values(history: list[Moment], case: Case, epoch: int) -> list[float]:
+    """Primary validation metrics at an epoch."""
     seen = {(e, task, quantity): v for e, split, task, quantity, v in history if split == "validation"}
-    if epoch is None:
-        epoch = best_epoch([seen[e, "all", "skill"] for e in range(1, 1 + max(e for e, *_ in history))])
     return [seen[epoch, task, case.metrics[task][0].name] for task in case.tasks.names]
 
 

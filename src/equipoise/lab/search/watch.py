@@ -42,8 +42,9 @@ class WatchSearch:
         if event.kind == "started":
             self._running[slot] = "begins"
         elif event.kind == "progress":
-            epoch, epochs, skill = event.details
-            self._running[slot] = f"epoch {epoch}/{epochs}  skill {skill:.3f}"
+            epoch, epochs, skill, losses = event.details
+            told = "  ".join(f"{task} {show(loss)}" for task, loss in losses.items())
+            self._running[slot] = f"epoch {epoch}/{epochs}  skill {skill:.3f}  losses: {told}"
         else:
             self._running.pop(slot, None)
             if event.kind == "failed":

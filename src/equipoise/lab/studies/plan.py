@@ -4,7 +4,7 @@ import hashlib
 import platform
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -16,6 +16,8 @@ from equipoise.lab.studies.learnt import require_freezable
 from equipoise.lab.studies.questions import find_question, methods_for
 from equipoise.lab.studies.recipe import Recipe, find_recipe
 from equipoise.lab.training import Settings
+from equipoise.lab.training.order import make_order
+from equipoise.lab.training.selection import kept_criteria
 
 
 @dataclass(frozen=True)
@@ -84,7 +86,7 @@ class Plan:
             "equipoise": version("equipoise"),
             "case": self.case.name,
             "data_hash": self.case.data_hash,
-            "settings": asdict(self.settings),
+            "settings": dict(self.settings.described),
             "tasks": {task.name: {"loss": repr(task.loss), "weight": task.weight} for task in self.case.tasks},
             **({"options": options} if (options := dict(self.recipe.options)) else {}),
         }
@@ -137,16 +139,18 @@ def make_plan(
     epochs: int | None = None,
     tuned_trials: int = 0,
     question: str = "",
+    **training: Any,
 ) -> Plan:
-    """The study of a case, by recipe or as ``find_recipe`` takes it; settings are the case's own but for the epochs.
+    """The study of a case.
 
     Args:
-        case: What to train.
-        methods: Balancings to compare.
-        seeds: Of every run.
-        epochs: Most of a run; None: the case's own.
+        case: By recipe or as ``find_recipe`` takes it.
+        methods: As ``eq.method`` takes them.
+        seeds: Each 0 or more.
+        epochs: At most; None: the case's own.
         tuned_trials: How many fixed weights to try for the method "tuned"; 0 leaves it out.
         question: The one question that is asked; it adds the methods it needs.
+        training: Other settings that are not the case's own, by their names in ``Settings``.
 
     Raises:
         ValueError: an unknown case or method (the message names the nearest), a repetition, an
@@ -170,20 +174,31 @@ def make_plan(
             require_method(method)
     if min(seeds) < 0:
         raise ValueError(f"seeds must not be negative, got {min(seeds)}")
-    if epochs is not None and epochs < 1:
-        raise ValueError(f"epochs must be at least 1, got {epochs}")
     ready = recipe()
-    settings = Settings(
-        epochs=ready.epochs if epochs is None else epochs,
-        batch_size=ready.batch_size,
-        learning_rate=ready.learning_rate,
-        weight_decay=ready.weight_decay,
-        clip_norm=None,
-        patience=ready.patience,
-    )
     if TUNED in methods and len(ready.tasks) < 2:
         raise ValueError(f"case {ready.name} has one task, so no weights to tune: --tuned-trials 0")
+    settings = case_settings(ready, epochs=epochs, **training)
     return Plan(recipe, ready, methods, seeds, settings, tuned_trials, asked)
+
+
+def case_settings(case: Case, *, epochs: int | None = None, **training: Any) -> Settings:
+    """The settings of a case, but for those that are given.
+
+    Raises:
+        ValueError: If one is out of its range, or names a task or metric that the case has not.
+    """
+    own = {
+        "epochs": case.epochs if epochs is None else epochs,
+        "batch_size": case.batch_size,
+        "learning_rate": case.learning_rate,
+        "weight_decay": case.weight_decay,
+        "clip_norm": None,
+        "patience": case.patience,
+    }
+    settings = Settings(**{**own, **training})
+    kept_criteria(settings, case.tasks.names, case.metrics)
+    make_order(case.splits["train"], 0, settings.temperature)  # type: ignore[arg-type]
+    return settings
 
 
 def require_method(method: str) -> None:

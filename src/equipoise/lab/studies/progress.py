@@ -6,6 +6,7 @@ from types import TracebackType
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 
+from equipoise.lab.evaluation import show
 from equipoise.lab.studies.plan import Run
 from equipoise.lab.studies.pool import Event
 from equipoise.lab.studies.study import Study
@@ -54,8 +55,10 @@ class Watch:
             self._current[run] = self._bars.add_task(f"  {run}", total=self._epochs, note="")
             self._epoch[run] = 0
         elif event.kind == "progress":
-            epoch, epochs, skill = event.details
-            self._bars.update(self._current[run], completed=epoch, note=f"epoch {epoch}/{epochs}  skill {skill:.3f}")
+            epoch, epochs, skill, losses = event.details
+            told = "  ".join(f"{task} {show(loss)}" for task, loss in losses.items())
+            note = f"epoch {epoch}/{epochs}  skill {skill:.3f}  losses: {told}"
+            self._bars.update(self._current[run], completed=epoch, note=note)
             self._reach(run, epoch)
         else:
             self._bars.remove_task(self._current.pop(run))

@@ -1,6 +1,7 @@
 """Training one network, resumably: the same loop for every method."""
 
-from equipoise.lab.training.loop import PROBE_EVERY, train
+from equipoise.lab.training.learner import PROBE_EVERY
+from equipoise.lab.training.loop import train
 from equipoise.lab.training.result import Moment, RunResult, Score
 from equipoise.lab.training.settings import Settings
 

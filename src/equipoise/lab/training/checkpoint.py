@@ -4,9 +4,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from pickle import UnpicklingError
-from typing import Any
+from typing import Any, TypedDict
 
 import torch
+from accelerate import Accelerator
+from accelerate.utils import gather_object
 from torch import Tensor
 
 from equipoise.lab.training.files import replace_file
@@ -14,13 +16,22 @@ from equipoise.lab.training.generators import generator_state, restore_generator
 from equipoise.lab.training.result import Moment
 
 
+class Best(TypedDict):
+    """The best epoch so far by some criterion."""
+
+    epoch: int  # from 1
+    score: float  # larger is better
+    weights: dict[str, Tensor]  # the network's state
+
+
 @dataclass
 class Progress:
     """What the loop remembers from one epoch to the next."""
 
     history: list[Moment] = field(default_factory=list)
-    skills: list[float] = field(default_factory=list)  # one per epoch
-    best_weights: dict[str, Tensor] = field(default_factory=dict)
+    scores: list[float] = field(default_factory=list)  # one per epoch, by the criterion that selects
+    best: dict[str, Best] = field(default_factory=dict)  # by criterion
+    stopped: dict[str, int] = field(default_factory=dict)  # tasks that contribute no more -> their last epoch
     step_seconds: list[float] = field(default_factory=list)
     seconds: float = 0.0
     peak_memory_mb: float = 0.0
@@ -30,22 +41,34 @@ class Progress:
     @property
     def epoch(self) -> int:
         """Epochs done."""
-        return len(self.skills)
+        return len(self.scores)
+
+    @property
+    def steps(self) -> int:
+        """Steps done, those that were skipped included."""
+        return len(self.step_seconds) + self.skipped_steps
 
 
-def save_checkpoint(path: Path, run: str, progress: Progress, parts: Mapping[str, Any]) -> None:
-    """Write progress, the state of each part and of the generators, whole or not at all."""
-    state = {
-        "run": run,
-        "progress": vars(progress),
-        "parts": {name: part.state_dict() for name, part in parts.items()},
-        "generators": generator_state(),
-    }
-    replace_file(path, lambda file: torch.save(state, file))
+def save_checkpoint(
+    path: Path, run: str, progress: Progress, parts: Mapping[str, Any], accelerator: Accelerator
+) -> None:
+    """Write progress, the state of each part and of every process's generators, whole or not at all.
+
+    To be called by all processes; the first one writes.
+    """
+    generators = gather_object([generator_state()])
+    if accelerator.is_main_process:
+        state = {
+            "run": run,
+            "progress": vars(progress),
+            "parts": {name: part.state_dict() for name, part in parts.items()},
+            "generators": generators,
+        }
+        replace_file(path, lambda file: torch.save(state, file))
 
 
-def load_checkpoint(path: Path, run: str, parts: Mapping[str, Any]) -> Progress:
-    """Put every part and the generators into the state that was saved.
+def load_checkpoint(path: Path, run: str, parts: Mapping[str, Any], rank: int) -> Progress:
+    """Put every part, and the generators of this process, into the state that was saved.
 
     Raises:
         ValueError: If the checkpoint is of another run, or damaged.
@@ -57,7 +80,7 @@ def load_checkpoint(path: Path, run: str, parts: Mapping[str, Any]) -> Progress:
     require_same_run(path, state["run"], run)
     for name, part in parts.items():
         part.load_state_dict(state["parts"][name])
-    restore_generators(state["generators"])
+    restore_generators(state["generators"][rank])
     return Progress(**state["progress"])
 
 

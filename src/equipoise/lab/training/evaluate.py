@@ -5,12 +5,21 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import torch
+from accelerate.utils import send_to_device
 from torch import Tensor, nn
+from torch.utils.data import DataLoader
 
-from equipoise.lab.training.problem import Metric
+from equipoise.lab.training.problem import Metric, Problem
 from equipoise.tasks import Task, Tasks
 
 Batch = tuple[Any, dict[str, Tensor]]
+_BATCH = 1024
+
+
+def whole_split(case: Problem, name: str, device: torch.device) -> list[Batch]:
+    """A split, collated once, on the device."""
+    loader = DataLoader(case.splits[name], _BATCH, collate_fn=case.collate)
+    return [send_to_device(batch, device) for batch in loader]
 
 
 @torch.no_grad()

@@ -3,6 +3,8 @@
 from collections.abc import Mapping
 from itertools import combinations
 
+from accelerate.utils import gather_object
+
 from equipoise.record import Record
 
 
@@ -28,6 +30,15 @@ class Means:
             cosines = record.cosines.tolist()
             pairs = combinations(enumerate(record.names), 2)
             self.add("cosine", {f"{a}|{b}": cosines[i][j] for (i, a), (j, b) in pairs})
+
+    def of_all_processes(self) -> "Means":
+        """The means over what all processes took in, the same in each."""
+        together = Means()
+        for sums in gather_object([self._sums]):
+            for key, (total, weight) in sums.items():
+                before = together._sums.get(key, (0.0, 0.0))
+                together._sums[key] = (before[0] + total, before[1] + weight)
+        return together
 
     def rows(self) -> list[tuple[str, str, float]]:
         """(task, quantity, mean), in the order of first arrival."""

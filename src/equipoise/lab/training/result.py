@@ -1,7 +1,7 @@
 """What a run leaves behind."""
 
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 from equipoise.lab.training.files import replace_file
@@ -24,13 +24,16 @@ class RunResult:
         steps: Batches with a label seen, skipped ones included.
         seconds: Time spent, interruptions left out.
         seconds_per_step: Median time from a batch in memory to the optimiser's step done.
-        backwards_per_step: What the method asks for: 1, or one per task; measurements for the record left out.
+        backwards_per_step: What the method asks for: 1, or one per task, as with micro-batches, for each of them;
+            measurements for the record left out.
         peak_memory_mb: Largest memory while training in 10^6 bytes: on a GPU what torch held, else the resident
             memory of the process, data and libraries included; NaN where the system does not tell.
         stopped_early: Whether patience ran out before the epochs did.
         skipped_steps: Steps not taken because the gradient was not finite.
         unsolved_steps: Steps in which the method's equations had no solution.
         run: What this is the result of, in one line.
+        stopped_tasks: The tasks that patience of their own ended -> the last epoch in which they contributed.
+        best_epochs: By each criterion whose weights were kept -> its best epoch.
     """
 
     scores: list[Score]
@@ -46,6 +49,8 @@ class RunResult:
     skipped_steps: int
     unsolved_steps: int
     run: str = ""
+    stopped_tasks: dict[str, int] = field(default_factory=dict)
+    best_epochs: dict[str, int] = field(default_factory=dict)
 
     def write(self, path: Path) -> None:
         """Write the result as JSON, whole or not at all."""

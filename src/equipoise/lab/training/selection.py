@@ -4,6 +4,13 @@ import math
 from collections.abc import Mapping, Sequence
 
 from equipoise.lab.training.problem import Metric
+from equipoise.lab.training.settings import Settings
+from equipoise.tasks import nearest
+
+SKILL = "skill"  # the criterion that is the mean over the tasks
+
+Values = Mapping[str, Mapping[str, float]]  # by task, and metric or "loss"
+Metrics = Mapping[str, Sequence[Metric]]
 
 
 def skill(value: float, metric: Metric) -> float:
@@ -17,17 +24,62 @@ def skill(value: float, metric: Metric) -> float:
     return (value - metric.trivial) / (metric.perfect - metric.trivial)
 
 
-def mean_skill(values: Mapping[str, Mapping[str, float]], metrics: Mapping[str, Sequence[Metric]]) -> float:
-    """The mean skill of the tasks' primary metrics; ``values`` are by task and metric name."""
+def mean_skill(values: Values, metrics: Metrics) -> float:
+    """The mean skill of the tasks' primary metrics."""
     skills = [skill(values[task][metrics[task][0].name], metrics[task][0]) for task in values]
     return sum(skills) / len(skills)
 
 
-def best_epoch(skills: Sequence[float]) -> int:
-    """The epoch, counted from 1, of the largest skill, the first among equals; NaN is below all."""
-    return 1 + max(range(len(skills)), key=lambda i: -math.inf if math.isnan(skills[i]) else skills[i])
+def parse_criterion(criterion: str, metrics: Metrics) -> tuple[str, str] | None:
+    """(task, metric or "loss") of ``TASK`` or ``TASK/METRIC``; None of "skill".
+
+    Raises:
+        ValueError: If there is no such task or metric.
+    """
+    if criterion == SKILL:
+        return None
+    known = {task: (task, metrics[task][0].name) for task in metrics}
+    known |= {f"{task}/{name}": (task, name) for task in metrics for name in (*_names(metrics[task]), "loss")}
+    if criterion not in known:
+        raise ValueError(f"no epoch can be selected by {criterion!r}; {nearest(criterion, [SKILL, *known])}")
+    return known[criterion]
 
 
-def should_stop(skills: Sequence[float], patience: int) -> bool:
+def score(criterion: str, values: Values, metrics: Metrics) -> float:
+    """How good an epoch is, larger is better: the mean skill, one metric's skill, or minus one loss.
+
+    A criterion of a task that this network is not trained on says nothing of it: then the mean skill.
+    """
+    chosen = parse_criterion(criterion, metrics)
+    if chosen is None or chosen[0] not in values:
+        return mean_skill(values, metrics)
+    task, name = chosen
+    if name == "loss":
+        return -values[task][name]
+    return skill(values[task][name], metrics[task][_names(metrics[task]).index(name)])
+
+
+def kept_criteria(settings: Settings, tasks: Sequence[str], metrics: Metrics) -> tuple[str, ...]:
+    """The criteria whose best weights are remembered, each once, the one that selects first; none of other tasks.
+
+    Raises:
+        ValueError: If there is no such task or metric.
+    """
+    parse_criterion(settings.select, metrics)
+    asked = [*settings.keep, *(tasks if settings.task_patience is not None else ())]
+    own = [one for one in asked if (chosen := parse_criterion(one, metrics)) is None or chosen[0] in tasks]
+    return tuple(dict.fromkeys([settings.select, *own]))
+
+
+def best_epoch(scores: Sequence[float]) -> int:
+    """The epoch, counted from 1, of the largest score, the first among equals; NaN is below all."""
+    return 1 + max(range(len(scores)), key=lambda i: -math.inf if math.isnan(scores[i]) else scores[i])
+
+
+def should_stop(scores: Sequence[float], patience: int) -> bool:
     """Whether the last ``patience`` epochs brought nothing better."""
-    return len(skills) - best_epoch(skills) >= patience
+    return len(scores) - best_epoch(scores) >= patience
+
+
+def _names(metrics: Sequence[Metric]) -> list[str]:
+    return [metric.name for metric in metrics]

@@ -1,0 +1,55 @@
+"""The end of a run: the best epoch's weights, scored on validation and, once, on test."""
+
+import statistics
+from collections.abc import Sequence
+
+from equipoise.lab.training.checkpoint import Progress
+from equipoise.lab.training.evaluate import Batch, evaluate, settled, whole_split
+from equipoise.lab.training.learner import Learner
+from equipoise.lab.training.problem import Problem
+from equipoise.lab.training.result import RunResult
+from equipoise.method import Method, split
+
+
+def finish(
+    case: Problem, method: Method, learner: Learner, progress: Progress, validation: Sequence[Batch], run: str
+) -> RunResult:
+    """The result of a run whose epochs are over.
+
+    Raises:
+        RuntimeError: If no step was taken.
+    """
+    if not progress.step_seconds:
+        raise RuntimeError(
+            f"no step was taken: in all {progress.skipped_steps} the gradient was not finite; "
+            "lower the learning rate or look at the losses"
+        )
+    settings, tasks, network = learner.settings, learner.tasks, learner.network
+    best = progress.best[settings.select]
+    network.load_state_dict(best["weights"])
+    metrics = settled(network, tasks, case.metrics, validation)
+    splits = {"validation": validation, "test": whole_split(case, "test", learner.accelerator.device)}
+    scores = [
+        (name, task, metric, value)
+        for name, batches in splits.items()
+        for task, values in evaluate(network, tasks, metrics, batches).items()
+        for metric, value in values.items()
+    ]
+    by_task = split(method).takes_gradients or settings.micro_batches > 1
+    return RunResult(
+        scores=scores,
+        history=progress.history,
+        best_epoch=best["epoch"],
+        epochs=progress.epoch,
+        steps=progress.steps,
+        seconds=progress.seconds,
+        seconds_per_step=statistics.median(progress.step_seconds),
+        backwards_per_step=float(len(tasks)) if by_task else 1.0,
+        peak_memory_mb=progress.peak_memory_mb,
+        stopped_early=progress.epoch < settings.epochs,
+        skipped_steps=progress.skipped_steps,
+        unsolved_steps=progress.unsolved_steps,
+        run=run,
+        stopped_tasks=progress.stopped,
+        best_epochs={criterion: one["epoch"] for criterion, one in progress.best.items()},
+    )
