@@ -141,13 +141,13 @@ def make_plan(
     question: str = "",
     **training: Any,
 ) -> Plan:
-    """The study of a case, by recipe or as ``find_recipe`` takes it.
+    """The study of a case.
 
     Args:
-        case: What to train.
-        methods: Balancings to compare.
-        seeds: Of every run.
-        epochs: Most of a run; None: the case's own.
+        case: By recipe or as ``find_recipe`` takes it.
+        methods: As ``eq.method`` takes them.
+        seeds: Each 0 or more.
+        epochs: At most; None: the case's own.
         tuned_trials: How many fixed weights to try for the method "tuned"; 0 leaves it out.
         question: The one question that is asked; it adds the methods it needs.
         training: Other settings that are not the case's own, by their names in ``Settings``.
