@@ -12,6 +12,8 @@ from equipoise.lab.evaluation.delta_m import (
     relative_changes,
     worst_delta_m,
 )
+from equipoise.lab.evaluation.fit import RULE as FIT_RULE
+from equipoise.lab.evaluation.fit import Fit, judge_fit
 from equipoise.lab.evaluation.hypervolume import hypervolume
 from equipoise.lab.evaluation.metric import REFERENCE, SINGLE_TASK, TaskMetric
 from equipoise.lab.evaluation.numbers import listing, percent, show
@@ -33,6 +35,7 @@ from equipoise.lab.evaluation.wall_clock import EqualTime, Reached
 
 __all__ = [
     "AVERAGE_FORMULA",
+    "FIT_RULE",
     "FORMULA",
     "RATIO_FORMULA",
     "REFERENCE",
@@ -42,6 +45,7 @@ __all__ = [
     "Against",
     "Comparison",
     "EqualTime",
+    "Fit",
     "Interval",
     "MethodCost",
     "Ranks",
@@ -60,6 +64,7 @@ __all__ = [
     "delta_m_by_task",
     "holm",
     "hypervolume",
+    "judge_fit",
     "listing",
     "make_table",
     "mean_rank",
