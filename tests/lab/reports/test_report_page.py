@@ -156,7 +156,7 @@ def test_the_page_is_one_small_file_that_loads_nothing(study, page):
     beside = {address for address in page.addresses if not address.startswith("#")}
     assert all((study.path / address).is_file() for address in beside)
     assert sorted(p.name for p in study.path.iterdir()) == [
-        "costs.csv", "figures", "history.csv", "report.html", "runs.csv", "study.json",
+        "costs.csv", "figures", "history.csv", "report.html", "runs.csv", "study.json", "tables",
     ]  # fmt: skip
 
 
