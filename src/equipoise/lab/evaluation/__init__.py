@@ -1,6 +1,7 @@
 """What a study's numbers mean: intervals, corrected verdicts, Δm, and a summary in words."""
 
 from equipoise.lab.evaluation.aggregates import RATIO_FORMULA, Against, Skills
+from equipoise.lab.evaluation.between import Change, changes
 from equipoise.lab.evaluation.budget import unequal
 from equipoise.lab.evaluation.costs import MethodCost
 from equipoise.lab.evaluation.delta_m import (
@@ -43,6 +44,7 @@ __all__ = [
     "SINGLE_TASK",
     "SKILL_FORMULA",
     "Against",
+    "Change",
     "Comparison",
     "EqualTime",
     "Fit",
@@ -59,6 +61,7 @@ __all__ = [
     "Verdict",
     "aggregated_score",
     "average_task_performance",
+    "changes",
     "critical_difference",
     "delta_m",
     "delta_m_by_task",
