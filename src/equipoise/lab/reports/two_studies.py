@@ -65,12 +65,12 @@ class TwoStudies:
         """
         a, b = Study.from_folder(first), Study.from_folder(second)
         metrics, notes = _common_metrics(first, a, second, b)
-        values = [
+        ours, theirs = (
             {method: {m.task: study.test_values(method, m.task) for m in metrics} for method in study.methods}
             for study in (a, b)
-        ]
+        )
         same_data = a.settings["data_hash"] == b.settings["data_hash"]
-        found = changes(*values, metrics, same_data=same_data)
+        found = changes(ours, theirs, metrics, same_data=same_data)
         if not found:
             raise ValueError(
                 f"{first} and {second} have no method with a finished run in common: there are "
