@@ -40,6 +40,18 @@ def add_delimiter(parser: Any) -> None:
 def recipe_of(arguments: argparse.Namespace) -> Any:
     """The recipe of the case that the arguments mean."""
     need_the_lab()
+    from equipoise.lab.studies.recipe import CaseWithModel, find_recipe
+
+    case = _case_of(arguments)
+    if arguments.model is None:
+        return case
+    try:
+        return CaseWithModel(find_recipe(case) if isinstance(case, str) else case, arguments.model)
+    except ValueError as error:
+        fail(str(error))
+
+
+def _case_of(arguments: argparse.Namespace) -> Any:
     from equipoise.lab.cases import TableCase, Target
     from equipoise.lab.data.table import is_table
 

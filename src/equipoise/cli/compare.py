@@ -7,6 +7,7 @@ from equipoise.cli.columns import add_column_options, recipe_of
 from equipoise.cli.config import parse_with_config
 from equipoise.cli.parser import Parser
 from equipoise.cli.study import add_study_options, run_study
+from equipoise.cli.training import add_training_options, training_of
 from equipoise.cli.workbench import RUNS
 
 
@@ -29,8 +30,9 @@ def compare(words: Sequence[str]) -> int:
         "--config", type=Path, metavar="FILE", help="a study.yaml with these options; equipoise init writes one"
     )
     add_study_options(parser, seeds=5, epochs=None, out=RUNS / "CASE")
+    add_training_options(parser)
     add_column_options(parser)
     arguments = parse_with_config(parser, words)
     if arguments.case is None:
         parser.error("name a CASE, or a --config with a case")
-    return run_study(recipe_of(arguments), arguments)
+    return run_study(recipe_of(arguments), arguments, training_of(arguments))

@@ -16,4 +16,4 @@ def demo(words: Sequence[str]) -> int:
         "interruption.",
     )
     add_study_options(parser, seeds=5, epochs=5, out=RUNS / "demo")
-    return run_study("reviews", parser.parse(words))
+    return run_study("reviews", parser.parse(words), {})

@@ -3,6 +3,7 @@
 import argparse
 import os
 import sys
+from collections.abc import Mapping
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -45,15 +46,18 @@ def add_study_options(parser: Parser, *, seeds: int, epochs: int | None, out: Pa
     parser.set_defaults(default_out=out)
 
 
-def run_study(case: Any, arguments: argparse.Namespace) -> int:
-    """Run what is missing of a study of a case, by name or recipe, and show it all."""
+def run_study(case: Any, arguments: argparse.Namespace, training: Mapping[str, Any]) -> int:
+    """Run what is missing of a study of a case, by name or recipe, and show it all.
+
+    ``training`` are settings that are not the case's own.
+    """
     need_the_lab()
     from rich.console import Console
 
     from equipoise.lab.studies import Study, Watch, make_plan
 
     try:
-        plan = make_plan(case, arguments.methods, arguments.seeds, epochs=arguments.epochs)
+        plan = make_plan(case, arguments.methods, arguments.seeds, epochs=arguments.epochs, **training)
         folder = arguments.out or arguments.default_out.with_name(
             arguments.default_out.name.replace("CASE", plan.case.name)
         )

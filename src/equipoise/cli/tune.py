@@ -7,6 +7,7 @@ from pathlib import Path
 from equipoise.cli.columns import add_column_options, recipe_of
 from equipoise.cli.parser import Parser, fail, positive
 from equipoise.cli.study import JOBS
+from equipoise.cli.training import add_training_options, training_of
 from equipoise.cli.workbench import RUNS, need_the_lab
 
 
@@ -51,6 +52,7 @@ def tune(words: Sequence[str]) -> int:
         help="minutes until an unknown host's trial counts as lost",
     )
     parser.add_argument("--out", type=Path, metavar="DIR", help=f"the search's folder; default {RUNS / 'CASE-tune'}")
+    add_training_options(parser)
     add_column_options(parser)
     arguments = parser.parse(words)
     need_the_lab()
@@ -60,7 +62,8 @@ def tune(words: Sequence[str]) -> int:
 
     default = RUNS / f"{Path(arguments.case.partition('.py:')[0]).stem}-tune"
     try:
-        return run(Console(highlight=False), recipe_of(arguments), arguments, arguments.out or default)
+        folder = arguments.out or default
+        return run(Console(highlight=False), recipe_of(arguments), arguments, folder, training_of(arguments))
     except ValueError as error:
         fail(str(error))
 

@@ -9,6 +9,19 @@ from equipoise.lab.models.heads import SharedEncoder, scalar_head
 from equipoise.lab.models.text import BagOfEmbeddings
 
 
+def small(case, make_model):
+    sizes = {"train": 320, "validation": 200, "test": 100}
+    splits = {name: Subset(case.splits[name], range(size)) for name, size in sizes.items()}
+    return dataclasses.replace(case, splits=splits, make_model=make_model)
+
+
+def calm(network):
+    for layer in network.modules():
+        if isinstance(layer, torch.nn.Dropout):
+            layer.p = 0.0
+    return network.double()
+
+
 @pytest.fixture(scope="session")
 def reviews_case():
     return CASES["reviews"]()
@@ -23,9 +36,21 @@ def small_case(reviews_case):
         heads = {name: torch.nn.Linear(8, 6) if name == "department" else scalar_head(8) for name in names}
         return SharedEncoder(encoder, heads)
 
-    sizes = {"train": 320, "validation": 200, "test": 100}
-    splits = {name: Subset(reviews_case.splits[name], range(size)) for name, size in sizes.items()}
-    return dataclasses.replace(reviews_case, splits=splits, make_model=make_model)
+    return small(reviews_case, make_model)
+
+
+@pytest.fixture(scope="session")
+def calm_case(small_case):
+    """The same without dropout, in float64, so that trainings that mean the same can be compared."""
+
+    def make_model(names):
+        return calm(small_case.make_model(names))
+
+    def collate(samples):
+        inputs, targets = small_case.collate(samples)
+        return inputs, {name: t.double() if t.is_floating_point() else t for name, t in targets.items()}
+
+    return dataclasses.replace(small_case, make_model=make_model, collate=collate)
 
 
 @pytest.fixture(autouse=True)

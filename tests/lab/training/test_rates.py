@@ -2,6 +2,7 @@
 
 import dataclasses
 import math
+from itertools import pairwise
 
 import pytest
 import torch
@@ -17,7 +18,7 @@ SETTINGS = Settings(epochs=2, batch_size=64, learning_rate=0.01, weight_decay=0.
 def test_warming_up_rises_in_equal_steps_to_where_the_schedule_begins(schedule):
     factors = [rate_factor(schedule, step, steps=20, warmup=4) for step in range(20)]
     assert factors[:5] == [0.25, 0.5, 0.75, 1.0, 1.0]
-    assert all(before >= after > 0 for before, after in zip(factors[4:], factors[5:], strict=False))
+    assert all(before >= after > 0 for before, after in pairwise(factors[4:]))
 
 
 @pytest.mark.parametrize(

@@ -3,7 +3,8 @@ import math
 import pytest
 
 from equipoise.lab.cases import Metric
-from equipoise.lab.training.selection import best_epoch, mean_skill, should_stop, skill
+from equipoise.lab.training import Settings
+from equipoise.lab.training.selection import best_epoch, kept_criteria, mean_skill, score, should_stop, skill
 
 ERROR = Metric("error", higher_is_better=False, perfect=0.0, trivial=2.0, compute=lambda outputs, targets: 0.0)
 SHARE = Metric("share", higher_is_better=True, perfect=1.0, trivial=0.6, compute=lambda outputs, targets: 0.0)
@@ -39,3 +40,31 @@ def test_stop_after_patience_epochs_in_a_row_without_a_better_one():
     assert [should_stop(skills[:n], patience=3) for n in range(1, 9)] == [False] * 7 + [True]
     assert [should_stop(skills[:n], patience=2) for n in range(1, 5)] == [False, False, False, True]
     assert not any(should_stop([0.1 * n for n in range(1, length)], patience=1) for length in range(2, 6))
+
+
+METRICS = {"a/b": (ERROR, SHARE), "a": (SHARE,)}
+VALUES = {"a/b": {"error": 1.0, "share": 0.7, "loss": 9.0}, "a": {"share": 0.6, "loss": 8.0}}
+
+
+@pytest.mark.parametrize(
+    ("criterion", "expected"),
+    [("skill", 0.25), ("a/b", 0.5), ("a/b/error", 0.5), ("a/b/share", 0.25), ("a", 0.0), ("a/loss", -8.0)],
+)
+def test_a_criterion_is_larger_where_an_epoch_is_better(criterion, expected):
+    assert score(criterion, VALUES, METRICS) == pytest.approx(expected)
+
+
+def test_a_criterion_of_a_task_that_is_not_trained_leaves_the_mean_skill():
+    assert score("a/b/share", {"a": VALUES["a"]}, METRICS) == mean_skill({"a": VALUES["a"]}, METRICS)
+
+
+@pytest.mark.parametrize(("criterion", "near"), [("skil", "skill"), ("a/shar", "a/share"), ("a/error", "a/b/error")])
+def test_an_unknown_criterion_is_named_with_the_nearest(criterion, near):
+    with pytest.raises(ValueError, match=f"selected by '{criterion}'; did you mean '{near}'"):
+        score(criterion, VALUES, METRICS)
+
+
+def test_what_is_kept_is_of_trained_tasks_once_and_begins_with_what_selects():
+    settings = Settings(1, 1, 0.1, 0.0, None, 1, select="a/loss", keep=("a/b", "skill", "a/loss"), task_patience=1)
+    assert kept_criteria(settings, ["a/b", "a"], METRICS) == ("a/loss", "a/b", "skill", "a")
+    assert kept_criteria(settings, ["a"], METRICS) == ("a/loss", "skill", "a")

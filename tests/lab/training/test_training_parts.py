@@ -165,6 +165,17 @@ def test_result_survives_json(tmp_path):
         ("learning_rate", 0.0),
         ("weight_decay", -1.0),
         ("clip_norm", 0.0),
+        ("schedule", "cos"),
+        ("warmup", -1),
+        ("weight_decay_end", math.inf),
+        ("clip_value", -1.0),
+        ("average", 1.0),
+        ("micro_batches", 0),
+        ("micro_batches", 2),
+        ("precision", "fp16"),
+        ("task_patience", 0),
+        ("start", "label"),
+        ("temperature", 0.0),
     ],
 )
 def test_settings_name_what_is_out_of_range(name, value):

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 
+from equipoise.lab.cases.architecture import with_architecture
 from equipoise.lab.cases.case import Case, Metric
 from equipoise.lab.cases.census import census, census_college
 from equipoise.lab.cases.check import check_case
@@ -37,4 +38,5 @@ __all__ = [
     "make_metrics",
     "reviews",
     "tox21",
+    "with_architecture",
 ]

@@ -5,6 +5,8 @@ from itertools import pairwise
 
 from torch import Tensor, nn
 
+from equipoise.lab.models.stages import Stage
+
 
 class MLP(nn.Module):
     """z = dropout(relu(W z + b)), once for each width.
@@ -24,6 +26,12 @@ class MLP(nn.Module):
                 for layer in (nn.Linear(before, after), nn.ReLU(), nn.Dropout(dropout))
             )
         )
+
+    @property
+    def stages(self) -> tuple[Stage, ...]:
+        """Each width's layer, the first of which takes inputs of any type."""
+        first, *others = (self.layers[place : place + 3] for place in range(0, len(self.layers), 3))
+        return (lambda inputs: first(inputs.float()), *others)
 
     def forward(self, inputs: Tensor) -> Tensor:
         """From [N, features], of any type, to [N, widths[-1]]."""

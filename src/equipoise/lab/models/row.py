@@ -3,6 +3,10 @@
 import torch
 from torch import Tensor, nn
 
+from equipoise.lab.models.stages import Stage
+
+Inputs = tuple[Tensor, Tensor, tuple[Tensor, Tensor]]  # numbers, categories, bags
+
 
 class RowEncoder(nn.Module):
     """z = relu(W_2 relu(W_1 [numbers, e(categories), mean_i(e_i)] + b_1) + b_2), with dropout between.
@@ -41,13 +45,22 @@ class RowEncoder(nn.Module):
             nn.Linear(size, hidden), nn.ReLU(), nn.Dropout(dropout), nn.Linear(hidden, hidden), nn.ReLU()
         )
 
-    def forward(self, inputs: tuple[Tensor, Tensor, tuple[Tensor, Tensor]]) -> Tensor:
+    @property
+    def stages(self) -> tuple[Stage, ...]:
+        """The two layers, the first after the vectors."""
+        first, second = self.layers[:2], self.layers[2:]
+        return (lambda inputs: first(self._row(inputs)), second)
+
+    def forward(self, inputs: Inputs) -> Tensor:
         """From numbers [N, D], categories [N, C] and bags as ``join_bags`` makes them, to [N, hidden]."""
+        representation: Tensor = self.layers(self._row(inputs))
+        return representation
+
+    def _row(self, inputs: Inputs) -> Tensor:
         numbers, categories, bags = inputs
         parts = [numbers]
         if self.categories is not None:
             parts.append(self.dropout(self.categories(categories).flatten(1)))
         if self.words is not None:
             parts.append(self.dropout(self.words(*bags)))
-        representation: Tensor = self.layers(torch.cat(parts, dim=1))
-        return representation
+        return torch.cat(parts, dim=1)

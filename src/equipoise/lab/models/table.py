@@ -6,6 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from equipoise.lab.models.mlp import MLP
+from equipoise.lab.models.stages import Stage
 
 
 class TableEncoder(nn.Module):
@@ -28,9 +29,18 @@ class TableEncoder(nn.Module):
         self.register_buffer("starts", torch.tensor([0, *sizes[:-1]]).cumsum(dim=0))
         self.mlp = MLP(len(sizes) * width + numbers, widths, dropout)
 
+    @property
+    def stages(self) -> tuple[Stage, ...]:
+        """The layers of the MLP, the first after the vectors."""
+        first, *others = self.mlp.stages
+        return (lambda inputs: first(self._row(inputs)), *others)
+
     def forward(self, inputs: tuple[Tensor, Tensor]) -> Tensor:
         """From categories [N, columns], integers from 0, and numbers [N, columns] to [N, widths[-1]]."""
+        representation: Tensor = self.mlp(self._row(inputs))
+        return representation
+
+    def _row(self, inputs: tuple[Tensor, Tensor]) -> Tensor:
         categories, numbers = inputs
         rows = (categories + self.starts).masked_fill(categories == 0, 0)
-        representation: Tensor = self.mlp(torch.cat([self.embedding(rows).flatten(1), numbers], dim=1))
-        return representation
+        return torch.cat([self.embedding(rows).flatten(1), numbers], dim=1)

@@ -2,6 +2,8 @@
 
 from torch import Tensor, nn
 
+from equipoise.lab.models.stages import Stage
+
 
 class BagOfEmbeddings(nn.Module):
     """z = relu(W mean_i(e_i) + b): the mean of the n-grams' vectors, through one hidden layer.
@@ -21,6 +23,11 @@ class BagOfEmbeddings(nn.Module):
         # a mean over a hundred vectors of variance 1 would leave the hidden layer little to tell apart
         nn.init.normal_(self.embedding.weight, std=0.1)
         self.layers = nn.Sequential(nn.Dropout(dropout), nn.Linear(width, hidden), nn.ReLU(), nn.Dropout(dropout))
+
+    @property
+    def stages(self) -> tuple[Stage, ...]:
+        """The mean, then the hidden layer."""
+        return (lambda inputs: self.embedding(*inputs), self.layers)
 
     def forward(self, inputs: tuple[Tensor, Tensor]) -> Tensor:
         """From bags end to end, as ``join_bags`` makes them, to [N, hidden]."""

@@ -58,6 +58,7 @@ def settings_section(study: Study) -> str:
         "Methods": ", ".join(given["methods"]),
         "Seeds": ", ".join(map(str, given["seeds"])),
         **{_words(key): value for key, value in given["settings"].items()},
+        **({"Model": given["options"]["model"]} if "model" in given.get("options", {}) else {}),
         **{f"Samples, {split}": size for split, size in given["split_sizes"].items()},
         "Reads of the test split": given["test_reads"],
         "Equipoise": given["equipoise"],

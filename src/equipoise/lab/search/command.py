@@ -1,8 +1,10 @@
 """What ``equipoise tune`` does once its words are read."""
 
 from argparse import Namespace
+from collections.abc import Mapping
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 from rich.console import Console
 
@@ -18,8 +20,10 @@ from equipoise.lab.studies.recipe import Recipe
 FAILED, STOPPED = 1, 130
 
 
-def tune(console: Console, case: str | Recipe, words: Namespace, folder: Path) -> int:
+def tune(console: Console, case: str | Recipe, words: Namespace, folder: Path, training: Mapping[str, Any]) -> int:
     """Run what is missing of a search and show its result; returns the exit status.
+
+    ``training`` are settings that are not the case's own.
 
     Raises:
         ValueError: Wrong use, or a search without a result.
@@ -38,6 +42,7 @@ def tune(console: Console, case: str | Recipe, words: Namespace, folder: Path) -
         jobs=words.jobs,
         storage=words.storage,
         stale_after=words.stale_after,
+        **training,
     )
     search = tuning.search
     try:

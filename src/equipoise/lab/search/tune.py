@@ -4,7 +4,7 @@ import difflib
 import json
 import platform
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -19,9 +19,8 @@ from equipoise.lab.search.space import Space
 from equipoise.lab.search.strategies import TPE, Grid, Halving, Population, Random, Strategy
 from equipoise.lab.search.training import CaseTraining, objectives
 from equipoise.lab.search.trial import Objective
-from equipoise.lab.studies.plan import differences, require_method
+from equipoise.lab.studies.plan import case_settings, differences, require_method
 from equipoise.lab.studies.recipe import Recipe, find_recipe
-from equipoise.lab.training import Settings
 from equipoise.lab.training.files import replace_file
 
 SAMPLERS = ("tpe", "grid", "random", "front", "halving", "population")
@@ -54,6 +53,7 @@ def make_tuning(
     jobs: int = 1,
     storage: str | None = None,
     stale_after: float | None = None,
+    **training: Any,
 ) -> Tuning:
     """The search of a case.
 
@@ -69,6 +69,7 @@ def make_tuning(
         jobs: How many trainings at the same time, for the threads of each.
         storage: See ``Search``.
         stale_after: See ``Search``.
+        training: Other settings that are not the case's own, by their names in ``Settings``.
 
     Raises:
         ValueError: An unknown name, an argument out of range, or a folder with another search.
@@ -85,11 +86,11 @@ def make_tuning(
     )
     measured = objectives(ready)
     strategy = _strategy(sampler, space, measured, trials, seed, max(4, jobs))
-    budget = ready.epochs if epochs is None else epochs
-    staged = sampler in ("halving", "population")  # compared at equal steps: none may stop early
-    settings = Settings(
-        budget, ready.batch_size, ready.learning_rate, ready.weight_decay, None, budget if staged else ready.patience
-    )
+    settings = case_settings(ready, epochs=epochs, **training)
+    if sampler in ("halving", "population"):  # compared at equal steps: none may stop early
+        if "patience" in training or settings.task_patience is not None:
+            raise ValueError(f"{sampler} compares trials after equal steps: leave patience and task_patience out")
+        settings = replace(settings, patience=settings.epochs)
     identity = {
         "equipoise": version("equipoise"),
         "case": ready.name,

@@ -14,6 +14,8 @@ from equipoise.lab.cases import Case
 from equipoise.lab.evaluation import SINGLE_TASK
 from equipoise.lab.studies.recipe import Recipe, find_recipe
 from equipoise.lab.training import Settings
+from equipoise.lab.training.order import make_order
+from equipoise.lab.training.selection import kept_criteria
 
 
 @dataclass(frozen=True)
@@ -114,8 +116,17 @@ class Plan:
         }
 
 
-def make_plan(case: str | Recipe, methods: Iterable[str], seeds: Iterable[int], *, epochs: int | None = None) -> Plan:
-    """The study of a case, by recipe or as ``find_recipe`` takes it; settings are the case's own but for the epochs.
+def make_plan(
+    case: str | Recipe, methods: Iterable[str], seeds: Iterable[int], *, epochs: int | None = None, **training: Any
+) -> Plan:
+    """The study of a case.
+
+    Args:
+        case: By recipe or as ``find_recipe`` takes it.
+        methods: As ``eq.method`` takes them.
+        seeds: Each 0 or more.
+        epochs: At most; None: the case's own.
+        training: Other settings that are not the case's own, by their names in ``Settings``.
 
     Raises:
         ValueError: an unknown case or method (the message names the nearest), a repetition, an
@@ -135,18 +146,28 @@ def make_plan(case: str | Recipe, methods: Iterable[str], seeds: Iterable[int], 
         require_method(method)
     if min(seeds) < 0:
         raise ValueError(f"seeds must not be negative, got {min(seeds)}")
-    if epochs is not None and epochs < 1:
-        raise ValueError(f"epochs must be at least 1, got {epochs}")
     ready = recipe()
-    settings = Settings(
-        epochs=ready.epochs if epochs is None else epochs,
-        batch_size=ready.batch_size,
-        learning_rate=ready.learning_rate,
-        weight_decay=ready.weight_decay,
-        clip_norm=None,
-        patience=ready.patience,
-    )
-    return Plan(recipe, ready, methods, seeds, settings)
+    return Plan(recipe, ready, methods, seeds, case_settings(ready, epochs=epochs, **training))
+
+
+def case_settings(case: Case, *, epochs: int | None = None, **training: Any) -> Settings:
+    """The settings of a case, but for those that are given.
+
+    Raises:
+        ValueError: If one is out of its range, or names a task or metric that the case has not.
+    """
+    own = {
+        "epochs": case.epochs if epochs is None else epochs,
+        "batch_size": case.batch_size,
+        "learning_rate": case.learning_rate,
+        "weight_decay": case.weight_decay,
+        "clip_norm": None,
+        "patience": case.patience,
+    }
+    settings = Settings(**{**own, **training})
+    kept_criteria(settings, case.tasks.names, case.metrics)
+    make_order(case.splits["train"], 0, settings.temperature)  # type: ignore[arg-type]
+    return settings
 
 
 def require_method(method: str) -> None:

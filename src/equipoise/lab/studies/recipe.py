@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
-from equipoise.lab.cases import CASES, Case, check_case
+from equipoise.lab.cases import CASES, Case, check_case, with_architecture
 from equipoise.lab.data.table import ENDINGS
 
 
@@ -91,6 +91,23 @@ class FileCase:
             what = str(error) if ours else f"{type(error).__name__}: {error}{lines[-1] if lines else ''}"
             raise ValueError(f"{self.path}:{self.attribute}: {what}") from error
         return case
+
+
+@dataclass(frozen=True)
+class CaseWithModel:
+    """A case with an architecture of ``with_architecture``."""
+
+    recipe: Recipe
+    model: str
+
+    @property
+    def options(self) -> Mapping[str, Any]:
+        """The case's own, and the architecture."""
+        return {**self.recipe.options, "model": self.model}
+
+    def __call__(self) -> Case:
+        """The case."""
+        return with_architecture(self.recipe(), self.model)
 
 
 def find_recipe(name: str) -> Recipe:

@@ -39,8 +39,8 @@ def train_epoch(learner: Learner, batches: Iterable[Any], parts: Iterable[int], 
         record = balancer.record
         if record is None or record is before:  # no process has a label
             continue
-        if progress.stopped:
-            _leave_alone(balancer, progress.stopped)
+        if learner.accelerator.num_processes > 1 and len(record.names) < len(balancer.names):
+            _leave_alone(balancer, record.names)
         if _clip(learner).isfinite():
             learner.set_rates(progress.steps)
             optimizer.step()
@@ -66,12 +66,12 @@ def _without(losses: TaskLosses, stopped: Collection[str]) -> TaskLosses:
     return TaskLosses(kept, losses.counts, losses.parts)
 
 
-def _leave_alone(balancer: Balancer, stopped: Collection[str]) -> None:
-    """Take away the zeros that DDP gives to what stopped tasks alone reach: the optimiser would let it decay."""
+def _leave_alone(balancer: Balancer, present: Collection[str]) -> None:
+    """Take away the zeros that DDP gives to what absent tasks alone reach: the optimiser would move it by them."""
     given = balancer.given
-    bits = sum(1 << place for place, name in enumerate(balancer.names) if name in stopped)
+    bits = sum(1 << place for place, name in enumerate(balancer.names) if name in present)
     for name, parameter in given.named().items():
-        if not given.reached.get(name, ~bits) & ~bits:
+        if not given.reached.get(name, bits) & bits:
             parameter.grad = None
 
 
