@@ -73,9 +73,9 @@ class CaptionDecoder(nn.Module):
 
         Captions hold numbers of words; after the end, anything that is negative.
         """
-        before = captions.roll(1, dims=2).clamp(min=0)
+        before = captions.roll(1, dims=2)
         before[:, :, 0] = self.end
-        before[captions.roll(1, dims=2) < 0] = self.end
+        before[before < 0] = self.end
         state, memory = self.begin(feature_map, captions.shape[1])
         read = []
         for words in before.unbind(dim=2):
