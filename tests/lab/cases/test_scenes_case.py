@@ -73,7 +73,8 @@ def test_without_boxes_the_first_metric_of_the_maps_is_the_same(case):
     _, targets = whole(case, "validation")
     maps = targets["class"]
     centres, boxes = case.metrics["class"]
-    pointless = torch.cat([maps[:, :5].logit(1e-6), torch.full_like(maps[:, 5:], 0.5)], dim=1)
+    wrong = torch.tensor([30.0, 1.0, 1.0, 1.0])[:, None, None].expand_as(maps[:, 5:])
+    pointless = torch.cat([maps[:, :5].logit(1e-6), wrong], dim=1)
     assert centres.compute(pointless, maps) == 1
     assert boxes.compute(pointless, maps) == 0
 
