@@ -120,6 +120,10 @@ def test_a_box_is_drawn_around_its_object_in_the_colour_of_its_shape():
     assert int(line.sum()) == 2 * 13 + 2 * 5
     assert torch.equal(pixels[8, 5], ((10 + colour.float()) / 2).round().byte())
     assert (pixels[0] == 10).all()
+    mask[2:4, 1:5] = 1  # of the first shape, without a box
+    first = drawn(picture, mask, torch.empty(0, 5))
+    assert len(first.reshape(-1, 3).unique(dim=0)) == 2
+    assert not torch.equal(first[8, 5], pixels[8, 5])
 
 
 @pytest.mark.parametrize("names", [["class", "box", "mask"], ["class"], ["box"], ["mask"]])
