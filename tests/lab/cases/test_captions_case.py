@@ -106,6 +106,7 @@ def test_its_exhibits_say_what_was_said_and_show_where_it_looked(case):
         "samples",
         "caption-worst",
         "caption-attention",
+        "caption-decoding",
     }
     card = shown["samples"].cards[0]
     said = next(line for line in card.lines if line.startswith("said: ")).removeprefix("said: ")
@@ -113,6 +114,10 @@ def test_its_exhibits_say_what_was_said_and_show_where_it_looked(case):
     assert looked == ["the picture", *(f"looked at for “{word}”" for word in said.split())]
     assert sum(line.startswith("true: ") for line in card.lines) == SENTENCES
     assert [row[0] for row in shown["caption-attention"].rows] == [*SHAPES, "all"]
+    greedy, *beams = shown["caption-decoding"].rows
+    bleu = {metric.name: metric.compute(outputs["caption"], targets["caption"]) for metric in case.metrics["caption"]}
+    assert greedy[1:5] == pytest.approx([bleu[f"bleu-{order}"] for order in (1, 2, 3, 4)])
+    assert [len(row) for row in (greedy, *beams)] == [len(shown["caption-decoding"].columns)] * 3
 
 
 def test_a_picture_is_lit_where_attention_is():

@@ -1,6 +1,7 @@
 """Flickr8k's layout: what is read, what is written, and what is said of a bad file."""
 
 import csv
+import sys
 
 import numpy as np
 import pytest
@@ -112,3 +113,11 @@ def test_a_missing_table_and_a_spoilt_picture_are_named(tmp_path):
     (tmp_path / "captions.txt").unlink()
     with pytest.raises(ValueError, match=r"captions\.txt is missing"):
         list_captioned(tmp_path)
+
+
+def test_without_pillow_the_extra_is_named(tmp_path, monkeypatch):
+    listed = list_captioned(write(tmp_path))
+    monkeypatch.setitem(sys.modules, "PIL", None)
+    for use in (lambda: read_pictures(listed, 8), lambda: write_scenes(render_scenes(1, seed=0), tmp_path / "new")):
+        with pytest.raises(ValueError, match=r'PIL is missing: pip install "equipoise\[cases\]"'):
+            use()

@@ -27,7 +27,7 @@ from equipoise.lab.models.unet import ConvEncoder, PooledHead
 from equipoise.tasks import Task, Tasks
 
 SCENES, SEED = 3000, 0
-_WIDTHS, _STATE, _DROPOUT = (8, 16, 32, 64), 96, 0.1
+_WIDTHS, _STATE, _DROPOUT = (8, 16, 48), 96, 0.1
 
 
 @dataclass(frozen=True)
@@ -169,10 +169,9 @@ def _case(name: str, title: str, data: Captions, digest: str) -> Case:
             sizes={label: {"num_classes": len(data.class_names)} for label in labels},
         ),
         batch_size=32,
-        learning_rate=2e-3,
+        learning_rate=3e-3,
         weight_decay=0.01,
-        epochs=12,
-        patience=12,
+        epochs=10,
         data_hash=digest,
         exhibits=captions_exhibits(data.class_names, data.vocabulary, data.longest + 1, data.scenes),
     )

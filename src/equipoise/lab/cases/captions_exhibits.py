@@ -1,14 +1,15 @@
 """What a run on captions shows: confusions, captions with their attention, and whether it lands on what is named."""
 
 import statistics
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import cast
 
 import torch
 from torch import Tensor
 from torch.nn import functional
 
-from equipoise.lab.cases.bleu import references
+from equipoise.lab.cases.bleu import corpus_bleu, references
 from equipoise.lab.cases.landing import Landing, landings
 from equipoise.lab.data.captions import Vocabulary
 from equipoise.lab.data.scenes import SHAPES, Scene
@@ -18,6 +19,7 @@ from equipoise.lab.exhibits import (
     Picture,
     Seen,
     Table,
+    cards,
     class_table,
     class_words,
     confusion,
@@ -25,9 +27,16 @@ from equipoise.lab.exhibits import (
     largest,
     worst_samples,
 )
+from equipoise.lab.models.captions.beam import beam_search
 from equipoise.lab.models.captions.decoded import Decoded
-from equipoise.lab.models.captions.network import CaptionNetwork
+from equipoise.lab.models.captions.greedy import greedy
+from equipoise.lab.models.captions.network import CaptionNetwork, Decode
 
+_ORDERS = (1, 2, 3, 4)
+_DECODINGS: Mapping[str, Decode] = {
+    "the likeliest at each": greedy,
+    **{f"a beam of {width}": partial(beam_search, width=width) for width in (3, 10)},
+}
 _SHADE = 0.2  # of a picture where nothing is attended to
 
 
@@ -42,28 +51,49 @@ def captions_exhibits(
         longest: T.
         scenes: Those of the validation split, where the pictures are scenes.
     """
+    of_class = cards(
+        {"class": class_words("class", classes, largest)},
+        title=lambda seen, place: f"picture {place + 1} of the split",
+        pictures=lambda seen, place: (Picture.of(_pixels(seen, place).movedim(0, 2), "the picture"),),
+    )
 
-    def describe(seen: Seen, place: int) -> Card:
-        lines = [f"picture {place + 1} of the split"]
-        if "class" in seen.tasks.names:
-            lines.append("class: true {}, said {}".format(*class_words("class", classes, largest)(seen, place)))
-        picture = seen.inputs([place])[0][0]
-        pictures = [Picture.of(picture.movedim(0, 2), "the picture")]
-        if "caption" in seen.tasks.names:
-            decoded = _said(seen, [place], longest)
-            said = vocabulary.text(decoded.words[0].tolist())
-            known = references(vocabulary, longest, seen.targets["caption"][[place]])[0]
-            lines += [f"said: {said}", *(f"true: {text}" for text in known)]
-            maps = zip(said.split(), decoded.attention[0].cpu(), strict=False)
-            pictures += [Picture.of(lit(picture, weights), f"looked at for “{word}”") for word, weights in maps]
-        return Card(tuple(lines), tuple(pictures))
+    def of_caption(seen: Seen, place: int) -> Card:
+        card, decoded = of_class(seen, place), _said(seen, [place], longest)
+        said = vocabulary.text(decoded.words[0].tolist())
+        known = references(vocabulary, longest, seen.targets["caption"][[place]])[0]
+        looked = [
+            Picture.of(lit(_pixels(seen, place), weights), f"looked at for “{word}”")
+            for word, weights in zip(said.split(), decoded.attention[0].cpu(), strict=False)
+        ]
+        lines = (*card.lines, f"said: {said}", *(f"true: {text}" for text in known))
+        return Card(lines, (*card.pictures, *looked))
 
-    exhibits = []
+    exhibits = [first_samples(("caption",), of_caption), worst_samples("caption", of_caption)]
+    exhibits.append(decodings(vocabulary, longest))
+    if scenes:
+        exhibits.append(attention_lands(vocabulary, longest, scenes))
     if classes:
         exhibits += [confusion("class", classes, largest, "pictures"), class_table("class", classes, largest)]
-        exhibits.append(worst_samples("class", describe))
-    exhibits += [first_samples(("caption",), describe), worst_samples("caption", describe)]
-    return (*exhibits, attention_lands(vocabulary, longest, scenes)) if scenes else tuple(exhibits)
+        exhibits.append(worst_samples("class", of_class))
+    return tuple(exhibits)
+
+
+def decodings(vocabulary: Vocabulary, longest: int) -> Exhibit:
+    """BLEU by greedy decoding, by which epochs and methods are judged, and by beam search, which costs more."""
+
+    def show(seen: Seen) -> Table:
+        places, _, targets = seen.labelled("caption")
+        known = references(vocabulary, longest, targets)
+        rows = []
+        for name, decode in _DECODINGS.items():
+            decoded = _said(seen, places.tolist(), longest, decode)
+            said = [vocabulary.text(words) for words in decoded.words.tolist()]
+            scores = (corpus_bleu(said, known, order) for order in _ORDERS)
+            rows.append((name, *scores, decoded.log_probability.mean().item(), len(said)))
+        columns = ("words chosen by", *(f"BLEU-{order}" for order in _ORDERS), "log-probability", "captions")
+        return Table(columns, tuple(rows), "The log-probability is the captions' mean.")
+
+    return Exhibit("caption-decoding", "caption: greedy decoding and beam search", ("caption",), show)
 
 
 def attention_lands(vocabulary: Vocabulary, longest: int, scenes: Sequence[Scene]) -> Exhibit:
@@ -94,6 +124,12 @@ def _row(name: str, found: Sequence[Landing]) -> tuple[str | int | float | None,
     return name, *(statistics.fmean(getattr(one, share) for one in found) for share in ("inside", "area")), len(found)
 
 
-def _said(seen: Seen, places: Sequence[int], longest: int) -> Decoded:
+def _pixels(seen: Seen, place: int) -> Tensor:
+    """A picture [3, H, W], uint8."""
+    pictures: Tensor = seen.inputs([place])[0]
+    return pictures[0]
+
+
+def _said(seen: Seen, places: Sequence[int], longest: int, decode: Decode = greedy) -> Decoded:
     model = cast(CaptionNetwork, seen.model)
-    return model.say(seen.inputs(places)[0].to(next(model.parameters()).device), longest)
+    return model.say(seen.inputs(places)[0].to(next(model.parameters()).device), longest, decode)

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 
 class Memory(NamedTuple):
-    """What is attended to: places [N, L, D], and their keys [N, L, H], made once for all words."""
+    """What is attended to: places [N, L, D], and their keys [N, L, A], made once for all words."""
 
     places: Tensor
     keys: Tensor
@@ -21,13 +21,14 @@ class SoftAttention(nn.Module):
 
     Args:
         features: D.
-        width: H, of the state and of the keys.
+        state: H.
+        width: A, of v.
     """
 
-    def __init__(self, features: int, width: int) -> None:
+    def __init__(self, features: int, state: int, width: int) -> None:
         super().__init__()
         self.key = nn.Linear(features, width)
-        self.query = nn.Linear(width, width, bias=False)
+        self.query = nn.Linear(state, width, bias=False)
         self.score = nn.Linear(width, 1, bias=False)
 
     def remember(self, places: Tensor) -> Memory:

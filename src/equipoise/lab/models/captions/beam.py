@@ -13,6 +13,9 @@ def beam_search(decoder: CaptionDecoder, feature_map: Tensor, steps: int, width:
 
     After each word the ``width`` likeliest beginnings are kept, those that ended among them. Width 1 is greedy; a width
     of V^steps leaves nothing out. Scores are not divided by length.
+
+    Raises:
+        ValueError: If the width is less than 1.
     """
     if width < 1:
         raise ValueError(f"width must be 1 or more, got {width}")

@@ -26,7 +26,7 @@ class CaptionDecoder(nn.Module):
         channels: Of the feature map.
         vocabulary_size: V.
         end: The number of the word that ends a caption, which also stands before the first.
-        width: H.
+        width: H, an even number; attention matches on half as many.
         dropout: Share of numbers dropped before the logits while training, 0 to 1.
     """
 
@@ -35,7 +35,7 @@ class CaptionDecoder(nn.Module):
         features = channels + 2  # and its coordinates
         self.end = end
         self.embedding = nn.Embedding(vocabulary_size, width)
-        self.attention = SoftAttention(features, width)
+        self.attention = SoftAttention(features, width, width // 2)
         self.start = nn.Linear(features, 2 * width)
         self.gate = nn.Linear(width, features)
         self.cell = nn.LSTMCell(width + features, width)
@@ -73,9 +73,9 @@ class CaptionDecoder(nn.Module):
 
         Captions hold numbers of words; after the end, anything that is negative.
         """
-        before = captions.roll(1, dims=2).clamp(min=0)
+        before = captions.roll(1, dims=2)
         before[:, :, 0] = self.end
-        before[captions.roll(1, dims=2) < 0] = self.end
+        before[before < 0] = self.end
         state, memory = self.begin(feature_map, captions.shape[1])
         read = []
         for words in before.unbind(dim=2):
