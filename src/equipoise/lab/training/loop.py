@@ -13,6 +13,7 @@ from equipoise.lab.training.epoch import train_epoch
 from equipoise.lab.training.evaluate import evaluate, whole_split
 from equipoise.lab.training.finish import exhibit, finish
 from equipoise.lab.training.keeping import keep_better, write_best
+from equipoise.lab.training.layers import layer_rows, spread_batch
 from equipoise.lab.training.learner import make_learner
 from equipoise.lab.training.memory import peak_mb, reset_peak
 from equipoise.lab.training.order import MicroBatches, make_order
@@ -81,6 +82,7 @@ def train(
     sampler = MicroBatches(order, settings.batch_size, settings.micro_batches, rank, ranks)
     loader = DataLoader(train_split, batch_sampler=sampler, collate_fn=case.collate)
     validation = whole_split(case, "validation", device)
+    spread = spread_batch(train_split, case.collate, settings.batch_size, device)
     set_seed(seed)
     learner = make_learner(case, task_names, method, settings, accelerator, settings.epochs * len(sampler.parts))
     if unfinished.exists():
@@ -115,6 +117,9 @@ def train(
             progress.stopped |= dict.fromkeys(now, epoch)
         progress.seconds += time.perf_counter() - began
         progress.peak_memory_mb = max(progress.peak_memory_mb, peak_mb(device))
+        if len(task_names) > 1:
+            progress.history += [(epoch, "train", *row) for row in layer_rows(learner.network, learner.tasks, *spread)]
+            reset_peak(device)  # looking costs the method nothing
         save_checkpoint(unfinished, run, progress, learner.parts, accelerator)
         if track is not None:
             track(progress.history[known:])
