@@ -26,7 +26,7 @@ helped.
   equipoise probe reviews     the tasks' gradients, before any choice
   equipoise tune reviews      search the tasks' weights, learning rate and more
   equipoise init data.csv     looks at your table; compare then trains on it
-  equipoise report FOLDER     the table and the page of a study once more
+  equipoise report FOLDER     a study's page once more; of two, what differs
   equipoise methods           all balancings, with their papers and costs
   equipoise losses            all losses of a task, and which fits yours
 

@@ -73,7 +73,8 @@ def test_without_boxes_the_first_metric_of_the_maps_is_the_same(case):
     _, targets = whole(case, "validation")
     maps = targets["class"]
     centres, boxes = case.metrics["class"]
-    pointless = torch.cat([maps[:, :5].logit(1e-6), torch.full_like(maps[:, 5:], 0.5)], dim=1)
+    wrong = torch.tensor([30.0, 1.0, 1.0, 1.0])[:, None, None].expand_as(maps[:, 5:])
+    pointless = torch.cat([maps[:, :5].logit(1e-6), wrong], dim=1)
     assert centres.compute(pointless, maps) == 1
     assert boxes.compute(pointless, maps) == 0
 
@@ -119,6 +120,10 @@ def test_a_box_is_drawn_around_its_object_in_the_colour_of_its_shape():
     assert int(line.sum()) == 2 * 13 + 2 * 5
     assert torch.equal(pixels[8, 5], ((10 + colour.float()) / 2).round().byte())
     assert (pixels[0] == 10).all()
+    mask[2:4, 1:5] = 1  # of the first shape, without a box
+    first = drawn(picture, mask, torch.empty(0, 5))
+    assert len(first.reshape(-1, 3).unique(dim=0)) == 2
+    assert not torch.equal(first[8, 5], pixels[8, 5])
 
 
 @pytest.mark.parametrize("names", [["class", "box", "mask"], ["class"], ["box"], ["mask"]])

@@ -17,7 +17,7 @@ pytestmark = pytest.mark.slow
 
 SECTIONS = [
     *("results", "differences", "ranks", "tradeoff", "losses", "weights", "gradient_norms", "cosines"),
-    *("magnitude_similarity", "condition_number", "costs", "exhibits", "settings", "reading"),
+    *("part_cosines", "magnitude_similarity", "condition_number", "costs", "exhibits", "settings", "reading"),
 ]
 METHODS = ("sum", "mgda")
 

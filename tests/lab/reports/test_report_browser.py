@@ -7,8 +7,9 @@ from equipoise.lab.reports import write_report
 
 pytestmark = pytest.mark.slow
 
-# differences with Δm, ranks, tradeoff, losses, weights, norms, cosines, magnitude similarity, condition number, costs
-PANELS = 4 + 1 + 3 + 3 + 3 + 3 + 3 + 3 + 1 + 3
+# differences with Δm, ranks, tradeoff, losses, weights, norms, cosines, in parts, magnitude similarity, condition
+# number, costs
+PANELS = 4 + 1 + 3 + 3 + 3 + 3 + 3 + 6 + 3 + 1 + 3
 
 
 @pytest.fixture(scope="module")
@@ -98,5 +99,5 @@ def test_a_poor_study_opens_without_empty_figures(make, open_page):
     study = make(methods=("sum",), seeds=(0,), single_task=False, cosines=False, norms=False, epochs=1)
     page = open_page(write_report(study.path))
     assert all(plot["marks"] > 0 for plot in page.evaluate(DRAWN))
-    # differences, ranks, gradient norms, cosines, magnitude similarity, condition number, exhibits
-    assert page.locator(".missing").count() == 7
+    # differences, ranks, gradient norms, cosines, in parts, magnitude similarity, condition number, exhibits
+    assert page.locator(".missing").count() == 8

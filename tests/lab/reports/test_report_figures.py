@@ -6,8 +6,8 @@ from equipoise.lab.reports.chart import log_ticks
 from equipoise.lab.reports.palette import DARK, LIGHT, NEUTRAL, looks
 
 NAMES = (
-    *("tradeoff", "differences", "ranks", "losses", "weights", "gradient_norms", "cosines", "magnitude_similarity"),
-    *("condition_number", "costs"),
+    *("tradeoff", "differences", "ranks", "losses", "weights", "gradient_norms", "cosines", "part_cosines"),
+    *("magnitude_similarity", "condition_number", "costs"),
 )
 
 

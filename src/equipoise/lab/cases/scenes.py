@@ -21,7 +21,7 @@ from equipoise.lab.models.unet import ConvEncoder, MaskHead
 from equipoise.tasks import Task, Tasks
 
 STRIDE = 4  # pixels along the side of a cell
-_COUNTS = {"train": 1500, "validation": 300, "test": 300}
+_COUNTS = {"train": 500, "validation": 250, "test": 250}
 _WIDTHS, _CELLS = (8, 16, 32, 64), 2  # the scale at which a pixel is a cell
 _CLASSES = len(SHAPES)
 
@@ -77,8 +77,8 @@ def scenes(counts: Mapping[str, int] = _COUNTS) -> Case:
         batch_size=32,
         learning_rate=3e-3,
         weight_decay=0.01,
-        epochs=8,
-        patience=8,
+        epochs=12,
+        patience=12,  # a run costs about a minute
         data_hash=hashlib.sha256(
             b"".join(scene.picture.tobytes() for part in rendered.values() for scene in part)
         ).hexdigest(),

@@ -10,6 +10,7 @@ from equipoise.lab.reports.lines import FAINT_SEEDS, heights, on_one_scale, pane
 from equipoise.lab.reports.palette import Look
 from equipoise.lab.reports.study import Study
 
+COSINE_IN = "cosine in "  # as history.csv names the cosine in a part of the network
 UNMEASURED = "They need at least two tasks and a method that measures gradients, or a balancer made with probe_every."
 
 
@@ -38,6 +39,32 @@ def cosines(study: Study, look: Mapping[str, Look]) -> Chart:
         "generalises.",
         tuple(replace(panel, y_range=(-reach, reach), zero="y") for panel in drawn),
         missing=f"No cosines: history.csv has none. {UNMEASURED}",
+    )
+
+
+def part_cosines(study: Study, look: Mapping[str, Look]) -> Chart:
+    """The same by each part of the network."""
+    recorded = list(dict.fromkeys(name for _, _, name in study.curves if name.startswith(COSINE_IN)))
+    drawn = [
+        panel
+        for quantity in recorded
+        for panel in panels_of(
+            study,
+            look,
+            [(pair, f"{title} in {quantity.removeprefix(COSINE_IN)}") for pair, title in _pairs(study, quantity)],
+            quantity,
+            "cosine",
+            without=(SINGLE_TASK,),
+        )
+    ]
+    return Chart(
+        "part_cosines",
+        "Gradient cosines in each part of the network",
+        "As above, by the parts of the network that tasks share, once at the end of each epoch on one batch that is "
+        f"spread over the training split, without dropout. {FAINT_SEEDS} Parts where tasks conflict at every epoch are "
+        "candidates for a copy of their own for each task.",
+        tuple(replace(panel, y_range=(-1.05, 1.05), zero="y") for panel in drawn),
+        missing="No cosines by part: history.csv has none. They need at least two tasks that share a part.",
     )
 
 

@@ -41,6 +41,7 @@ def write_report(folder: Path) -> Path:
         curves.weights(study, look),
         gradient_curves.gradient_norms(study, look),
         gradient_curves.cosines(study, look),
+        gradient_curves.part_cosines(study, look),
         gradient_curves.magnitude_similarity(study, look),
         gradient_curves.condition_number(study, look),
         results.costs(study, look),

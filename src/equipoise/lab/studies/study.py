@@ -3,7 +3,7 @@
 import json
 import sys
 import warnings
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from functools import cache
@@ -20,8 +20,10 @@ from equipoise.lab.studies.plan import Plan, Run, differences, method_files
 from equipoise.lab.studies.pool import Event, run_jobs
 from equipoise.lab.studies.recipe import Recipe
 from equipoise.lab.studies.tables import write_tables
+from equipoise.lab.studies.trackers import Trackers
 from equipoise.lab.training import RunResult, Settings, train
 from equipoise.lab.training.files import replace_file
+from equipoise.lab.training.tracking import require_tracker
 from equipoise.method import split
 
 LOCK = ".lock"
@@ -35,6 +37,7 @@ class Training:
     settings: Settings
     folder: Path
     threads: int
+    trackers: Trackers
 
     def __call__(self, run: Run, report: Callable[..., None]) -> list[str]:
         """Train, or go on where an interruption stopped, into the run's folder; returns the warnings."""
@@ -42,8 +45,9 @@ class Training:
         method = self._method(run)
         folder = self.folder / run.folder_name
         folder.mkdir(parents=True, exist_ok=True)
-        with warnings.catch_warnings(record=True) as caught:
-            train(_case(self.recipe), run.tasks, method, run.seed, self.settings, folder, report)
+        case = _case(self.recipe)
+        with warnings.catch_warnings(record=True) as caught, self.trackers.of_run(case.name, run) as track:
+            train(case, run.tasks, method, run.seed, self.settings, folder, report, track)
         return list(dict.fromkeys(str(warning.message) for warning in caught))
 
     def _method(self, run: Run) -> eq.Method:
@@ -92,25 +96,33 @@ class Study:
         """The runs that are not finished."""
         return tuple(run for run in self.plan.runs if run not in self.results)
 
-    def run(self, jobs: int) -> Generator[Event[Run], None, None]:
+    def run(self, jobs: int, track: Sequence[str] = ()) -> Generator[Event[Run], None, None]:
         """Do what is missing in ``jobs`` processes; after each run the folder is up to date.
 
-        A run that fails is kept in ``failures`` and tried again by the next call.
+        A run that fails is kept in ``failures`` and tried again by the next call. ``track`` names the trackers that
+        take every run's curves, those of runs that are finished already too.
 
         Raises:
-            ValueError: ``jobs`` is below 1, or another process is at work in the folder.
+            ValueError: ``jobs`` is below 1, a tracker is missing, or another process is at work in the folder.
         """
         if jobs < 1:
             raise ValueError(f"jobs must be at least 1, got {jobs}")
+        for kind in track:
+            require_tracker(kind)
         occupied = _occupy(self.folder)
         # The number of threads changes the order of sums, so a study keeps the one it began with.
         self.threads = self.threads or max(1, torch.get_num_threads() // jobs)
         self.failures = {}
         self.write()
-        return self._events(jobs, self.threads, occupied)
+        trackers = Trackers(tuple(track), self.folder / "trackers")
+        return self._events(jobs, self.threads, trackers, occupied)
 
-    def _events(self, jobs: int, threads: int, occupied: IO[bytes]) -> Generator[Event[Run], None, None]:
-        work = Training(self.plan.recipe, self.plan.settings, self._runs_folder, threads)
+    def _events(
+        self, jobs: int, threads: int, trackers: Trackers, occupied: IO[bytes]
+    ) -> Generator[Event[Run], None, None]:
+        work = Training(self.plan.recipe, self.plan.settings, self._runs_folder, threads, trackers)
+        for run, finished in self.results.items():
+            trackers.take_in(self.plan.case.name, run, finished.history)
         with occupied, closing(run_jobs(work, self._queue(), jobs)) as events:
             for event in events:
                 if event.kind == "finished":

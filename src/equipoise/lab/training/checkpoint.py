@@ -1,7 +1,7 @@
 """The state of a run after an epoch: enough to go on as if nothing had happened."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from pickle import UnpicklingError
 from typing import Any, TypedDict
@@ -71,13 +71,15 @@ def load_checkpoint(path: Path, run: str, parts: Mapping[str, Any], rank: int) -
     """Put every part, and the generators of this process, into the state that was saved.
 
     Raises:
-        ValueError: If the checkpoint is of another run, or damaged.
+        ValueError: If the checkpoint is of another run or version, or damaged.
     """
     try:
         state = torch.load(path, map_location="cpu", weights_only=True)
     except (RuntimeError, EOFError, UnpicklingError) as error:
         raise ValueError(f"{path} is damaged ({error}): delete it and start the run again") from error
     require_same_run(path, state["run"], run)
+    if set(state["progress"]) != {field.name for field in fields(Progress)}:
+        raise ValueError(f"{path} is of another version of the package: delete it and start the run again")
     for name, part in parts.items():
         part.load_state_dict(state["parts"][name])
     restore_generators(state["generators"][rank])

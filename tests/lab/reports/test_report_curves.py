@@ -40,6 +40,7 @@ def test_every_run_is_judged_by_the_rule_that_the_page_states(study, page):
         ),
         ("condition_number", "log10_condition_number", ("all",)),
         ("cosines", "cosine", ("rating|recommend", "rating|department", "recommend|department")),
+        ("part_cosines", "cosine in encoder.low", ("rating|recommend", "rating|department", "recommend|department")),
         ("gradient_norms", "gradient_norm", tuple(TASKS)),
         ("weights", "weight", tuple(TASKS)),
     ],
