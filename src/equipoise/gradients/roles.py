@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor, nn
+from torch.nn.parallel import DistributedDataParallel
 
 from equipoise.gradients.fsdp import flattened_by_fsdp, gathered_by_fsdp, with_sharded
 from equipoise.gradients.graph import Graph, graph_of
@@ -67,7 +68,9 @@ class Parameters:
         """All given parameters by name, each once."""
         if not isinstance(self.source, nn.Module):
             return self.source
-        named: dict[str, Tensor] = dict(self.source.named_parameters())
+        # without the words that DDP and torch.compile put into names: a state fits with and without them
+        inner = self.source.module if isinstance(self.source, DistributedDataParallel) else self.source
+        named: dict[str, Tensor] = {name.replace("_orig_mod.", ""): p for name, p in inner.named_parameters()}
         if gathered := gathered_by_fsdp(self.source):
             return {name: gathered.get(p, p) for name, p in named.items()}
         if flattened := flattened_by_fsdp(self.source):
