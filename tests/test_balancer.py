@@ -440,9 +440,10 @@ def test_weights_that_are_not_finite_are_the_method_s_defect(net, x):
         ({"parameters": None}, "parameters must be a module or leaf tensors, got None"),
         ({"parameters": [{"params": []}]}, "got among them {'params': "),
         ({"parameters": [[torch.ones(1)]]}, r"got among them \[tensor"),
-        ({"parameters": nn.Linear(9, 9).named_parameters()}, "got among them a tuple"),
+        ({"parameters": nn.Linear(9, 9).named_parameters()}, r"got among them \('weight', Parameter"),
         ({"parameters": [nn.Linear(2, 2).weight.T]}, r"a tensor of shape \(2, 2\) that was computed from others"),
         ({"gramian_from": ["trunk"]}, "gramian_from must be a module or leaf tensors, got among them 'trunk'"),
+        ({"method": nn.Sequential(nn.Tanh())}, r"got Sequential\( \(0\): Tanh\(\) \)$"),
         ({"method": Sign(), "gramian_from": nn.Linear(1, 1)}, "gramian_from has no use in a coordinate method"),
         ({"method": eq.Fixed([1.0])}, r"weights must hold one number for each of 2 tasks, got \[1.0\]"),
     ],
@@ -716,6 +717,11 @@ def test_a_criterion_with_other_weights_than_its_balancer_is_refused(net):
     tasks = eq.Tasks([eq.Task("a", nn.MSELoss(), weight=5.0), eq.Task("b", nn.MSELoss())])
     with pytest.raises(ValueError, match="build it with tasks=tasks"):
         eq.MultiTaskLoss(tasks, eq.Balancer(eq.Sum(), net, tasks=NAMES))
+
+
+def test_a_criterion_of_names_is_refused(net):
+    with pytest.raises(ValueError, match=r"tasks must be Tasks, which know the losses, got \['a', 'b'\]"):
+        eq.MultiTaskLoss(NAMES, eq.Balancer(eq.Sum(), net, tasks=NAMES))
 
 
 @pytest.mark.parametrize("method", [eq.Sum, eq.MGDA])

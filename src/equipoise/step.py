@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from equipoise.tasks import TaskLosses, Tasks, nearest, number, require_unique
+from equipoise.tasks import TaskLosses, Tasks, nearest, number, require_unique, shown
 
 
 @dataclass
@@ -70,7 +70,7 @@ def user_weights(tasks: Tasks | Iterable[str] | Mapping[str, float]) -> dict[str
     names = tuple(tasks)
     strangers = [name for name in names if not isinstance(name, str)]
     if strangers:
-        raise ValueError(f"tasks must be Tasks, names or {{name: weight}}, got among the names {strangers[0]!r:.80}")
+        raise ValueError(f"tasks must be Tasks, names or {{name: weight}}, got among the names {shown(strangers[0])}")
     if isinstance(tasks, Mapping):
         weights = {name: number(f"weight of task {name!r}", weight) for name, weight in tasks.items()}
     else:

@@ -180,6 +180,12 @@ class Tasks(nn.Module):
         return TaskLosses(losses, counts, parts)
 
 
+def shown(value: Any) -> str:
+    """What was given instead, for a message of one line."""
+    words = " ".join(repr(value).split())
+    return words if len(words) <= 80 else f"{words[:79]}…"
+
+
 def number(what: str, value: Any) -> float:
     """The value as a float.
 
@@ -191,7 +197,7 @@ def number(what: str, value: Any) -> float:
             raise TypeError
         return float(value)
     except (TypeError, ValueError, RuntimeError):
-        raise ValueError(f"{what} must be a number, got {value!r:.80}") from None
+        raise ValueError(f"{what} must be a number, got {shown(value)}") from None
 
 
 def ignored_class(loss: Callable[..., Tensor]) -> int | None:

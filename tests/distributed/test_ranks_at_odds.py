@@ -145,6 +145,22 @@ def test_losses_after_a_step_are_those_of_all_ranks(two, present):
     assert first.abs().min() > 1e-3
 
 
+def known_of(rank, size):
+    net = Net()
+    losses = losses_of(net(torch.ones(2, 5)), dict.fromkeys(NAMES, torch.zeros(2, 2)), NAMES)
+    known = []
+    for model in (net, DistributedDataParallel(net)):
+        balancer = eq.Balancer(eq.MGDA(), model, tasks=NAMES)
+        balancer(losses)
+        known.append(balancer.get_extra_state()["reached"])
+    return known
+
+
+def test_a_state_fits_with_ddp_and_without(two):
+    for with_ddp, without in two(known_of):
+        assert with_ddp == without
+
+
 def ending_early(rank, size):
     model = DistributedDataParallel(Net())
     balancer = eq.Balancer(eq.UW(), model, tasks=NAMES)

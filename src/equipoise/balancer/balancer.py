@@ -28,7 +28,7 @@ from equipoise.method import Method, Sum, linearise, split
 from equipoise.misuse import Misuse, used_once
 from equipoise.record import Record
 from equipoise.step import Step, indices, take_step, user_weights
-from equipoise.tasks import TaskLosses, Tasks, number
+from equipoise.tasks import TaskLosses, Tasks, number, shown
 
 _USER_WEIGHT_WARNINGS = {
     "ignored": "does not depend on the scale of a loss, so the weights {weights} do not change its balance",
@@ -87,7 +87,7 @@ class Balancer(nn.Module):
         if isinstance(parameters, type):
             raise ValueError(f"parameters is the class {parameters.__name__}: give the model itself")
         if not isinstance(method, Method):
-            raise ValueError(f"method must be a method such as MGDA() or eq.method('mgda'), got {method!r:.80}")
+            raise ValueError(f"method must be a method such as MGDA() or eq.method('mgda'), got {shown(method)}")
         if heads not in ("raw", "weighted"):
             raise ValueError(f"heads must be 'raw' or 'weighted', got {heads!r}")
         if route not in ROUTES:

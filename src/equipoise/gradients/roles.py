@@ -5,10 +5,12 @@ from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor, nn
+from torch.nn.parallel import DistributedDataParallel
 
 from equipoise.gradients.fsdp import flattened_by_fsdp, gathered_by_fsdp, with_sharded
 from equipoise.gradients.graph import Graph, graph_of
 from equipoise.gradients.ranks import Ranks
+from equipoise.tasks import shown
 
 
 @dataclass
@@ -52,11 +54,13 @@ class Parameters:
             self.source: nn.Module | dict[str, Tensor] = source
         else:
             if not isinstance(source, Iterable):
-                raise ValueError(f"{argument} must be a module or leaf tensors, got {_shown(source)}")
+                raise ValueError(f"{argument} must be a module or leaf tensors, got {_stranger(source)}")
             given = [source] if isinstance(source, Tensor) else list(source)
             strangers = [p for p in given if not isinstance(p, Tensor) or not p.is_leaf]
             if strangers:
-                raise ValueError(f"{argument} must be a module or leaf tensors, got among them {_shown(strangers[0])}")
+                raise ValueError(
+                    f"{argument} must be a module or leaf tensors, got among them {_stranger(strangers[0])}"
+                )
             self.source = {str(i): p for i, p in enumerate(dict.fromkeys(given))}
         self.reached: dict[str, int] = {}  # parameter -> bits of the tasks, among all, that ever reached it
         self.blurred: dict[str, int] = {}  # the same where compiled graphs let every task seem to reach it
@@ -67,7 +71,9 @@ class Parameters:
         """All given parameters by name, each once."""
         if not isinstance(self.source, nn.Module):
             return self.source
-        named: dict[str, Tensor] = dict(self.source.named_parameters())
+        # without the words that DDP and torch.compile put into names: a state fits with and without them
+        inner = self.source.module if isinstance(self.source, DistributedDataParallel) else self.source
+        named: dict[str, Tensor] = {name.replace("_orig_mod.", ""): p for name, p in inner.named_parameters()}
         if gathered := gathered_by_fsdp(self.source):
             return {name: gathered.get(p, p) for name, p in named.items()}
         if flattened := flattened_by_fsdp(self.source):
@@ -195,12 +201,11 @@ class Parameters:
         return roles
 
 
-def _shown(stranger: object) -> str:
-    """What was given, in one line."""
-    if isinstance(stranger, Tensor):
-        return f"a tensor of shape {tuple(stranger.shape)} that was computed from others"
-    shown = repr(stranger)
-    return shown if len(shown) < 40 and "\n" not in shown else f"a {type(stranger).__name__}"
+def _stranger(given: object) -> str:
+    """What was given for a parameter."""
+    if isinstance(given, Tensor):
+        return f"a tensor of shape {tuple(given.shape)} that was computed from others"
+    return shown(given)
 
 
 def _spread(mask: int, tasks: Sequence[int]) -> int:
