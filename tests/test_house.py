@@ -20,6 +20,7 @@ FLOORS = [
     ["criterion", "doctor"],
     ["", "testing"],
     ["lab.data", "lab.models", "lab.metrics", "trainers"],
+    ["lab.exhibits"],
     ["lab.cases", "lab.training", "lab.evaluation"],
     ["lab.studies", "lab.reports"],
     ["lab.search", "lab.probe"],

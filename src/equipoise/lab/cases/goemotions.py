@@ -13,7 +13,18 @@ from equipoise.lab.cases.tuned import tuned_f1
 from equipoise.lab.data.arrays import Arrays, Rows, join
 from equipoise.lab.data.folder import data_hash
 from equipoise.lab.data.goemotions import FILES, GROUPS, goemotions_folder, read_comments, read_labels
-from equipoise.lab.data.text import bags_of, encode, ngrams, pad_bags, vocabulary
+from equipoise.lab.data.text import bags_of, encode, known_words, ngrams, pad_bags, vocabulary
+from equipoise.lab.exhibits import (
+    Exhibit,
+    cards,
+    first_samples,
+    label_overlap,
+    label_table,
+    label_words,
+    said_overlap,
+    worst_samples,
+)
+from equipoise.lab.metrics.thresholds import best_thresholds
 from equipoise.lab.models.heads import SharedEncoder
 from equipoise.lab.models.text import BagOfEmbeddings
 from equipoise.tasks import Task, Tasks, nearest
@@ -92,6 +103,23 @@ def goemotions(
         weight_decay=0.01,
         epochs=6,
         data_hash=data_hash(folder / file for file in (*FILES.values(), "labels.txt")),
+        exhibits=_exhibits({task: [names[i] for i in columns] for task, columns in of_task.items()}, numbers),
+    )
+
+
+def _exhibits(labels: Mapping[str, Sequence[str]], numbers: Mapping[str, int]) -> tuple[Exhibit, ...]:
+    """Labels by task, and the numbers of the n-grams."""
+    every = [name for names in labels.values() for name in names]
+    describe = cards(
+        {task: label_words(task, names, best_thresholds) for task, names in labels.items()},
+        title=lambda seen, place: known_words(seen.samples[place][0][0], numbers),
+    )
+    return (
+        *(label_table([task], names, best_thresholds) for task, names in labels.items()),
+        label_overlap(list(labels), every),
+        said_overlap(list(labels), every, best_thresholds),
+        first_samples(list(labels), describe),
+        *(worst_samples(task, describe) for task in labels),
     )
 
 

@@ -12,6 +12,8 @@ from equipoise.lab.evaluation.delta_m import (
     relative_changes,
     worst_delta_m,
 )
+from equipoise.lab.evaluation.fit import RULE as FIT_RULE
+from equipoise.lab.evaluation.fit import Fit, judge_fit
 from equipoise.lab.evaluation.hypervolume import hypervolume
 from equipoise.lab.evaluation.metric import FROZEN, REFERENCE, SINGLE_TASK, TUNED, TaskMetric, source_of
 from equipoise.lab.evaluation.numbers import listing, percent, show
@@ -34,6 +36,7 @@ from equipoise.lab.evaluation.wall_clock import EqualTime, Reached
 
 __all__ = [
     "AVERAGE_FORMULA",
+    "FIT_RULE",
     "FORMULA",
     "FROZEN",
     "RATIO_FORMULA",
@@ -45,6 +48,7 @@ __all__ = [
     "Against",
     "Comparison",
     "EqualTime",
+    "Fit",
     "Interval",
     "MethodCost",
     "Question",
@@ -64,6 +68,7 @@ __all__ = [
     "delta_m_by_task",
     "holm",
     "hypervolume",
+    "judge_fit",
     "listing",
     "make_table",
     "mean_rank",

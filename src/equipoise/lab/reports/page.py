@@ -1,5 +1,7 @@
 """The page: one HTML file with its style, its script, its data and plotly inside."""
 
+import base64
+import gzip
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from html import escape
@@ -12,27 +14,42 @@ from plotly.offline import get_plotlyjs
 from equipoise.lab.evaluation import FORMULA, SINGLE_TASK, Summary
 from equipoise.lab.reports.cells import mark
 from equipoise.lab.reports.chart import Chart, Panel
+from equipoise.lab.reports.exhibits_section import TITLE as EXHIBITS
+from equipoise.lab.reports.exhibits_section import exhibits_section
+from equipoise.lab.reports.fit_table import fit_table
 from equipoise.lab.reports.interactive import specs
 from equipoise.lab.reports.palette import Look
 from equipoise.lab.reports.results_table import results_section
 from equipoise.lab.reports.settings_table import cost_table, settings_section
 from equipoise.lab.reports.study import Study
+from equipoise.lab.reports.study_exhibits import StudyExhibits
 
 MOST_PANELS = 9  # a chart with more shows one at a time
 # nothing may be loaded from anywhere: the page holds all it needs
 POLICY = "default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inline'; img-src data: blob:"
 
 
-def render(study: Study, summary: Summary, charts: Sequence[Chart], look: Mapping[str, Look]) -> str:
+def render(
+    study: Study,
+    summary: Summary,
+    charts: Sequence[Chart],
+    look: Mapping[str, Look],
+    exhibits: StudyExhibits | None,
+) -> str:
     """The whole page as text."""
     title = f"{summary.title}: Equipoise report"
+    beside = {"costs": cost_table, "losses": fit_table}
     body = "\n".join(
         [
             _top(study, summary),
             _contents(charts),
             _legend(look),
             results_section(summary, look),
-            *(_figure(chart, look, cost_table(study, look) if chart.name == "costs" else "") for chart in charts),
+            *(
+                _figure(chart, look, beside[chart.name](study, look) if chart.name in beside else "")
+                for chart in charts
+            ),
+            exhibits_section(exhibits),
             settings_section(study),
             Template(_resource("reading.html")).substitute(formula=escape(FORMULA)),
             "</main>",
@@ -56,7 +73,7 @@ def render(study: Study, summary: Summary, charts: Sequence[Chart], look: Mappin
 {body}
 <footer><p>Written by Equipoise {escape(str(study.settings["equipoise"]))}. This file needs no network.</p></footer>
 <script id="figures" type="application/json">{_json(figures)}</script>
-<script>{get_plotlyjs()}</script>
+<script id="plotly" type="text/plain">{_packed(get_plotlyjs())}</script>
 <script>
 {_resource("page.js")}</script>
 </body>
@@ -66,6 +83,11 @@ def render(study: Study, summary: Summary, charts: Sequence[Chart], look: Mappin
 
 def _resource(name: str) -> str:
     return (resources.files("equipoise.lab.reports") / name).read_text(encoding="utf-8")
+
+
+def _packed(script: str) -> str:
+    """The script compressed, in base64: a third of its size; page.js unpacks it."""
+    return base64.b64encode(gzip.compress(script.encode("utf-8"), mtime=0)).decode("ascii")
 
 
 def _json(value: Any) -> str:
@@ -104,7 +126,7 @@ def _top(study: Study, summary: Summary) -> str:
 
 def _contents(charts: Iterable[Chart]) -> str:
     links = [("results", "Results"), *((chart.name, chart.title) for chart in charts)]
-    links += [("settings", "Settings and versions"), ("reading", "How to read this")]
+    links += [("exhibits", EXHIBITS), ("settings", "Settings and versions"), ("reading", "How to read this")]
     return "<nav>" + "".join(f'<a href="#{name}">{escape(title)}</a>' for name, title in links) + "</nav>"
 
 

@@ -31,6 +31,10 @@ def results_section(summary: Summary, look: Mapping[str, Look]) -> str:
             _single_task_table(summary, look),
         ]
     parts.append(over_tasks(summary, look))
+    parts.append(
+        '<p class="links">The table of results for papers: <a href="tables/results.tex">LaTeX</a> · '
+        '<a href="tables/results.md">Markdown</a></p>'
+    )
     return f'<section id="results"><h2>Results on the test split</h2>{"".join(parts)}</section>'
 
 

@@ -95,7 +95,7 @@ class CaseTraining:
 @cache
 def _case(recipe: Recipe) -> Case:
     """One reading of the data for all trials of a worker."""
-    return recipe()
+    return replace(recipe(), exhibits=())  # nobody looks at those of a trial
 
 
 def _checkpoint_epoch(folder: Path) -> int:

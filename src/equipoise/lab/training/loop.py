@@ -11,7 +11,7 @@ from torch.utils.data import DataLoader
 from equipoise.lab.training.checkpoint import Progress, load_checkpoint, require_same_run, save_checkpoint
 from equipoise.lab.training.epoch import train_epoch
 from equipoise.lab.training.evaluate import evaluate, whole_split
-from equipoise.lab.training.finish import finish
+from equipoise.lab.training.finish import exhibit, finish
 from equipoise.lab.training.keeping import keep_better, write_best
 from equipoise.lab.training.learner import make_learner
 from equipoise.lab.training.memory import peak_mb, reset_peak
@@ -50,8 +50,8 @@ def train(
         method: How to balance; ``Sum()`` where there is one task.
         seed: 0 or more.
         settings: The budget and its options.
-        folder: Where the checkpoint is kept, and in the end ``result.json``, and ``best.pt`` where ``settings`` asks
-            for more weights than those that are scored; made if need be.
+        folder: Where the checkpoint is kept, in the end ``exhibits.json``, ``result.json``, and ``best.pt`` where
+            ``settings`` asks for more weights than those that are scored; made if need be.
         report: Called after each epoch with (epoch, epochs, mean skill on validation, losses there by task).
 
     Returns:
@@ -115,6 +115,7 @@ def train(
     if accelerator.is_main_process:
         if len(criteria) > 1:
             write_best(folder / "best.pt", progress)
+        exhibit(case, learner, validation, folder)
         result.write(finished)
         unfinished.unlink(missing_ok=True)
     accelerator.wait_for_everyone()

@@ -17,7 +17,8 @@ class RunResult:
     Args:
         scores: On "validation" and "test" with the weights of the best epoch: every metric, and the loss.
         history: Per epoch, counted from 1. On "train" by task: loss (a mean over the epoch, the network
-            still moving), weight and gradient_norm; cosine with task "a|b". On "validation" by task: loss
+            still moving), weight and gradient_norm; cosine and magnitude_similarity with task "a|b"; with task "all"
+            log10_condition_number of the jacobian, steps where it is infinite left out. On "validation" by task: loss
             and metrics; skill with task "all".
         best_epoch: The epoch whose weights were kept.
         epochs: Epochs trained.
