@@ -18,7 +18,7 @@ from equipoise.lab.training.memory import peak_mb, reset_peak
 from equipoise.lab.training.order import MicroBatches, make_order
 from equipoise.lab.training.problem import Problem
 from equipoise.lab.training.result import RunResult
-from equipoise.lab.training.selection import SKILL, kept_criteria, mean_skill, score, should_stop
+from equipoise.lab.training.selection import SELECTION, SKILL, kept_criteria, mean_skill, score, should_stop
 from equipoise.lab.training.settings import Settings
 from equipoise.lab.training.stopping import stopping_tasks
 from equipoise.method import Method
@@ -101,6 +101,8 @@ def train(
             (epoch, "validation", task, quantity, value) for task in values for quantity, value in values[task].items()
         ]
         progress.history.append((epoch, "validation", "all", SKILL, skill))
+        if settings.select != SKILL:
+            progress.history.append((epoch, "validation", "all", SELECTION, progress.scores[-1]))
         keep_better(progress, criteria, values, case.metrics, learner.evaluated)
         if settings.task_patience is not None:
             now = stopping_tasks(progress.history, progress.stopped, case.metrics, settings.task_patience)

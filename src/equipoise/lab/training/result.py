@@ -19,7 +19,7 @@ class RunResult:
         history: Per epoch, counted from 1. On "train" by task: loss (a mean over the epoch, the network
             still moving), weight and gradient_norm; cosine and magnitude_similarity with task "a|b"; with task "all"
             log10_condition_number of the jacobian, steps where it is infinite left out. On "validation" by task: loss
-            and metrics; skill with task "all".
+            and metrics; with task "all" skill, and selection where another criterion selects (larger is better).
         best_epoch: The epoch whose weights were kept.
         epochs: Epochs trained.
         steps: Batches with a label seen, skipped ones included.
