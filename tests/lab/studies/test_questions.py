@@ -11,8 +11,9 @@ from equipoise.lab.evaluation import Summary
 from equipoise.lab.search import WeightSearch
 from equipoise.lab.studies import Event, Study, make_plan
 from equipoise.lab.studies.learnt import learnt_method, write_tuned
-from equipoise.lab.studies.plan import Run, method_files
+from equipoise.lab.studies.plan import method_files
 from equipoise.lab.studies.questions import find_question, methods_for
+from equipoise.lab.studies.run import Run
 from equipoise.lab.training import RunResult
 
 CASE = f"{Path(__file__).parent / 'tiny_case.py'}:make_case"

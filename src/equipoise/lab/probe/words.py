@@ -12,9 +12,10 @@ def give_conflict(probe: Probe) -> str:
     when = f"After {look.steps} steps of the plain sum" if look.steps else "At the first weights"
     opposed = look.opposed
     if not opposed:
-        pairs = "the two tasks do not" if len(look.pairs) == 1 else f"none of the {len(look.pairs)} pairs of tasks does"
+        pairs = f"none of the {len(look.pairs)} pairs of tasks pulls"
+        pairs = "the two tasks do not pull" if len(look.pairs) == 1 else pairs
         return (
-            f"{when} {pairs} pull apart by more than the luck of {look.batches} batches: removing conflict between "
+            f"{when} {pairs} apart by more than the luck of {look.batches} batches: removing conflict between "
             "gradients has little to work on here."
         )
     named = [f"{pair.tasks[0]} and {pair.tasks[1]} ({pair.mean:+.2f})" for pair in opposed[:FEW]]

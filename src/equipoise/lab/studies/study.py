@@ -16,9 +16,10 @@ import equipoise as eq
 from equipoise.lab.cases import Case
 from equipoise.lab.evaluation import REFERENCE, SINGLE_TASK, TUNED, source_of
 from equipoise.lab.studies.learnt import learnt_method, read_tuned
-from equipoise.lab.studies.plan import Plan, Run, differences, method_files
+from equipoise.lab.studies.plan import Plan, differences, method_files
 from equipoise.lab.studies.pool import Event, run_jobs
 from equipoise.lab.studies.recipe import Recipe
+from equipoise.lab.studies.run import Run
 from equipoise.lab.studies.tables import write_tables
 from equipoise.lab.studies.trackers import Trackers
 from equipoise.lab.training import RunResult, Settings, train
