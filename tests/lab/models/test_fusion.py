@@ -18,7 +18,7 @@ def fused(**options):
 
 
 def towers(network):
-    return [tower(network.encoder(X)) for tower in network.own]
+    return [tower(network.encoder(X)) for tower in network.features]
 
 
 @pytest.mark.parametrize("options", [{"own": 1.0}, {"reads": {name: [name] for name in NAMES}}])
@@ -56,7 +56,7 @@ def test_a_loss_reaches_the_features_that_its_head_reads():
     for name in NAMES:
         network.zero_grad()
         network(X)[name].sum().backward()
-        reached.append([any(p.grad is not None for p in tower.parameters()) for tower in network.own])
+        reached.append([any(p.grad is not None for p in tower.parameters()) for tower in network.features])
     assert reached == [[True, False, False], [False, True, False], [True, False, True]]
 
 

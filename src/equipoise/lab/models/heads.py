@@ -1,10 +1,12 @@
 """Heads by task, and the plainest network that has them: one encoder for all."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
 from torch import Tensor, nn
+
+from equipoise.tasks import nearest
 
 
 class Headed(nn.Module):
@@ -14,7 +16,14 @@ class Headed(nn.Module):
     names: tuple[str, ...]
 
     def take_heads(self, heads: Mapping[str, nn.Module]) -> None:
-        """Register the heads: from features to a task's output; called once, by the constructor."""
+        """Register the heads: from features to a task's output; called once, by the constructor.
+
+        Raises:
+            ValueError: If a ``FusionHead`` reads a task that is not there.
+        """
+        for name, head in heads.items():
+            if isinstance(head, FusionHead) and (missing := [task for task in head.reads if task not in heads]):
+                raise ValueError(f"the head of task {name!r} reads {missing[0]!r}; {nearest(missing[0], heads)}")
         self.heads = nn.ModuleDict({_key(name): head for name, head in heads.items()})
         self.names = tuple(heads)
 
@@ -28,8 +37,12 @@ class Headed(nn.Module):
 
     def forward(self, inputs: Any) -> dict[str, Tensor]:
         """The outputs by task name."""
-        features = self.features(inputs)
-        return {name: self.head(name)(features[name]) for name in self.names}
+        features, outputs = self.features(inputs), {}
+        for name in self.names:
+            head = self.head(name)
+            own = [features[task] for task in head.reads] if isinstance(head, FusionHead) else features[name]
+            outputs[name] = head(own)
+        return outputs
 
 
 class SharedEncoder(Headed):
@@ -50,6 +63,27 @@ class SharedEncoder(Headed):
     def features(self, inputs: Any) -> dict[str, Any]:
         """The one representation, for every task."""
         return dict.fromkeys(self.names, self.encoder(inputs))
+
+
+class FusionHead(nn.Module):
+    """y = h([x_a, x_b, ...]): a head that reads the features of several tasks side by side.
+
+    Of use where tasks have features of their own: on a cross-stitch network, MMoE, PLE or MTAN.
+
+    Args:
+        reads: The tasks whose features it reads, each [N, D].
+        head: From [N, D times their number] to the output.
+    """
+
+    def __init__(self, reads: Sequence[str], head: nn.Module) -> None:
+        super().__init__()
+        self.reads = tuple(reads)
+        self.head = head
+
+    def forward(self, features: Sequence[Tensor]) -> Tensor:
+        """The output, from the features in the order of ``reads``."""
+        output: Tensor = self.head(torch.cat(list(features), dim=1))
+        return output
 
 
 def _key(name: str) -> str:

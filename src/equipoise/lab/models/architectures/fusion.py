@@ -42,7 +42,7 @@ class Fusion(Headed):
     ) -> None:
         super().__init__()
         self.encoder = encoder
-        self.own = make_experts(width, len(heads))
+        self.features = make_experts(width, len(heads))
         self.take_heads(heads)
         self.reads = [self._places(name, (reads or {}).get(name, self.names)) for name in self.names]
         self.fusions = nn.ModuleList(
@@ -50,11 +50,14 @@ class Fusion(Headed):
             for k, places in enumerate(self.reads)
         )
 
-    def features(self, inputs: Any) -> dict[str, Tensor]:
-        """What each task's head reads, by task name."""
-        own = through(self.own, self.encoder(inputs))
-        read = [torch.cat([own[place] for place in places], dim=1) for places in self.reads]
-        return {name: fuse(x).relu() for name, fuse, x in zip(self.names, self.fusions, read, strict=True)}
+    def forward(self, inputs: Any) -> dict[str, Tensor]:
+        """The outputs by task name."""
+        features = through(self.features, self.encoder(inputs))
+        outputs = {}
+        for name, places, fusion in zip(self.names, self.reads, self.fusions, strict=True):
+            read = torch.cat([features[place] for place in places], dim=1)
+            outputs[name] = self.head(name)(fusion(read).relu())
+        return outputs
 
     def _places(self, name: str, read: Sequence[str]) -> list[int]:
         if not read:
