@@ -48,7 +48,7 @@ def add_training_options(parser: Parser) -> None:
     group.add_argument(
         "--model",
         metavar="NAME",
-        help="cross-stitch, mmoe, cgc, ple, mtan or fusion, on the case's encoder; default its own, hard sharing",
+        help="on the case's encoder: cross-stitch, mmoe, cgc, ple or mtan; default the case's own, hard sharing",
     )
     for option, kind, metavar, what in OPTIONS:
         group.add_argument(f"--{option}", type=kind, metavar=metavar, help=what)
