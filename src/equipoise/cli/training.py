@@ -55,7 +55,7 @@ def add_model_option(parser: Any) -> None:
     parser.add_argument(
         "--model",
         metavar="NAME",
-        help="cross-stitch, mmoe, cgc, ple, mtan or fusion, on the case's encoder; default its own, hard sharing",
+        help="on the case's encoder: cross-stitch, mmoe, cgc, ple or mtan; default the case's own, hard sharing",
     )
 
 

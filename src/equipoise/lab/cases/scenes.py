@@ -21,7 +21,7 @@ from equipoise.lab.models.unet import ConvEncoder, MaskHead
 from equipoise.tasks import Task, Tasks
 
 STRIDE = 4  # pixels along the side of a cell
-_COUNTS = {"train": 500, "validation": 250, "test": 250}
+_COUNTS = {"train": 800, "validation": 250, "test": 250}
 _WIDTHS, _CELLS = (8, 16, 32, 64), 2  # the scale at which a pixel is a cell
 _CLASSES = len(SHAPES)
 
@@ -74,11 +74,11 @@ def scenes(counts: Mapping[str, int] = _COUNTS) -> Case:
             },
             sizes={"mask": {"num_classes": 1 + _CLASSES}},
         ),
-        batch_size=32,
+        batch_size=16,
         learning_rate=3e-3,
         weight_decay=0.01,
-        epochs=12,
-        patience=12,  # a run costs about a minute
+        epochs=10,
+        patience=10,
         data_hash=hashlib.sha256(
             b"".join(scene.picture.tobytes() for part in rendered.values() for scene in part)
         ).hexdigest(),

@@ -6,7 +6,6 @@ from typing import Any
 from torch import nn
 
 from equipoise.lab.models.architectures.cross_stitch import CrossStitch
-from equipoise.lab.models.architectures.fusion import Fusion
 from equipoise.lab.models.architectures.mmoe import MMoE
 from equipoise.lab.models.architectures.mtan import MTAN
 from equipoise.lab.models.architectures.ple import PLE
@@ -24,7 +23,6 @@ ARCHITECTURES: Mapping[str, Callable[[nn.Module, Heads, Sequence[int], Callable[
     "cgc": lambda encoder, heads, widths, _: PLE(encoder, heads, widths[-1], layers=1),
     "ple": lambda encoder, heads, widths, _: PLE(encoder, heads, widths[-1]),
     "mtan": lambda encoder, heads, widths, _: MTAN(encoder, heads, widths),
-    "fusion": lambda encoder, heads, widths, _: Fusion(encoder, heads, widths[-1]),
 }
 
 
