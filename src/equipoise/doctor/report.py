@@ -78,7 +78,7 @@ class Report:
         return cosines
 
     def _record(self, gramian: Tensor | None) -> Record:
-        nothing = torch.zeros(())
+        nothing = torch.zeros((), device="cpu")
         return Record(0, self.names, nothing, nothing, None, gramian, "")
 
     def __str__(self) -> str:
