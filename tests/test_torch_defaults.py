@@ -55,3 +55,16 @@ def test_any_default_gives_the_same_steps_and_the_same_state(name, device, dtype
     """The device "meta" holds no number, so that whatever is left to the default shows."""
     warnings.simplefilter("ignore")  # of users' weights that a method ignores
     assert_close(trained(METHODS[name], device, dtype), trained(METHODS[name], "cpu", torch.float32), equal_nan=True)
+
+
+def test_the_doctor_looks_with_any_default():
+    pages = []
+    for device, dtype in [("cpu", torch.float32), ("meta", torch.bfloat16)]:
+        set_defaults("cpu", torch.float32)
+        torch.manual_seed(0)
+        model = nn.ModuleDict({"trunk": nn.Linear(4, 8)} | {name: nn.Linear(8, 1) for name in NAMES})
+        z = model["trunk"](torch.randn(6, 4)).tanh()
+        losses = {name: (model[name](z) - 1).square().mean() for name in NAMES}
+        set_defaults(device, dtype)
+        pages.append(str(eq.doctor(model, eq.Balancer(eq.MGDA(), model, tasks=NAMES), losses)))
+    assert pages[0] == pages[1]

@@ -78,5 +78,5 @@ class Examined:
         return cosines
 
     def _record(self, gramian: Tensor | None) -> Record:
-        nothing = torch.zeros(())
+        nothing = torch.zeros((), device="cpu")
         return Record(0, self.names, nothing, nothing, None, gramian, "")
