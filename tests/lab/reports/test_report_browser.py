@@ -3,7 +3,7 @@
 import pytest
 from browsing import settle
 
-from equipoise.lab.reports import write_report
+from equipoise.lab.reports import TwoStudies, write_report, write_two_page
 
 pytestmark = pytest.mark.slow
 
@@ -101,3 +101,13 @@ def test_a_poor_study_opens_without_empty_figures(make, open_page):
     assert all(plot["marks"] > 0 for plot in page.evaluate(DRAWN))
     # differences, ranks, gradient norms, cosines, in parts, magnitude similarity, condition number, exhibits
     assert page.locator(".missing").count() == 8
+
+
+def test_the_page_of_two_studies_is_drawn(make, study, open_page):
+    other = make(methods=("sum", "mgda"), epochs=3)
+    two = TwoStudies.from_folders(other.path, study.path)
+    page = open_page(write_two_page(two, other.path / "two.html"), 400)
+    plots = page.evaluate(DRAWN)
+    assert len(plots) == 3
+    assert all(plot["marks"] > 0 and plot["box"] <= plot["inside"] for plot in plots)
+    assert page.evaluate("document.documentElement.scrollWidth") <= 400
