@@ -49,6 +49,13 @@ def add_study_options(parser: Parser, *, seeds: int, epochs: int | None, tuned_t
         "--jobs", type=positive, default=JOBS, metavar="N", help=f"runs at the same time; default {JOBS}"
     )
     parser.add_argument("--out", type=Path, metavar="DIR", help=f"the study's folder; default {out}")
+    parser.add_argument(
+        "--track",
+        type=_names,
+        default=(),
+        metavar="A,B",
+        help="trackers that take every run's curves: tensorboard, wandb, mlflow; all offline, in DIR/trackers",
+    )
     parser.set_defaults(default_out=out, default_tuned_trials=tuned_trials, question="")
 
 
@@ -62,7 +69,7 @@ def run_study(case: Any, arguments: argparse.Namespace, training: Mapping[str, A
 
     from equipoise.lab.search import WeightSearch
     from equipoise.lab.search.watch import WatchSearch
-    from equipoise.lab.studies import Study, Watch, make_plan
+    from equipoise.lab.studies import Study, Watch, Workers, make_plan
 
     question: str = arguments.question
     trials = arguments.default_tuned_trials if question in ("", "tuned") else 0
@@ -80,7 +87,8 @@ def run_study(case: Any, arguments: argparse.Namespace, training: Mapping[str, A
             arguments.default_out.name.replace("CASE", plan.case.name)
         )
         study = Study(plan, folder)
-        running = study.run(arguments.jobs)
+        workers = Workers()
+        running = study.run(arguments.jobs, arguments.track, workers.run)
         search = WeightSearch(study) if plan.tuned_trials and study.missing else None
     except ValueError as error:
         fail(str(error))
@@ -94,14 +102,16 @@ def run_study(case: Any, arguments: argparse.Namespace, training: Mapping[str, A
                 markup=False,
                 soft_wrap=True,
             )
-        if search is not None:
-            console.print(f"Tuned weights: {plan.tuned_trials} trials", markup=False)
-            with closing(search.run(arguments.jobs)) as trying, WatchSearch(console, search.search) as table:
-                for tried in trying:
-                    table.show(tried)
-        with closing(running) as events, Watch(console, study) as watch:
-            for event in events:
-                watch.show(event)
+        with closing(workers):
+            if search is not None:
+                console.print(f"Tuned weights: {plan.tuned_trials} trials", markup=False)
+                trying = search.run(arguments.jobs, workers.run)
+                with closing(trying), WatchSearch(console, search.search) as table:
+                    for tried in trying:
+                        table.show(tried)
+            with closing(running), Watch(console, study) as watch:
+                for event in running:
+                    watch.show(event)
         status = show(console, folder, renew=False) if study.results else 0
     except KeyboardInterrupt:
         console.print(

@@ -1,6 +1,7 @@
 """What a study's numbers mean: intervals, corrected verdicts, Δm, and a summary in words."""
 
 from equipoise.lab.evaluation.aggregates import RATIO_FORMULA, Against, Skills
+from equipoise.lab.evaluation.between import Change, changes
 from equipoise.lab.evaluation.budget import unequal
 from equipoise.lab.evaluation.costs import MethodCost
 from equipoise.lab.evaluation.delta_m import (
@@ -46,6 +47,7 @@ __all__ = [
     "SKILL_FORMULA",
     "TUNED",
     "Against",
+    "Change",
     "Comparison",
     "EqualTime",
     "Fit",
@@ -63,6 +65,7 @@ __all__ = [
     "Verdict",
     "aggregated_score",
     "average_task_performance",
+    "changes",
     "critical_difference",
     "delta_m",
     "delta_m_by_task",

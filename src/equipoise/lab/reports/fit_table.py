@@ -4,12 +4,12 @@ from collections import Counter
 from collections.abc import Mapping
 from html import escape
 
-from equipoise.lab.evaluation import FIT_RULE, judge_fit
+from equipoise.lab.evaluation import FIT_RULE, Fit, judge_fit
 from equipoise.lab.reports.cells import name, row, table
 from equipoise.lab.reports.palette import Look
 from equipoise.lab.reports.study import Study
 
-MARKS = {"over-fitting": "▲ over-fitting", "under-fitting": "▼ under-fitting", "neither": "neither"}
+MARKS: Mapping[Fit, str] = {"over-fitting": "▲ over-fitting", "under-fitting": "▼ under-fitting", "neither": "neither"}
 CAPTION = "Over- and under-fitting"
 
 

@@ -89,7 +89,7 @@ def _main_table(summary: Summary, look: Mapping[str, Look], *, has_sum: bool, ha
             score = each.scores[metric.task]
             cells.append(f'<td class="first">{data(score.mean, show(score.mean))}</td>')
             if has_sum:
-                cells.append(_comparison(score.to_sum, "reference" if each.method == REFERENCE else NOTHING))
+                cells.append(comparison_cell(score.to_sum, "reference" if each.method == REFERENCE else NOTHING))
         if has_single:
             cells.append(_delta_m(each))
         cells.append(cell(each.mean_rank, ".2f"))
@@ -108,14 +108,15 @@ def _against(summary: Summary, look: Mapping[str, Look], title: str) -> str:
     for each in summary.rows:
         found = [each.scores[task].to.get(other(each.method) or "") for task in summary.tasks]
         if any(found):
-            body.append(row(name(each.method, look[each.method]), *(_comparison(one, NOTHING) for one in found)))
+            body.append(row(name(each.method, look[each.method]), *(comparison_cell(one, NOTHING) for one in found)))
     if not body:
         return ""
     note = '<p class="note">Verdicts belong to the one family of the study.</p>'
     return f"<h3>{question} {title}</h3>{note}{table(title, (row(*head),), body)}"
 
 
-def _comparison(comparison: Comparison | None, otherwise: str) -> str:
+def comparison_cell(comparison: Comparison | None, otherwise: str) -> str:
+    """A difference with its interval and verdict."""
     if comparison is None:
         return f'<td class="same">{otherwise}</td>'
     interval = comparison.interval

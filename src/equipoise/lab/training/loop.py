@@ -17,13 +17,14 @@ from equipoise.lab.training.learner import make_learner
 from equipoise.lab.training.memory import peak_mb, reset_peak
 from equipoise.lab.training.order import MicroBatches, make_order
 from equipoise.lab.training.problem import Problem
-from equipoise.lab.training.result import RunResult
+from equipoise.lab.training.result import Moment, RunResult
 from equipoise.lab.training.selection import SELECTION, SKILL, kept_criteria, mean_skill, score, should_stop
 from equipoise.lab.training.settings import Settings
 from equipoise.lab.training.stopping import stopping_tasks
 from equipoise.method import Method
 
 Report = Callable[[int, int, float, Mapping[str, float]], None]
+Track = Callable[[Sequence[Moment]], None]
 
 
 def train(
@@ -34,6 +35,7 @@ def train(
     settings: Settings,
     folder: Path,
     report: Report | None = None,
+    track: Track | None = None,
 ) -> RunResult:
     """Train on these tasks of a case, or go on where an interrupted run in the same folder stopped.
 
@@ -53,6 +55,7 @@ def train(
         folder: Where the checkpoint is kept, in the end ``exhibits.json``, ``result.json``, and ``best.pt`` where
             ``settings`` asks for more weights than those that are scored; made if need be.
         report: Called after each epoch with (epoch, epochs, mean skill on validation, losses there by task).
+        track: Called after each epoch with its part of the history; when going on, first with all before.
 
     Returns:
         The result; that of the folder's ``result.json`` if the run is finished.
@@ -85,9 +88,12 @@ def train(
     else:
         progress = Progress()
         set_seed(seed + rank)  # building drew from the generators, and how much may depend on the tasks
+    track = track if accelerator.is_main_process else None
+    if track is not None and progress.history:
+        track(progress.history)
     reset_peak(device)
     while not _is_over(progress, settings, task_names):
-        began = time.perf_counter()
+        began, known = time.perf_counter(), len(progress.history)
         order.set_epoch(progress.epoch)
         means = train_epoch(learner, loader, sampler.parts, progress).of_all_processes()
         learner.balancer.end_epoch()
@@ -110,6 +116,8 @@ def train(
         progress.seconds += time.perf_counter() - began
         progress.peak_memory_mb = max(progress.peak_memory_mb, peak_mb(device))
         save_checkpoint(unfinished, run, progress, learner.parts, accelerator)
+        if track is not None:
+            track(progress.history[known:])
         if report is not None and accelerator.is_main_process:
             report(epoch, settings.epochs, skill, {task: values[task]["loss"] for task in values})
 
