@@ -203,7 +203,7 @@ def test_a_failed_run_is_named_and_the_status_is_1(finished, capsys, monkeypatch
             yield Event("started", item)
             yield Event("failed", item, ("ValueError: no luck", "trace"))
 
-    monkeypatch.setattr("equipoise.lab.studies.study.run_jobs", fail)
+    monkeypatch.setattr("equipoise.lab.studies.Workers.run", lambda self, *asked: fail(*asked))
     (finished / "runs" / "uw-all-seed1" / "result.json").unlink()
     monkeypatch.setattr("equipoise.lab.reports.write_report", lambda folder: folder / "report.html")
     words = [

@@ -69,7 +69,7 @@ def run_study(case: Any, arguments: argparse.Namespace, training: Mapping[str, A
 
     from equipoise.lab.search import WeightSearch
     from equipoise.lab.search.watch import WatchSearch
-    from equipoise.lab.studies import Study, Watch, make_plan
+    from equipoise.lab.studies import Study, Watch, Workers, make_plan
 
     question: str = arguments.question
     trials = arguments.default_tuned_trials if question in ("", "tuned") else 0
@@ -87,7 +87,8 @@ def run_study(case: Any, arguments: argparse.Namespace, training: Mapping[str, A
             arguments.default_out.name.replace("CASE", plan.case.name)
         )
         study = Study(plan, folder)
-        running = study.run(arguments.jobs, arguments.track)
+        workers = Workers()
+        running = study.run(arguments.jobs, arguments.track, workers.run)
         search = WeightSearch(study) if plan.tuned_trials and study.missing else None
     except ValueError as error:
         fail(str(error))
@@ -101,14 +102,16 @@ def run_study(case: Any, arguments: argparse.Namespace, training: Mapping[str, A
                 markup=False,
                 soft_wrap=True,
             )
-        if search is not None:
-            console.print(f"Tuned weights: {plan.tuned_trials} trials", markup=False)
-            with closing(search.run(arguments.jobs)) as trying, WatchSearch(console, search.search) as table:
-                for tried in trying:
-                    table.show(tried)
-        with closing(running) as events, Watch(console, study) as watch:
-            for event in events:
-                watch.show(event)
+        with closing(workers):
+            if search is not None:
+                console.print(f"Tuned weights: {plan.tuned_trials} trials", markup=False)
+                trying = search.run(arguments.jobs, workers.run)
+                with closing(trying), WatchSearch(console, search.search) as table:
+                    for tried in trying:
+                        table.show(tried)
+            with closing(running), Watch(console, study) as watch:
+                for event in running:
+                    watch.show(event)
         status = show(console, folder, renew=False) if study.results else 0
     except KeyboardInterrupt:
         console.print(

@@ -30,20 +30,11 @@ def direct(work, items, jobs):
             yield Event("failed", item, (str(error), str(error)))
 
 
-@pytest.fixture
-def in_process(monkeypatch):
-    monkeypatch.setattr("equipoise.lab.studies.study.run_jobs", direct)
-    run = eq.lab.search.search.Search.run
-    monkeypatch.setattr(
-        eq.lab.search.search.Search, "run", lambda self, work, jobs: run(self, work, jobs, execute=direct)
-    )
-
-
-def finish(study):
+def finish(study, execute=direct):
     """The whole study, its search first."""
-    running = study.run(1)
+    running = study.run(1, execute=execute)
     if study.plan.tuned_trials:
-        list(WeightSearch(study).run(1))
+        list(WeightSearch(study).run(1, execute))
     list(running)
     return study
 
@@ -131,7 +122,7 @@ def test_a_run_whose_source_is_still_at_work_waits_and_one_whose_source_failed_d
     assert next(queue).method == "frozen-uw"
 
 
-def test_frozen_weights_are_those_of_the_last_epoch_of_the_same_seed(in_process, tmp_path):
+def test_frozen_weights_are_those_of_the_last_epoch_of_the_same_seed(tmp_path):
     study = finish(Study(make_plan(CASE, ["uw", "frozen-uw"], [0, 3]), tmp_path))
     assert not study.failures
     for seed in (0, 3):
@@ -144,10 +135,10 @@ def test_frozen_weights_are_those_of_the_last_epoch_of_the_same_seed(in_process,
     assert weights_in(result(study, "frozen-uw", 0)) != weights_in(result(study, "frozen-uw", 3))
 
 
-def test_frozen_weights_fail_with_their_source(in_process, tmp_path, monkeypatch):
-    train = eq.lab.studies.study.train
+def test_frozen_weights_fail_with_their_source(tmp_path, monkeypatch):
+    train = eq.lab.studies.worker.train
     monkeypatch.setattr(
-        "equipoise.lab.studies.study.train",
+        "equipoise.lab.studies.worker.train",
         lambda case, names, method, *rest: (
             train(case, names, method, *rest) if not isinstance(method, eq.UW) else 1 / 0
         ),
@@ -160,13 +151,12 @@ def test_frozen_weights_fail_with_their_source(in_process, tmp_path, monkeypatch
             except (ValueError, ZeroDivisionError) as error:
                 yield Event("failed", item, (str(error), str(error)))
 
-    monkeypatch.setattr("equipoise.lab.studies.study.run_jobs", failing)
-    study = finish(Study(make_plan(CASE, ["sum", "uw", "frozen-uw"], [0]), tmp_path))
+    study = finish(Study(make_plan(CASE, ["sum", "uw", "frozen-uw"], [0]), tmp_path), failing)
     assert [str(run) for run in study.failures] == ["uw, seed 0", "frozen-uw, seed 0"]
     assert "no weights of uw to freeze: its run has not ended well" in study.failures[Run("frozen-uw", ("a", "b"), 0)]
 
 
-def test_tuned_weights_are_the_best_trial_and_every_seed_trains_with_them(in_process, tmp_path):
+def test_tuned_weights_are_the_best_trial_and_every_seed_trains_with_them(tmp_path):
     study = finish(Study(make_plan(CASE, ["sum"], [2, 4], tuned_trials=5), tmp_path))
     about = json.loads((tmp_path / "tuned.json").read_text())
     search = WeightSearch(study).search
@@ -184,12 +174,12 @@ def test_tuned_weights_are_the_best_trial_and_every_seed_trains_with_them(in_pro
     assert "tuned 5" in summary.unequal[0]
 
 
-def test_equal_weights_as_the_tuned_ones_are_the_plain_sum(in_process, tmp_path):
+def test_equal_weights_as_the_tuned_ones_are_the_plain_sum(tmp_path):
     study = finish(Study(make_plan(CASE, ["sum"], [0], tuned_trials=1), tmp_path))
     assert result(study, "tuned").scores == result(study, "sum").scores
 
 
-def test_a_search_without_an_answer_costs_the_tuned_runs_only(in_process, tmp_path, monkeypatch):
+def test_a_search_without_an_answer_costs_the_tuned_runs_only(tmp_path, monkeypatch):
     def broken(self, job, report):
         raise ValueError("as planned")
 
@@ -200,7 +190,7 @@ def test_a_search_without_an_answer_costs_the_tuned_runs_only(in_process, tmp_pa
     assert any("no trial ended well" in note for note in Summary.from_folder(tmp_path).notes)
 
 
-def test_another_number_of_trials_is_another_search(in_process, tmp_path):
+def test_another_number_of_trials_is_another_search(tmp_path):
     plan = make_plan(CASE, ["sum"], [0], tuned_trials=1)
     finish(Study(plan, tmp_path))
     study = Study(replace(plan, tuned_trials=2), tmp_path)

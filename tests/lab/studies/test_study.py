@@ -39,7 +39,7 @@ def rows(folder, name):
         return list(csv.reader(file))
 
 
-def test_only_what_is_missing_runs(plan, tmp_path, monkeypatch):
+def test_only_what_is_missing_runs(plan, tmp_path):
     Study(plan, tmp_path).write()
     for run in plan.runs[:-2]:
         finish(tmp_path, run)
@@ -52,9 +52,8 @@ def test_only_what_is_missing_runs(plan, tmp_path, monkeypatch):
         finish(tmp_path, second)
         yield Event("finished", second, ([],))
 
-    monkeypatch.setattr("equipoise.lab.studies.study.run_jobs", fail_then_finish)
     study = Study(plan, tmp_path)
-    list(study.run(jobs=2))
+    list(study.run(jobs=2, execute=fail_then_finish))
     plain, gradients = plan.runs[-2:]
     assert asked == [gradients, plain]  # the longest first
     assert study.failures == {gradients: "ValueError: no luck"}
@@ -159,14 +158,10 @@ def test_a_killed_study_goes_on_and_ends_in_the_same_bytes(tmp_path, monkeypatch
     others = set(multiprocessing.active_children())  # of other tests
     case = f"{Path(__file__).parent / 'tiny_case.py'}:make_case"
     plan = make_plan(case, ["pcgrad", "frozen-pcgrad"], [0], epochs=40, tuned_trials=2)
-    with monkeypatch.context() as patch:
-        patch.setattr("equipoise.lab.studies.study.run_jobs", in_this_process)
-        undisturbed = Study(plan, tmp_path / "whole")
-        running = undisturbed.run(jobs=1)
-        search = WeightSearch(undisturbed)
-        list(search.search.run(search._evaluate, execute=in_this_process))
-        list(search.run(jobs=1))
-        list(running)
+    undisturbed = Study(plan, tmp_path / "whole")
+    running = undisturbed.run(jobs=1, execute=in_this_process)
+    list(WeightSearch(undisturbed).run(1, in_this_process))
+    list(running)
 
     folder = tmp_path / "killed"
     options = ["--methods=pcgrad,frozen-pcgrad", "--tuned-trials=2", "--seeds=1", "--epochs=40", "--jobs=1"]

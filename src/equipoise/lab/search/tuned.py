@@ -12,7 +12,7 @@ from equipoise.lab.search.training import CaseTraining, objectives
 from equipoise.lab.search.trial import Job
 from equipoise.lab.studies import Study
 from equipoise.lab.studies.learnt import write_tuned
-from equipoise.lab.studies.pool import Event
+from equipoise.lab.studies.pool import Event, Execute, run_jobs
 
 SPAN = 10.0  # the largest ratio of a weight to the first task's: a small search looks nearby
 
@@ -41,10 +41,10 @@ class WeightSearch:
         )
         self._evaluate = CaseTraining(plan.recipe, "fixed", space, plan.settings, seed, folder, study.threads)
 
-    def run(self, jobs: int) -> Generator[Event[Job], None, None]:
+    def run(self, jobs: int, execute: Execute[Job] = run_jobs) -> Generator[Event[Job], None, None]:
         """Do what is missing, ``jobs`` at a time, and keep the answer in the study's folder."""
         if not self.search.complete:
-            with closing(self.search.run(self._evaluate, jobs)) as events:
+            with closing(self.search.run(self._evaluate, jobs, execute)) as events:
                 yield from events
         write_tuned(self.study.folder, self._answer())
         self.study.write()

@@ -2,66 +2,28 @@
 
 import json
 import sys
-import warnings
-from collections.abc import Callable, Generator, Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from contextlib import closing
-from dataclasses import dataclass
-from functools import cache
 from pathlib import Path
 from typing import IO, Any
 
 import torch
 
 import equipoise as eq
-from equipoise.lab.cases import Case
-from equipoise.lab.evaluation import REFERENCE, SINGLE_TASK, TUNED, source_of
-from equipoise.lab.studies.learnt import learnt_method, read_tuned
+from equipoise.lab.evaluation import SINGLE_TASK, TUNED, source_of
+from equipoise.lab.studies.learnt import read_tuned
 from equipoise.lab.studies.plan import Plan, differences, method_files
-from equipoise.lab.studies.pool import Event, run_jobs
-from equipoise.lab.studies.recipe import Recipe
+from equipoise.lab.studies.pool import Event, Execute, run_jobs
 from equipoise.lab.studies.run import Run
 from equipoise.lab.studies.tables import write_tables
 from equipoise.lab.studies.trackers import Trackers
-from equipoise.lab.training import RunResult, Settings, train
+from equipoise.lab.studies.worker import Training
+from equipoise.lab.training import RunResult
 from equipoise.lab.training.files import replace_file
 from equipoise.lab.training.tracking import require_tracker
 from equipoise.method import split
 
 LOCK = ".lock"
-
-
-@dataclass(frozen=True)
-class Training:
-    """What a worker does with a run; pickled into it."""
-
-    recipe: Recipe
-    settings: Settings
-    folder: Path
-    threads: int
-    trackers: Trackers
-
-    def __call__(self, run: Run, report: Callable[..., None]) -> list[str]:
-        """Train, or go on where an interruption stopped, into the run's folder; returns the warnings."""
-        torch.set_num_threads(self.threads)
-        method = self._method(run)
-        folder = self.folder / run.folder_name
-        folder.mkdir(parents=True, exist_ok=True)
-        case = _case(self.recipe)
-        with warnings.catch_warnings(record=True) as caught, self.trackers.of_run(case.name, run) as track:
-            train(case, run.tasks, method, run.seed, self.settings, folder, report, track)
-        return list(dict.fromkeys(str(warning.message) for warning in caught))
-
-    def _method(self, run: Run) -> eq.Method:
-        if run.source is None and run.method != TUNED:
-            return eq.method(REFERENCE if run.method == SINGLE_TASK else run.method)
-        source = None if run.source is None else self.folder / run.source.folder_name / "result.json"
-        return learnt_method(run.method, run.tasks, self.folder.parent, source)
-
-
-@cache
-def _case(recipe: Recipe) -> Case:
-    """One reading of the data for all runs of a worker."""
-    return recipe()
 
 
 class Study:
@@ -97,7 +59,9 @@ class Study:
         """The runs that are not finished."""
         return tuple(run for run in self.plan.runs if run not in self.results)
 
-    def run(self, jobs: int, track: Sequence[str] = ()) -> Generator[Event[Run], None, None]:
+    def run(
+        self, jobs: int, track: Sequence[str] = (), execute: Execute[Run] = run_jobs
+    ) -> Generator[Event[Run], None, None]:
         """Do what is missing in ``jobs`` processes; after each run the folder is up to date.
 
         A run that fails is kept in ``failures`` and tried again by the next call. ``track`` names the trackers that
@@ -116,15 +80,15 @@ class Study:
         self.failures = {}
         self.write()
         trackers = Trackers(tuple(track), self.folder / "trackers")
-        return self._events(jobs, self.threads, trackers, occupied)
+        work = Training(self.plan.recipe, self.plan.settings, self._runs_folder, self.threads, trackers)
+        return self._events(work, occupied, jobs, execute)
 
     def _events(
-        self, jobs: int, threads: int, trackers: Trackers, occupied: IO[bytes]
+        self, work: Training, occupied: IO[bytes], jobs: int, execute: Execute[Run]
     ) -> Generator[Event[Run], None, None]:
-        work = Training(self.plan.recipe, self.plan.settings, self._runs_folder, threads, trackers)
         for run, finished in self.results.items():
-            trackers.take_in(self.plan.case.name, run, finished.history)
-        with occupied, closing(run_jobs(work, self._queue(), jobs)) as events:
+            work.trackers.take_in(self.plan.case.name, run, finished.history)
+        with occupied, closing(execute(work, self._queue(), jobs)) as events:
             for event in events:
                 if event.kind == "finished":
                     result = self._result(event.item)
