@@ -4,6 +4,7 @@ import math
 import accelerate
 import pytest
 import torch
+from accelerate import Accelerator
 
 import equipoise as eq
 from equipoise.lab.exhibits import Exhibit, Table, read_exhibits
@@ -260,6 +261,13 @@ def test_real_reviews_are_learnt(make, reviews_case, tmp_path):
     assert scores["department", "accuracy"] > 0.72
     # it overfits: in the end training still improves where validation does not
     assert result.best_epoch < result.epochs or result.epochs == settings.epochs
+
+
+def test_it_steps_whatever_another_loop_of_this_process_left_behind(small_case, tmp_path):
+    alone = train(small_case, small_case.tasks.names, eq.Sum(), 5, SETTINGS, tmp_path / "alone")
+    Accelerator().sync_gradients = False  # as in the middle of an accumulation: Accelerate's optimisers do not step
+    after = train(small_case, small_case.tasks.names, eq.Sum(), 5, SETTINGS, tmp_path / "after")
+    assert after.history == alone.history
 
 
 def test_exhibits_see_the_best_weights_on_validation_and_are_written_once(small_case, tmp_path):
