@@ -24,7 +24,7 @@ helped.
   equipoise compare reviews   the same with your methods, seeds and epochs
   equipoise tune reviews      search the tasks' weights, learning rate and more
   equipoise init data.csv     looks at your table; compare then trains on it
-  equipoise report FOLDER     the table and the page of a study once more
+  equipoise report FOLDER     a study's page once more; of two, what differs
   equipoise methods           all balancings, with their papers and costs
   equipoise losses            all losses of a task, and which fits yours
 

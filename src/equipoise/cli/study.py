@@ -43,6 +43,13 @@ def add_study_options(parser: Parser, *, seeds: int, epochs: int | None, out: Pa
         "--jobs", type=positive, default=JOBS, metavar="N", help=f"runs at the same time; default {JOBS}"
     )
     parser.add_argument("--out", type=Path, metavar="DIR", help=f"the study's folder; default {out}")
+    parser.add_argument(
+        "--track",
+        type=_names,
+        default=(),
+        metavar="A,B",
+        help="trackers that take every run's curves: tensorboard, wandb, mlflow; all offline, in DIR/trackers",
+    )
     parser.set_defaults(default_out=out)
 
 
@@ -62,7 +69,7 @@ def run_study(case: Any, arguments: argparse.Namespace, training: Mapping[str, A
             arguments.default_out.name.replace("CASE", plan.case.name)
         )
         study = Study(plan, folder)
-        running = study.run(arguments.jobs)
+        running = study.run(arguments.jobs, arguments.track)
     except ValueError as error:
         fail(str(error))
     console = Console(highlight=False)

@@ -42,6 +42,18 @@ def test_each_method_shows_its_best_epoch_within_the_time_of_the_cheapest():
     assert plain.to_sum == {"size": None, "kind": None}
 
 
+def test_the_epoch_shown_is_the_best_by_the_criterion_that_selects():
+    costs = [cost(method, 0, 3, 0.1) for method in ("sum", "uw")]
+    history = curve("sum", 0, [0.1, 0.2, 0.3]) + curve("uw", 0, [0.1, 0.2, 0.3])
+    selection = [
+        {**row, "quantity": "selection", "value": str(-float(row["value"]))}
+        for row in history
+        if (row["method"], row["quantity"], row["split"]) == ("uw", "skill", "validation")
+    ]
+    plain, other = equal_time(history + selection, costs, METRICS).rows
+    assert (plain.values["size"], other.values["size"]) == (pytest.approx(0.7), pytest.approx(0.9))
+
+
 def test_at_equal_speed_it_is_the_view_at_equal_epochs():
     costs = [cost(method, 0, 3, 0.1) for method in ("sum", "uw")]
     found = equal_time(curve("sum", 0, [0.1, 0.2, 0.3]) + curve("uw", 0, [0.3, 0.2, 0.6]), costs, METRICS)

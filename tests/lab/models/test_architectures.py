@@ -7,7 +7,7 @@ from torch.testing import assert_close
 
 import equipoise as eq
 from equipoise.lab.models.architectures import ARCHITECTURES, MTAN, PLE, CrossStitch, MMoE, build_architecture
-from equipoise.lab.models.heads import SharedEncoder, scalar_head
+from equipoise.lab.models.heads import FusionHead, SharedEncoder, scalar_head
 from equipoise.lab.models.mlp import MLP
 from equipoise.lab.models.row import RowEncoder
 from equipoise.lab.models.stages import stages_of, widths_of
@@ -153,6 +153,17 @@ def test_mtan_is_its_equations():
         attended = masks[0](p1) * p1
         attended = masks[1](torch.cat([p2, network.onward[0](attended)], dim=1)) * p2
         assert_close(network(X)[name], network.head(name)(attended))
+
+
+def test_a_fusion_head_reads_the_features_of_several_tasks():
+    fused = {**heads(), "items": FusionHead(["items", "a"], nn.Linear(8, 2))}
+    network = MMoE(encoder(), fused, 4)
+    features = network.features(X)
+    side_by_side = torch.cat([features["items"], features["a"]], dim=1)
+    assert_close(network(X)["items"], fused["items"].head(side_by_side))
+    assert_close(network(X)["a"], fused["a"](features["a"]))
+    with pytest.raises(ValueError, match="the head of task 'items' reads 'item'; did you mean 'items'"):
+        MMoE(encoder(), {**heads(), "items": FusionHead(["item"], nn.Linear(4, 2))}, 4)
 
 
 def make():

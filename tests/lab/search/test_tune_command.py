@@ -171,7 +171,7 @@ def test_a_terminal_shows_the_best_and_what_runs(tmp_path):
     text = console.export_text()
     assert "0 (equal)" in text
     assert "3 of 6 trials are finished" in text
-    assert "trial 3: epoch 2/8  skill 0.500  losses: rating 0.2500  recommended 1.5000" in text
+    assert "trial 3: epoch 2/8  skill 0.500  loss: rating 0.2500, recommended 1.5000" in text
 
 
 def test_stages_end_in_a_whole_trial(quick, tmp_path, capsys):

@@ -19,6 +19,7 @@ def test_warming_up_rises_in_equal_steps_to_where_the_schedule_begins(schedule):
     factors = [rate_factor(schedule, step, steps=20, warmup=4) for step in range(20)]
     assert factors[:5] == [0.25, 0.5, 0.75, 1.0, 1.0]
     assert all(before >= after > 0 for before, after in pairwise(factors[4:]))
+    assert factors[4:] == [rate_factor(schedule, step, steps=16, warmup=0) for step in range(16)]
 
 
 @pytest.mark.parametrize(

@@ -97,6 +97,7 @@ def test_the_best_weights_of_each_task_and_of_any_criterion_are_kept(small_case,
     }
     assert result.best_epochs == {criterion: 1 + place for criterion, place in first_best.items()}
     assert result.best_epoch == result.best_epochs["rating/loss"]
+    assert values["all", "selection"] == [-loss for loss in values["rating", "loss"]]
     assert len(set(result.best_epochs.values())) > 1
     kept = torch.load(tmp_path / "best.pt", weights_only=True)
     assert set(kept) == set(first_best)

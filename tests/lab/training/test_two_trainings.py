@@ -20,9 +20,11 @@ def folders(tmp_path_factory):
     """Of one process and of two."""
     one, two = tmp_path_factory.mktemp("one"), tmp_path_factory.mktemp("two")
     train_all(one)
-    launch = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
+    # with --cpu instead, Accelerate starts one process
+    launch = [sys.executable, "-m", "accelerate.commands.launch", "--multi_gpu", "--num_processes=2"]
     environment = {**os.environ, "OMP_NUM_THREADS": "1", "ACCELERATE_USE_CPU": "true"}
-    run = subprocess.run([*launch, SCRIPT, two], capture_output=True, text=True, timeout=300, env=environment)
+    command = [*launch, "--main_process_port=0", SCRIPT, two]
+    run = subprocess.run(command, capture_output=True, text=True, timeout=300, env=environment)
     assert run.returncode == 0, run.stderr[-4000:]
     return one, two
 

@@ -1,6 +1,6 @@
-"""Run by torchrun: train a small case by each method; once more, broken off after the second epoch and gone on with.
+"""Train a small case by each method; once more, broken off after the second epoch and gone on with.
 
-torchrun --nproc-per-node 2 two_trainings.py FOLDER
+ACCELERATE_USE_CPU=true accelerate launch --multi_gpu --num_processes 2 two_trainings.py FOLDER
 """
 
 import sys

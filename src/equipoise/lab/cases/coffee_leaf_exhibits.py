@@ -19,7 +19,7 @@ from equipoise.lab.exhibits import (
 
 _LEVELS = tuple(map(str, range(SEVERITIES)))
 _COLOURS = tuple(REGIONS.values())
-_LEGEND = "leaf green, symptom red"
+_LEGEND = "In a mask the leaf is green and the symptom red."
 
 
 def coffee_leaf_exhibits() -> tuple[Exhibit, ...]:
@@ -39,8 +39,8 @@ def coffee_leaf_exhibits() -> tuple[Exhibit, ...]:
         confusion("severity", _LEVELS, severity, "leaves"),
         confusion("mask", regions, largest, "pixels"),
         class_table("mask", regions, largest, "pixels"),
-        first_samples(("mask",), describe),
-        *(worst_samples(task, describe) for task in ("stress", "severity", "mask")),
+        first_samples(("mask",), describe, legend=_LEGEND),
+        *(worst_samples(task, describe, legend=_LEGEND) for task in ("stress", "severity", "mask")),
     )
 
 
@@ -51,6 +51,6 @@ def _pictures(seen: Seen, place: int) -> tuple[Picture, ...]:
     if "mask" in seen.tasks.names:
         true, said = seen.targets["mask"][place], seen.outputs["mask"][place].argmax(dim=0)
         if (true != MISSING).any():
-            pictures.append(Picture.of(overlaid(leaf, coloured(true, _COLOURS)), f"true mask: {_LEGEND}"))
-        pictures.append(Picture.of(overlaid(leaf, coloured(said, _COLOURS)), f"predicted mask: {_LEGEND}"))
+            pictures.append(Picture.of(overlaid(leaf, coloured(true, _COLOURS)), "true mask"))
+        pictures.append(Picture.of(overlaid(leaf, coloured(said, _COLOURS)), "predicted mask"))
     return tuple(pictures)

@@ -1,6 +1,7 @@
 """What a study's numbers mean: intervals, corrected verdicts, Δm, and a summary in words."""
 
 from equipoise.lab.evaluation.aggregates import RATIO_FORMULA, Against, Skills
+from equipoise.lab.evaluation.between import Change, changes
 from equipoise.lab.evaluation.budget import unequal
 from equipoise.lab.evaluation.costs import MethodCost
 from equipoise.lab.evaluation.delta_m import (
@@ -12,6 +13,8 @@ from equipoise.lab.evaluation.delta_m import (
     relative_changes,
     worst_delta_m,
 )
+from equipoise.lab.evaluation.fit import RULE as FIT_RULE
+from equipoise.lab.evaluation.fit import Fit, judge_fit
 from equipoise.lab.evaluation.hypervolume import hypervolume
 from equipoise.lab.evaluation.metric import REFERENCE, SINGLE_TASK, TaskMetric
 from equipoise.lab.evaluation.numbers import listing, percent, show
@@ -33,6 +36,7 @@ from equipoise.lab.evaluation.wall_clock import EqualTime, Reached
 
 __all__ = [
     "AVERAGE_FORMULA",
+    "FIT_RULE",
     "FORMULA",
     "RATIO_FORMULA",
     "REFERENCE",
@@ -40,8 +44,10 @@ __all__ = [
     "SINGLE_TASK",
     "SKILL_FORMULA",
     "Against",
+    "Change",
     "Comparison",
     "EqualTime",
+    "Fit",
     "Interval",
     "MethodCost",
     "Ranks",
@@ -55,11 +61,13 @@ __all__ = [
     "Verdict",
     "aggregated_score",
     "average_task_performance",
+    "changes",
     "critical_difference",
     "delta_m",
     "delta_m_by_task",
     "holm",
     "hypervolume",
+    "judge_fit",
     "listing",
     "make_table",
     "mean_rank",

@@ -37,8 +37,9 @@ def equal_time(
 ) -> EqualTime | None:
     """From the rows of history.csv and costs.csv; None for fewer than two balancings.
 
-    A run's time is its steps times its method's median seconds per step. Each run shows the epoch of its best
-    validation skill among those that fit in, to the nearest whole epoch, so that noise in the clock costs none.
+    A run's time is its steps times its method's median seconds per step. Each run shows the best epoch on
+    validation, by the study's criterion, of those that fit in, to the nearest whole epoch, so that noise in the clock
+    costs none.
     """
     runs = [row for row in costs if row["method"] != SINGLE_TASK]
     methods = list(dict.fromkeys(row["method"] for row in runs))
@@ -55,9 +56,10 @@ def equal_time(
     fits = {run: min(trained[run], floor(length[cheapest] / epoch[run] + 0.5)) for run in epoch}
     shown: dict[str, dict[str, dict[int, float]]] = {n: {m.task: {} for m in metrics} for n in methods}
     for (name, seed), last in fits.items():
-        skills = {e: s for e, s in curves.get((name, seed, "all", "skill"), {}).items() if e <= last and isfinite(s)}
-        if skills:
-            best = max(skills, key=lambda e: (skills[e], -e))
+        by = "selection" if (name, seed, "all", "selection") in curves else "skill"
+        scores = {e: s for e, s in curves.get((name, seed, "all", by), {}).items() if e <= last and isfinite(s)}
+        if scores:
+            best = max(scores, key=lambda e: (scores[e], -e))
             for metric in metrics:
                 value = curves.get((name, seed, metric.task, metric.name), {}).get(best, nan)
                 if isfinite(value):

@@ -3,7 +3,6 @@
 import io
 from dataclasses import dataclass
 
-from matplotlib.image import imsave
 from torch import Tensor
 
 
@@ -49,6 +48,8 @@ class Picture:
     @classmethod
     def of(cls, pixels: Tensor, caption: str) -> "Picture":
         """From pixels [H, W, 3] or, in grey, [H, W], uint8."""
+        from matplotlib.image import imsave  # not on top: a worker without pictures begins half a second sooner
+
         file = io.BytesIO()
         imsave(file, pixels.numpy(), format="png", cmap="gray", vmin=0, vmax=255)
         return cls(file.getvalue(), caption)

@@ -1,20 +1,29 @@
 """Heads by task, and the plainest network that has them: one encoder for all."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
+from equipoise.tasks import nearest
+
 
 class Headed(nn.Module):
-    """A network with a head for each task, by the task's name, whatever the name."""
+    """y_k = h_k(x_k): a head for each task, on the task's own features, by the task's name, whatever the name."""
 
     heads: nn.ModuleDict
     names: tuple[str, ...]
 
     def take_heads(self, heads: Mapping[str, nn.Module]) -> None:
-        """Register the heads: from a representation to a task's output; called once, by the constructor."""
+        """Register the heads: from features to a task's output; called once, by the constructor.
+
+        Raises:
+            ValueError: If a ``FusionHead`` reads a task that is not there.
+        """
+        for name, head in heads.items():
+            if isinstance(head, FusionHead) and (missing := [task for task in head.reads if task not in heads]):
+                raise ValueError(f"the head of task {name!r} reads {missing[0]!r}; {nearest(missing[0], heads)}")
         self.heads = nn.ModuleDict({_key(name): head for name, head in heads.items()})
         self.names = tuple(heads)
 
@@ -22,9 +31,22 @@ class Headed(nn.Module):
         """The head of a task."""
         return self.heads[_key(name)]
 
+    def features(self, inputs: Any) -> dict[str, Any]:
+        """x_k by task name."""
+        raise NotImplementedError
+
+    def forward(self, inputs: Any) -> dict[str, Tensor]:
+        """The outputs by task name."""
+        features, outputs = self.features(inputs), {}
+        for name in self.names:
+            head = self.head(name)
+            own = [features[task] for task in head.reads] if isinstance(head, FusionHead) else features[name]
+            outputs[name] = head(own)
+        return outputs
+
 
 class SharedEncoder(Headed):
-    """y_k = h_k(f(x)): hard sharing, every task's head reads the same representation.
+    """x_k = f(x): hard sharing, every task's head reads the same representation.
 
     Caruana, Multitask Learning, Machine Learning 28, 1997.
 
@@ -38,10 +60,30 @@ class SharedEncoder(Headed):
         self.encoder = encoder
         self.take_heads(heads)
 
-    def forward(self, inputs: Any) -> dict[str, Tensor]:
-        """The outputs by task name."""
-        representation = self.encoder(inputs)
-        return {name: self.head(name)(representation) for name in self.names}
+    def features(self, inputs: Any) -> dict[str, Any]:
+        """The one representation, for every task."""
+        return dict.fromkeys(self.names, self.encoder(inputs))
+
+
+class FusionHead(nn.Module):
+    """y = h([x_a, x_b, ...]): a head that reads the features of several tasks side by side.
+
+    Of use where tasks have features of their own: on a cross-stitch network, MMoE, PLE or MTAN.
+
+    Args:
+        reads: The tasks whose features it reads, each [N, D].
+        head: From [N, D times their number] to the output.
+    """
+
+    def __init__(self, reads: Sequence[str], head: nn.Module) -> None:
+        super().__init__()
+        self.reads = tuple(reads)
+        self.head = head
+
+    def forward(self, features: Sequence[Tensor]) -> Tensor:
+        """The output, from the features in the order of ``reads``."""
+        output: Tensor = self.head(torch.cat(list(features), dim=1))
+        return output
 
 
 def _key(name: str) -> str:

@@ -31,6 +31,10 @@ def results_section(summary: Summary, look: Mapping[str, Look]) -> str:
             _single_task_table(summary, look),
         ]
     parts.append(over_tasks(summary, look))
+    parts.append(
+        '<p class="links">The table of results for papers: <a href="tables/results.tex">LaTeX</a> · '
+        '<a href="tables/results.md">Markdown</a></p>'
+    )
     return f'<section id="results"><h2>Results on the test split</h2>{"".join(parts)}</section>'
 
 
@@ -68,7 +72,7 @@ def _main_table(summary: Summary, look: Mapping[str, Look], *, has_sum: bool, ha
             score = each.scores[metric.task]
             cells.append(f'<td class="first">{data(score.mean, show(score.mean))}</td>')
             if has_sum:
-                cells.append(_comparison(score.to_sum, "reference" if each.method == REFERENCE else NOTHING))
+                cells.append(comparison_cell(score.to_sum, "reference" if each.method == REFERENCE else NOTHING))
         if has_single:
             cells.append(_delta_m(each))
         cells.append(cell(each.mean_rank, ".2f"))
@@ -84,12 +88,13 @@ def _single_task_table(summary: Summary, look: Mapping[str, Look]) -> str:
     body = []
     for each in summary.rows:
         if each.method != SINGLE_TASK:
-            cells = [_comparison(each.scores[task].to_single_task, NOTHING) for task in summary.tasks]
+            cells = [comparison_cell(each.scores[task].to_single_task, NOTHING) for task in summary.tasks]
             body.append(row(name(each.method, look[each.method]), *cells))
     return table("Against single-task networks", (row(*head),), body)
 
 
-def _comparison(comparison: Comparison | None, otherwise: str) -> str:
+def comparison_cell(comparison: Comparison | None, otherwise: str) -> str:
+    """A difference with its interval and verdict."""
     if comparison is None:
         return f'<td class="same">{otherwise}</td>'
     interval = comparison.interval

@@ -11,6 +11,7 @@ from equipoise.lab.evaluation import show
 from equipoise.lab.search.search import Search
 from equipoise.lab.search.trial import Job
 from equipoise.lab.studies.pool import Event
+from equipoise.lab.studies.progress import losses_line
 
 BEST = 5  # trials in the live table
 MOST_METRICS = 4  # that fit beside the rest
@@ -43,8 +44,7 @@ class WatchSearch:
             self._running[slot] = "begins"
         elif event.kind == "progress":
             epoch, epochs, skill, losses = event.details
-            told = "  ".join(f"{task} {show(loss)}" for task, loss in losses.items())
-            self._running[slot] = f"epoch {epoch}/{epochs}  skill {skill:.3f}  losses: {told}"
+            self._running[slot] = f"epoch {epoch}/{epochs}  skill {skill:.3f}  {losses_line(losses)}"
         else:
             self._running.pop(slot, None)
             if event.kind == "failed":

@@ -1,6 +1,6 @@
 """The progress of a study: bars on a terminal, a line for each finished run elsewhere."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from types import TracebackType
 
 from rich.console import Console
@@ -10,6 +10,18 @@ from equipoise.lab.evaluation import show
 from equipoise.lab.studies.plan import Run
 from equipoise.lab.studies.pool import Event
 from equipoise.lab.studies.study import Study
+
+MOST_LOSSES = 3  # that fit beside the bars
+
+
+def losses_line(losses: Mapping[str, float]) -> str:
+    """Validation losses by task, of the first tasks where there are many.
+
+    >>> losses_line({"rating": 0.6712, "department": 1.25})
+    'loss: rating 0.6712, department 1.2500'
+    """
+    more = ", …" if len(losses) > MOST_LOSSES else ""
+    return "loss: " + ", ".join(f"{task} {show(losses[task])}" for task in list(losses)[:MOST_LOSSES]) + more
 
 
 class Watch:
@@ -56,9 +68,12 @@ class Watch:
             self._epoch[run] = 0
         elif event.kind == "progress":
             epoch, epochs, skill, losses = event.details
-            told = "  ".join(f"{task} {show(loss)}" for task, loss in losses.items())
-            note = f"epoch {epoch}/{epochs}  skill {skill:.3f}  losses: {told}"
-            self._bars.update(self._current[run], completed=epoch, note=note)
+            self._bars.update(
+                self._current[run],
+                completed=epoch,
+                description=f"  {run}\n    {losses_line(losses)}",
+                note=f"epoch {epoch}/{epochs}  skill {skill:.3f}",
+            )
             self._reach(run, epoch)
         else:
             self._bars.remove_task(self._current.pop(run))

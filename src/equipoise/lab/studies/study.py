@@ -3,7 +3,7 @@
 import json
 import sys
 import warnings
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from functools import cache
@@ -19,8 +19,10 @@ from equipoise.lab.studies.plan import Plan, Run, differences, method_files
 from equipoise.lab.studies.pool import Event, run_jobs
 from equipoise.lab.studies.recipe import Recipe
 from equipoise.lab.studies.tables import write_tables
+from equipoise.lab.studies.trackers import Trackers
 from equipoise.lab.training import RunResult, Settings, train
 from equipoise.lab.training.files import replace_file
+from equipoise.lab.training.tracking import require_tracker
 
 LOCK = ".lock"
 
@@ -33,6 +35,7 @@ class Training:
     settings: Settings
     folder: Path
     threads: int
+    trackers: Trackers
 
     def __call__(self, run: Run, report: Callable[..., None]) -> list[str]:
         """Train, or go on where an interruption stopped, into the run's folder; returns the warnings."""
@@ -40,8 +43,9 @@ class Training:
         method = eq.method(REFERENCE if run.method == SINGLE_TASK else run.method)
         folder = self.folder / run.folder_name
         folder.mkdir(parents=True, exist_ok=True)
-        with warnings.catch_warnings(record=True) as caught:
-            train(_case(self.recipe), run.tasks, method, run.seed, self.settings, folder, report)
+        case = _case(self.recipe)
+        with warnings.catch_warnings(record=True) as caught, self.trackers.of_run(case.name, run) as track:
+            train(case, run.tasks, method, run.seed, self.settings, folder, report, track)
         return list(dict.fromkeys(str(warning.message) for warning in caught))
 
 
@@ -84,23 +88,28 @@ class Study:
         """The runs that are not finished."""
         return tuple(run for run in self.plan.runs if run not in self.results)
 
-    def run(self, jobs: int) -> Generator[Event[Run], None, None]:
+    def run(self, jobs: int, track: Sequence[str] = ()) -> Generator[Event[Run], None, None]:
         """Do what is missing in ``jobs`` processes; after each run the folder is up to date.
 
-        A run that fails is kept in ``failures`` and tried again by the next call.
+        A run that fails is kept in ``failures`` and tried again by the next call. ``track`` names the trackers that
+        take every run's curves, those of runs that are finished already too.
 
         Raises:
-            ValueError: ``jobs`` is below 1, or another process is at work in the folder.
+            ValueError: ``jobs`` is below 1, a tracker is missing, or another process is at work in the folder.
         """
         if jobs < 1:
             raise ValueError(f"jobs must be at least 1, got {jobs}")
-        return self._events(jobs, _occupy(self.folder))
+        for kind in track:
+            require_tracker(kind)
+        return self._events(jobs, Trackers(tuple(track), self.folder / "trackers"), _occupy(self.folder))
 
-    def _events(self, jobs: int, occupied: IO[bytes]) -> Generator[Event[Run], None, None]:
+    def _events(self, jobs: int, trackers: Trackers, occupied: IO[bytes]) -> Generator[Event[Run], None, None]:
         # The number of threads changes the order of sums, so a study keeps the one it began with.
         self._threads = self._threads or max(1, torch.get_num_threads() // jobs)
         self.write()
-        work = Training(self.plan.recipe, self.plan.settings, self._runs_folder, self._threads)
+        work = Training(self.plan.recipe, self.plan.settings, self._runs_folder, self._threads, trackers)
+        for run, finished in self.results.items():
+            trackers.take_in(self.plan.case.name, run, finished.history)
         with occupied, closing(run_jobs(work, self.missing, jobs)) as events:
             for event in events:
                 if event.kind == "finished":

@@ -3,6 +3,6 @@
 from equipoise.lab.training.learner import PROBE_EVERY
 from equipoise.lab.training.loop import train
 from equipoise.lab.training.result import Moment, RunResult, Score
-from equipoise.lab.training.settings import Settings
+from equipoise.lab.training.settings import STARTS, Settings
 
-__all__ = ["PROBE_EVERY", "Moment", "RunResult", "Score", "Settings", "train"]
+__all__ = ["PROBE_EVERY", "STARTS", "Moment", "RunResult", "Score", "Settings", "train"]

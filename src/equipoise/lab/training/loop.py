@@ -13,17 +13,19 @@ from equipoise.lab.training.epoch import train_epoch
 from equipoise.lab.training.evaluate import evaluate, whole_split
 from equipoise.lab.training.finish import exhibit, finish
 from equipoise.lab.training.keeping import keep_better, write_best
+from equipoise.lab.training.layers import layer_rows, spread_batch
 from equipoise.lab.training.learner import make_learner
 from equipoise.lab.training.memory import peak_mb, reset_peak
 from equipoise.lab.training.order import MicroBatches, make_order
 from equipoise.lab.training.problem import Problem
-from equipoise.lab.training.result import RunResult
-from equipoise.lab.training.selection import SKILL, kept_criteria, mean_skill, score, should_stop
+from equipoise.lab.training.result import Moment, RunResult
+from equipoise.lab.training.selection import SELECTION, SKILL, kept_criteria, mean_skill, score, should_stop
 from equipoise.lab.training.settings import Settings
 from equipoise.lab.training.stopping import stopping_tasks
 from equipoise.method import Method
 
 Report = Callable[[int, int, float, Mapping[str, float]], None]
+Track = Callable[[Sequence[Moment]], None]
 
 
 def train(
@@ -34,6 +36,7 @@ def train(
     settings: Settings,
     folder: Path,
     report: Report | None = None,
+    track: Track | None = None,
 ) -> RunResult:
     """Train on these tasks of a case, or go on where an interrupted run in the same folder stopped.
 
@@ -53,6 +56,7 @@ def train(
         folder: Where the checkpoint is kept, in the end ``exhibits.json``, ``result.json``, and ``best.pt`` where
             ``settings`` asks for more weights than those that are scored; made if need be.
         report: Called after each epoch with (epoch, epochs, mean skill on validation, losses there by task).
+        track: Called after each epoch with its part of the history; when going on, first with all before.
 
     Returns:
         The result; that of the folder's ``result.json`` if the run is finished.
@@ -78,6 +82,7 @@ def train(
     sampler = MicroBatches(order, settings.batch_size, settings.micro_batches, rank, ranks)
     loader = DataLoader(train_split, batch_sampler=sampler, collate_fn=case.collate)
     validation = whole_split(case, "validation", device)
+    spread = spread_batch(train_split, case.collate, settings.batch_size, device)
     set_seed(seed)
     learner = make_learner(case, task_names, method, settings, accelerator, settings.epochs * len(sampler.parts))
     if unfinished.exists():
@@ -85,9 +90,12 @@ def train(
     else:
         progress = Progress()
         set_seed(seed + rank)  # building drew from the generators, and how much may depend on the tasks
+    track = track if accelerator.is_main_process else None
+    if track is not None and progress.history:
+        track(progress.history)
     reset_peak(device)
     while not _is_over(progress, settings, task_names):
-        began = time.perf_counter()
+        began, known = time.perf_counter(), len(progress.history)
         order.set_epoch(progress.epoch)
         means = train_epoch(learner, loader, sampler.parts, progress).of_all_processes()
         learner.balancer.end_epoch()
@@ -101,13 +109,20 @@ def train(
             (epoch, "validation", task, quantity, value) for task in values for quantity, value in values[task].items()
         ]
         progress.history.append((epoch, "validation", "all", SKILL, skill))
+        if settings.select != SKILL:
+            progress.history.append((epoch, "validation", "all", SELECTION, progress.scores[-1]))
         keep_better(progress, criteria, values, case.metrics, learner.evaluated)
         if settings.task_patience is not None:
             now = stopping_tasks(progress.history, progress.stopped, case.metrics, settings.task_patience)
             progress.stopped |= dict.fromkeys(now, epoch)
         progress.seconds += time.perf_counter() - began
         progress.peak_memory_mb = max(progress.peak_memory_mb, peak_mb(device))
+        if len(task_names) > 1:
+            progress.history += [(epoch, "train", *row) for row in layer_rows(learner.network, learner.tasks, *spread)]
+            reset_peak(device)  # looking costs the method nothing
         save_checkpoint(unfinished, run, progress, learner.parts, accelerator)
+        if track is not None:
+            track(progress.history[known:])
         if report is not None and accelerator.is_main_process:
             report(epoch, settings.epochs, skill, {task: values[task]["loss"] for task in values})
 

@@ -8,6 +8,7 @@ from equipoise.lab.training.settings import Settings
 from equipoise.tasks import nearest
 
 SKILL = "skill"  # the criterion that is the mean over the tasks
+SELECTION = "selection"  # in the history: the score by the criterion that selects, where it is another
 
 Values = Mapping[str, Mapping[str, float]]  # by task, and metric or "loss"
 Metrics = Mapping[str, Sequence[Metric]]

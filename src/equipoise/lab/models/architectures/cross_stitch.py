@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from equipoise.lab.models.heads import Headed
 from equipoise.lab.models.stages import stages_of
@@ -39,11 +39,11 @@ class CrossStitch(Headed):
         self.alphas = nn.ParameterList(mixture.repeat(width, 1, 1) for width in widths)  # [D, K, K] after each stage
         self.take_heads(heads)
 
-    def forward(self, inputs: Any) -> dict[str, Tensor]:
-        """The outputs by task name."""
+    def features(self, inputs: Any) -> dict[str, Any]:
+        """x_k [N, D] by task name."""
         features: list[Any] = [inputs] * len(self.encoders)
         stages = zip(*(stages_of(encoder) for encoder in self.encoders), strict=True)
         for alpha, stage in zip(self.alphas, stages, strict=True):
             own = torch.stack([step(x) for step, x in zip(stage, features, strict=True)])  # [K, N, D]
             features = list(torch.einsum("dkj,jnd->knd", alpha, own))
-        return {name: self.head(name)(x) for name, x in zip(self.names, features, strict=True)}
+        return dict(zip(self.names, features, strict=True))

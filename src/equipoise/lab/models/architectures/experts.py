@@ -1,6 +1,6 @@
 """Experts and gates, of which MMoE, CGC and PLE are made."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor, nn
@@ -27,7 +27,8 @@ class Gate(nn.Module):
 
     def weights(self, x: Tensor) -> Tensor:
         """g(x) [N, experts], which sum to 1, from x [N, width]."""
-        return self.scores(x).softmax(dim=1)
+        weights: Tensor = self.scores(x).softmax(dim=1)
+        return weights
 
     def forward(self, x: Tensor, features: Sequence[Tensor]) -> Tensor:
         """The mixture [N, D] of the experts' features, each [N, D]."""
@@ -39,6 +40,6 @@ def make_experts(width: int, count: int) -> nn.ModuleList:
     return nn.ModuleList(Expert(width) for _ in range(count))
 
 
-def through(experts: Iterable[nn.Module], x: Tensor) -> list[Tensor]:
-    """The features of every expert."""
-    return [expert(x) for expert in experts]
+def through(experts: nn.Module, x: Tensor) -> list[Tensor]:
+    """The features of every one of the experts that ``make_experts`` made."""
+    return [expert(x) for expert in experts.children()]

@@ -7,7 +7,7 @@ KDD 2018, section 4.2.
 from collections.abc import Mapping
 from typing import Any
 
-from torch import Tensor, nn
+from torch import nn
 
 from equipoise.lab.models.architectures.experts import Gate, make_experts, through
 from equipoise.lab.models.heads import Headed
@@ -30,8 +30,8 @@ class MMoE(Headed):
         self.gates = nn.ModuleList(Gate(width, experts) for _ in heads)
         self.take_heads(heads)
 
-    def forward(self, inputs: Any) -> dict[str, Tensor]:
-        """The outputs by task name."""
+    def features(self, inputs: Any) -> dict[str, Any]:
+        """x_k [N, D] by task name."""
         x = self.encoder(inputs)
         features = through(self.experts, x)
-        return {name: self.head(name)(gate(x, features)) for name, gate in zip(self.names, self.gates, strict=True)}
+        return {name: gate(x, features) for name, gate in zip(self.names, self.gates, strict=True)}

@@ -9,7 +9,7 @@ from itertools import pairwise
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from equipoise.lab.models.heads import Headed
 from equipoise.lab.models.stages import stages_of
@@ -37,19 +37,20 @@ class MTAN(Headed):
         self.onward = nn.ModuleList(nn.Sequential(nn.Linear(a, b), nn.ReLU()) for a, b in pairwise(widths))
         self.take_heads(heads)
 
-    def forward(self, inputs: Any) -> dict[str, Tensor]:
-        """The outputs by task name."""
+    def features(self, inputs: Any) -> dict[str, Any]:
+        """a_k [N, D] of the last stage by task name."""
         shared = [inputs]
         for stage in stages_of(self.encoder):
             shared.append(stage(shared[-1]))
-        outputs = {}
+        masked = {}
         for name, masks in zip(self.names, self.masks, strict=True):
+            assert isinstance(masks, nn.ModuleList)
             first, *others = masks
             attended = first(shared[1]) * shared[1]
             for mask, onward, p in zip(others, self.onward, shared[2:], strict=True):
                 attended = mask(torch.cat([p, onward(attended)], dim=1)) * p
-            outputs[name] = self.head(name)(attended)
-        return outputs
+            masked[name] = attended
+        return masked
 
 
 def _mask(size: int, width: int) -> nn.Sequential:

@@ -77,10 +77,10 @@ class PLE(Headed):
         )
         self.take_heads(heads)
 
-    def forward(self, inputs: Any) -> dict[str, Tensor]:
-        """The outputs by task name."""
+    def features(self, inputs: Any) -> dict[str, Any]:
+        """x_k [N, D] by task name."""
         x_s = self.encoder(inputs)
         xs = [x_s] * len(self.names)
         for layer in self.layers:
             xs, x_s = layer(xs, x_s)
-        return {name: self.head(name)(x) for name, x in zip(self.names, xs, strict=True)}
+        return dict(zip(self.names, xs, strict=True))
