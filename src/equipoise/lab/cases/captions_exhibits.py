@@ -37,6 +37,7 @@ _DECODINGS: Mapping[str, Decode] = {
     "the likeliest at each": greedy,
     **{f"a beam of {width}": partial(beam_search, width=width) for width in (3, 10)},
 }
+_SAMPLES = 5  # each has a picture for every word
 _SHADE = 0.2  # of a picture where nothing is attended to
 
 
@@ -68,7 +69,7 @@ def captions_exhibits(
         lines = (*card.lines, f"said: {said}", *(f"true: {text}" for text in known))
         return Card(lines, (*card.pictures, *looked))
 
-    exhibits = [first_samples(("caption",), of_caption), worst_samples("caption", of_caption)]
+    exhibits = [first_samples(("caption",), of_caption, _SAMPLES), worst_samples("caption", of_caption, _SAMPLES)]
     exhibits.append(decodings(vocabulary, longest))
     if scenes:
         exhibits.append(attention_lands(vocabulary, longest, scenes))
