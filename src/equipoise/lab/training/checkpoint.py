@@ -1,6 +1,6 @@
 """The state of a run after an epoch: enough to go on as if nothing had happened."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from pickle import UnpicklingError
@@ -14,6 +14,7 @@ from torch import Tensor
 from equipoise.lab.training.files import replace_file
 from equipoise.lab.training.generators import generator_state, restore_generators
 from equipoise.lab.training.result import Moment
+from equipoise.lab.training.selection import SELECTION, SKILL, Metrics, Values, mean_skill, score
 
 
 class Best(TypedDict):
@@ -47,6 +48,24 @@ class Progress:
     def steps(self) -> int:
         """Steps done, those that were skipped included."""
         return len(self.step_seconds) + self.skipped_steps
+
+    def remember(self, means: Iterable[tuple[str, str, float]], values: Values, metrics: Metrics, select: str) -> None:
+        """One more epoch is done.
+
+        Args:
+            means: (task, quantity, value) of its training.
+            values: What validation found.
+            metrics: By task.
+            select: The criterion that selects.
+        """
+        self.scores.append(score(select, values, metrics))
+        overall = {SKILL: mean_skill(values, metrics)} | ({} if select == SKILL else {SELECTION: self.scores[-1]})
+        self.history += [(self.epoch, "train", *row) for row in means]
+        self.history += [
+            (self.epoch, "validation", task, quantity, value)
+            for task, found in (*values.items(), ("all", overall))
+            for quantity, value in found.items()
+        ]
 
 
 def save_checkpoint(
