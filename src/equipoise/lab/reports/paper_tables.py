@@ -57,9 +57,10 @@ def markdown(summary: Summary) -> str:
 
 
 def _notes(summary: Summary) -> list[str]:
+    seeds = len(summary.seeds)
     return [
-        f"{summary.title}. Means on the test split over {len(summary.seeds)} seeds; differences to the plain sum are "
-        "paired by seed, with their 95 % interval by Student's t.",
+        f"{summary.title}. Means on the test split over {seeds} seed{'s' * (seeds != 1)}; differences to the plain sum "
+        "are paired by seed, with their 95 % interval by Student's t.",
         *(["Δm: mean relative change against single-task networks in percent, lower is better."] * _has(summary)),
         RULE,
     ]
