@@ -68,3 +68,16 @@ def test_the_doctor_looks_with_any_default():
         set_defaults(device, dtype)
         pages.append(str(eq.doctor(model, eq.Balancer(eq.MGDA(), model, tasks=NAMES), losses)))
     assert pages[0] == pages[1]
+
+
+@pytest.mark.parametrize("make", [eq.UW, eq.DWA, eq.MGDA, eq.MoCo], ids=lambda make: make.__name__)
+def test_a_model_that_gets_its_numbers_later(make):
+    with torch.device("meta"):
+        model = nn.ModuleDict({"trunk": nn.Linear(4, 8)} | {name: nn.Linear(8, 1) for name in NAMES})
+        balancer = eq.Balancer(make(), model, tasks=NAMES)
+    model.to_empty(device="cpu")
+    for parameter in model.parameters():
+        nn.init.normal_(parameter)
+    z = model["trunk"](torch.ones(2, 4)).tanh()
+    balancer({name: (model[name](z) - 1).square().mean() for name in NAMES}).backward()
+    assert all(p.grad is not None and p.grad.isfinite().all() for p in model.parameters())

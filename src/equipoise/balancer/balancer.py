@@ -307,7 +307,8 @@ class Balancer(nn.Module):
                 part.require_unbound()
         with plain_defaults():
             self.method.bind(len(self.names))
-        self.method.to(self._setup.given.device)
+        if self._setup.given.device.type != "meta":  # a model that is filled later; state would lose its numbers
+            self.method.to(self._setup.given.device)
         weights = list(self.user_weights.values())
         if set(weights) != {1.0}:
             self.method.prefer(torch.tensor(weights, dtype=torch.float64, device="cpu"))
