@@ -80,6 +80,17 @@ def test_a_copy_goes_on_with_other_weights(work):
     assert weights == pytest.approx(SPACE.weights(child_point))
 
 
+def test_a_copy_goes_on_with_its_own_learning_rate_and_weight_decay(work, reviews_case):
+    """Population: the optimiser's memory is the parent's, its settings are the child's."""
+    evaluate = work("rates", "sum", Space((), (axis("lr", reviews_case, "sum"), axis("wd", reviews_case, "sum"))))
+    evaluate(Job(0, {"lr": 0.003, "wd": 0.02}, 0.25), silent)
+    evaluate(Job(1, {"lr": 0.001, "wd": 0.04}, 0.5, 0), silent)
+    state = torch.load(evaluate.folder / "trials" / "0001" / "checkpoint.pt", weights_only=True)
+    assert [(group["lr"], group["weight_decay"]) for group in state["parts"]["optimizer"]["param_groups"]] == [
+        (0.001, 0.04)
+    ]
+
+
 def test_weights_are_the_users_where_the_method_is_another(work, small_case):
     """The plain sum with a user's weights and fixed weights are one training."""
     assert work("a", "fixed")(Job(0, POINT), silent) == pytest.approx(work("b", "sum")(Job(0, POINT), silent))

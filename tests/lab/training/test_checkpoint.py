@@ -15,6 +15,13 @@ def test_a_damaged_checkpoint_is_named_with_its_remedy(tmp_path):
         load_checkpoint(path, "this", {}, rank=0)
 
 
+def test_a_checkpoint_that_holds_something_else_is_named_with_its_remedy(tmp_path):
+    path = tmp_path / "checkpoint.pt"
+    torch.save({"run": "this", "progress": {"history": [], "skills": []}, "parts": {}}, path)
+    with pytest.raises(ValueError, match=r"checkpoint\.pt is of another version of the package: delete it"):
+        load_checkpoint(path, "this", {}, rank=0)
+
+
 def test_the_peak_is_that_of_the_run_not_of_its_process():
     cpu = torch.device("cpu")
     reset_peak(cpu)

@@ -56,3 +56,9 @@ def test_their_results_are_those_of_one_process(name, folders):
 def test_they_go_on_where_they_were_broken_off_to_the_last_bit(folders):
     whole, broken = (RunResult.read(folders[1] / name / "result.json") for name in ("options-mgda", "broken-mgda"))
     assert (broken.history, broken.scores, broken.best_epochs) == (whole.history, whole.scores, whole.best_epochs)
+
+
+@pytest.mark.slow
+def test_they_draw_different_dropouts(folders):
+    zero, one = (torch.load(folders[1] / f"draw-{rank}.pt") for rank in range(2))
+    assert not torch.equal(zero, one)

@@ -91,5 +91,6 @@ def break_off_and_go_on(folder: Path) -> None:
 
 if __name__ == "__main__":
     train_all(Path(sys.argv[1]))
+    torch.save(torch.rand(4), Path(sys.argv[1]) / f"draw-{torch.distributed.get_rank()}.pt")
     break_off_and_go_on(Path(sys.argv[1]) / "broken-mgda")
     torch.distributed.destroy_process_group()

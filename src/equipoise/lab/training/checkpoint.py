@@ -1,7 +1,7 @@
 """The state of a run after an epoch: enough to go on as if nothing had happened."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from pickle import UnpicklingError
 from typing import Any, TypedDict
@@ -14,6 +14,7 @@ from torch import Tensor
 from equipoise.lab.training.files import replace_file
 from equipoise.lab.training.generators import generator_state, restore_generators
 from equipoise.lab.training.result import Moment
+from equipoise.lab.training.selection import SELECTION, SKILL, Metrics, Values, mean_skill, score
 
 
 class Best(TypedDict):
@@ -48,6 +49,24 @@ class Progress:
         """Steps done, those that were skipped included."""
         return len(self.step_seconds) + self.skipped_steps
 
+    def remember(self, means: Iterable[tuple[str, str, float]], values: Values, metrics: Metrics, select: str) -> None:
+        """One more epoch is done.
+
+        Args:
+            means: (task, quantity, value) of its training.
+            values: What validation found.
+            metrics: By task.
+            select: The criterion that selects.
+        """
+        self.scores.append(score(select, values, metrics))
+        overall = {SKILL: mean_skill(values, metrics)} | ({} if select == SKILL else {SELECTION: self.scores[-1]})
+        self.history += [(self.epoch, "train", *row) for row in means]
+        self.history += [
+            (self.epoch, "validation", task, quantity, value)
+            for task, found in (*values.items(), ("all", overall))
+            for quantity, value in found.items()
+        ]
+
 
 def save_checkpoint(
     path: Path, run: str, progress: Progress, parts: Mapping[str, Any], accelerator: Accelerator
@@ -71,13 +90,15 @@ def load_checkpoint(path: Path, run: str, parts: Mapping[str, Any], rank: int) -
     """Put every part, and the generators of this process, into the state that was saved.
 
     Raises:
-        ValueError: If the checkpoint is of another run, or damaged.
+        ValueError: If the checkpoint is of another run or version, or damaged.
     """
     try:
         state = torch.load(path, map_location="cpu", weights_only=True)
     except (RuntimeError, EOFError, UnpicklingError) as error:
         raise ValueError(f"{path} is damaged ({error}): delete it and start the run again") from error
     require_same_run(path, state["run"], run)
+    if set(state["progress"]) != {field.name for field in fields(Progress)}:
+        raise ValueError(f"{path} is of another version of the package: delete it and start the run again")
     for name, part in parts.items():
         part.load_state_dict(state["parts"][name])
     restore_generators(state["generators"][rank])

@@ -53,9 +53,9 @@ class Learner:
         rate = settings.learning_rate * rate_factor(settings.schedule, step, self.steps, settings.warmup)
         for group in self.optimizer.param_groups:
             group["lr"] = rate
-        if settings.weight_decay_end is not None:
-            network = self.optimizer.param_groups[0]
-            network["weight_decay"] = decay_at(step, self.steps, settings.weight_decay, settings.weight_decay_end)
+        first, last = settings.weight_decay, settings.weight_decay_end
+        network = self.optimizer.param_groups[0]
+        network["weight_decay"] = first if last is None else decay_at(step, self.steps, first, last)
 
 
 def make_learner(

@@ -19,7 +19,7 @@ from equipoise.lab.training.memory import peak_mb, reset_peak
 from equipoise.lab.training.order import MicroBatches, make_order
 from equipoise.lab.training.problem import Problem
 from equipoise.lab.training.result import Moment, RunResult
-from equipoise.lab.training.selection import SELECTION, SKILL, kept_criteria, mean_skill, score, should_stop
+from equipoise.lab.training.selection import kept_criteria, mean_skill, should_stop
 from equipoise.lab.training.settings import Settings
 from equipoise.lab.training.stopping import stopping_tasks
 from equipoise.method import Method
@@ -101,30 +101,23 @@ def train(
         learner.balancer.end_epoch()
         # every process takes what the first one found, so that all decide alike
         (values,) = broadcast_object_list([evaluate(learner.evaluated, learner.tasks, case.metrics, validation)])
-        skill = mean_skill(values, case.metrics)
-        progress.scores.append(score(settings.select, values, case.metrics))
-        epoch = progress.epoch
-        progress.history += [(epoch, "train", *row) for row in means.rows()]
-        progress.history += [
-            (epoch, "validation", task, quantity, value) for task in values for quantity, value in values[task].items()
-        ]
-        progress.history.append((epoch, "validation", "all", SKILL, skill))
-        if settings.select != SKILL:
-            progress.history.append((epoch, "validation", "all", SELECTION, progress.scores[-1]))
+        progress.remember(means.rows(), values, case.metrics, settings.select)
         keep_better(progress, criteria, values, case.metrics, learner.evaluated)
         if settings.task_patience is not None:
             now = stopping_tasks(progress.history, progress.stopped, case.metrics, settings.task_patience)
-            progress.stopped |= dict.fromkeys(now, epoch)
+            progress.stopped |= dict.fromkeys(now, progress.epoch)
         progress.seconds += time.perf_counter() - began
         progress.peak_memory_mb = max(progress.peak_memory_mb, peak_mb(device))
         if len(task_names) > 1:
-            progress.history += [(epoch, "train", *row) for row in layer_rows(learner.network, learner.tasks, *spread)]
+            cosines = layer_rows(learner.network, learner.tasks, *spread)
+            progress.history += [(progress.epoch, "train", *row) for row in cosines]
             reset_peak(device)  # looking costs the method nothing
         save_checkpoint(unfinished, run, progress, learner.parts, accelerator)
         if track is not None:
             track(progress.history[known:])
         if report is not None and accelerator.is_main_process:
-            report(epoch, settings.epochs, skill, {task: values[task]["loss"] for task in values})
+            losses = {task: found["loss"] for task, found in values.items()}
+            report(progress.epoch, settings.epochs, mean_skill(values, case.metrics), losses)
 
     result = finish(case, method, learner, progress, validation, run)
     if accelerator.is_main_process:
