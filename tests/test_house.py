@@ -23,7 +23,7 @@ FLOORS = [
     ["lab.exhibits"],
     ["lab.cases", "lab.training", "lab.evaluation"],
     ["lab.studies", "lab.reports"],
-    ["lab.search"],
+    ["lab.search", "lab.probe"],
     ["shelf"],
     ["cli"],
     ["__main__"],

@@ -8,7 +8,7 @@ from functools import partial
 import torch
 from torch import Tensor
 
-from equipoise.doctor.report import Cost
+from equipoise.doctor.examined import Cost
 from equipoise.gradients.delivery import Decision, Delivery
 from equipoise.gradients.graph import Graph
 from equipoise.gradients.jacobian import Jacobian

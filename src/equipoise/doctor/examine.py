@@ -103,6 +103,7 @@ def _examined(model: nn.Module, balancer: Balancer, step: Step, optimizers: list
         reach=seen.reach,
         gramian=gramian,
         modules={} if gramian is None or measured is None else measured.by_module(shared),
+        layers={} if gramian is None or measured is None else measured.by_layer(shared),
         own_norms=dict(zip(step.names, own, strict=True)),
         weights={} if seen.weights is None else dict(zip(step.names, seen.weights.tolist(), strict=True)),
         costs=[] if measured is None else costs_of(step, graph, roles, time),

@@ -23,8 +23,15 @@ class Measured:
 
     def by_module(self, names: Sequence[str]) -> dict[str, Tensor]:
         """[K, K] by the tensors of these names below each top-level module."""
-        tops = dict.fromkeys(name.partition(".")[0] for name in names)
-        return {top: self.total([name for name in names if name.partition(".")[0] == top]) for top in tops}
+        return self._joined({name: name.partition(".")[0] for name in names})
+
+    def by_layer(self, names: Sequence[str]) -> dict[str, Tensor]:
+        """[K, K] by the tensors of these names in each innermost module; a tensor outside of any stands for itself."""
+        return self._joined({name: name.rpartition(".")[0] or name for name in names})
+
+    def _joined(self, parts: Mapping[str, str]) -> dict[str, Tensor]:
+        places = dict.fromkeys(parts.values())
+        return {place: self.total([name for name, part in parts.items() if part == place]) for place in places}
 
     def lonely(self, names: Sequence[str]) -> list[str]:
         """Where one task alone has a gradient, though another has one elsewhere."""

@@ -16,8 +16,9 @@ from equipoise.lab.evaluation.delta_m import (
 from equipoise.lab.evaluation.fit import RULE as FIT_RULE
 from equipoise.lab.evaluation.fit import Fit, judge_fit
 from equipoise.lab.evaluation.hypervolume import hypervolume
-from equipoise.lab.evaluation.metric import REFERENCE, SINGLE_TASK, TaskMetric
+from equipoise.lab.evaluation.metric import FROZEN, REFERENCE, SINGLE_TASK, TUNED, TaskMetric, source_of
 from equipoise.lab.evaluation.numbers import listing, percent, show
+from equipoise.lab.evaluation.pairs import Question, pairs_of
 from equipoise.lab.evaluation.power import power, seeds_to_show
 from equipoise.lab.evaluation.ranks import Ranks, critical_difference, rank_test
 from equipoise.lab.evaluation.scores import (
@@ -38,11 +39,13 @@ __all__ = [
     "AVERAGE_FORMULA",
     "FIT_RULE",
     "FORMULA",
+    "FROZEN",
     "RATIO_FORMULA",
     "REFERENCE",
     "SCORE_FORMULA",
     "SINGLE_TASK",
     "SKILL_FORMULA",
+    "TUNED",
     "Against",
     "Change",
     "Comparison",
@@ -50,6 +53,7 @@ __all__ = [
     "Fit",
     "Interval",
     "MethodCost",
+    "Question",
     "Ranks",
     "Reached",
     "Row",
@@ -73,6 +77,7 @@ __all__ = [
     "mean_rank",
     "median_delta_m",
     "paired_t",
+    "pairs_of",
     "percent",
     "power",
     "rank_test",
@@ -80,6 +85,7 @@ __all__ = [
     "seeds_to_show",
     "show",
     "skills",
+    "source_of",
     "unequal",
     "verdict",
     "worst_delta_m",

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from equipoise.lab.evaluation import SINGLE_TASK
-from equipoise.lab.studies.plan import Run
+from equipoise.lab.studies.run import Run
 from equipoise.lab.training import RunResult
 from equipoise.lab.training.files import replace_file
 

@@ -5,7 +5,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from equipoise.lab.studies.plan import Run
+from equipoise.lab.studies.run import Run
 from equipoise.lab.training import Moment
 from equipoise.lab.training.tracking import RunTracker
 
