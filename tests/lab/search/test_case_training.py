@@ -20,7 +20,7 @@ POINT = SPACE.at_weights({"rating": 2.0, "recommended": 1.0, "department": 3.0})
 
 @pytest.fixture
 def work(small_case, tmp_path, monkeypatch):
-    monkeypatch.setattr(training, "_case", lambda recipe: small_case)
+    monkeypatch.setattr(training, "made_once", lambda recipe: small_case)
 
     def make(name, method="fixed", space=SPACE):
         settings = Settings(4, 32, 1e-2, 0.01, None, 4)

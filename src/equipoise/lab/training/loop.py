@@ -110,8 +110,8 @@ def train(
         progress.seconds += time.perf_counter() - began
         progress.peak_memory_mb = max(progress.peak_memory_mb, peak_mb(device))
         if len(task_names) > 1:
-            rows = layer_rows(learner.network, learner.tasks, *spread)
-            progress.history += [(progress.epoch, "train", *row) for row in rows]
+            cosines = layer_rows(learner.network, learner.tasks, *spread)
+            progress.history += [(progress.epoch, "train", *row) for row in cosines]
             reset_peak(device)  # looking costs the method nothing
         save_checkpoint(unfinished, run, progress, learner.parts, accelerator)
         if track is not None:
