@@ -56,7 +56,8 @@ def cost(way: str, num_tasks: int, shared: float, private: float, at: float, ran
     if way == "rows":
         return Cost(plain + small + slices * shared, kept, num_tasks)
     if way == "factors":  # met on one rank per layer; each rank combines its own, which DDP averages
-        return Cost(plain + small + ring * at, at, 1)
+        # K passes bring gradients of outputs, one product those of weights: half a backward pass each
+        return Cost(plain + small + ring * at, at, (num_tasks + 1) / 2)
     if way == "every":
         return Cost(plain + small + slices * shared / period, kept, 1 + (num_tasks - 1) / period)
     if way == "chosen":

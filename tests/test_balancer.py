@@ -423,7 +423,11 @@ def test_weights_that_are_not_finite_are_the_method_s_defect(net, x):
     [
         ({"method": "mgda"}, r"method must be a method such as MGDA\(\).*got 'mgda'"),
         ({"tasks": []}, "tasks is empty"),
-        ({"tasks": "ab"}, "got the string 'ab'"),
+        ({"tasks": "ab"}, "tasks must be Tasks, names or {name: weight}, got 'ab'"),
+        ({"tasks": 2}, "tasks must be Tasks, names or {name: weight}, got 2"),
+        ({"tasks": [eq.Task("a", nn.MSELoss())]}, r"got among the names Task\(name='a'"),
+        ({"tasks": {"a": "heavy"}}, "weight of task 'a' must be a number, got 'heavy'"),
+        ({"tasks": {"a": nn.MSELoss()}}, r"weight of task 'a' must be a number, got MSELoss\(\)"),
         ({"tasks": ["a", "a"]}, "must be unique, got 'a'"),
         ({"tasks": {"a": -1.0}}, "weight of task 'a' must be positive and finite, got -1.0"),
         ({"heads": "both"}, "heads must be 'raw' or 'weighted', got 'both'"),
@@ -431,7 +435,15 @@ def test_weights_that_are_not_finite_are_the_method_s_defect(net, x):
         ({"probe_every": -1}, "probe_every must be 0 or a number of steps, got -1"),
         ({"ranks": "world"}, "ranks must be 'auto', 'local' or a process group, got 'world'"),
         ({"parameters": []}, "parameters is empty"),
-        ({"parameters": [1.0]}, "parameters must be a module or leaf tensors, got 1.0"),
+        ({"ranks": 2}, "ranks must be 'auto', 'local' or a process group, got 2"),
+        ({"parameters": [1.0]}, "parameters must be a module or leaf tensors, got among them 1.0"),
+        ({"parameters": None}, "parameters must be a module or leaf tensors, got None"),
+        ({"parameters": [{"params": []}]}, "got among them {'params': "),
+        ({"parameters": [[torch.ones(1)]]}, r"got among them \[tensor"),
+        ({"parameters": nn.Linear(9, 9).named_parameters()}, r"got among them \('weight', Parameter"),
+        ({"parameters": [nn.Linear(2, 2).weight.T]}, r"a tensor of shape \(2, 2\) that was computed from others"),
+        ({"gramian_from": ["trunk"]}, "gramian_from must be a module or leaf tensors, got among them 'trunk'"),
+        ({"method": nn.Sequential(nn.Tanh())}, r"got Sequential\( \(0\): Tanh\(\) \)$"),
         ({"method": Sign(), "gramian_from": nn.Linear(1, 1)}, "gramian_from has no use in a coordinate method"),
         ({"method": eq.Fixed([1.0])}, r"weights must hold one number for each of 2 tasks, got \[1.0\]"),
     ],
@@ -517,6 +529,12 @@ def test_probes_come_every_n_steps(net, x):
         backward(net, x, balancer)
         measured.append(balancer.record.gramian is not None)
     assert measured == [True, False, False, True, False, False, True]
+
+
+@pytest.mark.parametrize("result", ["good", None, torch.ones(2)])
+def test_a_result_that_is_no_number_is_refused(net, result):
+    with pytest.raises(ValueError, match="result of task 'b' must be a number, got"):
+        eq.Balancer(eq.Plateau(), net, tasks=NAMES).observe({"a": 1.0, "b": result})
 
 
 def test_end_epoch_observe_and_after_step_reach_the_method(net, x):
@@ -699,6 +717,11 @@ def test_a_criterion_with_other_weights_than_its_balancer_is_refused(net):
     tasks = eq.Tasks([eq.Task("a", nn.MSELoss(), weight=5.0), eq.Task("b", nn.MSELoss())])
     with pytest.raises(ValueError, match="build it with tasks=tasks"):
         eq.MultiTaskLoss(tasks, eq.Balancer(eq.Sum(), net, tasks=NAMES))
+
+
+def test_a_criterion_of_names_is_refused(net):
+    with pytest.raises(ValueError, match=r"tasks must be Tasks, which know the losses, got \['a', 'b'\]"):
+        eq.MultiTaskLoss(NAMES, eq.Balancer(eq.Sum(), net, tasks=NAMES))
 
 
 @pytest.mark.parametrize("method", [eq.Sum, eq.MGDA])

@@ -68,6 +68,9 @@ def refuse(capsys, *words):
         (["compare", "reviews", "--methods", "sum,,uw"], "got 'sum,,uw'"),
         (["compare", "reviews", "--methods", "nowhere.py:Mine"], "nowhere.py"),
         (["compare", "reviews", "--methods", "fixed"], "'fixed'"),
+        (["compare", "reviews", "--question", "freez"], "unknown question 'freez'; the nearest is 'freeze'"),
+        (["compare", "reviews", "--tuned-trials", "-1"], "a whole number of at least 0, got '-1'"),
+        (["compare", "reviews", "--question", "tuned", "--tuned-trials", "0"], "needs --tuned-trials of at least 1"),
         (["demo", "--methods", "single-task"], "part of every study"),
         (["demo", "--seeds", "0"], "argument --seeds: a number of at least 1, or a list like 0,3,7; got '0'"),
         (["demo", "--seeds", "-1"], "got '-1'"),
@@ -109,6 +112,7 @@ def test_a_folder_of_something_else_is_refused(here, capsys):
     [
         (["demo"], ("sum", "uw", "dwa", "pcgrad", "mgda", "nash-mtl"), (0, 1, 2, 3, 4), 5),
         (["compare", "reviews"], ("sum", "uw", "dwa", "pcgrad", "mgda", "nash-mtl"), (0, 1, 2, 3, 4), None),
+        (["compare", "reviews", "--question", "sharing"], ("sum",), (0, 1, 2, 3, 4), None),
         (["compare", "reviews", "--methods", "sum, uw", "--seeds", "2"], ("sum", "uw"), (0, 1), None),
         (["demo", "--seeds=0,3,7", "--epochs=1", "--methods=mgda"], ("mgda",), (0, 3, 7), 1),
         (["demo", "--seeds", "5,", "--methods", "mgda"], ("mgda",), (5,), 5),
@@ -123,11 +127,40 @@ def test_what_the_options_mean(capsys, monkeypatch, words, methods, seeds, epoch
 
     monkeypatch.setattr("equipoise.lab.studies.make_plan", note)
     assert "enough" in refuse(capsys, *words)
-    assert asked == [(("reviews", methods, seeds), {"epochs": epochs})]
+    question = "sharing" if "sharing" in words else ""
+    trials = 10 if words[0] == "compare" and not question else 0
+    options = {"epochs": epochs, "tuned_trials": trials, "question": question}
+    assert asked == [(("reviews", methods, seeds), options)]
+
+
+@pytest.mark.parametrize(
+    ("words", "trials"),
+    [
+        (["compare", "reviews", "--tuned-trials", "0"], 0),
+        (["compare", "reviews", "--question", "freeze"], 0),
+        (["compare", "reviews", "--question", "tuned"], 10),
+        (["compare", "reviews", "--question", "freeze", "--tuned-trials=3"], 3),
+        (["demo", "--tuned-trials", "4"], 4),
+    ],
+)
+def test_how_many_weights_are_tried(capsys, monkeypatch, words, trials):
+    def note(*arguments, **named):
+        raise ValueError(f"asked for {named['tuned_trials']}")
+
+    monkeypatch.setattr("equipoise.lab.studies.make_plan", note)
+    assert f"asked for {trials}\n" in refuse(capsys, *words)
 
 
 def test_a_finished_study_says_so_and_shows_its_table_again(finished, capsys):
-    words = ["compare", "reviews", "--methods=sum,uw", "--seeds=2", "--epochs=2", f"--out={finished}"]
+    words = [
+        "compare",
+        "reviews",
+        "--tuned-trials=0",
+        "--methods=sum,uw",
+        "--seeds=2",
+        "--epochs=2",
+        f"--out={finished}",
+    ]
     assert main(words) == 0
     (finished / "report.html").write_text("as it was")
     capsys.readouterr()
@@ -148,7 +181,15 @@ def test_ctrl_c_says_what_is_kept(finished, capsys, monkeypatch):
         raise KeyboardInterrupt
 
     monkeypatch.setattr("equipoise.lab.studies.Watch.show", interrupt)
-    words = ["compare", "reviews", "--methods=sum,uw", "--seeds=3", "--epochs=2", f"--out={finished}"]
+    words = [
+        "compare",
+        "reviews",
+        "--tuned-trials=0",
+        "--methods=sum,uw",
+        "--seeds=3",
+        "--epochs=2",
+        f"--out={finished}",
+    ]
     assert main(words) == 130
     last = capsys.readouterr().out.splitlines()[-1]
     assert last == f"Stopped: 10 of 15 runs are finished and kept in {finished}; the same command goes on."
@@ -162,10 +203,18 @@ def test_a_failed_run_is_named_and_the_status_is_1(finished, capsys, monkeypatch
             yield Event("started", item)
             yield Event("failed", item, ("ValueError: no luck", "trace"))
 
-    monkeypatch.setattr("equipoise.lab.studies.study.run_jobs", fail)
+    monkeypatch.setattr("equipoise.lab.studies.Workers.run", lambda self, *asked: fail(*asked))
     (finished / "runs" / "uw-all-seed1" / "result.json").unlink()
     monkeypatch.setattr("equipoise.lab.reports.write_report", lambda folder: folder / "report.html")
-    words = ["compare", "reviews", "--methods=sum,uw", "--seeds=2", "--epochs=2", f"--out={finished}"]
+    words = [
+        "compare",
+        "reviews",
+        "--tuned-trials=0",
+        "--methods=sum,uw",
+        "--seeds=2",
+        "--epochs=2",
+        f"--out={finished}",
+    ]
     assert main(words) == 1
     output = capsys.readouterr()
     assert output.err == "equipoise: uw, seed 1 failed: ValueError: no luck\n"
@@ -334,14 +383,14 @@ def test_a_configuration_means_what_its_options_mean(here, capsys, monkeypatch):
     )
     assert asked_of(monkeypatch, capsys, "compare", "--config", "study.yaml") == by_words
     (recipe, methods, seeds), named = by_words
-    assert (methods, seeds, named) == (("sum", "uw"), (7,), {"epochs": 3})
+    assert (methods, seeds, named) == (("sum", "uw"), (7,), {"epochs": 3, "tuned_trials": 10, "question": ""})
     assert recipe.text == ("title", "price, net")
     # the command line wins, whole options at a time
     (other, _, seeds), named = asked_of(
         monkeypatch, capsys, "compare", "more.csv", "--config=study.yaml", "--epochs=5", "--target", "x:binary"
     )
     assert (other.path, [str(target) for target in other.targets]) == ("more.csv", ["x:binary"])
-    assert (seeds, named) == ((7,), {"epochs": 5})
+    assert (seeds, named["epochs"]) == ((7,), 5)
 
 
 def test_init_writes_a_study_that_is_understood(here, capsys, monkeypatch):

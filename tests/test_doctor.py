@@ -94,6 +94,10 @@ def test_norms_and_cosines_are_those_of_the_jacobian(net):
         unit = torch.nn.functional.normalize(rows)
         assert_close(report.cosines_of(module), unit @ unit.mT)
     assert list(report.modules) == ["encoder", "neck"]
+    for layer, gramian in report.layers.items():
+        rows = rows_of(weighted, list(net.get_submodule(layer).parameters(recurse=False)))
+        assert_close(gramian, rows @ rows.mT)
+    assert_close(torch.stack(list(report.layers.values())).sum(dim=0), report.gramian)
     own = [
         rows_of([loss], list(net.heads[name].parameters())).norm() for name, loss in zip(NAMES, weighted, strict=True)
     ]

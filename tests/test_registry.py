@@ -114,6 +114,12 @@ def test_arguments_that_do_not_fit(name, arguments, message):
         eq.method(name, **arguments)
 
 
+@pytest.mark.parametrize("name", [None, eq.MGDA])
+def test_a_name_is_a_string(name):
+    with pytest.raises(ValueError, match="name must be a method's name, such as 'mgda', got"):
+        eq.method(name)
+
+
 @pytest.fixture
 def own(tmp_path):
     path = tmp_path / "own.py"

@@ -74,6 +74,12 @@ def test_a_task_without_a_label_is_absent(target):
     assert "a" not in losses.counts
 
 
+@pytest.mark.parametrize("missing", ["rows", "loss"])
+def test_a_task_whose_output_is_none_is_absent_though_it_has_labels(missing):
+    tasks = eq.Tasks([eq.Task("a", nn.MSELoss(), missing=missing), eq.Task("b", nn.MSELoss())])
+    assert list(tasks.losses({"a": None, "b": torch.zeros(3)}, {"a": torch.ones(3), "b": torch.ones(3)})) == ["b"]
+
+
 def test_missing_loss_shows_the_loss_everything():
     seen = []
     tasks = eq.Tasks([eq.Task("a", lambda out, y: seen.append(y) or out.sum(), missing="loss")])
@@ -203,6 +209,9 @@ def test_what_a_loss_raises_says_whose_loss_it_was():
         (lambda: eq.Tasks([]), "tasks is empty"),
         (lambda: eq.Tasks(["a"]), "must hold Task objects, got 'a'"),
         (lambda: eq.Tasks([eq.Task("a", MSE), eq.Task("a", MSE)]), "must be unique, got 'a'"),
+        (lambda: eq.Tasks(eq.Task("a", MSE)), r"tasks must be a list of Task objects, got Task\(name='a'"),
+        (lambda: eq.Task("a", MSE, weight="2"), "weight of task 'a' must be a number, got '2'"),
+        (lambda: eq.Task("a", MSE, weight=torch.ones(2)), r"weight of task 'a' must be a number, got tensor"),
         (lambda: eq.Task("", MSE), "name must be a non-empty string, got ''"),
         (lambda: eq.Task("a", "mse"), "loss of task 'a' must be callable, got 'mse'"),
         (lambda: eq.Task("a", MSE, weight=0.0), "weight of task 'a' must be positive and finite, got 0.0"),

@@ -7,7 +7,7 @@ from torch import Tensor, nn
 
 from equipoise.balancer import Balancer
 from equipoise.step import user_weights
-from equipoise.tasks import Tasks
+from equipoise.tasks import Tasks, shown
 
 
 class MultiTaskLoss(nn.Module):
@@ -18,9 +18,11 @@ class MultiTaskLoss(nn.Module):
 
     def __init__(self, tasks: Tasks, balancer: Balancer) -> None:
         super().__init__()
+        if not isinstance(tasks, Tasks):
+            raise ValueError(f"tasks must be Tasks, which know the losses, got {shown(tasks)}")
         if not isinstance(balancer, Balancer):
             raise ValueError(
-                f"balancer must be a Balancer, got {balancer!r}: write Balancer(method, model, tasks=tasks)"
+                f"balancer must be a Balancer, got {shown(balancer)}: write Balancer(method, model, tasks=tasks)"
             )
         if list(user_weights(tasks).items()) != list(balancer.user_weights.items()):
             raise ValueError(

@@ -136,7 +136,7 @@ class Aggregator(_OnTheCPU):
 
     def __init__(self) -> None:
         super().__init__()
-        self.register_buffer("unsolved", torch.zeros((), dtype=torch.int64))
+        self.register_buffer("unsolved", torch.zeros((), dtype=torch.int64, device="cpu"))
 
     def certify(self, residual: float) -> None:
         """State the residual of this step's optimality conditions; above 1e-6 (or NaN) they count as unsolved.
@@ -182,10 +182,13 @@ class GroupAggregator(_OnTheCPU):
 class CoordinateAggregator(Method):
     """``coordinate(jacobian, losses, tasks) -> gradient``, for methods that need single coordinates.
 
+    ``remembers`` says that it has state for single coordinates. These belong together by their places, so that a
+    parameter that was ever shared is then shown in every step, with zeros where no task reaches it.
     ``returns_update`` says that the optimiser is part of the method: what it returns is to be subtracted, times a
     learning rate, which SGD without momentum does, and Adam would scale again.
     """
 
+    remembers: bool = False
     returns_update: bool = False
 
     def __call__(self, jacobian: Tensor, losses: Tensor, tasks: Tensor | None = None) -> Tensor:
@@ -399,6 +402,12 @@ class Parts(NamedTuple):
     def needs_whole_rows(self) -> bool:
         """Whether sums over slices of the gradients of all parameters are not enough."""
         return self.group is not None or self.coordinate is not None
+
+    @property
+    def remembers(self) -> bool:
+        """Whether the method has state for single coordinates."""
+        modules = () if self.coordinate is None else self.coordinate.modules()
+        return any(isinstance(part, CoordinateAggregator) and part.remembers for part in modules)
 
 
 def split(method: Method) -> Parts:

@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from equipoise.tasks import TaskLosses, Tasks, nearest, require_unique
+from equipoise.tasks import TaskLosses, Tasks, nearest, number, require_unique, shown
 
 
 @dataclass
@@ -65,12 +65,15 @@ def user_weights(tasks: Tasks | Iterable[str] | Mapping[str, float]) -> dict[str
     """The users' weights by task name, in order, from any of the forms in which a balancer takes its tasks."""
     if isinstance(tasks, Tasks):
         return {task.name: task.weight for task in tasks}
-    if isinstance(tasks, str):
-        raise ValueError(f"tasks must be Tasks, names or {{name: weight}}, got the string {tasks!r}")
+    if isinstance(tasks, str) or not isinstance(tasks, Iterable):
+        raise ValueError(f"tasks must be Tasks, names or {{name: weight}}, got {tasks!r}")
+    names = tuple(tasks)
+    strangers = [name for name in names if not isinstance(name, str)]
+    if strangers:
+        raise ValueError(f"tasks must be Tasks, names or {{name: weight}}, got among the names {shown(strangers[0])}")
     if isinstance(tasks, Mapping):
-        weights = {str(name): float(weight) for name, weight in tasks.items()}
+        weights = {name: number(f"weight of task {name!r}", weight) for name, weight in tasks.items()}
     else:
-        names = tuple(tasks)
         require_unique(names)
         weights = dict.fromkeys(names, 1.0)
     if not weights:
@@ -99,7 +102,7 @@ def labels_of(counts: Mapping[str, float], name: str) -> float:
     Raises:
         ValueError: If the count is negative or not finite.
     """
-    count = float(counts.get(name, 1.0))
+    count = number(f"counts of task {name!r}", counts.get(name, 1.0))
     if not 0 <= count < math.inf:
         raise ValueError(f"counts of task {name!r} must be 0 or more labels, got {count!r}")
     return count

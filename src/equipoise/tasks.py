@@ -50,7 +50,7 @@ class Task:
             raise ValueError(f"loss of task {self.name!r} must be callable, got {self.loss!r}")
         if isinstance(self.loss, type):
             raise ValueError(f"loss of task {self.name!r} is a class: write {self.loss.__name__}()")
-        if not 0 < self.weight < float("inf"):
+        if not 0 < number(f"weight of task {self.name!r}", self.weight) < float("inf"):
             raise ValueError(f"weight of task {self.name!r} must be positive and finite, got {self.weight!r}")
         if self.missing not in ("rows", "loss"):
             raise ValueError(f"missing of task {self.name!r} must be 'rows' or 'loss', got {self.missing!r}")
@@ -100,6 +100,8 @@ class Tasks(nn.Module):
 
     def __init__(self, tasks: Iterable[Task]) -> None:
         super().__init__()
+        if not isinstance(tasks, Iterable):
+            raise ValueError(f"tasks must be a list of Task objects, got {tasks!r}")
         self._tasks = tuple(tasks)
         if not self._tasks:
             raise ValueError("tasks is empty: give at least one Task")
@@ -125,7 +127,7 @@ class Tasks(nn.Module):
         for task in self._tasks:
             if task.name == name:
                 return task
-        raise KeyError(f"no task {name!r}; {nearest(name, self.names)}")
+        raise KeyError(f"no task {name!r}; {nearest(str(name), self.names)}")
 
     def __repr__(self) -> str:
         return f"Tasks({list(self._tasks)!r})"
@@ -166,13 +168,36 @@ class Tasks(nn.Module):
                 target = _look_up("target", task.target, task, targets)
                 if target is None:
                     continue
-                *arguments, count = _labelled(task, _output(task, outputs), target)
+                output = _output(task, outputs)
+                if output is None:
+                    continue
+                *arguments, count = _labelled(task, output, target)
             if count > 0:
                 losses[task.name] = _scalar(task, _called(task, arguments))
                 counts[task.name] = count
                 if hasattr(task.loss, "parts"):
                     parts[task.name] = {name: part.detach() for name, part in task.loss.parts.items()}
         return TaskLosses(losses, counts, parts)
+
+
+def shown(value: Any) -> str:
+    """What was given instead, for a message of one line."""
+    words = " ".join(repr(value).split())
+    return words if len(words) <= 80 else f"{words[:79]}…"
+
+
+def number(what: str, value: Any) -> float:
+    """The value as a float.
+
+    Raises:
+        ValueError: If it is not a number.
+    """
+    try:
+        if isinstance(value, str):
+            raise TypeError
+        return float(value)
+    except (TypeError, ValueError, RuntimeError):
+        raise ValueError(f"{what} must be a number, got {shown(value)}") from None
 
 
 def ignored_class(loss: Callable[..., Tensor]) -> int | None:

@@ -107,6 +107,77 @@ def test_a_count_that_is_none_of_labels(two):
         two(one_step, "mgda", everyone, [{"a": -1.0}, {"a": -1.0}], None, None)
 
 
+def compared_after_steps(rank, size, present):
+    """The state of a method that compares losses before and after a step, each rank having its own."""
+    torch.manual_seed(0)
+    net = Net()
+    model = DistributedDataParallel(net) if size > 1 else net
+    balancer = eq.Balancer(eq.FAMO(), model, tasks=dict(zip(NAMES, (1.0, 2.0, 1.0), strict=True)))
+    optimizer = torch.optim.SGD(net.parameters(), lr=0.05)
+    x, targets = batch(0)
+    bounds = [0, 3, len(x)]  # ranks of unlike sizes
+    for _ in range(4):
+        for is_after in (False, True):
+            losses, counts = {}, {}
+            outputs = model(x if size == 1 else x[bounds[rank] : bounds[rank + 1]])
+            for name in NAMES:
+                parts = [slice(*bounds[r : r + 2]) for r in range(2) if name in present[r] and (size == 1 or r == rank)]
+                if parts:
+                    whole = torch.cat([x[part] for part in parts])
+                    target = torch.cat([targets[name][part] for part in parts]).nan_to_num()
+                    output = outputs[name] if size > 1 else net(whole)[name]
+                    losses[name], counts[name] = (output - target).square().mean() + 0.1, len(target)
+            if is_after:
+                balancer.after_step(losses, counts=counts)
+            else:
+                optimizer.zero_grad()
+                balancer(losses, counts=counts).backward()
+                optimizer.step()
+    return balancer.method.logits.clone()
+
+
+@pytest.mark.filterwarnings("ignore:FAMO")
+@pytest.mark.parametrize("present", [[NAMES, NAMES], [["a", "b"], ["b", "c"]], [NAMES, []]])
+def test_losses_after_a_step_are_those_of_all_ranks(two, present):
+    first, second = two(compared_after_steps, present)
+    assert torch.equal(first, second)
+    assert_close(first, compared_after_steps(0, 1, present))
+    assert first.abs().min() > 1e-3
+
+
+def known_of(rank, size):
+    net = Net()
+    losses = losses_of(net(torch.ones(2, 5)), dict.fromkeys(NAMES, torch.zeros(2, 2)), NAMES)
+    known = []
+    for model in (net, DistributedDataParallel(net)):
+        balancer = eq.Balancer(eq.MGDA(), model, tasks=NAMES)
+        balancer(losses)
+        known.append(balancer.get_extra_state()["reached"])
+    return known
+
+
+def test_a_state_fits_with_ddp_and_without(two):
+    for with_ddp, without in two(known_of):
+        assert with_ddp == without
+
+
+def ending_early(rank, size):
+    model = DistributedDataParallel(Net())
+    balancer = eq.Balancer(eq.UW(), model, tasks=NAMES)
+    with model.join():
+        for _ in range(1 + rank):
+            zeros = dict.fromkeys(NAMES, torch.zeros(2, 2))
+            balancer(losses_of(model(torch.ones(2, 5)), zeros, NAMES)).backward()
+
+
+def test_ranks_that_may_end_early_are_told(two):
+    """A rank that has ended answers collectives of other sizes, which ends the process without an error."""
+    with pytest.raises(
+        RuntimeError, match=r"rank 0: .*inside join\(\).*rank 1: .*give every rank equally many batches"
+    ):
+        two(ending_early)
+
+
 def in_float64(rank, size):
     net = Net().double()
     balancer = eq.Balancer(eq.UW(), DistributedDataParallel(net), tasks=NAMES)

@@ -79,9 +79,7 @@ def shared_layer_closed(rank, size):
 
 
 def test_a_shared_layer_that_did_not_run_on_a_rank_is_told(two):
-    assert two(shared_layer_closed)[1].startswith(
-        "module.layer.weight, module.layer.bias are shared by tasks, and the forward pass"
-    )
+    assert two(shared_layer_closed)[1].startswith("layer.weight, layer.bias are shared by tasks, and the forward pass")
 
 
 def mixed(rank, size, method, wide):

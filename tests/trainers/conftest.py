@@ -1,12 +1,7 @@
 """The examples are what these tests run; they import their neighbours by name."""
 
-import sys
-from pathlib import Path
-
+import examples_folder  # noqa: F401  makes the examples importable
 import pytest
-
-EXAMPLES = Path(__file__).parents[2] / "examples" / "trainers"
-sys.path.insert(0, str(EXAMPLES))
 
 
 @pytest.fixture

@@ -5,7 +5,7 @@ import re
 import runpy
 
 import pytest
-from conftest import EXAMPLES
+from examples_folder import EXAMPLES
 
 import equipoise as eq
 

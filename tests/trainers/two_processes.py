@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 
 import torch
-from conftest import EXAMPLES  # makes the examples importable
+from examples_folder import EXAMPLES  # makes the examples importable
 from torch.nn.parallel import DistributedDataParallel
 from torch.utils.data import DataLoader, DistributedSampler
 

@@ -72,6 +72,17 @@ def test_state_and_trajectory_are_those_of_the_big_batch(name):
     assert_close(states[0], states[1], rtol=1e-4, atol=1e-6, equal_nan=True)
 
 
+def test_an_objective_weighs_heads_once_whatever_is_said_of_heads():
+    delivered = []
+    for n in (1, 3):
+        net = net_of()
+        balancer = eq.Balancer(eq.Fixed([1.0, 2.0, 3.0]), net, tasks=NAMES, heads="weighted")
+        balancer.accumulate(n)
+        run(net, balancer, halves(n))
+        delivered.append(gradients_of(net))
+    assert error(*delivered) < 1e-6
+
+
 def test_each_micro_batch_balanced_is_the_default_and_something_else():
     net = net_of()
     x, targets = data_of()

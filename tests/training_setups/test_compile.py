@@ -193,6 +193,22 @@ def test_reused_weights_leave_the_heads_of_a_compiled_graph_raw():
     assert error(gradients_of(net), gradients_of(eager)) < 1e-6
 
 
+def test_a_state_fits_the_uncompiled_model():
+    """Who reached what is known by name, and a compiled module puts a word into names."""
+    eager = net_of()
+    eq.compile_safe()
+    whole = torch.compile(copy.deepcopy(eager), backend="aot_eager")
+    part = compiled_net(eager, "trunk")
+    for trained, resumed in [(whole, eager), (part, eager), (eager, whole)]:
+        state = balanced(trained, eq.UnitNorm()).state_dict()
+        balancer = eq.Balancer(eq.UnitNorm(), resumed, tasks=NAMES)
+        balancer.load_state_dict(state)
+        x, targets = data_of()
+        resumed.zero_grad()
+        balancer(losses_of(resumed(x), targets, ["a"])).backward()
+        assert balancer.record.weights["a"] != 1.0  # the trunk is known to be shared, though one task alone is there
+
+
 def test_missing_tasks_in_a_compiled_graph():
     eager = net_of()
     eq.compile_safe()

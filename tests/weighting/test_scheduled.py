@@ -23,6 +23,10 @@ def test_a_row_per_step_and_the_last_one_stays():
         method.end_epoch()
 
 
+def test_the_weights_have_the_losses_precision():
+    assert weights_of(bound(Scheduled([[0.1, 0.2, 0.3]])), [9.0, 9.0, 9.0]) == [0.1, 0.2, 0.3]
+
+
 def test_a_row_per_epoch():
     method = bound(Scheduled(ROWS, per="epoch"))
     for row in [*ROWS, ROWS[-1]]:

@@ -250,6 +250,7 @@ def test_shared_parameters_in_no_group_are_named():
 @pytest.mark.parametrize(
     ("make", "message"),
     [
+        (lambda net: eq.PerGroup("trunk"), r"groups must be \{name: \(parameters, method\)\}, got 'trunk'"),
         (lambda net: eq.PerGroup({}), "groups is empty: name at least one, or give a method for the rest"),
         (lambda net: eq.PerGroup({"low": net.low}), r"group 'low' must be \(parameters, method\), got Linear"),
         (lambda net: eq.PerGroup({"low": (net.low, net.high)}), "the method of 'low' must be a Weighting or an Aggreg"),

@@ -37,7 +37,7 @@ class GradDrop(CoordinateAggregator):
         super().__init__()
         self.leak = leak if isinstance(leak, float | int) else tuple(leak)
         self.seed = seed
-        self.register_buffer("step", torch.zeros((), dtype=torch.int64))
+        self.register_buffer("step", torch.zeros((), dtype=torch.int64, device="cpu"))
 
     def bind(self, num_tasks: int) -> None:
         if isinstance(self.leak, tuple) and len(self.leak) != num_tasks:

@@ -37,7 +37,7 @@ class GradVac(Aggregator):
         super().__init__()
         self.beta = beta
         self.seed = seed
-        self.register_buffer("step", torch.zeros((), dtype=torch.int64))
+        self.register_buffer("step", torch.zeros((), dtype=torch.int64, device="cpu"))
 
     def bind(self, num_tasks: int) -> None:
         self.register_buffer("target", torch.zeros(num_tasks, num_tasks, dtype=torch.float64))

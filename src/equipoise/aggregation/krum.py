@@ -37,7 +37,7 @@ class Krum(Aggregator):
     def bind(self, num_tasks: int) -> None:
         if num_tasks < 2 * self.byzantine + 3:
             raise ValueError(
-                f"byzantine={self.byzantine} needs {2 * self.byzantine + 3} tasks, got {num_tasks}: take less"
+                f"byzantine={self.byzantine} needs {2 * self.byzantine + 3} tasks or more, got {num_tasks}"
             )
         if self.selected > num_tasks:
             raise ValueError(f"selected={self.selected} is more than there are tasks, {num_tasks}: take less")

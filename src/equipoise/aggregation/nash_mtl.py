@@ -36,7 +36,7 @@ class NashMTL(Aggregator):
     def forward(self, gramian: Tensor, losses: Tensor, tasks: Tensor) -> Tensor:
         power = self.preferred(tasks)
         if self.preference is not None:
-            power = power * torch.tensor(self.preference, dtype=torch.float64)[tasks]
+            power = power * torch.tensor(self.preference, dtype=torch.float64, device="cpu")[tasks]
         alpha, residual = nash(gramian.numpy(), power.numpy())
         self.certify(residual)
         return torch.from_numpy(alpha)

@@ -25,7 +25,7 @@ class PCGrad(Aggregator):
             raise ValueError(f"seed must not be negative, got {seed}")
         super().__init__()
         self.seed = seed
-        self.register_buffer("step", torch.zeros((), dtype=torch.int64))
+        self.register_buffer("step", torch.zeros((), dtype=torch.int64, device="cpu"))
 
     def forward(self, gramian: Tensor, losses: Tensor, tasks: Tensor) -> Tensor:
         products, rows = gramian.numpy(), np.arange(len(gramian))

@@ -49,7 +49,7 @@ class PIVRG(Aggregator):
         self.register_buffer("delta", torch.zeros(num_tasks, dtype=torch.float64))
 
     def observe(self, results: Tensor, tasks: Tensor) -> None:
-        baseline = torch.tensor(self.baseline, dtype=torch.float64)[tasks]
+        baseline = torch.tensor(self.baseline, dtype=torch.float64, device="cpu")[tasks]
         delta = 100 * (baseline - results) / baseline.abs()
         self.delta[tasks] = delta.where(delta.isfinite(), self.delta[tasks])
 

@@ -12,6 +12,7 @@ from torch import Tensor
 
 from equipoise.aggregation.row_memory import RowMemory
 from equipoise.method import Aggregator, AggregatorChain, Composite, CoordinateAggregator, Method, Weighting
+from equipoise.tasks import shown
 
 
 class Preconditioned(RowMemory, Composite, CoordinateAggregator):
@@ -32,13 +33,13 @@ class Preconditioned(RowMemory, Composite, CoordinateAggregator):
 
     def __init__(self, method: Weighting | Aggregator, beta: float = 0.999) -> None:
         if not isinstance(method, Weighting | Aggregator):
-            raise ValueError(f"method must give weights: a Weighting or an Aggregator, got {method!r:.80}")
+            raise ValueError(f"method must give weights: a Weighting or an Aggregator, got {shown(method)}")
         if not 0 <= beta < 1:
             raise ValueError(f"beta must be in [0, 1), got {beta}")
         super().__init__()
         self.method, self.beta = method, beta
         self.user_weight = method.user_weight
-        self.register_buffer("steps", torch.zeros((), dtype=torch.int64))
+        self.register_buffer("steps", torch.zeros((), dtype=torch.int64, device="cpu"))
 
     @property
     def parts(self) -> tuple[Method, ...]:

@@ -13,9 +13,11 @@ class RowMemory(Method):
 
     A saved state brings its own width along, 0 included, so it loads into a fresh method and into a used
     one. Rows are kept in float32 or better. They belong to the coordinates by their places: the same
-    shared parameters have to be trained throughout, though tasks may be absent from a step. A method that
-    remembers more names all its ``memories``.
+    shared parameters have to be trained throughout, though tasks, and a parameter's use, may be absent from a
+    step. A method that remembers more names all its ``memories``.
     """
+
+    remembers = True
 
     memories: ClassVar[tuple[str, ...]] = ("memory",)
     memory: Tensor

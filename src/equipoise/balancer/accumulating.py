@@ -79,7 +79,8 @@ class Accumulating:
             return [None, *(gradients.get(leaf) for leaf in leaves)]
 
         kept = set(leaves)
-        start = torch.zeros((), requires_grad=True)  # so that a micro-batch without losses goes backward too
+        # so that a micro-batch without losses goes backward too
+        start = torch.zeros((), device=setup.given.device, requires_grad=True)
         return surrogate(step.total.to(setup.given.device), [start, *leaves], backward)
 
     def finish(self) -> Tensor:
@@ -110,9 +111,10 @@ class Accumulating:
             comparison = Comparison(setup, step, graph_of([]), every.roles, setup.groups(every.roles))
             route = f"rows, of {waits.waiting} micro-batches"
             decider = Decider(comparison, self._recorder, scales, incoming, route)
-            delivery = Delivery(step.losses, comparison.graph, every.roles, every.jacobian, setup.heads, decider.decide)
-            # a loss weighting's objective weighs everything, what one task alone reaches too
-            factors = [1.0] * len(scales) if setup.parts.takes_gradients else scales.tolist()
+            heads, factors = setup.heads, [1.0] * len(scales)
+            if not setup.parts.takes_gradients:  # an objective weighs everything, what one task alone reaches too
+                heads, factors = "raw", scales.tolist()
+            delivery = Delivery(step.losses, comparison.graph, every.roles, every.jacobian, heads, decider.decide)
             gradients = dict(zip(every.roles.leaves, delivery.of_filled(every.rest(factors)), strict=True))
             if learned:
                 found = torch.autograd.grad(objective, learned, seed(objective, incoming), allow_unused=True)

@@ -7,13 +7,15 @@ from contextlib import contextmanager
 from typing import Any, Literal
 
 import torch
+import torch.distributed as dist
 from torch import Tensor, nn
 
 from equipoise.balancer.accumulating import Accumulating
 from equipoise.balancer.comparison import compare, compare_only
 from equipoise.balancer.decider import Decider
+from equipoise.balancer.defaults import plain_defaults
 from equipoise.balancer.held import Held
-from equipoise.balancer.joint import nothing, of_all_ranks, with_idle
+from equipoise.balancer.joint import joint_losses, nothing, of_all_ranks, with_idle
 from equipoise.balancer.recorder import Recorder
 from equipoise.balancer.setup import Setup
 from equipoise.gradients.compiled import uncompiled
@@ -26,7 +28,7 @@ from equipoise.method import Method, Sum, linearise, split
 from equipoise.misuse import Misuse, used_once
 from equipoise.record import Record
 from equipoise.step import Step, indices, take_step, user_weights
-from equipoise.tasks import TaskLosses, Tasks
+from equipoise.tasks import TaskLosses, Tasks, number, shown
 
 _USER_WEIGHT_WARNINGS = {
     "ignored": "does not depend on the scale of a loss, so the weights {weights} do not change its balance",
@@ -85,19 +87,19 @@ class Balancer(nn.Module):
         if isinstance(parameters, type):
             raise ValueError(f"parameters is the class {parameters.__name__}: give the model itself")
         if not isinstance(method, Method):
-            raise ValueError(f"method must be a method such as MGDA() or eq.method('mgda'), got {method!r:.80}")
+            raise ValueError(f"method must be a method such as MGDA() or eq.method('mgda'), got {shown(method)}")
         if heads not in ("raw", "weighted"):
             raise ValueError(f"heads must be 'raw' or 'weighted', got {heads!r}")
         if route not in ROUTES:
             raise ValueError(f"route must be one of {', '.join(map(repr, ROUTES))}, got {route!r}")
         if not isinstance(probe_every, int) or probe_every < 0:
             raise ValueError(f"probe_every must be 0 or a number of steps, got {probe_every!r}")
-        if isinstance(ranks, str) and ranks not in ("auto", "local"):
+        if ranks not in ("auto", "local") and not (dist.is_available() and isinstance(ranks, dist.ProcessGroup)):
             raise ValueError(f"ranks must be 'auto', 'local' or a process group, got {ranks!r}")
         self.method = method
         self.heads, self.route, self.probe_every, self.ranks = heads, route, probe_every, ranks
         self.user_weights = user_weights(tasks)
-        chosen = None if gramian_from is None else Parameters(gramian_from)
+        chosen = None if gramian_from is None else Parameters(gramian_from, "gramian_from")
         self._setup = Setup(
             method,
             split(method),
@@ -161,8 +163,7 @@ class Balancer(nn.Module):
             RuntimeError: If a gradient method meets a graph that allows one backward only.
         """
         step = take_step(self.user_weights, losses, representation)
-        if counts is None:
-            counts = losses.counts if isinstance(losses, TaskLosses) else {}
+        counts = _counts_of(losses, counts)
         indices(self.names, counts)
         setup = self._setup
         if representation is not None:
@@ -256,15 +257,27 @@ class Balancer(nn.Module):
     def observe(self, results: Mapping[str, float]) -> None:
         """Tell the method validation results by task name, higher is better."""
         tasks = indices(self.names, results)
-        values = torch.tensor([float(results[self.names[k]]) for k in tasks], dtype=torch.float64)
-        self.method.observe(values, torch.tensor(tasks))
+        found = [number(f"result of task {self.names[k]!r}", results[self.names[k]]) for k in tasks]
+        values = torch.tensor(found, dtype=torch.float64, device="cpu")
+        self.method.observe(values, torch.tensor(tasks, device="cpu"))
 
-    def after_step(self, losses: Mapping[str, Tensor]) -> None:
-        """Tell the method the raw losses of the same batch after the optimiser's step."""
+    def after_step(self, losses: Mapping[str, Tensor], *, counts: Mapping[str, float] | None = None) -> None:
+        """Tell the method the raw losses of the same batch after the optimiser's step; of many ranks, on every one.
+
+        Args:
+            losses: As in a call of the balancer.
+            counts: The labels behind each mean, likewise.
+        """
+        setup, counts = self._setup, _counts_of(losses, counts)
         with torch.no_grad():
             step = take_step(self.user_weights, losses, None)
-            if step.losses:
-                self.method.after_step(step.stacked, step.tasks)
+            indices(self.names, counts)
+            ranks = ranks_of(self.ranks, setup.given.source, self._recorder.steps)
+            values, tasks = step.stacked, step.tasks
+            if ranks.size > 1:
+                values, tasks = joint_losses(step, counts, self.user_weights, ranks, setup.given.device)
+            if len(values):
+                self.method.after_step(values, tasks)
 
     def get_extra_state(self) -> dict[str, Any]:
         """What ``state_dict`` holds beside the method's state: steps, and which tasks reached what."""
@@ -292,11 +305,13 @@ class Balancer(nn.Module):
         for part in self.method.modules():
             if isinstance(part, Method):
                 part.require_unbound()
-        self.method.bind(len(self.names))
-        self.method.to(self._setup.given.device)
+        with plain_defaults():
+            self.method.bind(len(self.names))
+        if self._setup.given.device.type != "meta":  # a model that is filled later; state would lose its numbers
+            self.method.to(self._setup.given.device)
         weights = list(self.user_weights.values())
         if set(weights) != {1.0}:
-            self.method.prefer(torch.tensor(weights, dtype=torch.float64))
+            self.method.prefer(torch.tensor(weights, dtype=torch.float64, device="cpu"))
             if text := _USER_WEIGHT_WARNINGS.get(self.method.user_weight):
                 warnings.warn(f"{self.method} {text.format(weights=self.user_weights)}", stacklevel=3)
 
@@ -359,3 +374,10 @@ class Balancer(nn.Module):
         """Look for parameters that no optimiser holds, among those that this step reaches if it is one that looks."""
         if reached is not None:
             self._setup.misuse.optimisers(self._setup.given.named(), set(reached))
+
+
+def _counts_of(losses: Mapping[str, Tensor], counts: Mapping[str, float] | None) -> Mapping[str, float]:
+    """The labels behind each mean where they are known: as given, or as ``Tasks.losses`` counted them."""
+    if counts is not None:
+        return counts
+    return losses.counts if isinstance(losses, TaskLosses) else {}

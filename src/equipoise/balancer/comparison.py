@@ -38,7 +38,7 @@ class Comparison:
     @property
     def tasks(self) -> Tensor:
         """The same among all tasks, on the CPU."""
-        return torch.tensor([self.step.present[k] for k in self.balanced], dtype=torch.int64)
+        return torch.tensor([self.step.present[k] for k in self.balanced], dtype=torch.int64, device="cpu")
 
     @cached_property
     def points(self) -> list[Tensor] | None:

@@ -35,7 +35,7 @@ class Held:
     def objective(self, step: Step) -> Tensor:
         """sum_k w_k loss_k [], itself."""
         factors = [self._weights[name] for name in step.names]
-        weights = torch.tensor(factors, dtype=torch.float64)
+        weights = torch.tensor(factors, dtype=torch.float64, device="cpu")
         taking = [k for k, factor in enumerate(factors) if factor != 0]  # 0 · inf would be NaN
         if not taking:
             return torch.zeros_like(step.total).requires_grad_(torch.is_grad_enabled()).clone()

@@ -3,7 +3,7 @@
 The losses of the joint batch are means over its labels: L_k = sum_r n_kr L_kr / sum_r n_kr, rank r having n_kr of them.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import NamedTuple
 
@@ -105,7 +105,7 @@ def joint_step(
     labels, sums, holders, checks = _told(step, here, len(weights), ranks, device, word, news)
     if checks[0] ** 2 != ranks.size * checks[1]:
         raise ValueError("ranks differ in what they train: " + "; ".join(_differences(ranks, word)))
-    present = [k for k, count in enumerate(labels) if count > 0]
+    raw, present = _means(labels, sums, checks, device)
     every = tuple(weights)
     names = tuple(every[k] for k in present)
     own = dict(zip(step.present, step.losses, strict=True))
@@ -114,8 +114,6 @@ def joint_step(
         _scaled(own[k], here[k] * ranks.size / labels[k]) if k in own else nothing.clone().requires_grad_()
         for k in present
     ]
-    dtype = torch.float64 if checks[3] else torch.float32  # not this rank's own: it may have no loss at all
-    raw = torch.tensor([sums[k] / labels[k] for k in present], device=device, dtype=dtype)
     values = raw * raw.new_tensor([weights[name] for name in names])
     stacked = with_gradient_of(values, on_one_device(losses), lambda _: None) if losses else values
     joint = replace(
@@ -127,6 +125,30 @@ def joint_step(
         checks[2] > 0,
         [every[k] for k in present if holders[k] < ranks.size],
     )
+
+
+def joint_losses(
+    step: Step, counts: Mapping[str, float], weights: Mapping[str, float], ranks: Ranks, device: torch.device
+) -> tuple[Tensor, Tensor]:
+    """The values [K] of the joint batch's losses, users' weights in them, and their tasks [K] among all.
+
+    The arguments are those of ``joint_step``.
+    """
+    here = {k: labels_of(counts, name) for k, name in zip(step.present, step.names, strict=True)}
+    device = step.stacked.device if step.losses else device
+    labels, sums, _, checks = _told(step, here, len(weights), ranks, device, "", news=False)
+    raw, present = _means(labels, sums, checks, device)
+    factors = tuple(weights.values())
+    return raw * raw.new_tensor([factors[k] for k in present]), torch.tensor(present, device=device)
+
+
+def _means(
+    labels: Sequence[float], sums: Sequence[float], checks: Sequence[float], device: torch.device
+) -> tuple[Tensor, list[int]]:
+    """The losses [K] over all labels, and their tasks."""
+    present = [k for k, count in enumerate(labels) if count > 0]
+    dtype = torch.float64 if checks[3] else torch.float32  # not this rank's own: it may have no loss at all
+    return torch.tensor([sums[k] / labels[k] for k in present], device=device, dtype=dtype), present
 
 
 def _told(

@@ -67,7 +67,7 @@ class Setup:
         """Who reaches what in this step."""
         if not self.is_joint:
             self.given.learn(graph, step.present, len(self.names))
-        return self.given.roles(graph, step.present, len(self.names), self.is_joint)
+        return self.given.roles(graph, step.present, len(self.names), self.is_joint, self.parts.remembers)
 
     def groups(self, roles: Roles) -> list[list[Tensor]]:
         """The groups of parameters that the method weighs apart; none where it does not.

@@ -1,4 +1,4 @@
-"""The command line: ``equipoise demo | compare | tune | init | report | methods | losses``.
+"""The command line: ``equipoise demo | compare | probe | tune | init | report | methods | losses``.
 
 It needs the core only; a command of the workbench says how to install the rest.
 """
@@ -13,6 +13,7 @@ from equipoise.cli.init import init
 from equipoise.cli.losses import losses
 from equipoise.cli.methods import methods
 from equipoise.cli.parser import fail, nearest
+from equipoise.cli.probe import probe
 from equipoise.cli.report import report
 from equipoise.cli.tune import tune
 
@@ -22,9 +23,10 @@ helped.
 
   equipoise demo              a fair comparison on real reviews, in minutes
   equipoise compare reviews   the same with your methods, seeds and epochs
+  equipoise probe reviews     the tasks' gradients, before any choice
   equipoise tune reviews      search the tasks' weights, learning rate and more
   equipoise init data.csv     looks at your table; compare then trains on it
-  equipoise report FOLDER     the table and the page of a study once more
+  equipoise report FOLDER     a study's page once more; of two, what differs
   equipoise methods           all balancings, with their papers and costs
   equipoise losses            all losses of a task, and which fits yours
 
@@ -34,6 +36,7 @@ Every command explains itself: equipoise compare --help"""
 COMMANDS: Mapping[str, Callable[[Sequence[str]], int]] = {
     "demo": demo,
     "compare": compare,
+    "probe": probe,
     "tune": tune,
     "init": init,
     "report": report,

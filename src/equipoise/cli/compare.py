@@ -6,7 +6,7 @@ from pathlib import Path
 from equipoise.cli.columns import add_column_options, recipe_of
 from equipoise.cli.config import parse_with_config
 from equipoise.cli.parser import Parser
-from equipoise.cli.study import add_study_options, run_study
+from equipoise.cli.study import TUNED_TRIALS, add_study_options, run_study
 from equipoise.cli.training import add_training_options, training_of
 from equipoise.cli.workbench import RUNS
 
@@ -29,7 +29,14 @@ def compare(words: Sequence[str]) -> int:
     parser.add_argument(
         "--config", type=Path, metavar="FILE", help="a study.yaml with these options; equipoise init writes one"
     )
-    add_study_options(parser, seeds=5, epochs=None, out=RUNS / "CASE")
+    add_study_options(parser, seeds=5, epochs=None, tuned_trials=TUNED_TRIALS, out=RUNS / "CASE")
+    parser.add_argument(
+        "--question",
+        default="",
+        metavar="NAME",
+        help="ask one thing, and test nothing else: sharing (does one network for all tasks help?), tuned (does any "
+        "balancing beat tuned fixed weights?) or freeze (does a method's schedule matter, or only where it ends?)",
+    )
     add_training_options(parser)
     add_column_options(parser)
     arguments = parse_with_config(parser, words)

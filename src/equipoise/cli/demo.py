@@ -15,5 +15,5 @@ def demo(words: Sequence[str]) -> int:
         "under several balancings, against one network per task. Repeat the command to go on after an "
         "interruption.",
     )
-    add_study_options(parser, seeds=5, epochs=5, out=RUNS / "demo")
+    add_study_options(parser, seeds=5, epochs=5, tuned_trials=0, out=RUNS / "demo")
     return run_study("reviews", parser.parse(words), {})

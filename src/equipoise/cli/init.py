@@ -9,13 +9,14 @@ from typing import Any
 
 from equipoise.cli.columns import add_delimiter
 from equipoise.cli.parser import Parser, fail
-from equipoise.cli.study import METHODS
+from equipoise.cli.study import METHODS, TUNED_TRIALS
 from equipoise.cli.workbench import need_the_lab
 
 NOT_TEXT = ("y", "n", "yes", "no", "on", "off", "true", "false", "null")  # to YAML
 OTHERS = """\
 # The other options of equipoise compare, with their defaults; those on the command line win.
 # methods: [{methods}]
+# tuned-trials: {trials}  # fixed weights tried for the method tuned; 0 leaves it out
 # seeds: 5  # how many, or which: [0, 3, 7]
 # epochs: 30  # at most: a run stops after 3 epochs that validate no better
 # schedule: cosine  # of the learning rate; equipoise compare --help has all options of training
@@ -113,7 +114,7 @@ def _study_file(path: str, table: Any, chosen: Sequence[str], delimiter: str | N
     ]
     if warnings:
         lines += ["", "# These may hold the answer. If it is not yet known of a new row, remove them above:"]
-    return "\n".join([*lines, *warnings, "", OTHERS.format(methods=", ".join(METHODS))])
+    return "\n".join([*lines, *warnings, "", OTHERS.format(methods=", ".join(METHODS), trials=TUNED_TRIALS)])
 
 
 def _quoted(name: str) -> str:

@@ -8,18 +8,50 @@ from equipoise.cli.workbench import RUNS, need_the_lab, show
 
 
 def report(words: Sequence[str]) -> int:
-    """Show the table of a study again and write its report anew."""
-    parser = Parser(prog="equipoise report", description="Show a study's table again and write its report anew.")
+    """Show the table of a study again and write its report anew, or compare two studies on one page."""
+    parser = Parser(
+        prog="equipoise report",
+        description="Show a study's table again and write its report anew; with two studies, write one page that "
+        "compares what each method reaches in the second with what it reaches in the first.",
+    )
     parser.add_argument("folder", metavar="FOLDER", type=Path, help="the folder of a study")
-    folder = parser.parse(words).folder
+    parser.add_argument("other", metavar="OTHER", nargs="?", type=Path, help="the folder of another study")
+    parser.add_argument(
+        "--out", metavar="FILE", type=Path, help="the page of a comparison; default OTHER/against-FOLDER.html"
+    )
+    arguments = parser.parse(words)
+    if arguments.out is not None and arguments.other is None:
+        parser.error("--out is the page of a comparison: name two folders")
+    for folder in filter(None, (arguments.folder, arguments.other)):
+        _require_study(folder)
+    need_the_lab()
+    if arguments.other is not None:
+        return _compare(arguments.folder, arguments.other, arguments.out)
+    from rich.console import Console
+
+    try:
+        return show(Console(highlight=False), arguments.folder, renew=True)
+    except (ValueError, KeyError, OSError) as error:
+        fail(f"{arguments.folder} cannot be shown: {error}")
+
+
+def _compare(first: Path, second: Path, out: Path | None) -> int:
+    from equipoise.lab.reports import TwoStudies, write_two_page
+
+    page = out or second / f"against-{first.resolve().name}.html"
+    try:
+        two = TwoStudies.from_folders(first, second)
+        write_two_page(two, page)
+    except KeyError as error:
+        fail(f"the study.json of {first} or {second} has no {error}")
+    except (ValueError, OSError) as error:
+        fail(str(error))
+    print("\n".join([two.headline, *two.notes, f"Report: {page}"]))
+    return 0
+
+
+def _require_study(folder: Path) -> None:
     if not (folder / "study.json").is_file():
         studies = [str(path.parent) for root in (RUNS, folder.parent) for path in root.glob("*/study.json")]
         hint = f"; the nearest is {nearest(str(folder), studies)!r}" if studies else "; equipoise demo makes one"
         fail(f"{str(folder)!r} is not the folder of a study{hint}")
-    need_the_lab()
-    from rich.console import Console
-
-    try:
-        return show(Console(highlight=False), folder, renew=True)
-    except (ValueError, KeyError, OSError) as error:
-        fail(f"{folder} cannot be shown: {error}")

@@ -8,22 +8,28 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
-from equipoise.cli.parser import Parser, fail, positive
+from equipoise.cli.parser import Parser, fail, positive, whole
 from equipoise.cli.workbench import need_the_lab, show
 
 METHODS = ("sum", "uw", "dwa", "pcgrad", "mgda", "nash-mtl")
+TUNED_TRIALS = 10
 JOBS = min(os.cpu_count() or 1, 4)
 FAILED, STOPPED = 1, 130
 
 
-def add_study_options(parser: Parser, *, seeds: int, epochs: int | None, out: Path) -> None:
-    """Methods, seeds, epochs, jobs and the folder."""
+def add_study_options(parser: Parser, *, seeds: int, epochs: int | None, tuned_trials: int, out: Path) -> None:
+    """Methods, tuned weights, seeds, epochs, jobs and the folder."""
     parser.add_argument(
         "--methods",
         type=_names,
-        default=METHODS,
         metavar="A,B,…",
         help=f"balancings by name or as path/to/file.py:Name; default {','.join(METHODS)}",
+    )
+    parser.add_argument(
+        "--tuned-trials",
+        type=whole,
+        metavar="N",
+        help=f"fixed weights tried for the method tuned, 0 leaves it out; default {tuned_trials}",
     )
     parser.add_argument(
         "--seeds",
@@ -43,7 +49,14 @@ def add_study_options(parser: Parser, *, seeds: int, epochs: int | None, out: Pa
         "--jobs", type=positive, default=JOBS, metavar="N", help=f"runs at the same time; default {JOBS}"
     )
     parser.add_argument("--out", type=Path, metavar="DIR", help=f"the study's folder; default {out}")
-    parser.set_defaults(default_out=out)
+    parser.add_argument(
+        "--track",
+        type=_names,
+        default=(),
+        metavar="A,B",
+        help="trackers that take every run's curves: tensorboard, wandb, mlflow; all offline, in DIR/trackers",
+    )
+    parser.set_defaults(default_out=out, default_tuned_trials=tuned_trials, question="")
 
 
 def run_study(case: Any, arguments: argparse.Namespace, training: Mapping[str, Any]) -> int:
@@ -54,15 +67,29 @@ def run_study(case: Any, arguments: argparse.Namespace, training: Mapping[str, A
     need_the_lab()
     from rich.console import Console
 
-    from equipoise.lab.studies import Study, Watch, make_plan
+    from equipoise.lab.search import WeightSearch
+    from equipoise.lab.search.watch import WatchSearch
+    from equipoise.lab.studies import Study, Watch, Workers, make_plan
 
+    question: str = arguments.question
+    trials = arguments.default_tuned_trials if question in ("", "tuned") else 0
     try:
-        plan = make_plan(case, arguments.methods, arguments.seeds, epochs=arguments.epochs, **training)
+        plan = make_plan(
+            case,
+            arguments.methods or (("sum",) if question == "sharing" else METHODS),
+            arguments.seeds,
+            epochs=arguments.epochs,
+            tuned_trials=trials if arguments.tuned_trials is None else arguments.tuned_trials,
+            question=question,
+            **training,
+        )
         folder = arguments.out or arguments.default_out.with_name(
             arguments.default_out.name.replace("CASE", plan.case.name)
         )
         study = Study(plan, folder)
-        running = study.run(arguments.jobs)
+        workers = Workers()
+        running = study.run(arguments.jobs, arguments.track, workers.run)
+        search = WeightSearch(study) if plan.tuned_trials and study.missing else None
     except ValueError as error:
         fail(str(error))
     console = Console(highlight=False)
@@ -75,9 +102,16 @@ def run_study(case: Any, arguments: argparse.Namespace, training: Mapping[str, A
                 markup=False,
                 soft_wrap=True,
             )
-        with closing(running) as events, Watch(console, study) as watch:
-            for event in events:
-                watch.show(event)
+        with closing(workers):
+            if search is not None:
+                console.print(f"Tuned weights: {plan.tuned_trials} trials", markup=False)
+                trying = search.run(arguments.jobs, workers.run)
+                with closing(trying), WatchSearch(console, search.search) as table:
+                    for tried in trying:
+                        table.show(tried)
+            with closing(running), Watch(console, study) as watch:
+                for event in running:
+                    watch.show(event)
         status = show(console, folder, renew=False) if study.results else 0
     except KeyboardInterrupt:
         console.print(

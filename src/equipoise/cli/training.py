@@ -45,13 +45,18 @@ OPTIONS: Sequence[tuple[str, Callable[[str], Any], str, str]] = (
 def add_training_options(parser: Parser) -> None:
     """One option for each of ``equipoise.lab.training.Settings`` but for the epochs, and the architecture."""
     group = parser.add_argument_group("training, the same for every method")
-    group.add_argument(
+    add_model_option(group)
+    for option, kind, metavar, what in OPTIONS:
+        group.add_argument(f"--{option}", type=kind, metavar=metavar, help=what)
+
+
+def add_model_option(parser: Any) -> None:
+    """The architecture."""
+    parser.add_argument(
         "--model",
         metavar="NAME",
         help="on the case's encoder: cross-stitch, mmoe, cgc, ple or mtan; default the case's own, hard sharing",
     )
-    for option, kind, metavar, what in OPTIONS:
-        group.add_argument(f"--{option}", type=kind, metavar=metavar, help=what)
 
 
 def training_of(arguments: argparse.Namespace) -> dict[str, Any]:

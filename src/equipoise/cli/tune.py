@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from equipoise.cli.columns import add_column_options, recipe_of
-from equipoise.cli.parser import Parser, fail, positive
+from equipoise.cli.parser import Parser, fail, positive, whole
 from equipoise.cli.study import JOBS
 from equipoise.cli.training import add_training_options, training_of
 from equipoise.cli.workbench import RUNS, need_the_lab
@@ -38,7 +38,7 @@ def tune(words: Sequence[str]) -> int:
     )
     parser.add_argument("--trials", type=positive, default=30, metavar="N", help="how many points; default 30")
     parser.add_argument("--epochs", type=positive, metavar="N", help="most epochs of a trial; default the case's")
-    parser.add_argument("--seed", type=_whole, default=0, metavar="N", help="of the search and each training")
+    parser.add_argument("--seed", type=whole, default=0, metavar="N", help="of the search and each training")
     parser.add_argument("--choose", default="delta-m", metavar="RULE", help="delta-m, knee or preference")
     parser.add_argument(
         "--prefer", type=_preference, metavar="TASK=X,…", help="how much a task's loss hurts, for --choose preference"
@@ -66,12 +66,6 @@ def tune(words: Sequence[str]) -> int:
         return run(Console(highlight=False), recipe_of(arguments), arguments, folder, training_of(arguments))
     except ValueError as error:
         fail(str(error))
-
-
-def _whole(text: str) -> int:
-    if not text.isdecimal():
-        raise argparse.ArgumentTypeError(f"a whole number of at least 0, got {text!r}")
-    return int(text)
 
 
 def _preference(text: str) -> dict[str, float]:

@@ -5,11 +5,13 @@ measure     the tasks' gradients there: norms, inner products
 decide      what the method would answer
 cost        what each route costs: passes, operations, memory, milliseconds
 findings    what is wrong or worth knowing, with the next action
-report      the numbers
+examined    the numbers
 page        the numbers as text
+report      both: what the doctor answers
 """
 
 from equipoise.doctor.examine import doctor, examine
-from equipoise.doctor.report import Cost, Reach, Report
+from equipoise.doctor.examined import Cost, Reach
+from equipoise.doctor.report import Report
 
 __all__ = ["Cost", "Reach", "Report", "doctor", "examine"]

@@ -8,7 +8,7 @@ from functools import partial
 import torch
 from torch import Tensor
 
-from equipoise.doctor.report import Cost
+from equipoise.doctor.examined import Cost
 from equipoise.gradients.delivery import Decision, Delivery
 from equipoise.gradients.graph import Graph
 from equipoise.gradients.jacobian import Jacobian
@@ -75,7 +75,7 @@ def _measured(step: Step, graph: Graph, roles: Roles, route: str, room: Jacobian
 
     def keep(jacobian: Jacobian, others: list[Tensor]) -> Decision:
         jacobian.gramian(len(step.losses))
-        weights = torch.ones(len(step.losses), dtype=torch.float64)
+        weights = torch.ones(len(step.losses), dtype=torch.float64, device="cpu")
         return weights, jacobian.combine(weights)
 
     plan = plan_of(route, roles.shared, graph, len(step.losses))
@@ -89,7 +89,7 @@ def _at_representation(step: Step, graph: Graph, roles: Roles) -> None:
 
     def keep(jacobian: Jacobian, others: list[Tensor]) -> Decision:
         jacobian.gramian(len(step.losses))
-        weights = torch.ones(len(step.losses), dtype=torch.float64)
+        weights = torch.ones(len(step.losses), dtype=torch.float64, device="cpu")
         weighted_pass([representation], roles.shared, jacobian.combine(weights), keep=True)
         return weights, None
 

@@ -29,6 +29,6 @@ def decision(method: Method, step: Step, gramian: Tensor | None, balanced: list[
     if parts.aggregator is not None and gramian is not None and balanced:
         losses = step.stacked.detach().double().cpu()
         scaled = (weights[:, None] * gramian * weights)[balanced][:, balanced]
-        tasks = torch.tensor([step.present[k] for k in balanced])
+        tasks = torch.tensor([step.present[k] for k in balanced], device="cpu")
         weights[balanced] *= parts.aggregator(scaled, losses[balanced], tasks)
     return weights

@@ -17,6 +17,7 @@ from equipoise.doctor.suggest import suggested
 from equipoise.gradients.graph import Graph
 from equipoise.gradients.roles import Roles
 from equipoise.step import Step, take_step
+from equipoise.tasks import shown
 
 
 def doctor(
@@ -62,7 +63,7 @@ def examine(
 ) -> Report:
     """The report of ``doctor``, without printing it."""
     if not isinstance(balancer, Balancer):
-        raise ValueError(f"balancer must be a Balancer, got {balancer!r:.80}")
+        raise ValueError(f"balancer must be a Balancer, got {shown(balancer)}")
     optimizers = [optimizer] if isinstance(optimizer, Optimizer) else list(optimizer or ())
     with torch.enable_grad():
         step = take_step(balancer.user_weights, losses, representation)
@@ -103,6 +104,7 @@ def _examined(model: nn.Module, balancer: Balancer, step: Step, optimizers: list
         reach=seen.reach,
         gramian=gramian,
         modules={} if gramian is None or measured is None else measured.by_module(shared),
+        layers={} if gramian is None or measured is None else measured.by_layer(shared),
         own_norms=dict(zip(step.names, own, strict=True)),
         weights={} if seen.weights is None else dict(zip(step.names, seen.weights.tolist(), strict=True)),
         costs=[] if measured is None else costs_of(step, graph, roles, time),

@@ -19,12 +19,19 @@ class Measured:
 
     def total(self, names: Sequence[str]) -> Tensor:
         """[K, K] by all tensors of these names."""
-        return sum((self.by_name[name] for name in names), torch.zeros(len(self.own), len(self.own)).double())
+        return sum((self.by_name[name] for name in names), torch.zeros_like(self.own.outer(self.own)))
 
     def by_module(self, names: Sequence[str]) -> dict[str, Tensor]:
         """[K, K] by the tensors of these names below each top-level module."""
-        tops = dict.fromkeys(name.partition(".")[0] for name in names)
-        return {top: self.total([name for name in names if name.partition(".")[0] == top]) for top in tops}
+        return self._joined({name: name.partition(".")[0] for name in names})
+
+    def by_layer(self, names: Sequence[str]) -> dict[str, Tensor]:
+        """[K, K] by the tensors of these names in each innermost module; a tensor outside of any stands for itself."""
+        return self._joined({name: name.rpartition(".")[0] or name for name in names})
+
+    def _joined(self, parts: Mapping[str, str]) -> dict[str, Tensor]:
+        places = dict.fromkeys(parts.values())
+        return {place: self.total([name for name, part in parts.items() if part == place]) for place in places}
 
     def lonely(self, names: Sequence[str]) -> list[str]:
         """Where one task alone has a gradient, though another has one elsewhere."""
@@ -44,24 +51,26 @@ def measure(
     asked: list[Point] = list(points.values())
     rows: list[list[Tensor | None]] = []
     squares: list[Tensor] = []
+    nothing = torch.zeros((), dtype=torch.float64, device="cpu")
     with torch.autocast(incoming.device.type, enabled=False):
         for found in sequential(Wanted(losses, graph, asked, own, incoming, keep=True)):
             rows.append([None if gradient is None else gradient[0] for gradient in found.shared])
             mine = [_flat(gradient).square().sum().cpu() for gradient in found.own[0] if gradient is not None]
-            squares.append(sum(mine, torch.zeros(()).double()))
+            squares.append(sum(mine, nothing))
     if not rows:  # no task has anything to be differentiated by
-        squares = [torch.zeros(()).double() for _ in losses]
+        squares = [nothing for _ in losses]
     by_name = {name: _products([row[i] for row in rows]) for i, name in enumerate(points)}
     return Measured(by_name, torch.stack(squares).sqrt())
 
 
 def _products(gradients: Sequence[Tensor | None]) -> Tensor:
     """[K, K]; ``None`` is a zero."""
-    products = torch.zeros(len(gradients), len(gradients), dtype=torch.float64)
+    products = torch.zeros(len(gradients), len(gradients), dtype=torch.float64, device="cpu")
     places = [k for k, gradient in enumerate(gradients) if gradient is not None]
     if places:
         rows = torch.stack([_flat(gradient) for gradient in gradients if gradient is not None])
-        products[torch.tensor(places)[:, None], torch.tensor(places)] = (rows @ rows.mT).cpu()
+        where = torch.tensor(places, device="cpu")
+        products[where[:, None], where] = (rows @ rows.mT).cpu()
     return products
 
 

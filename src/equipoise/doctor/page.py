@@ -1,21 +1,19 @@
-"""A report as plain text, 88 columns wide."""
+"""One step examined, as plain text, 88 columns wide."""
 
 import re
 import textwrap
 from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING
 
 from torch import Tensor
 
-if TYPE_CHECKING:
-    from equipoise.doctor.report import Reach, Report
+from equipoise.doctor.examined import Examined, Reach
 
 _WIDTH = 88
 _NUMBER = re.compile(r"-?[\d.,e+-]*( [kMG]?B)?|nan|-?inf")
 _MANY = 8  # tasks from which on a matrix of cosines is no longer a page's width
 
 
-def page_of(report: "Report") -> str:
+def page_of(report: Examined) -> str:
     """All sections, those without content left out."""
     title = f"One step of {len(report.names)} tasks, balanced by {report.method}"
     sections = [
@@ -31,13 +29,13 @@ def page_of(report: "Report") -> str:
     return "\n\n".join(parts)
 
 
-def _reach(report: "Report") -> list[str]:
+def _reach(report: Examined) -> list[str]:
     return _table(
         ["", "numbers", "reached by", ""], [[r.name, f"{r.numbers:,}", *_fate(r, report)] for r in report.reach]
     )
 
 
-def _fate(reach: "Reach", report: "Report") -> list[str]:
+def _fate(reach: Reach, report: Examined) -> list[str]:
     if reach.frozen:
         return ["frozen", ""]
     who = "no loss" if not reach.tasks else "all tasks" if reach.tasks == report.names else ", ".join(reach.tasks)
@@ -48,7 +46,7 @@ def _fate(reach: "Reach", report: "Report") -> list[str]:
     return [textwrap.shorten(who, 40, placeholder=" ..."), ", ".join(notes)]
 
 
-def _tasks(report: "Report") -> list[str]:
+def _tasks(report: Examined) -> list[str]:
     norms = report.norms
     head = ["task", "loss", "weight", "norm", "norm, own part", "method's weight"]
     rows = [
@@ -70,7 +68,7 @@ def _tasks(report: "Report") -> list[str]:
     return lines
 
 
-def _cosines(report: "Report") -> list[str]:
+def _cosines(report: Examined) -> list[str]:
     cosines = report.cosines
     if cosines is None or len(report.names) < 2:
         return []
@@ -96,7 +94,7 @@ def _lowest(cosines: Tensor, names: Sequence[str]) -> list[str]:
     return [f"{mean:.2f}", f"{value:.2f}", f"{names[i]}, {names[j]}"]
 
 
-def _costs(report: "Report") -> list[str]:
+def _costs(report: Examined) -> list[str]:
     timed = any(cost.milliseconds is not None for cost in report.costs)
     head = ["route", "backward passes", "operations", "memory", *(["ms"] if timed else [])]
     rows = []
@@ -110,7 +108,7 @@ def _costs(report: "Report") -> list[str]:
     return lines
 
 
-def _suggestion(report: "Report") -> list[str]:
+def _suggestion(report: Examined) -> list[str]:
     if not report.suggestion:
         return []
     weights = "{" + ", ".join(f"{name!r}: {value:.2g}" for name, value in report.suggestion.items()) + "}"

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 from torch import Tensor
 
-from equipoise.doctor.report import Reach
+from equipoise.doctor.examined import Reach
 
 
 def reach_of(

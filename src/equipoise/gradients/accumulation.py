@@ -140,7 +140,7 @@ class Accumulation:
         roles = Roles(shared, list(self._shared), private, outside, sharing=sum(1 << place[k] for k in self._sharing))
         losses = {task: self._losses[task] / self._weight[task] for task in tasks}
         parts = {k: {name: part / self._weight[k] for name, part in of.items()} for k, of in self._parts.items()}
-        incoming = torch.tensor(self._incoming, dtype=torch.float64)
+        incoming = torch.tensor(self._incoming, dtype=torch.float64, device="cpu")
         own = {key: gradient * factors[place[key[0]]] for key, gradient in self._own.items()}
         return Accumulated(tasks, roles, jacobian, own, losses, parts, incoming)
 
@@ -150,13 +150,19 @@ class Accumulation:
         self._seen.update({leaf: _state(leaf) for leaf in roles.shared})
         new = {name: leaf for name, leaf in zip(roles.names, roles.shared, strict=True) if name not in self._shared}
         if new:
-            before = [self._rows.row(k) if self._shared else [] for k in range(self.num_tasks)]
-            self._shared.update(new)
+            before = [
+                dict(zip(self._shared, self._rows.row(k) if self._shared else (), strict=True))
+                for k in range(self.num_tasks)
+            ]
+            every = self._shared | new
+            # in the order of the parameters, by which a method may remember their coordinates
+            self._shared = {name: every[name] for name in dict.fromkeys([*roles.names, *every])}
             self._rows.prepare(list(self._shared.values()), self.num_tasks)
             self._rows.clear()
             for k, row in enumerate(before):
                 # what one task alone reached until now has waited beside the rows
-                self._rows.add(k, [*row, *(self._own.pop((k, leaf), None) for leaf in new.values())], 1.0)
+                waited = row | {name: self._own.pop((k, leaf), None) for name, leaf in new.items()}
+                self._rows.add(k, [waited[name] for name in self._shared], 1.0)
         self._sharing |= {task for k, task in enumerate(tasks) if roles.sharing >> k & 1}
         for leaf in new.values():
             if leaf in self._private:

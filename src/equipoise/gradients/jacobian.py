@@ -135,11 +135,11 @@ class Jacobian:
         places = [group_of[tensor] for tensor in self._by_rows] + [group_of[layer.leaves[0]] for layer in self._layers]
         products = self._rows.products_of_each(num_rows)
         products += [layer.products(torch.float64).products for layer in self._layers]
-        gramians = torch.zeros(len(groups), num_rows, num_rows, dtype=torch.float64)
+        gramians = torch.zeros(len(groups), num_rows, num_rows, dtype=torch.float64, device="cpu")
         if not products:
             return gramians
         found = torch.stack([part.to(products[0].device) for part in products]).cpu()
-        return gramians.index_add_(0, torch.tensor(places), found)
+        return gramians.index_add_(0, torch.tensor(places, device="cpu"), found)
 
     def lonely(self, num_rows: int) -> list[Tensor]:
         """The tensors by which all rows but one are zero."""
@@ -226,7 +226,7 @@ def _numbered(groups: Sequence[Sequence[Tensor]]) -> dict[Tensor, int]:
 def _sum(parts: Sequence[Tensor], *shape: int) -> Tensor:
     """The sum of the parts in float64, on the first part's device; zeros of that shape where there is no part."""
     if not parts:
-        return torch.zeros(shape, dtype=torch.float64)
+        return torch.zeros(shape, dtype=torch.float64, device="cpu")
     return torch.stack([part.to(parts[0].device) for part in parts]).sum(dim=0)
 
 

@@ -79,9 +79,18 @@ class Ranks:
 
 
 def ranks_of(choice: Any, source: Any, step: int) -> Ranks:
-    """The ranks behind a balancer's argument ``ranks``, for the parameters that it was given and its next step."""
+    """The ranks behind a balancer's argument ``ranks``, for the parameters that it was given and its next step.
+
+    Raises:
+        RuntimeError: Inside ``DistributedDataParallel.join()``, which knows of no collectives but its own.
+    """
     if choice == "local" or not (dist.is_available() and dist.is_initialized()):
         return Ranks()
+    if getattr(getattr(source, "_join_config", None), "enable", False):
+        raise RuntimeError(
+            "inside join() ranks that have ended early answer DDP's collectives, not those of a balancer: leave join() "
+            "out and give every rank equally many batches, as DistributedSampler does"
+        )
     group = getattr(source, "process_group", dist.group.WORLD) if choice == "auto" else choice
     size = dist.get_world_size(group)
     return Ranks(group, size, step) if size > 1 else Ranks()

@@ -5,10 +5,12 @@ from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor, nn
+from torch.nn.parallel import DistributedDataParallel
 
 from equipoise.gradients.fsdp import flattened_by_fsdp, gathered_by_fsdp, with_sharded
 from equipoise.gradients.graph import Graph, graph_of
 from equipoise.gradients.ranks import Ranks
+from equipoise.tasks import shown
 
 
 @dataclass
@@ -47,25 +49,31 @@ class Parameters:
     A module is read anew each time, so what is unfrozen, adapted or sharded later is seen.
     """
 
-    def __init__(self, source: nn.Module | Iterable[Tensor]) -> None:
+    def __init__(self, source: nn.Module | Iterable[Tensor], argument: str = "parameters") -> None:
         if isinstance(source, nn.Module):
             self.source: nn.Module | dict[str, Tensor] = source
         else:
-            given = list(dict.fromkeys([source] if isinstance(source, Tensor) else source))
+            if not isinstance(source, Iterable):
+                raise ValueError(f"{argument} must be a module or leaf tensors, got {_stranger(source)}")
+            given = [source] if isinstance(source, Tensor) else list(source)
             strangers = [p for p in given if not isinstance(p, Tensor) or not p.is_leaf]
             if strangers:
-                raise ValueError(f"parameters must be a module or leaf tensors, got {strangers[0]!r:.80}")
-            self.source = {str(i): p for i, p in enumerate(given)}
+                raise ValueError(
+                    f"{argument} must be a module or leaf tensors, got among them {_stranger(strangers[0])}"
+                )
+            self.source = {str(i): p for i, p in enumerate(dict.fromkeys(given))}
         self.reached: dict[str, int] = {}  # parameter -> bits of the tasks, among all, that ever reached it
         self.blurred: dict[str, int] = {}  # the same where compiled graphs let every task seem to reach it
         if not self.named():
-            raise ValueError("parameters is empty: give the model, or the parameters to balance")
+            raise ValueError(f"{argument} is empty: give a module, or parameters of the model")
 
     def named(self) -> dict[str, Tensor]:
         """All given parameters by name, each once."""
         if not isinstance(self.source, nn.Module):
             return self.source
-        named: dict[str, Tensor] = dict(self.source.named_parameters())
+        # without the words that DDP and torch.compile put into names: a state fits with and without them
+        inner = self.source.module if isinstance(self.source, DistributedDataParallel) else self.source
+        named: dict[str, Tensor] = {name.replace("_orig_mod.", ""): p for name, p in inner.named_parameters()}
         if gathered := gathered_by_fsdp(self.source):
             return {name: gathered.get(p, p) for name, p in named.items()}
         if flattened := flattened_by_fsdp(self.source):
@@ -133,7 +141,9 @@ class Parameters:
             if any(row):
                 self.reached[name] = sum(1 << task for task, reaches in enumerate(row) if reaches)
 
-    def roles(self, graph: Graph, tasks: Sequence[int], num_tasks: int, joint: bool = False) -> Roles:
+    def roles(
+        self, graph: Graph, tasks: Sequence[int], num_tasks: int, joint: bool = False, steady: bool = False
+    ) -> Roles:
         """Sort the leaves of a step, after ``learn``.
 
         Args:
@@ -142,6 +152,7 @@ class Parameters:
             num_tasks: How many tasks there are in all.
             joint: Whether other ranks take part. What one of them reaches must be sorted alike on all, so who reached a
                 parameter before counts as reaching it now, and what nobody reaches is idle.
+            steady: Whether all that was ever shared is so in this step, if anything is, reached or not.
 
         Raises:
             ValueError: If every given parameter is frozen, or no loss reaches any of them.
@@ -153,16 +164,17 @@ class Parameters:
             mask, ever = left.pop(parameter, 0), self.reached.get(name, 0)
             if parameter in graph.blurred:
                 ever |= self.blurred.get(name, 0)
+            stays = steady and parameter.requires_grad and ever.bit_count() >= enough
             if joint and parameter.requires_grad:
                 mask = ever if len(tasks) == num_tasks else _within(ever, tasks)
                 is_closed = awaited is not None and parameter not in awaited and parameter not in graph.leaves
-                if not mask and not is_closed:
+                if not (mask or stays or is_closed):
                     roles.idle.append(parameter)
-                if mask and is_closed:
+                if (mask or stays) and is_closed:
                     if ever.bit_count() < enough:
                         continue  # a head that did not run here: its own rank sends its gradient
                     roles.unawaited.append(name)
-            if not mask:
+            if not (mask or stays):
                 continue
             if ever.bit_count() >= enough:
                 roles.shared.append(parameter)
@@ -170,6 +182,12 @@ class Parameters:
                 roles.sharing |= mask
             else:
                 roles.private.append((parameter, mask.bit_length() - 1))
+        if not roles.sharing:
+            if joint:
+                roles.idle += [
+                    p for name, p in zip(roles.names, roles.shared, strict=True) if name not in roles.unawaited
+                ]
+            roles.shared, roles.names, roles.unawaited = [], [], []
         roles.outside = list(left.items())
         if not roles.shared and not roles.private:
             self.trainable()
@@ -181,6 +199,13 @@ class Parameters:
             if leaf.is_complex():
                 raise ValueError(f"complex parameters are not supported, got one of shape {tuple(leaf.shape)}")
         return roles
+
+
+def _stranger(given: object) -> str:
+    """What was given for a parameter."""
+    if isinstance(given, Tensor):
+        return f"a tensor of shape {tuple(given.shape)} that was computed from others"
+    return shown(given)
 
 
 def _spread(mask: int, tasks: Sequence[int]) -> int:

@@ -15,6 +15,7 @@ binary_regions      overlap of masks by themselves
 lovasz              Jaccard itself, by its Lovász extension
 boundary            distance to the border of a mask
 boxes               boxes
+centres             objects as centres on a grid, with boxes around them
 sequences           tokens
 alignment           pairs from two encoders
 triplet             triplets of one batch
@@ -66,6 +67,7 @@ from equipoise.losses.binary_regions import (
 )
 from equipoise.losses.boundary import BoundaryLoss, boundary, signed_distance
 from equipoise.losses.boxes import CIoULoss, DIoULoss, GIoULoss, IoULoss, ciou, diou, giou, iou
+from equipoise.losses.centres import DenseGIoULoss, HeatMapFocalLoss, dense_giou, heat_map_focal
 from equipoise.losses.contrastive import SupervisedContrastiveLoss, supervised_contrastive
 from equipoise.losses.depth import BerHuLoss, CosineNormalsLoss, SILogLoss, berhu, cosine_normals, silog
 from equipoise.losses.distillation import (
@@ -196,6 +198,7 @@ __all__ = [
     "CoxEfronLoss",
     "CoxLoss",
     "DIoULoss",
+    "DenseGIoULoss",
     "DiceLoss",
     "DistillationLoss",
     "DoubleSoftF1Loss",
@@ -208,6 +211,7 @@ __all__ = [
     "GaussianNLLLoss",
     "GeneralisedCrossEntropyLoss",
     "GeneralisedDiceLoss",
+    "HeatMapFocalLoss",
     "InfoNCELoss",
     "IoULoss",
     "JaccardLoss",
@@ -265,6 +269,7 @@ __all__ = [
     "cosine_normals",
     "cox",
     "cox_efron",
+    "dense_giou",
     "dice",
     "diou",
     "distillation_kl",
@@ -287,6 +292,7 @@ __all__ = [
     "gradient_penalty",
     "group_lasso",
     "group_relative_advantages",
+    "heat_map_focal",
     "hinge_discriminator",
     "hinge_generator",
     "info_nce",

@@ -10,7 +10,7 @@ from typing import Any
 from equipoise.method import Aggregator, CoordinateAggregator, GroupAggregator, Method, Weighting
 from equipoise.registry import aggregators, coordinates, groups, rules, weightings
 from equipoise.registry.row import Row
-from equipoise.tasks import nearest
+from equipoise.tasks import nearest, shown
 
 __all__ = ["Row", "method", "methods"]
 
@@ -31,6 +31,8 @@ def method(name: str, **arguments: Any) -> Method:
     >>> method("dwa", temperature=1.0)
     DWA(temperature=1.0)
     """
+    if not isinstance(name, str):
+        raise ValueError(f"name must be a method's name, such as 'mgda', got {shown(name)}")
     make = _from_file(name) if ".py:" in name else _from_table(name)
     try:
         inspect.signature(make).bind(**arguments)

@@ -8,6 +8,7 @@ from torch import Tensor
 from transformers import Trainer, TrainerCallback, TrainerState, TrainingArguments
 
 from equipoise.balancer import Balancer
+from equipoise.tasks import shown
 
 _FILE = "balancer.pt"  # in a checkpoint's folder
 
@@ -30,7 +31,7 @@ def attach(trainer: Trainer, balancer: Balancer) -> None:
         FileNotFoundError: From ``train``, if the checkpoint that it resumes holds no balancer.
     """
     if not isinstance(balancer, Balancer):
-        raise ValueError(f"balancer must be a Balancer, got {balancer!r:.80}")
+        raise ValueError(f"balancer must be a Balancer, got {shown(balancer)}")
     if not hasattr(trainer, "loss_is_scaled_for_ga"):
         raise RuntimeError("this transformers does not know Trainer.loss_is_scaled_for_ga: install transformers>=5.23")
     balancer.to(trainer.args.device)

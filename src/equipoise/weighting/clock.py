@@ -14,7 +14,7 @@ class Clock(nn.Module):
 
     def __init__(self) -> None:
         super().__init__()
-        self.register_buffer("steps", torch.zeros((), dtype=torch.int64))
+        self.register_buffer("steps", torch.zeros((), dtype=torch.int64, device="cpu"))
 
     def now(self) -> int:
         """The steps that have ended."""

@@ -3,7 +3,7 @@
 Xin et al., Do Current Multi-Task Optimization Methods in Deep Learning Even Help?, NeurIPS 2022, eq. (1).
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 import torch
 from torch import Tensor
@@ -20,9 +20,11 @@ class Fixed(Weighting):
 
     def __init__(self, weights: Sequence[float]) -> None:
         super().__init__()
-        if not weights or min(weights) < 0 or not 0 < sum(weights) < float("inf"):
+        if not isinstance(weights, Iterable) or isinstance(weights, Mapping):
+            raise ValueError(f"weights must be one number per task, in the tasks' order, got {weights!r}")
+        self.weights = [float(weight) for weight in weights]
+        if not self.weights or min(self.weights) < 0 or not 0 < sum(self.weights) < float("inf"):
             raise ValueError(f"weights must be finite, none negative and not all zero, got {weights!r}")
-        self.weights = list(weights)
 
     def bind(self, num_tasks: int) -> None:
         if len(self.weights) != num_tasks:

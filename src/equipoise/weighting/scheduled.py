@@ -48,7 +48,7 @@ class Scheduled(Weighting):
             self._require_valid(row)
         else:
             row = self.weights[min(now, len(self.weights) - 1)]
-        return torch.sum(torch.tensor(row, device=losses.device)[tasks] * losses)
+        return torch.sum(torch.tensor(row, dtype=losses.dtype, device=losses.device)[tasks] * losses)
 
     def end_epoch(self) -> None:
         if self.per == "epoch":

@@ -32,7 +32,7 @@ class Bounded(Wrapper):
     upper: Tensor
 
     def __init__(self, low: Bound, high: Bound, method: Weighting | Aggregator) -> None:
-        lower, upper = (torch.tensor(_or(bound, 0.0)) for bound in (low, high))
+        lower, upper = (torch.tensor(_or(bound, 0.0), device="cpu") for bound in (low, high))
         if not (lower.isfinite().all() and upper.isfinite().all()):
             raise ValueError(f"low and high must be finite, or None for no bound, got {low!r} and {high!r}")
         if (lower.dim() and upper.dim() and lower.shape != upper.shape) or 0 in (lower.numel(), upper.numel()):

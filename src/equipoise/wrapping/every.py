@@ -34,7 +34,7 @@ class Every(Wrapper):
             raise ValueError(f"n must be a number of steps, 1 or more, got {n!r}")
         super().__init__(method)
         self.n = n
-        self.register_buffer("step", torch.zeros((), dtype=torch.int64))
+        self.register_buffer("step", torch.zeros((), dtype=torch.int64, device="cpu"))
 
     def bind(self, num_tasks: int) -> None:
         super().bind(num_tasks)

@@ -34,7 +34,7 @@ class FreezeAfter(Wrapper):
             raise ValueError(f"steps must be a number of steps, 1 or more, got {steps!r}")
         super().__init__(method)
         self.steps = steps
-        self.register_buffer("step", torch.zeros((), dtype=torch.int64))
+        self.register_buffer("step", torch.zeros((), dtype=torch.int64, device="cpu"))
 
     def bind(self, num_tasks: int) -> None:
         super().bind(num_tasks)

@@ -7,6 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from equipoise.method import Aggregator, AggregatorChain, Composite, GroupAggregator, Method, Weighting
+from equipoise.tasks import shown
 
 Source = nn.Module | Iterable[Tensor]
 
@@ -30,6 +31,8 @@ class PerGroup(Composite, GroupAggregator):
         rest: Weighting | Aggregator | None = None,
     ) -> None:
         super().__init__()
+        if not isinstance(groups, Mapping):
+            raise ValueError(f"groups must be {{name: (parameters, method)}}, got {shown(groups)}")
         if not groups and rest is None:
             raise ValueError("groups is empty: name at least one, or give a method for the rest")
         self.groups = {name: _checked(name, *_pair(name, given)) for name, given in groups.items()}
@@ -75,13 +78,13 @@ class PerGroup(Composite, GroupAggregator):
 
 def _pair(name: str, given: Any) -> tuple[Any, Any]:
     if not isinstance(given, Sequence) or len(given) != 2:
-        raise ValueError(f"group {name!r} must be (parameters, method), got {given!r:.80}")
+        raise ValueError(f"group {name!r} must be (parameters, method), got {shown(given)}")
     return given[0], given[1]
 
 
 def _checked(name: str, source: Source, method: Any) -> tuple[nn.Module | tuple[Tensor, ...], Weighting | Aggregator]:
     if not isinstance(method, Weighting | Aggregator):
-        raise ValueError(f"the method of {name!r} must be a Weighting or an Aggregator, got {method!r:.80}")
+        raise ValueError(f"the method of {name!r} must be a Weighting or an Aggregator, got {shown(method)}")
     return source if isinstance(source, nn.Module) else tuple(source), method
 
 

@@ -30,7 +30,7 @@ class Warmup(Wrapper):
                 raise ValueError(f"{name} must be a number of steps, 0 or more, got {value!r}")
         super().__init__(method)
         self.steps, self.ramp = steps, ramp
-        self.register_buffer("step", torch.zeros((), dtype=torch.int64))
+        self.register_buffer("step", torch.zeros((), dtype=torch.int64, device="cpu"))
 
     def will_ask(self, tasks: Tensor) -> bool:
         return bool(self.step >= self.steps)

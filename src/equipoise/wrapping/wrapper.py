@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from equipoise.method import Aggregator, Composite, Method, Weighting, linearise
+from equipoise.tasks import shown
 
 
 class Wrapper(Composite):
@@ -31,7 +32,7 @@ class Wrapper(Composite):
             method = inspect.signature(cls.__init__).bind(None, *args, **kwargs).arguments.get("method")
             if not isinstance(method, Weighting | Aggregator):
                 raise ValueError(
-                    f"{cls.__name__} wraps what gives weights, a Weighting or an Aggregator; got {method!r:.80}"
+                    f"{cls.__name__} wraps what gives weights, a Weighting or an Aggregator; got {shown(method)}"
                 )
             cls = _of_kind(cls, WeightingWrapper if isinstance(method, Weighting) else AggregatorWrapper)
         return super().__new__(cls)
@@ -40,7 +41,7 @@ class Wrapper(Composite):
         super().__init__()
         self.method = method
         self.user_weight = method.user_weight
-        self.register_buffer("asked", torch.zeros((), dtype=torch.bool))
+        self.register_buffer("asked", torch.zeros((), dtype=torch.bool, device="cpu"))
 
     @abstractmethod
     def weigh(self, ask: Callable[[], Tensor], tasks: Tensor) -> Tensor:

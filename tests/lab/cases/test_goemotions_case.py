@@ -7,7 +7,9 @@ from torch.testing import assert_close
 from equipoise.lab.cases import CASES, goemotions
 from equipoise.lab.cases.goemotions import LOSSES
 from equipoise.lab.cases.tuned import tuned_f1
+from equipoise.lab.data import sentences
 from equipoise.lab.data.goemotions import FILES, GROUPS, read_comments, read_labels
+from equipoise.lab.data.sentences import encoder_files
 from equipoise.lab.training.evaluate import evaluate, settled
 from equipoise.tasks import Task, Tasks
 
@@ -57,6 +59,32 @@ def test_missing_and_foreign_files(tmp_path):
     (tmp_path / "labels.txt").unlink()
     with pytest.raises(ValueError, match=r"labels\.txt is missing; .*google-research"):
         goemotions(tmp_path)
+
+
+def test_sentences_are_the_encoders_vectors_of_the_same_comments(tmp_path, monkeypatch):
+    """Of an encoder that says how long a text is."""
+    encoder = tmp_path / "data" / "sentence-encoder"
+    encoder.mkdir(parents=True)
+    for file in encoder_files(encoder):
+        file.write_text("x")
+    monkeypatch.setenv("EQUIPOISE_DATA", str(tmp_path / "data"))
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    monkeypatch.setattr(sentences, "_encode", lambda texts, folder: torch.tensor([[float(len(t)), 1] for t in texts]))
+    write(tmp_path)
+    words, vectors = (goemotions(tmp_path, groups=True, inputs=inputs) for inputs in ("words", "sentences"))
+    assert (vectors.name, words.name) == ("goemotions-groups-sentences", "goemotions-groups")
+    assert vectors.name in CASES
+    rows, targets = whole(vectors, "validation")
+    assert rows.tolist() == [[len(f"word{number} happy"), 1] for number in range(28)]
+    for task, target in whole(words, "validation")[1].items():
+        assert torch.equal(targets[task], target)
+    outputs = vectors.make_model(vectors.tasks.names)(rows)
+    assert {task: output.shape for task, output in outputs.items()} == {
+        t: target.shape for t, target in targets.items()
+    }
+    assert vectors.data_hash != words.data_hash
+    with pytest.raises(ValueError, match="no inputs 'sentence'; did you mean 'sentences'"):
+        goemotions(tmp_path, inputs="sentence")
 
 
 def test_every_label_is_in_the_task_of_its_sentiment(tmp_path):
@@ -110,7 +138,7 @@ def test_every_name_makes_the_case_of_that_name(tmp_path, monkeypatch):
     write(tmp_path)
     monkeypatch.setenv("EQUIPOISE_DATA", str(tmp_path.parent))
     tmp_path.rename(tmp_path.parent / "goemotions")
-    names = [name for name in CASES if name.startswith("goemotions")]
+    names = [name for name in CASES if name.startswith("goemotions") and "sentences" not in name]
     assert len(names) == 2 * len(LOSSES)
     assert [CASES[name]().name for name in names] == names
 

@@ -112,6 +112,11 @@ def perfect_pair(name):
         return [torch.randn(3, 3, 4, 4, generator=DRAW)] * 2
     if name in ("bleu", "rouge-1", "rouge-2", "rouge-l"):
         return [["one two three four five"]] * 2
+    if name.startswith("map@") or name == "centre-map":
+        boxes = torch.tensor([[[0.0, 1, 1, 4, 5], [1, 6, 2, 9, 8]]])
+        return torch.nn.functional.pad(boxes, (0, 1), value=0.9), boxes
+    if name == "box-iou":
+        return [1 + torch.rand(2, 4, 3, 3, generator=DRAW)] * 2
     if name.startswith("recall@"):
         return torch.eye(5), torch.arange(5)
     if name.startswith(("frechet", "generated")):
@@ -132,7 +137,9 @@ def perfect_pair(name):
 @pytest.mark.parametrize("name", metric_names())
 def test_a_faultless_network_has_the_perfect_value(name):
     options = {"num_classes": 4} if takes_size(name) else {}
-    options |= {"num_features": 4} if name == "frechet-distance" else {"k": 2} if name == "recall@k" else {}
+    options |= {"frechet-distance": {"num_features": 4}, "recall@k": {"k": 2}, "centre-map": {"distance": 1}}.get(
+        name, {}
+    )
     outputs, targets = perfect_pair(name)
     if name in ("precision", "recall", "f1", "iou"):
         options, outputs, targets = {}, 1000.0 * (2 * BITS - 1), BITS

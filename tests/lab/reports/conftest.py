@@ -1,7 +1,19 @@
+import os
 import shutil
 
 import pytest
+from browsing import settle
 from made_study import Folder, make_study
+
+ARGUMENTS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
 
 
 @pytest.fixture(scope="session")
@@ -19,3 +31,45 @@ def make(tmp_path):
         return make_study(tmp_path / "study", **changes)
 
     return build
+
+
+def absent(reason):
+    """Skips on a developer's machine, fails where the suite must be complete."""
+    (pytest.fail if os.environ.get("CI") else pytest.skip)(reason)
+
+
+@pytest.fixture(scope="session")
+def browser():
+    try:
+        from playwright.sync_api import sync_playwright
+    except ImportError:
+        absent("playwright is not installed: pip install playwright")
+    found = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+    if found is None:
+        absent("no browser: install chromium, chromium-browser or google-chrome")
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=found, args=ARGUMENTS)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def open_page(browser):
+    """Opens a report; afterwards nothing may have gone wrong in it."""
+    complaints, pages = [], []
+
+    def open_at(path, width=1280, scheme="light"):
+        page = browser.new_page(viewport={"width": width, "height": 900}, color_scheme=scheme)
+        pages.append(page)
+        page.on("console", lambda message: complaints.append(f"{message.type}: {message.text}"))
+        page.on("pageerror", lambda error: complaints.append(str(error)))
+        page.on("requestfailed", lambda request: complaints.append(f"failed: {request.url[:100]}"))
+        page.on("request", lambda r: complaints.append(r.url) if r.url.startswith(("http", "ws")) else None)
+        page.goto(path.as_uri())
+        settle(page)
+        return page
+
+    yield open_at
+    for page in pages:
+        page.close()
+    assert complaints == []

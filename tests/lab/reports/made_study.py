@@ -72,6 +72,14 @@ def make_study(
                         for epoch in range(1, epochs + 1):
                             cosine = 0.3 * math.exp(-epoch / 4) - 0.05 * i + draw.gauss(0, 0.02)
                             history.append([method, seed, epoch, "train", f"{a}|{b}", "cosine", cosine])
+                            for part in ("encoder.low", "encoder.high"):
+                                inside = cosine + draw.gauss(0, 0.05)
+                                history.append([method, seed, epoch, "train", f"{a}|{b}", f"cosine in {part}", inside])
+                            similar = 0.5 + 0.1 * i + draw.gauss(0, 0.02)
+                            history.append([method, seed, epoch, "train", f"{a}|{b}", "magnitude_similarity", similar])
+                for epoch in range(1, epochs + 1):
+                    number = 0.8 + draw.gauss(0, 0.05)
+                    history.append([method, seed, epoch, "train", "all", "log10_condition_number", number])
             for epoch in range(1, epochs + 1):
                 history.append([method, seed, epoch, "validation", "all", "skill", 0.6])
             backwards = 1.0 if method in ("single-task", "sum", "uw", "dwa") else float(len(trained))

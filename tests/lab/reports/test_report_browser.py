@@ -1,75 +1,20 @@
 """The page as a reader meets it: in a real browser, wide and narrow, light and dark."""
 
-import os
-import shutil
-
 import pytest
+from browsing import settle
 
-from equipoise.lab.reports import write_report
+from equipoise.lab.reports import TwoStudies, write_report, write_two_page
 
 pytestmark = pytest.mark.slow
 
-ARGUMENTS = [
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-]
-PANELS = 4 + 1 + 3 + 3 + 3 + 3 + 3 + 3  # differences with Δm, ranks, tradeoff, losses, weights, norms, cosines, costs
-
-
-def absent(reason):
-    """Skips on a developer's machine, fails where the suite must be complete."""
-    (pytest.fail if os.environ.get("CI") else pytest.skip)(reason)
-
-
-@pytest.fixture(scope="module")
-def browser():
-    try:
-        from playwright.sync_api import sync_playwright
-    except ImportError:
-        absent("playwright is not installed: pip install playwright")
-    found = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
-    if found is None:
-        absent("no browser: install chromium, chromium-browser or google-chrome")
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=found, args=ARGUMENTS)
-        yield browser
-        browser.close()
+# differences with Δm, ranks, tradeoff, losses, weights, norms, cosines, in parts, magnitude similarity, condition
+# number, costs
+PANELS = 4 + 1 + 3 + 3 + 3 + 3 + 3 + 6 + 3 + 1 + 3
 
 
 @pytest.fixture(scope="module")
 def report(study):
     return write_report(study.path)
-
-
-@pytest.fixture
-def open_page(browser):
-    """Opens a report; afterwards nothing may have gone wrong in it."""
-    complaints, pages = [], []
-
-    def open_at(path, width=1280, scheme="light"):
-        page = browser.new_page(viewport={"width": width, "height": 900}, color_scheme=scheme)
-        pages.append(page)
-        page.on("console", lambda message: complaints.append(f"{message.type}: {message.text}"))
-        page.on("pageerror", lambda error: complaints.append(str(error)))
-        page.on("requestfailed", lambda request: complaints.append(f"failed: {request.url[:100]}"))
-        page.on("request", lambda r: complaints.append(r.url) if r.url.startswith(("http", "ws")) else None)
-        page.goto(path.as_uri())
-        settle(page)
-        return page
-
-    yield open_at
-    for page in pages:
-        page.close()
-    assert complaints == []
-
-
-def settle(page):
-    page.wait_for_selector("html.drawn", state="attached", timeout=60_000)
 
 
 DRAWN = """() => [...document.querySelectorAll('.plot')].map(plot => ({
@@ -154,4 +99,15 @@ def test_a_poor_study_opens_without_empty_figures(make, open_page):
     study = make(methods=("sum",), seeds=(0,), single_task=False, cosines=False, norms=False, epochs=1)
     page = open_page(write_report(study.path))
     assert all(plot["marks"] > 0 for plot in page.evaluate(DRAWN))
-    assert page.locator(".missing").count() == 4  # differences, ranks, gradient norms, cosines
+    # differences, ranks, gradient norms, cosines, in parts, magnitude similarity, condition number, exhibits
+    assert page.locator(".missing").count() == 8
+
+
+def test_the_page_of_two_studies_is_drawn(make, study, open_page):
+    other = make(methods=("sum", "mgda"), epochs=3)
+    two = TwoStudies.from_folders(other.path, study.path)
+    page = open_page(write_two_page(two, other.path / "two.html"), 400)
+    plots = page.evaluate(DRAWN)
+    assert len(plots) == 3
+    assert all(plot["marks"] > 0 and plot["box"] <= plot["inside"] for plot in plots)
+    assert page.evaluate("document.documentElement.scrollWidth") <= 400

@@ -113,8 +113,8 @@ def test_many_panels_are_shown_one_at_a_time(make):
     tasks = {f"task{i}": ("auroc", True) for i in range(6)}
     page = Page(write_report(make(tasks=tasks, methods=("sum", "mgda"), single_task=False, epochs=3).path))
     assert len([name for name in page.figures["panels"] if name.startswith("cosines")]) == 15
-    assert page.tags.count("select") == 2  # cosines and trade-offs
-    assert page.tags.count("option") == 30
+    assert page.tags.count("select") == 4  # cosines, in parts, magnitude similarities and trade-offs
+    assert page.tags.count("option") == 75
 
 
 def test_a_long_study_stays_below_six_megabytes(make):

@@ -5,7 +5,10 @@ from equipoise.lab.reports import write_report
 from equipoise.lab.reports.chart import log_ticks
 from equipoise.lab.reports.palette import DARK, LIGHT, NEUTRAL, looks
 
-NAMES = ("tradeoff", "differences", "ranks", "losses", "weights", "gradient_norms", "cosines", "costs")
+NAMES = (
+    *("tradeoff", "differences", "ranks", "losses", "weights", "gradient_norms", "cosines", "part_cosines"),
+    *("magnitude_similarity", "condition_number", "costs"),
+)
 
 
 def test_every_figure_is_written_as_png_and_svg_and_the_same_study_gives_the_same_bytes(make):

@@ -119,7 +119,8 @@ def test_the_best_epoch_is_marked_on_the_validation_loss(study, page):
 def test_every_method_is_in_every_figure_it_has_numbers_for(page):
     panels = page.figures["panels"]
     assert {name.rsplit("-", 1)[0] for name in panels} == {
-        "differences", "ranks", "tradeoff", "losses", "weights", "gradient_norms", "cosines", "costs",
+        "differences", "ranks", "tradeoff", "losses", "weights", "gradient_norms", "cosines", "part_cosines",
+        "magnitude_similarity", "condition_number", "costs",
     }  # fmt: skip
     for name, panel in panels.items():
         methods = {trace["meta"]["method"] for trace in panel["data"]}
@@ -128,7 +129,7 @@ def test_every_method_is_in_every_figure_it_has_numbers_for(page):
             assert methods == {"single-task", *METHODS}
         elif kind in ("weights", "ranks"):
             assert methods == set(METHODS)
-        elif kind == "cosines":
+        elif kind in ("cosines", "part_cosines", "magnitude_similarity", "condition_number"):
             assert methods == {"pcgrad", "mgda", "nash-mtl"}
     assert len([name for name in panels if name.startswith("cosines")]) == 3
 
@@ -155,7 +156,7 @@ def test_the_page_is_one_small_file_that_loads_nothing(study, page):
     beside = {address for address in page.addresses if not address.startswith("#")}
     assert all((study.path / address).is_file() for address in beside)
     assert sorted(p.name for p in study.path.iterdir()) == [
-        "costs.csv", "figures", "history.csv", "report.html", "runs.csv", "study.json",
+        "costs.csv", "figures", "history.csv", "report.html", "runs.csv", "study.json", "tables",
     ]  # fmt: skip
 
 

@@ -2,7 +2,8 @@ from dataclasses import replace
 
 import pytest
 
-from equipoise.lab.studies.plan import Run, differences, make_plan
+from equipoise.lab.studies.plan import differences, make_plan
+from equipoise.lab.studies.run import Run
 
 
 @pytest.fixture(scope="module")

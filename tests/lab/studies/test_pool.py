@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from equipoise.lab.studies.pool import Event, run_jobs
+from equipoise.lab.studies.pool import Event, Workers, run_jobs
 
 pytestmark = pytest.mark.slow  # each worker is a fresh interpreter that imports torch
 
@@ -58,6 +58,24 @@ def test_closing_kills_the_workers():
         assert next(events).kind == "started"
         assert next(events).kind == "started"
         assert len(set(multiprocessing.active_children()) - others) == 2
+    assert set(multiprocessing.active_children()) == others
+
+
+def double(item, report):
+    return (2 * item, os.getpid())
+
+
+def test_workers_go_on_with_other_work_and_end_when_closed():
+    others = set(multiprocessing.active_children())  # of other tests
+    with closing(Workers()) as workers:
+        _, first = (event.details[0] for event in workers.run(work, ["a", "b"], 1) if event.kind == "finished")
+        (second,) = (event.details[0] for event in workers.run(double, [3], 1) if event.kind == "finished")
+        assert second == (6, first[1])
+        with closing(workers.run(work, ["hangs"], 1)) as events:
+            assert next(events).kind == "started"
+        assert set(multiprocessing.active_children()) == others  # who was busy when nobody listened any more is gone
+        (third,) = (event.details[0] for event in workers.run(double, [4], 1) if event.kind == "finished")
+        assert third[0] == 8
     assert set(multiprocessing.active_children()) == others
 
 

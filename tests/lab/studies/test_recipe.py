@@ -5,7 +5,7 @@ import re
 import pytest
 
 from equipoise.lab.studies import Study, find_recipe, make_plan
-from equipoise.lab.studies.plan import Run
+from equipoise.lab.studies.run import Run
 
 CASE = """
 import torch

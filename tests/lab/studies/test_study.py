@@ -6,11 +6,13 @@ import subprocess
 import sys
 from contextlib import closing
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 import torch
 
 from equipoise.lab.evaluation import Summary
+from equipoise.lab.search import WeightSearch
 from equipoise.lab.studies import Event, Study, make_plan
 from equipoise.lab.training import RunResult
 
@@ -37,28 +39,29 @@ def rows(folder, name):
         return list(csv.reader(file))
 
 
-def test_only_what_is_missing_runs(plan, tmp_path, monkeypatch):
+def test_only_what_is_missing_runs(plan, tmp_path):
     Study(plan, tmp_path).write()
     for run in plan.runs[:-2]:
         finish(tmp_path, run)
     asked = []
 
     def fail_then_finish(work, items, jobs):
-        asked.extend(items)
-        yield Event("failed", items[0], ("ValueError: no luck", "all of the trace"))
-        finish(tmp_path, items[1])
-        yield Event("finished", items[1], ([],))
+        first, second = items
+        asked.extend((first, second))
+        yield Event("failed", first, ("ValueError: no luck", "all of the trace"))
+        finish(tmp_path, second)
+        yield Event("finished", second, ([],))
 
-    monkeypatch.setattr("equipoise.lab.studies.study.run_jobs", fail_then_finish)
     study = Study(plan, tmp_path)
-    list(study.run(jobs=2))
-    assert asked == list(plan.runs[-2:])
-    assert study.failures == {plan.runs[-2]: "ValueError: no luck"}
+    list(study.run(jobs=2, execute=fail_then_finish))
+    plain, gradients = plan.runs[-2:]
+    assert asked == [gradients, plain]  # the longest first
+    assert study.failures == {gradients: "ValueError: no luck"}
     description = json.loads((tmp_path / "study.json").read_text())
     assert description["complete"] is False
-    assert description["failed"] == {"sum, seed 0": "ValueError: no luck"}
-    assert (tmp_path / "runs" / "sum-all-seed0" / "error.txt").read_text() == "all of the trace"
-    assert Study(plan, tmp_path).missing == (plan.runs[-2],)
+    assert description["failed"] == {"mgda, seed 0": "ValueError: no luck"}
+    assert (tmp_path / "runs" / "mgda-all-seed0" / "error.txt").read_text() == "all of the trace"
+    assert Study(plan, tmp_path).missing == (gradients,)
 
 
 def test_more_seeds_and_methods_add_only_what_is_missing(plan, tmp_path):
@@ -142,44 +145,56 @@ def test_jobs_must_be_positive(plan, tmp_path):
         Study(plan, tmp_path).run(jobs=0)
 
 
+def in_this_process(work, items, jobs):
+    """``run_jobs`` without processes."""
+    for item in items:
+        yield Event("finished", item, (work(item, lambda *details: None),))
+
+
 @pytest.mark.slow
 def test_a_killed_study_goes_on_and_ends_in_the_same_bytes(tmp_path, monkeypatch):
-    """The parent dies, then a worker in the middle of a run; both times the same call goes on."""
+    """The parent dies while it tunes, then a worker in the middle of a run; both times the same call goes on."""
     monkeypatch.setattr(torch, "get_num_threads", lambda: 1)
     others = set(multiprocessing.active_children())  # of other tests
-    plan = make_plan("reviews", ["pcgrad"], [0], epochs=2)
-    list(Study(plan, tmp_path / "whole").run(jobs=1))
+    case = f"{Path(__file__).parent / 'tiny_case.py'}:make_case"
+    plan = make_plan(case, ["pcgrad", "frozen-pcgrad"], [0], epochs=40, tuned_trials=2)
+    undisturbed = Study(plan, tmp_path / "whole")
+    running = undisturbed.run(jobs=1, execute=in_this_process)
+    list(WeightSearch(undisturbed).run(1, in_this_process))
+    list(running)
 
     folder = tmp_path / "killed"
-    options = ["--methods=pcgrad", "--seeds=1", "--epochs=2", "--jobs=1", f"--out={folder}"]
+    options = ["--methods=pcgrad,frozen-pcgrad", "--tuned-trials=2", "--seeds=1", "--epochs=40", "--jobs=1"]
     parent = subprocess.Popen(
-        [sys.executable, "-m", "equipoise", "compare", "reviews", *options],
+        [sys.executable, "-m", "equipoise", "compare", case, *options, f"--out={folder}"],
         stdout=subprocess.PIPE,
         text=True,
         env={**os.environ, "OMP_NUM_THREADS": "1"},
     )
-    assert parent.stdout.readline().startswith("Starting: 4 runs")
-    assert parent.stdout.readline().startswith("[1/4]")
+    lines = [parent.stdout.readline() for _ in range(3)]
+    assert lines[0].startswith("Starting: 5 runs")
+    assert lines[2].startswith("[1/2] trial 0 done")
     parent.kill()
     parent.communicate(timeout=60)  # ends when the last holder of the pipe does: no worker outlives its parent
 
     study = Study(plan, folder)
-    assert len(study.results) >= 1
-    kinds = []
+    assert study.results == {}
     with closing(study.run(jobs=1)) as events:
+        list(WeightSearch(study).run(jobs=1))
+        kinds = []
         for event in events:
             if event.kind == "progress" and not study.failures:
                 (worker,) = set(multiprocessing.active_children()) - others
                 worker.kill()
                 worker.join()
             kinds.append(event.kind)
-    assert kinds.count("failed") == 1
-    assert len(study.missing) <= 1  # what the worker did not finish before it died
+    assert kinds.count("failed") >= 1
+    assert len(study.missing) <= 2  # what the worker did not finish before it died, and what needs it
 
     study = Study(plan, folder)
     list(study.run(jobs=1))
     assert study.missing == ()
     assert set(multiprocessing.active_children()) == others
-    for name in ("runs.csv", "history.csv"):
+    for name in ("runs.csv", "history.csv", "tuned.json", "tuned/trials.csv"):
         assert (folder / name).read_bytes() == (tmp_path / "whole" / name).read_bytes()
-    assert Summary.from_folder(folder).methods == ("pcgrad",)
+    assert Summary.from_folder(folder).methods == ("pcgrad", "frozen-pcgrad", "tuned")

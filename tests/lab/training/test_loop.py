@@ -4,8 +4,10 @@ import math
 import accelerate
 import pytest
 import torch
+from accelerate import Accelerator
 
 import equipoise as eq
+from equipoise.lab.exhibits import Exhibit, Table, read_exhibits
 from equipoise.lab.training import Settings, train
 
 SETTINGS = Settings(epochs=3, batch_size=64, learning_rate=5e-3, weight_decay=0.01, clip_norm=1.0, patience=3)
@@ -145,10 +147,10 @@ def test_history_has_every_quantity_of_every_epoch(small_case, tmp_path):
         assert result.backwards_per_step == (3.0 if gradient_method else 1.0)
 
 
-def test_a_finished_run_leaves_its_result_and_nothing_else(small_case, tmp_path):
+def test_a_finished_run_leaves_its_result_and_its_exhibits_alone(small_case, tmp_path):
     epochs = []
     result = train(small_case, ["rating"], eq.Sum(), 0, SETTINGS, tmp_path, lambda *progress: epochs.append(progress))
-    assert [path.name for path in tmp_path.iterdir()] == ["result.json"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["exhibits.json", "result.json"]
     assert [(epoch, total) for epoch, total, *_ in epochs] == [(1, 3), (2, 3), (3, 3)]
     assert train(small_case, ["rating"], eq.Sum(), 0, SETTINGS, tmp_path, stop_after(1, 2, 3)) == result
 
@@ -259,3 +261,31 @@ def test_real_reviews_are_learnt(make, reviews_case, tmp_path):
     assert scores["department", "accuracy"] > 0.72
     # it overfits: in the end training still improves where validation does not
     assert result.best_epoch < result.epochs or result.epochs == settings.epochs
+
+
+def test_it_steps_whatever_another_loop_of_this_process_left_behind(small_case, tmp_path):
+    alone = train(small_case, small_case.tasks.names, eq.Sum(), 5, SETTINGS, tmp_path / "alone")
+    Accelerator().sync_gradients = False  # as in the middle of an accumulation: Accelerate's optimisers do not step
+    after = train(small_case, small_case.tasks.names, eq.Sum(), 5, SETTINGS, tmp_path / "after")
+    assert after.history == alone.history
+
+
+def test_exhibits_see_the_best_weights_on_validation_and_are_written_once(small_case, tmp_path):
+    calls = []
+
+    def show(seen):
+        calls.append(seen)
+        return Table(
+            ("task", "loss"), (("rating", eq.Tasks.losses(seen.tasks, seen.outputs, seen.targets)["rating"].item()),)
+        )
+
+    case = dataclasses.replace(small_case, exhibits=(Exhibit("losses", "Losses", ("rating",), show),))
+    for _ in range(2):
+        result = train(case, case.tasks.names, eq.Sum(), 5, SETTINGS, tmp_path)
+    (shown,) = read_exhibits(tmp_path)
+    loss = {score[:3]: score[3] for score in result.scores}["validation", "rating", "loss"]
+    assert shown.result.rows == (("rating", pytest.approx(loss, rel=1e-6)),)
+    (seen,) = calls
+    assert not seen.model.training
+    with torch.no_grad():
+        assert torch.allclose(seen.model(seen.inputs([3, 4]))["rating"], seen.outputs["rating"][3:5], atol=1e-6)

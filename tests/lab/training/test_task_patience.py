@@ -104,4 +104,4 @@ def test_the_best_weights_of_each_task_and_of_any_criterion_are_kept(small_case,
     for criterion, best in kept.items():
         snapshot = snapshots[result.best_epochs[criterion]]
         assert all(torch.equal(snapshot[name], tensor) for name, tensor in best["weights"].items())
-    assert [path.name for path in sorted(tmp_path.iterdir())] == ["best.pt", "result.json"]
+    assert [path.name for path in sorted(tmp_path.iterdir())] == ["best.pt", "exhibits.json", "result.json"]

@@ -55,6 +55,8 @@ def test_means_of_a_record():
         weights={"a": 1.0, "b": 2.0, "c": 3.0},
         norms={"a": 4.0, "b": 5.0, "c": 6.0},
         cosines=torch.tensor([[1.0, 0.5, -0.25], [0.5, 1.0, 0.125], [-0.25, 0.125, 1.0]]),
+        magnitude_similarity=torch.tensor([[1.0, 0.75, 0.5], [0.75, 1.0, 0.25], [0.5, 0.25, 1.0]]),
+        condition_number=100.0,
     )
     means = Means()
     means.add_record(record)
@@ -65,6 +67,10 @@ def test_means_of_a_record():
         ("a|b", "cosine"): 0.5,
         ("a|c", "cosine"): -0.25,
         ("b|c", "cosine"): 0.125,
+        ("a|b", "magnitude_similarity"): 0.75,
+        ("a|c", "magnitude_similarity"): 0.5,
+        ("b|c", "magnitude_similarity"): 0.25,
+        ("all", "log10_condition_number"): 2.0,
     }
 
 

@@ -31,8 +31,9 @@ def folders(tmp_path_factory):
 
 def told(result, rows, name):
     """Values by what they are of; gradients only where every step measures them, of however many parts."""
-    unmeasured = ("gradient_norm", "cosine") if name in ("options-sum", "options-uw") else ()
-    return {row[:-1]: row[-1] for row in getattr(result, rows) if row[-2] not in unmeasured}
+    measures = ("gradient_norm", "cosine", "magnitude_similarity", "log10_condition_number")
+    unmeasured = measures if name in ("options-sum", "options-uw") else ()
+    return {row[:-1]: row[-1] for row in getattr(result, rows) if not row[-2].startswith(unmeasured)}
 
 
 @pytest.mark.slow

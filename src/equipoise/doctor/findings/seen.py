@@ -6,7 +6,7 @@ from torch import Tensor
 from torch.optim import Optimizer
 
 from equipoise.balancer import Balancer
-from equipoise.doctor.report import Reach
+from equipoise.doctor.examined import Reach
 from equipoise.step import Step
 
 

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 
 from equipoise.lab.cases.architecture import with_architecture
+from equipoise.lab.cases.captions import captions, flickr8k
 from equipoise.lab.cases.case import Case, Metric
 from equipoise.lab.cases.census import census, census_college
 from equipoise.lab.cases.check import check_case
@@ -10,6 +11,7 @@ from equipoise.lab.cases.coffee_leaf import coffee_leaf, coffee_leaf_all
 from equipoise.lab.cases.goemotions import GOEMOTIONS, goemotions
 from equipoise.lab.cases.metrics import make_metrics
 from equipoise.lab.cases.reviews import reviews
+from equipoise.lab.cases.scenes import scenes
 from equipoise.lab.cases.table import TableCase
 from equipoise.lab.cases.target import KINDS, Target
 from equipoise.lab.cases.tox21 import tox21
@@ -22,6 +24,9 @@ CASES: dict[str, Callable[[], Case]] = {
     "coffee-leaf": coffee_leaf,
     "coffee-leaf-all": coffee_leaf_all,
     **GOEMOTIONS,
+    "captions": captions,
+    "flickr8k": flickr8k,
+    "scenes": scenes,
 }
 
 __all__ = [
@@ -31,12 +36,15 @@ __all__ = [
     "Metric",
     "TableCase",
     "Target",
+    "captions",
     "census",
     "check_case",
     "coffee_leaf",
+    "flickr8k",
     "goemotions",
     "make_metrics",
     "reviews",
+    "scenes",
     "tox21",
     "with_architecture",
 ]

@@ -7,6 +7,7 @@ from typing import Any
 from torch import Tensor, nn
 from torch.utils.data import Dataset
 
+from equipoise.lab.exhibits import Exhibit
 from equipoise.tasks import Tasks
 
 
@@ -51,6 +52,7 @@ class Case:
         epochs: Enough for the validation metrics to pass their best.
         data_hash: SHA-256 of the data file, in hexadecimal.
         patience: Epochs without a better one after which a run stops; more where validation is small, so noisy.
+        exhibits: What a finished run shows beyond numbers, such as a confusion matrix.
     """
 
     name: str
@@ -66,3 +68,4 @@ class Case:
     epochs: int
     data_hash: str
     patience: int = 3
+    exhibits: tuple[Exhibit, ...] = ()

@@ -9,6 +9,7 @@ from torch import nn
 
 from equipoise import losses
 from equipoise.lab.cases.case import Case
+from equipoise.lab.cases.coffee_leaf_exhibits import coffee_leaf_exhibits
 from equipoise.lab.cases.metrics import make_metrics
 from equipoise.lab.data.arrays import Arrays, join
 from equipoise.lab.data.coffee_leaf import (
@@ -106,6 +107,7 @@ def coffee_leaf(
         epochs=15,
         patience=15,  # fifty pictures in validation
         data_hash=data_hash(files_of(folder, leaves)),
+        exhibits=coffee_leaf_exhibits(),
     )
 
 

@@ -1,7 +1,7 @@
 """Clothing reviews: from the text to the rating, the recommendation and the department."""
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import torch
 from torch import Tensor, nn
@@ -11,7 +11,19 @@ from equipoise.lab.cases.case import Case
 from equipoise.lab.cases.metrics import make_metrics
 from equipoise.lab.data.reviews import DEPARTMENTS, Review, embedded_reviews, read_reviews
 from equipoise.lab.data.split import SPLITS, split_of
-from equipoise.lab.data.text import encode, join_bags, ngrams, vocabulary, words
+from equipoise.lab.data.text import encode, join_bags, known_words, ngrams, vocabulary, words
+from equipoise.lab.exhibits import (
+    Exhibit,
+    above_half,
+    cards,
+    class_table,
+    class_words,
+    confusion,
+    first_samples,
+    largest,
+    number_words,
+    worst_samples,
+)
 from equipoise.lab.models.heads import SharedEncoder, scalar_head
 from equipoise.lab.models.text import BagOfEmbeddings
 from equipoise.tasks import Task, Tasks
@@ -109,4 +121,25 @@ def reviews(compressed: bytes | None = None) -> Case:
         weight_decay=0.01,
         epochs=8,
         data_hash=hashlib.sha256(compressed).hexdigest(),
+        exhibits=_exhibits(numbers),
+    )
+
+
+def _exhibits(numbers: Mapping[str, int]) -> tuple[Exhibit, ...]:
+    asked = ("no", "yes")
+    describe = cards(
+        {
+            "rating": number_words("rating"),
+            "recommended": class_words("recommended", asked, above_half),
+            "department": class_words("department", DEPARTMENTS, largest),
+        },
+        title=lambda seen, place: known_words(seen.samples[place][0], numbers),
+    )
+    return (
+        confusion("recommended", asked, above_half, "reviews"),
+        confusion("department", DEPARTMENTS, largest, "reviews"),
+        class_table("recommended", asked, above_half, "reviews"),
+        class_table("department", DEPARTMENTS, largest, "reviews"),
+        first_samples(("rating",), describe),
+        *(worst_samples(task, describe) for task in ("rating", "recommended", "department")),
     )

@@ -12,6 +12,7 @@ from torch.utils.data import Dataset
 
 from equipoise.lab.cases.case import Case
 from equipoise.lab.cases.target import Labelled, Rows, Target, make_target
+from equipoise.lab.cases.target_exhibits import table_exhibits
 from equipoise.lab.data.features import Features, Row, make_features
 from equipoise.lab.data.split import SPLITS, split_of
 from equipoise.lab.data.table import Table, read_table
@@ -129,7 +130,13 @@ class TableCase:
             weight_decay=0.01,
             epochs=30,
             data_hash=table.data_hash,
+            exhibits=table_exhibits(made, lambda seen, place: self._title(table, seen.samples.rows[place])),
         )
+
+    def _title(self, table: Table, row: int) -> str:
+        """Which row of the file, and its text."""
+        texts = [text for column in self.text if (text := table.cells(column)[row])]
+        return " · ".join([f"row {table.first_row + row}", *texts])
 
     def _split(self, table: Table) -> dict[str, Rows]:
         """The rows of each split, by the content of what tells them apart."""

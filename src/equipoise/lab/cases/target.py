@@ -70,16 +70,24 @@ class Labelled:
     """What a target brings to a case.
 
     Args:
+        kind: One of ``KINDS``.
         task: Its loss, by the column's name.
         labels: Of all rows [N, ...], as the loss takes them.
         make_head: Numbers per row -> head.
         metrics: The primary one first.
+        names: Of its classes, levels or labels, in the order of their numbers; empty for regression.
+        mean: What the network's 0 stands for, in the column's unit.
+        deviation: What the network's 1 is more than that.
     """
 
+    kind: str
     task: Task
     labels: Tensor
     make_head: Callable[[int], nn.Module]
     metrics: tuple[Metric, ...]
+    names: tuple[str, ...] = ()
+    mean: float = 0.0
+    deviation: float = 1.0
 
 
 class LevelLoss(CornLoss):
@@ -106,28 +114,32 @@ def make_target(target: Target, table: Table, splits: dict[str, Rows]) -> Labell
         mean, deviation = mean_and_deviation(values[list(splits["train"])], f"target {column!r} of {table.name}")
         task = Task(column, nn.MSELoss())
         metrics = tuple(_in_unit(metric, mean, deviation) for metric in _metrics(task, values, splits))
-        return Labelled(task, ((values - mean) / deviation).float(), scalar_head, metrics)
+        scaled = ((values - mean) / deviation).float()
+        return Labelled(target.kind, task, scaled, scalar_head, metrics, mean=mean, deviation=deviation)
     if target.kind == "binary":
         labels, both = binary(table, column)
         _require_classes(labels, both, target, table, splits, everywhere=True)
         task = Task(column, nn.BCEWithLogitsLoss())
-        return Labelled(task, labels, scalar_head, _metrics(task, labels, splits))
+        return Labelled(target.kind, task, labels, scalar_head, _metrics(task, labels, splits), tuple(both))
     if target.kind == "multiclass":
         labels, names = classes(table, column)
         _require_classes(labels, names, target, table, splits)
         task = Task(column, nn.CrossEntropyLoss(ignore_index=MISSING))
         metrics = _metrics(task, labels, splits, num_classes=len(names))
-        return Labelled(task, labels, partial(nn.Linear, out_features=len(names)), metrics)
+        head = partial(nn.Linear, out_features=len(names))
+        return Labelled(target.kind, task, labels, head, metrics, tuple(names))
     if target.kind == "ordinal":
         labels, names = levels(table, column, target.order)
         _require_classes(labels, names, target, table, splits)
         task = Task(column, LevelLoss())
-        return Labelled(task, labels, partial(nn.Linear, out_features=len(names) - 1), _metrics(task, labels, splits))
+        head = partial(nn.Linear, out_features=len(names) - 1)
+        return Labelled(target.kind, task, labels, head, _metrics(task, labels, splits), tuple(names))
     labels, names = label_sets(table, column)
     _require_labels(labels[:, 0], target, table, splits)
     task = Task(column, nn.BCEWithLogitsLoss())
     metrics = _metrics(task, labels, splits, num_labels=len(names))
-    return Labelled(task, labels, partial(nn.Linear, out_features=len(names)), metrics)
+    head = partial(nn.Linear, out_features=len(names))
+    return Labelled(target.kind, task, labels, head, metrics, tuple(names))
 
 
 def _metrics(task: Task, labels: Tensor, splits: dict[str, Rows], **size: int) -> tuple[Metric, ...]:

@@ -11,12 +11,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
 import torch
 from torch import Tensor
 
 from equipoise.lab.data.columns import Column, read_columns
 from equipoise.lab.data.folder import data_folder
+from equipoise.lab.data.pictures import read_picture
 from equipoise.lab.data.split import split_of
 
 STRESSES = ("healthy", "miner", "rust", "phoma", "cercospora")
@@ -93,7 +93,7 @@ def read_pictures(leaves: Sequence[Leaf], height: int, width: int) -> Tensor:
     Raises:
         ValueError: If a file is no picture.
     """
-    return torch.stack([torch.from_numpy(_pixels(leaf.picture, height, width)).movedim(2, 0) for leaf in leaves])
+    return torch.stack([torch.from_numpy(read_picture(leaf.picture, height, width)).movedim(2, 0) for leaf in leaves])
 
 
 def read_masks(leaves: Sequence[Leaf], height: int, width: int) -> Tensor:
@@ -105,7 +105,7 @@ def read_masks(leaves: Sequence[Leaf], height: int, width: int) -> Tensor:
     masks = torch.full((len(leaves), height, width), MISSING)
     for mask, leaf in zip(masks, leaves, strict=True):
         if leaf.mask is not None:
-            pixels = torch.from_numpy(_pixels(leaf.mask, height, width, nearest=True))
+            pixels = torch.from_numpy(read_picture(leaf.mask, height, width, nearest=True))
             for region, colour in enumerate(REGIONS.values()):
                 mask[(pixels == torch.tensor(colour)).all(dim=2)] = region
             if (mask == MISSING).any():
@@ -141,15 +141,3 @@ def _pictures(images: Path) -> Iterator[tuple[int, str, Path]]:
             if not path.stem.isdecimal():
                 raise ValueError(f"{path}: must be called by a leaf's number, like 12.jpg")
             yield int(path.stem), split, path
-
-
-def _pixels(path: Path, height: int, width: int, *, nearest: bool = False) -> np.ndarray:
-    """[height, width, 3], uint8."""
-    from PIL import Image, UnidentifiedImageError
-
-    try:
-        with Image.open(path) as picture:
-            resampling = Image.Resampling.NEAREST if nearest else Image.Resampling.BOX
-            return np.array(picture.convert("RGB").resize((width, height), resampling))
-    except (UnidentifiedImageError, OSError) as error:
-        raise ValueError(f"{path} is no picture: {error}") from None

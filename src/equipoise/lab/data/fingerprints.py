@@ -4,8 +4,6 @@ Rogers, Hahn, Extended-Connectivity Fingerprints, Journal of Chemical Informatio
 """
 
 import hashlib
-import os
-import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -14,10 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-
-def cache_folder() -> Path:
-    """Where results are kept that can be computed anew: ``XDG_CACHE_HOME`` or ``~/.cache``, in ``equipoise``."""
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "equipoise"
+from equipoise.lab.data.kept import keep
 
 
 def fingerprints(smiles: Sequence[str], bits: int, radius: int, cache: Path) -> Tensor:
@@ -55,16 +50,5 @@ def fingerprints(smiles: Sequence[str], bits: int, radius: int, cache: Path) -> 
             rows[number] = generator.GetFingerprintAsNumPy(molecule)
     finally:
         log.EnableLog("rdApp.*")
-    _keep(np.packbits(rows, axis=1), kept)
+    keep(np.packbits(rows, axis=1), kept)
     return torch.from_numpy(rows)
-
-
-def _keep(packed: np.ndarray, path: Path) -> None:
-    """Write a file whole or not at all; a folder that cannot be written only costs the next computation."""
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.NamedTemporaryFile(dir=path.parent, suffix=".part", delete=False) as file:
-            np.save(file, packed)
-        Path(file.name).replace(path)
-    except OSError:
-        return

@@ -65,3 +65,13 @@ def bags_of(rows: Tensor) -> tuple[Tensor, Tensor]:
     there = rows >= 0
     lengths = there.sum(dim=1)
     return rows[there], lengths.cumsum(0) - lengths
+
+
+def known_words(bag: Tensor, numbers: Mapping[str, int]) -> str:
+    """The words of a document whose n-grams have these numbers [L], in order; words without a number are lost.
+
+    >>> known_words(torch.tensor([1, 0, 2, -1]), {"small": 0, "too": 1, "too small": 2})
+    'too small'
+    """
+    ngrams = list(numbers)
+    return " ".join(ngrams[i] for i in bag.tolist() if i >= 0 and " " not in ngrams[i])

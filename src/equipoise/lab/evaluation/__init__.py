@@ -1,6 +1,7 @@
 """What a study's numbers mean: intervals, corrected verdicts, Δm, and a summary in words."""
 
 from equipoise.lab.evaluation.aggregates import RATIO_FORMULA, Against, Skills
+from equipoise.lab.evaluation.between import Change, changes
 from equipoise.lab.evaluation.budget import unequal
 from equipoise.lab.evaluation.costs import MethodCost
 from equipoise.lab.evaluation.delta_m import (
@@ -12,9 +13,12 @@ from equipoise.lab.evaluation.delta_m import (
     relative_changes,
     worst_delta_m,
 )
+from equipoise.lab.evaluation.fit import RULE as FIT_RULE
+from equipoise.lab.evaluation.fit import Fit, judge_fit
 from equipoise.lab.evaluation.hypervolume import hypervolume
-from equipoise.lab.evaluation.metric import REFERENCE, SINGLE_TASK, TaskMetric
+from equipoise.lab.evaluation.metric import FROZEN, REFERENCE, SINGLE_TASK, TUNED, TaskMetric, source_of
 from equipoise.lab.evaluation.numbers import listing, percent, show
+from equipoise.lab.evaluation.pairs import Question, pairs_of
 from equipoise.lab.evaluation.power import power, seeds_to_show
 from equipoise.lab.evaluation.ranks import Ranks, critical_difference, rank_test
 from equipoise.lab.evaluation.scores import (
@@ -33,17 +37,23 @@ from equipoise.lab.evaluation.wall_clock import EqualTime, Reached
 
 __all__ = [
     "AVERAGE_FORMULA",
+    "FIT_RULE",
     "FORMULA",
+    "FROZEN",
     "RATIO_FORMULA",
     "REFERENCE",
     "SCORE_FORMULA",
     "SINGLE_TASK",
     "SKILL_FORMULA",
+    "TUNED",
     "Against",
+    "Change",
     "Comparison",
     "EqualTime",
+    "Fit",
     "Interval",
     "MethodCost",
+    "Question",
     "Ranks",
     "Reached",
     "Row",
@@ -55,16 +65,19 @@ __all__ = [
     "Verdict",
     "aggregated_score",
     "average_task_performance",
+    "changes",
     "critical_difference",
     "delta_m",
     "delta_m_by_task",
     "holm",
     "hypervolume",
+    "judge_fit",
     "listing",
     "make_table",
     "mean_rank",
     "median_delta_m",
     "paired_t",
+    "pairs_of",
     "percent",
     "power",
     "rank_test",
@@ -72,6 +85,7 @@ __all__ = [
     "seeds_to_show",
     "show",
     "skills",
+    "source_of",
     "unequal",
     "verdict",
     "worst_delta_m",

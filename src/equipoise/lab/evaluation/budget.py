@@ -6,6 +6,7 @@ from equipoise.lab.evaluation.costs import MethodCost
 from equipoise.lab.evaluation.metric import SINGLE_TASK
 
 ALIKE = 1.25  # times the least training time: what a busy machine does to equal work
+MOST_NAMED = 2  # methods of one budget
 WORDS = {"epochs": "epochs allowed", "batch_size": "batch size", "trials": "search trials"}
 
 Budgets = Mapping[str, Mapping[str, int]]  # [method][epochs, batch_size or trials], as study.json holds them
@@ -34,6 +35,10 @@ def unequal(budgets: Budgets, costs: Mapping[str, MethodCost]) -> tuple[str, ...
 
 
 def _by_size(given: Mapping[str, int]) -> str:
-    """Every value with the methods that have it, the smallest first."""
+    """Every value with the methods that have it, the smallest first; of many methods the largest group unnamed."""
     sizes = sorted(set(given.values()))
-    return ", ".join(f"{' and '.join(name for name in given if given[name] == size)} {size}" for size in sizes)
+    groups = {size: [name for name in given if given[name] == size] for size in sizes}
+    most = max(sizes, key=lambda size: len(groups[size]))
+    if len(groups[most]) > MOST_NAMED:
+        groups[most] = ["the others"]
+    return ", ".join(f"{' and '.join(names)} {size}" for size, names in groups.items())

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from equipoise.lab.evaluation.metric import TaskMetric
+from equipoise.lab.evaluation.metric import REFERENCE, TaskMetric
 from equipoise.lab.evaluation.numbers import show
 from equipoise.lab.evaluation.power import MOST_SEEDS, seeds_to_show
 from equipoise.lab.evaluation.statistics import LEVEL, reach_of
@@ -15,10 +15,13 @@ FEWEST = 3  # pairs: the spread of two is unknown to a factor of thirty
 def give_precision(table: Table, metrics: Sequence[TaskMetric]) -> str:
     """Sentences on the widest interval that distinguishes nothing, and on the nearest to a finding, if any is open."""
     open_ones = [
-        (row.method, task, score.to_sum)
+        (row.method, task, comparison)
         for row in table.rows
         for task, score in row.scores.items()
-        if score.to_sum and score.to_sum.verdict == "not distinguishable" and score.to_sum.interval.half_width > 0
+        for other, comparison in score.to.items()
+        if (table.question or other == REFERENCE)
+        and comparison.verdict == "not distinguishable"
+        and comparison.interval.half_width > 0
     ]
     if not open_ones:
         return ""
@@ -54,10 +57,10 @@ def _nearest(open_ones: Sequence[tuple[str, str, Comparison]], table: Table, met
             f"{FEWEST} seeds on, better 5."
         )
     rejected = sum(
-        found is not None and found.verdict != "not distinguishable"
+        found.verdict != "not distinguishable"
         for row in table.rows
         for score in row.scores.values()
-        for found in (score.to_sum, score.to_single_task)
+        for found in score.to.values()
     ) + bool(table.ranks and table.ranks.differs)
     effect = abs(interval.mean) / (interval.half_width / reach_of(interval.n))
     needed = seeds_to_show(effect, LEVEL / (table.tested - rejected))

@@ -10,7 +10,8 @@ from typing import Any
 
 from equipoise.lab.evaluation.budget import unequal
 from equipoise.lab.evaluation.costs import method_costs
-from equipoise.lab.evaluation.metric import SINGLE_TASK, TaskMetric, Values
+from equipoise.lab.evaluation.metric import SINGLE_TASK, TUNED, TaskMetric, Values
+from equipoise.lab.evaluation.pairs import Question
 from equipoise.lab.evaluation.ranks import Ranks
 from equipoise.lab.evaluation.table import Row, make_table
 from equipoise.lab.evaluation.wall_clock import EqualTime, equal_time
@@ -38,6 +39,7 @@ class Summary:
     complete: bool
     headline: str
     advice: str
+    question: Question = ""  # the one that the study asks, if it asks one
 
     @property
     def tasks(self) -> tuple[str, ...]:
@@ -73,9 +75,9 @@ class Summary:
         values, notes = _test_values(study, metrics, runs)
         if not values:
             raise ValueError(f"{folder} holds no finished run yet")
-        notes += _step_notes(costs)
+        notes += [*_tuning_notes(study), *_step_notes(costs)]
         spent = method_costs(costs, len(metrics))
-        table = make_table(values, metrics, spent)
+        table = make_table(values, metrics, spent, study.get("question", ""))
         differing = unequal(study.get("budgets", {}), spent)  # a study of an older version holds no budgets
         return cls(
             case=study["case"],
@@ -91,6 +93,7 @@ class Summary:
             complete=study["complete"],
             headline=give_headline(table, metrics, len(study["seeds"]), differing),
             advice=give_advice(table, metrics),
+            question=table.question,
         )
 
 
@@ -127,6 +130,20 @@ def _test_values(
             if broken:
                 notes.append(f"{method} on {metric.task}: {metric.name} is not finite for {_seeds(broken)}; left out.")
     return values, notes
+
+
+def _tuning_notes(study: Mapping[str, Any]) -> list[str]:
+    """With how much effort the tuned weights were found, or that there are none."""
+    if study.get("tuned_trials") == 0 and study.get("question", "") == "":
+        return [f"{TUNED}: left out (--tuned-trials 0), so whether any method beats tuned fixed weights is not known."]
+    about = study.get(TUNED, {}) if TUNED in study["methods"] else {}
+    if "weights" not in about:
+        return [f"{TUNED}: {about['reason']}"] if "reason" in about else []
+    weights = ", ".join(f"{task} {weight:.3g}" for task, weight in about["weights"].items())
+    return [
+        f"{TUNED}: {weights}, the best of {about['trials']} trials on validation with seed {about['seed']}; every "
+        "other method was tried with one setting."
+    ]
 
 
 def _step_notes(costs: Iterable[Mapping[str, str]]) -> list[str]:

@@ -1,12 +1,13 @@
 """The table of a study: methods x tasks, each difference with interval and verdict, all of it one family."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from statistics import fmean, stdev
 
 from equipoise.lab.evaluation.aggregates import Against, Skills, against, mean_ranks, ranks_by_seed, skills_of
 from equipoise.lab.evaluation.costs import MethodCost
 from equipoise.lab.evaluation.metric import REFERENCE, SINGLE_TASK, TaskMetric, Values
+from equipoise.lab.evaluation.pairs import Question, pairs_of
 from equipoise.lab.evaluation.ranks import Ranks
 from equipoise.lab.evaluation.statistics import Interval, Verdict, holm, paired_t, verdict
 
@@ -29,15 +30,24 @@ class Comparison:
 class Score:
     """A method on a task: its primary test metric over the seeds that have a finite one.
 
-    ``to_sum`` and ``to_single_task`` are None where no pair of runs exists. ``mean`` is NaN without a
-    finite value, ``spread`` (the standard deviation) with fewer than two.
+    ``to`` holds the comparisons with other methods, by their names, where there are pairs of runs. ``mean`` is NaN
+    without a finite value, ``spread`` (the standard deviation) with fewer than two.
     """
 
     mean: float
     spread: float
     seeds: tuple[int, ...]
-    to_sum: Comparison | None
-    to_single_task: Comparison | None
+    to: Mapping[str, Comparison] = field(default_factory=dict)
+
+    @property
+    def to_sum(self) -> Comparison | None:
+        """With the plain sum."""
+        return self.to.get(REFERENCE)
+
+    @property
+    def to_single_task(self) -> Comparison | None:
+        """With the network of this task alone."""
+        return self.to.get(SINGLE_TASK)
 
 
 @dataclass(frozen=True)
@@ -71,20 +81,22 @@ class Row:
 class Table:
     """The rows in the order of the values, the ranks by seed (None for fewer than 3 balancings or 2 seeds).
 
+    ``question`` decides which comparisons were made; with one there are no ranks.
     ``tested`` counts the family: every comparison with a p-value, and Friedman's test of the ranks.
     """
 
     rows: tuple[Row, ...]
     ranks: Ranks | None
     tested: int
+    question: Question = ""
 
 
-def make_table(values: Values, metrics: Sequence[TaskMetric], costs: Mapping[str, MethodCost]) -> Table:
+def make_table(
+    values: Values, metrics: Sequence[TaskMetric], costs: Mapping[str, MethodCost], question: Question = ""
+) -> Table:
     """Everything that a study's values say; where no method differs, 5 % of such tables say "different" anywhere."""
-    pairs = [(name, REFERENCE) for name in values if name not in (REFERENCE, SINGLE_TASK)]
-    pairs += [(name, SINGLE_TASK) for name in values if name != SINGLE_TASK]
-    ranks = ranks_by_seed(values, metrics)
-    compared = _compare(pairs, values, metrics)
+    ranks = None if question else ranks_by_seed(values, metrics)
+    compared = _compare(pairs_of(list(values), question), values, metrics)
     adjusted = holm([one.interval.p_value for one in compared.values()] + ([ranks.p_value] if ranks else []))
     higher = {metric.task: metric.higher_is_better for metric in metrics}
     judged = {
@@ -97,7 +109,7 @@ def make_table(values: Values, metrics: Sequence[TaskMetric], costs: Mapping[str
         Row(
             name,
             {
-                task: _score(by_seed, judged.get((name, REFERENCE, task)), judged.get((name, SINGLE_TASK, task)))
+                task: _score(by_seed, {other: c for (n, other, t), c in judged.items() if (n, t) == (name, task)})
                 for task, by_seed in by_task.items()
             },
             by_rank.get(name),
@@ -108,14 +120,14 @@ def make_table(values: Values, metrics: Sequence[TaskMetric], costs: Mapping[str
         )
         for name, by_task in values.items()
     )
-    return Table(rows, ranks and replace(ranks, p_adjusted=adjusted[-1]), sum(p == p for p in adjusted))
+    return Table(rows, ranks and replace(ranks, p_adjusted=adjusted[-1]), sum(p == p for p in adjusted), question)
 
 
-def _score(by_seed: Mapping[int, float], to_sum: Comparison | None, to_single_task: Comparison | None) -> Score:
+def _score(by_seed: Mapping[int, float], to: Mapping[str, Comparison]) -> Score:
     found = list(by_seed.values())
     mean = fmean(found) if found else float("nan")
     spread = stdev(found) if len(found) > 1 else float("nan")
-    return Score(mean, spread, tuple(by_seed), to_sum, to_single_task)
+    return Score(mean, spread, tuple(by_seed), to)
 
 
 def _compare(

@@ -3,28 +3,39 @@
 from collections.abc import Iterable, Sequence
 from math import inf
 
-from equipoise.lab.evaluation.metric import REFERENCE, SINGLE_TASK, TaskMetric
-from equipoise.lab.evaluation.numbers import listing, percent, show
+from equipoise.lab.evaluation.answers import beats_tuned, findings, give_answer
+from equipoise.lab.evaluation.metric import REFERENCE, SINGLE_TASK, TUNED, TaskMetric
+from equipoise.lab.evaluation.numbers import listing, percent
 from equipoise.lab.evaluation.settle import give_precision
 from equipoise.lab.evaluation.statistics import LEVEL
 from equipoise.lab.evaluation.table import Comparison, Row, Table
 
 
 def give_headline(table: Table, metrics: Sequence[TaskMetric], seeds: int, unequal: Sequence[str] = ()) -> str:
-    """What the study found: balancings against the plain sum, their ranks, one network against one per task."""
+    """What the study found: against sum, by rank, against single-task; or the answer to its question."""
     rows = table.rows
-    pairs = [comparison.interval.n for _, _, comparison in _compared(rows)] or [seeds]
+    of_question = [one for row in rows for score in row.scores.values() for one in score.to.values()]
+    compared = of_question if table.question else [comparison for _, _, comparison in _compared(rows)]
+    pairs = [comparison.interval.n for comparison in compared] or [seeds]
     fewest, most = min(pairs), max(pairs)
     over = f"Over {most} seeds" if most > 1 else "With one seed"
     if fewest < seeds:
         over = f"Over {fewest if fewest == most else f'{fewest} to {most}'} of {seeds} seeds"
-    found = [_balancings(rows, metrics, most, table.tested), _ranks(table), _sharing(rows, metrics), _stamp(unequal)]
+    if table.question:
+        return " ".join(filter(None, (give_answer(table, metrics), f"{over}.", _stamp(unequal))))
+    tuned = f"Against tuned fixed weights: {beats_tuned(table, metrics)}" if _row(rows, TUNED) else ""
+    found = [
+        *(_balancings(rows, metrics, most, table.tested), tuned),
+        *(_ranks(table), _sharing(rows, metrics), _stamp(unequal)),
+    ]
     return f"{over}, {' '.join(filter(None, found))}"
 
 
 def give_advice(table: Table, metrics: Sequence[TaskMetric]) -> str:
     """What to do: which method to use, how many seeds would settle the rest, which task to train alone."""
     rows = table.rows
+    if table.question:
+        return give_precision(table, metrics)
     return " ".join(filter(None, (_choice(rows), give_precision(table, metrics), _alone(rows, metrics))))
 
 
@@ -62,25 +73,15 @@ def _balancings(rows: Sequence[Row], metrics: Sequence[TaskMetric], seeds: int, 
     if seeds == 1:
         return "no interval can be given: a difference between two methods may be luck."
     methods = list(dict.fromkeys(row.method for row, _, _ in compared))
-    findings = []
-    for method in methods:
-        for word in ("better", "worse"):
-            parts = [
-                f"{metric.task} ({metric.name} {show(comparison.mean)} against {show(comparison.other)})"
-                for metric in metrics
-                for row, task, comparison in compared
-                if row.method == method and task == metric.task and comparison.verdict == word
-            ]
-            if parts:
-                findings.append(f"{method} is {word} than the plain sum on {listing(parts)}")
-    if not findings:
+    clauses = findings([(row.method, task, comparison) for row, task, comparison in compared], metrics, "the plain sum")
+    if not clauses:
         who = f"{methods[0]} is not" if len(methods) == 1 else f"none of the {len(methods)} balancings is"
         return f"{who} distinguishable from the plain sum on any task.{_nearly(compared, tested)}"
     told = sum(comparison.verdict != "not distinguishable" for _, _, comparison in compared)
     rest = len(compared) - told
     tail = f" The other {rest} of {len(compared)} comparisons are not distinguishable." if rest > 1 else ""
     tail = " The one other comparison is not distinguishable." if rest == 1 else tail
-    return f"{'; '.join(findings)}.{tail}{_nearly(compared, tested)}"
+    return f"{'; '.join(clauses)}.{tail}{_nearly(compared, tested)}"
 
 
 def _nearly(compared: Sequence[tuple[Row, str, Comparison]], tested: int) -> str:
@@ -132,8 +133,7 @@ def _choice(rows: Sequence[Row]) -> str:
         price = f", at {cost:.2f} times the plain sum's time per step" if cost < inf else ""
         return (
             f"Use {best}: better than the plain sum on {listing(wins[best])}, nowhere distinguishably worse"
-            f"{price}. Before you rely on it, tune the plain sum's weights with the same effort; "
-            "here they were not tuned."
+            f"{price}. {_before(rows, best)}"
         )
     partial = [method for method in wins if method not in losses]
     if partial:
@@ -149,6 +149,19 @@ def _choice(rows: Sequence[Row]) -> str:
     slower = [row.cost_ratio for row in rows if row.cost_ratio and row.method not in (REFERENCE, SINGLE_TASK)]
     price = f" (they take {min(slower):.2f} to {max(slower):.2f} times its time per step)" if len(slower) > 1 else ""
     return f"Use the plain sum: nothing here is distinguishably better{price}."
+
+
+def _before(rows: Sequence[Row], best: str) -> str:
+    """What to do before relying on a method that beats the plain sum."""
+    if _row(rows, TUNED) is None:
+        return "Before you rely on it, tune the plain sum's weights with the same effort; here they were not tuned."
+    if best == TUNED:
+        return "These are fixed weights, at the plain sum's cost; others, tuned as much, may do as well."
+    chosen = _row(rows, best)
+    verdicts = [score.to[TUNED].verdict for score in chosen.scores.values() if TUNED in score.to] if chosen else []
+    if "better" in verdicts:
+        return "It beats tuned fixed weights, too."
+    return "But it does not beat tuned fixed weights, which are simpler: prefer those unless it is cheaper to use."
 
 
 def _is_whole(rows: Sequence[Row], method: str) -> bool:

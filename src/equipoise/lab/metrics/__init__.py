@@ -2,6 +2,12 @@
 
 from equipoise.lab.metrics.defaults import BY_KIND, default_metrics, default_reading, kind_of
 from equipoise.lab.metrics.depth import DepthAbsoluteError, DepthDelta, DepthRelativeError, DepthRMSE
+from equipoise.lab.metrics.detection import (
+    CentreMeanAveragePrecision,
+    DenseIoU,
+    MeanAveragePrecision,
+    average_precision,
+)
 from equipoise.lab.metrics.generation import (
     FrechetDistance,
     GeneratedPrecision,
@@ -17,6 +23,8 @@ from equipoise.lab.metrics.table import metric, metric_names, takes_size
 
 __all__ = [
     "BY_KIND",
+    "CentreMeanAveragePrecision",
+    "DenseIoU",
     "DepthAbsoluteError",
     "DepthDelta",
     "DepthRMSE",
@@ -27,10 +35,12 @@ __all__ = [
     "Labelled",
     "LevelDistance",
     "LevelsWithin",
+    "MeanAveragePrecision",
     "NormalsMean",
     "NormalsMedian",
     "NormalsWithin",
     "RetrievalRecallAt",
+    "average_precision",
     "default_metrics",
     "default_reading",
     "frechet_distance",

@@ -28,6 +28,7 @@ from torchmetrics.text import BLEUScore, ROUGEScore
 
 from equipoise.lab.metrics import labelled as read
 from equipoise.lab.metrics.depth import DepthAbsoluteError, DepthDelta, DepthRelativeError, DepthRMSE
+from equipoise.lab.metrics.detection import CentreMeanAveragePrecision, DenseIoU, MeanAveragePrecision
 from equipoise.lab.metrics.generation import FrechetDistance, GeneratedPrecision, GeneratedRecall
 from equipoise.lab.metrics.labelled import MISSING, Labelled, Reading
 from equipoise.lab.metrics.normals import NormalsMean, NormalsMedian, NormalsWithin
@@ -140,6 +141,11 @@ TABLE: Mapping[str, _Entry] = {
     "normals-mean": _entry(NormalsMean, read.whole),
     "normals-median": _entry(NormalsMedian, read.whole),
     **{f"normals-within-{d}": _entry(NormalsWithin, read.whole, degrees=d) for d in (11.25, 22.5, 30)},
+    # objects
+    "map@0.5": _entry(MeanAveragePrecision, read.whole, overlap=0.5),
+    "map@0.75": _entry(MeanAveragePrecision, read.whole, overlap=0.75),
+    "centre-map": _entry(CentreMeanAveragePrecision, read.whole),
+    "box-iou": _entry(DenseIoU, read.whole),
     # texts
     "bleu": _entry(BLEUScore, read.texts),
     **{f"rouge-{key}": _entry(RougeF1, read.texts, key=f"rouge{key.upper()}") for key in ("1", "2", "l")},

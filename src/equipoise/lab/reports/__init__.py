@@ -1,5 +1,7 @@
-"""Reports: a study folder in, one self-contained page and the same figures as PNG and SVG out."""
+"""One HTML page and figure files for a study, or for two of them."""
 
 from equipoise.lab.reports.report import write_report
+from equipoise.lab.reports.two_page import write_two_page
+from equipoise.lab.reports.two_studies import TwoStudies
 
-__all__ = ["write_report"]
+__all__ = ["TwoStudies", "write_report", "write_two_page"]

@@ -7,6 +7,15 @@
   const plots = [...document.querySelectorAll(".plot")];
   const style = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
 
+  async function unpackPlotly() {
+    const bytes = Uint8Array.from(atob(document.getElementById("plotly").textContent), (letter) => letter.charCodeAt(0));
+    const stream = new Blob([bytes]).stream().pipeThrough(new DecompressionStream("gzip"));
+    const script = document.createElement("script");
+    script.textContent = await new Response(stream).text();
+    document.head.append(script);
+  }
+  const unpacked = unpackPlotly();
+
   function paint(trace, background) {
     const { method, hollow } = trace.meta;
     const color = looks[method][dark.matches ? "dark" : "light"];
@@ -96,6 +105,7 @@
   async function drawShown() {
     const mine = ++pass;
     document.documentElement.classList.remove("drawn");
+    await unpacked;
     const shown = plots.filter((plot) => !plot.closest("[hidden]"));
     const inView = (plot) => {
       const box = plot.getBoundingClientRect();
@@ -140,6 +150,11 @@
       drawShown();
     });
   }
+
+  const method = document.getElementById("shown-method");
+  method?.addEventListener("change", () => {
+    document.querySelectorAll(".shown").forEach((shown, place) => (shown.hidden = place !== method.selectedIndex));
+  });
 
   dark.addEventListener("change", drawShown);
   drawShown();

@@ -4,16 +4,19 @@ import os
 from pathlib import Path
 
 from equipoise.lab.evaluation import Summary
-from equipoise.lab.reports import curves, results
+from equipoise.lab.reports import curves, gradient_curves, results
+from equipoise.lab.reports.exhibit_figures import save_matrices
 from equipoise.lab.reports.page import render
 from equipoise.lab.reports.palette import looks
+from equipoise.lab.reports.paper_tables import write_paper_tables
 from equipoise.lab.reports.ranks import critical_differences
 from equipoise.lab.reports.static import save
 from equipoise.lab.reports.study import Study
+from equipoise.lab.reports.study_exhibits import StudyExhibits
 
 
 def write_report(folder: Path) -> Path:
-    """Write ``report.html`` and ``figures/*.png|svg`` into a study folder from the files in it.
+    """Write ``report.html``, ``figures/*.png|svg`` and ``tables/*.tex|md`` into a study folder from the files in it.
 
     The page is one file without outside references; it is replaced in one step, so that a reader
     never meets half of it.
@@ -36,16 +39,23 @@ def write_report(folder: Path) -> Path:
         results.tradeoff(study, look),
         curves.losses(study, look),
         curves.weights(study, look),
-        curves.gradient_norms(study, look),
-        curves.cosines(study, look),
+        gradient_curves.gradient_norms(study, look),
+        gradient_curves.cosines(study, look),
+        gradient_curves.part_cosines(study, look),
+        gradient_curves.magnitude_similarity(study, look),
+        gradient_curves.condition_number(study, look),
         results.costs(study, look),
     )
     figures = folder / "figures"
     figures.mkdir(exist_ok=True)
     for chart in charts:
         save(chart, look, figures)
+    write_paper_tables(summary, folder / "tables")
+    exhibits = StudyExhibits.from_folder(folder, study.methods)
+    if exhibits is not None:
+        save_matrices(exhibits, figures)
     page = folder / "report.html"
     draft = page.with_suffix(".html.part")
-    draft.write_text(render(study, summary, charts, look), encoding="utf-8")
+    draft.write_text(render(study, summary, charts, look, exhibits), encoding="utf-8")
     os.replace(draft, page)
     return page

@@ -4,7 +4,18 @@ import math
 from collections.abc import Callable, Mapping
 from html import escape
 
-from equipoise.lab.evaluation import FORMULA, REFERENCE, SINGLE_TASK, Comparison, Interval, Row, Summary, show
+from equipoise.lab.evaluation import (
+    FORMULA,
+    REFERENCE,
+    SINGLE_TASK,
+    TUNED,
+    Comparison,
+    Interval,
+    Row,
+    Summary,
+    show,
+    source_of,
+)
 from equipoise.lab.reports.cells import NOTHING, cell, data, name, row, table
 from equipoise.lab.reports.over_tasks import over_tasks
 from equipoise.lab.reports.palette import Look
@@ -15,31 +26,41 @@ VERDICTS = {
     "not distinguishable": '<span class="same">≈ not distinguishable</span>',
 }
 
+AGAINST: Mapping[str, tuple[str, Callable[[str], str | None]]] = {  # the other, by a method's name
+    "Against single-task networks": ("Does sharing one network help?", lambda method: SINGLE_TASK),
+    "Against tuned weights": ("Does any balancing beat tuned fixed weights?", lambda method: TUNED),
+    "Against the method whose last weights these are": ("Does a schedule matter, or where it ends?", source_of),
+}
+
 
 def results_section(summary: Summary, look: Mapping[str, Look]) -> str:
-    """Every method on every task, against the plain sum and against single-task networks."""
+    """Every method on every task, against the plain sum and against whatever else the study compares it with."""
     has_sum = any(score.to_sum for each in summary.rows for score in each.scores.values())
-    has_single = any(score.to_single_task for each in summary.rows for score in each.scores.values())
+    has_single = any(each.delta_m for each in summary.rows)
     parts = [
-        f'<p class="note">{_results_note(has_sum, has_single, summary.tested)}</p>',
+        f'<p class="note">{_results_note(summary, has_sum, has_single)}</p>',
         _main_table(summary, look, has_sum=has_sum, has_single=has_single),
+        *(_against(summary, look, title) for title in AGAINST),
     ]
-    if has_single:
-        parts += [
-            "<h3>Does sharing one network help? Each method against one network per task</h3>",
-            '<p class="note">Verdicts belong to the same family as those above.</p>',
-            _single_task_table(summary, look),
-        ]
     parts.append(over_tasks(summary, look))
+    parts.append(
+        '<p class="links">The table of results for papers: <a href="tables/results.tex">LaTeX</a> · '
+        '<a href="tables/results.md">Markdown</a></p>'
+    )
     return f'<section id="results"><h2>Results on the test split</h2>{"".join(parts)}</section>'
 
 
-def _results_note(has_sum: bool, has_single: bool, tested: int) -> str:
+def _results_note(summary: Summary, has_sum: bool, has_single: bool) -> str:
     sentences = ["Means over the seeds."]
-    if has_sum:
+    if summary.question:
+        sentences.append(
+            f"The study asks one question: its {summary.tested} comparisons, paired by seed and Holm-corrected "
+            "together, stand below."
+        )
+    elif has_sum:
         sentences.append(
             "Differences are method minus sum, paired by seed, with their 95 % interval; verdicts are "
-            f"Holm-corrected for all {tested} comparisons of the study together."
+            f"Holm-corrected for all {summary.tested} comparisons of the study together."
         )
     else:
         sentences.append("No differences to sum: no other method shares a finished seed with a run of it.")
@@ -68,7 +89,7 @@ def _main_table(summary: Summary, look: Mapping[str, Look], *, has_sum: bool, ha
             score = each.scores[metric.task]
             cells.append(f'<td class="first">{data(score.mean, show(score.mean))}</td>')
             if has_sum:
-                cells.append(_comparison(score.to_sum, "reference" if each.method == REFERENCE else NOTHING))
+                cells.append(comparison_cell(score.to_sum, "reference" if each.method == REFERENCE else NOTHING))
         if has_single:
             cells.append(_delta_m(each))
         cells.append(cell(each.mean_rank, ".2f"))
@@ -78,18 +99,24 @@ def _main_table(summary: Summary, look: Mapping[str, Look], *, has_sum: bool, ha
     return table("Results", (row(*first), row(*second)), body)
 
 
-def _single_task_table(summary: Summary, look: Mapping[str, Look]) -> str:
+def _against(summary: Summary, look: Mapping[str, Look], title: str) -> str:
+    """The methods that are compared with another, by the titles of ``AGAINST``; empty where none is."""
+    question, other = AGAINST[title]
     head = ['<th class="left">Method</th>']
     head += [f"<th>{escape(m.task)}<small>{escape(m.name)}, difference</small></th>" for m in summary.metrics]
     body = []
     for each in summary.rows:
-        if each.method != SINGLE_TASK:
-            cells = [_comparison(each.scores[task].to_single_task, NOTHING) for task in summary.tasks]
-            body.append(row(name(each.method, look[each.method]), *cells))
-    return table("Against single-task networks", (row(*head),), body)
+        found = [each.scores[task].to.get(other(each.method) or "") for task in summary.tasks]
+        if any(found):
+            body.append(row(name(each.method, look[each.method]), *(comparison_cell(one, NOTHING) for one in found)))
+    if not body:
+        return ""
+    note = '<p class="note">Verdicts belong to the one family of the study.</p>'
+    return f"<h3>{question} {title}</h3>{note}{table(title, (row(*head),), body)}"
 
 
-def _comparison(comparison: Comparison | None, otherwise: str) -> str:
+def comparison_cell(comparison: Comparison | None, otherwise: str) -> str:
+    """A difference with its interval and verdict."""
     if comparison is None:
         return f'<td class="same">{otherwise}</td>'
     interval = comparison.interval

@@ -6,6 +6,7 @@ from equipoise.lab.search.search import Search
 from equipoise.lab.search.space import Choice, Number, Point, Space, simplex
 from equipoise.lab.search.strategies import TPE, Grid, Halving, Population, Random, Strategy
 from equipoise.lab.search.trial import Job, Objective, Trial, change
+from equipoise.lab.search.tuned import WeightSearch
 
 __all__ = [
     "RULES",
@@ -23,6 +24,7 @@ __all__ = [
     "Space",
     "Strategy",
     "Trial",
+    "WeightSearch",
     "change",
     "choose",
     "covered",

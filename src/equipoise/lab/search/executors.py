@@ -4,9 +4,7 @@ import time
 from collections.abc import Callable, Generator, Iterable
 from typing import Any, Protocol
 
-from equipoise.lab.studies.pool import ASK_AGAIN, Event, Item, Work
-
-Execute = Callable[[Work[Item], Iterable[Item | None], int], Generator[Event[Item], None, None]]
+from equipoise.lab.studies.pool import ASK_AGAIN, Event, Execute, Work
 
 
 class Future(Protocol):

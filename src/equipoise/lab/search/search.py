@@ -10,11 +10,10 @@ from typing import Any
 from optuna.storages import BaseStorage
 
 from equipoise.lab.search.drivers import at_work
-from equipoise.lab.search.executors import Execute
 from equipoise.lab.search.ledger import Ledger
 from equipoise.lab.search.strategies import Strategy
 from equipoise.lab.search.trial import Evaluate, Job, Objective, Report, Trial, changes
-from equipoise.lab.studies.pool import Event, run_jobs
+from equipoise.lab.studies.pool import Event, Execute, run_jobs
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,6 @@
 import copy
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from functools import cache
 from pathlib import Path
 
 import torch
@@ -12,7 +11,7 @@ import equipoise as eq
 from equipoise.lab.cases import Case
 from equipoise.lab.search.space import Space
 from equipoise.lab.search.trial import Job, Objective, Report
-from equipoise.lab.studies.recipe import Recipe
+from equipoise.lab.studies.recipe import Recipe, made_once
 from equipoise.lab.training import Moment, RunResult, Settings, train
 from equipoise.lab.training.files import replace_file
 from equipoise.lab.training.loop import describe
@@ -69,7 +68,7 @@ class CaseTraining:
         return _values(_history(folder), case, last)
 
     def _parts(self, job: Job) -> tuple[Case, eq.Method, Settings]:
-        case, weights, others = _case(self.recipe), self.space.weights(job.point), self.space.others(job.point)
+        case, weights, others = made_once(self.recipe), self.space.weights(job.point), self.space.others(job.point)
         settings = replace(self.settings, **{field: others.pop(n) for n, field in SETTINGS.items() if n in others})
         if self.method == "fixed":
             factors = list(weights.values()) or [1.0] * len(case.tasks)
@@ -90,12 +89,6 @@ class CaseTraining:
         state = torch.load(self._place(parent) / "checkpoint.pt", map_location="cpu", weights_only=True)
         state["run"] = run
         replace_file(path, lambda file: torch.save(state, file))
-
-
-@cache
-def _case(recipe: Recipe) -> Case:
-    """One reading of the data for all trials of a worker."""
-    return recipe()
 
 
 def _checkpoint_epoch(folder: Path) -> int:

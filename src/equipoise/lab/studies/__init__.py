@@ -1,9 +1,10 @@
 """Fair comparisons: a case, balancings and seeds, run in worker processes into a folder."""
 
-from equipoise.lab.studies.plan import Plan, Run, make_plan
-from equipoise.lab.studies.pool import Event
+from equipoise.lab.studies.plan import Plan, make_plan
+from equipoise.lab.studies.pool import Event, Workers
 from equipoise.lab.studies.progress import Watch
 from equipoise.lab.studies.recipe import Recipe, find_recipe
+from equipoise.lab.studies.run import Run
 from equipoise.lab.studies.scores import write_scores
 from equipoise.lab.studies.study import Study
 from equipoise.lab.studies.terminal import print_summary
@@ -15,6 +16,7 @@ __all__ = [
     "Run",
     "Study",
     "Watch",
+    "Workers",
     "find_recipe",
     "make_plan",
     "print_summary",

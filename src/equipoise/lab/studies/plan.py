@@ -2,7 +2,6 @@
 
 import hashlib
 import platform
-import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from importlib.metadata import version
@@ -11,39 +10,14 @@ from typing import Any
 
 import equipoise as eq
 from equipoise.lab.cases import Case
-from equipoise.lab.evaluation import SINGLE_TASK
+from equipoise.lab.evaluation import SINGLE_TASK, TUNED, Question, source_of
+from equipoise.lab.studies.learnt import require_freezable
+from equipoise.lab.studies.questions import find_question, methods_for
 from equipoise.lab.studies.recipe import Recipe, find_recipe
+from equipoise.lab.studies.run import Run
 from equipoise.lab.training import Settings
 from equipoise.lab.training.order import make_order
 from equipoise.lab.training.selection import kept_criteria
-
-
-@dataclass(frozen=True)
-class Run:
-    """One training: a method on some of the case's tasks with a seed."""
-
-    method: str  # as ``eq.method`` takes it, or "single-task"
-    tasks: tuple[str, ...]
-    seed: int
-
-    @property
-    def task(self) -> str:
-        """The task of a single-task run, else "all"."""
-        return self.tasks[0] if self.method == SINGLE_TASK else "all"
-
-    @property
-    def folder_name(self) -> str:
-        """``<method>-<task>-seed<k>``, where a name is no name of a file with a mark of the whole name."""
-        return f"{_file_name(self.method)}-{_file_name(self.task)}-seed{self.seed}"
-
-    def __str__(self) -> str:
-        what = f"{self.method} {self.task}" if self.method == SINGLE_TASK else self.method
-        return f"{what}, seed {self.seed}"
-
-
-def _file_name(name: str) -> str:
-    plain = re.sub(r"[^\w-]+", "-", name)[:60]
-    return plain if plain == name else f"{plain}-{hashlib.sha256(name.encode()).hexdigest()[:8]}"
 
 
 @dataclass(frozen=True)
@@ -55,6 +29,8 @@ class Plan:
     methods: tuple[str, ...]
     seeds: tuple[int, ...]
     settings: Settings
+    tuned_trials: int = 0  # of the search for the weights of "tuned"; 0 where that is not among the methods
+    question: Question = ""
 
     @property
     def runs(self) -> tuple[Run, ...]:
@@ -85,7 +61,10 @@ class Plan:
     def budgets(self) -> dict[str, dict[str, int]]:
         """What each method may use: epochs, batch size, and how many settings were tried to choose its own."""
         allowed = {"epochs": self.settings.epochs, "batch_size": self.settings.batch_size, "trials": 1}
-        return {method: dict(allowed) for method in (SINGLE_TASK, *self.methods)}
+        budgets = {method: dict(allowed) for method in (SINGLE_TASK, *self.methods)}
+        if TUNED in budgets:
+            budgets[TUNED]["trials"] = self.tuned_trials
+        return budgets
 
     def describe(self) -> dict[str, Any]:
         """The content of study.json that is known before anything runs."""
@@ -95,6 +74,8 @@ class Plan:
             "methods": list(self.methods),
             "method_files": method_files(self.methods),
             "seeds": list(self.seeds),
+            "question": self.question,
+            "tuned_trials": self.tuned_trials,
             "budgets": self.budgets,
             "metrics": {
                 task: [
@@ -117,7 +98,14 @@ class Plan:
 
 
 def make_plan(
-    case: str | Recipe, methods: Iterable[str], seeds: Iterable[int], *, epochs: int | None = None, **training: Any
+    case: str | Recipe,
+    methods: Iterable[str],
+    seeds: Iterable[int],
+    *,
+    epochs: int | None = None,
+    tuned_trials: int = 0,
+    question: str = "",
+    **training: Any,
 ) -> Plan:
     """The study of a case.
 
@@ -126,13 +114,16 @@ def make_plan(
         methods: As ``eq.method`` takes them.
         seeds: Each 0 or more.
         epochs: At most; None: the case's own.
+        tuned_trials: How many fixed weights to try for the method "tuned"; 0 leaves it out.
+        question: The one question that is asked; it adds the methods it needs.
         training: Other settings that are not the case's own, by their names in ``Settings``.
 
     Raises:
         ValueError: an unknown case or method (the message names the nearest), a repetition, an
             argument out of range, nothing to run.
     """
-    methods, seeds = tuple(methods), tuple(seeds)
+    asked = find_question(question)
+    methods, seeds = methods_for(asked, tuple(methods), tuned_trials), tuple(seeds)
     recipe = find_recipe(case) if isinstance(case, str) else case
     if not methods or not seeds:
         raise ValueError(f"a study needs a method and a seed, got methods {methods} and seeds {seeds}")
@@ -143,11 +134,17 @@ def make_plan(
     for method in methods:
         if method == SINGLE_TASK:
             raise ValueError(f"{SINGLE_TASK} is part of every study: leave it out of the methods")
-        require_method(method)
+        if (source := source_of(method)) is not None:
+            require_freezable(source, methods)
+        elif method != TUNED:
+            require_method(method)
     if min(seeds) < 0:
         raise ValueError(f"seeds must not be negative, got {min(seeds)}")
     ready = recipe()
-    return Plan(recipe, ready, methods, seeds, case_settings(ready, epochs=epochs, **training))
+    if TUNED in methods and len(ready.tasks) < 2:
+        raise ValueError(f"case {ready.name} has one task, so no weights to tune: --tuned-trials 0")
+    settings = case_settings(ready, epochs=epochs, **training)
+    return Plan(recipe, ready, methods, seeds, settings, tuned_trials, asked)
 
 
 def case_settings(case: Case, *, epochs: int | None = None, **training: Any) -> Settings:
@@ -188,7 +185,7 @@ def require_method(method: str) -> None:
 
 def method_files(methods: Iterable[str]) -> dict[str, str]:
     """SHA-256 of the source behind each method given as ``path/to/file.py:Name``."""
-    paths = {method: Path(method.rpartition(":")[0]) for method in methods if ".py:" in method}
+    paths = {name: Path(name.rpartition(":")[0]) for name in methods if ".py:" in name and source_of(name) is None}
     return {method: hashlib.sha256(path.read_bytes()).hexdigest() for method, path in paths.items()}
 
 

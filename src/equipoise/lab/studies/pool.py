@@ -9,7 +9,7 @@ import signal
 import threading
 import traceback
 from collections.abc import Callable, Generator, Iterable
-from contextlib import suppress
+from contextlib import closing, suppress
 from dataclasses import dataclass
 from multiprocessing.connection import Connection, wait
 from multiprocessing.context import SpawnProcess
@@ -34,58 +34,81 @@ class Event(Generic[Item]):
     details: tuple[Any, ...] = ()
 
 
-def run_jobs(work: Work[Item], items: Iterable[Item | None], jobs: int) -> Generator[Event[Item], None, None]:
-    """Do ``work(item, report)`` for each item in ``jobs`` processes and yield what happens.
+# What ``run_jobs`` is: (work, items, jobs) -> events.
+Execute = Callable[[Work[Item], Iterable[Item | None], int], Generator[Event[Item], None, None]]
 
-    An item is taken when a process is free for it, so that what to do next may depend on what is finished; ``None``
-    says that nothing can begin now, and to ask again later. Work and items are pickled into fresh interpreters. An
-    exception, or the death of a worker, is the failure of its item. Closing the iterator kills the workers. Call it
-    from the main thread.
-    """
-    waiting, more = iter(items), True
-    busy: dict[Connection, tuple[SpawnProcess, Item]] = {}
-    idle: list[tuple[SpawnProcess, Connection]] = []
-    try:
-        while more or busy:
-            while more and len(busy) < jobs:
-                try:
-                    item = next(waiting)
-                except StopIteration:
-                    more = False
+
+class Workers:
+    """Processes that live on for the next job, whoever's; fresh interpreters, started when there is one to do."""
+
+    def __init__(self) -> None:
+        self._idle: list[tuple[SpawnProcess, Connection]] = []
+
+    def run(self, work: Work[Item], items: Iterable[Item | None], jobs: int) -> Generator[Event[Item], None, None]:
+        """Do ``work(item, report)`` for each item in ``jobs`` processes and yield what happens.
+
+        An item is taken when a process is free for it, so that what to do next may depend on what is finished;
+        ``None`` says that nothing can begin now, and to ask again later. Work and items are pickled. An exception, or
+        the death of a worker, is the failure of its item. Closing the iterator kills the workers that are busy. Call
+        it from the main thread.
+        """
+        waiting, more = iter(items), True
+        busy: dict[Connection, tuple[SpawnProcess, Item]] = {}
+        try:
+            while more or busy:
+                while more and len(busy) < jobs:
+                    try:
+                        item = next(waiting)
+                    except StopIteration:
+                        more = False
+                        break
+                    if item is None:
+                        break
+                    process, connection = self._idle.pop() if self._idle else _start()
+                    with suppress(BrokenPipeError):  # a worker that died idle: recv will say so
+                        connection.send((work, item))
+                    busy[connection] = (process, item)
+                    yield Event("started", item)
+                if more and len(busy) < jobs:
+                    ready = wait(list(busy), timeout=ASK_AGAIN)
+                elif busy:
+                    ready = wait(list(busy))
+                else:
                     break
-                if item is None:
-                    break
-                process, connection = idle.pop() if idle else _start(work)
-                with suppress(BrokenPipeError):  # a worker that died idle: recv will say so
-                    connection.send(item)
-                busy[connection] = (process, item)
-                yield Event("started", item)
-            if more and len(busy) < jobs:
-                ready = wait(list(busy), timeout=ASK_AGAIN)
-            elif busy:
-                ready = wait(list(busy))
-            else:
-                break
-            for connection in [connection for connection in busy if connection in ready]:
-                process, item = busy[connection]
-                try:
-                    kind, details = connection.recv()
-                except (EOFError, ConnectionResetError):
-                    del busy[connection]
-                    process.join()
-                    death = f"its process ended with {_exit_words(process.exitcode)}"
-                    yield Event("failed", item, (death, death))
-                    continue
-                if kind != "progress":
-                    del busy[connection]
-                    idle.append((process, connection))
-                yield Event(kind, item, details)
-    finally:
-        alive = [process for process, _ in (*idle, *busy.values())]
-        for process in alive:
-            process.kill()
-        for process in alive:
-            process.join()
+                for connection in [connection for connection in busy if connection in ready]:
+                    process, item = busy[connection]
+                    try:
+                        kind, details = connection.recv()
+                    except (EOFError, ConnectionResetError):
+                        del busy[connection]
+                        process.join()
+                        death = f"its process ended with {_exit_words(process.exitcode)}"
+                        yield Event("failed", item, (death, death))
+                        continue
+                    if kind != "progress":
+                        del busy[connection]
+                        self._idle.append((process, connection))
+                    yield Event(kind, item, details)
+        finally:
+            _kill([process for process, _ in busy.values()])
+
+    def close(self) -> None:
+        """Kill the workers; none of them is busy."""
+        _kill([process for process, _ in self._idle])
+        self._idle = []
+
+
+def run_jobs(work: Work[Item], items: Iterable[Item | None], jobs: int) -> Generator[Event[Item], None, None]:
+    """``Workers.run`` in workers that live for these items."""
+    with closing(Workers()) as workers, closing(workers.run(work, items, jobs)) as events:
+        yield from events
+
+
+def _kill(processes: list[SpawnProcess]) -> None:
+    for process in processes:
+        process.kill()
+    for process in processes:
+        process.join()
 
 
 def _exit_words(code: int | None) -> str:
@@ -94,10 +117,10 @@ def _exit_words(code: int | None) -> str:
     return f"signal {-code}" if code is not None and code < 0 else f"status {code}"
 
 
-def _start(work: Work[Any]) -> tuple[SpawnProcess, Connection]:
+def _start() -> tuple[SpawnProcess, Connection]:
     context = multiprocessing.get_context("spawn")
     ours, theirs = context.Pipe()
-    process = context.Process(target=_serve, args=(work, theirs))
+    process = context.Process(target=_serve, args=(theirs,))
     handler = signal.signal(signal.SIGINT, signal.SIG_IGN)  # inherited: Ctrl-C is for the parent alone
     try:
         process.start()
@@ -107,11 +130,11 @@ def _start(work: Work[Any]) -> tuple[SpawnProcess, Connection]:
     return process, ours
 
 
-def _serve(work: Work[Any], connection: Connection) -> None:
+def _serve(connection: Connection) -> None:
     threading.Thread(target=_die_with_parent, daemon=True).start()
     while True:
-        item = connection.recv()
         try:
+            work, item = connection.recv()
             value = work(item, lambda *details: connection.send(("progress", details)))
         except Exception as error:  # whatever it is, it costs this item only
             line = " ".join(f"{type(error).__name__}: {error}".split())

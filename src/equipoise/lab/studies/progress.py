@@ -7,8 +7,8 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 
 from equipoise.lab.evaluation import show
-from equipoise.lab.studies.plan import Run
 from equipoise.lab.studies.pool import Event
+from equipoise.lab.studies.run import Run
 from equipoise.lab.studies.study import Study
 
 MOST_LOSSES = 3  # that fit beside the bars

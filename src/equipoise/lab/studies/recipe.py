@@ -7,6 +7,7 @@ import sys
 import traceback
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -124,3 +125,9 @@ def find_recipe(name: str) -> Recipe:
     if Path(name).suffix:
         raise ValueError(f"{name!r} must end in one of {', '.join(ENDINGS)}, be path/to/file.py:name, or a case's name")
     return ReadyCase(name)
+
+
+@cache
+def made_once(recipe: Recipe) -> Case:
+    """The case, made once in a process: one reading of the data for all that a worker trains."""
+    return recipe()

@@ -2,53 +2,28 @@
 
 import json
 import sys
-import warnings
-from collections.abc import Callable, Generator
+from collections.abc import Generator, Iterator, Sequence
 from contextlib import closing
-from dataclasses import dataclass
-from functools import cache
 from pathlib import Path
 from typing import IO, Any
 
 import torch
 
 import equipoise as eq
-from equipoise.lab.cases import Case
-from equipoise.lab.evaluation import REFERENCE, SINGLE_TASK
-from equipoise.lab.studies.plan import Plan, Run, differences, method_files
-from equipoise.lab.studies.pool import Event, run_jobs
-from equipoise.lab.studies.recipe import Recipe
+from equipoise.lab.evaluation import SINGLE_TASK, TUNED, source_of
+from equipoise.lab.studies.learnt import read_tuned
+from equipoise.lab.studies.plan import Plan, differences, method_files
+from equipoise.lab.studies.pool import Event, Execute, run_jobs
+from equipoise.lab.studies.run import Run
 from equipoise.lab.studies.tables import write_tables
-from equipoise.lab.training import RunResult, Settings, train
+from equipoise.lab.studies.trackers import Trackers
+from equipoise.lab.studies.worker import Training
+from equipoise.lab.training import RunResult
 from equipoise.lab.training.files import replace_file
+from equipoise.lab.training.tracking import require_tracker
+from equipoise.method import split
 
 LOCK = ".lock"
-
-
-@dataclass(frozen=True)
-class Training:
-    """What a worker does with a run; pickled into it."""
-
-    recipe: Recipe
-    settings: Settings
-    folder: Path
-    threads: int
-
-    def __call__(self, run: Run, report: Callable[..., None]) -> list[str]:
-        """Train, or go on where an interruption stopped, into the run's folder; returns the warnings."""
-        torch.set_num_threads(self.threads)
-        method = eq.method(REFERENCE if run.method == SINGLE_TASK else run.method)
-        folder = self.folder / run.folder_name
-        folder.mkdir(parents=True, exist_ok=True)
-        with warnings.catch_warnings(record=True) as caught:
-            train(_case(self.recipe), run.tasks, method, run.seed, self.settings, folder, report)
-        return list(dict.fromkeys(str(warning.message) for warning in caught))
-
-
-@cache
-def _case(recipe: Recipe) -> Case:
-    """One reading of the data for all runs of a worker."""
-    return recipe()
 
 
 class Study:
@@ -70,7 +45,7 @@ class Study:
         earlier = _earlier(folder)
         _check(plan, folder, earlier)
         self._method_files = earlier.get("method_files", {})
-        self._threads: int | None = earlier.get("threads")
+        self.threads: int | None = earlier.get("threads")  # of each training; known once it runs
         self.left_out = tuple(
             str(name)
             for kind, asked in (("methods", plan.methods), ("seeds", plan.seeds))
@@ -84,24 +59,36 @@ class Study:
         """The runs that are not finished."""
         return tuple(run for run in self.plan.runs if run not in self.results)
 
-    def run(self, jobs: int) -> Generator[Event[Run], None, None]:
+    def run(
+        self, jobs: int, track: Sequence[str] = (), execute: Execute[Run] = run_jobs
+    ) -> Generator[Event[Run], None, None]:
         """Do what is missing in ``jobs`` processes; after each run the folder is up to date.
 
-        A run that fails is kept in ``failures`` and tried again by the next call.
+        A run that fails is kept in ``failures`` and tried again by the next call. ``track`` names the trackers that
+        take every run's curves, those of runs that are finished already too.
 
         Raises:
-            ValueError: ``jobs`` is below 1, or another process is at work in the folder.
+            ValueError: ``jobs`` is below 1, a tracker is missing, or another process is at work in the folder.
         """
         if jobs < 1:
             raise ValueError(f"jobs must be at least 1, got {jobs}")
-        return self._events(jobs, _occupy(self.folder))
-
-    def _events(self, jobs: int, occupied: IO[bytes]) -> Generator[Event[Run], None, None]:
+        for kind in track:
+            require_tracker(kind)
+        occupied = _occupy(self.folder)
         # The number of threads changes the order of sums, so a study keeps the one it began with.
-        self._threads = self._threads or max(1, torch.get_num_threads() // jobs)
+        self.threads = self.threads or max(1, torch.get_num_threads() // jobs)
+        self.failures = {}
         self.write()
-        work = Training(self.plan.recipe, self.plan.settings, self._runs_folder, self._threads)
-        with occupied, closing(run_jobs(work, self.missing, jobs)) as events:
+        trackers = Trackers(tuple(track), self.folder / "trackers")
+        work = Training(self.plan.recipe, self.plan.settings, self._runs_folder, self.threads, trackers)
+        return self._events(work, occupied, jobs, execute)
+
+    def _events(
+        self, work: Training, occupied: IO[bytes], jobs: int, execute: Execute[Run]
+    ) -> Generator[Event[Run], None, None]:
+        for run, finished in self.results.items():
+            work.trackers.take_in(self.plan.case.name, run, finished.history)
+        with occupied, closing(execute(work, self._queue(), jobs)) as events:
             for event in events:
                 if event.kind == "finished":
                     result = self._result(event.item)
@@ -116,12 +103,22 @@ class Study:
                     self.write()
                 yield event
 
+    def _queue(self) -> Iterator[Run | None]:
+        """What is missing, seed by seed and in each the longest first; a run whose source is not done has to wait."""
+        waiting = sorted(self.missing, key=lambda run: (self.plan.seeds.index(run.seed), -_effort(run)))
+        while waiting:
+            ready = next((r for r in waiting if r.source is None or r.source in {*self.results, *self.failures}), None)
+            if ready is not None:
+                waiting.remove(ready)
+            yield ready
+
     def write(self) -> None:
         """Write study.json and the CSV files."""
         description = {
             **self.plan.describe(),
             "method_files": {**self._method_files, **method_files(self.plan.methods)},
-            "threads": self._threads,
+            "threads": self.threads,
+            **({TUNED: about} if (about := read_tuned(self.folder)) else {}),
             "test_reads": max(map(_test_reads, self.results.values()), default=0),
             "failed": {str(run): line for run, line in self.failures.items()},
             "complete": not self.missing,
@@ -139,6 +136,14 @@ class Study:
     def _result(self, run: Run) -> RunResult | None:
         path = self._runs_folder / run.folder_name / "result.json"
         return RunResult.read(path) if path.exists() else None
+
+
+def _effort(run: Run) -> int:
+    """Backward passes of a step, roughly: what is shortest comes last, so that no process waits long for another."""
+    method = source_of(run.method) or run.method
+    if run.method in (SINGLE_TASK, TUNED) or method != run.method:
+        return len(run.tasks)
+    return len(run.tasks) * (2 if split(eq.method(method)).takes_gradients else 1)
 
 
 def _test_reads(result: RunResult) -> int:

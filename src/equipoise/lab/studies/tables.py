@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from equipoise.lab.evaluation import SINGLE_TASK
-from equipoise.lab.studies.plan import Run
+from equipoise.lab.studies.run import Run
 from equipoise.lab.training import RunResult
 from equipoise.lab.training.files import replace_file
 
@@ -26,7 +26,7 @@ COSTS = (
 
 
 def write_tables(folder: Path, results: Results, methods: Sequence[str]) -> None:
-    """Write runs.csv, history.csv and costs.csv; ``methods`` gives their order, after single-task."""
+    """Write runs.csv, history.csv, costs.csv and exhibits.csv; ``methods`` gives their order, after single-task."""
     names = (SINGLE_TASK, *methods)
     ordered = sorted((names.index(run.method), run.seed, run.task, result) for run, result in results.items())
     scores = sorted((place, seed, *score) for place, seed, _, result in ordered for score in result.scores)
@@ -49,6 +49,10 @@ def write_tables(folder: Path, results: Results, methods: Sequence[str]) -> None
             for place, seed, task, result in ordered
         ),
     )
+    runs = sorted((names.index(run.method), run.seed, run.task, f"runs/{run.folder_name}") for run in results)
+    shown = [(names[place], *rest) for place, *rest in runs if (folder / str(rest[-1]) / "exhibits.json").is_file()]
+    if shown:
+        write_rows(folder / "exhibits.csv", ("method", "seed", "task", "folder"), shown)
 
 
 def write_rows(path: Path, header: Sequence[str], rows: Iterable[Sequence[object]]) -> None:

@@ -9,10 +9,13 @@ from rich.text import Text
 from equipoise.lab.evaluation import (
     FORMULA,
     RATIO_FORMULA,
+    REFERENCE,
     SINGLE_TASK,
+    TUNED,
     Comparison,
     EqualTime,
     Interval,
+    Score,
     Summary,
     TaskMetric,
     show,
@@ -27,6 +30,8 @@ def print_summary(console: Console, summary: Summary) -> None:
     console.print(Text(summary.title, style="bold"))
     for metric in summary.metrics:
         console.print(_task_table(summary, metric))
+    if not summary.question and summary.row(TUNED):
+        console.print(_tuned_table(summary))
     console.print(_overall_table(summary))
     console.print(_cost_table(summary))
     if summary.equal_time and summary.unequal:
@@ -51,16 +56,40 @@ def _task_table(summary: Summary, metric: TaskMetric) -> Table:
         f"\n{metric.task}: {metric.name}, {direction} is better",
         "method",
         "mean ± sd",
-        "difference to sum, 95 %",
+        f"difference{'' if summary.question else ' to sum'}, 95 %",
+        *(["to"] if summary.question else []),
         "verdict",
     )
     for row in summary.rows:
         score = row.scores[metric.task]
         spread = f" ± {show(score.spread)}" if score.spread == score.spread else ""
-        table.add_row(
-            Text(row.method), f"{show(score.mean)}{spread}", _difference(score.to_sum), _verdict(score.to_sum)
-        )
+        other, comparison = _shown(score, summary)
+        cells = [_difference(comparison), *([Text(other)] if summary.question else []), _verdict(comparison)]
+        table.add_row(Text(row.method), f"{show(score.mean)}{spread}", *cells)
     return table
+
+
+def _shown(score: Score, summary: Summary) -> tuple[str, Comparison | None]:
+    """The other and the comparison of a row: the one that the question is about, else that with the plain sum."""
+    return next(iter(score.to.items()), ("", None)) if summary.question else (REFERENCE, score.to_sum)
+
+
+def _tuned_table(summary: Summary) -> Table:
+    table = _table(
+        "\nagainst tuned fixed weights: differences, and verdicts where told apart", "method", *summary.tasks
+    )
+    for row in summary.rows:
+        found = [row.scores[task].to.get(TUNED) for task in summary.tasks]
+        if any(found):
+            table.add_row(Text(row.method), *map(_short, found))
+    return table
+
+
+def _short(comparison: Comparison | None) -> Text:
+    if comparison is None:
+        return Text("")
+    word = "" if comparison.verdict == "not distinguishable" else f" {comparison.verdict}"
+    return Text(f"{_signed(comparison.interval.mean)}{word}", style=STYLES[comparison.verdict])
 
 
 def _difference(comparison: Comparison | None) -> Text:

@@ -31,7 +31,7 @@ def evaluate(
     Raises:
         ValueError: If a task has no label in the split.
     """
-    outputs, targets = _outputs(model, tasks, batches)
+    outputs, targets = outputs_of(model, tasks, batches)
     losses = tasks.losses(outputs, targets)
     values: dict[str, dict[str, float]] = {}
     for task in tasks:
@@ -51,7 +51,7 @@ def settled(
     model: nn.Module, tasks: Tasks, metrics: Mapping[str, Sequence[Metric]], batches: Iterable[Batch]
 ) -> dict[str, tuple[Metric, ...]]:
     """The metrics by task, with what they choose by a split chosen on these batches."""
-    outputs, targets = _outputs(model, tasks, batches)
+    outputs, targets = outputs_of(model, tasks, batches)
     pairs = {task.name: _labelled(task, outputs[task.name], targets[str(task.target)]) for task in tasks}
     return {
         name: tuple(metric if metric.settle is None else metric.settle(*pair) for metric in metrics[name])
@@ -59,7 +59,8 @@ def settled(
     }
 
 
-def _outputs(model: nn.Module, tasks: Tasks, batches: Iterable[Batch]) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
+@torch.no_grad()
+def outputs_of(model: nn.Module, tasks: Tasks, batches: Iterable[Batch]) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
     """Outputs and targets of all batches together; leaves the model in train mode."""
     model.eval()
     pairs = [(model(inputs), targets) for inputs, targets in batches]

@@ -2,9 +2,13 @@
 
 import statistics
 from collections.abc import Sequence
+from pathlib import Path
 
+from accelerate.utils import send_to_device
+
+from equipoise.lab.exhibits import Seen, write_exhibits
 from equipoise.lab.training.checkpoint import Progress
-from equipoise.lab.training.evaluate import Batch, evaluate, settled, whole_split
+from equipoise.lab.training.evaluate import Batch, evaluate, outputs_of, settled, whole_split
 from equipoise.lab.training.learner import Learner
 from equipoise.lab.training.problem import Problem
 from equipoise.lab.training.result import RunResult
@@ -52,4 +56,13 @@ def finish(
         run=run,
         stopped_tasks=progress.stopped,
         best_epochs={criterion: one["epoch"] for criterion, one in progress.best.items()},
+    )
+
+
+def exhibit(case: Problem, learner: Learner, validation: Sequence[Batch], folder: Path) -> None:
+    """Make what the case shows of the finished network, on validation, and keep it in the folder."""
+    outputs, targets = send_to_device(outputs_of(learner.network, learner.tasks, validation), "cpu")
+    network, tasks = learner.network.cpu().eval(), learner.tasks.cpu()
+    write_exhibits(
+        folder, case.exhibits, Seen(network, tasks, outputs, targets, case.splits["validation"], case.collate)
     )

@@ -11,19 +11,21 @@ from torch.utils.data import DataLoader
 from equipoise.lab.training.checkpoint import Progress, load_checkpoint, require_same_run, save_checkpoint
 from equipoise.lab.training.epoch import train_epoch
 from equipoise.lab.training.evaluate import evaluate, whole_split
-from equipoise.lab.training.finish import finish
+from equipoise.lab.training.finish import exhibit, finish
 from equipoise.lab.training.keeping import keep_better, write_best
+from equipoise.lab.training.layers import layer_rows, spread_batch
 from equipoise.lab.training.learner import make_learner
 from equipoise.lab.training.memory import peak_mb, reset_peak
 from equipoise.lab.training.order import MicroBatches, make_order
 from equipoise.lab.training.problem import Problem
-from equipoise.lab.training.result import RunResult
+from equipoise.lab.training.result import Moment, RunResult
 from equipoise.lab.training.selection import kept_criteria, mean_skill, should_stop
 from equipoise.lab.training.settings import Settings
 from equipoise.lab.training.stopping import stopping_tasks
 from equipoise.method import Method
 
 Report = Callable[[int, int, float, Mapping[str, float]], None]
+Track = Callable[[Sequence[Moment]], None]
 
 
 def train(
@@ -34,6 +36,7 @@ def train(
     settings: Settings,
     folder: Path,
     report: Report | None = None,
+    track: Track | None = None,
 ) -> RunResult:
     """Train on these tasks of a case, or go on where an interrupted run in the same folder stopped.
 
@@ -50,9 +53,10 @@ def train(
         method: How to balance; ``Sum()`` where there is one task.
         seed: 0 or more.
         settings: The budget and its options.
-        folder: Where the checkpoint is kept, and in the end ``result.json``, and ``best.pt`` where ``settings`` asks
-            for more weights than those that are scored; made if need be.
+        folder: Where the checkpoint is kept, in the end ``exhibits.json``, ``result.json``, and ``best.pt`` where
+            ``settings`` asks for more weights than those that are scored; made if need be.
         report: Called after each epoch with (epoch, epochs, mean skill on validation, losses there by task).
+        track: Called after each epoch with its part of the history; when going on, first with all before.
 
     Returns:
         The result; that of the folder's ``result.json`` if the run is finished.
@@ -61,6 +65,7 @@ def train(
         ValueError: If the folder holds another run, or the settings do not fit the case.
     """
     accelerator = Accelerator()
+    accelerator.sync_gradients = True  # another loop of this process may have left it off: the optimiser would not step
     run = describe(case, task_names, method, seed, settings, accelerator.num_processes)
     finished, unfinished = folder / "result.json", folder / "checkpoint.pt"
     if finished.exists():
@@ -78,6 +83,7 @@ def train(
     sampler = MicroBatches(order, settings.batch_size, settings.micro_batches, rank, ranks)
     loader = DataLoader(train_split, batch_sampler=sampler, collate_fn=case.collate)
     validation = whole_split(case, "validation", device)
+    spread = spread_batch(train_split, case.collate, settings.batch_size, device)
     set_seed(seed)
     learner = make_learner(case, task_names, method, settings, accelerator, settings.epochs * len(sampler.parts))
     if unfinished.exists():
@@ -85,9 +91,12 @@ def train(
     else:
         progress = Progress()
         set_seed(seed + rank)  # building drew from the generators, and how much may depend on the tasks
+    track = track if accelerator.is_main_process else None
+    if track is not None and progress.history:
+        track(progress.history)
     reset_peak(device)
     while not _is_over(progress, settings, task_names):
-        began = time.perf_counter()
+        began, known = time.perf_counter(), len(progress.history)
         order.set_epoch(progress.epoch)
         means = train_epoch(learner, loader, sampler.parts, progress).of_all_processes()
         learner.balancer.end_epoch()
@@ -100,7 +109,13 @@ def train(
             progress.stopped |= dict.fromkeys(now, progress.epoch)
         progress.seconds += time.perf_counter() - began
         progress.peak_memory_mb = max(progress.peak_memory_mb, peak_mb(device))
+        if len(task_names) > 1:
+            rows = layer_rows(learner.network, learner.tasks, *spread)
+            progress.history += [(progress.epoch, "train", *row) for row in rows]
+            reset_peak(device)  # looking costs the method nothing
         save_checkpoint(unfinished, run, progress, learner.parts, accelerator)
+        if track is not None:
+            track(progress.history[known:])
         if report is not None and accelerator.is_main_process:
             losses = {task: found["loss"] for task, found in values.items()}
             report(progress.epoch, settings.epochs, mean_skill(values, case.metrics), losses)
@@ -109,6 +124,7 @@ def train(
     if accelerator.is_main_process:
         if len(criteria) > 1:
             write_best(folder / "best.pt", progress)
+        exhibit(case, learner, validation, folder)
         result.write(finished)
         unfinished.unlink(missing_ok=True)
     accelerator.wait_for_everyone()

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from itertools import combinations
+from math import isfinite, log10, nan
 
 from accelerate.utils import gather_object
 
@@ -23,13 +24,18 @@ class Means:
                 self._sums[task, quantity] = (total + weight * value, weights + weight)
 
     def add_record(self, record: Record) -> None:
-        """Take in what a step did: weight, gradient_norm, and cosine by "task|task"."""
+        """Take in what a step did: weight, gradient_norm, and what the gramian says of pairs and of all tasks."""
         self.add("weight", record.weights)
         self.add("gradient_norm", record.norms)
-        if record.cosines is not None:
-            cosines = record.cosines.tolist()
-            pairs = combinations(enumerate(record.names), 2)
-            self.add("cosine", {f"{a}|{b}": cosines[i][j] for (i, a), (j, b) in pairs})
+        matrices = {"cosine": record.cosines, "magnitude_similarity": record.magnitude_similarity}
+        for quantity, matrix in matrices.items():
+            if matrix is not None:
+                values = matrix.tolist()
+                pairs = combinations(enumerate(record.names), 2)
+                self.add(quantity, {f"{a}|{b}": values[i][j] for (i, a), (j, b) in pairs})
+        if len(record.names) > 1 and record.condition_number is not None:
+            # its logarithm: the largest of a few steps would drown the others; a singular step has none
+            self.add("log10_condition_number", {"all": _log10(record.condition_number)})
 
     def of_all_processes(self) -> "Means":
         """The means over what all processes took in, the same in each."""
@@ -43,3 +49,7 @@ class Means:
     def rows(self) -> list[tuple[str, str, float]]:
         """(task, quantity, mean), in the order of first arrival."""
         return [(task, quantity, total / weight) for (task, quantity), (total, weight) in self._sums.items()]
+
+
+def _log10(value: float) -> float:
+    return log10(value) if isfinite(value) else nan

@@ -6,6 +6,7 @@ from typing import Any, Protocol
 from torch import Tensor, nn
 from torch.utils.data import Dataset
 
+from equipoise.lab.exhibits import Exhibit
 from equipoise.tasks import Tasks
 
 
@@ -63,3 +64,7 @@ class Problem(Protocol):
     @property
     def metrics(self) -> Mapping[str, tuple[Metric, ...]]:
         """By task name, the primary one first."""
+
+    @property
+    def exhibits(self) -> Sequence[Exhibit]:
+        """What a finished run is to show."""

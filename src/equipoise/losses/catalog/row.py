@@ -12,7 +12,7 @@ KINDS = {  # of tasks, with what the network gives and what the targets are
     "normals": "directions in an image",
     "survival": "times until an event, some of them cut short",
     "segmentation": "a class or a mask for every pixel",
-    "boxes": "corners of paired boxes",
+    "boxes": "corners of paired boxes, or maps of where objects are",
     "sequence": "a class at every position",
     "alignment": "embeddings that belong together lie together",
     "distillation": "what a teacher says",

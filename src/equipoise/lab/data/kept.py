@@ -1,0 +1,23 @@
+"""Results that can be computed anew, kept on the disk."""
+
+import os
+import tempfile
+from pathlib import Path
+
+import numpy as np
+
+
+def cache_folder() -> Path:
+    """Where they are kept: ``XDG_CACHE_HOME`` or ``~/.cache``, in ``equipoise``."""
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "equipoise"
+
+
+def keep(result: np.ndarray, path: Path) -> None:
+    """Write a file whole or not at all; a folder that cannot be written only costs the next computation."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.NamedTemporaryFile(dir=path.parent, suffix=".part", delete=False) as file:
+            np.save(file, result)
+        Path(file.name).replace(path)
+    except OSError:
+        return

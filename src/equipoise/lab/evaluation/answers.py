@@ -1,0 +1,130 @@
+"""The answer to a study's question in plain words; that nothing is distinguishable is an answer."""
+
+from collections.abc import Callable, Mapping, Sequence
+
+from equipoise.lab.evaluation.metric import REFERENCE, SINGLE_TASK, TUNED, TaskMetric, source_of
+from equipoise.lab.evaluation.numbers import listing, percent, show
+from equipoise.lab.evaluation.pairs import Question
+from equipoise.lab.evaluation.table import Comparison, Row, Table
+
+Compared = Sequence[tuple[str, str, Comparison]]  # method, task, comparison with one other
+
+
+def give_answer(table: Table, metrics: Sequence[TaskMetric]) -> str:
+    """The question and its answer."""
+    return _ANSWERS[table.question](table, metrics)
+
+
+def against(table: Table, other: str) -> Compared:
+    """Every comparison of a table with a method."""
+    return [(row.method, task, s.to[other]) for row in table.rows for task, s in row.scores.items() if other in s.to]
+
+
+def findings(compared: Compared, metrics: Sequence[TaskMetric], other: str) -> list[str]:
+    """A clause for each method and direction in which it is told apart from the other, with both means."""
+    found = []
+    for method in dict.fromkeys(method for method, _, _ in compared):
+        for word in ("better", "worse"):
+            parts = [
+                f"{metric.task} ({metric.name} {show(comparison.mean)} against {show(comparison.other)})"
+                for metric in metrics
+                for name, task, comparison in compared
+                if name == method and task == metric.task and comparison.verdict == word
+            ]
+            if parts:
+                found.append(f"{method} is {word} than {other} on {listing(parts)}")
+    return found
+
+
+def by_verdict(compared: Compared, metrics: Sequence[TaskMetric]) -> list[str]:
+    """``better on a and b``, ``worse on c``, ``not distinguishable on d``, as far as there are such tasks."""
+    tasks: dict[str, list[str]] = {}
+    for metric in metrics:
+        for _, task, comparison in compared:
+            if task == metric.task:
+                tasks.setdefault(comparison.verdict, []).append(task)
+    order = ("better", "worse", "not distinguishable")
+    return [f"{word} on {listing(tasks[word])}" for word in order if word in tasks]
+
+
+def _sharing(table: Table, metrics: Sequence[TaskMetric]) -> str:
+    asked = "Does sharing one network help?"
+    compared = [one for one in against(table, SINGLE_TASK) if one[0] == REFERENCE]
+    if why := _unknown(compared, "the plain sum and one network per task"):
+        return f"{asked} {why}"
+    words = {comparison.verdict for _, _, comparison in compared}
+    if words == {"not distinguishable"}:
+        short = "Not distinguishable from one network per task on any task"
+    elif "better" in words:
+        short = "It helps on some tasks and harms others" if "worse" in words else "Yes, where it can be told"
+    else:
+        short = "No, where it can be told"
+    row = next(row for row in table.rows if row.method == REFERENCE)
+    change = f"; Δm {percent(row.delta_m)}, lower is better" if row.delta_m else ""
+    return f"{asked} {short}: the plain sum is {', '.join(by_verdict(compared, metrics))}{change}."
+
+
+def _tuned(table: Table, metrics: Sequence[TaskMetric]) -> str:
+    return f"Does any balancing beat tuned fixed weights? {beats_tuned(table, metrics)}"
+
+
+def beats_tuned(table: Table, metrics: Sequence[TaskMetric]) -> str:
+    """Yes, no or not known, and on which tasks."""
+    compared = against(table, TUNED)
+    if why := _unknown(compared, f"{TUNED} and another method"):
+        return why
+    methods = list(dict.fromkeys(method for method, _, _ in compared))
+    told = findings(compared, metrics, "tuned weights")
+    if not told:
+        who = f"{methods[0]} is" if len(methods) == 1 else f"none of the {len(methods)} is"
+        no = "not " if len(methods) == 1 else ""
+        return f"Not distinguishable: {who} {no}told apart from tuned weights on any task."
+    yes = any(comparison.verdict == "better" for _, _, comparison in compared)
+    rest = sum(comparison.verdict == "not distinguishable" for _, _, comparison in compared)
+    tail = f" {rest} of {len(compared)} comparisons are not distinguishable." if rest else ""
+    return f"{'Yes' if yes else 'No'}: {'; '.join(told)}.{tail}"
+
+
+def _freeze(table: Table, metrics: Sequence[TaskMetric]) -> str:
+    asked = "Does the schedule of the weights matter, or only where it ends?"
+    parts = []
+    for row in table.rows:
+        source = source_of(row.method)
+        if source is None:
+            continue
+        compared = [(row.method, task, score.to[source]) for task, score in row.scores.items() if source in score.to]
+        parts.append(_frozen(row, source, compared, metrics))
+    return f"{asked} {' '.join(parts) or 'Not known: no frozen weights were trained.'}"
+
+
+def _frozen(row: Row, source: str, compared: Compared, metrics: Sequence[TaskMetric]) -> str:
+    if why := _unknown(compared, f"{row.method} and {source}"):
+        return f"{source}: {why}"
+    words = {comparison.verdict for _, _, comparison in compared}
+    if words == {"not distinguishable"}:
+        return (
+            f"{source}: not distinguishable on any task; its last weights, fixed from the start, do as well, as far "
+            "as can be told."
+        )
+    verdicts = ", ".join(by_verdict(compared, metrics))
+    meaning = {
+        frozenset({"better"}): "its last weights serve better from the start",
+        frozenset({"worse"}): "how it got there matters",
+    }.get(frozenset(words - {"not distinguishable"}), "it depends on the task")
+    return f"{source}: {meaning}; fixed at its last weights it is {verdicts}."
+
+
+def _unknown(compared: Compared, who: str) -> str:
+    """Why nothing can be said, if so."""
+    if not compared:
+        return f"Not known: no seed has a finished run of {who}."
+    if all(comparison.interval.n < 2 for _, _, comparison in compared):
+        return "Not known: with one seed a difference may be luck; train at least 3 (--seeds 3, better 5)."
+    return ""
+
+
+_ANSWERS: Mapping[Question, Callable[[Table, Sequence[TaskMetric]], str]] = {
+    "sharing": _sharing,
+    "tuned": _tuned,
+    "freeze": _freeze,
+}

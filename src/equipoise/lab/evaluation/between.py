@@ -1,0 +1,65 @@
+"""Two studies side by side: what each method reaches in one and in the other."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from statistics import fmean
+
+from equipoise.lab.evaluation.metric import TaskMetric, Values
+from equipoise.lab.evaluation.statistics import holm, paired_t, verdict
+from equipoise.lab.evaluation.table import Comparison
+
+
+@dataclass(frozen=True)
+class Change:
+    """A method on a task in two studies: the means over all seeds of each, and the paired difference.
+
+    ``comparison`` is second minus first over the seeds of both, its verdict corrected by Holm's procedure over all
+    changes; None where nothing can be paired.
+    """
+
+    method: str
+    task: str
+    first: float
+    second: float
+    comparison: Comparison | None
+
+
+def changes(first: Values, second: Values, metrics: Sequence[TaskMetric], *, same_data: bool) -> tuple[Change, ...]:
+    """Every method that both studies have, on every task.
+
+    Args:
+        first: Primary test metrics of one study.
+        second: Those of the other.
+        metrics: Of the tasks that both have.
+        same_data: Whether a seed means the same samples in both; without that nothing is paired.
+    """
+    found = []
+    for method in (name for name in first if name in second):
+        for metric in metrics:
+            a, b = first[method].get(metric.task, {}), second[method].get(metric.task, {})
+            if a and b:
+                comparison = _compare(a, b) if same_data else None
+                found.append(Change(method, metric.task, fmean(a.values()), fmean(b.values()), comparison))
+    paired = [change for change in found if change.comparison is not None]
+    adjusted = iter(holm([change.comparison.interval.p_value for change in paired if change.comparison]))
+    higher = {metric.task: metric.higher_is_better for metric in metrics}
+    return tuple(
+        change
+        if change.comparison is None
+        else replace(change, comparison=_judged(change.comparison, next(adjusted), higher[change.task]))
+        for change in found
+    )
+
+
+def _compare(first: Mapping[int, float], second: Mapping[int, float]) -> Comparison | None:
+    seeds = [seed for seed in first if seed in second]
+    if not seeds:
+        return None
+    interval = paired_t([second[seed] - first[seed] for seed in seeds])
+    means = fmean(second[seed] for seed in seeds), fmean(first[seed] for seed in seeds)
+    return Comparison(interval, interval.p_value, "not distinguishable", *means)
+
+
+def _judged(comparison: Comparison, p_adjusted: float, higher_is_better: bool) -> Comparison:
+    word = verdict(comparison.interval.mean, p_adjusted, higher_is_better)
+    return replace(comparison, p_adjusted=p_adjusted, verdict=word)

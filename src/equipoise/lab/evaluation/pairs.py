@@ -1,0 +1,31 @@
+"""Which methods a study compares with which: together these are its one family of comparisons."""
+
+from collections.abc import Sequence
+from typing import Literal
+
+from equipoise.lab.evaluation.metric import REFERENCE, SINGLE_TASK, TUNED, source_of
+
+Question = Literal["", "sharing", "tuned", "freeze"]  # "" is a study that asks everything
+
+
+def pairs_of(names: Sequence[str], question: Question = "") -> list[tuple[str, str]]:
+    """(method, the other) for the methods of a study; a study with one question makes its comparisons and no others.
+
+    >>> pairs_of(["single-task", "sum", "uw", "tuned"], "tuned")
+    [('sum', 'tuned'), ('uw', 'tuned')]
+    """
+    balancings = [name for name in names if name != SINGLE_TASK]
+    to_tuned = [(name, TUNED) for name in balancings if name != TUNED and TUNED in names]
+    to_source = [(name, source) for name in names if (source := source_of(name)) in names and source is not None]
+    if question == "sharing":
+        return [(REFERENCE, SINGLE_TASK)]
+    if question == "tuned":
+        return to_tuned
+    if question == "freeze":
+        return to_source
+    return [
+        *((name, REFERENCE) for name in balancings if name != REFERENCE),
+        *((name, SINGLE_TASK) for name in balancings),
+        *(pair for pair in to_tuned if pair[0] != REFERENCE),  # tuned to sum is there already
+        *to_source,
+    ]

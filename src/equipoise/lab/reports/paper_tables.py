@@ -1,0 +1,130 @@
+"""The table of results as LaTeX and Markdown, for papers and notes."""
+
+import math
+import re
+from collections.abc import Callable
+from pathlib import Path
+
+from equipoise.lab.evaluation import REFERENCE, SINGLE_TASK, Interval, Summary, show
+
+RULE = (
+    "Bold: the best mean of a column, only where the Holm-corrected verdicts of the study set it apart from all it is "
+    "compared with: a method from the plain sum and from single-task, these two from every method."
+)
+_LATEX = {
+    **{letter: f"\\{letter}" for letter in "&%$#_{}"},
+    **{"\\": r"\textbackslash{}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}"},
+    **{"Δ": r"$\Delta$", "±": r"$\pm$", "↑": r"$\uparrow$", "↓": r"$\downarrow$", "−": "$-$", "–": "--"},
+}
+
+
+def write_paper_tables(summary: Summary, folder: Path) -> tuple[Path, ...]:
+    """Write ``results.tex`` (with booktabs) and ``results.md``: means, differences to the plain sum with intervals, Δm.
+
+    Args:
+        summary: Of the study.
+        folder: Where; made if it is not there.
+    """
+    folder.mkdir(exist_ok=True)
+    paths = (folder / "results.tex", folder / "results.md")
+    for path, make in zip(paths, (latex, markdown), strict=True):
+        path.write_text(make(summary), encoding="utf-8")
+    return paths
+
+
+def latex(summary: Summary) -> str:
+    """A ``tabular`` whose lines fit any float; names are escaped."""
+    head, rows = _cells(summary, lambda text: rf"\textbf{{{text}}}", _escaped)
+    lines = [
+        *(f"% {line}" for line in _notes(summary)),
+        rf"\begin{{tabular}}{{l{'r' * (len(head) - 1)}}}",
+        r"\toprule",
+        " & ".join(head) + r" \\",
+        r"\midrule",
+        *(" & ".join(row) + r" \\" for row in rows),
+        r"\bottomrule",
+        r"\end{tabular}",
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def markdown(summary: Summary) -> str:
+    """A table with its notes below."""
+    head, rows = _cells(summary, lambda text: f"**{text}**", _piped)
+    lines = [head, ["---", *["---:"] * (len(head) - 1)], *rows]
+    notes = "\n".join(_notes(summary))
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines) + f"\n\n{notes}\n"
+
+
+def _notes(summary: Summary) -> list[str]:
+    seeds = len(summary.seeds)
+    return [
+        f"{summary.title}. Means on the test split over {seeds} seed{'s' * (seeds != 1)}; differences to the plain sum "
+        "are paired by seed, with their 95 % interval by Student's t.",
+        *(["Δm: mean relative change against single-task networks in percent, lower is better."] * _has(summary)),
+        RULE,
+    ]
+
+
+def _has(summary: Summary) -> bool:
+    """Whether there is a Δm."""
+    return any(row.delta_m is not None for row in summary.rows)
+
+
+def _cells(
+    summary: Summary, bold: Callable[[str], str], escape: Callable[[str], str]
+) -> tuple[list[str], list[list[str]]]:
+    head = ["Method"]
+    for metric in summary.metrics:
+        head += [f"{metric.task} ({metric.name} {'↑' if metric.higher_is_better else '↓'})", "difference to sum"]
+    head += ["Δm in %"] * _has(summary)
+    rows = []
+    for row in summary.rows:
+        cells = [escape(row.method)]
+        for metric in summary.metrics:
+            score = row.scores[metric.task]
+            mean = escape(show(score.mean))
+            cells.append(bold(mean) if row.method == best(summary, metric.task) else mean)
+            cells.append(escape(_interval(score.to_sum.interval if score.to_sum else None, show)))
+        if _has(summary):
+            cells.append(escape(_interval(row.delta_m, "{:.2f}".format)))
+        rows.append(cells)
+    return [escape(name) for name in head], rows
+
+
+def best(summary: Summary, task: str) -> str | None:
+    """The method that ``RULE`` sets in bold for a task, None where it sets none."""
+    metric = next(metric for metric in summary.metrics if metric.task == task)
+    means = {row.method: row.scores[task].mean for row in summary.rows}
+    finite = [method for method in means if math.isfinite(means[method])]
+    if not finite:
+        return None
+    first = (max if metric.higher_is_better else min)(finite, key=means.__getitem__)
+    verdicts = []
+    for row in summary.rows:
+        score = row.scores[task]
+        for comparison, other in ((score.to_sum, REFERENCE), (score.to_single_task, SINGLE_TASK)):
+            if comparison is not None and row.method == first:
+                verdicts.append(comparison.verdict == "better")
+            elif comparison is not None and other == first:
+                verdicts.append(comparison.verdict == "worse")
+    return first if verdicts and all(verdicts) else None
+
+
+def _interval(interval: Interval | None, form: Callable[[float], str]) -> str:
+    if interval is None or math.isnan(interval.mean):
+        return "–"
+    mean, low, high = (_signed(value, form) for value in (interval.mean, interval.low, interval.high))
+    return mean if math.isnan(interval.low) else f"{mean} [{low}, {high}]"
+
+
+def _signed(value: float, form: Callable[[float], str]) -> str:
+    return f"{'+' if value >= 0 else '−'}{form(abs(value))}"
+
+
+def _escaped(text: str) -> str:
+    return "".join(_LATEX.get(letter, letter) for letter in " ".join(text.split()))
+
+
+def _piped(text: str) -> str:
+    return re.sub(r"([\\|*_`<>])", r"\\\1", " ".join(text.split()))

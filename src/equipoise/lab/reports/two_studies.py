@@ -1,0 +1,126 @@
+"""Two study folders read as a comparison: what can be compared, how, and in what they differ."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from equipoise.lab.evaluation import Change, TaskMetric, changes
+from equipoise.lab.reports.study import Study
+
+ASKED = ("settings", "tasks", "options", "versions", "seeds", "methods", "budgets", "equipoise", "data_hash", "case")
+
+
+@dataclass(frozen=True)
+class TwoStudies:
+    """What a comparison of two studies shows.
+
+    Args:
+        names: Of the first and the second folder.
+        titles: Of their cases.
+        metrics: The primary metrics that both have, by task.
+        changes: Second minus first.
+        differing: Settings that differ: name, value in the first, value in the second.
+        notes: What was left out, and why.
+        paired: Whether seeds are paired: both studies have the same data.
+        version: Of the library that wrote the second.
+    """
+
+    names: tuple[str, str]
+    titles: tuple[str, str]
+    metrics: tuple[TaskMetric, ...]
+    changes: tuple[Change, ...]
+    differing: tuple[tuple[str, str, str], ...]
+    notes: tuple[str, ...]
+    paired: bool
+    version: str
+
+    @property
+    def methods(self) -> tuple[str, ...]:
+        """Those that both studies have."""
+        return tuple(dict.fromkeys(change.method for change in self.changes))
+
+    @property
+    def headline(self) -> str:
+        """The outcome in a sentence."""
+        a, b = self.names
+        judged = [change for change in self.changes if change.comparison is not None]
+        if not judged:
+            why = "they share no seed" if self.paired else "their data differ"
+            return f"{a} and {b} stand side by side without a verdict: {why}."
+        words = [
+            f"{len(found)} {word} ({', '.join(f'{c.method} on {c.task}' for c in found)})"
+            for word in ("better", "worse")
+            if (found := [c for c in judged if c.comparison and c.comparison.verdict == word])
+        ]
+        rest = "none is distinguishable" if not words else f"{' and '.join(words)} in {b} than in {a}, the others alike"
+        return f"Of {len(judged)} comparisons of {b} with {a}, {rest}."
+
+    @classmethod
+    def from_folders(cls, first: Path, second: Path) -> "TwoStudies":
+        """Read both folders.
+
+        Raises:
+            ValueError: A folder holds no study, or the two share no task with one metric, or no method.
+        """
+        a, b = Study.from_folder(first), Study.from_folder(second)
+        metrics, notes = _common_metrics(first, a, second, b)
+        ours, theirs = (
+            {method: {m.task: study.test_values(method, m.task) for m in metrics} for method in study.methods}
+            for study in (a, b)
+        )
+        same_data = a.settings["data_hash"] == b.settings["data_hash"]
+        found = changes(ours, theirs, metrics, same_data=same_data)
+        if not found:
+            raise ValueError(
+                f"{first} and {second} have no method with a finished run in common: there are "
+                f"{', '.join(a.methods) or 'none'}, and {', '.join(b.methods) or 'none'}"
+            )
+        names = (first.name, second.name) if first.name != second.name else (str(first), str(second))
+        notes += _left_out(names, a, b)
+        titles = (str(a.settings["title"]), str(b.settings["title"]))
+        differing = tuple(_differing(a.settings, b.settings))
+        version = str(b.settings["equipoise"])
+        return cls(names, titles, metrics, found, differing, tuple(notes), same_data, version)
+
+
+def _common_metrics(first: Path, a: Study, second: Path, b: Study) -> tuple[tuple[TaskMetric, ...], list[str]]:
+    both = [task for task in a.tasks if task in b.tasks]
+    same = [task for task in both if all(a.metric(task)[k] == b.metric(task)[k] for k in ("name", "higher_is_better"))]
+    if not same:
+        listed = ["; ".join(f"{task} by {study.metric(task)['name']}" for task in study.tasks) for study in (a, b)]
+        raise ValueError(
+            f"{first} and {second} cannot be compared, no task is judged by the same metric in both: "
+            f"{listed[0]}, and {listed[1]}"
+        )
+    kinds = ("name", "higher_is_better", "perfect", "trivial")
+    metrics = tuple(TaskMetric(task, **{kind: a.metric(task)[kind] for kind in kinds}) for task in same)
+    notes = [
+        f"{task} is judged by {a.metric(task)['name']} in one and by {b.metric(task)['name']} in the other; left out."
+        for task in both
+        if task not in same
+    ]
+    alone = [task for task in dict.fromkeys((*a.tasks, *b.tasks)) if task not in both]
+    return metrics, [*notes, *([f"In one study only: task {', '.join(alone)}."] if alone else [])]
+
+
+def _left_out(names: tuple[str, str], a: Study, b: Study) -> list[str]:
+    alone = [[method for method in one.methods if method not in other.methods] for one, other in ((a, b), (b, a))]
+    return [f"In {name} only: {', '.join(methods)}." for name, methods in zip(names, alone, strict=True) if methods]
+
+
+def _differing(a: Mapping[str, Any], b: Mapping[str, Any]) -> Iterator[tuple[str, str, str]]:
+    flat = [dict(_flat({key: study[key] for key in ASKED if key in study})) for study in (a, b)]
+    for key in dict.fromkeys((*flat[0], *flat[1])):
+        one, other = (part.get(key, "none") for part in flat)
+        if one != other:
+            yield key, one, other
+
+
+def _flat(values: Mapping[str, Any], above: str = "") -> Iterator[tuple[str, str]]:
+    """Nested values by names with dots between them, as text."""
+    for key, value in values.items():
+        if isinstance(value, Mapping):
+            yield from _flat(value, f"{above}{key}.")
+        else:
+            yield f"{above}{key}", ", ".join(map(str, value)) if isinstance(value, list) else str(value)

@@ -1,0 +1,60 @@
+"""Within a study: the search for the fixed weights that its method "tuned" has."""
+
+from collections.abc import Generator
+from contextlib import closing
+
+from equipoise.lab.search.choice import choose
+from equipoise.lab.search.search import Search
+from equipoise.lab.search.space import Space
+from equipoise.lab.search.strategies import Random
+from equipoise.lab.search.tables import write_trials
+from equipoise.lab.search.training import CaseTraining, objectives
+from equipoise.lab.search.trial import Job
+from equipoise.lab.studies import Study
+from equipoise.lab.studies.learnt import write_tuned
+from equipoise.lab.studies.pool import Event, Execute, run_jobs
+
+SPAN = 10.0  # the largest ratio of a weight to the first task's: a small search looks nearby
+
+
+class WeightSearch:
+    """Equal weights and random ones, each trained once with the study's first seed, in the study's folder ``tuned``.
+
+    A trial is judged on validation, by Δm against equal weights, so each of them may win. Trials do not depend on each
+    other: they run in any order and number at a time, and a search that was killed ends as one that was left alone.
+
+    Args:
+        study: Whose ``run`` has been called, so that its number of threads is known; its settings are the trials'.
+
+    Raises:
+        ValueError: If the folder holds a search with another number of trials.
+    """
+
+    def __init__(self, study: Study) -> None:
+        assert study.threads is not None
+        plan, folder = study.plan, study.folder / "tuned"
+        space = Space(tuple(plan.case.tasks.names), span=SPAN)
+        seed = plan.seeds[0]
+        self.study = study
+        self.search = Search(
+            Random(space, plan.tuned_trials, seed, concentration=None), objectives(plan.case), folder, name="tuned"
+        )
+        self._evaluate = CaseTraining(plan.recipe, "fixed", space, plan.settings, seed, folder, study.threads)
+
+    def run(self, jobs: int, execute: Execute[Job] = run_jobs) -> Generator[Event[Job], None, None]:
+        """Do what is missing, ``jobs`` at a time, and keep the answer in the study's folder."""
+        if not self.search.complete:
+            with closing(self.search.run(self._evaluate, jobs, execute)) as events:
+                yield from events
+        write_tuned(self.study.folder, self._answer())
+        self.study.write()
+
+    def _answer(self) -> dict[str, object]:
+        about: dict[str, object] = {"trials": self.study.plan.tuned_trials, "seed": self.study.plan.seeds[0]}
+        try:
+            slot = choose(self.search.whole, self.search.baseline, self.search.objectives)
+        except ValueError as error:  # no trial ended well, or Δm means nothing for these metrics
+            return {**about, "reason": str(error)}
+        write_trials(self.search)
+        weights = self.search.strategy.space.weights(self.search.trials[slot].job.point)
+        return {**about, "slot": slot, "delta_m": self.search.changes[slot], "weights": weights}

@@ -1,0 +1,71 @@
+"""Methods that a study learns itself: fixed weights from a search, or from the end of another method's run."""
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import equipoise as eq
+from equipoise.lab.evaluation import TUNED, source_of
+from equipoise.lab.training import RunResult
+from equipoise.lab.training.files import replace_file
+from equipoise.method import CoordinateAggregator, GroupAggregator
+
+FILE = "tuned.json"
+
+
+def write_tuned(folder: Path, about: Mapping[str, Any]) -> None:
+    """Keep what a search found in a study's folder: ``weights`` by task, or the ``reason`` for none, trials, seed."""
+    text = json.dumps(about, indent=2, ensure_ascii=False) + "\n"
+    replace_file(folder / FILE, lambda file: file.write(text.encode("utf-8")))
+
+
+def read_tuned(folder: Path) -> dict[str, Any] | None:
+    """What ``write_tuned`` kept; None before."""
+    path = folder / FILE
+    return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else None
+
+
+def learnt_method(method: str, tasks: Sequence[str], folder: Path, source: Path | None) -> eq.Method:
+    """The method "tuned", or a frozen one.
+
+    Args:
+        method: Its name.
+        tasks: Their order.
+        folder: Of the study.
+        source: For a frozen one: the result of the run whose last weights it takes.
+
+    Raises:
+        ValueError: If the search or the run found no weights.
+    """
+    weights = _tuned(folder) if source is None else _last(source, str(source_of(method)))
+    return eq.Fixed([weights[task] for task in tasks])
+
+
+def require_freezable(source: str, methods: Sequence[str]) -> None:
+    """Raise a ValueError for a method that is not trained beside its frozen weights, or decides none per task."""
+    if source not in methods:
+        raise ValueError(f"frozen-{source} takes its weights from {source}: add it to the methods")
+    parts = list(eq.method(source).modules())
+    if any(isinstance(part, CoordinateAggregator | GroupAggregator) for part in parts):
+        raise ValueError(f"{source} decides no one weight for each task, so there is none to freeze")
+
+
+def _tuned(folder: Path) -> dict[str, float]:
+    about = read_tuned(folder)
+    if about is None or "weights" not in about:
+        raise ValueError(f"no {TUNED} weights: {(about or {}).get('reason', 'the search has not ended')}")
+    weights: dict[str, float] = about["weights"]
+    return weights
+
+
+def _last(source: Path, method: str) -> dict[str, float]:
+    """The mean weights of a run's last epoch."""
+    if not source.is_file():
+        raise ValueError(f"no weights of {method} to freeze: its run has not ended well")
+    result = RunResult.read(source)
+    return {
+        task: value
+        for epoch, split, task, quantity, value in result.history
+        if (epoch, split, quantity) == (result.epochs, "train", "weight")
+    }

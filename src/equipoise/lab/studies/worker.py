@@ -1,0 +1,44 @@
+"""What a worker does with a run of a study."""
+
+import warnings
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+
+import equipoise as eq
+from equipoise.lab.evaluation import REFERENCE, SINGLE_TASK, TUNED
+from equipoise.lab.studies.learnt import learnt_method
+from equipoise.lab.studies.recipe import Recipe, made_once
+from equipoise.lab.studies.run import Run
+from equipoise.lab.studies.trackers import Trackers
+from equipoise.lab.training import Settings, train
+
+
+@dataclass(frozen=True)
+class Training:
+    """What a worker does with a run; pickled into it."""
+
+    recipe: Recipe
+    settings: Settings
+    folder: Path
+    threads: int
+    trackers: Trackers
+
+    def __call__(self, run: Run, report: Callable[..., None]) -> list[str]:
+        """Train, or go on where an interruption stopped, into the run's folder; returns the warnings."""
+        torch.set_num_threads(self.threads)
+        method = self._method(run)
+        folder = self.folder / run.folder_name
+        folder.mkdir(parents=True, exist_ok=True)
+        case = made_once(self.recipe)
+        with warnings.catch_warnings(record=True) as caught, self.trackers.of_run(case.name, run) as track:
+            train(case, run.tasks, method, run.seed, self.settings, folder, report, track)
+        return list(dict.fromkeys(str(warning.message) for warning in caught))
+
+    def _method(self, run: Run) -> eq.Method:
+        if run.source is None and run.method != TUNED:
+            return eq.method(REFERENCE if run.method == SINGLE_TASK else run.method)
+        source = None if run.source is None else self.folder / run.source.folder_name / "result.json"
+        return learnt_method(run.method, run.tasks, self.folder.parent, source)

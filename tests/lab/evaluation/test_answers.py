@@ -1,0 +1,145 @@
+"""Each question has its own family of comparisons, and ends in yes, no, not distinguishable or not known."""
+
+import numpy as np
+import pytest
+
+from equipoise.lab.evaluation import TaskMetric, make_table, pairs_of
+from equipoise.lab.evaluation.words import give_advice, give_headline
+
+METRICS = [TaskMetric("size", "rmse", False, 0.0, 1.0), TaskMetric("kind", "accuracy", True, 1.0, 0.0)]
+PLAIN = [0.40, 0.42, 0.41, 0.43, 0.40]
+LUCK = (0.0010, 0.0011, 0.0009, 0.0010, 0.0012)
+
+
+def shifted(by, values=PLAIN):
+    return [value + by + luck for value, luck in zip(values, LUCK, strict=True)]
+
+
+def noisy(values=PLAIN):
+    return [value + luck for value, luck in zip(values, (0.03, -0.02, 0.02, -0.03, 0.0), strict=True)]
+
+
+def ask(question, **methods):
+    """The answer where each method has (size, kind) by seed."""
+    values = {
+        name.replace("_", "-"): {
+            metric.task: dict(enumerate(runs)) for metric, runs in zip(METRICS, by_task, strict=True)
+        }
+        for name, by_task in methods.items()
+    }
+    table = make_table(values, METRICS, {}, question)
+    return table, give_headline(table, METRICS, 5), give_advice(table, METRICS)
+
+
+SAME = (PLAIN, PLAIN)
+
+
+@pytest.mark.parametrize(
+    ("question", "expected"),
+    [
+        ("sharing", {("sum", "single-task")}),
+        ("tuned", {("sum", "tuned"), ("uw", "tuned"), ("frozen-uw", "tuned")}),
+        ("freeze", {("frozen-uw", "uw")}),
+        (
+            "",
+            {
+                *((name, "sum") for name in ("uw", "frozen-uw", "tuned")),
+                *((name, "single-task") for name in ("sum", "uw", "frozen-uw", "tuned")),
+                *((name, "tuned") for name in ("uw", "frozen-uw")),
+                ("frozen-uw", "uw"),
+            },
+        ),
+    ],
+)
+def test_the_family_of_each_question(question, expected):
+    names = ["single-task", "sum", "uw", "frozen-uw", "tuned"]
+    pairs = pairs_of(names, question)
+    assert set(pairs) == expected
+    assert len(pairs) == len(expected)
+    luck = np.random.default_rng(0).normal(1.0, 0.1, (len(names), 2, 5)).tolist()
+    table, *_ = ask(question, **{name.replace("-", "_"): runs for name, runs in zip(names, luck, strict=True)})
+    ranks = 1 if question == "" else 0
+    assert table.tested == 2 * len(expected) + ranks
+    assert (table.ranks is not None) == bool(ranks)
+
+
+@pytest.mark.parametrize(
+    ("sum_", "answer"),
+    [
+        ((shifted(-0.05), shifted(0.05)), "Yes, where it can be told: the plain sum is better on size and kind"),
+        (
+            (shifted(0.05), noisy()),
+            "No, where it can be told: the plain sum is worse on size, not distinguishable on kind",
+        ),
+        (
+            (shifted(0.05), shifted(0.05)),
+            "It helps on some tasks and harms others: the plain sum is better on kind, worse",
+        ),
+        ((noisy(), noisy()), "Not distinguishable from one network per task on any task"),
+    ],
+)
+def test_does_sharing_help(sum_, answer):
+    _, headline, _ = ask("sharing", single_task=SAME, sum=sum_)
+    assert headline.startswith(f"Does sharing one network help? {answer}")
+    assert "Over 5 seeds" in headline
+
+
+@pytest.mark.parametrize(
+    ("uw", "answer"),
+    [
+        ((noisy(), shifted(0.05)), "Yes: uw is better than tuned weights on kind (accuracy 0.4630 against 0.4120)"),
+        ((shifted(0.05), noisy()), "No: uw is worse than tuned weights on size (rmse 0.4630 against 0.4120)"),
+        ((noisy(), noisy()), "Not distinguishable: none of the 2 is told apart from tuned weights on any task"),
+    ],
+)
+def test_does_any_balancing_beat_tuned_weights(uw, answer):
+    methods = {"sum": (noisy(), noisy()), "uw": uw, "tuned": SAME}
+    _, headline, advice = ask("tuned", **methods)
+    assert headline.startswith(f"Does any balancing beat tuned fixed weights? {answer}")
+    if "Not" in answer:
+        assert "Nearest to a finding is" in advice
+    _, in_passing, _ = ask("", **methods)
+    assert "Against tuned fixed weights: " in in_passing
+
+
+@pytest.mark.parametrize(
+    ("frozen", "answer"),
+    [
+        ((noisy(), noisy()), "uw: not distinguishable on any task; its last weights, fixed from the start, do as well"),
+        ((shifted(0.05), noisy()), "uw: how it got there matters; fixed at its last weights it is worse on size"),
+        (
+            (shifted(-0.05), noisy()),
+            "uw: its last weights serve better from the start; fixed at its last weights it is b",
+        ),
+        ((shifted(0.05), shifted(0.05)), "uw: it depends on the task; fixed at its last weights it is better on kind"),
+    ],
+)
+def test_does_the_schedule_matter(frozen, answer):
+    _, headline, _ = ask("freeze", sum=SAME, uw=SAME, frozen_uw=frozen)
+    assert headline.startswith(f"Does the schedule of the weights matter, or only where it ends? {answer}")
+
+
+@pytest.mark.parametrize("question", ["sharing", "tuned", "freeze"])
+def test_one_seed_answers_nothing(question):
+    _, headline, _ = ask(
+        question, single_task=([0.4], [0.4]), sum=([0.1], [0.9]), uw=([0.1], [0.9]), frozen_uw=([0.3], [0.2]),
+        tuned=([0.4], [0.4]),
+    )  # fmt: skip
+    assert "Not known: with one seed a difference may be luck" in headline
+
+
+def test_what_was_not_trained_is_not_known():
+    assert "Not known: no seed has a finished run of tuned and another" in ask("tuned", sum=SAME)[1]
+    assert "Not known: no seed has a finished run of the plain sum and one" in ask("sharing", sum=SAME)[1]
+    assert "Not known: no frozen weights were trained" in ask("freeze", sum=SAME, uw=SAME)[1]
+
+
+def test_a_balancing_that_beats_the_sum_but_not_tuned_weights_is_not_recommended_without_saying_so():
+    better = (shifted(-0.05), shifted(0.05))
+    _, _, advice = ask("", sum=SAME, uw=better, tuned=(noisy(better[0]), noisy(better[1])))
+    assert "Use uw" in advice
+    assert "But it does not beat tuned fixed weights" in advice
+    _, _, advice = ask("", sum=SAME, uw=better, tuned=(noisy(), noisy()))
+    assert "It beats tuned fixed weights, too." in advice
+    _, _, advice = ask("", sum=SAME, uw=better)
+    assert "here they were not tuned" in advice
