@@ -68,7 +68,8 @@ class CaseTraining:
         return _values(_history(folder), case, last)
 
     def _parts(self, job: Job) -> tuple[Case, eq.Method, Settings]:
-        case, weights, others = made_once(self.recipe), self.space.weights(job.point), self.space.others(job.point)
+        case = replace(made_once(self.recipe), exhibits=())  # nobody looks at those of a trial
+        weights, others = self.space.weights(job.point), self.space.others(job.point)
         settings = replace(self.settings, **{field: others.pop(n) for n, field in SETTINGS.items() if n in others})
         if self.method == "fixed":
             factors = list(weights.values()) or [1.0] * len(case.tasks)
