@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 from contextlib import closing
+from functools import partial
 
 import pytest
 from planted import direct
@@ -14,7 +15,7 @@ from rich.console import Console
 
 from equipoise import cli
 from equipoise.lab.cases import CASES
-from equipoise.lab.search import command, search
+from equipoise.lab.search import search
 from equipoise.lab.search.tune import make_tuning
 from equipoise.lab.search.watch import WatchSearch
 from equipoise.lab.studies import Event
@@ -185,7 +186,9 @@ def test_stages_end_in_a_whole_trial(quick, tmp_path, capsys):
 @pytest.mark.slow
 def test_a_real_search_is_stopped_by_ctrl_c_and_goes_on(shop, one_process, capsys):
     words = [*TABLE, "--trials", "20", "--jobs", "1"]
-    process = subprocess.Popen([sys.executable, "-m", "equipoise", *words], stdout=subprocess.PIPE, text=True)
+    heard = partial(signal.signal, signal.SIGINT, signal.SIG_DFL)  # a shell ignores it in what runs in the background
+    command = [sys.executable, "-m", "equipoise", *words]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, preexec_fn=heard)
     for line in process.stdout:
         if "[1/" in line:
             process.send_signal(signal.SIGINT)

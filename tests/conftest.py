@@ -1,0 +1,11 @@
+"""For all tests."""
+
+import atexit
+import os
+import shutil
+import tempfile
+
+# what another run compiles, or was killed while it compiled, may be half written
+folder = tempfile.mkdtemp(prefix="equipoise-compiled-")
+atexit.register(shutil.rmtree, folder, ignore_errors=True)
+os.environ["TORCHINDUCTOR_CACHE_DIR"] = folder
