@@ -72,6 +72,11 @@ class Method(nn.Module):
     def after_step(self, losses: Tensor, tasks: Tensor) -> None:
         """Note the losses [K] of the same batch after the optimiser's step."""
 
+    @property
+    def looks_back(self) -> bool:
+        """Whether it does something in ``after_step``, which costs a further forward pass."""
+        return type(self).after_step is not Method.after_step
+
     def extra_repr(self) -> str:
         """The constructor's arguments that differ from their defaults, as they would be typed."""
         parameters = inspect.signature(type(self).__init__).parameters
@@ -243,6 +248,10 @@ class Composite(Method):
     def after_step(self, losses: Tensor, tasks: Tensor) -> None:
         for part in self.parts:
             part.after_step(losses, tasks)
+
+    @property
+    def looks_back(self) -> bool:
+        return any(part.looks_back for part in self.parts)
 
     def require_nothing_learned(self) -> None:
         """Raise if a part has parameters, whose gradient would be lost where weights alone are taken of it."""

@@ -7,7 +7,7 @@ from typing import Any
 
 import torch
 from accelerate.utils import convert_to_fp32, send_to_device
-from torch import Tensor
+from torch import Tensor, nn
 
 from equipoise.balancer import Balancer
 from equipoise.lab.training.checkpoint import Progress
@@ -33,8 +33,8 @@ def train_epoch(learner: Learner, batches: Iterable[Any], parts: Iterable[int], 
         optimizer.zero_grad()
         balancer.accumulate(count)
         for inputs, targets in micro_batches:
-            losses = learner.tasks.losses(_outputs(learner, inputs), targets)
-            learner.accelerator.backward(balancer(_without(losses, progress.stopped)) / count)
+            losses = learner.tasks.losses(_outputs(learner, learner.model, inputs), targets)
+            (balancer(_without(losses, progress.stopped)) / count).backward()
             means.add("loss", {name: loss.item() for name, loss in losses.items()}, losses.counts)
         record = balancer.record
         if record is None or record is before:  # no process has a label
@@ -44,6 +44,8 @@ def train_epoch(learner: Learner, batches: Iterable[Any], parts: Iterable[int], 
         if _clip(learner).isfinite():
             learner.set_rates(progress.steps)
             optimizer.step()
+            if balancer.method.looks_back:
+                _look_back(learner, micro_batches, progress.stopped)
             if learner.average is not None:
                 learner.average.update_parameters(learner.network)
             progress.step_seconds.append(_now(device) - began)
@@ -54,9 +56,9 @@ def train_epoch(learner: Learner, batches: Iterable[Any], parts: Iterable[int], 
     return means
 
 
-def _outputs(learner: Learner, inputs: Any) -> dict[str, Any]:
+def _outputs(learner: Learner, model: nn.Module, inputs: Any) -> dict[str, Any]:
     with torch.autocast(learner.accelerator.device.type, torch.bfloat16, enabled=learner.settings.precision == "bf16"):
-        outputs = learner.model(inputs)
+        outputs = model(inputs)
     converted: dict[str, Any] = convert_to_fp32(outputs)
     return converted
 
@@ -64,6 +66,22 @@ def _outputs(learner: Learner, inputs: Any) -> dict[str, Any]:
 def _without(losses: TaskLosses, stopped: Collection[str]) -> TaskLosses:
     kept = {name: loss for name, loss in losses.items() if name not in stopped}
     return TaskLosses(kept, losses.counts, losses.parts)
+
+
+@torch.no_grad()
+def _look_back(learner: Learner, micro_batches: Iterable[Any], stopped: Collection[str]) -> None:
+    """Tell the method the losses of the same samples after the step; what dropout draws for it is drawn aside."""
+    sums: dict[str, Tensor] = {}
+    counts: dict[str, float] = {}
+    device = learner.accelerator.device
+    with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
+        for inputs, targets in micro_batches:
+            losses = _without(learner.tasks.losses(_outputs(learner, learner.network, inputs), targets), stopped)
+            for name, loss in losses.items():
+                labels = losses.counts[name]
+                sums[name] = sums.get(name, torch.zeros_like(loss)) + labels * loss
+                counts[name] = counts.get(name, 0.0) + labels
+    learner.balancer.after_step({name: total / counts[name] for name, total in sums.items()}, counts=counts)
 
 
 def _leave_alone(balancer: Balancer, present: Collection[str]) -> None:

@@ -19,7 +19,7 @@ from equipoise.lab.training.memory import peak_mb, reset_peak
 from equipoise.lab.training.order import MicroBatches, make_order
 from equipoise.lab.training.problem import Problem
 from equipoise.lab.training.result import Moment, RunResult
-from equipoise.lab.training.selection import kept_criteria, mean_skill, should_stop
+from equipoise.lab.training.selection import kept_criteria, mean_skill, should_stop, skills_of
 from equipoise.lab.training.settings import Settings
 from equipoise.lab.training.stopping import stopping_tasks
 from equipoise.method import Method
@@ -42,7 +42,8 @@ def train(
 
     The seed decides the network's first weights, the order of the samples and the dropout, whatever the
     method; Python's, numpy's and torch's global generators are seeded. The case and the method object
-    are not changed.
+    are not changed. The method is told the ends of epochs, each task's skill on validation after them, and, if it
+    looks back, the losses of the same samples after a step.
 
     Started in several processes by ``accelerate launch`` or ``torchrun``, each calls it with the same arguments: they
     share every batch, and the first one writes.
@@ -64,7 +65,7 @@ def train(
     Raises:
         ValueError: If the folder holds another run, or the settings do not fit the case.
     """
-    accelerator = Accelerator()
+    accelerator = Accelerator(mixed_precision="no")  # the settings say it, whatever Accelerate's configuration says
     accelerator.sync_gradients = True  # another loop of this process may have left it off: the optimiser would not step
     run = describe(case, task_names, method, seed, settings, accelerator.num_processes)
     finished, unfinished = folder / "result.json", folder / "checkpoint.pt"
@@ -102,6 +103,7 @@ def train(
         learner.balancer.end_epoch()
         # every process takes what the first one found, so that all decide alike
         (values,) = broadcast_object_list([evaluate(learner.evaluated, learner.tasks, case.metrics, validation)])
+        learner.balancer.observe(skills_of(values, case.metrics))
         progress.remember(means.rows(), values, case.metrics, settings.select)
         keep_better(progress, criteria, values, case.metrics, learner.evaluated)
         if settings.task_patience is not None:

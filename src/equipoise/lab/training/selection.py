@@ -25,9 +25,14 @@ def skill(value: float, metric: Metric) -> float:
     return (value - metric.trivial) / (metric.perfect - metric.trivial)
 
 
+def skills_of(values: Values, metrics: Metrics) -> dict[str, float]:
+    """The skill of each task's primary metric."""
+    return {task: skill(values[task][metrics[task][0].name], metrics[task][0]) for task in values}
+
+
 def mean_skill(values: Values, metrics: Metrics) -> float:
     """The mean skill of the tasks' primary metrics."""
-    skills = [skill(values[task][metrics[task][0].name], metrics[task][0]) for task in values]
+    skills = skills_of(values, metrics).values()
     return sum(skills) / len(skills)
 
 
