@@ -187,8 +187,8 @@ def test_stages_end_in_a_whole_trial(quick, tmp_path, capsys):
 def test_a_real_search_is_stopped_by_ctrl_c_and_goes_on(shop, one_process, capsys):
     words = [*TABLE, "--trials", "20", "--jobs", "1"]
     heard = partial(signal.signal, signal.SIGINT, signal.SIG_DFL)  # a shell ignores it in what runs in the background
-    command = [sys.executable, "-m", "equipoise", *words]
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, preexec_fn=heard)
+    started = [sys.executable, "-m", "equipoise", *words]
+    process = subprocess.Popen(started, stdout=subprocess.PIPE, text=True, preexec_fn=heard)
     for line in process.stdout:
         if "[1/" in line:
             process.send_signal(signal.SIGINT)
