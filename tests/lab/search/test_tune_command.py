@@ -15,7 +15,7 @@ from rich.console import Console
 
 from equipoise import cli
 from equipoise.lab.cases import CASES
-from equipoise.lab.search import search
+from equipoise.lab.search import command, search
 from equipoise.lab.search.tune import make_tuning
 from equipoise.lab.search.watch import WatchSearch
 from equipoise.lab.studies import Event
