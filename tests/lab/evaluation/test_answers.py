@@ -143,3 +143,24 @@ def test_a_balancing_that_beats_the_sum_but_not_tuned_weights_is_not_recommended
     assert "It beats tuned fixed weights, too." in advice
     _, _, advice = ask("", sum=SAME, uw=better)
     assert "here they were not tuned" in advice
+
+
+@pytest.mark.parametrize(
+    ("methods", "answer"),
+    [
+        ({"sum": (shifted(-0.05), shifted(0.05)), "uw": SAME}, "No: sum is better than tuned weights"),
+        ({"sum": SAME, "uw": (shifted(-0.05), shifted(-0.05))}, "On some tasks, and it loses on others: uw is better"),
+        ({"sum": SAME, "uw": (shifted(-0.05), noisy())}, "Yes: uw is better than tuned weights on size"),
+    ],
+)
+def test_yes_is_of_a_balancing_that_loses_nowhere(methods, answer):
+    _, headline, _ = ask("tuned", **methods, tuned=SAME)
+    assert f"Does any balancing beat tuned fixed weights? {answer}" in headline
+
+
+def test_what_gains_and_loses_against_tuned_weights_is_not_said_to_beat_them():
+    gains = (shifted(-0.05), shifted(0.05))
+    tuned = ([value + 0.02 for value in PLAIN], [value + 0.1 for value in PLAIN])
+    _, _, advice = ask("", sum=SAME, uw=gains, tuned=tuned)
+    assert advice.startswith("Use uw: better than the plain sum on size and kind")
+    assert "Tuned fixed weights are better on one task and worse on another" in advice

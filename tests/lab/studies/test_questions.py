@@ -135,6 +135,21 @@ def test_frozen_weights_are_those_of_the_last_epoch_of_the_same_seed(tmp_path):
     assert weights_in(result(study, "frozen-uw", 0)) != weights_in(result(study, "frozen-uw", 3))
 
 
+def test_a_task_that_stopped_is_frozen_at_the_last_weight_it_had(tmp_path):
+    history = [(1, "train", "a", "weight", 0.5), (1, "train", "b", "weight", 2.0), (2, "train", "a", "weight", 0.7)]
+    source = tmp_path / "result.json"
+    RunResult([], history, 1, 2, 2, 1.0, 1.0, 1.0, 1.0, False, 0, 0, stopped_tasks={"b": 1}).write(source)
+    assert learnt_method("frozen-uw", ("a", "b"), tmp_path, source).weights == [0.7, 2.0]
+
+
+def test_a_finished_study_cannot_claim_other_trials_than_were_made(tmp_path):
+    Study(make_plan(CASE, ["sum"], [0], tuned_trials=5), tmp_path).write()
+    write_tuned(tmp_path, {"trials": 5, "seed": 0, "weights": {"a": 1.0, "b": 1.0}})
+    with pytest.raises(ValueError, match="tuned with 5 trials, not 50"):
+        Study(make_plan(CASE, ["sum"], [0], tuned_trials=50), tmp_path)
+    Study(make_plan(CASE, ["sum"], [0]), tmp_path)  # to leave them out is no claim
+
+
 def test_frozen_weights_fail_with_their_source(tmp_path, monkeypatch):
     train = eq.lab.studies.worker.train
     monkeypatch.setattr(

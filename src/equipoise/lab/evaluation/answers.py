@@ -69,7 +69,7 @@ def _tuned(table: Table, metrics: Sequence[TaskMetric]) -> str:
 
 
 def beats_tuned(table: Table, metrics: Sequence[TaskMetric]) -> str:
-    """Yes, no or not known, and on which tasks."""
+    """Yes, no or not known, and on which tasks; the plain sum and frozen weights are fixed weights, no balancing."""
     compared = against(table, TUNED)
     if why := _unknown(compared, f"{TUNED} and another method"):
         return why
@@ -79,10 +79,13 @@ def beats_tuned(table: Table, metrics: Sequence[TaskMetric]) -> str:
         who = f"{methods[0]} is" if len(methods) == 1 else f"none of the {len(methods)} is"
         no = "not " if len(methods) == 1 else ""
         return f"Not distinguishable: {who} {no}told apart from tuned weights on any task."
-    yes = any(comparison.verdict == "better" for _, _, comparison in compared)
+    better = {method for method, _, comparison in compared if comparison.verdict == "better"}
+    worse = {method for method, _, comparison in compared if comparison.verdict == "worse"}
+    balancings = {method for method in better if method != REFERENCE and source_of(method) is None}  # no fixed weights
+    short = "No" if not balancings else "Yes" if balancings - worse else "On some tasks, and it loses on others"
     rest = sum(comparison.verdict == "not distinguishable" for _, _, comparison in compared)
     tail = f" {rest} of {len(compared)} comparisons are not distinguishable." if rest else ""
-    return f"{'Yes' if yes else 'No'}: {'; '.join(told)}.{tail}"
+    return f"{short}: {'; '.join(told)}.{tail}"
 
 
 def _freeze(table: Table, metrics: Sequence[TaskMetric]) -> str:

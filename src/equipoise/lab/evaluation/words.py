@@ -159,6 +159,8 @@ def _before(rows: Sequence[Row], best: str) -> str:
         return "These are fixed weights, at the plain sum's cost; others, tuned as much, may do as well."
     chosen = _row(rows, best)
     verdicts = [score.to[TUNED].verdict for score in chosen.scores.values() if TUNED in score.to] if chosen else []
+    if "better" in verdicts and "worse" in verdicts:
+        return "Tuned fixed weights are better on one task and worse on another: choose by the task that matters."
     if "better" in verdicts:
         return "It beats tuned fixed weights, too."
     return "But it does not beat tuned fixed weights, which are simpler: prefer those unless it is cheaper to use."

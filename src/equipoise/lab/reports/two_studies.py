@@ -8,7 +8,10 @@ from typing import Any
 from equipoise.lab.evaluation import Change, TaskMetric, changes
 from equipoise.lab.reports.study import Study
 
-ASKED = ("settings", "tasks", "options", "versions", "seeds", "methods", "budgets", "equipoise", "data_hash", "case")
+ASKED = (
+    *("settings", "tasks", "options", "versions", "seeds", "methods", "method_files", "budgets"),
+    *("equipoise", "data_hash", "case"),
+)
 
 
 @dataclass(frozen=True)
@@ -53,7 +56,8 @@ class TwoStudies:
             for word in ("better", "worse")
             if (found := [c for c in judged if c.comparison and c.comparison.verdict == word])
         ]
-        rest = "none is distinguishable" if not words else f"{' and '.join(words)} in {b} than in {a}, the others alike"
+        others = f"{' and '.join(words)} in {b} than in {a}, the others not distinguishable"
+        rest = others if words else "none is distinguishable"
         return f"Of {len(judged)} comparisons of {b} with {a}, {rest}."
 
     @classmethod

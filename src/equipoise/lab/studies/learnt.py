@@ -60,12 +60,12 @@ def _tuned(folder: Path) -> dict[str, float]:
 
 
 def _last(source: Path, method: str) -> dict[str, float]:
-    """The mean weights of a run's last epoch."""
+    """Each task's mean weight in the last epoch in which it took part."""
     if not source.is_file():
         raise ValueError(f"no weights of {method} to freeze: its run has not ended well")
     result = RunResult.read(source)
     return {
-        task: value
-        for epoch, split, task, quantity, value in result.history
-        if (epoch, split, quantity) == (result.epochs, "train", "weight")
+        task: value  # of the later of two epochs
+        for _, split, task, quantity, value in result.history
+        if (split, quantity) == ("train", "weight")
     }

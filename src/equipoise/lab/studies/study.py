@@ -192,6 +192,12 @@ def _occupy(folder: Path) -> IO[bytes]:
 def _check(plan: Plan, folder: Path, earlier: dict[str, Any]) -> None:
     if not earlier:
         return
+    tried = (read_tuned(folder) or {}).get("trials", plan.tuned_trials)
+    if plan.tuned_trials not in (0, tried):
+        raise ValueError(
+            f"{folder} holds weights tuned with {tried} trials, not {plan.tuned_trials}: choose another folder, or ask "
+            f"for --tuned-trials {tried}"
+        )
     now = {**plan.identity, "method_files": method_files(plan.methods)}
     files = {name: mark for name, mark in earlier["method_files"].items() if name in now["method_files"]}
     then = {key: earlier.get(key) for key in now} | {"method_files": {**now["method_files"], **files}}
