@@ -1,7 +1,7 @@
 """The verdict of a table in plain words, and the advice that follows from it."""
 
 from collections.abc import Iterable, Sequence
-from math import inf
+from math import inf, isnan
 
 from equipoise.lab.evaluation.answers import beats_tuned, findings, give_answer
 from equipoise.lab.evaluation.metric import REFERENCE, SINGLE_TASK, TUNED, TaskMetric
@@ -108,12 +108,14 @@ def _sharing(rows: Sequence[Row], metrics: Sequence[TaskMetric]) -> str:
     by_verdict: dict[str, list[str]] = {}
     for metric in metrics:
         if comparison := base.scores[metric.task].to_single_task:
-            by_verdict.setdefault(comparison.verdict, []).append(metric.task)
+            tested = not isnan(comparison.interval.p_value)
+            by_verdict.setdefault(comparison.verdict if tested else "not tested", []).append(metric.task)
     if not by_verdict:
         return "No single-task network shares a seed with the others, so whether sharing helps is not known."
     parts = [f"{word} on {listing(by_verdict[word])}" for word in ("better", "worse") if word in by_verdict]
-    if same := by_verdict.get("not distinguishable"):
-        parts.append(f"not distinguishable on {listing(same)}")
+    for word in ("not distinguishable", "not tested"):
+        if word in by_verdict:
+            parts.append(f"{word} on {listing(by_verdict[word])}")
     name = "the plain sum" if base.method == REFERENCE else base.method
     middle = f"Sharing one network ({name}) against one network per task: {', '.join(parts)}"
     return f"{middle}{f'; Δm {percent(base.delta_m)}, lower is better' if base.delta_m else ''}."

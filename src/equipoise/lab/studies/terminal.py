@@ -1,6 +1,7 @@
 """A study's table and verdict, as a terminal of 80 columns shows them."""
 
 from collections.abc import Callable
+from math import isnan
 
 from rich.console import Console
 from rich.table import Table
@@ -106,7 +107,11 @@ def _signed(value: float) -> str:
 
 
 def _verdict(comparison: Comparison | None) -> Text:
-    return Text("") if comparison is None else Text(comparison.verdict, style=STYLES[comparison.verdict])
+    if comparison is None:
+        return Text("")
+    if isnan(comparison.interval.p_value):  # one seed, or differences without spread
+        return Text("not tested", style="dim")
+    return Text(comparison.verdict, style=STYLES[comparison.verdict])
 
 
 def _overall_table(summary: Summary) -> Table:
