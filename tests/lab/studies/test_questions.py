@@ -1,6 +1,7 @@
 """Questions, tuned weights and frozen ones: which runs there are, and which weights they have."""
 
 import json
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 
@@ -207,12 +208,11 @@ def test_a_search_without_an_answer_costs_the_tuned_runs_only(tmp_path, monkeypa
 
 def test_another_number_of_trials_is_another_search(tmp_path):
     plan = make_plan(CASE, ["sum"], [0], tuned_trials=1)
-    finish(Study(plan, tmp_path))
-    study = Study(replace(plan, tuned_trials=2), tmp_path)
-    running = study.run(1)
-    with pytest.raises(ValueError, match="choose another folder"):
-        WeightSearch(study)
-    running.close()
+    begun, other = Study(plan, tmp_path), Study(replace(plan, tuned_trials=2), tmp_path)
+    with closing(begun.run(1)):
+        WeightSearch(begun)  # begun, but no weights are there yet
+    with closing(other.run(1)), pytest.raises(ValueError, match="choose another folder"):
+        WeightSearch(other)
 
 
 def test_tuned_weights_are_in_the_order_of_the_tasks(tmp_path):
