@@ -1,6 +1,6 @@
 """What each architecture costs and reaches on a case: parameters, time of a step, test metrics of the plain sum.
 
-python benchmarks/architectures.py --case census --models hard,mmoe --epochs 2 --seeds 3
+python benchmarks/encoder_sharing.py --case census --models hard,mmoe --epochs 2 --seeds 3
 """
 
 import argparse
