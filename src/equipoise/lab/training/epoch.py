@@ -98,9 +98,9 @@ def _clip(learner: Learner) -> Tensor:
     settings, parameters = learner.settings, list(learner.network.parameters())
     norm = torch.nn.utils.get_total_norm([p.grad for p in parameters if p.grad is not None])
     if settings.clip_value is not None:
-        learner.accelerator.clip_grad_value_(parameters, settings.clip_value)
+        torch.nn.utils.clip_grad_value_(parameters, settings.clip_value)
     if settings.clip_norm is not None:
-        learner.accelerator.clip_grad_norm_(parameters, settings.clip_norm)
+        torch.nn.utils.clip_grad_norm_(parameters, settings.clip_norm)
     return norm
 
 

@@ -33,7 +33,7 @@ class Learner:
     network: nn.Module  # the same, bare
     tasks: Tasks
     balancer: Balancer
-    optimizer: Any  # Accelerate's wrapper of AdamW
+    optimizer: torch.optim.Optimizer
     average: AveragedModel | None
 
     @property
@@ -74,7 +74,7 @@ def make_learner(
         begin_at_labels(network, tasks, case)
     model = accelerator.prepare(network)
     balancer = Balancer(copy.deepcopy(method), model, tasks=tasks, probe_every=PROBE_EVERY).to(accelerator.device)
-    optimizer = accelerator.prepare(_optimizer(network, balancer, tasks, settings))
+    optimizer = _optimizer(network, balancer, tasks, settings)
     average = None if settings.average is None else averaged(network, settings.average)
     return Learner(accelerator, settings, steps, model, network, tasks, balancer, optimizer, average)
 

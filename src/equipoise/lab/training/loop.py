@@ -66,7 +66,6 @@ def train(
         ValueError: If the folder holds another run, or the settings do not fit the case.
     """
     accelerator = Accelerator(mixed_precision="no")  # the settings say it, whatever Accelerate's configuration says
-    accelerator.sync_gradients = True  # another loop of this process may have left it off: the optimiser would not step
     run = describe(case, task_names, method, seed, settings, accelerator.num_processes)
     finished, unfinished = folder / "result.json", folder / "checkpoint.pt"
     if finished.exists():
