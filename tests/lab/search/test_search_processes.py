@@ -153,7 +153,8 @@ def test_an_executor_that_loses_a_job_is_asked_again(tmp_path, undisturbed):
 @pytest.mark.slow
 def test_ray_as_the_executor(tmp_path, undisturbed):
     ray = pytest.importorskip("ray")
-    ray.init(num_cpus=2, include_dashboard=False, log_to_driver=False)
+    here = {"env_vars": {"PYTHONPATH": str(Path(__file__).parent)}}  # where its workers find the module planted
+    ray.init(num_cpus=2, include_dashboard=False, log_to_driver=False, runtime_env=here)
     try:
         task = ray.remote(lambda function, *arguments: function(*arguments))
         search = Search(TPE(SPACE, OBJECTIVES, 12), OBJECTIVES, tmp_path)
