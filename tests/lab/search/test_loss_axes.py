@@ -9,7 +9,7 @@ from torch import nn
 import equipoise as eq
 from equipoise import cli, losses
 from equipoise.lab.cases import CASES, with_losses
-from equipoise.lab.search import Job, Random, Search, Space, Trial, search, training
+from equipoise.lab.search import Job, Random, Search, Space, Trial, training
 from equipoise.lab.search.axes import axis
 from equipoise.lab.search.loss_axes import losses_at
 from equipoise.lab.search.tables import to_paste
@@ -99,12 +99,12 @@ def test_a_trial_trains_with_the_loss_of_its_point(small_case, tmp_path, monkeyp
 def test_what_is_pasted_makes_the_loss(focal_case, tmp_path):
     space = Space((), (axis("recommended.gamma=0:4", focal_case, "fixed"), axis("lr", focal_case, "fixed")))
     point = {"recommended.gamma": 1.23456, "lr": 0.002}
-    code = to_paste(
-        Search(Random(space, 1), objectives(focal_case), tmp_path), Trial(Job(0, point), (1.0,) * 3), "sum", focal_case
-    )
-    assert code.endswith("# --loss recommended=focal:gamma=1.235")
+    search = Search(Random(space, 1), objectives(focal_case), tmp_path)
+    code = to_paste(search, Trial(Job(0, point), (1.0,) * 3), "fixed", focal_case)
+    assert "# on the command line: --loss recommended=focal:gamma=1.235\n" in code
     names = {"eq": eq, "with_losses": with_losses, "case": focal_case}
     exec(code, names)
+    assert isinstance(names["method"], eq.Sum)  # no weight was searched
     assert names["case"].tasks["recommended"].loss.gamma == 1.235
     assert isinstance(names["case"].tasks["rating"].loss, nn.HuberLoss)
 
@@ -122,8 +122,8 @@ def test_every_sampler_finds_the_argument_that_is_best(sampler, reviews_case, tm
 
     monkeypatch.setitem(CASES, "reviews", lambda: reviews_case)
     monkeypatch.setattr("equipoise.lab.search.training.CaseTraining.__call__", evaluate)
-    run = search.Search.run
-    monkeypatch.setattr(search.Search, "run", lambda self, work, jobs: run(self, work, jobs, execute=direct))
+    run = Search.run
+    monkeypatch.setattr(Search, "run", lambda self, work, jobs: run(self, work, jobs, execute=direct))
     words = ["--loss", "recommended=focal", "--search", "recommended.gamma=0:4", "--sampler", sampler]
     assert cli.main(["tune", "reviews", *words, "--trials", "12", "--out", str(tmp_path)]) == 0
     out = " ".join(capsys.readouterr().out.split())

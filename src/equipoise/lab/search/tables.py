@@ -55,10 +55,11 @@ def to_paste(search: Search, trial: Trial, method: str, case: Case) -> str:
     if method == "fixed" and weights:
         lines.append(f"method = eq.Fixed({list(weights.values())})  # {', '.join(weights)}")
     else:
-        lines.append(f"method = eq.method({method!r}{arguments})")
+        named = "sum" if method == "fixed" else method  # fixed at 1
+        lines.append(f"method = eq.method({named!r}{arguments})")
         lines += [f"tasks[{task!r}].weight = {weight}" for task, weight in weights.items()]
     lines += [f"{name} = {float(value):.4g}" for name, value in settings.items()]
     if losses:
         options = " ".join(f"--loss {shlex.quote(f'{task}={word}')}" for task, word in losses.items())
-        lines.append(f"case = with_losses(case, {losses!r})  # {options}")
+        lines += [f"# on the command line: {options}", f"case = with_losses(case, {losses!r})"]
     return "\n".join(lines)
