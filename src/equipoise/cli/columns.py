@@ -2,6 +2,7 @@
 
 import argparse
 import csv
+from collections.abc import Sequence
 from typing import Any
 
 from equipoise.cli.parser import Parser, fail
@@ -40,15 +41,33 @@ def add_delimiter(parser: Any) -> None:
 def recipe_of(arguments: argparse.Namespace) -> Any:
     """The recipe of the case that the arguments mean."""
     need_the_lab()
-    from equipoise.lab.studies.recipe import CaseWithModel, find_recipe
+    from equipoise.lab.studies.recipe import CaseWithLosses, CaseWithModel, find_recipe
 
     case = _case_of(arguments)
-    if arguments.model is None:
+    if arguments.model is None and not arguments.loss:
         return case
     try:
-        return CaseWithModel(find_recipe(case) if isinstance(case, str) else case, arguments.model)
+        recipe = find_recipe(case) if isinstance(case, str) else case
+        if arguments.model is not None:
+            recipe = CaseWithModel(recipe, arguments.model)
+        return CaseWithLosses(recipe, _losses(arguments.loss)) if arguments.loss else recipe
     except ValueError as error:
         fail(str(error))
+
+
+def _losses(words: Sequence[str]) -> tuple[tuple[str, str], ...]:
+    """(task, loss) of each ``TASK=LOSS``."""
+    from equipoise.lab.evaluation import losses_of
+
+    chosen: dict[str, str] = {}
+    for word in words:
+        found = losses_of(word)
+        if not found:
+            raise ValueError(f"--loss must be TASK=LOSS, such as mask=dice, got {word!r}")
+        if twice := [task for task in found if task in chosen]:
+            raise ValueError(f"--loss gives task {twice[0]!r} two losses: leave one out")
+        chosen |= found
+    return tuple(chosen.items())
 
 
 def _case_of(arguments: argparse.Namespace) -> Any:

@@ -35,7 +35,8 @@ def compare(words: Sequence[str]) -> int:
         default="",
         metavar="NAME",
         help="ask one thing, and test nothing else: sharing (does one network for all tasks help?), tuned (does any "
-        "balancing beat tuned fixed weights?) or freeze (does a method's schedule matter, or only where it ends?)",
+        "balancing beat tuned fixed weights?), freeze (does a method's schedule matter, or only where it ends?) or "
+        "losses (does another loss do better than the case's own? without --methods all that the case knows)",
     )
     add_training_options(parser)
     add_column_options(parser)

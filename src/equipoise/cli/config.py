@@ -9,6 +9,8 @@ from typing import Any
 from equipoise.cli.parser import Parser, fail, nearest
 from equipoise.cli.workbench import need_the_lab
 
+PAIRS = {"target": ":", "loss": "="}  # keys whose values are pairs, and what stands in these on the command line
+
 
 def parse_with_config(parser: Parser, words: Sequence[str]) -> Any:
     """The arguments in ``words``, and for options that are not there those in the file of ``--config``."""
@@ -75,9 +77,9 @@ def _require_unique_keys(path: Path, node: Any) -> None:
 
 def _word(key: str, value: Any, path: Path) -> list[str]:
     """The words of the command line that mean the same."""
-    if key == "target":
-        pairs = [f"{name}:{kind}" for name, kind in value.items()] if isinstance(value, dict) else value
-        return [f"--target={_text(key, pair, path)}" for pair in (pairs if isinstance(pairs, list) else [pairs])]
+    if key in PAIRS:
+        pairs = [f"{name}{PAIRS[key]}{what}" for name, what in value.items()] if isinstance(value, dict) else value
+        return [f"--{key}={_text(key, pair, path)}" for pair in (pairs if isinstance(pairs, list) else [pairs])]
     if isinstance(value, list):
         texts = [_text(key, one, path) for one in value]
         ending = "," if key == "seeds" and len(texts) == 1 else ""  # 3 is how many, 3, is which

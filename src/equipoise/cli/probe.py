@@ -5,7 +5,7 @@ from pathlib import Path
 
 from equipoise.cli.columns import add_column_options, recipe_of
 from equipoise.cli.parser import Parser, fail, positive, whole
-from equipoise.cli.training import add_model_option
+from equipoise.cli.training import add_case_options
 from equipoise.cli.workbench import need_the_lab
 
 
@@ -25,7 +25,7 @@ def probe(words: Sequence[str]) -> int:
         "--steps", type=whole, default=100, metavar="N", help="of training before the second look; default 100, 0: none"
     )
     parser.add_argument("--seed", type=whole, default=0, metavar="N", help="of first weights and batches; default 0")
-    add_model_option(parser)
+    add_case_options(parser)
     parser.add_argument("--html", type=Path, metavar="FILE", help="write the same as a page")
     add_column_options(parser)
     arguments = parser.parse(words)

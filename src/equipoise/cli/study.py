@@ -23,7 +23,8 @@ def add_study_options(parser: Parser, *, seeds: int, epochs: int | None, tuned_t
         "--methods",
         type=_names,
         metavar="A,B,…",
-        help=f"balancings by name or as path/to/file.py:Name; default {','.join(METHODS)}",
+        help=f"balancings by name or as path/to/file.py:Name, or task=loss, the plain sum with another loss; default "
+        f"{','.join(METHODS)}",
     )
     parser.add_argument(
         "--tuned-trials",
@@ -76,7 +77,7 @@ def run_study(case: Any, arguments: argparse.Namespace, training: Mapping[str, A
     try:
         plan = make_plan(
             case,
-            arguments.methods or (("sum",) if question == "sharing" else METHODS),
+            arguments.methods or (("sum",) if question in ("sharing", "losses") else METHODS),
             arguments.seeds,
             epochs=arguments.epochs,
             tuned_trials=trials if arguments.tuned_trials is None else arguments.tuned_trials,

@@ -43,19 +43,27 @@ OPTIONS: Sequence[tuple[str, Callable[[str], Any], str, str]] = (
 
 
 def add_training_options(parser: Parser) -> None:
-    """One option for each of ``equipoise.lab.training.Settings`` but for the epochs, and the architecture."""
+    """One option for each of ``equipoise.lab.training.Settings`` but for the epochs, the architecture and losses."""
     group = parser.add_argument_group("training, the same for every method")
-    add_model_option(group)
+    add_case_options(group)
     for option, kind, metavar, what in OPTIONS:
         group.add_argument(f"--{option}", type=kind, metavar=metavar, help=what)
 
 
-def add_model_option(parser: Any) -> None:
-    """The architecture."""
+def add_case_options(parser: Any) -> None:
+    """What replaces parts of a case: the architecture and losses."""
     parser.add_argument(
         "--model",
         metavar="NAME",
         help="on the case's encoder: cross-stitch, mmoe, cgc, ple or mtan; default the case's own, hard sharing",
+    )
+    parser.add_argument(
+        "--loss",
+        action="append",
+        default=[],
+        metavar="TASK=LOSS",
+        help="in place of the case's own, again for each task; what a loss takes may follow: "
+        "emotions=soft-f1:proportion=0.3",
     )
 
 

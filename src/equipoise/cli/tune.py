@@ -15,9 +15,10 @@ def tune(words: Sequence[str]) -> int:
     """Search the weights of a case's tasks, and what else is asked for."""
     parser = Parser(
         prog="equipoise tune",
-        description="Search the tasks' weights, the learning rate, the weight decay or a method's arguments by the "
-        "tasks' validation metrics; end in the weights to paste, a table and a report. Repeat the command to go on "
-        "after an interruption; start it several times, or on several hosts with one folder, and they share the work.",
+        description="Search the tasks' weights, the learning rate, the weight decay, a method's or a loss's arguments "
+        "by the tasks' validation metrics; end in the weights to paste, a table and a report. Repeat the command to go "
+        "on after an interruption; start it several times, or on several hosts with one folder, and they share the "
+        "work.",
     )
     parser.add_argument(
         "case", metavar="CASE", help="what to train, as for compare: a name, a table, or path/to/file.py:name"
@@ -28,7 +29,8 @@ def tune(words: Sequence[str]) -> int:
         type=lambda text: tuple(name.strip() for name in text.split(",")),
         default=("weights",),
         metavar="A,B,…",
-        help="weights, lr, wd, lr=1e-4:1e-2, or arguments of the method, alpha=0.5:2 or mode=a|b; default weights",
+        help="weights, lr, wd, lr=1e-4:1e-2, or arguments of the method, alpha=0.5:2 or mode=a|b, or of a task's loss, "
+        "emotions.proportion=0.1:0.9; default weights",
     )
     parser.add_argument(
         "--sampler",

@@ -4,7 +4,7 @@ import torch
 from real_data import needs, trained, whole
 from torch.testing import assert_close
 
-from equipoise.lab.cases import CASES, coffee_leaf
+from equipoise.lab.cases import CASES, coffee_leaf, with_losses
 from equipoise.lab.data.coffee_leaf import MISSING, REGIONS, list_leaves, read_masks, read_pictures
 
 Image = pytest.importorskip("PIL.Image")
@@ -89,14 +89,17 @@ def test_heads_have_the_shapes_of_their_tasks_and_seeds_are_shared(tmp_path):
 
 
 def test_losses_by_name_and_their_mixture(tmp_path):
-    write(tmp_path)
+    case = coffee_leaf(write(tmp_path))
     logits, target = torch.randn(2, 3, 4, 4), torch.randint(3, (2, 4, 4))
-    loss = {n: coffee_leaf(tmp_path, mask_loss=n).tasks["mask"].loss(logits, target) for n in ("cross-entropy", "dice")}
-    mixed = coffee_leaf(tmp_path).tasks["mask"].loss(logits, target)
-    assert_close(mixed, (loss["cross-entropy"] + loss["dice"]) / 2)
+    loss = {
+        name: with_losses(case, {"mask": name}).tasks["mask"].loss(logits, target)
+        for name in ("cross-entropy", "dice", "cross-entropy-dice:proportion=0.2")
+    }
+    assert_close(case.tasks["mask"].loss(logits, target), (loss["cross-entropy"] + loss["dice"]) / 2)
+    mixed = 0.8 * loss["cross-entropy"] + 0.2 * loss["dice"]
+    assert_close(loss["cross-entropy-dice:proportion=0.2"], mixed)
     assert_close(loss["cross-entropy"], torch.nn.functional.cross_entropy(logits, target))
-    with pytest.raises(ValueError, match="no stress_loss 'fokal'; did you mean 'focal'"):
-        coffee_leaf(tmp_path, stress_loss="fokal")
+    assert list(case.losses) == ["stress", "mask"]
 
 
 def break_table(folder):

@@ -4,8 +4,7 @@ from real_data import needs, trained, whole
 from torch import nn
 from torch.testing import assert_close
 
-from equipoise.lab.cases import CASES, goemotions
-from equipoise.lab.cases.goemotions import LOSSES
+from equipoise.lab.cases import CASES, goemotions, with_losses
 from equipoise.lab.cases.tuned import tuned_f1
 from equipoise.lab.data import sentences
 from equipoise.lab.data.goemotions import FILES, GROUPS, read_comments, read_labels
@@ -108,7 +107,11 @@ def test_words_of_the_training_split_alone_are_known(tmp_path):
 def test_losses_are_what_they_are_called(tmp_path):
     write(tmp_path, train="a\t0,1\tx\nb\t1\ty\nc\t1\tz\n" + "".join(f"d\t{n}\tw\n" for n in range(2, 28)))
     logits, targets = torch.randn(29, 28), whole(goemotions(tmp_path), "train")[1]["emotions"]
-    losses = {name: goemotions(tmp_path, loss=name).tasks["emotions"].loss(logits, targets) for name in LOSSES}
+    case = goemotions(tmp_path)
+    losses = {
+        name: with_losses(case, {"emotions": name}).tasks["emotions"].loss(logits, targets)
+        for name in case.losses["emotions"]
+    }
     bce = nn.functional.binary_cross_entropy_with_logits
     assert_close(losses["bce"], bce(logits, targets))
     weights = torch.full((28,), 28.0)  # 28 without for 1 with
@@ -117,8 +120,8 @@ def test_losses_are_what_they_are_called(tmp_path):
     chances = logits.sigmoid()
     f1 = 2 * (chances * targets).sum(0) / (chances + targets).sum(0)
     assert_close(losses["soft-f1"], 0.5 * losses["bce"] + 0.5 * (1 - f1).mean())
-    some = goemotions(tmp_path, loss="soft-f1", proportion=0.1).tasks["emotions"].loss(logits, targets)
-    assert_close(some, 0.9 * losses["bce"] + 0.1 * (1 - f1).mean())
+    some = with_losses(case, {"emotions": "soft-f1:proportion=0.1"})
+    assert_close(some.tasks["emotions"].loss(logits, targets), 0.9 * losses["bce"] + 0.1 * (1 - f1).mean())
     miss = torch.where(targets == 1, 1 - chances, chances)
     assert_close(losses["focal"], -(miss**2 * (1 - miss).log()).mean())
     negative = (chances - 0.05).clamp(min=0)
@@ -126,20 +129,12 @@ def test_losses_are_what_they_are_called(tmp_path):
     assert_close(losses["asymmetric"], expected.mean())
 
 
-def test_unknown_losses_and_proportions(tmp_path):
-    with pytest.raises(ValueError, match="no loss 'focl'; did you mean 'focal'"):
-        goemotions(tmp_path, loss="focl")
-    for options in ({"proportion": 0.5}, {"loss": "soft-f1", "proportion": 1.5}):
-        with pytest.raises(ValueError, match="proportion must be of the loss 'soft-f1' and lie in"):
-            goemotions(tmp_path, **options)
-
-
 def test_every_name_makes_the_case_of_that_name(tmp_path, monkeypatch):
     write(tmp_path)
     monkeypatch.setenv("EQUIPOISE_DATA", str(tmp_path.parent))
     tmp_path.rename(tmp_path.parent / "goemotions")
     names = [name for name in CASES if name.startswith("goemotions") and "sentences" not in name]
-    assert len(names) == 2 * len(LOSSES)
+    assert names == ["goemotions", "goemotions-groups"]
     assert [CASES[name]().name for name in names] == names
 
 

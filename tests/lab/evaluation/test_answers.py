@@ -119,11 +119,42 @@ def test_does_the_schedule_matter(frozen, answer):
     assert headline.startswith(f"Does the schedule of the weights matter, or only where it ends? {answer}")
 
 
-@pytest.mark.parametrize("question", ["sharing", "tuned", "freeze"])
+@pytest.mark.parametrize(
+    ("rows", "answer"),
+    [
+        (
+            {"kind=focal": (noisy(), shifted(0.05)), "size=l1": (shifted(0.05), noisy())},
+            "Yes: kind=focal is better than the case's own on kind (accuracy 0.4630 against 0.4120); size=l1 is worse "
+            "than the case's own on size (rmse 0.4630 against 0.4120). 2 of 4 comparisons are not distinguishable.",
+        ),
+        ({"size=l1": (shifted(0.05), noisy())}, "No: size=l1 is worse than the case's own on size"),
+        ({"size=l1": (shifted(0.05), shifted(0.05))}, "On some tasks, and it loses on others: size=l1 is better"),
+        ({"size=l1": (noisy(), noisy())}, "Not distinguishable: size=l1 is not told apart from the case's own on any"),
+        (
+            {"size=l1": (noisy(), noisy()), "kind=focal": (noisy(), noisy())},
+            "Not distinguishable: none of the 2 is told apart from the case's own on any task",
+        ),
+    ],
+)
+def test_does_another_loss_do_better(rows, answer):
+    table, headline, _ = ask("losses", single_task=SAME, sum=SAME, uw=SAME, **rows)
+    assert headline.startswith(f"Does another loss do better than the case's own? {answer}")
+    assert table.tested == 2 * len(rows)
+
+
+def test_another_loss_is_no_balancing_that_beats_tuned_weights():
+    better = (shifted(-0.05), shifted(0.05))
+    _, headline, _ = ask("tuned", **{"sum": SAME, "size=l1": better, "tuned": SAME})
+    assert "Does any balancing beat tuned fixed weights? No: size=l1 is better" in headline
+    _, headline, _ = ask("", **{"sum": SAME, "uw": (noisy(), noisy()), "size=l1": (noisy(), noisy())})
+    assert "none of the 2 methods is distinguishable from the plain sum" in headline
+
+
+@pytest.mark.parametrize("question", ["sharing", "tuned", "freeze", "losses"])
 def test_one_seed_answers_nothing(question):
     _, headline, _ = ask(
         question, single_task=([0.4], [0.4]), sum=([0.1], [0.9]), uw=([0.1], [0.9]), frozen_uw=([0.3], [0.2]),
-        tuned=([0.4], [0.4]),
+        tuned=([0.4], [0.4]), **{"size=l1": ([0.1], [0.9])},
     )  # fmt: skip
     assert "Not known: with one seed a difference may be luck" in headline
 
@@ -131,6 +162,7 @@ def test_one_seed_answers_nothing(question):
 def test_what_was_not_trained_is_not_known():
     assert "Not known: no seed has a finished run of tuned and another" in ask("tuned", sum=SAME)[1]
     assert "Not known: no seed has a finished run of the plain sum and one" in ask("sharing", sum=SAME)[1]
+    assert "Not known: no seed has a finished run of the plain sum with the case's" in ask("losses", sum=SAME)[1]
     assert "Not known: no frozen weights were trained" in ask("freeze", sum=SAME, uw=SAME)[1]
 
 

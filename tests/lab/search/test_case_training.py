@@ -145,10 +145,10 @@ def test_what_is_pasted_makes_the_method(reviews_case, tmp_path):
     search = Search(Random(space, 1), objectives(reviews_case), tmp_path)
     trial = Trial(Job(0, {**POINT, "lr": 0.002}), (1.0, 1.0, 1.0))
     names = {"eq": eq}
-    exec(to_paste(search, trial, "fixed"), names)
+    exec(to_paste(search, trial, "fixed", reviews_case), names)
     assert names["method"].weights == pytest.approx([1.0, 0.5, 1.5])
     assert names["learning_rate"] == 0.002
     names = {"eq": eq, "tasks": eq.Tasks([eq.Task(task, torch.nn.MSELoss()) for task in TASKS])}
-    exec(to_paste(search, trial, "sum"), names)
+    exec(to_paste(search, trial, "sum", reviews_case), names)
     assert [task.weight for task in names["tasks"]] == pytest.approx([1.0, 0.5, 1.5])
     assert math.isclose(names["learning_rate"], 0.002)

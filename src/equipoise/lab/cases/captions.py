@@ -14,6 +14,7 @@ from equipoise.lab.cases.bleu import bleu_metrics
 from equipoise.lab.cases.captions_exhibits import captions_exhibits
 from equipoise.lab.cases.case import Case
 from equipoise.lab.cases.metrics import make_metrics
+from equipoise.lab.cases.usual_losses import class_losses
 from equipoise.lab.data.arrays import Arrays, join
 from equipoise.lab.data.captions import END, PADDING, Vocabulary
 from equipoise.lab.data.flickr8k import files_of, flickr8k_folder, list_captioned, read_pictures, splits_of
@@ -141,7 +142,10 @@ def _case(name: str, title: str, data: Captions, digest: str) -> Case:
     every = Arrays((data.pictures, numbers), {**labels, "caption": numbers.flatten(1)})
     splits = {split: every.where(torch.tensor([one == split for one in data.splits])) for split in SPLITS}
     train, validation = splits["train"].targets, splits["validation"].targets
-    tasks = Tasks([*(Task(label, nn.CrossEntropyLoss()) for label in labels), Task("caption", ReferenceLoss())])
+    known = {label: class_losses() for label in labels}
+    tasks = Tasks(
+        [*(Task(label, known[label]["cross-entropy"]()) for label in labels), Task("caption", ReferenceLoss())]
+    )
 
     def make_model(task_names: Sequence[str]) -> nn.Module:
         encoder = ConvEncoder(_WIDTHS)
@@ -174,4 +178,5 @@ def _case(name: str, title: str, data: Captions, digest: str) -> Case:
         epochs=10,
         data_hash=digest,
         exhibits=captions_exhibits(data.class_names, data.vocabulary, data.longest + 1, data.scenes),
+        losses=known,
     )

@@ -1,7 +1,7 @@
 """What a case is: data, a model and tasks, and how well each can be done."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from torch import Tensor, nn
@@ -53,6 +53,9 @@ class Case:
         data_hash: SHA-256 of the data file, in hexadecimal.
         patience: Epochs without a better one after which a run stops; more where validation is small, so noisy.
         exhibits: What a finished run shows beyond numbers, such as a confusion matrix.
+        losses: By task name, then by name (letters, digits and ``-``): what makes the losses that take the task's
+            outputs and targets. The first makes the task's own. Arguments with defaults can be chosen and searched. A
+            task of which none but its own is known is not there.
     """
 
     name: str
@@ -69,3 +72,4 @@ class Case:
     data_hash: str
     patience: int = 3
     exhibits: tuple[Exhibit, ...] = ()
+    losses: Mapping[str, Mapping[str, Callable[..., nn.Module]]] = field(default_factory=dict)

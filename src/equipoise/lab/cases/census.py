@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from equipoise.lab.cases.case import Case
 from equipoise.lab.cases.metrics import make_metrics
+from equipoise.lab.cases.usual_losses import binary_losses
 from equipoise.lab.data.arrays import Arrays, join
 from equipoise.lab.data.census import DOLLARS, NUMBERS, People, census_file, read_census
 from equipoise.lab.data.folder import data_hash
@@ -53,7 +54,8 @@ def census(folder: Path | None = None, *, college: bool = False) -> Case:
         heads = {name: scalar_head(_WIDTHS[-1]) for name in names}
         return SharedEncoder(encoder, {name: heads[name] for name in task_names})
 
-    tasks = Tasks([Task(name, nn.BCEWithLogitsLoss()) for name in names])
+    known = {name: binary_losses(labels) for name, labels in splits["train"].targets.items()}
+    tasks = Tasks([Task(name, known[name]["bce"]()) for name in names])
     return Case(
         name="census-college" if college else "census",
         title=f"Census: {', '.join(names).replace('_', ' ')}",
@@ -74,6 +76,7 @@ def census(folder: Path | None = None, *, college: bool = False) -> Case:
             label_table(names, names),
             label_overlap(names, names),
         ),
+        losses=known,
     )
 
 

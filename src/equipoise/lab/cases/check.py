@@ -1,9 +1,13 @@
 """Whether what a user's file makes is a case that can be trained."""
 
+import re
 from collections.abc import Sized
 from typing import Any
 
+from torch import Tensor
+
 from equipoise.lab.cases.case import Case
+from equipoise.lab.cases.chosen_losses import with_losses
 from equipoise.lab.data.split import SPLITS
 from equipoise.tasks import nearest
 
@@ -31,4 +35,20 @@ def check_case(case: Any) -> None:
         outputs = case.make_model(names).eval()(inputs)
         if set(outputs) != set(names):
             raise ValueError(f"make_model({list(names)}) must give outputs {list(names)}, got {list(outputs)}")
-    case.tasks.losses(case.make_model(case.tasks.names).eval()(inputs), targets)
+    outputs = case.make_model(case.tasks.names).eval()(inputs)
+    case.tasks.losses(outputs, targets)
+    _check_losses(case, outputs, targets)
+
+
+def _check_losses(case: Case, outputs: dict[str, Any], targets: dict[str, Tensor]) -> None:
+    """Raise unless each of ``losses`` has a name and takes the batch, and the first of a task makes its own."""
+    for task, known in case.losses.items():
+        if task not in case.tasks.names:
+            raise ValueError(f"losses has {task!r}, which is no task; {nearest(task, case.tasks.names)}")
+        for place, (name, make) in enumerate(known.items()):
+            if not re.fullmatch(r"[A-Za-z0-9-]+", name):
+                raise ValueError(f"losses of {task!r}: a name is of letters, digits and -, got {name!r}")
+            own = case.tasks[task].loss
+            if place == 0 and repr(make()) != repr(own):
+                raise ValueError(f"losses of {task!r}: the first must make the task's own {own!r}, got {make()!r}")
+            with_losses(case, {task: name}).tasks.losses(outputs, targets)

@@ -1,6 +1,6 @@
 """Coffee leaves: the stress, how severe it is and where it is, from one picture."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 
@@ -11,6 +11,7 @@ from equipoise import losses
 from equipoise.lab.cases.case import Case
 from equipoise.lab.cases.coffee_leaf_exhibits import coffee_leaf_exhibits
 from equipoise.lab.cases.metrics import make_metrics
+from equipoise.lab.cases.usual_losses import class_losses, region_losses
 from equipoise.lab.data.arrays import Arrays, join
 from equipoise.lab.data.coffee_leaf import (
     REGIONS,
@@ -26,45 +27,21 @@ from equipoise.lab.data.folder import data_hash
 from equipoise.lab.data.split import SPLITS
 from equipoise.lab.models.heads import SharedEncoder
 from equipoise.lab.models.unet import ConvEncoder, MaskHead, PooledHead
-from equipoise.tasks import Task, Tasks, nearest
+from equipoise.tasks import Task, Tasks
 
 _HEIGHT, _WIDTH, _WIDTHS, _DROPOUT = 32, 64, (16, 32, 64), 0.2
 
-MASK_LOSSES: Mapping[str, Callable[[], nn.Module]] = {
-    "cross-entropy": nn.CrossEntropyLoss,
-    "dice": losses.DiceLoss,
-    "cross-entropy + dice": lambda: losses.Mixed(
-        {"cross-entropy": (0.5, nn.CrossEntropyLoss()), "dice": (0.5, losses.DiceLoss())}
-    ),
-    "lovasz": losses.LovaszSoftmaxLoss,
-}
-STRESS_LOSSES: Mapping[str, Callable[[], nn.Module]] = {"cross-entropy": nn.CrossEntropyLoss, "focal": losses.FocalLoss}
 
-
-def coffee_leaf(
-    folder: Path | None = None,
-    *,
-    all_pictures: bool = False,
-    mask_loss: str = "cross-entropy + dice",
-    stress_loss: str = "cross-entropy",
-) -> Case:
+def coffee_leaf(folder: Path | None = None, *, all_pictures: bool = False) -> Case:
     """Leaves at 32x64 pixels through a small U-Net: stress (5 classes), severity (levels 0 to 4) and mask (3 regions).
 
     Args:
         folder: In the layout of esgario/lara2018; by default see ``data_folder``.
         all_pictures: Whether to train and test on all 1,747 leaves, of which 500 have masks, or on these only.
-        mask_loss: One of ``MASK_LOSSES``.
-        stress_loss: One of ``STRESS_LOSSES``.
 
     Raises:
-        ValueError: If a file is missing or not as it should be, or there is no such loss.
+        ValueError: If a file is missing or not as it should be.
     """
-    for argument, given, known in (
-        ("mask_loss", mask_loss, MASK_LOSSES),
-        ("stress_loss", stress_loss, STRESS_LOSSES),
-    ):
-        if given not in known:
-            raise ValueError(f"no {argument} {given!r}; {nearest(given, known)}")
     folder = coffee_leaf_folder(folder)
     leaves = list_leaves(folder, all_pictures=all_pictures)
     every = Arrays(
@@ -76,11 +53,12 @@ def coffee_leaf(
         },
     )
     splits = {split: every.where(torch.tensor([leaf.split == split for leaf in leaves])) for split in SPLITS}
+    known = {"stress": class_losses(), "mask": region_losses()}
     tasks = Tasks(
         [
-            Task("stress", STRESS_LOSSES[stress_loss]()),
+            Task("stress", known["stress"]["cross-entropy"]()),
             Task("severity", losses.CoralLoss()),
-            Task("mask", MASK_LOSSES[mask_loss]()),
+            Task("mask", known["mask"]["cross-entropy-dice"]()),
         ]
     )
     return Case(
@@ -108,6 +86,7 @@ def coffee_leaf(
         patience=15,  # fifty pictures in validation
         data_hash=data_hash(files_of(folder, leaves)),
         exhibits=coffee_leaf_exhibits(),
+        losses=known,
     )
 
 

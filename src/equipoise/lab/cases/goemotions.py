@@ -4,12 +4,12 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 
-from torch import Tensor, nn
+from torch import nn
 
-from equipoise import losses
 from equipoise.lab.cases.case import Case
 from equipoise.lab.cases.goemotions_inputs import INPUTS
 from equipoise.lab.cases.tuned import tuned_f1
+from equipoise.lab.cases.usual_losses import label_losses
 from equipoise.lab.data.arrays import Arrays
 from equipoise.lab.data.folder import data_hash
 from equipoise.lab.data.goemotions import FILES, GROUPS, goemotions_folder, read_comments, read_labels
@@ -29,50 +29,21 @@ from equipoise.lab.models.heads import SharedEncoder
 from equipoise.tasks import Task, Tasks, nearest
 
 
-def _soft_f1(labels: Tensor, proportion: float = 0.5) -> nn.Module:
-    return losses.Mixed({"bce": (1 - proportion, nn.BCEWithLogitsLoss()), "soft-f1": (proportion, losses.SoftF1Loss())})
-
-
-# name -> the loss for the labels of the training split [N, L]
-LOSSES: Mapping[str, Callable[[Tensor], nn.Module]] = {
-    "bce": lambda labels: nn.BCEWithLogitsLoss(),
-    "weighted-bce": lambda labels: nn.BCEWithLogitsLoss(
-        pos_weight=losses.positive_weights(labels.sum(dim=0).long(), num_samples=len(labels))
-    ),
-    "focal": lambda labels: losses.BinaryFocalLoss(),
-    "asymmetric": lambda labels: losses.AsymmetricLoss(),
-    "soft-f1": _soft_f1,
-}
-
-
-def goemotions(
-    folder: Path | None = None,
-    *,
-    loss: str = "bce",
-    groups: bool = False,
-    proportion: float | None = None,
-    inputs: str = "words",
-) -> Case:
+def goemotions(folder: Path | None = None, *, groups: bool = False, inputs: str = "words") -> Case:
     """Emotions in comments, as bags of words and pairs of words or as vectors; the official splits.
 
     F1 is at thresholds that are chosen on validation, one for each label.
 
     Args:
         folder: That of ``train.tsv`` and the others; by default see ``data_folder``.
-        loss: One of ``LOSSES``, for every task.
         groups: Whether positive, negative, ambiguous and neutral are a task each, or all 28 labels are one.
-        proportion: Of soft-F1 beside cross-entropy, 0 to 1; for the loss "soft-f1" only, by default 0.5.
         inputs: "words", or "sentences" for the vectors of a frozen encoder (``equipoise.lab.data.sentences``).
 
     Raises:
-        ValueError: If a file is missing or not as it should be, or there is no such loss or no such inputs.
+        ValueError: If a file is missing or not as it should be, or there are no such inputs.
     """
-    for argument, given, known in (("loss", loss, LOSSES), ("inputs", inputs, INPUTS)):
-        if given not in known:
-            raise ValueError(f"no {argument} {given!r}; {nearest(given, known)}")
-    if proportion is not None and (loss != "soft-f1" or not 0 <= proportion <= 1):
-        raise ValueError(f"proportion must be of the loss 'soft-f1' and lie in [0, 1], got {proportion!r} for {loss!r}")
-    make_loss = LOSSES[loss] if proportion is None else partial(_soft_f1, proportion=proportion)
+    if inputs not in INPUTS:
+        raise ValueError(f"no inputs {inputs!r}; {nearest(inputs, INPUTS)}")
     folder = goemotions_folder(folder)
     names = read_labels(folder)
     comments = {split: read_comments(folder / file, len(names)) for split, file in FILES.items()}
@@ -92,11 +63,11 @@ def goemotions(
         heads = {task: nn.Linear(seen.width, len(columns)) for task, columns in of_task.items()}
         return SharedEncoder(encoder, {name: heads[name] for name in task_names})
 
-    train = splits["train"].targets
+    known = {task: label_losses(labels) for task, labels in splits["train"].targets.items()}
     return Case(
-        name=_name(loss, groups, inputs),
+        name=_name(groups, inputs),
         title="GoEmotions: 28 emotions in comments" + (", by sentiment" if groups else ""),
-        tasks=Tasks([Task(task, make_loss(train[task])) for task in of_task]),
+        tasks=Tasks([Task(task, known[task]["bce"]()) for task in of_task]),
         splits=splits,
         collate=seen.collate,
         make_model=make_model,
@@ -107,6 +78,7 @@ def goemotions(
         epochs=6,
         data_hash=data_hash([*(folder / file for file in (*FILES.values(), "labels.txt")), *seen.files]),
         exhibits=_exhibits({task: [names[i] for i in columns] for task, columns in of_task.items()}, seen.title),
+        losses=known,
     )
 
 
@@ -126,14 +98,12 @@ def _exhibits(labels: Mapping[str, Sequence[str]], title: Callable[[Seen, int], 
     )
 
 
-def _name(loss: str, groups: bool, inputs: str) -> str:
-    chosen = ["groups"] * groups + [inputs] * (inputs != "words") + [loss] * (loss != "bce")
-    return "-".join(["goemotions", *chosen])
+def _name(groups: bool, inputs: str) -> str:
+    return "-".join(["goemotions", *(["groups"] * groups), *([inputs] * (inputs != "words"))])
 
 
 GOEMOTIONS: Mapping[str, Callable[[], Case]] = {
-    _name(loss, groups, inputs): partial(goemotions, loss=loss, groups=groups, inputs=inputs)
+    _name(groups, inputs): partial(goemotions, groups=groups, inputs=inputs)
     for groups in (False, True)
     for inputs in INPUTS
-    for loss in (LOSSES if inputs == "words" else ["bce"])
 }

@@ -9,6 +9,8 @@ from torch.utils.data import Dataset
 
 from equipoise.lab.cases.case import Case
 from equipoise.lab.cases.metrics import make_metrics
+from equipoise.lab.cases.usual_losses import binary_losses, counted_class_losses, number_losses
+from equipoise.lab.data.cells import MISSING
 from equipoise.lab.data.reviews import DEPARTMENTS, Review, embedded_reviews, read_reviews
 from equipoise.lab.data.split import SPLITS, split_of
 from equipoise.lab.data.text import encode, join_bags, known_words, ngrams, vocabulary, words
@@ -28,7 +30,6 @@ from equipoise.lab.models.heads import SharedEncoder, scalar_head
 from equipoise.lab.models.text import BagOfEmbeddings
 from equipoise.tasks import Task, Tasks
 
-MISSING = -100  # nn.CrossEntropyLoss ignores this label
 _VOCABULARY_SIZE, _WIDTH, _HIDDEN, _DROPOUT = 8000, 48, 64, 0.2
 
 Sample = tuple[Tensor, dict[str, Tensor]]
@@ -95,11 +96,16 @@ def reviews(compressed: bytes | None = None) -> Case:
         }
         return SharedEncoder(encoder, {name: heads[name] for name in task_names})
 
+    known = {
+        "rating": number_losses(),
+        "recommended": binary_losses(train["recommended"]),
+        "department": counted_class_losses(train["department"], len(DEPARTMENTS)),
+    }
     tasks = Tasks(
         [
-            Task("rating", nn.MSELoss()),
-            Task("recommended", nn.BCEWithLogitsLoss()),
-            Task("department", nn.CrossEntropyLoss(ignore_index=MISSING)),
+            Task("rating", known["rating"]["mse"]()),
+            Task("recommended", known["recommended"]["bce"]()),
+            Task("department", known["department"]["cross-entropy"]()),
         ]
     )
     return Case(
@@ -122,6 +128,7 @@ def reviews(compressed: bytes | None = None) -> Case:
         epochs=8,
         data_hash=hashlib.sha256(compressed).hexdigest(),
         exhibits=_exhibits(numbers),
+        losses=known,
     )
 
 

@@ -12,6 +12,7 @@ from equipoise.lab.cases.case import Case
 from equipoise.lab.cases.detection import box_metric, found_metrics
 from equipoise.lab.cases.metrics import make_metrics
 from equipoise.lab.cases.scenes_exhibits import scenes_exhibits
+from equipoise.lab.cases.usual_losses import region_losses
 from equipoise.lab.data.arrays import Arrays, join
 from equipoise.lab.data.centres import centre_maps
 from equipoise.lab.data.scenes import SHAPES, Scene, render_scenes
@@ -48,12 +49,12 @@ def scenes(counts: Mapping[str, int] = _COUNTS) -> Case:
         }
         return Detector(encoder, {name: heads[name] for name in task_names}, usual)
 
-    overlap = {"cross-entropy": (0.5, nn.CrossEntropyLoss()), "dice": (0.5, losses.DiceLoss())}
+    known = {"mask": region_losses()}
     tasks = Tasks(
         [
             Task("class", HeatLoss()),
             Task("box", losses.DenseGIoULoss(), missing="loss"),
-            Task("mask", losses.Mixed(overlap)),
+            Task("mask", known["mask"]["cross-entropy-dice"]()),
         ]
     )
     return Case(
@@ -83,6 +84,7 @@ def scenes(counts: Mapping[str, int] = _COUNTS) -> Case:
             b"".join(scene.picture.tobytes() for part in rendered.values() for scene in part)
         ).hexdigest(),
         exhibits=scenes_exhibits(STRIDE),
+        losses=known,
     )
 
 

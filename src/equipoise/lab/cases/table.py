@@ -131,6 +131,7 @@ class TableCase:
             epochs=30,
             data_hash=table.data_hash,
             exhibits=table_exhibits(made, lambda seen, place: self._title(table, seen.samples.rows[place])),
+            losses={name: target.losses for name, target in made.items() if target.losses},
         )
 
     def _title(self, table: Table, row: int) -> str:

@@ -8,6 +8,7 @@ from torch import Tensor, nn
 
 from equipoise.lab.cases.case import Metric
 from equipoise.lab.cases.metrics import make_metrics
+from equipoise.lab.cases.usual_losses import Losses, binary_losses, counted_class_losses, label_losses, number_losses
 from equipoise.lab.data.cells import MISSING, binary, classes, label_sets, levels, numbers
 from equipoise.lab.data.features import mean_and_deviation
 from equipoise.lab.data.table import Table
@@ -72,6 +73,7 @@ class Labelled:
     Args:
         kind: One of ``KINDS``.
         task: Its loss, by the column's name.
+        losses: By name, all that fit; empty where that is its own alone.
         labels: Of all rows [N, ...], as the loss takes them.
         make_head: Numbers per row -> head.
         metrics: The primary one first.
@@ -82,6 +84,7 @@ class Labelled:
 
     kind: str
     task: Task
+    losses: Losses
     labels: Tensor
     make_head: Callable[[int], nn.Module]
     metrics: tuple[Metric, ...]
@@ -112,34 +115,38 @@ def make_target(target: Target, table: Table, splits: dict[str, Rows]) -> Labell
         values = numbers(table, column)
         _require_labels(values, target, table, splits)
         mean, deviation = mean_and_deviation(values[list(splits["train"])], f"target {column!r} of {table.name}")
-        task = Task(column, nn.MSELoss())
+        fitting = number_losses()
+        task = Task(column, fitting["mse"]())
         metrics = tuple(_in_unit(metric, mean, deviation) for metric in _metrics(task, values, splits))
         scaled = ((values - mean) / deviation).float()
-        return Labelled(target.kind, task, scaled, scalar_head, metrics, mean=mean, deviation=deviation)
+        return Labelled(target.kind, task, fitting, scaled, scalar_head, metrics, mean=mean, deviation=deviation)
     if target.kind == "binary":
         labels, both = binary(table, column)
         _require_classes(labels, both, target, table, splits, everywhere=True)
-        task = Task(column, nn.BCEWithLogitsLoss())
-        return Labelled(target.kind, task, labels, scalar_head, _metrics(task, labels, splits), tuple(both))
+        fitting = binary_losses(labels[list(splits["train"])])
+        task = Task(column, fitting["bce"]())
+        return Labelled(target.kind, task, fitting, labels, scalar_head, _metrics(task, labels, splits), tuple(both))
     if target.kind == "multiclass":
         labels, names = classes(table, column)
         _require_classes(labels, names, target, table, splits)
-        task = Task(column, nn.CrossEntropyLoss(ignore_index=MISSING))
+        fitting = counted_class_losses(labels[list(splits["train"])], len(names))
+        task = Task(column, fitting["cross-entropy"]())
         metrics = _metrics(task, labels, splits, num_classes=len(names))
         head = partial(nn.Linear, out_features=len(names))
-        return Labelled(target.kind, task, labels, head, metrics, tuple(names))
+        return Labelled(target.kind, task, fitting, labels, head, metrics, tuple(names))
     if target.kind == "ordinal":
         labels, names = levels(table, column, target.order)
         _require_classes(labels, names, target, table, splits)
         task = Task(column, LevelLoss())
         head = partial(nn.Linear, out_features=len(names) - 1)
-        return Labelled(target.kind, task, labels, head, _metrics(task, labels, splits), tuple(names))
+        return Labelled(target.kind, task, {}, labels, head, _metrics(task, labels, splits), tuple(names))
     labels, names = label_sets(table, column)
     _require_labels(labels[:, 0], target, table, splits)
-    task = Task(column, nn.BCEWithLogitsLoss())
+    fitting = label_losses(labels[list(splits["train"])])
+    task = Task(column, fitting["bce"]())
     metrics = _metrics(task, labels, splits, num_labels=len(names))
     head = partial(nn.Linear, out_features=len(names))
-    return Labelled(target.kind, task, labels, head, metrics, tuple(names))
+    return Labelled(target.kind, task, fitting, labels, head, metrics, tuple(names))
 
 
 def _metrics(task: Task, labels: Tensor, splits: dict[str, Rows], **size: int) -> tuple[Metric, ...]:

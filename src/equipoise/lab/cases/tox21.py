@@ -8,6 +8,7 @@ from torch import nn
 
 from equipoise.lab.cases.case import Case
 from equipoise.lab.cases.metrics import make_metrics
+from equipoise.lab.cases.usual_losses import binary_losses
 from equipoise.lab.data.arrays import Arrays, join
 from equipoise.lab.data.fingerprints import fingerprints
 from equipoise.lab.data.folder import data_hash
@@ -47,7 +48,8 @@ def tox21(folder: Path | None = None, *, salt: str = "") -> Case:
         heads = {name: scalar_head(_HIDDEN) for name in ASSAYS}
         return SharedEncoder(encoder, {name: heads[name] for name in task_names})
 
-    tasks = Tasks([Task(assay, nn.BCEWithLogitsLoss()) for assay in ASSAYS])
+    known = {assay: binary_losses(labels) for assay, labels in splits["train"].targets.items()}
+    tasks = Tasks([Task(assay, known[assay]["bce"]()) for assay in ASSAYS])
     return Case(
         name="tox21",
         title="Tox21: activity of molecules in twelve assays",
@@ -64,4 +66,5 @@ def tox21(folder: Path | None = None, *, salt: str = "") -> Case:
         epochs=20,
         data_hash=data_hash([path]),
         exhibits=(label_table(ASSAYS, ASSAYS), label_overlap(ASSAYS, ASSAYS), labelled_together(ASSAYS)),
+        losses=known,
     )

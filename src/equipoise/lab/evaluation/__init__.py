@@ -16,7 +16,7 @@ from equipoise.lab.evaluation.delta_m import (
 from equipoise.lab.evaluation.fit import RULE as FIT_RULE
 from equipoise.lab.evaluation.fit import Fit, judge_fit
 from equipoise.lab.evaluation.hypervolume import hypervolume
-from equipoise.lab.evaluation.metric import FROZEN, REFERENCE, SINGLE_TASK, TUNED, TaskMetric, source_of
+from equipoise.lab.evaluation.metric import FROZEN, REFERENCE, SINGLE_TASK, TUNED, TaskMetric, losses_of, source_of
 from equipoise.lab.evaluation.numbers import listing, percent, show
 from equipoise.lab.evaluation.pairs import Question, pairs_of
 from equipoise.lab.evaluation.power import power, seeds_to_show
@@ -73,6 +73,7 @@ __all__ = [
     "hypervolume",
     "judge_fit",
     "listing",
+    "losses_of",
     "make_table",
     "mean_rank",
     "median_delta_m",

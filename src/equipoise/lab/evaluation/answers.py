@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 
-from equipoise.lab.evaluation.metric import REFERENCE, SINGLE_TASK, TUNED, TaskMetric, source_of
+from equipoise.lab.evaluation.metric import REFERENCE, SINGLE_TASK, TUNED, TaskMetric, losses_of, source_of
 from equipoise.lab.evaluation.numbers import listing, percent, show
 from equipoise.lab.evaluation.pairs import Question
 from equipoise.lab.evaluation.table import Comparison, Row, Table
@@ -81,11 +81,33 @@ def beats_tuned(table: Table, metrics: Sequence[TaskMetric]) -> str:
         return f"Not distinguishable: {who} {no}told apart from tuned weights on any task."
     better = {method for method, _, comparison in compared if comparison.verdict == "better"}
     worse = {method for method, _, comparison in compared if comparison.verdict == "worse"}
-    balancings = {method for method in better if method != REFERENCE and source_of(method) is None}  # no fixed weights
-    short = "No" if not balancings else "Yes" if balancings - worse else "On some tasks, and it loses on others"
+    fixed = {method for method in better if method == REFERENCE or source_of(method) is not None or losses_of(method)}
+    return f"{_short(better - fixed, worse)}: {'; '.join(told)}.{_rest(compared)}"
+
+
+def _short(better: set[str], worse: set[str]) -> str:
+    return "No" if not better else "Yes" if better - worse else "On some tasks, and it loses on others"
+
+
+def _rest(compared: Compared) -> str:
     rest = sum(comparison.verdict == "not distinguishable" for _, _, comparison in compared)
-    tail = f" {rest} of {len(compared)} comparisons are not distinguishable." if rest else ""
-    return f"{short}: {'; '.join(told)}.{tail}"
+    return f" {rest} of {len(compared)} comparisons are not distinguishable." if rest else ""
+
+
+def _losses(table: Table, metrics: Sequence[TaskMetric]) -> str:
+    asked = "Does another loss do better than the case's own?"
+    compared = against(table, REFERENCE)
+    if why := _unknown(compared, "the plain sum with the case's own losses and with another"):
+        return f"{asked} {why}"
+    methods = list(dict.fromkeys(method for method, _, _ in compared))
+    told = findings(compared, metrics, "the case's own")
+    if not told:
+        who = f"{methods[0]} is not" if len(methods) == 1 else f"none of the {len(methods)} is"
+        return f"{asked} Not distinguishable: {who} told apart from the case's own on any task."
+    better, worse = (
+        {method for method, _, comparison in compared if comparison.verdict == word} for word in ("better", "worse")
+    )
+    return f"{asked} {_short(better, worse)}: {'; '.join(told)}.{_rest(compared)}"
 
 
 def _freeze(table: Table, metrics: Sequence[TaskMetric]) -> str:
@@ -130,4 +152,5 @@ _ANSWERS: Mapping[Question, Callable[[Table, Sequence[TaskMetric]], str]] = {
     "sharing": _sharing,
     "tuned": _tuned,
     "freeze": _freeze,
+    "losses": _losses,
 }

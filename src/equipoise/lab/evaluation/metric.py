@@ -1,5 +1,6 @@
 """What the numbers of a table are of."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -18,6 +19,22 @@ def source_of(method: str) -> str | None:
     ('uw', None)
     """
     return method.removeprefix(FROZEN) if method.startswith(FROZEN) else None
+
+
+_LOSS = r"[A-Za-z0-9-]+(?::\w+=[\w.-]+)*"  # a loss by name, and what it is made with
+_CHOSEN = re.compile(rf"(.+?)=({_LOSS})(?:\+|$)")
+
+
+def losses_of(method: str) -> dict[str, str]:
+    """The losses, by task, of a method that is the plain sum with these in place of the case's; else none.
+
+    >>> losses_of("mask=dice+stress=focal:gamma=1.5"), losses_of("uw"), losses_of("my=own.py:Method")
+    ({'mask': 'dice', 'stress': 'focal:gamma=1.5'}, {}, {})
+    """
+    found = list(_CHOSEN.finditer(method))
+    if method.endswith("+") or "".join(match[0] for match in found) != method:
+        return {}
+    return {match[1]: match[2] for match in found}
 
 
 @dataclass(frozen=True)

@@ -3,9 +3,9 @@
 from collections.abc import Sequence
 from typing import Literal
 
-from equipoise.lab.evaluation.metric import REFERENCE, SINGLE_TASK, TUNED, source_of
+from equipoise.lab.evaluation.metric import REFERENCE, SINGLE_TASK, TUNED, losses_of, source_of
 
-Question = Literal["", "sharing", "tuned", "freeze"]  # "" is a study that asks everything
+Question = Literal["", "sharing", "tuned", "freeze", "losses"]  # "" is a study that asks everything
 
 
 def pairs_of(names: Sequence[str], question: Question = "") -> list[tuple[str, str]]:
@@ -23,6 +23,8 @@ def pairs_of(names: Sequence[str], question: Question = "") -> list[tuple[str, s
         return to_tuned
     if question == "freeze":
         return to_source
+    if question == "losses":
+        return [(name, REFERENCE) for name in names if losses_of(name)]
     return [
         *((name, REFERENCE) for name in balancings if name != REFERENCE),
         *((name, SINGLE_TASK) for name in balancings),

@@ -10,7 +10,7 @@ from typing import Any
 
 from equipoise.lab.evaluation.budget import unequal
 from equipoise.lab.evaluation.costs import method_costs
-from equipoise.lab.evaluation.metric import SINGLE_TASK, TUNED, TaskMetric, Values
+from equipoise.lab.evaluation.metric import SINGLE_TASK, TUNED, TaskMetric, Values, losses_of
 from equipoise.lab.evaluation.pairs import Question
 from equipoise.lab.evaluation.ranks import Ranks
 from equipoise.lab.evaluation.table import Row, make_table
@@ -75,7 +75,7 @@ class Summary:
         values, notes = _test_values(study, metrics, runs)
         if not values:
             raise ValueError(f"{folder} holds no finished run yet")
-        notes += [*_tuning_notes(study), *_step_notes(costs)]
+        notes += [*_tuning_notes(study), *_loss_notes(values), *_step_notes(costs)]
         spent = method_costs(costs, len(metrics))
         table = make_table(values, metrics, spent, study.get("question", ""))
         differing = unequal(study.get("budgets", {}), spent)  # a study of an older version holds no budgets
@@ -143,6 +143,16 @@ def _tuning_notes(study: Mapping[str, Any]) -> list[str]:
     return [
         f"{TUNED}: {weights}, the best of {about['trials']} trials on validation with seed {about['seed']}; every "
         "other method was tried with one setting."
+    ]
+
+
+def _loss_notes(values: Values) -> list[str]:
+    """What a row of other losses changes."""
+    rows = [method for method in values if losses_of(method)]
+    others = f" and {len(rows) - 1} more of its kind" if len(rows) > 1 else ""
+    return rows and [
+        f"{rows[0]}{others}: the plain sum with other losses. A loss on another scale also shifts the balance between "
+        "the tasks, so such a row changes loss and balance at once; loss curves are each in the unit of their loss."
     ]
 
 

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 from math import inf, isnan
 
 from equipoise.lab.evaluation.answers import beats_tuned, findings, give_answer
-from equipoise.lab.evaluation.metric import REFERENCE, SINGLE_TASK, TUNED, TaskMetric
+from equipoise.lab.evaluation.metric import REFERENCE, SINGLE_TASK, TUNED, TaskMetric, losses_of
 from equipoise.lab.evaluation.numbers import listing, percent
 from equipoise.lab.evaluation.settle import give_precision
 from equipoise.lab.evaluation.statistics import LEVEL
@@ -75,7 +75,8 @@ def _balancings(rows: Sequence[Row], metrics: Sequence[TaskMetric], seeds: int, 
     methods = list(dict.fromkeys(row.method for row, _, _ in compared))
     clauses = findings([(row.method, task, comparison) for row, task, comparison in compared], metrics, "the plain sum")
     if not clauses:
-        who = f"{methods[0]} is not" if len(methods) == 1 else f"none of the {len(methods)} balancings is"
+        kind = "methods" if any(map(losses_of, methods)) else "balancings"
+        who = f"{methods[0]} is not" if len(methods) == 1 else f"none of the {len(methods)} {kind} is"
         return f"{who} distinguishable from the plain sum on any task.{_nearly(compared, tested)}"
     told = sum(comparison.verdict != "not distinguishable" for _, _, comparison in compared)
     rest = len(compared) - told

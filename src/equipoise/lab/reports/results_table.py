@@ -53,9 +53,10 @@ def results_section(summary: Summary, look: Mapping[str, Look]) -> str:
 def _results_note(summary: Summary, has_sum: bool, has_single: bool) -> str:
     sentences = ["Means over the seeds."]
     if summary.question:
+        where = "are the differences to sum" if has_sum else "stand below"
         sentences.append(
             f"The study asks one question: its {summary.tested} comparisons, paired by seed and Holm-corrected "
-            "together, stand below."
+            f"together, {where}."
         )
     elif has_sum:
         sentences.append(

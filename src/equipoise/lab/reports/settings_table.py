@@ -56,6 +56,7 @@ def settings_section(study: Study) -> str:
         "Case": given["case"],
         "Data (sha256)": given["data_hash"],
         "Methods": ", ".join(given["methods"]),
+        **{f"Losses of {method}": "; ".join(losses.values()) for method, losses in given.get("losses", {}).items()},
         "Seeds": ", ".join(map(str, given["seeds"])),
         **{_words(key): value for key, value in given["settings"].items()},
         **({"Model": given["options"]["model"]} if "model" in given.get("options", {}) else {}),

@@ -1,9 +1,11 @@
 """From a word of ``--search`` to what is searched."""
 
+from collections.abc import Iterable
 from typing import Any
 
 import equipoise as eq
-from equipoise.lab.cases import Case
+from equipoise.lab.cases import Case, number_or_word, with_losses
+from equipoise.lab.search.loss_axes import loss_default, losses_at, searchable
 from equipoise.lab.search.space import Choice, Number
 from equipoise.lab.search.training import SETTINGS
 
@@ -11,18 +13,23 @@ from equipoise.lab.search.training import SETTINGS
 def axis(text: str, case: Case, method: str) -> Number | Choice:
     """The axis that a word of ``--search`` stands for: ``lr``, ``wd``, ``NAME=LOW:HIGH`` or ``NAME=A|B``.
 
-    Without a range the learning rate is searched within a factor of 10 of the case's, the weight decay within 30 of it.
-    A range of an argument is searched by its logarithm if it is positive and spans a factor of 10.
+    NAME is an argument of the method, or ``TASK.ARGUMENT`` one of a task's loss. Without a range the learning rate is
+    searched within a factor of 10 of the case's, the weight decay within 30 of it. A range of an argument is searched
+    by its logarithm if it is positive and spans a factor of 10.
 
     Raises:
-        ValueError: If the word cannot be read, or names no argument of the method.
+        ValueError: If the word cannot be read, names no argument of the method or of a loss, or a loss cannot have a
+            value that is named.
     """
     name, given, values = text.partition("=")
     defaults: dict[str, Any] = {short: getattr(case, field) for short, field in SETTINGS.items()}
-    if name not in defaults:
+    if "." in name:
+        defaults = {name: loss_default(case, name)}
+    elif name not in defaults:
         defaults = arguments_of(method)
         if name not in defaults:
-            raise ValueError(f"nothing named {name!r} to search: weights, lr, wd" + "".join(f", {n}" for n in defaults))
+            known = ", ".join(["weights, lr, wd", *defaults, *searchable(case)])
+            raise ValueError(f"nothing named {name!r} to search: {known}")
     default = defaults[name]
     if not given:
         if name not in SETTINGS:
@@ -32,12 +39,14 @@ def axis(text: str, case: Case, method: str) -> Number | Choice:
         factor = 10 if name == "lr" else 30
         return Number(name, default / factor, default * factor, default, log=True)
     if "|" in values:
-        options = tuple(_number(word) for word in values.split("|"))
+        options = tuple(number_or_word(word) for word in values.split("|"))
+        _require_possible(case, name, options)
         return Choice(name, tuple(sorted(options, key=lambda option: option != default)))
     low, colon, high = values.partition(":")
-    ends = (_number(low), _number(high))
+    ends = (number_or_word(low), number_or_word(high))
     if not colon or not all(isinstance(end, int | float) for end in ends):
         raise ValueError(f"the range of {name!r} must be LOW:HIGH or A|B, got {values!r}")
+    _require_possible(case, name, ends)
     bottom, top = (float(end) for end in ends)
     log = bottom > 0 and top >= 10 * bottom
     inside = isinstance(default, int | float) and bottom <= default <= top
@@ -53,8 +62,7 @@ def arguments_of(method: str) -> dict[str, Any]:
     return {}
 
 
-def _number(word: str) -> str | float:
-    try:
-        return int(word) if word.isdecimal() else float(word)
-    except ValueError:
-        return word
+def _require_possible(case: Case, name: str, values: Iterable[str | float]) -> None:
+    """Raise a ValueError for a value that the loss of an axis cannot have."""
+    for value in values:
+        with_losses(case, losses_at(case, {name: value}))

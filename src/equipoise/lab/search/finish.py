@@ -25,7 +25,7 @@ def finish(console: Console, tuning: Tuning, rule: str, preference: Mapping[str,
     equal = search.baseline
     whole = search.whole
     chosen = choose(whole, equal, search.objectives, rule, preference)
-    code = to_paste(search, search.trials[chosen], tuning.method)
+    code = to_paste(search, search.trials[chosen], tuning.method, tuning.case)
     on_front = front(whole, search.objectives)
     words = [
         f"Trial {chosen} is chosen: {RULES[rule]}.",

@@ -16,7 +16,7 @@ class Number:
     """A number between two others, evenly or, with ``log``, by its logarithm.
 
     Args:
-        name: ``lr``, ``wd``, or an argument of the method.
+        name: ``lr``, ``wd``, an argument of the method, or ``task.argument`` of a task's loss.
         low: The least value.
         high: The largest value.
         default: What a user who does not search would take; the first trial has it.

@@ -3,8 +3,11 @@
 import csv
 import io
 import math
+import shlex
 from pathlib import Path
 
+from equipoise.lab.cases import Case
+from equipoise.lab.search.loss_axes import losses_at
 from equipoise.lab.search.search import Search
 from equipoise.lab.search.training import SETTINGS
 from equipoise.lab.search.trial import Trial
@@ -38,18 +41,25 @@ def write_trials(search: Search) -> Path:
     return path
 
 
-def to_paste(search: Search, trial: Trial, method: str) -> str:
-    """Python that balances as a trial did."""
+def to_paste(search: Search, trial: Trial, method: str, case: Case) -> str:
+    """Python that balances as a trial did; of losses also the words for the command line."""
     space = search.strategy.space
     weights = {task: float(f"{weight:.4g}") for task, weight in space.weights(trial.job.point).items()}
     others = space.others(trial.job.point)
+    rounded = {name: float(f"{v:.4g}") if isinstance(v, float) else v for name, v in others.items()}
+    losses = losses_at(case, rounded)
+    others = {name: value for name, value in others.items() if "." not in name}
     settings = {SETTINGS[name]: others.pop(name) for name in SETTINGS if name in others}
     arguments = "".join(f", {name}={value!r}" for name, value in others.items())
     lines = []
     if method == "fixed" and weights:
         lines.append(f"method = eq.Fixed({list(weights.values())})  # {', '.join(weights)}")
     else:
-        lines.append(f"method = eq.method({method!r}{arguments})")
+        named = "sum" if method == "fixed" else method  # fixed at 1
+        lines.append(f"method = eq.method({named!r}{arguments})")
         lines += [f"tasks[{task!r}].weight = {weight}" for task, weight in weights.items()]
     lines += [f"{name} = {float(value):.4g}" for name, value in settings.items()]
+    if losses:
+        options = " ".join(f"--loss {shlex.quote(f'{task}={word}')}" for task, word in losses.items())
+        lines += [f"# on the command line: {options}", f"case = with_losses(case, {losses!r})"]
     return "\n".join(lines)

@@ -60,7 +60,7 @@ def make_tuning(
     Args:
         case: Its recipe, or as ``find_recipe`` takes it.
         method: As ``eq.method`` takes it.
-        words: ``weights``, ``lr``, ``wd``, and arguments of the method as ``axis`` reads them.
+        words: ``weights``, ``lr``, ``wd``, and arguments of the method or of losses as ``axis`` reads them.
         sampler: One of ``SAMPLERS``; ``front`` is TPE for several objectives.
         trials: How many points; for a population how many members.
         folder: Of the search.

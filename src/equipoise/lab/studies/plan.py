@@ -10,8 +10,9 @@ from typing import Any
 
 import equipoise as eq
 from equipoise.lab.cases import Case
-from equipoise.lab.evaluation import SINGLE_TASK, TUNED, Question, source_of
+from equipoise.lab.evaluation import REFERENCE, SINGLE_TASK, TUNED, Question, losses_of, source_of
 from equipoise.lab.studies.learnt import require_freezable
+from equipoise.lab.studies.loss_rows import losses_by_row, one_at_a_time
 from equipoise.lab.studies.questions import find_question, methods_for
 from equipoise.lab.studies.recipe import Recipe, find_recipe
 from equipoise.lab.studies.run import Run
@@ -73,6 +74,7 @@ class Plan:
             "title": self.case.title,
             "methods": list(self.methods),
             "method_files": method_files(self.methods),
+            **({"losses": rows} if (rows := losses_by_row(self.case, self.methods)) else {}),
             "seeds": list(self.seeds),
             "question": self.question,
             "tuned_trials": self.tuned_trials,
@@ -111,11 +113,11 @@ def make_plan(
 
     Args:
         case: By recipe or as ``find_recipe`` takes it.
-        methods: As ``eq.method`` takes them.
+        methods: As ``eq.method`` takes them, or ``task=loss``, several with + between them.
         seeds: Each 0 or more.
         epochs: At most; None: the case's own.
         tuned_trials: How many fixed weights to try for the method "tuned"; 0 leaves it out.
-        question: The one question that is asked; it adds the methods it needs.
+        question: The one question that is asked; it adds the methods it needs. For "losses" without any: all.
         training: Other settings that are not the case's own, by their names in ``Settings``.
 
     Raises:
@@ -136,11 +138,14 @@ def make_plan(
             raise ValueError(f"{SINGLE_TASK} is part of every study: leave it out of the methods")
         if (source := source_of(method)) is not None:
             require_freezable(source, methods)
-        elif method != TUNED:
+        elif method != TUNED and not losses_of(method):
             require_method(method)
     if min(seeds) < 0:
         raise ValueError(f"seeds must not be negative, got {min(seeds)}")
     ready = recipe()
+    if asked == "losses" and methods == (REFERENCE,):
+        methods = (REFERENCE, *one_at_a_time(ready))
+    losses_by_row(ready, methods)
     if TUNED in methods and len(ready.tasks) < 2:
         raise ValueError(f"case {ready.name} has one task, so no weights to tune: --tuned-trials 0")
     settings = case_settings(ready, epochs=epochs, **training)

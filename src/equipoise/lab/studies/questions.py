@@ -3,12 +3,13 @@
 import difflib
 from typing import get_args
 
-from equipoise.lab.evaluation import FROZEN, REFERENCE, TUNED, Question, source_of
+from equipoise.lab.evaluation import FROZEN, REFERENCE, TUNED, Question, losses_of, source_of
 
 QUESTIONS = {
     "sharing": "does one network for all tasks help, against one for each?",
     "tuned": "does any balancing beat tuned fixed weights?",
     "freeze": "does the schedule of a method's weights matter, or only where it ends?",
+    "losses": "does another loss do better than the case's own?",
 }
 
 
@@ -43,6 +44,13 @@ def methods_for(question: Question, methods: tuple[str, ...], tuned_trials: int)
         raise ValueError(f"question sharing trains {REFERENCE} only: leave out the other methods")
     if question == "tuned" and not tuned_trials:
         raise ValueError("question tuned needs --tuned-trials of at least 1")
+    if question == "losses":
+        if tuned_trials:
+            raise ValueError("question losses compares losses with the plain sum only: leave out --tuned-trials")
+        if others := [name for name in methods if name != REFERENCE and not losses_of(name)]:
+            raise ValueError(
+                f"question losses compares losses, such as mask=dice, and {others[0]} is none: leave it out"
+            )
     if question and REFERENCE not in methods:
         methods = (REFERENCE, *methods)
     if question == "freeze":

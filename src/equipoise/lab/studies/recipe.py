@@ -11,7 +11,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any, Protocol
 
-from equipoise.lab.cases import CASES, Case, check_case, with_architecture
+from equipoise.lab.cases import CASES, Case, check_case, with_architecture, with_losses
 from equipoise.lab.data.table import ENDINGS
 
 
@@ -109,6 +109,23 @@ class CaseWithModel:
     def __call__(self) -> Case:
         """The case."""
         return with_architecture(self.recipe(), self.model)
+
+
+@dataclass(frozen=True)
+class CaseWithLosses:
+    """A case with losses of ``with_losses``: (task, loss)."""
+
+    recipe: Recipe
+    losses: tuple[tuple[str, str], ...]
+
+    @property
+    def options(self) -> Mapping[str, Any]:
+        """The case's own, and the losses."""
+        return {**self.recipe.options, "losses": dict(self.losses)}
+
+    def __call__(self) -> Case:
+        """The case."""
+        return with_losses(self.recipe(), dict(self.losses))
 
 
 def find_recipe(name: str) -> Recipe:

@@ -11,7 +11,7 @@ from equipoise.lab.evaluation import SINGLE_TASK, source_of
 class Run:
     """One training: a method on some of the case's tasks with a seed."""
 
-    method: str  # as ``eq.method`` takes it, "single-task", "tuned" or "frozen-" and another method
+    method: str  # as ``eq.method`` takes it, "single-task", "tuned", "frozen-" and another, or "task=loss"
     tasks: tuple[str, ...]
     seed: int
 

@@ -10,7 +10,7 @@ from typing import IO, Any
 import torch
 
 import equipoise as eq
-from equipoise.lab.evaluation import SINGLE_TASK, TUNED, source_of
+from equipoise.lab.evaluation import SINGLE_TASK, TUNED, losses_of, source_of
 from equipoise.lab.studies.learnt import read_tuned
 from equipoise.lab.studies.plan import Plan, differences, method_files
 from equipoise.lab.studies.pool import Event, Execute, run_jobs
@@ -141,7 +141,7 @@ class Study:
 def _effort(run: Run) -> int:
     """Backward passes of a step, roughly: what is shortest comes last, so that no process waits long for another."""
     method = source_of(run.method) or run.method
-    if run.method in (SINGLE_TASK, TUNED) or method != run.method:
+    if run.method in (SINGLE_TASK, TUNED) or method != run.method or losses_of(method):
         return len(run.tasks)
     return len(run.tasks) * (2 if split(eq.method(method)).takes_gradients else 1)
 

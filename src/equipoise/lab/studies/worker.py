@@ -8,7 +8,8 @@ from pathlib import Path
 import torch
 
 import equipoise as eq
-from equipoise.lab.evaluation import REFERENCE, SINGLE_TASK, TUNED
+from equipoise.lab.cases import with_losses
+from equipoise.lab.evaluation import REFERENCE, SINGLE_TASK, TUNED, losses_of
 from equipoise.lab.studies.learnt import learnt_method
 from equipoise.lab.studies.recipe import Recipe, made_once
 from equipoise.lab.studies.run import Run
@@ -32,13 +33,15 @@ class Training:
         method = self._method(run)
         folder = self.folder / run.folder_name
         folder.mkdir(parents=True, exist_ok=True)
-        case = made_once(self.recipe)
-        with warnings.catch_warnings(record=True) as caught, self.trackers.of_run(case.name, run) as track:
+        own, chosen = made_once(self.recipe), losses_of(run.method)
+        case = with_losses(own, chosen) if chosen else own
+        with warnings.catch_warnings(record=True) as caught, self.trackers.of_run(own.name, run) as track:
             train(case, run.tasks, method, run.seed, self.settings, folder, report, track)
         return list(dict.fromkeys(str(warning.message) for warning in caught))
 
     def _method(self, run: Run) -> eq.Method:
         if run.source is None and run.method != TUNED:
-            return eq.method(REFERENCE if run.method == SINGLE_TASK else run.method)
+            plain = run.method == SINGLE_TASK or losses_of(run.method)
+            return eq.method(REFERENCE if plain else run.method)
         source = None if run.source is None else self.folder / run.source.folder_name / "result.json"
         return learnt_method(run.method, run.tasks, self.folder.parent, source)

@@ -1,0 +1,102 @@
+"""A case with other losses in place of its own, on the same data and network."""
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from functools import partial
+from inspect import Parameter, signature
+from typing import Any
+
+from torch import nn
+
+from equipoise.lab.cases.case import Case
+from equipoise.tasks import Tasks, nearest
+
+Factory = Callable[..., nn.Module]
+
+
+def with_losses(case: Case, chosen: Mapping[str, str]) -> Case:
+    """The case with these losses, each then the first of its task's ``losses``; metrics and network stay.
+
+    Args:
+        case: With ``losses``.
+        chosen: By task, a name there; what its factory takes may follow: ``focal`` or ``focal:gamma=1.5``.
+
+    Raises:
+        ValueError: If there is no such task, loss or argument, or the loss cannot be made.
+    """
+    known, made = dict(case.losses), {}
+    for task, word in chosen.items():
+        name, factory = _find(case, task, word)
+        try:
+            made[task] = factory()
+        except (ValueError, TypeError) as error:
+            raise ValueError(f"{task}={word}: {error}") from None
+        known[task] = {name: factory, **{other: known[task][other] for other in known[task] if other != name}}
+    words = ", ".join(f"{task}={word}" for task, word in chosen.items())
+    return replace(
+        case,
+        name="-".join([case.name, *(re.sub(r"[^\w.-]+", "-", f"{task}-{word}") for task, word in chosen.items())]),
+        title=f"{case.title}, with {words}",
+        tasks=Tasks([replace(task, loss=made.get(task.name, task.loss)) for task in case.tasks]),
+        losses=known,
+    )
+
+
+def own_loss(case: Case, task: str) -> str:
+    """The name of the loss that a task has.
+
+    Raises:
+        ValueError: If the case knows no loss of it by name.
+    """
+    return next(iter(_losses_of(case, task)))
+
+
+def loss_arguments(case: Case, task: str) -> dict[str, Any]:
+    """What the factory of a task's loss takes, with the defaults.
+
+    Raises:
+        ValueError: If the case knows no loss of it by name.
+    """
+    return _arguments(_losses_of(case, task)[own_loss(case, task)])
+
+
+def number_or_word(text: str) -> str | float:
+    """A number where the text is one.
+
+    >>> number_or_word("3"), number_or_word("0.5"), number_or_word("macro")
+    (3, 0.5, 'macro')
+    """
+    try:
+        return int(text) if text.isdecimal() else float(text)
+    except ValueError:
+        return text
+
+
+def _losses_of(case: Case, task: str) -> Mapping[str, Factory]:
+    if task not in case.tasks.names:
+        raise ValueError(f"no task {task!r}; {nearest(task, case.tasks.names)}")
+    if task not in case.losses:
+        rest = f"only of {', '.join(case.losses)}" if case.losses else "of no task"
+        raise ValueError(f"case {case.name} knows no losses of {task!r} by name, {rest}: write the case with another")
+    return case.losses[task]
+
+
+def _find(case: Case, task: str, word: str) -> tuple[str, Factory]:
+    """The name and the factory that a word means."""
+    known = _losses_of(case, task)
+    name, *given = word.split(":")
+    if name not in known:
+        raise ValueError(f"task {task!r} has no loss {name!r}; {nearest(name, known)}")
+    arguments = dict(one.split("=") for one in given)
+    for argument in arguments:
+        if argument not in _arguments(known[name]):
+            takes = nearest(argument, _arguments(known[name]))
+            raise ValueError(f"loss {name!r} of {task!r} has no argument {argument!r}; {takes}")
+    values = {argument: number_or_word(value) for argument, value in arguments.items()}
+    return name, partial(known[name], **values) if values else known[name]
+
+
+def _arguments(factory: Factory) -> dict[str, Any]:
+    found = signature(factory).parameters.values()
+    return {one.name: one.default for one in found if one.default is not Parameter.empty}

@@ -1,0 +1,92 @@
+"""The losses that take the same outputs and targets, by kind of task, under the names that the command line uses.
+
+The first of each is the one that a case has by itself. What a factory takes can be searched.
+"""
+
+from collections.abc import Callable, Mapping
+
+import torch
+from torch import Tensor, nn
+
+from equipoise import losses
+from equipoise.lab.data.cells import MISSING
+
+Losses = Mapping[str, Callable[..., nn.Module]]
+
+
+def number_losses() -> Losses:
+    """Of numbers [N] against numbers [N]."""
+    return {
+        "mse": lambda: nn.MSELoss(),
+        "huber": lambda delta=1.0: nn.HuberLoss(delta=delta),
+        "l1": lambda: nn.L1Loss(),
+    }
+
+
+def class_losses() -> Losses:
+    """Of logits [N, C, ...] against classes [N, ...], -100 where one is missing."""
+    return {
+        "cross-entropy": lambda label_smoothing=0.0: nn.CrossEntropyLoss(label_smoothing=label_smoothing),
+        "focal": lambda gamma=2.0: losses.FocalLoss(gamma),
+    }
+
+
+def counted_class_losses(labels: Tensor, num_classes: int) -> Losses:
+    """``class_losses``, and one that knows how often each class occurs.
+
+    Args:
+        labels: Of the training split [N], -100 where one is missing.
+        num_classes: C, each of which occurs.
+    """
+    counts = torch.bincount(labels[labels != MISSING], minlength=num_classes)
+    return {**class_losses(), "logit-adjusted": lambda tau=1.0: losses.LogitAdjustedLoss(counts, tau)}
+
+
+def binary_losses(labels: Tensor) -> Losses:
+    """Of logits against labels 0 or 1 of one shape.
+
+    Args:
+        labels: Of the training split [N] or [N, L]; a missing row is NaN.
+    """
+    known = labels.reshape(len(labels), -1)
+    known = known[~known[:, 0].isnan()]
+
+    def weighted() -> nn.Module:
+        weights = losses.positive_weights(known.sum(dim=0).long(), num_samples=len(known))
+        return nn.BCEWithLogitsLoss(pos_weight=weights)
+
+    return {
+        "bce": lambda: nn.BCEWithLogitsLoss(),
+        "weighted-bce": weighted,
+        "focal": lambda gamma=2.0: losses.BinaryFocalLoss(gamma),
+        "asymmetric": lambda gamma_neg=4.0, clip=0.05: losses.AsymmetricLoss(gamma_neg=gamma_neg, clip=clip),
+    }
+
+
+def label_losses(labels: Tensor) -> Losses:
+    """``binary_losses`` of several labels, and one that counts them as F1 does.
+
+    Args:
+        labels: Of the training split [N, L]; a missing row is NaN.
+    """
+
+    def soft_f1(proportion: float = 0.5) -> nn.Module:
+        parts = {"bce": (1 - proportion, nn.BCEWithLogitsLoss()), "soft-f1": (proportion, losses.SoftF1Loss())}
+        return losses.Mixed(parts)
+
+    return {**binary_losses(labels), "soft-f1": soft_f1}
+
+
+def region_losses() -> Losses:
+    """Of logits [N, C, H, W] against a class for each pixel [N, H, W], -100 where there is none."""
+
+    def both(proportion: float = 0.5) -> nn.Module:
+        parts = {"cross-entropy": (1 - proportion, nn.CrossEntropyLoss()), "dice": (proportion, losses.DiceLoss())}
+        return losses.Mixed(parts)
+
+    return {
+        "cross-entropy-dice": both,
+        "cross-entropy": lambda: nn.CrossEntropyLoss(),
+        "dice": lambda smooth=0.0: losses.DiceLoss(smooth=smooth),
+        "lovasz": lambda: losses.LovaszSoftmaxLoss(),
+    }

@@ -1,0 +1,51 @@
+"""Arguments of the tasks' losses among what is searched; such an axis is called ``task.argument``."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from equipoise.lab.cases import Case, loss_arguments, own_loss
+from equipoise.tasks import nearest
+
+
+def searchable(case: Case) -> list[str]:
+    """The names of all such axes."""
+    return [f"{task}.{argument}" for task in case.losses for argument in loss_arguments(case, task)]
+
+
+def loss_default(case: Case, name: str) -> Any:
+    """The default of the argument that an axis is called after.
+
+    Raises:
+        ValueError: If there is no such task, the case knows no losses of it, or its loss has no such argument.
+    """
+    task, _, argument = name.rpartition(".")
+    arguments = loss_arguments(case, task)
+    if argument not in arguments:
+        takes = nearest(argument, arguments)
+        raise ValueError(f"loss {own_loss(case, task)!r} of {task!r} has no argument {argument!r}; {takes}")
+    return arguments[argument]
+
+
+def losses_at(case: Case, point: Mapping[str, Any]) -> dict[str, str]:
+    """The losses of a point, as ``with_losses`` and ``--loss`` take them: those of which an argument is searched.
+
+    Args:
+        case: Whose own losses take the arguments.
+        point: A value by name of an axis; others than ``task.argument`` are passed over.
+    """
+    given: dict[str, dict[str, Any]] = {}
+    for name, value in point.items():
+        task, dot, argument = name.rpartition(".")
+        if dot:
+            factory = next(iter(case.losses[task].values()))
+            chosen_before = getattr(factory, "keywords", {})  # by --loss
+            given.setdefault(task, dict(chosen_before))[argument] = value
+    return {
+        task: ":".join([own_loss(case, task), *(f"{name}={_text(value)}" for name, value in arguments.items())])
+        for task, arguments in given.items()
+    }
+
+
+def _text(value: Any) -> str:
+    """Every digit, and no + beside an exponent, which joins losses."""
+    return str(value).replace("e+", "e")

@@ -1,0 +1,40 @@
+"""Rows of a study that are the plain sum with other losses than the case's own."""
+
+from collections.abc import Sequence
+
+from equipoise.lab.cases import Case, own_loss, with_losses
+from equipoise.lab.evaluation import losses_of
+
+
+def one_at_a_time(case: Case) -> tuple[str, ...]:
+    """A row for every loss that the case knows and does not have.
+
+    Raises:
+        ValueError: If there is none.
+    """
+    rows = tuple(f"{task}={name}" for task, known in case.losses.items() for name in list(known)[1:])
+    if not rows:
+        raise ValueError(f"case {case.name} knows no losses but its own: write them into Case(losses=...)")
+    return rows
+
+
+def losses_by_row(case: Case, methods: Sequence[str]) -> dict[str, dict[str, str]]:
+    """The losses of each row that has others, as they show themselves, by task.
+
+    Raises:
+        ValueError: If the case has no such task or loss, or a row has what the case has, or what another row has.
+    """
+    rows = {method: chosen for method in methods if (chosen := losses_of(method))}
+    for method, chosen in rows.items():
+        if method != "+".join(f"{task}={word}" for task, word in chosen.items()):
+            raise ValueError(f"{method} gives a task two losses: leave one out")
+        with_losses(case, chosen)
+        for task, word in chosen.items():
+            if word == own_loss(case, task):
+                raise ValueError(f"{method}: {word} is the case's own loss of {task!r}, which sum has: leave it out")
+        if same := [other for other in rows if other != method and rows[other] == chosen]:
+            raise ValueError(f"{method} and {same[0]} are the same losses: leave one out")
+    return {
+        method: {task: repr(with_losses(case, chosen).tasks[task].loss) for task in chosen}
+        for method, chosen in rows.items()
+    }
