@@ -68,7 +68,7 @@ def _results_note(summary: Summary, has_sum: bool, has_single: bool) -> str:
         sentences.append(f"Δm compares with single-task networks, below zero is better: {escape(FORMULA)}.")
     else:
         sentences.append(
-            "No Δm: no method shares a finished seed with a full set of single-task networks whose metrics are above zero."
+            "No Δm: no method shares a finished seed with a full set of single-task networks that all score above zero."
         )
     return " ".join(sentences)
 
