@@ -255,3 +255,19 @@ def test_a_study_without_a_finished_run_is_refused(write):
     (folder / "runs.csv").write_text("method,seed,split,task,metric,value\n")
     with pytest.raises(ValueError, match="no finished run yet"):
         Summary.from_folder(folder)
+
+
+@pytest.mark.parametrize(("question", "alarmed"), [("", True), ("freeze", False)])
+def test_frozen_weights_take_two_trainings_and_the_question_that_is_about_them_sounds_no_alarm(
+    write, tmp_path, question, alarmed
+):
+    write({"sum": SUM, "uw": SAME, "frozen-uw": SAME})
+    study = json.loads((tmp_path / "study.json").read_text())
+    study["budgets"] = {"sum": {"trainings": 1}, "uw": {"trainings": 1}, "frozen-uw": {"trainings": 2}}
+    (tmp_path / "study.json").write_text(json.dumps(study | {"question": question}))
+    summary = Summary.from_folder(tmp_path)
+    assert any("trainings for one run" in words for words in summary.unequal) is alarmed
+    assert ("trainings for one run" in summary.headline) is alarmed
+    (note,) = (note for note in summary.notes if note.startswith("frozen-uw:"))
+    assert "the run of uw with the same seed" in note
+    assert "two trainings" in note

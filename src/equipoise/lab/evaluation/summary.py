@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from equipoise.lab.evaluation.budget import unequal
+from equipoise.lab.evaluation.budget import Budgets, unequal
 from equipoise.lab.evaluation.costs import method_costs
-from equipoise.lab.evaluation.metric import SINGLE_TASK, TUNED, TaskMetric, Values
+from equipoise.lab.evaluation.metric import SINGLE_TASK, TUNED, TaskMetric, Values, source_of
 from equipoise.lab.evaluation.pairs import Question
 from equipoise.lab.evaluation.ranks import Ranks
 from equipoise.lab.evaluation.table import Row, make_table
@@ -75,10 +75,10 @@ class Summary:
         values, notes = _test_values(study, metrics, runs)
         if not values:
             raise ValueError(f"{folder} holds no finished run yet")
-        notes += [*_tuning_notes(study), *_step_notes(costs)]
+        notes += [*_tuning_notes(study), *_frozen_notes(study), *_step_notes(costs)]
         spent = method_costs(costs, len(metrics))
         table = make_table(values, metrics, spent, study.get("question", ""))
-        differing = unequal(study.get("budgets", {}), spent)  # a study of an older version holds no budgets
+        differing = unequal(_budgets(study), spent)
         return cls(
             case=study["case"],
             title=study["title"],
@@ -143,6 +143,26 @@ def _tuning_notes(study: Mapping[str, Any]) -> list[str]:
     return [
         f"{TUNED}: {weights}, the best of {about['trials']} trials on validation with seed {about['seed']}; every "
         "other method was tried with one setting."
+    ]
+
+
+def _budgets(study: Mapping[str, Any]) -> Budgets:
+    """Those that a comparison may rest on; empty for a study of an older version.
+
+    The question freeze sets a method beside its own schedule: that this takes its training first is no advantage.
+    """
+    told = {"trainings"} if study.get("question", "") == "freeze" else set()
+    budgets: Budgets = study.get("budgets", {})
+    return {method: {key: budget[key] for key in budget if key not in told} for method, budget in budgets.items()}
+
+
+def _frozen_notes(study: Mapping[str, Any]) -> list[str]:
+    """What a run of frozen weights takes beside its own training."""
+    sources = {method: source for method in study["methods"] if (source := source_of(method)) is not None}
+    return [
+        f"{method}: each of its runs is fixed at the weights with which the run of {source} with the same seed ended, "
+        "so it takes two trainings where the others take one."
+        for method, source in sources.items()
     ]
 
 
