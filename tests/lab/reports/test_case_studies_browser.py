@@ -87,6 +87,9 @@ def in_this_process(work, items, jobs):
 TRACES = """() => [...document.querySelectorAll('.plot')].filter((plot) => plot.checkVisibility())
     .map((plot) => plot.querySelectorAll('svg .trace').length)"""
 
+CUT_HEADS = """() => [...document.querySelectorAll('table th')].filter((head) => head.scrollWidth > head.clientWidth)
+    .map((head) => head.textContent)"""
+
 
 @pytest.mark.parametrize(
     "name", ["table", *(pytest.param(name, marks=pytest.mark.exhaustive) for name in MAKERS if name != "table")]
@@ -107,3 +110,4 @@ def test_the_page_of_a_study_opens_in_peace_and_its_plots_are_those_of_the_files
     assert page.locator("#exhibits .missing").count() == 0
     assert min(page.evaluate(TRACES)) > 0
     assert page.evaluate("document.documentElement.scrollWidth") <= 1280
+    assert page.evaluate(CUT_HEADS) == []
