@@ -235,9 +235,20 @@ def test_missing_runs_are_named_and_pairs_are_by_seed(write):
     short = {"size": FINER["size"][:2], "kind": FINER["kind"][:2]}
     summary = Summary.from_folder(write({"sum": SUM, "short": short}, methods=["sum", "short", "never"]))
     assert summary.row("short").scores["size"].to_sum.interval.n == 2
-    assert "short on size: no finished run for seed 2." in summary.notes
-    assert "never: no finished run." in summary.notes
+    assert summary.notes == ("single-task and never: no finished run.", "short: no finished run for seed 2.")
     assert summary.row("never") is None
+
+
+def test_an_interrupted_study_says_once_what_is_missing(write, tmp_path):
+    one = {"size": FINER["size"][:2], "kind": FINER["kind"][:2]}
+    write({"single-task": SINGLE, "sum": SUM, "uw": one, "dwa": one})
+    lines = (tmp_path / "runs.csv").read_text().splitlines()
+    kept = [line for line in lines if not line.startswith("single-task,2,test,kind")]
+    (tmp_path / "runs.csv").write_text("\n".join(kept) + "\n")
+    assert Summary.from_folder(tmp_path).notes == (
+        "single-task on kind: no finished run for seed 2.",
+        "uw and dwa: no finished run for seed 2.",
+    )
 
 
 def test_a_baseline_of_zero_has_no_delta_m(write):
