@@ -42,6 +42,25 @@ def whole(case, split):
     return next(iter(DataLoader(case.splits[split], len(case.splits[split]), collate_fn=case.collate)))
 
 
+@pytest.mark.parametrize(
+    ("inputs", "words"),
+    [
+        (1, "n0"),
+        (2, "n0 and n1"),
+        (4, "n0, n1, n2 and n3"),
+        (5, "n0, n1, n2 and 2 more"),
+        (30, "n0, n1, n2 and 27 more"),
+    ],
+)
+def test_the_title_names_all_of_a_few_columns_and_the_first_of_many(tmp_path, inputs, words):
+    numbers = tuple(f"n{k}" for k in range(inputs))
+    rows = [[i, *(i * (k + 1) for k in range(inputs))] for i in range(60)]
+    with (tmp_path / "wide.csv").open("w", newline="") as file:
+        csv.writer(file).writerows([["price", *numbers], *rows])
+    case = TableCase(str(tmp_path / "wide.csv"), (Target("price", "regression"),), number=numbers)()
+    assert case.title == f"wide.csv: price from {words}"
+
+
 def test_every_row_is_in_one_split(case):
     rows = [row for split in SPLITS for row in case.splits[split].rows]
     assert sorted(rows) == list(range(300))

@@ -235,9 +235,20 @@ def test_missing_runs_are_named_and_pairs_are_by_seed(write):
     short = {"size": FINER["size"][:2], "kind": FINER["kind"][:2]}
     summary = Summary.from_folder(write({"sum": SUM, "short": short}, methods=["sum", "short", "never"]))
     assert summary.row("short").scores["size"].to_sum.interval.n == 2
-    assert "short on size: no finished run for seed 2." in summary.notes
-    assert "never: no finished run." in summary.notes
+    assert summary.notes == ("single-task and never: no finished run.", "short: no finished run for seed 2.")
     assert summary.row("never") is None
+
+
+def test_an_interrupted_study_says_once_what_is_missing(write, tmp_path):
+    one = {"size": FINER["size"][:2], "kind": FINER["kind"][:2]}
+    write({"single-task": SINGLE, "sum": SUM, "uw": one, "dwa": one})
+    lines = (tmp_path / "runs.csv").read_text().splitlines()
+    kept = [line for line in lines if not line.startswith("single-task,2,test,kind")]
+    (tmp_path / "runs.csv").write_text("\n".join(kept) + "\n")
+    assert Summary.from_folder(tmp_path).notes == (
+        "single-task on kind: no finished run for seed 2.",
+        "uw and dwa: no finished run for seed 2.",
+    )
 
 
 def test_a_baseline_of_zero_has_no_delta_m(write):
@@ -255,3 +266,19 @@ def test_a_study_without_a_finished_run_is_refused(write):
     (folder / "runs.csv").write_text("method,seed,split,task,metric,value\n")
     with pytest.raises(ValueError, match="no finished run yet"):
         Summary.from_folder(folder)
+
+
+@pytest.mark.parametrize(("question", "alarmed"), [("", True), ("freeze", False)])
+def test_frozen_weights_take_two_trainings_and_the_question_that_is_about_them_sounds_no_alarm(
+    write, tmp_path, question, alarmed
+):
+    write({"sum": SUM, "uw": SAME, "frozen-uw": SAME})
+    study = json.loads((tmp_path / "study.json").read_text())
+    study["budgets"] = {"sum": {"trainings": 1}, "uw": {"trainings": 1}, "frozen-uw": {"trainings": 2}}
+    (tmp_path / "study.json").write_text(json.dumps(study | {"question": question}))
+    summary = Summary.from_folder(tmp_path)
+    assert any("trainings for one run" in words for words in summary.unequal) is alarmed
+    assert ("trainings for one run" in summary.headline) is alarmed
+    (note,) = (note for note in summary.notes if note.startswith("frozen-uw:"))
+    assert "the run of uw with the same seed" in note
+    assert "two trainings" in note

@@ -1,14 +1,17 @@
 """The statistics of a look are those of plain autograd's gradients."""
 
-import math
+from itertools import combinations
+from math import atan, isnan, nan, pi, sqrt, tan
 from statistics import fmean, stdev
 
+import numpy as np
 import pytest
 import torch
+from scipy.stats import t as student_t
 from torch import nn
 
 import equipoise as eq
-from equipoise.lab.probe.look import Layer, Pair, look
+from equipoise.lab.probe.look import Layer, Pair, judged, look
 
 
 @pytest.fixture
@@ -75,18 +78,52 @@ def test_a_look_changes_nothing(seen, toy):
     assert all(parameter.grad is None for parameter in model.parameters())
 
 
-@pytest.mark.parametrize(
-    ("mean", "spread", "batches", "opposed"),
-    [
-        (-0.21, 0.2, 4, True),  # the standard error is 0.1
-        (-0.19, 0.2, 4, False),
-        (0.5, 0.2, 4, False),
-        (-0.9, math.nan, 1, False),
-        (math.nan, math.nan, 0, False),
-    ],
-)
-def test_opposed_is_more_than_two_standard_errors_below_0(mean, spread, batches, opposed):
-    assert Pair(("a", "b"), mean, spread, batches, 0).opposed is opposed
+@pytest.mark.parametrize("t", [-6.0, -1.5, 0.0, 2.0])
+def test_the_p_value_is_that_of_students_t_with_one_degree_less_than_batches(t):
+    # its distribution with 1 and with 2 degrees of freedom in closed form
+    assert Pair(("a", "b"), t / 2, 1.0, 4, 0).p_value == pytest.approx(float(student_t.cdf(t, 3)))
+    assert Pair(("a", "b"), t / sqrt(2), 1.0, 2, 0).p_value == pytest.approx(0.5 + atan(t) / pi)
+    assert Pair(("a", "b"), t / sqrt(3), 1.0, 3, 0).p_value == pytest.approx(0.5 + t / (2 * sqrt(2 + t * t)))
+
+
+def test_batches_that_agree_leave_no_doubt_and_one_batch_or_none_all_of_it():
+    assert Pair(("a", "b"), -1.0, 0.0, 3, 3).p_value == 0.0
+    assert Pair(("a", "b"), 0.0, 0.0, 3, 0).p_value == 1.0
+    assert isnan(Pair(("a", "b"), -0.9, nan, 1, 1).p_value)
+    assert isnan(Pair(("a", "b"), nan, nan, 0, 0).p_value)
+
+
+def test_a_pair_is_opposed_after_holms_correction_for_all_that_have_two_batches():
+    # t with 1 degree of freedom: p = 1/2 + atan(t) / pi
+    p_values = (0.03, 0.012, 0.5, None, 0.9)
+    pairs = [
+        Pair(("a", str(k)), nan if p is None else tan(pi * (p - 0.5)) / sqrt(2), 1.0, 1 if p is None else 2, 0)
+        for k, p in enumerate(p_values)
+    ]
+    assert [pair.opposed for pair in judged(pairs)] == [False, True, False, False, False]  # 0.03 of 3 that remain
+    assert [pair.opposed for pair in judged(pairs[:2])] == [True, True]
+
+
+def test_independent_gradients_pull_apart_in_no_more_than_the_stated_share_of_probes():
+    tasks, batches, size = 12, 8, 60
+    draw = np.random.default_rng(0)
+    called = 0
+    for _ in range(500):
+        rows = draw.standard_normal((batches, tasks, size))
+        rows /= np.linalg.norm(rows, axis=2, keepdims=True)
+        cosines = rows @ rows.transpose(0, 2, 1)
+        pairs = [
+            Pair((str(i), str(j)), cosines[:, i, j].mean(), cosines[:, i, j].std(ddof=1), batches, 0)
+            for i, j in combinations(range(tasks), 2)
+        ]
+        called += any(pair.opposed for pair in judged(pairs))
+    assert called <= 0.06 * 500
+
+
+def test_what_truly_pulls_apart_is_found(seen):
+    _, _, found = seen
+    assert [pair.tasks for pair in found.opposed] == [("a", "b")]
+    assert any(pair.opposed for layer in found.layers for pair in layer.pairs)
 
 
 def test_a_layer_counts_pairs_and_batches_below_0():

@@ -1,5 +1,6 @@
 import pytest
 from made_study import METHODS, TASKS
+from plot_numbers import require_numbers_of_the_files
 from report_reading import Page
 
 from equipoise.lab.evaluation import FIT_RULE, judge_fit
@@ -30,28 +31,8 @@ def test_every_run_is_judged_by_the_rule_that_the_page_states(study, page):
                 assert (f"{fit} in {judged.count(fit)} of 3" in cell[0]) == (fit in judged)
 
 
-@pytest.mark.parametrize(
-    ("figure", "quantity", "keys"),
-    [
-        (
-            "magnitude_similarity",
-            "magnitude_similarity",
-            ("rating|recommend", "rating|department", "recommend|department"),
-        ),
-        ("condition_number", "log10_condition_number", ("all",)),
-        ("cosines", "cosine", ("rating|recommend", "rating|department", "recommend|department")),
-        ("part_cosines", "cosine in encoder.low", ("rating|recommend", "rating|department", "recommend|department")),
-        ("gradient_norms", "gradient_norm", tuple(TASKS)),
-        ("weights", "weight", tuple(TASKS)),
-    ],
-)
-def test_curves_over_epochs_are_those_of_history_csv(study, page, figure, quantity, keys):
-    for place, key in enumerate(keys):
-        data = page.figures["panels"][f"{figure}-{place}"]["data"]
-        drawn = {f"{v:.6g}" for trace in data for v in trace["y"] if v is not None}
-        written = {f"{float(row[-1]):.6g}" for row in study.history if row[4:6] == [key, quantity]}
-        assert written
-        assert written <= drawn
+def test_every_plot_shows_the_numbers_of_the_csv_files(study, page):
+    require_numbers_of_the_files(page, study.path)
 
 
 def test_too_few_epochs_are_not_judged(make):

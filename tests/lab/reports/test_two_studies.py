@@ -51,15 +51,26 @@ def test_the_page_shows_both_means_and_the_paired_difference(two):
 def test_other_data_stand_side_by_side_without_a_verdict(two):
     edit(two[1], data_hash="other")
     comparison = TwoStudies.from_folders(*two)
-    assert comparison.headline == "first and second stand side by side without a verdict: their data differ."
+    assert comparison.headline.startswith("first and second stand side by side without a verdict: their data differ.")
     page = Page(write_two_page(comparison, two[1] / "page.html"))
     assert page.row("Results", "sum")[2][0] == "–"
     assert "nothing can be paired" in page.words
 
 
+def test_other_budgets_are_stamped_above_the_verdict_and_in_it(two):
+    for folder, trials in zip(two, (1, 20), strict=True):
+        edit(folder, budgets={"dwa": {"epochs": 3, "trials": trials}, "mgda": {"trials": trials}})
+    comparison = TwoStudies.from_folders(*two)
+    stamp = "Unequal: epochs (first 3, second 4); search trials of dwa (first 1, second 20)."
+    assert comparison.headline.endswith(f" {stamp}")
+    words = Page(write_two_page(comparison, two[1] / "page.html")).words
+    assert words.index(stamp) < words.index("comparisons of second with first")
+
+
 def test_a_study_against_itself_differs_nowhere(two):
     page = Page(write_two_page(TwoStudies.from_folders(two[0], two[0]), two[0] / "page.html"))
     assert "none is distinguishable" in page.words
+    assert "Unequal" not in page.words
     assert "Nowhere: settings, data" in page.words
     assert page.row("Results", "sum")[2][1] == [0.0, 0.0, 0.0]
 

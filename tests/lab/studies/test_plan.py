@@ -2,6 +2,7 @@ from dataclasses import replace
 
 import pytest
 
+from equipoise.lab.evaluation import unequal
 from equipoise.lab.studies.plan import differences, make_plan
 from equipoise.lab.studies.run import Run
 
@@ -65,6 +66,13 @@ def test_what_may_grow_is_no_part_of_the_identity_and_what_changes_a_run_is(plan
     assert differences(plan.identity, longer.identity) == ["settings.epochs is 2, now 3"]
     other = replace(plan, case=replace(plan.case, data_hash="other"))
     assert len(differences(plan.identity, other.identity)) == 1
+
+
+def test_a_frozen_method_takes_its_sources_training_too():
+    plan = make_plan("reviews", ["sum", "uw", "frozen-uw"], [0])
+    trainings = {method: budget["trainings"] for method, budget in plan.budgets.items()}
+    assert trainings == {"single-task": 1, "sum": 1, "uw": 1, "frozen-uw": 2}
+    assert unequal(plan.budgets, {}) == ("trainings for one run (the others 1, frozen-uw 2)",)
 
 
 def test_differences_of_missing_keys():

@@ -22,6 +22,7 @@ from equipoise.lab.models.row import RowEncoder
 from equipoise.tasks import Tasks
 
 HIDDEN = 64
+NAMED = 3  # columns of many that a title names
 Sample = tuple[Row, dict[str, Tensor]]
 
 
@@ -179,4 +180,7 @@ def _batch_size(rows: int) -> int:
 
 
 def _listed(names: Sequence[str]) -> str:
-    return " and ".join([", ".join(names[:-1]), names[-1]] if len(names) > 1 else names)
+    """All of a few; of many the first and how many more."""
+    more = len(names) - NAMED
+    shown = list(names) if more < 2 else [*names[:NAMED], f"{more} more"]
+    return " and ".join([", ".join(shown[:-1]), shown[-1]] if len(shown) > 1 else shown)

@@ -2,6 +2,7 @@
 
 import os
 import tempfile
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -14,10 +15,12 @@ def cache_folder() -> Path:
 
 def keep(result: np.ndarray, path: Path) -> None:
     """Write a file whole or not at all; a folder that cannot be written only costs the next computation."""
-    try:
+    with suppress(OSError):
         path.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.NamedTemporaryFile(dir=path.parent, suffix=".part", delete=False) as file:
+        with tempfile.NamedTemporaryFile(dir=path.parent, prefix=path.name, suffix=".part", delete=False) as file:
             np.save(file, result)
         Path(file.name).replace(path)
-    except OSError:
-        return
+    with suppress(OSError):
+        # of writers that died; one that is still at work on the same result loses a copy that nobody needs
+        for part in path.parent.glob(f"{path.name}*.part"):
+            part.unlink(missing_ok=True)

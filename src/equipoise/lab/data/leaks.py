@@ -5,9 +5,12 @@ from collections import Counter, defaultdict
 from collections.abc import Sequence
 
 import numpy as np
+import numpy.typing as npt
 
 from equipoise.lab.data.cells import is_number
 from equipoise.lab.data.table import Table
+
+Numbers = npt.NDArray[np.float64]
 
 NEARLY_ALL = 0.99
 _FEWEST = 10  # rows in which both cells are filled; fewer say nothing
@@ -16,10 +19,10 @@ _FEWEST = 10  # rows in which both cells are filled; fewer say nothing
 def leak(table: Table, column: str, target: str) -> str | None:
     """Why a column may hold a target's answer, in words; None where nothing says so.
 
-    It does where the target's name is a part of its name; where two columns of numbers have a correlation of at least
-    0.99 in size; where a column of numbers ranks the two values of a target with an AUROC of at least 0.99; and
-    where the most frequent target of each value of the column is right in at least 99 % of the rows, and the most
-    frequent of all is not in more than 95 %.
+    It does where the target's name is a part of its name; where two columns of numbers, or their ranks, which a
+    logarithm leaves as they are, have a correlation of at least 0.99 in size; where a column of numbers ranks the two
+    values of a target with an AUROC of at least 0.99; and where the most frequent target of each value of the column is
+    right in at least 99 % of the rows, and the most frequent of all is not in more than 95 %.
     """
     if target.lower() in column.lower():
         return f"its name holds {target!r}"
@@ -33,28 +36,37 @@ def leak(table: Table, column: str, target: str) -> str | None:
         if max(auroc, 1 - auroc) >= NEARLY_ALL:
             return f"it alone ranks {target!r} with an AUROC of {max(auroc, 1 - auroc):.3f}"
     elif numbers and all(map(is_number, labels)):
-        size = _correlation([float(cell) for cell in cells], [float(label) for label in labels])
+        first, second = np.array(cells, dtype=float), np.array(labels, dtype=float)
+        size = _correlation(first, second)
         if size >= NEARLY_ALL:
             return f"its correlation with {target!r} is {size:.3f} in size"
+        size = _correlation(_ranks(first), _ranks(second))
+        if size >= NEARLY_ALL:
+            return f"it ranks the rows as {target!r} does: the correlation of their ranks is {size:.3f} in size"
     right = _share_told(cells, labels)
     if right >= NEARLY_ALL and max(Counter(labels).values()) <= 0.95 * len(labels):
         return f"its value tells {target!r} in {right:.1%} of the rows"
     return None
 
 
-def _correlation(first: Sequence[float], second: Sequence[float]) -> float:
-    a, b = (np.asarray(values) - np.mean(values) for values in (first, second))
+def _correlation(first: Numbers, second: Numbers) -> float:
+    a, b = (values - values.mean() for values in (first, second))
     scale = math.sqrt(float(a @ a) * float(b @ b))
     return abs(float(a @ b)) / scale if scale > 0 else 0.0
 
 
+def _ranks(values: Numbers) -> Numbers:
+    """From 1 for the least; those that tie share the mean of their ranks."""
+    _, place, counts = np.unique(values, return_inverse=True, return_counts=True)
+    ranks: Numbers = (np.cumsum(counts) - (counts - 1) / 2)[place]
+    return ranks
+
+
 def _auroc(scores: Sequence[float], positive: Sequence[bool]) -> float:
     """The share of pairs (positive, other) in order; a tie is half a pair."""
-    values, mask = np.asarray(scores), np.asarray(positive)
-    _, place, counts = np.unique(values, return_inverse=True, return_counts=True)
-    ranks = (np.cumsum(counts) - (counts - 1) / 2)[place]
+    mask = np.asarray(positive)
     ones = int(mask.sum())
-    return float((ranks[mask].sum() - ones * (ones + 1) / 2) / (ones * (len(mask) - ones)))
+    return float((_ranks(np.asarray(scores))[mask].sum() - ones * (ones + 1) / 2) / (ones * (len(mask) - ones)))
 
 
 def _share_told(cells: Sequence[str], labels: Sequence[str]) -> float:

@@ -7,9 +7,14 @@ from equipoise.lab.evaluation.metric import SINGLE_TASK
 
 ALIKE = 1.25  # times the least training time: what a busy machine does to equal work
 MOST_NAMED = 2  # methods of one budget
-WORDS = {"epochs": "epochs allowed", "batch_size": "batch size", "trials": "search trials"}
+WORDS = {
+    "epochs": "epochs allowed",
+    "batch_size": "batch size",
+    "trials": "search trials",
+    "trainings": "trainings for one run",
+}
 
-Budgets = Mapping[str, Mapping[str, int]]  # [method][epochs, batch_size or trials], as study.json holds them
+Budgets = Mapping[str, Mapping[str, int]]  # [method][a key of WORDS], as study.json holds them
 
 
 def unequal(budgets: Budgets, costs: Mapping[str, MethodCost]) -> tuple[str, ...]:

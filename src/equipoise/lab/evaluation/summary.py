@@ -8,9 +8,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from equipoise.lab.evaluation.budget import unequal
+from equipoise.lab.evaluation.budget import Budgets, unequal
 from equipoise.lab.evaluation.costs import method_costs
-from equipoise.lab.evaluation.metric import SINGLE_TASK, TUNED, TaskMetric, Values, losses_of
+from equipoise.lab.evaluation.metric import SINGLE_TASK, TaskMetric, Values
+from equipoise.lab.evaluation.notes import frozen_notes, gap_notes, loss_notes, seeds_of, step_notes, tuning_notes
 from equipoise.lab.evaluation.pairs import Question
 from equipoise.lab.evaluation.ranks import Ranks
 from equipoise.lab.evaluation.table import Row, make_table
@@ -75,10 +76,10 @@ class Summary:
         values, notes = _test_values(study, metrics, runs)
         if not values:
             raise ValueError(f"{folder} holds no finished run yet")
-        notes += [*_tuning_notes(study), *_loss_notes(values), *_step_notes(costs)]
+        notes += [*tuning_notes(study), *frozen_notes(study), *loss_notes(values), *step_notes(costs)]
         spent = method_costs(costs, len(metrics))
         table = make_table(values, metrics, spent, study.get("question", ""))
-        differing = unequal(study.get("budgets", {}), spent)  # a study of an older version holds no budgets
+        differing = unequal(_budgets(study), spent)
         return cls(
             case=study["case"],
             title=study["title"],
@@ -105,67 +106,35 @@ def _read(path: Path) -> list[dict[str, str]]:
 def _test_values(
     study: Mapping[str, Any], metrics: Sequence[TaskMetric], runs: Iterable[Mapping[str, str]]
 ) -> tuple[Values, list[str]]:
-    """Finite primary test metrics of the methods that have any run, and a note on each gap."""
+    """Finite primary test metrics of the methods that have any run, and notes on what is not there."""
     primary = {(metric.task, metric.name) for metric in metrics}
     found = {
         (row["method"], row["task"], int(row["seed"])): float(row["value"])
         for row in runs
         if row["split"] == "test" and (row["task"], row["metric"]) in primary
     }
-    values: dict[str, dict[str, dict[int, float]]] = {}
-    notes = []
-    for method in (SINGLE_TASK, *study["methods"]):
-        if not any(name == method for name, _, _ in found):
-            notes.append(f"{method}: no finished run.")
-            continue
-        values[method] = {}
+    ran = {method for method, _, _ in found}
+    methods = [name for name in (SINGLE_TASK, *study["methods"]) if name in ran]
+    values: dict[str, dict[str, dict[int, float]]] = {method: {} for method in methods}
+    absent: dict[tuple[str, str], tuple[int, ...]] = {}
+    broken = []
+    for method in methods:
         for metric in metrics:
             keys = {seed: (method, metric.task, seed) for seed in study["seeds"]}
             there = {seed: found[key] for seed, key in keys.items() if key in found}
             values[method][metric.task] = {s: value for s, value in there.items() if math.isfinite(value)}
-            absent = [seed for seed in study["seeds"] if seed not in there]
-            broken = [seed for seed in there if not math.isfinite(there[seed])]
-            if absent:
-                notes.append(f"{method} on {metric.task}: no finished run for {_seeds(absent)}.")
-            if broken:
-                notes.append(f"{method} on {metric.task}: {metric.name} is not finite for {_seeds(broken)}; left out.")
-    return values, notes
+            absent[method, metric.task] = tuple(seed for seed in study["seeds"] if seed not in there)
+            if odd := [seed for seed in there if not math.isfinite(there[seed])]:
+                broken.append(f"{method} on {metric.task}: {metric.name} is not finite for {seeds_of(odd)}; left out.")
+    without = [name for name in (SINGLE_TASK, *study["methods"]) if name not in ran]
+    return values, [*gap_notes(without, absent, len(metrics)), *broken]
 
 
-def _tuning_notes(study: Mapping[str, Any]) -> list[str]:
-    """With how much effort the tuned weights were found, or that there are none."""
-    if study.get("tuned_trials") == 0 and study.get("question", "") == "":
-        return [f"{TUNED}: left out (--tuned-trials 0), so whether any method beats tuned fixed weights is not known."]
-    about = study.get(TUNED, {}) if TUNED in study["methods"] else {}
-    if "weights" not in about:
-        return [f"{TUNED}: {about['reason']}"] if "reason" in about else []
-    weights = ", ".join(f"{task} {weight:.3g}" for task, weight in about["weights"].items())
-    return [
-        f"{TUNED}: {weights}, the best of {about['trials']} trials on validation with seed {about['seed']}; every "
-        "other method was tried with one setting."
-    ]
+def _budgets(study: Mapping[str, Any]) -> Budgets:
+    """Those that a comparison may rest on; empty for a study of an older version.
 
-
-def _loss_notes(values: Values) -> list[str]:
-    """What a row of other losses changes."""
-    rows = [method for method in values if losses_of(method)]
-    others = f" and {len(rows) - 1} more of its kind" if len(rows) > 1 else ""
-    return rows and [
-        f"{rows[0]}{others}: the plain sum with other losses. A loss on another scale also shifts the balance between "
-        "the tasks, so such a row changes loss and balance at once; loss curves are each in the unit of their loss."
-    ]
-
-
-def _step_notes(costs: Iterable[Mapping[str, str]]) -> list[str]:
-    """A note on each run with steps that were not taken, or that the method could not solve."""
-    told = {"skipped_steps": "not taken (gradient not finite)", "unsolved_steps": "without solution"}
-    return [
-        f"{row['method']}, seed {row['seed']}: {row[column]} of {row['steps']} steps {what}."
-        for row in costs
-        for column, what in told.items()
-        if int(row.get(column, 0))
-    ]
-
-
-def _seeds(seeds: Sequence[int]) -> str:
-    return f"seed{'s' if len(seeds) > 1 else ''} {', '.join(map(str, seeds))}"
+    The question freeze sets a method beside its own schedule: that this takes its training first is no advantage.
+    """
+    told = {"trainings"} if study.get("question", "") == "freeze" else set()
+    budgets: Budgets = study.get("budgets", {})
+    return {method: {key: budget[key] for key in budget if key not in told} for method, budget in budgets.items()}

@@ -1,22 +1,23 @@
 """The tasks' gradients over some batches, at one moment of a training."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from itertools import combinations
+from dataclasses import dataclass, replace
+from itertools import combinations, islice
 from math import nan, sqrt
 from statistics import fmean, stdev
 from typing import Any
 
+from scipy.special import stdtr
 from torch import Tensor, nn
 
 from equipoise.balancer import Balancer
 from equipoise.doctor import Report, examine
+from equipoise.lab.evaluation import holm
+from equipoise.lab.evaluation.statistics import LEVEL
 from equipoise.method import Sum
 from equipoise.tasks import Tasks
 
 Batch = tuple[Any, dict[str, Tensor]]
-
-LUCK = 2.0  # standard errors that a mean may be from 0 by the luck of batches
 
 
 @dataclass(frozen=True)
@@ -24,6 +25,8 @@ class Pair:
     """The cosine between two tasks' gradients over the batches that have both; NaN where there are none.
 
     ``spread`` is the standard deviation between batches, NaN for fewer than two; ``negative`` counts batches below 0.
+    ``opposed`` says whether the mean is below 0 by more than the luck of batches: ``p_value`` is below 5 % after Holm's
+    correction for all that was tested beside it.
     """
 
     tasks: tuple[str, str]
@@ -31,16 +34,23 @@ class Pair:
     spread: float
     batches: int
     negative: int
+    opposed: bool = False
 
     @property
-    def opposed(self) -> bool:
-        """Whether the mean is below 0 by more than two of its standard errors."""
-        return self.batches > 1 and self.mean < -LUCK * self.spread / sqrt(self.batches)
+    def p_value(self) -> float:
+        """One-sided, by Student's t over the batches, of a mean that is not below 0; NaN for fewer than two."""
+        if self.batches < 2:
+            return nan
+        error = self.spread / sqrt(self.batches)
+        return float(stdtr(self.batches - 1, self.mean / error)) if error else float(self.mean >= 0)
 
 
 @dataclass(frozen=True)
 class Layer:
-    """An innermost module with shared parameters: its share of all squared gradients, and its pairs of tasks."""
+    """An innermost module with shared parameters: its share of all squared gradients, and its pairs of tasks.
+
+    Pairs are ``opposed`` after Holm's correction for the pairs of all layers.
+    """
 
     name: str
     share: float
@@ -99,18 +109,27 @@ def look(model: nn.Module, tasks: Tasks, batches: Iterable[Batch], steps: int = 
     places = dict.fromkeys(layer for report in reports for layer in report.layers)
     squares = {place: sum(_square(report, place) for report in reports) for place in places}
     whole = sum(squares.values()) or 1.0
+    pairs = _pairs(names, [(report.names, report.gramian) for report in reports])
+    inside = [_pairs(names, [(report.names, report.layers.get(place)) for report in reports]) for place in places]
+    told = iter(judged([pair for of_layer in inside for pair in of_layer]))
     return Look(
         steps=steps,
         batches=len(reports),
         losses={name: fmean(_of(reports, "losses", name)) for name in names},
         norms={name: _root_mean_square(_of(reports, "norms", name)) for name in names},
         own_norms={name: _root_mean_square(_of(reports, "own_norms", name)) for name in names},
-        pairs=_pairs(names, [(report.names, report.gramian) for report in reports]),
+        pairs=judged(pairs),
         layers=tuple(
-            Layer(place, squares[place] / whole, _pairs(names, [(r.names, r.layers.get(place)) for r in reports]))
-            for place in places
+            Layer(place, squares[place] / whole, tuple(islice(told, len(of_layer))))
+            for place, of_layer in zip(places, inside, strict=True)
         ),
     )
+
+
+def judged(pairs: Sequence[Pair]) -> tuple[Pair, ...]:
+    """The pairs as one family: those that are opposed after Holm's correction are said to be."""
+    adjusted = holm([pair.p_value for pair in pairs])
+    return tuple(replace(pair, opposed=p < LEVEL) for pair, p in zip(pairs, adjusted, strict=True))
 
 
 def lowest(pairs: Iterable[Pair]) -> Pair | None:

@@ -20,7 +20,8 @@ def give_conflict(probe: Probe) -> str:
         )
     named = [f"{pair.tasks[0]} and {pair.tasks[1]} ({pair.mean:+.2f})" for pair in opposed[:FEW]]
     more = f" and {len(opposed) - FEW} more pairs" if len(opposed) > FEW else ""
-    layers = [layer.name for layer in look.layers if any(pair.opposed for pair in layer.pairs)]
+    who = {pair.tasks for pair in opposed}
+    layers = [layer.name for layer in look.layers if any(pair.opposed and pair.tasks in who for pair in layer.pairs)]
     where = f", in {listing(layers)}" if 0 < len(layers) <= FEW else f", in {len(layers)} of {len(look.layers)} layers"
     return (
         f"{when} {len(opposed)} of {len(look.pairs)} pairs of tasks pull{'s' * (len(opposed) == 1)} apart by more than "

@@ -81,7 +81,8 @@ def _layout(panel: Panel) -> dict[str, Any]:
         last = max(x for series in panel.series for x in series.x if x is not None)
         layout["xaxis"]["dtick"] = math.ceil(last / MOST_TICKS)
     if panel.zero == "x":
-        layout["xaxis"]["rangemode"] = "tozero"
+        far = any(end for series in panel.series for end in (*series.x, *series.low, *series.high))
+        layout["xaxis"] |= {"rangemode": "tozero"} if far else {"range": [-1.0, 1.0]}
     if panel.rows:
         count = len(panel.rows)
         layout["height"] = 90 + ROW_HEIGHT * count

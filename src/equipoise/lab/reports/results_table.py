@@ -68,7 +68,9 @@ def _results_note(summary: Summary, has_sum: bool, has_single: bool) -> str:
     if has_single:
         sentences.append(f"Δm compares with single-task networks, below zero is better: {escape(FORMULA)}.")
     else:
-        sentences.append("No Δm: no method shares a finished seed with a full set of single-task networks.")
+        sentences.append(
+            "No Δm: no method shares a finished seed with a full set of single-task networks that all score above zero."
+        )
     return " ".join(sentences)
 
 

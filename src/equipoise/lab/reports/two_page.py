@@ -37,11 +37,12 @@ def render_two(two: TwoStudies) -> str:
     a, b = map(escape, two.names)
     title = f"{two.names[1]} against {two.names[0]}"
     notes = "".join(f'<p class="note">{escape(note)}</p>' for note in two.notes)
+    stamp = f'<p class="unfinished">Unequal: {escape("; ".join(two.unequal))}.</p>' if two.unequal else ""
     links = [("results", "Results"), (chart.name, chart.title), ("settings", "Where the settings differ")]
     about = f"{a}: {escape(two.titles[0])} · {b}: {escape(two.titles[1])}"
     body = f"""<header><h1>{escape(title)}</h1><p class="about">{about}</p></header>
 <main>
-<div class="verdict"><p class="headline">{escape(two.headline)}</p>{notes}</div>
+<div class="verdict">{stamp}<p class="headline">{escape(two.headline)}</p>{notes}</div>
 {contents([*links, ("reading", "How to read this")])}
 {legend(look)}
 <section id="results"><h2>Results on the test split</h2>{_results(two, look)}</section>

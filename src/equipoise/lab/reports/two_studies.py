@@ -12,6 +12,7 @@ ASKED = (
     *("settings", "tasks", "options", "versions", "seeds", "methods", "method_files", "budgets"),
     *("equipoise", "data_hash", "case"),
 )
+SETTINGS = "settings."  # before the names of those of training
 
 
 @dataclass(frozen=True)
@@ -47,10 +48,11 @@ class TwoStudies:
     def headline(self) -> str:
         """The outcome in a sentence."""
         a, b = self.names
+        stamp = f" Unequal: {'; '.join(self.unequal)}." if self.unequal else ""
         judged = [change for change in self.changes if change.comparison is not None]
         if not judged:
             why = "they share no seed" if self.paired else "their data differ"
-            return f"{a} and {b} stand side by side without a verdict: {why}."
+            return f"{a} and {b} stand side by side without a verdict: {why}.{stamp}"
         words = [
             f"{len(found)} {word} ({', '.join(f'{c.method} on {c.task}' for c in found)})"
             for word in ("better", "worse")
@@ -58,7 +60,17 @@ class TwoStudies:
         ]
         others = f"{' and '.join(words)} in {b} than in {a}, the others not distinguishable"
         rest = others if words else "none is distinguishable"
-        return f"Of {len(judged)} comparisons of {b} with {a}, {rest}."
+        return f"Of {len(judged)} comparisons of {b} with {a}, {rest}.{stamp}"
+
+    @property
+    def unequal(self) -> tuple[str, ...]:
+        """Which settings of training differ, and how many trials chose a method's own, in words."""
+        words = {f"budgets.{method}.trials": f"search trials of {method}" for method in self.methods}
+        for key, _, _ in self.differing:
+            if key.startswith(SETTINGS):
+                words[key] = key.removeprefix(SETTINGS).replace("_", " ")
+        a, b = self.names
+        return tuple(f"{words[key]} ({a} {one}, {b} {other})" for key, one, other in self.differing if key in words)
 
     @classmethod
     def from_folders(cls, first: Path, second: Path) -> "TwoStudies":

@@ -60,9 +60,15 @@ class Plan:
 
     @property
     def budgets(self) -> dict[str, dict[str, int]]:
-        """What each method may use: epochs, batch size, and how many settings were tried to choose its own."""
+        """What each method may use: epochs, batch size, settings tried to choose its own, and trainings for one run.
+
+        A frozen method needs two trainings: the first is that of its source, whose last weights it takes.
+        """
         allowed = {"epochs": self.settings.epochs, "batch_size": self.settings.batch_size, "trials": 1}
-        budgets = {method: dict(allowed) for method in (SINGLE_TASK, *self.methods)}
+        budgets = {
+            method: {**allowed, "trainings": 1 if source_of(method) is None else 2}
+            for method in (SINGLE_TASK, *self.methods)
+        }
         if TUNED in budgets:
             budgets[TUNED]["trials"] = self.tuned_trials
         return budgets

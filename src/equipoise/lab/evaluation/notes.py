@@ -1,0 +1,86 @@
+"""What a reader has to know beside a study's figures: what is missing, and how some of it came about."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from equipoise.lab.evaluation.metric import TUNED, Values, losses_of, source_of
+from equipoise.lab.evaluation.numbers import listing
+
+
+def gap_notes(without: Sequence[str], absent: Mapping[tuple[str, str], tuple[int, ...]], tasks: int) -> list[str]:
+    """One note for all methods that lack the same seeds on the same tasks.
+
+    Args:
+        without: Methods without any run.
+        absent: The seeds that others lack, by method and task.
+        tasks: How many there are; where all lack the same, they are not listed.
+
+    >>> gap_notes(["dwa"], {("uw", "a"): (3, 4), ("uw", "b"): (3, 4), ("sum", "a"): (3,), ("sum", "b"): ()}, 2)
+    ['dwa: no finished run.', 'uw: no finished run for seeds 3, 4.', 'sum on a: no finished run for seed 3.']
+    """
+    lacking: dict[tuple[str, tuple[int, ...]], list[str]] = {}
+    for (method, task), seeds in absent.items():
+        if seeds:
+            lacking.setdefault((method, seeds), []).append(task)
+    alike: dict[tuple[tuple[str, ...], tuple[int, ...]], list[str]] = {}
+    for (method, seeds), named in lacking.items():
+        alike.setdefault((tuple(named), seeds), []).append(method)
+    notes = [f"{listing(without)}: no finished run."] if without else []
+    for (of_tasks, seeds), methods in alike.items():
+        where = f" on {listing(of_tasks)}" if len(of_tasks) < tasks else ""
+        notes.append(f"{listing(methods)}{where}: no finished run for {seeds_of(seeds)}.")
+    return notes
+
+
+def tuning_notes(study: Mapping[str, Any]) -> list[str]:
+    """With how much effort the tuned weights were found, or that there are none."""
+    if study.get("tuned_trials") == 0 and study.get("question", "") == "":
+        return [f"{TUNED}: left out (--tuned-trials 0), so whether any method beats tuned fixed weights is not known."]
+    about = study.get(TUNED, {}) if TUNED in study["methods"] else {}
+    if "weights" not in about:
+        return [f"{TUNED}: {about['reason']}"] if "reason" in about else []
+    weights = ", ".join(f"{task} {weight:.3g}" for task, weight in about["weights"].items())
+    return [
+        f"{TUNED}: {weights}, the best of {about['trials']} trials on validation with seed {about['seed']}; every "
+        "other method was tried with one setting."
+    ]
+
+
+def frozen_notes(study: Mapping[str, Any]) -> list[str]:
+    """What a run of frozen weights takes beside its own training."""
+    sources = {method: source for method in study["methods"] if (source := source_of(method)) is not None}
+    return [
+        f"{method}: each of its runs is fixed at the weights with which the run of {source} with the same seed ended, "
+        "so it takes two trainings where the others take one."
+        for method, source in sources.items()
+    ]
+
+
+def loss_notes(values: Values) -> list[str]:
+    """What a row of other losses changes."""
+    rows = [method for method in values if losses_of(method)]
+    others = f" and {len(rows) - 1} more of its kind" if len(rows) > 1 else ""
+    return rows and [
+        f"{rows[0]}{others}: the plain sum with other losses. A loss on another scale also shifts the balance between "
+        "the tasks, so such a row changes loss and balance at once; loss curves are each in the unit of their loss."
+    ]
+
+
+def step_notes(costs: Iterable[Mapping[str, str]]) -> list[str]:
+    """A note on each run with steps that were not taken, or that the method could not solve."""
+    told = {"skipped_steps": "not taken (gradient not finite)", "unsolved_steps": "without solution"}
+    return [
+        f"{row['method']}, seed {row['seed']}: {row[column]} of {row['steps']} steps {what}."
+        for row in costs
+        for column, what in told.items()
+        if int(row.get(column, 0))
+    ]
+
+
+def seeds_of(seeds: Sequence[int]) -> str:
+    """In words.
+
+    >>> seeds_of([3]), seeds_of([0, 4])
+    ('seed 3', 'seeds 0, 4')
+    """
+    return f"seed{'s' if len(seeds) > 1 else ''} {', '.join(map(str, seeds))}"

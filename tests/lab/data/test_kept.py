@@ -1,0 +1,66 @@
+"""What is kept is whole, and nothing else stays behind."""
+
+import subprocess
+import sys
+
+import numpy as np
+
+from equipoise.lab.data.kept import keep
+
+RESULT = np.arange(1000)
+KILLED = """
+import os, signal, sys
+from pathlib import Path
+import numpy as np
+from equipoise.lab.data.kept import keep
+
+def half(file, result):
+    file.write(b"half of it")
+    file.flush()
+    os.kill(os.getpid(), signal.SIGKILL)
+
+np.save = half
+keep(np.arange(1000), Path(sys.argv[1]))
+"""
+
+
+def test_what_a_killed_writer_leaves_is_no_result_and_goes_with_the_next(tmp_path):
+    path = tmp_path / "rows.npy"
+    subprocess.run([sys.executable, "-c", KILLED, str(path)], check=False)
+    assert [left.suffix for left in tmp_path.iterdir()] == [".part"]
+    other = tmp_path / "other.npy"
+    keep(RESULT, other)
+    assert len(list(tmp_path.iterdir())) == 2  # what may be the work of a writer of something else stays
+    keep(RESULT, path)
+    assert sorted(tmp_path.iterdir()) == [other, path]
+    assert (np.load(path) == RESULT).all()
+
+
+def test_two_that_write_the_same_leave_one_whole_result(tmp_path, monkeypatch):
+    path, save = tmp_path / "rows.npy", np.save
+
+    def interrupted(file, result):
+        file.write(b"half of it")
+        monkeypatch.setattr(np, "save", save)
+        keep(RESULT, path)  # the other, from its beginning to its end
+        assert (np.load(path) == RESULT).all()
+        file.seek(0)
+        save(file, result)
+
+    monkeypatch.setattr(np, "save", interrupted)
+    keep(RESULT, path)
+    assert list(tmp_path.iterdir()) == [path]
+    assert (np.load(path) == RESULT).all()
+
+
+def test_a_full_disk_leaves_nothing_and_a_folder_that_cannot_be_made_is_no_error(tmp_path, monkeypatch):
+    def full(file, result):
+        file.write(b"half of it")
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(np, "save", full)
+    keep(RESULT, tmp_path / "rows.npy")
+    assert list(tmp_path.iterdir()) == []
+    (tmp_path / "file").touch()
+    keep(RESULT, tmp_path / "file" / "rows.npy")
+    assert [left.name for left in tmp_path.iterdir()] == ["file"]

@@ -1,0 +1,78 @@
+"""Which columns are said to hold a target's answer."""
+
+import csv
+
+import numpy as np
+import pytest
+from scipy.stats import spearmanr
+
+from equipoise.lab.data.leaks import leak
+from equipoise.lab.data.table import read_table
+
+ROWS = 300
+
+
+@pytest.fixture
+def told(tmp_path):
+    """What is said of a column of numbers beside a target of numbers."""
+
+    def of(column, target):
+        path = tmp_path / "table.csv"
+        with path.open("w", newline="") as file:
+            csv.writer(file).writerows([("column", "price"), *zip(column.tolist(), target.tolist(), strict=True)])
+        return leak(read_table(path), "column", "price")
+
+    return of
+
+
+def prices(seed=0):
+    return np.random.default_rng(seed).lognormal(3.0, 1.5, ROWS)
+
+
+@pytest.mark.parametrize(
+    "copy",
+    [
+        np.log,
+        np.square,
+        lambda price: price.argsort().argsort(),
+        lambda price: -np.sqrt(price),
+        lambda price: 1 / price,
+    ],
+    ids=["logarithm", "square", "rank", "falling", "inverse"],
+)
+def test_a_monotone_copy_is_told_though_its_correlation_is_no_more_than_that_of_honest_columns(told, copy):
+    price = prices()
+    assert abs(np.corrcoef(copy(price), price)[0, 1]) < 0.99
+    assert told(copy(price), price) == (
+        "it ranks the rows as 'price' does: the correlation of their ranks is 1.000 in size"
+    )
+
+
+def test_a_straight_copy_is_told_by_its_correlation(told):
+    assert told(3 - 2 * prices(), prices()) == "its correlation with 'price' is 1.000 in size"
+
+
+def test_ranks_are_those_of_spearman_with_ties(told):
+    rng = np.random.default_rng(1)
+    price = np.floor(prices() / 5) * 5
+    finer = 1 / (1 + price + 4 * rng.random(ROWS))
+    size = abs(spearmanr(finer, price).statistic)
+    assert 0.99 < size < 0.995
+    assert f"{size:.3f} in size" in told(finer, price)
+
+
+@pytest.mark.parametrize("seed", range(5))
+@pytest.mark.parametrize("correlation", [0.0, 0.8, 0.95, 0.97])
+def test_columns_that_only_go_with_a_target_are_left_in_peace(told, seed, correlation):
+    rng = np.random.default_rng(seed)
+    price = rng.standard_normal(ROWS)
+    column = correlation * price + (1 - correlation**2) ** 0.5 * rng.standard_normal(ROWS)
+    assert told(column, price) is None
+    assert told(np.exp(column), price) is None
+    assert told(np.round(2 * column), np.round(2 * price)) is None  # few levels, many ties
+
+
+def test_columns_that_are_nearly_always_zero_are_left_in_peace(told):
+    rng = np.random.default_rng(0)
+    price, column = (np.where(rng.random(ROWS) < 0.05, rng.random(ROWS), 0.0) for _ in range(2))
+    assert told(column, price) is None
