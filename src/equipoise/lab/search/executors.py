@@ -4,7 +4,7 @@ import time
 from collections.abc import Callable, Generator, Iterable
 from typing import Any, Protocol
 
-from equipoise.lab.studies.pool import ASK_AGAIN, Event, Execute, Work
+from equipoise.lab.studies.pool import ASK_AGAIN, Event, Execute, Waiting, Work
 
 
 class Future(Protocol):
@@ -31,17 +31,10 @@ def submitting(submit: Submit) -> Execute[Any]:
     """
 
     def run(work: Work[Any], items: Iterable[Any], jobs: int) -> Generator[Event[Any], None, None]:
-        waiting, more = iter(items), True
+        waiting = Waiting(items)
         busy: list[tuple[Future, Any]] = []
-        while more or busy:
-            while more and len(busy) < jobs:
-                try:
-                    item = next(waiting)
-                except StopIteration:
-                    more = False
-                    break
-                if item is None:
-                    break
+        while waiting.more or busy:
+            while len(busy) < jobs and (item := waiting.take()) is not None:
                 busy.append((submit(work, item, _silent), item))
                 yield Event("started", item)
             ended = [pair for pair in busy if pair[0].done()]

@@ -2,6 +2,7 @@
 
 import copy
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -61,11 +62,9 @@ class CaseTraining:
             if job.share < 1.0 and epoch >= last:
                 raise Paused
 
-        try:
-            if _checkpoint_epoch(folder) < last or job.share == 1.0:
+        if _checkpoint_epoch(folder) < last or job.share == 1.0:
+            with suppress(Paused):
                 last = train(case, case.tasks.names, method, self.seed, settings, folder, show).best_epoch
-        except Paused:
-            pass
         return _values(_history(folder), case, last)
 
     def _parts(self, job: Job) -> tuple[Case, eq.Method, Settings]:

@@ -38,6 +38,27 @@ class Event(Generic[Item]):
 Execute = Callable[[Work[Item], Iterable[Item | None], int], Generator[Event[Item], None, None]]
 
 
+class Waiting(Generic[Item]):
+    """Items that wait to begin; ``more`` is True until the last is taken.
+
+    >>> waiting = Waiting(iter(["a", None, "b"]))
+    >>> [waiting.take(), waiting.take(), waiting.take(), waiting.more, waiting.take(), waiting.more]
+    ['a', None, 'b', True, None, False]
+    """
+
+    def __init__(self, items: Iterable[Item | None]) -> None:
+        self._items = iter(items)
+        self.more = True
+
+    def take(self) -> Item | None:
+        """The next; None where none can begin now, or none is left."""
+        try:
+            return next(self._items)
+        except StopIteration:
+            self.more = False
+            return None
+
+
 class Workers:
     """Processes that live on for the next job, whoever's; fresh interpreters, started when there is one to do."""
 
@@ -52,24 +73,17 @@ class Workers:
         the death of a worker, is the failure of its item. Closing the iterator kills the workers that are busy. Call
         it from the main thread.
         """
-        waiting, more = iter(items), True
+        waiting = Waiting(items)
         busy: dict[Connection, tuple[SpawnProcess, Item]] = {}
         try:
-            while more or busy:
-                while more and len(busy) < jobs:
-                    try:
-                        item = next(waiting)
-                    except StopIteration:
-                        more = False
-                        break
-                    if item is None:
-                        break
+            while waiting.more or busy:
+                while len(busy) < jobs and (item := waiting.take()) is not None:
                     process, connection = self._idle.pop() if self._idle else _start()
                     with suppress(BrokenPipeError):  # a worker that died idle: recv will say so
                         connection.send((work, item))
                     busy[connection] = (process, item)
                     yield Event("started", item)
-                if more and len(busy) < jobs:
+                if waiting.more and len(busy) < jobs:
                     ready = wait(list(busy), timeout=ASK_AGAIN)
                 elif busy:
                     ready = wait(list(busy))
