@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from html import escape
 from string import Template
 
-from equipoise.lab.evaluation import FORMULA, SINGLE_TASK, Summary
+from equipoise.lab.evaluation import FORMULA, SINGLE_TASK, Summary, losses_of
 from equipoise.lab.reports.chart import Chart
 from equipoise.lab.reports.exhibits_section import TITLE as EXHIBITS
 from equipoise.lab.reports.exhibits_section import exhibits_section
@@ -52,11 +52,13 @@ def _below(chart: Chart, study: Study, look: Mapping[str, Look]) -> str:
 
 
 def _top(study: Study, summary: Summary) -> str:
-    methods = len(summary.methods)
+    losses = sum(bool(losses_of(method)) for method in summary.methods)
+    methods = len(summary.methods) - losses
     about = [
         f"Case {summary.case}",
         f"{len(summary.tasks)} tasks",
         f"{methods} balancing{'s' * (methods != 1)}",
+        *([f"{losses} other loss{'es' * (losses != 1)}"] if losses else []),
         f"{len(summary.seeds)} seed{'s' * (len(summary.seeds) != 1)}",
         *([] if summary.row(SINGLE_TASK) is None else ["one network per task as the yardstick"]),
     ]
