@@ -1,6 +1,5 @@
 """A search as it goes: a live table on a terminal, a line for each finished trial elsewhere."""
 
-import time
 from types import TracebackType
 
 from rich.console import Console, Group
@@ -12,7 +11,7 @@ from equipoise.lab.evaluation import show
 from equipoise.lab.search.search import Search
 from equipoise.lab.search.trial import Job
 from equipoise.lab.studies.pool import Event
-from equipoise.lab.studies.progress import epoch_line, losses_line
+from equipoise.lab.studies.progress import losses_line
 
 BEST = 5  # trials in the live table
 MOST_METRICS = 4  # that fit beside the rest
@@ -26,8 +25,6 @@ class WatchSearch:
         self._search = search
         self._running: dict[int, str] = {}
         self._live = Live(console=console, transient=True, auto_refresh=False) if console.is_terminal else None
-        self._began = time.perf_counter()
-        self._silent = self._live is None  # until the first epoch ends
 
     def __enter__(self) -> "WatchSearch":
         if self._live is not None:
@@ -48,9 +45,6 @@ class WatchSearch:
         elif event.kind == "progress":
             epoch, epochs, skill, losses = event.details
             self._running[slot] = f"epoch {epoch}/{epochs}  skill {skill:.3f}  {losses_line(losses)}"
-            if self._silent:
-                self._silent = False
-                self._say(epoch_line(f"trial {slot}", epoch, epochs, time.perf_counter() - self._began))
         else:
             self._running.pop(slot, None)
             if event.kind == "failed":

@@ -1,6 +1,5 @@
 """The progress of a study: bars on a terminal, a line for each finished run elsewhere."""
 
-import time
 from collections.abc import Mapping, Sequence
 from types import TracebackType
 
@@ -25,15 +24,6 @@ def losses_line(losses: Mapping[str, float]) -> str:
     return "loss: " + ", ".join(f"{task} {show(losses[task])}" for task in list(losses)[:MOST_LOSSES]) + more
 
 
-def epoch_line(what: str, epoch: int, epochs: int, seconds: float) -> str:
-    """Said once where no bars move: that it goes on, and how long it may take.
-
-    >>> epoch_line("sum, seed 0", 1, 30, 12.345)
-    'sum, seed 0: epoch 1 of at most 30 done after 12.3 s'
-    """
-    return f"{what}: epoch {epoch} of at most {epochs} done after {seconds:.3g} s"
-
-
 class Watch:
     """Shows each event of a study as it comes; a context, because a terminal must be put right again."""
 
@@ -56,8 +46,6 @@ class Watch:
         self._current: dict[Run, TaskID] = {}
         self._epoch: dict[Run, int] = {}
         self._warned: set[str] = set()
-        self._began = time.perf_counter()
-        self._silent = not console.is_terminal  # until the first epoch ends
 
     def __enter__(self) -> "Watch":
         self._bars.start()
@@ -87,9 +75,6 @@ class Watch:
                 note=f"epoch {epoch}/{epochs}  skill {skill:.3f}",
             )
             self._reach(run, epoch)
-            if self._silent:
-                self._silent = False
-                self._say(epoch_line(str(run), epoch, epochs, time.perf_counter() - self._began))
         else:
             self._bars.remove_task(self._current.pop(run))
             self._reach(run, self._epochs)  # also where it stopped early
