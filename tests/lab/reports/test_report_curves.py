@@ -1,4 +1,11 @@
 import pytest
+from figures_of_files import (
+    check_chosen_epochs,
+    check_costs,
+    check_curves,
+    check_differences,
+    check_tradeoff,
+)
 from made_study import METHODS, TASKS
 from report_reading import Page
 
@@ -31,27 +38,12 @@ def test_every_run_is_judged_by_the_rule_that_the_page_states(study, page):
 
 
 @pytest.mark.parametrize(
-    ("figure", "quantity", "keys"),
-    [
-        (
-            "magnitude_similarity",
-            "magnitude_similarity",
-            ("rating|recommend", "rating|department", "recommend|department"),
-        ),
-        ("condition_number", "log10_condition_number", ("all",)),
-        ("cosines", "cosine", ("rating|recommend", "rating|department", "recommend|department")),
-        ("part_cosines", "cosine in encoder.low", ("rating|recommend", "rating|department", "recommend|department")),
-        ("gradient_norms", "gradient_norm", tuple(TASKS)),
-        ("weights", "weight", tuple(TASKS)),
-    ],
+    "check",
+    [check_curves, check_chosen_epochs, check_tradeoff, check_differences, check_costs],
+    ids=lambda check: check.__name__.removeprefix("check_"),
 )
-def test_curves_over_epochs_are_those_of_history_csv(study, page, figure, quantity, keys):
-    for place, key in enumerate(keys):
-        data = page.figures["panels"][f"{figure}-{place}"]["data"]
-        drawn = {f"{v:.6g}" for trace in data for v in trace["y"] if v is not None}
-        written = {f"{float(row[-1]):.6g}" for row in study.history if row[4:6] == [key, quantity]}
-        assert written
-        assert written <= drawn
+def test_figures_show_the_numbers_of_the_files(study, page, check):
+    check(study.path, page)
 
 
 def test_too_few_epochs_are_not_judged(make):

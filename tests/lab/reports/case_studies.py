@@ -1,0 +1,83 @@
+"""A small study of every case that is not tested elsewhere: one epoch of sum, uw and a network for each task."""
+
+import csv
+
+import pytest
+
+from equipoise.lab.cases import CASES, TableCase, Target
+from equipoise.lab.data.scenes import render_scenes, write_scenes
+from equipoise.lab.studies import Event, Study, make_plan
+
+CELLS = {
+    "what was said": lambda i: f"words {i} and {'good' if i % 2 else 'bad'} ones",
+    "age": lambda i: str(i),
+    "colour": lambda i: "rgb"[i % 3],
+    "price": lambda i: str(1000 + 3 * i),
+    "size": lambda i: ("low", "mid", "high")[i % 3],
+    "tags": lambda i: ("x;y", "y", ";")[i % 3],
+}
+INPUTS = 3  # the other columns are targets
+
+
+def in_this_process(work, items, jobs):
+    """``run_jobs`` without processes."""
+    for item in items:
+        yield Event("finished", item, (work(item, lambda *details: None),))
+
+
+def run_study(name, folder, seeds):
+    """The folder of a finished study of one of ``STUDIES``."""
+    plan = make_plan(STUDIES[name](folder), ["sum", "uw"], seeds, epochs=1)
+    list(Study(plan, folder / "study").run(jobs=1, execute=in_this_process))
+    return folder / "study"
+
+
+def ready(name):
+    def case(folder):
+        try:
+            CASES[name]()
+        except ValueError as error:
+            pytest.skip(str(error))  # the data, or what reads it, is not there
+        return name
+
+    return case
+
+
+def made(call):
+    """A case of a file, by a call of ``equipoise.lab.cases``."""
+
+    def case(folder):
+        (folder / "case.py").write_text(f"from equipoise.lab import cases\n\n\ndef make():\n    return cases.{call}\n")
+        return f"{folder / 'case.py'}:make"
+
+    return case
+
+
+def photographs(folder):
+    write_scenes(render_scenes(120, seed=1), folder / "photographs")
+    path = repr(str(folder / "photographs"))
+    return made(f"flickr8k(__import__('pathlib').Path({path}), size=32, least=2)")(folder)
+
+
+def table(folder):
+    """Inputs of every kind, targets of three; every fifth row lacks its labels."""
+    with (folder / "shop.csv").open("w", newline="") as file:
+        rows = ([cell(i) if i % 5 or c < INPUTS else "" for c, cell in enumerate(CELLS.values())] for i in range(300))
+        csv.writer(file).writerows([list(CELLS), *rows])
+    targets = "price:regression", "size:ordinal:low,mid,high", "tags:multilabel"
+    return TableCase(
+        str(folder / "shop.csv"),
+        tuple(map(Target.parse, targets)),
+        text=("what was said",),
+        number=("age",),
+        category=("colour",),
+    )
+
+
+STUDIES = {
+    **{name: ready(name) for name in ("census", "tox21", "goemotions", "goemotions-groups")},
+    "captions": made("captions(240)"),
+    "scenes": made("scenes({'train': 64, 'validation': 24, 'test': 24})"),
+    "flickr8k": photographs,
+    "table": table,
+}
