@@ -42,6 +42,11 @@ def whole(case, split):
     return next(iter(DataLoader(case.splits[split], len(case.splits[split]), collate_fn=case.collate)))
 
 
+def test_the_title_names_three_columns_at_most(recipe, case):
+    assert case.title == "shop.csv: price, good and 3 more from text, age and colour"
+    assert replace(recipe, targets=recipe.targets[:3])().title.startswith("shop.csv: price, good and kind from ")
+
+
 def test_every_row_is_in_one_split(case):
     rows = [row for split in SPLITS for row in case.splits[split].rows]
     assert sorted(rows) == list(range(300))

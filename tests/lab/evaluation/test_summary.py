@@ -235,9 +235,30 @@ def test_missing_runs_are_named_and_pairs_are_by_seed(write):
     short = {"size": FINER["size"][:2], "kind": FINER["kind"][:2]}
     summary = Summary.from_folder(write({"sum": SUM, "short": short}, methods=["sum", "short", "never"]))
     assert summary.row("short").scores["size"].to_sum.interval.n == 2
-    assert "short on size: no finished run for seed 2." in summary.notes
-    assert "never: no finished run." in summary.notes
+    lacking = ("single-task: no finished run.", "short: no finished run for seed 2.", "never: no finished run.")
+    assert summary.notes == lacking
     assert summary.row("never") is None
+
+
+def test_networks_that_are_missing_for_some_tasks_are_named_by_these_tasks(write):
+    folder = write({"single-task": SINGLE, "sum": SUM})
+    runs = (folder / "runs.csv").read_text().splitlines()
+    lost = ("single-task,2,test,kind", "single-task,1,test,kind", "sum,0,")
+    (folder / "runs.csv").write_text("\n".join(line for line in runs if not line.startswith(lost)) + "\n")
+    assert Summary.from_folder(folder).notes == (
+        "single-task on kind: no finished run for seeds 1, 2.",
+        "sum: no finished run for seed 0.",
+    )
+
+
+def test_a_case_of_one_task_has_no_weights_that_were_left_out(write):
+    folder = write({"single-task": SINGLE, "sum": SUM})
+    study = json.loads((folder / "study.json").read_text()) | {"tuned_trials": 0}
+    (folder / "study.json").write_text(json.dumps(study))
+    assert [note for note in Summary.from_folder(folder).notes if note.startswith("tuned: left out")]
+    study["metrics"].pop("kind")
+    (folder / "study.json").write_text(json.dumps(study))
+    assert Summary.from_folder(folder).notes == ()
 
 
 def test_a_baseline_of_zero_has_no_delta_m(write):

@@ -13,8 +13,18 @@ from equipoise.lab.reports import write_report
 LONG = ("captions", "scenes", "tox21", "goemotions", "goemotions-groups", "census")
 SMALL = 6_000_000  # bytes, pictures aside
 PICTURES = re.compile(r'(?<=src="data:image/png;base64,)[^"]+')
-DRAWN = """() => Object.fromEntries([...document.querySelectorAll(".plot")].filter((p) => p.checkVisibility()).map((p) =>
-  [p.id, [p.querySelectorAll("svg .trace path, svg .trace .point").length > 0, p.data.map((t) => [t.x, t.y])]]))"""
+DRAWN = """() => Object.fromEntries(
+  [...document.querySelectorAll(".plot")].filter((plot) => plot.checkVisibility()).map((plot) => [
+    plot.id,
+    [plot.querySelectorAll("svg .trace path, svg .trace .point").length > 0, plot.data.map(({ x, y }) => [x, y])],
+  ]),
+)"""
+# plotly's thousandths and millionths, which read as a unit
+LETTERS = """() => [...document.querySelectorAll(".xtick text, .ytick text")].map((tick) => tick.textContent)
+  .filter((text) => /^[\\u2212\\d.]+[a-zA-Z\\u03bc\\u00b5]$/.test(text))"""
+TOO_NARROW = """() => [...document.querySelectorAll("th, td")]
+  .filter((cell) => cell.checkVisibility() && cell.scrollWidth > cell.clientWidth + 1)
+  .map((cell) => cell.textContent)"""
 
 
 @pytest.mark.parametrize(
@@ -36,5 +46,7 @@ def test_a_page_opens_is_small_and_shows_the_numbers_of_its_files(name, tmp_path
     for plot, (is_there, data) in seen.items():
         assert is_there, plot
         assert data == [[trace["x"], trace["y"]] for trace in report.figures["panels"][plot]["data"]]
+    assert page.evaluate(LETTERS) == []
+    assert page.evaluate(TOO_NARROW) == []
     assert page.evaluate("[...document.images].every((image) => image.alt && image.naturalWidth > 0)")
     assert page.evaluate("document.documentElement.scrollWidth") <= 1280

@@ -22,6 +22,7 @@ from equipoise.lab.models.row import RowEncoder
 from equipoise.tasks import Tasks
 
 HIDDEN = 64
+MOST_NAMED = 3  # columns in a title
 Sample = tuple[Row, dict[str, Tensor]]
 
 
@@ -178,4 +179,6 @@ def _batch_size(rows: int) -> int:
 
 
 def _listed(names: Sequence[str]) -> str:
+    if len(names) > MOST_NAMED:
+        names = [*names[: MOST_NAMED - 1], f"{len(names) - MOST_NAMED + 1} more"]
     return " and ".join([", ".join(names[:-1]), names[-1]] if len(names) > 1 else names)

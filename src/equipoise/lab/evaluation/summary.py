@@ -11,6 +11,7 @@ from typing import Any
 from equipoise.lab.evaluation.budget import unequal
 from equipoise.lab.evaluation.costs import method_costs
 from equipoise.lab.evaluation.metric import SINGLE_TASK, TUNED, TaskMetric, Values
+from equipoise.lab.evaluation.numbers import listing
 from equipoise.lab.evaluation.pairs import Question
 from equipoise.lab.evaluation.ranks import Ranks
 from equipoise.lab.evaluation.table import Row, make_table
@@ -119,6 +120,7 @@ def _test_values(
             notes.append(f"{method}: no finished run.")
             continue
         values[method] = {}
+        unfinished: dict[str, list[str]] = {}  # by the seeds, the tasks
         for metric in metrics:
             keys = {seed: (method, metric.task, seed) for seed in study["seeds"]}
             there = {seed: found[key] for seed, key in keys.items() if key in found}
@@ -126,15 +128,18 @@ def _test_values(
             absent = [seed for seed in study["seeds"] if seed not in there]
             broken = [seed for seed in there if not math.isfinite(there[seed])]
             if absent:
-                notes.append(f"{method} on {metric.task}: no finished run for {_seeds(absent)}.")
+                unfinished.setdefault(_seeds(absent), []).append(metric.task)
             if broken:
                 notes.append(f"{method} on {metric.task}: {metric.name} is not finite for {_seeds(broken)}; left out.")
+        for seeds, tasks in unfinished.items():
+            where = "" if len(tasks) == len(metrics) else f" on {listing(tasks)}"
+            notes.append(f"{method}{where}: no finished run for {seeds}.")
     return values, notes
 
 
 def _tuning_notes(study: Mapping[str, Any]) -> list[str]:
     """With how much effort the tuned weights were found, or that there are none."""
-    if study.get("tuned_trials") == 0 and study.get("question", "") == "":
+    if study.get("tuned_trials") == 0 and study.get("question", "") == "" and len(study["metrics"]) > 1:
         return [f"{TUNED}: left out (--tuned-trials 0), so whether any method beats tuned fixed weights is not known."]
     about = study.get(TUNED, {}) if TUNED in study["methods"] else {}
     if "weights" not in about:

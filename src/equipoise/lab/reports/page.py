@@ -55,7 +55,7 @@ def _top(study: Study, summary: Summary) -> str:
     methods = len(summary.methods)
     about = [
         f"Case {summary.case}",
-        f"{len(summary.tasks)} tasks",
+        f"{len(summary.tasks)} task{'s' * (len(summary.tasks) != 1)}",
         f"{methods} balancing{'s' * (methods != 1)}",
         f"{len(summary.seeds)} seed{'s' * (len(summary.seeds) != 1)}",
         *([] if summary.row(SINGLE_TASK) is None else ["one network per task as the yardstick"]),
