@@ -38,10 +38,11 @@ def run_study(name, folder, seeds):
 
 
 def made(call):
-    """A case of a file, by a call of ``equipoise.lab.cases``."""
+    """A case of a file, by a call in it."""
 
     def case(folder):
-        (folder / "case.py").write_text(f"from equipoise.lab import cases\n\n\ndef make():\n    return cases.{call}\n")
+        lines = ("from pathlib import Path", "from equipoise.lab.cases import *", "", f"def make(): return {call}")
+        (folder / "case.py").write_text("\n".join(lines))
         return f"{folder / 'case.py'}:make"
 
     return case
@@ -49,8 +50,7 @@ def made(call):
 
 def photographs(folder):
     write_scenes(render_scenes(120, seed=1), folder / "photographs")
-    path = repr(str(folder / "photographs"))
-    return made(f"flickr8k(__import__('pathlib').Path({path}), size=32, least=2)")(folder)
+    return made(f"flickr8k(Path({str(folder / 'photographs')!r}), size=32, least=2)")(folder)
 
 
 def table(folder):
