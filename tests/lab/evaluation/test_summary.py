@@ -251,6 +251,16 @@ def test_an_interrupted_study_says_once_what_is_missing(write, tmp_path):
     )
 
 
+def test_a_case_of_one_task_has_no_weights_that_were_left_out(write):
+    folder = write({"single-task": SINGLE, "sum": SUM})
+    study = json.loads((folder / "study.json").read_text()) | {"tuned_trials": 0}
+    (folder / "study.json").write_text(json.dumps(study))
+    assert [note for note in Summary.from_folder(folder).notes if note.startswith("tuned: left out")]
+    study["metrics"].pop("kind")
+    (folder / "study.json").write_text(json.dumps(study))
+    assert Summary.from_folder(folder).notes == ()
+
+
 def test_a_baseline_of_zero_has_no_delta_m(write):
     zero = {"size": SINGLE["size"], "kind": [0.8, 0.0, 0.8]}
     assert Summary.from_folder(write({"single-task": zero, "sum": SUM})).row("sum").delta_m is None

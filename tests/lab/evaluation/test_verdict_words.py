@@ -36,6 +36,14 @@ def test_sharing_too(metric, word):
     assert ("train it alone" in advice) == (word == "worse")
 
 
+def test_many_tasks_with_the_same_verdict_are_not_listed():
+    for count, words in ((3, "on a, b and c;"), (4, "on any task;")):
+        metrics = [TaskMetric(task, "accuracy", True, 1.0, 0.0) for task in "abcd"[:count]]
+        same, noisy = ({metric.task: dict(enumerate(runs)) for metric in metrics} for runs in (PLAIN, NOISY))
+        table = make_table({"single-task": same, "sum": noisy}, metrics, {})
+        assert f"against one network per task: not distinguishable {words}" in give_headline(table, metrics, 5)
+
+
 def test_one_seed_says_nothing_however_large_the_difference():
     headline, advice = say(ACCURACY, 1, single_task=[0.1], sum=[0.2], mine=[0.9])
     assert headline.startswith("With one seed, no interval can be given")

@@ -35,6 +35,7 @@ def test_one_seed_has_differences_without_intervals(make):
     assert "no interval" in cell
     assert len(numbers) == 1
     assert "better" not in cell
+    assert "none could be tested" in page.words
     assert drawn(page) >= {"differences", "tradeoff", "losses"}
 
 
@@ -67,6 +68,7 @@ def test_one_task_has_no_trade_off(make):
     page = Page(write_report(make(tasks={"rating": ("mae", False)}, methods=("sum",)).path))
     assert "tradeoff" not in drawn(page)
     assert "at least two tasks" in page.words
+    assert "· 1 task ·" in page.words
 
 
 def test_an_unfinished_study_says_so_and_shows_what_there_is(make):

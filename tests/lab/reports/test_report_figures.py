@@ -2,8 +2,7 @@ import pytest
 from report_reading import Page
 
 from equipoise.lab.reports import write_report
-from equipoise.lab.reports.chart import Chart, Panel, Series, log_ticks
-from equipoise.lab.reports.interactive import specs
+from equipoise.lab.reports.chart import log_ticks
 from equipoise.lab.reports.palette import DARK, LIGHT, NEUTRAL, looks
 
 NAMES = (
@@ -49,17 +48,6 @@ def test_a_poor_study_leaves_only_figures_with_something_in_them(make, poor):
     written = {path.stem for path in (study.path / "figures").iterdir()}
     assert written == {name.rsplit("-", 1)[0] for name in Page(study.path / "report.html").figures["panels"]}
     assert written < set(NAMES)
-
-
-@pytest.mark.parametrize(
-    ("ends", "axis"), [((0.0, 0.0), {"range": [-1.0, 1.0]}), ((0.0, 0.2), {"rangemode": "tozero"})]
-)
-def test_a_difference_of_nothing_lies_in_the_middle_of_its_axis(ends, axis):
-    mark = Series("interval", "uw", (0.0,), (0.0,), low=(ends[0],), high=(ends[1],), hover=("",))
-    chart = Chart("differences", "", "", (Panel("", "", "", (mark,), rows=("uw",), zero="x"),))
-    drawn = specs(chart, looks(("uw",)))[0]["layout"]["xaxis"]
-    assert {key: drawn.get(key) for key in axis} == axis
-    assert not {"range", "rangemode"} - {*axis} & {*drawn}
 
 
 def contrast(color, background):

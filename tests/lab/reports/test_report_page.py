@@ -82,33 +82,6 @@ def test_costs_are_those_of_costs_csv_and_of_all_single_task_networks(study, pag
         assert cells[1][1] == [3.0 if method in ("single-task", "pcgrad", "mgda", "nash-mtl") else 1.0]
 
 
-def test_every_seed_is_a_point_of_the_trade_off(study, page):
-    for place, (a, b) in enumerate((("rating", "recommend"), ("rating", "department"), ("recommend", "department"))):
-        data = page.figures["panels"][f"tradeoff-{place}"]["data"]
-        for method in ("single-task", *METHODS):
-            x, y = values(study, method, a, TASKS[a][0]), values(study, method, b, TASKS[b][0])
-            seeds, means = (trace for trace in data if trace["meta"]["method"] == method)
-            assert seeds["x"] == pytest.approx(list(x.values()), rel=1e-5)
-            assert seeds["y"] == pytest.approx(list(y.values()), rel=1e-5)
-            assert means["x"] == [pytest.approx(fmean(x.values()), rel=1e-5)]
-            assert means["y"] == [pytest.approx(fmean(y.values()), rel=1e-5)]
-
-
-def test_the_best_epoch_is_marked_on_the_validation_loss(study, page):
-    loss = {tuple(row[:3]): float(row[-1]) for row in study.history if row[3:6] == ["validation", "rating", "loss"]}
-    best = {tuple(row[:2]): row[4] for row in study.costs if row[2] in ("all", "rating")}
-    marked = {}
-    for trace in page.figures["panels"]["losses-0"]["data"]:
-        if trace["mode"] == "markers":
-            marked[trace["meta"]["method"]] = list(zip(trace["x"], trace["y"], strict=True))
-    for method in ("single-task", *METHODS):
-        expected = [
-            (float(best[method, seed]), pytest.approx(loss[method, seed, best[method, seed]], rel=1e-5))
-            for seed in "012"
-        ]
-        assert marked[method] == expected
-
-
 def test_every_method_is_in_every_figure_it_has_numbers_for(page):
     panels = page.figures["panels"]
     assert {name.rsplit("-", 1)[0] for name in panels} == {

@@ -48,6 +48,21 @@ def test_of_many_tasks_the_first_are_shown(study):
     assert "task 3" not in text
 
 
+def test_a_log_hears_of_an_epoch_only_after_a_minute_of_silence(study):
+    now = 0.0
+    console = Console(force_terminal=False, record=True, file=open(os.devnull, "w"), get_time=lambda: now)  # noqa: SIM115
+    with Watch(console, study) as watch:
+        watch.show(Event("started", RUN))
+        for epoch, now in enumerate((40.0, 80.0, 120.0, 160.0, 200.0), start=1):  # noqa: B007
+            watch.show(Event("progress", RUN, (epoch, 8, 0.5, LOSSES)))
+    assert console.export_text().splitlines() == [
+        "[1/2] nash-mtl, seed 3: epoch 2/8, loss: rating 0.6712, recommended 0.2000, department 1.2500; "
+        "about 0:04:00 left",
+        "[1/2] nash-mtl, seed 3: epoch 4/8, loss: rating 0.6712, recommended 0.2000, department 1.2500; "
+        "about 0:02:40 left",
+    ]
+
+
 def test_elsewhere_a_line_for_each_finished_run(study):
     events = [Event("started", RUN), Event("progress", RUN, (2, 8, 0.5, LOSSES)), Event("finished", RUN, (["odd"],))]
     text = shown(study, 80, *events, terminal=False)

@@ -28,7 +28,7 @@ _COLOURS = {
     "orange": (255, 170, 40),
     "pink": (255, 90, 255),
 }
-_LEGEND = ", ".join(f"{shape} {colour}" for shape, colour in zip(SHAPES, _COLOURS, strict=True))
+_LEGEND = f"In colours: {', '.join(f'{shape} {colour}' for shape, colour in zip(SHAPES, _COLOURS, strict=True))}."
 _RGB = torch.tensor(tuple(_COLOURS.values()), dtype=torch.uint8)
 _PIXELS = ("background", *SHAPES)
 
@@ -44,7 +44,7 @@ def scenes_exhibits(stride: int) -> tuple[Exhibit, ...]:
         lines = [f"picture {place + 1} of the split, in which are: {names}"]
         pictures = [
             Picture.of(drawn(picture, torch.zeros(picture.shape[:2]), there[:0]), "the picture"),
-            Picture.of(drawn(picture, seen.targets["mask"][place], there), f"what is there: {_LEGEND}"),
+            Picture.of(drawn(picture, seen.targets["mask"][place], there), "what is there"),
         ]
         said = seen.outputs["mask"][place].argmax(dim=0) if "mask" in seen.tasks.names else None
         if "class" in seen.tasks.names:
@@ -53,16 +53,16 @@ def scenes_exhibits(stride: int) -> tuple[Exhibit, ...]:
             names = ", ".join(f"{SHAPES[int(row[0])]} {row[5].sigmoid():.2f}" for row in rows)
             lines.append(f"found: {names or 'nothing'}")
             masks = torch.zeros(picture.shape[:2]) if said is None else object_masks(said, rows)
-            pictures.append(Picture.of(drawn(picture, masks, rows), f"what is found: {_LEGEND}"))
+            pictures.append(Picture.of(drawn(picture, masks, rows), "what is found"))
         elif said is not None:
-            pictures.append(Picture.of(drawn(picture, said, there[:0]), f"pixels of each shape: {_LEGEND}"))
+            pictures.append(Picture.of(drawn(picture, said, there[:0]), "pixels of each shape"))
         return Card(tuple(lines), tuple(pictures))
 
     return (
         confusion("mask", _PIXELS, largest, "pixels"),
         class_table("mask", _PIXELS, largest, "pixels"),
-        first_samples(("class",), describe),
-        *(worst_samples(task, describe) for task in ("class", "box", "mask")),
+        first_samples(("class",), describe, legend=_LEGEND),
+        *(worst_samples(task, describe, legend=_LEGEND) for task in ("class", "box", "mask")),
     )
 
 

@@ -45,7 +45,7 @@ class Against:
     @property
     def delta_p(self) -> float:
         """Δp = -Δm in percent: higher is better."""
-        return -self.delta_m.mean
+        return 0.0 - self.delta_m.mean  # a zero stays without sign
 
 
 def skills_of(by_task: Mapping[str, Mapping[int, float]], metrics: Sequence[TaskMetric]) -> Skills | None:

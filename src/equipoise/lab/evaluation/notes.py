@@ -34,7 +34,7 @@ def gap_notes(without: Sequence[str], absent: Mapping[tuple[str, str], tuple[int
 
 def tuning_notes(study: Mapping[str, Any]) -> list[str]:
     """With how much effort the tuned weights were found, or that there are none."""
-    if study.get("tuned_trials") == 0 and study.get("question", "") == "":
+    if study.get("tuned_trials") == 0 and study.get("question", "") == "" and len(study["metrics"]) > 1:
         return [f"{TUNED}: left out (--tuned-trials 0), so whether any method beats tuned fixed weights is not known."]
     about = study.get(TUNED, {}) if TUNED in study["methods"] else {}
     if "weights" not in about:

@@ -10,6 +10,8 @@ from equipoise.lab.evaluation.settle import give_precision
 from equipoise.lab.evaluation.statistics import LEVEL
 from equipoise.lab.evaluation.table import Comparison, Row, Table
 
+MOST_NAMED = 3  # tasks, where something holds for all
+
 
 def give_headline(table: Table, metrics: Sequence[TaskMetric], seeds: int, unequal: Sequence[str] = ()) -> str:
     """What the study found: against sum, by rank, against single-task; or the answer to its question."""
@@ -116,7 +118,8 @@ def _sharing(rows: Sequence[Row], metrics: Sequence[TaskMetric]) -> str:
     parts = [f"{word} on {listing(by_verdict[word])}" for word in ("better", "worse") if word in by_verdict]
     for word in ("not distinguishable", "not tested"):
         if word in by_verdict:
-            parts.append(f"{word} on {listing(by_verdict[word])}")
+            every = len(by_verdict[word]) == len(metrics) > MOST_NAMED
+            parts.append(f"{word} on {'any task' if every else listing(by_verdict[word])}")
     name = "the plain sum" if base.method == REFERENCE else base.method
     middle = f"Sharing one network ({name}) against one network per task: {', '.join(parts)}"
     return f"{middle}{f'; Δm {percent(base.delta_m)}, lower is better' if base.delta_m else ''}."

@@ -81,8 +81,7 @@ def _layout(panel: Panel) -> dict[str, Any]:
         last = max(x for series in panel.series for x in series.x if x is not None)
         layout["xaxis"]["dtick"] = math.ceil(last / MOST_TICKS)
     if panel.zero == "x":
-        far = any(end for series in panel.series for end in (*series.x, *series.low, *series.high))
-        layout["xaxis"] |= {"rangemode": "tozero"} if far else {"range": [-1.0, 1.0]}
+        layout["xaxis"]["range"] = _around_zero(panel)
     if panel.rows:
         count = len(panel.rows)
         layout["height"] = 90 + ROW_HEIGHT * count
@@ -115,6 +114,14 @@ def _layout(panel: Panel) -> dict[str, Any]:
             }
         ]
     return layout
+
+
+def _around_zero(panel: Panel) -> list[float]:
+    """Both ends of all intervals and zero, with room for the marks, so that the line at zero is seen."""
+    ends = [0.0, *(end for series in panel.series for end in (*series.low, *series.high))]
+    low, high = min(ends), max(ends)
+    room = 0.08 * (high - low) or 1.0
+    return [low - room, high + room]
 
 
 def _rounded(values: Iterable[float | None]) -> list[float | None]:

@@ -46,6 +46,7 @@
       ticklen: 4,
       nticks: 6,
       tickangle: 0,
+      exponentformat: "power", // plotly's own 20µ would read as a unit
       ...given,
       title: { standoff: side === "x" ? 10 : 8, font: { size: 12 }, ...given.title },
     };

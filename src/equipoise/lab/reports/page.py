@@ -56,7 +56,7 @@ def _top(study: Study, summary: Summary) -> str:
     methods = len(summary.methods) - losses
     about = [
         f"Case {summary.case}",
-        f"{len(summary.tasks)} tasks",
+        f"{len(summary.tasks)} task{'s' * (len(summary.tasks) != 1)}",
         f"{methods} balancing{'s' * (methods != 1)}",
         *([f"{losses} other loss{'es' * (losses != 1)}"] if losses else []),
         f"{len(summary.seeds)} seed{'s' * (len(summary.seeds) != 1)}",

@@ -59,17 +59,17 @@ def _results_note(summary: Summary, has_sum: bool, has_single: bool) -> str:
             f"together, {where}."
         )
     elif has_sum:
-        sentences.append(
-            "Differences are method minus sum, paired by seed, with their 95 % interval; verdicts are "
-            f"Holm-corrected for all {summary.tested} comparisons of the study together."
-        )
+        verdicts = f"verdicts are Holm-corrected for all {summary.tested} comparisons of the study together"
+        if not summary.tested:
+            verdicts = "none could be tested"
+        sentences.append(f"Differences are method minus sum, paired by seed, with their 95 % interval; {verdicts}.")
     else:
         sentences.append("No differences to sum: no other method shares a finished seed with a run of it.")
     if has_single:
         sentences.append(f"Δm compares with single-task networks, below zero is better: {escape(FORMULA)}.")
     else:
         sentences.append(
-            "No Δm: no method shares a finished seed with a full set of single-task networks that all score above zero."
+            "No Δm: it needs a finished seed of a method with all single-task networks, none of them at zero."
         )
     return " ".join(sentences)
 

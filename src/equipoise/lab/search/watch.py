@@ -1,4 +1,4 @@
-"""A search as it goes: a live table on a terminal, a line for each finished trial elsewhere."""
+"""A search as it goes: a live table on a terminal; elsewhere a line for each trial, and one after long silence."""
 
 from types import TracebackType
 
@@ -11,7 +11,7 @@ from equipoise.lab.evaluation import show
 from equipoise.lab.search.search import Search
 from equipoise.lab.search.trial import Job
 from equipoise.lab.studies.pool import Event
-from equipoise.lab.studies.progress import losses_line
+from equipoise.lab.studies.progress import SILENCE, losses_line
 
 BEST = 5  # trials in the live table
 MOST_METRICS = 4  # that fit beside the rest
@@ -24,6 +24,7 @@ class WatchSearch:
         self._console = console
         self._search = search
         self._running: dict[int, str] = {}
+        self._spoke = console.get_time()
         self._live = Live(console=console, transient=True, auto_refresh=False) if console.is_terminal else None
 
     def __enter__(self) -> "WatchSearch":
@@ -45,16 +46,22 @@ class WatchSearch:
         elif event.kind == "progress":
             epoch, epochs, skill, losses = event.details
             self._running[slot] = f"epoch {epoch}/{epochs}  skill {skill:.3f}  {losses_line(losses)}"
+            if self._live is None and self._console.get_time() - self._spoke >= SILENCE:
+                self._say(f"[{self._count}] trial {slot}: {self._running[slot]}")
         else:
             self._running.pop(slot, None)
             if event.kind == "failed":
                 self._say(f"trial {slot} failed: {event.details[0]}")
             elif self._live is None:
-                done, change = len(self._search.trials), self._search.changes.get(slot)
+                change = self._search.changes.get(slot)
                 told = "" if change is None else f", Δm {change:+.2f} %"
-                self._say(f"[{done}/{self._search.strategy.slots}] trial {slot} done{told}")
+                self._say(f"[{self._count}] trial {slot} done{told}")
         if self._live is not None:
             self._live.update(self._picture(), refresh=True)
+
+    @property
+    def _count(self) -> str:
+        return f"{len(self._search.trials)}/{self._search.strategy.slots}"
 
     def _picture(self) -> Group:
         done = f"{len(self._search.trials)} of {self._search.strategy.slots} trials are finished"
@@ -62,6 +69,7 @@ class WatchSearch:
         return Group(trials_table(self._search, best(self._search, BEST)), Text(done), *lines)
 
     def _say(self, line: str) -> None:
+        self._spoke = self._console.get_time()
         self._console.print(line, markup=False, highlight=False, soft_wrap=True)
 
 

@@ -1,6 +1,7 @@
-"""The progress of a study: bars on a terminal, a line for each finished run elsewhere."""
+"""The progress of a study: bars on a terminal; elsewhere a line for each finished run, and one after long silence."""
 
 from collections.abc import Mapping, Sequence
+from datetime import timedelta
 from types import TracebackType
 
 from rich.console import Console
@@ -12,6 +13,8 @@ from equipoise.lab.studies.run import Run
 from equipoise.lab.studies.study import Study
 
 MOST_LOSSES = 3  # that fit beside the bars
+SILENCE = 60.0  # seconds after which a log hears of an epoch
+SPEED_OVER = 1800.0  # seconds back that the time left is told from: some epochs, also where one takes minutes
 
 
 def losses_line(losses: Mapping[str, float]) -> str:
@@ -39,6 +42,7 @@ class Watch:
             TimeRemainingColumn(),
             console=console,
             transient=True,
+            speed_estimate_period=SPEED_OVER,
             expand=True,
             disable=not console.is_terminal,
         )
@@ -46,6 +50,7 @@ class Watch:
         self._current: dict[Run, TaskID] = {}
         self._epoch: dict[Run, int] = {}
         self._warned: set[str] = set()
+        self._spoke = self._console.get_time()
 
     def __enter__(self) -> "Watch":
         self._bars.start()
@@ -59,6 +64,12 @@ class Watch:
     @property
     def _count(self) -> str:
         return f"{self._ended}/{self._total}"
+
+    @property
+    def _left(self) -> str:
+        """The time left of the study, once it can be told."""
+        seconds = self._bars.tasks[0].time_remaining  # the first are the runs together
+        return "" if seconds is None else f"; about {timedelta(seconds=seconds)} left"
 
     def show(self, event: Event[Run]) -> None:
         """Draw or print what happened."""
@@ -75,6 +86,8 @@ class Watch:
                 note=f"epoch {epoch}/{epochs}  skill {skill:.3f}",
             )
             self._reach(run, epoch)
+            if not self._console.is_terminal and self._console.get_time() - self._spoke >= SILENCE:
+                self._say(f"[{self._count}] {run}: epoch {epoch}/{epochs}, {losses_line(losses)}{self._left}")
         else:
             self._bars.remove_task(self._current.pop(run))
             self._reach(run, self._epochs)  # also where it stopped early
@@ -99,4 +112,5 @@ class Watch:
         self._epoch[run] = epoch
 
     def _say(self, line: str) -> None:
+        self._spoke = self._console.get_time()
         self._console.print(line, markup=False, highlight=False, soft_wrap=True)
