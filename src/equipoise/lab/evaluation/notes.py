@@ -59,10 +59,16 @@ def frozen_notes(study: Mapping[str, Any]) -> list[str]:
 def loss_notes(values: Values) -> list[str]:
     """What a row of other losses changes."""
     rows = [method for method in values if losses_of(method)]
+    if not rows:
+        return []
     others = f" and {len(rows) - 1} more of its kind" if len(rows) > 1 else ""
-    return rows and [
-        f"{rows[0]}{others}: the plain sum with other losses. A loss on another scale also shifts the balance between "
-        "the tasks, so such a row changes loss and balance at once; loss curves are each in the unit of their loss."
+    balance = (
+        " A loss on another scale also shifts the balance between the tasks, so such a row changes loss and balance at "
+        "once."
+    )
+    several = balance if len(values[rows[0]]) > 1 else ""
+    return [
+        f"{rows[0]}{others}: the plain sum with other losses.{several} Loss curves are each in the unit of their loss."
     ]
 
 

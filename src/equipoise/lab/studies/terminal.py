@@ -53,19 +53,22 @@ def _table(title: str, *columns: str) -> Table:
 
 def _task_table(summary: Summary, metric: TaskMetric) -> Table:
     direction = "higher" if metric.higher_is_better else "lower"
+    shown = {row.method: _shown(row.scores[metric.task], summary) for row in summary.rows}
+    others = {other for other, comparison in shown.values() if comparison is not None}
+    several = len(others) > 1
     table = _table(
         f"\n{metric.task}: {metric.name}, {direction} is better",
         "method",
         "mean ± sd",
-        f"difference{'' if summary.question else ' to sum'}, 95 %",
-        *(["to"] if summary.question else []),
+        "difference, 95 %" if several else f"difference to {''.join(others) or REFERENCE}, 95 %",
+        *(["to"] if several else []),
         "verdict",
     )
     for row in summary.rows:
         score = row.scores[metric.task]
         spread = f" ± {show(score.spread)}" if score.spread == score.spread else ""
-        other, comparison = _shown(score, summary)
-        cells = [_difference(comparison), *([Text(other)] if summary.question else []), _verdict(comparison)]
+        other, comparison = shown[row.method]
+        cells = [_difference(comparison), *([Text(other)] if several else []), _verdict(comparison)]
         table.add_row(Text(row.method), f"{show(score.mean)}{spread}", *cells)
     return table
 
