@@ -196,3 +196,21 @@ def test_what_gains_and_loses_against_tuned_weights_is_not_said_to_beat_them():
     _, _, advice = ask("", sum=SAME, uw=gains, tuned=tuned)
     assert advice.startswith("Use uw: better than the plain sum on size and kind")
     assert "Tuned fixed weights are better on one task and worse on another" in advice
+
+
+def test_where_equal_weights_were_the_best_of_the_search_tuned_weights_do_not_widen_the_family():
+    methods = {
+        "single-task": (noisy(), noisy()),
+        "sum": SAME,
+        "uw": (shifted(-0.05), noisy()),
+        "dwa": (noisy(), noisy()),
+    }
+    without, _, _ = ask("", **methods)
+    table, headline, advice = ask("", **methods, tuned=SAME)
+    assert (table.tested, table.ranks) == (without.tested, without.ranks)
+    assert [row.scores for row in table.rows[:-1]] == [row.scores for row in without.rows]
+    assert not any(score.to for score in table.rows[-1].scores.values())
+    assert "Equal weights were the best of the search: what is said of the plain sum is said of them." in headline
+    assert "The search for fixed weights found none better than equal ones." in advice
+    other, _, _ = ask("", **methods, tuned=(noisy(), noisy()))
+    assert other.tested > without.tested

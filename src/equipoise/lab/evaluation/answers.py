@@ -70,6 +70,8 @@ def _tuned(table: Table, metrics: Sequence[TaskMetric]) -> str:
 
 def beats_tuned(table: Table, metrics: Sequence[TaskMetric]) -> str:
     """Yes, no or not known, and on which tasks; the plain sum and frozen weights are fixed weights, no balancing."""
+    if table.tuned_is_sum:
+        return "Equal weights were the best of the search: what is said of the plain sum is said of them."
     compared = against(table, TUNED)
     if why := _unknown(compared, f"{TUNED} and another method"):
         return why

@@ -6,7 +6,7 @@ from statistics import fmean, stdev
 
 from equipoise.lab.evaluation.aggregates import Against, Skills, against, mean_ranks, ranks_by_seed, skills_of
 from equipoise.lab.evaluation.costs import MethodCost
-from equipoise.lab.evaluation.metric import REFERENCE, SINGLE_TASK, TaskMetric, Values
+from equipoise.lab.evaluation.metric import REFERENCE, SINGLE_TASK, TUNED, TaskMetric, Values
 from equipoise.lab.evaluation.pairs import Question, pairs_of
 from equipoise.lab.evaluation.ranks import Ranks
 from equipoise.lab.evaluation.statistics import Interval, Verdict, holm, paired_t, verdict
@@ -83,20 +83,24 @@ class Table:
 
     ``question`` decides which comparisons were made; with one there are no ranks.
     ``tested`` counts the family: every comparison with a p-value, and Friedman's test of the ranks.
+    ``tuned_is_sum`` says that the search for fixed weights ended at equal ones; tuned is then compared with nothing.
     """
 
     rows: tuple[Row, ...]
     ranks: Ranks | None
     tested: int
     question: Question = ""
+    tuned_is_sum: bool = False
 
 
 def make_table(
     values: Values, metrics: Sequence[TaskMetric], costs: Mapping[str, MethodCost], question: Question = ""
 ) -> Table:
     """Everything that a study's values say; where no method differs, 5 % of such tables say "different" anywhere."""
-    ranks = None if question else ranks_by_seed(values, metrics)
-    compared = _compare(pairs_of(list(values), question), values, metrics)
+    tuned_is_sum = not question and TUNED in values and values[TUNED] == values.get(REFERENCE)
+    tried = {name: found for name, found in values.items() if not (tuned_is_sum and name == TUNED)}
+    ranks = None if question else ranks_by_seed(tried, metrics)
+    compared = _compare(pairs_of(list(tried), question), values, metrics)
     adjusted = holm([one.interval.p_value for one in compared.values()] + ([ranks.p_value] if ranks else []))
     higher = {metric.task: metric.higher_is_better for metric in metrics}
     judged = {
@@ -120,7 +124,9 @@ def make_table(
         )
         for name, by_task in values.items()
     )
-    return Table(rows, ranks and replace(ranks, p_adjusted=adjusted[-1]), sum(p == p for p in adjusted), question)
+    return Table(
+        rows, ranks and replace(ranks, p_adjusted=adjusted[-1]), sum(p == p for p in adjusted), question, tuned_is_sum
+    )
 
 
 def _score(by_seed: Mapping[int, float], to: Mapping[str, Comparison]) -> Score:

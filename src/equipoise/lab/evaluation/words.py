@@ -38,7 +38,7 @@ def give_advice(table: Table, metrics: Sequence[TaskMetric]) -> str:
     rows = table.rows
     if table.question:
         return give_precision(table, metrics)
-    return " ".join(filter(None, (_choice(rows), give_precision(table, metrics), _alone(rows, metrics))))
+    return " ".join(filter(None, (_choice(table), give_precision(table, metrics), _alone(rows, metrics))))
 
 
 def _stamp(unequal: Sequence[str]) -> str:
@@ -125,7 +125,8 @@ def _sharing(rows: Sequence[Row], metrics: Sequence[TaskMetric]) -> str:
     return f"{middle}{f'; Δm {percent(base.delta_m)}, lower is better' if base.delta_m else ''}."
 
 
-def _choice(rows: Sequence[Row]) -> str:
+def _choice(table: Table) -> str:
+    rows = table.rows
     compared = _compared(rows)
     if not compared:
         return "Train the plain sum and at least one balancing (--methods sum,uw) to learn which to use."
@@ -139,7 +140,7 @@ def _choice(rows: Sequence[Row]) -> str:
         price = f", at {cost:.2f} times the plain sum's time per step" if cost < inf else ""
         return (
             f"Use {best}: better than the plain sum on {listing(wins[best])}, nowhere distinguishably worse"
-            f"{price}. {_before(rows, best)}"
+            f"{price}. {_before(table, best)}"
         )
     partial = [method for method in wins if method not in losses]
     if partial:
@@ -157,8 +158,11 @@ def _choice(rows: Sequence[Row]) -> str:
     return f"Use the plain sum: nothing here is distinguishably better{price}."
 
 
-def _before(rows: Sequence[Row], best: str) -> str:
+def _before(table: Table, best: str) -> str:
     """What to do before relying on a method that beats the plain sum."""
+    rows = table.rows
+    if table.tuned_is_sum:
+        return "The search for fixed weights found none better than equal ones."
     if _row(rows, TUNED) is None:
         return "Before you rely on it, tune the plain sum's weights with the same effort; here they were not tuned."
     if best == TUNED:

@@ -31,7 +31,7 @@ def print_summary(console: Console, summary: Summary) -> None:
     console.print(Text(summary.title, style="bold"))
     for metric in summary.metrics:
         console.print(_task_table(summary, metric))
-    if not summary.question and summary.row(TUNED):
+    if not summary.question and any(TUNED in score.to for row in summary.rows for score in row.scores.values()):
         console.print(_tuned_table(summary))
     console.print(_overall_table(summary))
     console.print(_cost_table(summary))
