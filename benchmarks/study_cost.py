@@ -89,6 +89,7 @@ def main():
     print("| | |\n|---|---|")
     print(f"| processor time of the workers / ({jobs} x wall-clock) | {workers / jobs / wall:.1%} |")
     print(f"| time in which workers had a run / ({jobs} x wall-clock) | {busy / jobs / wall:.1%} |")
+    print(f"| wall-clock / (sum of the runs, from start to end, / {jobs}) | {wall * jobs / busy:.3f} |")
     print(
         f"| wall-clock / (sum of the runs' epochs / {jobs}) | {wall * jobs / own:.3f} |"
         if not plan.tuned_trials
