@@ -120,9 +120,14 @@ def _losses(table: Table, metrics: Sequence[TaskMetric]) -> str:
         who = f"{methods[0]} is not" if len(methods) == 1 else f"none of the {len(methods)} is"
         return f"{asked} Not distinguishable: {who} told apart from the case's own on any task."
     better, worse = (
-        {method for method, _, comparison in compared if comparison.verdict == word} for word in ("better", "worse")
+        {(method, task) for method, task, comparison in compared if comparison.verdict == word}
+        for word in ("better", "worse")
     )
-    return f"{asked} {_short(better, worse)}: {'; '.join(told)}.{_rest(compared)}"
+    gained = {method for method, task in better if task in losses_of(method)}
+    short = _short(gained, {method for method, _ in worse})
+    if better and not gained:
+        short = "Only on tasks whose loss it does not change, which is a matter of balance"
+    return f"{asked} {short}: {'; '.join(told)}.{_rest(compared)}"
 
 
 def _freeze(table: Table, metrics: Sequence[TaskMetric]) -> str:
