@@ -120,6 +120,16 @@ def test_metrics_follow_from_the_kind(case):
         assert all(math.isfinite(metric.trivial) for metric in metrics)
 
 
+def test_a_loss_that_moves_all_logits_of_a_label_does_not_change_how_its_labels_are_judged(case):
+    target = whole(case, "validation")[1]["tags"]
+    target = target[~target[:, 0].isnan()]
+    logits = target + torch.randn(target.shape, generator=torch.Generator().manual_seed(0))
+    moved = logits + torch.tensor([3.0, -2.0])
+    for metric in case.metrics["tags"]:
+        kept, kept_moved = (metric.settle(scores, target) if metric.settle else metric for scores in (logits, moved))
+        assert kept.compute(logits, target) == pytest.approx(kept_moved.compute(moved, target))
+
+
 def test_groups_stay_together(recipe):
     case = replace(recipe, group="user")()
     where = {split: {row // 4 for row in case.splits[split].rows} for split in SPLITS}

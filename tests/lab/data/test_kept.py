@@ -36,6 +36,15 @@ def test_what_a_killed_writer_leaves_is_no_result_and_goes_with_the_next(tmp_pat
     assert (np.load(path) == RESULT).all()
 
 
+def test_a_name_with_brackets_is_that_name_and_no_other(tmp_path):
+    other = tmp_path / "rows1.npy.part"  # of a writer of rows1.npy
+    left = tmp_path / "rows[1].npy.part"
+    other.touch()
+    left.touch()
+    keep(RESULT, tmp_path / "rows[1].npy")
+    assert sorted(tmp_path.iterdir()) == [other, tmp_path / "rows[1].npy"]
+
+
 def test_two_that_write_the_same_leave_one_whole_result(tmp_path, monkeypatch):
     path, save = tmp_path / "rows.npy", np.save
 

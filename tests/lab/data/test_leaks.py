@@ -76,3 +76,14 @@ def test_columns_that_are_nearly_always_zero_are_left_in_peace(told):
     rng = np.random.default_rng(0)
     price, column = (np.where(rng.random(ROWS) < 0.05, rng.random(ROWS), 0.0) for _ in range(2))
     assert told(column, price) is None
+
+
+def test_columns_that_are_zero_in_the_same_rows_are_told_only_by_the_other_rows(told):
+    rng = np.random.default_rng(0)
+    filled = np.arange(1000) < 20
+    visits, cost = (np.where(filled, rng.lognormal(0.0, 2.0, 1000), 0.0) for _ in range(2))
+    assert spearmanr(visits, cost).statistic > 0.99
+    assert told(visits, cost) is None
+    assert "correlation of their ranks is 1.000" in told(np.sqrt(visits), visits)
+    few = filled & (np.arange(1000) < 9)
+    assert told(np.where(few, visits, 0.0), np.where(few, cost, 0.0)) is None

@@ -6,6 +6,7 @@ from scipy import stats
 from statsmodels.stats.multitest import multipletests
 
 from equipoise.lab.evaluation import Summary
+from equipoise.lab.evaluation.notes import loss_notes
 
 METRICS = {
     "size": [
@@ -292,3 +293,9 @@ def test_frozen_weights_take_two_trainings_and_the_question_that_is_about_them_s
     (note,) = (note for note in summary.notes if note.startswith("frozen-uw:"))
     assert "the run of uw with the same seed" in note
     assert "two trainings" in note
+
+
+@pytest.mark.parametrize(("row", "told"), [("kind=logit-adjusted:tau=0.5", True), ("size=l1+kind=focal", False)])
+def test_a_loss_that_moves_the_decision_is_not_to_be_judged_by_it(row, told):
+    (note,) = loss_notes({row: {"size": {}, "kind": {}}})
+    assert ("moves the decision between classes, which accuracy depends on" in note) == told

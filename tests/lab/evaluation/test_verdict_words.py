@@ -11,14 +11,22 @@ GAINED = [a + d for a, d in zip(PLAIN, (0.050, 0.051, 0.052, 0.049, 0.050), stri
 NOISY = [a + d for a, d in zip(PLAIN, (0.03, -0.02, 0.02, 0.01, 0.0), strict=True)]
 
 
-def say(metric, seeds, unequal=(), costs=None, **values):
-    """Headline and advice for one task; None is a run that is missing or not finite."""
+def say_of(metrics, seeds, unequal=(), costs=None, **values):
+    """Headline and advice, from the runs of each task; None is a run that is missing or not finite."""
     found = {
-        name.replace("_", "-"): {metric.task: {k: v for k, v in enumerate(runs) if v is not None}}
-        for name, runs in values.items()
+        name.replace("_", "-"): {
+            metric.task: {k: v for k, v in enumerate(runs) if v is not None}
+            for metric, runs in zip(metrics, of_tasks, strict=True)
+        }
+        for name, of_tasks in values.items()
     }
-    table = make_table(found, [metric], costs or {})
-    return give_headline(table, [metric], seeds, unequal), give_advice(table, [metric])
+    table = make_table(found, metrics, costs or {})
+    return give_headline(table, metrics, seeds, unequal), give_advice(table, metrics)
+
+
+def say(metric, seeds, unequal=(), costs=None, **values):
+    """The same for one task."""
+    return say_of([metric], seeds, unequal, costs, **{name: [runs] for name, runs in values.items()})
 
 
 @pytest.mark.parametrize(("metric", "word"), [(ACCURACY, "better"), (ERROR, "worse")])
@@ -31,9 +39,18 @@ def test_the_direction_of_the_metric_decides_the_word(metric, word):
 
 @pytest.mark.parametrize(("metric", "word"), [(ACCURACY, "better"), (ERROR, "worse")])
 def test_sharing_too(metric, word):
-    headline, advice = say(metric, 5, single_task=PLAIN, sum=GAINED)
-    assert f"against one network per task: {word} on {metric.task}" in headline
+    alike = TaskMetric("colour", "accuracy", True, 1.0, 0.0)
+    headline, advice = say_of([metric, alike], 5, single_task=[PLAIN, PLAIN], sum=[GAINED, NOISY])
+    assert f"against one network per task: {word} on {metric.task}, not distinguishable on colour" in headline
     assert ("train it alone" in advice) == (word == "worse")
+
+
+@pytest.mark.parametrize("metric", [ACCURACY, ERROR])
+def test_one_task_shares_nothing(metric):
+    for methods in ({"single_task": PLAIN}, {}):
+        headline, advice = say(metric, 5, **methods, sum=GAINED, mine=NOISY)
+        assert "haring" not in headline
+        assert "alone" not in advice
 
 
 def test_many_tasks_with_the_same_verdict_are_not_listed():
@@ -45,9 +62,10 @@ def test_many_tasks_with_the_same_verdict_are_not_listed():
 
 
 def test_one_seed_says_nothing_however_large_the_difference():
-    headline, advice = say(ACCURACY, 1, single_task=[0.1], sum=[0.2], mine=[0.9])
+    one = [[0.1], [0.1]], [[0.2], [0.2]], [[0.9], [0.9]]
+    headline, advice = say_of([ACCURACY, ERROR], 1, **dict(zip(("single_task", "sum", "mine"), one, strict=True)))
     assert headline.startswith("With one seed, no interval can be given")
-    assert "not tested on kind" in headline
+    assert "not tested on kind and size" in headline
     for words in (headline, advice):
         assert "is better than" not in words
         assert "better on" not in words
@@ -110,7 +128,8 @@ def test_missing_runs_are_counted_and_crashed_methods_are_not_recommended():
 
 
 def test_a_crashed_reference_compares_nothing():
-    headline, _ = say(ACCURACY, 3, single_task=PLAIN[:3], sum=[None] * 3, mine=GAINED[:3])
+    plain, gone, gained = ([runs] * 2 for runs in (PLAIN[:3], [None] * 3, GAINED[:3]))
+    headline, _ = say_of([ACCURACY, ERROR], 3, single_task=plain, sum=gone, mine=gained)
     assert "no balancing is compared" in headline
     assert "whether sharing helps is not known" in headline
 

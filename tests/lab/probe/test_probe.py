@@ -1,4 +1,5 @@
 from dataclasses import replace
+from math import nan
 
 import pytest
 import torch
@@ -7,7 +8,7 @@ from torch import nn
 import equipoise as eq
 from equipoise.lab.probe import probe, write_page
 from equipoise.lab.probe.kinds import measure_kinds
-from equipoise.lab.probe.look import Look
+from equipoise.lab.probe.look import Look, Pair, judged
 from equipoise.lab.probe.suggestion import suggest
 from equipoise.lab.probe.words import give_conflict, give_cost, to_paste
 
@@ -23,6 +24,24 @@ def test_opposite_tasks_are_seen_to_pull_apart_and_the_other_splits_are_not_read
     assert seen.looks[-1].opposed[0].tasks == ("a", "b")
     assert "a and b (-" in words
     assert "encoder.0" in words
+    assert words.endswith("not a sign that it will help: only a comparison tells.")  # no command: a case may have none
+
+
+@pytest.mark.parametrize(
+    ("cosine", "spread", "batches", "words"),
+    [
+        (-0.9, nan, 1, "not tested with 1 batch (lowest: a and b, -0.90): it takes at least 2"),
+        (nan, nan, 0, "not tested with 8 batches: it takes at least 2"),
+        (-0.4, 0.28, 8, "no conflict is told apart from luck with 8 batches (lowest: a and b, -0.40): more --batches"),
+        (-0.02, 0.28, 8, "none of the 66 pairs of tasks pulls apart by more than the luck of 8 batches: removing"),
+    ],
+)
+def test_that_nothing_was_found_is_sold_as_no_conflict_only_where_there_is_none(toy, cosine, spread, batches, words):
+    others = [Pair(("a", f"c{k}"), cosine if batches < 2 else 0.1, spread, batches, 0) for k in range(65)]
+    pairs = judged([Pair(("a", "b"), cosine, spread, batches, batches), *others])
+    seen = probe(toy, batches=1, steps=0)
+    empty = replace(seen.looks[0], pairs=pairs, layers=(), batches=batches or 8)
+    assert words in give_conflict(replace(seen, looks=(empty,)))
 
 
 def test_the_same_seed_sees_the_same_and_another_seed_does_not(toy):

@@ -67,6 +67,13 @@ def test_other_budgets_are_stamped_above_the_verdict_and_in_it(two):
     assert words.index(stamp) < words.index("comparisons of second with first")
 
 
+def test_an_older_study_that_does_not_tell_trainings_had_one_for_each_run(two):
+    edit(two[0], budgets={"sum": {"trials": 1}, "dwa": {"trials": 1}})
+    edit(two[1], budgets={"sum": {"trials": 1, "trainings": 1}, "dwa": {"trials": 1, "trainings": 2}})
+    differing = TwoStudies.from_folders(*two).differing
+    assert [row for row in differing if row[0].startswith("budgets.")] == [("budgets.dwa.trainings", "1", "2")]
+
+
 def test_a_study_against_itself_differs_nowhere(two):
     page = Page(write_two_page(TwoStudies.from_folders(two[0], two[0]), two[0] / "page.html"))
     assert "none is distinguishable" in page.words

@@ -7,7 +7,8 @@ from functools import partial
 from torch import Tensor, nn
 
 from equipoise.lab.cases.case import Metric
-from equipoise.lab.cases.metrics import make_metrics
+from equipoise.lab.cases.metrics import Named, make_metrics
+from equipoise.lab.cases.tuned import tuned_f1
 from equipoise.lab.cases.usual_losses import Losses, binary_losses, counted_class_losses, label_losses, number_losses
 from equipoise.lab.data.cells import MISSING, binary, classes, label_sets, levels, numbers
 from equipoise.lab.data.features import mean_and_deviation
@@ -144,15 +145,21 @@ def make_target(target: Target, table: Table, splits: dict[str, Rows]) -> Labell
     _require_labels(labels[:, 0], target, table, splits)
     fitting = label_losses(labels[list(splits["train"])])
     task = Task(column, fitting["bce"]())
-    metrics = _metrics(task, labels, splits, num_labels=len(names))
+    validation = labels[list(splits["validation"])]
+    f1 = tuned_f1(validation[_known(validation[:, 0])], ["macro"])  # a loss may move the logits of all samples
+    metrics = _metrics(task, labels, splits, (*f1, "average-precision"), num_labels=len(names))
     head = partial(nn.Linear, out_features=len(names))
     return Labelled(target.kind, task, fitting, labels, head, metrics, tuple(names))
 
 
-def _metrics(task: Task, labels: Tensor, splits: dict[str, Rows], **size: int) -> tuple[Metric, ...]:
+def _metrics(
+    task: Task, labels: Tensor, splits: dict[str, Rows], chosen: Sequence[Named] = (), **size: int
+) -> tuple[Metric, ...]:
+    """Those chosen, by default those that follow from the loss."""
     train, validation = ({task.name: labels[list(splits[split])]} for split in ("train", "validation"))
     sizes = {task.name: size} if size else {}
-    return make_metrics(Tasks([task]), train, validation, sizes=sizes)[task.name]
+    named = {task.name: chosen} if chosen else {}
+    return make_metrics(Tasks([task]), train, validation, named, sizes)[task.name]
 
 
 def _in_unit(metric: Metric, mean: float, deviation: float) -> Metric:

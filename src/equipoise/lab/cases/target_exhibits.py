@@ -22,6 +22,7 @@ from equipoise.lab.exhibits import (
 )
 from equipoise.lab.exhibits.decisions import Decision
 from equipoise.lab.exhibits.words import Words
+from equipoise.lab.metrics.thresholds import best_thresholds
 
 DECISIONS: Mapping[str, Decision] = {"binary": above_half, "multiclass": largest, "ordinal": level("conditional")}
 
@@ -45,7 +46,7 @@ def _of_target(column: str, target: Labelled) -> Sequence[Exhibit]:
         make = (confusion, class_table)
         return [one(column, target.names, decision, "rows") for one in make]
     if target.kind == "multilabel":
-        return [label_table([column], target.names), label_overlap([column], target.names)]
+        return [label_table([column], target.names, best_thresholds), label_overlap([column], target.names)]
     return []
 
 
@@ -53,5 +54,5 @@ def _words(column: str, target: Labelled) -> Words:
     if target.kind == "regression":
         return number_words(column, target.deviation, target.mean)
     if target.kind == "multilabel":
-        return label_words(column, target.names)
+        return label_words(column, target.names, best_thresholds)
     return class_words(column, target.names, DECISIONS[target.kind])

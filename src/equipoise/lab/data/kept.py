@@ -1,5 +1,6 @@
 """Results that can be computed anew, kept on the disk."""
 
+import glob
 import os
 import tempfile
 from contextlib import suppress
@@ -22,5 +23,5 @@ def keep(result: np.ndarray, path: Path) -> None:
         Path(file.name).replace(path)
     with suppress(OSError):
         # of writers that died; one that is still at work on the same result loses a copy that nobody needs
-        for part in path.parent.glob(f"{path.name}*.part"):
+        for part in path.parent.glob(f"{glob.escape(path.name)}*.part"):
             part.unlink(missing_ok=True)

@@ -20,9 +20,10 @@ def leak(table: Table, column: str, target: str) -> str | None:
     """Why a column may hold a target's answer, in words; None where nothing says so.
 
     It does where the target's name is a part of its name; where two columns of numbers, or their ranks, which a
-    logarithm leaves as they are, have a correlation of at least 0.99 in size; where a column of numbers ranks the two
-    values of a target with an AUROC of at least 0.99; and where the most frequent target of each value of the column is
-    right in at least 99 % of the rows, and the most frequent of all is not in more than 95 %.
+    logarithm leaves as they are, have a correlation of at least 0.99 in size, ranks without the rows in which both have
+    their most frequent value; where a column of numbers ranks the two values of a target with an AUROC of at least
+    0.99; and where the most frequent target of each value of the column is right in at least 99 % of the rows, and the
+    most frequent of all is not in more than 95 %.
     """
     if target.lower() in column.lower():
         return f"its name holds {target!r}"
@@ -40,7 +41,8 @@ def leak(table: Table, column: str, target: str) -> str | None:
         size = _correlation(first, second)
         if size >= NEARLY_ALL:
             return f"its correlation with {target!r} is {size:.3f} in size"
-        size = _correlation(_ranks(first), _ranks(second))
+        told = ~(_most_frequent(first) & _most_frequent(second))  # two columns that are mostly 0 agree by that alone
+        size = _correlation(_ranks(first[told]), _ranks(second[told])) if told.sum() >= _FEWEST else 0.0
         if size >= NEARLY_ALL:
             return f"it ranks the rows as {target!r} does: the correlation of their ranks is {size:.3f} in size"
     right = _share_told(cells, labels)
@@ -60,6 +62,12 @@ def _ranks(values: Numbers) -> Numbers:
     _, place, counts = np.unique(values, return_inverse=True, return_counts=True)
     ranks: Numbers = (np.cumsum(counts) - (counts - 1) / 2)[place]
     return ranks
+
+
+def _most_frequent(values: Numbers) -> npt.NDArray[np.bool_]:
+    """Where a row holds the value that most rows hold."""
+    kinds, counts = np.unique(values, return_counts=True)
+    return values == kinds[counts.argmax()]
 
 
 def _auroc(scores: Sequence[float], positive: Sequence[bool]) -> float:

@@ -69,10 +69,23 @@ def _tuned(table: Table, metrics: Sequence[TaskMetric]) -> str:
 
 
 def beats_tuned(table: Table, metrics: Sequence[TaskMetric]) -> str:
-    """Yes, no or not known, and on which tasks; the plain sum and frozen weights are fixed weights, no balancing."""
+    """Yes, no or not known, and on which tasks; then what other losses do, which are no balancings.
+
+    The plain sum and frozen weights are fixed weights, no balancings either.
+    """
     if table.tuned_is_sum:
         return "Equal weights were the best of the search: what is said of the plain sum is said of them."
-    compared = against(table, TUNED)
+    balancings, rows = [], []
+    for one in against(table, TUNED):
+        (rows if losses_of(one[0]) else balancings).append(one)
+    told = findings(rows, metrics, "tuned weights")
+    beside = f" With another loss: {'; '.join(told)}." if told else ""
+    if rows and not balancings:
+        return f"Not known: no balancing was trained.{beside}"
+    return f"{_balancings(balancings, metrics)}{beside}"
+
+
+def _balancings(compared: Compared, metrics: Sequence[TaskMetric]) -> str:
     if why := _unknown(compared, f"{TUNED} and another method"):
         return why
     methods = list(dict.fromkeys(method for method, _, _ in compared))
@@ -83,7 +96,7 @@ def beats_tuned(table: Table, metrics: Sequence[TaskMetric]) -> str:
         return f"Not distinguishable: {who} {no}told apart from tuned weights on any task."
     better = {method for method, _, comparison in compared if comparison.verdict == "better"}
     worse = {method for method, _, comparison in compared if comparison.verdict == "worse"}
-    fixed = {method for method in better if method == REFERENCE or source_of(method) is not None or losses_of(method)}
+    fixed = {method for method in better if method == REFERENCE or source_of(method) is not None}
     return f"{_short(better - fixed, worse)}: {'; '.join(told)}.{_rest(compared)}"
 
 
@@ -107,9 +120,14 @@ def _losses(table: Table, metrics: Sequence[TaskMetric]) -> str:
         who = f"{methods[0]} is not" if len(methods) == 1 else f"none of the {len(methods)} is"
         return f"{asked} Not distinguishable: {who} told apart from the case's own on any task."
     better, worse = (
-        {method for method, _, comparison in compared if comparison.verdict == word} for word in ("better", "worse")
+        {(method, task) for method, task, comparison in compared if comparison.verdict == word}
+        for word in ("better", "worse")
     )
-    return f"{asked} {_short(better, worse)}: {'; '.join(told)}.{_rest(compared)}"
+    gained = {method for method, task in better if task in losses_of(method)}
+    short = _short(gained, {method for method, _ in worse})
+    if better and not gained:
+        short = "Only on tasks whose loss it does not change, which is a matter of balance"
+    return f"{asked} {short}: {'; '.join(told)}.{_rest(compared)}"
 
 
 def _freeze(table: Table, metrics: Sequence[TaskMetric]) -> str:

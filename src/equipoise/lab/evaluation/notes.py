@@ -6,6 +6,8 @@ from typing import Any
 from equipoise.lab.evaluation.metric import TUNED, Values, losses_of, source_of
 from equipoise.lab.evaluation.numbers import listing
 
+_MOVES = "logit-adjusted"  # a loss made for another decision than the one that accuracy counts
+
 
 def gap_notes(without: Sequence[str], absent: Mapping[tuple[str, str], tuple[int, ...]], tasks: int) -> list[str]:
     """One note for all methods that lack the same seeds on the same tasks.
@@ -67,8 +69,14 @@ def loss_notes(values: Values) -> list[str]:
         "once."
     )
     several = balance if len(values[rows[0]]) > 1 else ""
+    moved = (
+        f" {_MOVES} moves the decision between classes, which accuracy depends on: judge it by AUROC or average "
+        "precision, which hardly do."
+    )
+    decided = moved if any(word.split(":")[0] == _MOVES for row in rows for word in losses_of(row).values()) else ""
     return [
-        f"{rows[0]}{others}: the plain sum with other losses.{several} Loss curves are each in the unit of their loss."
+        f"{rows[0]}{others}: the plain sum with other losses.{several}{decided} Loss curves are each in the unit of "
+        "their loss."
     ]
 
 

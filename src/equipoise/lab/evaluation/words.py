@@ -103,7 +103,10 @@ def _base(rows: Sequence[Row]) -> Row | None:
 
 
 def _sharing(rows: Sequence[Row], metrics: Sequence[TaskMetric]) -> str:
+    """Whether sharing helps; nothing for one task, which shares nothing."""
     base = _base(rows)
+    if len(metrics) == 1:
+        return ""
     if base is None:
         return "No network with several tasks was trained."
     if _row(rows, SINGLE_TASK) is None:
@@ -204,6 +207,6 @@ def _alone(rows: Sequence[Row], metrics: Sequence[TaskMetric]) -> str:
         for metric in metrics
         if base and (found := base.scores[metric.task].to_single_task) and found.verdict == "worse"
     ]
-    if not worse:
+    if not worse or len(metrics) == 1:
         return ""
     return f"Where {listing(worse)} matters most, train it alone: the shared network is worse there."

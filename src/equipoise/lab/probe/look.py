@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from equipoise.balancer import Balancer
 from equipoise.doctor import Report, examine
 from equipoise.lab.evaluation import holm
-from equipoise.lab.evaluation.statistics import LEVEL
+from equipoise.lab.evaluation.statistics import LEVEL, ROUNDING
 from equipoise.method import Sum
 from equipoise.tasks import Tasks
 
@@ -38,11 +38,16 @@ class Pair:
 
     @property
     def p_value(self) -> float:
-        """One-sided, by Student's t over the batches, of a mean that is not below 0; NaN for fewer than two."""
+        """One-sided, by Student's t over the batches, of a mean that is not below 0.
+
+        NaN for fewer than two, and for cosines that are all equal: they show no spread to measure by.
+        """
         if self.batches < 2:
             return nan
         error = self.spread / sqrt(self.batches)
-        return float(stdtr(self.batches - 1, self.mean / error)) if error else float(self.mean >= 0)
+        if error <= ROUNDING * abs(self.mean):
+            return nan
+        return float(stdtr(self.batches - 1, self.mean / error))
 
 
 @dataclass(frozen=True)

@@ -24,8 +24,7 @@ class Probe:
     """What was seen.
 
     Args:
-        case: Its name.
-        title: One line about it.
+        title: One line about the case.
         tasks: Their names.
         seed: Of the first weights and the order of the batches.
         looks: At the first weights and, if there was training, after it; the same batches.
@@ -33,7 +32,6 @@ class Probe:
         suggestion: From the last look.
     """
 
-    case: str
     title: str
     tasks: tuple[str, ...]
     seed: int
@@ -71,7 +69,7 @@ def probe(case: Case, *, batches: int = 8, steps: int = 100, seed: int = 0) -> P
     user_weights = {task.name: task.weight for task in tasks}
     fullest = max(seen, key=lambda batch: len(tasks.losses(model(batch[0]), batch[1])))
     kinds = measure_kinds(model, tasks, fullest)
-    return Probe(case.name, case.title, tuple(tasks.names), seed, tuple(looks), kinds, suggest(looks[-1], user_weights))
+    return Probe(case.title, tuple(tasks.names), seed, tuple(looks), kinds, suggest(looks[-1], user_weights))
 
 
 def _batches_of(case: Case) -> int:

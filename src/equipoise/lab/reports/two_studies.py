@@ -126,11 +126,17 @@ def _left_out(names: tuple[str, str], a: Study, b: Study) -> list[str]:
 
 
 def _differing(a: Mapping[str, Any], b: Mapping[str, Any]) -> Iterator[tuple[str, str, str]]:
-    flat = [dict(_flat({key: study[key] for key in ASKED if key in study})) for study in (a, b)]
+    flat = [dict(_flat(_asked(study))) for study in (a, b)]
     for key in dict.fromkeys((*flat[0], *flat[1])):
         one, other = (part.get(key, "none") for part in flat)
         if one != other:
             yield key, one, other
+
+
+def _asked(study: Mapping[str, Any]) -> dict[str, Any]:
+    """What was asked for; an older study does not say that a run took one training."""
+    budgets = {method: {"trainings": 1, **budget} for method, budget in study.get("budgets", {}).items()}
+    return {key: budgets if key == "budgets" else study[key] for key in ASKED if key in study}
 
 
 def _flat(values: Mapping[str, Any], above: str = "") -> Iterator[tuple[str, str]]:
