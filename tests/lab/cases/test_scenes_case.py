@@ -143,7 +143,7 @@ def test_every_network_shows_what_it_has(case, names):
 
 @pytest.mark.slow
 def test_it_finds_the_shapes_their_boxes_and_their_pixels(tmp_path):
-    scores = trained(CASES["scenes"](), 0, tmp_path)
+    scores = trained(CASES["scenes"](), 0, tmp_path, epochs=10)
     assert scores["class", "map@0.5"] > 0.9
     assert scores["box", "box-iou"] > 0.85
     assert scores["mask", "miou"] > 0.7
