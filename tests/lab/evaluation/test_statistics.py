@@ -2,6 +2,7 @@ import math
 
 import numpy as np
 import pytest
+import torch
 from scipy import stats
 
 from equipoise.lab.evaluation.statistics import holm, paired_t, reach_of, verdict
@@ -44,6 +45,14 @@ def test_equal_differences_show_no_spread_to_measure_by_even_after_rounding():
     assert found.mean == pytest.approx(0.1)
     assert math.isnan(found.low)
     assert verdict(found.mean, found.p_value, True) == "not distinguishable"
+
+
+def test_differences_of_single_precision_that_agree_but_for_its_rounding_show_no_spread():
+    sums, others = torch.tensor([0.9312, 0.9417]), torch.tensor([0.9312, 0.9417]) + torch.tensor([0.0028571, 0.0028572])
+    differences = (others.double() - sums.double()).tolist()
+    assert differences[0] != differences[1]
+    assert math.isnan(paired_t(differences, size=0.95).p_value)
+    assert paired_t([0.002, 0.003], size=0.95).p_value == paired_t([0.002, 0.003]).p_value
 
 
 def test_small_differences_of_an_honest_spread_keep_their_interval():

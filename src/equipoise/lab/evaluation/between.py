@@ -55,7 +55,8 @@ def _compare(first: Mapping[int, float], second: Mapping[int, float]) -> Compari
     seeds = [seed for seed in first if seed in second]
     if not seeds:
         return None
-    interval = paired_t([second[seed] - first[seed] for seed in seeds])
+    size = max((abs(side[seed]) for side in (first, second) for seed in seeds), default=0.0)
+    interval = paired_t([second[seed] - first[seed] for seed in seeds], size)
     means = fmean(second[seed] for seed in seeds), fmean(first[seed] for seed in seeds)
     return Comparison(interval, interval.p_value, "not distinguishable", *means)
 

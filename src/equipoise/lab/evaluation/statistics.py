@@ -12,6 +12,7 @@ Verdict = Literal["better", "worse", "not distinguishable"]
 
 LEVEL = 0.05
 ROUNDING = 1e-9  # differences that agree to this relative size differ by rounding only
+SINGLE = 1e-6  # as do those of numbers in single precision, relative to the numbers
 
 
 @dataclass(frozen=True)
@@ -30,7 +31,7 @@ class Interval:
         return (self.high - self.low) / 2
 
 
-def paired_t(differences: Sequence[float]) -> Interval:
+def paired_t(differences: Sequence[float], size: float = 0.0) -> Interval:
     """Mean ± t(0.975, n - 1) s / sqrt(n) of paired differences, with the p-value of mean = 0.
 
     One difference has no interval. Differences that are all equal show no spread to measure by and
@@ -38,6 +39,7 @@ def paired_t(differences: Sequence[float]) -> Interval:
 
     Args:
         differences: finite, one for each pair.
+        size: of the numbers that they are differences of, where those are metrics in single precision.
 
     Raises:
         ValueError: a difference is not finite.
@@ -55,7 +57,7 @@ def paired_t(differences: Sequence[float]) -> Interval:
     if n > 1 and not values.any():
         return Interval(0.0, 0.0, 0.0, 1.0, n)
     error = float(values.std(ddof=1)) / sqrt(n) if n > 1 else 0.0
-    if error <= ROUNDING * np.abs(values).max():
+    if error <= max(ROUNDING * np.abs(values).max(), SINGLE * size):
         return Interval(mean, float("nan"), float("nan"), float("nan"), n)
     reach = reach_of(n) * error * sqrt(n)
     return Interval(mean, mean - reach, mean + reach, float(2 * stdtr(n - 1, -abs(mean) / error)), n)

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import chain
 from statistics import fmean, stdev
 
 from equipoise.lab.evaluation.aggregates import Against, Skills, against, mean_ranks, ranks_by_seed, skills_of
@@ -146,7 +147,7 @@ def _compare(
             mine, theirs = values[name][metric.task], values.get(other, {}).get(metric.task, {})
             both = [(mine[seed], theirs[seed]) for seed in mine if seed in theirs]
             if both:
-                interval = paired_t([a - b for a, b in both])
+                interval = paired_t([a - b for a, b in both], max(map(abs, chain.from_iterable(both))))
                 means = fmean(a for a, _ in both), fmean(b for _, b in both)
                 found[name, other, metric.task] = Comparison(interval, interval.p_value, "not distinguishable", *means)
     return found
