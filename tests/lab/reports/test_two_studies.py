@@ -69,7 +69,8 @@ def test_other_budgets_are_stamped_above_the_verdict_and_in_it(two):
 
 def test_an_older_study_that_does_not_tell_trainings_had_one_for_each_run(two):
     edit(two[0], budgets={"sum": {"trials": 1}, "dwa": {"trials": 1}})
-    edit(two[1], budgets={"sum": {"trials": 1, "trainings": 1}, "dwa": {"trials": 1, "trainings": 2}})
+    alone = {"uw": {"trials": 1, "trainings": 1}}  # that the other study has not is said where methods are
+    edit(two[1], budgets={"sum": {"trials": 1, "trainings": 1}, "dwa": {"trials": 1, "trainings": 2}, **alone})
     differing = TwoStudies.from_folders(*two).differing
     assert [row for row in differing if row[0].startswith("budgets.")] == [("budgets.dwa.trainings", "1", "2")]
 

@@ -1,6 +1,6 @@
 """Two study folders read as a comparison: what can be compared, how, and in what they differ."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -126,16 +126,17 @@ def _left_out(names: tuple[str, str], a: Study, b: Study) -> list[str]:
 
 
 def _differing(a: Mapping[str, Any], b: Mapping[str, Any]) -> Iterator[tuple[str, str, str]]:
-    flat = [dict(_flat(_asked(study))) for study in (a, b)]
+    both = [method for method in a.get("budgets", {}) if method in b.get("budgets", {})]
+    flat = [dict(_flat(_asked(study, both))) for study in (a, b)]
     for key in dict.fromkeys((*flat[0], *flat[1])):
         one, other = (part.get(key, "none") for part in flat)
         if one != other:
             yield key, one, other
 
 
-def _asked(study: Mapping[str, Any]) -> dict[str, Any]:
-    """What was asked for; an older study does not say that a run took one training."""
-    budgets = {method: {"trainings": 1, **budget} for method, budget in study.get("budgets", {}).items()}
+def _asked(study: Mapping[str, Any], methods: Iterable[str]) -> dict[str, Any]:
+    """What was asked for, with the budgets of these methods; an older study does not say that a run took one training."""
+    budgets = {method: {"trainings": 1, **study["budgets"][method]} for method in methods}
     return {key: budgets if key == "budgets" else study[key] for key in ASKED if key in study}
 
 

@@ -187,7 +187,9 @@ def _legend(summary: Summary) -> list[str]:
     if any(row.mean_rank for row in summary.rows):
         lines.append("Rank: mean among the balancings, over the tasks, 1 is best.")
     if summary.ranks and not summary.ranks.differs:
-        lines.append(f"Ranks by seed: not distinguishable (Friedman, p = {summary.ranks.p_value:.2g} alone, before Holm).")
+        lines.append(
+            f"Ranks by seed: not distinguishable (Friedman, p = {summary.ranks.p_value:.2g} alone, before Holm)."
+        )
     if summary.row(SINGLE_TASK):
         lines.append(f"A step of {SINGLE_TASK} is one step of each of its networks.")
     return lines
