@@ -135,7 +135,7 @@ def _differing(a: Mapping[str, Any], b: Mapping[str, Any]) -> Iterator[tuple[str
 
 
 def _asked(study: Mapping[str, Any], methods: Iterable[str]) -> dict[str, Any]:
-    """What was asked for, with the budgets of these methods; an older study does not say that a run took one training."""
+    """What was asked for, with the budgets of these methods; an older study does not say that a run is one training."""
     budgets = {method: {"trainings": 1, **study["budgets"][method]} for method in methods}
     return {key: budgets if key == "budgets" else study[key] for key in ASKED if key in study}
 
