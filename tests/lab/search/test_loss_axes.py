@@ -1,8 +1,10 @@
 """Arguments of losses among what is searched: they reach the loss, and the answer can be pasted."""
 
 from dataclasses import replace
+from functools import partial
 
 import pytest
+import torch
 from planted import direct
 from torch import nn
 
@@ -67,9 +69,36 @@ def test_a_point_gives_the_words_of_the_option(focal_case):
 def test_what_was_chosen_with_the_loss_stays(reviews_case):
     case = with_losses(reviews_case, {"recommended": "asymmetric:clip=0.1"})
     words = losses_at(case, {"recommended.gamma_neg": 2.0})
-    assert words == {"recommended": "asymmetric:clip=0.1:gamma_neg=2.0"}
-    loss = with_losses(reviews_case, words).tasks["recommended"].loss
-    assert (loss.clip, loss.gamma_neg) == (0.1, 2.0)
+    assert words == {"recommended": "asymmetric:gamma_neg=2.0"}
+    again = with_losses(case, words)
+    assert again.chosen == {"recommended": "asymmetric:clip=0.1:gamma_neg=2.0"}
+    for made in (again, with_losses(reviews_case, again.chosen)):
+        loss = made.tasks["recommended"].loss
+        assert (loss.clip, loss.gamma_neg) == (0.1, 2.0)
+    assert with_losses(again, {"recommended": "asymmetric:clip=0.2"}).tasks["recommended"].loss.clip == 0.2
+
+
+class Mine(nn.Module):
+    def __init__(self, scale=1.0, squared=True, weight=None):
+        super().__init__()
+        self.held = (scale, squared, weight)
+
+
+@pytest.mark.parametrize("kept", [False, None, torch.ones(2)])
+def test_what_a_users_factory_fixes_stays_as_it_is(reviews_case, kept):
+    case = replace(reviews_case, losses={"rating": {"mine": partial(Mine, squared=kept, weight=kept)}})
+    words = losses_at(case, {"rating.scale": 0.5})
+    assert words == {"rating": "mine:scale=0.5"}
+    scale, squared, weight = with_losses(case, words).tasks["rating"].loss.held
+    assert scale == 0.5
+    assert squared is kept
+    assert weight is kept
+
+
+def test_a_truth_value_is_none_of_the_words(reviews_case):
+    case = replace(reviews_case, losses={"rating": {"mine": Mine}})
+    assert axis("rating.squared=True|False", case, "fixed").options == (True, False)
+    assert with_losses(case, losses_at(case, {"rating.squared": False})).tasks["rating"].loss.held[1] is False
 
 
 def test_a_trial_trains_with_the_loss_of_its_point(small_case, tmp_path, monkeypatch):
@@ -101,7 +130,7 @@ def test_what_is_pasted_makes_the_loss(focal_case, tmp_path):
     point = {"recommended.gamma": 1.23456, "lr": 0.002}
     search = Search(Random(space, 1), objectives(focal_case), tmp_path)
     code = to_paste(search, Trial(Job(0, point), (1.0,) * 3), "fixed", focal_case)
-    assert "# on the command line: --loss recommended=focal:gamma=1.235\n" in code
+    assert "# on the command line: --loss recommended=focal:gamma=1.235 --loss rating=huber:delta=0.3\n" in code
     names = {"eq": eq, "with_losses": with_losses, "case": focal_case}
     exec(code, names)
     assert isinstance(names["method"], eq.Sum)  # no weight was searched

@@ -13,6 +13,7 @@ from equipoise.lab.cases.case import Case
 from equipoise.tasks import Tasks, nearest
 
 Factory = Callable[..., nn.Module]
+_BOOLS = {"True": True, "False": False}
 
 
 def with_losses(case: Case, chosen: Mapping[str, str]) -> Case:
@@ -20,10 +21,11 @@ def with_losses(case: Case, chosen: Mapping[str, str]) -> Case:
 
     Args:
         case: With ``losses``.
-        chosen: By task, a name there; what its factory takes may follow: ``focal`` or ``focal:gamma=1.5``.
+        chosen: By task, a name there; what its factory takes may follow: ``focal`` or ``focal:gamma=1.5``. Other
+            arguments stay as they are in ``losses``.
 
     Raises:
-        ValueError: If there is no such task, loss or argument, or the loss cannot be made.
+        ValueError: If there is no such task, loss or argument, one is given twice, or the loss cannot be made.
     """
     known, made = dict(case.losses), {}
     for task, word in chosen.items():
@@ -40,6 +42,7 @@ def with_losses(case: Case, chosen: Mapping[str, str]) -> Case:
         title=f"{case.title}, with {words}",
         tasks=Tasks([replace(task, loss=made.get(task.name, task.loss)) for task in case.tasks]),
         losses=known,
+        chosen={**case.chosen, **{task: _joined(case.chosen.get(task), word) for task, word in chosen.items()}},
     )
 
 
@@ -62,11 +65,13 @@ def loss_arguments(case: Case, task: str) -> dict[str, Any]:
 
 
 def number_or_word(text: str) -> str | float:
-    """A number where the text is one.
+    """A number where the text is one, and True or False where it says so.
 
-    >>> number_or_word("3"), number_or_word("0.5"), number_or_word("macro")
-    (3, 0.5, 'macro')
+    >>> number_or_word("3"), number_or_word("0.5"), number_or_word("False"), number_or_word("macro")
+    (3, 0.5, False, 'macro')
     """
+    if text in _BOOLS:
+        return _BOOLS[text]
     try:
         return int(text) if text.isdecimal() else float(text)
     except ValueError:
@@ -85,16 +90,39 @@ def _losses_of(case: Case, task: str) -> Mapping[str, Factory]:
 def _find(case: Case, task: str, word: str) -> tuple[str, Factory]:
     """The name and the factory that a word means."""
     known = _losses_of(case, task)
-    name, *given = word.split(":")
+    name, arguments = _parts(word)
     if name not in known:
         raise ValueError(f"task {task!r} has no loss {name!r}; {nearest(name, known)}")
-    arguments = dict(one.split("=") for one in given)
     for argument in arguments:
         if argument not in _arguments(known[name]):
             takes = nearest(argument, _arguments(known[name]))
             raise ValueError(f"loss {name!r} of {task!r} has no argument {argument!r}; {takes}")
     values = {argument: number_or_word(value) for argument, value in arguments.items()}
     return name, partial(known[name], **values) if values else known[name]
+
+
+def _parts(word: str) -> tuple[str, dict[str, str]]:
+    """The name in a word, and what follows it by argument."""
+    name, *given = word.split(":")
+    arguments: dict[str, str] = {}
+    for one in given:
+        argument, equals, value = one.partition("=")
+        if not equals or not value:
+            raise ValueError(
+                f"argument {argument!r} of loss {name!r} must have a value, such as {argument}=1: {word!r}"
+            )
+        if argument in arguments:
+            raise ValueError(f"argument {argument!r} of loss {name!r} is given twice: {word!r}")
+        arguments[argument] = value
+    return name, arguments
+
+
+def _joined(earlier: str | None, word: str) -> str:
+    """The word, with the arguments of an earlier choice of the same loss."""
+    name, arguments = _parts(word)
+    if earlier is not None and _parts(earlier)[0] == name:
+        arguments = {**_parts(earlier)[1], **arguments}
+    return ":".join([name, *(f"{argument}={value}" for argument, value in arguments.items())])
 
 
 def _arguments(factory: Factory) -> dict[str, Any]:
