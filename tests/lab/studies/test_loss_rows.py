@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import dataclass, replace
+from itertools import islice
 from pathlib import Path
 
 import pytest
@@ -124,6 +125,34 @@ def test_a_row_is_described_and_costs_no_more_than_the_sum(tmp_path):
     assert described["method_files"] == {}
     assert [run.method for run in study._queue()][:2] == ["a=huber", "uw"]
     assert "losses" not in make_plan(Tiny(), ["uw"], [0]).describe()
+
+
+def renamed(case, **names):
+    """The case with its tasks under other names."""
+    old = {new: name for name, new in names.items()}
+    tasks = [eq.Task(names[task.name], task.loss, output=task.name, target=task.name) for task in case.tasks]
+    return replace(
+        case,
+        tasks=eq.Tasks(tasks),
+        metrics={names[name]: metrics for name, metrics in case.metrics.items()},
+        losses={names[name]: known for name, known in case.losses.items()},
+        make_model=lambda chosen: case.make_model([old[name] for name in chosen]),
+    )
+
+
+def test_losses_of_a_task_called_frozen_wait_for_nothing(tmp_path):
+    plan = make_plan(Tiny(), ["sum"], [0])
+    plan = replace(plan, case=renamed(plan.case, a="frozen-food", b="b"), methods=("sum", "frozen-food=huber"))
+    order = list(islice(Study(plan, tmp_path)._queue(), 4))
+    assert None not in order
+    assert "frozen-food=huber" in [run.method for run in order]
+    assert plan.budgets["frozen-food=huber"] == plan.budgets["sum"]
+
+
+def test_a_run_that_waits_for_what_nobody_trains_is_an_error(tmp_path):
+    plan = replace(make_plan(Tiny(), ["sum"], [0]), methods=("sum", "frozen-uw"))
+    with pytest.raises(ValueError, match="frozen-uw, seed 0 waits for uw, seed 0, which the plan does not train"):
+        next(Study(plan, tmp_path)._queue())
 
 
 @pytest.mark.parametrize(
