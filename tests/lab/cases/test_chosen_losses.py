@@ -11,6 +11,7 @@ import equipoise as eq
 from equipoise import losses
 from equipoise.lab.cases import CASES, TableCase, Target, captions, check_case, reviews, scenes, with_losses
 from equipoise.lab.cases.chosen_losses import loss_arguments, own_loss
+from equipoise.lab.cases.usual_losses import label_losses
 from equipoise.lab.data.split import SPLITS
 
 KNOWN = {"a": {"mse": nn.MSELoss, "huber": lambda delta=1.0: nn.HuberLoss(delta=delta)}}
@@ -66,6 +67,12 @@ def test_weights_and_counts_are_of_the_known_labels_of_training(table):
     assert counts.sum() < len(train)
     weight = with_losses(table, {"sold": "weighted-bce"}).tasks["sold"].loss.pos_weight
     assert weight.tolist() == pytest.approx([float((labels["sold"] == 0).sum() / (labels["sold"] == 1).sum())])
+
+
+def test_a_label_that_is_never_positive_weighs_one():
+    """4 known rows: 3 negatives per positive, none positive, 1 negative for 3 positives."""
+    rows = [[1, 0, 1], [0, 0, 1], [0, 0, 1], [0, 0, 0], [float("nan")] * 3]
+    assert label_losses(torch.tensor(rows))["weighted-bce"]().pos_weight.tolist() == pytest.approx([3.0, 1.0, 1 / 3])
 
 
 def test_the_rest_of_a_case_stays(reviews_case):
