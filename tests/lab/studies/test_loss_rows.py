@@ -18,8 +18,8 @@ from equipoise.lab.studies.run import Run
 from equipoise.lab.training import RunResult
 
 KNOWN = {
-    "a": {"mse": nn.MSELoss, "huber": lambda delta=1.0: nn.HuberLoss(delta=delta), "l1": nn.L1Loss},
-    "b": {"bce": nn.BCEWithLogitsLoss, "focal": eq.losses.BinaryFocalLoss},
+    "a": {"mse": lambda: nn.MSELoss(), "huber": lambda delta=1.0: nn.HuberLoss(delta=delta), "l1": lambda: nn.L1Loss()},
+    "b": {"bce": lambda smooth=0.0: nn.BCEWithLogitsLoss(), "focal": eq.losses.BinaryFocalLoss},
 }
 
 
@@ -98,6 +98,14 @@ def test_a_row_the_option_and_a_case_written_with_that_loss_train_the_same_netwo
     assert found.run != result(row, "sum", 3).run
 
 
+def test_losses_are_told_apart_by_name_and_every_argument():
+    option = CaseWithLosses(Tiny(), (("a", "huber:delta=0.5"),))
+    described = make_plan(option, ["a=huber:delta=2", "a=mse+b=focal"], [0]).describe()
+    assert described["tasks"]["a"]["loss"] == "huber(delta=0.5)"
+    focal = "focal(gamma=2, alpha=None, reduction='mean')"
+    assert described["losses"] == {"a=huber:delta=2": {"a": "huber(delta=2)"}, "a=mse+b=focal": {"a": "mse", "b": focal}}
+
+
 def test_single_tasks_keep_the_cases_own_losses(tmp_path):
     with_row = finished(Tiny(), ["a=l1"], tmp_path / "one")
     without = finished(Tiny(), ["sum"], tmp_path / "other")
@@ -109,10 +117,11 @@ def test_the_option_is_another_experiment_and_stands_in_the_description(tmp_path
     option = CaseWithLosses(Tiny(), (("a", "l1"),))
     plan = make_plan(option, ["sum"], [0])
     assert plan.identity["options"] == {"losses": {"a": "l1"}}
-    assert plan.identity["tasks"]["a"]["loss"] == "L1Loss()"
+    assert plan.identity["tasks"]["a"]["loss"] == "l1"
+    assert plan.identity["tasks"]["b"]["loss"] == "BCEWithLogitsLoss()"
     assert plan.case.name == "tiny-a-l1"
     Study(make_plan(Tiny(), ["sum"], [0]), tmp_path).write()
-    with pytest.raises(ValueError, match=r"tasks\.a\.loss is MSELoss\(\), now L1Loss\(\)"):
+    with pytest.raises(ValueError, match=r"tasks\.a\.loss is MSELoss\(\), now l1"):
         Study(plan, tmp_path)
 
 
@@ -120,7 +129,7 @@ def test_a_row_is_described_and_costs_no_more_than_the_sum(tmp_path):
     study = Study(make_plan(Tiny(), ["a=huber", "uw"], [0]), tmp_path)
     study.write()
     described = json.loads((tmp_path / "study.json").read_text())
-    assert described["losses"] == {"a=huber": {"a": "HuberLoss()"}}
+    assert described["losses"] == {"a=huber": {"a": "huber(delta=1)"}}
     assert described["methods"] == ["a=huber", "uw"]
     assert described["method_files"] == {}
     assert [run.method for run in study._queue()][:2] == ["a=huber", "uw"]
@@ -183,8 +192,11 @@ def test_the_question_is_about_the_losses_that_the_option_leaves(tmp_path):
         (["a=hubert"], {}, "task 'a' has no loss 'hubert'; did you mean 'huber'"),
         (["c=l1"], {}, "no task 'c'"),
         (["a=mse"], {}, "a=mse: mse is the case's own loss of 'a', which sum has: leave it out"),
+        (["b=bce:smooth=0"], {}, "b=bce:smooth=0: bce:smooth=0 is the case's own loss of 'b'"),
+        (["a=huber", "a=huber:delta=1"], {}, "a=huber:delta=1 and a=huber are the same losses"),
+        (["a=huber:delta=2", "a=huber:delta=2.0"], {}, "a=huber:delta=2.0 and a=huber:delta=2 are the same losses"),
         (["a=huber+a=l1"], {}, r"a=huber\+a=l1 gives a task two losses"),
-        (["b=focal+a=l1", "a=l1+b=focal"], {}, r"b=focal\+a=l1 and a=l1\+b=focal are the same losses"),
+        (["b=focal+a=l1", "a=l1+b=focal"], {}, r"a=l1\+b=focal and b=focal\+a=l1 are the same losses"),
         (["path/a=b.py:Name"], {}, "no file"),
     ],
 )

@@ -10,7 +10,7 @@ from typing import Any
 from torch import nn
 
 from equipoise.lab.cases.case import Case
-from equipoise.tasks import Tasks, nearest
+from equipoise.tasks import Tasks, nearest, shown
 
 Factory = Callable[..., nn.Module]
 _BOOLS = {"True": True, "False": False}
@@ -64,6 +64,16 @@ def loss_arguments(case: Case, task: str) -> dict[str, Any]:
     return _arguments(_losses_of(case, task)[own_loss(case, task)])
 
 
+def describe_loss(case: Case, task: str) -> str:
+    """The name of a task's loss, and every argument of it: ``huber(delta=0.5)``, equal for equal losses.
+
+    Raises:
+        ValueError: If the case knows no loss of it by name.
+    """
+    values = ", ".join(f"{name}={_shown(value)}" for name, value in loss_arguments(case, task).items())
+    return f"{own_loss(case, task)}({values})" if values else own_loss(case, task)
+
+
 def number_or_word(text: str) -> str | float:
     """A number where the text is one, and True or False where it says so.
 
@@ -99,6 +109,12 @@ def _find(case: Case, task: str, word: str) -> tuple[str, Factory]:
             raise ValueError(f"loss {name!r} of {task!r} has no argument {argument!r}; {takes}")
     values = {argument: number_or_word(value) for argument, value in arguments.items()}
     return name, partial(known[name], **values) if values else known[name]
+
+
+def _shown(value: Any) -> str:
+    """A number alike whether it is whole or not: 2 and 2.0 are one argument."""
+    number = isinstance(value, int | float) and not isinstance(value, bool)
+    return repr(float(value)).removesuffix(".0") if number else shown(value)
 
 
 def _parts(word: str) -> tuple[str, dict[str, str]]:
