@@ -143,3 +143,17 @@ def test_a_task_without_losses_by_name(reviews_case):
 def test_losses_of_a_users_case_are_checked(reviews_case, known, message):
     with pytest.raises(ValueError, match=message):
         check_case(replace(reviews_case, losses=known))
+
+
+@pytest.mark.parametrize(
+    ("task", "own", "first"),
+    [
+        ("recommended", nn.BCEWithLogitsLoss(pos_weight=torch.tensor(5.0)), nn.BCEWithLogitsLoss),
+        ("department", nn.CrossEntropyLoss(label_smoothing=0.1), nn.CrossEntropyLoss),
+    ],
+)
+def test_the_first_loss_must_have_the_values_of_the_own_one_whose_repr_hides_them(reviews_case, task, own, first):
+    tasks = eq.Tasks([replace(known, loss=own if known.name == task else known.loss) for known in reviews_case.tasks])
+    with pytest.raises(ValueError, match=f"losses of '{task}': .* got one that gives"):
+        check_case(replace(reviews_case, tasks=tasks, losses={task: {"own": first}}))
+    check_case(replace(reviews_case, tasks=tasks, losses={task: {"own": lambda: own}}))

@@ -102,8 +102,10 @@ def test_losses_are_told_apart_by_name_and_every_argument():
     option = CaseWithLosses(Tiny(), (("a", "huber:delta=0.5"),))
     described = make_plan(option, ["a=huber:delta=2", "a=mse+b=focal"], [0]).describe()
     assert described["tasks"]["a"]["loss"] == "huber(delta=0.5)"
-    focal = "focal(gamma=2, alpha=None, reduction='mean')"
-    assert described["losses"] == {"a=huber:delta=2": {"a": "huber(delta=2)"}, "a=mse+b=focal": {"a": "mse", "b": focal}}
+    assert described["losses"] == {
+        "a=huber:delta=2": {"a": "huber(delta=2)"},
+        "a=mse+b=focal": {"a": "mse", "b": "focal(gamma=2, alpha=None, reduction='mean')"},
+    }
 
 
 def test_single_tasks_keep_the_cases_own_losses(tmp_path):
