@@ -42,6 +42,8 @@ def test_a_range_and_a_choice_begin_at_the_losss_own_value(focal_case):
         ("recommended.gama=0:4", "loss 'focal' of 'recommended' has no argument 'gama'; did you mean 'gamma'"),
         ("recommended.gamma=-1:4", "recommended=focal:gamma=-1.0: gamma must lie in"),
         ("recommended.gamma=1|-1", "recommended=focal:gamma=-1.0: gamma must lie in"),
+        ("rating.delta=-1:2", "rating=huber:delta=-1.0: .*non-positive values for delta"),
+        ("department.label_smoothing=0|2", "department=cross-entropy:label_smoothing=2: .*between 0.0 and 1.0"),
         ("recommended.gamma", "give the range of 'recommended.gamma'"),
         (
             "gamma=0:4",
@@ -82,6 +84,9 @@ class Mine(nn.Module):
     def __init__(self, scale=1.0, squared=True, weight=None):
         super().__init__()
         self.held = (scale, squared, weight)
+
+    def forward(self, outputs, targets):
+        return (outputs - targets).square().mean()
 
 
 @pytest.mark.parametrize("kept", [False, None, torch.ones(2)])

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 import tiny_case
+import torch
 from torch import nn
 
 import equipoise as eq
@@ -19,7 +20,10 @@ from equipoise.lab.training import RunResult
 
 KNOWN = {
     "a": {"mse": lambda: nn.MSELoss(), "huber": lambda delta=1.0: nn.HuberLoss(delta=delta), "l1": lambda: nn.L1Loss()},
-    "b": {"bce": lambda smooth=0.0: nn.BCEWithLogitsLoss(), "focal": eq.losses.BinaryFocalLoss},
+    "b": {
+        "bce": lambda weight=1.0: nn.BCEWithLogitsLoss(pos_weight=torch.tensor(weight)),
+        "focal": eq.losses.BinaryFocalLoss,
+    },
 }
 
 
@@ -108,6 +112,11 @@ def test_losses_are_told_apart_by_name_and_every_argument():
     }
 
 
+def test_an_option_whose_loss_fails_is_told_before_any_run():
+    with pytest.raises(ValueError, match=r"a=huber:delta=-1: .*non-positive values for delta"):
+        CaseWithLosses(Tiny(), (("a", "huber:delta=-1"),))()
+
+
 def test_single_tasks_keep_the_cases_own_losses(tmp_path):
     with_row = finished(Tiny(), ["a=l1"], tmp_path / "one")
     without = finished(Tiny(), ["sum"], tmp_path / "other")
@@ -194,9 +203,11 @@ def test_the_question_is_about_the_losses_that_the_option_leaves(tmp_path):
         (["a=hubert"], {}, "task 'a' has no loss 'hubert'; did you mean 'huber'"),
         (["c=l1"], {}, "no task 'c'"),
         (["a=mse"], {}, "a=mse: mse is the case's own loss of 'a', which sum has: leave it out"),
-        (["b=bce:smooth=0"], {}, "b=bce:smooth=0: bce:smooth=0 is the case's own loss of 'b'"),
+        (["b=bce:weight=1"], {}, "b=bce:weight=1: bce:weight=1 is the case's own loss of 'b'"),
         (["a=huber", "a=huber:delta=1"], {}, "a=huber:delta=1 and a=huber are the same losses"),
         (["a=huber:delta=2", "a=huber:delta=2.0"], {}, "a=huber:delta=2.0 and a=huber:delta=2 are the same losses"),
+        (["a=huber:delta=-1"], {}, "a=huber:delta=-1: .*non-positive values for delta"),
+        (["a=l1+b=bce:weight=nan"], {}, "b=bce:weight=nan: a batch has the loss nan, which is not finite"),
         (["a=huber+a=l1"], {}, r"a=huber\+a=l1 gives a task two losses"),
         (["b=focal+a=l1", "a=l1+b=focal"], {}, r"a=l1\+b=focal and b=focal\+a=l1 are the same losses"),
         (["path/a=b.py:Name"], {}, "no file"),

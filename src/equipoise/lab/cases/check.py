@@ -1,7 +1,7 @@
-"""Whether what a user's file makes is a case that can be trained."""
+"""Whether what a user's file makes is a case that can be trained, and with which losses."""
 
 import re
-from collections.abc import Sized
+from collections.abc import Iterable, Mapping, Sized
 from typing import Any
 
 import torch
@@ -10,7 +10,7 @@ from torch import Tensor
 from equipoise.lab.cases.case import Case
 from equipoise.lab.cases.chosen_losses import with_losses
 from equipoise.lab.data.split import SPLITS
-from equipoise.tasks import nearest
+from equipoise.tasks import Tasks, nearest
 
 SAMPLES = 16
 
@@ -42,6 +42,27 @@ def check_case(case: Any) -> None:
     _check_losses(case, outputs, targets)
 
 
+def require_losses(case: Case, choices: Iterable[Mapping[str, str]]) -> None:
+    """Raise unless each of these choices, as ``with_losses`` takes them, has finite losses of one small batch.
+
+    Raises:
+        ValueError: What ``with_losses`` raises, or which loss fails.
+    """
+    made = [(chosen, with_losses(case, chosen).tasks) for chosen in choices if chosen]
+    if not made:
+        return
+    inputs, targets = _small_batch(case)
+    outputs = case.make_model(case.tasks.names).eval()(inputs)
+    for chosen, tasks in made:
+        for task, word in chosen.items():
+            try:
+                value = Tasks([tasks[task]]).losses(outputs, targets).get(task)
+            except (ValueError, TypeError, RuntimeError) as error:
+                raise ValueError(f"{task}={word}: {' '.join(str(error).split())}") from None
+            if value is not None and not value.isfinite():
+                raise ValueError(f"{task}={word}: a batch has the loss {value:g}, which is not finite")
+
+
 def _check_losses(case: Case, outputs: dict[str, Any], targets: dict[str, Tensor]) -> None:
     """Raise unless each of ``losses`` has a name and takes the batch, and the first of a task makes its own.
 
@@ -60,8 +81,8 @@ def _check_losses(case: Case, outputs: dict[str, Any], targets: dict[str, Tensor
             value = with_losses(case, {task: name}).tasks.losses(outputs, targets).get(task)
             if place == 0 and value is not None and not torch.equal(value, values[task]):
                 raise ValueError(
-                    f"losses of {task!r}: the first must make the task's own {own!r}, which gives {values[task]:g} on a "
-                    f"batch, got one that gives {value:g}"
+                    f"losses of {task!r}: the first must make the task's own {own!r}, which gives {values[task]:g} on "
+                    f"a batch, got one that gives {value:g}"
                 )
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import equipoise as eq
-from equipoise.lab.cases import Case, describe_loss
+from equipoise.lab.cases import Case, describe_loss, require_losses
 from equipoise.lab.evaluation import REFERENCE, SINGLE_TASK, TUNED, Question, losses_of, source_of
 from equipoise.lab.studies.learnt import require_freezable
 from equipoise.lab.studies.loss_rows import losses_by_row, one_at_a_time
@@ -156,6 +156,7 @@ def make_plan(
     if asked == "losses" and methods == (REFERENCE,):
         methods = (REFERENCE, *one_at_a_time(ready))
     losses_by_row(ready, methods)
+    require_losses(ready, map(losses_of, methods))
     if TUNED in methods and len(ready.tasks) < 2:
         raise ValueError(f"case {ready.name} has one task, so no weights to tune: --tuned-trials 0")
     settings = case_settings(ready, epochs=epochs, **training)
