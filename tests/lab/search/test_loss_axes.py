@@ -130,13 +130,28 @@ def test_a_trial_trains_with_the_loss_of_its_point(small_case, tmp_path, monkeyp
     assert users.scores == searched.scores
 
 
+def test_what_is_printed_to_paste_is_python_on_a_narrow_terminal_too(reviews_case, tmp_path, monkeypatch, capsys):
+    monkeypatch.setitem(CASES, "reviews", lambda: reviews_case)
+    monkeypatch.setattr("equipoise.lab.search.training.CaseTraining.__call__", lambda self, job, report: [1.0] * 3)
+    run = Search.run
+    monkeypatch.setattr(Search, "run", lambda self, work, jobs: run(self, work, jobs, execute=direct))
+    losses_given = "recommended=asymmetric:gamma_neg=1.2345:clip=0.0123+department=focal+rating=huber:delta=0.25"
+    words = ["--loss", losses_given, "--search", "recommended.clip=0.01:0.4", "--trials", "2", "--out", str(tmp_path)]
+    assert cli.main(["tune", "reviews", *words]) == 0
+    code = capsys.readouterr().out.split("To paste:\n\n")[1].split("\n\n")[0]
+    names = {"eq": eq, "case": reviews_case}
+    exec(code, names)
+    assert names["case"].chosen.keys() == {"recommended", "department", "rating"}
+    assert names["case"].tasks["recommended"].loss.gamma_neg == 1.2345
+
+
 def test_what_is_pasted_makes_the_loss(focal_case, tmp_path):
     space = Space((), (axis("recommended.gamma=0:4", focal_case, "fixed"), axis("lr", focal_case, "fixed")))
     point = {"recommended.gamma": 1.23456, "lr": 0.002}
     search = Search(Random(space, 1), objectives(focal_case), tmp_path)
     code = to_paste(search, Trial(Job(0, point), (1.0,) * 3), "fixed", focal_case)
     assert "# on the command line: --loss recommended=focal:gamma=1.235 --loss rating=huber:delta=0.3\n" in code
-    names = {"eq": eq, "with_losses": with_losses, "case": focal_case}
+    names = {"eq": eq, "case": focal_case}
     exec(code, names)
     assert isinstance(names["method"], eq.Sum)  # no weight was searched
     assert names["case"].tasks["recommended"].loss.gamma == 1.235

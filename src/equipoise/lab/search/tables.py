@@ -61,5 +61,9 @@ def to_paste(search: Search, trial: Trial, method: str, case: Case) -> str:
     lines += [f"{name} = {float(value):.4g}" for name, value in settings.items()]
     if losses:
         options = " ".join(f"--loss {shlex.quote(f'{task}={word}')}" for task, word in losses.items())
-        lines += [f"# on the command line: {options}", f"case = with_losses(case, {losses!r})"]
+        lines += [
+            f"# on the command line: {options}",
+            "from equipoise.lab.cases import with_losses",
+            f"case = with_losses(case, {losses!r})",
+        ]
     return "\n".join(lines)
