@@ -86,6 +86,20 @@ def test_the_rest_of_a_case_stays(reviews_case):
     assert other.name == "reviews-rating-huber-delta-0.5-recommended-focal"  # a folder may be called so
 
 
+def test_the_name_depends_on_what_is_chosen_alone_and_is_short_enough_for_a_folder(reviews_case):
+    once = with_losses(reviews_case, {"department": "focal", "rating": "huber:delta=0.5"})
+    twice = with_losses(with_losses(reviews_case, {"rating": "huber"}), {"rating": "huber:delta=0.5"})
+    assert once.name == "reviews-rating-huber-delta-0.5-department-focal"
+    assert twice.name == "reviews-rating-huber-delta-0.5"
+    assert with_losses(twice, {"department": "focal"}).name == once.name
+    assert with_losses(twice, {"department": "focal"}).title == once.title
+    deltas = [f"0.{'1' * 300}{last}" for last in "12"]
+    long, other = (with_losses(reviews_case, {"rating": f"huber:delta={delta}"}) for delta in deltas)
+    assert max(len(long.name), len(other.name)) < 100
+    assert long.name != other.name
+    assert with_losses(long, {"rating": "l1"}).name == "reviews-rating-l1"
+
+
 def test_what_is_chosen_is_then_the_cases_own(reviews_case):
     other = with_losses(reviews_case, {"rating": "huber:delta=0.5"})
     assert own_loss(other, "rating") == "huber"

@@ -1,5 +1,6 @@
 """A case with other losses in place of its own, on the same data and network."""
 
+import hashlib
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import replace
@@ -13,6 +14,7 @@ from equipoise.lab.cases.case import Case
 from equipoise.tasks import Tasks, nearest, shown
 
 Factory = Callable[..., nn.Module]
+LONGEST = 60  # letters that losses add to a name
 _BOOLS = {"True": True, "False": False}
 
 
@@ -35,15 +37,28 @@ def with_losses(case: Case, chosen: Mapping[str, str]) -> Case:
         except (ValueError, TypeError) as error:
             raise ValueError(f"{task}={word}: {error}") from None
         known[task] = {name: factory, **{other: known[task][other] for other in known[task] if other != name}}
-    words = ", ".join(f"{task}={word}" for task, word in chosen.items())
+    words = {**case.chosen, **{task: _joined(case.chosen.get(task), word) for task, word in chosen.items()}}
+    words = {task: words[task] for task in case.tasks.names if task in words}
     return replace(
         case,
-        name="-".join([case.name, *(re.sub(r"[^\w.-]+", "-", f"{task}-{word}") for task, word in chosen.items())]),
-        title=f"{case.title}, with {words}",
+        name=case.name.removesuffix(_in_name(case.chosen)) + _in_name(words),
+        title=case.title.removesuffix(_in_title(case.chosen)) + _in_title(words),
         tasks=Tasks([replace(task, loss=made.get(task.name, task.loss)) for task in case.tasks]),
         losses=known,
-        chosen={**case.chosen, **{task: _joined(case.chosen.get(task), word) for task, word in chosen.items()}},
+        chosen=words,
     )
+
+
+def _in_name(chosen: Mapping[str, str]) -> str:
+    """What losses add to a case's name, which is a folder's too; of many the first and a mark of all."""
+    plain = "".join(re.sub(r"[^\w.-]+", "-", f"-{task}-{word}") for task, word in chosen.items())
+    if len(plain) <= LONGEST:
+        return plain
+    return f"{plain[:LONGEST]}-{hashlib.sha256(repr(dict(chosen)).encode()).hexdigest()[:8]}"
+
+
+def _in_title(chosen: Mapping[str, str]) -> str:
+    return ", with " + ", ".join(f"{task}={word}" for task, word in chosen.items()) if chosen else ""
 
 
 def own_loss(case: Case, task: str) -> str:
