@@ -185,6 +185,11 @@ def case_settings(case: Case, *, epochs: int | None = None, **training: Any) -> 
 
 def require_method(method: str) -> None:
     """Raise a ValueError for a method that cannot be made or trained here."""
+    if "=" in method and ".py:" not in method:
+        raise ValueError(
+            f"{method!r} is no method; another loss is TASK=LOSS, such as mask=dice or mask=focal:gamma=1.5, as a "
+            "method of compare or by --loss"
+        )
     try:
         made = eq.method(method)
     except ValueError:
