@@ -14,6 +14,7 @@ import equipoise as eq
 from equipoise.lab.evaluation import Summary, losses_of
 from equipoise.lab.reports import write_report
 from equipoise.lab.studies import Event, Study, make_plan
+from equipoise.lab.studies.loss_rows import losses_by_row, one_at_a_time
 from equipoise.lab.studies.recipe import CaseWithLosses
 from equipoise.lab.studies.run import Run
 from equipoise.lab.training import RunResult
@@ -169,6 +170,16 @@ def test_losses_of_a_task_called_frozen_wait_for_nothing(tmp_path):
     assert plan.budgets["frozen-food=huber"] == plan.budgets["sum"]
 
 
+@pytest.mark.parametrize(("name", "read_back"), [("p=b+c", False), ("p=b", True), ("b+c", True)])
+def test_a_task_whose_name_reads_as_losses_is_told_in_one_line(name, read_back):
+    case = renamed(Tiny()(), a=name, b="b")
+    if read_back:
+        assert losses_by_row(case, one_at_a_time(case)).keys() == {f"{name}=huber", f"{name}=l1", "b=focal"}
+    else:
+        with pytest.raises(ValueError, match=r"task 'p=b\+c' reads as a choice of losses: give it a name without ="):
+            one_at_a_time(case)
+
+
 def test_a_run_that_waits_for_what_nobody_trains_is_an_error(tmp_path):
     plan = replace(make_plan(Tiny(), ["sum"], [0]), methods=("sum", "frozen-uw"))
     with pytest.raises(ValueError, match="frozen-uw, seed 0 waits for uw, seed 0, which the plan does not train"):
@@ -211,6 +222,8 @@ def test_the_question_is_about_the_losses_that_the_option_leaves(tmp_path):
         (["a=huber+a=l1"], {}, r"a=huber\+a=l1 gives a task two losses"),
         (["b=focal+a=l1", "a=l1+b=focal"], {}, r"a=l1\+b=focal and b=focal\+a=l1 are the same losses"),
         (["path/a=b.py:Name"], {}, "no file"),
+        (["a="], {}, "'a=' is no method; another loss is TASK=LOSS, such as mask=dice"),
+        (["b=focal:gamma"], {}, "'b=focal:gamma' is no method; another loss is TASK=LOSS, such as mask=dice"),
     ],
 )
 def test_what_cannot_be_compared(methods, options, message):

@@ -10,9 +10,13 @@ def one_at_a_time(case: Case) -> tuple[str, ...]:
     """A row for every loss that the case knows and does not have.
 
     Raises:
-        ValueError: If there is none.
+        ValueError: If there is none, or a task's name cannot be told from a choice of losses.
     """
-    rows = tuple(f"{task}={name}" for task, known in case.losses.items() for name in list(known)[1:])
+    found = {f"{task}={name}": {task: name} for task, known in case.losses.items() for name in list(known)[1:]}
+    for row, chosen in found.items():
+        if losses_of(row) != chosen:
+            raise ValueError(f"task {next(iter(chosen))!r} reads as a choice of losses: give it a name without =")
+    rows = tuple(found)
     if not rows:
         raise ValueError(f"case {case.name} knows no losses but its own: write them into Case(losses=...)")
     return rows
