@@ -11,6 +11,7 @@ import equipoise as eq
 from equipoise import losses
 from equipoise.lab.cases import CASES, TableCase, Target, captions, check_case, reviews, scenes, with_losses
 from equipoise.lab.cases.chosen_losses import loss_arguments, own_loss
+from equipoise.lab.cases.usual_losses import label_losses
 from equipoise.lab.data.split import SPLITS
 
 KNOWN = {"a": {"mse": nn.MSELoss, "huber": lambda delta=1.0: nn.HuberLoss(delta=delta)}}
@@ -68,6 +69,12 @@ def test_weights_and_counts_are_of_the_known_labels_of_training(table):
     assert weight.tolist() == pytest.approx([float((labels["sold"] == 0).sum() / (labels["sold"] == 1).sum())])
 
 
+def test_a_label_that_is_never_positive_weighs_one():
+    """4 known rows: 3 negatives per positive, none positive, 1 negative for 3 positives."""
+    rows = [[1, 0, 1], [0, 0, 1], [0, 0, 1], [0, 0, 0], [float("nan")] * 3]
+    assert label_losses(torch.tensor(rows))["weighted-bce"]().pos_weight.tolist() == pytest.approx([3.0, 1.0, 1 / 3])
+
+
 def test_the_rest_of_a_case_stays(reviews_case):
     other = with_losses(reviews_case, {"rating": "huber:delta=0.5", "recommended": "focal"})
     assert isinstance(other.tasks["rating"].loss, nn.HuberLoss)
@@ -77,6 +84,20 @@ def test_the_rest_of_a_case_stays(reviews_case):
     assert (other.splits, other.metrics) == (reviews_case.splits, reviews_case.metrics)
     assert isinstance(reviews_case.tasks["rating"].loss, nn.MSELoss)
     assert other.name == "reviews-rating-huber-delta-0.5-recommended-focal"  # a folder may be called so
+
+
+def test_the_name_depends_on_what_is_chosen_alone_and_is_short_enough_for_a_folder(reviews_case):
+    once = with_losses(reviews_case, {"department": "focal", "rating": "huber:delta=0.5"})
+    twice = with_losses(with_losses(reviews_case, {"rating": "huber"}), {"rating": "huber:delta=0.5"})
+    assert once.name == "reviews-rating-huber-delta-0.5-department-focal"
+    assert twice.name == "reviews-rating-huber-delta-0.5"
+    assert with_losses(twice, {"department": "focal"}).name == once.name
+    assert with_losses(twice, {"department": "focal"}).title == once.title
+    deltas = [f"0.{'1' * 300}{last}" for last in "12"]
+    long, other = (with_losses(reviews_case, {"rating": f"huber:delta={delta}"}) for delta in deltas)
+    assert max(len(long.name), len(other.name)) < 100
+    assert long.name != other.name
+    assert with_losses(long, {"rating": "l1"}).name == "reviews-rating-l1"
 
 
 def test_what_is_chosen_is_then_the_cases_own(reviews_case):
@@ -104,6 +125,10 @@ def test_a_task_keeps_its_weight_its_keys_and_its_missing_labels(reviews_case):
         ({"rating": "hubert"}, "task 'rating' has no loss 'hubert'; did you mean 'huber'"),
         ({"rating": "huber:delt=1"}, "loss 'huber' of 'rating' has no argument 'delt'; did you mean 'delta'"),
         ({"rating": "l1:delta=1"}, "loss 'l1' of 'rating' has no argument 'delta'; there are none"),
+        ({"recommended": "focal:gamma=1:gamma=2"}, "argument 'gamma' of loss 'focal' is given twice"),
+        ({"recommended": "focal:gamma"}, "argument 'gamma' of loss 'focal' must have a value, such as gamma=1"),
+        ({"recommended": "focal:gamma="}, "argument 'gamma' of loss 'focal' must have a value"),
+        ({"recommended": "focal:gamma=1=2"}, "recommended=focal:gamma=1=2: "),
         ({"recommended": "focal:gamma=-1"}, "recommended=focal:gamma=-1: gamma must lie in .*, got -1"),
         ({"recommended": "focal:gamma=much"}, "recommended=focal:gamma=much: "),
     ],
@@ -132,3 +157,17 @@ def test_a_task_without_losses_by_name(reviews_case):
 def test_losses_of_a_users_case_are_checked(reviews_case, known, message):
     with pytest.raises(ValueError, match=message):
         check_case(replace(reviews_case, losses=known))
+
+
+@pytest.mark.parametrize(
+    ("task", "own", "first"),
+    [
+        ("recommended", nn.BCEWithLogitsLoss(pos_weight=torch.tensor(5.0)), nn.BCEWithLogitsLoss),
+        ("department", nn.CrossEntropyLoss(label_smoothing=0.1), nn.CrossEntropyLoss),
+    ],
+)
+def test_the_first_loss_must_have_the_values_of_the_own_one_whose_repr_hides_them(reviews_case, task, own, first):
+    tasks = eq.Tasks([replace(known, loss=own if known.name == task else known.loss) for known in reviews_case.tasks])
+    with pytest.raises(ValueError, match=f"losses of '{task}': .* got one that gives"):
+        check_case(replace(reviews_case, tasks=tasks, losses={task: {"own": first}}))
+    check_case(replace(reviews_case, tasks=tasks, losses={task: {"own": lambda: own}}))

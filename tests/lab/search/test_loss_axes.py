@@ -1,8 +1,10 @@
 """Arguments of losses among what is searched: they reach the loss, and the answer can be pasted."""
 
 from dataclasses import replace
+from functools import partial
 
 import pytest
+import torch
 from planted import direct
 from torch import nn
 
@@ -40,6 +42,8 @@ def test_a_range_and_a_choice_begin_at_the_losss_own_value(focal_case):
         ("recommended.gama=0:4", "loss 'focal' of 'recommended' has no argument 'gama'; did you mean 'gamma'"),
         ("recommended.gamma=-1:4", "recommended=focal:gamma=-1.0: gamma must lie in"),
         ("recommended.gamma=1|-1", "recommended=focal:gamma=-1.0: gamma must lie in"),
+        ("rating.delta=-1:2", "rating=huber:delta=-1.0: .*non-positive values for delta"),
+        ("department.label_smoothing=0|2", "department=cross-entropy:label_smoothing=2: .*between 0.0 and 1.0"),
         ("recommended.gamma", "give the range of 'recommended.gamma'"),
         (
             "gamma=0:4",
@@ -67,9 +71,39 @@ def test_a_point_gives_the_words_of_the_option(focal_case):
 def test_what_was_chosen_with_the_loss_stays(reviews_case):
     case = with_losses(reviews_case, {"recommended": "asymmetric:clip=0.1"})
     words = losses_at(case, {"recommended.gamma_neg": 2.0})
-    assert words == {"recommended": "asymmetric:clip=0.1:gamma_neg=2.0"}
-    loss = with_losses(reviews_case, words).tasks["recommended"].loss
-    assert (loss.clip, loss.gamma_neg) == (0.1, 2.0)
+    assert words == {"recommended": "asymmetric:gamma_neg=2.0"}
+    again = with_losses(case, words)
+    assert again.chosen == {"recommended": "asymmetric:clip=0.1:gamma_neg=2.0"}
+    for made in (again, with_losses(reviews_case, again.chosen)):
+        loss = made.tasks["recommended"].loss
+        assert (loss.clip, loss.gamma_neg) == (0.1, 2.0)
+    assert with_losses(again, {"recommended": "asymmetric:clip=0.2"}).tasks["recommended"].loss.clip == 0.2
+
+
+class Mine(nn.Module):
+    def __init__(self, scale=1.0, squared=True, weight=None):
+        super().__init__()
+        self.held = (scale, squared, weight)
+
+    def forward(self, outputs, targets):
+        return (outputs - targets).square().mean()
+
+
+@pytest.mark.parametrize("kept", [False, None, torch.ones(2)])
+def test_what_a_users_factory_fixes_stays_as_it_is(reviews_case, kept):
+    case = replace(reviews_case, losses={"rating": {"mine": partial(Mine, squared=kept, weight=kept)}})
+    words = losses_at(case, {"rating.scale": 0.5})
+    assert words == {"rating": "mine:scale=0.5"}
+    scale, squared, weight = with_losses(case, words).tasks["rating"].loss.held
+    assert scale == 0.5
+    assert squared is kept
+    assert weight is kept
+
+
+def test_a_truth_value_is_none_of_the_words(reviews_case):
+    case = replace(reviews_case, losses={"rating": {"mine": Mine}})
+    assert axis("rating.squared=True|False", case, "fixed").options == (True, False)
+    assert with_losses(case, losses_at(case, {"rating.squared": False})).tasks["rating"].loss.held[1] is False
 
 
 def test_a_trial_trains_with_the_loss_of_its_point(small_case, tmp_path, monkeypatch):
@@ -96,13 +130,28 @@ def test_a_trial_trains_with_the_loss_of_its_point(small_case, tmp_path, monkeyp
     assert users.scores == searched.scores
 
 
+def test_what_is_printed_to_paste_is_python_on_a_narrow_terminal_too(reviews_case, tmp_path, monkeypatch, capsys):
+    monkeypatch.setitem(CASES, "reviews", lambda: reviews_case)
+    monkeypatch.setattr("equipoise.lab.search.training.CaseTraining.__call__", lambda self, job, report: [1.0] * 3)
+    run = Search.run
+    monkeypatch.setattr(Search, "run", lambda self, work, jobs: run(self, work, jobs, execute=direct))
+    losses_given = "recommended=asymmetric:gamma_neg=1.2345:clip=0.0123+department=focal+rating=huber:delta=0.25"
+    words = ["--loss", losses_given, "--search", "recommended.clip=0.01:0.4", "--trials", "2", "--out", str(tmp_path)]
+    assert cli.main(["tune", "reviews", *words]) == 0
+    code = capsys.readouterr().out.split("To paste:\n\n")[1].split("\n\n")[0]
+    names = {"eq": eq, "case": reviews_case}
+    exec(code, names)
+    assert names["case"].chosen.keys() == {"recommended", "department", "rating"}
+    assert names["case"].tasks["recommended"].loss.gamma_neg == 1.2345
+
+
 def test_what_is_pasted_makes_the_loss(focal_case, tmp_path):
     space = Space((), (axis("recommended.gamma=0:4", focal_case, "fixed"), axis("lr", focal_case, "fixed")))
     point = {"recommended.gamma": 1.23456, "lr": 0.002}
     search = Search(Random(space, 1), objectives(focal_case), tmp_path)
     code = to_paste(search, Trial(Job(0, point), (1.0,) * 3), "fixed", focal_case)
-    assert "# on the command line: --loss recommended=focal:gamma=1.235\n" in code
-    names = {"eq": eq, "with_losses": with_losses, "case": focal_case}
+    assert "# on the command line: --loss rating=huber:delta=0.3 --loss recommended=focal:gamma=1.235\n" in code
+    names = {"eq": eq, "case": focal_case}
     exec(code, names)
     assert isinstance(names["method"], eq.Sum)  # no weight was searched
     assert names["case"].tasks["recommended"].loss.gamma == 1.235

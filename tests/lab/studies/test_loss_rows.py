@@ -2,23 +2,29 @@
 
 import json
 from dataclasses import dataclass, replace
+from itertools import islice
 from pathlib import Path
 
 import pytest
 import tiny_case
+import torch
 from torch import nn
 
 import equipoise as eq
 from equipoise.lab.evaluation import Summary, losses_of
 from equipoise.lab.reports import write_report
 from equipoise.lab.studies import Event, Study, make_plan
+from equipoise.lab.studies.loss_rows import losses_by_row, one_at_a_time
 from equipoise.lab.studies.recipe import CaseWithLosses
 from equipoise.lab.studies.run import Run
 from equipoise.lab.training import RunResult
 
 KNOWN = {
-    "a": {"mse": nn.MSELoss, "huber": lambda delta=1.0: nn.HuberLoss(delta=delta), "l1": nn.L1Loss},
-    "b": {"bce": nn.BCEWithLogitsLoss, "focal": eq.losses.BinaryFocalLoss},
+    "a": {"mse": lambda: nn.MSELoss(), "huber": lambda delta=1.0: nn.HuberLoss(delta=delta), "l1": lambda: nn.L1Loss()},
+    "b": {
+        "bce": lambda weight=1.0: nn.BCEWithLogitsLoss(pos_weight=torch.tensor(weight)),
+        "focal": eq.losses.BinaryFocalLoss,
+    },
 }
 
 
@@ -97,6 +103,21 @@ def test_a_row_the_option_and_a_case_written_with_that_loss_train_the_same_netwo
     assert found.run != result(row, "sum", 3).run
 
 
+def test_losses_are_told_apart_by_name_and_every_argument():
+    option = CaseWithLosses(Tiny(), (("a", "huber:delta=0.5"),))
+    described = make_plan(option, ["a=huber:delta=2", "a=mse+b=focal"], [0]).describe()
+    assert described["tasks"]["a"]["loss"] == "huber(delta=0.5)"
+    assert described["losses"] == {
+        "a=huber:delta=2": {"a": "huber(delta=2)"},
+        "a=mse+b=focal": {"a": "mse", "b": "focal(gamma=2, alpha=None, reduction='mean')"},
+    }
+
+
+def test_an_option_whose_loss_fails_is_told_before_any_run():
+    with pytest.raises(ValueError, match=r"a=huber:delta=-1: .*non-positive values for delta"):
+        CaseWithLosses(Tiny(), (("a", "huber:delta=-1"),))()
+
+
 def test_single_tasks_keep_the_cases_own_losses(tmp_path):
     with_row = finished(Tiny(), ["a=l1"], tmp_path / "one")
     without = finished(Tiny(), ["sum"], tmp_path / "other")
@@ -108,10 +129,11 @@ def test_the_option_is_another_experiment_and_stands_in_the_description(tmp_path
     option = CaseWithLosses(Tiny(), (("a", "l1"),))
     plan = make_plan(option, ["sum"], [0])
     assert plan.identity["options"] == {"losses": {"a": "l1"}}
-    assert plan.identity["tasks"]["a"]["loss"] == "L1Loss()"
+    assert plan.identity["tasks"]["a"]["loss"] == "l1"
+    assert plan.identity["tasks"]["b"]["loss"] == "BCEWithLogitsLoss()"
     assert plan.case.name == "tiny-a-l1"
     Study(make_plan(Tiny(), ["sum"], [0]), tmp_path).write()
-    with pytest.raises(ValueError, match=r"tasks\.a\.loss is MSELoss\(\), now L1Loss\(\)"):
+    with pytest.raises(ValueError, match=r"tasks\.a\.loss is MSELoss\(\), now l1"):
         Study(plan, tmp_path)
 
 
@@ -119,11 +141,49 @@ def test_a_row_is_described_and_costs_no_more_than_the_sum(tmp_path):
     study = Study(make_plan(Tiny(), ["a=huber", "uw"], [0]), tmp_path)
     study.write()
     described = json.loads((tmp_path / "study.json").read_text())
-    assert described["losses"] == {"a=huber": {"a": "HuberLoss()"}}
+    assert described["losses"] == {"a=huber": {"a": "huber(delta=1)"}}
     assert described["methods"] == ["a=huber", "uw"]
     assert described["method_files"] == {}
     assert [run.method for run in study._queue()][:2] == ["a=huber", "uw"]
     assert "losses" not in make_plan(Tiny(), ["uw"], [0]).describe()
+
+
+def renamed(case, **names):
+    """The case with its tasks under other names."""
+    old = {new: name for name, new in names.items()}
+    tasks = [eq.Task(names[task.name], task.loss, output=task.name, target=task.name) for task in case.tasks]
+    return replace(
+        case,
+        tasks=eq.Tasks(tasks),
+        metrics={names[name]: metrics for name, metrics in case.metrics.items()},
+        losses={names[name]: known for name, known in case.losses.items()},
+        make_model=lambda chosen: case.make_model([old[name] for name in chosen]),
+    )
+
+
+def test_losses_of_a_task_called_frozen_wait_for_nothing(tmp_path):
+    plan = make_plan(Tiny(), ["sum"], [0])
+    plan = replace(plan, case=renamed(plan.case, a="frozen-food", b="b"), methods=("sum", "frozen-food=huber"))
+    order = list(islice(Study(plan, tmp_path)._queue(), 4))
+    assert None not in order
+    assert "frozen-food=huber" in [run.method for run in order]
+    assert plan.budgets["frozen-food=huber"] == plan.budgets["sum"]
+
+
+@pytest.mark.parametrize(("name", "read_back"), [("p=b+c", False), ("p=b", True), ("b+c", True)])
+def test_a_task_whose_name_reads_as_losses_is_told_in_one_line(name, read_back):
+    case = renamed(Tiny()(), a=name, b="b")
+    if read_back:
+        assert losses_by_row(case, one_at_a_time(case)).keys() == {f"{name}=huber", f"{name}=l1", "b=focal"}
+    else:
+        with pytest.raises(ValueError, match=r"task 'p=b\+c' reads as a choice of losses: give it a name without ="):
+            one_at_a_time(case)
+
+
+def test_a_run_that_waits_for_what_nobody_trains_is_an_error(tmp_path):
+    plan = replace(make_plan(Tiny(), ["sum"], [0]), methods=("sum", "frozen-uw"))
+    with pytest.raises(ValueError, match="frozen-uw, seed 0 waits for uw, seed 0, which the plan does not train"):
+        next(Study(plan, tmp_path)._queue())
 
 
 @pytest.mark.parametrize(
@@ -154,9 +214,16 @@ def test_the_question_is_about_the_losses_that_the_option_leaves(tmp_path):
         (["a=hubert"], {}, "task 'a' has no loss 'hubert'; did you mean 'huber'"),
         (["c=l1"], {}, "no task 'c'"),
         (["a=mse"], {}, "a=mse: mse is the case's own loss of 'a', which sum has: leave it out"),
+        (["b=bce:weight=1"], {}, "b=bce:weight=1: bce:weight=1 is the case's own loss of 'b'"),
+        (["a=huber", "a=huber:delta=1"], {}, "a=huber:delta=1 and a=huber are the same losses"),
+        (["a=huber:delta=2", "a=huber:delta=2.0"], {}, "a=huber:delta=2.0 and a=huber:delta=2 are the same losses"),
+        (["a=huber:delta=-1"], {}, "a=huber:delta=-1: .*non-positive values for delta"),
+        (["a=l1+b=bce:weight=nan"], {}, "b=bce:weight=nan: a batch has the loss nan, which is not finite"),
         (["a=huber+a=l1"], {}, r"a=huber\+a=l1 gives a task two losses"),
-        (["b=focal+a=l1", "a=l1+b=focal"], {}, r"b=focal\+a=l1 and a=l1\+b=focal are the same losses"),
+        (["b=focal+a=l1", "a=l1+b=focal"], {}, r"a=l1\+b=focal and b=focal\+a=l1 are the same losses"),
         (["path/a=b.py:Name"], {}, "no file"),
+        (["a="], {}, "'a=' is no method; another loss is TASK=LOSS, such as mask=dice"),
+        (["b=focal:gamma"], {}, "'b=focal:gamma' is no method; another loss is TASK=LOSS, such as mask=dice"),
     ],
 )
 def test_what_cannot_be_compared(methods, options, message):

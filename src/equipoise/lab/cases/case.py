@@ -56,6 +56,7 @@ class Case:
         losses: By task name, then by name (letters, digits and ``-``): what makes the losses that take the task's
             outputs and targets. The first makes the task's own. Arguments with defaults can be chosen and searched. A
             task of which none but its own is known is not there.
+        chosen: By task name, which of ``losses`` stand in place of the case's own, as ``with_losses`` took them.
     """
 
     name: str
@@ -73,3 +74,4 @@ class Case:
     patience: int = 3
     exhibits: tuple[Exhibit, ...] = ()
     losses: Mapping[str, Mapping[str, Callable[..., nn.Module]]] = field(default_factory=dict)
+    chosen: Mapping[str, str] = field(default_factory=dict)

@@ -1,15 +1,18 @@
-"""Whether what a user's file makes is a case that can be trained."""
+"""Whether what a user's file makes is a case that can be trained, and with which losses."""
 
 import re
-from collections.abc import Sized
+from collections.abc import Iterable, Mapping, Sized
 from typing import Any
 
+import torch
 from torch import Tensor
 
 from equipoise.lab.cases.case import Case
 from equipoise.lab.cases.chosen_losses import with_losses
 from equipoise.lab.data.split import SPLITS
-from equipoise.tasks import nearest
+from equipoise.tasks import Tasks, nearest
+
+SAMPLES = 16
 
 
 def check_case(case: Any) -> None:
@@ -29,8 +32,7 @@ def check_case(case: Any) -> None:
     for name in case.tasks.names:
         if not case.metrics.get(name):
             raise ValueError(f"metrics has none for task {name!r}; {nearest(name, case.metrics)}")
-    train: Any = case.splits["train"]
-    inputs, targets = case.collate([train[i] for i in range(min(2, len(train)))])
+    inputs, targets = _small_batch(case)
     for names in (tuple(case.tasks.names), (case.tasks.names[0],)):
         outputs = case.make_model(names).eval()(inputs)
         if set(outputs) != set(names):
@@ -40,8 +42,33 @@ def check_case(case: Any) -> None:
     _check_losses(case, outputs, targets)
 
 
+def require_losses(case: Case, choices: Iterable[Mapping[str, str]]) -> None:
+    """Raise unless each of these choices, as ``with_losses`` takes them, has finite losses of one small batch.
+
+    Raises:
+        ValueError: What ``with_losses`` raises, or which loss fails.
+    """
+    made = [(chosen, with_losses(case, chosen).tasks) for chosen in choices if chosen]
+    if not made:
+        return
+    inputs, targets = _small_batch(case)
+    outputs = case.make_model(case.tasks.names).eval()(inputs)
+    for chosen, tasks in made:
+        for task, word in chosen.items():
+            try:
+                value = Tasks([tasks[task]]).losses(outputs, targets).get(task)
+            except (ValueError, TypeError, RuntimeError) as error:
+                raise ValueError(f"{task}={word}: {' '.join(str(error).split())}") from None
+            if value is not None and not value.isfinite():
+                raise ValueError(f"{task}={word}: a batch has the loss {value:g}, which is not finite")
+
+
 def _check_losses(case: Case, outputs: dict[str, Any], targets: dict[str, Tensor]) -> None:
-    """Raise unless each of ``losses`` has a name and takes the batch, and the first of a task makes its own."""
+    """Raise unless each of ``losses`` has a name and takes the batch, and the first of a task makes its own.
+
+    That is: one which shows itself as the own one does, and has the same value on the batch.
+    """
+    values = case.tasks.losses(outputs, targets)
     for task, known in case.losses.items():
         if task not in case.tasks.names:
             raise ValueError(f"losses has {task!r}, which is no task; {nearest(task, case.tasks.names)}")
@@ -51,4 +78,14 @@ def _check_losses(case: Case, outputs: dict[str, Any], targets: dict[str, Tensor
             own = case.tasks[task].loss
             if place == 0 and repr(make()) != repr(own):
                 raise ValueError(f"losses of {task!r}: the first must make the task's own {own!r}, got {make()!r}")
-            with_losses(case, {task: name}).tasks.losses(outputs, targets)
+            value = with_losses(case, {task: name}).tasks.losses(outputs, targets).get(task)
+            if place == 0 and value is not None and not torch.equal(value, values[task]):
+                raise ValueError(
+                    f"losses of {task!r}: the first must make the task's own {own!r}, which gives {values[task]:g} on "
+                    f"a batch, got one that gives {value:g}"
+                )
+
+
+def _small_batch(case: Case) -> tuple[Any, dict[str, Tensor]]:
+    train: Any = case.splits["train"]
+    return case.collate([train[place] for place in range(min(SAMPLES, case.batch_size, len(train)))])

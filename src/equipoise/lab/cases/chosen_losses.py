@@ -1,5 +1,6 @@
 """A case with other losses in place of its own, on the same data and network."""
 
+import hashlib
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import replace
@@ -10,9 +11,11 @@ from typing import Any
 from torch import nn
 
 from equipoise.lab.cases.case import Case
-from equipoise.tasks import Tasks, nearest
+from equipoise.tasks import Tasks, nearest, shown
 
 Factory = Callable[..., nn.Module]
+LONGEST = 60  # letters that losses add to a name
+_BOOLS = {"True": True, "False": False}
 
 
 def with_losses(case: Case, chosen: Mapping[str, str]) -> Case:
@@ -20,10 +23,11 @@ def with_losses(case: Case, chosen: Mapping[str, str]) -> Case:
 
     Args:
         case: With ``losses``.
-        chosen: By task, a name there; what its factory takes may follow: ``focal`` or ``focal:gamma=1.5``.
+        chosen: By task, a name there; what its factory takes may follow: ``focal`` or ``focal:gamma=1.5``. Other
+            arguments stay as they are in ``losses``.
 
     Raises:
-        ValueError: If there is no such task, loss or argument, or the loss cannot be made.
+        ValueError: If there is no such task, loss or argument, one is given twice, or the loss cannot be made.
     """
     known, made = dict(case.losses), {}
     for task, word in chosen.items():
@@ -33,14 +37,28 @@ def with_losses(case: Case, chosen: Mapping[str, str]) -> Case:
         except (ValueError, TypeError) as error:
             raise ValueError(f"{task}={word}: {error}") from None
         known[task] = {name: factory, **{other: known[task][other] for other in known[task] if other != name}}
-    words = ", ".join(f"{task}={word}" for task, word in chosen.items())
+    words = {**case.chosen, **{task: _joined(case.chosen.get(task), word) for task, word in chosen.items()}}
+    words = {task: words[task] for task in case.tasks.names if task in words}
     return replace(
         case,
-        name="-".join([case.name, *(re.sub(r"[^\w.-]+", "-", f"{task}-{word}") for task, word in chosen.items())]),
-        title=f"{case.title}, with {words}",
+        name=case.name.removesuffix(_in_name(case.chosen)) + _in_name(words),
+        title=case.title.removesuffix(_in_title(case.chosen)) + _in_title(words),
         tasks=Tasks([replace(task, loss=made.get(task.name, task.loss)) for task in case.tasks]),
         losses=known,
+        chosen=words,
     )
+
+
+def _in_name(chosen: Mapping[str, str]) -> str:
+    """What losses add to a case's name, which is a folder's too; of many the first and a mark of all."""
+    plain = "".join(re.sub(r"[^\w.-]+", "-", f"-{task}-{word}") for task, word in chosen.items())
+    if len(plain) <= LONGEST:
+        return plain
+    return f"{plain[:LONGEST]}-{hashlib.sha256(repr(dict(chosen)).encode()).hexdigest()[:8]}"
+
+
+def _in_title(chosen: Mapping[str, str]) -> str:
+    return ", with " + ", ".join(f"{task}={word}" for task, word in chosen.items()) if chosen else ""
 
 
 def own_loss(case: Case, task: str) -> str:
@@ -61,12 +79,24 @@ def loss_arguments(case: Case, task: str) -> dict[str, Any]:
     return _arguments(_losses_of(case, task)[own_loss(case, task)])
 
 
-def number_or_word(text: str) -> str | float:
-    """A number where the text is one.
+def describe_loss(case: Case, task: str) -> str:
+    """The name of a task's loss, and every argument of it: ``huber(delta=0.5)``, equal for equal losses.
 
-    >>> number_or_word("3"), number_or_word("0.5"), number_or_word("macro")
-    (3, 0.5, 'macro')
+    Raises:
+        ValueError: If the case knows no loss of it by name.
     """
+    values = ", ".join(f"{name}={_shown(value)}" for name, value in loss_arguments(case, task).items())
+    return f"{own_loss(case, task)}({values})" if values else own_loss(case, task)
+
+
+def number_or_word(text: str) -> str | float:
+    """A number where the text is one, and True or False where it says so.
+
+    >>> number_or_word("3"), number_or_word("0.5"), number_or_word("False"), number_or_word("macro")
+    (3, 0.5, False, 'macro')
+    """
+    if text in _BOOLS:
+        return _BOOLS[text]
     try:
         return int(text) if text.isdecimal() else float(text)
     except ValueError:
@@ -85,16 +115,45 @@ def _losses_of(case: Case, task: str) -> Mapping[str, Factory]:
 def _find(case: Case, task: str, word: str) -> tuple[str, Factory]:
     """The name and the factory that a word means."""
     known = _losses_of(case, task)
-    name, *given = word.split(":")
+    name, arguments = _parts(word)
     if name not in known:
         raise ValueError(f"task {task!r} has no loss {name!r}; {nearest(name, known)}")
-    arguments = dict(one.split("=") for one in given)
     for argument in arguments:
         if argument not in _arguments(known[name]):
             takes = nearest(argument, _arguments(known[name]))
             raise ValueError(f"loss {name!r} of {task!r} has no argument {argument!r}; {takes}")
     values = {argument: number_or_word(value) for argument, value in arguments.items()}
     return name, partial(known[name], **values) if values else known[name]
+
+
+def _shown(value: Any) -> str:
+    """A number alike whether it is whole or not: 2 and 2.0 are one argument."""
+    number = isinstance(value, int | float) and not isinstance(value, bool)
+    return repr(float(value)).removesuffix(".0") if number else shown(value)
+
+
+def _parts(word: str) -> tuple[str, dict[str, str]]:
+    """The name in a word, and what follows it by argument."""
+    name, *given = word.split(":")
+    arguments: dict[str, str] = {}
+    for one in given:
+        argument, equals, value = one.partition("=")
+        if not equals or not value:
+            raise ValueError(
+                f"argument {argument!r} of loss {name!r} must have a value, such as {argument}=1: {word!r}"
+            )
+        if argument in arguments:
+            raise ValueError(f"argument {argument!r} of loss {name!r} is given twice: {word!r}")
+        arguments[argument] = value
+    return name, arguments
+
+
+def _joined(earlier: str | None, word: str) -> str:
+    """The word, with the arguments of an earlier choice of the same loss."""
+    name, arguments = _parts(word)
+    if earlier is not None and _parts(earlier)[0] == name:
+        arguments = {**_parts(earlier)[1], **arguments}
+    return ":".join([name, *(f"{argument}={value}" for argument, value in arguments.items())])
 
 
 def _arguments(factory: Factory) -> dict[str, Any]:

@@ -43,7 +43,7 @@ def counted_class_losses(labels: Tensor, num_classes: int) -> Losses:
 
 
 def binary_losses(labels: Tensor) -> Losses:
-    """Of logits against labels 0 or 1 of one shape.
+    """Of logits against labels 0 or 1 of one shape; ``weighted-bce`` weighs a label that is never positive by 1.
 
     Args:
         labels: Of the training split [N] or [N, L]; a missing row is NaN.
@@ -52,8 +52,9 @@ def binary_losses(labels: Tensor) -> Losses:
     known = known[~known[:, 0].isnan()]
 
     def weighted() -> nn.Module:
-        weights = losses.positive_weights(known.sum(dim=0).long(), num_samples=len(known))
-        return nn.BCEWithLogitsLoss(pos_weight=weights)
+        positives = known.sum(dim=0).long()
+        weights = losses.positive_weights(positives.clamp(min=1), num_samples=len(known))
+        return nn.BCEWithLogitsLoss(pos_weight=weights.where(positives > 0, 1.0))
 
     return {
         "bce": lambda: nn.BCEWithLogitsLoss(),

@@ -13,12 +13,12 @@ Values = Mapping[str, Mapping[str, Mapping[int, float]]]  # [method][task][seed]
 
 
 def source_of(method: str) -> str | None:
-    """The method whose last weights a frozen one has; None for any other.
+    """The method whose last weights a frozen one has; None for any other, also for losses of a task "frozen-...".
 
-    >>> source_of("frozen-uw"), source_of("uw")
-    ('uw', None)
+    >>> source_of("frozen-uw"), source_of("uw"), source_of("frozen-food=huber")
+    ('uw', None, None)
     """
-    return method.removeprefix(FROZEN) if method.startswith(FROZEN) else None
+    return method.removeprefix(FROZEN) if method.startswith(FROZEN) and not losses_of(method) else None
 
 
 _LOSS = r"[A-Za-z0-9-]+(?::\w+=[\w.-]+)*"  # a loss by name, and what it is made with

@@ -1,10 +1,9 @@
 """From a word of ``--search`` to what is searched."""
 
-from collections.abc import Iterable
 from typing import Any
 
 import equipoise as eq
-from equipoise.lab.cases import Case, number_or_word, with_losses
+from equipoise.lab.cases import Case, number_or_word, require_losses
 from equipoise.lab.search.loss_axes import loss_default, losses_at, searchable
 from equipoise.lab.search.space import Choice, Number
 from equipoise.lab.search.training import SETTINGS
@@ -40,13 +39,13 @@ def axis(text: str, case: Case, method: str) -> Number | Choice:
         return Number(name, default / factor, default * factor, default, log=True)
     if "|" in values:
         options = tuple(number_or_word(word) for word in values.split("|"))
-        _require_possible(case, name, options)
+        require_losses(case, (losses_at(case, {name: option}) for option in options))
         return Choice(name, tuple(sorted(options, key=lambda option: option != default)))
     low, colon, high = values.partition(":")
     ends = (number_or_word(low), number_or_word(high))
     if not colon or not all(isinstance(end, int | float) for end in ends):
         raise ValueError(f"the range of {name!r} must be LOW:HIGH or A|B, got {values!r}")
-    _require_possible(case, name, ends)
+    require_losses(case, (losses_at(case, {name: end}) for end in ends))
     bottom, top = (float(end) for end in ends)
     log = bottom > 0 and top >= 10 * bottom
     inside = isinstance(default, int | float) and bottom <= default <= top
@@ -60,9 +59,3 @@ def arguments_of(method: str) -> dict[str, Any]:
         if row.name == method:
             return {name: default for name, default in row.arguments.items() if name != "weights"}
     return {}
-
-
-def _require_possible(case: Case, name: str, values: Iterable[str | float]) -> None:
-    """Raise a ValueError for a value that the loss of an axis cannot have."""
-    for value in values:
-        with_losses(case, losses_at(case, {name: value}))

@@ -39,7 +39,7 @@ def finish(console: Console, tuning: Tuning, rule: str, preference: Mapping[str,
     console.print(trials_table(search, best(search, SHOWN)))
     for line in words:
         console.print(Text(f"\n{line}"))
-    console.print(Text(f"\nTo paste:\n\n{code}\n", style="bold"))
+    console.print(Text(f"\nTo paste:\n\n{code}\n", style="bold"), soft_wrap=True)
     for slot, trial in sorted(search.trials.items()):
         if trial.values is None:
             console.print(Text(f"Trial {slot} failed: {trial.reason}"), soft_wrap=True)

@@ -27,7 +27,7 @@ def loss_default(case: Case, name: str) -> Any:
 
 
 def losses_at(case: Case, point: Mapping[str, Any]) -> dict[str, str]:
-    """The losses of a point, as ``with_losses`` and ``--loss`` take them: those of which an argument is searched.
+    """The losses of a point, as ``with_losses`` takes them: those of which an argument is searched, with these alone.
 
     Args:
         case: Whose own losses take the arguments.
@@ -37,9 +37,7 @@ def losses_at(case: Case, point: Mapping[str, Any]) -> dict[str, str]:
     for name, value in point.items():
         task, dot, argument = name.rpartition(".")
         if dot:
-            factory = next(iter(case.losses[task].values()))
-            chosen_before = getattr(factory, "keywords", {})  # by --loss
-            given.setdefault(task, dict(chosen_before))[argument] = value
+            given.setdefault(task, {})[argument] = value
     return {
         task: ":".join([own_loss(case, task), *(f"{name}={_text(value)}" for name, value in arguments.items())])
         for task, arguments in given.items()

@@ -6,7 +6,7 @@ import math
 import shlex
 from pathlib import Path
 
-from equipoise.lab.cases import Case
+from equipoise.lab.cases import Case, with_losses
 from equipoise.lab.search.loss_axes import losses_at
 from equipoise.lab.search.search import Search
 from equipoise.lab.search.training import SETTINGS
@@ -47,7 +47,7 @@ def to_paste(search: Search, trial: Trial, method: str, case: Case) -> str:
     weights = {task: float(f"{weight:.4g}") for task, weight in space.weights(trial.job.point).items()}
     others = space.others(trial.job.point)
     rounded = {name: float(f"{v:.4g}") if isinstance(v, float) else v for name, v in others.items()}
-    losses = losses_at(case, rounded)
+    losses = with_losses(case, losses_at(case, rounded)).chosen
     others = {name: value for name, value in others.items() if "." not in name}
     settings = {SETTINGS[name]: others.pop(name) for name in SETTINGS if name in others}
     arguments = "".join(f", {name}={value!r}" for name, value in others.items())
@@ -61,5 +61,9 @@ def to_paste(search: Search, trial: Trial, method: str, case: Case) -> str:
     lines += [f"{name} = {float(value):.4g}" for name, value in settings.items()]
     if losses:
         options = " ".join(f"--loss {shlex.quote(f'{task}={word}')}" for task, word in losses.items())
-        lines += [f"# on the command line: {options}", f"case = with_losses(case, {losses!r})"]
+        lines += [
+            f"# on the command line: {options}",
+            "from equipoise.lab.cases import with_losses",
+            f"case = with_losses(case, {losses!r})",
+        ]
     return "\n".join(lines)

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import equipoise as eq
-from equipoise.lab.evaluation import TUNED, losses_of, source_of
+from equipoise.lab.evaluation import TUNED, source_of
 from equipoise.lab.training import RunResult
 from equipoise.lab.training.files import replace_file
 from equipoise.method import CoordinateAggregator, GroupAggregator
@@ -46,10 +46,6 @@ def require_freezable(source: str, methods: Sequence[str]) -> None:
     """Raise a ValueError for a method that is not trained beside its frozen weights, or decides none per task."""
     if source not in methods:
         raise ValueError(f"frozen-{source} takes its weights from {source}: add it to the methods")
-    if losses_of(source):
-        raise ValueError(
-            f"{source} is the plain sum with another loss: its weights are 1, so there is nothing to freeze"
-        )
     parts = list(eq.method(source).modules())
     if any(isinstance(part, CoordinateAggregator | GroupAggregator) for part in parts):
         raise ValueError(f"{source} decides no one weight for each task, so there is none to freeze")

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import equipoise as eq
-from equipoise.lab.cases import Case
+from equipoise.lab.cases import Case, describe_loss, require_losses
 from equipoise.lab.evaluation import REFERENCE, SINGLE_TASK, TUNED, Question, losses_of, source_of
 from equipoise.lab.studies.learnt import require_freezable
 from equipoise.lab.studies.loss_rows import losses_by_row, one_at_a_time
@@ -54,9 +54,13 @@ class Plan:
             "case": self.case.name,
             "data_hash": self.case.data_hash,
             "settings": dict(self.settings.described),
-            "tasks": {task.name: {"loss": repr(task.loss), "weight": task.weight} for task in self.case.tasks},
+            "tasks": {task.name: {"loss": self._loss(task), "weight": task.weight} for task in self.case.tasks},
             **({"options": options} if (options := dict(self.recipe.options)) else {}),
         }
+
+    def _loss(self, task: eq.Task) -> str:
+        """One that was chosen by name and arguments, which its ``repr`` may hide."""
+        return describe_loss(self.case, task.name) if task.name in self.case.chosen else repr(task.loss)
 
     @property
     def budgets(self) -> dict[str, dict[str, int]]:
@@ -152,6 +156,7 @@ def make_plan(
     if asked == "losses" and methods == (REFERENCE,):
         methods = (REFERENCE, *one_at_a_time(ready))
     losses_by_row(ready, methods)
+    require_losses(ready, map(losses_of, methods))
     if TUNED in methods and len(ready.tasks) < 2:
         raise ValueError(f"case {ready.name} has one task, so no weights to tune: --tuned-trials 0")
     settings = case_settings(ready, epochs=epochs, **training)
@@ -180,6 +185,11 @@ def case_settings(case: Case, *, epochs: int | None = None, **training: Any) -> 
 
 def require_method(method: str) -> None:
     """Raise a ValueError for a method that cannot be made or trained here."""
+    if "=" in method and ".py:" not in method:
+        raise ValueError(
+            f"{method!r} is no method; another loss is TASK=LOSS, such as mask=dice or mask=focal:gamma=1.5, as a "
+            "method of compare or by --loss"
+        )
     try:
         made = eq.method(method)
     except ValueError:

@@ -57,5 +57,9 @@ def methods_for(question: Question, methods: tuple[str, ...], tuned_trials: int)
         sources = [name for name in methods if name != REFERENCE and source_of(name) is None]
         if not sources:
             raise ValueError("question freeze needs a balancing, such as --methods uw")
+        if plain := [name for name in sources if losses_of(name)]:
+            raise ValueError(
+                f"{plain[0]} is the plain sum with another loss: its weights are 1, so there is nothing to freeze"
+            )
         methods = (REFERENCE, *(name for source in sources for name in (source, FROZEN + source)))
     return (*methods, *((TUNED,) if tuned_trials else ()))

@@ -11,7 +11,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any, Protocol
 
-from equipoise.lab.cases import CASES, Case, check_case, with_architecture, with_losses
+from equipoise.lab.cases import CASES, Case, check_case, require_losses, with_architecture, with_losses
 from equipoise.lab.data.table import ENDINGS
 
 
@@ -124,8 +124,14 @@ class CaseWithLosses:
         return {**self.recipe.options, "losses": dict(self.losses)}
 
     def __call__(self) -> Case:
-        """The case."""
-        return with_losses(self.recipe(), dict(self.losses))
+        """The case.
+
+        Raises:
+            ValueError: If there is no such loss, or it cannot be trained with.
+        """
+        case, chosen = self.recipe(), dict(self.losses)
+        require_losses(case, [chosen])
+        return with_losses(case, chosen)
 
 
 def find_recipe(name: str) -> Recipe:

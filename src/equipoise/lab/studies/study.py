@@ -105,6 +105,9 @@ class Study:
 
     def _queue(self) -> Iterator[Run | None]:
         """What is missing, seed by seed and in each the longest first; a run whose source is not done has to wait."""
+        for run in self.missing:
+            if run.source is not None and run.source not in self.plan.runs:
+                raise ValueError(f"{run} waits for {run.source}, which the plan does not train")
         waiting = sorted(self.missing, key=lambda run: (self.plan.seeds.index(run.seed), -_effort(run)))
         while waiting:
             ready = next((r for r in waiting if r.source is None or r.source in {*self.results, *self.failures}), None)
