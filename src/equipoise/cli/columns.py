@@ -63,7 +63,10 @@ def _losses(words: Sequence[str]) -> tuple[tuple[str, str], ...]:
     for word in words:
         found = losses_of(word)
         if not found:
-            raise ValueError(f"--loss must be TASK=LOSS, such as mask=dice, got {word!r}")
+            raise ValueError(
+                f"--loss must be TASK=LOSS or TASK=LOSS:ARGUMENT=VALUE without spaces, such as mask=focal:gamma=1.5, "
+                f"again for each task, got {word!r}"
+            )
         if twice := [task for task in found if task in chosen]:
             raise ValueError(f"--loss gives task {twice[0]!r} two losses: leave one out")
         chosen |= found

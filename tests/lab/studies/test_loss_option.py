@@ -83,7 +83,11 @@ def test_the_question_takes_the_methods_that_are_named_or_none(monkeypatch, word
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (["--loss", "rating"], "--loss must be TASK=LOSS, such as mask=dice, got 'rating'"),
+        (
+            ["--loss", "rating"],
+            "--loss must be TASK=LOSS or TASK=LOSS:ARGUMENT=VALUE without spaces, such as mask=focal:gamma=1.5, again for "
+            "each task, got 'rating'",
+        ),
         (["--loss", "rating=huber", "--loss", "rating=l1"], "--loss gives task 'rating' two losses: leave one out"),
         (["--loss", "rating=hubert"], "task 'rating' has no loss 'hubert'; did you mean 'huber'?"),
         (["--loss", "grade=huber"], "no task 'grade'; there are 'rating', 'recommended', 'department'"),

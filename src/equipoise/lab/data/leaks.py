@@ -67,7 +67,8 @@ def _ranks(values: Numbers) -> Numbers:
 def _most_frequent(values: Numbers) -> npt.NDArray[np.bool_]:
     """Where a row holds the value that most rows hold."""
     kinds, counts = np.unique(values, return_counts=True)
-    return values == kinds[counts.argmax()]
+    found: npt.NDArray[np.bool_] = values == kinds[counts.argmax()]
+    return found
 
 
 def _auroc(scores: Sequence[float], positive: Sequence[bool]) -> float:

@@ -75,9 +75,9 @@ def beats_tuned(table: Table, metrics: Sequence[TaskMetric]) -> str:
     """
     if table.tuned_is_sum:
         return "Equal weights were the best of the search: what is said of the plain sum is said of them."
-    balancings, rows = [], []
-    for one in against(table, TUNED):
-        (rows if losses_of(one[0]) else balancings).append(one)
+    compared = against(table, TUNED)
+    rows = [one for one in compared if losses_of(one[0])]
+    balancings = [one for one in compared if not losses_of(one[0])]
     told = findings(rows, metrics, "tuned weights")
     beside = f" With another loss: {'; '.join(told)}." if told else ""
     if rows and not balancings:
