@@ -6,6 +6,7 @@ import math
 
 import pytest
 
+from asked_plan import first_call
 from equipoise.cli import main
 from equipoise.cli.training import OPTIONS
 from equipoise.lab.cases import CASES, reviews
@@ -47,16 +48,8 @@ def one_reading(case, monkeypatch):
 
 def asked(monkeypatch, *words):
     """The settings that a command line asks for."""
-    seen = []
-
-    def note(*arguments, **options):
-        seen.append(options)
-        raise ValueError("seen")
-
-    monkeypatch.setattr("equipoise.lab.studies.make_plan", note)
-    with pytest.raises(SystemExit):
-        main(["compare", *words])
-    return {name: value for name, value in seen[0].items() if name not in ("epochs", "tuned_trials", "question")}
+    _, options = first_call(monkeypatch, ["compare", *words])
+    return {name: value for name, value in options.items() if name not in ("epochs", "tuned_trials", "question")}
 
 
 def test_every_setting_has_an_option():

@@ -3,6 +3,7 @@
 import pytest
 from torch import nn
 
+from asked_plan import first_call
 from equipoise import losses
 from equipoise.cli import main
 from equipoise.lab.cases import CASES, TableCase, reviews
@@ -20,16 +21,8 @@ def one_reading(case, monkeypatch):
 
 def asked(monkeypatch, *words):
     """What ``make_plan`` is asked for: the case, the methods and the question."""
-    seen = []
-
-    def note(case, methods, *rest, question, **options):
-        seen.append((case, methods, question))
-        raise ValueError("seen")
-
-    monkeypatch.setattr("equipoise.lab.studies.make_plan", note)
-    with pytest.raises(SystemExit):
-        main(list(words))
-    return seen[0]
+    (case, methods, *_), options = first_call(monkeypatch, words)
+    return case, methods, options["question"]
 
 
 @pytest.mark.parametrize(

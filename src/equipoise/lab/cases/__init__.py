@@ -7,7 +7,15 @@ from equipoise.lab.cases.captions import captions, flickr8k
 from equipoise.lab.cases.case import Case, Metric
 from equipoise.lab.cases.census import census, census_college
 from equipoise.lab.cases.check import check_case, require_losses
-from equipoise.lab.cases.chosen_losses import describe_loss, loss_arguments, number_or_word, own_loss, with_losses
+from equipoise.lab.cases.chosen_losses import (
+    describe_loss,
+    loss_arguments,
+    loss_word,
+    number_or_word,
+    own_loss,
+    require_argument,
+    with_losses,
+)
 from equipoise.lab.cases.coffee_leaf import coffee_leaf, coffee_leaf_all
 from equipoise.lab.cases.goemotions import GOEMOTIONS, goemotions
 from equipoise.lab.cases.metrics import make_metrics
@@ -45,9 +53,11 @@ __all__ = [
     "flickr8k",
     "goemotions",
     "loss_arguments",
+    "loss_word",
     "make_metrics",
     "number_or_word",
     "own_loss",
+    "require_argument",
     "require_losses",
     "reviews",
     "scenes",

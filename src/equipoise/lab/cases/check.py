@@ -38,7 +38,6 @@ def check_case(case: Any) -> None:
         if set(outputs) != set(names):
             raise ValueError(f"make_model({list(names)}) must give outputs {list(names)}, got {list(outputs)}")
     outputs = case.make_model(case.tasks.names).eval()(inputs)
-    case.tasks.losses(outputs, targets)
     _check_losses(case, outputs, targets)
 
 
@@ -64,7 +63,7 @@ def require_losses(case: Case, choices: Iterable[Mapping[str, str]]) -> None:
 
 
 def _check_losses(case: Case, outputs: dict[str, Any], targets: dict[str, Tensor]) -> None:
-    """Raise unless each of ``losses`` has a name and takes the batch, and the first of a task makes its own.
+    """Raise unless the tasks' losses and each of ``losses`` take the batch, and the first of a task makes its own.
 
     That is: one which shows itself as the own one does, and has the same value on the batch.
     """

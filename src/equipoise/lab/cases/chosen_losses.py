@@ -89,6 +89,21 @@ def describe_loss(case: Case, task: str) -> str:
     return f"{own_loss(case, task)}({values})" if values else own_loss(case, task)
 
 
+def require_argument(task: str, loss: str, arguments: Mapping[str, Any], argument: str) -> None:
+    """Raise a ValueError if a task's loss, which takes these arguments, does not take this one."""
+    if argument not in arguments:
+        raise ValueError(f"loss {loss!r} of {task!r} has no argument {argument!r}; {nearest(argument, arguments)}")
+
+
+def loss_word(name: str, arguments: Mapping[str, str]) -> str:
+    """A loss and what it is made with, in the word that ``with_losses`` takes.
+
+    >>> loss_word("focal", {"gamma": "1.5"})
+    'focal:gamma=1.5'
+    """
+    return ":".join([name, *(f"{argument}={value}" for argument, value in arguments.items())])
+
+
 def number_or_word(text: str) -> str | float:
     """A number where the text is one, and True or False where it says so.
 
@@ -119,9 +134,7 @@ def _find(case: Case, task: str, word: str) -> tuple[str, Factory]:
     if name not in known:
         raise ValueError(f"task {task!r} has no loss {name!r}; {nearest(name, known)}")
     for argument in arguments:
-        if argument not in _arguments(known[name]):
-            takes = nearest(argument, _arguments(known[name]))
-            raise ValueError(f"loss {name!r} of {task!r} has no argument {argument!r}; {takes}")
+        require_argument(task, name, _arguments(known[name]), argument)
     values = {argument: number_or_word(value) for argument, value in arguments.items()}
     return name, partial(known[name], **values) if values else known[name]
 
@@ -153,7 +166,7 @@ def _joined(earlier: str | None, word: str) -> str:
     name, arguments = _parts(word)
     if earlier is not None and _parts(earlier)[0] == name:
         arguments = {**_parts(earlier)[1], **arguments}
-    return ":".join([name, *(f"{argument}={value}" for argument, value in arguments.items())])
+    return loss_word(name, arguments)
 
 
 def _arguments(factory: Factory) -> dict[str, Any]:

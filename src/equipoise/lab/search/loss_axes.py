@@ -3,8 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from equipoise.lab.cases import Case, loss_arguments, own_loss
-from equipoise.tasks import nearest
+from equipoise.lab.cases import Case, loss_arguments, loss_word, own_loss, require_argument
 
 
 def searchable(case: Case) -> list[str]:
@@ -20,9 +19,7 @@ def loss_default(case: Case, name: str) -> Any:
     """
     task, _, argument = name.rpartition(".")
     arguments = loss_arguments(case, task)
-    if argument not in arguments:
-        takes = nearest(argument, arguments)
-        raise ValueError(f"loss {own_loss(case, task)!r} of {task!r} has no argument {argument!r}; {takes}")
+    require_argument(task, own_loss(case, task), arguments, argument)
     return arguments[argument]
 
 
@@ -33,15 +30,12 @@ def losses_at(case: Case, point: Mapping[str, Any]) -> dict[str, str]:
         case: Whose own losses take the arguments.
         point: A value by name of an axis; others than ``task.argument`` are passed over.
     """
-    given: dict[str, dict[str, Any]] = {}
+    given: dict[str, dict[str, str]] = {}
     for name, value in point.items():
         task, dot, argument = name.rpartition(".")
         if dot:
-            given.setdefault(task, {})[argument] = value
-    return {
-        task: ":".join([own_loss(case, task), *(f"{name}={_text(value)}" for name, value in arguments.items())])
-        for task, arguments in given.items()
-    }
+            given.setdefault(task, {})[argument] = _text(value)
+    return {task: loss_word(own_loss(case, task), arguments) for task, arguments in given.items()}
 
 
 def _text(value: Any) -> str:
