@@ -1,10 +1,9 @@
 """``equipoise compare``."""
 
 from collections.abc import Sequence
-from pathlib import Path
 
 from equipoise.cli.columns import add_column_options, recipe_of
-from equipoise.cli.config import parse_with_config
+from equipoise.cli.config import add_case, parse_with_config
 from equipoise.cli.parser import Parser
 from equipoise.cli.study import TUNED_TRIALS, add_study_options, run_study
 from equipoise.cli.training import add_training_options, training_of
@@ -13,21 +12,22 @@ from equipoise.cli.workbench import RUNS
 
 def compare(words: Sequence[str]) -> int:
     """Compare methods on a case."""
+    arguments = parse_with_config(study_parser(), words)
+    return run_study(recipe_of(arguments), arguments, training_of(arguments))
+
+
+def study_parser() -> Parser:
+    """What a study is made of, as options."""
     parser = Parser(
         prog="equipoise compare",
         description="Train a case under several balancings and against one network per task, with the same "
         "seeds and budget; end in a table with intervals, a verdict and a report. Repeat the command to go "
         "on after an interruption; with more methods or seeds only what is missing runs.",
     )
-    parser.add_argument(
-        "case",
-        nargs="?",
-        metavar="CASE",
-        help="what to train: a name, for example reviews; a table, data.csv (.tsv, .gz, .parquet) with --target and "
+    add_case(
+        parser,
+        "what to train: a name, for example reviews; a table, data.csv (.tsv, .gz, .parquet) with --target and "
         "columns to predict from; or path/to/file.py:name, a Case or a function that makes one",
-    )
-    parser.add_argument(
-        "--config", type=Path, metavar="FILE", help="a study.yaml with these options; equipoise init writes one"
     )
     add_study_options(parser, seeds=5, epochs=None, tuned_trials=TUNED_TRIALS, out=RUNS / "CASE")
     parser.add_argument(
@@ -40,7 +40,4 @@ def compare(words: Sequence[str]) -> int:
     )
     add_training_options(parser)
     add_column_options(parser)
-    arguments = parse_with_config(parser, words)
-    if arguments.case is None:
-        parser.error("name a CASE, or a --config with a case")
-    return run_study(recipe_of(arguments), arguments, training_of(arguments))
+    return parser

@@ -12,24 +12,51 @@ from equipoise.cli.workbench import need_the_lab
 PAIRS = {"target": ":", "loss": "="}  # keys whose values are pairs, and what stands in these on the command line
 
 
-def parse_with_config(parser: Parser, words: Sequence[str]) -> Any:
-    """The arguments in ``words``, and for options that are not there those in the file of ``--config``."""
+def add_case(parser: Parser, what: str) -> None:
+    """What a command works on, on the command line or in the file of a study."""
+    parser.add_argument("case", nargs="?", metavar="CASE", help=what)
+    parser.add_argument(
+        "--config", type=Path, metavar="FILE", help="a study.yaml with these options; equipoise init writes one"
+    )
+
+
+def parse_with_config(parser: Parser, words: Sequence[str], study: Parser | None = None) -> Any:
+    """The arguments in ``words``, and for options that are not there those in the file of ``--config``.
+
+    Args:
+        parser: Of a command, after ``add_case``.
+        words: Of the command line.
+        study: Of ``equipoise compare``, for any other command: the file holds a study, of which the command takes what
+            it has an option for, but for the folder, which is the study's own. It says what it leaves.
+    """
     arguments = parser.parse(words)
-    if arguments.config is None:
-        return arguments
+    if arguments.config is not None:
+        arguments = parser.parse([*_file_words(parser, study or parser, arguments, words), *words])
+    if arguments.case is None:
+        parser.error("name a CASE, or a --config with a case")
+    return arguments
+
+
+def _file_words(parser: Parser, study: Parser, arguments: Any, words: Sequence[str]) -> list[str]:
+    """The words that a command takes from a study's file, which is read as a whole: what is wrong in it ends here."""
+    path = arguments.config
+    settings = _settings(path, {"case", *_options(study)})
+    file_words = {key: _word(key, value, path) for key, value in settings.items()}
+    study.source = f"{path}: "
+    study.parse([word for words_of_key in file_words.values() for word in words_of_key])
+    study.source = ""
+    left = (
+        [] if study is parser else [key for key in settings if key == "out" or key not in {"case", *_options(parser)}]
+    )
+    if left:
+        print(f"{path}: not used by {parser.prog}: {', '.join(left)}")
     given = {word.split("=")[0] for word in words}
-    settings = _settings(arguments.config, {"case", *_options(parser)})
-    file_words = {key: _word(key, value, arguments.config) for key, value in settings.items()}
-    parser.source = f"{arguments.config}: "
-    parser.parse([word for words_of_key in file_words.values() for word in words_of_key])
-    parser.source = ""
-    kept = [
+    return [
         word
         for key, words_of_key in file_words.items()
-        if f"--{key}" not in given and not (key == "case" and arguments.case)
+        if key not in left and f"--{key}" not in given and not (key == "case" and arguments.case)
         for word in words_of_key
     ]
-    return parser.parse([*kept, *words])
 
 
 def _options(parser: Parser) -> list[str]:

@@ -60,6 +60,7 @@ def init(words: Sequence[str]) -> int:
         fail(f"{arguments.out} cannot be written ({error.strerror})")
     print(text)
     print(f"Written to {arguments.out}. Check it, then: equipoise compare --config {arguments.out}")
+    print("equipoise probe and equipoise tune take the same --config.")
     return 0
 
 

@@ -4,6 +4,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from equipoise.cli.columns import add_column_options, recipe_of
+from equipoise.cli.compare import study_parser
+from equipoise.cli.config import add_case, parse_with_config
 from equipoise.cli.parser import Parser, fail, positive, whole
 from equipoise.cli.training import add_case_options
 from equipoise.cli.workbench import need_the_lab
@@ -17,9 +19,7 @@ def probe(words: Sequence[str]) -> int:
         "pull apart, layer by layer, what a step takes with each kind of method, and weights to begin with. At the "
         "first weights and after some steps of the plain sum; validation and test are not read.",
     )
-    parser.add_argument(
-        "case", metavar="CASE", help="what to look at, as for compare: a name, a table, or path/to/file.py:name"
-    )
+    add_case(parser, "what to look at, as for compare: a name, a table, or path/to/file.py:name")
     parser.add_argument("--batches", type=positive, default=8, metavar="N", help="of the training split; default 8")
     parser.add_argument(
         "--steps", type=whole, default=100, metavar="N", help="of training before the second look; default 100, 0: none"
@@ -28,7 +28,7 @@ def probe(words: Sequence[str]) -> int:
     add_case_options(parser)
     parser.add_argument("--html", type=Path, metavar="FILE", help="write the same as a page")
     add_column_options(parser)
-    arguments = parser.parse(words)
+    arguments = parse_with_config(parser, words, study_parser())
     need_the_lab()
     from rich.console import Console
 

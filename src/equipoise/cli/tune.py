@@ -5,6 +5,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from equipoise.cli.columns import add_column_options, recipe_of
+from equipoise.cli.compare import study_parser
+from equipoise.cli.config import add_case, parse_with_config
 from equipoise.cli.parser import Parser, fail, positive, whole
 from equipoise.cli.study import JOBS
 from equipoise.cli.training import add_training_options, training_of
@@ -20,9 +22,7 @@ def tune(words: Sequence[str]) -> int:
         "on after an interruption; start it several times, or on several hosts with one folder, and they share the "
         "work.",
     )
-    parser.add_argument(
-        "case", metavar="CASE", help="what to train, as for compare: a name, a table, or path/to/file.py:name"
-    )
+    add_case(parser, "what to train, as for compare: a name, a table, or path/to/file.py:name")
     parser.add_argument("--method", default="fixed", metavar="NAME", help="a balancing; default fixed")
     parser.add_argument(
         "--search",
@@ -56,7 +56,7 @@ def tune(words: Sequence[str]) -> int:
     parser.add_argument("--out", type=Path, metavar="DIR", help=f"the search's folder; default {RUNS / 'CASE-tune'}")
     add_training_options(parser)
     add_column_options(parser)
-    arguments = parser.parse(words)
+    arguments = parse_with_config(parser, words, study_parser())
     need_the_lab()
     from rich.console import Console
 

@@ -87,3 +87,46 @@ def test_columns_that_are_zero_in_the_same_rows_are_told_only_by_the_other_rows(
     assert "correlation of their ranks is 1.000" in told(np.sqrt(visits), visits)
     few = filled & (np.arange(1000) < 9)
     assert told(np.where(few, visits, 0.0), np.where(few, cost, 0.0)) is None
+
+
+@pytest.fixture
+def said(tmp_path):
+    """What is said of a column of names beside a target of classes."""
+
+    def of(column, target):
+        path = tmp_path / "names.csv"
+        with path.open("w", newline="") as file:
+            csv.writer(file).writerows([("column", "kind"), *zip(column, target, strict=True)])
+        return leak(read_table(path), "column", "kind")
+
+    return of
+
+
+def test_a_value_that_is_seen_once_tells_nothing(said):
+    # 82 rows of "plain" are all "no"; the other 18 have a value each, which was never seen with their answer before
+    column = ["plain"] * 82 + [f"code {i}" for i in range(18)]
+    assert said(column, ["no"] * 82 + ["yes", "no"] * 9) is None
+    # two rows of each code with one answer: each is told by the other
+    column = ["plain"] * 82 + [f"code {i // 2}" for i in range(18)]
+    assert said(column, ["no"] * 82 + ["yes", "yes", "no", "no"] * 4 + ["yes", "yes"]) == (
+        "its value tells 'kind' in 100.0% of the rows"
+    )
+    assert said(column, ["no"] * 82 + ["yes", "no"] * 9) is None
+
+
+def test_a_value_that_goes_with_one_answer_is_told_but_for_one_row_in_a_hundred(said):
+    column, target = ["a", "b", "c"] * 100, ["x", "y", "x"] * 100
+    assert "tells 'kind' in 100.0%" in said(column, target)
+    target[0] = target[3] = "y"
+    assert "tells 'kind' in 99.3%" in said(column, target)
+    target[6] = target[9] = "y"
+    assert said(column, target) is None
+
+
+@pytest.mark.parametrize("positives", [1, 2])
+def test_so_few_rows_of_an_answer_that_chance_would_do_it_say_nothing(said, told, positives):
+    # the largest number stands at the one row by chance once in 60; 2 of 20 rows fall on one value once in 190
+    rows = 60 if positives == 1 else 20
+    answer = np.arange(rows) < positives
+    assert told(-np.arange(rows) / 7.0, answer.astype(int)) is None
+    assert said(np.where(answer, "a", "b"), np.where(answer, "yes", "no")) is None

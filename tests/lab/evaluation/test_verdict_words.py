@@ -154,3 +154,14 @@ def test_the_price_of_a_choice_is_told():
     _, advice = say(ACCURACY, 5, costs=costs, sum=PLAIN, mine=GAINED)
     assert advice.startswith("Use mine")
     assert "at 2.50 times the plain sum's time per step" in advice
+
+
+def test_one_task_has_no_weights_to_tune():
+    _, advice = say(ACCURACY, 5, sum=PLAIN, mine=GAINED)
+    assert advice.startswith("Use mine")
+    assert "weights" not in advice
+    assert "the learning rate of both" in advice
+    _, advice = say_of([ACCURACY, ERROR], 5, sum=[PLAIN, PLAIN], mine=[GAINED, PLAIN])
+    assert "tune the plain sum's weights" in advice
+    _, advice = say(ACCURACY, 5, sum=PLAIN)
+    assert advice == "Train another loss (--question losses), too, to learn which to use."

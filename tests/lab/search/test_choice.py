@@ -60,7 +60,7 @@ def test_wrong_use():
         ((there, there[0], TWO, "preference", {"z": 1.0}), "names 'z'; the tasks are a, b"),
         ((there, there[0], TWO, "preference", {"a": 0.0}), "positive and finite"),
         ((there, failed, TWO), "no baseline: no luck"),
-        ((there, Trial(Job(0, {}), (1.0, -0.25)), TWO), "accuracy of b is -0.25 with equal weights"),
+        ((there, Trial(Job(0, {}), (1.0, -0.25)), TWO), "accuracy of b is -0.25 with the defaults"),
     ):
         with pytest.raises(ValueError, match=message):
             choose(*arguments)

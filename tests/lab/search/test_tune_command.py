@@ -32,7 +32,7 @@ METRICS = {"rating": "rmse", "recommended": "auroc", "department": "accuracy"}
 def evaluate(self, job, report):
     """Instead of a training: a loss that likes the third task's weight."""
     report(1, 1, 0.5, {})
-    share = self.space.weights(job.point)["department"] / 3
+    share = self.space.weights(job.point).get("department", 1.0) / 3
     return [1.0 - 0.1 * share, 0.9, 0.4 + 0.5 * share]
 
 
@@ -77,6 +77,17 @@ def test_it_ends_in_weights_to_paste_a_table_and_a_page(quick, tmp_path, capsys)
     assert (tmp_path / "a" / "figures" / "tradeoff.png").stat().st_size > 1000
     about = json.loads((tmp_path / "a" / "search.json").read_text())
     assert (about["case"], about["method"], about["seed"]) == ("reviews", "fixed", 0)
+
+
+@pytest.mark.parametrize(("words", "equal"), [("lr,wd", False), ("weights,lr", True)])
+def test_the_first_trial_has_the_defaults_and_equal_weights_only_where_weights_are_searched(
+    words, equal, quick, tmp_path, capsys
+):
+    tune("--search", words, "--sampler", "random", "--trials", "3", "--out", str(tmp_path / "a"))
+    said = capsys.readouterr().out + (tmp_path / "a" / "report.html").read_text()
+    assert "0 (default)" in said
+    assert "against the defaults" in " ".join(said.split())
+    assert ("equal" in said) == equal
 
 
 def test_the_same_command_goes_on_and_another_is_refused(quick, tmp_path, capsys, monkeypatch):
@@ -170,7 +181,7 @@ def test_a_terminal_shows_the_best_and_what_runs(tmp_path):
         watch.show(event)
         watch.show(Event("progress", event.item, (2, 8, 0.5, {"rating": 0.25, "recommended": 1.5})))
     text = console.export_text()
-    assert "0 (equal)" in text
+    assert "0 (default)" in text
     assert "3 of 6 trials are finished" in text
     assert "trial 3: epoch 2/8  skill 0.500  loss: rating 0.2500, recommended 1.5000" in text
 

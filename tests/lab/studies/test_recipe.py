@@ -45,6 +45,11 @@ MADE = make_case()
 """
 
 
+def second_loss(make):
+    """The change after which the case knows another loss for its task a."""
+    return 'data_hash="0"', f'data_hash="0", losses={{"a": {{"mse": nn.MSELoss, "other": {make}}}}}'
+
+
 @pytest.fixture
 def file(tmp_path):
     path = tmp_path / "my_case.py"
@@ -87,6 +92,9 @@ def test_it_trains_in_workers(file, tmp_path):
         (("def make_case", "def make_cas"), "my_case.py:make_case: NameError"),
         (("def make_case(", "def make_case(", "MADE = make_case()", "MADE = 3"), None),
         (("nn.Linear(3, 8)", "nn.Linear(4, 8)"), "RuntimeError: mat1 and mat2 shapes cannot be multiplied"),
+        (second_loss("nn.CosineEmbeddingLoss"), "in the loss of task 'a', from losses['a']['other']"),
+        (second_loss("lambda: nn.MSELoss(reduction='none')"), "give it reduction='mean', from losses['a']['other']"),
+        (second_loss("lambda: nn.HuberLos()"), "no attribute 'HuberLos' (line 32), from losses['a']['other']"),
     ],
 )
 def test_what_is_no_case_says_why_in_one_line(file, change, expected):

@@ -63,3 +63,38 @@ def test_the_table_fits_and_says_everything(width):
     assert "…" not in text
     assert "Δm = (1/M) Σ (-1)^l (method - baseline) / baseline · 100" in " ".join(lines)
     assert "for all 5 comparisons of the study together (Holm)" in " ".join(lines)
+
+
+@pytest.mark.parametrize(
+    "parts", [("mask=dice+", "stress=focal"), ("severity=corn+", "mask=focal", ":gamma=1.5+", "stress=focal")]
+)
+def test_rows_of_losses_wrap_where_another_loss_or_argument_begins(parts):
+    name = "".join(parts)
+    values = {
+        method: {"rating": {0: 0.7 + n / 100, 1: 0.72 + n / 50, 2: 0.71}, "recommended": {0: 0.7, 1: 0.71, 2: 0.7}}
+        for n, method in enumerate(["single-task", "sum", "mask=dice", name])
+    }
+    costs = {method: MethodCost(0.004, 2.0, 400.0, 8.0, 0, 0) for method in values}
+    table = make_table(values, METRICS, costs)
+    summary = Summary(
+        case="leaf",
+        title="Leaves",
+        seeds=(0, 1, 2),
+        metrics=tuple(METRICS),
+        rows=table.rows,
+        ranks=None,
+        tested=table.tested,
+        unequal=(),
+        equal_time=None,
+        notes=(),
+        complete=True,
+        headline="",
+        advice="",
+    )
+    console = Console(file=io.StringIO(), width=80)
+    print_summary(console, summary)
+    lines = console.file.getvalue().splitlines()
+    assert max(map(len, lines)) <= 80
+    first = [line.split()[0] for line in lines if line.strip()]
+    for part in parts:
+        assert first.count(part) == 4  # in the table of each task, of all tasks, and of the costs

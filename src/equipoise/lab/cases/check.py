@@ -75,9 +75,14 @@ def _check_losses(case: Case, outputs: dict[str, Any], targets: dict[str, Tensor
             if not re.fullmatch(r"[A-Za-z0-9-]+", name):
                 raise ValueError(f"losses of {task!r}: a name is of letters, digits and -, got {name!r}")
             own = case.tasks[task].loss
-            if place == 0 and repr(make()) != repr(own):
-                raise ValueError(f"losses of {task!r}: the first must make the task's own {own!r}, got {make()!r}")
-            value = with_losses(case, {task: name}).tasks.losses(outputs, targets).get(task)
+            try:
+                made = make()
+                value = with_losses(case, {task: name}).tasks.losses(outputs, targets).get(task)
+            except Exception as error:
+                error.add_note(f"from losses[{task!r}][{name!r}]")
+                raise
+            if place == 0 and repr(made) != repr(own):
+                raise ValueError(f"losses of {task!r}: the first must make the task's own {own!r}, got {made!r}")
             if place == 0 and value is not None and not torch.equal(value, values[task]):
                 raise ValueError(
                     f"losses of {task!r}: the first must make the task's own {own!r}, which gives {values[task]:g} on "

@@ -14,6 +14,7 @@ Numbers = npt.NDArray[np.float64]
 
 NEARLY_ALL = 0.99
 _FEWEST = 10  # rows in which both cells are filled; fewer say nothing
+_WAYS = 1000  # to deal the target's answers out to the rows; with fewer, chance may make what looks like a copy
 
 
 def leak(table: Table, column: str, target: str) -> str | None:
@@ -22,8 +23,9 @@ def leak(table: Table, column: str, target: str) -> str | None:
     It does where the target's name is a part of its name; where two columns of numbers, or their ranks, which a
     logarithm leaves as they are, have a correlation of at least 0.99 in size, ranks without the rows in which both have
     their most frequent value; where a column of numbers ranks the two values of a target with an AUROC of at least
-    0.99; and where the most frequent target of each value of the column is right in at least 99 % of the rows, and the
-    most frequent of all is not in more than 95 %.
+    0.99; and where the other rows with the same value of the column tell the target in at least 99 % of the rows, and
+    the most frequent target is not in more than 95 %. Nothing but a name is held against a column where all answers of
+    the target but one are so rare that chance may do the same.
     """
     if target.lower() in column.lower():
         return f"its name holds {target!r}"
@@ -31,6 +33,8 @@ def leak(table: Table, column: str, target: str) -> str | None:
     if len(pairs) < _FEWEST:
         return None
     cells, labels = zip(*pairs, strict=True)
+    if _log_ways(labels) < math.log(_WAYS):
+        return None
     numbers = all(map(is_number, cells))
     if numbers and len(set(labels)) == 2:
         auroc = _auroc([float(cell) for cell in cells], [label == labels[0] for label in labels])
@@ -49,6 +53,11 @@ def leak(table: Table, column: str, target: str) -> str | None:
     if right >= NEARLY_ALL and max(Counter(labels).values()) <= 0.95 * len(labels):
         return f"its value tells {target!r} in {right:.1%} of the rows"
     return None
+
+
+def _log_ways(labels: Sequence[str]) -> float:
+    """The logarithm of how many ways there are to deal these labels out to the rows: n! / Π count!."""
+    return math.lgamma(len(labels) + 1) - sum(math.lgamma(count + 1) for count in Counter(labels).values())
 
 
 def _correlation(first: Numbers, second: Numbers) -> float:
@@ -79,10 +88,11 @@ def _auroc(scores: Sequence[float], positive: Sequence[bool]) -> float:
 
 
 def _share_told(cells: Sequence[str], labels: Sequence[str]) -> float:
-    """Rows whose label is the most frequent of their cell; 0 where most cells are seen once, which proves nothing."""
+    """Rows whose label is the most frequent one of the other rows with their cell; 0 where cells hardly repeat."""
     if len(set(cells)) > len(cells) / 5:
         return 0.0
     by_cell: defaultdict[str, Counter[str]] = defaultdict(Counter)
     for cell, label in zip(cells, labels, strict=True):
         by_cell[cell][label] += 1
-    return sum(max(counts.values()) for counts in by_cell.values()) / len(cells)
+    most = [[*sorted(counts.values(), reverse=True), 0][:2] for counts in by_cell.values()]
+    return sum(first for first, second in most if first - 1 > second) / len(cells)

@@ -11,6 +11,7 @@ from equipoise.lab.evaluation.statistics import LEVEL
 from equipoise.lab.evaluation.table import Comparison, Row, Table
 
 MOST_NAMED = 3  # tasks, where something holds for all
+BEFORE_ONE = "Before you rely on it, tune the learning rate of both with the same effort; here neither was tuned."
 
 
 def give_headline(table: Table, metrics: Sequence[TaskMetric], seeds: int, unequal: Sequence[str] = ()) -> str:
@@ -38,7 +39,7 @@ def give_advice(table: Table, metrics: Sequence[TaskMetric]) -> str:
     rows = table.rows
     if table.question:
         return give_precision(table, metrics)
-    return " ".join(filter(None, (_choice(table), give_precision(table, metrics), _alone(rows, metrics))))
+    return " ".join(filter(None, (_choice(table, metrics), give_precision(table, metrics), _alone(rows, metrics))))
 
 
 def _stamp(unequal: Sequence[str]) -> str:
@@ -128,9 +129,11 @@ def _sharing(rows: Sequence[Row], metrics: Sequence[TaskMetric]) -> str:
     return f"{middle}{f'; Δm {percent(base.delta_m)}, lower is better' if base.delta_m else ''}."
 
 
-def _choice(table: Table) -> str:
+def _choice(table: Table, metrics: Sequence[TaskMetric]) -> str:
     rows = table.rows
     compared = _compared(rows)
+    if not compared and len(metrics) == 1:
+        return "Train another loss (--question losses), too, to learn which to use."
     if not compared:
         return "Train the plain sum and at least one balancing (--methods sum,uw) to learn which to use."
     if all(comparison.interval.low != comparison.interval.low for _, _, comparison in compared):
@@ -143,7 +146,7 @@ def _choice(table: Table) -> str:
         price = f", at {cost:.2f} times the plain sum's time per step" if cost < inf else ""
         return (
             f"Use {best}: better than the plain sum on {listing(wins[best])}, nowhere distinguishably worse"
-            f"{price}. {_before(table, best)}"
+            f"{price}. {_before(table, best) if len(metrics) > 1 else BEFORE_ONE}"
         )
     partial = [method for method in wins if method not in losses]
     if partial:

@@ -29,7 +29,7 @@ class Kind:
 def measure_kinds(model: nn.Module, tasks: eq.Tasks, batch: Batch) -> tuple[Kind, ...]:
     """Forward, balancing, backward and a step of AdamW for each kind, on copies of the network.
 
-    Kinds take turns, so that a slow moment hits all; a ratio is the median of those of the turns.
+    Kinds take turns, so that a slow moment hits all; times are medians over the turns, a ratio is one of two medians.
     """
     kinds = {
         "plain sum": (eq.Sum(), False),
@@ -48,13 +48,9 @@ def measure_kinds(model: nn.Module, tasks: eq.Tasks, batch: Batch) -> tuple[Kind
             _wait(device)
             if turn:
                 times[name].append(time.perf_counter() - began)
+    taken = {name: 1000 * median(seconds) for name, seconds in times.items()}
     return tuple(
-        Kind(
-            name,
-            type(method).__name__,
-            1000 * median(times[name]),
-            median(mine / plain for mine, plain in zip(times[name], times["plain sum"], strict=True)),
-        )
+        Kind(name, type(method).__name__, taken[name], taken[name] / taken["plain sum"])
         for name, (method, _) in kinds.items()
     )
 

@@ -4,7 +4,7 @@ from typing import Any
 
 import equipoise as eq
 from equipoise.lab.cases import Case, number_or_word, require_losses
-from equipoise.lab.search.loss_axes import loss_default, losses_at, searchable
+from equipoise.lab.search.loss_axes import is_of_loss, loss_default, losses_at, searchable
 from equipoise.lab.search.space import Choice, Number
 from equipoise.lab.search.training import SETTINGS
 
@@ -22,7 +22,7 @@ def axis(text: str, case: Case, method: str) -> Number | Choice:
     """
     name, given, values = text.partition("=")
     defaults: dict[str, Any] = {short: getattr(case, field) for short, field in SETTINGS.items()}
-    if "." in name:
+    if is_of_loss(name):
         defaults = {name: loss_default(case, name)}
     elif name not in defaults:
         defaults = arguments_of(method)

@@ -9,7 +9,7 @@ from equipoise.lab.evaluation import hypervolume
 from equipoise.lab.search.trial import Objective, Trial, change
 
 RULES = {
-    "delta-m": "the trial with the lowest Δm against equal weights, on validation",
+    "delta-m": "the trial with the lowest Δm against the defaults, on validation",
     "knee": "the trial on the front nearest to the best of every metric, each scaled from the front's best (0) to its "
     "worst (1)",
     "preference": "the trial on the front that loses least on the task it loses most on, losses scaled as for the knee "
@@ -41,7 +41,7 @@ def choose(
 
     Args:
         trials: Those to choose from; failed ones are left out.
-        baseline: The trial with equal weights.
+        baseline: The trial with the defaults.
         objectives: What the values are.
         rule: Its name.
         preference: For the rule of that name: how much each task's loss hurts, 1 where a task is not named.
@@ -72,7 +72,7 @@ def choose(
 
 
 def covered(trials: Mapping[int, Trial], baseline: Trial, objectives: Sequence[Objective]) -> float:
-    """Hypervolume of the trials that beat equal weights on every metric, with each metric in units of equal weights'.
+    """Hypervolume of the trials that beat the defaults on every metric, with each metric in units of the defaults'.
 
     Raises:
         ValueError: If the baseline failed or has a metric that is not positive.

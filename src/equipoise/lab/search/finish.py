@@ -22,18 +22,19 @@ def finish(console: Console, tuning: Tuning, rule: str, preference: Mapping[str,
     """
     search = tuning.search
     write_trials(search)
-    equal = search.baseline
+    default = search.baseline
     whole = search.whole
-    chosen = choose(whole, equal, search.objectives, rule, preference)
+    chosen = choose(whole, default, search.objectives, rule, preference)
     code = to_paste(search, search.trials[chosen], tuning.method, tuning.case)
     on_front = front(whole, search.objectives)
+    equal = "equal weights, " if search.strategy.space.tasks else ""
     words = [
         f"Trial {chosen} is chosen: {RULES[rule]}.",
-        f"Its Δm is {search.changes[chosen]:+.2f} % against equal weights, lower is better. It is the best of "
-        f"{len(whole)} on the same validation data and of one seed, so expect less of it elsewhere: compare it with "
-        "other methods on test data and several seeds before you believe it.",
+        f"Its Δm is {search.changes[chosen]:+.2f} % against the defaults ({equal}trial {default.job.slot}), lower is "
+        f"better. It is the best of {len(whole)} on the same validation data and of one seed, so expect less of it "
+        "elsewhere: compare it with other methods on test data and several seeds before you believe it.",
         f"{len(on_front)} of {len(whole)} trials are on the front (none beats them on every task); hypervolume "
-        f"{covered(whole, equal, search.objectives):.3g} against equal weights, each metric in units of theirs.",
+        f"{covered(whole, default, search.objectives):.3g} against the defaults, each metric in units of theirs.",
     ]
     console.print()
     console.print(trials_table(search, best(search, SHOWN)))

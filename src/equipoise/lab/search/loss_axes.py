@@ -6,6 +6,11 @@ from typing import Any
 from equipoise.lab.cases import Case, loss_arguments, loss_word, own_loss, require_argument
 
 
+def is_of_loss(name: str) -> bool:
+    """Whether an axis is called ``task.argument``: no setting and no argument of a method has a dot."""
+    return "." in name
+
+
 def searchable(case: Case) -> list[str]:
     """The names of all such axes."""
     return [f"{task}.{argument}" for task in case.losses for argument in loss_arguments(case, task)]
@@ -32,10 +37,15 @@ def losses_at(case: Case, point: Mapping[str, Any]) -> dict[str, str]:
     """
     given: dict[str, dict[str, str]] = {}
     for name, value in point.items():
-        task, dot, argument = name.rpartition(".")
-        if dot:
+        if is_of_loss(name):
+            task, _, argument = name.rpartition(".")
             given.setdefault(task, {})[argument] = _text(value)
     return {task: loss_word(own_loss(case, task), arguments) for task, arguments in given.items()}
+
+
+def beside_losses(point: Mapping[str, Any]) -> dict[str, Any]:
+    """What a point says of the rest: settings and arguments of the method."""
+    return {name: value for name, value in point.items() if not is_of_loss(name)}
 
 
 def _text(value: Any) -> str:

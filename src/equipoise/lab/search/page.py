@@ -16,7 +16,7 @@ from equipoise.lab.search.search import Search
 from equipoise.lab.search.watch import best
 
 MOST_PAIRS, MOST_ROWS = 6, 20
-KINDS = ("trial", "on the front", "equal weights", "chosen")
+KINDS = ("trial", "on the front", "the defaults", "chosen")
 
 
 def write_page(search: Search, title: str, chosen: int, words: Sequence[str], code: str) -> Path:

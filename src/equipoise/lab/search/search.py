@@ -101,7 +101,7 @@ class Search:
 
     @property
     def baseline(self) -> Trial:
-        """The trial with equal weights and a whole training, which may have failed.
+        """The trial with the defaults and a whole training, which may have failed.
 
         Raises:
             ValueError: If it is not finished.
@@ -109,11 +109,11 @@ class Search:
         for trial in self.trials.values():
             if trial.job.share == 1.0 and trial.job.slot == trial.job.baseline:
                 return trial
-        raise ValueError("the trial with equal weights is not finished")
+        raise ValueError("the trial with the defaults is not finished")
 
     @property
     def changes(self) -> dict[int, float]:
-        """Δm of each finished trial against equal weights with as much training, in percent: lower is better."""
+        """Δm of each finished trial against the defaults with as much training, in percent: lower is better."""
         return changes(self.trials, self.objectives)
 
     def run(
@@ -122,7 +122,7 @@ class Search:
         """Do what is missing, ``jobs`` at a time, and yield what happens; closing it gives the rest back.
 
         Raises:
-            ValueError: If ``jobs`` is below 1, or Δm has no meaning for what equal weights brought.
+            ValueError: If ``jobs`` is below 1, or Δm has no meaning for what the defaults brought.
         """
         if jobs < 1:
             raise ValueError(f"jobs must be at least 1, got {jobs}")

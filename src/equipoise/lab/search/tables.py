@@ -7,7 +7,7 @@ import shlex
 from pathlib import Path
 
 from equipoise.lab.cases import Case, with_losses
-from equipoise.lab.search.loss_axes import losses_at
+from equipoise.lab.search.loss_axes import beside_losses, losses_at
 from equipoise.lab.search.search import Search
 from equipoise.lab.search.training import SETTINGS
 from equipoise.lab.search.trial import Trial
@@ -48,7 +48,7 @@ def to_paste(search: Search, trial: Trial, method: str, case: Case) -> str:
     others = space.others(trial.job.point)
     rounded = {name: float(f"{v:.4g}") if isinstance(v, float) else v for name, v in others.items()}
     losses = with_losses(case, losses_at(case, rounded)).chosen
-    others = {name: value for name, value in others.items() if "." not in name}
+    others = beside_losses(others)
     settings = {SETTINGS[name]: others.pop(name) for name in SETTINGS if name in others}
     arguments = "".join(f", {name}={value!r}" for name, value in others.items())
     lines = []

@@ -10,7 +10,7 @@ import torch
 
 import equipoise as eq
 from equipoise.lab.cases import Case, with_losses
-from equipoise.lab.search.loss_axes import losses_at
+from equipoise.lab.search.loss_axes import beside_losses, losses_at
 from equipoise.lab.search.space import Space
 from equipoise.lab.search.trial import Job, Objective, Report
 from equipoise.lab.studies.recipe import Recipe, made_once
@@ -72,7 +72,7 @@ class CaseTraining:
         weights, others = self.space.weights(job.point), self.space.others(job.point)
         if losses := losses_at(case, others):
             case = with_losses(case, losses)
-        others = {name: value for name, value in others.items() if "." not in name}
+        others = beside_losses(others)
         settings = replace(self.settings, **{field: others.pop(n) for n, field in SETTINGS.items() if n in others})
         if self.method == "fixed":
             factors = list(weights.values()) or [1.0] * len(case.tasks)

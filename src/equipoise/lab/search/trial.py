@@ -22,11 +22,11 @@ class Job:
     """A trial, or a stage of one.
 
     Args:
-        slot: Its place in the search, counted from 0; slot 0 has equal weights and defaults.
+        slot: Its place in the search, counted from 0; slot 0 has the defaults, of weights equal ones.
         point: What is tried.
         share: How much of a whole training it takes, counted from the beginning, above 0 to 1.
         parent: The slot whose training it goes on with; None begins anew.
-        baseline: The slot with equal weights and as much training, which Δm is against.
+        baseline: The slot with the defaults and as much training, which Δm is against.
     """
 
     slot: int
@@ -59,18 +59,18 @@ def change(trial: Trial, baseline: Trial, objectives: Sequence[Objective]) -> fl
     if trial.values is None:
         return math.inf
     if baseline.values is None:
-        raise ValueError(f"the trial with equal weights failed, so Δm has no baseline: {baseline.reason}")
+        raise ValueError(f"the trial with the defaults failed, so Δm has no baseline: {baseline.reason}")
     value = delta_m(trial.values, baseline.values, [objective.higher_is_better for objective in objectives])
     if math.isnan(value):
         worst = min(zip(baseline.values, objectives, strict=True), key=lambda pair: pair[0])
         raise ValueError(
-            f"Δm needs positive metrics, but {worst[1].metric} of {worst[1].task} is {worst[0]:g} with equal weights: "
+            f"Δm needs positive metrics, but {worst[1].metric} of {worst[1].task} is {worst[0]:g} with the defaults: "
             "make another metric the task's first one"
         )
     return value
 
 
 def changes(trials: Trials, objectives: Sequence[Objective]) -> dict[int, float]:
-    """Δm of each trial by slot, against equal weights at the same share of a training."""
+    """Δm of each trial by slot, against the defaults at the same share of a training."""
     there = {slot: trial for slot, trial in trials.items() if trial.job.baseline in trials}
     return {slot: change(trial, trials[trial.job.baseline], objectives) for slot, trial in there.items()}

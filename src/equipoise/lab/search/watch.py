@@ -96,7 +96,7 @@ def trials_table(search: Search, slots: list[int]) -> Table:
         weights = " ".join(f"{weight:.3g}" for weight in space.weights(trial.job.point).values())
         others = space.others(trial.job.point).values()
         cells = [
-            f"{slot} (equal)" if slot == trial.job.baseline else str(slot),
+            f"{slot} (default)" if slot == trial.job.baseline else str(slot),
             *[f"{trial.job.share:.0%}"] * staged,
             f"{changes[slot]:+.2f}",
             *(show(value) for value in (trial.values or ())[: len(measured)]),

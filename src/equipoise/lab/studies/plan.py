@@ -3,7 +3,7 @@
 import hashlib
 import platform
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -32,6 +32,7 @@ class Plan:
     settings: Settings
     tuned_trials: int = 0  # of the search for the weights of "tuned"; 0 where that is not among the methods
     question: Question = ""
+    losses: Mapping[str, Mapping[str, str]] = field(default_factory=dict)  # of the rows that have others than the case
 
     @property
     def runs(self) -> tuple[Run, ...]:
@@ -84,7 +85,7 @@ class Plan:
             "title": self.case.title,
             "methods": list(self.methods),
             "method_files": method_files(self.methods),
-            **({"losses": rows} if (rows := losses_by_row(self.case, self.methods)) else {}),
+            **({"losses": self.losses} if self.losses else {}),
             "seeds": list(self.seeds),
             "question": self.question,
             "tuned_trials": self.tuned_trials,
@@ -155,12 +156,12 @@ def make_plan(
     ready = recipe()
     if asked == "losses" and methods == (REFERENCE,):
         methods = (REFERENCE, *one_at_a_time(ready))
-    losses_by_row(ready, methods)
+    losses = losses_by_row(ready, methods)
     require_losses(ready, map(losses_of, methods))
     if TUNED in methods and len(ready.tasks) < 2:
         raise ValueError(f"case {ready.name} has one task, so no weights to tune: --tuned-trials 0")
     settings = case_settings(ready, epochs=epochs, **training)
-    return Plan(recipe, ready, methods, seeds, settings, tuned_trials, asked)
+    return Plan(recipe, ready, methods, seeds, settings, tuned_trials, asked, losses)
 
 
 def case_settings(case: Case, *, epochs: int | None = None, **training: Any) -> Settings:

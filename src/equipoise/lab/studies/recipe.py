@@ -90,7 +90,8 @@ class FileCase:
             lines = [f" (line {f.lineno})" for f in frames if Path(f.filename).resolve() == path.resolve()]
             ours = isinstance(error, ValueError) and not lines
             what = str(error) if ours else f"{type(error).__name__}: {error}{lines[-1] if lines else ''}"
-            raise ValueError(f"{self.path}:{self.attribute}: {what}") from error
+            notes = "".join(f", {note}" for note in getattr(error, "__notes__", []))
+            raise ValueError(f"{self.path}:{self.attribute}: {what}{notes}") from error
         return case
 
 

@@ -1,5 +1,6 @@
 """A study's table and verdict, as a terminal of 80 columns shows them."""
 
+import re
 from collections.abc import Callable
 from math import isnan
 
@@ -19,9 +20,11 @@ from equipoise.lab.evaluation import (
     Score,
     Summary,
     TaskMetric,
+    losses_of,
     show,
 )
 
+NAME = 15  # letters that stay in one line beside the columns of a task, in 80
 STYLES = {"better": "green", "worse": "red", "not distinguishable": "dim"}
 
 
@@ -51,6 +54,16 @@ def _table(title: str, *columns: str) -> Table:
     return table
 
 
+def _name(method: str) -> Text:
+    """The name of a row; a long one of losses goes on in a new line where another loss or argument begins."""
+    lines = [""]
+    for part in re.findall(r":?[^+:]+\+?", method) if losses_of(method) else [method]:
+        if lines[-1] and len(lines[-1]) + len(part) > NAME:
+            lines.append(" ")
+        lines[-1] += part
+    return Text("\n".join(lines))
+
+
 def _task_table(summary: Summary, metric: TaskMetric) -> Table:
     direction = "higher" if metric.higher_is_better else "lower"
     shown = {row.method: _shown(row.scores[metric.task], summary) for row in summary.rows}
@@ -68,8 +81,8 @@ def _task_table(summary: Summary, metric: TaskMetric) -> Table:
         score = row.scores[metric.task]
         spread = f" ± {show(score.spread)}" if score.spread == score.spread else ""
         other, comparison = shown[row.method]
-        cells = [_difference(comparison), *([Text(other)] if several else []), _verdict(comparison)]
-        table.add_row(Text(row.method), f"{show(score.mean)}{spread}", *cells)
+        cells = [_difference(comparison), *([_name(other)] if several else []), _verdict(comparison)]
+        table.add_row(_name(row.method), f"{show(score.mean)}{spread}", *cells)
     return table
 
 
@@ -85,7 +98,7 @@ def _tuned_table(summary: Summary) -> Table:
     for row in summary.rows:
         found = [row.scores[task].to.get(TUNED) for task in summary.tasks]
         if any(found):
-            table.add_row(Text(row.method), *map(_short, found))
+            table.add_row(_name(row.method), *map(_short, found))
     return table
 
 
@@ -124,7 +137,7 @@ def _overall_table(summary: Summary) -> Table:
     for row in summary.rows:
         one = row.against
         table.add_row(
-            Text(row.method),
+            _name(row.method),
             Text("") if one is None else Text(_interval(one.delta_m, "{:+.2f}".format)),
             "" if row.mean_rank is None else f"{row.mean_rank:.2f}",
             "" if one is None else f"{one.wins}/{len(summary.tasks)}",
@@ -142,7 +155,7 @@ def _cost_table(summary: Summary) -> Table:
     for row in summary.rows:
         cost = row.cost
         table.add_row(
-            Text(row.method),
+            _name(row.method),
             "" if row.seconds_per_step is None else f"{1000 * row.seconds_per_step:.2f}",
             "" if row.cost_ratio is None else f"x{row.cost_ratio:.2f}",
             "" if cost is None else f"{cost.backwards_per_step:g}",
@@ -161,7 +174,7 @@ def _equal_time_table(summary: Summary, reached: EqualTime) -> Table:
         for task in summary.tasks:
             interval = row.to_sum[task]
             cells.append(f"{show(row.values[task])}{f' ({_signed(interval.mean)})' if interval else ''}")
-        table.add_row(Text(row.method), f"{row.epochs:.1f}", *cells)
+        table.add_row(_name(row.method), f"{row.epochs:.1f}", *cells)
     return table
 
 

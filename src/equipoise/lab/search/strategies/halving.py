@@ -17,7 +17,7 @@ from equipoise.lab.search.trial import Job, Objective, Trials, changes
 class Halving:
     """Random points for a small share of a training; then 1/factor of them, by Δm, for ``factor`` times as long.
 
-    The trial with equal weights goes on through every stage, so that each has its baseline.
+    The trial with the defaults goes on through every stage, so that each has its baseline.
 
     Args:
         space: What is searched.
