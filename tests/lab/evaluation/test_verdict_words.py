@@ -1,6 +1,7 @@
 """What a study says in words, for the studies people have: few seeds, ties, gaps, crashes, both directions."""
 
 import pytest
+import torch
 
 from equipoise.lab.evaluation import MethodCost, TaskMetric, make_table, seeds_to_show
 from equipoise.lab.evaluation.words import give_advice, give_headline
@@ -105,6 +106,14 @@ def test_equal_differences_claim_nothing():
     headline, advice = say(ACCURACY, 3, sum=[0.1, 0.2, 0.3], shifted=[0.2, 0.3, 0.4])
     assert "shifted is not distinguishable" in headline
     assert "more seed" not in advice
+
+
+def test_nor_do_differences_of_metrics_in_single_precision_that_agree_but_for_its_rounding():
+    numbers = torch.tensor([0.9312, 0.9417])
+    shifted = numbers + torch.tensor([0.0028571, 0.0028572])
+    assert len(set((shifted.double() - numbers.double()).tolist())) == 2
+    headline, _ = say(ACCURACY, 2, sum=numbers.tolist(), shifted=shifted.tolist())
+    assert "shifted is not distinguishable" in headline
 
 
 def test_how_many_more_seeds_would_settle_it():
