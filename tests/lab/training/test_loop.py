@@ -125,6 +125,26 @@ def test_scores_are_those_of_the_best_epoch_and_patience_ends_the_run(small_case
     assert [score[:3] for score in result.scores if score[0] == "test"] == [("test", *row[1:3]) for row in at_best]
 
 
+def test_the_scores_of_a_split_are_those_of_the_kept_weights_on_its_samples(small_case, tmp_path):
+    settings = dataclasses.replace(SETTINGS, keep=("rating/loss",))
+    scores = train(small_case, small_case.tasks.names, eq.Sum(), 0, settings, tmp_path).scores
+    network = small_case.make_model(small_case.tasks.names)
+    network.load_state_dict(torch.load(tmp_path / "best.pt", weights_only=True)["skill"]["weights"])
+    for split in ("validation", "test"):
+        samples = small_case.splits[split]
+        inputs, targets = small_case.collate([samples[i] for i in range(len(samples))])
+        with torch.no_grad():
+            outputs = network.eval()(inputs)
+        rated, known = ~targets["rating"].isnan(), targets["department"] != -100
+        right = outputs["department"].argmax(dim=1) == targets["department"]
+        expected = {(task, "loss"): loss.item() for task, loss in small_case.tasks.losses(outputs, targets).items()} | {
+            ("rating", "rmse"): (outputs["rating"] - targets["rating"])[rated].square().mean().sqrt().item(),
+            ("department", "accuracy"): right[known].double().mean().item(),
+        }
+        found = {(task, metric): value for name, task, metric, value in scores if name == split}
+        assert {key: found[key] for key in expected} == pytest.approx(expected, rel=1e-5)
+
+
 def test_history_has_every_quantity_of_every_epoch(small_case, tmp_path):
     for make in METHODS:
         result = train(small_case, small_case.tasks.names, make(), 0, SETTINGS, tmp_path / make.__name__)
