@@ -216,6 +216,20 @@ def test_what_a_method_and_a_loss_learn_is_optimised_without_decay(small_case, t
     assert case.tasks["rating"].loss.scale == 1
 
 
+def test_what_a_loss_learns_goes_on_after_an_interruption(small_case, tmp_path):
+    others = [task for task in small_case.tasks if task.name != "rating"]
+    case = dataclasses.replace(small_case, tasks=eq.Tasks([eq.Task("rating", Scaled()), *others]))
+    for folder, epochs in (("whole", (3,)), ("resumed", (2, 3))):
+        for _ in epochs:
+            with pytest.raises(KeyboardInterrupt):
+                train(case, case.tasks.names, eq.Sum(), 0, SETTINGS, tmp_path / folder, stop_after(*epochs))
+    whole, resumed = (
+        torch.load(tmp_path / folder / "checkpoint.pt", weights_only=True)["parts"]["tasks"]
+        for folder in ("whole", "resumed")
+    )
+    assert same(whole, resumed)
+
+
 @pytest.mark.parametrize("clip_norm", [None, 1.0])
 def test_a_step_with_a_gradient_that_is_not_finite_is_not_taken(clip_norm, small_case, tmp_path):
     batches = []
