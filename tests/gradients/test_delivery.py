@@ -81,7 +81,7 @@ def test_rows_deliver_their_definition(case, heads, route):
     delivered, gramian = reference(case, heads)
     balancer = eq.Balancer(Weights(), case.model, tasks=list(case.losses), heads=heads, route=route)
     if route == "batched" and not case.batched:
-        with pytest.raises(RuntimeError, match="route='rows'|not implemented for sparse tensors"):
+        with pytest.raises(RuntimeError, match=r"route='rows'|not implemented for sparse tensors"):
             balancer(case.losses).backward()
     else:
         check(case, balancer, delivered, gramian)

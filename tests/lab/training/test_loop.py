@@ -1,9 +1,11 @@
 import dataclasses
 import math
+from itertools import chain
 
 import pytest
 import torch
 from accelerate import Accelerator
+from two_trainings import made_case
 
 import equipoise as eq
 from equipoise.lab.exhibits import Exhibit, Table, read_exhibits
@@ -106,6 +108,47 @@ def test_first_step_is_the_same_for_every_method_and_seeds_differ(small_case, tm
         assert first_losses(make(), 0) == expected
     assert first_losses(eq.Sum(), 0, ["rating"]) == {"rating": expected["rating"]}
     assert first_losses(eq.Sum(), 1)["rating"] != expected["rating"]
+
+
+class Diary(torch.nn.Module):
+    """Writes down the first number of each sample that it is trained on."""
+
+    def __init__(self, seen):
+        super().__init__()
+        self.seen = seen
+
+    def forward(self, inputs):
+        if self.training:
+            self.seen.append(inputs[:, 0].tolist())
+        return inputs
+
+
+def test_each_epoch_has_an_order_of_its_own_and_the_same_for_every_method(tmp_path):
+    def batches(method, seed):
+        seen, case = [], made_case()
+
+        def make_model(names):
+            network = case.make_model(names)
+            network.encoder.insert(0, Diary(seen))
+            return network
+
+        settings = dataclasses.replace(SETTINGS, batch_size=16)
+        train(
+            dataclasses.replace(case, make_model=make_model),
+            case.tasks.names,
+            method,
+            seed,
+            settings,
+            tmp_path / f"{method!r}{seed}",
+        )
+        return [seen[epoch * 4 : epoch * 4 + 4] for epoch in range(3)]
+
+    orders = batches(eq.Sum(), 0)
+    numbers = sorted(made_case().splits["train"].inputs[:, 0].tolist())
+    assert all(sorted(chain.from_iterable(epoch)) == numbers for epoch in orders)
+    assert orders[0] != orders[1] != orders[2] != orders[0]
+    assert batches(eq.MGDA(), 0) == orders
+    assert not any(epoch in orders for epoch in batches(eq.Sum(), 1))
 
 
 def test_scores_are_those_of_the_best_epoch_and_patience_ends_the_run(small_case, tmp_path):
