@@ -41,7 +41,7 @@ def losses_of(net, names=NAMES):
 
 
 @contextmanager
-def peace():
+def expect_silence():
     """No warning at all."""
     with warnings.catch_warnings():
         warnings.simplefilter("error")
@@ -49,7 +49,7 @@ def peace():
 
 
 @contextmanager
-def told_once(match):
+def expect_one_warning(match):
     """One warning of the package's own, and it says this."""
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
@@ -77,7 +77,7 @@ def sgd(*modules, lr=0.01, **options):
 def test_a_sum_that_goes_backward_instead_is_told(net, method, fused):
     balancer = eq.Balancer(method(), net, tasks=NAMES)
     optimizer = torch.optim.Adam(net.parameters(), fused=fused)
-    with told_once("did not go backward in 21 calls, and yet the model trains: call .backward() on what"):
+    with expect_one_warning("did not go backward in 21 calls, and yet the model trains: call .backward() on what"):
         for _ in range(60):
             optimizer.zero_grad()
             losses = losses_of(net)
@@ -102,7 +102,7 @@ def test_values_without_a_backward_are_no_misuse(net):
     """Validation with gradients on, after each epoch, by a balancer of its own."""
     trained, shown = (eq.Balancer(eq.MGDA(), net, tasks=NAMES) for _ in range(2))
     optimizer = sgd(net)
-    with peace():
+    with expect_silence():
         for _ in range(30):
             train(net, trained, optimizer, 1)
             for _ in range(2):
@@ -113,7 +113,7 @@ def test_values_without_a_backward_are_no_misuse(net):
 def test_gradients_taken_by_autograd_count_as_backward(net, method):
     balancer = eq.Balancer(method(), net, tasks=NAMES)
     parameters = list(net.parameters())
-    with peace():
+    with expect_silence():
         for _ in range(30):
             gradients = torch.autograd.grad(balancer(losses_of(net)), parameters)
             with torch.no_grad():
@@ -126,7 +126,7 @@ def test_gradients_taken_by_autograd_count_as_backward(net, method):
 def test_losses_that_carry_their_weights_are_told(net):
     weights = {"a": 0.3, "b": 2.0}
     balancer = eq.Balancer(eq.Sum(), net, tasks=weights)
-    with told_once("losses 'a', 'b' are already multiplied by the weights"):
+    with expect_one_warning("losses 'a', 'b' are already multiplied by the weights"):
         for _ in range(3):
             balancer({name: loss * weights[name] for name, loss in losses_of(net).items()}).backward()
 
@@ -134,20 +134,20 @@ def test_losses_that_carry_their_weights_are_told(net):
 @pytest.mark.parametrize("factors", [{"a": 0.3}, {"a": 2.0, "b": 0.3}, {}])
 def test_other_factors_are_not(net, factors):
     balancer = eq.Balancer(eq.Sum(), net, tasks={"a": 0.3, "b": 2.0})
-    with peace():
+    with expect_silence():
         balancer({name: loss * factors[name] if name in factors else loss for name, loss in losses_of(net).items()})
 
 
 def test_half_a_square_with_weight_one_half_may_be_meant(net):
     balancer = eq.Balancer(eq.Sum(), net, tasks={"a": 0.5, "b": 1.0})
-    with peace():
+    with expect_silence():
         balancer({name: 0.5 * loss for name, loss in losses_of(net).items()}).backward()
 
 
 def test_a_learned_factor_is_not_a_weight(net):
     scale = nn.Parameter(torch.tensor(0.3))
     balancer = eq.Balancer(eq.Sum(), net, tasks={"a": 0.3, "b": 2.0})
-    with peace():
+    with expect_silence():
         balancer({"a": scale * losses_of(net)["a"], "b": losses_of(net)["b"] * 2.0}).backward()
 
 
@@ -160,14 +160,14 @@ def test_a_head_in_no_optimiser_is_told(net, method, fused):
     balancer = eq.Balancer(method(), net, tasks=NAMES)
     held = [*net.trunk.parameters(), *net.heads["a"].parameters(), *balancer.parameters()]
     optimizer = torch.optim.Adam(held, fused=fused)
-    with told_once("heads.b.weight, heads.b.bias: no optimiser that stepped holds this"):
+    with expect_one_warning("heads.b.weight, heads.b.bias: no optimiser that stepped holds this"):
         train(net, balancer, optimizer, 70)
 
 
 @pytest.mark.parametrize("method", [eq.UW, lambda: eq.Chain(eq.UW(), eq.MGDA())])
 def test_learned_weights_in_no_optimiser_are_told(net, method):
     balancer = eq.Balancer(method(), net, tasks=NAMES)
-    with told_once("log_variance of"):
+    with expect_one_warning("log_variance of"):
         train(net, balancer, sgd(net), 70)
 
 
@@ -186,7 +186,7 @@ def test_learned_weights_in_no_optimiser_are_told(net, method):
 def test_parameters_in_some_optimiser_are_not(net, make, method):
     balancer = eq.Balancer(method(), net, tasks=NAMES)
     optimizers = make([*net.parameters(), *balancer.parameters()])
-    with peace():
+    with expect_silence():
         for _ in range(70):
             net.zero_grad()
             balancer(losses_of(net)).backward()
@@ -197,7 +197,7 @@ def test_parameters_in_some_optimiser_are_not(net, make, method):
 def test_an_optimiser_that_steps_seldom_is_waited_for(net):
     balancer = eq.Balancer(eq.MGDA(), net, tasks=NAMES)
     optimizers = [sgd(net.trunk), sgd(net.heads)]
-    with peace():
+    with expect_silence():
         for step in range(60):
             balancer(losses_of(net)).backward()
             optimizers[0].step()
@@ -208,7 +208,7 @@ def test_an_optimiser_that_steps_seldom_is_waited_for(net):
 def test_parameters_that_own_code_moves_are_not(net):
     balancer = eq.Balancer(eq.MGDA(), net, tasks=NAMES)
     optimizer = sgd(net.trunk)
-    with peace():
+    with expect_silence():
         for _ in range(70):
             net.zero_grad()
             balancer(losses_of(net)).backward()
@@ -230,7 +230,7 @@ def test_what_has_no_gradient_needs_no_optimiser(net, innocent):
         held = held[:2]
         losses = lambda net: losses_of(net, ["a"])  # noqa: E731
     balancer = eq.Balancer(eq.UW(), net, tasks=NAMES)
-    with peace():
+    with expect_silence():
         train(net, balancer, sgd(*held, balancer), 120, losses)
 
 
@@ -238,32 +238,32 @@ def test_a_layer_unfrozen_later_and_forgotten_is_told(net):
     net.trunk.requires_grad_(False)
     balancer = eq.Balancer(eq.Sum(), net, tasks=NAMES)
     optimizer = sgd(net.heads)
-    with peace():
+    with expect_silence():
         train(net, balancer, optimizer, 52)
         balancer.set_extra_state({**balancer.get_extra_state(), "steps": 998})
     net.trunk.requires_grad_(True)
-    with told_once("trunk.weight, trunk.bias: no optimiser"):
+    with expect_one_warning("trunk.weight, trunk.bias: no optimiser"):
         train(net, balancer, optimizer, 70)
 
 
 @pytest.mark.parametrize("steps", [10, 50, 51])
 def test_learned_weights_wait_for_a_warmup_to_end(net, steps):
     balancer = eq.Balancer(eq.Warmup(steps, eq.UW()), net, tasks=NAMES)
-    with peace():
+    with expect_silence():
         train(net, balancer, sgd(net, balancer), 110)
 
 
 def test_weight_decay_of_learned_weights_is_told(net):
     balancer = eq.Balancer(eq.UW(), net, tasks=NAMES)
     optimizer = torch.optim.AdamW([*net.parameters(), *balancer.parameters()], weight_decay=0.02)
-    with told_once("weight decay of 0.02 pulls log_variance of UW() to 0"):
+    with expect_one_warning("weight decay of 0.02 pulls log_variance of UW() to 0"):
         train(net, balancer, optimizer, 70)
 
 
 def test_weight_decay_of_the_model_is_not(net):
     balancer = eq.Balancer(eq.UW(), net, tasks=NAMES)
     groups = [{"params": net.parameters()}, {"params": balancer.parameters(), "weight_decay": 0.0}]
-    with peace():
+    with expect_silence():
         train(net, balancer, torch.optim.AdamW(groups), 70)
 
 
@@ -282,7 +282,7 @@ def test_the_hook_for_all_optimisers_goes_with_the_window_and_with_the_balancer(
     assert hooks() == before + 1
     train(net, balancer, sgd(net), 60)
     assert hooks() == before
-    with peace():
+    with expect_silence():
         for copied, with_it in (twin, saved):
             train(copied, with_it, sgd(copied), 110)
     assert hooks() == before
@@ -296,7 +296,7 @@ def test_the_hook_for_all_optimisers_goes_with_the_window_and_with_the_balancer(
 def test_a_model_without_torchs_optimisers_is_left_after_a_while(net):
     before = hooks()
     balancer = eq.Balancer(eq.MGDA(), net, tasks=NAMES)
-    with peace():
+    with expect_silence():
         for _ in range(210):
             balancer(losses_of(net)).backward()
     assert hooks() == before
@@ -308,7 +308,7 @@ def test_a_model_without_torchs_optimisers_is_left_after_a_while(net):
 def test_nothing_shared_is_told_once():
     net = nn.ModuleDict({name: nn.Linear(3, 1) for name in NAMES})
     balancer = eq.Balancer(eq.MGDA(), net, tasks=NAMES)
-    with told_once("no parameter is shared by two tasks"):
+    with expect_one_warning("no parameter is shared by two tasks"):
         for _ in range(3):
             balancer({name: net[name](X).mean() for name in NAMES}).backward()
 
@@ -318,7 +318,7 @@ def test_nothing_shared_is_told_once():
 
 def test_a_task_without_gradient_is_told(net):
     balancer = eq.Balancer(eq.NashMTL(), net, tasks=NAMES)
-    with told_once("the gradient of task 'b' by the shared parameters was zero in all of its 50 steps"):
+    with expect_one_warning("the gradient of task 'b' by the shared parameters was zero in all of its 50 steps"):
         for _ in range(70):
             losses = losses_of(net)
             balancer({"a": losses["a"], "b": losses["b"] * 0.0}).backward()
@@ -327,7 +327,7 @@ def test_a_task_without_gradient_is_told(net):
 @pytest.mark.parametrize("when", ["sometimes", "unshared"])
 def test_a_task_with_a_gradient_now_and_then_is_not(net, when):
     balancer = eq.Balancer(eq.PCGrad(), net, tasks=["a", "b", "c"])
-    with peace():
+    with expect_silence():
         for step in range(60):
             losses = losses_of(net)
             if when == "sometimes":
@@ -339,7 +339,7 @@ def test_a_task_with_a_gradient_now_and_then_is_not(net, when):
 
 def test_weights_that_collapsed_are_told(net):
     balancer = eq.Balancer(eq.MGDA(), net, tasks=NAMES)
-    with told_once("MGDA() gave all weight to task 'a' for 100 steps in a row"):
+    with expect_one_warning("MGDA() gave all weight to task 'a' for 100 steps in a row"):
         for _ in range(210):
             loss = losses_of(net)["a"]
             balancer({"a": loss * 1e-4, "b": loss * 1e4}).backward()
@@ -348,7 +348,7 @@ def test_weights_that_collapsed_are_told(net):
 def test_uneven_weights_of_uneven_gradients_are_not(net):
     """Nash-MTL gives weights of 1e8 to 1 here, and equal parts in the gradient."""
     balancer = eq.Balancer(eq.NashMTL(), net, tasks=NAMES)
-    with peace():
+    with expect_silence():
         for _ in range(70):
             losses = losses_of(net)
             balancer({"a": losses["a"] * 1e-4, "b": losses["b"] * 1e4}).backward()
@@ -358,10 +358,10 @@ def test_a_heavy_weight_of_a_short_gradient_is_no_collapse():
     """Weights of 2e8 and 1, parts in the gradient of 2 and 1: seen by both, the second task counts."""
     balance = Balance("method")
     gramian, weights = torch.diag(torch.tensor([1.0, 1e16]).double()), torch.tensor([2e8, 1.0]).double()
-    with peace():
+    with expect_silence():
         for _ in range(110):
             balance.decided(NAMES, [0, 1], gramian, weights)
-    with told_once("method gave all weight to task 'a'"):
+    with expect_one_warning("method gave all weight to task 'a'"):
         for _ in range(110):
             balance.decided(NAMES, [0, 1], gramian, weights * torch.tensor([1.0, 0.0]))
 
@@ -369,7 +369,7 @@ def test_a_heavy_weight_of_a_short_gradient_is_no_collapse():
 @pytest.mark.parametrize("names", [["a"], ["a", "b"]])
 def test_one_task_alone_or_in_turn_is_no_collapse(net, names):
     balancer = eq.Balancer(eq.MGDA(), net, tasks=NAMES)
-    with peace():
+    with expect_silence():
         for step in range(220):
             scales = {"a": 1e-4 if step % 60 else 1e4, "b": 1.0}
             loss = losses_of(net)["a"]
@@ -392,7 +392,7 @@ def test_a_graph_that_is_used_up_is_told(net, route, first):
 def test_a_graph_that_was_retained_serves_twice(net):
     balancer = eq.Balancer(eq.MGDA(), net, tasks=NAMES)
     losses = losses_of(net)
-    with peace():
+    with expect_silence():
         balancer(losses).backward(retain_graph=True)
         balancer(losses).backward()
 
@@ -446,3 +446,4 @@ def test_a_quiet_step_asks_the_device_for_nothing(net):
     balancer = eq.Balancer(eq.Sum(), far, tasks=NAMES)
     for _ in range(55):
         balancer({name: out.square().mean() for name, out in far(X.to("meta")).items()}).backward()
+    assert all(p.grad.is_meta for p in far.parameters())

@@ -14,7 +14,7 @@ def bound(method):
     return method
 
 
-def close(weights, *expected):
+def check_weights(weights, *expected):
     torch.testing.assert_close(weights, torch.tensor(expected, dtype=F64))
 
 
@@ -25,20 +25,20 @@ def test_the_laws_hold(beta):
 
 def test_weights_follow_the_ratio_from_one():
     method = bound(MeanNorm(0.75))
-    close(method(ROWS @ ROWS.T, LOSSES), 0.75 + 0.25 * 0.6, 0.75 + 0.25 * 3, 1.0)
-    close(method(ROWS @ ROWS.T, LOSSES), 0.75 * 0.9 + 0.25 * 0.6, 0.75 * 1.5 + 0.25 * 3, 1.0)
+    check_weights(method(ROWS @ ROWS.T, LOSSES), 0.75 + 0.25 * 0.6, 0.75 + 0.25 * 3, 1.0)
+    check_weights(method(ROWS @ ROWS.T, LOSSES), 0.75 * 0.9 + 0.25 * 0.6, 0.75 * 1.5 + 0.25 * 3, 1.0)
 
 
 def test_at_rest_all_gradients_have_the_mean_length():
     method = bound(MeanNorm())
     for _ in range(300):
         weights = method(ROWS @ ROWS.T, LOSSES)
-    close((weights[:, None] * ROWS).norm(dim=1), 3.0, 3.0, 3.0)
+    check_weights((weights[:, None] * ROWS).norm(dim=1), 3.0, 3.0, 3.0)
 
 
 def test_equal_gradients_keep_weight_one():
     rows = ROWS[[0, 0, 0]]
-    close(bound(MeanNorm())(rows @ rows.T, LOSSES), 1.0, 1.0, 1.0)
+    check_weights(bound(MeanNorm())(rows @ rows.T, LOSSES), 1.0, 1.0, 1.0)
 
 
 def test_a_zero_gradient_and_an_absent_task_leave_a_weight():

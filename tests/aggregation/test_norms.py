@@ -13,52 +13,52 @@ def bound(method):
     return method
 
 
-def close(weights, *expected):
+def check_weights(weights, *expected):
     torch.testing.assert_close(weights, torch.tensor(expected, dtype=F64))
 
 
 def test_clip_bounds_the_norm_and_leaves_shorter_gradients():
-    close(Clip(0.5)(ROWS @ ROWS.T, LOSSES), 0.1, 0.5, 1.0)
-    close(Clip(1.0)(ROWS @ ROWS.T, LOSSES), 0.2, 1.0, 1.0)
-    close(Clip(1.0)(0 * ROWS @ ROWS.T, LOSSES), 1.0, 1.0, 1.0)
+    check_weights(Clip(0.5)(ROWS @ ROWS.T, LOSSES), 0.1, 0.5, 1.0)
+    check_weights(Clip(1.0)(ROWS @ ROWS.T, LOSSES), 0.2, 1.0, 1.0)
+    check_weights(Clip(1.0)(0 * ROWS @ ROWS.T, LOSSES), 1.0, 1.0, 1.0)
 
 
 @pytest.mark.parametrize("scale", [1e-20, 1e15])
 def test_clip_is_the_same_in_other_units(scale):
-    close(Clip(0.5 * scale)(scale**2 * ROWS @ ROWS.T, LOSSES), 0.1, 0.5, 1.0)
+    check_weights(Clip(0.5 * scale)(scale**2 * ROWS @ ROWS.T, LOSSES), 0.1, 0.5, 1.0)
 
 
 def test_unit_norm_makes_all_norms_one():
-    close(UnitNorm()(ROWS @ ROWS.T, LOSSES), 0.2, 1.0, 10.0)
+    check_weights(UnitNorm()(ROWS @ ROWS.T, LOSSES), 0.2, 1.0, 10.0)
 
 
 @pytest.mark.parametrize("scale", [1e-20, 1e-12, 1e12, 1e15])
 def test_norms_do_not_depend_on_the_scale(scale):
     weights = UnitNorm()(scale**2 * ROWS @ ROWS.T, LOSSES)
-    close((weights[:, None] * scale * ROWS).norm(dim=1), 1.0, 1.0, 1.0)
+    check_weights((weights[:, None] * scale * ROWS).norm(dim=1), 1.0, 1.0, 1.0)
     weights = bound(RunningNorm())(scale**2 * ROWS @ ROWS.T, LOSSES)
-    close((weights[:, None] * scale * ROWS).norm(dim=1), 1.0, 1.0, 1.0)
+    check_weights((weights[:, None] * scale * ROWS).norm(dim=1), 1.0, 1.0, 1.0)
 
 
 def test_a_zero_gradient_keeps_weight_one():
     rows = ROWS * torch.tensor([[1.0], [0.0], [1.0]], dtype=F64)
-    close(UnitNorm()(rows @ rows.T, LOSSES), 0.2, 1.0, 10.0)
-    close(bound(RunningNorm())(rows @ rows.T, LOSSES), 0.2, 1.0, 10.0)
+    check_weights(UnitNorm()(rows @ rows.T, LOSSES), 0.2, 1.0, 10.0)
+    check_weights(bound(RunningNorm())(rows @ rows.T, LOSSES), 0.2, 1.0, 10.0)
 
 
 def test_running_norm_divides_by_the_corrected_mean():
     method = bound(RunningNorm(beta=0.5))
-    close(method(ROWS @ ROWS.T, LOSSES), 0.2, 1.0, 10.0)
+    check_weights(method(ROWS @ ROWS.T, LOSSES), 0.2, 1.0, 10.0)
     # the means of (5, 1, 0.1) and of thrice that, in parts 1 : 2
-    close(method(9 * ROWS @ ROWS.T, LOSSES), *(1 / (norm * (1 + 2 * 3) / 3) for norm in (5, 1, 0.1)))
+    check_weights(method(9 * ROWS @ ROWS.T, LOSSES), *(1 / (norm * (1 + 2 * 3) / 3) for norm in (5, 1, 0.1)))
     # and of zero, in parts 1 : 2 : 4
-    close(method(0 * ROWS @ ROWS.T, LOSSES), *(1 / (norm * (1 + 2 * 3 + 0) / 7) for norm in (5, 1, 0.1)))
+    check_weights(method(0 * ROWS @ ROWS.T, LOSSES), *(1 / (norm * (1 + 2 * 3 + 0) / 7) for norm in (5, 1, 0.1)))
 
 
 def test_running_norm_of_a_steady_gradient_is_its_norm():
     method = bound(RunningNorm())
     for _ in range(30):
-        close(method(ROWS @ ROWS.T, LOSSES), 0.2, 1.0, 10.0)
+        check_weights(method(ROWS @ ROWS.T, LOSSES), 0.2, 1.0, 10.0)
 
 
 def test_running_norm_leaves_an_absent_task_alone():
@@ -67,7 +67,7 @@ def test_running_norm_leaves_an_absent_task_alone():
     other(ROWS @ ROWS.T, LOSSES)
     present = torch.tensor([0, 2])
     few = 2 * ROWS[present]
-    close(method(few @ few.T, LOSSES[present], present), 1 / (5 * 5 / 3), 1 / (0.1 * 5 / 3))
+    check_weights(method(few @ few.T, LOSSES[present], present), 1 / (5 * 5 / 3), 1 / (0.1 * 5 / 3))
     # task 1 goes on as if the step had not been
     assert method(ROWS @ ROWS.T, LOSSES)[1] == other(ROWS @ ROWS.T, LOSSES)[1]
     assert method.steps.tolist() == [3, 2, 3]

@@ -163,14 +163,14 @@ def check_replicas(two, data):
     require_the_definition(answers, drawn, name, heads)
 
 
-CHECKS = {"precisions": check_precisions, "accumulation": check_accumulation, "autocast": check_autocast}
+CHECKS = [check_precisions, check_accumulation, check_autocast]
 
 
-@pytest.mark.parametrize("kind", CHECKS)
+@pytest.mark.parametrize("check", CHECKS, ids=lambda check: check.__name__)
 @searched(10)
 @given(data=st.data())
-def test_one_process_does_what_the_definition_says(kind, data):
-    CHECKS[kind](data)
+def test_one_process_does_what_the_definition_says(check, data):
+    check(data)
 
 
 @searched(10)
@@ -180,11 +180,11 @@ def test_two_replicas_do_what_the_definition_says(two, data):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("kind", CHECKS)
+@pytest.mark.parametrize("check", CHECKS, ids=lambda check: check.__name__)
 @searched(75)
 @given(data=st.data())
-def test_one_process_does_what_the_definition_says_at_length(kind, data):
-    CHECKS[kind](data)
+def test_one_process_does_what_the_definition_says_at_length(check, data):
+    check(data)
 
 
 @pytest.mark.slow

@@ -80,7 +80,7 @@ def train(rank, size, name, wrap=None, where="parameters", route="auto", make=Ne
     return state, records, {key: value.clone() for key, value in balancer.method.state_dict().items()}
 
 
-def require_same(team, size, name, **options):
+def check_same(team, size, name, **options):
     alone = {k: v for k, v in options.items() if k not in ("wrap", "route", "is_even")}
     expected, records, method = train(0, 1, name, **alone)
     answers = team(_train, name, options)
@@ -105,18 +105,18 @@ def _train(rank, size, name, options):
 
 @pytest.mark.parametrize("name", METHODS)
 def test_two_ranks_train_as_one_process_on_the_joint_batch(two, name):
-    require_same(two, 2, name)
+    check_same(two, 2, name)
 
 
 @pytest.mark.parametrize("name", METHODS)
 def test_four_ranks_train_as_one_process_on_the_joint_batch(four, name):
-    require_same(four, 4, name)
+    check_same(four, 4, name)
 
 
 @pytest.mark.parametrize("name", ["mgda", "pcgrad", "nash-mtl"])
 @pytest.mark.parametrize("where", ["chosen", "representation"])
 def test_gradients_compared_elsewhere(two, name, where):
-    require_same(two, 2, name, where=where)
+    check_same(two, 2, name, where=where)
 
 
 @pytest.mark.parametrize("name", ["sum", "uw", "mgda", "graddrop"])
@@ -131,7 +131,7 @@ def test_gradients_compared_elsewhere(two, name, where):
     ids=lambda wrap: ", ".join(wrap),
 )
 def test_every_setting_of_ddp(two, name, wrap):
-    require_same(two, 2, name, wrap=wrap)
+    check_same(two, 2, name, wrap=wrap)
 
 
 class Text(nn.Module):
@@ -155,9 +155,9 @@ class Text(nn.Module):
 @pytest.mark.parametrize("make", [Net, Text])
 @pytest.mark.parametrize("name", ["mgda", "pcgrad", "nash-mtl", "uw, mgda"])
 def test_layers_by_factors_that_meet_on_one_rank(two, name, make, is_even):
-    require_same(two, 2, name, make=make, route="factored", is_even=is_even)
+    check_same(two, 2, name, make=make, route="factored", is_even=is_even)
 
 
 @pytest.mark.parametrize("make", [Net, Text])
 def test_layers_by_factors_of_four_ranks(four, make):
-    require_same(four, 4, "mgda", make=make, route="factored", is_even=False)
+    check_same(four, 4, "mgda", make=make, route="factored", is_even=False)

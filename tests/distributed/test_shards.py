@@ -77,7 +77,7 @@ def tensor_parallel(rank, size, method):
     return train(net, eq.Balancer(METHODS[method](), net, tasks=NAMES), 0, 1)
 
 
-def require_same(answers, expected, records, rtol, atol):
+def check_same(answers, expected, records, rtol, atol):
     for state, theirs in answers:
         for name, value in expected.items():
             assert_close(state[name], value, rtol=rtol, atol=atol, msg=lambda m, name=name: f"{name}: {m}")
@@ -92,21 +92,21 @@ def require_same(answers, expected, records, rtol, atol):
 @pytest.mark.parametrize("forward", [True, False])
 @pytest.mark.parametrize("method", ["sum", "uw", "mgda", "uw, mgda"])
 def test_fsdp2_in_all_its_settings(two, method, forward, backward):
-    require_same(two(fsdp, method, forward, backward), *reference(method), rtol=2e-5, atol=2e-6)
+    check_same(two(fsdp, method, forward, backward), *reference(method), rtol=2e-5, atol=2e-6)
 
 
 @pytest.mark.parametrize("method", ["pcgrad", "nash-mtl", "upgrad"])
 def test_fsdp2_over_four_ranks(four, method):
-    require_same(four(fsdp, method, True, True), *reference(method), rtol=5e-5, atol=5e-6)
+    check_same(four(fsdp, method, True, True), *reference(method), rtol=5e-5, atol=5e-6)
 
 
 def test_fsdp2_in_bfloat16(two):
-    require_same(two(fsdp, "mgda", True, True, torch.bfloat16), *reference("mgda"), rtol=2e-2, atol=2e-2)
+    check_same(two(fsdp, "mgda", True, True, torch.bfloat16), *reference("mgda"), rtol=2e-2, atol=2e-2)
 
 
 @pytest.mark.parametrize("method", ["sum", "uw", "mgda", "upgrad"])
 def test_tensor_parallel_with_replicated_and_sharded_parameters(two, method):
-    require_same(two(tensor_parallel, method), *reference(method), rtol=2e-5, atol=2e-6)
+    check_same(two(tensor_parallel, method), *reference(method), rtol=2e-5, atol=2e-6)
 
 
 def refused(rank, size, what):

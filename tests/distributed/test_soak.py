@@ -84,13 +84,13 @@ def pair(*arguments):
         return [torch.load(file, weights_only=False) if os.path.exists(file) else None for file in files]
 
 
-def require_same(found, expected):
+def check_same(found, expected):
     """Equal to the last bit, whatever is nested in what."""
     assert type(found) is type(expected)
     if isinstance(found, dict):
         assert found.keys() == expected.keys()
         for key in found:
-            require_same(found[key], expected[key])
+            check_same(found[key], expected[key])
     elif isinstance(found, torch.Tensor):
         assert torch.equal(found, expected)
     else:
@@ -102,7 +102,7 @@ def require_same(found, expected):
 def test_killed_and_resumed_is_undisturbed(two, tmp_path, method, victim):
     (tmp_path / "undisturbed").mkdir()
     (undisturbed, skipped), (other, _) = two(soak, method, str(tmp_path / "undisturbed"), 0, STEPS, None)
-    require_same(other, undisturbed)
+    check_same(other, undisturbed)
     assert 10 < skipped < 100
     step = int(torch.randint(EVERY + 1, STEPS, (), generator=torch.Generator().manual_seed(victim + len(method))))
     (tmp_path / "killed").mkdir()
@@ -112,4 +112,4 @@ def test_killed_and_resumed_is_undisturbed(two, tmp_path, method, victim):
     checkpoint = max(int(file.stem) for file in (tmp_path / "killed").glob("*.pt"))
     assert step - EVERY <= checkpoint <= step
     for resumed, _ in pair(method, str(tmp_path / "killed"), checkpoint):
-        require_same(resumed, undisturbed)
+        check_same(resumed, undisturbed)

@@ -133,7 +133,7 @@ LAWS = [
 ]
 
 
-def compiles_to_the_same(case: Case) -> None:
+def check_it_compiles_to_the_same(case: Case) -> None:
     """In one graph, value and gradient."""
     arguments = converted(case, case.make(), torch.float32)
     for place in case.learned:
@@ -151,13 +151,13 @@ def laws_for(cases: list[Case]) -> tuple[Any, Any]:
     """Two tests to be bound in a module: every law on every case, and the slow one."""
 
     @pytest.mark.parametrize("case", cases, ids=str)
-    @pytest.mark.parametrize("law", LAWS, ids=lambda law: law.__name__)
-    def test_laws(law, case):
-        law(case)
+    @pytest.mark.parametrize("check", LAWS, ids=lambda law: law.__name__)
+    def test_laws(check, case):
+        check(case)
 
     @pytest.mark.slow
     @pytest.mark.parametrize("case", [case for case in cases if case.compiles], ids=str)
     def test_compiles(case):
-        compiles_to_the_same(case)
+        check_it_compiles_to_the_same(case)
 
     return test_laws, test_compiles

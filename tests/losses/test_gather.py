@@ -25,10 +25,10 @@ class Both(nn.Module):
         return self.first(images), self.second(texts)
 
 
-def joined(rank, path, meet):
-    """Runs ``meet(rank)`` as one of two processes."""
+def check_in_a_group(rank, path, check):
+    """Runs ``check(rank)`` as one of two processes; what it raises ends both."""
     distributed.init_process_group("gloo", init_method=f"file://{path}", rank=rank, world_size=2)
-    meet(rank)
+    check(rank)
     distributed.barrier()
     distributed.destroy_process_group()
     os._exit(0)  # threads of the process group may abort the interpreter's own end
@@ -81,15 +81,15 @@ def losses_without_the_argument_are_gathered_by_hand(rank):
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    "meet",
+    "check",
     [
         rows_come_in_order_and_gradients_are_summed,
         both_learn_the_joint_batch,
         losses_without_the_argument_are_gathered_by_hand,
     ],
 )
-def test_two_processes(meet, tmp_path):
-    multiprocessing.spawn(joined, (str(tmp_path / "meeting"), meet), nprocs=2)
+def test_two_processes(check, tmp_path):
+    multiprocessing.spawn(check_in_a_group, (str(tmp_path / "meeting"), check), nprocs=2)
 
 
 def test_without_a_group_the_tensor_itself():

@@ -33,10 +33,10 @@ CASES = [
 
 
 @pytest.mark.parametrize("case", CASES, ids=str)
-@pytest.mark.parametrize("law", [law for law in LAWS if law is not half_precision_is_finite])
-def test_laws(law, case):
+@pytest.mark.parametrize("check", [law for law in LAWS if law is not half_precision_is_finite])
+def test_laws(check, case):
     """But for half precision, in which the user's discriminator computes."""
-    law(case)
+    check(case)
 
 
 def linear(weight):

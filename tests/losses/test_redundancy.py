@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 import torch
-from laws import LAWS, Case, compiles_to_the_same, one_sample_is_enough
+from laws import LAWS, Case, check_it_compiles_to_the_same, one_sample_is_enough
 from torch.nn import functional as F  # noqa: N812
 from torch.testing import assert_close
 
@@ -36,16 +36,18 @@ CASES = [
 
 
 @pytest.mark.parametrize("case", CASES, ids=str)
-@pytest.mark.parametrize("law", [law for law in LAWS if law is not one_sample_is_enough], ids=lambda law: law.__name__)
-def test_laws(law, case):
+@pytest.mark.parametrize(
+    "check", [law for law in LAWS if law is not one_sample_is_enough], ids=lambda law: law.__name__
+)
+def test_laws(check, case):
     """One sample has no spread: an error says so."""
-    law(case)
+    check(case)
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("case", CASES, ids=str)
 def test_compiles(case):
-    compiles_to_the_same(case)
+    check_it_compiles_to_the_same(case)
 
 
 SIZES = [(9, 3), (4, 6), (5, 5), (2, 7)]

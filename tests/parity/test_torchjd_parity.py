@@ -139,17 +139,17 @@ CASES = {
 @pytest.mark.parametrize("name", CASES)
 @pytest.mark.parametrize("k", SIZES)
 def test_ours_is_never_further_from_the_definition(name, k):
-    never_further(name, k, FEWER.get((name, k), 200))
+    check_never_further(name, k, FEWER.get((name, k), 200))
 
 
 @pytest.mark.slow
 @EXHAUSTIVE
 @pytest.mark.parametrize(("name", "k"), FEWER)
 def test_ours_is_never_further_where_theirs_takes_long(name, k):
-    never_further(name, k, 200)
+    check_never_further(name, k, 200)
 
 
-def never_further(name, k, count):
+def check_never_further(name, k, count):
     make, answer, judge, solved, tolerance = CASES[name]
     agreed = 0
     for rows in problems(k, count):

@@ -23,7 +23,7 @@ def bound(method, num_tasks):
     return method
 
 
-def require_equal_objective_and_weights(ours, other, losses):
+def check_same_objective_and_weights(ours, other, losses):
     found = []
     for scalarizer in (ours, other):
         leaf = losses.clone().requires_grad_()
@@ -35,7 +35,7 @@ def require_equal_objective_and_weights(ours, other, losses):
 @pytest.mark.parametrize("num_tasks", [1, 2, 5])
 def test_gls_beside_geometric_mean(num_tasks):
     for losses in problems(num_tasks):
-        require_equal_objective_and_weights(bound(GLS(), num_tasks), theirs.GeometricMean(), losses)
+        check_same_objective_and_weights(bound(GLS(), num_tasks), theirs.GeometricMean(), losses)
 
 
 @pytest.mark.parametrize("num_tasks", [1, 2, 5])
@@ -44,9 +44,9 @@ def test_stch(num_tasks, mu):
     weights = torch.rand(num_tasks, generator=torch.Generator().manual_seed(0)) + 0.1
     reference = -torch.rand(num_tasks, generator=torch.Generator().manual_seed(1))
     for losses in problems(num_tasks):
-        require_equal_objective_and_weights(bound(STCH(mu), num_tasks), theirs.STCH(mu), losses)
+        check_same_objective_and_weights(bound(STCH(mu), num_tasks), theirs.STCH(mu), losses)
         ours = bound(STCH(mu, weights.tolist(), reference.tolist()), num_tasks)
-        require_equal_objective_and_weights(ours, theirs.STCH(mu, weights, reference), losses)
+        check_same_objective_and_weights(ours, theirs.STCH(mu, weights, reference), losses)
 
 
 def test_imtl_l():
@@ -55,7 +55,7 @@ def test_imtl_l():
         for parameter in (*ours.parameters(), *other.parameters()):
             parameter.copy_(torch.linspace(-1, 1, 5))
     for losses in problems(5):
-        require_equal_objective_and_weights(ours, other, losses)
+        check_same_objective_and_weights(ours, other, losses)
 
 
 @pytest.mark.parametrize("decay", [0.0, 1e-3])
@@ -63,7 +63,7 @@ def test_famo(decay):
     ours, other = bound(FAMO(decay=decay), 5), theirs.FAMO(5, weight_decay=decay).double()
     for losses in problems(5, 50):
         losses = losses + 1e-2  # theirs adds 1e-8 to every loss
-        require_equal_objective_and_weights(ours, other, losses)
+        check_same_objective_and_weights(ours, other, losses)
         after = losses * (0.5 + torch.rand(5, generator=torch.Generator().manual_seed(int(losses[0] * 100))))
         ours.after_step(after, torch.arange(5))
         other.update(after)

@@ -7,8 +7,6 @@ from torch import nn
 
 import equipoise as eq
 
-pytestmark = pytest.mark.skipif(not hasattr(eq.Balancer, "frozen"), reason="needs Balancer.frozen")
-
 
 def problem():
     torch.manual_seed(0)

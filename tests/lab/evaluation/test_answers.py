@@ -63,6 +63,15 @@ def test_the_family_of_each_question(question, expected):
     assert (table.ranks is not None) == bool(ranks)
 
 
+def test_a_task_with_one_pair_of_runs_leaves_the_others_their_answer():
+    """Nothing is known only where no task has two."""
+    plain, alone = (shifted(-0.05), PLAIN[:1]), (PLAIN, [0.5])
+    _, headline, _ = ask("sharing", single_task=alone, sum=plain)
+    assert "Yes, where it can be told: the plain sum is better on size, not distinguishable on kind" in headline
+    _, headline, _ = ask("sharing", single_task=([0.4], [0.5]), sum=plain)
+    assert "Not known: with one seed a difference may be luck" in headline
+
+
 @pytest.mark.parametrize(
     ("sum_", "answer"),
     [

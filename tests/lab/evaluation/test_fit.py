@@ -16,6 +16,7 @@ FALLING = curve(1.0, 0.8, 0.6, 0.5, 0.45)
         (FALLING, curve(1.0, 0.7, 0.5, 0.56, 0.6), 5, "over-fitting"),  # rose by 0.1 of a range of 0.5
         (FALLING, curve(1.0, 0.7, 0.5, 0.52, 0.54), 5, "neither"),  # by 0.04: noise
         (curve(1.0, 0.8, 0.6, 0.7, 0.7), curve(1.0, 0.7, 0.5, 0.56, 0.6), 5, "neither"),  # training got worse too
+        (curve(1.0, 0.8, 0.6, 0.6, 0.6), curve(1.0, 0.7, 0.5, 0.56, 0.6), 5, "neither"),  # training stood still
         (FALLING, curve(1.0, 0.9, 0.8, 0.7, 0.6), 5, "under-fitting"),
         (FALLING, curve(1.0, 0.9, 0.8, 0.7, 0.6), 8, "neither"),  # patience ended it, not the budget
         (FALLING, curve(1.0, 0.8, 0.7, 0.66, 0.655), 5, "neither"),  # flat at the end

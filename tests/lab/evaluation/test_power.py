@@ -44,3 +44,4 @@ def test_what_a_thousand_seeds_would_not_show_has_no_number():
     assert seeds_to_show(0.0) is None
     assert seeds_to_show(0.05) is None  # 3,142 by statsmodels
     assert seeds_to_show(0.09) == 971
+    assert seeds_to_show(0.088) is None  # 1,016

@@ -18,6 +18,7 @@ def test_friedman_is_scipys(blocks, k):
     found = rank_test(named(k), values)
     assert found.p_value == pytest.approx(stats.friedmanchisquare(*values.T).pvalue, rel=1e-9)
     np.testing.assert_allclose(found.mean_ranks, stats.rankdata(values, axis=1).mean(axis=0))
+    assert (found.blocks, len(found.names)) == (blocks, k)
 
 
 def test_friedman_with_ties_is_scipys():

@@ -34,9 +34,10 @@ def test_the_interval_covers_the_truth_in_95_of_100_studies_of_three_seeds():
     assert covered / 4000 == pytest.approx(0.95, abs=3 * math.sqrt(0.95 * 0.05 / 4000))
 
 
-def test_one_pair_has_no_interval():
-    found = paired_t([0.5])
-    assert (found.mean, found.n) == (0.5, 1)
+@pytest.mark.parametrize("difference", [0.5, 0.0])
+def test_one_pair_has_no_interval(difference):
+    found = paired_t([difference])
+    assert (found.mean, found.n) == (difference, 1)
     assert all(map(math.isnan, (found.low, found.high, found.p_value)))
 
 

@@ -1,6 +1,7 @@
 """What a study says in words, for the studies people have: few seeds, ties, gaps, crashes, both directions."""
 
 import pytest
+import torch
 
 from equipoise.lab.evaluation import MethodCost, TaskMetric, make_table, seeds_to_show
 from equipoise.lab.evaluation.words import give_advice, give_headline
@@ -81,6 +82,20 @@ def test_two_seeds_may_find_something_but_count_no_seeds_to_settle():
     assert "mine is better than the plain sum" in headline
 
 
+def test_three_seeds_count_the_seeds_to_settle():
+    _, advice = say(ACCURACY, 3, sum=PLAIN[:3], mine=NOISY[:3])
+    # differences .03 -.02 .02: mean .01, sd .02646
+    assert f"about {seeds_to_show(0.01 / 0.0264575) - 3} more seeds would show" in advice
+
+
+@pytest.mark.parametrize(("trivial", "spread", "wide"), [(1.0, 0.0082, True), (1.0, 0.0079, False), (9.0, 0.07, False)])
+def test_an_interval_is_wide_from_two_hundredths_of_the_way_to_perfect_on(trivial, spread, wide):
+    """Half of it is t(0.975, 2) s / sqrt(3) = 2.484 s for three seeds: 0.0204, 0.0196 and 0.174 of 9."""
+    noisy = [a + d for a, d in zip(PLAIN, (-spread, 0.0, spread), strict=False)]
+    _, advice = say(TaskMetric("size", "rmse", False, 0.0, trivial), 3, sum=PLAIN[:3], noisy=noisy)
+    assert ("The intervals are wide" in advice) == wide
+
+
 def test_ties_are_not_distinguishable_and_no_seeds_would_tell_them_apart():
     headline, advice = say(ACCURACY, 3, sum=PLAIN[:3], same=PLAIN[:3])
     assert "same is not distinguishable from the plain sum on any task" in headline
@@ -91,6 +106,14 @@ def test_equal_differences_claim_nothing():
     headline, advice = say(ACCURACY, 3, sum=[0.1, 0.2, 0.3], shifted=[0.2, 0.3, 0.4])
     assert "shifted is not distinguishable" in headline
     assert "more seed" not in advice
+
+
+def test_nor_do_differences_of_metrics_in_single_precision_that_agree_but_for_its_rounding():
+    numbers = torch.tensor([0.9312, 0.9417])
+    shifted = numbers + torch.tensor([0.0028571, 0.0028572])
+    assert len(set((shifted.double() - numbers.double()).tolist())) == 2
+    headline, _ = say(ACCURACY, 2, sum=numbers.tolist(), shifted=shifted.tolist())
+    assert "shifted is not distinguishable" in headline
 
 
 def test_how_many_more_seeds_would_settle_it():

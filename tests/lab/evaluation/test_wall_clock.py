@@ -69,6 +69,24 @@ def test_a_few_percent_of_noise_in_the_clock_cost_no_epoch():
     ] == [8, 8]
 
 
+def test_a_method_is_as_fast_as_its_median_run():
+    """A run that a busy machine slowed down to a tenth neither takes nor gives epochs."""
+    costs = [cost(m, seed, 4, speed) for m in ("sum", "uw") for seed, speed in enumerate((0.1, 0.1, 1.0))]
+    costs = [row | {"seconds_per_step": "0.1"} if row["method"] == "uw" else row for row in costs]
+    found = equal_time([], costs, METRICS)
+    assert found.seconds == pytest.approx(4.0)
+    assert [row.epochs for row in found.rows] == [4, 4]
+
+
+def test_of_equal_epochs_the_first_is_shown_and_one_that_is_not_finite_never():
+    costs = [cost(method, 0, 4, 0.1) for method in ("sum", "uw")]
+    history = curve("sum", 0, [0.1, 0.5, 0.5, 0.4]) + curve("uw", 0, [math.nan, 0.2, math.inf, 0.1])
+    for row in history:  # what tells the epochs apart
+        if row["quantity"] == "rmse" and row["split"] == "validation":
+            row["value"] = row["epoch"]
+    assert [row.values["size"] for row in equal_time(history, costs, METRICS).rows] == [2.0, 2.0]
+
+
 def test_differences_are_paired_by_seed():
     costs = [cost(method, seed, 1, 0.1) for method in ("sum", "uw") for seed in (0, 1, 2)]
     history = []

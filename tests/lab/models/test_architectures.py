@@ -31,7 +31,7 @@ def heads(width=4):
     return {name: nn.Linear(width, 2) for name in NAMES}
 
 
-def same(one, other):
+def check_same(one, other):
     assert tuple(one) == tuple(other) == NAMES
     for name in NAMES:
         assert_close(one[name], other[name])
@@ -63,7 +63,7 @@ def test_stages_one_after_another_are_the_encoder(encoder, inputs, widths):
 
 def test_cross_stitch_that_mixes_nothing_is_separate_networks():
     encoders, h = {name: encoder() for name in NAMES}, heads()
-    same(CrossStitch(encoders, h, (7, 4), own=1.0)(X), {name: h[name](encoders[name](X)) for name in NAMES})
+    check_same(CrossStitch(encoders, h, (7, 4), own=1.0)(X), {name: h[name](encoders[name](X)) for name in NAMES})
 
 
 def test_cross_stitch_is_its_equation_in_each_channel():
@@ -77,13 +77,13 @@ def test_cross_stitch_is_its_equation_in_each_channel():
         name: sum(network.alphas[0][:, place, other] * x[other] for other in range(3))
         for place, name in enumerate(NAMES)
     }
-    same(network(X), {name: h[name](mixed[name]) for name in NAMES})
+    check_same(network(X), {name: h[name](mixed[name]) for name in NAMES})
 
 
 def test_mmoe_of_one_expert_is_hard_sharing_with_one_layer_more():
     network = MMoE(encoder(), heads(), 4, experts=1)
     whole = nn.Sequential(network.encoder, network.experts[0])
-    same(network(X), SharedEncoder(whole, {name: network.head(name) for name in NAMES})(X))
+    check_same(network(X), SharedEncoder(whole, {name: network.head(name) for name in NAMES})(X))
 
 
 def test_gates_sum_to_1_and_a_decided_gate_takes_its_expert():
@@ -103,7 +103,7 @@ def test_ple_without_experts_of_tasks_is_mmoe_and_without_shared_ones_separate()
     network = PLE(encoder(), heads(), 4, layers=1, shared=3, own=0)
     mmoe = MMoE(network.encoder, {name: network.head(name) for name in NAMES}, 4, experts=3)
     mmoe.experts, mmoe.gates = network.layers[0].shared, network.layers[0].gates
-    same(network(X), mmoe(X))
+    check_same(network(X), mmoe(X))
     alone = PLE(encoder(), heads(), 4, layers=2, shared=0, own=1)
     x = alone.encoder(X)
     for place, name in enumerate(NAMES):
@@ -141,7 +141,7 @@ def test_mtan_with_open_masks_is_hard_sharing_and_closed_ones_let_nothing_throug
             for mask in (mask for masks in network.masks for mask in masks):
                 mask[2].weight.zero_()
                 mask[2].bias.fill_(bias)
-        same(network(X), expected)
+        check_same(network(X), expected)
 
 
 def test_mtan_is_its_equations():

@@ -1,6 +1,7 @@
 """A trial of a case: what it reads, and that stages go on as if they had never stopped."""
 
 import math
+from dataclasses import replace
 
 import pytest
 import torch
@@ -55,8 +56,10 @@ def test_stages_are_one_training(work):
 
 def test_values_are_those_of_the_kept_epoch_on_validation(work):
     evaluate = work("one")
+    evaluate = replace(evaluate, settings=replace(evaluate.settings, epochs=9, learning_rate=0.3, patience=1))
     values = evaluate(Job(0, POINT), silent)
     result = RunResult.read(evaluate.folder / "trials" / "0000" / "result.json")
+    assert result.best_epoch < result.epochs
     scores = {(split, task, metric): value for split, task, metric, value in result.scores}
     assert values == [
         pytest.approx(scores["validation", task, metric], rel=1e-5)

@@ -14,11 +14,12 @@ def trials(*values):
 def test_delta_m_is_the_mean_relative_loss():
     there = trials((1.0, 0.5), (0.8, 0.4))
     assert change(there[1], there[0], TWO) == pytest.approx(100 * ((0.8 - 1.0) / 1.0 + (0.5 - 0.4) / 0.5) / 2)
+    assert change(Trial(Job(1, {}), None), there[0], TWO) == float("inf")  # worse than any that ended
 
 
 def test_the_front_is_what_no_other_dominates():
     draw = random.Random(0)
-    values = [(draw.randint(0, 6), draw.randint(0, 6)) for _ in range(40)]
+    values = 2 * [(draw.randint(0, 6), draw.randint(0, 6)) for _ in range(40)]  # each comes twice
     there = trials(*[(float(a), float(b)) for a, b in values], None)
     kept = front(there, TWO)
 
@@ -28,7 +29,13 @@ def test_the_front_is_what_no_other_dominates():
     best = {p for p in values if not any(beats(q, p) for q in values)}
     assert {values[slot] for slot in kept} == best
     assert len(kept) == len(best)
-    assert all(values.index(values[slot]) == slot for slot in kept)
+    assert all(values.index(values[slot]) == slot for slot in kept)  # the first of the two
+
+
+def test_of_equal_trials_the_first_slot_is_chosen_however_they_are_listed():
+    there = trials((2.0, 0.5), (1.0, 0.8), (1.0, 0.8))
+    for rule in ("delta-m", "knee"):
+        assert choose(dict(reversed(there.items())), there[0], TWO, rule) == 1
 
 
 def test_rules_choose_what_they_say():
@@ -40,6 +47,23 @@ def test_rules_choose_what_they_say():
     assert choose(there, there[0], TWO, "preference", {"a": 1.0}) == 2
     assert choose(there, there[0], TWO, "preference", {"b": 10.0}) == 4
     assert choose(there, there[0], TWO, "preference", {"a": 10.0}) == 1
+
+
+def test_the_knee_is_the_nearest_in_a_straight_line():
+    # losses scaled to the front's range: (0, 1), (1, 0), (.5, .5) at .71 and (.05, .6) at .60
+    there = trials((1.0, 0.0), (2.0, 1.0), (1.5, 0.5), (1.05, 0.4))
+    assert choose(there, there[0], TWO, "knee") == 3
+
+
+def test_what_is_beaten_and_what_does_not_differ_scale_nothing():
+    """The range is that of the front, and a metric without any has no say."""
+    values = [(1.0, 0.5), (1.2, 0.85), (2.0, 1.0), (1.6, 0.975)]
+    three = (*TWO, Objective("c", "error", False))
+    for rule, preference, slot in (("knee", None, 1), ("preference", {"a": 1.0}, 1), ("preference", {"b": 10.0}, 3)):
+        there = trials(*values, (90.0, 0.01))
+        assert choose(there, there[0], TWO, rule, preference) == slot
+        there = trials(*[(*value, 3.0) for value in values])
+        assert choose(there, there[0], three, rule, preference) == slot
 
 
 def test_what_is_covered_is_the_volume_better_than_equal_weights():

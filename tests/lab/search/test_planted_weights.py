@@ -84,6 +84,13 @@ def test_halving_lets_the_better_half_go_on(tmp_path):
     assert all(trials[trials[slot].job.baseline].job.point == SPACE.default for slot in trials)
 
 
+def test_halving_lets_no_failed_trial_go_on(tmp_path):
+    strategy, failing = Halving(SPACE, OBJECTIVES, 8, factor=2, stages=2), (1, 2, 3)
+    search = Search(strategy, OBJECTIVES, tmp_path, storage=InMemoryStorage())
+    list(search.run(Planted(SPACE, failing=failing), execute=direct))
+    assert {search.trials[slot].job.parent for slot in range(8, 12)}.isdisjoint(failing)
+
+
 def test_a_population_moves_towards_them(tmp_path):
     strategy = Population(SPACE, OBJECTIVES, 8, turns=6, step=1.5)
     search = solve(strategy, tmp_path)

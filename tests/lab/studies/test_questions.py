@@ -1,6 +1,7 @@
 """Questions, tuned weights and frozen ones: which runs there are, and which weights they have."""
 
 import json
+import math
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
@@ -72,6 +73,7 @@ def test_what_a_question_trains(question, methods, trials, expected):
         ({"question": "tuned"}, "question tuned needs --tuned-trials of at least 1"),
         ({"question": "freeze", "methods": ["sum"]}, "question freeze needs a balancing"),
         ({"question": "freeze", "methods": ["graddrop"]}, "graddrop decides no one weight for each task"),
+        ({"question": "freeze", "methods": ["metabalance"]}, "metabalance decides no one weight for each task"),
         ({"methods": ["frozen-uw"]}, "frozen-uw takes its weights from uw: add it to the methods"),
         ({"methods": ["tuned"]}, "tuned is made by a search: leave it out of the methods"),
         ({"tuned_trials": -1}, "tuned_trials must be at least 0, got -1"),
@@ -188,6 +190,24 @@ def test_tuned_weights_are_the_best_trial_and_every_seed_trains_with_them(tmp_pa
     assert any("the best of 5 trials on validation with seed 2" in note for note in summary.notes)
     assert "search trials (" in summary.unequal[0]
     assert "tuned 5" in summary.unequal[0]
+
+
+def test_weights_are_tried_evenly_in_the_logarithm_up_to_ten_times_the_first_tasks(tmp_path):
+    study = Study(make_plan(CASE, ["sum"], [3], tuned_trials=400), tmp_path)
+    with closing(study.run(1)):
+        strategy = WeightSearch(study).search.strategy
+    weights = [strategy.space.weights(strategy.job(slot, {}).point) for slot in range(400)]
+    assert weights[0] == {"a": 1.0, "b": 1.0}
+    logs = [math.log10(one["b"] / one["a"]) for one in weights[1:]]
+    assert all(abs(sum(log < q for log in logs) / 399 - (q + 1) / 2) < 0.08 for q in (-0.8, -0.4, 0.0, 0.4, 0.8))
+    assert -1 <= min(logs) < max(logs) <= 1
+
+
+def test_what_the_search_found_is_told_as_soon_as_it_ends(tmp_path):
+    study = Study(make_plan(CASE, ["sum"], [0], tuned_trials=1), tmp_path)
+    with closing(study.run(1)):
+        list(WeightSearch(study).run(1, direct))
+        assert json.loads((tmp_path / "study.json").read_text())["tuned"]["weights"] == {"a": 1.0, "b": 1.0}
 
 
 def test_equal_weights_as_the_tuned_ones_are_the_plain_sum(tmp_path):

@@ -1,9 +1,11 @@
 import dataclasses
 import math
+from itertools import chain
 
 import pytest
 import torch
 from accelerate import Accelerator
+from two_trainings import made_case
 
 import equipoise as eq
 from equipoise.lab.exhibits import Exhibit, Table, read_exhibits
@@ -108,6 +110,47 @@ def test_first_step_is_the_same_for_every_method_and_seeds_differ(small_case, tm
     assert first_losses(eq.Sum(), 1)["rating"] != expected["rating"]
 
 
+class Diary(torch.nn.Module):
+    """Writes down the first number of each sample that it is trained on."""
+
+    def __init__(self, seen):
+        super().__init__()
+        self.seen = seen
+
+    def forward(self, inputs):
+        if self.training:
+            self.seen.append(inputs[:, 0].tolist())
+        return inputs
+
+
+def test_each_epoch_has_an_order_of_its_own_and_the_same_for_every_method(tmp_path):
+    def batches(method, seed):
+        seen, case = [], made_case()
+
+        def make_model(names):
+            network = case.make_model(names)
+            network.encoder.insert(0, Diary(seen))
+            return network
+
+        settings = dataclasses.replace(SETTINGS, batch_size=16)
+        train(
+            dataclasses.replace(case, make_model=make_model),
+            case.tasks.names,
+            method,
+            seed,
+            settings,
+            tmp_path / f"{method!r}{seed}",
+        )
+        return [seen[epoch * 4 : epoch * 4 + 4] for epoch in range(3)]
+
+    orders = batches(eq.Sum(), 0)
+    numbers = sorted(made_case().splits["train"].inputs[:, 0].tolist())
+    assert all(sorted(chain.from_iterable(epoch)) == numbers for epoch in orders)
+    assert orders[0] != orders[1] != orders[2] != orders[0]
+    assert batches(eq.MGDA(), 0) == orders
+    assert not any(epoch in orders for epoch in batches(eq.Sum(), 1))
+
+
 def test_scores_are_those_of_the_best_epoch_and_patience_ends_the_run(small_case, tmp_path):
     settings = dataclasses.replace(SETTINGS, epochs=40, learning_rate=0.03, patience=2)
     result = train(small_case, small_case.tasks.names, eq.Sum(), 0, settings, tmp_path)
@@ -123,6 +166,26 @@ def test_scores_are_those_of_the_best_epoch_and_patience_ends_the_run(small_case
     ]
     assert [score for score in result.scores if score[0] == "validation"] == at_best
     assert [score[:3] for score in result.scores if score[0] == "test"] == [("test", *row[1:3]) for row in at_best]
+
+
+def test_the_scores_of_a_split_are_those_of_the_kept_weights_on_its_samples(small_case, tmp_path):
+    settings = dataclasses.replace(SETTINGS, keep=("rating/loss",))
+    scores = train(small_case, small_case.tasks.names, eq.Sum(), 0, settings, tmp_path).scores
+    network = small_case.make_model(small_case.tasks.names)
+    network.load_state_dict(torch.load(tmp_path / "best.pt", weights_only=True)["skill"]["weights"])
+    for split in ("validation", "test"):
+        samples = small_case.splits[split]
+        inputs, targets = small_case.collate([samples[i] for i in range(len(samples))])
+        with torch.no_grad():
+            outputs = network.eval()(inputs)
+        rated, known = ~targets["rating"].isnan(), targets["department"] != -100
+        right = outputs["department"].argmax(dim=1) == targets["department"]
+        expected = {(task, "loss"): loss.item() for task, loss in small_case.tasks.losses(outputs, targets).items()} | {
+            ("rating", "rmse"): (outputs["rating"] - targets["rating"])[rated].square().mean().sqrt().item(),
+            ("department", "accuracy"): right[known].double().mean().item(),
+        }
+        found = {(task, metric): value for name, task, metric, value in scores if name == split}
+        assert {key: found[key] for key in expected} == pytest.approx(expected, rel=1e-5)
 
 
 def test_history_has_every_quantity_of_every_epoch(small_case, tmp_path):
@@ -194,6 +257,20 @@ def test_what_a_method_and_a_loss_learn_is_optimised_without_decay(small_case, t
     assert scale != 1
     assert (learnt != 0).all()
     assert case.tasks["rating"].loss.scale == 1
+
+
+def test_what_a_loss_learns_goes_on_after_an_interruption(small_case, tmp_path):
+    others = [task for task in small_case.tasks if task.name != "rating"]
+    case = dataclasses.replace(small_case, tasks=eq.Tasks([eq.Task("rating", Scaled()), *others]))
+    for folder, epochs in (("whole", (3,)), ("resumed", (2, 3))):
+        for _ in epochs:
+            with pytest.raises(KeyboardInterrupt):
+                train(case, case.tasks.names, eq.Sum(), 0, SETTINGS, tmp_path / folder, stop_after(*epochs))
+    whole, resumed = (
+        torch.load(tmp_path / folder / "checkpoint.pt", weights_only=True)["parts"]["tasks"]
+        for folder in ("whole", "resumed")
+    )
+    assert same(whole, resumed)
 
 
 @pytest.mark.parametrize("clip_norm", [None, 1.0])

@@ -35,6 +35,10 @@ def test_schedules_are_their_formulas(schedule, expected):
     assert [rate_factor(schedule, step, 8, 0) for step in range(8)] == pytest.approx(expected)
 
 
+def test_steps_down_are_at_half_and_at_three_quarters():
+    assert [rate_factor("step", step, 100, 0) for step in range(100)] == [1.0] * 50 + [0.1] * 25 + [0.01] * 25
+
+
 def test_weight_decay_goes_from_one_end_to_the_other_in_half_a_cosine():
     values = [decay_at(step, 10, first=0.04, last=0.4) for step in range(11)]
     assert (values[0], values[5], values[10]) == pytest.approx((0.04, 0.22, 0.4))

@@ -1,9 +1,12 @@
 import math
 
 import pytest
+import torch
 
 from equipoise.lab.cases import Metric
 from equipoise.lab.training import Settings
+from equipoise.lab.training.checkpoint import Progress
+from equipoise.lab.training.keeping import keep_better
 from equipoise.lab.training.selection import best_epoch, kept_criteria, mean_skill, score, should_stop, skill
 
 ERROR = Metric("error", higher_is_better=False, perfect=0.0, trivial=2.0, compute=lambda outputs, targets: 0.0)
@@ -40,6 +43,22 @@ def test_stop_after_patience_epochs_in_a_row_without_a_better_one():
     assert [should_stop(skills[:n], patience=3) for n in range(1, 9)] == [False] * 7 + [True]
     assert [should_stop(skills[:n], patience=2) for n in range(1, 5)] == [False, False, False, True]
     assert not any(should_stop([0.1 * n for n in range(1, length)], patience=1) for length in range(2, 6))
+
+
+@pytest.mark.parametrize(
+    ("shares", "epoch"),
+    [([0.7, 0.9, 0.9, 0.8], 2), ([math.nan, 0.5, math.nan], 2), ([math.nan, math.nan], 1), ([0.8, 0.7, 0.9], 3)],
+)
+def test_the_weights_kept_are_those_of_the_best_epoch_as_it_was(shares, epoch):
+    """The first of the largest, whatever the network becomes after it."""
+    progress, network = Progress(), torch.nn.Linear(1, 1)
+    for number, share in enumerate(shares, start=1):
+        torch.nn.init.constant_(network.weight, number)
+        progress.scores.append(share)
+        keep_better(progress, ["a"], {"a": {"share": share}}, {"a": (SHARE,)}, network)
+    kept = progress.best["a"]
+    assert kept["epoch"] == kept["weights"]["weight"].item() == best_epoch(shares) == epoch
+    assert kept["score"] == pytest.approx(skill(shares[epoch - 1], SHARE), nan_ok=True)
 
 
 METRICS = {"a/b": (ERROR, SHARE), "a": (SHARE,)}

@@ -29,6 +29,7 @@ def own_settings(monkeypatch):
 
 @pytest.mark.parametrize("kind", READERS)
 def test_a_tracker_receives_every_curve_and_forgets_a_broken_attempt(kind, tmp_path):
+    # mlflow wants older packages than constraints.txt pins: try it in an environment of its own
     pytest.importorskip(kind)
     broken = RunTracker(kind, tmp_path, "a case", "sum-seed0", {"seed": 0})
     broken.log([(7, "train", "rating", "loss", 9.0)])
