@@ -63,6 +63,7 @@ class Accumulating:
         leaves = list(dict.fromkeys([*roles.leaves, *waits.leaves, *learned]))
         parts = {k: step.parts[setup.names[k]] for k in step.present if setup.names[k] in step.parts}
 
+        @setup.turn.taken()
         def backward(incoming: Tensor) -> list[Tensor | None]:
             if not is_over:
                 try:

@@ -18,6 +18,7 @@ from equipoise.balancer.held import Held
 from equipoise.balancer.joint import joint_losses, nothing, of_all_ranks, with_idle
 from equipoise.balancer.recorder import Recorder
 from equipoise.balancer.setup import Setup
+from equipoise.balancer.turn import Turn
 from equipoise.gradients.compiled import uncompiled
 from equipoise.gradients.jacobian import Jacobian
 from equipoise.gradients.plan import ROUTES
@@ -110,6 +111,7 @@ class Balancer(nn.Module):
             chosen,
             Jacobian(),
             Misuse(method),
+            Turn(),
         )
         self._setup.require_fitting()
         self._recorder = Recorder(method, probe_every)
@@ -352,6 +354,7 @@ class Balancer(nn.Module):
         if self._looks_at_optimisers():
             reached = [*graph.leaves, *(setup.given.graph_of([objective]).leaves if learns else ())]
 
+        @setup.turn.taken()
         @used_once()
         def backward(incoming: Tensor) -> list[Tensor | None]:
             graph.delay_to_the_outer_pass()
