@@ -23,8 +23,8 @@ class Turn:
         """
         if not self._lock.acquire(blocking=False):
             raise RuntimeError(
-                "two backwards of one balancer at a time, from two threads? Give each thread a balancer of its own, with "
-                "a method of its own; they may share parameters"
+                "two backwards of one balancer at a time, from two threads? Give each thread a balancer and "
+                "a method of its own; the balancers may share parameters"
             )
         try:
             yield
