@@ -298,6 +298,13 @@ class Balancer(nn.Module):
         self._recorder.steps, given = state["steps"], self._setup.given
         given.reached, given.blurred = dict(state["reached"]), dict(state.get("blurred", {}))
 
+    def __deepcopy__(self, memo: dict[int, Any]) -> "Balancer":
+        """A copy, which talks to the same process group: a group is not copied."""
+        memo[id(self.ranks)] = self.ranks
+        twin = memo[id(self)] = type(self).__new__(type(self))
+        twin.__dict__ = copy.deepcopy(self.__dict__, memo)
+        return twin
+
     def extra_repr(self) -> str:
         """The tasks with the users' weights, and the options."""
         return f"tasks={self.user_weights}, heads={self.heads!r}, route={self.route!r}"
