@@ -97,7 +97,7 @@ class Parameters:
         return any(isinstance(module, nn.SyncBatchNorm) and module.training for module in modules)
 
     def renormed(self) -> dict[Tensor, str]:
-        """The tables that a layer of the given module changes in its forward pass (``max_norm``), and the layers' names."""
+        """The tables that a layer of the given module changes in its forward pass (``max_norm``), with its name."""
         modules = self.source.named_modules() if isinstance(self.source, nn.Module) else ()
         kinds = (nn.Embedding, nn.EmbeddingBag)
         return {
