@@ -843,3 +843,16 @@ def test_a_hook_on_the_representation_works_once(net, x):
         balancer(losses, representation=z if named else None).backward()
         gradients.append(net.trunk.weight.grad)
     assert_close(*gradients)
+
+
+def test_a_copy_talks_to_the_same_process_group_and_trains_a_model_of_its_own(net, x):
+    group = torch.distributed.ProcessGroup(torch.distributed.HashStore(), 0, 1)
+    balancer = eq.Balancer(eq.MGDA(), net, tasks=NAMES, ranks=group)
+    expected = backward(net, x, balancer)
+    net.zero_grad()
+    twin, its = copy.deepcopy((net, balancer))
+    assert its.ranks is group
+    assert_close(backward(twin, x, its), expected)
+    assert its.record.step == 2
+    assert balancer.record.step == 1
+    assert grads(net) == [None] * len(expected)

@@ -466,3 +466,16 @@ def test_a_backward_that_breaks_off_leaves_nothing_waiting(name):
             net.zero_grad()
         run(net, balancer, halves(2))
     assert error(gradients_of(nets[1]), gradients_of(nets[0])) == 0
+
+
+@pytest.mark.parametrize("kind", [torch.nn.Embedding, torch.nn.EmbeddingBag])
+def test_a_table_that_its_layer_changes_is_refused_by_name(kind):
+    """At once, as no micro-batch may wait; a table of one task alone is nobody's business."""
+    model = torch.nn.ModuleDict({"table": kind(9, 6, max_norm=1.0), "heads": torch.nn.Linear(6, 2)})
+    balancer = eq.Balancer(eq.MGDA(), model, tasks=["a", "b"])
+    a, b = model["heads"](model["table"](torch.tensor([[1, 4]]))).square().flatten()[:2]
+    balancer.accumulate(2)
+    with pytest.raises(ValueError, match=r"the layer 'table', which scales its weights in each forward pass .max_norm"):
+        balancer({"a": a, "b": b})
+    balancer.accumulate(1)
+    balancer({"a": a, "b": b}).backward()

@@ -59,10 +59,12 @@ class Accumulating:
         graph.require_several_passes()
         if step.losses:
             roles = setup.roles(step, graph)
+            self._require_at_rest(roles)
         learned = [p for p in setup.parts.weighting.parameters() if p.requires_grad]
         leaves = list(dict.fromkeys([*roles.leaves, *waits.leaves, *learned]))
         parts = {k: step.parts[setup.names[k]] for k in step.present if setup.names[k] in step.parts}
 
+        @setup.turn.taken()
         def backward(incoming: Tensor) -> list[Tensor | None]:
             if not is_over:
                 try:
@@ -82,6 +84,15 @@ class Accumulating:
         # so that a micro-batch without losses goes backward too
         start = torch.zeros((), device=setup.given.device, requires_grad=True)
         return surrogate(step.total.to(setup.given.device), [start, *leaves], backward)
+
+    def _require_at_rest(self, roles: Roles) -> None:
+        renormed = self._setup.given.renormed()
+        if moving := [renormed[leaf] for leaf in roles.shared if leaf in renormed]:
+            raise ValueError(
+                f"accumulate(n) has no use with the layer {moving[0]!r}, which scales its weights in each forward pass "
+                "(max_norm), while gradients of earlier micro-batches wait: leave max_norm out, or accumulate in the "
+                "training loop alone, which balances each micro-batch"
+            )
 
     def finish(self) -> Tensor:
         """A zero whose backward delivers what waits."""

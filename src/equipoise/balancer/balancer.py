@@ -18,6 +18,7 @@ from equipoise.balancer.held import Held
 from equipoise.balancer.joint import joint_losses, nothing, of_all_ranks, with_idle
 from equipoise.balancer.recorder import Recorder
 from equipoise.balancer.setup import Setup
+from equipoise.balancer.turn import Turn
 from equipoise.gradients.compiled import uncompiled
 from equipoise.gradients.jacobian import Jacobian
 from equipoise.gradients.plan import ROUTES
@@ -110,6 +111,7 @@ class Balancer(nn.Module):
             chosen,
             Jacobian(),
             Misuse(method),
+            Turn(),
         )
         self._setup.require_fitting()
         self._recorder = Recorder(method, probe_every)
@@ -296,6 +298,13 @@ class Balancer(nn.Module):
         self._recorder.steps, given = state["steps"], self._setup.given
         given.reached, given.blurred = dict(state["reached"]), dict(state.get("blurred", {}))
 
+    def __deepcopy__(self, memo: dict[int, Any]) -> "Balancer":
+        """A copy, which talks to the same process group: a group is not copied."""
+        memo[id(self.ranks)] = self.ranks
+        twin = memo[id(self)] = type(self).__new__(type(self))
+        twin.__dict__ = copy.deepcopy(self.__dict__, memo)
+        return twin
+
     def extra_repr(self) -> str:
         """The tasks with the users' weights, and the options."""
         return f"tasks={self.user_weights}, heads={self.heads!r}, route={self.route!r}"
@@ -352,6 +361,7 @@ class Balancer(nn.Module):
         if self._looks_at_optimisers():
             reached = [*graph.leaves, *(setup.given.graph_of([objective]).leaves if learns else ())]
 
+        @setup.turn.taken()
         @used_once()
         def backward(incoming: Tensor) -> list[Tensor | None]:
             graph.delay_to_the_outer_pass()

@@ -80,11 +80,12 @@ class Comparison:
 
         measured = self.roles.shared if self.points is None else self.points
         self.graph.require_several_passes(measured)
-        try:
-            delivery = Delivery(step.losses, self.graph, Roles(), setup.jacobian, "raw", keep)
-            delivery.measure(measured, self.plan, incoming)
-        finally:
-            setup.jacobian.release()
+        with setup.turn.taken():
+            try:
+                delivery = Delivery(step.losses, self.graph, Roles(), setup.jacobian, "raw", keep)
+                delivery.measure(measured, self.plan, incoming)
+            finally:
+                setup.jacobian.release()
         return found[0]
 
     @cached_property

@@ -6,6 +6,7 @@ from typing import Literal
 
 from torch import Tensor
 
+from equipoise.balancer.turn import Turn
 from equipoise.gradients.graph import Graph
 from equipoise.gradients.jacobian import Jacobian
 from equipoise.gradients.roles import Parameters, Roles
@@ -29,6 +30,7 @@ class Setup:
     chosen: Parameters | None  # where gradients are compared; None for all that is shared
     jacobian: Jacobian
     misuse: Misuse
+    turn: Turn
 
     @property
     def names(self) -> tuple[str, ...]:

@@ -10,11 +10,12 @@ import torch
 from torch import Tensor
 
 from equipoise.gradients.graph import Graph
+from equipoise.gradients.hooks import differentiate
 from equipoise.gradients.parts import part_of
 from equipoise.gradients.products import scaled
 from equipoise.gradients.ranks import Ranks
 from equipoise.gradients.roles import Roles
-from equipoise.gradients.routes import seed, silent_hooks, weighted_pass
+from equipoise.gradients.routes import seed, weighted_pass
 
 _NEAR_ONE = (0.01, 100.0)  # largest weights with which no gradient leaves its dtype on the way
 
@@ -49,10 +50,9 @@ def at_known(
     leaves = [leaf for leaf in roles.leaves if leaf in graph.leaves and leaf not in total]
     found: dict[Tensor, Tensor | None] = dict(total)
     if outputs and leaves:
-        with silent_hooks([leaves]), _weighing(graph, [factor / power for factor in factors]):
+        with _weighing(graph, [factor / power for factor in factors]):
             starts, their_seeds = zip(*outputs, strict=True)
-            keep = graph.is_kept()
-            gradients = torch.autograd.grad(starts, leaves, their_seeds, retain_graph=keep, allow_unused=True)
+            gradients = differentiate(starts, leaves, their_seeds, keep=graph.is_kept())
         found.update(zip(leaves, gradients, strict=True))
 
     scales = factors if heads == "weighted" else [1.0] * len(factors)

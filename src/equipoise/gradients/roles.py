@@ -96,6 +96,14 @@ class Parameters:
         modules = self.source.modules() if isinstance(self.source, nn.Module) else ()
         return any(isinstance(module, nn.SyncBatchNorm) and module.training for module in modules)
 
+    def renormed(self) -> dict[Tensor, str]:
+        """The tables that a layer of the given module changes in its forward pass (``max_norm``), with its name."""
+        modules = self.source.named_modules() if isinstance(self.source, nn.Module) else ()
+        kinds = (nn.Embedding, nn.EmbeddingBag)
+        return {
+            layer.weight: name for name, layer in modules if isinstance(layer, kinds) and layer.max_norm is not None
+        }
+
     @property
     def device(self) -> torch.device:
         """Where the first of them is."""

@@ -11,6 +11,7 @@ from torch import Tensor
 from torch.autograd.graph import GradientEdge
 
 from equipoise.gradients.graph import Graph
+from equipoise.gradients.hooks import differentiate
 from equipoise.gradients.parts import part_of
 
 Point = Tensor | GradientEdge  # what a loss is differentiated by
@@ -48,7 +49,7 @@ Route = Callable[[Wanted], Iterator[Found]]
 def sequential(wanted: Wanted) -> Iterator[Found]:
     """One backward pass after another."""
     losses, shared, own = wanted.losses, wanted.shared, wanted.own
-    with silent_hooks([shared, *own]), _listening(shared) as received:
+    with _listening(shared) as received:
         for k, loss in enumerate(losses):
             points = [*shared, *own[k]]
             if points:
@@ -67,7 +68,7 @@ def batched(wanted: Wanted) -> Iterator[Found]:
     with torch.enable_grad():
         stacked = torch.stack(list(losses))
     seeds = torch.eye(len(losses), dtype=stacked.dtype, device=stacked.device) * seed(stacked, wanted.incoming)
-    with silent_hooks([points]), _listening(shared) as received:
+    with _listening(shared) as received:
         gradients = _batched_pass([stacked], points, [seeds], wanted.keep, received)
     by_leaf = dict(zip(points[len(shared) :], gradients[len(shared) :], strict=True))
     by_own = [[_of_task(by_leaf[leaf], k) for leaf in leaves] for k, leaves in enumerate(own)]
@@ -83,16 +84,15 @@ def joined(wanted: Wanted) -> Iterator[Found]:
     joint, entries = graph.joint
     under = dict.fromkeys(leaf for mine in own for leaf in mine if graph.node_of[leaf] in joint)
     above = [leaf for mine in own for leaf in mine if leaf not in under]
-    with silent_hooks([shared, *own]):
-        with _arriving(graph) as arrived:
-            seeds = [seed(loss, wanted.incoming) for loss in losses]
-            gradients = _pass(losses, [*above, *entries], seeds, wanted.keep, {})
-        by_own = dict(zip(above, gradients, strict=False))
-        stacked = {entry: _stack(by_task) for entry, by_task in arrived.items()}
-        moving = {entry: brought for entry, brought in stacked.items() if brought is not None}
-        with _listening(shared) as received:
-            points = [*shared, *under]
-            gradients = _batched_pass(list(moving), points, list(moving.values()), wanted.keep, received)
+    with _arriving(graph) as arrived:
+        seeds = [seed(loss, wanted.incoming) for loss in losses]
+        gradients = _pass(losses, [*above, *entries], seeds, wanted.keep, {})
+    by_own = dict(zip(above, gradients, strict=False))
+    stacked = {entry: _stack(by_task) for entry, by_task in arrived.items()}
+    moving = {entry: brought for entry, brought in stacked.items() if brought is not None}
+    with _listening(shared) as received:
+        points = [*shared, *under]
+        gradients = _batched_pass(list(moving), points, list(moving.values()), wanted.keep, received)
     below = dict(zip(under, gradients[len(shared) :], strict=True))
     by_task = [[_of_task(below[leaf], k) if leaf in below else by_own[leaf] for leaf in own[k]] for k in wanted.tasks]
     yield Found(wanted.tasks, gradients[: len(shared)], by_task)
@@ -111,8 +111,7 @@ def weighted_pass(
         return []
     if not outputs:
         return [torch.zeros_like(leaf) for leaf in leaves]
-    with silent_hooks([leaves]):
-        gradients = torch.autograd.grad(outputs, leaves, seeds, retain_graph=keep, allow_unused=True)
+    gradients = differentiate(outputs, leaves, seeds, keep)
     return [torch.zeros_like(leaf) if g is None else g for leaf, g in zip(leaves, gradients, strict=True)]
 
 
@@ -143,7 +142,7 @@ def _pass(
 ) -> list[Tensor | None]:
     """Gradients of a weighted sum of the outputs by the points; both are tensors or edges."""
     received.clear()
-    gradients = torch.autograd.grad(outputs, points, seeds, retain_graph=keep, allow_unused=True)
+    gradients = differentiate(outputs, points, seeds, keep)
     heard = [received.get(place, gradient) for place, gradient in enumerate(gradients)]
     received.clear()  # whoever takes them may then free them
     return heard
@@ -247,17 +246,3 @@ def _stack(gradients: Sequence[Tensor | None]) -> Tensor | None:
 
 def _of_task(gradients: Tensor | None, k: int) -> Tensor | None:
     return None if gradients is None else gradients[k]
-
-
-@contextmanager
-def silent_hooks(points: Sequence[Sequence[Point]]) -> Iterator[None]:
-    """Keep tensor hooks of leaves for the combined gradient: they would also run once per task."""
-    leaves = {point for some in points for point in some if isinstance(point, Tensor)}
-    hooked = {leaf: leaf._backward_hooks for leaf in leaves if leaf._backward_hooks}
-    for leaf in hooked:
-        leaf._backward_hooks = None
-    try:
-        yield
-    finally:
-        for leaf, hooks in hooked.items():
-            leaf._backward_hooks = hooks
