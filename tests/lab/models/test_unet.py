@@ -1,3 +1,6 @@
+from functools import partial
+
+import pytest
 import torch
 from torch.testing import assert_close
 
@@ -20,6 +23,23 @@ def test_a_mask_sees_detail_and_the_whole():
     seen = gradient[0].abs().sum(dim=0) > 0
     assert seen[16, 16]
     assert seen.any(dim=0).sum() > 2 * (4 + 1)  # further than convolutions at full size alone reach
+
+
+@pytest.mark.parametrize("slope", [0.0, 0.1])
+def test_where_all_channels_are_below_zero_a_leaky_rectifier_still_tells_and_teaches(slope):
+    torch.manual_seed(0)
+    head = MaskHead([4, 6], 3, rectifier=partial(torch.nn.LeakyReLU, slope)).eval()
+    normalised: list[torch.Tensor] = []
+    *_, last, _ = head.steps[-1]
+    torch.nn.init.constant_(last.bias, -100.0)
+    last.register_forward_hook(lambda module, inputs, output: normalised.append(output))
+    features = torch.randn(1, 4, 8, 8, requires_grad=True)
+    logits = head([features, torch.randn(1, 6, 4, 4)])
+    assert (normalised[0] < 0).all()
+    expected = torch.nn.functional.conv2d(slope * normalised[0], head.logits.weight, head.logits.bias)
+    assert_close(logits, expected)
+    (gradient,) = torch.autograd.grad(logits.square().sum(), features)
+    assert gradient.any() == (slope > 0)
 
 
 def test_a_pooled_head_does_not_see_where():

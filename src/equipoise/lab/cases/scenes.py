@@ -2,6 +2,7 @@
 
 import hashlib
 from collections.abc import Mapping, Sequence
+from functools import partial
 
 import numpy as np
 import torch
@@ -25,6 +26,7 @@ STRIDE = 4  # pixels along the side of a cell
 _COUNTS = {"train": 800, "validation": 250, "test": 250}
 _WIDTHS, _CELLS = (8, 16, 32, 64), 2  # the scale at which a pixel is a cell
 _CLASSES = len(SHAPES)
+_LEAKY = partial(nn.LeakyReLU, 0.1)  # behind a ReLU the few channels at full size were all 0 wherever some shapes are
 
 
 def scenes(counts: Mapping[str, int] = _COUNTS) -> Case:
@@ -45,7 +47,7 @@ def scenes(counts: Mapping[str, int] = _COUNTS) -> Case:
         heads: dict[str, nn.Module] = {
             "class": HeatHead(_WIDTHS[_CELLS:], _CLASSES),
             "box": SidesHead(_WIDTHS[_CELLS:], usual),
-            "mask": MaskHead(_WIDTHS, 1 + _CLASSES),
+            "mask": MaskHead(_WIDTHS, 1 + _CLASSES, rectifier=_LEAKY),
         }
         return Detector(encoder, {name: heads[name] for name in task_names}, usual)
 

@@ -1,9 +1,10 @@
 """A small U-Net whose encoder other heads can share.
 
-Ronneberger, Fischer, Brox, U-Net: Convolutional Networks for Biomedical Image Segmentation, MICCAI 2015.
+Ronneberger, Fischer, Brox, U-Net: Convolutional Networks for Biomedical Image Segmentation, MICCAI 2015. Maas, Hannun,
+Ng, Rectifier Nonlinearities Improve Neural Network Acoustic Models, ICML 2013 workshops: what is left below zero.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from itertools import pairwise
 
 import torch
@@ -39,11 +40,15 @@ class MaskHead(nn.Module):
     Args:
         widths: Those of the encoder.
         classes: Logits per pixel.
+        rectifier: Makes what follows a normalisation. Behind ``nn.ReLU`` a pixel whose few channels are all below zero
+            says no more than the last bias, and learns nothing.
     """
 
-    def __init__(self, widths: Sequence[int], classes: int) -> None:
+    def __init__(self, widths: Sequence[int], classes: int, rectifier: Callable[[], nn.Module] = nn.ReLU) -> None:
         super().__init__()
-        self.steps = nn.ModuleList(_block(deep + wide, wide) for wide, deep in reversed(list(pairwise(widths))))
+        self.steps = nn.ModuleList(
+            _block(deep + wide, wide, rectifier) for wide, deep in reversed(list(pairwise(widths)))
+        )
         self.logits = nn.Conv2d(widths[0], classes, 1)
 
     def forward(self, scales: Sequence[Tensor]) -> Tensor:
@@ -76,11 +81,11 @@ class PooledHead(nn.Module):
         return outputs
 
 
-def _block(before: int, after: int) -> nn.Sequential:
+def _block(before: int, after: int, rectifier: Callable[[], nn.Module] = nn.ReLU) -> nn.Sequential:
     return nn.Sequential(
         *(
             layer
             for channels in (before, after)
-            for layer in (nn.Conv2d(channels, after, 3, padding=1, bias=False), nn.BatchNorm2d(after), nn.ReLU())
+            for layer in (nn.Conv2d(channels, after, 3, padding=1, bias=False), nn.BatchNorm2d(after), rectifier())
         )
     )
