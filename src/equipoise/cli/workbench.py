@@ -23,6 +23,8 @@ def need_the_lab() -> None:
 
 def show(console: Any, folder: Path, *, renew: bool) -> int:
     """Print a study's table and write its report, or only name a report that is newer than the study."""
+    from rich.markup import escape
+
     from equipoise.lab.evaluation import Summary
     from equipoise.lab.reports import write_report
     from equipoise.lab.studies import print_summary, write_scores
@@ -33,6 +35,7 @@ def show(console: Any, folder: Path, *, renew: bool) -> int:
     write_scores(folder, summary)
     sources = [path for path in folder.iterdir() if path.suffix in (".csv", ".json")]
     if renew or not page.is_file() or page.stat().st_mtime_ns < max(path.stat().st_mtime_ns for path in sources):
-        page = write_report(folder)
+        with console.status("Writing the report") as status:
+            page = write_report(folder, lambda what: status.update(f"Writing the report: {escape(what)}"))
     console.print(f"\nReport: {page}", markup=False, soft_wrap=True)
     return 0

@@ -2,8 +2,9 @@ import pytest
 from report_reading import Page
 
 from equipoise.lab.reports import write_report
-from equipoise.lab.reports.chart import log_ticks
+from equipoise.lab.reports.chart import Chart, Panel, Series, log_ticks
 from equipoise.lab.reports.palette import DARK, LIGHT, NEUTRAL, looks
+from equipoise.lab.reports.static import save, some_of
 
 NAMES = (
     *("tradeoff", "differences", "ranks", "losses", "weights", "gradient_norms", "cosines", "part_cosines"),
@@ -86,3 +87,22 @@ def test_a_logarithmic_axis_has_a_few_ticks_in_its_range(low, high):
     ticks = log_ticks(low, high)
     assert 2 <= len(ticks) <= 12
     assert all(low <= tick <= high for tick in ticks)
+
+
+def test_of_many_panels_a_file_has_the_first_and_says_so(tmp_path):
+    names = [f"pair {i}" for i in range(26)]
+    panels = tuple(Panel(name, "x", "y", (Series("points", "sum", (0.0, 1.0), (0.0, 1.0)),)) for name in names)
+    for count, words in ((26, "the first 24 of 26 panels; report.html has all"), (24, "")):
+        chart = Chart("many", "Many", "Points.", panels[:count])
+        assert some_of(chart) == words
+        _, svg = save(chart, looks(["sum"]), tmp_path)
+        text = svg.read_text()
+        assert [f"<!-- {name} -->" in text for name in names] == [True] * 24 + [False] * 2
+        assert ("the first" in text) == bool(words)
+
+
+def test_it_tells_what_it_is_doing(make):
+    told = []
+    write_report(make(methods=("sum",), seeds=(0,), epochs=2).path, told.append)
+    assert told[0].startswith("figure 1 of 11, ")
+    assert told[-1] == "the page"

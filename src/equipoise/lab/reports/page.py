@@ -14,6 +14,7 @@ from equipoise.lab.reports.frame import contents, document, legend, resource
 from equipoise.lab.reports.palette import Look
 from equipoise.lab.reports.results_table import results_section
 from equipoise.lab.reports.settings_table import cost_table, settings_section
+from equipoise.lab.reports.static import some_of
 from equipoise.lab.reports.study import Study
 from equipoise.lab.reports.study_exhibits import StudyExhibits
 
@@ -47,8 +48,9 @@ def render(
 def _below(chart: Chart, study: Study, look: Mapping[str, Look]) -> str:
     """The chart's table, and links to its files."""
     table = TABLES[chart.name](study, look) if chart.name in TABLES else ""
+    same = f"The same figure ({some_of(chart)})" if some_of(chart) else "The same figure"
     links = " · ".join(f'<a href="figures/{chart.name}.{kind}">{kind.upper()}</a>' for kind in ("png", "svg"))
-    return f'{table}<p class="links">The same figure beside this page: {links}</p>'
+    return f'{table}<p class="links">{same} beside this page: {links}</p>'
 
 
 def _top(study: Study, summary: Summary) -> str:

@@ -1,6 +1,7 @@
 """From a study folder to its report."""
 
 import os
+from collections.abc import Callable
 from pathlib import Path
 
 from equipoise.lab.evaluation import Summary
@@ -15,7 +16,7 @@ from equipoise.lab.reports.study import Study
 from equipoise.lab.reports.study_exhibits import StudyExhibits
 
 
-def write_report(folder: Path) -> Path:
+def write_report(folder: Path, doing: Callable[[str], None] = lambda what: None) -> Path:
     """Write ``report.html``, ``figures/*.png|svg`` and ``tables/*.tex|md`` into a study folder from the files in it.
 
     The page is one file without outside references; it is replaced in one step, so that a reader
@@ -23,6 +24,7 @@ def write_report(folder: Path) -> Path:
 
     Args:
         folder: of a study, finished or not, with study.json, runs.csv, history.csv and costs.csv.
+        doing: is told what is being made, in a few words; the figures of many tasks take a while.
 
     Returns:
         The path of ``report.html``.
@@ -48,12 +50,14 @@ def write_report(folder: Path) -> Path:
     )
     figures = folder / "figures"
     figures.mkdir(exist_ok=True)
-    for chart in charts:
+    for place, chart in enumerate(charts, 1):
+        doing(f"figure {place} of {len(charts)}, {chart.title}")
         save(chart, look, figures)
     write_paper_tables(summary, folder / "tables")
     exhibits = StudyExhibits.from_folder(folder, study.methods)
     if exhibits is not None:
         save_matrices(exhibits, figures)
+    doing("the page")
     page = folder / "report.html"
     draft = page.with_suffix(".html.part")
     draft.write_text(render(study, summary, charts, look, exhibits), encoding="utf-8")

@@ -16,6 +16,7 @@ from equipoise.lab.reports.chart import ARROWS, Chart, Panel, Series, log_ticks
 from equipoise.lab.reports.palette import Look
 
 COLUMNS = 3
+MOST_PANELS = 24  # in a file: eight rows fill a large page, and each panel takes time
 PANEL_WIDTH, PANEL_HEIGHT, ROW_HEIGHT = 4.2, 3.1, 0.28  # inches
 STYLE: dict[Any, Any] = {
     "svg.hashsalt": "equipoise",
@@ -32,7 +33,7 @@ STYLE: dict[Any, Any] = {
 
 
 def save(chart: Chart, look: Mapping[str, Look], folder: Path) -> tuple[Path, ...]:
-    """Write ``folder/<name>.png`` and ``.svg``; a chart without panels leaves none."""
+    """Write ``folder/<name>.png`` and ``.svg``, of many panels the first; a chart without any leaves none."""
     paths = (folder / f"{chart.name}.png", folder / f"{chart.name}.svg")
     if not chart.panels:
         for path in paths:
@@ -40,29 +41,39 @@ def save(chart: Chart, look: Mapping[str, Look], folder: Path) -> tuple[Path, ..
         return ()
     with matplotlib.rc_context(STYLE):
         figure = _figure(chart, look)
+        layout = figure.get_layout_engine()
+        assert layout is not None
+        layout.execute(figure)
+        figure.set_layout_engine(None)  # found once: with an engine, each file takes a drawing more than it shows
         figure.savefig(paths[0], dpi=150, metadata={"Software": None})
-        figure.set_layout_engine("none")  # the layout just found holds: finding it again is half of the cost
         figure.savefig(paths[1], metadata={"Date": None, "Creator": None})
     return paths
 
 
+def some_of(chart: Chart) -> str:
+    """What a file says of the panels that it has no room for; empty where it has all."""
+    count = len(chart.panels)
+    return f"the first {MOST_PANELS} of {count} panels; report.html has all" if count > MOST_PANELS else ""
+
+
 def _figure(chart: Chart, look: Mapping[str, Look]) -> Figure:
-    columns = 2 if len(chart.panels) == 4 else min(COLUMNS, len(chart.panels))
-    lines = math.ceil(len(chart.panels) / columns)
-    most_rows = max(len(panel.rows) for panel in chart.panels)
+    panels = chart.panels[:MOST_PANELS]
+    columns = 2 if len(panels) == 4 else min(COLUMNS, len(panels))
+    lines = math.ceil(len(panels) / columns)
+    most_rows = max(len(panel.rows) for panel in panels)
     height = 1.1 + ROW_HEIGHT * most_rows if most_rows else PANEL_HEIGHT
     width = max(PANEL_WIDTH * columns, 6.5)
     figure = Figure(figsize=(width, height * lines + 1.0), layout="constrained")
     FigureCanvasAgg(figure)
-    figure.suptitle(chart.title, fontsize=12)
-    for place, panel in enumerate(chart.panels):
+    figure.suptitle("\n".join(filter(None, (chart.title, some_of(chart)))), fontsize=12)
+    for place, panel in enumerate(panels):
         _draw(figure.add_subplot(lines, columns, place + 1), panel, look)
     if not most_rows:  # rows name their methods themselves
-        shown = [m for m in look if any(s.method == m for panel in chart.panels for s in panel.series)]
+        shown = [m for m in look if any(s.method == m for panel in panels for s in panel.series)]
         handles = [
             Line2D([], [], color=look[m].light, marker=look[m].matplotlib_mark, label=look[m].label) for m in shown
         ]
-        if any(s.dotted for panel in chart.panels for s in panel.series):
+        if any(s.dotted for panel in panels for s in panel.series):
             handles += [
                 Line2D([], [], color="#444444", label="validation"),
                 Line2D([], [], color="#444444", linestyle=":", label="training"),
