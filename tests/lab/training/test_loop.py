@@ -227,6 +227,25 @@ def test_another_run_in_the_folder_is_refused(small_case, tmp_path):
         train(small_case, ["rating"], eq.Sum(), 0, dataclasses.replace(SETTINGS, epochs=4), tmp_path)
 
 
+def test_what_makes_it_another_run(tmp_path):
+    """Whatever the scores depend on: seed, method, tasks and their weights, data, settings."""
+    case, settings = made_case(), dataclasses.replace(SETTINGS, epochs=1)
+    train(case, case.tasks.names, eq.Sum(), 0, settings, tmp_path)
+    heavy = [dataclasses.replace(task, weight=2.0) if task.name == "level" else task for task in case.tasks]
+    for other, names, method, seed, changed in (
+        (case, case.tasks.names, eq.Sum(), 1, settings),
+        (case, case.tasks.names, eq.UW(), 0, settings),
+        (case, case.tasks.names, eq.Fixed([1.0, 2.0, 1.0]), 0, settings),
+        (case, case.tasks.names[:2], eq.Sum(), 0, settings),
+        (dataclasses.replace(case, tasks=eq.Tasks(heavy)), case.tasks.names, eq.Sum(), 0, settings),
+        (dataclasses.replace(case, data_hash="1"), case.tasks.names, eq.Sum(), 0, settings),
+        (dataclasses.replace(case, name="other"), case.tasks.names, eq.Sum(), 0, settings),
+        (case, case.tasks.names, eq.Sum(), 0, dataclasses.replace(settings, learning_rate=4e-3)),
+    ):
+        with pytest.raises(ValueError, match=r"result\.json is of another run"):
+            train(other, names, method, seed, changed, tmp_path)
+
+
 def test_the_method_object_is_left_as_it_was(small_case, tmp_path):
     method = eq.DWA()
     train(small_case, small_case.tasks.names, method, 0, SETTINGS, tmp_path)
