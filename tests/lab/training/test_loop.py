@@ -188,6 +188,23 @@ def test_the_scores_of_a_split_are_those_of_the_kept_weights_on_its_samples(smal
         assert {key: found[key] for key in expected} == pytest.approx(expected, rel=1e-5)
 
 
+def test_what_a_metric_chooses_by_a_split_is_chosen_on_validation_and_holds_on_test(small_case, tmp_path):
+    shown = []
+
+    def settle(outputs, targets):
+        shown.append(targets)
+        return dataclasses.replace(metric, compute=lambda outputs, targets: 0.25, settle=None)
+
+    metric = dataclasses.replace(small_case.metrics["department"][0], settle=settle)
+    case = dataclasses.replace(small_case, metrics={**small_case.metrics, "department": (metric,)})
+    settings = dataclasses.replace(SETTINGS, epochs=1)
+    scores = train(case, ["department"], eq.Sum(), 0, settings, tmp_path).scores
+    assert [value for _, _, name, value in scores if name == metric.name] == [0.25, 0.25]
+    labels = case.collate([case.splits["validation"][i] for i in range(200)])[1]["department"]
+    (told,) = shown
+    assert torch.equal(told, labels[labels != -100])
+
+
 def test_history_has_every_quantity_of_every_epoch(small_case, tmp_path):
     for make in METHODS:
         result = train(small_case, small_case.tasks.names, make(), 0, SETTINGS, tmp_path / make.__name__)
