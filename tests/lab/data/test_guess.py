@@ -78,5 +78,15 @@ def test_leaks(column, target, why):
 
 
 def test_a_name_that_holds_the_targets_name():
-    table = Table("a.csv", {"rating_mean": ["1"], "rating": ["2"]}, 2, "")
-    assert leak(table, "rating_mean", "rating") == "its name holds 'rating'"
+    table = Table("a.csv", {"Rating_mean": ["1"], "rating": ["2"]}, 2, "")
+    assert leak(table, "Rating_mean", "rating") == "its name holds 'rating'"
+    assert leak(table, "rating", "Rating_mean") is None
+
+
+@pytest.mark.parametrize("copy", ["numbers", "words"])
+def test_only_rows_with_both_cells_count_and_fewer_than_ten_say_nothing(copy):
+    cells = [str(i % 3 if copy == "words" else i * i).replace("0", "o" if copy == "words" else "0") for i in range(60)]
+    for rows, found in ((20, True), (10, copy == "numbers"), (9, False)):
+        column = [cell if i < rows or i % 2 else "" for i, cell in enumerate(cells)]
+        target = [cell if i < rows or not i % 2 else "" for i, cell in enumerate(cells)]
+        assert (leak(Table("a.csv", {"a": column, "b": target}, 2, ""), "a", "b") is not None) == found

@@ -231,6 +231,7 @@ def test_a_finished_run_leaves_its_result_and_its_exhibits_alone(small_case, tmp
     result = train(small_case, ["rating"], eq.Sum(), 0, SETTINGS, tmp_path, lambda *progress: epochs.append(progress))
     assert sorted(path.name for path in tmp_path.iterdir()) == ["exhibits.json", "result.json"]
     assert [(epoch, total) for epoch, total, *_ in epochs] == [(1, 3), (2, 3), (3, 3)]
+    assert (result.epochs, result.stopped_early) == (3, False)
     assert train(small_case, ["rating"], eq.Sum(), 0, SETTINGS, tmp_path, stop_after(1, 2, 3)) == result
 
 
