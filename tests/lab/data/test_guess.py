@@ -54,6 +54,27 @@ def test_what_columns_look_like():
 
 
 @pytest.mark.parametrize(
+    ("cells", "kind", "target"),
+    [
+        ([str(i * i) for i in range(9)], "number", "regression"),  # too few rows to be called ids
+        ([f"x{i}" for i in range(9)], "text", None),
+        ([f"x{i}" for i in range(10)], None, None),
+        ([str(i * i) for i in range(20)], "number", "regression"),  # each once, but not one after another
+        ([f"{i} small pears" for i in range(20)], "text", None),  # each once, but of several words
+        ([f"a{i % 2};b" if i < 10 else f"c{i % 3}" for i in range(100)], "category", "multiclass"),  # ; in a tenth
+        (["Yes", "no", "yes"] * 5, "category", "binary"),
+        ([str(i % 30) + "th" for i in range(100)], "text", None),  # a category has a fifth of the rows at most
+        ([str(i % 20) + "th" for i in range(100)], "category", "multiclass"),
+        ([str(i % 7) if i % 5 < 3 else "many" for i in range(100)], "category", "multiclass"),  # 3 of 5 are numbers
+        (["a;b", "b;a", "a;b;c"] + ["a;b"] * 20, "text", None),  # c is seen once
+    ],
+)
+def test_kinds_at_their_limits(cells, kind, target):
+    (guess,) = guess_columns(Table("a.csv", {"a": cells}, 2, ""))
+    assert (guess.kind, guess.target) == (kind, target)
+
+
+@pytest.mark.parametrize(
     ("column", "target", "why"),
     [
         (SIGNAL, 3 * SIGNAL + 1, "its correlation with 'b' is 1.000"),
