@@ -62,6 +62,7 @@ def test_what_columns_look_like():
         ([str(i * i) for i in range(20)], "number", "regression"),  # each once, but not one after another
         ([f"{i} small pears" for i in range(20)], "text", None),  # each once, but of several words
         ([f"a{i % 2};b" if i < 10 else f"c{i % 3}" for i in range(100)], "category", "multiclass"),  # ; in a tenth
+        ([f"a{i % 20}; b{i % 20}" for i in range(40)], "text", None),  # no part is in two different cells
         (["Yes", "no", "yes"] * 5, "category", "binary"),
         ([str(i % 30) + "th" for i in range(100)], "text", None),  # a category has a fifth of the rows at most
         ([str(i % 20) + "th" for i in range(100)], "category", "multiclass"),
