@@ -54,6 +54,28 @@ def test_what_columns_look_like():
 
 
 @pytest.mark.parametrize(
+    ("cells", "kind", "target"),
+    [
+        ([str(i * i) for i in range(9)], "number", "regression"),  # too few rows to be called ids
+        ([f"x{i}" for i in range(9)], "text", None),
+        ([f"x{i}" for i in range(10)], None, None),
+        ([str(i * i) for i in range(20)], "number", "regression"),  # each once, but not one after another
+        ([f"{i} small pears" for i in range(20)], "text", None),  # each once, but of several words
+        ([f"a{i % 2};b" if i < 10 else f"c{i % 3}" for i in range(100)], "category", "multiclass"),  # ; in a tenth
+        ([f"a{i % 20}; b{i % 20}" for i in range(40)], "text", None),  # no part is in two different cells
+        (["Yes", "no", "yes"] * 5, "category", "binary"),
+        ([str(i % 30) + "th" for i in range(100)], "text", None),  # a category has a fifth of the rows at most
+        ([str(i % 20) + "th" for i in range(100)], "category", "multiclass"),
+        ([str(i % 7) if i % 5 < 3 else "many" for i in range(100)], "category", "multiclass"),  # 3 of 5 are numbers
+        (["a;b", "b;a", "a;b;c"] + ["a;b"] * 20, "text", None),  # c is seen once
+    ],
+)
+def test_kinds_at_their_limits(cells, kind, target):
+    (guess,) = guess_columns(Table("a.csv", {"a": cells}, 2, ""))
+    assert (guess.kind, guess.target) == (kind, target)
+
+
+@pytest.mark.parametrize(
     ("column", "target", "why"),
     [
         (SIGNAL, 3 * SIGNAL + 1, "its correlation with 'b' is 1.000"),
@@ -78,5 +100,15 @@ def test_leaks(column, target, why):
 
 
 def test_a_name_that_holds_the_targets_name():
-    table = Table("a.csv", {"rating_mean": ["1"], "rating": ["2"]}, 2, "")
-    assert leak(table, "rating_mean", "rating") == "its name holds 'rating'"
+    table = Table("a.csv", {"Rating_mean": ["1"], "rating": ["2"]}, 2, "")
+    assert leak(table, "Rating_mean", "rating") == "its name holds 'rating'"
+    assert leak(table, "rating", "Rating_mean") is None
+
+
+@pytest.mark.parametrize("copy", ["numbers", "words"])
+def test_only_rows_with_both_cells_count_and_fewer_than_ten_say_nothing(copy):
+    cells = [str(i % 3 if copy == "words" else i * i).replace("0", "o" if copy == "words" else "0") for i in range(60)]
+    for rows, found in ((20, True), (10, copy == "numbers"), (9, False)):
+        column = [cell if i < rows or i % 2 else "" for i, cell in enumerate(cells)]
+        target = [cell if i < rows or not i % 2 else "" for i, cell in enumerate(cells)]
+        assert (leak(Table("a.csv", {"a": column, "b": target}, 2, ""), "a", "b") is not None) == found

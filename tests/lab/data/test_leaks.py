@@ -87,6 +87,7 @@ def test_columns_that_are_zero_in_the_same_rows_are_told_only_by_the_other_rows(
     assert "correlation of their ranks is 1.000" in told(np.sqrt(visits), visits)
     few = filled & (np.arange(1000) < 9)
     assert told(np.where(few, visits, 0.0), np.where(few, cost, 0.0)) is None
+    assert told(np.where(few, np.sqrt(visits), 0.0), np.where(few, visits, 0.0)) is None  # too few to say so
 
 
 @pytest.fixture

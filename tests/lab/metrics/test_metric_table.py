@@ -178,3 +178,21 @@ def test_numbers_far_from_zero_keep_their_digits():
     for rows in torch.arange(256).split(64):
         made.update(outputs[rows], targets[rows])
     assert made.compute().item() == pytest.approx(expected, abs=1e-6)
+
+
+@pytest.mark.parametrize("options", [{}, {"num_labels": 2}])
+def test_a_sure_network_is_ranked_by_its_logits_where_probabilities_tie(options):
+    """The sigmoid of 40 and of 50 is 1 in float64."""
+    logits, labels = torch.tensor([50.0, 40.0, 60.0, 0.0]), torch.tensor([1.0, 0.0, 1.0, 0.0])
+    if options:
+        logits, labels = logits[:, None].repeat(1, 2), labels[:, None].repeat(1, 2)
+    for name in ("auroc", "average-precision"):
+        made = metric(name, **options)
+        made.update(logits, labels)
+        assert made.compute() == 1.0
+
+
+def test_an_option_that_is_given_is_taken_in_place_of_the_names_own():
+    exact = metric("within-one-level", distance=0)
+    exact.update(torch.tensor([1.0, 2.0]), torch.tensor([1, 1]))
+    assert exact.compute() == 0.5

@@ -67,6 +67,17 @@ def test_values_are_those_of_the_kept_epoch_on_validation(work):
     ]
 
 
+def test_values_are_of_each_tasks_first_metric(work, small_case, monkeypatch):
+    second = {task: (*metrics, replace(metrics[0], name="second")) for task, metrics in small_case.metrics.items()}
+    second = {
+        task: (first, replace(other, compute=lambda outputs, targets: -9.0)) for task, (first, other) in second.items()
+    }
+    case = replace(small_case, metrics=second)
+    monkeypatch.setattr(training, "made_once", lambda recipe: case)
+    assert -9.0 not in work("two")(Job(0, POINT, 0.25), silent)
+    assert [objective.metric for objective in objectives(case)] == ["rmse", "auroc", "accuracy"]
+
+
 def test_a_copy_goes_on_with_other_weights(work):
     """Population: the parent's network and optimiser, the child's weights."""
     evaluate = work("population")

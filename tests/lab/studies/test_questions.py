@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+import torch
 
 import equipoise as eq
 from equipoise.lab.evaluation import Summary
@@ -172,6 +173,17 @@ def test_frozen_weights_fail_with_their_source(tmp_path, monkeypatch):
     study = finish(Study(make_plan(CASE, ["sum", "uw", "frozen-uw"], [0]), tmp_path), failing)
     assert [str(run) for run in study.failures] == ["uw, seed 0", "frozen-uw, seed 0"]
     assert "no weights of uw to freeze: its run has not ended well" in study.failures[Run("frozen-uw", ("a", "b"), 0)]
+
+
+def test_every_training_has_the_threads_that_the_study_began_with(tmp_path, monkeypatch):
+    monkeypatch.setattr(torch, "get_num_threads", lambda: 6)
+    study = Study(make_plan(CASE, ["sum"], [0], tuned_trials=1), tmp_path)
+    study.run(3).close()
+    monkeypatch.setattr(torch, "get_num_threads", lambda: 1)
+    given = []
+    monkeypatch.setattr(torch, "set_num_threads", given.append)
+    finish(Study(study.plan, tmp_path))
+    assert given == [2] * 5  # a trial, two networks of one task, sum and tuned
 
 
 def test_tuned_weights_are_the_best_trial_and_every_seed_trains_with_them(tmp_path):

@@ -188,6 +188,23 @@ def test_the_scores_of_a_split_are_those_of_the_kept_weights_on_its_samples(smal
         assert {key: found[key] for key in expected} == pytest.approx(expected, rel=1e-5)
 
 
+def test_what_a_metric_chooses_by_a_split_is_chosen_on_validation_and_holds_on_test(small_case, tmp_path):
+    shown = []
+
+    def settle(outputs, targets):
+        shown.append(targets)
+        return dataclasses.replace(metric, compute=lambda outputs, targets: 0.25, settle=None)
+
+    metric = dataclasses.replace(small_case.metrics["department"][0], settle=settle)
+    case = dataclasses.replace(small_case, metrics={**small_case.metrics, "department": (metric,)})
+    settings = dataclasses.replace(SETTINGS, epochs=1)
+    scores = train(case, ["department"], eq.Sum(), 0, settings, tmp_path).scores
+    assert [value for _, _, name, value in scores if name == metric.name] == [0.25, 0.25]
+    labels = case.collate([case.splits["validation"][i] for i in range(200)])[1]["department"]
+    (told,) = shown
+    assert torch.equal(told, labels[labels != -100])
+
+
 def test_history_has_every_quantity_of_every_epoch(small_case, tmp_path):
     for make in METHODS:
         result = train(small_case, small_case.tasks.names, make(), 0, SETTINGS, tmp_path / make.__name__)
@@ -214,6 +231,7 @@ def test_a_finished_run_leaves_its_result_and_its_exhibits_alone(small_case, tmp
     result = train(small_case, ["rating"], eq.Sum(), 0, SETTINGS, tmp_path, lambda *progress: epochs.append(progress))
     assert sorted(path.name for path in tmp_path.iterdir()) == ["exhibits.json", "result.json"]
     assert [(epoch, total) for epoch, total, *_ in epochs] == [(1, 3), (2, 3), (3, 3)]
+    assert (result.epochs, result.stopped_early) == (3, False)
     assert train(small_case, ["rating"], eq.Sum(), 0, SETTINGS, tmp_path, stop_after(1, 2, 3)) == result
 
 
@@ -225,6 +243,25 @@ def test_another_run_in_the_folder_is_refused(small_case, tmp_path):
     train(small_case, ["rating"], eq.Sum(), 0, SETTINGS, tmp_path)
     with pytest.raises(ValueError, match=r"result\.json is of another run"):
         train(small_case, ["rating"], eq.Sum(), 0, dataclasses.replace(SETTINGS, epochs=4), tmp_path)
+
+
+def test_what_makes_it_another_run(tmp_path):
+    """Whatever the scores depend on: seed, method, tasks and their weights, data, settings."""
+    case, settings = made_case(), dataclasses.replace(SETTINGS, epochs=1)
+    train(case, case.tasks.names, eq.Sum(), 0, settings, tmp_path)
+    heavy = [dataclasses.replace(task, weight=2.0) if task.name == "level" else task for task in case.tasks]
+    for other, names, method, seed, changed in (
+        (case, case.tasks.names, eq.Sum(), 1, settings),
+        (case, case.tasks.names, eq.UW(), 0, settings),
+        (case, case.tasks.names, eq.Fixed([1.0, 2.0, 1.0]), 0, settings),
+        (case, case.tasks.names[:2], eq.Sum(), 0, settings),
+        (dataclasses.replace(case, tasks=eq.Tasks(heavy)), case.tasks.names, eq.Sum(), 0, settings),
+        (dataclasses.replace(case, data_hash="1"), case.tasks.names, eq.Sum(), 0, settings),
+        (dataclasses.replace(case, name="other"), case.tasks.names, eq.Sum(), 0, settings),
+        (case, case.tasks.names, eq.Sum(), 0, dataclasses.replace(settings, learning_rate=4e-3)),
+    ):
+        with pytest.raises(ValueError, match=r"result\.json is of another run"):
+            train(other, names, method, seed, changed, tmp_path)
 
 
 def test_the_method_object_is_left_as_it_was(small_case, tmp_path):

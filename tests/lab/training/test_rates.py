@@ -45,7 +45,9 @@ def test_weight_decay_goes_from_one_end_to_the_other_in_half_a_cosine():
     assert all(one + other == pytest.approx(0.44) for one, other in zip(values, reversed(values), strict=True))
 
 
-def test_each_step_has_its_rates(small_case, tmp_path, monkeypatch):
+@pytest.mark.parametrize("parts", [1, 3])
+def test_each_step_has_its_rates(small_case, tmp_path, monkeypatch, parts):
+    """However many parts it is taken in."""
     seen, step = [], torch.optim.AdamW.step
 
     def spy(self, *arguments, **options):
@@ -53,7 +55,7 @@ def test_each_step_has_its_rates(small_case, tmp_path, monkeypatch):
         return step(self, *arguments, **options)
 
     monkeypatch.setattr(torch.optim.AdamW, "step", spy)
-    settings = dataclasses.replace(SETTINGS, schedule="cosine", warmup=3, weight_decay_end=0.0)
+    settings = dataclasses.replace(SETTINGS, schedule="cosine", warmup=3, weight_decay_end=0.0, micro_batches=parts)
     train(small_case, small_case.tasks.names, eq.UW(), 0, settings, tmp_path)
     assert [rates[0] for rates in seen] == [
         (0.01 * rate_factor("cosine", i, 10, 3), pytest.approx(decay_at(i, 10, 0.2, 0.0))) for i in range(10)

@@ -105,6 +105,21 @@ def test_evaluation_is_on_the_whole_split_without_missing_labels():
     assert values["b"] == {"both": (0 + 1 + 2 + 3 + 1 + 0) / 2, "loss": pytest.approx(loss)}
 
 
+def test_a_sample_with_some_of_its_labels_counts_and_one_with_none_does_not():
+    tasks = eq.Tasks([eq.Task("a", torch.nn.MSELoss(), missing="loss"), eq.Task("b", torch.nn.CrossEntropyLoss())])
+    seen = {}
+
+    def look(name):
+        return Metric(name, True, 1.0, 0.0, lambda outputs, targets: seen.update({name: targets.tolist()}) or 0.0)
+
+    numbers = torch.tensor([[1.0, torch.nan], [torch.nan, torch.nan], [2.0, 3.0]])
+    pixels = torch.tensor([[0, -100], [-100, -100], [1, 0]])
+    batch = ({"a": numbers.nan_to_num(), "b": torch.zeros(3, 2, 2)}, {"a": numbers, "b": pixels})
+    evaluate(Echo(), tasks, {name: (look(name),) for name in "ab"}, [batch])
+    assert seen["a"] == [[1.0, pytest.approx(math.nan, nan_ok=True)], [2.0, 3.0]]
+    assert seen["b"] == [[0, -100], [1, 0]]
+
+
 def test_metrics_of_a_diverged_network_are_nan():
     tasks = eq.Tasks([eq.Task("a", torch.nn.MSELoss())])
     metrics = {"a": (Metric("zero", True, 1.0, 0.0, lambda outputs, targets: 0.0),)}

@@ -80,6 +80,18 @@ def test_results_are_each_tasks_skill_on_validation(tmp_path):
     assert [value for epoch in results for value in epoch] == pytest.approx([1 - error for error in errors])
 
 
+def test_a_method_that_thinks_in_epochs_hears_their_ends(tmp_path):
+    """DWA, with an epoch of one step: equal weights twice, then K softmax of the ratios of the last two losses."""
+    case, settings = made_case(), dataclasses.replace(SETTINGS, epochs=4)
+    history = train(case, case.tasks.names, eq.DWA(temperature=0.5), 0, settings, tmp_path).history
+    loss, weight = (
+        torch.tensor([v for _, split, _, what, v in history if (split, what) == ("train", quantity)]).view(4, 3)
+        for quantity in ("loss", "weight")
+    )
+    torch.testing.assert_close(weight[:2], torch.ones(2, 3))
+    torch.testing.assert_close(weight[2:], 3 * (loss[1:3] / loss[:2] / 0.5).softmax(dim=1))
+
+
 def test_accelerates_own_configuration_changes_nothing(tmp_path, monkeypatch, fresh_accelerate):
     case, settings = made_case(), dataclasses.replace(SETTINGS, batch_size=10, clip_norm=0.1)
     plain = train(case, case.tasks.names, eq.Sum(), 0, settings, tmp_path / "plain")
