@@ -194,6 +194,35 @@ def test_what_a_loss_consists_of_reaches_the_record():
     assert balancer.record.to_dict()["parts/a/size"] == parts["a"]["size"]
 
 
+def test_a_loss_that_divides_by_something_else_says_so_and_is_weighed_by_it():
+    """A mean weighted by its targets, of the rows that have one: sum of target · output² over sum of targets."""
+
+    class Weighted(nn.Module):
+        def forward(self, output, target):
+            return (target * output.square()).sum() / self.divisor(target)
+
+        def divisor(self, target):
+            return target.sum().item()
+
+    x, target = torch.arange(1.0, 7.0).double(), torch.tensor([1.0, 0.5, torch.nan, 7.0, 2.0, torch.nan]).double()
+    scale = torch.ones(1, dtype=torch.float64, requires_grad=True)
+    tasks = eq.Tasks([eq.Task("a", Weighted()), eq.Task("b", Weighted())])
+    balancer = eq.Balancer(eq.Sum(), [scale], tasks=tasks)
+    balancer.accumulate(2)
+    for part in (slice(0, 4), slice(4, 6)):
+        losses = tasks.losses({"a": scale * x[part], "b": 1 - scale * x[part]}, {"a": target[part], "b": target[part]})
+        assert losses.counts["a"] == target[part].nansum()
+        (balancer(losses) / 2).backward()
+    there = ~target.isnan()
+    whole = torch.stack([(scale * x) ** 2, (1 - scale * x) ** 2])[:, there] @ target[there] / target[there].sum()
+    torch.testing.assert_close(balancer.record.losses, dict(zip("ab", whole.tolist(), strict=True)))
+    torch.testing.assert_close(scale.grad, torch.autograd.grad(whole.sum(), scale)[0])
+
+    halved = nn.MSELoss()
+    halved.divisor = 2  # a number of the user's own is no such method
+    assert eq.Tasks([eq.Task("a", halved)]).losses({"a": x}, {"a": x}).counts == {"a": 6}
+
+
 @pytest.mark.skipif(not hasattr(BaseException, "add_note"), reason="exceptions take notes from Python 3.11")
 def test_what_a_loss_raises_says_whose_loss_it_was():
     with pytest.raises(RuntimeError) as raised:

@@ -19,7 +19,8 @@ class Task:
     Args:
         name: Its name everywhere.
         loss: ``(output, target) -> scalar``; with ``target=None``, ``(output) -> scalar``. A loss with an
-            attribute ``parts``, {name: tensor} of its last call, shows them in the balancer's record.
+            attribute ``parts``, {name: tensor} of its last call, shows them in the balancer's record; one with a method
+            ``divisor``, ``(target) -> number``, says what its sum is divided by where that is not the number of labels.
         weight: The user's importance of the task, positive; the balancer applies it, once.
         output: The key of the task's output, by default its name. Several keys: the loss reads a tuple. ``None``
             in an output's place: the task is absent. A key given here must be there.
@@ -67,13 +68,14 @@ class Task:
 class TaskLosses(dict[str, Tensor]):
     """Raw losses by task name, present tasks only.
 
-    ``counts`` are the labels behind each mean, ``parts`` what some losses say they consist of.
+    ``counts`` are the labels behind each mean, or what a loss says it divides by; ``parts`` what some losses say they
+    consist of.
     """
 
     def __init__(
         self,
         losses: Mapping[str, Tensor],
-        counts: Mapping[str, int],
+        counts: Mapping[str, float],
         parts: Mapping[str, Mapping[str, Tensor]],
     ) -> None:
         super().__init__(losses)
@@ -155,7 +157,7 @@ class Tasks(nn.Module):
             if not isinstance(value, Mapping):
                 raise ValueError(f"{argument} must map names to tensors, got {type(value).__name__}")
         losses: dict[str, Tensor] = {}
-        counts: dict[str, int] = {}
+        counts: dict[str, float] = {}
         parts: dict[str, Mapping[str, Tensor]] = {}
         for task in self._tasks:
             if task.target is None:
@@ -174,7 +176,8 @@ class Tasks(nn.Module):
                 *arguments, count = _labelled(task, output, target)
             if count > 0:
                 losses[task.name] = _scalar(task, _called(task, arguments))
-                counts[task.name] = count
+                divisor = getattr(task.loss, "divisor", None)
+                counts[task.name] = divisor(arguments[1]) if callable(divisor) and task.target is not None else count
                 if hasattr(task.loss, "parts"):
                     parts[task.name] = {name: part.detach() for name, part in task.loss.parts.items()}
         return TaskLosses(losses, counts, parts)

@@ -72,6 +72,11 @@ def test_its_sum_is_by_the_number_of_centres_and_by_1_of_none():
     assert_close(heat_map_focal(logits, targets), each.sum() / (targets == 1).sum())
     nowhere = 0.9 * targets
     assert_close(heat_map_focal(logits, nowhere), heat_map_focal(logits, nowhere, reduction="sum"))
+    for reduction in ("mean", "sum"):
+        loss = HeatMapFocalLoss(reduction=reduction)
+        for some in (targets, nowhere):
+            cells = heat_map_focal(logits, some, reduction="none")
+            assert_close(loss.divisor(some) * loss(logits, some), cells.sum())
 
 
 def test_of_zeros_and_ones_it_is_the_focal_loss():

@@ -3,8 +3,9 @@ import torch
 from real_data import trained, whole
 from torch.testing import assert_close
 
+import equipoise as eq
 from equipoise import Tasks
-from equipoise.lab.cases import CASES, check_case, scenes
+from equipoise.lab.cases import CASES, check_case, scenes, with_losses
 from equipoise.lab.cases.detection import found, objects_of
 from equipoise.lab.cases.scenes import STRIDE
 from equipoise.lab.cases.scenes_exhibits import drawn, object_masks
@@ -85,6 +86,29 @@ def test_the_loss_of_the_maps_does_not_see_the_boxes(case):
     outputs = torch.randn(6, 9, 16, 16, generator=generator)
     expected = heat_map_focal(outputs[:, :5], targets["class"][:, :5])
     assert_close(case.tasks["class"].loss(outputs, targets["class"]), expected)
+
+
+@pytest.mark.parametrize("make", [eq.Sum, eq.MGDA], ids=lambda make: make.__name__)
+def test_a_step_in_parts_with_unequal_numbers_of_centres_is_the_step(case, make):
+    """Of losses that are means: Dice, a ratio of sums over the batch, is none. Normalisation holds still, too."""
+    chosen = with_losses(case, {"mask": "cross-entropy"})
+    pictures, targets = whole(chosen, "validation")
+    targets = {name: t.double() if t.is_floating_point() else t for name, t in targets.items()}
+    number = (targets["class"][:, :5] == 1).sum(dim=(1, 2, 3))
+    order = number.argsort()
+    assert number[order[:4]].sum() < number[order[4:8]].sum() < number[order[8:]].sum()
+    found = []
+    for parts in ([order], [order[:4], order[4:8], order[8:]]):
+        torch.manual_seed(0)
+        model = chosen.make_model(chosen.tasks.names).double().eval()
+        model.network.encoder.scales[0].register_forward_pre_hook(lambda module, inputs: inputs[0].double())
+        balancer = eq.Balancer(make(), model, tasks=chosen.tasks)
+        balancer.accumulate(len(parts))
+        for part in parts:
+            losses = chosen.tasks.losses(model(pictures[part]), {name: t[part] for name, t in targets.items()})
+            (balancer(losses) / len(parts)).backward()
+        found.append((balancer.record.losses, [parameter.grad for parameter in model.parameters()]))
+    assert_close(found[1], found[0], rtol=1e-9, atol=1e-12)
 
 
 def test_found_are_the_surest_first():
