@@ -223,6 +223,34 @@ def test_a_loss_that_divides_by_something_else_says_so_and_is_weighed_by_it():
     assert eq.Tasks([eq.Task("a", halved)]).losses({"a": x}, {"a": x}).counts == {"a": 6}
 
 
+WEIGHT = torch.tensor([0.2, 3.0, 1.0], dtype=torch.float64)
+
+
+@pytest.mark.parametrize(
+    "loss",
+    [
+        nn.CrossEntropyLoss(weight=WEIGHT),
+        nn.CrossEntropyLoss(weight=WEIGHT, label_smoothing=0.1, ignore_index=1),
+        nn.NLLLoss(weight=WEIGHT),
+        eq.losses.FocalLoss(weight=WEIGHT),
+        eq.losses.LDAMLoss(torch.tensor([5, 2, 9]), weight=WEIGHT),
+        nn.CrossEntropyLoss(),
+    ],
+    ids=str,
+)
+def test_batches_weighed_by_counts_are_the_whole_batch_with_class_weights_too(loss):
+    torch.manual_seed(0)
+    output, missing = torch.randn(12, 3, dtype=torch.float64), loss.ignore_index
+    target = torch.tensor([0, 0, 0, 1, missing, 2, 1, 1, 2, 2, missing, 0])
+    tasks = eq.Tasks([eq.Task("kind", loss)])
+
+    def sum_of(rows):
+        losses = tasks.losses({"kind": output[rows]}, {"kind": target[rows]})
+        return losses["kind"] * losses.counts["kind"]
+
+    torch.testing.assert_close(sum_of(slice(3)) + sum_of(slice(3, 12)), sum_of(slice(None)))
+
+
 @pytest.mark.skipif(not hasattr(BaseException, "add_note"), reason="exceptions take notes from Python 3.11")
 def test_what_a_loss_raises_says_whose_loss_it_was():
     with pytest.raises(RuntimeError) as raised:

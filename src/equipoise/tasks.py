@@ -20,7 +20,8 @@ class Task:
         name: Its name everywhere.
         loss: ``(output, target) -> scalar``; with ``target=None``, ``(output) -> scalar``. A loss with an
             attribute ``parts``, {name: tensor} of its last call, shows them in the balancer's record; one with a method
-            ``divisor``, ``(target) -> number``, says what its sum is divided by where that is not the number of labels.
+            ``divisor``, ``(target) -> number``, says what its sum is divided by where that is neither the number of
+            labels nor, as torch has it, their class weights.
         weight: The user's importance of the task, positive; the balancer applies it, once.
         output: The key of the task's output, by default its name. Several keys: the loss reads a tuple. ``None``
             in an output's place: the task is absent. A key given here must be there.
@@ -176,8 +177,7 @@ class Tasks(nn.Module):
                 *arguments, count = _labelled(task, output, target)
             if count > 0:
                 losses[task.name] = _scalar(task, _called(task, arguments))
-                divisor = getattr(task.loss, "divisor", None)
-                counts[task.name] = divisor(arguments[1]) if callable(divisor) and task.target is not None else count
+                counts[task.name] = count if task.target is None else _divisor(task, arguments[1], count)
                 if hasattr(task.loss, "parts"):
                     parts[task.name] = {name: part.detach() for name, part in task.loss.parts.items()}
         return TaskLosses(losses, counts, parts)
@@ -290,6 +290,18 @@ def _labelled(task: Task, output: Any, target: Any) -> tuple[Any, Any, int]:
             f"got output {shape} and target {tuple(target.shape)}; set missing='loss' if the loss sees to it"
         )
     return output[kept], target[kept], count
+
+
+def _divisor(task: Task, target: Any, count: int) -> float:
+    """What a loss divides its sum by: as it says, by the weights of the labels as torch does, or by their number."""
+    loss: Any = task.loss
+    if callable(getattr(loss, "divisor", None)):
+        return cast(float, loss.divisor(target))
+    weight, is_mean = getattr(loss, "weight", None), getattr(loss, "reduction", None) == "mean"
+    has_classes = isinstance(target, Tensor) and not target.is_floating_point() and task.ignored_class is not None
+    if not isinstance(weight, Tensor) or not is_mean or not has_classes:
+        return count
+    return weight[target[target != task.ignored_class]].sum().item()
 
 
 def _called(task: Task, arguments: list[Any]) -> Any:
