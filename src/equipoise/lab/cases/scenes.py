@@ -80,7 +80,7 @@ def scenes(counts: Mapping[str, int] = _COUNTS) -> Case:
         batch_size=16,
         learning_rate=3e-3,
         weight_decay=0.01,
-        epochs=20,  # the mask learns one shape after another
+        epochs=20,  # after ten the boxes still gain
         patience=20,
         data_hash=hashlib.sha256(
             b"".join(scene.picture.tobytes() for part in rendered.values() for scene in part)
