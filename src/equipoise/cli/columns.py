@@ -24,7 +24,7 @@ def add_column_options(parser: Parser) -> None:
     for option, what in (
         ("--text", "columns of text"),
         ("--number", "columns of numbers"),
-        ("--category", "columns of names, such as colours"),
+        ("--category", "columns of names, such as colours,"),
     ):
         group.add_argument(option, type=columns, action="extend", metavar="A,B,…", help=f"{what} to predict from")
     group.add_argument("--group", metavar="COLUMN", help="rows with the same cell here stay in one split")

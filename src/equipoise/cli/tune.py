@@ -41,7 +41,9 @@ def tune(words: Sequence[str]) -> int:
     parser.add_argument("--trials", type=positive, default=30, metavar="N", help="how many points; default 30")
     parser.add_argument("--epochs", type=positive, metavar="N", help="most epochs of a trial; default the case's")
     parser.add_argument("--seed", type=whole, default=0, metavar="N", help="of the search and each training")
-    parser.add_argument("--choose", default="delta-m", metavar="RULE", help="delta-m, knee or preference")
+    parser.add_argument(
+        "--choose", default="delta-m", metavar="RULE", help="of the trial: delta-m, knee or preference; default delta-m"
+    )
     parser.add_argument(
         "--prefer", type=_preference, metavar="TASK=X,…", help="how much a task's loss hurts, for --choose preference"
     )

@@ -70,17 +70,18 @@ def test_the_table_fits_and_says_everything(width):
 )
 def test_rows_of_losses_wrap_where_another_loss_or_argument_begins(parts):
     name = "".join(parts)
+    metrics = (METRICS[0], TaskMetric("condition", "accuracy", True, 1.0, 0.5))
     values = {
-        method: {"rating": {0: 0.7 + n / 100, 1: 0.72 + n / 50, 2: 0.71}, "recommended": {0: 0.7, 1: 0.71, 2: 0.7}}
+        method: {"rating": {0: 0.7 + n / 100, 1: 0.72 + n / 50, 2: 0.71}, "condition": {0: 0.7, 1: 0.2 + n / 9, 2: 0.7}}
         for n, method in enumerate(["single-task", "sum", "mask=dice", name])
     }
     costs = {method: MethodCost(0.004, 2.0, 400.0, 8.0, 0, 0) for method in values}
-    table = make_table(values, METRICS, costs)
+    table = make_table(values, metrics, costs)
     summary = Summary(
         case="leaf",
         title="Leaves",
         seeds=(0, 1, 2),
-        metrics=tuple(METRICS),
+        metrics=metrics,
         rows=table.rows,
         ranks=None,
         tested=table.tested,

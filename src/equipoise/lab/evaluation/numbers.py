@@ -6,14 +6,17 @@ from equipoise.lab.evaluation.statistics import Interval
 
 
 def show(value: float) -> str:
-    """A number for people: four decimals below ten, fewer above.
+    """A number for people: four decimals below ten, four digits above, with an exponent only from ten million on.
 
-    >>> show(0.71234), show(36.6667), show(float("nan"))
-    ('0.7123', '36.67', '-')
+    >>> show(0.71234), show(36.6667), show(21038.9), show(2.10389e8), show(float("nan"))
+    ('0.7123', '36.67', '21040', '2.104e+08', '-')
     """
     if value != value:
         return "-"
-    return f"{value:.4f}" if abs(value) < 10 else f"{value:.4g}"
+    if abs(value) < 10:
+        return f"{value:.4f}"
+    rounded = f"{value:.4g}"
+    return f"{float(rounded):.0f}" if 1e4 <= abs(float(rounded)) < 1e7 else rounded
 
 
 def listing(words: Sequence[str]) -> str:

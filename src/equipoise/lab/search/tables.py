@@ -42,7 +42,7 @@ def write_trials(search: Search) -> Path:
 
 
 def to_paste(search: Search, trial: Trial, method: str, case: Case) -> str:
-    """Python that balances as a trial did; of losses also the words for the command line."""
+    """Python that balances as a trial did; of settings and losses also the words for the command line."""
     space = search.strategy.space
     weights = {task: float(f"{weight:.4g}") for task, weight in space.weights(trial.job.point).items()}
     others = space.others(trial.job.point)
@@ -59,10 +59,12 @@ def to_paste(search: Search, trial: Trial, method: str, case: Case) -> str:
         lines.append(f"method = eq.method({named!r}{arguments})")
         lines += [f"tasks[{task!r}].weight = {weight}" for task, weight in weights.items()]
     lines += [f"{name} = {float(value):.4g}" for name, value in settings.items()]
+    options = [f"--{name.replace('_', '-')} {float(value):.4g}" for name, value in settings.items()]
+    options += [f"--loss {shlex.quote(f'{task}={word}')}" for task, word in losses.items()]
+    if options:
+        lines.append(f"# on the command line: {' '.join(options)}")
     if losses:
-        options = " ".join(f"--loss {shlex.quote(f'{task}={word}')}" for task, word in losses.items())
         lines += [
-            f"# on the command line: {options}",
             "from equipoise.lab.cases import with_losses",
             f"case = with_losses(case, {losses!r})",
         ]

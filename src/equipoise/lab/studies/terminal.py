@@ -47,10 +47,12 @@ def print_summary(console: Console, summary: Summary) -> None:
     console.print(Text(summary.advice, style="bold"))
 
 
-def _table(title: str, *columns: str) -> Table:
+def _table(summary: Summary, title: str, *columns: str) -> Table:
+    names = max(len(line) for row in summary.rows for line in _name(row.method).plain.splitlines())
     table = Table(title=title, title_justify="left", title_style="bold", box=None, pad_edge=False, padding=(0, 2, 0, 0))
     for place, column in enumerate(columns):
-        table.add_column(column, overflow="fold", header_style="underline", no_wrap=0 < place < len(columns) - 1)
+        whole = place < len(columns) - 1 if place else names <= NAME + 1
+        table.add_column(column, overflow="fold", header_style="underline", no_wrap=whole)
     return table
 
 
@@ -70,6 +72,7 @@ def _task_table(summary: Summary, metric: TaskMetric) -> Table:
     others = {other for other, comparison in shown.values() if comparison is not None}
     several = len(others) > 1
     table = _table(
+        summary,
         f"\n{metric.task}: {metric.name}, {direction} is better",
         "method",
         "mean ± sd",
@@ -93,7 +96,7 @@ def _shown(score: Score, summary: Summary) -> tuple[str, Comparison | None]:
 
 def _tuned_table(summary: Summary) -> Table:
     table = _table(
-        "\nagainst tuned fixed weights: differences, and verdicts where told apart", "method", *summary.tasks
+        summary, "\nagainst tuned fixed weights: differences, and verdicts where told apart", "method", *summary.tasks
     )
     for row in summary.rows:
         found = [row.scores[task].to.get(TUNED) for task in summary.tasks]
@@ -132,7 +135,15 @@ def _verdict(comparison: Comparison | None) -> Text:
 
 def _overall_table(summary: Summary) -> Table:
     table = _table(
-        f"\nall tasks{_stamp(summary)}", "method", "Δm in %, 95 %", "rank", "wins", "ratio", "skill", "worst change"
+        summary,
+        f"\nall tasks{_stamp(summary)}",
+        "method",
+        "Δm in %, 95 %",
+        "rank",
+        "wins",
+        "ratio",
+        "skill",
+        "worst change",
     )
     for row in summary.rows:
         one = row.against
@@ -150,7 +161,15 @@ def _overall_table(summary: Summary) -> Table:
 
 def _cost_table(summary: Summary) -> Table:
     table = _table(
-        f"\ncosts{_stamp(summary)}", "method", "ms per step", "to sum", "backwards", "peak MB", "skipped", "unsolved"
+        summary,
+        f"\ncosts{_stamp(summary)}",
+        "method",
+        "ms per step",
+        "to sum",
+        "backwards",
+        "peak MB",
+        "skipped",
+        "unsolved",
     )
     for row in summary.rows:
         cost = row.cost
@@ -168,7 +187,7 @@ def _cost_table(summary: Summary) -> Table:
 
 def _equal_time_table(summary: Summary, reached: EqualTime) -> Table:
     title = f"\nat equal wall-clock: validation after {reached.seconds:.3g} s, when {reached.cheapest} is done"
-    table = _table(title, "method", "epochs", *summary.tasks)
+    table = _table(summary, title, "method", "epochs", *summary.tasks)
     for row in reached.rows:
         cells = []
         for task in summary.tasks:
