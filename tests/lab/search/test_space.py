@@ -3,7 +3,7 @@ import math
 import pytest
 from planted import OBJECTIVES, SPACE
 
-from equipoise.lab.search import TPE, Choice, Grid, Halving, Number, Population, Random, Space, simplex
+from equipoise.lab.search import TPE, Choice, Grid, Halving, Number, Population, Random, Space, Trial, simplex
 
 LR = Number("lr", 1e-4, 1e-2, default=1e-3, log=True)
 MODE = Choice("mode", ("a", "b"))
@@ -89,6 +89,18 @@ def test_a_larger_concentration_stays_nearer_to_equal_weights():
         for concentration in (0.5, 1.0, 50.0)
     ]
     assert spread[0] > 1.3 * spread[1] > 5 * spread[2]
+
+
+@pytest.mark.parametrize(("trials", "start", "random"), [(12, None, 4), (60, None, 10), (12, 2, 2)])
+def test_tpe_begins_with_random_points_then_waits_for_all_trials_but_the_latest(trials, start, random):
+    strategy, drawn = TPE(SPACE, OBJECTIVES, trials, 3, start=start, lag=2), Random(SPACE, trials, 3, None)
+    assert all(strategy.job(slot, {}) == drawn.job(slot, {}) for slot in range(random + 1))
+    slot = random + 1
+    finished = {earlier: Trial(drawn.job(earlier, {}), (1.0 + earlier, 1.0, 1.0)) for earlier in range(slot - 1)}
+    job = strategy.job(slot, finished)
+    assert job.point != drawn.job(slot, {}).point
+    assert strategy.job(slot, {**finished, slot - 1: Trial(drawn.job(slot - 1, {}), (0.1, 0.1, 0.1))}) == job
+    assert strategy.job(slot, {earlier: finished[earlier] for earlier in range(slot - 2)}) is None
 
 
 def test_halving_keeps_at_least_its_part_of_an_odd_number():
