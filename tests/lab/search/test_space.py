@@ -1,4 +1,5 @@
 import math
+from dataclasses import replace
 
 import pytest
 from planted import OBJECTIVES, SPACE
@@ -99,6 +100,7 @@ def test_tpe_begins_with_random_points_then_waits_for_all_trials_but_the_latest(
     finished = {earlier: Trial(drawn.job(earlier, {}), (1.0 + earlier, 1.0, 1.0)) for earlier in range(slot - 1)}
     job = strategy.job(slot, finished)
     assert job.point != drawn.job(slot, {}).point
+    assert job.point != replace(strategy, seed=4).job(slot, finished).point
     assert strategy.job(slot, {**finished, slot - 1: Trial(drawn.job(slot - 1, {}), (0.1, 0.1, 0.1))}) == job
     assert strategy.job(slot, {earlier: finished[earlier] for earlier in range(slot - 2)}) is None
 
