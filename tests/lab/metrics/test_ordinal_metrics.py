@@ -26,7 +26,9 @@ def test_the_three_forms_of_outputs_say_the_same_level():
     cumulative = torch.where(torch.arange(4) < LEVELS[:, None], 0.1, -0.1)
     assert to_levels(cumulative, "cumulative").tolist() == LEVELS.tolist()
     assert to_levels(torch.eye(5)[LEVELS], "classes").tolist() == LEVELS.tolist()
-    assert to_levels(LEVELS + 0.4).tolist() == LEVELS.tolist()
+    assert to_levels(LEVELS + 0.4).tolist() == to_levels(LEVELS - 0.4).tolist() == LEVELS.tolist()
+    assert to_levels(torch.eye(5)[LEVELS].T[None], "classes").tolist() == [LEVELS.tolist()]  # [N, K, pixels]
+    assert to_levels(torch.zeros(1, 4), "cumulative").tolist() == [0]  # no more likely above than not
     dense = cumulative.T.reshape(1, 4, 5)  # [N, K - 1, pixels]
     assert to_levels(dense, "cumulative").tolist() == [LEVELS.tolist()]
     with pytest.raises(ValueError, match="'conditional' or 'classes', got 'logits'"):

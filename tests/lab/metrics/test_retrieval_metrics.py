@@ -49,6 +49,8 @@ def test_unequal_batches_are_one_pass_and_missing_queries_do_not_count(make):
 def test_what_does_not_fit_is_refused():
     with pytest.raises(ValueError, match="targets must be items 0 to 2, got 3"):
         recall_at(torch.ones(2, 3), torch.tensor([0, 3]), 1)
+    with pytest.raises(ValueError, match="targets must be items 0 to 2, got -1"):
+        recall_at(torch.ones(2, 3), torch.tensor([0, -1]), 1)
     with pytest.raises(ValueError, match=r"targets must be \[N\] or \(2, 3\), got \(2, 4\)"):
         recall_at(torch.ones(2, 3), torch.ones(2, 4), 1)
     with pytest.raises(ValueError, match="k must be a positive integer, got 0"):

@@ -36,6 +36,23 @@ def test_a_range_and_a_choice_begin_at_the_losss_own_value(focal_case):
 
 
 @pytest.mark.parametrize(
+    ("word", "low", "high", "default", "log"),
+    [
+        ("lr", 5e-4, 5e-2, 5e-3, True),  # within a factor of 10 of the case's
+        ("wd", 1e-3, 0.9, 0.03, True),  # within one of 30
+        ("lr=0.5:5", 0.5, 5.0, 2.5**0.5, True),  # a factor of 10; the case's is outside, so the middle
+        ("lr=0.5:4.9", 0.5, 4.9, 2.7, False),
+        ("lr=0.001:1", 0.001, 1.0, 5e-3, True),
+    ],
+)
+def test_ranges_of_the_settings(focal_case, word, low, high, default, log):
+    case = replace(focal_case, learning_rate=5e-3, weight_decay=0.03)
+    found = axis(word, case, "sum")
+    assert (found.low, found.high, found.default) == pytest.approx((low, high, default))
+    assert found.log is log
+
+
+@pytest.mark.parametrize(
     ("word", "message"),
     [
         ("recommend.gamma=0:4", "no task 'recommend'; did you mean 'recommended'"),

@@ -99,6 +99,9 @@ def test_a_population_moves_towards_them(tmp_path):
     worst = [max(changes[turn * 8 + member] for member in range(8)) for turn in range(6)]
     assert best[-1] < best[0]
     assert worst[-1] < worst[0]
+    assert [search.trials[slot].job.share for slot in range(48)] == [
+        (turn + 1) / 6 for turn in range(6) for _ in range(8)
+    ]
     for slot in range(8, 48):
         trial = search.trials[slot]
         parent = search.trials[trial.job.parent]
@@ -112,3 +115,10 @@ def test_a_population_moves_towards_them(tmp_path):
             for name in SPACE.ratios:
                 assert abs(trial.job.point[name] - parent.job.point[name]) == pytest.approx(math.log(1.5))
         assert slot % 8 or trial.job.point == SPACE.default
+
+
+def test_a_population_stays_within_the_span(tmp_path):
+    narrow = Space(TASKS, span=1.6)
+    search = solve(Population(narrow, OBJECTIVES, 8, turns=6, step=1.5), tmp_path)
+    logs = [log for trial in search.trials.values() for log in trial.job.point.values()]
+    assert max(map(abs, logs)) == pytest.approx(math.log(1.6))  # it leads there, and no further

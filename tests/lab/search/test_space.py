@@ -1,9 +1,10 @@
 import math
+from dataclasses import replace
 
 import pytest
 from planted import OBJECTIVES, SPACE
 
-from equipoise.lab.search import TPE, Choice, Grid, Halving, Number, Population, Random, Space, simplex
+from equipoise.lab.search import TPE, Choice, Grid, Halving, Number, Population, Random, Space, Trial, simplex
 
 LR = Number("lr", 1e-4, 1e-2, default=1e-3, log=True)
 MODE = Choice("mode", ("a", "b"))
@@ -17,12 +18,19 @@ def test_weights_have_mean_one_and_the_ratios_of_the_point():
     assert SPACE.weights(SPACE.default) == {"a": 1.0, "b": 1.0, "c": 1.0}
 
 
+def test_a_share_of_an_axis_goes_from_its_low_end_up():
+    assert [LR.at(share) for share in (0.0, 0.25, 1.0)] == pytest.approx([1e-4, 10**-3.5, 1e-2])
+    assert [Number("wd", 1.0, 3.0, default=1.0).at(share) for share in (0.0, 0.25, 1.0)] == [1.0, 1.5, 3.0]
+
+
 def test_points_and_weights_are_inverse_within_the_span():
     weights = {"a": 0.3, "b": 2.4, "c": 0.3}
     assert SPACE.weights(SPACE.at_weights(weights)) == pytest.approx(weights)
     wide = SPACE.weights(SPACE.at_weights({"a": 1.0, "b": 1e9, "c": 1e-9}))
     assert wide["b"] / wide["a"] == pytest.approx(100.0)
     assert wide["a"] / wide["c"] == pytest.approx(100.0)
+    beside = Space(("a", "b"), (LR, MODE)).at_weights({"a": 1.0, "b": 2.0})
+    assert beside == {"log(b/a)": pytest.approx(math.log(2.0)), "lr": 1e-3, "mode": "a"}
 
 
 @pytest.mark.parametrize(("tasks", "parts"), [(2, 5), (3, 10), (4, 7)])
@@ -63,6 +71,42 @@ def test_random_points_are_spread_over_their_range(concentration):
     lrs = [math.log10(job.point["lr"]) for job in jobs[1:]]
     assert abs(sum(lr < -3 for lr in lrs) / 399 - 0.5) < 0.08
     assert 0.4 < sum(job.point["mode"] == "a" for job in jobs[1:]) / 399 < 0.6
+
+
+@pytest.mark.parametrize("concentration", [1.0, None])
+def test_a_seed_decides_every_point_but_the_first(concentration):
+    one, again, other = (
+        [Random(SPACE, 20, seed, concentration).job(slot, {}).point for slot in range(20)] for seed in (1, 1, 2)
+    )
+    assert one == again
+    assert [first == second for first, second in zip(one, other, strict=True)] == [True] + [False] * 19
+
+
+def test_a_larger_concentration_stays_nearer_to_equal_weights():
+    spread = [
+        sum(
+            abs(log) for slot in range(200) for log in Random(SPACE, 200, 0, concentration).job(slot, {}).point.values()
+        )
+        for concentration in (0.5, 1.0, 50.0)
+    ]
+    assert spread[0] > 1.3 * spread[1] > 5 * spread[2]
+
+
+@pytest.mark.parametrize(("trials", "start", "random"), [(12, None, 4), (60, None, 10), (12, 2, 2)])
+def test_tpe_begins_with_random_points_then_waits_for_all_trials_but_the_latest(trials, start, random):
+    strategy, drawn = TPE(SPACE, OBJECTIVES, trials, 3, start=start, lag=2), Random(SPACE, trials, 3, None)
+    assert all(strategy.job(slot, {}) == drawn.job(slot, {}) for slot in range(random + 1))
+    slot = random + 1
+    finished = {earlier: Trial(drawn.job(earlier, {}), (1.0 + earlier, 1.0, 1.0)) for earlier in range(slot - 1)}
+    job = strategy.job(slot, finished)
+    assert job.point != drawn.job(slot, {}).point
+    assert job.point != replace(strategy, seed=4).job(slot, finished).point
+    assert strategy.job(slot, {**finished, slot - 1: Trial(drawn.job(slot - 1, {}), (0.1, 0.1, 0.1))}) == job
+    assert strategy.job(slot, {earlier: finished[earlier] for earlier in range(slot - 2)}) is None
+
+
+def test_halving_keeps_at_least_its_part_of_an_odd_number():
+    assert Halving(SPACE, OBJECTIVES, 5, factor=2, stages=3).begins == (0, 5, 8, 10)
 
 
 @pytest.mark.parametrize(

@@ -211,7 +211,7 @@ def test_weights_are_tried_evenly_in_the_logarithm_up_to_ten_times_the_first_tas
     weights = [strategy.space.weights(strategy.job(slot, {}).point) for slot in range(400)]
     assert weights[0] == {"a": 1.0, "b": 1.0}
     logs = [math.log10(one["b"] / one["a"]) for one in weights[1:]]
-    assert all(abs(sum(log < q for log in logs) / 399 - (q + 1) / 2) < 0.08 for q in (-0.8, -0.4, 0.0, 0.4, 0.8))
+    assert all(abs(sum(log < q for log in logs) / 399 - (q + 1) / 2) < 0.06 for q in (-0.95, -0.5, 0.0, 0.5, 0.95))
     assert -1 <= min(logs) < max(logs) <= 1
 
 

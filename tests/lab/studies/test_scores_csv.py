@@ -1,4 +1,5 @@
 import csv
+import json
 
 import pytest
 
@@ -8,8 +9,6 @@ from equipoise.lab.studies import write_scores
 
 def write_study(folder, *, slow=0.01):
     """Two balancings and two single-task networks over two seeds, one epoch each."""
-    import json
-
     metric = {"higher_is_better": True, "perfect": 1.0, "trivial": 0.0}
     study = {
         "case": "boxes",
@@ -50,7 +49,10 @@ def test_methods_csv_holds_the_numbers_of_the_summary(tmp_path):
     write_scores(tmp_path, summary)
     single, plain, uw = read(tmp_path / "methods.csv")
     assert [row["method"] for row in (single, plain, uw)] == ["single-task", "sum", "uw"]
-    assert float(uw["delta_m"]) == summary.row("uw").delta_m.mean
+    interval = summary.row("uw").delta_m
+    ends = (interval.mean, interval.low, interval.high)
+    assert tuple(float(uw[name]) for name in ("delta_m", "delta_m_low", "delta_m_high")) == ends
+    assert interval.low < interval.mean < interval.high
     assert float(uw["delta_p"]) == -float(uw["delta_m"])
     assert float(uw["geometric_ratio"]) == pytest.approx((0.75 / 0.5 * 0.755 / 0.505) ** 0.5)
     assert (uw["wins"], uw["mean_rank"], plain["mean_rank"]) == ("2", "1.0", "2.0")
@@ -59,6 +61,23 @@ def test_methods_csv_holds_the_numbers_of_the_summary(tmp_path):
     assert (single["delta_m"], single["wins"], single["rank_by_seed"]) == ("", "", "")
     assert (uw["skipped_steps"], single["skipped_steps"], single["backwards_per_step"]) == ("1", "2", "2.0")
     assert {row["unequal"] for row in (single, plain, uw)} == {"search trials (uw 1, sum 3)"}
+
+
+def test_ranks_by_seed_are_beside_the_ranks_of_means(tmp_path):
+    """On a, where only one of three seeds has uw ahead, and by so much that its mean is."""
+    write_study(tmp_path)
+    study = json.loads((tmp_path / "study.json").read_text()) | {"methods": ["sum", "uw", "mgda"], "seeds": [0, 1, 2]}
+    (tmp_path / "study.json").write_text(json.dumps(study))
+    values = {"sum": (0.5, 0.51, 0.5), "uw": (0.4, 0.41, 0.99), "mgda": (0.1, 0.12, 0.1)}
+    runs = [
+        f"{m},{s},test,{t},accuracy,{v}" for m, by_seed in values.items() for s, v in enumerate(by_seed) for t in "ab"
+    ]
+    (tmp_path / "runs.csv").write_text("\n".join(["method,seed,split,task,metric,value", *runs]) + "\n")
+    write_scores(tmp_path, Summary.from_folder(tmp_path))
+    found = {
+        row["method"]: (float(row["mean_rank"]), float(row["rank_by_seed"])) for row in read(tmp_path / "methods.csv")
+    }
+    assert found == {"sum": (2.0, pytest.approx(4 / 3)), "uw": (1.0, pytest.approx(5 / 3)), "mgda": (3.0, 3.0)}
 
 
 def test_equal_time_csv_shows_who_had_no_time(tmp_path):

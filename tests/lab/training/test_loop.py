@@ -2,6 +2,7 @@ import dataclasses
 import math
 from itertools import chain
 
+import numpy as np
 import pytest
 import torch
 from accelerate import Accelerator
@@ -110,6 +111,45 @@ def test_first_step_is_the_same_for_every_method_and_seeds_differ(small_case, tm
     assert first_losses(eq.Sum(), 1)["rating"] != expected["rating"]
 
 
+@pytest.mark.parametrize("clip_value", [None, 0.05])
+def test_the_plain_sum_is_trained_as_one_would_by_hand(clip_value, tmp_path):
+    """AdamW on batches in the order of (seed, epoch), each gradient clipped, missing labels left out."""
+    case, settings = made_case(), Settings(3, 16, 0.01, 0.3, 0.2, 9, clip_value=clip_value)
+    with pytest.raises(KeyboardInterrupt):
+        train(case, case.tasks.names, eq.Sum(), 7, settings, tmp_path, stop_after(3))
+    state = torch.load(tmp_path / "checkpoint.pt", weights_only=True)
+    data = case.splits["train"]
+    torch.manual_seed(7)
+    network = case.make_model(case.tasks.names)
+    optimizer = torch.optim.AdamW(network.parameters(), lr=0.01, weight_decay=0.3)
+    for epoch in range(3):
+        order = np.random.default_rng((7, epoch)).permutation(50)
+        for begin in range(0, 50, 16):
+            inputs, targets = data.rows(torch.tensor(order[begin : begin + 16]))
+            outputs, known = network(inputs), ~targets["level"].isnan()
+            loss = (outputs["sum"] - targets["sum"]).square().mean() + (
+                outputs["product"] - targets["product"]
+            ).abs().mean()
+            if known.any():  # otherwise its head has no gradient, not one of zero, by which AdamW would move it
+                loss = loss + torch.nn.functional.binary_cross_entropy_with_logits(
+                    outputs["level"][known], targets["level"][known]
+                )
+            optimizer.zero_grad()
+            loss.backward()
+            if clip_value is not None:
+                torch.nn.utils.clip_grad_value_(network.parameters(), clip_value)
+            torch.nn.utils.clip_grad_norm_(network.parameters(), 0.2)
+            optimizer.step()
+    for name, tensor in network.state_dict().items():
+        torch.testing.assert_close(state["parts"]["model"][name], tensor, rtol=1e-9, atol=1e-12)
+    with torch.no_grad():
+        error = (
+            (network(case.splits["validation"].inputs)["sum"] - case.splits["validation"].targets["sum"]).abs().mean()
+        )
+    history = {moment[:4]: moment[4] for moment in state["progress"]["history"]}
+    assert history[3, "validation", "sum", "error"] == pytest.approx(error.item(), rel=1e-9)
+
+
 class Diary(torch.nn.Module):
     """Writes down the first number of each sample that it is trained on."""
 
@@ -169,8 +209,9 @@ def test_scores_are_those_of_the_best_epoch_and_patience_ends_the_run(small_case
 
 
 def test_the_scores_of_a_split_are_those_of_the_kept_weights_on_its_samples(small_case, tmp_path):
-    settings = dataclasses.replace(SETTINGS, keep=("rating/loss",))
-    scores = train(small_case, small_case.tasks.names, eq.Sum(), 0, settings, tmp_path).scores
+    settings = dataclasses.replace(SETTINGS, epochs=9, learning_rate=0.3, patience=1, keep=("rating/loss",))
+    result = train(small_case, small_case.tasks.names, eq.Sum(), 0, settings, tmp_path)
+    assert result.best_epoch < result.epochs
     network = small_case.make_model(small_case.tasks.names)
     network.load_state_dict(torch.load(tmp_path / "best.pt", weights_only=True)["skill"]["weights"])
     for split in ("validation", "test"):
@@ -184,7 +225,7 @@ def test_the_scores_of_a_split_are_those_of_the_kept_weights_on_its_samples(smal
             ("rating", "rmse"): (outputs["rating"] - targets["rating"])[rated].square().mean().sqrt().item(),
             ("department", "accuracy"): right[known].double().mean().item(),
         }
-        found = {(task, metric): value for name, task, metric, value in scores if name == split}
+        found = {(task, metric): value for name, task, metric, value in result.scores if name == split}
         assert {key: found[key] for key in expected} == pytest.approx(expected, rel=1e-5)
 
 
