@@ -97,6 +97,11 @@ def test_an_unknown_folder_names_the_nearest_study(finished, capsys):
     assert f"the nearest is {nearest!r}" in refuse(capsys, "report", "equipoise-runs/mien")
 
 
+def test_the_folder_of_a_search_is_told_from_that_of_a_study(here, capsys):
+    (here / "search.json").write_text("{}")
+    assert "is the folder of a search, whose page is " in refuse(capsys, "report", str(here))
+
+
 def test_a_folder_of_another_study_is_refused(finished, capsys):
     line = refuse(capsys, "compare", "reviews", "--epochs", "3", "--out", str(finished))
     assert "settings.epochs is 2, now 3" in line
@@ -205,7 +210,7 @@ def test_a_failed_run_is_named_and_the_status_is_1(finished, capsys, monkeypatch
 
     monkeypatch.setattr("equipoise.lab.studies.Workers.run", lambda self, *asked: fail(*asked))
     (finished / "runs" / "uw-all-seed1" / "result.json").unlink()
-    monkeypatch.setattr("equipoise.lab.reports.write_report", lambda folder: folder / "report.html")
+    monkeypatch.setattr("equipoise.lab.reports.write_report", lambda folder, doing: folder / "report.html")
     words = [
         "compare",
         "reviews",

@@ -51,6 +51,8 @@ def _compare(first: Path, second: Path, out: Path | None) -> int:
 
 
 def _require_study(folder: Path) -> None:
+    if (folder / "search.json").is_file():
+        fail(f"{str(folder)!r} is the folder of a search, whose page is {folder / 'report.html'}")
     if not (folder / "study.json").is_file():
         studies = [str(path.parent) for root in (RUNS, folder.parent) for path in root.glob("*/study.json")]
         hint = f"; the nearest is {nearest(str(folder), studies)!r}" if studies else "; equipoise demo makes one"

@@ -98,7 +98,9 @@ class Space:
     def __post_init__(self) -> None:
         names = self.names
         if len(self.tasks) == 1:
-            raise ValueError(f"one weight has no ratio: {self.tasks[0]!r} is the only task")
+            raise ValueError(
+                f"one weight has no ratio: {self.tasks[0]!r} is the only task; search something else, such as lr"
+            )
         if not names:
             raise ValueError("nothing to search: give two tasks or more, or an axis")
         if twice := [name for name in names if names.count(name) > 1]:
