@@ -3,6 +3,7 @@
 torchrun --nproc-per-node 2 two_processes.py TRAINER FOLDER
 """
 
+import gc
 import os
 import sys
 from pathlib import Path
@@ -135,9 +136,9 @@ def main():
     trainer, folder = sys.argv[1:]
     os.chdir(folder)
     for name, method in METHODS.items():
-        net = TRAINERS[trainer](method())
-        torch.save(flat(net), Path(folder) / f"{name}-rank{os.environ['RANK']}.pt")
+        torch.save(flat(TRAINERS[trainer](method())), Path(folder) / f"{name}-rank{os.environ['RANK']}.pt")
     if torch.distributed.is_initialized():
+        gc.collect()  # a process group's threads end with its last holder; docs/scale.md says why that matters
         torch.distributed.destroy_process_group()
 
 

@@ -11,6 +11,9 @@ from torch import Tensor
 
 from equipoise.gradients.missing import missing_ranks
 
+if dist.is_available():  # loaded later, by DDP, its default arguments would hold the process group and its threads
+    import torch.distributed.nn.functional
+
 
 @dataclass(frozen=True)
 class Ranks:

@@ -3,6 +3,7 @@
 ACCELERATE_USE_CPU=true accelerate launch --multi_gpu --num_processes 2 two_trainings.py FOLDER
 """
 
+import gc
 import sys
 from contextlib import suppress
 from pathlib import Path
@@ -93,4 +94,5 @@ if __name__ == "__main__":
     train_all(Path(sys.argv[1]))
     torch.save(torch.rand(4), Path(sys.argv[1]) / f"draw-{torch.distributed.get_rank()}.pt")
     break_off_and_go_on(Path(sys.argv[1]) / "broken-mgda")
+    gc.collect()  # a process group's threads end with its last holder; docs/scale.md says why that matters
     torch.distributed.destroy_process_group()
