@@ -167,7 +167,8 @@ def test_what_is_pasted_makes_the_loss(focal_case, tmp_path):
     point = {"recommended.gamma": 1.23456, "lr": 0.002}
     search = Search(Random(space, 1), objectives(focal_case), tmp_path)
     code = to_paste(search, Trial(Job(0, point), (1.0,) * 3), "fixed", focal_case)
-    assert "# on the command line: --loss rating=huber:delta=0.3 --loss recommended=focal:gamma=1.235\n" in code
+    losses = "--loss rating=huber:delta=0.3 --loss recommended=focal:gamma=1.235"
+    assert f"# on the command line: --learning-rate 0.002 {losses}\n" in code
     names = {"eq": eq, "case": focal_case}
     exec(code, names)
     assert isinstance(names["method"], eq.Sum)  # no weight was searched
