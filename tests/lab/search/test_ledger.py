@@ -109,6 +109,7 @@ def test_a_trial_of_an_unknown_host_is_lost_after_its_time(tmp_path, monkeypatch
         monkeypatch.setattr(ledger, "datetime", type("Clock", (), {"now": staticmethod(lambda: later)}))
         assert c.claim(two).slot == 2  # never, unless asked for
         assert b.claim(two) == job
+        assert b.claim(two).slot == 3  # slots 1 and 2 are as old, but their driver is known to be at work
 
 
 def test_points_wait_for_the_trials_they_depend_on(tmp_path):

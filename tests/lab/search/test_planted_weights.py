@@ -76,6 +76,7 @@ def test_halving_lets_the_better_half_go_on(tmp_path):
     trials, changes = search.trials, search.changes
     assert [trials[slot].job.share for slot in (0, 15, 16, 23, 24, 27)] == [0.25, 0.25, 0.5, 0.5, 1.0, 1.0]
     assert len(trials) == 28
+    assert (search.baseline.job.slot, search.baseline.job.share) == (24, 1.0)
     went_on = {trials[slot].job.parent for slot in range(16, 24)}
     left = set(range(16)) - went_on - {0}
     assert 0 in went_on

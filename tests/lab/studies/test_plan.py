@@ -24,6 +24,8 @@ def test_settings_are_the_cases_but_for_the_epochs(plan):
     assert plan.settings.epochs == 2
     assert plan.settings.learning_rate == plan.case.learning_rate
     assert make_plan("reviews", ["sum"], [0]).settings.epochs == plan.case.epochs
+    given = make_plan("reviews", ["sum"], [0], learning_rate=0.5, clip_norm=2.0).settings
+    assert (given.learning_rate, given.clip_norm, given.weight_decay) == (0.5, 2.0, plan.case.weight_decay)
 
 
 def test_runs_have_folders_of_their_own(plan):
