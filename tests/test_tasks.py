@@ -199,9 +199,9 @@ def test_a_loss_that_divides_by_something_else_says_so_and_is_weighed_by_it():
 
     class Weighted(nn.Module):
         def forward(self, output, target):
-            return (target * output.square()).sum() / self.divisor(target)
+            return (target * output.square()).sum() / self.divisor(output, target)
 
-        def divisor(self, target):
+        def divisor(self, output, target):
             return target.sum().item()
 
     x, target = torch.arange(1.0, 7.0).double(), torch.tensor([1.0, 0.5, torch.nan, 7.0, 2.0, torch.nan]).double()
@@ -226,29 +226,86 @@ def test_a_loss_that_divides_by_something_else_says_so_and_is_weighed_by_it():
 WEIGHT = torch.tensor([0.2, 3.0, 1.0], dtype=torch.float64)
 
 
+class OwnFocal(nn.Module):
+    """Class weights within, but a mean over labels: as many write it."""
+
+    weight, ignore_index, reduction = WEIGHT, -100, "mean"
+
+    def forward(self, output, target):
+        return (
+            nn.functional.cross_entropy(output, target, weight=self.weight, reduction="none").sum()
+            / (target != self.ignore_index).sum()
+        )
+
+
+def levels_of(output, target):
+    return output[:, :2], target.clamp(min=0)
+
+
+def pixels_of(output, target):
+    return output.view(3, 4, 3).movedim(2, 1), target.view(3, 4)
+
+
+def bytes_of(output, target):
+    return output, target.clamp(min=0).byte()
+
+
+def probabilities_of(output, target):
+    return output, output.flip(0).softmax(dim=1)
+
+
+def sequences_of(output, target):
+    return output.view(3, 4, 3), target.view(3, 4)
+
+
 @pytest.mark.parametrize(
-    "loss",
+    ("loss", "of"),
     [
-        nn.CrossEntropyLoss(weight=WEIGHT),
-        nn.CrossEntropyLoss(weight=WEIGHT, label_smoothing=0.1, ignore_index=1),
-        nn.NLLLoss(weight=WEIGHT),
-        eq.losses.FocalLoss(weight=WEIGHT),
-        eq.losses.LDAMLoss(torch.tensor([5, 2, 9]), weight=WEIGHT),
-        nn.CrossEntropyLoss(),
+        (nn.CrossEntropyLoss(), None),
+        (nn.CrossEntropyLoss(weight=WEIGHT), None),
+        (nn.CrossEntropyLoss(weight=WEIGHT, label_smoothing=0.1, ignore_index=1), None),
+        (nn.CrossEntropyLoss(weight=WEIGHT), pixels_of),
+        (nn.CrossEntropyLoss(weight=WEIGHT), bytes_of),
+        (nn.CrossEntropyLoss(weight=WEIGHT), probabilities_of),
+        (nn.NLLLoss(weight=WEIGHT), None),
+        (eq.losses.FocalLoss(weight=WEIGHT), None),
+        (eq.losses.FocalLoss(), pixels_of),
+        (eq.losses.LDAMLoss(torch.tensor([5, 2, 9]), weight=WEIGHT), None),
+        (eq.losses.CornLoss(), levels_of),
+        (eq.losses.SequenceCrossEntropyLoss(), sequences_of),
+        (eq.losses.SequenceCrossEntropyLoss(per="sequence"), sequences_of),
+        (OwnFocal(), None),
     ],
     ids=str,
 )
-def test_batches_weighed_by_counts_are_the_whole_batch_with_class_weights_too(loss):
+def test_batches_weighed_by_counts_are_the_whole_batch(loss, of):
     torch.manual_seed(0)
-    output, missing = torch.randn(12, 3, dtype=torch.float64), loss.ignore_index
+    output, missing = torch.randn(12, 3, dtype=torch.float64), getattr(loss, "ignore_index", -100)
     target = torch.tensor([0, 0, 0, 1, missing, 2, 1, 1, 2, 2, missing, 0])
+    output, target = (output, target) if of is None else of(output, target)
     tasks = eq.Tasks([eq.Task("kind", loss)])
 
     def sum_of(rows):
         losses = tasks.losses({"kind": output[rows]}, {"kind": target[rows]})
         return losses["kind"] * losses.counts["kind"]
 
-    torch.testing.assert_close(sum_of(slice(3)) + sum_of(slice(3, 12)), sum_of(slice(None)))
+    some = len(target) // 3
+    torch.testing.assert_close(sum_of(slice(some)) + sum_of(slice(some, None)), sum_of(slice(None)))
+
+
+def test_a_task_whose_labels_have_no_weight_in_all_is_absent():
+    weightless = nn.CrossEntropyLoss(weight=torch.tensor([0.0, 1.0]))
+    assert not eq.Tasks([eq.Task("kind", weightless)]).losses(
+        {"kind": torch.ones(3, 2)}, {"kind": torch.zeros(3).long()}
+    )
+
+
+@pytest.mark.parametrize("divisor", [-1.0, float("nan"), "two", None])
+def test_a_divisor_that_is_none_is_an_error(divisor):
+    loss = nn.MSELoss()
+    loss.divisor = lambda output, target: divisor
+    with pytest.raises(ValueError, match="divisor of the loss of task 'a' must be"):
+        eq.Tasks([eq.Task("a", loss)]).losses({"a": torch.ones(2)}, {"a": torch.ones(2)})
 
 
 @pytest.mark.skipif(not hasattr(BaseException, "add_note"), reason="exceptions take notes from Python 3.11")

@@ -4,6 +4,7 @@ import difflib
 import inspect
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import KW_ONLY, dataclass, field
+from operator import mul
 from typing import Any, Literal, cast
 
 import torch
@@ -20,8 +21,8 @@ class Task:
         name: Its name everywhere.
         loss: ``(output, target) -> scalar``; with ``target=None``, ``(output) -> scalar``. A loss with an
             attribute ``parts``, {name: tensor} of its last call, shows them in the balancer's record; one with a method
-            ``divisor``, ``(target) -> number``, says what its sum is divided by where that is neither the number of
-            labels nor, as torch has it, their class weights.
+            ``divisor``, called with what the loss is called with, says what its sum is divided by where that is neither
+            the number of labels nor, in ``torch.nn``'s losses over classes, their weights; at 0 the task is absent.
         weight: The user's importance of the task, positive; the balancer applies it, once.
         output: The key of the task's output, by default its name. Several keys: the loss reads a tuple. ``None``
             in an output's place: the task is absent. A key given here must be there.
@@ -175,9 +176,9 @@ class Tasks(nn.Module):
                 if output is None:
                     continue
                 *arguments, count = _labelled(task, output, target)
-            if count > 0:
+            if count > 0 and (divisor := _divisor(task, arguments, count)) > 0:
                 losses[task.name] = _scalar(task, _called(task, arguments))
-                counts[task.name] = count if task.target is None else _divisor(task, arguments[1], count)
+                counts[task.name] = divisor
                 if hasattr(task.loss, "parts"):
                     parts[task.name] = {name: part.detach() for name, part in task.loss.parts.items()}
         return TaskLosses(losses, counts, parts)
@@ -212,6 +213,13 @@ def ignored_class(loss: Callable[..., Tensor]) -> int | None:
     except ValueError:  # a builtin shows no arguments
         return None
     return None if argument is None or argument.default is argument.empty else argument.default
+
+
+def weight_of(labels: Tensor, weight: Tensor | None) -> float:
+    """The sum of the labels' class weights [C], in double precision; without weights the number of labels."""
+    if weight is None:
+        return labels.numel()
+    return float(sum(map(mul, labels.flatten().bincount().tolist(), weight.tolist())))
 
 
 def nearest(name: str, names: Iterable[str]) -> str:
@@ -292,16 +300,21 @@ def _labelled(task: Task, output: Any, target: Any) -> tuple[Any, Any, int]:
     return output[kept], target[kept], count
 
 
-def _divisor(task: Task, target: Any, count: int) -> float:
-    """What a loss divides its sum by: as it says, by the weights of the labels as torch does, or by their number."""
+def _divisor(task: Task, arguments: list[Any], count: int) -> float:
+    """What a loss divides its sum by: as it says, the class weights of torch's labels, or the number of labels."""
     loss: Any = task.loss
     if callable(getattr(loss, "divisor", None)):
-        return cast(float, loss.divisor(target))
-    weight, is_mean = getattr(loss, "weight", None), getattr(loss, "reduction", None) == "mean"
-    has_classes = isinstance(target, Tensor) and not target.is_floating_point() and task.ignored_class is not None
-    if not isinstance(weight, Tensor) or not is_mean or not has_classes:
+        divisor = number(f"the divisor of the loss of task {task.name!r}", loss.divisor(*arguments))
+        if not divisor >= 0:
+            raise ValueError(f"the divisor of the loss of task {task.name!r} must be at least 0, got {divisor}")
+        return divisor
+    if not isinstance(loss, nn.CrossEntropyLoss | nn.NLLLoss) or loss.weight is None or loss.reduction != "mean":
         return count
-    return weight[target[target != task.ignored_class]].sum().item()
+    target = arguments[1]
+    if target.is_floating_point():  # probabilities of classes: torch's mean is over samples
+        return count
+    present = _present(task, target)
+    return weight_of(target if present is None else target[present], loss.weight)
 
 
 def _called(task: Task, arguments: list[Any]) -> Any:

@@ -76,7 +76,7 @@ def test_its_sum_is_by_the_number_of_centres_and_by_1_of_none():
         loss = HeatMapFocalLoss(reduction=reduction)
         for some in (targets, nowhere):
             cells = heat_map_focal(logits, some, reduction="none")
-            assert_close(loss.divisor(some) * loss(logits, some), cells.sum())
+            assert_close(loss.divisor(logits, some) * loss(logits, some), cells.sum())
 
 
 def test_of_zeros_and_ones_it_is_the_focal_loss():

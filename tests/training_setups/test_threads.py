@@ -3,6 +3,7 @@
 from threading import Thread
 
 import pytest
+import torch
 from plain_autograd import NAMES, Net, data_of, error, gradients_of, losses_of, net_of
 from torch.testing import assert_close
 
@@ -84,6 +85,54 @@ def test_one_balancer_does_not_mix_the_steps_of_two_threads():
     assert "two backwards of one balancer at a time" in str(raised[0])
     assert error(gradients_of(net), expected) == 0
     balancer(losses_of(net(x), targets)).backward()
+
+
+@pytest.mark.parametrize("step", ["in the middle", "frozen", "accumulated"])
+def test_a_balancer_has_one_backward_at_a_time_whatever_it_measures(step):
+    net = net_of()
+    x, targets = data_of()
+    balancer, raised = balancer_of(net), []
+    second = balancer(losses_of(net(x), targets))
+    losses = losses_that_interrupt(net, lambda: raised.append(backward_in_a_thread(second)))
+    if step == "frozen":
+        with balancer.frozen():
+            balancer(losses)
+    elif step == "accumulated":
+        balancer.accumulate(2)
+        (balancer(losses) / 2).backward()
+    else:
+        balancer(losses).backward()
+    assert "two backwards of one balancer at a time" in str(raised[0])
+
+
+@pytest.mark.parametrize("route", ["rows", "factored", "auto"])  # a batched pass takes no other within
+@pytest.mark.parametrize("is_balanced", [False, True])
+def test_hooks_of_another_network_are_heard_in_a_backward_from_within(route, is_balanced):
+    net, other = net_of(), net_of(seed=1)
+    x, targets = data_of()
+    met, balancer = hooked(other), balancer_of(other)
+    balancer(losses_of(other(x), targets)).backward()
+    met.clear()
+
+    def interrupt():
+        with torch.enable_grad():
+            losses = losses_of(other(x), targets)
+            loss = balancer(losses) if is_balanced else sum(losses.values())
+        loss.backward()
+
+    balancer_of(net, route=route)(losses_that_interrupt(net, interrupt)).backward()
+    assert len(met) == 1
+
+
+def test_hooks_hear_a_plain_backward_after_a_measurement_outside_of_one():
+    net = net_of()
+    x, targets = data_of()
+    met, balancer = hooked(net), balancer_of(net)
+    with balancer.frozen():
+        balancer(losses_of(net(x), targets))
+    met.clear()
+    sum(losses_of(net(x), targets).values()).backward()
+    assert len(met) == 1
 
 
 def test_threads_that_train_one_trunk_at_once_add_up_and_lose_no_hook():

@@ -15,32 +15,34 @@ def differentiate(
 ) -> tuple[Tensor | None, ...]:
     """Gradients of a weighted sum of the outputs by the points, past the tensor hooks of leaves; ``None`` is a zero.
 
-    Only in this pass are the hooks deaf: other threads may go backward through the same leaves meanwhile.
+    Only hooks of these leaves are deaf, and only in this pass: other threads may go backward through them meanwhile,
+    and a hook on the way may go backward through another network, in a pass that inherits what this one knows.
     """
-    _teach(points)
-    torch._C._stash_obj_in_tls(_DEAF, True)
+    leaves = [point for point in points if isinstance(point, Tensor) and point.is_leaf]
+    _teach(leaves)
+    torch._C._stash_obj_in_tls(_DEAF, frozenset(map(id, leaves)))
     try:
         return torch.autograd.grad(outputs, points, seeds, retain_graph=keep, allow_unused=True)
     finally:
-        torch._C._stash_obj_in_tls(_DEAF, False)
+        torch._C._stash_obj_in_tls(_DEAF, frozenset())
 
 
-def _teach(points: Iterable[Any]) -> None:
+def _teach(leaves: Iterable[Tensor]) -> None:
     """Put in the place of each hook of a leaf one that can be deaf; the user's handle removes it as well."""
-    for point in points:
-        if isinstance(point, Tensor) and point.is_leaf and point._backward_hooks:
-            for key, hook in list(point._backward_hooks.items()):
-                if not isinstance(hook, _Hook) and key in point._backward_hooks:
-                    point._backward_hooks[key] = _Hook(hook)
+    for leaf in leaves:
+        hooks = leaf._backward_hooks or {}
+        for key, hook in list(hooks.items()):
+            if not isinstance(hook, _Hook) and key in hooks:
+                hooks[key] = _Hook(hook, id(leaf))
 
 
 class _Hook:
-    """A user's hook."""
+    """A user's hook, on the leaf of this ``id``."""
 
-    def __init__(self, run: Callable[[Tensor], Tensor | None]) -> None:
+    def __init__(self, run: Callable[[Tensor], Tensor | None], leaf: int) -> None:
         update_wrapper(self, run)
-        self._run = run
+        self._run, self._leaf = run, leaf
 
     def __call__(self, gradient: Tensor) -> Tensor | None:
-        is_deaf = torch._C._is_key_in_tls(_DEAF) and torch._C._get_obj_in_tls(_DEAF)
+        is_deaf = torch._C._is_key_in_tls(_DEAF) and self._leaf in torch._C._get_obj_in_tls(_DEAF)
         return None if is_deaf else self._run(gradient)

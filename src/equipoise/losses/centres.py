@@ -94,7 +94,7 @@ class HeatMapFocalLoss(LossModule):
         """Of logits and targets of one shape."""
         return heat_map_focal(logits, targets, gamma=self.gamma, beta=self.beta, reduction=self.reduction)
 
-    def divisor(self, targets: Tensor) -> int:
+    def divisor(self, logits: Tensor, targets: Tensor) -> int:
         """What the sum over cells is divided by: for the mean the number of centres, 1 where there is none."""
         return max(int((targets == 1).sum()), 1) if self.reduction == "mean" else 1
 

@@ -19,6 +19,7 @@ from equipoise.losses.checks import (
 )
 from equipoise.losses.module import LossModule
 from equipoise.losses.reduction import Reduction, reduced, reduced_over, require_reduction
+from equipoise.tasks import weight_of
 
 
 def binary_focal(
@@ -135,6 +136,10 @@ class FocalLoss(LossModule):
             ignore_index=self.ignore_index,
             reduction=self.reduction,
         )
+
+    def divisor(self, logits: Tensor, targets: Tensor) -> float:
+        """What the sum is divided by: for the mean the weights of the targets, or how many count; else 1."""
+        return weight_of(targets[targets != self.ignore_index], self.weight) if self.reduction == "mean" else 1
 
 
 def _miss(log_hit: Tensor) -> Tensor:

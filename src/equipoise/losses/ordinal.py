@@ -106,6 +106,11 @@ class CornLoss(LossModule):
         """Of logits [N, K - 1] and levels [N]."""
         return corn(logits, targets, reduction=self.reduction)
 
+    def divisor(self, logits: Tensor, targets: Tensor) -> int:
+        """What the sum over questions is divided by: for the mean the number of questions asked."""
+        asked = (targets + 1).clamp(max=logits.shape[1])
+        return int(asked.sum()) if self.reduction == "mean" else 1
+
 
 def _levels(logits: Tensor) -> Tensor:
     return torch.arange(logits.shape[1], device=logits.device)

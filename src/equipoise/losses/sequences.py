@@ -107,6 +107,11 @@ class SequenceCrossEntropyLoss(LossModule):
             reduction=self.reduction,
         )
 
+    def divisor(self, logits: Tensor, targets: Tensor) -> int:
+        """What the sum is divided by: for the mean the tokens that count, or the sequences with any; else 1."""
+        counts = targets != self.ignore_index
+        return int((counts.any(dim=1) if self.per == "sequence" else counts).sum()) if self.reduction == "mean" else 1
+
 
 def _expected(logits: Tensor, targets: Tensor, ignore_index: int, label_smoothing: float) -> Tensor:
     """The mean logit under the smoothed label [N]: cross-entropy plus this is logsumexp, without another pass."""

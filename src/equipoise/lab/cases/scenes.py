@@ -97,9 +97,9 @@ class HeatLoss(losses.HeatMapFocalLoss):
         """Of two [N, C + 4, h, w]."""
         return super().forward(logits[:, :-4], targets[:, :-4])
 
-    def divisor(self, targets: Tensor) -> int:
-        """Of [N, C + 4, h, w]: the number of centres."""
-        return super().divisor(targets[:, :-4])
+    def divisor(self, logits: Tensor, targets: Tensor) -> int:
+        """Of two [N, C + 4, h, w]: the number of centres."""
+        return super().divisor(logits[:, :-4], targets[:, :-4])
 
 
 def _arrays(part: Sequence[Scene]) -> Arrays:
