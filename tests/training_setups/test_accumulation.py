@@ -469,6 +469,17 @@ def test_a_backward_that_breaks_off_leaves_nothing_waiting(name):
 
 
 @pytest.mark.parametrize("kind", [torch.nn.Embedding, torch.nn.EmbeddingBag])
+def test_a_table_that_its_layer_leaves_alone_may_wait(kind):
+    model = torch.nn.ModuleDict({"table": kind(9, 6), "heads": torch.nn.Linear(6, 2)})
+    balancer = eq.Balancer(eq.MGDA(), model, tasks=["a", "b"])
+    balancer.accumulate(2)
+    for _ in range(2):
+        a, b = model["heads"](model["table"](torch.tensor([[1, 4]]))).square().flatten()[:2]
+        (balancer({"a": a, "b": b}) / 2).backward()
+    assert model["table"].weight.grad.any()
+
+
+@pytest.mark.parametrize("kind", [torch.nn.Embedding, torch.nn.EmbeddingBag])
 def test_a_table_that_its_layer_changes_is_refused_by_name(kind):
     """At once, as no micro-batch may wait; a table of one task alone is nobody's business."""
     model = torch.nn.ModuleDict({"table": kind(9, 6, max_norm=1.0), "heads": torch.nn.Linear(6, 2)})

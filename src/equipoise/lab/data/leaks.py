@@ -14,7 +14,7 @@ Numbers = npt.NDArray[np.float64]
 
 NEARLY_ALL = 0.99
 _FEWEST = 10  # rows in which both cells are filled; fewer say nothing
-_WAYS = 1000  # to deal the target's answers out to the rows; with fewer, chance may make what looks like a copy
+_WAYS = 1000  # for each column, to deal out the target's answers to the rows; with fewer, chance may make a copy
 
 
 def leak(table: Table, column: str, target: str) -> str | None:
@@ -33,7 +33,7 @@ def leak(table: Table, column: str, target: str) -> str | None:
     if len(pairs) < _FEWEST:
         return None
     cells, labels = zip(*pairs, strict=True)
-    if _log_ways(labels) < math.log(_WAYS):
+    if _log_ways(labels) < math.log(_WAYS * len(table.columns)):
         return None
     numbers = all(map(is_number, cells))
     if numbers and len(set(labels)) == 2:
