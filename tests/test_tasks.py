@@ -300,6 +300,12 @@ def test_a_task_whose_labels_have_no_weight_in_all_is_absent():
     )
 
 
+def test_a_label_that_is_no_class_is_an_error_of_the_loss_with_class_weights_too():
+    tasks = eq.Tasks([eq.Task("kind", nn.CrossEntropyLoss(weight=torch.ones(2)))])
+    with pytest.raises(IndexError, match="Target -1 is out of bounds"):
+        tasks.losses({"kind": torch.ones(2, 2)}, {"kind": torch.tensor([0, -1])})
+
+
 @pytest.mark.parametrize("divisor", [-1.0, float("nan"), "two", None])
 def test_a_divisor_that_is_none_is_an_error(divisor):
     loss = nn.MSELoss()

@@ -176,9 +176,12 @@ class Tasks(nn.Module):
                 if output is None:
                     continue
                 *arguments, count = _labelled(task, output, target)
-            if count > 0 and (divisor := _divisor(task, arguments, count)) > 0:
-                losses[task.name] = _scalar(task, _called(task, arguments))
-                counts[task.name] = divisor
+            if count == 0:
+                continue
+            loss = _scalar(task, _called(task, arguments))
+            divisor = _divisor(task, arguments, count)
+            if divisor > 0:
+                losses[task.name], counts[task.name] = loss, divisor
                 if hasattr(task.loss, "parts"):
                     parts[task.name] = {name: part.detach() for name, part in task.loss.parts.items()}
         return TaskLosses(losses, counts, parts)
