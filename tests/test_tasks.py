@@ -276,7 +276,7 @@ def sequences_of(output, target):
         (eq.losses.SequenceCrossEntropyLoss(per="sequence"), sequences_of),
         (OwnFocal(), None),
     ],
-    ids=str,
+    ids=lambda value: getattr(value, "__name__", str(value)),
 )
 def test_batches_weighed_by_counts_are_the_whole_batch(loss, of):
     torch.manual_seed(0)
