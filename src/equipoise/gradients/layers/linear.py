@@ -12,6 +12,7 @@ from torch import Tensor
 from torch.autograd.graph import GradientEdge
 
 from equipoise.gradients.layers.layer import (
+    MOVED,
     SET_UP,
     Layer,
     Products,
@@ -54,7 +55,7 @@ class Linear(Layer):
     def operations(self, num_tasks: int) -> float:
         n, d_in, d_out = self.num_inputs, self.width_in, self.width_out
         products = n * n * d_in + product_operations(n, d_out, num_tasks)
-        return SET_UP + products + n * d_in * d_out + num_tasks * n * d_out
+        return SET_UP + products + n * d_in * d_out + num_tasks * n * d_out * MOVED
 
     def row_operations(self, num_tasks: int) -> float:
         return matrix_row_operations(self.num_inputs, self.width_in, self.width_out, num_tasks)
@@ -63,17 +64,18 @@ class Linear(Layer):
         inputs, outputs = self.operands(dtype)
         return products_of(products_of_inputs(inputs, len(self.leaves) == 2), outputs)
 
-    def operands(self, dtype: torch.dtype) -> tuple[Tensor, Tensor]:
-        """A [N, D_in] and B [K, N, D_out] over all uses."""
+    def operands(self, dtype: torch.dtype) -> tuple[Tensor, list[Tensor]]:
+        """A [N, D_in] and pieces [tasks, N, D_out] of B, over all uses."""
         inputs = end_to_end([a.to(dtype) for a in self.inputs], dim=0)
-        return inputs, self._upright(self.at_outputs(dtype))
+        return inputs, [self._upright(outputs) for outputs in self.in_pieces(dtype)]
 
     def rows(self, dtype: torch.dtype, places: Tensor) -> Tensor:
         """The tasks' gradients by some rows of the weight [K, U, columns]."""
-        inputs, outputs = self.operands(dtype)
+        inputs, pieces = self.operands(dtype)
         if self.is_in_out:
-            return inputs[:, places].mT @ outputs
-        return torch.stack([gradients[:, places].mT @ inputs for gradients in outputs])  # one task's columns at a time
+            some = inputs[:, places].mT
+            return end_to_end([some @ piece for piece in pieces], dim=0)
+        return torch.stack([b[:, places].mT @ inputs for piece in pieces for b in piece])
 
     @property
     def length(self) -> int:

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from equipoise.gradients.layers.embedding import Embedding, renumbered
-from equipoise.gradients.layers.layer import MOVED, Layer, Products
+from equipoise.gradients.layers.layer import MOVED, Layer, Products, end_to_end
 from equipoise.gradients.layers.linear import Linear
 from equipoise.gradients.products import symmetric_products
 
@@ -110,7 +110,9 @@ def _meeting(one: Linear, other: Linear, dtype: torch.dtype) -> tuple[Tensor, Te
     """What a weight's gradients [K, N N'] are multiplied with where they meet those of its transpose."""
     upright, flipped = (other, one) if one.is_in_out else (one, other)
     (inputs, outputs), (others, their_outputs) = upright.operands(dtype), flipped.operands(dtype)
-    return (outputs @ others.mT).flatten(1), (inputs @ their_outputs.mT).flatten(1)
+    left = end_to_end([b @ others.mT for b in outputs], dim=0)
+    right = end_to_end([inputs @ b.mT for b in their_outputs], dim=0)
+    return left.flatten(1), right.flatten(1)
 
 
 def tied_of(parts: Sequence[Layer]) -> Tied | None:
