@@ -23,14 +23,15 @@ import torch
 from torch import Tensor, nn
 
 UserWeight = Literal["scales", "preference", "inverts", "ignored"]
+FEEDBACK = ("end_epoch", "observe", "after_step")  # what a training loop may tell a method, beside losses
 
 
 class Method(nn.Module):
     """A rule for balancing K tasks.
 
-    Arguments are stored under their own names, and are read-only once a balancer has the method. State lives in buffers and parameters that ``bind``
-    allocates, so ``state_dict()`` is the whole state. Tasks may be absent from a step: a method with
-    state indexes its buffers by ``tasks``.
+    Arguments are stored under their own names, and are read-only once a balancer has the method. State lives in buffers
+    and parameters that ``bind`` allocates, so ``state_dict()`` is the whole state. Tasks may be absent from a step: a
+    method with state indexes its buffers by ``tasks``.
 
     ``user_weight`` says what becomes of the weight that a user gives a task: it scales the loss and
     so the result (``"scales"``), it becomes a preference (``"preference"``), a heavier loss counts less
@@ -80,19 +81,22 @@ class Method(nn.Module):
         """Note that an epoch of training has ended."""
 
     def observe(self, results: Tensor, tasks: Tensor) -> None:
-        """Note validation results [K] of the given tasks, higher is better."""
+        """Note validation results [K] of the given tasks: higher is better, errors and losses come negated."""
 
     def after_step(self, losses: Tensor, tasks: Tensor) -> None:
         """Note the losses [K] of the same batch after the optimiser's step."""
 
     @property
-    def looks_back(self) -> bool:
-        """Whether it does something in ``after_step``, which costs a further forward pass."""
-        return type(self).after_step is not Method.after_step
+    def needs(self) -> frozenset[str]:
+        """The calls that it needs to hear, of ``FEEDBACK``: by default the hooks that its class overrides.
+
+        ``after_step`` costs a further forward pass. A balancer warns of a call that never comes.
+        """
+        return overridden(type(self), Method)
 
     def extra_repr(self) -> str:
         """The constructor's arguments that differ from their defaults, as they would be typed."""
-        parameters = _parameters(type(self))
+        parameters = _parameters(type(self).__init__)
         given = {name: getattr(self, name) for name in parameters if hasattr(self, name)}
         return ", ".join(f"{n}={v!r}" for n, v in given.items() if v != parameters[n].default)
 
@@ -100,7 +104,7 @@ class Method(nn.Module):
         return f"{type(self).__name__}({self.extra_repr()})"
 
     def __setattr__(self, name: str, value: Any) -> None:
-        if self.__dict__.get("_is_taken") and name in _parameters(type(self)):
+        if self.__dict__.get("_is_taken") and name in _parameters(type(self).__init__):
             instead = f"make a new method with {name}={value!r} and a new balancer"
             if name == "weights":
                 instead += ", or give weights as tasks={name: weight} and change them by balancer.set_weights"
@@ -119,10 +123,15 @@ class Method(nn.Module):
 
 
 @functools.cache
-def _parameters(kind: type[Method]) -> dict[str, inspect.Parameter]:
-    """The constructor's parameters, by name."""
-    parameters = inspect.signature(kind.__init__).parameters
+def _parameters(constructor: Callable[..., None]) -> dict[str, inspect.Parameter]:
+    """Its parameters, by name."""
+    parameters = inspect.signature(constructor).parameters
     return {name: parameters[name] for name in list(parameters)[1:]}
+
+
+def overridden(cls: type[Method], base: type[Method]) -> frozenset[str]:
+    """The hooks, of ``FEEDBACK``, that a class does not take from its base."""
+    return frozenset(call for call in FEEDBACK if getattr(cls, call) is not getattr(base, call))
 
 
 def all_tasks(values: Tensor) -> Tensor:
@@ -282,8 +291,9 @@ class Composite(Method):
             part.after_step(losses, tasks)
 
     @property
-    def looks_back(self) -> bool:
-        return any(part.looks_back for part in self.parts)
+    def needs(self) -> frozenset[str]:
+        """What its parts need, and what a subclass listens to itself."""
+        return overridden(type(self), Composite).union(*(part.needs for part in self.parts))
 
     def require_nothing_learned(self) -> None:
         """Raise if a part has parameters, whose gradient would be lost where weights alone are taken of it."""
@@ -353,7 +363,7 @@ class Chain(Composite):
 
 def _compares(part: nn.Module) -> bool:
     """Whether this is a weighting that reads the losses after a step itself, and does not only hand them on."""
-    return isinstance(part, Weighting) and type(part).after_step is not Method.after_step and not any(part.children())
+    return isinstance(part, Weighting) and not isinstance(part, Composite) and "after_step" in part.needs
 
 
 class WeightingChain(Chain, Weighting):

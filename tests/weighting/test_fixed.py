@@ -48,9 +48,7 @@ def test_weights_out_of_range(weights):
 
 @pytest.mark.parametrize("weights", [2.0, "ab"])
 def test_weights_that_are_no_list(weights):
-    with pytest.raises(
-        ValueError, match="weights must be {task: weight} or one number per task, in the tasks' order, got"
-    ):
+    with pytest.raises(ValueError, match=r"weights must be \{task: weight\} or one number per task, .*, got"):
         eq.Fixed(weights)
 
 

@@ -25,10 +25,10 @@ from equipoise.gradients.plan import ROUTES
 from equipoise.gradients.ranks import ranks_of
 from equipoise.gradients.roles import Parameters
 from equipoise.gradients.surrogate import surrogate, with_gradient_of
-from equipoise.method import Method, Sum, linearise, split
+from equipoise.method import FEEDBACK, Method, Sum, linearise, split
 from equipoise.misuse import Misuse, used_once
 from equipoise.record import Record
-from equipoise.step import Step, indices, take_step, user_weights
+from equipoise.step import Step, indices, negated, take_step, user_weights
 from equipoise.tasks import TaskLosses, Tasks, number, shown
 
 _READ_ONLY = {
@@ -100,12 +100,12 @@ class Balancer(nn.Module):
             raise ValueError(f"probe_every must be 0 or a number of steps, got {probe_every!r}")
         if ranks not in ("auto", "local") and not (dist.is_available() and isinstance(ranks, dist.ProcessGroup)):
             raise ValueError(f"ranks must be 'auto', 'local' or a process group, got {ranks!r}")
-        self.method = method
+        self.method, live = method, LiveWeights(user_weights(tasks), method)
         chosen = None if gramian_from is None else Parameters(gramian_from, "gramian_from")
         self._setup = Setup(
             method,
             split(method),
-            LiveWeights(user_weights(tasks), method),
+            live,
             heads,
             route,
             probe_every,
@@ -113,7 +113,7 @@ class Balancer(nn.Module):
             Parameters(parameters),
             chosen,
             Jacobian(),
-            Misuse(method),
+            Misuse(method, tuple(live.now)),
             Turn(),
         )
         self._setup.require_fitting()
@@ -211,6 +211,7 @@ class Balancer(nn.Module):
             return with_idle(setup, objective, step) if setup.is_joint else objective
         if not torch.is_grad_enabled():
             return step.total
+        setup.misuse.feedback.called()
         if self._accumulating.micro_batches > 1:
             return self._accumulating.loss(step, counts)
         if not step.losses:
@@ -259,9 +260,9 @@ class Balancer(nn.Module):
 
         As those that it was built with, they multiply the losses, or become a method's preference. May be called at any
         time, by a schedule or a rule at every step; a call that was made keeps its weights, and so does a step of which
-        micro-batches wait. Saved in ``state_dict`` and resumed. Of many ranks, call it on all with the same numbers: the
-        next step is an error where they differ. A method that remembers losses (DWA, FAMO, COV) sees them change by the
-        same factor.
+        micro-batches wait. Saved in ``state_dict`` and resumed. Of many ranks, call it on all with the same numbers:
+        the next step is an error where they differ. A method that remembers losses (DWA, FAMO, COV) sees them change by
+        the same factor.
 
         Raises:
             ValueError: If a name is unknown, a weight is not positive and finite, or the method has weights of its own
@@ -312,15 +313,43 @@ class Balancer(nn.Module):
         """Forget the gradients that wait."""
         self._accumulating.waits.drop()
 
+    @property
+    def heard(self) -> frozenset[str]:
+        """Which of ``end_epoch``, ``observe`` and ``after_step`` came so far; ``method.needs`` says which must."""
+        return frozenset(self._setup.misuse.feedback.heard)
+
+    def expect(self, *calls: str) -> None:
+        """Say that ``end_epoch``, ``observe`` or ``after_step`` will come, if later than after 100 steps or 2 epochs.
+
+        Otherwise a call that the method needs and has not heard by then is warned of.
+
+        Raises:
+            ValueError: If there is no such call.
+        """
+        if strangers := [call for call in calls if call not in FEEDBACK]:
+            raise ValueError(f"expect takes {', '.join(map(repr, FEEDBACK))}, got {shown(strangers[0])}")
+        self._setup.misuse.feedback.expected.update(calls)
+
     def end_epoch(self) -> None:
         """Tell the method that an epoch has ended; call it once per epoch."""
+        self._setup.misuse.feedback.hear("end_epoch")
         self.method.end_epoch()
 
-    def observe(self, results: Mapping[str, float]) -> None:
-        """Tell the method validation results by task name, higher is better."""
-        tasks = indices(self.names, results)
+    def observe(self, results: Mapping[str, float], *, lower_is_better: Iterable[str] = ()) -> None:
+        """Tell the method validation results by task name: higher is better, but for the tasks that you name.
+
+        Args:
+            results: One number per task, of all tasks or of some; call it once after each validation.
+            lower_is_better: Tasks whose result is an error or a loss: it is negated.
+
+        Raises:
+            ValueError: If a name is unknown, or a result is no number.
+        """
+        tasks, lower = indices(self.names, results), negated(self.names, lower_is_better)
         found = [number(f"result of task {self.names[k]!r}", results[self.names[k]]) for k in tasks]
-        values = torch.tensor(found, dtype=torch.float64, device="cpu")
+        signed = [-value if self.names[k] in lower else value for k, value in zip(tasks, found, strict=True)]
+        values = torch.tensor(signed, dtype=torch.float64, device="cpu")
+        self._setup.misuse.feedback.hear("observe")
         self.method.observe(values, torch.tensor(tasks, device="cpu"))
 
     def after_step(self, losses: Mapping[str, Tensor], *, counts: Mapping[str, float] | None = None) -> None:
@@ -338,6 +367,7 @@ class Balancer(nn.Module):
             values, tasks = step.stacked, step.tasks
             if ranks.size > 1:
                 values, tasks = joint_losses(step, counts, setup.user_weights, ranks, setup.given.device)
+            setup.misuse.feedback.hear("after_step")
             if len(values):
                 self.method.after_step(values, tasks)
 
@@ -347,6 +377,7 @@ class Balancer(nn.Module):
             "names": list(self.names),
             "steps": self._recorder.steps,
             "weights": self._setup.live.state(),
+            "heard": sorted(self.heard),
             # pairs: torch.distributed.checkpoint loads into keys that are there, and those of a dict would be lost
             "reached": sorted(self._setup.given.reached.items()),
             "blurred": sorted(self._setup.given.blurred.items()),
@@ -359,6 +390,7 @@ class Balancer(nn.Module):
         self._setup.live.load(state.get("weights"))
         self._recorder.steps, given = state["steps"], self._setup.given
         given.reached, given.blurred = dict(state["reached"]), dict(state.get("blurred", {}))
+        self._setup.misuse.feedback.heard = set(state.get("heard", FEEDBACK))  # older states do not say: assume all
 
     def __setattr__(self, name: str, value: Any) -> None:
         if name in _READ_ONLY and "_setup" in self.__dict__:

@@ -7,7 +7,7 @@ from typing import Any
 import torch
 
 from equipoise.method import Method
-from equipoise.named import NamedWeights
+from equipoise.task_weights import NamedWeights
 from equipoise.tasks import nearest, positive_weight, shown
 
 _WARNINGS = {

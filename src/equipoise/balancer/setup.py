@@ -13,8 +13,8 @@ from equipoise.gradients.jacobian import Jacobian
 from equipoise.gradients.roles import Parameters, Roles
 from equipoise.method import Method, Parts
 from equipoise.misuse import Misuse
-from equipoise.named import NamedWeights
 from equipoise.step import Step
+from equipoise.task_weights import NamedWeights
 
 Heads = Literal["raw", "weighted"]
 

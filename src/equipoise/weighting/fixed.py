@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from equipoise.method import Weighting
-from equipoise.named import NamedWeights, in_order
+from equipoise.task_weights import NamedWeights, in_order
 
 
 class Fixed(Weighting):

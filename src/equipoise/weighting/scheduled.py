@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from equipoise.method import Weighting
-from equipoise.named import NamedWeights, in_order
+from equipoise.task_weights import NamedWeights, in_order
 from equipoise.weighting.clock import Clock
 
 Row = Mapping[str, float] | Sequence[float]
@@ -42,6 +42,11 @@ class Scheduled(Weighting):
 
     def name_tasks(self, names: Sequence[str]) -> None:
         self._names = tuple(names)
+
+    @property
+    def needs(self) -> frozenset[str]:
+        """``end_epoch`` where it counts epochs, else nothing."""
+        return super().needs if self.per == "epoch" else frozenset()
 
     def bind(self, num_tasks: int) -> None:
         self.num_tasks = num_tasks

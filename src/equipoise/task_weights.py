@@ -13,7 +13,7 @@ class NamedWeights(dict[str, float]):
     def _refuse(self, *_: Any, **__: Any) -> NoReturn:
         raise AttributeError("weights cannot be changed in place: call balancer.set_weights({name: weight})")
 
-    __delitem__ = __ior__ = clear = pop = popitem = setdefault = update = _refuse  # type: ignore[assignment]
+    __delitem__ = __ior__ = clear = pop = popitem = setdefault = update = _refuse
 
     def __reduce__(self) -> tuple[type["NamedWeights"], tuple[dict[str, float]]]:
         return NamedWeights, (dict(self),)
