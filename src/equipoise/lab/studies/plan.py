@@ -1,15 +1,13 @@
 """Which runs a study consists of, and what makes two studies the same experiment."""
 
-import hashlib
 import platform
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from importlib.metadata import version
-from pathlib import Path
 from typing import Any
 
 import equipoise as eq
-from equipoise.lab.cases import Case, describe_loss, require_losses
+from equipoise.lab.cases import Case, describe_loss, path_of, require_losses
 from equipoise.lab.evaluation import REFERENCE, SINGLE_TASK, TUNED, Question, losses_of, source_of
 from equipoise.lab.studies.learnt import require_freezable
 from equipoise.lab.studies.loss_rows import losses_by_row, one_at_a_time
@@ -19,6 +17,7 @@ from equipoise.lab.studies.run import Run
 from equipoise.lab.training import Settings
 from equipoise.lab.training.order import make_order
 from equipoise.lab.training.selection import kept_criteria
+from equipoise.own_file import content_hash
 from equipoise.registry import method_name
 
 
@@ -218,9 +217,15 @@ def require_method(method: str) -> None:
 
 
 def method_files(methods: Iterable[str]) -> dict[str, str]:
-    """SHA-256 of the source behind each method given as ``path/to/file.py:Name``."""
-    paths = {name: Path(name.rpartition(":")[0]) for name in methods if ".py:" in name and source_of(name) is None}
-    return {method: hashlib.sha256(path.read_bytes()).hexdigest() for method, path in paths.items()}
+    """SHA-256 of the source behind each method, or loss of a row, given as ``path/to/file.py:Name``."""
+    files: dict[str, str] = {}
+    for method in methods:
+        if ".py:" not in method or source_of(method) is not None:
+            continue
+        words = losses_of(method).values() or [method]
+        marks = [content_hash(path) for word in words if (path := path_of(word)) is not None]
+        files[method] = marks[0] if len(marks) == 1 else ", ".join(marks)
+    return files
 
 
 def differences(earlier: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
