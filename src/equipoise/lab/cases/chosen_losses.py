@@ -8,14 +8,14 @@ from functools import partial
 from inspect import Parameter, signature
 from typing import Any
 
-from torch import nn
+from torch import Tensor
 
 from equipoise.lab.cases.case import Case
 from equipoise.lab.cases.file_loss import file_loss, path_of, without_folder
 from equipoise.losses.catalog import Row, find_losses
 from equipoise.tasks import Tasks, nearest, shown
 
-Factory = Callable[..., nn.Module]
+Factory = Callable[..., Callable[..., Tensor]]
 LONGEST = 60  # letters that losses add to a name
 _BOOLS = {"True": True, "False": False}
 

@@ -55,9 +55,12 @@ def file_loss(name: str) -> Callable[..., Callable[..., Tensor]]:
 
     def make(**arguments: Any) -> Callable[..., Tensor]:
         try:
+            made: Callable[..., Tensor] = loss
             if inspect.isclass(loss):
-                return loss(**arguments)  # type: ignore[no-any-return]
-            return partial(loss, **arguments) if arguments else loss
+                made = loss(**arguments)
+            elif arguments:
+                made = partial(loss, **arguments)
+            return made
         except Exception as error:  # whatever a user's file does
             raise ValueError(error_line(error, path)) from error
 

@@ -38,14 +38,20 @@ class Plan:
     def runs(self) -> tuple[Run, ...]:
         """All runs, seed by seed, so that an interrupted study holds whole comparisons."""
         names = tuple(self.case.tasks.names)
+        alone = names if self._has_single_task else ()
         return tuple(
             run
             for seed in self.seeds
             for run in (
-                *(Run(SINGLE_TASK, (name,), seed) for name in names),
+                *(Run(SINGLE_TASK, (name,), seed) for name in alone),
                 *(Run(method, names, seed) for method in self.methods),
             )
         )
+
+    @property
+    def _has_single_task(self) -> bool:
+        """Whether networks of single tasks are trained: that of a case's only task is the plain sum's."""
+        return len(self.case.tasks) > 1 or REFERENCE not in self.methods
 
     @property
     def identity(self) -> dict[str, Any]:
@@ -72,7 +78,7 @@ class Plan:
         allowed = {"epochs": self.settings.epochs, "batch_size": self.settings.batch_size, "trials": 1}
         budgets = {
             method: {**allowed, "trainings": 1 if source_of(method) is None else 2}
-            for method in (SINGLE_TASK, *self.methods)
+            for method in (*([SINGLE_TASK] if self._has_single_task else []), *self.methods)
         }
         if TUNED in budgets:
             budgets[TUNED]["trials"] = self.tuned_trials
@@ -158,6 +164,8 @@ def make_plan(
         methods = (REFERENCE, *one_at_a_time(ready))
     losses = losses_by_row(ready, methods)
     require_losses(ready, map(losses_of, methods))
+    if asked == "sharing" and len(ready.tasks) < 2:
+        raise ValueError(f"case {ready.name} has one task, so there is nothing to share: leave out the question")
     if TUNED in methods and len(ready.tasks) < 2:
         raise ValueError(f"case {ready.name} has one task, so no weights to tune: --tuned-trials 0")
     settings = case_settings(ready, epochs=epochs, **training)

@@ -3,7 +3,7 @@
 import time
 from collections.abc import Collection, Iterable
 from itertools import islice
-from typing import Any
+from typing import Any, cast
 
 import torch
 from accelerate.utils import convert_to_fp32, send_to_device
@@ -97,13 +97,11 @@ def _leave_alone(balancer: Balancer, present: Collection[str]) -> None:
 
 def _penalise(learner: Learner) -> None:
     """Add the penalties' gradient to that which balancing left of the network's weights."""
-    strengths = {l1: learner.settings.l1, l2: learner.settings.l2}
     weights = [weight for weight in weights_only(learner.network) if weight.grad is not None]
-    if not any(strengths.values()) or not weights:
-        return
-    total = sum(strength * penalty(weights) for penalty, strength in strengths.items() if strength)
-    for weight, gradient in zip(weights, torch.autograd.grad(total, weights), strict=True):
-        weight.grad += gradient
+    for penalty, strength in ((l1, learner.settings.l1), (l2, learner.settings.l2)):
+        if strength and weights:
+            for weight, gradient in zip(weights, torch.autograd.grad(penalty(weights), weights), strict=True):
+                cast(Tensor, weight.grad).add_(gradient, alpha=strength)
 
 
 def _clip(learner: Learner) -> Tensor:
