@@ -8,7 +8,7 @@ from typing import Any
 
 from equipoise.lab.evaluation.budget import Budgets, unequal
 from equipoise.lab.evaluation.costs import method_costs
-<<<<<<< HEAD
+from equipoise.lab.evaluation.folder import read_rows, read_study
 from equipoise.lab.evaluation.metric import REFERENCE, SINGLE_TASK, TaskMetric, Values
 from equipoise.lab.evaluation.notes import (
     SAME_TRAINING,
@@ -19,11 +19,6 @@ from equipoise.lab.evaluation.notes import (
     step_notes,
     tuning_notes,
 )
-=======
-from equipoise.lab.evaluation.folder import read_rows, read_study
-from equipoise.lab.evaluation.metric import SINGLE_TASK, TaskMetric, Values
-from equipoise.lab.evaluation.notes import frozen_notes, gap_notes, loss_notes, seeds_of, step_notes, tuning_notes
->>>>>>> main
 from equipoise.lab.evaluation.pairs import Question
 from equipoise.lab.evaluation.ranks import Ranks
 from equipoise.lab.evaluation.table import Row, make_table
