@@ -1,6 +1,7 @@
 """Malformed tables and configurations: each ends in one line that says where and what to do."""
 
 import gzip
+from itertools import pairwise
 
 import pytest
 
@@ -189,6 +190,29 @@ CONFIGS = {
     "an unknown kind": (BASE.replace("binary", "binry"), "no kind 'binry' of target 'liked'; did you mean 'binary'?"),
     "an unknown method": (f"{BASE}methods: [sum, nash]\n", "nash-mtl"),
     "an unknown column": (BASE.replace("title", "titel"), "data.csv has no column 'titel'; did you mean 'title'?"),
+}
+
+
+BOMB = "a: &a [x, x]\n" + "".join(f"{b}: &{b} [*{a}, *{a}]\n" for a, b in pairwise("abcdefghi"))
+CONFIGS |= {
+    "an alias bomb": (BASE + BOMB, "study.yaml line 6: anchors and aliases (&a, *a) are not read"),
+    "a self-reference": (f"{BASE}number: &n [*n]\n", "study.yaml line 6: anchors and aliases"),
+    "a merge": (f"{BASE}loss: {{<<: *t}}\n", "study.yaml line 6: anchors and aliases"),
+    "deep brackets": (f"{BASE}number: {'[' * 3000}", "study.yaml line 6"),
+    "deep lines": (f"{BASE}number:\n" + "\n".join(f"{' ' * i}a:" for i in range(1, 700)), "nested deeper than 8"),
+    "a deep list": (f"{BASE}number: {'[' * 9}{']' * 9}", "study.yaml line 6: nested deeper than 8"),
+    "a long number": (f"{BASE}epochs: {'9' * 5000}\n", "study.yaml line 6: a value of more than 4096 letters"),
+    "a large number": (f"{BASE}epochs: {'9' * 4000}\n", "argument --epochs: a whole number of at most 4294967295"),
+    "many seeds": (f"{BASE}seeds: 99999999999\n", "argument --seeds: at most 100000 seeds"),
+    "large seeds": (f"{BASE}seeds: [0, 99999999999]\n", "argument --seeds: at most 100000 seeds of at most 4294967295"),
+    "a large file": (f"{BASE}# {'x' * 300_000}\n", "study.yaml has more than 262144 bytes"),
+    "a date that is none": (f"{BASE}epochs: 2020-13-45\n", "study.yaml: month must be in 1..12"),
+    "a tag": (f"{BASE}epochs: !!python/object:os.system x\n", "study.yaml line 6, column 9: could not determine"),
+    "a tag that does not fit": (f"{BASE}epochs: !!int x\n", "study.yaml: invalid literal for int()"),
+    "a list as a key": (f"{BASE}? [a, b]\n: 3\n", "study.yaml line 6, column 3: found unhashable key"),
+    "a key twice in a list": ("case: data.csv\ntarget: [{a: b, a: c}]\n", "study.yaml line 2: 'a' is there twice"),
+    "a control character": (f"{BASE}epochs: \x01\n", "study.yaml: unacceptable character"),
+    "two documents": (f"{BASE}---\nepochs: 3\n", "but found another document"),
 }
 
 

@@ -54,7 +54,7 @@ def write_report(folder: Path, doing: Callable[[str], None] = lambda what: None)
         doing(f"figure {place} of {len(charts)}, {chart.title}")
         save(chart, look, figures)
     write_paper_tables(summary, folder / "tables")
-    exhibits = StudyExhibits.from_folder(folder, study.methods)
+    exhibits = StudyExhibits.from_folder(folder, study.settings, study.methods)
     if exhibits is not None:
         save_matrices(exhibits, figures)
     doing("the page")

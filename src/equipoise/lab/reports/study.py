@@ -1,16 +1,14 @@
 """A study folder as typed rows: what was asked (study.json), what came out (the three CSV files)."""
 
-import csv
-import json
 import math
 from collections import defaultdict
-from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from equipoise.lab.evaluation import SINGLE_TASK
+from equipoise.lab.evaluation.folder import read_rows, read_study
 
 
 class Score(NamedTuple):
@@ -67,14 +65,13 @@ class Study:
         """Read a study folder.
 
         Raises:
-            ValueError: a file of the study is missing.
+            ValueError: a file of the study is missing or damaged.
         """
-        for name in ("study.json", "runs.csv", "history.csv", "costs.csv"):
-            if not (folder / name).is_file():
-                raise ValueError(f"{folder} is not the folder of a study: it has no {name}")
+        settings = read_study(folder)
+        runs, history, costs = (read_rows(folder, f"{name}.csv", settings) for name in ("runs", "history", "costs"))
         curves: dict[CurveKey, dict[int, Curve]] = defaultdict(lambda: defaultdict(dict))
         unplottable = 0
-        for row in _rows(folder / "history.csv"):
+        for row in history:
             value = float(row["value"])
             if not math.isfinite(value):
                 unplottable += 1
@@ -82,10 +79,9 @@ class Study:
             quantity = f"{row['split']} loss" if row["quantity"] == "loss" else row["quantity"]
             curves[row["method"], row["task"], quantity][int(row["seed"])][int(row["epoch"])] = value
         return cls(
-            settings=json.loads((folder / "study.json").read_text(encoding="utf-8")),
+            settings=settings,
             scores=tuple(
-                Score(r["method"], int(r["seed"]), r["split"], r["task"], r["metric"], float(r["value"]))
-                for r in _rows(folder / "runs.csv")
+                Score(r["method"], int(r["seed"]), r["split"], r["task"], r["metric"], float(r["value"])) for r in runs
             ),
             costs=tuple(
                 Cost(
@@ -100,7 +96,7 @@ class Study:
                     int(r["skipped_steps"]),
                     int(r["unsolved_steps"]),
                 )
-                for r in _rows(folder / "costs.csv")
+                for r in costs
             ),
             curves={key: dict(seeds) for key, seeds in curves.items()},
             unplottable=unplottable,
@@ -139,8 +135,3 @@ class Study:
                 by_seed[cost.seed].append(cost)
         whole = len(self.tasks) if method == SINGLE_TASK else 1
         return {seed: rows for seed, rows in by_seed.items() if len(rows) == whole}
-
-
-def _rows(path: Path) -> Iterator[dict[str, str]]:
-    with path.open(newline="", encoding="utf-8") as file:
-        yield from csv.DictReader(file)

@@ -1,10 +1,13 @@
 """The exhibits of a study: those of one seed of each method."""
 
-import csv
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
+from equipoise.lab.evaluation.folder import FILES, read_rows
 from equipoise.lab.exhibits import Shown, read_exhibits
+from equipoise.lab.files import DamagedError, file_hash
 
 
 @dataclass(frozen=True)
@@ -22,26 +25,37 @@ class StudyExhibits:
     seed: int
 
     @classmethod
-    def from_folder(cls, folder: Path, methods: tuple[str, ...]) -> "StudyExhibits | None":
-        """Those of the seed that most methods share, the smallest among equals; None where no run shows anything."""
-        path = folder / "exhibits.csv"
-        if not path.is_file():
+    def from_folder(cls, folder: Path, study: Mapping[str, Any], methods: tuple[str, ...]) -> "StudyExhibits | None":
+        """Those of the seed that most methods share, the smallest among equals; None where no run shows anything.
+
+        Args:
+            folder: Of the study.
+            study: Its study.json.
+            methods: Whose.
+        """
+        if not (folder / "exhibits.csv").is_file() and "exhibits.csv" not in study.get(FILES, {}):
             return None
-        with path.open(newline="", encoding="utf-8") as file:
-            rows = [row for row in csv.DictReader(file) if row["method"] in methods]
+        rows = [row for row in read_rows(folder, "exhibits.csv", study) if row["method"] in methods]
         if not rows:
             return None
         seeds = {int(row["seed"]) for row in rows}
         seed = min(seeds, key=lambda s: (-len({row["method"] for row in rows if int(row["seed"]) == s}), s))
         found: dict[str, tuple[Shown, ...]] = {}
         for method in methods:
-            folders = [folder / r["folder"] for r in rows if (r["method"], int(r["seed"])) == (method, seed)]
-            if shown := tuple(shown for one in folders for shown in read_exhibits(one)):
+            of_method = [row for row in rows if (row["method"], int(row["seed"])) == (method, seed)]
+            if shown := tuple(shown for row in of_method for shown in _of_run(folder / row["folder"], row)):
                 found[method] = shown
         common = _common(found)
         names = {shown.name for shown in common}
         kept = {method: tuple(one for one in shown if one.name not in names) for method, shown in found.items()}
         return cls(kept, common, seed)
+
+
+def _of_run(folder: Path, row: Mapping[str, str]) -> tuple[Shown, ...]:
+    path, written = folder / "exhibits.json", row.get("sha256")
+    if written and not (path.is_file() and file_hash(path) == written):
+        raise DamagedError(path, "is missing or not as it was written", folder)
+    return read_exhibits(folder)
 
 
 def _common(found: dict[str, tuple[Shown, ...]]) -> tuple[Shown, ...]:

@@ -1,0 +1,91 @@
+"""The files of a study's folder as they are read for its table and its page: each as it was written, or refused."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from equipoise.lab import files
+from equipoise.lab.files import DamagedError, read_json
+from equipoise.lab.files.rows import Kind
+
+FILES = "files"  # of study.json: SHA-256 of each table by its name
+TABLES: Mapping[str, Mapping[str, Kind]] = {
+    "runs.csv": {"method": str, "seed": int, "split": str, "task": str, "metric": str, "value": float},
+    "history.csv": {
+        **{"method": str, "seed": int, "epoch": int, "split": str, "task": str, "quantity": str},
+        "value": float,
+    },
+    "costs.csv": {
+        **{"method": str, "seed": int, "task": str},
+        **dict.fromkeys(("epochs", "best_epoch", "steps", "skipped_steps", "unsolved_steps"), int),
+        **dict.fromkeys(("seconds_per_step", "backwards_per_step", "peak_memory_mb"), float),
+    },
+    "exhibits.csv": {"method": str, "seed": int, "folder": str},
+}
+_ANY = "*"  # every key of an object
+_NUMBER = (int, float)
+_NEEDED: Mapping[str, Any] = {
+    "case": str,
+    "title": str,
+    "methods": [str],
+    "seeds": [int],
+    "metrics": {
+        _ANY: [{"name": str, "higher_is_better": bool, "perfect": _NUMBER, "trivial": _NUMBER}],
+    },
+    "complete": bool,
+}
+_OPTIONAL: Mapping[str, Any] = {
+    **dict.fromkeys(("equipoise", "data_hash", "question"), str),
+    **{key: {_ANY: object} for key in ("settings", "versions", "options", "tuned", "method_files", "failed", FILES)},
+    **{key: {_ANY: {_ANY: object}} for key in ("budgets", "tasks", "losses")},
+    **dict.fromkeys(("tuned_trials", "test_reads"), int),
+    "split_sizes": {_ANY: int},
+}
+
+
+def read_study(folder: Path) -> dict[str, Any]:
+    """The study.json of a folder; of an older version, or another's, it may lack the checksum but not the shape.
+
+    Raises:
+        ValueError: There is none.
+        DamagedError: It is not as it was written, or describes no study.
+    """
+    path = folder / "study.json"
+    _require(path)
+    study = read_json(path, sealed=False)
+    for key, shape in (*_NEEDED.items(), *_OPTIONAL.items()):
+        if (key in study or key in _NEEDED) and (wrong := _misfit(study.get(key), shape, key)) is not None:
+            raise DamagedError(path, f"is no description of a study ({wrong})")
+    return study
+
+
+def read_rows(folder: Path, name: str, study: Mapping[str, Any]) -> list[dict[str, str]]:
+    """The rows of one of ``TABLES``, whose numbers can be read as such; where ``study`` has its hash, it fits.
+
+    Raises:
+        ValueError: There is none.
+        DamagedError: It is not as it was written, or no such table.
+    """
+    _require(folder / name)
+    return files.read_rows(folder / name, TABLES[name], study.get(FILES, {}).get(name))
+
+
+def _require(path: Path) -> None:
+    if not path.is_file():
+        raise ValueError(f"{path.parent} is not the folder of a study: it has no {path.name}")
+
+
+def _misfit(value: Any, shape: Any, where: str) -> str | None:
+    """What of a value has not its shape: a type, several, a list of a shape, or an object of shapes by key."""
+    if isinstance(shape, list):
+        if not isinstance(value, list) or not value:
+            return f"{where} is no list"
+        return next(filter(None, (_misfit(one, shape[0], f"{where}[{i}]") for i, one in enumerate(value))), None)
+    if isinstance(shape, Mapping):
+        if not isinstance(value, dict):
+            return f"{where} is no object"
+        pairs = [(key, shape[_ANY]) for key in value] if _ANY in shape else list(shape.items())
+        return next(filter(None, (_misfit(value.get(key), of, f"{where}.{key}") for key, of in pairs)), None)
+    if not isinstance(value, shape) or (isinstance(value, bool) and shape not in (bool, object)):
+        return f"{where} is {str(value)[:40]!r}"
+    return None
