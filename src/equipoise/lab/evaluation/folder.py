@@ -1,10 +1,14 @@
-"""The files of a study's folder as they are read for its table and its page: each as it was written, or refused."""
+"""The files of a study's folder as they are read for its table and its page: as they were written, and safe to print.
+
+The folder may be somebody else's.
+"""
 
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from equipoise.lab import files
+from equipoise.lab.data.within import file_within
 from equipoise.lab.files import DamagedError, read_json
 from equipoise.lab.files.rows import Kind
 
@@ -22,6 +26,8 @@ TABLES: Mapping[str, Mapping[str, Kind]] = {
     },
     "exhibits.csv": {"method": str, "seed": int, "folder": str},
 }
+# a terminal obeys these; a tab and the ends of lines are text
+_CONTROL = dict.fromkeys((*range(9), 11, 12, *range(14, 32), *range(127, 160)), "\N{REPLACEMENT CHARACTER}")
 _ANY = "*"  # every key of an object
 _NUMBER = (int, float)
 _NEEDED: Mapping[str, Any] = {
@@ -38,8 +44,8 @@ _OPTIONAL: Mapping[str, Any] = {
     **dict.fromkeys(("equipoise", "data_hash", "question"), str),
     **{key: {_ANY: object} for key in ("settings", "versions", "options", "tuned", "method_files", "failed", FILES)},
     **{key: {_ANY: {_ANY: object}} for key in ("budgets", "tasks", "losses")},
-    **dict.fromkeys(("tuned_trials", "test_reads"), int),
-    "split_sizes": {_ANY: int},
+    "tuned_trials": int,
+    "split_sizes": {_ANY: object},
 }
 
 
@@ -47,32 +53,44 @@ def read_study(folder: Path) -> dict[str, Any]:
     """The study.json of a folder; of an older version, or another's, it may lack the checksum but not the shape.
 
     Raises:
-        ValueError: There is none.
+        ValueError: There is none, or a link that leads out of the folder.
         DamagedError: It is not as it was written, or describes no study.
     """
-    path = folder / "study.json"
-    _require(path)
+    path = _path(folder, "study.json")
     study = read_json(path, sealed=False)
     for key, shape in (*_NEEDED.items(), *_OPTIONAL.items()):
         if (key in study or key in _NEEDED) and (wrong := _misfit(study.get(key), shape, key)) is not None:
             raise DamagedError(path, f"is no description of a study ({wrong})")
-    return study
+    printable: dict[str, Any] = _printable(study)
+    return printable
 
 
 def read_rows(folder: Path, name: str, study: Mapping[str, Any]) -> list[dict[str, str]]:
     """The rows of one of ``TABLES``, whose numbers can be read as such; where ``study`` has its hash, it fits.
 
     Raises:
-        ValueError: There is none.
+        ValueError: There is none, or a link that leads out of the folder.
         DamagedError: It is not as it was written, or no such table.
     """
-    _require(folder / name)
-    return files.read_rows(folder / name, TABLES[name], study.get(FILES, {}).get(name))
+    rows = files.read_rows(_path(folder, name), TABLES[name], study.get(FILES, {}).get(name))
+    return [{column: cell.translate(_CONTROL) for column, cell in row.items()} for row in rows]
 
 
-def _require(path: Path) -> None:
+def _path(folder: Path, name: str) -> Path:
+    path = file_within(folder, name)
     if not path.is_file():
-        raise ValueError(f"{path.parent} is not the folder of a study: it has no {path.name}")
+        raise ValueError(f"{folder} is not the folder of a study: it has no {name}")
+    return path
+
+
+def _printable(value: Any) -> Any:
+    if isinstance(value, str):
+        return value.translate(_CONTROL)
+    if isinstance(value, list):
+        return [_printable(one) for one in value]
+    if isinstance(value, dict):
+        return {_printable(key): _printable(one) for key, one in value.items()}
+    return value
 
 
 def _misfit(value: Any, shape: Any, where: str) -> str | None:

@@ -60,7 +60,7 @@ class Summary:
         """Read the folder of a study.
 
         Raises:
-            ValueError: the folder holds no study, no finished run of it, or a damaged file.
+            ValueError: the folder holds no study, no finished run of it, a damaged file or a link that leads out.
         """
         study = read_study(folder)
         runs, costs, history = (read_rows(folder, f"{name}.csv", study) for name in ("runs", "costs", "history"))

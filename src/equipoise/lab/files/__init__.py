@@ -3,7 +3,7 @@
 from equipoise.lab.files.damage import DamagedError, is_passing
 from equipoise.lab.files.rows import read_rows, write_rows
 from equipoise.lab.files.sealed import file_hash, load_sealed, read_json, save_sealed, write_json
-from equipoise.lab.files.whole import replace_file
+from equipoise.lab.files.whole import replace_file, write_text
 
 __all__ = [
     "DamagedError",
@@ -16,4 +16,5 @@ __all__ = [
     "save_sealed",
     "write_json",
     "write_rows",
+    "write_text",
 ]

@@ -52,5 +52,10 @@ def replace_file(path: Path, write: Callable[[Any], Any]) -> None:
         raise OSError(error.errno, error.strerror, str(path)) from error
 
 
+def write_text(path: Path, text: str) -> None:
+    """Put a text in the place of ``path``, in UTF-8, whole or not at all."""
+    replace_file(path, lambda file: file.write(text.encode("utf-8")))
+
+
 def _open_itself(path: str, flags: int) -> int:
     return os.open(path, flags | getattr(os, "O_NOFOLLOW", 0), 0o666)

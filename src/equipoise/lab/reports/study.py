@@ -7,8 +7,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from equipoise.lab.evaluation import SINGLE_TASK
-from equipoise.lab.evaluation.folder import read_rows, read_study
+from equipoise.lab.evaluation import SINGLE_TASK, read_rows, read_study
 
 
 class Score(NamedTuple):
@@ -65,7 +64,7 @@ class Study:
         """Read a study folder.
 
         Raises:
-            ValueError: a file of the study is missing or damaged.
+            ValueError: a file of the study is missing or damaged, or a link that leads out of the folder.
         """
         settings = read_study(folder)
         runs, history, costs = (read_rows(folder, f"{name}.csv", settings) for name in ("runs", "history", "costs"))

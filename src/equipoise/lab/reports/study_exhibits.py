@@ -5,7 +5,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from equipoise.lab.evaluation.folder import FILES, read_rows
+from equipoise.lab.data.within import file_within
+from equipoise.lab.evaluation import read_rows
+from equipoise.lab.evaluation.folder import FILES
 from equipoise.lab.exhibits import Shown, read_exhibits
 from equipoise.lab.files import DamagedError, file_hash
 
@@ -32,6 +34,9 @@ class StudyExhibits:
             folder: Of the study.
             study: Its study.json.
             methods: Whose.
+
+        Raises:
+            ValueError: A run's folder lies outside the study's, or a file is damaged.
         """
         if not (folder / "exhibits.csv").is_file() and "exhibits.csv" not in study.get(FILES, {}):
             return None
@@ -43,7 +48,7 @@ class StudyExhibits:
         found: dict[str, tuple[Shown, ...]] = {}
         for method in methods:
             of_method = [row for row in rows if (row["method"], int(row["seed"])) == (method, seed)]
-            if shown := tuple(shown for row in of_method for shown in _of_run(folder / row["folder"], row)):
+            if shown := tuple(shown for row in of_method for shown in _of_run(folder, row)):
                 found[method] = shown
         common = _common(found)
         names = {shown.name for shown in common}
@@ -51,7 +56,11 @@ class StudyExhibits:
         return cls(kept, common, seed)
 
 
-def _of_run(folder: Path, row: Mapping[str, str]) -> tuple[Shown, ...]:
+def _of_run(study: Path, row: Mapping[str, str]) -> tuple[Shown, ...]:
+    try:
+        folder = file_within(study, row["folder"])
+    except ValueError as error:
+        raise ValueError(f"{study / 'exhibits.csv'}: {error}") from None
     path, written = folder / "exhibits.json", row.get("sha256")
     if written and not (path.is_file() and file_hash(path) == written):
         raise DamagedError(path, "is missing or not as it was written", folder)

@@ -1,11 +1,11 @@
 """One page that compares two studies."""
 
-import os
 from collections.abc import Mapping
 from html import escape
 from pathlib import Path
 
 from equipoise.lab.evaluation import Change, TaskMetric, show
+from equipoise.lab.files import write_text
 from equipoise.lab.reports.cells import NOTHING, data, name, row, table
 from equipoise.lab.reports.chart import Chart, Panel, Series
 from equipoise.lab.reports.figure import figure_section
@@ -24,9 +24,7 @@ READING = (
 
 def write_two_page(two: TwoStudies, page: Path) -> Path:
     """Write the page; it is replaced in one step."""
-    draft = page.with_suffix(".html.part")
-    draft.write_text(render_two(two), encoding="utf-8")
-    os.replace(draft, page)
+    write_text(page, render_two(two))
     return page
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from rich.console import Console
 
-from equipoise.lab.files import replace_file
+from equipoise.lab.files import write_text
 from equipoise.lab.search.choice import RULES
 from equipoise.lab.search.finish import finish
 from equipoise.lab.search.tables import write_trials
@@ -70,7 +70,7 @@ def _keep(folder: Path, tuning: Tuning, event: Event[Job]) -> None:
     if event.kind == "failed":
         place = folder / "trials" / f"{event.item.slot:04d}"
         place.mkdir(parents=True, exist_ok=True)
-        replace_file(place / "error.txt", lambda file: file.write(event.details[1].encode("utf-8")))
+        write_text(place / "error.txt", event.details[1])
     elif event.kind == "finished":
         write_trials(tuning.search)
 

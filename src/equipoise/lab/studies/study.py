@@ -11,7 +11,7 @@ import torch
 import equipoise as eq
 from equipoise.lab.evaluation import SINGLE_TASK, TUNED, losses_of, source_of
 from equipoise.lab.evaluation.folder import FILES, TABLES
-from equipoise.lab.files import DamagedError, file_hash, read_json, replace_file, write_json
+from equipoise.lab.files import DamagedError, file_hash, read_json, write_json, write_text
 from equipoise.lab.studies.learnt import read_tuned
 from equipoise.lab.studies.plan import Plan, differences, method_files, run_name
 from equipoise.lab.studies.pool import Event, Execute, run_jobs
@@ -110,7 +110,7 @@ class Study:
                     self.failures[event.item] = line
                     folder = self._runs_folder / event.item.folder_name
                     folder.mkdir(parents=True, exist_ok=True)
-                    replace_file(folder / "error.txt", lambda file, text=trace: file.write(text.encode("utf-8")))
+                    write_text(folder / "error.txt", trace)
                     self.write()
                 yield event
 
