@@ -22,9 +22,8 @@ class Sink:
             self.error = error
             raise
 
-    def flush(self) -> None:
-        """Hand it on."""
-        self._file.flush()
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._file, name)
 
 
 def replace_file(path: Path, write: Callable[[Any], Any]) -> None:
