@@ -22,7 +22,10 @@ COARSER = {"size": [0.50, 0.521, 0.512], "kind": [0.801, 0.799, 0.80]}
 TRADE = {"size": [0.30, 0.321, 0.312], "kind": [0.70, 0.701, 0.699]}
 SAME = {"size": [0.401, 0.419, 0.41], "kind": [0.801, 0.799, 0.80]}
 VAGUE = {"size": [0.30, 0.50, 0.45], "kind": [0.801, 0.799, 0.80]}
-COST_HEADER = "method,seed,task,epochs,best_epoch,steps,seconds_per_step,backwards_per_step,peak_memory_mb,skipped_steps,unsolved_steps"
+COST_HEADER = (
+    "method,seed,task,epochs,best_epoch,steps,seconds_per_step,"
+    "backwards_per_step,peak_memory_mb,skipped_steps,unsolved_steps"
+)
 SPEED = {"single-task": 0.004, "sum": 0.01}
 
 
