@@ -84,6 +84,9 @@ FILES = {
         "row 3, column 'age': 'nan' is no finite number: correct it, or empty",
     ),
     "a number out of range": (with_cell(0, "age", "1e999"), "row 2, column 'age': '1e999' is no finite number"),
+    "an input that overflows": (with_cell(60, "age", "1e308"), "row 62, column 'age': '1e308' cannot be standardised"),
+    "a target that overflows": (with_cell(77, "rating", "-1e308"), "row 79, column 'rating': '-1e308' cannot be"),
+    "numbers that all overflow": (with_column("age", lambda i: f"{i}e305"), "row 91, column 'age': '89e305' cannot be"),
     "a class seen once": (with_cell(4, "kind", "coat"), "row 6, column 'kind': the class 'coat' is seen once"),
     "binary with three values": (with_cell(7, "liked", "maybe"), "row 9, column 'liked': 'maybe' is a third value"),
     "binary with one value": (with_column("liked", lambda i: "yes"), "column 'liked' of data.csv is always 'yes'"),
@@ -116,6 +119,18 @@ FILES = {
 def test_a_malformed_table_is_one_line(here, capsys, content, expected):
     (here / "data.csv").write_bytes(content if isinstance(content, bytes) else content.encode())
     assert expected in refused(capsys, "data.csv", *TARGETS, *INPUTS)
+
+
+@pytest.mark.parametrize("value", [1e308, float("inf"), -1e25])
+def test_numbers_of_a_parquet_file_that_overflow_are_one_line(here, capsys, value):
+    arrow = pytest.importorskip("pyarrow")
+    parquet = pytest.importorskip("pyarrow.parquet")
+    columns = {"x": [float(i) for i in range(90)], "y": [float(i % 7) for i in range(90)]}
+    for column in columns:
+        spoilt = {**columns, column: [*columns[column][:-1], value]}
+        parquet.write_table(arrow.table(spoilt), here / "data.parquet")
+        line = refused(capsys, "data.parquet", "--target", "y:regression", "--number", "x")
+        assert f"data.parquet row 90, column {column!r}: '{value}' " in line
 
 
 def test_a_broken_archive_is_one_line(here, capsys):
