@@ -8,8 +8,8 @@ from typing import Any
 from equipoise.lab.data.within import file_within
 from equipoise.lab.evaluation import read_rows
 from equipoise.lab.evaluation.folder import FILES
-from equipoise.lab.exhibits import Shown, read_exhibits
-from equipoise.lab.files import DamagedError, file_hash
+from equipoise.lab.exhibits import Shown, exhibits_hash, read_exhibits
+from equipoise.lab.files import DamagedError
 
 
 @dataclass(frozen=True)
@@ -61,9 +61,8 @@ def _of_run(study: Path, row: Mapping[str, str]) -> tuple[Shown, ...]:
         folder = file_within(study, row["folder"])
     except ValueError as error:
         raise ValueError(f"{study / 'exhibits.csv'}: {error}") from None
-    path, written = folder / "exhibits.json", row.get("sha256")
-    if written and not (path.is_file() and file_hash(path) == written):
-        raise DamagedError(path, "is missing or not as it was written", folder)
+    if (written := row.get("sha256")) and exhibits_hash(folder) != written:
+        raise DamagedError(folder / "exhibits.json", "or a picture of it is not as it was written", folder)
     return read_exhibits(folder)
 
 

@@ -12,7 +12,8 @@ import equipoise as eq
 from equipoise.lab.evaluation import SINGLE_TASK, TUNED, losses_of, source_of
 from equipoise.lab.evaluation.folder import FILES, TABLES
 from equipoise.lab.evaluation.numbers import listing
-from equipoise.lab.files import DamagedError, file_hash, read_json, write_json, write_text
+from equipoise.lab.exhibits import exhibits_hash
+from equipoise.lab.files import DamagedError, read_json, write_json, write_text
 from equipoise.lab.studies.learnt import read_tuned
 from equipoise.lab.studies.plan import Plan, differences, method_files, run_name
 from equipoise.lab.studies.pool import Event, Execute, run_jobs
@@ -163,12 +164,12 @@ class Study:
 
     def _result(self, run: Run) -> RunResult | None:
         path = self._path(run)
-        shown = path.with_name("exhibits.json")
         if not path.exists():
             return None
         result = RunResult.read(path, run_name(run, self.plan.mark))
-        if result.exhibits and not (shown.is_file() and file_hash(shown) == result.exhibits):
-            raise DamagedError(shown, "is missing or not as it was written", path.parent)
+        if result.exhibits and exhibits_hash(path.parent) != result.exhibits:
+            shown = path.with_name("exhibits.json")
+            raise DamagedError(shown, "or a picture of it is not as it was written", path.parent)
         return result
 
     def _finished(self) -> dict[Run, RunResult]:

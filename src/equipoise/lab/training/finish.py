@@ -6,8 +6,7 @@ from pathlib import Path
 
 from accelerate.utils import send_to_device
 
-from equipoise.lab.exhibits import Seen, write_exhibits
-from equipoise.lab.files import file_hash
+from equipoise.lab.exhibits import Seen, exhibits_hash, write_exhibits
 from equipoise.lab.training.checkpoint import Progress
 from equipoise.lab.training.evaluate import Batch, evaluate, outputs_of, settled, whole_split
 from equipoise.lab.training.learner import Learner
@@ -69,5 +68,4 @@ def exhibit(case: Problem, learner: Learner, validation: Sequence[Batch], folder
     write_exhibits(
         folder, case.exhibits, Seen(network, tasks, outputs, targets, case.splits["validation"], case.collate)
     )
-    made = folder / "exhibits.json"
-    return file_hash(made) if made.is_file() else ""
+    return exhibits_hash(folder)
