@@ -5,6 +5,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+import torch
 from torch import Tensor
 
 from equipoise.gradients.graph import Graph, graph_of
@@ -96,7 +97,7 @@ class Delivery:
         for leaf, k in self.roles.private:
             gradient = rest.by_leaf.get(leaf)
             private.append(None if gradient is None else scaled(gradient, scales[k]))
-        outside = [rest.by_leaf.get(leaf) for leaf, _ in self.roles.outside]
+        outside = [rest.by_leaf.get(leaf) if mask else torch.zeros_like(leaf) for leaf, mask in self.roles.outside]
         return [*private, *outside, *(None for _ in self.roles.idle)]
 
 

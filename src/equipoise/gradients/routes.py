@@ -78,7 +78,7 @@ def batched(wanted: Wanted) -> Iterator[Found]:
 def joined(wanted: Wanted) -> Iterator[Found]:
     """One backward pass from all losses to where they join, and from there one with K seeds.
 
-    Above the join a node belongs to one task, so one pass brings there what K would.
+    Above the join an edge to it belongs to one task, so one pass brings there what K would.
     """
     losses, graph, shared, own = wanted.losses, wanted.graph, wanted.shared, wanted.own
     joint, entries = graph.joint
@@ -184,19 +184,22 @@ def _arriving(graph: Graph) -> Iterator[dict[GradientEdge, list[Tensor | None]]]
     joint, entries = graph.joint
     arrived: dict[GradientEdge, list[Tensor | None]] = {entry: [None] * len(graph.roots) for entry in entries}
 
-    def hear(task: int, places: Sequence[tuple[int, GradientEdge]], gradients: Sequence[Tensor | None], _: Any) -> None:
-        for operand, entry in places:
+    def hear(places: Sequence[tuple[int, GradientEdge, int]], gradients: Sequence[Tensor | None], _: Any) -> None:
+        for operand, entry, task in places:
             gradient, before = gradients[operand], arrived[entry][task]
             if gradient is not None:
                 arrived[entry][task] = gradient if before is None else before + gradient
 
     handles = []
-    for node, mask in graph.nodes.items():
+    for node in graph.nodes:
         if node not in joint:
-            edges = [(operand, GradientEdge(*edge)) for operand, edge in enumerate(graph.below[node])]
-            places = [(operand, entry) for operand, entry in edges if entry.node in joint]
+            places = [
+                (operand, GradientEdge(*edge), bits.bit_length() - 1)
+                for operand, (edge, bits) in enumerate(graph.edges(node))
+                if bits and edge[0] in joint
+            ]
             if places:
-                handles.append(node.register_hook(partial(hear, mask.bit_length() - 1, places)))
+                handles.append(node.register_hook(partial(hear, places)))
     try:
         yield arrived
     finally:
