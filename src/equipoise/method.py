@@ -12,23 +12,26 @@ One word, one shape, in the whole package:
     objective []      a scalar whose gradient by the losses is the weights
 """
 
+import functools
 import inspect
+import math
 from abc import abstractmethod
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, Literal, NamedTuple, cast
 
 import torch
 from torch import Tensor, nn
 
 UserWeight = Literal["scales", "preference", "inverts", "ignored"]
+FEEDBACK = ("end_epoch", "observe", "after_step")  # what a training loop may tell a method, beside losses
 
 
 class Method(nn.Module):
     """A rule for balancing K tasks.
 
-    Arguments are stored under their own names. State lives in buffers and parameters that ``bind``
-    allocates, so ``state_dict()`` is the whole state. Tasks may be absent from a step: a method with
-    state indexes its buffers by ``tasks``.
+    Arguments are stored under their own names, and are read-only once a balancer has the method. State lives in buffers
+    and parameters that ``bind`` allocates, so ``state_dict()`` is the whole state. Tasks may be absent from a step: a
+    method with state indexes its buffers by ``tasks``.
 
     ``user_weight`` says what becomes of the weight that a user gives a task: it scales the loss and
     so the result (``"scales"``), it becomes a preference (``"preference"``), a heavier loss counts less
@@ -50,6 +53,9 @@ class Method(nn.Module):
             raise ValueError(f"{self} already serves a balancer, with its state: make a new one for another")
         self._is_taken = True
 
+    def name_tasks(self, names: Sequence[str]) -> None:
+        """Take the names of all tasks, in order, for arguments given by name; called before ``bind``."""
+
     def bind(self, num_tasks: int) -> None:
         """Allocate buffers and parameters for ``num_tasks`` tasks; called once, by the balancer."""
 
@@ -63,28 +69,47 @@ class Method(nn.Module):
             return torch.ones(len(tasks), dtype=torch.float64, device=tasks.device)
         return self._preference.to(tasks.device)[tasks]
 
+    def stated(self, tasks: Sequence[int]) -> list[float] | None:
+        """The weights [K] that the user stated in this method for the next step of these tasks, where there are any.
+
+        They count in the total that the balancer returns, as the weights that it holds itself do. Asking changes no
+        state.
+        """
+        return None
+
     def end_epoch(self) -> None:
         """Note that an epoch of training has ended."""
 
     def observe(self, results: Tensor, tasks: Tensor) -> None:
-        """Note validation results [K] of the given tasks, higher is better."""
+        """Note validation results [K] of the given tasks: higher is better, errors and losses come negated."""
 
     def after_step(self, losses: Tensor, tasks: Tensor) -> None:
         """Note the losses [K] of the same batch after the optimiser's step."""
 
     @property
-    def looks_back(self) -> bool:
-        """Whether it does something in ``after_step``, which costs a further forward pass."""
-        return type(self).after_step is not Method.after_step
+    def needs(self) -> frozenset[str]:
+        """The calls that it needs to hear, of ``FEEDBACK``: by default the hooks that its class overrides.
+
+        ``after_step`` costs a further forward pass. A balancer warns of a call that never comes.
+        """
+        return overridden(type(self), Method)
 
     def extra_repr(self) -> str:
         """The constructor's arguments that differ from their defaults, as they would be typed."""
-        parameters = inspect.signature(type(self).__init__).parameters
-        given = {name: getattr(self, name) for name in list(parameters)[1:] if hasattr(self, name)}
+        parameters = _parameters(type(self).__init__)
+        given = {name: getattr(self, name) for name in parameters if hasattr(self, name)}
         return ", ".join(f"{n}={v!r}" for n, v in given.items() if v != parameters[n].default)
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self.extra_repr()})"
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        if self.__dict__.get("_is_taken") and name in _parameters(type(self).__init__):
+            instead = f"make a new method with {name}={value!r} and a new balancer"
+            if name == "weights":
+                instead += ", or give weights as tasks={name: weight} and change them by balancer.set_weights"
+            raise AttributeError(f"{name} of {self} cannot be set once a balancer has it: {instead}")
+        super().__setattr__(name, value)
 
     def _apply(self, fn: Callable[..., Any], recurse: bool = True) -> "Method":
         super()._apply(lambda tensor: tensor.to(fn(tensor).device), recurse)  # type: ignore[no-untyped-call]
@@ -95,6 +120,18 @@ class Method(nn.Module):
             return super().__getattr__(name)
         except AttributeError as error:
             raise AttributeError(f"{error}; if it is state, call bind(num_tasks) first") from None
+
+
+@functools.cache
+def _parameters(constructor: Callable[..., None]) -> dict[str, inspect.Parameter]:
+    """Its parameters, by name."""
+    parameters = inspect.signature(constructor).parameters
+    return {name: parameters[name] for name in list(parameters)[1:]}
+
+
+def overridden(cls: type[Method], base: type[Method]) -> frozenset[str]:
+    """The hooks, of ``FEEDBACK``, that a class does not take from its base."""
+    return frozenset(call for call in FEEDBACK if getattr(cls, call) is not getattr(base, call))
 
 
 def all_tasks(values: Tensor) -> Tensor:
@@ -229,6 +266,10 @@ class Composite(Method):
     def parts(self) -> tuple[Method, ...]:
         """The methods that it is made of."""
 
+    def name_tasks(self, names: Sequence[str]) -> None:
+        for part in self.parts:
+            part.name_tasks(names)
+
     def bind(self, num_tasks: int) -> None:
         for part in self.parts:
             part.bind(num_tasks)
@@ -250,8 +291,9 @@ class Composite(Method):
             part.after_step(losses, tasks)
 
     @property
-    def looks_back(self) -> bool:
-        return any(part.looks_back for part in self.parts)
+    def needs(self) -> frozenset[str]:
+        """What its parts need, and what a subclass listens to itself."""
+        return overridden(type(self), Composite).union(*(part.needs for part in self.parts))
 
     def require_nothing_learned(self) -> None:
         """Raise if a part has parameters, whose gradient would be lost where weights alone are taken of it."""
@@ -306,6 +348,10 @@ class Chain(Composite):
     def parts(self) -> tuple[Method, ...]:
         return self.steps
 
+    def stated(self, tasks: Sequence[int]) -> list[float] | None:
+        found = [weights for step in self.steps if (weights := step.stated(tasks)) is not None]
+        return [math.prod(factors) for factors in zip(*found, strict=True)] if found else None
+
     def _apply(self, fn: Callable[..., Any], recurse: bool = True) -> Method:
         for step in self.steps:
             step._apply(fn, recurse)
@@ -317,7 +363,7 @@ class Chain(Composite):
 
 def _compares(part: nn.Module) -> bool:
     """Whether this is a weighting that reads the losses after a step itself, and does not only hand them on."""
-    return isinstance(part, Weighting) and type(part).after_step is not Method.after_step and not any(part.children())
+    return isinstance(part, Weighting) and not isinstance(part, Composite) and "after_step" in part.needs
 
 
 class WeightingChain(Chain, Weighting):

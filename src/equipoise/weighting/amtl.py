@@ -17,7 +17,8 @@ from equipoise.weighting.signs import positive
 class AMTL(Weighting):
     """objective = prod_k loss_k^weight_k, weight = softmax_k((1 - κ_k / ((1 + margin) potential_k))^gamma).
 
-    κ_k <- alpha result_k + (1 - alpha) κ_k, from ``balancer.observe``; a task without a result has achieved
+    κ_k <- alpha result_k + (1 - alpha) κ_k, from ``balancer.observe``: higher is better, and a negative result, such as
+    an error that ``lower_is_better`` negates, counts as 0; a task without a result has achieved
     nothing, one above its goal has nothing left to achieve. The weights of the present tasks sum to one, so
     the objective is their weighted geometric mean: losses must be positive, and their scales do not matter.
     A user's weight multiplies the exponent.
@@ -46,12 +47,14 @@ class AMTL(Weighting):
             raise ValueError(f"margin must be finite and not negative, got {margin!r}")
         if not 0 < alpha <= 1:
             raise ValueError(f"alpha must be in (0, 1], got {alpha!r}")
-        self.potential = list(potential)
+        self.potential = tuple(potential)
         self.gamma, self.margin, self.alpha = gamma, margin, alpha
 
     def bind(self, num_tasks: int) -> None:
         if len(self.potential) != num_tasks:
-            raise ValueError(f"potential must hold one number for each of {num_tasks} tasks, got {self.potential!r}")
+            raise ValueError(
+                f"potential must hold one number for each of {num_tasks} tasks, got {list(self.potential)!r}"
+            )
         self.register_buffer("goal", (1 + self.margin) * torch.tensor(self.potential), persistent=False)
         self.register_buffer("preference", torch.ones(num_tasks), persistent=False)
         self.register_buffer("kpi", torch.full((num_tasks,), torch.nan))  # κ_k

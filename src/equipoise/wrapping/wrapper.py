@@ -2,13 +2,13 @@
 
 import inspect
 from abc import abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, cast
 
 import torch
 from torch import Tensor
 
-from equipoise.method import Aggregator, Composite, Method, Weighting, linearise
+from equipoise.method import Aggregator, Composite, Method, Weighting, linearise, overridden
 from equipoise.tasks import shown
 
 
@@ -54,6 +54,14 @@ class Wrapper(Composite):
     @property
     def parts(self) -> tuple[Method, ...]:
         return (self.method,)
+
+    def stated(self, tasks: Sequence[int]) -> list[float] | None:
+        return self.method.stated(tasks)
+
+    @property
+    def needs(self) -> frozenset[str]:
+        """What the wrapped method needs, and what a subclass listens to itself."""
+        return overridden(type(self), Wrapper) | self.method.needs
 
     def after_step(self, losses: Tensor, tasks: Tensor) -> None:
         if self.asked:
