@@ -196,8 +196,8 @@ def _permute(node: Any, number: int, box: Box, into: Sequence[int]) -> Iterator[
 
 def _over(node: Any, into: Sequence[int]) -> set[int]:
     """The dimensions over which a node reduces, or along which it mixes."""
-    dims = node._saved_dim
-    dims = () if dims is None else (dims,) if isinstance(dims, int) else dims
+    saved = node._saved_dim
+    dims: Sequence[int] = () if saved is None else (saved,) if isinstance(saved, int) else saved
     return {signed(dim) % max(len(into), 1) for dim in dims} or set(range(len(into)))
 
 

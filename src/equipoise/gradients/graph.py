@@ -14,6 +14,8 @@ from equipoise.gradients.regions import reached
 
 _HANDS_ON = {"_DDPSinkBackward", "BackwardHookFunctionBackward"}  # output i is input i: they join nothing
 
+_JOINS = {"CatBackward0", "StackBackward0", "CopySlices", "IndexPutBackward0", "IndexCopyBackward0", "ScatterBackward0"}
+
 
 @dataclass
 class Graph:
@@ -70,8 +72,18 @@ class Graph:
     @cached_property
     def blurred(self) -> set[Tensor]:
         """The leaves below compiled graphs, in which every loss seems to reach all."""
-        ways: list[Any] = self._compiled()
-        below = set(ways)
+        return self._leaves_below(self._compiled())
+
+    @cached_property
+    def under_joins(self) -> set[Tensor]:
+        """The leaves below operations that join, of whose operands several losses seem to reach the same."""
+        joins = [node for node in self.nodes if type(node).__name__ in _JOINS]
+        return self._leaves_below(
+            [n for join in joins for (n, _), bits in self.edges(join) if n and bits.bit_count() > 1]
+        )
+
+    def _leaves_below(self, nodes: Sequence[Any]) -> set[Tensor]:
+        ways, below = list(nodes), set(nodes)
         while ways:
             found = {node for node, _ in self.below.get(ways.pop(), ()) if node is not None} - below
             below |= found

@@ -16,6 +16,7 @@ from equipoise.gradients.products import scaled
 from equipoise.gradients.ranks import Ranks
 from equipoise.gradients.roles import Roles
 from equipoise.gradients.routes import seed, weighted_pass
+from equipoise.plain import zeros_like
 
 _NEAR_ONE = (0.01, 100.0)  # largest weights with which no gradient leaves its dtype on the way
 
@@ -64,12 +65,12 @@ def at_known(
     for leaf in roles.shared:
         mask, gradient = graph.leaves.get(leaf, 0), found.get(leaf)
         factor = power if mask.bit_count() > 1 or not passes_single else factors[mask.bit_length() - 1]
-        shared.append(torch.zeros_like(leaf) if gradient is None or factor == 0 else scaled(gradient, factor))
+        shared.append(zeros_like(leaf) if gradient is None or factor == 0 else scaled(gradient, factor))
     private: list[Tensor | None] = []
     for leaf, k in roles.private:
         gradient = found.get(leaf)
         private.append(None if gradient is None else scaled(gradient, scales[k]))
-    outside = [found.get(leaf) if mask else torch.zeros_like(leaf) for leaf, mask in roles.outside]
+    outside = [found.get(leaf) if mask else zeros_like(leaf) for leaf, mask in roles.outside]
     return [*shared, *private, *outside, *(None for _ in roles.idle)]
 
 

@@ -37,12 +37,12 @@ def reached(
 
 def _keeps_apart(losses_first: Iterable[Any], below: Mapping[Any, Edges]) -> bool:
     """Whether a part is taken of what was joined, with nothing between that is not understood."""
-    kinds = {type(node) for node in below}
+    kinds: set[Any] = {type(node) for node in below}
     if not (any(map(is_cut, kinds)) and any(map(is_join, kinds))):
         return False
     partial: set[Any] = set()
     for node in losses_first:
-        kind = type(node)
+        kind: Any = type(node)
         if is_cut(kind) or (node in partial and flow_of(kind) is not None):
             if is_join(kind) and node in partial:
                 return True
@@ -69,7 +69,8 @@ def _by_region(
     masks: dict[Any, int] = {}
     along: dict[Any, list[int]] = {}
     for node in losses_first:
-        pieces, kind, edges = arrived.pop(node, {}), type(node), below[node]
+        pieces, edges = arrived.pop(node, {}), below[node]
+        kind: Any = type(node)
         masks[node] = every = _any(pieces.values())
         flow = flow_of(kind) if is_cut(kind) or any(region is not None for _, region in pieces) else None
         bits_of = [0 if flow else every] * len(edges)

@@ -13,6 +13,7 @@ from torch.autograd.graph import GradientEdge
 from equipoise.gradients.graph import Graph
 from equipoise.gradients.hooks import differentiate
 from equipoise.gradients.parts import part_of
+from equipoise.plain import zeros_like
 
 Point = Tensor | GradientEdge  # what a loss is differentiated by
 
@@ -110,9 +111,9 @@ def weighted_pass(
     if not leaves:
         return []
     if not outputs:
-        return [torch.zeros_like(leaf) for leaf in leaves]
+        return [zeros_like(leaf) for leaf in leaves]
     gradients = differentiate(outputs, leaves, seeds, keep)
-    return [torch.zeros_like(leaf) if g is None else g for leaf, g in zip(leaves, gradients, strict=True)]
+    return [zeros_like(leaf) if g is None else g for leaf, g in zip(leaves, gradients, strict=True)]
 
 
 @contextmanager
