@@ -166,7 +166,7 @@ def _taken(index: Any, dim: int, box: Box, into: Sequence[int]) -> Iterator[Regi
     if type(index) is not torch.Tensor or not index.is_cpu or index.numel() > _LISTED:
         yield replaced(box, dim, range(into[dim]))
         return
-    listed = index.tolist() if index.dim() else [index.item()]
+    listed: list[int] = index.reshape(-1).tolist()
     for place in sorted({listed[number] % into[dim] for number in box[dim]}):
         yield replaced(box, dim, range(place, place + 1))
 
