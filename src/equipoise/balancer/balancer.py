@@ -48,6 +48,9 @@ class Balancer(nn.Module):
         heads: What a gradient method does with parameters that one task alone reaches: ``"raw"``
             leaves their gradient, ``"weighted"`` multiplies it by the task's weight. Weights of some methods
             (ConFIG, IMTL-G) may be negative: their heads would climb, so leave those raw.
+        scale: How long steps are. ``"sum"`` multiplies a method that means (MGDA, CAGrad, RLW) by its ``sum_factor``,
+            so that equal gradients of equal losses give their sum, and the plain sum's learning rate, weight decay and
+            clipping stay. Methods whose length is their own (Nash-MTL) keep it. ``"paper"`` multiplies by nothing.
         gramian_from: A module or parameters at which the gradients are compared, by default all that
             are shared. The weights found there hold for all shared parameters.
         route: How the gradients of shared parameters are taken; equal mathematics, for measurement.
@@ -79,6 +82,7 @@ class Balancer(nn.Module):
         *,
         tasks: Tasks | Iterable[str] | Mapping[str, float],
         heads: Literal["raw", "weighted"] = "raw",
+        scale: Literal["sum", "paper"] = "sum",
         gramian_from: nn.Module | Iterable[Tensor] | None = None,
         route: Literal["auto", "rows", "batched", "factored"] = "auto",
         probe_every: int = 0,
@@ -91,6 +95,8 @@ class Balancer(nn.Module):
             raise ValueError(f"method must be a method such as MGDA() or eq.method('mgda'), got {shown(method)}")
         if heads not in ("raw", "weighted"):
             raise ValueError(f"heads must be 'raw' or 'weighted', got {heads!r}")
+        if scale not in ("sum", "paper"):
+            raise ValueError(f"scale must be 'sum' or 'paper', got {scale!r}")
         if route not in ROUTES:
             raise ValueError(f"route must be one of {', '.join(map(repr, ROUTES))}, got {route!r}")
         if not isinstance(probe_every, int) or probe_every < 0:
@@ -106,6 +112,7 @@ class Balancer(nn.Module):
             split(method),
             self.user_weights,
             heads,
+            scale,
             route,
             Parameters(parameters),
             chosen,
@@ -124,6 +131,11 @@ class Balancer(nn.Module):
     def names(self) -> tuple[str, ...]:
         """The tasks' names, in order."""
         return tuple(self.user_weights)
+
+    @property
+    def scale(self) -> Literal["sum", "paper"]:
+        """How long steps are; chosen when the balancer is made."""
+        return self._setup.scale
 
     @property
     def record(self) -> Record | None:
@@ -285,6 +297,7 @@ class Balancer(nn.Module):
         """What ``state_dict`` holds beside the method's state: steps, and which tasks reached what."""
         return {
             "names": list(self.names),
+            "scale": self.scale,
             "steps": self._recorder.steps,
             # pairs: torch.distributed.checkpoint loads into keys that are there, and those of a dict would be lost
             "reached": sorted(self._setup.given.reached.items()),
@@ -295,8 +308,25 @@ class Balancer(nn.Module):
         """Take up what ``get_extra_state`` gave; the tasks must be the same, in the same order."""
         if tuple(state["names"]) != self.names:
             raise ValueError(f"the saved state is of tasks {state['names']}, this balancer has {list(self.names)}")
+        self._require_scale(state.get("scale"))
         self._recorder.steps, given = state["steps"], self._setup.given
         given.reached, given.blurred = dict(state["reached"]), dict(state.get("blurred", {}))
+
+    def _require_scale(self, saved: str | None) -> None:
+        """Raise, or warn where a state does not say, if a saved state is of steps of another length."""
+        if saved == self.scale or not self._setup.scales():
+            return
+        if saved is not None:
+            raise ValueError(
+                f"the saved state is of steps at scale={saved!r}, and this balancer has scale={self.scale!r}: make it "
+                f"with scale={saved!r}"
+            )
+        if self.scale == "sum":
+            warnings.warn(
+                f"the saved state is of a version whose steps had the paper's scale, and with scale='sum' those of "
+                f"{self.method} are longer: make the balancer with scale='paper' to resume as it was",
+                stacklevel=2,
+            )
 
     def __deepcopy__(self, memo: dict[int, Any]) -> "Balancer":
         """A copy, which talks to the same process group: a group is not copied."""
@@ -307,7 +337,7 @@ class Balancer(nn.Module):
 
     def extra_repr(self) -> str:
         """The tasks with the users' weights, and the options."""
-        return f"tasks={self.user_weights}, heads={self.heads!r}, route={self.route!r}"
+        return f"tasks={self.user_weights}, heads={self.heads!r}, scale={self.scale!r}, route={self.route!r}"
 
     def _bind(self) -> None:
         """Give the method its size, its device and the users' weights."""
@@ -316,6 +346,8 @@ class Balancer(nn.Module):
                 part.require_unbound()
         with plain_defaults():
             self.method.bind(len(self.names))
+        if self.scale == "sum":
+            self.method.match_sum()
         if self._setup.given.device.type != "meta":  # a model that is filled later; state would lose its numbers
             self.method.to(self._setup.given.device)
         weights = list(self.user_weights.values())

@@ -10,11 +10,12 @@ from equipoise.balancer.turn import Turn
 from equipoise.gradients.graph import Graph
 from equipoise.gradients.jacobian import Jacobian
 from equipoise.gradients.roles import Parameters, Roles
-from equipoise.method import Method, Parts
+from equipoise.method import Composite, Method, Parts
 from equipoise.misuse import Misuse
 from equipoise.step import Step
 
 Heads = Literal["raw", "weighted"]
+Scale = Literal["sum", "paper"]
 
 
 @dataclass
@@ -25,6 +26,7 @@ class Setup:
     parts: Parts
     user_weights: dict[str, float]
     heads: Heads
+    scale: Scale
     route: str
     given: Parameters
     chosen: Parameters | None  # where gradients are compared; None for all that is shared
@@ -70,6 +72,11 @@ class Setup:
         if not self.is_joint:
             self.given.learn(graph, step.present, len(self.names))
         return self.given.roles(graph, step.present, len(self.names), self.is_joint, self.parts.remembers)
+
+    def scales(self) -> bool:
+        """Whether ``scale`` makes a difference to the method."""
+        leaves = [part for part in self.method.modules() if isinstance(part, Method) and not isinstance(part, Composite)]
+        return any(leaf.sum_factor(len(self.names)) not in (1, None) for leaf in leaves)
 
     def groups(self, roles: Roles) -> list[list[Tensor]]:
         """The groups of parameters that the method weighs apart; none where it does not.
