@@ -49,12 +49,11 @@ def plain_sum(problem: Problem) -> Step:
 def balanced(problem: Problem, method: Method) -> Step:
     """A step with a method."""
     balancer = eq.Balancer(method, problem, tasks=problem.names)
-    looks_back = type(method).after_step is not Method.after_step
 
     def step() -> None:
         _, losses = problem()
         balancer(losses).backward()
-        if looks_back:
+        if "after_step" in method.needs:
             with torch.no_grad():
                 balancer.after_step(problem()[1])
 

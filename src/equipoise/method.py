@@ -22,6 +22,7 @@ import torch
 from torch import Tensor, nn
 
 UserWeight = Literal["scales", "preference", "inverts", "ignored"]
+FEEDBACK = ("end_epoch", "observe", "after_step")  # what a training loop may tell a method, beside losses
 
 
 class Method(nn.Module):
@@ -88,15 +89,18 @@ class Method(nn.Module):
         """Note that an epoch of training has ended."""
 
     def observe(self, results: Tensor, tasks: Tensor) -> None:
-        """Note validation results [K] of the given tasks, higher is better."""
+        """Note validation results [K] of the given tasks: higher is better, errors and losses come negated."""
 
     def after_step(self, losses: Tensor, tasks: Tensor) -> None:
         """Note the losses [K] of the same batch after the optimiser's step."""
 
     @property
-    def looks_back(self) -> bool:
-        """Whether it does something in ``after_step``, which costs a further forward pass."""
-        return type(self).after_step is not Method.after_step
+    def needs(self) -> frozenset[str]:
+        """The calls that it needs to hear, of ``FEEDBACK``: by default the hooks that its class overrides.
+
+        ``after_step`` costs a further forward pass. A balancer warns of a call that never comes.
+        """
+        return overridden(type(self), Method)
 
     def extra_repr(self) -> str:
         """The constructor's arguments that differ from their defaults, as they would be typed."""
@@ -116,6 +120,11 @@ class Method(nn.Module):
             return super().__getattr__(name)
         except AttributeError as error:
             raise AttributeError(f"{error}; if it is state, call bind(num_tasks) first") from None
+
+
+def overridden(cls: type[Method], base: type[Method]) -> frozenset[str]:
+    """The hooks, of ``FEEDBACK``, that a class does not take from its base."""
+    return frozenset(call for call in FEEDBACK if getattr(cls, call) is not getattr(base, call))
 
 
 def all_tasks(values: Tensor) -> Tensor:
@@ -296,8 +305,9 @@ class Composite(Method):
             part.after_step(losses, tasks)
 
     @property
-    def looks_back(self) -> bool:
-        return any(part.looks_back for part in self.parts)
+    def needs(self) -> frozenset[str]:
+        """What its parts need, and what a subclass listens to itself."""
+        return overridden(type(self), Composite).union(*(part.needs for part in self.parts))
 
     def require_nothing_learned(self) -> None:
         """Raise if a part has parameters, whose gradient would be lost where weights alone are taken of it."""
@@ -364,7 +374,7 @@ class Chain(Composite):
 
 def _compares(part: nn.Module) -> bool:
     """Whether this is a weighting that reads the losses after a step itself, and does not only hand them on."""
-    return isinstance(part, Weighting) and type(part).after_step is not Method.after_step and not any(part.children())
+    return isinstance(part, Weighting) and not isinstance(part, Composite) and "after_step" in part.needs
 
 
 class WeightingChain(Chain, Weighting):

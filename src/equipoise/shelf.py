@@ -5,7 +5,11 @@ from collections.abc import Collection
 from functools import partial
 
 import equipoise as eq
-from equipoise.losses.catalog import KINDS, ROWS, Row, narrowed
+from equipoise.losses.catalog import KINDS, ROWS, find_losses, narrowed
+from equipoise.losses.catalog import Row as LossRow
+from equipoise.method import Composite
+from equipoise.registry import Row, find_methods
+from equipoise.registry.costs import read_costs
 from equipoise.registry.page import markdown
 from equipoise.testing import NUM_TASKS, invariances
 
@@ -32,6 +36,33 @@ def methods(width: int) -> str:
     return "\n".join(parts)
 
 
+def method(name: str, width: int) -> str:
+    """All about the methods that the name means, as ``find_methods`` finds them."""
+    rows = find_methods(name)
+    several = [f"{len(rows)} methods are called {name!r}:"] if len(rows) > 1 else []
+    return "\n\n".join([*several, *(_full_method(row, width) for row in rows)])
+
+
+def _full_method(row: Row, width: int) -> str:
+    around = issubclass(row.cls, Composite)
+    cost = "as the method has it" if around else row.cost
+    if measured := read_costs().get(row.name):
+        cost += f"; a step takes x{measured.three:.1f} of the plain sum's with 3 tasks, x{measured.ten:.1f} with 10"
+    lines = (
+        row.idea,
+        f"formula: {row.formula.replace('``', '')}",
+        f"arguments: {row.signature}" if row.signature else "no arguments",
+        f"needs: {row.needs}",
+        f"cost: {cost}",
+        f"a user's weight: {'as the method has it' if around else WEIGHT_WORDS[row.user_weight]}",
+        f"when: {row.when}",
+        f"paper: {row.paper}",
+        *([f"public code: {row.errata}"] if row.errata else []),
+        f"use: balancer = eq.Balancer({row.example}, model, tasks=tasks)",
+    )
+    return "\n".join([f"{row.name}  ({row.cls.__name__})", *(_indented(line, width) for line in lines)])
+
+
 def methods_page() -> str:
     """The page docs/methods.md; takes some seconds, in which every method runs."""
     return markdown({row.name: invariances(partial(row.make, NUM_TASKS)) for row in eq.methods()})
@@ -51,8 +82,13 @@ def losses(width: int) -> str:
 
 
 def loss(name: str, width: int) -> str:
-    """All about the loss of that name."""
-    row = next(row for row in ROWS if row.name == name)
+    """All about the losses that the name means, as ``find_losses`` finds them."""
+    rows = find_losses(name)
+    several = [f"{len(rows)} losses are called {name!r}:"] if len(rows) > 1 else []
+    return "\n\n".join([*several, *(_full_loss(row, width) for row in rows)])
+
+
+def _full_loss(row: LossRow, width: int) -> str:
     kinds = f"tasks: {', '.join(row.kinds)}"
     return "\n".join([row.name, f"    {row.code}", *(_indented(line, width) for line in (kinds, *_lines(row)))])
 
@@ -63,7 +99,8 @@ def narrowed_losses(kind: str | None, conditions: Collection[str], width: int) -
     asked = ", ".join([*([kind] if kind else []), *conditions])
     if not matches:
         return f"No loss for {asked}; equipoise losses lists them all."
-    parts = [_filled(f"For {asked}, the likeliest first; a plain loss is there to compare with.", width), ""]
+    about = f" ({KINDS[kind]})" if kind else ""
+    parts = [_filled(f"For {asked}{about}, the likeliest first; a plain loss is there to compare with.", width), ""]
     for match in matches:
         parts += [match.row.name, f"    {match.row.code}"]
         if match.reasons:
@@ -75,12 +112,12 @@ def narrowed_losses(kind: str | None, conditions: Collection[str], width: int) -
     return "\n".join(parts)
 
 
-def _entry(row: Row, width: int) -> str:
+def _entry(row: LossRow, width: int) -> str:
     text = f"{row.name}  {row.formula}. For: {row.use}. Beware: {row.pitfalls} ({row.paper or row.checked})."
     return _filled(text, width, hang="    ")
 
 
-def _lines(row: Row) -> tuple[str, ...]:
+def _lines(row: LossRow) -> tuple[str, ...]:
     source = f"paper: {row.paper}; checked against: {row.checked}" if row.paper else f"checked against: {row.checked}"
     return row.formula, f"for: {row.use}", f"beware: {row.pitfalls}", source
 

@@ -96,6 +96,23 @@ def indices(names: Iterable[str], values: Mapping[str, Any]) -> list[int]:
     return [k for k, name in enumerate(names) if name in values]
 
 
+def negated(names: Iterable[str], lower_is_better: Iterable[str]) -> frozenset[str]:
+    """The tasks of whose results less is better.
+
+    Raises:
+        ValueError: If there is no such task.
+    """
+    if isinstance(lower_is_better, str):
+        raise ValueError(
+            f"lower_is_better must be a list of names, got {lower_is_better!r}: write [{lower_is_better!r}]"
+        )
+    names, lower = tuple(names), tuple(lower_is_better)
+    for name in lower:
+        if name not in names:
+            raise ValueError(f"no task {name!r} in lower_is_better; {nearest(str(name), names)}")
+    return frozenset(lower)
+
+
 def labels_of(counts: Mapping[str, float], name: str) -> float:
     """The labels behind a task's loss; a loss without a count counts as one label.
 

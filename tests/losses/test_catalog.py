@@ -156,8 +156,8 @@ def test_an_order_of_conditions_does_not_matter():
 
 
 def test_wrong_words_name_the_nearest():
-    with pytest.raises(ValueError, match=r"no kind of task 'multilabel'; did you mean 'multi-label'\?"):
-        narrowed("multilabel")
+    with pytest.raises(ValueError, match=r"no kind of task 'multilabl'; did you mean 'multi-label'\?"):
+        narrowed("multilabl")
     with pytest.raises(ValueError, match=r"no condition 'imbalance'; did you mean 'imbalanced'\?"):
         narrowed("binary", ["imbalance"])
 

@@ -543,7 +543,7 @@ MISFITS = [
     ({"task": "segmentation", "targets": torch.ones(2, 1, 4, 4).long()}, r"squeeze\(1\)"),
     ({"task": "segmentation", "targets": torch.ones(2, 4, 4)}, r"unsqueeze\(1\)"),
     ({"task": "gan", "targets": NORMAL}, r"do not decide on a loss for task='gan': see equipoise losses --task gan"),
-    ({"task": "multilabel", "targets": MANY}, r"no kind of task 'multilabel'; did you mean 'multi-label'\?"),
+    ({"task": "multilabl", "targets": MANY}, r"no kind of task 'multilabl'; did you mean 'multi-label'\?"),
     ({"targets": [0, 1]}, r"targets must be a tensor, got list: torch.as_tensor"),
     ({"targets": torch.zeros(0)}, r"targets are empty: give those of the training set"),
     ({"targets": torch.tensor(1.0)}, r"targets must be real, batch first"),

@@ -107,6 +107,32 @@ def _length(tensor):
     return float(tensor.norm())
 
 
+def test_gradvac_in_each_group_is_the_papers_algorithm_1():
+    # Wang et al. (2021): the targets are kept, and the surgery done, for every group of parameters by itself
+    net, beta = Net().double(), 0.3
+    groups = {"low": [*net.table.parameters(), net.low.weight], "high": [net.high.weight]}
+    method = eq.PerGroup({name: (group, eq.GradVac(beta)) for name, group in groups.items()}, rest=eq.Sum())
+    balancer = eq.Balancer(method, net, tasks=("a", "b"))
+    target = {name: torch.zeros(2, 2, dtype=torch.float64) for name in groups}
+    for seed in range(4):
+        losses = net.losses(seed, ("a", "b"))
+        rows = rows_of(net, losses)
+        net.zero_grad()
+        balancer(losses).backward()
+        for name, group in groups.items():
+            flat = torch.cat([rows[p].flatten(1) for p in group], dim=1)
+            expected = flat.sum(dim=0)
+            for i, j in ((0, 1), (1, 0)):
+                own, other, aim = flat[i].norm(), flat[j].norm(), target[name][i, j].clone()
+                cosine = flat[i] @ flat[j] / own / other
+                if cosine < aim:
+                    gain = own * (aim * (1 - cosine**2).sqrt() - cosine * (1 - aim**2).sqrt())
+                    expected = expected + gain / (other * (1 - aim**2).sqrt()) * flat[j]
+                target[name][i, j] += beta * (cosine - aim)
+            found = torch.cat([p.grad.flatten() for p in group])
+            torch.testing.assert_close(found, expected, rtol=1e-8, atol=1e-10)
+
+
 def test_one_group_of_everything_is_the_method_itself():
     net = Net().double()
     gradients = []

@@ -23,7 +23,8 @@ class PIVRG(Aggregator):
     combination of the gradients is zero, or one of them), ``unsolved`` counts the step and d is of least norm.
 
     Args:
-        baseline: Each task's single-task result, higher is better, in the tasks' order; not zero.
+        baseline: Each task's single-task result, higher is better, in the tasks' order; not zero. Negated
+            where ``lower_is_better`` negates the task's results.
         bound: Above 1.
         min_temperature: Positive, in percent.
     """

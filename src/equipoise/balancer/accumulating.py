@@ -130,6 +130,7 @@ class Accumulating:
             if learned:
                 found = torch.autograd.grad(objective, learned, seed(objective, incoming), allow_unused=True)
                 gradients.update(zip(learned, found, strict=True))
+            setup.misuse.went_backward()
             return gradients
         finally:
             waits.drop()

@@ -25,10 +25,10 @@ from equipoise.gradients.plan import ROUTES
 from equipoise.gradients.ranks import ranks_of
 from equipoise.gradients.roles import Parameters
 from equipoise.gradients.surrogate import surrogate, with_gradient_of
-from equipoise.method import Method, Sum, linearise, split
+from equipoise.method import FEEDBACK, Method, Sum, linearise, split
 from equipoise.misuse import Misuse, used_once
 from equipoise.record import Record
-from equipoise.step import Step, indices, take_step, user_weights
+from equipoise.step import Step, indices, negated, take_step, user_weights
 from equipoise.tasks import TaskLosses, Tasks, number, shown
 
 _USER_WEIGHT_WARNINGS = {
@@ -117,7 +117,7 @@ class Balancer(nn.Module):
             Parameters(parameters),
             chosen,
             Jacobian(),
-            Misuse(method),
+            Misuse(method, tuple(self.user_weights)),
             Turn(),
         )
         self._setup.require_fitting()
@@ -192,6 +192,7 @@ class Balancer(nn.Module):
             return with_idle(setup, objective, step) if setup.is_joint else objective
         if not torch.is_grad_enabled():
             return step.total
+        setup.misuse.feedback.called()
         if self._accumulating.micro_batches > 1:
             return self._accumulating.loss(step, counts)
         if not step.losses:
@@ -264,15 +265,43 @@ class Balancer(nn.Module):
         """Forget the gradients that wait."""
         self._accumulating.waits.drop()
 
+    @property
+    def heard(self) -> frozenset[str]:
+        """Which of ``end_epoch``, ``observe`` and ``after_step`` came so far; ``method.needs`` says which must."""
+        return frozenset(self._setup.misuse.feedback.heard)
+
+    def expect(self, *calls: str) -> None:
+        """Say that ``end_epoch``, ``observe`` or ``after_step`` will come, if later than after 100 steps or 2 epochs.
+
+        Otherwise a call that the method needs and has not heard by then is warned of.
+
+        Raises:
+            ValueError: If there is no such call.
+        """
+        if strangers := [call for call in calls if call not in FEEDBACK]:
+            raise ValueError(f"expect takes {', '.join(map(repr, FEEDBACK))}, got {shown(strangers[0])}")
+        self._setup.misuse.feedback.expected.update(calls)
+
     def end_epoch(self) -> None:
         """Tell the method that an epoch has ended; call it once per epoch."""
+        self._setup.misuse.feedback.hear("end_epoch")
         self.method.end_epoch()
 
-    def observe(self, results: Mapping[str, float]) -> None:
-        """Tell the method validation results by task name, higher is better."""
-        tasks = indices(self.names, results)
+    def observe(self, results: Mapping[str, float], *, lower_is_better: Iterable[str] = ()) -> None:
+        """Tell the method validation results by task name: higher is better, but for the tasks that you name.
+
+        Args:
+            results: One number per task, of all tasks or of some; call it once after each validation.
+            lower_is_better: Tasks whose result is an error or a loss: it is negated.
+
+        Raises:
+            ValueError: If a name is unknown, or a result is no number.
+        """
+        tasks, lower = indices(self.names, results), negated(self.names, lower_is_better)
         found = [number(f"result of task {self.names[k]!r}", results[self.names[k]]) for k in tasks]
-        values = torch.tensor(found, dtype=torch.float64, device="cpu")
+        signed = [-value if self.names[k] in lower else value for k, value in zip(tasks, found, strict=True)]
+        values = torch.tensor(signed, dtype=torch.float64, device="cpu")
+        self._setup.misuse.feedback.hear("observe")
         self.method.observe(values, torch.tensor(tasks, device="cpu"))
 
     def after_step(self, losses: Mapping[str, Tensor], *, counts: Mapping[str, float] | None = None) -> None:
@@ -290,6 +319,7 @@ class Balancer(nn.Module):
             values, tasks = step.stacked, step.tasks
             if ranks.size > 1:
                 values, tasks = joint_losses(step, counts, self.user_weights, ranks, setup.given.device)
+            setup.misuse.feedback.hear("after_step")
             if len(values):
                 self.method.after_step(values, tasks)
 
@@ -299,6 +329,7 @@ class Balancer(nn.Module):
             "names": list(self.names),
             "scale": self.scale,
             "steps": self._recorder.steps,
+            "heard": sorted(self.heard),
             # pairs: torch.distributed.checkpoint loads into keys that are there, and those of a dict would be lost
             "reached": sorted(self._setup.given.reached.items()),
             "blurred": sorted(self._setup.given.blurred.items()),
@@ -311,6 +342,7 @@ class Balancer(nn.Module):
         self._require_scale(state.get("scale"))
         self._recorder.steps, given = state["steps"], self._setup.given
         given.reached, given.blurred = dict(state["reached"]), dict(state.get("blurred", {}))
+        self._setup.misuse.feedback.heard = set(state.get("heard", FEEDBACK))  # older states do not say: assume all
 
     def _require_scale(self, saved: str | None) -> None:
         """Raise, or warn where a state does not say, if a saved state is of steps of another length."""

@@ -27,8 +27,8 @@ helped.
   equipoise tune reviews      search the tasks' weights, learning rate and more
   equipoise init data.csv     looks at your table; compare then trains on it
   equipoise report FOLDER     a study's page once more; of two, what differs
-  equipoise methods           all balancings, with their papers and costs
-  equipoise losses            all losses of a task, and which fits yours
+  equipoise methods [NAME]    all methods, with papers and costs, or one in full
+  equipoise losses [NAME]     all losses of a task, or one; which fits yours
 
 Every command explains itself: equipoise compare --help"""
 

@@ -5,8 +5,8 @@ from collections.abc import Sequence
 
 from equipoise import shelf
 from equipoise.cli.lists import show_text, width
-from equipoise.cli.parser import Parser, fail, nearest
-from equipoise.losses.catalog import CONDITIONS, KINDS, ROWS
+from equipoise.cli.parser import Parser, fail
+from equipoise.losses.catalog import CONDITIONS, KINDS, find_kind
 from equipoise.losses.catalog.page import markdown
 
 
@@ -17,8 +17,12 @@ def losses(words: Sequence[str]) -> int:
         description="List all losses of a task, torch's own included: formula, for what, pitfalls, paper. With a kind "
         "of task or what holds of it: those that fit, the likeliest first, why, and the code to paste.",
     )
-    parser.add_argument("name", nargs="?", metavar="NAME", help="one loss, in full")
-    parser.add_argument("--task", type=_kind, metavar="KIND", help=f"the kind of task: {', '.join(KINDS)}")
+    parser.add_argument(
+        "name", nargs="?", metavar="NAME", help="one loss in full, by any of its names: mse, f1, nn.L1Loss"
+    )
+    parser.add_argument(
+        "--task", type=_kind, metavar="KIND", help=f"the kind of task: {', '.join(KINDS)}; other names of these too"
+    )
     for condition, words_for_it in CONDITIONS.items():
         parser.add_argument(f"--{condition.replace(' ', '-')}", action="store_true", help=words_for_it)
     parser.add_argument("--markdown", action="store_true", help="the whole list as the page docs/losses.md")
@@ -27,11 +31,7 @@ def losses(words: Sequence[str]) -> int:
     if arguments.name:
         if arguments.markdown or arguments.task or conditions:
             fail("a NAME shows one loss: leave out the options")
-        if arguments.name in KINDS:
-            fail(f"{arguments.name!r} is a kind of task: equipoise losses --task {arguments.name}")
-        if arguments.name not in {row.name for row in ROWS}:
-            fail(f"no loss {arguments.name!r}; the nearest is {nearest(arguments.name, [row.name for row in ROWS])!r}")
-        text = shelf.loss(arguments.name, width())
+        text = _named(arguments.name)
     elif arguments.markdown:
         if arguments.task or conditions:
             fail("--markdown writes the whole list: leave out the other options")
@@ -43,7 +43,19 @@ def losses(words: Sequence[str]) -> int:
     return show_text(text)
 
 
+def _named(name: str) -> str:
+    try:
+        return shelf.loss(name, width())
+    except ValueError as error:
+        try:
+            kind = find_kind(name)
+        except ValueError:
+            fail(str(error))
+        fail(f"{name!r} is a kind of task: equipoise losses --task {kind}")
+
+
 def _kind(text: str) -> str:
-    if text not in KINDS:
-        raise argparse.ArgumentTypeError(f"no kind of task {text!r}; the nearest is {nearest(text, KINDS)!r}")
-    return text
+    try:
+        return find_kind(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None

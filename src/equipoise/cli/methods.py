@@ -4,13 +4,24 @@ from collections.abc import Sequence
 
 from equipoise import shelf
 from equipoise.cli.lists import show_text, width
-from equipoise.cli.parser import Parser
+from equipoise.cli.parser import Parser, fail
 
 
 def methods(words: Sequence[str]) -> int:
-    """List the balancings."""
-    parser = Parser(prog="equipoise methods", description="List all balancings.")
+    """List the methods, or show one."""
+    parser = Parser(
+        prog="equipoise methods",
+        description="List all methods; with a name, one in full: formula, needs, cost, paper, when to use it, and the "
+        "line to paste.",
+    )
+    parser.add_argument("name", nargs="?", metavar="NAME", help="one method, by any of its names: uw, GradNorm, pareto")
     parser.add_argument("--markdown", action="store_true", help="the list as the page docs/methods.md")
-    if parser.parse(words).markdown:
-        return show_text(shelf.methods_page())
-    return show_text(shelf.methods(width()))
+    arguments = parser.parse(words)
+    if arguments.name is None:
+        return show_text(shelf.methods_page() if arguments.markdown else shelf.methods(width()))
+    if arguments.markdown:
+        fail("a NAME shows one method: leave out --markdown")
+    try:
+        return show_text(shelf.method(arguments.name, width()))
+    except ValueError as error:
+        fail(str(error))

@@ -6,6 +6,7 @@ balance       a task without gradient, weights that collapsed on one task
 heads         parameters that only look shared
 weighted      losses that carry the user's weight already
 graph         a graph that an earlier backward pass has used up
+feedback      calls that the method needs to hear, and that never come
 
 What needs numbers looks at those that a gradient method brings to the CPU anyway: no step waits for the device.
 """
@@ -13,16 +14,18 @@ What needs numbers looks at those that a gradient method brings to the CPU anywa
 import warnings
 from collections.abc import Callable, Collection, Mapping, Sequence
 
-from torch import Tensor, nn
+from torch import Tensor
 
+from equipoise.method import Method
 from equipoise.misuse.balance import Balance
+from equipoise.misuse.feedback import Feedback, line_for
 from equipoise.misuse.graph import used_once
 from equipoise.misuse.heads import joined_heads
 from equipoise.misuse.optimisers import Optimisers
 from equipoise.misuse.unused import Unused
 from equipoise.misuse.weighted import ends_in, weighted_already
 
-__all__ = ["Misuse", "ends_in", "joined_heads", "used_once", "weighted_already"]
+__all__ = ["Misuse", "ends_in", "joined_heads", "line_for", "used_once", "weighted_already"]
 
 _HEADS_LOOK = 10  # the first step that looks for heads mistaken for shared parameters: none is still at its zero start
 
@@ -30,13 +33,14 @@ _HEADS_LOOK = 10  # the first step that looks for heads mistaken for shared para
 class Misuse:
     """What one balancer has seen of its training so far."""
 
-    def __init__(self, method: nn.Module) -> None:
+    def __init__(self, method: Method, names: Sequence[str]) -> None:
         self._is_first = True
         self._has_looked_for_heads = False
         self._has_told_of_sharing = False
         self._unused = Unused()
         self._optimisers = Optimisers(method)
         self._balance = Balance(repr(method))
+        self.feedback = Feedback(method, names)
 
     def called(
         self, given: Callable[[], Mapping[str, Tensor]], losses: Mapping[str, Tensor], weights: Mapping[str, float]
@@ -55,6 +59,7 @@ class Misuse:
     def went_backward(self) -> None:
         """Note that a balanced loss has gone backward."""
         self._unused.went_backward()
+        self.feedback.delivered()
 
     def decided(self, names: Sequence[str], balanced: Sequence[int], gramian: Tensor, weights: Tensor | None) -> None:
         """Note a method's weights [K], if it gives some, for a gramian [K, K], both on the CPU.

@@ -8,13 +8,20 @@ from pathlib import Path
 from typing import Any
 
 from equipoise.method import Aggregator, CoordinateAggregator, GroupAggregator, Method, Weighting
-from equipoise.registry import aggregators, coordinates, groups, rules, weightings
+from equipoise.names import key_of
+from equipoise.registry import aggregators, coordinates, groups, rules, weightings, wrappers
+from equipoise.registry.aliases import ALIASES
 from equipoise.registry.row import Row
 from equipoise.tasks import nearest, shown
 
-__all__ = ["Row", "method", "methods"]
+__all__ = ["ALIASES", "Row", "find_methods", "method", "method_name", "methods"]
 
 _TABLE = (*weightings.ROWS, *rules.ROWS, *aggregators.ROWS, *groups.ROWS, *coordinates.ROWS)
+_BY_NAME = {row.name: row for row in (*_TABLE, *wrappers.ROWS)}
+_BY_KEY = {
+    **{key_of(name): (row,) for row in _BY_NAME.values() for name in (row.name, row.cls.__name__)},
+    **{alias: tuple(_BY_NAME[name] for name in names) for alias, names in ALIASES.items()},
+}
 
 
 def methods() -> list[Row]:
@@ -22,8 +29,37 @@ def methods() -> list[Row]:
     return list(_TABLE)
 
 
+def find_methods(name: str) -> tuple[Row, ...]:
+    """The rows that a name means, those that go around another method included: in any spelling, or as people say.
+
+    Raises:
+        ValueError: If there is no such method; the message names the nearest.
+
+    >>> [row.name for row in find_methods("NashMTL")], [row.name for row in find_methods("uncertainty")]
+    (['nash-mtl'], ['uw'])
+    """
+    found = _BY_KEY.get(key_of(name.strip().removeprefix("eq.").removeprefix("equipoise.").partition("(")[0]), ())
+    if not found:
+        raise ValueError(f"no method {name!r}; {nearest(name, _BY_NAME)}")
+    return found
+
+
+def method_name(name: str) -> str:
+    """The name of the one row that ``method`` makes of this name.
+
+    Raises:
+        ValueError: If there is none, are several, or it goes around another method.
+    """
+    rows = find_methods(name)
+    if len(rows) > 1:
+        raise ValueError(f"{name!r} is several methods: name one of {', '.join(repr(row.name) for row in rows)}")
+    if rows[0] not in _TABLE:
+        raise ValueError(f"{name!r} goes around another method: write {rows[0].example}")
+    return rows[0].name
+
+
 def method(name: str, **arguments: Any) -> Method:
-    """A method by its name, or by ``path/to/file.py:Name``.
+    """A method by any of its names, as ``find_methods`` finds it, or by ``path/to/file.py:Name``.
 
     Raises:
         ValueError: If there is no such method or file, or the arguments do not fit.
@@ -42,10 +78,7 @@ def method(name: str, **arguments: Any) -> Method:
 
 
 def _from_table(name: str) -> Callable[..., Method]:
-    for row in _TABLE:
-        if row.name == name:
-            return row.cls
-    raise ValueError(f"no method {name!r}; {nearest(name, [row.name for row in _TABLE])}")
+    return _BY_NAME[method_name(name)].cls
 
 
 def _from_file(name: str) -> Callable[..., Method]:

@@ -17,7 +17,10 @@ ROWS = (
             "Where gradients conflict coordinate by coordinate and noise that avoids joint minima of one task"
             " is welcome."
         ),
-        errata="TorchJD's copy draws from the global generator, so a saved method does not go on with the same draws.",
+        errata=(
+            "The official code acts on gradients at a representation, with their signs times its own; TorchJD's copy "
+            "draws from the global generator, so a saved method does not resume with the same draws."
+        ),
     ),
     Row(
         cls=TrimmedMean,
@@ -84,7 +87,9 @@ ROWS = (
         when="Physics-informed networks with one residual loss.",
         errata=(
             "Eq. (2.30) and the official code have the weight inside its own denominator, which comes to rest"
-            " at the root of the ratio the text asks for; the preprint's alpha = 0.9 is the code's 0.1."
+            " at the root of the ratio the text asks for; the preprint's alpha = 0.9 is the code's 0.1; the code "
+            "takes the mean over weight matrices of their mean entries, every ten iterations, which makes its weights "
+            "several times smaller."
         ),
     ),
     Row(

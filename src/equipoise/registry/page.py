@@ -25,6 +25,9 @@ chain = eq.Chain(eq.RunningNorm(), eq.Clip(max_norm=5.0), method)
 wrapped = eq.Smooth(0.9, eq.MGDA())
 ```
 
+`equipoise methods uw` shows one of them in the terminal. Other names of a method work too, there, in `eq.method` and in
+`--methods`: `UW`, `uncertainty`, `GradNorm`, `pareto`.
+
 This page is written by `equipoise methods --markdown`, from the table that the command line reads.
 
 ## How to read it

@@ -20,10 +20,19 @@ class Row:
     when: str  # to use it
     errata: str = ""  # where public code differs from the paper
     sample: Callable[[int], dict[str, Any]] = lambda num_tasks: {}  # arguments with which it is measured
+    code: str = ""  # the expression that makes it, where that is not ``eq.method`` of its name
 
     def make(self, num_tasks: int) -> Method:
         """A new method for so many tasks, with what it requires, and with waits that end within a few steps."""
         return self.cls(**self.sample(num_tasks))
+
+    @property
+    def example(self) -> str:
+        """An expression that makes it, with what it requires for three tasks."""
+        required = {name for name, default in self.arguments.items() if default is inspect.Parameter.empty}
+        given = [f"{name}={value!r}" for name, value in self.sample(3).items() if name in required]
+        named = ", ".join([f'"{self.name}"', *given])
+        return self.code or f"eq.method({named})"
 
     @property
     def cost(self) -> str:

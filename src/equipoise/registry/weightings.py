@@ -61,7 +61,10 @@ ROWS = (
             "Where losses are likelihoods and differ in noise; see that its parameters are in the optimiser, "
             "without weight decay."
         ),
-        errata="Many copies leave out the half, or hand the log-variances to weight decay.",
+        errata=(
+            "Many copies leave out the half, or hand the log-variances to weight decay; LibMTL starts at s = -0.5; "
+            "torch-rechub clamps s at 0, where a small loss loses its gradient for good."
+        ),
     ),
     Row(
         cls=DWA,

@@ -17,7 +17,8 @@ from equipoise.weighting.signs import positive
 class AMTL(Weighting):
     """objective = prod_k loss_k^weight_k, weight = softmax_k((1 - κ_k / ((1 + margin) potential_k))^gamma).
 
-    κ_k <- alpha result_k + (1 - alpha) κ_k, from ``balancer.observe``; a task without a result has achieved
+    κ_k <- alpha result_k + (1 - alpha) κ_k, from ``balancer.observe``: higher is better, and a negative result, such as
+    an error that ``lower_is_better`` negates, counts as 0; a task without a result has achieved
     nothing, one above its goal has nothing left to achieve. The weights of the present tasks sum to one, so
     the objective is their weighted geometric mean: losses must be positive, and their scales do not matter.
     A user's weight multiplies the exponent.

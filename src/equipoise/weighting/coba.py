@@ -20,9 +20,10 @@ class CoBa(Weighting):
     α_max / sum |α_max|)(t), 1), with α_max the largest slope of all tasks, moves from the one to the other as
     tasks begin to diverge. The weights of all tasks sum to 1, and are 1/K until ``warmup`` evaluations.
 
-    Call ``balancer.observe`` with negative validation losses, since results are higher-is-better; a slope is that
-    of (first - result) / |first|, so any other result works as well. The paper evaluates one validation
-    batch in every training step; with one evaluation per epoch, take a far smaller ``warmup`` and ``history``.
+    Call ``balancer.observe(losses, lower_is_better=losses)`` with validation losses: higher is better, as for every
+    method, and that negates them. A slope is that of (first - result) / |first|, so any other result works as well. The
+    paper evaluates one validation batch in every training step; with one evaluation per epoch, take a far smaller
+    ``warmup`` and ``history``.
 
     Args:
         warmup: Evaluations, 2 or more, before a task's slope counts; about as many as there are validation batches.

@@ -13,7 +13,8 @@ from equipoise.weighting.results import follow
 class DTP(Weighting):
     """weight_k = -(1 - κ_k)^gamma log κ_k, with κ_k <- alpha result_k + (1 - alpha) κ_k in (0, 1].
 
-    Call ``balancer.observe`` with results such as accuracy, mIoU or R². A task has weight 1 until its first
+    Call ``balancer.observe`` with results such as accuracy, mIoU or R²: higher is better. An error or a loss is none
+    of these, and negated (``lower_is_better``) it counts as ``floor``. A task has weight 1 until its first
     result, which κ takes over as it is, and weight 0 when it is perfect.
 
     Args:

@@ -29,6 +29,11 @@ class Initial(Weighting):
             raise ValueError(f"reference must be 'step', 'epoch' or one positive number per task, got {reference!r}")
         self.reference = reference if isinstance(reference, str) else list(reference)
 
+    @property
+    def needs(self) -> frozenset[str]:
+        """``end_epoch`` where the reference is an epoch's mean, else nothing."""
+        return super().needs if self.reference == "epoch" else frozenset()
+
     def bind(self, num_tasks: int) -> None:
         given = [0.0] * num_tasks if isinstance(self.reference, str) else self.reference
         if len(given) != num_tasks:

@@ -13,10 +13,11 @@ from equipoise.weighting.results import rose_and_fell
 class Plateau(Weighting):
     """weight_k = K f_k / sum f, with f_k <- max(factor f_k, floor) after ``patience`` evaluations without a gain.
 
-    An evaluation is a call of ``balancer.observe``; a gain is a result above the task's best by more than
-    ``delta`` · abs(best). A lowered task that falls below its best by more than ``restore`` · abs(best) gets
-    f_k = 1 back, and waits anew. K counts the tasks present in the step, whose weights have mean 1: where all tasks
-    have stopped improving, nothing changes, and the learning rate is what to lower.
+    An evaluation is a call of ``balancer.observe``: higher is better, but for tasks in ``lower_is_better``. A gain is a
+    result above the task's best by more than ``delta`` · abs(best). A lowered task that falls below its best by more
+    than ``restore`` · abs(best) gets f_k = 1 back, and waits anew. K counts the tasks present in the step, whose
+    weights have mean 1: where all tasks have stopped improving, nothing changes, and the learning rate is what to
+    lower.
 
     Args:
         factor: In (0, 1): what is left of f_k.

@@ -36,6 +36,11 @@ class Scheduled(Weighting):
         self.per = per
         self.clock = Clock()
 
+    @property
+    def needs(self) -> frozenset[str]:
+        """``end_epoch`` where it counts epochs, else nothing."""
+        return super().needs if self.per == "epoch" else frozenset()
+
     def bind(self, num_tasks: int) -> None:
         self.num_tasks = num_tasks
         for row in [] if callable(self.weights) else self.weights:

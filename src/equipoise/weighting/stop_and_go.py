@@ -14,9 +14,10 @@ from equipoise.weighting.results import rose_and_fell
 class StopAndGo(Weighting):
     """weight_k = 1 while task k goes; while it is stopped 0, but for every ``gap``-th step.
 
-    A task stops when ``patience`` evaluations in a row (calls of ``balancer.observe``) did not raise its best
-    result by more than ``gain`` · abs(best), and goes again when it then falls below its best by more than
-    ``drop`` · abs(best). The buffer ``stopped`` [K] tells which ones may be left out of a batch to save time.
+    A task stops when ``patience`` evaluations in a row (calls of ``balancer.observe``: higher is better, but for tasks
+    in ``lower_is_better``) did not raise its best result by more than ``gain`` · abs(best), and goes again when it then
+    falls below its best by more than ``drop`` · abs(best). The buffer ``stopped`` [K] tells which ones may be left out
+    of a batch to save time.
 
     Args:
         gain: Not negative.

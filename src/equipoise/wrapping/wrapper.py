@@ -8,7 +8,7 @@ from typing import Any, cast
 import torch
 from torch import Tensor
 
-from equipoise.method import Aggregator, Composite, Method, Weighting, linearise
+from equipoise.method import Aggregator, Composite, Method, Weighting, linearise, overridden
 from equipoise.tasks import shown
 
 
@@ -54,6 +54,11 @@ class Wrapper(Composite):
     @property
     def parts(self) -> tuple[Method, ...]:
         return (self.method,)
+
+    @property
+    def needs(self) -> frozenset[str]:
+        """What the wrapped method needs, and what a subclass listens to itself."""
+        return overridden(type(self), Wrapper) | self.method.needs
 
     def after_step(self, losses: Tensor, tasks: Tensor) -> None:
         if self.asked:

@@ -3,11 +3,13 @@
 seen        what findings are drawn from
 numbers     losses, gradients and weights
 held        optimisers and checkpoints
+feedback    what the method needs to hear
 reached     parameters and their tasks
 """
 
 from collections.abc import Callable
 
+from equipoise.doctor.findings.feedback import of_feedback
 from equipoise.doctor.findings.held import of_habits, of_optimisers
 from equipoise.doctor.findings.numbers import of_gradients, of_numbers, of_weights
 from equipoise.doctor.findings.reached import of_factors, of_reach
@@ -22,6 +24,7 @@ _RULES: list[Callable[[Seen], list[str]]] = [
     of_factors,
     of_gradients,
     of_weights,
+    of_feedback,
     of_habits,
 ]
 

@@ -19,7 +19,7 @@ from equipoise.lab.search.space import Space
 from equipoise.lab.search.strategies import TPE, Grid, Halving, Population, Random, Strategy
 from equipoise.lab.search.training import CaseTraining, objectives
 from equipoise.lab.search.trial import Objective
-from equipoise.lab.studies.plan import case_settings, differences, require_method
+from equipoise.lab.studies.plan import case_settings, differences, method_in_full, require_method
 from equipoise.lab.studies.recipe import Recipe, find_recipe
 from equipoise.lab.training.files import replace_file
 
@@ -78,6 +78,7 @@ def make_tuning(
     if sampler not in SAMPLERS:
         near = difflib.get_close_matches(sampler, SAMPLERS, 1, 0.0)[0]
         raise ValueError(f"unknown sampler {sampler!r}; the nearest is {near!r}")
+    method = method_in_full(method)
     ready, words = recipe(), list(words)
     _require_method(method, "weights" in words)
     space = Space(

@@ -19,6 +19,7 @@ from equipoise.lab.studies.run import Run
 from equipoise.lab.training import Settings
 from equipoise.lab.training.order import make_order
 from equipoise.lab.training.selection import kept_criteria
+from equipoise.registry import method_name
 
 
 @dataclass(frozen=True)
@@ -136,7 +137,7 @@ def make_plan(
             argument out of range, nothing to run.
     """
     asked = find_question(question)
-    methods, seeds = methods_for(asked, tuple(methods), tuned_trials), tuple(seeds)
+    methods, seeds = methods_for(asked, tuple(map(method_in_full, methods)), tuned_trials), tuple(seeds)
     recipe = find_recipe(case) if isinstance(case, str) else case
     if not methods or not seeds:
         raise ValueError(f"a study needs a method and a seed, got methods {methods} and seeds {seeds}")
@@ -162,6 +163,17 @@ def make_plan(
         raise ValueError(f"case {ready.name} has one task, so no weights to tune: --tuned-trials 0")
     settings = case_settings(ready, epochs=epochs, **training)
     return Plan(recipe, ready, methods, seeds, settings, tuned_trials, asked, losses)
+
+
+def method_in_full(method: str) -> str:
+    """The name of a row for any name of it; what the table of methods does not have stays.
+
+    Raises:
+        ValueError: If there is no such method, or the name means several.
+    """
+    if method in (SINGLE_TASK, TUNED) or ".py:" in method or "=" in method or source_of(method) is not None:
+        return method
+    return method_name(method)
 
 
 def case_settings(case: Case, *, epochs: int | None = None, **training: Any) -> Settings:

@@ -44,7 +44,7 @@ def train_epoch(learner: Learner, batches: Iterable[Any], parts: Iterable[int], 
         if _clip(learner).isfinite():
             learner.set_rates(progress.steps)
             optimizer.step()
-            if balancer.method.looks_back:
+            if "after_step" in balancer.method.needs:
                 _look_back(learner, micro_batches, progress.stopped)
             if learner.average is not None:
                 learner.average.update_parameters(learner.network)

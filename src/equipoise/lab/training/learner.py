@@ -74,6 +74,7 @@ def make_learner(
         begin_at_labels(network, tasks, case)
     model = accelerator.prepare(network)
     balancer = Balancer(copy.deepcopy(method), model, tasks=tasks, probe_every=PROBE_EVERY).to(accelerator.device)
+    balancer.expect("end_epoch", "observe")  # after each epoch, however long
     optimizer = _optimizer(network, balancer, tasks, settings)
     average = None if settings.average is None else averaged(network, settings.average)
     return Learner(accelerator, settings, steps, model, network, tasks, balancer, optimizer, average)

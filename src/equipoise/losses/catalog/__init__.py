@@ -1,6 +1,7 @@
 """The shelf in words: every loss with what it is for, torch's own included."""
 
-from collections.abc import Collection, Iterable
+import re
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 
 from equipoise.losses.catalog import (
@@ -33,10 +34,24 @@ from equipoise.losses.catalog import (
     triplet,
     variational,
 )
+from equipoise.losses.catalog.aliases import KIND_ALIASES, LOSS_ALIASES
 from equipoise.losses.catalog.row import CONDITIONS, KINDS, PLAIN, Row
+from equipoise.names import key_of
 from equipoise.tasks import nearest
 
-__all__ = ["CONDITIONS", "KINDS", "PLAIN", "ROWS", "Match", "Row", "narrowed"]
+__all__ = [
+    "CONDITIONS",
+    "KINDS",
+    "KIND_ALIASES",
+    "LOSS_ALIASES",
+    "PLAIN",
+    "ROWS",
+    "Match",
+    "Row",
+    "find_kind",
+    "find_losses",
+    "narrowed",
+]
 
 _FAMILIES = (
     torch,
@@ -71,6 +86,71 @@ _FAMILIES = (
 
 ROWS: tuple[Row, ...] = tuple(row for family in _FAMILIES for row in family.ROWS)
 
+_HOMES = {  # what may stand before a name in code, and how the lines to paste of these losses begin
+    r"(?:torch\.)?nn\.(?:functional\.)?|F\.": ("nn.",),
+    r"(?:(?:eq|equipoise)\.)?losses\.": ("eq.losses.", "torch.nn."),
+}
+
+
+def _rows_by_key() -> Mapping[str, tuple[Row, ...]]:
+    """By name, by the class in the line to paste, both with and without "loss" at the end; aliases before these."""
+    names = {row.name for row in ROWS}
+    found: dict[str, tuple[Row, ...]] = {}
+    for row in ROWS:
+        made = re.match(r"eq\.losses\.(\w+)", row.code)
+        own = [row.name, *([made[1]] if made and made[1] not in names else [])]
+        for key in dict.fromkeys(key_of(name) for name in own):
+            found[key] = (*found.get(key, ()), row)
+    by_name = {row.name: row for row in ROWS}
+    for alias, aliased in LOSS_ALIASES.items():
+        found[alias] = tuple(by_name[name] for name in aliased)
+    for key, rows in list(found.items()):
+        found.setdefault(key.removesuffix("loss") if key.endswith("loss") else f"{key}loss", rows)
+    return found
+
+
+_BY_KEY = _rows_by_key()
+_KIND_BY_KEY = {**{key_of(kind): kind for kind in KINDS}, **KIND_ALIASES}
+
+
+def find_losses(name: str) -> tuple[Row, ...]:
+    """The rows that a name means, the likeliest first: as in code, as ``--loss`` takes it, or as people say.
+
+    A name that begins as in code, ``nn.`` or ``eq.losses.``, means the rows from there alone, if there are any.
+
+    Raises:
+        ValueError: If there is no such loss; the message names the nearest.
+
+    >>> [row.name for row in find_losses("nn.CrossEntropyLoss")], [row.name for row in find_losses("mae")]
+    (['CrossEntropyLoss'], ['L1Loss'])
+    """
+    word = name.strip().partition("(")[0]
+    for written, lines in _HOMES.items():
+        if (head := re.match(written, word)) is not None:
+            rows = _BY_KEY.get(key_of(word[head.end() :]), ())
+            found = tuple(row for row in rows if row.code.startswith(lines)) or rows
+            break
+    else:
+        found = _BY_KEY.get(key_of(word), ())
+    if not found:
+        raise ValueError(f"no loss {name!r}; {nearest(name, [row.name for row in ROWS])}")
+    return found
+
+
+def find_kind(name: str) -> str:
+    """The kind of task that a name means: one of ``KINDS`` in any spelling, or as people say.
+
+    Raises:
+        ValueError: If there is no such kind; the message names the nearest.
+
+    >>> find_kind("multilabel"), find_kind("detection")
+    ('multi-label', 'boxes')
+    """
+    kind = _KIND_BY_KEY.get(key_of(name))
+    if kind is None:
+        raise ValueError(f"no kind of task {name!r}; {nearest(name, KINDS)}")
+    return kind
+
 
 @dataclass(frozen=True)
 class Match:
@@ -85,7 +165,7 @@ def narrowed(kind: str | None = None, conditions: Collection[str] = ()) -> list[
 
     A row is offered if it answers one of the conditions; the plain loss of the kind is always there, to compare with.
     Rows that answer more conditions come first; among equals, those that were made for this kind. Without conditions,
-    the plain loss is first, and all others of its kind follow.
+    the plain loss is first, and all others of its kind follow. A kind is as ``find_kind`` takes it.
 
     Raises:
         ValueError: If there is no such kind or condition.
@@ -93,10 +173,10 @@ def narrowed(kind: str | None = None, conditions: Collection[str] = ()) -> list[
     >>> [match.row.name for match in narrowed("multi-label", ["imbalanced"])][-1]
     'BCEWithLogitsLoss'
     """
-    for names, valid, word in (([kind] if kind else [], KINDS, "kind of task"), (conditions, CONDITIONS, "condition")):
-        for name in names:
-            if name not in valid:
-                raise ValueError(f"no {word} {name!r}; {nearest(name, valid)}")
+    kind = None if kind is None else find_kind(kind)
+    for name in conditions:
+        if name not in CONDITIONS:
+            raise ValueError(f"no condition {name!r}; {nearest(name, CONDITIONS)}")
     offered = []
     for row in ROWS:
         met = [condition for condition in CONDITIONS if condition in conditions and condition in row.suits]

@@ -11,9 +11,13 @@ Three ways to find one. Ask the command line, which says why and gives the line 
 
 ```bash
 equipoise losses
+equipoise losses f1
 equipoise losses --task multi-label --imbalanced
 equipoise losses --task regression --outliers --missing-labels
 ```
+
+A loss is found by any of its names: `mse`, `ce`, `svm`, `nn.CrossEntropyLoss`, `FocalLoss`, what `--loss` takes; a kind
+of task too: `classification`, `detection`, `captioning`.
 
 Or show your targets, those of the training set. Classes, imbalance, missing labels, range and outliers are looked at,
 and weights are computed from them:

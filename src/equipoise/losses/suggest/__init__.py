@@ -5,7 +5,7 @@ from dataclasses import replace
 from torch import Tensor
 
 from equipoise.losses.suggest.classes import binary, multi_class, multi_label, ordinal, sequence
-from equipoise.losses.suggest.kinds import guess, look, require_fit, require_no_stand_in
+from equipoise.losses.suggest.kinds import find_task, guess, look, require_fit, require_no_stand_in
 from equipoise.losses.suggest.masks import segmentation
 from equipoise.losses.suggest.suggestion import Suggestion
 from equipoise.losses.suggest.values import depth, regression
@@ -34,7 +34,8 @@ def suggest(
 
     Args:
         task: ``"binary"``, ``"multi-class"``, ``"multi-label"``, ``"ordinal"``, ``"regression"``, ``"depth"``,
-            ``"segmentation"`` or ``"sequence"``; ``None``: guessed, and the first reason says so.
+            ``"segmentation"`` or ``"sequence"``, or another name of these, such as ``"multilabel"``; ``None``:
+            guessed, and the first reason says so.
         targets: All of the training set, or a fair sample; batch first. NaN is a missing label.
         num_classes: Of class indices or levels; ``None``: the largest that occurs, and one.
         ignore_index: The integer that stands for a missing label.
@@ -56,6 +57,7 @@ def suggest(
     tensor(0.6931)
     """
     seen = look(targets, num_classes, ignore_index)
+    task = None if task is None else find_task(task)
     if task != "regression":
         require_no_stand_in(seen)
     if task is not None:

@@ -7,7 +7,6 @@ from torch import Tensor
 
 from equipoise.losses.suggest.thresholds import MOST_CLASSES
 from equipoise.losses.suggest.words import digits
-from equipoise.tasks import nearest
 
 KINDS = ("binary", "multi-class", "multi-label", "ordinal", "regression", "depth", "segmentation", "sequence")
 
@@ -152,18 +151,26 @@ def guess(seen: Targets) -> tuple[str, str]:
     return ("multi-class", "one class index per sample") if alone else ("sequence", "one class index at every position")
 
 
+def find_task(name: str) -> str:
+    """One of ``KINDS``, by any name of it.
+
+    Raises:
+        ValueError: If there is no such kind, or targets alone do not decide on its loss.
+    """
+    from equipoise.losses.catalog import find_kind  # the table of all losses: not before it is needed
+
+    kind = find_kind(name)
+    if kind not in KINDS:
+        raise ValueError(f"targets do not decide on a loss for task={name!r}: see equipoise losses --task {kind}")
+    return kind
+
+
 def require_fit(task: str, seen: Targets) -> None:
     """Raise, with the kind that fits, unless targets can be of this kind.
 
     Raises:
-        ValueError: If they cannot, or there is no such kind.
+        ValueError: If they cannot.
     """
-    from equipoise.losses.catalog import KINDS as ALL  # the table of all losses: not before it is needed
-
-    if task not in KINDS:
-        if task in ALL:
-            raise ValueError(f"targets do not decide on a loss for task={task!r}: see equipoise losses --task {task}")
-        raise ValueError(f"no kind of task {task!r}; {nearest(task, KINDS)}")
     fault = _FAULTS[task](seen)
     if fault:
         raise ValueError(f"targets are {seen}: {fault}")
