@@ -2,7 +2,7 @@
 
 import copy
 import warnings
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, Literal
 
@@ -405,7 +405,7 @@ class Balancer(nn.Module):
             step, incoming = seen.pop()
             is_due = self._recorder.is_probe_due()
             gramian = compare_only(setup, step).measure(incoming) if is_due else None
-            self._look_at_optimisers(reached)
+            self._look_at_optimisers(reached, ())
             self._recorder.note(step, gradient.detach() / incoming, gramian, route="objective")
             setup.misuse.went_backward()
 
@@ -429,7 +429,7 @@ class Balancer(nn.Module):
         @used_once()
         def backward(incoming: Tensor) -> list[Tensor | None]:
             graph.delay_to_the_outer_pass()
-            self._look_at_optimisers(reached)
+            self._look_at_optimisers(reached, comparison.roles.shared)
             if comparison.needs_gramian():
                 decider = Decider(comparison, self._recorder, scales, incoming, comparison.describe())
                 gradients = comparison.deliver(decider.decide, incoming)
@@ -444,10 +444,10 @@ class Balancer(nn.Module):
     def _looks_at_optimisers(self) -> bool:
         return self._setup.misuse.is_due_for_optimisers(self._recorder.steps + 1)
 
-    def _look_at_optimisers(self, reached: list[Tensor] | None) -> None:
+    def _look_at_optimisers(self, reached: list[Tensor] | None, shared: Sequence[Tensor]) -> None:
         """Look for parameters that no optimiser holds, among those that this step reaches if it is one that looks."""
         if reached is not None:
-            self._setup.misuse.optimisers(self._setup.given.named(), set(reached))
+            self._setup.misuse.optimisers(self._setup.given.named(), set(reached), set(shared))
 
 
 def _counts_of(losses: Mapping[str, Tensor], counts: Mapping[str, float] | None) -> Mapping[str, float]:
