@@ -60,7 +60,9 @@ def gradients(method, num_tasks=5, steps=1, alike=True, tasks=None, **options):
 @pytest.mark.parametrize("name", MEANS)
 def test_equal_gradients_of_equal_losses_deliver_the_sum(name, heads):
     expected = gradients(eq.Sum())
-    trunk, head, record = gradients(eq.method(name), **({"heads": heads} if name not in ("median", "excess-mtl") else {}))
+    trunk, head, record = gradients(
+        eq.method(name), **({"heads": heads} if name not in ("median", "excess-mtl") else {})
+    )
     torch.testing.assert_close(trunk, expected[0], rtol=1e-6, atol=1e-9)
     if isinstance(eq.method(name), eq.Weighting) and name not in ("tchebycheff", "rlw", "cvar"):
         torch.testing.assert_close(head, expected[1], rtol=1e-6, atol=1e-9)  # an objective moves heads too

@@ -182,7 +182,7 @@ def test_a_balancer_goes_twice_backward(method, route, make):
 
 
 def test_mgda_of_a_penalty_is_the_closed_form():
-    """Sener and Koltun, eq. (4): the weight of the first is (g2 - g1) . g2 / |g1 - g2|^2, in [0, 1]; twice that is as long as a sum."""
+    """Sener and Koltun, eq. (4): the weight of the first is (g2 - g1) . g2 / |g1 - g2|^2, in [0, 1]. Twice it here."""
     torch.manual_seed(0)
     critic = dense()
     balancer = eq.Balancer(eq.MGDA(), critic, tasks=["distance", "penalty"])

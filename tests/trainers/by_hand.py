@@ -45,7 +45,7 @@ def rows(net, batch, dtype=None):
 
 
 def mgda(net, price, kind):
-    """Twice the point of least norm between two vectors, (g_2 - g_1)·g_2 / |g_2 - g_1|² within [0, 1], over the trunk."""
+    """Twice the point of least norm of two vectors, (g_2 - g_1)·g_2 / |g_2 - g_1|² within [0, 1], over the trunk."""
     trunk = [name.startswith("trunk") for name, _ in net.named_parameters()]
     one, two = (
         torch.cat([g.flatten().double() for g, t in zip(row, trunk, strict=True) if t]) for row in (price, kind)

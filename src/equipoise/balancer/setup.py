@@ -75,7 +75,9 @@ class Setup:
 
     def scales(self) -> bool:
         """Whether ``scale`` makes a difference to the method."""
-        leaves = [part for part in self.method.modules() if isinstance(part, Method) and not isinstance(part, Composite)]
+        leaves = [
+            part for part in self.method.modules() if isinstance(part, Method) and not isinstance(part, Composite)
+        ]
         return any(leaf.sum_factor(len(self.names)) not in (1, None) for leaf in leaves)
 
     def groups(self, roles: Roles) -> list[list[Tensor]]:

@@ -78,9 +78,7 @@ class Misuse:
         """Whether this step looks at what optimisers hold."""
         return self._optimisers.is_due(step)
 
-    def optimisers(
-        self, given: Mapping[str, Tensor], reached: Collection[Tensor], shared: Collection[Tensor]
-    ) -> None:
+    def optimisers(self, given: Mapping[str, Tensor], reached: Collection[Tensor], shared: Collection[Tensor]) -> None:
         """Look at what optimisers hold of the parameters that the losses of this step reach, and some share."""
         self._optimisers.look(given, reached, shared)
 

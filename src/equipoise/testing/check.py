@@ -32,6 +32,7 @@ EXCEPTIONS: Mapping[str, Mapping[str, str]] = {
         "is_homogeneous": "rate is one over a loss",
     },
     "GradCosine": {
+        "delivers_sum": "where its main task is absent it delivers nothing",
         "ignores_task_order": "its main task is named by its place",
     },
     "GradVac": {
@@ -82,6 +83,7 @@ EXCEPTIONS: Mapping[str, Mapping[str, str]] = {
         "is_homogeneous": "temperature is one over a loss",
     },
     "VQGAN": {
+        "delivers_sum": "where its reconstruction is absent its adversarial task delivers nothing",
         "ignores_task_order": "its two tasks are named by their places",
     },
     "Warmup": {
