@@ -28,6 +28,10 @@ def test_every_method_of_the_package_is_on_the_shelf_once():
     assert len({row.name for row in eq.methods()}) == len(shelf)
 
 
+def read_only(value):
+    return tuple(map(read_only, value)) if isinstance(value, list) else value
+
+
 @pytest.mark.parametrize("row", eq.methods(), ids=lambda row: row.name)
 def test_a_row_tells_what_its_class_is(row):
     assert row.name == row.name.lower().replace("_", "-")
@@ -42,7 +46,7 @@ def test_a_row_tells_what_its_class_is(row):
     assert required == set(NEEDED.get(row.name, {}))
     for name, default in row.arguments.items():
         given = NEEDED.get(row.name, {}).get(name, default)
-        assert getattr(made, name) in (given, tuple(given) if isinstance(given, list) else given)
+        assert getattr(made, name) == read_only(given)
 
 
 def test_rows_of_the_methods_by_hand():
@@ -87,7 +91,7 @@ def test_a_method_by_its_name_takes_arguments():
 
 
 @pytest.mark.parametrize(
-    ("wrong", "right"), [("nash", "nash-mtl"), ("mdga", "mgda"), ("PCGrad", "pcgrad"), ("NashMTL", "nash-mtl")]
+    ("wrong", "right"), [("nash-mlt", "nash-mtl"), ("mdga", "mgda"), ("PCGradd", "pcgrad"), ("NahsMTL", "nash-mtl")]
 )
 def test_an_unknown_name_names_the_nearest(wrong, right):
     with pytest.raises(ValueError, match=f"no method '{wrong}'; did you mean '{right}'"):

@@ -12,10 +12,11 @@ One word, one shape, in the whole package:
     objective []      a scalar whose gradient by the losses is the weights
 """
 
+import functools
 import inspect
 import math
 from abc import abstractmethod
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, Literal, NamedTuple, cast
 
 import torch
@@ -28,9 +29,9 @@ FEEDBACK = ("end_epoch", "observe", "after_step")  # what a training loop may te
 class Method(nn.Module):
     """A rule for balancing K tasks.
 
-    Arguments are stored under their own names. State lives in buffers and parameters that ``bind``
-    allocates, so ``state_dict()`` is the whole state. Tasks may be absent from a step: a method with
-    state indexes its buffers by ``tasks``.
+    Arguments are stored under their own names, and are read-only once a balancer has the method. State lives in buffers
+    and parameters that ``bind`` allocates, so ``state_dict()`` is the whole state. Tasks may be absent from a step: a
+    method with state indexes its buffers by ``tasks``.
 
     ``sum_factor`` says how long its answers are beside the plain sum. ``user_weight`` says what becomes of the weight
     that a user gives a task: it scales the loss and so the result (``"scales"``), it becomes a preference
@@ -53,6 +54,9 @@ class Method(nn.Module):
         if self._is_taken:
             raise ValueError(f"{self} already serves a balancer, with its state: make a new one for another")
         self._is_taken = True
+
+    def name_tasks(self, names: Sequence[str]) -> None:
+        """Take the names of all tasks, in order, for arguments given by name; called before ``bind``."""
 
     def bind(self, num_tasks: int) -> None:
         """Allocate buffers and parameters for ``num_tasks`` tasks; called once, by the balancer."""
@@ -85,6 +89,14 @@ class Method(nn.Module):
             raise ValueError(f"sum_factor({num_tasks}) of {self} must be positive and finite, or None, got {factor!r}")
         return 1.0 if factor is None else factor
 
+    def stated(self, tasks: Sequence[int]) -> list[float] | None:
+        """The weights [K] that the user stated in this method for the next step of these tasks, where there are any.
+
+        They count in the total that the balancer returns, as the weights that it holds itself do. Asking changes no
+        state.
+        """
+        return None
+
     def end_epoch(self) -> None:
         """Note that an epoch of training has ended."""
 
@@ -104,12 +116,20 @@ class Method(nn.Module):
 
     def extra_repr(self) -> str:
         """The constructor's arguments that differ from their defaults, as they would be typed."""
-        parameters = inspect.signature(type(self).__init__).parameters
-        given = {name: getattr(self, name) for name in list(parameters)[1:] if hasattr(self, name)}
+        parameters = _parameters(type(self).__init__)
+        given = {name: getattr(self, name) for name in parameters if hasattr(self, name)}
         return ", ".join(f"{n}={v!r}" for n, v in given.items() if v != parameters[n].default)
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self.extra_repr()})"
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        if self.__dict__.get("_is_taken") and name in _parameters(type(self).__init__):
+            instead = f"make a new method with {name}={value!r} and a new balancer"
+            if name == "weights":
+                instead += ", or give weights as tasks={name: weight} and change them by balancer.set_weights"
+            raise AttributeError(f"{name} of {self} cannot be set once a balancer has it: {instead}")
+        super().__setattr__(name, value)
 
     def _apply(self, fn: Callable[..., Any], recurse: bool = True) -> "Method":
         super()._apply(lambda tensor: tensor.to(fn(tensor).device), recurse)  # type: ignore[no-untyped-call]
@@ -120,6 +140,13 @@ class Method(nn.Module):
             return super().__getattr__(name)
         except AttributeError as error:
             raise AttributeError(f"{error}; if it is state, call bind(num_tasks) first") from None
+
+
+@functools.cache
+def _parameters(constructor: Callable[..., None]) -> dict[str, inspect.Parameter]:
+    """Its parameters, by name."""
+    parameters = inspect.signature(constructor).parameters
+    return {name: parameters[name] for name in list(parameters)[1:]}
 
 
 def overridden(cls: type[Method], base: type[Method]) -> frozenset[str]:
@@ -274,6 +301,10 @@ class Composite(Method):
     def parts(self) -> tuple[Method, ...]:
         """The methods that it is made of."""
 
+    def name_tasks(self, names: Sequence[str]) -> None:
+        for part in self.parts:
+            part.name_tasks(names)
+
     def bind(self, num_tasks: int) -> None:
         for part in self.parts:
             part.bind(num_tasks)
@@ -362,6 +393,10 @@ class Chain(Composite):
     @property
     def parts(self) -> tuple[Method, ...]:
         return self.steps
+
+    def stated(self, tasks: Sequence[int]) -> list[float] | None:
+        found = [weights for step in self.steps if (weights := step.stated(tasks)) is not None]
+        return [math.prod(factors) for factors in zip(*found, strict=True)] if found else None
 
     def _apply(self, fn: Callable[..., Any], recurse: bool = True) -> Method:
         for step in self.steps:

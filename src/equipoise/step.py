@@ -1,7 +1,7 @@
 """One checked call of a balancer: which tasks are present, with the users' weights applied, once."""
 
 import math
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from equipoise.tasks import TaskLosses, Tasks, nearest, number, require_unique, shown
+from equipoise.tasks import TaskLosses, Tasks, nearest, number, positive_weight, require_unique, shown
 
 
 @dataclass
@@ -19,9 +19,10 @@ class Step:
     present: list[int]  # indices among all tasks
     names: tuple[str, ...]
     raw: list[Tensor]  # the losses as given
-    losses: list[Tensor]  # with the users' weights
+    weights: tuple[float, ...]  # [K], the users', as the balancer holds them
+    losses: list[Tensor]  # with those weights
     stacked: Tensor  # [K], the same on one device
-    total: Tensor  # [], their sum
+    total: Tensor  # [], their sum, each times the weight that the user stated in the method, if any
     representation: Tensor | None
     parts: Mapping[str, Mapping[str, Tensor]]  # what a task's loss consists of, by the loss's own word
 
@@ -47,9 +48,16 @@ class Step:
             present=[self.present[place] for place in places],
             names=tuple(self.names[place] for place in places),
             raw=[self.raw[place] for place in places],
+            weights=tuple(self.weights[place] for place in places),
             losses=[self.losses[place] for place in places],
             stacked=self.stacked[places],
         )
+
+    def stated(self, factors: Sequence[float] | None) -> "Step":
+        """The step whose total has the weights [K] in it that the user stated in the method."""
+        if factors is None or not self.losses:
+            return self
+        return replace(self, total=_sum(self.stacked.detach().unbind(), factors))
 
     def require_graph(self) -> None:
         """Raise if a loss cannot be differentiated."""
@@ -72,15 +80,12 @@ def user_weights(tasks: Tasks | Iterable[str] | Mapping[str, float]) -> dict[str
     if strangers:
         raise ValueError(f"tasks must be Tasks, names or {{name: weight}}, got among the names {shown(strangers[0])}")
     if isinstance(tasks, Mapping):
-        weights = {name: number(f"weight of task {name!r}", weight) for name, weight in tasks.items()}
+        weights = {name: positive_weight(name, weight) for name, weight in tasks.items()}
     else:
         require_unique(names)
         weights = dict.fromkeys(names, 1.0)
     if not weights:
         raise ValueError("tasks is empty: name at least one")
-    for name, weight in weights.items():
-        if not 0 < weight < float("inf"):
-            raise ValueError(f"weight of task {name!r} must be positive and finite, got {weight!r}")
     return weights
 
 
@@ -140,12 +145,18 @@ def take_step(weights: Mapping[str, float], losses: Mapping[str, Tensor], repres
         if torch.is_grad_enabled() and not representation.requires_grad:
             raise ValueError("representation must have a graph, got a detached tensor")
     raw = [losses[name] for name in names]
-    weighted = [x if weights[name] == 1.0 else x * weights[name] for name, x in zip(names, raw, strict=True)]
+    factors = tuple(weights[name] for name in names)
+    weighted = [x if factor == 1.0 else x * factor for factor, x in zip(factors, raw, strict=True)]
     stacked = on_one_device(weighted) if weighted else torch.zeros(0)
-    first, *others = stacked.detach().unbind() if weighted else (stacked.sum(),)
-    total = sum(others, first) if others else first.clone()
+    total = _sum(stacked.detach().unbind(), [1.0] * len(weighted)) if weighted else stacked.sum()
     parts = losses.parts if isinstance(losses, TaskLosses) else {}
-    return Step(present, names, raw, weighted, stacked, total, representation, parts)
+    return Step(present, names, raw, factors, weighted, stacked, total, representation, parts)
+
+
+def _sum(losses: Sequence[Tensor], factors: Sequence[float]) -> Tensor:
+    """sum_k factors_k losses_k [], in the order of the tasks, a tensor of its own."""
+    first, *others = [x if factor == 1.0 else x * factor for x, factor in zip(losses, factors, strict=True)]
+    return sum(others, first) if others else first.clone()
 
 
 def on_one_device(losses: list[Tensor]) -> Tensor:

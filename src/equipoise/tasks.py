@@ -15,7 +15,7 @@ _ITS_NAME = ""
 
 @dataclass
 class Task:
-    """One thing the network learns.
+    """One thing the network learns; read-only once made.
 
     Args:
         name: Its name everywhere.
@@ -23,7 +23,8 @@ class Task:
             attribute ``parts``, {name: tensor} of its last call, shows them in the balancer's record; one with a method
             ``divisor``, called with what the loss is called with, says what its sum is divided by where that is neither
             the number of labels nor, in ``torch.nn``'s losses over classes, their weights; at 0 the task is absent.
-        weight: The user's importance of the task, positive; the balancer applies it, once.
+        weight: The user's importance of the task, positive; the balancer applies it, once. It is read when the
+            balancer is made; ``balancer.set_weights`` changes it while training.
         output: The key of the task's output, by default its name. Several keys: the loss reads a tuple. ``None``
             in an output's place: the task is absent. A key given here must be there.
         target: The key of the task's target, by default its name. ``None``: the task needs no label
@@ -53,8 +54,7 @@ class Task:
             raise ValueError(f"loss of task {self.name!r} must be callable, got {self.loss!r}")
         if isinstance(self.loss, type):
             raise ValueError(f"loss of task {self.name!r} is a class: write {self.loss.__name__}()")
-        if not 0 < number(f"weight of task {self.name!r}", self.weight) < float("inf"):
-            raise ValueError(f"weight of task {self.name!r} must be positive and finite, got {self.weight!r}")
+        positive_weight(self.name, self.weight)
         if self.missing not in ("rows", "loss"):
             raise ValueError(f"missing of task {self.name!r} must be 'rows' or 'loss', got {self.missing!r}")
         if self.target == _ITS_NAME:
@@ -65,6 +65,16 @@ class Task:
         if not keys or not all(isinstance(key, str) and key for key in keys):
             raise ValueError(f"output of task {self.name!r} must be a name or a tuple of names, got {self.output!r}")
         self.ignored_class = ignored_class(self.loss)
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        if "ignored_class" in self.__dict__:  # the last that the constructor sets
+            instead = "make a new Task"
+            if name == "weight":
+                instead = (
+                    f"call balancer.set_weights({{{self.name!r}: {value!r}}}), or make a new Task for a new balancer"
+                )
+            raise AttributeError(f"{name} of task {self.name!r} cannot be set: {instead}")
+        super().__setattr__(name, value)
 
 
 class TaskLosses(dict[str, Tensor]):
@@ -205,6 +215,21 @@ def number(what: str, value: Any) -> float:
         return float(value)
     except (TypeError, ValueError, RuntimeError):
         raise ValueError(f"{what} must be a number, got {shown(value)}") from None
+
+
+def positive_weight(name: str, weight: Any) -> float:
+    """A user's weight of a task.
+
+    Raises:
+        ValueError: If it is not positive and finite.
+    """
+    value = number(f"weight of task {name!r}", weight)
+    if not 0 < value < float("inf"):
+        raise ValueError(
+            f"weight of task {name!r} must be positive and finite, got {weight!r}; to leave a task out of a step, "
+            "leave its loss out of the call"
+        )
+    return value
 
 
 def ignored_class(loss: Callable[..., Tensor]) -> int | None:

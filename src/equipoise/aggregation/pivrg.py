@@ -40,13 +40,15 @@ class PIVRG(Aggregator):
         if not min_temperature > 0:
             raise ValueError(f"min_temperature must be positive, got {min_temperature}")
         super().__init__()
-        self.baseline = list(baseline)
+        self.baseline = tuple(baseline)
         self.bound = bound
         self.min_temperature = min_temperature
 
     def bind(self, num_tasks: int) -> None:
         if len(self.baseline) != num_tasks:
-            raise ValueError(f"baseline must hold one number for each of {num_tasks} tasks, got {self.baseline!r}")
+            raise ValueError(
+                f"baseline must hold one number for each of {num_tasks} tasks, got {list(self.baseline)!r}"
+            )
         self.register_buffer("delta", torch.zeros(num_tasks, dtype=torch.float64))
 
     def observe(self, results: Tensor, tasks: Tensor) -> None:

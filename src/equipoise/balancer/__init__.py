@@ -2,6 +2,7 @@
 
 balancer      the class that users meet
 setup         what one balancer keeps from step to step
+live          the users' weights in use, and those that come with the next step
 turn          one backward at a time
 defaults      what a method allocates, on which device and in which precision
 recorder      the record of the last step, and how many there were

@@ -112,7 +112,7 @@ class Accumulating:
                 return {}
             means = {setup.names[k]: loss for k, loss in every.losses.items()}
             parts = {setup.names[k]: of for k, of in every.parts.items()}
-            step = replace(take_step(setup.user_weights, means, None), parts=parts)
+            step = setup.stated(replace(take_step(setup.user_weights, means, None), parts=parts))
             if not every.roles.shared and len(every.tasks) > 1:
                 setup.misuse.nothing_shared()
             objective, scales = linearise(setup.parts.weighting, step.stacked, step.tasks)

@@ -16,6 +16,7 @@ from equipoise.balancer.decider import Decider
 from equipoise.balancer.defaults import plain_defaults
 from equipoise.balancer.held import Held
 from equipoise.balancer.joint import joint_losses, nothing, of_all_ranks, with_idle
+from equipoise.balancer.live import LiveWeights
 from equipoise.balancer.recorder import Recorder
 from equipoise.balancer.setup import Setup
 from equipoise.balancer.turn import Turn
@@ -31,9 +32,12 @@ from equipoise.record import Record
 from equipoise.step import Step, indices, negated, take_step, user_weights
 from equipoise.tasks import TaskLosses, Tasks, number, shown
 
-_USER_WEIGHT_WARNINGS = {
-    "ignored": "does not depend on the scale of a loss, so the weights {weights} do not change its balance",
-    "inverts": "listens to small gradients, so the weights {weights} make heavier tasks count less in its direction",
+_READ_ONLY = {
+    **dict.fromkeys(
+        ("method", "heads", "scale", "route", "probe_every", "ranks", "gramian_from", "names"),
+        "make a new Balancer, with a new method",
+    ),
+    "user_weights": "call balancer.set_weights({name: weight})",
 }
 
 
@@ -103,21 +107,21 @@ class Balancer(nn.Module):
             raise ValueError(f"probe_every must be 0 or a number of steps, got {probe_every!r}")
         if ranks not in ("auto", "local") and not (dist.is_available() and isinstance(ranks, dist.ProcessGroup)):
             raise ValueError(f"ranks must be 'auto', 'local' or a process group, got {ranks!r}")
-        self.method = method
-        self.heads, self.route, self.probe_every, self.ranks = heads, route, probe_every, ranks
-        self.user_weights = user_weights(tasks)
+        self.method, live = method, LiveWeights(user_weights(tasks), method)
         chosen = None if gramian_from is None else Parameters(gramian_from, "gramian_from")
         self._setup = Setup(
             method,
             split(method),
-            self.user_weights,
+            live,
             heads,
             scale,
             route,
+            probe_every,
+            ranks,
             Parameters(parameters),
             chosen,
             Jacobian(),
-            Misuse(method, tuple(self.user_weights)),
+            Misuse(method, tuple(live.now)),
             Turn(),
         )
         self._setup.require_fitting()
@@ -130,7 +134,32 @@ class Balancer(nn.Module):
     @property
     def names(self) -> tuple[str, ...]:
         """The tasks' names, in order."""
-        return tuple(self.user_weights)
+        return self._setup.names
+
+    @property
+    def user_weights(self) -> Mapping[str, float]:
+        """The users' weights of all tasks as the balancer holds them, from the next step on."""
+        return self._setup.live.newest
+
+    @property
+    def heads(self) -> Literal["raw", "weighted"]:
+        """As it was built with, like ``route``, ``probe_every`` and ``ranks``."""
+        return self._setup.heads
+
+    @property
+    def route(self) -> str:
+        """How the gradients of shared parameters are taken."""
+        return self._setup.route
+
+    @property
+    def probe_every(self) -> int:
+        """Every how many steps gradients are measured that the method does not need."""
+        return self._setup.probe_every
+
+    @property
+    def ranks(self) -> Any:
+        """The processes that train together, as given."""
+        return self._setup.asked_ranks
 
     @property
     def scale(self) -> Literal["sum", "paper"]:
@@ -176,10 +205,12 @@ class Balancer(nn.Module):
                 reaches the parameters.
             RuntimeError: If a gradient method meets a graph that allows one backward only.
         """
-        step = take_step(self.user_weights, losses, representation)
+        setup = self._setup
+        if not self.waiting:
+            setup.live.adopt()
+        step = take_step(setup.user_weights, losses, representation)
         counts = _counts_of(losses, counts)
         indices(self.names, counts)
-        setup = self._setup
         if representation is not None:
             setup.require_representation_fits()
         if torch.is_grad_enabled():
@@ -187,6 +218,7 @@ class Balancer(nn.Module):
             setup.jacobian.ranks = ranks_of(self.ranks, setup.given.source, self._recorder.steps + 1)
             if setup.is_joint:
                 step, counts = of_all_ranks(setup, step, counts)
+        step = setup.stated(step)
         if self._held is not None and step.losses and self._held.covers(step):
             objective = self._held.objective(step)
             return with_idle(setup, objective, step) if setup.is_joint else objective
@@ -197,7 +229,7 @@ class Balancer(nn.Module):
             return self._accumulating.loss(step, counts)
         if not step.losses:
             return nothing(setup, step)
-        setup.misuse.called(setup.given.named, losses, self.user_weights)
+        setup.misuse.called(setup.given.named, losses, setup.user_weights)
         return self._by_gradients(step) if setup.parts.takes_gradients else self._by_objective(step)
 
     @contextmanager
@@ -228,11 +260,40 @@ class Balancer(nn.Module):
         if self._setup.parts.needs_whole_rows:
             raise ValueError(f"{self.method} gives no weights for whole gradients: a line search has nothing to hold")
         outer = self._held
+        if not self.waiting:
+            self._setup.live.adopt()
         self._held = outer or Held(self._setup, self._recorder)
         try:
             yield
         finally:
             self._held = outer
+
+    def set_weights(self, weights: Mapping[str, float]) -> None:
+        """Set the users' weights of these tasks, from the next call of the balancer on; the others keep theirs.
+
+        As those that it was built with, they multiply the losses, or become a method's preference. May be called at any
+        time, by a schedule or a rule at every step; a call that was made keeps its weights, and so does a step of which
+        micro-batches wait. Saved in ``state_dict`` and resumed. Of many ranks, call it on all with the same numbers:
+        the next step is an error where they differ. A method that remembers losses (DWA, FAMO, COV) sees them change by
+        the same factor.
+
+        Raises:
+            ValueError: If a name is unknown, a weight is not positive and finite, or the method has weights of its own
+                (``Fixed``, ``Scheduled``), with which these would multiply.
+            RuntimeError: Inside ``frozen``, which holds the weights.
+
+        >>> from equipoise.method import Sum
+        >>> model = nn.Linear(3, 2)
+        >>> balancer = Balancer(Sum(), model, tasks=["left", "right"])
+        >>> balancer.set_weights({"left": 0.5})
+        >>> left, right = model(torch.ones(3))
+        >>> balancer({"left": left**2, "right": right**2}).backward()
+        >>> balancer.record.weights
+        {'left': 0.5, 'right': 1.0}
+        """
+        if self._held is not None:
+            raise RuntimeError("frozen() holds the weights: call set_weights before it")
+        self._setup.live.set(weights)
 
     def accumulate(self, micro_batches: int) -> None:
         """From now on balance once per so many backwards, as if their micro-batches were one batch.
@@ -313,12 +374,12 @@ class Balancer(nn.Module):
         """
         setup, counts = self._setup, _counts_of(losses, counts)
         with torch.no_grad():
-            step = take_step(self.user_weights, losses, None)
+            step = take_step(setup.user_weights, losses, None)
             indices(self.names, counts)
             ranks = ranks_of(self.ranks, setup.given.source, self._recorder.steps)
             values, tasks = step.stacked, step.tasks
             if ranks.size > 1:
-                values, tasks = joint_losses(step, counts, self.user_weights, ranks, setup.given.device)
+                values, tasks = joint_losses(step, counts, setup.user_weights, ranks, setup.given.device)
             setup.misuse.feedback.hear("after_step")
             if len(values):
                 self.method.after_step(values, tasks)
@@ -329,6 +390,7 @@ class Balancer(nn.Module):
             "names": list(self.names),
             "scale": self.scale,
             "steps": self._recorder.steps,
+            "weights": self._setup.live.state(),
             "heard": sorted(self.heard),
             # pairs: torch.distributed.checkpoint loads into keys that are there, and those of a dict would be lost
             "reached": sorted(self._setup.given.reached.items()),
@@ -340,6 +402,7 @@ class Balancer(nn.Module):
         if tuple(state["names"]) != self.names:
             raise ValueError(f"the saved state is of tasks {state['names']}, this balancer has {list(self.names)}")
         self._require_scale(state.get("scale"))
+        self._setup.live.load(state.get("weights"))
         self._recorder.steps, given = state["steps"], self._setup.given
         given.reached, given.blurred = dict(state["reached"]), dict(state.get("blurred", {}))
         self._setup.misuse.feedback.heard = set(state.get("heard", FEEDBACK))  # older states do not say: assume all
@@ -360,6 +423,11 @@ class Balancer(nn.Module):
                 stacklevel=2,
             )
 
+    def __setattr__(self, name: str, value: Any) -> None:
+        if name in _READ_ONLY and "_setup" in self.__dict__:
+            raise AttributeError(f"balancer.{name} cannot be set: {_READ_ONLY[name]}")
+        super().__setattr__(name, value)
+
     def __deepcopy__(self, memo: dict[int, Any]) -> "Balancer":
         """A copy, which talks to the same process group: a group is not copied."""
         memo[id(self.ranks)] = self.ranks
@@ -369,24 +437,22 @@ class Balancer(nn.Module):
 
     def extra_repr(self) -> str:
         """The tasks with the users' weights, and the options."""
-        return f"tasks={self.user_weights}, heads={self.heads!r}, scale={self.scale!r}, route={self.route!r}"
+        options = f"heads={self.heads!r}, scale={self.scale!r}, route={self.route!r}"
+        return f"tasks={dict(self.user_weights)}, {options}"
 
     def _bind(self) -> None:
         """Give the method its size, its device and the users' weights."""
         for part in self.method.modules():
             if isinstance(part, Method):
                 part.require_unbound()
+        self.method.name_tasks(self.names)
         with plain_defaults():
             self.method.bind(len(self.names))
         if self.scale == "sum":
             self.method.match_sum()
         if self._setup.given.device.type != "meta":  # a model that is filled later; state would lose its numbers
             self.method.to(self._setup.given.device)
-        weights = list(self.user_weights.values())
-        if set(weights) != {1.0}:
-            self.method.prefer(torch.tensor(weights, dtype=torch.float64, device="cpu"))
-            if text := _USER_WEIGHT_WARNINGS.get(self.method.user_weight):
-                warnings.warn(f"{self.method} {text.format(weights=self.user_weights)}", stacklevel=3)
+        self._setup.live.start()
 
     def _by_objective(self, step: Step) -> Tensor:
         """One backward pass: the total's value, the objective's gradient."""

@@ -118,7 +118,14 @@ def joint_step(
     values = raw * raw.new_tensor([weights[name] for name in names])
     stacked = with_gradient_of(values, on_one_device(losses), lambda _: None) if losses else values
     joint = replace(
-        step, present=present, names=names, raw=list(raw), losses=losses, stacked=stacked, total=values.sum()
+        step,
+        present=present,
+        names=names,
+        raw=list(raw),
+        weights=tuple(weights[name] for name in names),
+        losses=losses,
+        stacked=stacked,
+        total=values.sum(),
     )
     return Joint(
         joint,

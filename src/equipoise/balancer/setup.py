@@ -2,10 +2,11 @@
 
 import math
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 from torch import Tensor
 
+from equipoise.balancer.live import LiveWeights
 from equipoise.balancer.turn import Turn
 from equipoise.gradients.graph import Graph
 from equipoise.gradients.jacobian import Jacobian
@@ -13,6 +14,7 @@ from equipoise.gradients.roles import Parameters, Roles
 from equipoise.method import Composite, Method, Parts
 from equipoise.misuse import Misuse
 from equipoise.step import Step
+from equipoise.task_weights import NamedWeights
 
 Heads = Literal["raw", "weighted"]
 Scale = Literal["sum", "paper"]
@@ -24,15 +26,22 @@ class Setup:
 
     method: Method
     parts: Parts
-    user_weights: dict[str, float]
+    live: LiveWeights
     heads: Heads
     scale: Scale
     route: str
+    probe_every: int
+    asked_ranks: Any  # as the user gave them
     given: Parameters
     chosen: Parameters | None  # where gradients are compared; None for all that is shared
     jacobian: Jacobian
     misuse: Misuse
     turn: Turn
+
+    @property
+    def user_weights(self) -> NamedWeights:
+        """The users' weights in use."""
+        return self.live.now
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -43,6 +52,10 @@ class Setup:
     def is_joint(self) -> bool:
         """Whether other ranks take part."""
         return self.jacobian.ranks.size > 1
+
+    def stated(self, step: Step) -> Step:
+        """The step whose total has the weights in it that the user stated in the method; before the method is asked."""
+        return step.stated(self.method.stated(step.present))
 
     def require_fitting(self) -> None:
         """Raise if the options do not fit the method."""

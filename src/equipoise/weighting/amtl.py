@@ -47,12 +47,14 @@ class AMTL(Weighting):
             raise ValueError(f"margin must be finite and not negative, got {margin!r}")
         if not 0 < alpha <= 1:
             raise ValueError(f"alpha must be in (0, 1], got {alpha!r}")
-        self.potential = list(potential)
+        self.potential = tuple(potential)
         self.gamma, self.margin, self.alpha = gamma, margin, alpha
 
     def bind(self, num_tasks: int) -> None:
         if len(self.potential) != num_tasks:
-            raise ValueError(f"potential must hold one number for each of {num_tasks} tasks, got {self.potential!r}")
+            raise ValueError(
+                f"potential must hold one number for each of {num_tasks} tasks, got {list(self.potential)!r}"
+            )
         self.register_buffer("goal", (1 + self.margin) * torch.tensor(self.potential), persistent=False)
         self.register_buffer("preference", torch.ones(num_tasks), persistent=False)
         self.register_buffer("kpi", torch.full((num_tasks,), torch.nan))  # κ_k

@@ -38,7 +38,7 @@ class FAMO(Weighting):
                 raise ValueError(f"{name} must not be negative, got {value!r}")
         self.lr = lr
         self.decay = decay
-        self.minimum = minimum if minimum is None else list(minimum)
+        self.minimum = minimum if minimum is None else tuple(minimum)
 
     def bind(self, num_tasks: int) -> None:
         self.register_buffer("bound", numbers("minimum", self.minimum, num_tasks, 0.0), persistent=False)

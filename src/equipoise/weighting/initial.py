@@ -27,7 +27,7 @@ class Initial(Weighting):
         is_numbers = not isinstance(reference, str) and reference and all(0 < r < float("inf") for r in reference)
         if not is_numbers and reference not in ("step", "epoch"):
             raise ValueError(f"reference must be 'step', 'epoch' or one positive number per task, got {reference!r}")
-        self.reference = reference if isinstance(reference, str) else list(reference)
+        self.reference = reference if isinstance(reference, str) else tuple(reference)
 
     @property
     def needs(self) -> frozenset[str]:
@@ -37,7 +37,9 @@ class Initial(Weighting):
     def bind(self, num_tasks: int) -> None:
         given = [0.0] * num_tasks if isinstance(self.reference, str) else self.reference
         if len(given) != num_tasks:
-            raise ValueError(f"reference must hold one number for each of {num_tasks} tasks, got {self.reference!r}")
+            raise ValueError(
+                f"reference must hold one number for each of {num_tasks} tasks, got {list(self.reference)!r}"
+            )
         self.register_buffer("mean", torch.tensor(given))
         self.register_buffer("steps", torch.zeros(num_tasks))
         self.register_buffer("closed", self.mean > 0)

@@ -30,12 +30,12 @@ class Lagrangian(Weighting):
             raise ValueError(f"limits must be finite, and None for at least one main task, got {list(limits)!r}")
         if not rate > 0:
             raise ValueError(f"rate must be positive, got {rate!r}")
-        self.limits = list(limits)
+        self.limits = tuple(limits)
         self.rate = rate
 
     def bind(self, num_tasks: int) -> None:
         if len(self.limits) != num_tasks:
-            raise ValueError(f"limits must hold one for each of {num_tasks} tasks, got {self.limits!r}")
+            raise ValueError(f"limits must hold one for each of {num_tasks} tasks, got {list(self.limits)!r}")
         limit = torch.tensor([torch.nan if one is None else one for one in self.limits])  # NaN: a main task
         self.register_buffer("limit", limit, persistent=False)
         self.register_buffer("multiplier", torch.zeros(num_tasks).where(~limit.isnan(), 1.0))

@@ -33,8 +33,8 @@ class Scalarisation(Weighting):
             raise ValueError(f"weights must be positive and finite for every task, got {list(weights)!r}")
         if reference is not None and not all(abs(value) < float("inf") for value in reference):
             raise ValueError(f"reference must be finite for every task, got {list(reference)!r}")
-        self.weights = weights if weights is None else list(weights)
-        self.reference = reference if reference is None else list(reference)
+        self.weights = weights if weights is None else tuple(weights)
+        self.reference = reference if reference is None else tuple(reference)
 
     def bind(self, num_tasks: int) -> None:
         self.register_buffer("factors", numbers("weights", self.weights, num_tasks, torch.nan), persistent=False)

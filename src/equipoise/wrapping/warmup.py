@@ -1,6 +1,6 @@
 """Warmup: train on the plain sum first, then hand over to a method."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import torch
 from torch import Tensor
@@ -35,10 +35,18 @@ class Warmup(Wrapper):
     def will_ask(self, tasks: Tensor) -> bool:
         return bool(self.step >= self.steps)
 
+    def stated(self, tasks: Sequence[int]) -> list[float] | None:
+        weights = super().stated(tasks)
+        return weights if weights is None else [1.0 + self._share() * (weight - 1.0) for weight in weights]
+
+    def _share(self) -> float:
+        """The r of the next step."""
+        return min(max((int(self.step) + 1 - self.steps) / (self.ramp + 1), 0.0), 1.0)
+
     def weigh(self, ask: Callable[[], Tensor], tasks: Tensor) -> Tensor:
+        share = self._share()
         self.step += 1
-        share = min((int(self.step) - self.steps) / (self.ramp + 1), 1.0)
-        if share <= 0:
+        if share == 0:
             return torch.ones(len(tasks), dtype=self.precision, device=tasks.device)
         weights = ask()
         return torch.lerp(torch.ones_like(weights), weights, share)

@@ -2,7 +2,7 @@
 
 import inspect
 from abc import abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, cast
 
 import torch
@@ -54,6 +54,9 @@ class Wrapper(Composite):
     @property
     def parts(self) -> tuple[Method, ...]:
         return (self.method,)
+
+    def stated(self, tasks: Sequence[int]) -> list[float] | None:
+        return self.method.stated(tasks)
 
     @property
     def needs(self) -> frozenset[str]:

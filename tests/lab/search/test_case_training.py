@@ -160,9 +160,9 @@ def test_what_is_pasted_makes_the_method(reviews_case, tmp_path):
     trial = Trial(Job(0, {**POINT, "lr": 0.002}), (1.0, 1.0, 1.0))
     names = {"eq": eq}
     exec(to_paste(search, trial, "fixed", reviews_case), names)
-    assert names["method"].weights == pytest.approx([1.0, 0.5, 1.5])
+    assert names["method"].weights == dict(zip(TASKS, [1.0, 0.5, 1.5], strict=True))
     assert names["learning_rate"] == 0.002
-    names = {"eq": eq, "tasks": eq.Tasks([eq.Task(task, torch.nn.MSELoss()) for task in TASKS])}
+    names = {"eq": eq, "balancer": eq.Balancer(eq.Sum(), torch.nn.Linear(1, 1), tasks=TASKS)}
     exec(to_paste(search, trial, "sum", reviews_case), names)
-    assert [task.weight for task in names["tasks"]] == pytest.approx([1.0, 0.5, 1.5])
+    assert names["balancer"].user_weights == dict(zip(TASKS, [1.0, 0.5, 1.5], strict=True))
     assert math.isclose(names["learning_rate"], 0.002)

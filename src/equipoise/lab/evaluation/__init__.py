@@ -15,6 +15,7 @@ from equipoise.lab.evaluation.delta_m import (
 )
 from equipoise.lab.evaluation.fit import RULE as FIT_RULE
 from equipoise.lab.evaluation.fit import Fit, judge_fit
+from equipoise.lab.evaluation.folder import read_rows, read_study
 from equipoise.lab.evaluation.hypervolume import hypervolume
 from equipoise.lab.evaluation.metric import FROZEN, REFERENCE, SINGLE_TASK, TUNED, TaskMetric, losses_of, source_of
 from equipoise.lab.evaluation.numbers import listing, percent, show
@@ -82,6 +83,8 @@ __all__ = [
     "percent",
     "power",
     "rank_test",
+    "read_rows",
+    "read_study",
     "relative_changes",
     "seeds_to_show",
     "show",

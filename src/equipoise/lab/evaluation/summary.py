@@ -1,7 +1,5 @@
 """What a study says: the figures of its table, a verdict in words, and what to do."""
 
-import csv
-import json
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -10,8 +8,17 @@ from typing import Any
 
 from equipoise.lab.evaluation.budget import Budgets, unequal
 from equipoise.lab.evaluation.costs import method_costs
-from equipoise.lab.evaluation.metric import SINGLE_TASK, TaskMetric, Values
-from equipoise.lab.evaluation.notes import frozen_notes, gap_notes, loss_notes, seeds_of, step_notes, tuning_notes
+from equipoise.lab.evaluation.folder import read_rows, read_study
+from equipoise.lab.evaluation.metric import REFERENCE, SINGLE_TASK, TaskMetric, Values
+from equipoise.lab.evaluation.notes import (
+    SAME_TRAINING,
+    frozen_notes,
+    gap_notes,
+    loss_notes,
+    seeds_of,
+    step_notes,
+    tuning_notes,
+)
 from equipoise.lab.evaluation.pairs import Question
 from equipoise.lab.evaluation.ranks import Ranks
 from equipoise.lab.evaluation.table import Row, make_table
@@ -61,14 +68,10 @@ class Summary:
         """Read the folder of a study.
 
         Raises:
-            ValueError: the folder holds no study, or no finished run of it.
+            ValueError: the folder holds no study, or no finished run of it, or a link that leads out of it.
         """
-        try:
-            study = json.loads((folder / "study.json").read_text(encoding="utf-8"))
-            runs, costs, history = (_read(folder / f"{name}.csv") for name in ("runs", "costs", "history"))
-        except (FileNotFoundError, NotADirectoryError) as error:
-            missing = Path(error.filename).name
-            raise ValueError(f"{folder} is not the folder of a study: it has no {missing}") from None
+        study = read_study(folder)
+        runs, costs, history = (read_rows(folder, f"{name}.csv") for name in ("runs", "costs", "history"))
         metrics = [
             TaskMetric(task, **{key: first[key] for key in ("name", "higher_is_better", "perfect", "trivial")})
             for task, (first, *_) in study["metrics"].items()
@@ -98,11 +101,6 @@ class Summary:
         )
 
 
-def _read(path: Path) -> list[dict[str, str]]:
-    with path.open(newline="", encoding="utf-8") as file:
-        return list(csv.DictReader(file))
-
-
 def _test_values(
     study: Mapping[str, Any], metrics: Sequence[TaskMetric], runs: Iterable[Mapping[str, str]]
 ) -> tuple[Values, list[str]]:
@@ -127,7 +125,10 @@ def _test_values(
             if odd := [seed for seed in there if not math.isfinite(there[seed])]:
                 broken.append(f"{method} on {metric.task}: {metric.name} is not finite for {seeds_of(odd)}; left out.")
     without = [name for name in (SINGLE_TASK, *study["methods"]) if name not in ran]
-    return values, [*gap_notes(without, absent, len(metrics)), *broken]
+    same = SINGLE_TASK in without and len(metrics) == 1 and REFERENCE in study["methods"]
+    if same:
+        without.remove(SINGLE_TASK)
+    return values, [*([SAME_TRAINING] if same else []), *gap_notes(without, absent, len(metrics)), *broken]
 
 
 def _budgets(study: Mapping[str, Any]) -> Budgets:

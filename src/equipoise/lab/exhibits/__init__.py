@@ -6,9 +6,9 @@ from equipoise.lab.exhibits.exhibit import Exhibit, Seen
 from equipoise.lab.exhibits.labels import label_table
 from equipoise.lab.exhibits.overlap import label_overlap, labelled_together, said_overlap
 from equipoise.lab.exhibits.pictures import coloured, overlaid
-from equipoise.lab.exhibits.result import Card, Gallery, Matrix, Picture, Result, Table
+from equipoise.lab.exhibits.result import Card, Gallery, Matrix, Picture, Result, Shown, Table
 from equipoise.lab.exhibits.samples import first_samples, worst_samples
-from equipoise.lab.exhibits.store import Shown, read_exhibits, write_exhibits
+from equipoise.lab.exhibits.store import read_exhibits, write_exhibits
 from equipoise.lab.exhibits.words import cards, class_words, label_words, number_words
 
 __all__ = [

@@ -72,3 +72,13 @@ class Gallery:
 
 
 Result = Matrix | Table | Gallery
+
+
+@dataclass(frozen=True)
+class Shown:
+    """An exhibit of a run, as it was made: its result, or in one line why there is none."""
+
+    name: str
+    title: str
+    tasks: tuple[str, ...]
+    result: Result | str

@@ -3,24 +3,14 @@
 import json
 import warnings
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from equipoise.lab.data.within import file_within
+from equipoise.lab.exhibits.entry import FILE, read_entry
 from equipoise.lab.exhibits.exhibit import Exhibit, Seen
-from equipoise.lab.exhibits.result import Card, Gallery, Matrix, Picture, Result, Table
-
-KINDS: dict[str, type[Matrix] | type[Table]] = {"matrix": Matrix, "table": Table}
-
-
-@dataclass(frozen=True)
-class Shown:
-    """An exhibit of a run, as it was made: its result, or in one line why there is none."""
-
-    name: str
-    title: str
-    tasks: tuple[str, ...]
-    result: Result | str
+from equipoise.lab.exhibits.result import Matrix, Result, Shown, Table
 
 
 def write_exhibits(folder: Path, exhibits: Sequence[Exhibit], seen: Seen) -> None:
@@ -35,16 +25,28 @@ def write_exhibits(folder: Path, exhibits: Sequence[Exhibit], seen: Seen) -> Non
     made = [_make(exhibit, seen) for exhibit in exhibits if set(exhibit.tasks) <= set(seen.tasks.names)]
     if made:
         entries = [_entry(shown, place, folder) for place, shown in enumerate(made)]
-        (folder / "exhibits.json").write_text(json.dumps(entries, indent=1), encoding="utf-8")
+        (folder / FILE).write_text(json.dumps(entries, indent=1), encoding="utf-8")
 
 
 def read_exhibits(folder: Path) -> tuple[Shown, ...]:
-    """What ``write_exhibits`` wrote into a run's folder; nothing where it wrote nothing."""
-    path = folder / "exhibits.json"
+    """What ``write_exhibits`` wrote into a run's folder; nothing where it wrote nothing.
+
+    The folder may be somebody else's: an entry that is damaged, or a picture that lies outside, costs itself alone and
+    says so in place of its result.
+
+    Raises:
+        ValueError: ``exhibits.json`` is no list in JSON, or a link that leads out of the folder.
+    """
+    path = file_within(folder, FILE)
     if not path.is_file():
         return ()
-    entries = json.loads(path.read_text(encoding="utf-8"))
-    return tuple(Shown(e["name"], e["title"], tuple(e["tasks"]), _result(e, folder)) for e in entries)
+    try:
+        entries = json.loads(path.read_text(encoding="utf-8"))
+        if not isinstance(entries, list):
+            raise ValueError("it must be a list")
+    except (ValueError, RecursionError) as error:
+        raise ValueError(f"{path} is damaged ({error}): delete it, and the page shows the run without it") from None
+    return tuple(read_entry(entry, folder) for entry in entries)
 
 
 def _make(exhibit: Exhibit, seen: Seen) -> Shown:
@@ -73,23 +75,3 @@ def _entry(shown: Shown, place: int, folder: Path) -> dict[str, Any]:
             pictures.append({"file": path.name, "caption": picture.caption})
         cards.append({"lines": card.lines, "pictures": pictures})
     return {**head, "kind": "gallery", "cards": cards, "note": result.note}
-
-
-def _result(entry: dict[str, Any], folder: Path) -> Result | str:
-    kind = entry["kind"]
-    if kind == "failed":
-        return str(entry["reason"])
-    fields = {key: _tuples(value) for key, value in entry.items() if key not in ("name", "title", "tasks", "kind")}
-    if kind in KINDS:
-        return KINDS[kind](**fields)
-    cards = []
-    for card in entry["cards"]:
-        pictures = [
-            Picture((folder / "exhibits" / one["file"]).read_bytes(), one["caption"]) for one in card["pictures"]
-        ]
-        cards.append(Card(tuple(card["lines"]), tuple(pictures)))
-    return Gallery(tuple(cards), entry["note"])
-
-
-def _tuples(value: Any) -> Any:
-    return tuple(map(_tuples, value)) if isinstance(value, list) else value

@@ -9,6 +9,7 @@ from equipoise.lab.probe.look import Look, Pair
 from equipoise.lab.probe.probe import Probe
 from equipoise.lab.probe.words import give_conflict, give_cost, to_paste
 from equipoise.lab.reports.cells import cell, row, table
+from equipoise.lab.reports.policy import policy
 from equipoise.lab.training.files import replace_file
 
 
@@ -21,6 +22,7 @@ def write_page(probe: Probe, path: Path) -> None:
     looks = "".join(_look(look, place) for place, look in enumerate(probe.looks))
     page = f"""<!DOCTYPE html>
 <html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
+<meta http-equiv="Content-Security-Policy" content="{policy()}">
 <title>Probe: {escape(probe.title)}</title><style>{style}</style></head>
 <body><header><h1>{escape(probe.title)}</h1>
 <p class="about">Gradients of the training split before any choice · {len(probe.tasks)} tasks · seed {probe.seed}</p>

@@ -12,7 +12,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 from equipoise.lab.exhibits import Matrix, Shown
-from equipoise.lab.reports.static import STYLE
+from equipoise.lab.reports.static import STYLE, write_png, write_svg
 from equipoise.lab.reports.study_exhibits import StudyExhibits
 
 COLUMNS = 3
@@ -43,9 +43,9 @@ def save_matrices(exhibits: StudyExhibits, folder: Path) -> None:
         with matplotlib.rc_context(STYLE):
             shown = found[0][1]
             figure = _figure(shown.title, [(method, matrix) for method, _, matrix in found])
-            figure.savefig(folder / f"{file_name(shown)}.png", dpi=110, metadata={"Software": None})
+            write_png(figure, folder / f"{file_name(shown)}.png", dpi=110)
             figure.set_layout_engine("none")
-            figure.savefig(folder / f"{file_name(shown)}.svg", metadata={"Date": None, "Creator": None})
+            write_svg(figure, folder / f"{file_name(shown)}.svg")
 
 
 def _figure(title: str, panels: list[tuple[str, Matrix]]) -> Figure:

@@ -67,7 +67,7 @@ def _matrix(matrix: Matrix, name: str) -> str:
             if share is None:
                 cells.append('<td class="same">–</td>')
             else:
-                count = f"<small>{matrix.counts[i][k]}</small>" if counted else ""
+                count = f"<small>{matrix.counts[i][k]:d}</small>" if counted else ""
                 cells.append(f'<td style="--s:{100 * share:.0f}%">{100 * share:.0f} %{count}</td>')
         body.append(row(*cells))
     return table(name, (row(*head),), body, "matrix")

@@ -14,9 +14,7 @@ from equipoise.lab.reports.cells import mark
 from equipoise.lab.reports.chart import Chart
 from equipoise.lab.reports.interactive import specs
 from equipoise.lab.reports.palette import Look
-
-# nothing may be loaded from anywhere: the page holds all it needs
-POLICY = "default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inline'; img-src data: blob:"
+from equipoise.lab.reports.policy import policy
 
 
 def document(title: str, body: str, charts: Sequence[Chart], look: Mapping[str, Look], version: str) -> str:
@@ -33,12 +31,13 @@ def document(title: str, body: str, charts: Sequence[Chart], look: Mapping[str, 
         "panels": {f"{chart.name}-{place}": spec for chart in charts for place, spec in enumerate(specs(chart, look))},
         "looks": {method: {"light": each.light, "dark": each.dark} for method, each in look.items()},
     }
+    script, plotly = f"\n{resource('page.js')}", get_plotlyjs()
     return f"""<!DOCTYPE html>
 <html lang="en">
 <head>
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1">
-<meta http-equiv="Content-Security-Policy" content="{POLICY}">
+<meta http-equiv="Content-Security-Policy" content="{policy(script, plotly)}">
 <title>{escape(title)}</title>
 <style>
 {resource("page.css")}</style>
@@ -47,9 +46,8 @@ def document(title: str, body: str, charts: Sequence[Chart], look: Mapping[str, 
 {body}
 <footer><p>Written by Equipoise {escape(version)}. This file needs no network.</p></footer>
 <script id="figures" type="application/json">{_json(figures)}</script>
-<script id="plotly" type="text/plain">{_packed(get_plotlyjs())}</script>
-<script>
-{resource("page.js")}</script>
+<script id="plotly" type="text/plain">{_packed(plotly)}</script>
+<script>{script}</script>
 </body>
 </html>
 """

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from equipoise.lab.evaluation import REFERENCE, SINGLE_TASK, Interval, Summary, show
+from equipoise.lab.training.files import write_text
 
 RULE = (
     "Bold: the best mean of a column, only where the Holm-corrected verdicts of the study set it apart from all it is "
@@ -23,12 +24,11 @@ def write_paper_tables(summary: Summary, folder: Path) -> tuple[Path, ...]:
 
     Args:
         summary: Of the study.
-        folder: Where; made if it is not there.
+        folder: Where.
     """
-    folder.mkdir(exist_ok=True)
     paths = (folder / "results.tex", folder / "results.md")
     for path, make in zip(paths, (latex, markdown), strict=True):
-        path.write_text(make(summary), encoding="utf-8")
+        write_text(path, make(summary))
     return paths
 
 
@@ -36,7 +36,7 @@ def latex(summary: Summary) -> str:
     """A ``tabular`` whose lines fit any float; names are escaped."""
     head, rows = _cells(summary, lambda text: rf"\textbf{{{text}}}", _escaped)
     lines = [
-        *(f"% {line}" for line in _notes(summary)),
+        *(f"% {_line(note)}" for note in _notes(summary)),  # a new line in a name would end the comment
         rf"\begin{{tabular}}{{l{'r' * (len(head) - 1)}}}",
         r"\toprule",
         " & ".join(head) + r" \\",
@@ -52,7 +52,7 @@ def markdown(summary: Summary) -> str:
     """A table with its notes below."""
     head, rows = _cells(summary, lambda text: f"**{text}**", _piped)
     lines = [head, ["---", *["---:"] * (len(head) - 1)], *rows]
-    notes = "\n".join(_notes(summary))
+    notes = "\n".join(map(_piped, _notes(summary)))
     return "\n".join(f"| {' | '.join(line)} |" for line in lines) + f"\n\n{notes}\n"
 
 
@@ -122,9 +122,14 @@ def _signed(value: float, form: Callable[[float], str]) -> str:
     return f"{'+' if value >= 0 else '−'}{form(abs(value))}"
 
 
+def _line(text: str) -> str:
+    return " ".join(text.split())
+
+
 def _escaped(text: str) -> str:
-    return "".join(_LATEX.get(letter, letter) for letter in " ".join(text.split()))
+    line = "".join(_LATEX.get(letter, letter) for letter in _line(text))
+    return f"{{}}{line}" if line.startswith(("[", "*")) else line  # which the end of the row above would take
 
 
 def _piped(text: str) -> str:
-    return re.sub(r"([\\|*_`<>])", r"\\\1", " ".join(text.split()))
+    return re.sub(r"([\\|*_`<>]|\](?=[(\[]))", r"\\\1", _line(text))  # ]( and ][ would make a link

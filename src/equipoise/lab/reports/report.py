@@ -1,9 +1,9 @@
 """From a study folder to its report."""
 
-import os
 from collections.abc import Callable
 from pathlib import Path
 
+from equipoise.lab.data.within import folder_within
 from equipoise.lab.evaluation import Summary
 from equipoise.lab.reports import curves, gradient_curves, results
 from equipoise.lab.reports.exhibit_figures import save_matrices
@@ -14,13 +14,14 @@ from equipoise.lab.reports.ranks import critical_differences
 from equipoise.lab.reports.static import save
 from equipoise.lab.reports.study import Study
 from equipoise.lab.reports.study_exhibits import StudyExhibits
+from equipoise.lab.training.files import write_text
 
 
 def write_report(folder: Path, doing: Callable[[str], None] = lambda what: None) -> Path:
     """Write ``report.html``, ``figures/*.png|svg`` and ``tables/*.tex|md`` into a study folder from the files in it.
 
     The page is one file without outside references; it is replaced in one step, so that a reader
-    never meets half of it.
+    never meets half of it. The folder may be somebody else's: no link in it is followed.
 
     Args:
         folder: of a study, finished or not, with study.json, runs.csv, history.csv and costs.csv.
@@ -30,7 +31,7 @@ def write_report(folder: Path, doing: Callable[[str], None] = lambda what: None)
         The path of ``report.html``.
 
     Raises:
-        ValueError: the folder holds no study, or no finished run of it.
+        ValueError: the folder holds no study, or no finished run of it, or a link that leads out of it.
     """
     summary = Summary.from_folder(folder)
     study = Study.from_folder(folder)
@@ -48,18 +49,15 @@ def write_report(folder: Path, doing: Callable[[str], None] = lambda what: None)
         gradient_curves.condition_number(study, look),
         results.costs(study, look),
     )
-    figures = folder / "figures"
-    figures.mkdir(exist_ok=True)
+    figures = folder_within(folder, "figures")
     for place, chart in enumerate(charts, 1):
         doing(f"figure {place} of {len(charts)}, {chart.title}")
         save(chart, look, figures)
-    write_paper_tables(summary, folder / "tables")
+    write_paper_tables(summary, folder_within(folder, "tables"))
     exhibits = StudyExhibits.from_folder(folder, study.methods)
     if exhibits is not None:
         save_matrices(exhibits, figures)
     doing("the page")
     page = folder / "report.html"
-    draft = page.with_suffix(".html.part")
-    draft.write_text(render(study, summary, charts, look, exhibits), encoding="utf-8")
-    os.replace(draft, page)
+    write_text(page, render(study, summary, charts, look, exhibits))
     return page

@@ -14,6 +14,7 @@ from matplotlib.ticker import MaxNLocator
 
 from equipoise.lab.reports.chart import ARROWS, Chart, Panel, Series, log_ticks
 from equipoise.lab.reports.palette import Look
+from equipoise.lab.training.files import replace_file
 
 COLUMNS = 3
 MOST_PANELS = 24  # in a file: eight rows fill a large page, and each panel takes time
@@ -45,9 +46,19 @@ def save(chart: Chart, look: Mapping[str, Look], folder: Path) -> tuple[Path, ..
         assert layout is not None
         layout.execute(figure)
         figure.set_layout_engine(None)  # found once: with an engine, each file takes a drawing more than it shows
-        figure.savefig(paths[0], dpi=150, metadata={"Software": None})
-        figure.savefig(paths[1], metadata={"Date": None, "Creator": None})
+        write_png(figure, paths[0], dpi=150)
+        write_svg(figure, paths[1])
     return paths
+
+
+def write_png(figure: Figure, path: Path, dpi: int) -> None:
+    """The figure as a PNG file, whole or not at all."""
+    replace_file(path, lambda file: figure.savefig(file, format="png", dpi=dpi, metadata={"Software": None}))
+
+
+def write_svg(figure: Figure, path: Path) -> None:
+    """The figure as an SVG file, whole or not at all."""
+    replace_file(path, lambda file: figure.savefig(file, format="svg", metadata={"Date": None, "Creator": None}))
 
 
 def some_of(chart: Chart) -> str:

@@ -1,16 +1,13 @@
 """A study folder as typed rows: what was asked (study.json), what came out (the three CSV files)."""
 
-import csv
-import json
 import math
 from collections import defaultdict
-from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from equipoise.lab.evaluation import SINGLE_TASK
+from equipoise.lab.evaluation import SINGLE_TASK, read_rows, read_study
 
 
 class Score(NamedTuple):
@@ -67,14 +64,12 @@ class Study:
         """Read a study folder.
 
         Raises:
-            ValueError: a file of the study is missing.
+            ValueError: a file of the study is missing, or a link that leads out of the folder.
         """
-        for name in ("study.json", "runs.csv", "history.csv", "costs.csv"):
-            if not (folder / name).is_file():
-                raise ValueError(f"{folder} is not the folder of a study: it has no {name}")
+        settings = read_study(folder)
         curves: dict[CurveKey, dict[int, Curve]] = defaultdict(lambda: defaultdict(dict))
         unplottable = 0
-        for row in _rows(folder / "history.csv"):
+        for row in read_rows(folder, "history.csv"):
             value = float(row["value"])
             if not math.isfinite(value):
                 unplottable += 1
@@ -82,10 +77,10 @@ class Study:
             quantity = f"{row['split']} loss" if row["quantity"] == "loss" else row["quantity"]
             curves[row["method"], row["task"], quantity][int(row["seed"])][int(row["epoch"])] = value
         return cls(
-            settings=json.loads((folder / "study.json").read_text(encoding="utf-8")),
+            settings=settings,
             scores=tuple(
                 Score(r["method"], int(r["seed"]), r["split"], r["task"], r["metric"], float(r["value"]))
-                for r in _rows(folder / "runs.csv")
+                for r in read_rows(folder, "runs.csv")
             ),
             costs=tuple(
                 Cost(
@@ -100,7 +95,7 @@ class Study:
                     int(r["skipped_steps"]),
                     int(r["unsolved_steps"]),
                 )
-                for r in _rows(folder / "costs.csv")
+                for r in read_rows(folder, "costs.csv")
             ),
             curves={key: dict(seeds) for key, seeds in curves.items()},
             unplottable=unplottable,
@@ -139,8 +134,3 @@ class Study:
                 by_seed[cost.seed].append(cost)
         whole = len(self.tasks) if method == SINGLE_TASK else 1
         return {seed: rows for seed, rows in by_seed.items() if len(rows) == whole}
-
-
-def _rows(path: Path) -> Iterator[dict[str, str]]:
-    with path.open(newline="", encoding="utf-8") as file:
-        yield from csv.DictReader(file)

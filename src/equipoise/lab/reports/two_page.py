@@ -1,6 +1,5 @@
 """One page that compares two studies."""
 
-import os
 from collections.abc import Mapping
 from html import escape
 from pathlib import Path
@@ -13,6 +12,7 @@ from equipoise.lab.reports.frame import contents, document, legend
 from equipoise.lab.reports.palette import Look, looks
 from equipoise.lab.reports.results_table import comparison_cell
 from equipoise.lab.reports.two_studies import TwoStudies
+from equipoise.lab.training.files import write_text
 
 READING = (
     "A difference is the second study minus the first, of the primary test metric. Where both have the same data, it "
@@ -24,9 +24,7 @@ READING = (
 
 def write_two_page(two: TwoStudies, page: Path) -> Path:
     """Write the page; it is replaced in one step."""
-    draft = page.with_suffix(".html.part")
-    draft.write_text(render_two(two), encoding="utf-8")
-    os.replace(draft, page)
+    write_text(page, render_two(two))
     return page
 
 

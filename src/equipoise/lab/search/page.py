@@ -1,19 +1,21 @@
 """A search as one HTML file: the answer, every trial in the trade-off, the best trials."""
 
-import os
 from collections.abc import Mapping, Sequence
 from html import escape
 from importlib import resources
 from itertools import combinations
 from pathlib import Path
 
+from equipoise.lab.data.within import folder_within
 from equipoise.lab.reports.cells import cell, row, table
 from equipoise.lab.reports.chart import Chart, Panel, Series
 from equipoise.lab.reports.palette import looks
+from equipoise.lab.reports.policy import policy
 from equipoise.lab.reports.static import save
 from equipoise.lab.search.choice import front
 from equipoise.lab.search.search import Search
 from equipoise.lab.search.watch import best
+from equipoise.lab.training.files import write_text
 
 MOST_PAIRS, MOST_ROWS = 6, 20
 KINDS = ("trial", "on the front", "the defaults", "chosen")
@@ -29,18 +31,16 @@ def write_page(search: Search, title: str, chosen: int, words: Sequence[str], co
         words: What is said of it, a paragraph each.
         code: What to paste.
     """
-    figures = search.folder / "figures"
-    figures.mkdir(exist_ok=True)
+    figures = folder_within(search.folder, "figures")
     look = looks(KINDS)
     _, svg = save(tradeoff(search, chosen), look, figures)
     picture = svg.read_text(encoding="utf-8").partition("<svg")[2]
     style = (resources.files("equipoise.lab.reports") / "page.css").read_text(encoding="utf-8")
     paragraphs = "".join(f"<p>{escape(text)}</p>" for text in words)
     page = search.folder / "report.html"
-    draft = page.with_suffix(".html.part")
-    draft.write_text(
-        f"""<!DOCTYPE html>
+    text = f"""<!DOCTYPE html>
 <html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
+<meta http-equiv="Content-Security-Policy" content="{policy()}">
 <title>{escape(title)}</title><style>{style} figure svg {{ max-width: 100%; height: auto; background: white; }}</style>
 </head><body><header><h1>{escape(title)}</h1></header><main>
 <section id="answer"><h2>Answer</h2>{paragraphs}<pre><code>{escape(code)}</code></pre></section>
@@ -49,10 +49,8 @@ def write_page(search: Search, title: str, chosen: int, words: Sequence[str], co
 <section id="trials"><h2>Best trials</h2>{_table(search, chosen)}
 <p>All trials are in <a href="trials.csv">trials.csv</a>.</p></section>
 </main></body></html>
-""",
-        encoding="utf-8",
-    )
-    os.replace(draft, page)
+"""
+    write_text(page, text)
     return page
 
 

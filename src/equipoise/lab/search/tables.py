@@ -53,11 +53,12 @@ def to_paste(search: Search, trial: Trial, method: str, case: Case) -> str:
     arguments = "".join(f", {name}={value!r}" for name, value in others.items())
     lines = []
     if method == "fixed" and weights:
-        lines.append(f"method = eq.Fixed({list(weights.values())})  # {', '.join(weights)}")
+        lines.append(f"method = eq.Fixed({weights})")
     else:
         named = "sum" if method == "fixed" else method  # fixed at 1
         lines.append(f"method = eq.method({named!r}{arguments})")
-        lines += [f"tasks[{task!r}].weight = {weight}" for task, weight in weights.items()]
+        if weights:
+            lines.append(f"balancer.set_weights({weights})  # of eq.Balancer(method, model, tasks=tasks)")
     lines += [f"{name} = {float(value):.4g}" for name, value in settings.items()]
     options = [f"--{name.replace('_', '-')} {float(value):.4g}" for name, value in settings.items()]
     options += [f"--loss {shlex.quote(f'{task}={word}')}" for task, word in losses.items()]

@@ -1,6 +1,5 @@
 """A trial of a case: train with the point's weights and settings, and read how the tasks did on validation."""
 
-import copy
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
@@ -77,9 +76,7 @@ class CaseTraining:
         if self.method == "fixed":
             factors = list(weights.values()) or [1.0] * len(case.tasks)
             return case, eq.method("fixed", weights=factors, **others), settings
-        tasks = [copy.copy(task) for task in case.tasks]
-        for task in tasks:
-            task.weight = weights.get(task.name, task.weight)
+        tasks = [replace(task, weight=weights.get(task.name, task.weight)) for task in case.tasks]
         return replace(case, tasks=eq.Tasks(tasks)), eq.method(self.method, **others), settings
 
     def _place(self, slot: int) -> Path:

@@ -1,0 +1,80 @@
+"""The users' weights while training: those in use, and those that come with the next step."""
+
+import warnings
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+
+from equipoise.method import Method
+from equipoise.task_weights import NamedWeights
+from equipoise.tasks import nearest, positive_weight, shown
+
+_WARNINGS = {
+    "ignored": "does not depend on the scale of a loss, so the weights {weights} do not change its balance",
+    "inverts": "listens to small gradients, so the weights {weights} make heavier tasks count less in its direction",
+}
+
+
+class LiveWeights:
+    """Weights by task name, of all tasks in order."""
+
+    def __init__(self, built_with: Mapping[str, float], method: Method) -> None:
+        self._built_with = NamedWeights(built_with)
+        self._method = method
+        self._next: NamedWeights | None = None
+        self._has_told = self._is_live = False
+        self.now = self._built_with  # in use; never changed in place
+
+    @property
+    def newest(self) -> NamedWeights:
+        """Those of the next step."""
+        return self.now if self._next is None else self._next
+
+    def set(self, weights: Mapping[str, float]) -> None:
+        """Let the next step have these; see ``Balancer.set_weights``."""
+        if not isinstance(weights, Mapping):
+            raise ValueError(f"weights must map task names to numbers, got {shown(weights)}")
+        for name in weights:
+            if name not in self.now:
+                raise ValueError(f"no task {name!r}; {nearest(str(name), self.now)}")
+        given = {name: positive_weight(name, weight) for name, weight in weights.items()}
+        if self._method.stated(range(len(self.now))) is not None:
+            raise ValueError(
+                f"{self._method} has weights of its own, with which those of set_weights would multiply: give its "
+                "weights to the balancer, as in Balancer(Sum(), ..., tasks={name: weight}), and set them there"
+            )
+        self._next, self._is_live = NamedWeights({**self.newest, **given}), True
+        self._tell(self._next, stacklevel=4)
+
+    def adopt(self) -> None:
+        """Put the newest in use."""
+        if self._next is not None:
+            self.now, self._next = self._next, None
+            self._prefer()
+
+    def start(self) -> None:
+        """Tell a bound method of weights that are not all 1."""
+        if set(self.now.values()) != {1.0}:
+            self._prefer()
+            self._tell(self.now, stacklevel=5)
+
+    def state(self) -> list[float] | None:
+        """The newest in order, or None if nobody has set any since the balancer was built."""
+        return list(self.newest.values()) if self._is_live else None
+
+    def load(self, state: Any) -> None:
+        """Take up what ``state`` gave."""
+        self._is_live = state is not None
+        values = self._built_with.values() if state is None else state
+        self._next = NamedWeights(zip(self.now, values, strict=True))
+        self.adopt()
+
+    def _prefer(self) -> None:
+        self._method.prefer(torch.tensor(list(self.now.values()), dtype=torch.float64, device="cpu"))
+
+    def _tell(self, weights: Mapping[str, float], stacklevel: int) -> None:
+        """Warn, once, if weights do not do what they say."""
+        if not self._has_told and (text := _WARNINGS.get(self._method.user_weight)):
+            self._has_told = True
+            warnings.warn(f"{self._method} {text.format(weights=weights)}", stacklevel=stacklevel)
