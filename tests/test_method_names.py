@@ -4,6 +4,7 @@ import pytest
 from torch import nn
 
 import equipoise as eq
+from equipoise import shelf
 from equipoise.cli import main
 from equipoise.lab.search.tune import make_tuning
 from equipoise.lab.studies.plan import make_plan
