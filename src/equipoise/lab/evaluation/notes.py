@@ -3,9 +3,10 @@
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from equipoise.lab.evaluation.metric import TUNED, Values, losses_of, source_of
+from equipoise.lab.evaluation.metric import REFERENCE, SINGLE_TASK, TUNED, Values, losses_of, source_of
 from equipoise.lab.evaluation.numbers import listing
 
+SAME_TRAINING = f"The case has one task, so {SINGLE_TASK} is the same training as {REFERENCE}, which stands for both."
 _MOVES = "logit-adjusted"  # a loss made for another decision than the one that accuracy counts
 
 

@@ -2,7 +2,7 @@
 
 import json
 import sys
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from contextlib import closing
 from pathlib import Path
 from typing import IO, Any
@@ -11,6 +11,7 @@ import torch
 
 import equipoise as eq
 from equipoise.lab.evaluation import SINGLE_TASK, TUNED, losses_of, source_of
+from equipoise.lab.evaluation.numbers import listing
 from equipoise.lab.studies.learnt import read_tuned
 from equipoise.lab.studies.plan import Plan, differences, method_files
 from equipoise.lab.studies.pool import Event, Execute, run_jobs
@@ -46,12 +47,7 @@ class Study:
         _check(plan, folder, earlier)
         self._method_files = earlier.get("method_files", {})
         self.threads: int | None = earlier.get("threads")  # of each training; known once it runs
-        self.left_out = tuple(
-            str(name)
-            for kind, asked in (("methods", plan.methods), ("seeds", plan.seeds))
-            for name in earlier.get(kind, ())
-            if name not in asked
-        )
+        self.left_out = self._left_out(earlier)
         self.results = {run: result for run in plan.runs if (result := self._result(run))}
 
     @property
@@ -136,8 +132,25 @@ class Study:
     def _runs_folder(self) -> Path:
         return self.folder / "runs"
 
+    def _left_out(self, earlier: Mapping[str, Any]) -> tuple[str, ...]:
+        """Methods and seeds of which the folder holds finished runs, and which the plan does not have."""
+        plan = self.plan
+        tasks = tuple(plan.case.tasks.names)
+        held = {
+            (method, seed)
+            for method in earlier.get("methods", ())
+            for seed in earlier.get("seeds", ())
+            if self._path(Run(method, tasks, seed)).is_file()
+        }
+        methods = [method for method in earlier.get("methods", ()) if method in {m for m, _ in held} - {*plan.methods}]
+        seeds = [str(seed) for seed in earlier.get("seeds", ()) if seed in {s for _, s in held} - {*plan.seeds}]
+        return (*methods, *([f"{'seed' if len(seeds) == 1 else 'seeds'} {listing(seeds)}"] if seeds else []))
+
+    def _path(self, run: Run) -> Path:
+        return self._runs_folder / run.folder_name / "result.json"
+
     def _result(self, run: Run) -> RunResult | None:
-        path = self._runs_folder / run.folder_name / "result.json"
+        path = self._path(run)
         return RunResult.read(path) if path.exists() else None
 
 
