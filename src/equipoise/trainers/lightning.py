@@ -19,8 +19,8 @@ except ImportError:  # the same under its older name
 class BalancerCallback(Callback):
     """Makes the calls that a method may need: ``end_epoch`` always, ``observe`` and ``after_step`` where told how.
 
-    - ``balancer.end_epoch()`` after each epoch of training, whose validation comes before it; also that of every ``Tasks``
-      which the module holds, for losses with an ``EpochSchedule``.
+    - ``balancer.end_epoch()`` after each epoch of training, whose validation comes before it; also that of every
+      ``Tasks`` which the module holds, for losses with an ``EpochSchedule``.
     - ``balancer.observe(...)`` after each validation within ``fit``, from what the module logged; not after the sanity
       check, which is no result of training.
     - ``balancer.after_step(...)`` after each optimizer step, on its last micro-batch, at the price of a forward pass.
