@@ -39,7 +39,7 @@ def differs(table):
     """Which kinds of statement a study makes: against sum, single-task and tuned weights, by rank."""
     scores = [score for row in table.rows for score in row.scores.values()]
     said = {
-        other: any(other in s.to and s.to[other].verdict != "not distinguishable" for s in scores)
+        other: any(other in s.to and s.to[other].verdict in ("better", "worse") for s in scores)
         for other in (REFERENCE, SINGLE_TASK, TUNED)
     }
     said["ranks"] = bool(table.ranks and table.ranks.differs)

@@ -9,8 +9,17 @@ from typing import Any
 from equipoise.lab.evaluation.budget import Budgets, unequal
 from equipoise.lab.evaluation.costs import method_costs
 from equipoise.lab.evaluation.folder import read_rows, read_study
+from equipoise.lab.evaluation.looks import level_of, look_notes
 from equipoise.lab.evaluation.metric import SINGLE_TASK, TaskMetric, Values
-from equipoise.lab.evaluation.notes import frozen_notes, gap_notes, loss_notes, seeds_of, step_notes, tuning_notes
+from equipoise.lab.evaluation.notes import (
+    check_notes,
+    frozen_notes,
+    gap_notes,
+    loss_notes,
+    seeds_of,
+    step_notes,
+    tuning_notes,
+)
 from equipoise.lab.evaluation.pairs import Question
 from equipoise.lab.evaluation.ranks import Ranks
 from equipoise.lab.evaluation.table import Row, make_table
@@ -71,9 +80,17 @@ class Summary:
         values, notes = _test_values(study, metrics, runs)
         if not values:
             raise ValueError(f"{folder} holds no finished run yet")
-        notes += [*tuning_notes(study), *frozen_notes(study), *loss_notes(values), *step_notes(costs)]
+        notes += [
+            *look_notes(study),
+            *tuning_notes(study),
+            *frozen_notes(study),
+            *loss_notes(values),
+            *step_notes(costs),
+        ]
         spent = method_costs(costs, len(metrics))
-        table = make_table(values, metrics, spent, study.get("question", ""))
+        level = level_of(study)
+        table = make_table(values, metrics, spent, study.get("question", ""), seeds=len(study["seeds"]), level=level)
+        notes += check_notes(table)
         differing = unequal(_budgets(study), spent)
         return cls(
             case=study["case"],
