@@ -122,7 +122,8 @@ def _losses(table: Table, metrics: Sequence[TaskMetric]) -> str:
     told = findings(compared, metrics, "the case's own")
     if not told:
         who = f"{methods[0]} is not" if len(methods) == 1 else f"none of the {len(methods)} is"
-        return f"{asked} No significant difference: {who} significantly different from the case's own on any task."
+        differ = f"{who} significantly different from the case's own on any task"
+        return f"{asked} No significant difference: {differ}."
     better, worse = (
         {(method, task) for method, task, comparison in compared if comparison.verdict == word}
         for word in ("better", "worse")

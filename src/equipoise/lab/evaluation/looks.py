@@ -1,12 +1,13 @@
 """Looking at a study more than once: what it does to verdicts, and how planned looks share the 5 %.
 
-Lan and DeMets, Discrete sequential boundaries for clinical trials, 1983: the share spent until a part t of the seeds is
-α(t) = 2 - 2 Φ(z(1 - α/2) / sqrt(t)), of O'Brien and Fleming's type: little at first, most at the end. Each look tests at
-what is spent between it and the look before, alone; that these sum to 5 % bounds the chance of a wrong verdict at any of
-them, whatever the rule to stop.
+Lan and DeMets, Discrete sequential boundaries for clinical trials, 1983: the share spent until a part t of the seeds
+is α(t) = 2 - 2 Φ(z(1 - α/2) / sqrt(t)), of O'Brien and Fleming's type: little at first, most at the end. Each look
+tests at what is spent between it and the look before, alone; that these sum to 5 % bounds the chance of a wrong verdict
+at any of them, whatever the rule to stop.
 """
 
 from collections.abc import Mapping, Sequence
+from itertools import pairwise
 from math import ceil, sqrt
 from typing import Any
 
@@ -29,8 +30,8 @@ def planned_looks(seeds: int, looks: int) -> tuple[int, ...]:
     """
     if looks < 2 or ceil(seeds / max(looks, 1)) < FEWEST:
         raise ValueError(
-            f"looks must be 2 or more, the first after at least {FEWEST} seeds; got {looks} looks at {seeds} seeds: ask "
-            f"for fewer looks or more seeds, such as --looks 3 --seeds 20"
+            f"looks must be 2 or more, the first after at least {FEWEST} seeds; got {looks} looks at {seeds} seeds: "
+            f"ask for fewer looks or more seeds, such as --looks 3 --seeds 20"
         )
     return tuple(ceil(seeds * look / looks) for look in range(1, looks + 1))
 
@@ -43,7 +44,7 @@ def levels(at: Sequence[int]) -> tuple[float, ...]:
     """
     z = float(ndtri(1 - LEVEL / 2))
     spent = [0.0, *(2 - 2 * float(ndtr(z / sqrt(seeds / at[-1]))) for seeds in at)]
-    return tuple(after - before for before, after in zip(spent, spent[1:], strict=False))
+    return tuple(after - before for before, after in pairwise(spent))
 
 
 def level_of(study: Mapping[str, Any]) -> float:
@@ -71,8 +72,8 @@ def _plan(study: Mapping[str, Any]) -> list[str]:
             f"Looks were planned at {where}. The study is between two of them: no difference is called significant."
         ]
     return [
-        f"Look {at.index(len(study['seeds'])) + 1} of {len(at)} planned, at {where}: verdicts are at this look's share, "
-        "and together at 5 %. Adjusted p-values are in units of that share."
+        f"Look {at.index(len(study['seeds'])) + 1} of {len(at)} planned, at {where}: verdicts are at this look's "
+        "share, and together at 5 %. Adjusted p-values are in units of that share."
     ]
 
 
@@ -88,8 +89,8 @@ def _left_out(study: Mapping[str, Any]) -> list[str]:
     back = [str(name) for kind in ("methods", "seeds") for name in left.get(kind, ()) if name in study[kind]]
     again = f" ({listing(back)} taken in again)" if back else ""
     return [
-        f"Left out after runs were finished: {listing(words)}{again}. A choice made after looking changes what verdicts "
-        "mean: their 5 % holds for what was asked before."
+        f"Left out after runs were finished: {listing(words)}{again}. A choice made after looking changes what "
+        "verdicts mean: their 5 % holds for what was asked before."
     ]
 
 
@@ -103,8 +104,8 @@ def _looks(study: Mapping[str, Any]) -> list[str]:
         unplanned = [count for count in counts if count not in study["planned_looks"]]
         return [f"Looks at other numbers of seeds than planned: {unplanned}."] if unplanned else []
     return [
-        f"Look {len(looks)} at this study{over}. To look, add seeds and look again makes chance look like a finding: one "
-        f"look is wrong in at most {100 * LEVEL:.0f} % of studies, a look after each seed from 3 to 20 in about 30 %, one "
-        "addition of as many seeds as advised in about 10 %. To look more than once plan the looks before: --looks 3 "
-        "--seeds 20."
+        f"Look {len(looks)} at this study{over}. To look, add seeds and look again makes chance look like a finding: "
+        f"one look is wrong in at most {100 * LEVEL:.0f} % of studies, a look after each seed from 3 to 20 in about "
+        "30 %, one addition of as many seeds as advised in about 10 %. To look more than once plan the looks before: "
+        "--looks 3 --seeds 20."
     ]

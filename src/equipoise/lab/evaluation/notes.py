@@ -8,8 +8,8 @@ from equipoise.lab.evaluation.numbers import listing
 from equipoise.lab.evaluation.table import Table
 
 _SKEWED = (
-    "The 5 % of a verdict hold for differences that are roughly symmetric about their mean; with such a run among them rely on "
-    "the sign test that the report shows beside the verdict."
+    "The 5 % of a verdict hold for differences that are roughly symmetric about their mean; with such a run among "
+    "them rely on the sign test that the report shows beside the verdict."
 )
 _MOVES = "logit-adjusted"  # a loss made for another decision than the one that accuracy counts
 

@@ -60,6 +60,12 @@ class Summary:
         """Names of the balancings in the table, without single-task."""
         return tuple(row.method for row in self.rows if row.method != SINGLE_TASK)
 
+    @property
+    def finds(self) -> bool:
+        """Whether any verdict, or the test of the ranks, is significant."""
+        words = [one.verdict for row in self.rows for score in row.scores.values() for one in score.to.values()]
+        return bool(self.ranks and self.ranks.differs) or any(word in ("better", "worse") for word in words)
+
     def row(self, method: str) -> Row | None:
         """The row of a method, None if it is not in the table."""
         return next((row for row in self.rows if row.method == method), None)

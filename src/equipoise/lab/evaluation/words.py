@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 from math import inf, isnan
 
 from equipoise.lab.evaluation.answers import beats_tuned, findings, give_answer
-from equipoise.lab.evaluation.metric import REFERENCE, SINGLE_TASK, TUNED, TaskMetric, losses_of
+from equipoise.lab.evaluation.metric import REFERENCE, SINGLE_TASK, TUNED, TaskMetric
 from equipoise.lab.evaluation.numbers import listing, percent
 from equipoise.lab.evaluation.settle import give_precision
 from equipoise.lab.evaluation.statistics import LEVEL
@@ -79,14 +79,12 @@ def _balancings(rows: Sequence[Row], metrics: Sequence[TaskMetric], seeds: int, 
         return f"{lacking}, so no balancing is compared with it."
     if seeds == 1:
         return "no interval can be given: a difference between two methods may be chance."
-    methods = list(dict.fromkeys(row.method for row, _, _ in compared))
     clauses = findings([(row.method, task, comparison) for row, task, comparison in compared], metrics, "the plain sum")
     if not clauses:
-        kind = "methods"
         judged = list(dict.fromkeys(row.method for row, _, one in compared if one.verdict != "no verdict"))
         if not judged:
             return "no verdict on any method."
-        who = f"{judged[0]} is not" if len(judged) == 1 else f"none of the {len(judged)} {kind} is"
+        who = f"{judged[0]} is not" if len(judged) == 1 else f"none of the {len(judged)} methods is"
         return f"{who} significantly different from the plain sum on any task.{_nearly(compared, tested)}"
     rest = sum(comparison.verdict == "no significant difference" for _, _, comparison in compared)
     tail = f" The other {rest} of {len(compared)} comparisons show no significant difference." if rest > 1 else ""

@@ -12,6 +12,7 @@ import torch
 import equipoise as eq
 from equipoise.lab.evaluation import SINGLE_TASK, TUNED, losses_of, source_of
 from equipoise.lab.studies.learnt import read_tuned
+from equipoise.lab.studies.looks import FILE, as_text, left_out, looks_in, require_same_looks
 from equipoise.lab.studies.plan import Plan, differences, method_files
 from equipoise.lab.studies.pool import Event, Execute, run_jobs
 from equipoise.lab.studies.run import Run
@@ -44,6 +45,8 @@ class Study:
         self.failures: dict[Run, str] = {}
         earlier = _earlier(folder)
         _check(plan, folder, earlier)
+        require_same_looks(plan, folder, earlier)
+        self._left_out = left_out(plan, folder, earlier)
         self._method_files = earlier.get("method_files", {})
         self.threads: int | None = earlier.get("threads")  # of each training; known once it runs
         self.left_out = tuple(
@@ -125,9 +128,10 @@ class Study:
             "test_reads": max(map(_test_reads, self.results.values()), default=0),
             "failed": {str(run): line for run, line in self.failures.items()},
             "complete": not self.missing,
+            **({"left_out": self._left_out} if self._left_out else {}),
+            **({"looks": looks} if (looks := looks_in(self.folder)) else {}),
         }
-        text = json.dumps(description, indent=2, ensure_ascii=False) + "\n"
-        path, content = self.folder / "study.json", text.encode("utf-8")
+        path, content = self.folder / FILE, as_text(description).encode("utf-8")
         if not path.is_file() or path.read_bytes() != content:
             replace_file(path, lambda file: file.write(content))
         write_tables(self.folder, self.results, self.plan.methods)
