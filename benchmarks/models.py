@@ -86,7 +86,53 @@ def transformer(
     return Problem(trunk, torch.randn(size, positions, width), width, num_tasks)
 
 
-MODELS: dict[str, Callable[[int], Problem]] = {
+class LanguageModel(nn.Module):
+    """GPT-2 with K losses of its logits, as of teachers or data sets; its table of tokens is its output layer.
+
+    Args:
+        num_tasks: K.
+        vocabulary: V, the rows of the table.
+        width: D.
+        size: Sequences in the batch.
+        positions: Tokens of each.
+    """
+
+    def __init__(self, num_tasks: int, vocabulary: int, width: int, size: int, positions: int) -> None:
+        from transformers import GPT2Config, GPT2LMHeadModel  # an extra: equipoise[trainers]
+
+        super().__init__()
+        dropout = {f"{place}_pdrop": 0.0 for place in ("resid", "embd", "attn")}
+        config = GPT2Config(
+            vocab_size=vocabulary,
+            n_positions=positions,
+            n_embd=width,
+            n_layer=2,
+            n_head=4,
+            bos_token_id=0,
+            eos_token_id=0,
+            **dropout,
+        )
+        self.trunk = GPT2LMHeadModel(config)
+        self.heads = nn.ModuleList(nn.Identity() for _ in range(num_tasks))
+        self.register_buffer("tokens", torch.randint(vocabulary, (size, positions)))
+        self.register_buffer("labels", torch.randint(vocabulary, (num_tasks, size * positions)))
+        self.names = [f"task {k}" for k in range(num_tasks)]
+
+    @property
+    def shared_size(self) -> int:
+        """P, the numbers of all parameters, the table once."""
+        return sum(parameter.numel() for parameter in self.trunk.parameters())
+
+    def forward(self) -> tuple[Tensor, dict[str, Tensor]]:
+        """The logits [N, V] and the K losses."""
+        logits = self.trunk(self.tokens).logits.flatten(0, 1)
+        return logits, {
+            name: functional.cross_entropy(head(logits), label)
+            for name, head, label in zip(self.names, self.heads, self.labels, strict=True)
+        }
+
+
+MODELS: dict[str, Callable[[int], Problem | LanguageModel]] = {
     "mlp": mlp,
     "mlp-256": partial(mlp, size=256),
     "mlp-512": partial(mlp, size=512),
@@ -94,10 +140,13 @@ MODELS: dict[str, Callable[[int], Problem]] = {
     "conv": convolutional,
     "transformer": transformer,
     "transformer-256": partial(transformer, num_layers=2, width=256, size=32, positions=64),  # P = 1.6 million
+    "transformer-64": partial(transformer, num_layers=2, width=64),  # P = 0.1 million
+    "gpt2-8k": partial(LanguageModel, vocabulary=8192, width=256, size=2, positions=32),  # P = 3.7 million
+    "gpt2-32k": partial(LanguageModel, vocabulary=32_768, width=256, size=4, positions=32),  # P = 10 million
 }
 
 
-def build(model: str, num_tasks: int) -> Problem:
+def build(model: str, num_tasks: int) -> Problem | LanguageModel:
     """The network and its batch, always the same numbers."""
     torch.manual_seed(0)
     return MODELS[model](num_tasks)

@@ -1,5 +1,8 @@
 """Inside ``frozen`` the balancer is one function of the parameters, so that a line search may trust it."""
 
+import warnings
+from contextlib import nullcontext
+
 import pytest
 import torch
 from torch import nn
@@ -223,3 +226,91 @@ def test_a_held_weight_of_zero_never_meets_an_infinite_gradient():
     with balancer.frozen():
         balancer({"a": (0.0 * x).sqrt().sum(), "b": (3 * x).sum()}).backward()
     assert x.grad.tolist() == [6.0]
+
+
+# What is told where the balancer is not frozen
+
+
+def lbfgs_steps(balancer, field, steps=1, frozen=False, decide=False, **options):
+    """What was warned of in some steps of L-BFGS."""
+    optimizer = torch.optim.LBFGS(field.parameters(), **{"max_iter": 4, "line_search_fn": "strong_wolfe", **options})
+
+    def closure():
+        optimizer.zero_grad()
+        loss = balancer(field.losses())
+        loss.backward()
+        return loss
+
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        for _ in range(steps):
+            if decide:
+                closure()
+            with balancer.frozen() if frozen else nullcontext():
+                optimizer.step(closure)
+    return [str(one.message) for one in caught if "LBFGS" in str(one.message)]
+
+
+@pytest.mark.parametrize("line_search_fn", [None, "strong_wolfe"])
+@pytest.mark.parametrize("make", [eq.MGDA, lambda: eq.Chain(eq.UW(), eq.MGDA()), eq.GradDrop])
+def test_lbfgs_around_an_unfrozen_gradient_method_is_told_once(make, line_search_fn):
+    field = Field()
+    balancer = eq.Balancer(make(), field, tasks=NAMES)
+    (said,) = lbfgs_steps(balancer, field, steps=3, line_search_fn=line_search_fn)
+    assert "with balancer.frozen(): optimizer.step(closure)" in said
+    assert "decides weights anew" in said
+    assert "docs/trainers.md" in said
+
+
+def test_it_is_told_in_the_very_first_step_also_after_another_optimiser():
+    field = Field()
+    balancer = eq.Balancer(eq.MGDA(), field, tasks=NAMES)
+    adam = torch.optim.Adam(field.parameters())
+    for _ in range(3):
+        balancer(field.losses()).backward()
+        adam.step()
+    assert len(lbfgs_steps(balancer, field)) == 1
+
+
+@pytest.mark.parametrize("make", [lambda: eq.LogSum(), eq.ReLoBRaLo])
+def test_a_weighting_whose_value_is_not_its_objective_is_told_under_a_line_search(make):
+    field = Field()
+    (said,) = lbfgs_steps(eq.Balancer(make(), field, tasks=NAMES), field, steps=2)
+    assert "the value of the balanced loss is the total, its gradient that of the objective" in said
+    assert lbfgs_steps(eq.Balancer(make(), field, tasks=NAMES), field, line_search_fn=None) == []
+
+
+@pytest.mark.parametrize("make", [eq.MGDA, eq.LogSum])
+@pytest.mark.parametrize("decide", [True, False])
+def test_frozen_it_is_not(make, decide):
+    field = Field()
+    assert lbfgs_steps(eq.Balancer(make(), field, tasks=NAMES), field, 3, frozen=True, decide=decide) == []
+
+
+def test_the_plain_sum_is_one_function():
+    field = Field()
+    assert lbfgs_steps(eq.Balancer(eq.Sum(), field, tasks=NAMES), field, 3) == []
+    assert lbfgs_steps(eq.Balancer(eq.Sum(), field, tasks={"equation": 3.0, "boundary": 1.0, "data": 0.5}), field) == []
+
+
+def test_one_evaluation_for_each_step_is_ordinary_training():
+    field = Field()
+    balancer = eq.Balancer(eq.MGDA(), field, tasks=NAMES)
+    assert lbfgs_steps(balancer, field, 5, max_iter=1, line_search_fn=None) == []
+
+
+def test_optimisers_that_take_a_closure_and_call_it_once_are_left_in_peace():
+    field = Field()
+    balancer = eq.Balancer(eq.MGDA(), field, tasks=NAMES)
+    optimizer = torch.optim.SGD(field.parameters(), lr=0.01)
+
+    def closure():
+        optimizer.zero_grad()
+        loss = balancer(field.losses())
+        loss.backward()
+        return loss
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        for _ in range(3):
+            optimizer.step(closure)

@@ -91,7 +91,7 @@ def test_a_method_by_its_name_takes_arguments():
 
 
 @pytest.mark.parametrize(
-    ("wrong", "right"), [("nash", "nash-mtl"), ("mdga", "mgda"), ("PCGrad", "pcgrad"), ("NashMTL", "nash-mtl")]
+    ("wrong", "right"), [("nash-mlt", "nash-mtl"), ("mdga", "mgda"), ("PCGradd", "pcgrad"), ("NahsMTL", "nash-mtl")]
 )
 def test_an_unknown_name_names_the_nearest(wrong, right):
     with pytest.raises(ValueError, match=f"no method '{wrong}'; did you mean '{right}'"):

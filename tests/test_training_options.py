@@ -32,6 +32,8 @@ GIVEN = {
     "keep": ("rating", "department/accuracy"),
     "start": "labels",
     "temperature": 2.0,
+    "l1": 1e-4,
+    "l2": 1e-3,
 }
 WORDS = {**GIVEN, "keep": "rating,department/accuracy", "temperature": "sqrt"}
 

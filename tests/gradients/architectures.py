@@ -847,6 +847,71 @@ def embedding_tied_to_output() -> Case:
     return Case(model, {"next": F.cross_entropy(logits[:, :-1].mT, tokens[:, 1:]), "square": logits.square().mean()}, z)
 
 
+def tied_language_model() -> Case:
+    """GPT-2: one table for tokens and logits, a causal block between; a task on the last state reads no logits."""
+    model = _network(wte=nn.Embedding(11, 6), wpe=nn.Embedding(5, 6), norm=nn.LayerNorm(6), project=nn.Linear(6, 6))
+    model["lm_head"] = nn.Linear(6, 11, bias=False)
+    model["lm_head"].weight = model["wte"].weight
+    tokens = torch.randint(11, (3, 5))
+    z = model["wte"](tokens) + model["wpe"](torch.arange(5))
+    z = z + model["project"](F.scaled_dot_product_attention(*3 * [model["norm"](z)], is_causal=True))
+    logits = model["lm_head"](z)
+    losses = {
+        "next": F.cross_entropy(logits[:, :-1].mT, tokens[:, 1:]),
+        "flat": logits.logsumexp(dim=-1).square().mean(),
+    }
+    return Case(model, losses | {"t0": model["heads"]["t0"](z[:, -1]).square().mean()}, z)
+
+
+def tied_encoder_decoder() -> Case:
+    """T5: one table for the encoder's tokens, the decoder's, and the logits; the tasks' batches are their own."""
+    model = _network(shared=nn.Embedding(9, 6, padding_idx=0), encoder=nn.Linear(6, 6), decoder=nn.Linear(6, 6))
+    table, losses = model["shared"], {}
+    for task, (size, length) in {"translate": (3, 4), "summarise": (2, 6)}.items():
+        source, target = torch.randint(9, (size, length)), torch.randint(9, (size, 3))
+        memory = torch.tanh(model["encoder"](table(source))).mean(dim=1, keepdim=True)
+        z = torch.tanh(model["decoder"](table(target) + memory))
+        logits = F.linear(z * 6**-0.5, table.weight)
+        losses[task] = F.cross_entropy(logits[:, :-1].mT, target[:, 1:])
+    return Case(model, losses)
+
+
+def tied_masked_language_model() -> Case:
+    """BERT: logits at the masked positions only, with a bias of their own."""
+    model = _network(embed=nn.Embedding(9, 6, padding_idx=0), dense=nn.Linear(6, 6), decoder=nn.Linear(6, 9))
+    model["decoder"].weight = model["embed"].weight
+    tokens = torch.randint(9, (3, 5))
+    z = torch.tanh(model["dense"](model["embed"](tokens)))
+    logits = model["decoder"](z[:, [1, 3]].flatten(0, 1))
+    losses = {"masked": F.cross_entropy(logits, tokens[:, [1, 3]].flatten()), "even": logits.square().mean()}
+    return Case(model, losses | {"t1": model["heads"]["t1"](z[:, 0]).square().mean()}, z)
+
+
+def tied_under_autocast() -> Case:
+    model = nn.ModuleDict({"embed": nn.Embedding(9, 6), "layer": nn.Linear(6, 6)})
+    tokens = torch.randint(9, (3, 5))
+    with torch.autocast("cpu", torch.bfloat16):
+        logits = F.linear(torch.tanh(model["layer"](model["embed"](tokens))), model["embed"].weight)
+    losses = {"next": F.cross_entropy(logits.float().mT, tokens), "square": logits.float().square().mean()}
+    return Case(model, losses, tolerance=2e-2)
+
+
+def tied_in_every_way() -> Case:
+    """Looked up, multiplied from either side, transposed, averaged with soft shares: one table."""
+    model = _network(width=9, embed=nn.Embedding(9, 6), bias=nn.Linear(1, 9))
+    table = model["embed"].weight
+    z = torch.tanh(model["embed"](torch.tensor([1, 1, 4, 8])))
+    logits = torch.addmm(model["bias"].bias, z, table.T) + z @ table.mT + torch.mm(table, z.T).T
+    soft = logits.softmax(dim=-1) @ table
+    return _read(model, torch.tanh(soft) @ table.transpose(0, 1))
+
+
+def tied_by_frequency() -> Case:
+    model = _network(width=9, embed=nn.Embedding(9, 6, scale_grad_by_freq=True))
+    z = torch.tanh(model["embed"](torch.tensor([[1, 1, 1], [8, 0, 1]])))
+    return _read(model, F.linear(z, model["embed"].weight))
+
+
 def embedding_used_twice() -> Case:
     model = _network(embed=nn.Embedding(9, 6))
     z = model["embed"](torch.randint(9, (3, 5))) + model["embed"](torch.tensor([1, 1, 2, 0, 8]))
@@ -1591,6 +1656,12 @@ ARCHITECTURES: list[Callable[[], Case]] = [
     prompt_tuning,
     embedding,
     embedding_tied_to_output,
+    tied_language_model,
+    tied_encoder_decoder,
+    tied_masked_language_model,
+    tied_under_autocast,
+    tied_in_every_way,
+    tied_by_frequency,
     embedding_used_twice,
     embedding_with_padding,
     embedding_scaled_by_frequency,

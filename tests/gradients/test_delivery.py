@@ -9,11 +9,20 @@ from architectures import (
     NONLINEAR_ARCHITECTURES,
     SPARSE_ARCHITECTURES,
     Case,
+    mlp,
+    siamese,
+    tied_encoder_decoder,
+    tied_in_every_way,
+    tied_language_model,
+    tied_under_autocast,
 )
-from torch import Tensor
+from torch import Tensor, nn
+from torch.nn import functional as F  # noqa: N812
 from torch.testing import assert_close
+from torch.utils._python_dispatch import TorchDispatchMode
 
 import equipoise as eq
+from equipoise.gradients.layers import layer
 
 
 class Weights(eq.Aggregator):
@@ -180,6 +189,39 @@ def test_no_route_differs_from_another(make, route):
     if make.__name__ not in FLOAT32_ONLY and case.tolerance == Case.tolerance:
         exact = delivered_by("rows", make, torch.float64)[0]
         assert furthest(delivered_by(route, make, torch.float64)[0], exact) < 1e-12
+
+
+PIECEWISE = [mlp, siamese, tied_language_model, tied_encoder_decoder, tied_under_autocast, tied_in_every_way]
+
+
+@pytest.mark.parametrize("make", PIECEWISE, ids=lambda make: make.__name__)
+def test_factors_too_large_to_be_copied_deliver_the_same(make, monkeypatch):
+    expected, case = delivered_by("rows", make)
+    monkeypatch.setattr(layer, "_MANY", 0)
+    monkeypatch.setattr(layer, "_BLOCK", 40)
+    assert furthest(delivered_by("factored", make)[0], expected) < max(1e-5, case.tolerance / 2)
+
+
+class Largest(TorchDispatchMode):
+    """The most numbers of any tensor that is made."""
+
+    numbers = 0
+
+    def __torch_dispatch__(self, operation, types, args=(), kwargs=None):
+        made = operation(*args, **(kwargs or {}))
+        self.numbers = max(self.numbers, made.numel() if isinstance(made, Tensor) else 0)
+        return made
+
+
+def test_no_copy_is_made_of_all_tasks_gradients_at_the_logits():
+    table, tokens = nn.Embedding(70_000, 16), torch.arange(16)
+    logits = F.linear(table(tokens), table.weight)
+    losses = {"a": F.cross_entropy(logits, tokens), "b": F.cross_entropy(logits, tokens.flip(0)), "c": logits.mean()}
+    balancer = eq.Balancer(Tilted(), table, tasks=list(losses))
+    with Largest() as largest:
+        balancer(losses).backward()
+    assert "factors, embedding and linear" in balancer.record.route
+    assert largest.numbers == logits.numel()
 
 
 @pytest.mark.parametrize("make", HOOKED_ARCHITECTURES, ids=lambda make: make.__name__)

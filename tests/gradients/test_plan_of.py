@@ -238,6 +238,54 @@ def test_a_product_with_a_transposed_weight_has_factors(net, product):
     assert net.second.weight in {leaf for layer in found.layers for leaf in layer.leaves}
 
 
+def tied(batch, tokens=300, width=64, look_up=True):
+    """A language model of two losses, whose table is its output layer, and what was planned for the table."""
+    table, output = nn.Embedding(tokens, width), nn.Linear(width, tokens)
+    output.weight = table.weight
+    ids = torch.randint(tokens, (batch,))
+    z = table(ids) if look_up else torch.randn(batch, width)
+    logits = output(torch.tanh(z))
+    graph = graph_of([F.cross_entropy(logits, ids), logits.square().mean()])
+    return table.weight, output.bias, plan_of("auto", [table.weight, output.bias], graph, 2)
+
+
+def test_a_table_that_is_its_output_layer_takes_factors_where_they_cost_less():
+    table, bias, few = tied(16, tokens=4000)
+    assert [layer.leaves for layer in few.layers] == [(table, bias)]
+    assert few.why[table].startswith("factors, embedding and linear for which factors cost 0.")
+    table, bias, many = tied(1000)
+    assert many.layers == []
+    assert many.why[table].startswith("rows, embedding and linear for which factors cost ")
+
+
+def test_looking_up_a_tied_table_is_counted_on_top_of_its_product():
+    """Their cross terms cost something; but rows form a dense gradient of each use too."""
+
+    def operations(look_up):
+        *_, found = tied(16, tokens=4000, look_up=look_up)
+        (layer,) = found.layers
+        return layer.operations(2), layer.row_operations(2)
+
+    both, product = operations(True), operations(False)
+    assert both[0] > product[0]
+    assert product[1] < both[1] < 2 * product[1]
+
+
+def test_a_weight_and_its_transpose_have_factors_together():
+    weight = nn.Parameter(torch.randn(900, 900))
+    z = torch.tanh(F.linear(torch.randn(8, 900), weight)) @ weight
+    found = plan_of("auto", [weight], graph_of([z.square().mean(), z.mean()]), 2)
+    assert found.why[weight].startswith("factors, linear and transposed linear for which factors cost 0.")
+
+
+def test_a_table_looked_up_and_read_in_bags_has_rows():
+    table, ids = nn.Embedding(9000, 64), torch.randint(9000, (4, 8))
+    z = table(ids).mean(dim=1) + F.embedding_bag(ids, table.weight)
+    found = plan_of("factored", [table.weight], graph_of([z.square().mean(), z.mean()]), 2)
+    both = "EmbeddingBackward0 and EmbeddingBagBackward0"
+    assert found.why[table.weight] == f"rows, no factors are known where {both} use it"
+
+
 @pytest.mark.parametrize("last", ["linear", "tanh", "unbiased"])
 def test_a_hook_at_the_join_works_once(net, last):
     """Autograd runs it where a pass ends and again where the next one begins, unless told better."""
@@ -362,7 +410,16 @@ def test_the_zoo_takes_every_kind_of_layer_and_pass():
         first, *parts = balancer.record.route.splitlines()
         passes.add(first)
         kinds |= {part.split(": factors, ")[1].split(" for which")[0] for part in parts if ": factors, " in part}
-    assert kinds == {"linear", "embedding", "embedding bag", "embedding bag of maxima", "convolution"}
+    assert kinds == {
+        "linear",
+        "embedding",
+        "embedding and linear",
+        "linear and transposed linear",
+        "embedding, linear and transposed linear",
+        "embedding bag",
+        "embedding bag of maxima",
+        "convolution",
+    }
     assert passes >= {
         f"factored: one b{x}" for x in ("ackward pass per task", "atched backward pass below the join of the tasks")
     }

@@ -39,7 +39,7 @@ def arguments(**options):
 def trainer(make, method, net=None, callbacks=None, **options):
     net = new_net() if net is None else net
     balancer = eq.Balancer(method, net, tasks=make_tasks())
-    data = samples() if make is MultiTaskTrainer else labelled()
+    data = samples() if isinstance(make, type) else labelled()
     return make(
         net,
         make_tasks(),
@@ -207,3 +207,138 @@ def test_attach_wants_a_balancer_and_a_trainer_that_divides(folder):
         attach(made, eq.MGDA())
     with pytest.raises(RuntimeError, match=r"transformers>=5.23"):
         attach(object(), balancer)
+
+
+# Validation results
+
+
+class Evaluated:
+    """``compute_metrics``: the price is found better once, and then no better; of the kind, the true loss."""
+
+    def __init__(self):
+        self.times = 0
+
+    def __call__(self, found):
+        self.times += 1
+        logits, kinds = torch.as_tensor(found.predictions[1]), torch.as_tensor(found.label_ids["kind"])
+        return {"price": min(self.times, 2), "kind_loss": float(torch.nn.functional.cross_entropy(logits, kinds))}
+
+
+class Weights(transformers.TrainerCallback):
+    def __init__(self):
+        self.of_epochs = []
+
+    def on_epoch_end(self, *_, **__):
+        self.of_epochs.append(self.balancer.record.weights)
+
+
+def observing(method, observe, callback=None, eval_dataset=None, lower_is_better=(), **options):
+    """A trainer that evaluates after every epoch."""
+    net = new_net()
+    balancer = eq.Balancer(method, net, tasks=make_tasks())
+    made = transformers.Trainer(
+        net,
+        arguments(**{"eval_strategy": "epoch", "label_names": ["labels"], "learning_rate": 0.05, **options}),
+        compute_loss_func=lambda outputs, labels, num_items_in_batch=None: balancer(
+            make_tasks().losses(outputs, labels)
+        ),
+        data_collator=default_collate,
+        train_dataset=labelled(),
+        eval_dataset=labelled() if eval_dataset is None else eval_dataset,
+        compute_metrics=Evaluated(),
+        optimizers=(torch.optim.SGD(net.parameters(), lr=0.05), None),
+        callbacks=[] if callback is None else [callback],
+    )
+    attach(made, balancer, observe=observe, lower_is_better=lower_is_better)
+    return made, balancer
+
+
+def test_a_task_that_stops_improving_gets_a_lower_weight(folder):
+    weights = Weights()
+    keys = {"price": "price", "kind": "eval_kind_loss"}  # with the trainer's prefix or without
+    made, weights.balancer = observing(
+        eq.Plateau(patience=2), keys, weights, lower_is_better=["kind"], num_train_epochs=6
+    )
+    made.train()
+    assert weights.of_epochs[0] == {"price": 1.0, "kind": 1.0}
+    assert weights.of_epochs[-1]["price"] < 0.7
+    assert weights.of_epochs[-1]["kind"] > 1.0
+
+
+class Heard(eq.Sum):
+    def __init__(self):
+        super().__init__()
+        self.results = []
+
+    def observe(self, results, tasks):
+        self.results.append(results.tolist())
+
+
+def test_results_of_evaluations_while_training_and_no_others(folder):
+    made, balancer = observing(Heard(), {"price": "price"}, num_train_epochs=2)
+    made.evaluate()
+    made.train()
+    made.evaluate()
+    assert balancer.method.results == [[2.0], [2.0]]
+
+
+def test_one_of_several_data_sets(folder):
+    sets = {"first": labelled(), "second": labelled()}
+    made, balancer = observing(Heard(), {"price": "eval_second_price"}, eval_dataset=sets, num_train_epochs=2)
+    made.train()
+    assert balancer.method.results == [[2.0], [2.0]]
+    made, balancer = observing(Heard(), {"price": "first_price"}, eval_dataset=sets, num_train_epochs=2)
+    made.train()
+    assert balancer.method.results == [[1.0], [2.0]]
+
+
+@pytest.mark.parametrize("epochs", [1, 2])
+def test_a_key_that_is_not_reported_is_an_error_that_lists_what_is(epochs, folder):
+    made, _ = observing(Heard(), {"price": "prise"}, num_train_epochs=epochs)
+    with pytest.raises(
+        ValueError, match=r"'eval_prise' for task 'price', which .* there are .*'eval_kind_loss'.*'eval_pr"
+    ):
+        made.train()
+
+
+def test_results_of_a_run_that_never_evaluates_are_an_error(folder):
+    made, _ = observing(Heard(), {"price": "price"}, eval_strategy="no")
+    with pytest.raises(ValueError, match="set eval_strategy"):
+        made.train()
+
+
+def test_unknown_tasks_are_errors(folder):
+    with pytest.raises(ValueError, match="no task 'prise'; did you mean 'price'"):
+        observing(Heard(), {"prise": "price"})
+    with pytest.raises(ValueError, match="no task 'prise' in lower_is_better"):
+        observing(Heard(), {"price": "price"}, lower_is_better=["prise"])
+
+
+class AfterStep(transformers.TrainerCallback):
+    """As docs/trainers.md has it; the losses before the step are those of the batch that was kept."""
+
+    def __init__(self):
+        self.fell = []
+
+    def on_step_end(self, *_, **__):
+        inputs, balancer = self.trainer.inputs, self.trainer.balancer
+        before = balancer.record.losses
+        with torch.no_grad():
+            losses = self.trainer.tasks.losses(self.trainer.model(inputs["x"]), inputs)
+            balancer.after_step(losses)
+        self.fell.append(sum(before.values()) - float(sum(losses.values())))
+
+
+class Keeping(MultiTaskTrainer):
+    def compute_loss(self, model, inputs, return_outputs=False, num_items_in_batch=None):
+        self.inputs = inputs
+        return super().compute_loss(model, inputs, return_outputs, num_items_in_batch)
+
+
+def test_the_losses_after_a_step_from_a_callback(folder):
+    after = AfterStep()
+    after.trainer, balancer = trainer(Keeping, eq.FAMO(), callbacks=[after])
+    after.trainer.train()
+    assert len(after.fell) == 8
+    assert min(after.fell) > 0  # of one batch, before and after a step on it
+    assert balancer.method.logits.any()

@@ -212,6 +212,8 @@ class Balancer(nn.Module):
         if not torch.is_grad_enabled():
             return step.total
         setup.misuse.feedback.called()
+        if setup.parts.takes_gradients:
+            setup.misuse.line_search.decides_anew()
         if self._accumulating.micro_batches > 1:
             return self._accumulating.loss(step, counts)
         if not step.losses:
@@ -443,6 +445,7 @@ class Balancer(nn.Module):
 
         step.stacked.register_hook(on_losses)
         loss = with_gradient_of(step.total, objective, lambda incoming: seen.append((step, incoming)))
+        setup.misuse.line_search.compares(loss, objective)
         return with_idle(setup, loss, step) if setup.is_joint else loss
 
     def _by_gradients(self, step: Step) -> Tensor:

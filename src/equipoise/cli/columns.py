@@ -57,15 +57,18 @@ def recipe_of(arguments: argparse.Namespace) -> Any:
 
 def _losses(words: Sequence[str]) -> tuple[tuple[str, str], ...]:
     """(task, loss) of each ``TASK=LOSS``."""
+    from equipoise.lab.cases import path_of
     from equipoise.lab.evaluation import losses_of
 
     chosen: dict[str, str] = {}
     for word in words:
-        found = losses_of(word)
+        task, _, loss = word.partition("=")
+        is_file = task and path_of(loss) is not None and "+" not in word
+        found = {task: loss} if is_file else losses_of(word)
         if not found:
             raise ValueError(
-                f"--loss must be TASK=LOSS or TASK=LOSS:ARGUMENT=VALUE without spaces, such as mask=focal:gamma=1.5, "
-                f"again for each task, got {word!r}"
+                f"--loss must be TASK=LOSS or TASK=LOSS:ARGUMENT=VALUE without spaces, such as mask=focal:gamma=1.5 or "
+                f"mask=path/to/file.py:Name, again for each task, got {word!r}"
             )
         if twice := [task for task in found if task in chosen]:
             raise ValueError(f"--loss gives task {twice[0]!r} two losses: leave one out")

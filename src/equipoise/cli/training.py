@@ -28,6 +28,8 @@ OPTIONS: Sequence[tuple[str, Callable[[str], Any], str, str]] = (
     ("warmup", int, "STEPS", "in which the learning rate rises from 0"),
     ("weight-decay", float, "X", "of AdamW; follows the schedule of the learning rate"),
     ("weight-decay-end", float, "X", "where weight decay ends, along half a cosine"),
+    ("l1", float, "X", "weight of sum |w| over the network's weights, without biases and normalisation; default 0"),
+    ("l2", float, "X", "weight of sum w² / 2 over the same; in the gradient, unlike weight decay; default 0"),
     ("clip-norm", float, "X", "longest gradient, after balancing"),
     ("clip-value", float, "X", "largest number in the gradient, after balancing"),
     ("average", float, "BETA", "evaluate a moving average of the weights, such as 0.99"),
@@ -62,8 +64,8 @@ def add_case_options(parser: Any) -> None:
         action="append",
         default=[],
         metavar="TASK=LOSS",
-        help="in place of the case's own, again for each task; what a loss takes may follow: "
-        "emotions=soft-f1:proportion=0.3",
+        help="in place of the case's own, again for each task; by name, or a class or function in a file, "
+        "TASK=path/to/file.py:NAME; what it takes may follow: emotions=soft-f1:proportion=0.3",
     )
 
 

@@ -26,6 +26,11 @@ def inner_products(left: Tensor, right: Tensor) -> Tensor:
     return (products + products.mT) / 2  # on the diagonal both halves were computed, and rounded
 
 
+def symmetric_products(left: Tensor, right: Tensor) -> Tensor:
+    """⟨left_i, right_j⟩ + ⟨left_j, right_i⟩ [K, K] in float64 for any two [K, P]."""
+    return inner_products(torch.cat([left, right], dim=1), torch.cat([right, left], dim=1))
+
+
 def scaled(gradient: Tensor, factor: float) -> Tensor:
     """The gradient times a factor that its own dtype may not hold."""
     if factor == 1.0:

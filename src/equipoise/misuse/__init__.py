@@ -6,6 +6,7 @@ balance       a task without gradient, weights that collapsed on one task
 heads         parameters that only look shared
 weighted      losses that carry the user's weight already
 graph         a graph that an earlier backward pass has used up
+line_search   LBFGS, which calls its closure many times, around a balancer that is not frozen
 feedback      calls that the method needs to hear, and that never come
 
 What needs numbers looks at those that a gradient method brings to the CPU anyway: no step waits for the device.
@@ -21,6 +22,7 @@ from equipoise.misuse.balance import Balance
 from equipoise.misuse.feedback import Feedback, line_for
 from equipoise.misuse.graph import used_once
 from equipoise.misuse.heads import joined_heads
+from equipoise.misuse.line_search import LineSearch
 from equipoise.misuse.optimisers import Optimisers
 from equipoise.misuse.unused import Unused
 from equipoise.misuse.weighted import ends_in, weighted_already
@@ -41,6 +43,7 @@ class Misuse:
         self._optimisers = Optimisers(method)
         self._balance = Balance(repr(method))
         self.feedback = Feedback(method, names)
+        self.line_search = LineSearch(method)
 
     def called(
         self, given: Callable[[], Mapping[str, Tensor]], losses: Mapping[str, Tensor], weights: Mapping[str, float]

@@ -1,14 +1,13 @@
 """The one table of methods, by the names that papers and the command line use; one file per kind."""
 
-import importlib.util
 import inspect
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from equipoise.method import Aggregator, CoordinateAggregator, GroupAggregator, Method, Weighting
 from equipoise.names import key_of
+from equipoise.own_file import run_file
 from equipoise.registry import aggregators, coordinates, groups, rules, weightings, wrappers
 from equipoise.registry.aliases import ALIASES
 from equipoise.registry.row import Row
@@ -85,12 +84,7 @@ def _from_file(name: str) -> Callable[..., Method]:
     path, _, attribute = name.rpartition(":")
     if not Path(path).is_file():
         raise ValueError(f"no file {path!r} for method {name!r}")
-    spec = importlib.util.spec_from_file_location(f"equipoise_file_{Path(path).stem}", path)
-    if spec is None or spec.loader is None:
-        raise ValueError(f"file {path!r} is no Python module")
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module  # where dataclasses look for it
-    spec.loader.exec_module(module)
+    module = run_file(path)
     made = getattr(module, attribute, None)
     if made is None:
         raise ValueError(f"no {attribute!r} in {path!r}; {nearest(attribute, _methods_in(module))}")

@@ -1,5 +1,6 @@
-"""Hugging Face's Trainer: accumulation, each task's loss in the logs, the balancer in checkpoints."""
+"""Hugging Face's Trainer: accumulation, each task's loss in the logs, checkpoints, validation results."""
 
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -9,11 +10,18 @@ from transformers import Trainer, TrainerCallback, TrainerState, TrainingArgumen
 
 from equipoise.balancer import Balancer
 from equipoise.tasks import shown
+from equipoise.trainers.reported import Reported
 
 _FILE = "balancer.pt"  # in a checkpoint's folder
 
 
-def attach(trainer: Trainer, balancer: Balancer) -> None:
+def attach(
+    trainer: Trainer,
+    balancer: Balancer,
+    *,
+    observe: Mapping[str, str] | None = None,
+    lower_is_better: Iterable[str] = (),
+) -> None:
     """Do for a balancer what the trainer does for its model alone; call it once, before ``train``.
 
     - A balanced loss is a mean over its micro-batch, so the trainer divides it by the number of them. By itself it
@@ -21,12 +29,22 @@ def attach(trainer: Trainer, balancer: Balancer) -> None:
     - Logs gain ``losses/NAME`` and ``weights/NAME``: means since the last log, in this process, over the micro-batches
       in which the task was present.
     - The method hears of the end of each epoch, and moves to the trainer's device.
+    - It hears validation results after each evaluation while training, where ``observe`` says which they are.
     - Checkpoints gain ``balancer.pt``; a run that is resumed from one in the trainer's output folder reads it.
 
     Parameters that a method learns belong in the trainer's ``optimizers``, which this does not make.
 
+    Args:
+        trainer: Yours.
+        balancer: The one whose loss it trains.
+        observe: {task: key of its result}, as ``compute_metrics`` names it, with or without ``eval_`` before it: higher
+            is better, but for the tasks that you name in ``lower_is_better``. No key is guessed from a task's name,
+            since a name does not say which way is better.
+        lower_is_better: Tasks whose result is an error or a loss.
+
     Raises:
-        ValueError: If ``balancer`` is none.
+        ValueError: If ``balancer`` is none, or a task is unknown; from ``train``, if nothing is evaluated, or a key is
+            not reported, with those that are.
         RuntimeError: If this version of transformers cannot be told to divide.
         FileNotFoundError: From ``train``, if the checkpoint that it resumes holds no balancer.
     """
@@ -34,17 +52,27 @@ def attach(trainer: Trainer, balancer: Balancer) -> None:
         raise ValueError(f"balancer must be a Balancer, got {shown(balancer)}")
     if not hasattr(trainer, "loss_is_scaled_for_ga"):
         raise RuntimeError("this transformers does not know Trainer.loss_is_scaled_for_ga: install transformers>=5.23")
+    keys = {} if observe is None else observe
+    if isinstance(keys, Mapping):
+        keys = {task: f"eval_{str(key).removeprefix('eval_')}" for task, key in keys.items()}
+    reported = Reported(balancer, keys, lower_is_better)
     balancer.to(trainer.args.device)
+    balancer.expect("end_epoch", *(["observe"] if keys else []))
     trainer.loss_is_scaled_for_ga = False
-    trainer.callback_handler.callbacks.insert(0, _Attached(balancer))  # before the reporters, who read the same logs
+    trainer.callback_handler.callbacks.insert(0, _Attached(reported))  # before the reporters, who read the same logs
 
 
 class _Attached(TrainerCallback):
-    def __init__(self, balancer: Balancer) -> None:
-        self.balancer = balancer
+    def __init__(self, reported: Reported) -> None:
+        self.balancer, self.reported = reported.balancer, reported
+        self.is_training = self.is_told = False
+        self.metrics: dict[str, Any] = {}  # of the evaluation after this step, which may be of several data sets
         self.seen: dict[str, list[Tensor]] = {}  # since the last log; tensors, so that a step waits for no device
 
     def on_train_begin(self, args: TrainingArguments, state: TrainerState, control: Any, **_: Any) -> None:
+        if self.reported.keys and args.eval_strategy == "no":
+            raise ValueError("observe needs evaluations while training: set eval_strategy to 'epoch' or 'steps'")
+        self.is_training = True
         if state.global_step == 0:
             return
         path = _folder(args, state) / _FILE
@@ -80,6 +108,22 @@ class _Attached(TrainerCallback):
 
     def on_epoch_end(self, *_: Any, **__: Any) -> None:
         self.balancer.end_epoch()
+
+    def on_evaluate(self, *_: Any, **others: Any) -> None:
+        if self.is_training and self.reported.keys:
+            self.metrics.update(others["metrics"])
+            if not self.is_told and self.reported.are_in(self.metrics):
+                self.reported.tell(self.metrics)
+                self.is_told = True
+
+    def on_step_begin(self, *_: Any, **__: Any) -> None:
+        if self.metrics and not self.is_told:
+            self.reported.tell(self.metrics)  # raises: a key is not there
+        self.metrics, self.is_told = {}, False
+
+    def on_train_end(self, *_: Any, **__: Any) -> None:
+        self.on_step_begin()
+        self.is_training = False
 
 
 def _folder(args: TrainingArguments, state: TrainerState) -> Path:

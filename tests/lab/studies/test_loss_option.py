@@ -78,8 +78,8 @@ def test_the_question_takes_the_methods_that_are_named_or_none(monkeypatch, word
     [
         (
             ["--loss", "rating"],
-            "--loss must be TASK=LOSS or TASK=LOSS:ARGUMENT=VALUE without spaces, such as mask=focal:gamma=1.5, again "
-            "for each task, got 'rating'",
+            "--loss must be TASK=LOSS or TASK=LOSS:ARGUMENT=VALUE without spaces, such as mask=focal:gamma=1.5 or "
+            "mask=path/to/file.py:Name, again for each task, got 'rating'",
         ),
         (["--loss", "rating=huber", "--loss", "rating=l1"], "--loss gives task 'rating' two losses: leave one out"),
         (["--loss", "rating=hubert"], "task 'rating' has no loss 'hubert'; did you mean 'huber'?"),

@@ -104,6 +104,18 @@ def test_the_tables_are_in_order_whatever_the_order_of_the_runs(plan, tmp_path):
     assert json.loads((tmp_path / "study.json").read_text())["test_reads"] == 1
 
 
+def test_what_is_left_out_is_what_the_folder_holds_and_seeds_are_called_so(tmp_path):
+    larger = make_plan("reviews", ["sum", "uw", "mgda"], [0, 1, 2, 7], epochs=2)
+    Study(larger, tmp_path).write()
+    for run in larger.runs:
+        if run.method in ("single-task", "sum", "uw") and run.seed in (0, 1, 7):
+            finish(tmp_path, run)  # mgda and seed 2 were asked for, and never ran
+    smaller = make_plan("reviews", ["sum"], [0], epochs=2)
+    assert Study(smaller, tmp_path).left_out == ("uw", "seeds 1 and 7")
+    assert Study(make_plan("reviews", ["sum", "uw"], [0, 1], epochs=2), tmp_path).left_out == ("seed 7",)
+    assert Study(larger, tmp_path).left_out == ()
+
+
 def test_a_folder_of_other_settings_is_refused(plan, tmp_path):
     Study(plan, tmp_path).write()
     longer = replace(plan, settings=replace(plan.settings, epochs=5))

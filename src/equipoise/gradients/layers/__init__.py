@@ -5,10 +5,12 @@ uses            how a parameter is used, read from the graph
 linear          matrix products: nn.Linear, attention's projections, hand-written ones
 embedding       lookups
 embedding_bag   sums and means of lookups
+tied            lookups and products of one weight, or products with it and with its transpose
 convolution     kernels over few positions
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 from torch import Tensor
 
@@ -17,7 +19,8 @@ from equipoise.gradients.layers.convolution import convolution_of
 from equipoise.gradients.layers.embedding import embedding_of
 from equipoise.gradients.layers.embedding_bag import embedding_bag_of
 from equipoise.gradients.layers.layer import Layer
-from equipoise.gradients.layers.linear import adds_bias, linear_of
+from equipoise.gradients.layers.linear import adds_bias, has_rows_of_inputs, linear_of
+from equipoise.gradients.layers.tied import tied_of
 from equipoise.gradients.layers.uses import Use, runs_hooks, uses_of
 
 _Find = Callable[[Tensor, Sequence[Use], Tensor | None], Layer | str]
@@ -43,16 +46,7 @@ def layers_among(leaves: Sequence[Tensor], graph: Graph) -> tuple[list[Layer], d
     layers: list[Layer] = []
     reasons = {leaf: "no loss of this rank reaches it" for leaf in leaves if leaf not in uses}
     for leaf, ways in uses.items():
-        finders = {_KINDS.get(use.name) for use in ways}
-        if len(finders) != 1 or None in finders or leaf.dim() == 1:
-            reasons[leaf] = f"no factors are known where {' and '.join(sorted({use.name for use in ways}))} use it"
-            continue
-        if any(runs_hooks(use.node) for use in ways):
-            reasons[leaf] = "used in a checkpoint or under hooks for saved tensors"
-            continue
-        find = finders.pop()
-        assert find is not None
-        found = find(leaf, ways, biases.get(frozenset(use.node for use in ways)))
+        found = _layer_of(leaf, ways, biases)
         if isinstance(found, str):
             reasons[leaf] = found
         else:
@@ -61,6 +55,26 @@ def layers_among(leaves: Sequence[Tensor], graph: Graph) -> tuple[list[Layer], d
         for leaf in layer.leaves:
             reasons.pop(leaf, None)
     return layers, reasons
+
+
+def _layer_of(leaf: Tensor, uses: Sequence[Use], biases: Mapping[frozenset[Any], Tensor]) -> Layer | str:
+    """The layer whose first leaf this is, or why it has no factors."""
+    unknown = f"no factors are known where {' and '.join(sorted({use.name for use in uses}))} use it"
+    if leaf.dim() == 1 or any(use.name not in _KINDS for use in uses):
+        return unknown
+    if any(runs_hooks(use.node) for use in uses):
+        return "used in a checkpoint or under hooks for saved tensors"
+    forms: dict[tuple[_Find, bool], list[Use]] = {}
+    for use in uses:
+        find = _KINDS[use.name]
+        forms.setdefault((find, find is linear_of and has_rows_of_inputs(use)), []).append(use)
+    parts = []
+    for (find, _), alike in forms.items():
+        part = find(leaf, alike, biases.get(frozenset(use.node for use in alike)))
+        if isinstance(part, str):
+            return part
+        parts.append(part)
+    return parts[0] if len(parts) == 1 else tied_of(parts) or unknown
 
 
 def _adds_bias(use: Use) -> bool:

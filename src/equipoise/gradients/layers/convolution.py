@@ -53,7 +53,7 @@ class Convolution(Layer):
         patches = patches.mT.flatten(0, 1)  # A [N, D_in]
         (outputs,) = self.at_outputs(dtype)  # [K, batch, D_out, height, width]
         outputs = outputs.flatten(3).mT.flatten(1, 2)  # B [K, N, D_out]
-        return products_of(products_of_inputs(patches, len(self.leaves) == 2), outputs)
+        return products_of(products_of_inputs(patches, len(self.leaves) == 2), [outputs])
 
     def combine(self, weights: Tensor) -> list[Tensor]:
         (outputs,) = self.combined_at_outputs(weights)

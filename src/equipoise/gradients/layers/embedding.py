@@ -41,14 +41,17 @@ class Embedding(Layer):
         return num_tasks * width * ((self.num_lookups + rows) * MOVED + (num_tasks + 1) * rows)
 
     def products(self, dtype: torch.dtype) -> Products:
-        places, num_places = renumbered(self.indices, len(self.leaves[0]))
+        rows = self.rows(dtype, *renumbered(self.indices, len(self.leaves[0])))
+        return products_of_rows(rows.flatten(1))
+
+    def rows(self, dtype: torch.dtype, places: Sequence[Tensor], num_places: int) -> Tensor:
+        """The tasks' gradients by the rows that occur [K, U, D], as ``renumbered`` numbers them."""
         outputs = self.at_outputs(dtype)
-        rows = [
-            _sum([self._rows(use, outputs[use][k], place, num_places) for use, place in enumerate(places)])
-            for k in range(len(outputs[0]))
-        ]
-        flat = torch.stack(rows).flatten(1)  # [K, U D]
-        return products_of_rows(flat)
+        return torch.stack([self._rows([b[k] for b in outputs], places, num_places) for k in range(len(outputs[0]))])
+
+    def combined_rows(self, weights: Tensor, places: Sequence[Tensor], num_places: int) -> Tensor:
+        """Their weighted sum [U, D]."""
+        return self._rows(self.combined_at_outputs(weights), places, num_places)
 
     @property
     def length(self) -> int:
@@ -75,13 +78,13 @@ class Embedding(Layer):
         backward = torch.ops.aten.embedding_backward
         return [like(_sum([backward(b, at, len(table), *options, sparse) for b, at, options, sparse in terms]), table)]
 
-    def _rows(self, use: int, outputs: Tensor, place: Tensor, num_places: int) -> Tensor:
-        """The gradient of one use by the rows that occur [U, D]."""
-        padding, by_frequency = self.options[use]
-        if padding >= 0:
-            outputs = outputs.masked_fill((self.indices[use] == padding).unsqueeze(-1), 0.0)
-        rows: Tensor = torch.ops.aten.embedding_dense_backward(outputs, place, num_places, -1, by_frequency)
-        return rows
+    def _rows(self, outputs: Sequence[Tensor], places: Sequence[Tensor], num_places: int) -> Tensor:
+        """The gradient by the rows that occur [U, D], from that at the output of each use."""
+        terms = []
+        for b, at, place, (padding, by_frequency) in zip(outputs, self.indices, places, self.options, strict=True):
+            counted = b if padding < 0 else b.masked_fill((at == padding).unsqueeze(-1), 0.0)
+            terms.append(torch.ops.aten.embedding_dense_backward(counted, place, num_places, -1, by_frequency))
+        return _sum(terms)
 
 
 def _sum(terms: Sequence[Tensor]) -> Tensor:

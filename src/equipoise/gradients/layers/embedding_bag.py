@@ -52,7 +52,7 @@ class EmbeddingBag(Layer):
 
     def products(self, dtype: torch.dtype) -> Products:
         (outputs,) = self.at_outputs(dtype)  # B [K, N, D]
-        return products_of(self._input_products(dtype), outputs)
+        return products_of(self._input_products(dtype), [outputs])
 
     def combine(self, weights: Tensor) -> list[Tensor]:
         (outputs,) = self.combined_at_outputs(weights)

@@ -13,6 +13,8 @@ from equipoise.gradients.ranks import Ranks
 
 MOVED = 40.0  # multiply-adds in the time that one number takes to be written, copied and read again
 SET_UP = 4e6  # multiply-adds in the time that the dozen small operations of one layer take
+_MANY = 2**21  # numbers of a layer's factors from which on copies of all of them are not made
+_BLOCK = 2**20  # numbers that are multiplied at a time beyond that
 _VANISHING = 1e-12  # squared norm of inputs below which float32 products may vanish though the gradients do not
 
 
@@ -87,13 +89,22 @@ class Layer(ABC):
                 received[:] = [torch.cat(received)]
         return [received[0].to(dtype) for received in self._received]
 
+    def in_pieces(self, dtype: torch.dtype) -> list[list[Tensor]]:
+        """The same for some consecutive tasks at a time: many numbers are not copied to lie end to end."""
+        if sum(piece.numel() for received in self._received for piece in received) <= _MANY:
+            return [self.at_outputs(dtype)]
+        return [[piece.to(dtype) for piece in pieces] for pieces in zip(*self._received, strict=True)]
+
     def combined_at_outputs(self, weights: Tensor) -> list[Tensor]:
         """sum_k weights[k] · B_k for each edge."""
         dtype = self.dtype if float(weights.abs().max()) < FLOAT32_RANGE else torch.float64
-        combined = []
-        for gradients in self.at_outputs(dtype):
-            factors = weights.to(device=gradients.device, dtype=dtype)
-            combined.append((factors @ gradients.flatten(1)).view(gradients.shape[1:]))
+        combined: list[Tensor] = []
+        for pieces in zip(*self.in_pieces(dtype), strict=True):
+            factors = weights.to(device=pieces[0].device, dtype=dtype).split([len(piece) for piece in pieces])
+            total = factors[0] @ pieces[0].flatten(1)
+            for some, piece in zip(factors[1:], pieces[1:], strict=True):
+                total.addmv_(piece.flatten(1).mT, some)
+            combined.append(total.view(pieces[0].shape[1:]))
         return combined
 
     def moves(self, row: int) -> bool:
@@ -117,8 +128,17 @@ def products_of_inputs(inputs: Tensor, has_bias: bool) -> Tensor:
     return products + 1 if has_bias else products
 
 
-def products_of(input_products: Tensor, outputs: Tensor) -> Products:
-    """⟨B_i, S B_j⟩ from S = A Aᵀ [N, N] and B [K, N, D]."""
+def products_of(input_products: Tensor, pieces: Sequence[Tensor]) -> Products:
+    """⟨B_i, S B_j⟩ from S = A Aᵀ [N, N] and pieces [tasks, N, D] of B [K, N, D]."""
+    if sum(piece.numel() for piece in pieces) <= _MANY:
+        return _products_of(input_products, end_to_end(pieces, dim=0))
+    width = max(_BLOCK // sum(len(piece) * piece.shape[1] for piece in pieces), 1)
+    columns = zip(*(piece.split(width, dim=2) for piece in pieces), strict=True)
+    found = [_products_of(input_products, torch.cat(some)) for some in columns]
+    return Products(*(torch.stack(parts).sum(dim=0) for parts in zip(*found, strict=True)))
+
+
+def _products_of(input_products: Tensor, outputs: Tensor) -> Products:
     products = inner_products(outputs.flatten(1), (input_products @ outputs).flatten(1))
     squares = input_products.diagonal()
     if squares.dtype == torch.float64 or not squares.numel():

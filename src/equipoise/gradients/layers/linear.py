@@ -12,6 +12,7 @@ from torch import Tensor
 from torch.autograd.graph import GradientEdge
 
 from equipoise.gradients.layers.layer import (
+    MOVED,
     SET_UP,
     Layer,
     Products,
@@ -54,15 +55,27 @@ class Linear(Layer):
     def operations(self, num_tasks: int) -> float:
         n, d_in, d_out = self.num_inputs, self.width_in, self.width_out
         products = n * n * d_in + product_operations(n, d_out, num_tasks)
-        return SET_UP + products + n * d_in * d_out + num_tasks * n * d_out
+        return SET_UP + products + n * d_in * d_out + num_tasks * n * d_out * MOVED
 
     def row_operations(self, num_tasks: int) -> float:
         return matrix_row_operations(self.num_inputs, self.width_in, self.width_out, num_tasks)
 
     def products(self, dtype: torch.dtype) -> Products:
-        inputs = end_to_end([a.to(dtype) for a in self.inputs], dim=0)
-        outputs = self._upright(self.at_outputs(dtype))  # B [K, N, D_out]
+        inputs, outputs = self.operands(dtype)
         return products_of(products_of_inputs(inputs, len(self.leaves) == 2), outputs)
+
+    def operands(self, dtype: torch.dtype) -> tuple[Tensor, list[Tensor]]:
+        """A [N, D_in] and pieces [tasks, N, D_out] of B, over all uses."""
+        inputs = end_to_end([a.to(dtype) for a in self.inputs], dim=0)
+        return inputs, [self._upright(outputs) for outputs in self.in_pieces(dtype)]
+
+    def rows(self, dtype: torch.dtype, places: Tensor) -> Tensor:
+        """The tasks' gradients by some rows of the weight [K, U, columns]."""
+        inputs, pieces = self.operands(dtype)
+        if self.is_in_out:
+            some = inputs[:, places].mT
+            return end_to_end([some @ piece for piece in pieces], dim=0)
+        return torch.stack([b[:, places].mT @ inputs for piece in pieces for b in piece])
 
     @property
     def length(self) -> int:
@@ -97,8 +110,8 @@ class Linear(Layer):
 
 
 def linear_of(weight: Tensor, uses: Sequence[Use], bias: Tensor | None) -> Linear | str:
-    """The layer whose weight has these uses, or why it has no factors."""
-    inputs, orientations = [], set()
+    """The layer whose weight has these uses, all of one orientation, or why it has no factors."""
+    inputs = []
     for use in uses:
         if use.operand not in _OPERANDS[use.name]:
             return "added to a product"
@@ -108,10 +121,7 @@ def linear_of(weight: Tensor, uses: Sequence[Use], bias: Tensor | None) -> Linea
         if type(other) not in (Tensor, torch.nn.Parameter) or other.layout != torch.strided or other.is_complex():
             return f"multiplied by a {type(other).__name__} of {other.dtype}, {other.layout}"
         inputs.append((other.mT if _is_on_left(use) else other).detach())
-        orientations.add(_is_on_left(use) == use.transposed)
-    if len(orientations) > 1:
-        return "used both as it is and transposed"
-    is_in_out = orientations.pop()
+    is_in_out = has_rows_of_inputs(uses[0])
     num_outputs = weight.shape[1] if is_in_out else weight.shape[0]
     if bias is None or bias.numel() != num_outputs or any(_is_on_left(use) for use in uses):
         return Linear([weight], uses, inputs, is_in_out)  # a bias beside a weight on the left is one of its columns
@@ -121,6 +131,11 @@ def linear_of(weight: Tensor, uses: Sequence[Use], bias: Tensor | None) -> Linea
 def _is_on_left(use: Use) -> bool:
     """Whether it is weight · inputs, so that outputs are transposed."""
     return use.operand == min(_OPERANDS[use.name])
+
+
+def has_rows_of_inputs(use: Use) -> bool:
+    """Whether a weight so used is [D_in, D_out] rather than [D_out, D_in]."""
+    return _is_on_left(use) == use.transposed
 
 
 def adds_bias(use: Use) -> bool:

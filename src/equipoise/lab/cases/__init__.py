@@ -17,6 +17,7 @@ from equipoise.lab.cases.chosen_losses import (
     with_losses,
 )
 from equipoise.lab.cases.coffee_leaf import coffee_leaf, coffee_leaf_all
+from equipoise.lab.cases.file_loss import path_of, without_folder
 from equipoise.lab.cases.goemotions import GOEMOTIONS, goemotions
 from equipoise.lab.cases.metrics import make_metrics
 from equipoise.lab.cases.reviews import reviews
@@ -57,6 +58,7 @@ __all__ = [
     "make_metrics",
     "number_or_word",
     "own_loss",
+    "path_of",
     "require_argument",
     "require_losses",
     "reviews",
@@ -64,4 +66,5 @@ __all__ = [
     "tox21",
     "with_architecture",
     "with_losses",
+    "without_folder",
 ]

@@ -73,5 +73,5 @@ class Case:
     data_hash: str
     patience: int = 3
     exhibits: tuple[Exhibit, ...] = ()
-    losses: Mapping[str, Mapping[str, Callable[..., nn.Module]]] = field(default_factory=dict)
+    losses: Mapping[str, Mapping[str, Callable[..., Callable[..., Tensor]]]] = field(default_factory=dict)
     chosen: Mapping[str, str] = field(default_factory=dict)

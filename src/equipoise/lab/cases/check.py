@@ -58,6 +58,10 @@ def require_losses(case: Case, choices: Iterable[Mapping[str, str]]) -> None:
                 value = Tasks([tasks[task]]).losses(outputs, targets).get(task)
             except (ValueError, TypeError, RuntimeError) as error:
                 raise ValueError(f"{task}={word}: {' '.join(str(error).split())}") from None
+            except Exception as error:  # whatever a loss of the user's does
+                raise ValueError(f"{task}={word}: {' '.join(f'{type(error).__name__}: {error}'.split())}") from error
+            if value is not None and not value.requires_grad:
+                raise ValueError(f"{task}={word}: it has no gradient by the outputs, so nothing learns from it")
             if value is not None and not value.isfinite():
                 raise ValueError(f"{task}={word}: a batch has the loss {value:g}, which is not finite")
 

@@ -8,12 +8,14 @@ from functools import partial
 from inspect import Parameter, signature
 from typing import Any
 
-from torch import nn
+from torch import Tensor
 
 from equipoise.lab.cases.case import Case
+from equipoise.lab.cases.file_loss import file_loss, path_of, without_folder
+from equipoise.losses.catalog import Row, find_losses
 from equipoise.tasks import Tasks, nearest, shown
 
-Factory = Callable[..., nn.Module]
+Factory = Callable[..., Callable[..., Tensor]]
 LONGEST = 60  # letters that losses add to a name
 _BOOLS = {"True": True, "False": False}
 
@@ -23,21 +25,23 @@ def with_losses(case: Case, chosen: Mapping[str, str]) -> Case:
 
     Args:
         case: With ``losses``.
-        chosen: By task, a name there; what its factory takes may follow: ``focal`` or ``focal:gamma=1.5``. Other
-            arguments stay as they are in ``losses``.
+        chosen: By task, a name there in any of its spellings, or ``path/to/file.py:Name``, a class or a function; what
+            its factory takes may follow: ``focal`` or ``focal:gamma=1.5``. Other arguments stay as they are in
+            ``losses``.
 
     Raises:
         ValueError: If there is no such task, loss or argument, one is given twice, or the loss cannot be made.
     """
-    known, made = dict(case.losses), {}
+    known, made, words = dict(case.losses), {}, dict(case.chosen)
     for task, word in chosen.items():
         name, factory = _find(case, task, word)
+        words[task] = _joined(case.chosen.get(task), loss_word(name, _parts(word)[1]))
         try:
             made[task] = factory()
         except (ValueError, TypeError) as error:
             raise ValueError(f"{task}={word}: {error}") from None
-        known[task] = {name: factory, **{other: known[task][other] for other in known[task] if other != name}}
-    words = {**case.chosen, **{task: _joined(case.chosen.get(task), word) for task, word in chosen.items()}}
+        others = known.get(task, {})
+        known[task] = {name: factory, **{other: others[other] for other in others if other != name}}
     words = {task: words[task] for task in case.tasks.names if task in words}
     return replace(
         case,
@@ -118,25 +122,62 @@ def number_or_word(text: str) -> str | float:
         return text
 
 
-def _losses_of(case: Case, task: str) -> Mapping[str, Factory]:
+def _require_task(case: Case, task: str) -> None:
     if task not in case.tasks.names:
         raise ValueError(f"no task {task!r}; {nearest(task, case.tasks.names)}")
+
+
+def _losses_of(case: Case, task: str) -> Mapping[str, Factory]:
+    _require_task(case, task)
     if task not in case.losses:
         rest = f"only of {', '.join(case.losses)}" if case.losses else "of no task"
-        raise ValueError(f"case {case.name} knows no losses of {task!r} by name, {rest}: write the case with another")
+        raise ValueError(
+            f"case {case.name} knows no losses of {task!r} by name, {rest}: give one from a file, "
+            f"{task}=path/to/file.py:Name"
+        )
     return case.losses[task]
 
 
 def _find(case: Case, task: str, word: str) -> tuple[str, Factory]:
     """The name and the factory that a word means."""
-    known = _losses_of(case, task)
     name, arguments = _parts(word)
-    if name not in known:
-        raise ValueError(f"task {task!r} has no loss {name!r}; {nearest(name, known)}")
+    if path_of(name) is None or name in case.losses.get(task, {}):
+        known = _losses_of(case, task)
+        name = _known_name(task, name, known)
+        factory = known[name]
+    else:
+        _require_task(case, task)
+        try:
+            name, factory = without_folder(name), file_loss(name)
+        except ValueError as error:
+            raise ValueError(f"{task}={word}: {error}") from None
     for argument in arguments:
-        require_argument(task, name, _arguments(known[name]), argument)
+        require_argument(task, name, signature(factory).parameters, argument)
     values = {argument: number_or_word(value) for argument, value in arguments.items()}
-    return name, partial(known[name], **values) if values else known[name]
+    return name, partial(factory, **values) if values else factory
+
+
+def _known_name(task: str, name: str, known: Mapping[str, Factory]) -> str:
+    """The one of the known names that means the same loss.
+
+    Raises:
+        ValueError: If there is none.
+    """
+    if name in known:
+        return name
+    meant = _rows(name)[:1]
+    first = [other for other in known if meant and _rows(other)[:1] == meant]
+    same = first or [other for other in known if meant and meant[0] in _rows(other)]
+    if len(same) != 1:
+        raise ValueError(f"task {task!r} has no loss {name!r}; {nearest(name, known)}")
+    return same[0]
+
+
+def _rows(name: str) -> tuple[Row, ...]:
+    try:
+        return find_losses(name)
+    except ValueError:  # a name of the case's own
+        return ()
 
 
 def _shown(value: Any) -> str:
@@ -147,7 +188,12 @@ def _shown(value: Any) -> str:
 
 def _parts(word: str) -> tuple[str, dict[str, str]]:
     """The name in a word, and what follows it by argument."""
-    name, *given = word.split(":")
+    path = path_of(word)
+    if path is None:
+        name, *given = word.split(":")
+    else:
+        name, *given = word.removeprefix(f"{path}:").split(":")
+        name = f"{path}:{name}"
     arguments: dict[str, str] = {}
     for one in given:
         argument, equals, value = one.partition("=")

@@ -153,8 +153,8 @@ def _frozen(row: Row, source: str, compared: Compared, metrics: Sequence[TaskMet
     words = {comparison.verdict for _, _, comparison in compared}
     if words == {"no significant difference"}:
         return (
-            f"{source}: no significant difference on any task; its last weights, fixed from the start, do as well, as far "
-            "as can be told."
+            f"{source}: no significant difference on any task; its last weights, fixed from the start, do as well, as "
+            "far as can be told."
         )
     verdicts = ", ".join(by_verdict(compared, metrics))
     meaning = {

@@ -109,7 +109,7 @@ def sign_test(differences: Sequence[float]) -> float:
     """
     positive, negative = sum(d > 0 for d in differences), sum(d < 0 for d in differences)
     n, fewer = positive + negative, min(positive, negative)
-    return min(1.0, 2 * sum(comb(n, k) for k in range(fewer + 1)) / 2**n)
+    return min(1.0, 2 * sum(comb(n, k) for k in range(fewer + 1)) / 2.0**n)
 
 
 def _collapsed(

@@ -21,20 +21,25 @@ def source_of(method: str) -> str | None:
     return method.removeprefix(FROZEN) if method.startswith(FROZEN) and not losses_of(method) else None
 
 
-_LOSS = r"[A-Za-z0-9-]+(?::\w+=[\w.-]+)*"  # a loss by name, and what it is made with
-_CHOSEN = re.compile(rf"(.+?)=({_LOSS})(?:\+|$)")
+_MADE_WITH = r"(?::\w+=[\w.-]+)*"
+_CHOSEN = re.compile(  # of a file, the task has no slash: the file of a method may be in a folder with =
+    rf"(?:(?P<task_of_file>[^/\\=+]+)=(?P<file>[^=+]+\.py:\w+{_MADE_WITH})"
+    rf"|(?P<task>.+?)=(?P<loss>[A-Za-z0-9_-]+{_MADE_WITH}))(?:\+|$)"
+)
 
 
 def losses_of(method: str) -> dict[str, str]:
     """The losses, by task, of a method that is the plain sum with these in place of the case's; else none.
 
-    >>> losses_of("mask=dice+stress=focal:gamma=1.5"), losses_of("uw"), losses_of("my=own.py:Method")
+    >>> losses_of("mask=dice+stress=focal:gamma=1.5"), losses_of("uw"), losses_of("runs/lr=1/own.py:Method")
     ({'mask': 'dice', 'stress': 'focal:gamma=1.5'}, {}, {})
+    >>> losses_of("mask=mine/own.py:Loss:gamma=2")
+    {'mask': 'mine/own.py:Loss:gamma=2'}
     """
     found = list(_CHOSEN.finditer(method))
     if method.endswith("+") or "".join(match[0] for match in found) != method:
         return {}
-    return {match[1]: match[2] for match in found}
+    return {match["task"] or match["task_of_file"]: match["loss"] or match["file"] for match in found}
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from equipoise.lab.evaluation.metric import TUNED, Values, losses_of, source_of
+from equipoise.lab.evaluation.metric import REFERENCE, SINGLE_TASK, TUNED, Values, losses_of, source_of
 from equipoise.lab.evaluation.numbers import listing
 from equipoise.lab.evaluation.table import Table
 
@@ -11,6 +11,7 @@ _SKEWED = (
     "The 5 % of a verdict hold for differences that are roughly symmetric about their mean; with such a run among "
     "them rely on the sign test that the report shows beside the verdict."
 )
+SAME_TRAINING = f"The case has one task, so {SINGLE_TASK} is the same training as {REFERENCE}, which stands for both."
 _MOVES = "logit-adjusted"  # a loss made for another decision than the one that accuracy counts
 
 

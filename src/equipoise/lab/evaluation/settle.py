@@ -13,7 +13,7 @@ FEWEST = 3  # pairs: the spread of two is unknown to a factor of thirty
 
 
 def give_precision(table: Table, metrics: Sequence[TaskMetric]) -> str:
-    """Sentences on the widest interval around no significant difference, and the nearest to a finding, if any is open."""
+    """Sentences on the widest open interval, and on the comparison nearest to a finding, if any is open."""
     open_ones = [
         (row.method, task, comparison)
         for row in table.rows

@@ -10,8 +10,9 @@ from equipoise.lab.evaluation.budget import Budgets, unequal
 from equipoise.lab.evaluation.costs import method_costs
 from equipoise.lab.evaluation.folder import read_rows, read_study
 from equipoise.lab.evaluation.looks import level_of, look_notes
-from equipoise.lab.evaluation.metric import SINGLE_TASK, TaskMetric, Values
+from equipoise.lab.evaluation.metric import REFERENCE, SINGLE_TASK, TaskMetric, Values
 from equipoise.lab.evaluation.notes import (
+    SAME_TRAINING,
     check_notes,
     frozen_notes,
     gap_notes,
@@ -140,7 +141,10 @@ def _test_values(
             if odd := [seed for seed in there if not math.isfinite(there[seed])]:
                 broken.append(f"{method} on {metric.task}: {metric.name} is not finite for {seeds_of(odd)}; left out.")
     without = [name for name in (SINGLE_TASK, *study["methods"]) if name not in ran]
-    return values, [*gap_notes(without, absent, len(metrics)), *broken]
+    same = SINGLE_TASK in without and len(metrics) == 1 and REFERENCE in study["methods"]
+    if same:
+        without.remove(SINGLE_TASK)
+    return values, [*([SAME_TRAINING] if same else []), *gap_notes(without, absent, len(metrics)), *broken]
 
 
 def _budgets(study: Mapping[str, Any]) -> Budgets:

@@ -92,7 +92,7 @@ class Table:
     ``question`` decides which comparisons were made; with one there are no ranks.
     ``tested`` counts the family: every comparison with a p-value, and Friedman's test of the ranks.
     ``level`` is that of the verdicts, in all; below 5 % at one of several planned looks.
-    ``incomplete`` names the methods that lack more than a tenth of their runs, with what they lack; they are not ranked.
+    ``incomplete`` names the methods that lack more than a tenth of their runs, with what they lack; none is ranked.
     ``tuned_is_sum`` says that the search for fixed weights ended at equal ones; tuned is then compared with nothing.
     """
 

@@ -44,7 +44,7 @@ def looks_in(folder: Path) -> list[Any]:
     return looks
 
 
-def left_out(plan: Plan, folder: Path, earlier: Mapping[str, Any]) -> dict[str, list[Any]]:
+def ever_left_out(plan: Plan, folder: Path, earlier: Mapping[str, Any]) -> dict[str, list[Any]]:
     """Methods and seeds with finished runs that a plan leaves out, and all that were ever left out before.
 
     Args:

@@ -1,15 +1,13 @@
 """Which runs a study consists of, and what makes two studies the same experiment."""
 
-import hashlib
 import platform
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from importlib.metadata import version
-from pathlib import Path
 from typing import Any
 
 import equipoise as eq
-from equipoise.lab.cases import Case, describe_loss, require_losses
+from equipoise.lab.cases import Case, describe_loss, path_of, require_losses
 from equipoise.lab.evaluation import REFERENCE, SINGLE_TASK, TUNED, Question, losses_of, planned_looks, source_of
 from equipoise.lab.studies.learnt import require_freezable
 from equipoise.lab.studies.loss_rows import losses_by_row, one_at_a_time
@@ -19,6 +17,7 @@ from equipoise.lab.studies.run import Run
 from equipoise.lab.training import Settings
 from equipoise.lab.training.order import make_order
 from equipoise.lab.training.selection import kept_criteria
+from equipoise.own_file import content_hash
 from equipoise.registry import method_name
 
 
@@ -40,14 +39,20 @@ class Plan:
     def runs(self) -> tuple[Run, ...]:
         """All runs, seed by seed, so that an interrupted study holds whole comparisons."""
         names = tuple(self.case.tasks.names)
+        alone = names if self._has_single_task else ()
         return tuple(
             run
             for seed in self.seeds
             for run in (
-                *(Run(SINGLE_TASK, (name,), seed) for name in names),
+                *(Run(SINGLE_TASK, (name,), seed) for name in alone),
                 *(Run(method, names, seed) for method in self.methods),
             )
         )
+
+    @property
+    def _has_single_task(self) -> bool:
+        """Whether networks of single tasks are trained: that of a case's only task is the plain sum's."""
+        return len(self.case.tasks) > 1 or REFERENCE not in self.methods
 
     @property
     def identity(self) -> dict[str, Any]:
@@ -74,7 +79,7 @@ class Plan:
         allowed = {"epochs": self.settings.epochs, "batch_size": self.settings.batch_size, "trials": 1}
         budgets = {
             method: {**allowed, "trainings": 1 if source_of(method) is None else 2}
-            for method in (SINGLE_TASK, *self.methods)
+            for method in (*([SINGLE_TASK] if self._has_single_task else []), *self.methods)
         }
         if TUNED in budgets:
             budgets[TUNED]["trials"] = self.tuned_trials
@@ -163,6 +168,8 @@ def make_plan(
         methods = (REFERENCE, *one_at_a_time(ready))
     losses = losses_by_row(ready, methods)
     require_losses(ready, map(losses_of, methods))
+    if asked == "sharing" and len(ready.tasks) < 2:
+        raise ValueError(f"case {ready.name} has one task, so there is nothing to share: leave out the question")
     if TUNED in methods and len(ready.tasks) < 2:
         raise ValueError(f"case {ready.name} has one task, so no weights to tune: --tuned-trials 0")
     settings = case_settings(ready, epochs=epochs, **training)
@@ -223,9 +230,15 @@ def require_method(method: str) -> None:
 
 
 def method_files(methods: Iterable[str]) -> dict[str, str]:
-    """SHA-256 of the source behind each method given as ``path/to/file.py:Name``."""
-    paths = {name: Path(name.rpartition(":")[0]) for name in methods if ".py:" in name and source_of(name) is None}
-    return {method: hashlib.sha256(path.read_bytes()).hexdigest() for method, path in paths.items()}
+    """SHA-256 of the source behind each method, or loss of a row, given as ``path/to/file.py:Name``."""
+    files: dict[str, str] = {}
+    for method in methods:
+        if ".py:" not in method or source_of(method) is not None:
+            continue
+        words = losses_of(method).values() or [method]
+        marks = [content_hash(path) for word in words if (path := path_of(word)) is not None]
+        files[method] = marks[0] if len(marks) == 1 else ", ".join(marks)
+    return files
 
 
 def differences(earlier: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:

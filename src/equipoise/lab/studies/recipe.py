@@ -1,18 +1,24 @@
 """How to make a case, again in every process that trains on it."""
 
 import difflib
-import hashlib
-import importlib.util
-import sys
-import traceback
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import Any, Protocol
 
-from equipoise.lab.cases import CASES, Case, check_case, require_losses, with_architecture, with_losses
+from equipoise.lab.cases import (
+    CASES,
+    Case,
+    check_case,
+    path_of,
+    require_losses,
+    with_architecture,
+    with_losses,
+    without_folder,
+)
 from equipoise.lab.data.table import ENDINGS
+from equipoise.own_file import content_hash, error_line, line_in, run_file
 
 
 class Recipe(Protocol):
@@ -60,7 +66,7 @@ class FileCase:
     @property
     def options(self) -> Mapping[str, Any]:
         """The file's content."""
-        return {"file": Path(self.path).name, "sha256": hashlib.sha256(Path(self.path).read_bytes()).hexdigest()}
+        return {"file": Path(self.path).name, "sha256": content_hash(self.path)}
 
     def __call__(self) -> Case:
         """Run the file and make the case.
@@ -71,13 +77,8 @@ class FileCase:
         path = Path(self.path)
         if not path.is_file():
             raise ValueError(f"there is no file {self.path!r} (looked in {path.resolve().parent})")
-        spec = importlib.util.spec_from_file_location(f"equipoise_case_{path.stem}", path)
-        assert spec is not None
-        assert spec.loader is not None
-        module = importlib.util.module_from_spec(spec)
-        sys.modules[spec.name] = module  # where pickle and dataclasses look for it
         try:
-            spec.loader.exec_module(module)
+            module = run_file(self.path)
             if not hasattr(module, self.attribute):
                 public = [name for name in vars(module) if not name.startswith("_")]
                 near = difflib.get_close_matches(self.attribute, public, n=1, cutoff=0.0)
@@ -86,10 +87,8 @@ class FileCase:
             case = made if isinstance(made, Case) else made()
             check_case(case)
         except Exception as error:  # whatever a user's file does
-            frames = traceback.extract_tb(error.__traceback__)
-            lines = [f" (line {f.lineno})" for f in frames if Path(f.filename).resolve() == path.resolve()]
-            ours = isinstance(error, ValueError) and not lines
-            what = str(error) if ours else f"{type(error).__name__}: {error}{lines[-1] if lines else ''}"
+            ours = isinstance(error, ValueError) and line_in(error, self.path) is None
+            what = str(error) if ours else error_line(error, self.path)
             notes = "".join(f", {note}" for note in getattr(error, "__notes__", []))
             raise ValueError(f"{self.path}:{self.attribute}: {what}{notes}") from error
         return case
@@ -121,8 +120,10 @@ class CaseWithLosses:
 
     @property
     def options(self) -> Mapping[str, Any]:
-        """The case's own, and the losses."""
-        return {**self.recipe.options, "losses": dict(self.losses)}
+        """The case's own, the losses, and the content of the files that they are from."""
+        files = {Path(path).name: content_hash(path) for _, word in self.losses if (path := path_of(word)) is not None}
+        losses = {task: without_folder(word) for task, word in self.losses}
+        return {**self.recipe.options, "losses": losses, **({"loss_files": files} if files else {})}
 
     def __call__(self) -> Case:
         """The case.

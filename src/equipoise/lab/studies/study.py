@@ -2,7 +2,7 @@
 
 import json
 import sys
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from contextlib import closing
 from pathlib import Path
 from typing import IO, Any
@@ -11,8 +11,9 @@ import torch
 
 import equipoise as eq
 from equipoise.lab.evaluation import SINGLE_TASK, TUNED, losses_of, source_of
+from equipoise.lab.evaluation.numbers import listing
 from equipoise.lab.studies.learnt import read_tuned
-from equipoise.lab.studies.looks import FILE, as_text, left_out, looks_in, require_same_looks
+from equipoise.lab.studies.looks import FILE, as_text, ever_left_out, looks_in, require_same_looks
 from equipoise.lab.studies.plan import Plan, differences, method_files
 from equipoise.lab.studies.pool import Event, Execute, run_jobs
 from equipoise.lab.studies.run import Run
@@ -46,15 +47,10 @@ class Study:
         earlier = _earlier(folder)
         _check(plan, folder, earlier)
         require_same_looks(plan, folder, earlier)
-        self._left_out = left_out(plan, folder, earlier)
+        self._ever_left_out = ever_left_out(plan, folder, earlier)
         self._method_files = earlier.get("method_files", {})
         self.threads: int | None = earlier.get("threads")  # of each training; known once it runs
-        self.left_out = tuple(
-            str(name)
-            for kind, asked in (("methods", plan.methods), ("seeds", plan.seeds))
-            for name in earlier.get(kind, ())
-            if name not in asked
-        )
+        self.left_out = self._left_out(earlier)
         self.results = {run: result for run in plan.runs if (result := self._result(run))}
 
     @property
@@ -128,7 +124,7 @@ class Study:
             "test_reads": max(map(_test_reads, self.results.values()), default=0),
             "failed": {str(run): line for run, line in self.failures.items()},
             "complete": not self.missing,
-            **({"left_out": self._left_out} if self._left_out else {}),
+            **({"left_out": self._ever_left_out} if self._ever_left_out else {}),
             **({"looks": looks} if (looks := looks_in(self.folder)) else {}),
         }
         path, content = self.folder / FILE, as_text(description).encode("utf-8")
@@ -140,8 +136,25 @@ class Study:
     def _runs_folder(self) -> Path:
         return self.folder / "runs"
 
+    def _left_out(self, earlier: Mapping[str, Any]) -> tuple[str, ...]:
+        """Methods and seeds of which the folder holds finished runs, and which the plan does not have."""
+        plan = self.plan
+        tasks = tuple(plan.case.tasks.names)
+        held = {
+            (method, seed)
+            for method in earlier.get("methods", ())
+            for seed in earlier.get("seeds", ())
+            if self._path(Run(method, tasks, seed)).is_file()
+        }
+        methods = [method for method in earlier.get("methods", ()) if method in {m for m, _ in held} - {*plan.methods}]
+        seeds = [str(seed) for seed in earlier.get("seeds", ()) if seed in {s for _, s in held} - {*plan.seeds}]
+        return (*methods, *([f"{'seed' if len(seeds) == 1 else 'seeds'} {listing(seeds)}"] if seeds else []))
+
+    def _path(self, run: Run) -> Path:
+        return self._runs_folder / run.folder_name / "result.json"
+
     def _result(self, run: Run) -> RunResult | None:
-        path = self._runs_folder / run.folder_name / "result.json"
+        path = self._path(run)
         return RunResult.read(path) if path.exists() else None
 
 

@@ -3,7 +3,7 @@
 import time
 from collections.abc import Collection, Iterable
 from itertools import islice
-from typing import Any
+from typing import Any, cast
 
 import torch
 from accelerate.utils import convert_to_fp32, send_to_device
@@ -13,6 +13,7 @@ from equipoise.balancer import Balancer
 from equipoise.lab.training.checkpoint import Progress
 from equipoise.lab.training.learner import Learner
 from equipoise.lab.training.means import Means
+from equipoise.losses.regularisation import l1, l2, weights_only
 from equipoise.tasks import TaskLosses
 
 
@@ -41,6 +42,7 @@ def train_epoch(learner: Learner, batches: Iterable[Any], parts: Iterable[int], 
             continue
         if learner.accelerator.num_processes > 1 and len(record.names) < len(balancer.names):
             _leave_alone(balancer, record.names)
+        _penalise(learner)
         if _clip(learner).isfinite():
             learner.set_rates(progress.steps)
             optimizer.step()
@@ -93,8 +95,17 @@ def _leave_alone(balancer: Balancer, present: Collection[str]) -> None:
             parameter.grad = None
 
 
+def _penalise(learner: Learner) -> None:
+    """Add the penalties' gradient to that which balancing left of the network's weights."""
+    weights = [weight for weight in weights_only(learner.network) if weight.grad is not None]
+    for penalty, strength in ((l1, learner.settings.l1), (l2, learner.settings.l2)):
+        if strength and weights:
+            for weight, gradient in zip(weights, torch.autograd.grad(penalty(weights), weights), strict=True):
+                cast(Tensor, weight.grad).add_(gradient, alpha=strength)
+
+
 def _clip(learner: Learner) -> Tensor:
-    """The gradient's norm [] as balancing left it; the gradient is clipped, by value and then by norm."""
+    """The gradient's norm [] as balancing and penalties left it; the gradient is clipped, by value and then by norm."""
     settings, parameters = learner.settings, list(learner.network.parameters())
     norm = torch.nn.utils.get_total_norm([p.grad for p in parameters if p.grad is not None])
     if settings.clip_value is not None:

@@ -37,6 +37,9 @@ class Settings:
             or "TASK/METRIC", also "TASK/loss".
         keep: More such criteria, whose best weights are left in the run's folder.
         start: "labels": the network begins with outputs that fit the labels' frequencies, see ``begin_at_labels``.
+        l1: Weight of the penalty sum |w| on the network's weights (``weights_only``: no biases, no normalisation) that
+            a step gives a gradient. The penalty's gradient is added after balancing and before clipping.
+        l2: The same of sum w² / 2. AdamW divides its gradient by the size of all gradients; weight decay it does not.
         temperature: Of the draws where the training split is a ``ConcatDataset`` of sources, see ``SourceSampler``;
             None: every sample once per epoch.
 
@@ -62,6 +65,8 @@ class Settings:
     keep: tuple[str, ...] = ()
     start: str = "drawn"
     temperature: float | None = None
+    l1: float = 0.0
+    l2: float = 0.0
 
     def __post_init__(self) -> None:
         for name in ("epochs", "batch_size", "patience", "micro_batches", "task_patience"):
@@ -71,7 +76,7 @@ class Settings:
             raise ValueError(f"learning_rate must be positive and finite, got {self.learning_rate!r}")
         if self.warmup < 0:
             raise ValueError(f"warmup must be a number of steps, 0 or more, got {self.warmup!r}")
-        for name in ("weight_decay", "weight_decay_end"):
+        for name in ("weight_decay", "weight_decay_end", "l1", "l2"):
             if (decay := getattr(self, name)) is not None and not 0 <= decay < math.inf:
                 raise ValueError(f"{name} must be 0 or more and finite, got {decay!r}")
         for name in ("clip_norm", "clip_value", "temperature"):
