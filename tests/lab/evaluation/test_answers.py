@@ -89,7 +89,8 @@ def test_a_task_with_one_pair_of_runs_leaves_the_others_their_answer():
         ),
         (
             (shifted(0.05), shifted(0.05)),
-            "It helps on some tasks and harms others: the plain sum is significantly better on kind, significantly worse",
+            "It helps on some tasks and harms others: the plain sum is significantly better on kind, "
+            "significantly worse",
         ),
         ((noisy(), noisy()), "No significant difference to one network per task on any task"),
     ],
@@ -159,8 +160,8 @@ def test_does_the_schedule_matter(frozen, answer):
         (
             {"kind=focal": (noisy(), shifted(0.05)), "size=l1": (shifted(0.05), noisy())},
             "Yes: kind=focal is significantly better than the case's own on kind (accuracy 0.4630 against 0.4120); "
-            "size=l1 is significantly worse "
-            "than the case's own on size (rmse 0.4630 against 0.4120). 2 of 4 comparisons show no significant difference.",
+            "size=l1 is significantly worse than the case's own on size (rmse 0.4630 against 0.4120). "
+            "2 of 4 comparisons show no significant difference.",
         ),
         ({"size=l1": (shifted(0.05), noisy())}, "No: size=l1 is significantly worse than the case's own on size"),
         (

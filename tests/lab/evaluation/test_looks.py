@@ -60,7 +60,7 @@ def test_repeated_looks_are_counted_with_what_they_do():
     looks = [{"seeds": list(range(n)), "methods": ["sum"], "runs": n} for n in (3, 4, 5)]
     (note,) = look_notes(study(5, looks=looks))
     assert note.startswith("Look 3 at this study (3, 4 and 5 seeds).")
-    assert "30 %" in note
+    assert "19 %" in note
     assert "--looks 3" in note
     assert look_notes(study(5, looks=looks[:1])) == []
 
