@@ -184,9 +184,9 @@ def test_user_weights_missing_tasks_and_blocks_within_blocks():
         balancer(losses).backward()
         held = balancer.record.weights
     assert three == pytest.approx(
-        held["equation"] * 2 * losses["equation"].item()
+        held["equation"] * losses["equation"].item()
         + held["boundary"] * losses["boundary"].item()
-        + held["data"] * 0.5 * losses["data"].item()
+        + held["data"] * losses["data"].item()
     )
 
 

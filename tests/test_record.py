@@ -55,7 +55,9 @@ def test_without_a_gramian_nothing_is_invented():
         "losses/b",
         "weights/a",
         "weights/b",
+        "objective",
     }
+    assert r.objective == 1.0 * 0.5 + 2.0 * 4.0
     assert record(None, weights=None).weights == {}
 
 

@@ -384,3 +384,187 @@ def test_live_weights_through_a_distributed_checkpoint(tmp_path):
         checkpoint.load(state, checkpoint_id=tmp_path, no_dist=True)
     fresh.load_state_dict(state["balancer"])
     assert fresh.user_weights == {"a": 4.0, "b": 1.0}
+
+
+# One meaning wherever they are given
+
+WEIGHTS = {"a": 0.75, "b": 0.25}  # exact in float32, in which wrappers keep weights
+
+
+def by_task(net):
+    tasks = eq.Tasks([eq.Task(name, nn.MSELoss(), weight=weight) for name, weight in WEIGHTS.items()])
+    return eq.Balancer(eq.Sum(), net, tasks=tasks)
+
+
+def by_set_weights(net):
+    balancer = eq.Balancer(eq.Sum(), net, tasks=NAMES)
+    balancer.set_weights(WEIGHTS)
+    return balancer
+
+
+def by_product(net):
+    return eq.Balancer(eq.Chain(eq.Fixed([1.5, 0.125]), eq.Scheduled([[0.5, 0.5]])), net, tasks={"a": 1.0, "b": 4.0})
+
+
+WAYS = {
+    "Task.weight": by_task,
+    "tasks": lambda net: eq.Balancer(eq.Sum(), net, tasks=WEIGHTS),
+    "set_weights": by_set_weights,
+    "Fixed": lambda net: eq.Balancer(eq.Fixed([0.75, 0.25]), net, tasks=NAMES),
+    "Fixed by name": lambda net: eq.Balancer(eq.Fixed(WEIGHTS), net, tasks=NAMES),
+    "Scheduled": lambda net: eq.Balancer(eq.Scheduled(lambda t: WEIGHTS), net, tasks=NAMES),
+    "Chain": lambda net: eq.Balancer(eq.Chain(eq.Fixed(WEIGHTS), eq.Sum()), net, tasks=NAMES),
+    "a product": by_product,
+    "Warmup": lambda net: eq.Balancer(eq.Warmup(0, eq.Fixed(WEIGHTS)), net, tasks=NAMES),
+    "Every": lambda net: eq.Balancer(eq.Every(5, eq.Fixed(WEIGHTS)), net, tasks=NAMES),
+}
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_one_scalar_gradient_and_record_however_weights_are_given(way):
+    net = Net()
+    balancer = WAYS[way](net)
+    for seed in (0, 1):
+        require_step(balancer, net, WEIGHTS, seed)
+        expected, record = plain(net, WEIGHTS, seed)[0], balancer.record
+        assert record.total == pytest.approx(expected, rel=1e-12)
+        assert record.objective == pytest.approx(expected, rel=1e-12)
+        assert record.weights == pytest.approx(WEIGHTS, rel=1e-12)
+        assert record.to_dict()["objective"] == record.objective
+    with torch.no_grad():
+        assert balancer(net.losses(1)).item() == pytest.approx(expected, rel=1e-12)
+    assert balancer.record is record
+
+
+def test_the_total_while_a_warmup_rises():
+    """The weights of 1 + r (w - 1), r of the step."""
+    net = Net()
+    balancer = eq.Balancer(eq.Warmup(1, eq.Fixed(WEIGHTS), ramp=1), net, tasks=NAMES)
+    for share in (0.0, 0.5, 1.0, 1.0):
+        weights = {name: 1 + share * (weight - 1) for name, weight in WEIGHTS.items()}
+        value, _ = step(balancer, net)
+        assert value == balancer.record.total == pytest.approx(plain(net, weights)[0], rel=1e-12)
+        assert balancer.record.weights == pytest.approx(weights, rel=1e-6)
+
+
+def test_a_schedule_is_asked_once_per_step_and_validation_does_not_move_it():
+    asked = []
+
+    def rule(t):
+        asked.append(t)
+        return [1.0 + len(asked), 1.0]
+
+    net = Net()
+    balancer = eq.Balancer(eq.Scheduled(rule), net, tasks=NAMES)
+    for t in range(3):
+        value, _ = step(balancer, net)
+        weights = {"a": 1.0 + len(asked), "b": 1.0}
+        assert balancer.record.weights == weights
+        assert value == pytest.approx(plain(net, weights)[0], rel=1e-12)
+        assert asked == list(range(t + 1))
+    with torch.no_grad():
+        balancer(net.losses())
+    step(balancer, net)
+    assert asked == [0, 1, 2, 3, 3]
+
+
+class Jumping(eq.Aggregator):
+    def forward(self, gramian, losses, tasks):
+        return 1.0 + 3.0 * tasks.double()
+
+
+METHODS = {
+    "sum": eq.Sum,
+    "uw": eq.UW,
+    "dwa": eq.DWA,
+    "unit-norm": eq.UnitNorm,
+    "nash-mtl": eq.NashMTL,
+    "cagrad": eq.CAGrad,
+    "own": Jumping,
+    "fixed, own": lambda: eq.Chain(eq.Fixed([0.5, 3.0]), Jumping()),
+    "uw, own": lambda: eq.Chain(eq.UW(), Jumping()),
+    "every": lambda: eq.Every(2, Jumping()),
+    "warmup": lambda: eq.Warmup(1, Jumping()),
+}
+
+
+@pytest.mark.filterwarnings("ignore:.*does not depend on the scale")
+@pytest.mark.parametrize("heads", ["raw", "weighted"])
+@pytest.mark.parametrize("name", METHODS)
+def test_the_record_has_effective_weights(name, heads):
+    """Shared parameters receive sum_k weights_k (gradient of raw loss k), which descends on record.objective."""
+    net, user = Net(), {"a": 2.0, "b": 0.25}
+    balancer = eq.Balancer(METHODS[name](), net, tasks=user, heads=heads)
+    for seed in range(3):
+        net.zero_grad()
+        (0.5 * balancer(net.losses(seed))).backward()
+        found = torch.cat([p.grad.flatten() for p in net.trunk.parameters()])
+        private = torch.cat([p.grad.flatten() for p in net.heads["a"].parameters()])
+        record = balancer.record
+        losses = net.losses(seed)
+        _, expected = plain(net, record.weights, seed)
+        torch.testing.assert_close(2 * found, expected[: len(found)], rtol=1e-6, atol=1e-9)
+        stated = {"a": 0.5, "b": 3.0} if name == "fixed, own" else {"a": 1.0, "b": 1.0}
+        total = sum(user[n] * stated[n] * losses[n].item() for n in NAMES)
+        assert record.total == pytest.approx(total, rel=1e-12)
+        if isinstance(balancer.method, eq.Weighting):
+            assert record.objective == pytest.approx(float(balancer.method(weighted(losses, user)).detach()), rel=1e-6)
+        else:
+            assert record.objective == pytest.approx(sum(record.weights[n] * losses[n].item() for n in NAMES), rel=1e-9)
+            own = record.weights if heads == "weighted" else user  # raw heads have the weight that the balancer holds
+            expected = plain(net, own, seed)[1][len(found) : len(found) + len(private)]
+            torch.testing.assert_close(2 * private, expected, rtol=1e-6, atol=1e-9)
+
+
+def weighted(losses, user):
+    return torch.stack([user[name] * losses[name] for name in NAMES])
+
+
+def test_effective_weights_of_accumulated_skipped_and_held_steps():
+    net, user = Net(), {"a": 2.0, "b": 0.25}
+    balancer = eq.Balancer(Jumping(), net, tasks=user)
+    balancer.accumulate(2)
+    for _ in range(2):
+        (balancer(net.losses()) / 2).backward()
+    decided = {"a": 2.0, "b": 1.0}
+    losses = {name: loss.item() for name, loss in net.losses().items()}
+    assert balancer.record.weights == decided
+    assert balancer.record.total == pytest.approx(2 * losses["a"] + 0.25 * losses["b"])
+    balancer.accumulate(1)
+    with balancer.frozen():
+        held = balancer(net.losses())
+        held.backward()
+        assert balancer.record.route == "frozen"
+        assert balancer.record.weights == decided
+        assert held.item() == pytest.approx(balancer.record.objective, rel=1e-12)
+        assert held.item() == pytest.approx(sum(decided[n] * losses[n] for n in NAMES), rel=1e-12)
+        assert balancer.record.total == pytest.approx(2 * losses["a"] + 0.25 * losses["b"])
+    (0.0 * balancer(net.losses())).backward()
+    assert balancer.record.skipped
+    assert balancer.record.weights == user  # gradients go through as they are
+    assert balancer.record.objective == pytest.approx(balancer.record.total)
+
+
+def test_without_one_weight_per_task_there_is_no_objective():
+    net = Net()
+    balancer = eq.Balancer(eq.GradDrop(), net, tasks={"a": 2.0, "b": 0.25})
+    value, _ = step(balancer, net)
+    assert balancer.record.weights == {}
+    assert balancer.record.objective is None
+    assert "objective" not in balancer.record.to_dict()
+    assert balancer.record.total == value
+
+
+def test_a_weight_of_zero_leaves_a_loss_that_is_not_finite_out_of_the_objective():
+    record = eq.Record(1, NAMES, torch.tensor([2.0, torch.inf]), torch.tensor(0.0), torch.tensor([3.0, 0.0]), None, "")
+    assert record.objective == 6.0
+
+
+def test_the_doctor_shows_effective_weights():
+    net, user = Net(), {"a": 2.0, "b": 0.25}
+    balancer = eq.Balancer(Jumping(), net, tasks=user)
+    balancer.set_weights({"b": 0.5})
+    report = eq.doctor(net, balancer, net.losses())
+    step(balancer, net)
+    assert report.weights == balancer.record.weights == {"a": 2.0, "b": 2.0}
+    assert "effective weight" in str(report)

@@ -13,21 +13,27 @@ from torch import Tensor
 class Record:
     """One backward of a balancer; tensors are converted when read.
 
-    ``gramian`` and all that is derived from it describe the tasks' gradients with the user's weights
-    in them and before any method touched them; it is ``None`` where a step measured none.
+    ``total`` is the value of the scalar that the balancer returned: the sum of the raw losses times the weights that
+    the user chose, wherever they were given. ``weights`` are effective: the shared parameters' gradient is the sum of
+    the raw losses' gradients times these. Parameters that one task alone reaches have, with ``heads="raw"``, the weight
+    that the balancer holds for the task instead.
+
+    ``gramian`` and all that is derived from it describe the tasks' gradients with the weights in them that the balancer
+    holds, and before any method touched them; it is ``None`` where a step measured none.
     """
 
     step: int  # backwards of this balancer so far, this one included
     names: tuple[str, ...]  # the tasks present
     losses_tensor: Tensor  # [K], raw
-    total_tensor: Tensor  # [], the user-weighted sum
-    weights_tensor: Tensor | None  # [K], what the method decided; None if it has no one weight per task
+    total_tensor: Tensor  # [], the sum of the losses times the weights that the user chose
+    weights_tensor: Tensor | None  # [K], effective; None if the method has no one weight per task
     gramian: Tensor | None  # [K, K]
     route: str  # how the gradients were taken
     skipped: bool = False  # the method was not asked: a gradient was not finite, or the incoming one was zero
     unsolved: int = 0  # steps so far in which the method's equations had no solution
     residual: float | None = None  # of the optimality conditions solved in this step, the largest; inf: no solution
     parts_tensors: Mapping[str, Mapping[str, Tensor]] = field(default_factory=dict)  # what a task's loss consists of
+    objective_tensor: Tensor | None = None  # [], of a loss weighting; None for a gradient method
 
     @cached_property
     def losses(self) -> dict[str, float]:
@@ -41,7 +47,10 @@ class Record:
 
     @cached_property
     def weights(self) -> dict[str, float]:
-        """What the method decided; empty where it has no one weight per task, by coordinate or by group."""
+        """By how much each raw loss's gradient counts in what is shared: the user's weight times the method's.
+
+        Empty where the method has no one weight per task, by coordinate or by group.
+        """
         return {} if self.weights_tensor is None else self._by_name(self.weights_tensor)
 
     @cached_property
@@ -51,8 +60,20 @@ class Record:
 
     @cached_property
     def total(self) -> float:
-        """The user-weighted sum of the losses."""
+        """The sum of the raw losses times the weights that the user chose: the number to log."""
         return float(self.total_tensor)
+
+    @cached_property
+    def objective(self) -> float | None:
+        """What the step descends on: a loss weighting's objective, else the sum of the raw losses times ``weights``.
+
+        ``None`` where the method has no one weight per task. It may rise while every loss falls, as weights move.
+        """
+        if self.objective_tensor is not None:
+            return float(self.objective_tensor)
+        if self.weights_tensor is None:
+            return None
+        return sum(w * self.losses[name] for name, w in self.weights.items() if w != 0)  # 0 · inf would be NaN
 
     @cached_property
     def cosines(self) -> Tensor | None:
@@ -84,8 +105,9 @@ class Record:
         """Flat floats for any logger; what was not measured is not there."""
         flat = {"total": self.total, "step": float(self.step), "skipped": float(self.skipped)}
         flat["unsolved"] = float(self.unsolved)
-        if self.residual is not None:
-            flat["residual"] = self.residual
+        for name in ("objective", "residual"):
+            if (value := getattr(self, name)) is not None:
+                flat[name] = value
         for kind in ("losses", "weights", "norms"):
             flat.update({f"{kind}/{name}": value for name, value in getattr(self, kind).items()})
         for task, parts in self.parts.items():

@@ -48,7 +48,7 @@ def test_a_users_weight_scales_the_result():
     balancer = eq.Balancer(EMA(), model, tasks={"a": 3.0, "b": 1.0})
     a, b = model(torch.ones(1)) * 0 + torch.tensor([4.0, 0.5])
     balancer({"a": a, "b": b}).backward()
-    assert balancer.record.weights == pytest.approx({"a": 1 / 4, "b": 2.0})  # times the user's
+    assert balancer.record.weights == pytest.approx({"a": 3 / 4, "b": 2.0})
 
 
 def test_errors():

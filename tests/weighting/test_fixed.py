@@ -29,7 +29,7 @@ def test_a_users_weight_multiplies_it():
     a, b = model(torch.ones(1))
     balancer({"a": a, "b": b}).backward()
     assert model.weight.grad.flatten().tolist() == [6.0, 5.0]
-    assert balancer.record.weights == {"a": 2.0, "b": 5.0}
+    assert balancer.record.weights == {"a": 6.0, "b": 5.0}
 
 
 def test_weights_are_an_argument_not_state():

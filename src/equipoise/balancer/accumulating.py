@@ -121,7 +121,8 @@ class Accumulating:
             every.jacobian.average(len(every.tasks))
             comparison = Comparison(setup, step, graph_of([]), every.roles, setup.groups(every.roles))
             route = f"rows, of {waits.waiting} micro-batches"
-            decider = Decider(comparison, self._recorder, scales, incoming, route)
+            own = None if setup.parts.takes_gradients else objective.detach()
+            decider = Decider(comparison, self._recorder, scales, incoming, route, own)
             heads, factors = setup.heads, [1.0] * len(scales)
             if not setup.parts.takes_gradients:  # an objective weighs everything, what one task alone reaches too
                 heads, factors = "raw", scales.tolist()

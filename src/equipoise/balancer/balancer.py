@@ -43,6 +43,10 @@ _READ_ONLY = {
 class Balancer(nn.Module):
     """One scalar from many losses, whose ``.backward()`` delivers the balanced gradient.
 
+    Its value is the sum of the raw losses times the weights that the user chose, as ``tasks`` or within the method
+    (``Fixed``, ``Scheduled``), whatever the method makes of them: the number to log, also ``record.total``. What the
+    step descends on is ``record.objective``; ``record.weights`` are effective weights, the user's times the method's.
+
     Args:
         method: How to balance; one object serves one balancer.
         parameters: The model, or an iterable of the parameters to balance. A module is read at every
@@ -178,7 +182,7 @@ class Balancer(nn.Module):
         counts: Mapping[str, float] | None = None,
         representation: Tensor | None = None,
     ) -> Tensor:
-        """One scalar, equal to the user-weighted total; call ``.backward()`` on it once.
+        """One scalar, equal to the total under the user's weights; call ``.backward()`` on it once.
 
         Args:
             losses: Raw scalar losses by task name; a task that is not there is absent from this step.
@@ -440,7 +444,8 @@ class Balancer(nn.Module):
             is_due = self._recorder.is_probe_due()
             gramian = compare_only(setup, step).measure(incoming) if is_due else None
             self._look_at_optimisers(reached)
-            self._recorder.note(step, gradient.detach() / incoming, gramian, route="objective")
+            weights = gradient.detach() / incoming
+            self._recorder.note(step, weights, gramian, route="objective", objective=objective.detach())
             setup.misuse.went_backward()
 
         step.stacked.register_hook(on_losses)

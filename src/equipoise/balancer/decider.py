@@ -23,6 +23,7 @@ class Decider:
     scales: Tensor
     incoming: Tensor
     route: str  # for the record
+    objective: Tensor | None = None  # [], of a loss weighting alone
 
     def decide(self, jacobian: Jacobian, others: list[Tensor]) -> Decision:
         """Ask the method for weights, unless a number is not finite: then all gradients go through as they are.
@@ -52,7 +53,7 @@ class Decider:
             mixture = jacobian.combine(weights) if mixture is None else mixture
             for place, (k, gradient) in apart.items():
                 mixture[place] = gradient * float(weights[k]) if setup.heads == "weighted" else gradient
-        self.recorder.note(step, shown, gramian, self.route, skipped)
+        self.recorder.note(step, shown, gramian, self.route, skipped, self.objective)
         if balanced and not skipped:
             decides = setup.parts.aggregator is not None
             setup.misuse.decided(step.names, balanced, gramian, weights if decides else None)

@@ -21,7 +21,12 @@ class Held:
         self._setup, self._recorder = setup, recorder
         record = recorder.record
         known = {} if record is None or record.skipped else record.weights
-        self._weights = {name: weight for name, weight in known.items() if math.isfinite(weight)}
+        user = setup.user_weights
+        self._weights = {  # of losses with the users' weights in them; where these have changed, the method decides
+            name: weight / user[name]
+            for name, weight in known.items()
+            if math.isfinite(weight) and recorder.applied[name] == user[name]
+        }
 
     def covers(self, step: Step) -> bool:
         """Whether every task has a weight to hold; decides, if gradients can be taken and all are finite."""

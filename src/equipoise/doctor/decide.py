@@ -25,7 +25,7 @@ def decision(method: Method, step: Step, gramian: Tensor | None, balanced: list[
     if parts.coordinate is not None or (parts.aggregator is not None and gramian is None):
         return None
     _, scales = linearise(parts.weighting, step.stacked, step.tasks)
-    weights = scales.detach().double().cpu()
+    weights = scales.detach().double().cpu().clone()  # the sum's are one number, expanded
     if parts.aggregator is not None and gramian is not None and balanced:
         losses = step.stacked.detach().double().cpu()
         scaled = (weights[:, None] * gramian * weights)[balanced][:, balanced]

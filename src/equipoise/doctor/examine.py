@@ -106,12 +106,20 @@ def _examined(model: nn.Module, balancer: Balancer, step: Step, optimizers: list
         modules={} if gramian is None or measured is None else measured.by_module(shared),
         layers={} if gramian is None or measured is None else measured.by_layer(shared),
         own_norms=dict(zip(step.names, own, strict=True)),
-        weights={} if seen.weights is None else dict(zip(step.names, seen.weights.tolist(), strict=True)),
+        weights=_effective(step, seen.weights),
         costs=[] if measured is None else costs_of(step, graph, roles, time),
         findings=findings_of(seen),
         suggestion=suggested(step.names, balancer.user_weights, gramian),
         shared_numbers=sum(leaf.numel() for leaf in roles.shared),
     )
+
+
+def _effective(step: Step, weights: Tensor | None) -> dict[str, float]:
+    """By task, with the users' weights in them."""
+    if weights is None:
+        return {}
+    values = zip(step.names, weights.tolist(), step.weights, strict=True)
+    return {name: decided * user for name, decided, user in values}
 
 
 _REPRESENTATION = "(representation)"  # no parameter has brackets in its name

@@ -50,7 +50,7 @@ class Examined:
     modules: Mapping[str, Tensor]  # [K, K] by the shared parameters of each top-level module
     layers: Mapping[str, Tensor]  # [K, K] by the shared parameters of each innermost module
     own_norms: Mapping[str, float]  # by the parameters that a task reaches alone
-    weights: Mapping[str, float]  # what the method would decide now; empty if it decides none
+    weights: Mapping[str, float]  # effective, what the method would decide now in them; empty if it decides none
     costs: list[Cost]
     findings: list[str]
     suggestion: Mapping[str, float]  # initial weights of the tasks; empty where there is nothing to compare

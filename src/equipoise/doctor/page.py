@@ -48,7 +48,7 @@ def _fate(reach: Reach, report: Examined) -> list[str]:
 
 def _tasks(report: Examined) -> list[str]:
     norms = report.norms
-    head = ["task", "loss", "weight", "norm", "norm, own part", "method's weight"]
+    head = ["task", "loss", "weight", "norm", "norm, own part", "effective weight"]
     rows = [
         [
             name,

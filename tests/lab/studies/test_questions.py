@@ -19,6 +19,7 @@ from equipoise.lab.studies.questions import find_question, methods_for
 from equipoise.lab.studies.run import Run
 from equipoise.lab.training import RunResult
 
+AB = eq.Tasks([eq.Task(name, torch.nn.MSELoss()) for name in "ab"])
 CASE = f"{Path(__file__).parent / 'tiny_case.py'}:make_case"
 
 
@@ -143,7 +144,18 @@ def test_a_task_that_stopped_is_frozen_at_the_last_weight_it_had(tmp_path):
     history = [(1, "train", "a", "weight", 0.5), (1, "train", "b", "weight", 2.0), (2, "train", "a", "weight", 0.7)]
     source = tmp_path / "result.json"
     RunResult([], history, 1, 2, 2, 1.0, 1.0, 1.0, 1.0, False, 0, 0, stopped_tasks={"b": 1}).write(source)
-    assert learnt_method("frozen-uw", ("a", "b"), tmp_path, source).weights == [0.7, 2.0]
+    assert learnt_method("frozen-uw", AB, ("a", "b"), tmp_path, source).weights == {"a": 0.7, "b": 2.0}
+
+
+def test_a_frozen_weight_is_the_effective_one_whatever_the_task_weighs_itself(tmp_path):
+    tasks = eq.Tasks([eq.Task("a", torch.nn.MSELoss(), weight=4.0), eq.Task("b", torch.nn.MSELoss())])
+    history = [(1, "train", "a", "weight", 2.0), (1, "train", "b", "weight", 3.0)]
+    source = tmp_path / "result.json"
+    RunResult([], history, 1, 2, 2, 1.0, 1.0, 1.0, 1.0, False, 0, 0).write(source)
+    net = torch.nn.Linear(1, 2)
+    balancer = eq.Balancer(learnt_method("frozen-uw", tasks, ("a", "b"), tmp_path, source), net, tasks=tasks)
+    balancer(dict(zip("ab", net(torch.ones(1)), strict=True))).backward()
+    assert balancer.record.weights == {"a": 2.0, "b": 3.0}
 
 
 def test_a_finished_study_cannot_claim_other_trials_than_were_made(tmp_path):
@@ -249,9 +261,9 @@ def test_another_number_of_trials_is_another_search(tmp_path):
 
 def test_tuned_weights_are_in_the_order_of_the_tasks(tmp_path):
     write_tuned(tmp_path, {"weights": {"b": 0.5, "a": 1.5}})
-    assert learnt_method("tuned", ("a", "b"), tmp_path, None).weights == [1.5, 0.5]
+    assert learnt_method("tuned", AB, ("a", "b"), tmp_path, None).weights == {"a": 1.5, "b": 0.5}
     with pytest.raises(ValueError, match="no tuned weights: the search has not ended"):
-        learnt_method("tuned", ("a", "b"), tmp_path / "elsewhere", None)
+        learnt_method("tuned", AB, ("a", "b"), tmp_path / "elsewhere", None)
 
 
 def test_one_task_has_no_weights_to_tune():

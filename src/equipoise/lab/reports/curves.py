@@ -72,12 +72,12 @@ def parts(study: Study, look: Mapping[str, Look]) -> Chart | None:
 
 
 def weights(study: Study, look: Mapping[str, Look]) -> Chart:
-    """The weight each method gave each task."""
+    """The effective weight of each task under each method."""
     drawn = panels_of(study, look, ((t, t) for t in study.tasks), "weight", "weight", without=(SINGLE_TASK,))
     return Chart(
         "weights",
         "Weights over time",
-        "The factor on each task's loss or gradient, averaged over the steps of an epoch. "
+        "By how much each task's loss counts in what is shared, averaged over the steps of an epoch. "
         f"{FAINT_SEEDS} Only the proportions between tasks compare across methods: a common factor acts like "
         "a learning rate.",
         on_one_scale(drawn),

@@ -26,20 +26,25 @@ def read_tuned(folder: Path) -> dict[str, Any] | None:
     return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else None
 
 
-def learnt_method(method: str, tasks: Sequence[str], folder: Path, source: Path | None) -> eq.Method:
+def learnt_method(method: str, tasks: eq.Tasks, names: Sequence[str], folder: Path, source: Path | None) -> eq.Method:
     """The method "tuned", or a frozen one.
 
     Args:
         method: Its name.
-        tasks: Their order.
+        tasks: Of the case, whose own weights multiply the method's.
+        names: Those that are trained.
         folder: Of the study.
         source: For a frozen one: the result of the run whose last weights it takes.
 
     Raises:
         ValueError: If the search or the run found no weights.
     """
-    weights = _tuned(folder) if source is None else _last(source, str(source_of(method)))
-    return eq.Fixed([weights[task] for task in tasks])
+    if source is None:
+        weights = _tuned(folder)
+    else:
+        effective = _last(source, str(source_of(method)))
+        weights = {name: weight / tasks[name].weight for name, weight in effective.items()}
+    return eq.Fixed({name: weights[name] for name in names})
 
 
 def require_freezable(source: str, methods: Sequence[str]) -> None:

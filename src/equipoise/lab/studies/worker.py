@@ -44,4 +44,4 @@ class Training:
             plain = run.method == SINGLE_TASK or losses_of(run.method)
             return eq.method(REFERENCE if plain else run.method)
         source = None if run.source is None else self.folder / run.source.folder_name / "result.json"
-        return learnt_method(run.method, run.tasks, self.folder.parent, source)
+        return learnt_method(run.method, made_once(self.recipe).tasks, run.tasks, self.folder.parent, source)
