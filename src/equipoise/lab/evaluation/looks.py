@@ -105,7 +105,7 @@ def _looks(study: Mapping[str, Any]) -> list[str]:
         return [f"Looks at other numbers of seeds than planned: {unplanned}."] if unplanned else []
     return [
         f"Look {len(looks)} at this study{over}. To look, add seeds and look again makes chance look like a finding: "
-        "where three methods do not differ on a task, one look at 3 seeds says that they do in 3 % of studies, a look "
-        "after each seed from 3 to 20 in 19 %, and more where there are more methods. To look more than once plan the looks "
-        "before: --looks 3 --seeds 20."
+        "where three methods do not differ on a task, one look at 3 seeds says that they do in 3 % of studies, a "
+        "look after each seed from 3 to 20 in 19 %, and more where there are more methods. To look more than once plan "
+        "the looks before: --looks 3 --seeds 20."
     ]
