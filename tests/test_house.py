@@ -19,6 +19,7 @@ FLOORS = [
     ["registry", "balancer"],
     ["criterion", "doctor"],
     ["", "testing"],
+    ["lab.files"],
     ["lab.data", "lab.models", "lab.metrics", "trainers"],
     ["lab.exhibits"],
     ["lab.cases", "lab.training", "lab.evaluation"],

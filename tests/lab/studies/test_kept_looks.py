@@ -25,7 +25,7 @@ def finished(plan, folder):
     Study(plan, folder).write()
     for run in plan.runs:
         if not (folder / "runs" / run.folder_name).exists():
-            finish(folder, run, value=0.5 + 0.01 * run.seed)
+            finish(folder, plan, run, value=0.5 + 0.01 * run.seed)
     study = Study(plan, folder)
     study.write()
     return study
@@ -90,7 +90,7 @@ def test_planned_looks_stop_at_the_first_finding(gain, seeds, tmp_path, monkeypa
     def run(self, jobs, track, execute):
         self.write()
         for one in self.missing:
-            finish(tmp_path, one, value=0.5 + 0.01 * one.seed + gain * (one.method == "mgda") + next(draws) / 10)
+            finish(tmp_path, self.plan, one, value=0.5 + 0.01 * one.seed + gain * (one.method == "mgda") + next(draws) / 10)
         self.results = Study(self.plan, tmp_path).results
         self.write()
         yield from ()

@@ -1,46 +1,43 @@
 """What study.json keeps for good: every look at the results, and what was left out once it was finished."""
 
-import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from equipoise.lab.data.within import file_within
 from equipoise.lab.evaluation import SINGLE_TASK
+from equipoise.lab.files import DamagedError, read_json, write_json
 from equipoise.lab.studies.plan import Plan
 from equipoise.lab.studies.run import Run
-from equipoise.lab.training.files import write_text
 
 FILE = "study.json"
-
-
-def as_text(description: Mapping[str, Any]) -> str:
-    """The content of study.json."""
-    return json.dumps(description, indent=2, ensure_ascii=False) + "\n"
 
 
 def record_look(folder: Path) -> None:
     """Note in study.json that the verdicts of its finished runs are shown; to show the same again is no new look.
 
+    A study.json without a checksum, of an older version or another's, stays as it is.
+
     Raises:
-        ValueError: The file is a link that leads out of the folder, or no JSON.
+        ValueError: A file is a link that leads out of the folder.
     """
     path = file_within(folder, FILE)
-    if not path.is_file():
-        return
-    study = json.loads(path.read_text(encoding="utf-8"))
+    try:
+        study = read_json(path)
+    except DamagedError:
+        return  # it could be read for the summary, so it lacks the checksum alone
     with file_within(folder, "costs.csv").open(encoding="utf-8") as file:
         finished = sum(1 for _ in file) - 1
     look = {"seeds": study["seeds"], "methods": study["methods"], "runs": finished}
     if look not in study.get("looks", []):
         study["looks"] = [*study.get("looks", []), look]
-        write_text(path, as_text(study))
+        write_json(path, study)
 
 
 def looks_in(folder: Path) -> list[Any]:
     """The looks so far: another process may have noted one since the study was opened."""
     path = folder / FILE
-    looks: list[Any] = json.loads(path.read_text(encoding="utf-8")).get("looks", []) if path.is_file() else []
+    looks: list[Any] = read_json(path).get("looks", []) if path.is_file() else []
     return looks
 
 
