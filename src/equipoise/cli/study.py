@@ -93,6 +93,8 @@ def run_study(case: Any, arguments: argparse.Namespace, training: Mapping[str, A
         )
     except ValueError as error:
         fail(str(error))
+    except OSError as error:
+        fail(f"{error.filename or case}: {error.strerror or error}")
     folder = arguments.out or arguments.default_out.with_name(
         arguments.default_out.name.replace("CASE", plan.case.name)
     )
@@ -136,7 +138,7 @@ def _run_plan(plan: Any, folder: Path, arguments: argparse.Namespace) -> int:
     except ValueError as error:
         fail(str(error))
     except OSError as error:
-        fail(f"{error.filename or arguments.out or case}: {error.strerror or error}")
+        fail(f"{error.filename or folder}: {error.strerror or error}")
     console = Console(highlight=False)
     try:
         console.print(f"{_state(study)} in {folder}", markup=False, soft_wrap=True)
