@@ -253,6 +253,40 @@ def test_learned_weights_wait_for_a_warmup_to_end(net, steps):
         train(net, balancer, sgd(net, balancer), 110)
 
 
+SCALE_AGAIN = {
+    "Adam": lambda p: torch.optim.Adam(p, lr=1e-3),
+    "AdamW": lambda p: torch.optim.AdamW(p, lr=1e-3),
+    "RMSprop": lambda p: torch.optim.RMSprop(p, lr=1e-3),
+    "SGD with momentum 0.9": lambda p: torch.optim.SGD(p, lr=1e-3, momentum=0.9),
+}
+
+
+@pytest.mark.parametrize("name", SCALE_AGAIN)
+@pytest.mark.parametrize("make", [eq.AdaTask, lambda: eq.Chain(eq.DWA(), eq.AdaTask())])
+def test_an_optimiser_that_scales_updates_again_is_told(net, name, make):
+    balancer = eq.Balancer(make(), net, tasks=NAMES)
+    with expect_one_warning(f"AdaTask() returns updates, and {name} scales those of trunk.weight, trunk.bias again"):
+        train(net, balancer, SCALE_AGAIN[name](net.parameters()), 60)
+
+
+def test_an_optimiser_that_takes_updates_as_they_are_is_not(net):
+    balancer = eq.Balancer(eq.AdaTask(), net, tasks=NAMES)
+    optimizers = sgd(net.trunk), torch.optim.Adam(net.heads.parameters())
+    with expect_silence():
+        for _ in range(60):
+            net.zero_grad()
+            balancer(losses_of(net)).backward()
+            for optimizer in optimizers:
+                optimizer.step()
+
+
+@pytest.mark.parametrize("make", [eq.MGDA, eq.GradDrop, eq.Sum])
+def test_a_gradient_may_go_to_any_optimiser(net, make):
+    balancer = eq.Balancer(make(), net, tasks=NAMES)
+    with expect_silence():
+        train(net, balancer, torch.optim.Adam(net.parameters()), 60)
+
+
 def test_weight_decay_of_learned_weights_is_told(net):
     balancer = eq.Balancer(eq.UW(), net, tasks=NAMES)
     optimizer = torch.optim.AdamW([*net.parameters(), *balancer.parameters()], weight_decay=0.02)
@@ -447,3 +481,41 @@ def test_a_quiet_step_asks_the_device_for_nothing(net):
     for _ in range(55):
         balancer({name: out.square().mean() for name, out in far(X.to("meta")).items()}).backward()
     assert all(p.grad.is_meta for p in far.parameters())
+
+
+def assigned(outputs):
+    joined = torch.zeros(len(X), len(outputs))
+    for k, out in enumerate(outputs):
+        joined[:, k] = out[:, 0]
+    return joined
+
+
+@pytest.mark.parametrize("join", [assigned, lambda outputs: torch.cat(outputs, 1) @ torch.eye(2)])
+def test_joined_heads_that_cannot_be_told_from_shared_ones_are_told_at_the_first_step(net, join):
+    balancer = eq.Balancer(eq.MGDA(), net, tasks=NAMES)
+    expected = "heads.a.weight, heads.a.bias, heads.b.weight, heads.b.bias are reached by several losses"
+    for steps in (1, 12):
+        with expect_one_warning(expected) if steps == 1 else expect_silence():
+            for _ in range(steps):
+                joined = join(list(net(X).values()))
+                losses = {name: (joined[:, k] - k).square().mean() for k, name in enumerate(NAMES)}
+                balancer(losses).backward()
+
+
+def test_joined_heads_that_can_are_not(net):
+    balancer = eq.Balancer(eq.MGDA(), net, tasks=NAMES)
+    with expect_silence():
+        for _ in range(12):
+            joined = torch.sigmoid(torch.cat(list(net(X).values()), 1))
+            balancer({name: (joined[:, k] - k).square().mean() for k, name in enumerate(NAMES)}).backward()
+
+
+def test_a_trunk_with_joins_below_heads_that_start_at_zero_is_not(net):
+    """At the first step one task alone has a gradient there."""
+    torch.nn.init.zeros_(net.heads["b"].weight)
+    net.heads["c"] = nn.Linear(4, 1)
+    torch.nn.init.zeros_(net.heads["c"].weight)
+    trunk, balancer = nn.Linear(3, 3), eq.Balancer(eq.MGDA(), net, tasks=[*NAMES, "c"])
+    with expect_silence():
+        z = torch.tanh(net.trunk(torch.cat([net.trunk(X)[:, :1], trunk(X)[:, 1:]], 1)))
+        balancer({name: (head(z) - 1).square().mean() for name, head in net.heads.items()}).backward()

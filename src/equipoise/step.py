@@ -9,6 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from equipoise.plain import plain
 from equipoise.tasks import TaskLosses, Tasks, nearest, number, positive_weight, require_unique, shown
 
 
@@ -62,6 +63,12 @@ class Step:
     def require_graph(self) -> None:
         """Raise if a loss cannot be differentiated."""
         for name, loss in zip(self.names, self.losses, strict=True):
+            if torch._C._functorch.is_functorch_wrapped_tensor(loss):
+                raise RuntimeError(
+                    f"loss of task {name!r} was made inside torch.func (grad, vmap, jvp), which sees nothing of a "
+                    "backward pass: call balancer(losses).backward() outside and read .grad; or differentiate the sum "
+                    "of weights[name] * loss there, with weights = balancer.record.weights of a step outside"
+                )
             if not loss.requires_grad:
                 raise ValueError(
                     f"loss of task {name!r} has no graph: was it detached, or computed under no_grad? "
@@ -144,7 +151,7 @@ def take_step(weights: Mapping[str, float], losses: Mapping[str, Tensor], repres
             raise ValueError(f"representation must be one tensor, got {type(representation).__name__}")
         if torch.is_grad_enabled() and not representation.requires_grad:
             raise ValueError("representation must have a graph, got a detached tensor")
-    raw = [losses[name] for name in names]
+    raw = [plain(losses[name]) for name in names]
     factors = tuple(weights[name] for name in names)
     weighted = [x if factor == 1.0 else x * factor for factor, x in zip(factors, raw, strict=True)]
     stacked = on_one_device(weighted) if weighted else torch.zeros(0)

@@ -1,11 +1,11 @@
 """Misuse that shows only while training: each is told once, in words, with what to do.
 
 unused        the balanced loss never goes backward, while the model moves
-optimisers    parameters that no optimiser holds, and learned weights under weight decay
+optimisers    parameters that no optimiser holds, learned weights under weight decay, updates that are scaled again
 balance       a task without gradient, weights that collapsed on one task
 heads         parameters that only look shared
 weighted      losses that carry the user's weight already
-graph         a graph that an earlier backward pass has used up
+graph         a graph that an earlier backward pass has used up, or that allows one pass only
 line_search   LBFGS, which calls its closure many times, around a balancer that is not frozen
 feedback      calls that the method needs to hear, and that never come
 
@@ -20,14 +20,24 @@ from torch import Tensor
 from equipoise.method import Method
 from equipoise.misuse.balance import Balance
 from equipoise.misuse.feedback import Feedback, line_for
-from equipoise.misuse.graph import used_once
-from equipoise.misuse.heads import joined_heads
+from equipoise.misuse.graph import explained, note_backward, require_unused
+from equipoise.misuse.heads import HEADS, joined_heads
 from equipoise.misuse.line_search import LineSearch
 from equipoise.misuse.optimisers import Optimisers
 from equipoise.misuse.unused import Unused
 from equipoise.misuse.weighted import ends_in, weighted_already
 
-__all__ = ["Misuse", "ends_in", "joined_heads", "line_for", "used_once", "weighted_already"]
+__all__ = [
+    "HEADS",
+    "Misuse",
+    "ends_in",
+    "explained",
+    "joined_heads",
+    "line_for",
+    "note_backward",
+    "require_unused",
+    "weighted_already",
+]
 
 _HEADS_LOOK = 10  # the first step that looks for heads mistaken for shared parameters: none is still at its zero start
 
@@ -37,7 +47,7 @@ class Misuse:
 
     def __init__(self, method: Method, names: Sequence[str]) -> None:
         self._is_first = True
-        self._has_looked_for_heads = False
+        self._has_looked_for_heads = self._has_looked_for_joins = False
         self._has_told_of_sharing = False
         self._unused = Unused()
         self._optimisers = Optimisers(method)
@@ -81,12 +91,23 @@ class Misuse:
         """Whether this step looks at what optimisers hold."""
         return self._optimisers.is_due(step)
 
-    def optimisers(self, given: Mapping[str, Tensor], reached: Collection[Tensor]) -> None:
-        """Look at what optimisers hold of the parameters that the losses of this step reach."""
-        self._optimisers.look(given, reached)
+    def optimisers(self, given: Mapping[str, Tensor], reached: Collection[Tensor], shared: Collection[Tensor]) -> None:
+        """Look at what optimisers hold of the parameters that the losses of this step reach, and some share."""
+        self._optimisers.look(given, reached, shared)
 
     def is_due_for_heads(self, step: int) -> bool:
         """Whether this step, whose gradients are measured, looks for joined heads: one does."""
         due = step >= _HEADS_LOOK and not self._has_looked_for_heads
         self._has_looked_for_heads |= due
         return due
+
+    def is_due_for_joins(self) -> bool:
+        """Whether this step, whose gradients are measured, looks below operations that join: the first does."""
+        due = not (self._has_looked_for_joins or self._has_looked_for_heads)
+        self._has_looked_for_joins = True
+        return due
+
+    def joined_heads(self, given: Mapping[str, Tensor], lonely: Collection[Tensor]) -> None:
+        """Say which parameters only look shared, once."""
+        self._has_looked_for_heads |= bool(lonely)
+        joined_heads(given, lonely)

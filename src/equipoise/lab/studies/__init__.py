@@ -1,7 +1,7 @@
 """Fair comparisons: a case, balancings and seeds, run in worker processes into a folder."""
 
 from equipoise.lab.studies.looks import record_look
-from equipoise.lab.studies.plan import Plan, make_plan
+from equipoise.lab.studies.plan import NothingToTune, Plan, make_plan
 from equipoise.lab.studies.pool import Event, Workers
 from equipoise.lab.studies.progress import Watch
 from equipoise.lab.studies.recipe import Recipe, find_recipe
@@ -12,6 +12,7 @@ from equipoise.lab.studies.terminal import print_summary
 
 __all__ = [
     "Event",
+    "NothingToTune",
     "Plan",
     "Recipe",
     "Run",
