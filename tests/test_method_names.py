@@ -4,6 +4,7 @@ import pytest
 from torch import nn
 
 import equipoise as eq
+from equipoise import shelf
 from equipoise.cli import main
 from equipoise.lab.search.tune import make_tuning
 from equipoise.lab.studies.plan import make_plan
@@ -122,3 +123,16 @@ def test_a_word_for_two_methods_shows_both_and_an_unknown_one_is_one_line(capsys
 def test_a_search_calls_a_method_by_the_name_of_its_row(tmp_path):
     tuning = make_tuning("reviews", "CAGrad", ["c=0.1:0.9"], "random", 2, tmp_path / "one")
     assert tuning.method == "cagrad"
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("cagrad", "length of a step: the sum's, where all gradients are equal; 1.5/K of that with scale='paper'"),
+        ("pcgrad", "length of a step: the sum's, where all gradients are equal\n"),
+        ("stch", "1/K² of that with scale='paper'"),
+        ("nash-mtl", "length of a step: its own: sqrt(sum p) by definition, whatever the gradients' lengths"),
+    ],
+)
+def test_a_method_shows_the_length_of_its_steps(name, words):
+    assert words in shelf.method(name, 200)

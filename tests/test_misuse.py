@@ -253,6 +253,40 @@ def test_learned_weights_wait_for_a_warmup_to_end(net, steps):
         train(net, balancer, sgd(net, balancer), 110)
 
 
+SCALE_AGAIN = {
+    "Adam": lambda p: torch.optim.Adam(p, lr=1e-3),
+    "AdamW": lambda p: torch.optim.AdamW(p, lr=1e-3),
+    "RMSprop": lambda p: torch.optim.RMSprop(p, lr=1e-3),
+    "SGD with momentum 0.9": lambda p: torch.optim.SGD(p, lr=1e-3, momentum=0.9),
+}
+
+
+@pytest.mark.parametrize("name", SCALE_AGAIN)
+@pytest.mark.parametrize("make", [eq.AdaTask, lambda: eq.Chain(eq.DWA(), eq.AdaTask())])
+def test_an_optimiser_that_scales_updates_again_is_told(net, name, make):
+    balancer = eq.Balancer(make(), net, tasks=NAMES)
+    with expect_one_warning(f"AdaTask() returns updates, and {name} scales those of trunk.weight, trunk.bias again"):
+        train(net, balancer, SCALE_AGAIN[name](net.parameters()), 60)
+
+
+def test_an_optimiser_that_takes_updates_as_they_are_is_not(net):
+    balancer = eq.Balancer(eq.AdaTask(), net, tasks=NAMES)
+    optimizers = sgd(net.trunk), torch.optim.Adam(net.heads.parameters())
+    with expect_silence():
+        for _ in range(60):
+            net.zero_grad()
+            balancer(losses_of(net)).backward()
+            for optimizer in optimizers:
+                optimizer.step()
+
+
+@pytest.mark.parametrize("make", [eq.MGDA, eq.GradDrop, eq.Sum])
+def test_a_gradient_may_go_to_any_optimiser(net, make):
+    balancer = eq.Balancer(make(), net, tasks=NAMES)
+    with expect_silence():
+        train(net, balancer, torch.optim.Adam(net.parameters()), 60)
+
+
 def test_weight_decay_of_learned_weights_is_told(net):
     balancer = eq.Balancer(eq.UW(), net, tasks=NAMES)
     optimizer = torch.optim.AdamW([*net.parameters(), *balancer.parameters()], weight_decay=0.02)

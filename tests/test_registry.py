@@ -8,6 +8,7 @@ from equipoise import shelf
 from equipoise.method import Method
 from equipoise.registry import wrappers
 from equipoise.registry.costs import read_costs
+from equipoise.registry.lengths import length, own_length
 
 NEEDED = {
     "amtl": {"potential": [0.8, 0.9]},
@@ -169,3 +170,15 @@ def test_a_file_that_is_not_there(tmp_path):
 def test_arguments_that_do_not_fit_the_users_method(own):
     with pytest.raises(ValueError, match=r"unexpected keyword argument 'fcator'; it takes \(factor=0.5\)"):
         eq.method(f"{own}:Half", fcator=1.0)
+
+
+def test_the_methods_with_a_length_of_their_own_are_named_with_the_reason():
+    """The law ``delivers_sum`` holds the others to what they declare."""
+    rows = {row.name: row for row in eq.methods()}
+    own = {name for name, row in rows.items() if length(row) == "own"}
+    assert {"nash-mtl", "unit-norm", "fairgrad", "uw", "log-sum", "adatask"} <= own
+    assert not own & {"sum", "mgda", "pcgrad", "cagrad", "config", "rlw", "gradnorm", "fixed"}
+    reasons = {name: own_length(rows[name]) for name in own}
+    assert all(reasons.values()), reasons
+    page = (Path(__file__).parent.parent / "docs" / "methods.md").read_text(encoding="utf-8")
+    assert all(f"| [`{name}`](#{name}) | {reason} |" in page for name, reason in reasons.items())

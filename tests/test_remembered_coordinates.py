@@ -48,7 +48,7 @@ def delivered(model):
 @pytest.mark.parametrize("micro_batches", [1, 2])
 @pytest.mark.parametrize("make", METHODS)
 def test_a_shared_parameter_that_a_step_does_not_reach_has_a_gradient_of_zero(model, make, micro_batches):
-    balancer, alone = eq.Balancer(make(), model, tasks=NAMES), make()
+    balancer, alone = eq.Balancer(make(), model, tasks=NAMES, scale="paper"), make()
     alone.bind(3)
     balancer.accumulate(micro_batches)
     for step, what in enumerate([{}, {"names": "c"}, {"dropped": ["left"]}, {"dropped": ["right"], "names": "ab"}, {}]):
@@ -62,7 +62,7 @@ def test_a_shared_parameter_that_a_step_does_not_reach_has_a_gradient_of_zero(mo
 
 @pytest.mark.parametrize("make", METHODS)
 def test_parameters_found_to_be_shared_one_by_one_have_the_places_of_later_steps(model, make):
-    balancer, alone = eq.Balancer(make(), model, tasks=NAMES), make()
+    balancer, alone = eq.Balancer(make(), model, tasks=NAMES, scale="paper"), make()
     alone.bind(3)
     balancer.accumulate(2)
     for first, second in [({"dropped": ["left", "right"]}, {}), ({}, {})]:  # the trunk first, which is the last

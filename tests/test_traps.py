@@ -138,7 +138,7 @@ def test_one_loss_may_be_that_of_two_tasks():
     net, x, balancer = made(eq.MGDA())
     _, losses = net(x)
     balancer({"a": losses["a"], "b": losses["a"]}).backward()
-    assert_close(2 * net.trunk[0].weight.grad, twice)  # convex weights of one gradient
+    assert_close(net.trunk[0].weight.grad, twice)  # two of one gradient, as long as their sum
 
 
 @pytest.mark.parametrize("route", ["auto", "rows", "factored"])

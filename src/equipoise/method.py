@@ -33,9 +33,10 @@ class Method(nn.Module):
     and parameters that ``bind`` allocates, so ``state_dict()`` is the whole state. Tasks may be absent from a step: a
     method with state indexes its buffers by ``tasks``.
 
-    ``user_weight`` says what becomes of the weight that a user gives a task: it scales the loss and
-    so the result (``"scales"``), it becomes a preference (``"preference"``), a heavier loss counts less
-    (``"inverts"``), or the method does not depend on the scale of a loss (``"ignored"``).
+    ``sum_factor`` says how long its answers are beside the plain sum. ``user_weight`` says what becomes of the weight
+    that a user gives a task: it scales the loss and so the result (``"scales"``), it becomes a preference
+    (``"preference"``), a heavier loss counts less (``"inverts"``), or the method does not depend on the scale of a
+    loss (``"ignored"``).
 
     State keeps its precision when a model is cast: ``.to()`` moves it between devices only.
     """
@@ -46,6 +47,7 @@ class Method(nn.Module):
         super().__init__()
         self._is_taken = False
         self._preference: Tensor | None = None
+        self._matches_sum = False
 
     def require_unbound(self) -> None:
         """Raise if a balancer has this method already; from now on one has."""
@@ -68,6 +70,24 @@ class Method(nn.Module):
         if self._preference is None:
             return torch.ones(len(tasks), dtype=torch.float64, device=tasks.device)
         return self._preference.to(tasks.device)[tasks]
+
+    def sum_factor(self, num_tasks: int) -> float | None:
+        """How many times longer the sum of ``num_tasks`` equal gradients of equal losses is than what it answers.
+
+        1 for a method that sums, ``num_tasks`` for one that means. ``None`` if its length is its own.
+        """
+        return 1.0
+
+    def match_sum(self) -> None:
+        """From now on answer ``sum_factor`` times the paper's; called by a balancer with ``scale="sum"``."""
+        self._matches_sum = True
+
+    def _stretch(self, num_tasks: int) -> float:
+        """By what an answer for so many tasks is multiplied."""
+        factor = self.sum_factor(num_tasks) if self._matches_sum else None
+        if factor is not None and not 0 < factor < math.inf:
+            raise ValueError(f"sum_factor({num_tasks}) of {self} must be positive and finite, or None, got {factor!r}")
+        return 1.0 if factor is None else factor
 
     def stated(self, tasks: Sequence[int]) -> list[float] | None:
         """The weights [K] that the user stated in this method for the next step of these tasks, where there are any.
@@ -147,6 +167,10 @@ def _of_shape(answer: Tensor, shape: torch.Size, method: Method, what: str) -> T
     return answer
 
 
+def _stretched(answer: Tensor, stretch: float) -> Tensor:
+    return answer if stretch == 1 else answer * stretch
+
+
 class Weighting(Method):
     """``weighting(losses, tasks) -> objective``: one backward pass.
 
@@ -155,8 +179,19 @@ class Weighting(Method):
 
     def __call__(self, losses: Tensor, tasks: Tensor | None = None) -> Tensor:
         """The objective [] of losses [K]; tasks [K] default to all."""
-        objective = cast(Tensor, super().__call__(losses, all_tasks(losses) if tasks is None else tasks))
-        return _of_shape(objective, torch.Size(), self, "an objective")
+        stretch = self._stretch(len(losses))
+        shown = losses if stretch == 1 else _steeper(losses, stretch)
+        objective = cast(Tensor, super().__call__(shown, all_tasks(losses) if tasks is None else tasks))
+        _of_shape(objective, torch.Size(), self, "an objective")
+        return objective if stretch == 1 else objective + (stretch - 1) * objective.detach()
+
+
+def _steeper(losses: Tensor, factor: float) -> Tensor:
+    """The same losses [K], through which gradients are multiplied: parameters of a method's own keep theirs."""
+    shown = losses.view_as(losses)
+    if shown.requires_grad:
+        shown.register_hook(lambda gradient: factor * gradient)
+    return shown
 
 
 class _OnTheCPU(Method):
@@ -192,7 +227,7 @@ class Aggregator(_OnTheCPU):
     def __call__(self, gramian: Tensor, losses: Tensor, tasks: Tensor | None = None) -> Tensor:
         """The weights [K] for a gramian [K, K] and losses [K]; tasks [K] default to all."""
         weights = cast(Tensor, super().__call__(gramian, losses, all_tasks(losses) if tasks is None else tasks))
-        return _of_shape(weights, losses.shape, self, "weights")
+        return _stretched(_of_shape(weights, losses.shape, self, "weights"), self._stretch(len(losses)))
 
     def needs_gramian(self, tasks: Tensor) -> bool:
         """Whether the next step, if it is one of these tasks [K], will read the gramian.
@@ -218,7 +253,7 @@ class GroupAggregator(_OnTheCPU):
     def __call__(self, gramians: Tensor, losses: Tensor, tasks: Tensor | None = None) -> Tensor:
         """The weights [N, K] for gramians [N, K, K] and losses [K]; tasks [K] default to all."""
         weights = cast(Tensor, super().__call__(gramians, losses, all_tasks(losses) if tasks is None else tasks))
-        return _of_shape(weights, gramians.shape[:2], self, "weights")
+        return _stretched(_of_shape(weights, gramians.shape[:2], self, "weights"), self._stretch(len(losses)))
 
 
 class CoordinateAggregator(Method):
@@ -236,7 +271,7 @@ class CoordinateAggregator(Method):
     def __call__(self, jacobian: Tensor, losses: Tensor, tasks: Tensor | None = None) -> Tensor:
         """The gradient [P] for a jacobian [K, P] and losses [K]; tasks [K] default to all."""
         gradient = cast(Tensor, super().__call__(jacobian, losses, all_tasks(losses) if tasks is None else tasks))
-        return _of_shape(gradient, jacobian.shape[1:], self, "a gradient")
+        return _stretched(_of_shape(gradient, jacobian.shape[1:], self, "a gradient"), self._stretch(len(losses)))
 
 
 class Sum(Weighting):
@@ -278,6 +313,16 @@ class Composite(Method):
         for part in self.parts:
             part.prefer(weights)
 
+    def sum_factor(self, num_tasks: int) -> float | None:
+        """The product of its parts'; ``None`` if the length of one of them is its own."""
+        factors = [part.sum_factor(num_tasks) for part in self.parts]
+        return None if None in factors else math.prod(cast(list[float], factors))
+
+    def match_sum(self) -> None:
+        """Every part matches the sum of what it is shown, so that what is made of them needs no factor of its own."""
+        for part in self.parts:
+            part.match_sum()
+
     def end_epoch(self) -> None:
         for part in self.parts:
             part.end_epoch()
@@ -309,7 +354,8 @@ class Chain(Composite):
 
     Loss weightings come first, then aggregators, then at most one coordinate aggregator or group aggregator; the
     chain is of the type that sees most. It is associative, and ``Sum`` is its unit. Aggregators are shown the losses
-    as they came, beside the rows that earlier steps scaled.
+    as they came, beside the rows that earlier steps scaled. In a balancer with ``scale="sum"`` each step that means
+    sums instead: ``Chain(UnitNorm(), MGDA())`` is then as long as ``UnitNorm()`` where all gradients are equal.
     """
 
     def __new__(cls, *steps: Method) -> "Chain":

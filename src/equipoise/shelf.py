@@ -10,6 +10,7 @@ from equipoise.losses.catalog import Row as LossRow
 from equipoise.method import Composite
 from equipoise.registry import Row, find_methods
 from equipoise.registry.costs import read_costs
+from equipoise.registry.lengths import length, own_length
 from equipoise.registry.page import markdown
 from equipoise.testing import NUM_TASKS, invariances
 
@@ -55,12 +56,22 @@ def _full_method(row: Row, width: int) -> str:
         f"needs: {row.needs}",
         f"cost: {cost}",
         f"a user's weight: {'as the method has it' if around else WEIGHT_WORDS[row.user_weight]}",
+        *([] if around else [f"length of a step: {_length_words(row)}"]),
         f"when: {row.when}",
         f"paper: {row.paper}",
         *([f"public code: {row.errata}"] if row.errata else []),
         f"use: balancer = eq.Balancer({row.example}, model, tasks=tasks)",
     )
     return "\n".join([f"{row.name}  ({row.cls.__name__})", *(_indented(line, width) for line in lines)])
+
+
+def _length_words(row: Row) -> str:
+    found = length(row)
+    if found == "own":
+        return f"its own: {own_length(row)}"
+    if found == "1":
+        return "the sum's, where all gradients are equal"
+    return f"the sum's, where all gradients are equal; {found} of that with scale='paper'"
 
 
 def methods_page() -> str:

@@ -26,8 +26,8 @@ def project(point):
     return [max(v - low, 0.0) for v in point]
 
 
-def algorithm(steps, beta, gamma, rho):
-    """Algorithm 1 on lists, for K tasks that are always present."""
+def algorithm(steps, beta, gamma, rho, relative=False):
+    """Algorithm 1 on lists, for K tasks that are always present; relative: its gramian over the gramian's trace."""
     count, width = steps[0].shape
     tracked, weights = [[0.0] * width for _ in range(count)], [1 / count] * count
     for rows in steps:
@@ -35,29 +35,62 @@ def algorithm(steps, beta, gamma, rho):
             tracked[k] = [y - beta * (y - float(g)) for y, g in zip(tracked[k], rows[k], strict=True)]
         direction = [sum(weights[k] * tracked[k][p] for k in range(count)) for p in range(width)]
         slopes = [sum(y * d for y, d in zip(tracked[k], direction, strict=True)) for k in range(count)]
+        trace = sum(y * y for row in tracked for y in row) if relative else 1.0
+        slopes = [slope / trace for slope in slopes]
         weights = project([w - gamma * (s + rho * w) for w, s in zip(weights, slopes, strict=True)])
         yield [sum(weights[k] * tracked[k][p] for k in range(count)) for p in range(width)]
 
 
-@pytest.mark.parametrize("make", [MoCo, lambda: MoCo(beta=1.0, gamma=3.0, rho=0.0)])
+@pytest.mark.parametrize("make", [MoCo, lambda: MoCo(beta=1.0, gamma=3.0, rho=0.5)])
 def test_laws(make):
-    check_method(make, except_for={"is_homogeneous": UNITS})
+    check_method(make)
 
 
+def test_laws_of_the_papers_step():
+    check_method(lambda: MoCo(relative=False), except_for={"is_homogeneous": UNITS})
+
+
+@pytest.mark.parametrize("relative", [True, False])
 @pytest.mark.parametrize(("beta", "gamma", "rho"), [(0.1, 0.1, 0.1), (0.5, 0.3, 0.0), (1.0, 5.0, 0.5)])
-def test_it_is_the_algorithm(beta, gamma, rho):
+def test_it_is_the_algorithm(beta, gamma, rho, relative):
     generator = torch.Generator().manual_seed(1)
     steps = [ROWS + torch.randn(3, 6, generator=generator, dtype=F64) for _ in range(12)]
-    method = bound_to(MoCo(beta, gamma, rho))
-    for rows, expected in zip(steps, algorithm(steps, beta, gamma, rho), strict=True):
+    method = bound_to(MoCo(beta, gamma, rho, relative))
+    for rows, expected in zip(steps, algorithm(steps, beta, gamma, rho, relative), strict=True):
         torch.testing.assert_close(method(rows, LOSSES).tolist(), expected, rtol=1e-9, atol=1e-12)
 
 
-def test_in_other_units_it_is_homogeneous():
+def test_in_other_units_the_papers_step_is_homogeneous():
     for scale in (2.0**-33, 2.0**17):
-        method, scaled = bound(MoCo(0.3, 0.2, 0.5)), bound(MoCo(0.3, 0.2 / scale**2, 0.5 * scale**2))
+        method = bound(MoCo(0.3, 0.2, 0.5, relative=False))
+        scaled = bound(MoCo(0.3, 0.2 / scale**2, 0.5 * scale**2, relative=False))
         for shown in BATCHES:
             torch.testing.assert_close(gradient(scaled, shown.scaled(scale)) / scale, gradient(method, shown))
+
+
+@pytest.mark.parametrize("scale", [1e-4, 1e4])
+def test_losses_times_a_factor_give_the_gradient_times_it(scale):
+    generator = torch.Generator().manual_seed(5)
+    steps = [ROWS + torch.randn(3, 6, generator=generator, dtype=F64) for _ in range(50)]
+    plain, scaled = bound_to(MoCo()), bound_to(MoCo())
+    for rows in steps:
+        torch.testing.assert_close(scaled(scale * rows, scale * LOSSES) / scale, plain(rows, LOSSES))
+    assert float(plain.shares.std()) > 0.01  # the weights did move
+    paper = [bound_to(MoCo(gamma=0.1, relative=False)) for _ in range(2)]
+    for rows in steps:
+        ends = [paper[0](rows, LOSSES), paper[1](scale * rows, scale * LOSSES) / scale]
+    assert (ends[0] - ends[1]).norm() > 0.01 * ends[0].norm()  # the paper's step fits one length only
+
+
+@pytest.mark.parametrize("count", [3, 10, 30])
+@pytest.mark.parametrize("scale", [1e-4, 1.0, 1e4])
+def test_by_default_it_comes_to_mgda_for_gradients_of_any_length_and_any_number_of_tasks(count, scale):
+    rows = scale * torch.randn(count, 60, generator=torch.Generator().manual_seed(count), dtype=F64)
+    method = bound_to(MoCo(), count)
+    for _ in range(800):
+        direction = method(rows, torch.ones(count, dtype=F64))
+    expected = torch.from_numpy(min_norm((rows @ rows.T).numpy())) @ rows
+    assert (direction - expected).norm() < 0.01 * expected.norm()
 
 
 @pytest.mark.parametrize(
@@ -65,8 +98,7 @@ def test_in_other_units_it_is_homogeneous():
     [ROWS, torch.tensor([[1.0, 0.0], [0.0, 0.1]], dtype=F64), torch.tensor([[1.0, 2.0], [3.0, 5.0]], dtype=F64)],
 )
 def test_steady_gradients_lead_to_the_least_norm(rows):
-    method = bound_to(MoCo(beta=0.5, gamma=0.02, rho=0.0), len(rows))
-    method.gamma = 1 / float((rows @ rows.T).trace())
+    method = bound_to(MoCo(beta=0.5, gamma=1.0), len(rows))
     for _ in range(3000):
         direction = method(rows, torch.ones(len(rows), dtype=F64))
     expected = torch.from_numpy(min_norm((rows @ rows.T).numpy()))

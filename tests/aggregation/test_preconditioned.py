@@ -66,7 +66,7 @@ def test_weights_are_those_of_the_rows_as_adam_scales_them(make):
     """Plain autograd, v kept by hand, and the wrapped method alone; with a task absent in between."""
     net, beta = Net().double(), 0.99
     alone = bound(make())
-    balancer = eq.Balancer(Preconditioned(make(), beta), net, tasks=NAMES)
+    balancer = eq.Balancer(Preconditioned(make(), beta), net, tasks=NAMES, scale="paper")
     trunk = list(net.trunk.parameters())
     v = 0.0
     for seed, present in enumerate((NAMES, NAMES, ("a", "c"), NAMES)):

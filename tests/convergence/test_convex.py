@@ -55,7 +55,7 @@ def test_a_balancer_takes_the_same_steps(name):
     expected, _ = descend(made(name, 3), problem, START, steps, rate, half=torch.inf)
     x = START.clone().requires_grad_()
     names = ["a", "b", "c"]
-    balancer = eq.Balancer(made(name, 3), [x], tasks=names)
+    balancer = eq.Balancer(made(name, 3), [x], tasks=names, scale="paper")
     optimiser = torch.optim.SGD([x, *balancer.parameters()], lr=rate)
 
     def losses():

@@ -91,6 +91,7 @@ def train(kind, dtype, size=1, micro_batches=1, clip=None):
     torch.manual_seed(0)
     net, method = Net().double(), KINDS[kind]()
     method.bind(len(NAMES))
+    method.match_sum()
     method.double()
     parameters, learned = list(net.parameters()), list(method.parameters())
     taken = []

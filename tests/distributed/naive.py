@@ -57,6 +57,7 @@ class Naive:
         self.second = (GRAMIAN | ROWS)[parts[-1]]() if parts[-1] not in LOSSES else None
         for method in filter(None, (self.weighting, self.second)):
             method.bind(len(self.weights))
+            method.match_sum()
             if set(self.weights.values()) != {1.0}:
                 method.prefer(torch.tensor(list(self.weights.values()), dtype=torch.float64))
 

@@ -101,6 +101,7 @@ class Definition:
     def __init__(self, make: Callable[[], eq.Aggregator | eq.Weighting], num_tasks: int) -> None:
         self.method = make()
         self.method.bind(num_tasks)
+        self.method.match_sum()
         self.reached: dict[Tensor, set[int]] = {}
         self.enough = min(2, num_tasks)
 

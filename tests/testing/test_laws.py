@@ -58,6 +58,12 @@ BY_ARGUMENT = {
 }
 # excepted by their class, and kept by these arguments
 KEPT = {
+    ("grad-cosine", "delivers_sum"),  # the first task, which the law keeps, is its main one
+    ("vqgan", "delivers_sum"),
+    ("scheduled", "delivers_sum"),  # its last row is of ones
+    ("running-norm, clip, mgda", "delivers_sum"),  # running-norm sets a length, so that nothing is promised
+    ("fixed, nash-mtl", "delivers_sum"),
+    ("bounded, uw-so", "delivers_sum"),  # weights of 1 lie within its bounds
     ("fixed, nash-mtl", "ignores_task_order"),
     ("running-norm, clip, mgda", "is_homogeneous"),
     ("warmup, pcgrad", "is_homogeneous"),
@@ -162,6 +168,9 @@ def test_a_loss_weighting_has_decided_before_a_gradient_is_found_not_finite(make
 class Scale(eq.Aggregator):
     """What broken aggregators start from: UnitNorm."""
 
+    def sum_factor(self, num_tasks: int) -> None:
+        """The length is its own: one for every task's gradient."""
+
     def forward(self, gramian: Tensor, losses: Tensor, tasks: Tensor) -> Tensor:
         norms = gramian.diagonal().sqrt()
         return 1 / norms.where(norms > 0, 1.0)
@@ -185,6 +194,21 @@ class PrefersTheFirst(Scale):
 class AsksWhereItIsCalled(Scale):
     def forward(self, gramian, losses, tasks):
         return super().forward(gramian, losses, tasks) * (1 if torch.is_grad_enabled() else 2)
+
+
+class MeansWithoutSaying(eq.Aggregator):
+    def forward(self, gramian, losses, tasks):
+        return torch.full_like(losses, 1 / len(losses))
+
+
+class DeclaresForAllTasks(MeansWithoutSaying):
+    def sum_factor(self, num_tasks):
+        return 5.0  # and of two tasks?
+
+
+class LengthensWithTheLoss(eq.Weighting):
+    def forward(self, losses, tasks):
+        return losses.square().sum() / 2
 
 
 class WritesTheGramian(Scale):
@@ -315,6 +339,9 @@ CULPRITS = [
     ("is_homogeneous", HasAbsoluteEpsilon),
     ("ignores_task_order", PrefersTheFirst),
     ("agrees_with_engine", AsksWhereItIsCalled),
+    ("delivers_sum", MeansWithoutSaying),
+    ("delivers_sum", DeclaresForAllTasks),
+    ("delivers_sum", LengthensWithTheLoss),
     ("leaves_input", WritesTheGramian),
     ("leaves_input", WritesTheLosses),
     ("leaves_input", WritesTheRows),
@@ -344,6 +371,30 @@ def test_a_law_names_the_method_that_breaks_it(name, make):
         law(make)
     with pytest.raises(AssertionError, match="breaks the law"):
         check_method(make)
+
+
+def test_the_law_of_the_sum_tells_the_factor_that_it_measured():
+    with pytest.raises(
+        AssertionError, match=r"give 0\.2 of their sum at sum_factor\(5\) = 1: let it return 5 for them"
+    ):
+        check_method(MeansWithoutSaying)
+    with pytest.raises(
+        AssertionError, match=r"give 2\.5 of their sum at sum_factor\(2\) = 5: let it return 2 for them"
+    ):
+        check_method(DeclaresForAllTasks)
+
+
+def test_a_factor_must_be_a_positive_number():
+    class Negative(MeansWithoutSaying):
+        def sum_factor(self, num_tasks):
+            return -1.0
+
+    method = bound(Negative())
+    method.match_sum()
+    with pytest.raises(
+        ValueError, match=r"sum_factor\(5\) of Negative\(\) must be positive and finite, or None, got -1"
+    ):
+        gradient(method, BATCHES[0])
 
 
 def lose_the_weights(self, gramian, losses, tasks):
@@ -401,6 +452,7 @@ def test_a_user_may_except_a_law_with_a_reason():
 
 def test_a_chain_inherits_the_exceptions_of_its_steps():
     assert set(exceptions_of(lambda: eq.Chain(eq.Fixed(WEIGHTS), eq.Clip(1.0)))) == {
+        "delivers_sum",
         "ignores_task_order",
         "is_homogeneous",
     }

@@ -45,14 +45,14 @@ def rows(net, batch, dtype=None):
 
 
 def mgda(net, price, kind):
-    """The point of least norm between two vectors: (g_2 - g_1)·g_2 / |g_2 - g_1|², within [0, 1], over the trunk."""
+    """Twice the point of least norm of two vectors, (g_2 - g_1)·g_2 / |g_2 - g_1|² within [0, 1], over the trunk."""
     trunk = [name.startswith("trunk") for name, _ in net.named_parameters()]
     one, two = (
         torch.cat([g.flatten().double() for g, t in zip(row, trunk, strict=True) if t]) for row in (price, kind)
     )
     weight = float((two - one) @ two / (two - one).square().sum())
     weight = min(max(weight, 0.0), 1.0)
-    return weight, 1 - weight
+    return 2 * weight, 2 * (1 - weight)
 
 
 def plain_sum(net, price, kind):

@@ -29,7 +29,7 @@ def by_hand(model, joined):
         for loss in joined
     ]
     jacobian = torch.stack(rows)
-    weights = eq.UPGrad()(jacobian @ jacobian.T, joined.detach().double(), torch.arange(3))
+    weights = 3 * eq.UPGrad()(jacobian @ jacobian.T, joined.detach().double(), torch.arange(3))  # a sum's
     summed = torch.autograd.grad(joined.sum(), list(model.parameters()), retain_graph=True)
     wanted = {name: g for (name, _), g in zip(model.named_parameters(), summed, strict=True)}
     direction = (weights @ jacobian).float()

@@ -104,7 +104,7 @@ def test_logs_hold_each_task_and_add_up_to_the_loss(make, folder):
     assert len(steps) == 2
     for logs in steps:
         assert logs["losses/price"] + logs["losses/kind"] == pytest.approx(logs["loss"], rel=1e-5)
-        assert logs["weights/price"] + logs["weights/kind"] == pytest.approx(1.0)
+        assert logs["weights/price"] + logs["weights/kind"] == pytest.approx(2.0)
     assert "losses/price" not in summary
     history = [{k: v for k, v in entry.items() if k != "step"} for entry in made.state.log_history]
     assert history == reporter.logs

@@ -20,13 +20,13 @@ def lbfgs(net):
 
 
 def mgda(net, both):
-    """The point of least norm between two vectors, over the parameters that both reach: all but the last bias."""
+    """Twice the point of least norm between two vectors, over the parameters that both reach: all but the last bias."""
     shared = list(net.parameters())[:-1]
     one, two = (
         torch.cat([g.flatten() for g in torch.autograd.grad(loss, shared, retain_graph=True)]) for loss in both.values()
     )
     weight = ((two - one) @ two / (two - one).square().sum()).clamp(0, 1)
-    return {"equation": float(weight), "boundary": 1 - float(weight)}
+    return {"equation": 2 * float(weight), "boundary": 2 - 2 * float(weight)}
 
 
 def test_each_step_minimises_one_weighted_sum():

@@ -62,6 +62,7 @@ def bound(make):
     """A method as a balancer of three tasks would bind it."""
     method = make()
     method.bind(len(NAMES))
+    method.match_sum()
     return method
 
 

@@ -15,6 +15,7 @@ from equipoise.weighting.tchebycheff import Tchebycheff
 LOSSES, WEIGHTS, REFERENCE = [3.0, 1.0, 2.0], [0.2, 0.5, 0.3], [0.5, 0.25, -1.0]
 Y = [0.5, 0.375, 0.9]  # WEIGHTS (LOSSES - REFERENCE)
 PLACES = {"ignores_task_order": "its weights and references belong to the tasks by their places"}
+LENGTH = {"delivers_sum": "equal losses are not equally bad under a preference or a reference of each task"}
 SCALE = {"is_homogeneous": "mu and a reference are in the units of a loss"}
 PREFERENCE = [1.0, 2.0, 0.5, 3.0, 1.0]
 IDEAL = [-0.5, -1.0, -0.2, 0.0, -0.1]
@@ -30,7 +31,9 @@ def test_laws():
     check_method(lambda: PNorm(1.0))
     check_method(STCH, except_for=SCALE)
     for make in (Tchebycheff, STCH, PNorm):
-        check_method(lambda make=make: make(weights=PREFERENCE, reference=IDEAL), except_for={**PLACES, **SCALE})
+        check_method(
+            lambda make=make: make(weights=PREFERENCE, reference=IDEAL), except_for={**PLACES, **SCALE, **LENGTH}
+        )
 
 
 def test_tchebycheff_is_the_worst_weighted_excess():
@@ -88,7 +91,10 @@ def test_p_norm_of_zero_losses_has_no_gradient():
 @pytest.mark.parametrize("make", [Tchebycheff, STCH, PNorm])
 def test_a_users_weight_multiplies_the_preference_and_the_reference_is_in_the_users_units(make):
     balancer = eq.Balancer(
-        make(weights=WEIGHTS, reference=REFERENCE), torch.nn.Linear(1, 1), tasks={"a": 3.0, "b": 1.0, "c": 0.5}
+        make(weights=WEIGHTS, reference=REFERENCE),
+        torch.nn.Linear(1, 1),
+        tasks={"a": 3.0, "b": 1.0, "c": 0.5},
+        scale="paper",
     )
     balancer._is_checked = True  # the losses are their own parameters
     losses = torch.nn.Parameter(torch.tensor(LOSSES))

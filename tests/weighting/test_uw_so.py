@@ -32,7 +32,7 @@ def test_it_depends_on_loss_times_temperature_only():
 def test_a_users_weight_scales_the_term_and_not_the_softmax():
     model = torch.nn.Linear(1, 2, bias=False)
     for weights in ({"a": 1.0, "b": 1.0}, {"a": 5.0, "b": 1.0}):
-        balancer = eq.Balancer(UWSO(), model, tasks=weights)
+        balancer = eq.Balancer(UWSO(), model, tasks=weights, scale="paper")
         a, b = model(torch.ones(1)) * 0 + torch.tensor([0.5, 2.0])
         balancer({"a": a, "b": b}).backward()
         exps = [math.exp(2.0), math.exp(0.5)]

@@ -82,7 +82,9 @@ def test_every_group_is_balanced_on_its_own(route, dtype):
     net = Net().to(dtype)
     low, high, rest = methods()
     # low.weight and low.bias lie in two groups: that layer has no factors for either
-    balancer = eq.Balancer(given(net, eq.MGDA(), eq.RunningNorm(0.5), eq.NashMTL()), net, tasks=NAMES, route=route)
+    balancer = eq.Balancer(
+        given(net, eq.MGDA(), eq.RunningNorm(0.5), eq.NashMTL()), net, tasks=NAMES, route=route, scale="paper"
+    )
     named = dict(net.named_parameters())
     others = [p for name, p in named.items() if name.startswith(("low.bias", "some"))]
     for seed, present in enumerate((NAMES, ("a", "c"), NAMES, ("c", "b"), NAMES)):
@@ -174,7 +176,7 @@ def test_users_weights_and_weightings_come_before():
     net, (low, high, rest) = Net().double(), methods()
     chain = eq.Chain(eq.Fixed([1.0, 0.5, 2.0]), given(net, eq.MGDA(), eq.RunningNorm(0.5), eq.NashMTL()))
     assert type(chain) is GroupChain
-    eq.Balancer(chain, net, tasks={"a": 3.0, "b": 1.0, "c": 1.0})(net.losses(0)).backward()
+    eq.Balancer(chain, net, tasks={"a": 3.0, "b": 1.0, "c": 1.0}, scale="paper")(net.losses(0)).backward()
     factors = {"a": 3.0, "b": 0.5, "c": 2.0}
     losses = {name: factors[name] * value for name, value in net.losses(0).items()}
     high.prefer(torch.tensor([3.0, 1.0, 1.0]))
@@ -190,7 +192,7 @@ def test_users_weights_and_weightings_come_before():
 def test_an_aggregator_before_scales_all_groups():
     net = Net().double()
     chain = eq.Chain(eq.UnitNorm(), eq.PerGroup({"low": (net.low, eq.MGDA())}, rest=eq.Sum()))
-    eq.Balancer(chain, net, tasks=NAMES)(net.losses(0)).backward()
+    eq.Balancer(chain, net, tasks=NAMES, scale="paper")(net.losses(0)).backward()
     rows = rows_of(net, net.losses(0))
     flat = torch.cat([rows[p].flatten(1) for p in net.shared], dim=1)
     units = {p: rows[p] / flat.norm(dim=1).view(-1, *[1] * p.dim()) for p in net.shared}

@@ -45,6 +45,9 @@ class AdaTask(RowMemory, CoordinateAggregator):
         super().bind(num_tasks)
         self.register_buffer("steps", torch.zeros(num_tasks, dtype=torch.int64))
 
+    def sum_factor(self, num_tasks: int) -> None:
+        """The length is its own: that of Adam's updates."""
+
     def forward(self, jacobian: Tensor, losses: Tensor, tasks: Tensor) -> Tensor:
         means, roots = self.remember(jacobian, "mean"), self.remember(jacobian, "root")
         first, second = self.betas

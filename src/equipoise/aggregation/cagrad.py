@@ -28,6 +28,10 @@ class CAGrad(Aggregator):
         super().__init__()
         self.c = c
 
+    def sum_factor(self, num_tasks: int) -> float:
+        """It is 1 + c times the mean where all gradients are equal."""
+        return num_tasks / (1 + self.c)
+
     def forward(self, gramian: Tensor, losses: Tensor, tasks: Tensor) -> Tensor:
         products = gramian.numpy()
         radius = self.c * mean_length(products)

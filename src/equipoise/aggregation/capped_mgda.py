@@ -29,6 +29,10 @@ class CappedMGDA(Aggregator):
         super().__init__()
         self.cap = cap
 
+    def sum_factor(self, num_tasks: int) -> float:
+        """It is a mean."""
+        return float(num_tasks)
+
     def forward(self, gramian: Tensor, losses: Tensor, tasks: Tensor) -> Tensor:
         weights, gap = capped_min_norm(gramian.numpy(), self.cap)
         self.certify(gap)

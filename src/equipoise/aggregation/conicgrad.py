@@ -30,6 +30,10 @@ class ConicGrad(Aggregator):
         super().__init__()
         self.c = c
 
+    def sum_factor(self, num_tasks: int) -> float:
+        """It is as long as the mean, at most."""
+        return float(num_tasks)
+
     def forward(self, gramian: Tensor, losses: Tensor, tasks: Tensor) -> Tensor:
         products, mean = gramian.numpy(), 1 / len(gramian)
         length = mean_length(products)

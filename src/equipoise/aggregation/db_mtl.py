@@ -40,6 +40,9 @@ class DBMTL(RowMemory, CoordinateAggregator):
         super().bind(num_tasks)
         self.register_buffer("steps", torch.zeros(num_tasks, dtype=torch.int64))
 
+    def sum_factor(self, num_tasks: int) -> None:
+        """The length is its own: of relative change: the longest gradient over its loss."""
+
     def forward(self, jacobian: Tensor, losses: Tensor, tasks: Tensor) -> Tensor:
         if (losses < 0).any():
             raise ValueError(f"{self} takes the logarithm of losses: they must be positive, got {losses.tolist()}")

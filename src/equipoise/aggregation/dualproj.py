@@ -14,6 +14,10 @@ from equipoise.method import Aggregator
 class DualProj(Aggregator):
     """d = argmin |d - g_0|^2 with g_k . d >= 0 for all k, g_0 the mean of the g_k."""
 
+    def sum_factor(self, num_tasks: int) -> float:
+        """It is a mean, moved."""
+        return float(num_tasks)
+
     def forward(self, gramian: Tensor, losses: Tensor, tasks: Tensor) -> Tensor:
         products = gramian.numpy()
         weights, residual = project(products, np.full((1, len(products)), 1 / len(products)))

@@ -26,5 +26,8 @@ class EnCodec(RunningNorm):
         super().__init__(beta)
         self.norm = norm
 
+    def sum_factor(self, num_tasks: int) -> None:
+        """The length is its own: ``norm``, if all gradients are parallel."""
+
     def forward(self, gramian: Tensor, losses: Tensor, tasks: Tensor) -> Tensor:
         return super().forward(gramian, losses, tasks) * self.norm / self.preferred(tasks).sum()

@@ -42,6 +42,10 @@ class ExcessMTL(RowMemory, CoordinateAggregator):
         self.register_buffer("initial", torch.zeros(num_tasks, dtype=torch.float64))  # e_k0, times the steps so far
         self.register_buffer("steps", torch.zeros(num_tasks, dtype=torch.int64))  # of the warm-up
 
+    def sum_factor(self, num_tasks: int) -> float:
+        """It is a mean: alpha of the tasks present, whatever its state, is made to sum to one."""
+        return float(num_tasks)
+
     def forward(self, jacobian: Tensor, losses: Tensor, tasks: Tensor) -> Tensor:
         memory, excess = self.remember(jacobian), self.initial.new_zeros(len(tasks))
         for piece in pieces(jacobian):

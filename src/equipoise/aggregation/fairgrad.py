@@ -34,6 +34,9 @@ class FairGrad(Aggregator):
         super().__init__()
         self.alpha = alpha
 
+    def sum_factor(self, num_tasks: int) -> None:
+        """The length is its own: of the degree (1 - alpha) / (1 + alpha) in the gradients' lengths, by definition."""
+
     def forward(self, gramian: Tensor, losses: Tensor, tasks: Tensor) -> Tensor:
         power = self.preferred(tasks).numpy()
         raw = gramian.numpy() / power[:, None] / power  # a user's weight is a preference, and no scale as well

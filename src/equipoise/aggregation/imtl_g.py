@@ -23,6 +23,10 @@ class IMTLG(Aggregator):
 
     user_weight = "ignored"
 
+    def sum_factor(self, num_tasks: int) -> float:
+        """Its weights sum to one."""
+        return float(num_tasks)
+
     def forward(self, gramian: Tensor, losses: Tensor, tasks: Tensor) -> Tensor:
         products = gramian.numpy()
         norms = np.sqrt(products.diagonal())

@@ -42,6 +42,10 @@ class Krum(Aggregator):
         if self.selected > num_tasks:
             raise ValueError(f"selected={self.selected} is more than there are tasks, {num_tasks}: take less")
 
+    def sum_factor(self, num_tasks: int) -> float:
+        """It is a mean of the selected."""
+        return float(num_tasks)
+
     def forward(self, gramian: Tensor, losses: Tensor, tasks: Tensor) -> Tensor:
         products, selected = gramian.numpy(), min(self.selected, len(gramian))
         neighbours = len(gramian) - self.byzantine - 2

@@ -19,6 +19,9 @@ class LossNorm(Aggregator):
 
     user_weight = "preference"
 
+    def sum_factor(self, num_tasks: int) -> None:
+        """The length is its own: one over the loss for every task's gradient."""
+
     def forward(self, gramian: Tensor, losses: Tensor, tasks: Tensor) -> Tensor:
         self.unsolved += bool((losses <= 0).any())
         norms = gramian.diagonal().sqrt()

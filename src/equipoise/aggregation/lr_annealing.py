@@ -38,6 +38,9 @@ class LRAnnealing(CoordinateAggregator):
             raise ValueError(f"residual must be the place of one of {num_tasks} tasks, got {self.residual}")
         self.register_buffer("weight", torch.ones(num_tasks, dtype=torch.float64))
 
+    def sum_factor(self, num_tasks: int) -> None:
+        """The length is its own: by the residual's largest gradient entry."""
+
     def forward(self, jacobian: Tensor, losses: Tensor, tasks: Tensor) -> Tensor:
         power, old = self.preferred(tasks).to(jacobian.device), self.weight[tasks]
         means = torch.linalg.vector_norm(jacobian, 1, dim=1, dtype=torch.float64) / jacobian.shape[1] / power

@@ -14,22 +14,27 @@ from equipoise.method import CoordinateAggregator
 
 
 class MoCo(RowMemory, CoordinateAggregator):
-    """y_k <- y_k + beta (g_k - y_k), l <- Proj(l - gamma (Y Y^T + rho) l); gradient = sum_k l_k y_k.
+    """y_k <- y_k + beta (g_k - y_k), l <- Proj(l - gamma (Y Y^T / tr(Y Y^T) + rho) l); gradient = sum_k l_k y_k.
 
     Proj goes to the nearest point of the simplex; the weights l start uniform, y at zero. The tasks present
     share among them what weight they had, and the gradient is their average. For steady gradients and
     ``rho=0`` it becomes that of MGDA. A task keeps P numbers of state.
 
+    The trace, the sum of the squared lengths of the y, makes gamma and rho numbers without a unit: a factor of all
+    losses is one of the gradient. In the paper's step, which has none, they fit gradients of one length only.
+
     Args:
         beta: In (0, 1]; 1 forgets the steps before.
-        gamma: The step of the weights, in the units of one over the squared length of a gradient.
-        rho: What is added to the diagonal of the gramian, in the units of the squared length of a gradient.
+        gamma: The step of the weights. No eigenvalue of the quotient is above 1: below 2 it settles for any K.
+        rho: What is added to the diagonal: the larger, the nearer the weights stay to each other.
+        relative: False is the paper's step, without the trace; gamma is then in the units of one over the squared
+            length of a gradient, and rho in those of its square.
     """
 
     user_weight = "inverts"
     shares: Tensor
 
-    def __init__(self, beta: float = 0.1, gamma: float = 0.1, rho: float = 0.1) -> None:
+    def __init__(self, beta: float = 0.1, gamma: float = 0.5, rho: float = 0.0, relative: bool = True) -> None:
         if not 0 < beta <= 1:
             raise ValueError(f"beta must be in (0, 1], got {beta}")
         if not 0 < gamma < float("inf"):
@@ -37,21 +42,30 @@ class MoCo(RowMemory, CoordinateAggregator):
         if not 0 <= rho < float("inf"):
             raise ValueError(f"rho must not be negative, got {rho}")
         super().__init__()
-        self.beta, self.gamma, self.rho = beta, gamma, rho
+        self.beta, self.gamma, self.rho, self.relative = beta, gamma, rho, relative
 
     def bind(self, num_tasks: int) -> None:
         super().bind(num_tasks)
         self.register_buffer("shares", torch.full((num_tasks,), 1 / num_tasks, dtype=torch.float64))  # l
 
+    def sum_factor(self, num_tasks: int) -> float:
+        """It is a mean once y has caught up with the gradients, which takes some 1 / beta steps."""
+        return float(num_tasks)
+
     def forward(self, jacobian: Tensor, losses: Tensor, tasks: Tensor) -> Tensor:
         memory = self.remember(jacobian)
         mass = self.shares[tasks].sum()
         weights = torch.where(mass > 0, self.shares[tasks] / mass, 1 / len(tasks))
-        slopes = self.rho * weights
+        slopes, trace = torch.zeros_like(weights), weights.new_zeros(())
         for piece in pieces(jacobian):
             tracked = torch.lerp(memory[:, piece][tasks], jacobian[:, piece].to(memory), self.beta)
             memory[:, piece][tasks] = tracked
-            slopes += tracked.double() @ (weights @ tracked.double())
+            exact = tracked.double()
+            slopes += exact @ (weights @ exact)
+            trace += exact.square().sum()
+        if self.relative:
+            slopes /= trace.where(trace > 0, 1.0)
+        slopes += self.rho * weights
         moved = nearest_in_simplex((weights - self.gamma * slopes).cpu().numpy())
         weights = torch.from_numpy(moved).to(weights)
         self.shares[tasks] = mass * weights

@@ -33,6 +33,9 @@ class NashMTL(Aggregator):
         if self.preference is not None and len(self.preference) != num_tasks:
             raise ValueError(f"preference has {len(self.preference)} values for {num_tasks} tasks; give one for each")
 
+    def sum_factor(self, num_tasks: int) -> None:
+        """The length is its own: sqrt(sum p) by definition, whatever the gradients' lengths."""
+
     def forward(self, gramian: Tensor, losses: Tensor, tasks: Tensor) -> Tensor:
         power = self.preferred(tasks)
         if self.preference is not None:

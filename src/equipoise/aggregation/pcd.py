@@ -47,6 +47,9 @@ class PCD(Aggregator):
         self.register_buffer("square", torch.zeros(num_tasks, dtype=torch.float64))
         self.register_buffer("steps", torch.zeros(num_tasks, dtype=torch.int64))
 
+    def sum_factor(self, num_tasks: int) -> None:
+        """The length is its own: that of the primary task's gradient."""
+
     def forward(self, gramian: Tensor, losses: Tensor, tasks: Tensor) -> Tensor:
         self.square[tasks] += (1 - self.beta) * (gramian.diagonal() - self.square[tasks])
         self.steps[tasks] += 1

@@ -56,6 +56,9 @@ class PIVRG(Aggregator):
         delta = 100 * (baseline - results) / baseline.abs()
         self.delta[tasks] = delta.where(delta.isfinite(), self.delta[tasks])
 
+    def sum_factor(self, num_tasks: int) -> None:
+        """The length is its own: of the degree -1/3 in the gradients' lengths, by definition."""
+
     def forward(self, gramian: Tensor, losses: Tensor, tasks: Tensor) -> Tensor:
         power, delta = self.preferred(tasks), self.delta[tasks]
         temperature = max(float(delta.max() - delta.min()) / log(self.bound), self.min_temperature)

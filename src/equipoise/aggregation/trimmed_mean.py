@@ -29,6 +29,10 @@ class TrimmedMean(CoordinateAggregator):
         if 2 * self.trim >= num_tasks:
             raise ValueError(f"trim={self.trim} leaves none of {num_tasks} tasks: take less than half of their number")
 
+    def sum_factor(self, num_tasks: int) -> float:
+        """It is a mean."""
+        return float(num_tasks)
+
     def forward(self, jacobian: Tensor, losses: Tensor, tasks: Tensor) -> Tensor:
         return trimmed_mean(jacobian, min(self.trim, (len(jacobian) - 1) // 2))
 

@@ -16,6 +16,9 @@ class UnitNorm(Aggregator):
 
     user_weight = "preference"
 
+    def sum_factor(self, num_tasks: int) -> None:
+        """The length is its own: one for every task's gradient."""
+
     def forward(self, gramian: Tensor, losses: Tensor, tasks: Tensor) -> Tensor:
         norms = gramian.diagonal().sqrt()
         return self.preferred(tasks) / norms.where(norms > 0, 1.0)

@@ -1,7 +1,8 @@
 """The class that users meet."""
 
 import copy
-from collections.abc import Iterable, Iterator, Mapping
+import warnings
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, Literal
 
@@ -33,7 +34,7 @@ from equipoise.tasks import TaskLosses, Tasks, number, shown
 
 _READ_ONLY = {
     **dict.fromkeys(
-        ("method", "heads", "route", "probe_every", "ranks", "gramian_from", "names"),
+        ("method", "heads", "scale", "route", "probe_every", "ranks", "gramian_from", "names"),
         "make a new Balancer, with a new method",
     ),
     "user_weights": "call balancer.set_weights({name: weight})",
@@ -55,6 +56,9 @@ class Balancer(nn.Module):
         heads: What a gradient method does with parameters that one task alone reaches: ``"raw"``
             leaves their gradient, ``"weighted"`` multiplies it by the task's weight. Weights of some methods
             (ConFIG, IMTL-G) may be negative: their heads would climb, so leave those raw.
+        scale: How long steps are. ``"sum"`` multiplies a method that means (MGDA, CAGrad, RLW) by its ``sum_factor``,
+            so that equal gradients of equal losses give their sum, and the plain sum's learning rate, weight decay and
+            clipping stay. Methods whose length is their own (Nash-MTL) keep it. ``"paper"`` multiplies by nothing.
         gramian_from: A module or parameters at which the gradients are compared, by default all that
             are shared. The weights found there hold for all shared parameters.
         route: How the gradients of shared parameters are taken; equal mathematics, for measurement.
@@ -86,6 +90,7 @@ class Balancer(nn.Module):
         *,
         tasks: Tasks | Iterable[str] | Mapping[str, float],
         heads: Literal["raw", "weighted"] = "raw",
+        scale: Literal["sum", "paper"] = "sum",
         gramian_from: nn.Module | Iterable[Tensor] | None = None,
         route: Literal["auto", "rows", "batched", "factored"] = "auto",
         probe_every: int = 0,
@@ -98,6 +103,8 @@ class Balancer(nn.Module):
             raise ValueError(f"method must be a method such as MGDA() or eq.method('mgda'), got {shown(method)}")
         if heads not in ("raw", "weighted"):
             raise ValueError(f"heads must be 'raw' or 'weighted', got {heads!r}")
+        if scale not in ("sum", "paper"):
+            raise ValueError(f"scale must be 'sum' or 'paper', got {scale!r}")
         if route not in ROUTES:
             raise ValueError(f"route must be one of {', '.join(map(repr, ROUTES))}, got {route!r}")
         if not isinstance(probe_every, int) or probe_every < 0:
@@ -111,6 +118,7 @@ class Balancer(nn.Module):
             split(method),
             live,
             heads,
+            scale,
             route,
             probe_every,
             ranks,
@@ -156,6 +164,11 @@ class Balancer(nn.Module):
     def ranks(self) -> Any:
         """The processes that train together, as given."""
         return self._setup.asked_ranks
+
+    @property
+    def scale(self) -> Literal["sum", "paper"]:
+        """How long steps are; chosen when the balancer is made."""
+        return self._setup.scale
 
     @property
     def record(self) -> Record | None:
@@ -382,6 +395,7 @@ class Balancer(nn.Module):
         """What ``state_dict`` holds beside the method's state: steps, and which tasks reached what."""
         return {
             "names": list(self.names),
+            "scale": self.scale,
             "steps": self._recorder.steps,
             "weights": self._setup.live.state(),
             "heard": sorted(self.heard),
@@ -394,10 +408,27 @@ class Balancer(nn.Module):
         """Take up what ``get_extra_state`` gave; the tasks must be the same, in the same order."""
         if tuple(state["names"]) != self.names:
             raise ValueError(f"the saved state is of tasks {state['names']}, this balancer has {list(self.names)}")
+        self._require_scale(state.get("scale"))
         self._setup.live.load(state.get("weights"))
         self._recorder.steps, given = state["steps"], self._setup.given
         given.reached, given.blurred = dict(state["reached"]), dict(state.get("blurred", {}))
         self._setup.misuse.feedback.heard = set(state.get("heard", FEEDBACK))  # older states do not say: assume all
+
+    def _require_scale(self, saved: str | None) -> None:
+        """Raise, or warn where a state does not say, if a saved state is of steps of another length."""
+        if saved == self.scale or not self._setup.scales():
+            return
+        if saved is not None:
+            raise ValueError(
+                f"the saved state is of steps at scale={saved!r}, and this balancer has scale={self.scale!r}: make it "
+                f"with scale={saved!r}"
+            )
+        if self.scale == "sum":
+            warnings.warn(
+                f"the saved state is of a version whose steps had the paper's scale, and with scale='sum' those of "
+                f"{self.method} are longer: make the balancer with scale='paper' to resume as it was",
+                stacklevel=2,
+            )
 
     def __setattr__(self, name: str, value: Any) -> None:
         if name in _READ_ONLY and "_setup" in self.__dict__:
@@ -413,7 +444,8 @@ class Balancer(nn.Module):
 
     def extra_repr(self) -> str:
         """The tasks with the users' weights, and the options."""
-        return f"tasks={dict(self.user_weights)}, heads={self.heads!r}, route={self.route!r}"
+        options = f"heads={self.heads!r}, scale={self.scale!r}, route={self.route!r}"
+        return f"tasks={dict(self.user_weights)}, {options}"
 
     def _bind(self) -> None:
         """Give the method its size, its device and the users' weights."""
@@ -423,6 +455,8 @@ class Balancer(nn.Module):
         self.method.name_tasks(self.names)
         with plain_defaults():
             self.method.bind(len(self.names))
+        if self.scale == "sum":
+            self.method.match_sum()
         if self._setup.given.device.type != "meta":  # a model that is filled later; state would lose its numbers
             self.method.to(self._setup.given.device)
         self._setup.live.start()
@@ -447,7 +481,7 @@ class Balancer(nn.Module):
             note_backward(step.raw, self.method)
             is_due = self._recorder.is_probe_due()
             gramian = compare_only(setup, step).measure(incoming) if is_due else None
-            self._look_at_optimisers(reached)
+            self._look_at_optimisers(reached, ())
             weights = gradient.detach() / incoming
             self._recorder.note(step, weights, gramian, route="objective", objective=value)
             setup.misuse.went_backward()
@@ -473,7 +507,7 @@ class Balancer(nn.Module):
         @explained(step.raw, self.method)
         def backward(incoming: Tensor) -> list[Tensor | None]:
             graph.delay_to_the_outer_pass()
-            self._look_at_optimisers(reached)
+            self._look_at_optimisers(reached, comparison.roles.shared)
             if comparison.needs_gramian():
                 decider = Decider(comparison, self._recorder, scales, incoming, comparison.describe())
                 gradients = comparison.deliver(decider.decide, incoming)
@@ -488,10 +522,10 @@ class Balancer(nn.Module):
     def _looks_at_optimisers(self) -> bool:
         return self._setup.misuse.is_due_for_optimisers(self._recorder.steps + 1)
 
-    def _look_at_optimisers(self, reached: list[Tensor] | None) -> None:
+    def _look_at_optimisers(self, reached: list[Tensor] | None, shared: Sequence[Tensor]) -> None:
         """Look for parameters that no optimiser holds, among those that this step reaches if it is one that looks."""
         if reached is not None:
-            self._setup.misuse.optimisers(self._setup.given.named(), set(reached))
+            self._setup.misuse.optimisers(self._setup.given.named(), set(reached), set(shared))
 
 
 def _counts_of(losses: Mapping[str, Tensor], counts: Mapping[str, float] | None) -> Mapping[str, float]:

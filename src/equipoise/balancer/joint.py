@@ -27,7 +27,8 @@ def of_all_ranks(setup: Setup, step: Step, counts: Mapping[str, float]) -> tuple
     """
     ranks, given = setup.jacobian.ranks, setup.given
     where = "a representation" if step.representation is not None else "parameters"
-    word = f"{setup.method} for tasks {setup.user_weights}, heads={setup.heads!r}, compared at {where}"
+    how = f"heads={setup.heads!r}, scale={setup.scale!r}, compared at {where}"
+    word = f"{setup.method} for tasks {setup.user_weights}, {how}"
     news = given.learn(given.graph_of(step.losses), step.present, len(setup.names), joint=True)
     joint = joint_step(step, counts, setup.user_weights, ranks, given.device, word, news)
     if joint.partly and (waiting := _waiting_for_all(setup, step)):

@@ -11,12 +11,13 @@ from equipoise.balancer.turn import Turn
 from equipoise.gradients.graph import Graph
 from equipoise.gradients.jacobian import Jacobian
 from equipoise.gradients.roles import Parameters, Roles
-from equipoise.method import Method, Parts
+from equipoise.method import Composite, Method, Parts
 from equipoise.misuse import Misuse
 from equipoise.step import Step
 from equipoise.task_weights import NamedWeights
 
 Heads = Literal["raw", "weighted"]
+Scale = Literal["sum", "paper"]
 
 
 @dataclass
@@ -27,6 +28,7 @@ class Setup:
     parts: Parts
     live: LiveWeights
     heads: Heads
+    scale: Scale
     route: str
     probe_every: int
     asked_ranks: Any  # as the user gave them
@@ -83,6 +85,13 @@ class Setup:
         if not self.is_joint:
             self.given.learn(graph, step.present, len(self.names))
         return self.given.roles(graph, step.present, len(self.names), self.is_joint, self.parts.remembers)
+
+    def scales(self) -> bool:
+        """Whether ``scale`` makes a difference to the method."""
+        leaves = [
+            part for part in self.method.modules() if isinstance(part, Method) and not isinstance(part, Composite)
+        ]
+        return any(leaf.sum_factor(len(self.names)) not in (1, None) for leaf in leaves)
 
     def groups(self, roles: Roles) -> list[list[Tensor]]:
         """The groups of parameters that the method weighs apart; none where it does not.

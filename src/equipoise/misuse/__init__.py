@@ -1,7 +1,7 @@
 """Misuse that shows only while training: each is told once, in words, with what to do.
 
 unused        the balanced loss never goes backward, while the model moves
-optimisers    parameters that no optimiser holds, and learned weights under weight decay
+optimisers    parameters that no optimiser holds, learned weights under weight decay, updates that are scaled again
 balance       a task without gradient, weights that collapsed on one task
 heads         parameters that only look shared
 weighted      losses that carry the user's weight already
@@ -91,9 +91,9 @@ class Misuse:
         """Whether this step looks at what optimisers hold."""
         return self._optimisers.is_due(step)
 
-    def optimisers(self, given: Mapping[str, Tensor], reached: Collection[Tensor]) -> None:
-        """Look at what optimisers hold of the parameters that the losses of this step reach."""
-        self._optimisers.look(given, reached)
+    def optimisers(self, given: Mapping[str, Tensor], reached: Collection[Tensor], shared: Collection[Tensor]) -> None:
+        """Look at what optimisers hold of the parameters that the losses of this step reach, and some share."""
+        self._optimisers.look(given, reached, shared)
 
     def is_due_for_heads(self, step: int) -> bool:
         """Whether this step, whose gradients are measured, looks for joined heads: one does."""

@@ -1,15 +1,17 @@
-"""Parameters that have a gradient and that no optimiser holds; learned weights under weight decay."""
+"""Parameters with a gradient that no optimiser holds; learned weights under weight decay; updates scaled again."""
 
 import warnings
 import weakref
 from collections.abc import Collection, Mapping
 from typing import Any
 
+import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
 from torch.optim.optimizer import register_optimizer_step_pre_hook
 from torch.utils.hooks import RemovableHandle
 
+_ADAPTIVE = (torch.optim.Adadelta, torch.optim.Adafactor, torch.optim.Adagrad, torch.optim.RMSprop, torch.optim.Rprop)
 _WINDOW = 50  # steps during which optimisers are watched: time for each of several, and for accumulation
 _PERIOD = 1000  # steps from one window to the next: what is unfrozen later may be forgotten, too
 _WINDOWS = 4  # in a row without an optimiser that holds anything of ours, after which it is taken to be none of torch's
@@ -28,6 +30,8 @@ class Optimisers:
         self._is_open = self._has_looked = False
         self._handle: RemovableHandle | None = None
         self._windows = 0
+        self._updates = next((part for part in method.modules() if getattr(part, "returns_update", False)), None)
+        self._updated: dict[int, str] = {}  # id of a shared parameter -> its name, where updates go and none was told
 
     def __reduce__(self) -> tuple[type["Optimisers"], tuple[nn.Module]]:
         return Optimisers, (self._method,)  # a copy of a balancer has no hook yet
@@ -38,7 +42,7 @@ class Optimisers:
             return False
         return self._is_open or not self._has_looked or step % _PERIOD == 1
 
-    def look(self, given: Mapping[str, Tensor], reached: Collection[Tensor]) -> None:
+    def look(self, given: Mapping[str, Tensor], reached: Collection[Tensor], shared: Collection[Tensor]) -> None:
         """End a window if one is open, else begin one for the parameters that this step's losses reach."""
         learned = {f"{name} of {self._method}": p for name, p in self._method.named_parameters()}
         every = {**given, **learned}
@@ -46,6 +50,8 @@ class Optimisers:
             watched = {name: p for name, p in every.items() if p in reached and p.requires_grad}
             self._watched = {name: (p, p._version) for name, p in watched.items()}
             self._held, self._windows = {}, 0
+            if self._updates is not None and not self._has_looked:
+                self._updated = {id(p): name for name, p in watched.items() if p in shared}
             self._is_open = self._has_looked = True
             self._listen()
             return
@@ -97,12 +103,32 @@ class Optimisers:
         for group in optimizer.param_groups:
             decay = group.get("weight_decay", 0.0)
             self._held.update({id(p): float(decay) for p in group["params"] if id(p) in ours})
+        self._tell_of_updates(optimizer)
+
+    def _tell_of_updates(self, optimizer: Optimizer) -> None:
+        for group in optimizer.param_groups:
+            names = [self._updated[id(p)] for p in group["params"] if id(p) in self._updated]
+            if names and (scaler := _scaling(optimizer, group)):
+                self._updated = {}
+                warnings.warn(
+                    f"{self._updates} returns updates, and {scaler} scales those of {_listed(names)} again: give what "
+                    "tasks share to torch.optim.SGD without momentum, and heads to an optimiser of their own",
+                    stacklevel=2,
+                )
 
     def _close(self) -> None:
         self._is_open = False
         if self._handle is not None:
             self._handle.remove()
             self._handle = None
+
+
+def _scaling(optimizer: Optimizer, group: Mapping[str, Any]) -> str:
+    """An optimiser that does more to a gradient than to multiply it by a learning rate, in words; else nothing."""
+    if group.get("momentum"):
+        return f"{type(optimizer).__name__} with momentum {group['momentum']:g}"
+    adapts = "betas" in group or isinstance(optimizer, _ADAPTIVE)
+    return type(optimizer).__name__ if adapts else ""
 
 
 def _listed(names: list[str]) -> str:

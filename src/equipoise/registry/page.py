@@ -6,6 +6,7 @@ from equipoise.method import Composite
 from equipoise.registry import aggregators, coordinates, groups, rules, weightings, wrappers
 from equipoise.registry.costs import COMMAND, Cost, read_costs
 from equipoise.registry.invariances import Invariances
+from equipoise.registry.lengths import length, own_length
 from equipoise.registry.row import Row
 
 INTRODUCTION = """\
@@ -45,6 +46,19 @@ scales or follows them slowly, such as `uw`, `imtl-l`, `gradnorm` and `mean-norm
 - **copy**: does the direction stay when one of the tasks is there twice?
 - **rotation**: does the step turn with the parameter space? Where not, the method looks at single coordinates.
 """
+ABOUT_LENGTHS = """\
+**length** is how long the paper's step is beside the plain sum's where K gradients, and K losses, are equal: 1/K for a
+mean. A balancer multiplies by the inverse (`scale="sum"`, its default), so that the learning rate, weight decay and
+clipping of the plain sum hold for all of these; `scale="paper"` leaves it out. A law of `equipoise.testing` holds every
+method to what its `sum_factor` declares. It is exact where the weights follow from the step alone, of random weights in
+every draw, and of `moco` once its running means have caught up. In a chain every step that means sums instead.
+
+*own*: the length is a part of the method, and no balancer changes it. With SGD choose the learning rate anew:
+
+| method | length of a step |
+|---|---|
+{own}
+"""
 ABOUT_COSTS = """\
 **K = 3** and **K = 10** are the processor time of a step, forward and backward pass, over that of the plain sum, on an
 MLP with 1.5 million parameters and a batch of 64. Elsewhere a method's own work weighs less, and gradient methods cost
@@ -68,8 +82,8 @@ AROUND = (
     wrappers.ROWS,
 )
 HEAD = (
-    "| method | idea | K = 3 | K = 10 | one loss × c | all losses × c | copy | rotation |\n"
-    "|---|---|---|---|---|---|---|---|"
+    "| method | idea | K = 3 | K = 10 | length | one loss × c | all losses × c | copy | rotation |\n"
+    "|---|---|---|---|---|---|---|---|---|"
 )
 
 
@@ -80,13 +94,18 @@ def markdown(found: Mapping[str, Invariances]) -> str:
         found: {name: what running the method has shown}, of every method that has a name.
     """
     costs = read_costs()
-    parts = [INTRODUCTION, _about(costs)]
+    parts = [INTRODUCTION, _about_lengths(), _about(costs)]
     for title, words, rows in SECTIONS:
         table = "\n".join([HEAD, *(_line(row, costs.get(row.name), found[row.name]) for row in rows)])
         parts += [f"## {title}\n\n{words}\n\n{table}\n", *map(_entry, rows)]
     title, words, rows = AROUND
     parts += [f"## {title}\n\n{words}\n", *map(_entry, rows)]
     return "\n".join(parts).rstrip("\n")
+
+
+def _about_lengths() -> str:
+    rows = [row for _, _, rows in SECTIONS for row in rows if length(row) == "own"]
+    return ABOUT_LENGTHS.format(own="\n".join(_cells(f"[`{row.name}`](#{row.name})", own_length(row)) for row in rows))
 
 
 def _about(costs: Mapping[str, Cost]) -> str:
@@ -96,7 +115,7 @@ def _about(costs: Mapping[str, Cost]) -> str:
 
 def _line(row: Row, cost: Cost | None, found: Invariances) -> str:
     measured = (f"{cost.three:.1f}", f"{cost.ten:.1f}") if cost else ("–", "–")
-    return _cells(f"[`{row.name}`](#{row.name})", row.idea, *measured, *found.cells)
+    return _cells(f"[`{row.name}`](#{row.name})", row.idea, *measured, length(row), *found.cells)
 
 
 def _entry(row: Row) -> str:

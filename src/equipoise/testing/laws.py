@@ -21,6 +21,7 @@ Law = Callable[[Make], None]
 
 _SCALES = (2.0**-66, 2.0**-33, 2.0**17, 2.0**50)  # 1e-20 to 1e15; powers of two, so that scaling rounds nothing
 _ORDER = [3, 0, 4, 1, 2]
+_STEADY, _PATIENCE = 3, 400  # steps in which equal gradients come again
 
 
 def _named(law: Law) -> Law:
@@ -81,10 +82,39 @@ def ignores_task_order(make: Make) -> None:
 def agrees_with_engine(make: Make) -> None:
     """A balancer on a network delivers the gradient that the method gives for rows found by plain autograd."""
     network, alone = Network(make()), bound(make())
+    alone.match_sum()
     for seed, incoming in enumerate((1.0, 2.0**-40, 2.0**40)):
         expected = gradient(alone, network.seen(seed))
         delivered = network.delivered(network.losses(seed), incoming)
         require_close(delivered / incoming, expected, f"step {seed}, incoming gradient {incoming:.0e}")
+
+
+@_named
+def delivers_sum(make: Make) -> None:
+    """At the scale of the sum, equal gradients of equal losses give their sum, within ``_PATIENCE`` steps and for good.
+
+    That is, ``sum_factor`` is right, which may be ``None``.
+    """
+    for present in (list(range(NUM_TASKS)), [0, 3]):
+        for scale in (1.0, 2.0**7):
+            method, shown = bound(make()), BATCHES[0].in_order([0] * NUM_TASKS).scaled(scale).only(present)
+            declared = method.sum_factor(len(present))
+            if declared is None:
+                return
+            method.match_sum()
+            total = shown.rows.sum(dim=0)
+            for step in range(_PATIENCE):
+                found = gradient(method, shown)
+                is_there = bool((found - total).norm() <= 1e-6 * total.norm())
+                if is_there and step >= _STEADY:
+                    break
+            else:
+                ratio = float(found @ total / (total @ total))
+                raise AssertionError(
+                    f"{len(present)} equal gradients of length {float(shown.rows[0].norm()):.3g} give {ratio:.6g} of "
+                    f"their sum at sum_factor({len(present)}) = {declared:.6g}: let it return {declared / ratio:.6g} "
+                    "for them, or None if the length of its steps is its own"
+                )
 
 
 @_named
@@ -213,6 +243,7 @@ LAWS: tuple[Law, ...] = (
     is_homogeneous,
     ignores_task_order,
     agrees_with_engine,
+    delivers_sum,
     leaves_input,
     resumes,
     leaves_absent_task,

@@ -65,6 +65,10 @@ class AMTL(Weighting):
     def observe(self, results: Tensor, tasks: Tensor) -> None:
         follow(self.kpi, results, tasks, self.alpha)
 
+    def sum_factor(self, num_tasks: int) -> float:
+        """A geometric mean: with equal losses, the weights sum to one."""
+        return float(num_tasks)
+
     def forward(self, losses: Tensor, tasks: Tensor) -> Tensor:
         achievement = (self.kpi[tasks].nan_to_num(nan=0.0) / self.goal[tasks]).clamp(0.0, 1.0).to(losses)
         weights = torch.softmax((1 - achievement) ** self.gamma + self.preference[tasks].to(losses).log(), dim=0)

@@ -68,6 +68,10 @@ class CoBa(Weighting):
             self.steepest.copy_(followed(self.steepest, self.slopes[-1, sloped].max()))
             self.weights[sloped] = self._balanced(self.slopes[:, sloped]) * sloped.float().mean()
 
+    def sum_factor(self, num_tasks: int) -> float:
+        """The weights of all tasks, present or not, sum to one."""
+        return float(len(self.weights))
+
     def forward(self, losses: Tensor, tasks: Tensor) -> Tensor:
         return (self.weights[tasks].to(losses) * losses).sum()
 

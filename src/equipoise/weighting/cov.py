@@ -22,6 +22,10 @@ class CoV(Weighting):
         # of each task: its steps, the mean of its losses, the mean and the variance of its ratios
         self.register_buffer("statistics", torch.zeros(4, num_tasks))
 
+    def sum_factor(self, num_tasks: int) -> float:
+        """The weights sum to one, whatever the state."""
+        return float(num_tasks)
+
     def forward(self, losses: Tensor, tasks: Tensor) -> Tensor:
         values = non_negative(losses.detach(), tasks, self).to(self.statistics)
         old = self.statistics[:, tasks]

@@ -26,6 +26,10 @@ class CVaR(Weighting):
             raise ValueError(f"alpha must be in (0, 1], got {alpha!r}")
         self.alpha = alpha
 
+    def sum_factor(self, num_tasks: int) -> float:
+        """It is a mean."""
+        return float(num_tasks)
+
     def forward(self, losses: Tensor, tasks: Tensor) -> Tensor:
         size = self.alpha * len(losses)
         ranks = torch.arange(len(losses), dtype=losses.dtype, device=losses.device)

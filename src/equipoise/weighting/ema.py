@@ -34,6 +34,9 @@ class EMA(Weighting):
         self.register_buffer("mean", torch.zeros(num_tasks))  # bias-corrected: m_k / (1 - beta^t_k)
         self.register_buffer("steps", torch.zeros(num_tasks))
 
+    def sum_factor(self, num_tasks: int) -> None:
+        """The length is its own: of relative change: gradients over mean losses."""
+
     def forward(self, losses: Tensor, tasks: Tensor) -> Tensor:
         values, old = losses.detach().to(self.mean), self.mean[tasks]
         finite = values.isfinite()

@@ -46,6 +46,10 @@ class FAMO(Weighting):
             self.register_buffer(name, torch.zeros(num_tasks, dtype=torch.float64))
         self.register_buffer("before", torch.full((num_tasks,), torch.nan, dtype=torch.float64))  # D
 
+    def sum_factor(self, num_tasks: int) -> float:
+        """The weights sum to one."""
+        return float(num_tasks)
+
     def forward(self, losses: Tensor, tasks: Tensor) -> Tensor:
         gap = self._gap(losses, tasks)
         self.before[tasks] = gap.detach().to(self.before)

@@ -20,6 +20,10 @@ class GLS(Weighting):
 
     user_weight = "preference"
 
+    def sum_factor(self, num_tasks: int) -> float:
+        """A geometric mean: with equal losses, all weights are 1 / K."""
+        return float(num_tasks)
+
     def forward(self, losses: Tensor, tasks: Tensor) -> Tensor:
         power = self.preferred(tasks).to(losses)
         return torch.exp(torch.sum(power / power.sum() * positive(losses, tasks, self).log()))

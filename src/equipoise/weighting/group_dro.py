@@ -30,6 +30,10 @@ class GroupDRO(Weighting):
     def bind(self, num_tasks: int) -> None:
         self.register_buffer("log_q", torch.zeros(num_tasks))
 
+    def sum_factor(self, num_tasks: int) -> float:
+        """The weights sum to one."""
+        return float(num_tasks)
+
     def forward(self, losses: Tensor, tasks: Tensor) -> Tensor:
         values, old = losses.detach().to(self.log_q), self.log_q[tasks]
         shares = torch.log_softmax(old + self.rate * values.nan_to_num(0.0, 0.0, 0.0), dim=0)

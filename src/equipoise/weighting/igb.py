@@ -34,6 +34,9 @@ class IGB(Weighting):
         self.register_buffer("epochs", torch.zeros((), dtype=torch.int64))
         self.epoch = EpochMean(num_tasks)
 
+    def sum_factor(self, num_tasks: int) -> None:
+        """The length is its own: of relative change: gradients over losses."""
+
     def forward(self, losses: Tensor, tasks: Tensor) -> Tensor:
         self.epoch.add(losses, tasks)
         gap = (losses.detach() / self.base[tasks]).nan_to_num(nan=1.0)  # a task without a base is where it began

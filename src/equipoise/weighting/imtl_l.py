@@ -28,6 +28,9 @@ class IMTLL(Weighting):
     def bind(self, num_tasks: int) -> None:
         self.log_scale = nn.Parameter(torch.full((num_tasks,), float(self.initial)))
 
+    def sum_factor(self, num_tasks: int) -> None:
+        """The length is its own: learned."""
+
     def forward(self, losses: Tensor, tasks: Tensor) -> Tensor:
         log_scale = self.log_scale[tasks]
         return torch.sum(torch.exp(log_scale) * losses - log_scale)

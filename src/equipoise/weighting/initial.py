@@ -44,6 +44,9 @@ class Initial(Weighting):
         self.register_buffer("steps", torch.zeros(num_tasks))
         self.register_buffer("closed", self.mean > 0)
 
+    def sum_factor(self, num_tasks: int) -> None:
+        """The length is its own: in units of the losses at the start."""
+
     def forward(self, losses: Tensor, tasks: Tensor) -> Tensor:
         values = (losses.detach() / self.preferred(tasks).to(losses.device)).to(self.mean)
         counted = values.isfinite() & ~self.closed[tasks]

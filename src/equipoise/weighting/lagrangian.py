@@ -40,6 +40,9 @@ class Lagrangian(Weighting):
         self.register_buffer("limit", limit, persistent=False)
         self.register_buffer("multiplier", torch.zeros(num_tasks).where(~limit.isnan(), 1.0))
 
+    def sum_factor(self, num_tasks: int) -> None:
+        """The length is its own: by the multipliers, which grow until limits are kept."""
+
     def forward(self, losses: Tensor, tasks: Tensor) -> Tensor:
         multiplier = self.multiplier[tasks]
         limit = self.limit[tasks] * self.preferred(tasks).to(losses.device)

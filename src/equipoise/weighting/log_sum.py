@@ -19,5 +19,8 @@ class LogSum(Weighting):
 
     user_weight = "preference"
 
+    def sum_factor(self, num_tasks: int) -> None:
+        """The length is its own: of relative change: gradients over losses."""
+
     def forward(self, losses: Tensor, tasks: Tensor) -> Tensor:
         return torch.sum(self.preferred(tasks).to(losses) * positive(losses, tasks, self).log())

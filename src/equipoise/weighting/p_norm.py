@@ -34,6 +34,10 @@ class PNorm(Scalarisation):
             raise ValueError(f"p must be at least 1 and finite, got {p!r}")
         self.p = p
 
+    def sum_factor(self, num_tasks: int) -> float:
+        """The weights of equal y are K^(1/p - 1), and the default preferences 1 / K divide by K once more."""
+        return float(num_tasks ** ((1 if self.weights is not None else 2) - 1 / self.p))
+
     def forward(self, losses: Tensor, tasks: Tensor) -> Tensor:
         excess = non_negative(self.excess(losses, tasks), tasks, self)
         largest = excess.detach().amax()

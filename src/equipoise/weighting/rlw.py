@@ -36,6 +36,10 @@ class RLW(Weighting):
     def bind(self, num_tasks: int) -> None:
         self.num_tasks = num_tasks
 
+    def sum_factor(self, num_tasks: int) -> float:
+        """The weights of every draw sum to one."""
+        return float(num_tasks)
+
     def forward(self, losses: Tensor, tasks: Tensor) -> Tensor:
         generator = np.random.default_rng((self.seed, self.clock.tick()))
         if self.distribution == "normal":

@@ -40,6 +40,10 @@ class Scalarisation(Weighting):
         self.register_buffer("factors", numbers("weights", self.weights, num_tasks, torch.nan), persistent=False)
         self.register_buffer("ideal", numbers("reference", self.reference, num_tasks, 0.0), persistent=False)
 
+    def sum_factor(self, num_tasks: int) -> float:
+        """The weights of equal y sum to one, and the default preferences 1 / K divide by K once more."""
+        return float(num_tasks if self.weights is not None else num_tasks**2)
+
     def excess(self, losses: Tensor, tasks: Tensor) -> Tensor:
         """The y [K]."""
         if self.reference is not None:

@@ -41,6 +41,10 @@ class SoftAdapt(Weighting):
         self.register_buffer("slope", times / times.square().sum(), persistent=False)
         self.register_buffer("history", torch.full((num_tasks, self.window), torch.nan))
 
+    def sum_factor(self, num_tasks: int) -> float:
+        """The weights sum to one."""
+        return float(num_tasks)
+
     def forward(self, losses: Tensor, tasks: Tensor) -> Tensor:
         values = (losses.detach() / self.preferred(tasks)).to(self.history)  # a user's weight is no slope
         if self.loss_weighted:

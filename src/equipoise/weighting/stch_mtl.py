@@ -40,6 +40,9 @@ class STCHMTL(Weighting):
         self.register_buffer("epochs", torch.zeros((), dtype=torch.int64))
         self.epoch = EpochMean(num_tasks)
 
+    def sum_factor(self, num_tasks: int) -> None:
+        """The length is its own: of relative change: gradients over losses."""
+
     def forward(self, losses: Tensor, tasks: Tensor) -> Tensor:
         self.epoch.add(losses, tasks)
         nadir = self.nadir[tasks]

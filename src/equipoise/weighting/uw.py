@@ -45,6 +45,9 @@ class UW(Weighting):
         self.register_buffer("factor", torch.tensor([_FACTORS[form] for form in forms]), persistent=False)
         self.log_variance = nn.Parameter(torch.full((num_tasks,), float(self.initial)))
 
+    def sum_factor(self, num_tasks: int) -> None:
+        """The length is its own: learned."""
+
     def forward(self, losses: Tensor, tasks: Tensor) -> Tensor:
         log_variance = self.log_variance[tasks]
         return torch.sum(self.factor[tasks] * torch.exp(-log_variance) * losses + log_variance / 2)

@@ -29,6 +29,9 @@ class UWPlus(Weighting):
     def bind(self, num_tasks: int) -> None:
         self.log_variance = nn.Parameter(torch.full((num_tasks,), float(self.initial)))
 
+    def sum_factor(self, num_tasks: int) -> None:
+        """The length is its own: learned."""
+
     def forward(self, losses: Tensor, tasks: Tensor) -> Tensor:
         log_variance = self.log_variance[tasks]
         return torch.sum(torch.exp(-log_variance) * losses / 2 + softplus(log_variance))

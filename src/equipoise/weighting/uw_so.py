@@ -28,6 +28,10 @@ class UWSO(Weighting):
             raise ValueError(f"temperature must be positive, got {temperature!r}")
         self.temperature = temperature
 
+    def sum_factor(self, num_tasks: int) -> float:
+        """The weights sum to one."""
+        return float(num_tasks)
+
     def forward(self, losses: Tensor, tasks: Tensor) -> Tensor:
         raw = positive(losses.detach(), tasks, self) / self.preferred(tasks).to(losses.device)
         return torch.sum(torch.softmax(1 / (self.temperature * raw), dim=0) * losses)

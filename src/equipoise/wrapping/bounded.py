@@ -18,9 +18,10 @@ Bound = float | Sequence[float] | None
 class Bounded(Wrapper):
     """weights_k = min(max(w_k, low_k), high_k), w the method's weights.
 
-    The bounds are weights, not shares: what was cut from one task is not given to others, and a method
-    whose weights depend on the scale of the losses (Nash-MTL) meets them at some scale only. A direction
-    that had no conflict may have one after its weights were bounded.
+    The bounds are of the weights that ``record.weights`` shows, with a user's weights left out: at a balancer's default
+    scale those of MGDA have mean 1, at ``scale="paper"`` sum 1. They are no shares: what was cut from one task is not
+    given to others, and a method whose weights depend on the scale of the losses (Nash-MTL) meets them at some scale
+    only. A direction that had no conflict may have one after its weights were bounded.
 
     Args:
         low: The floor, or one per task; ``None`` for none.

@@ -52,6 +52,11 @@ class PerGroup(Composite, GroupAggregator):
         super().bind(num_tasks)
         self.require_nothing_learned()
 
+    def sum_factor(self, num_tasks: int) -> float | None:
+        """The one that all its methods have; ``None`` if they differ."""
+        factors = {method.sum_factor(num_tasks) for method in self.parts}
+        return factors.pop() if len(factors) == 1 else None
+
     def groups_of(self, parameters: Mapping[str, Tensor]) -> list[list[Tensor]]:
         names = {parameter: name for name, parameter in parameters.items()}
         group_of: dict[Tensor, str] = {}

@@ -13,8 +13,8 @@ class Warmup(Wrapper):
     """weights = 1 + r (w - 1): r is 0 for the first steps, then rises to 1 in equal parts, w the method's weights.
 
     While r is 0 the weights are ones, as in ``Sum``, and the method is not asked: its memory of steps begins
-    where the plain sum ends. A method whose weights are not near one (Nash-MTL, UnitNorm) changes the length
-    of the step when it takes over.
+    where the plain sum ends. At a balancer's default scale the length of the steps does not jump then, but where a
+    method's length is its own (Nash-MTL, UnitNorm).
 
     Args:
         steps: Steps (backward passes) of the plain sum.

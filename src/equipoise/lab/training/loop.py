@@ -102,6 +102,7 @@ def train(
         began, known = time.perf_counter(), len(progress.history)
         order.set_epoch(progress.epoch)
         means = train_epoch(learner, loader, sampler.parts, progress).of_all_processes()
+        learner.tasks.end_epoch()
         learner.balancer.end_epoch()
         # every process takes what the first one found, so that all decide alike
         (values,) = broadcast_object_list([evaluate(learner.evaluated, learner.tasks, case.metrics, validation)])
