@@ -136,6 +136,7 @@ MODELS: dict[str, Callable[[int], Problem | LanguageModel]] = {
     "mlp": mlp,
     "mlp-256": partial(mlp, size=256),
     "mlp-512": partial(mlp, size=512),
+    **{f"mlp-width-{width}": partial(mlp, width=width) for width in (64, 128, 256, 512, 2048)},
     "text": text,
     "conv": convolutional,
     "transformer": transformer,

@@ -42,7 +42,7 @@ def measure(model: str, num_tasks: int, method: str, repeats: int) -> tuple[dict
         graph = graph_of(list(losses.values()))
         graph.require_several_passes()
         moments.append(time.perf_counter())
-        roles = parameters.roles(graph.leaves, range(num_tasks), num_tasks)
+        roles = parameters.roles(graph, range(num_tasks), num_tasks)
         moments.append(time.perf_counter())
         plan = plan_of("auto", roles.shared, graph, num_tasks)
         moments.append(time.perf_counter())

@@ -10,6 +10,7 @@ import pytest
 import equipoise as eq
 from equipoise.cli import COMMANDS, main
 from equipoise.lab.studies import Study, make_plan
+from equipoise.lab.studies.plan import run_name
 from equipoise.lab.training import RunResult
 from equipoise.losses.catalog import ROWS, narrowed
 from equipoise.losses.catalog.page import markdown
@@ -34,7 +35,9 @@ def finished(here):
         (folder / "runs" / run.folder_name).mkdir(parents=True)
         scores = [("test", task, METRICS[task], 0.5 + place / 100) for task in run.tasks]
         history = [(1, "train", task, "loss", 0.3) for task in run.tasks]
-        result = RunResult(scores, history, 1, 2, 10, 1.0, 0.1, 1.0, 300.0, False, 0, 0)
+        result = RunResult(
+            scores, history, 1, 2, 10, 1.0, 0.1, 1.0, 300.0, False, 0, 0, run=f"{run_name(run, plan.mark)}: made"
+        )
         result.write(folder / "runs" / run.folder_name / "result.json")
     Study(plan, folder).write()
     return folder

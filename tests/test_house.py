@@ -13,12 +13,13 @@ SOURCE = Path(equipoise.__file__).parent
 
 # From the ground up; a room may import rooms of lower floors, and its own files. "" is equipoise/__init__.py.
 FLOORS = [
-    ["aggregation.solvers", "task_weights", "names", "own_file"],
+    ["aggregation.solvers", "task_weights", "names", "own_file", "interrupt"],
     ["tasks", "method", "record"],
     ["weighting", "aggregation", "wrapping", "gradients", "losses", "step", "misuse"],
     ["registry", "balancer"],
     ["criterion", "doctor"],
     ["", "testing"],
+    ["lab.files"],
     ["lab.data", "lab.models", "lab.metrics", "trainers"],
     ["lab.exhibits"],
     ["lab.cases", "lab.training", "lab.evaluation"],

@@ -1,6 +1,7 @@
 """Malformed tables and configurations: each ends in one line that says where and what to do."""
 
 import gzip
+from itertools import pairwise
 
 import pytest
 
@@ -83,6 +84,9 @@ FILES = {
         "row 3, column 'age': 'nan' is no finite number: correct it, or empty",
     ),
     "a number out of range": (with_cell(0, "age", "1e999"), "row 2, column 'age': '1e999' is no finite number"),
+    "an input that overflows": (with_cell(60, "age", "1e308"), "row 62, column 'age': '1e308' cannot be standardised"),
+    "a target that overflows": (with_cell(77, "rating", "-1e308"), "row 79, column 'rating': '-1e308' cannot be"),
+    "numbers that all overflow": (with_column("age", lambda i: f"{i}e305"), "row 91, column 'age': '89e305' cannot be"),
     "a class seen once": (with_cell(4, "kind", "coat"), "row 6, column 'kind': the class 'coat' is seen once"),
     "binary with three values": (with_cell(7, "liked", "maybe"), "row 9, column 'liked': 'maybe' is a third value"),
     "binary with one value": (with_column("liked", lambda i: "yes"), "column 'liked' of data.csv is always 'yes'"),
@@ -115,6 +119,18 @@ FILES = {
 def test_a_malformed_table_is_one_line(here, capsys, content, expected):
     (here / "data.csv").write_bytes(content if isinstance(content, bytes) else content.encode())
     assert expected in refused(capsys, "data.csv", *TARGETS, *INPUTS)
+
+
+@pytest.mark.parametrize("value", [1e308, float("inf"), -1e25])
+def test_numbers_of_a_parquet_file_that_overflow_are_one_line(here, capsys, value):
+    arrow = pytest.importorskip("pyarrow")
+    parquet = pytest.importorskip("pyarrow.parquet")
+    columns = {"x": [float(i) for i in range(90)], "y": [float(i % 7) for i in range(90)]}
+    for column in columns:
+        spoilt = {**columns, column: [*columns[column][:-1], value]}
+        parquet.write_table(arrow.table(spoilt), here / "data.parquet")
+        line = refused(capsys, "data.parquet", "--target", "y:regression", "--number", "x")
+        assert f"data.parquet row 90, column {column!r}: '{value}' " in line
 
 
 def test_a_broken_archive_is_one_line(here, capsys):
@@ -189,6 +205,29 @@ CONFIGS = {
     "an unknown kind": (BASE.replace("binary", "binry"), "no kind 'binry' of target 'liked'; did you mean 'binary'?"),
     "an unknown method": (f"{BASE}methods: [sum, nash]\n", "nash-mtl"),
     "an unknown column": (BASE.replace("title", "titel"), "data.csv has no column 'titel'; did you mean 'title'?"),
+}
+
+
+BOMB = "a: &a [x, x]\n" + "".join(f"{b}: &{b} [*{a}, *{a}]\n" for a, b in pairwise("abcdefghi"))
+CONFIGS |= {
+    "an alias bomb": (BASE + BOMB, "study.yaml line 6: anchors and aliases (&a, *a) are not read"),
+    "a self-reference": (f"{BASE}number: &n [*n]\n", "study.yaml line 6: anchors and aliases"),
+    "a merge": (f"{BASE}loss: {{<<: *t}}\n", "study.yaml line 6: anchors and aliases"),
+    "deep brackets": (f"{BASE}number: {'[' * 3000}", "study.yaml line 6"),
+    "deep lines": (f"{BASE}number:\n" + "\n".join(f"{' ' * i}a:" for i in range(1, 700)), "nested deeper than 8"),
+    "a deep list": (f"{BASE}number: {'[' * 9}{']' * 9}", "study.yaml line 6: nested deeper than 8"),
+    "a long number": (f"{BASE}epochs: {'9' * 5000}\n", "study.yaml line 6: a value of more than 4096 letters"),
+    "a large number": (f"{BASE}epochs: {'9' * 4000}\n", "argument --epochs: a whole number of at most 4294967295"),
+    "many seeds": (f"{BASE}seeds: 99999999999\n", "argument --seeds: at most 100000 seeds"),
+    "large seeds": (f"{BASE}seeds: [0, 99999999999]\n", "argument --seeds: at most 100000 seeds of at most 4294967295"),
+    "a large file": (f"{BASE}# {'x' * 300_000}\n", "study.yaml has more than 262144 bytes"),
+    "a date that is none": (f"{BASE}epochs: 2020-13-45\n", "study.yaml: month must be in 1..12"),
+    "a tag": (f"{BASE}epochs: !!python/object:os.system x\n", "study.yaml line 6, column 9: could not determine"),
+    "a tag that does not fit": (f"{BASE}epochs: !!int x\n", "study.yaml: invalid literal for int()"),
+    "a list as a key": (f"{BASE}? [a, b]\n: 3\n", "study.yaml line 6, column 3: found unhashable key"),
+    "a key twice in a list": ("case: data.csv\ntarget: [{a: b, a: c}]\n", "study.yaml line 2: 'a' is there twice"),
+    "a control character": (f"{BASE}epochs: \x01\n", "study.yaml: unacceptable character"),
+    "two documents": (f"{BASE}---\nepochs: 3\n", "but found another document"),
 }
 
 

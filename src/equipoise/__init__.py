@@ -15,6 +15,9 @@
 ['kind', 'size']
 """
 
+from equipoise import interrupt  # noqa: F401  # before torch, whose import takes a while
+
+# isort: split
 from equipoise import losses
 from equipoise.aggregation import (
     DBMTL,

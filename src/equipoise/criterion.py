@@ -27,7 +27,7 @@ class MultiTaskLoss(nn.Module):
         if list(user_weights(tasks).items()) != list(balancer.user_weights.items()):
             raise ValueError(
                 f"tasks are {user_weights(tasks)}, the balancer's are {balancer.user_weights}: "
-                "build it with tasks=tasks"
+                "build it with tasks=tasks, and call set_weights after this"
             )
         self.tasks = tasks
         self.balancer = balancer

@@ -62,6 +62,12 @@ class Step:
     def require_graph(self) -> None:
         """Raise if a loss cannot be differentiated."""
         for name, loss in zip(self.names, self.losses, strict=True):
+            if torch._C._functorch.is_functorch_wrapped_tensor(loss):
+                raise RuntimeError(
+                    f"loss of task {name!r} was made inside torch.func (grad, vmap, jvp), which sees nothing of a "
+                    "backward pass: call balancer(losses).backward() outside and read .grad; or differentiate the sum "
+                    "of weights[name] * loss there, with weights = balancer.record.weights of a step outside"
+                )
             if not loss.requires_grad:
                 raise ValueError(
                     f"loss of task {name!r} has no graph: was it detached, or computed under no_grad? "

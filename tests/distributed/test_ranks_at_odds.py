@@ -101,6 +101,20 @@ def test_ranks_with_different_methods_are_told_apart(two):
         two(differing)
 
 
+def weights_set(rank, size, by_rank):
+    net = Net()
+    balancer = eq.Balancer(eq.MGDA(), net, tasks=NAMES)
+    for weight in (2.0, by_rank[rank]):
+        balancer.set_weights({NAMES[0]: weight})
+        balancer(losses_of(net(torch.ones(2, 5)), dict.fromkeys(NAMES, torch.zeros(2, 2)), NAMES)).backward()
+
+
+def test_weights_set_on_all_ranks_and_weights_set_on_one(two):
+    two(weights_set, (3.0, 3.0))
+    with pytest.raises(RuntimeError, match=r"ranks differ in what they train: rank 0 has .*3\.0.*rank 1 has .*4\.0"):
+        two(weights_set, (3.0, 4.0))
+
+
 def test_a_count_that_is_none_of_labels(two):
     everyone = [list(NAMES), list(NAMES)]
     with pytest.raises(RuntimeError, match="counts of task 'a' must be 0 or more labels, got -1"):

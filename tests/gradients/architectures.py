@@ -1066,7 +1066,13 @@ def convolution_used_twice() -> Case:
     model = _network(conv=nn.Conv2d(4, 6, 3), first=nn.Conv2d(3, 4, 3))
     x = model["first"](torch.randn(2, 3, 9, 9)).relu()
     z = model["conv"](x).mean((2, 3)) + model["conv"](F.avg_pool2d(x, 2)).mean((2, 3))
-    return _read(model, z)
+    return _read(model, z + F.conv2d(x, model["conv"].weight, stride=2, padding=1, dilation=2).mean((2, 3)))
+
+
+def convolution_with_bias_used_twice() -> Case:
+    model = _network(conv=nn.Conv2d(3, 6, 2))
+    pairs = torch.randn(2, 3, 4, 4), torch.randn(5, 3, 3, 2)
+    return _read(model, torch.cat([torch.tanh(model["conv"](x)).mean((2, 3)) for x in pairs]))
 
 
 def unbatched_convolution() -> Case:
@@ -1690,6 +1696,7 @@ ARCHITECTURES: list[Callable[[], Case]] = [
     circular_convolution,
     same_convolution,
     convolution_used_twice,
+    convolution_with_bias_used_twice,
     unbatched_convolution,
     late_convolution,
     channels_last,

@@ -278,6 +278,17 @@ def test_a_weight_and_its_transpose_have_factors_together():
     assert found.why[weight].startswith("factors, linear and transposed linear for which factors cost 0.")
 
 
+def test_kernels_used_twice_have_factors_over_the_positions_of_both():
+    """Few positions, with a stride of its own each."""
+    conv = nn.Conv2d(128, 256, 3)
+    x = torch.randn(1, 128, 5, 5)
+    z = conv(x).mean(dim=(2, 3)) + F.conv2d(x, conv.weight, conv.bias, stride=2, padding=1).mean(dim=(2, 3))
+    found = plan_of("auto", list(conv.parameters()), graph_of([z.square().mean(), z.mean()]), 2)
+    (layer,) = found.layers
+    assert layer.leaves == (conv.weight, conv.bias)
+    assert found.why[conv.weight].startswith("factors, convolution for which factors cost 0.")
+
+
 def test_a_table_looked_up_and_read_in_bags_has_rows():
     table, ids = nn.Embedding(9000, 64), torch.randint(9000, (4, 8))
     z = table(ids).mean(dim=1) + F.embedding_bag(ids, table.weight)

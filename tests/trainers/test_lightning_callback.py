@@ -91,6 +91,16 @@ def test_each_call_comes_when_it_is_due_and_the_sanity_check_is_no_result():
     assert module.balancer.method.calls == ["losses", "losses", "results", "epoch"] * 2
 
 
+def test_losses_with_a_schedule_by_epoch_hear_of_it():
+    module = Module(eq.Sum())
+    schedule = eq.losses.EpochSchedule([1.0, 0.5])
+    module.tasks = eq.Tasks(
+        [eq.Task("price", eq.losses.Mixed({"mse": (schedule, torch.nn.MSELoss())})), module.tasks["kind"]]
+    )
+    trainer(BalancerCallback(module.balancer), limit_train_batches=1, limit_val_batches=0).fit(module, loader())
+    assert float(schedule()) == 0.5
+
+
 def test_the_losses_after_the_step_are_those_of_the_moved_parameters():
     module = Module(Heard())
     trainer(

@@ -18,6 +18,7 @@ from equipoise.gradients.roles import Roles
 from equipoise.gradients.routes import seed
 from equipoise.gradients.surrogate import surrogate
 from equipoise.method import linearise
+from equipoise.misuse import explained
 from equipoise.step import Step, labels_of, take_step
 
 
@@ -65,6 +66,7 @@ class Accumulating:
         parts = {k: step.parts[setup.names[k]] for k in step.present if setup.names[k] in step.parts}
 
         @setup.turn.taken()
+        @explained(step.raw, setup.method)
         def backward(incoming: Tensor) -> list[Tensor | None]:
             if not is_over:
                 try:

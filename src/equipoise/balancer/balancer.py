@@ -27,7 +27,7 @@ from equipoise.gradients.ranks import ranks_of
 from equipoise.gradients.roles import Parameters
 from equipoise.gradients.surrogate import surrogate, with_gradient_of
 from equipoise.method import FEEDBACK, Method, Sum, linearise, split
-from equipoise.misuse import Misuse, used_once
+from equipoise.misuse import Misuse, explained, note_backward, require_unused
 from equipoise.record import Record
 from equipoise.step import Step, indices, negated, take_step, user_weights
 from equipoise.tasks import TaskLosses, Tasks, number, shown
@@ -207,7 +207,8 @@ class Balancer(nn.Module):
         Raises:
             ValueError: If a name is unknown, a loss is not a scalar or has no graph, or no loss
                 reaches the parameters.
-            RuntimeError: If a gradient method meets a graph that allows one backward only.
+            RuntimeError: If a gradient method meets a graph that allows one backward only, or the losses were made
+                inside ``torch.func``.
         """
         setup = self._setup
         if not self.waiting:
@@ -470,16 +471,19 @@ class Balancer(nn.Module):
             self._is_checked = True
         objective = setup.parts.weighting(step.stacked, step.tasks)
         reached = list(setup.given.graph_of([objective]).leaves) if self._looks_at_optimisers() else None
-        # empty but for the backward: a hook that held the step would keep its graph
+        # empty but for the backward: a hook that held the step or the objective would keep its graph
         seen: list[tuple[Step, Tensor]] = []
+        value = objective.detach()
 
         def on_losses(gradient: Tensor) -> None:
             step, incoming = seen.pop()
+            require_unused(step.raw, self.method)
+            note_backward(step.raw, self.method)
             is_due = self._recorder.is_probe_due()
             gramian = compare_only(setup, step).measure(incoming) if is_due else None
             self._look_at_optimisers(reached, ())
             weights = gradient.detach() / incoming
-            self._recorder.note(step, weights, gramian, route="objective", objective=objective.detach())
+            self._recorder.note(step, weights, gramian, route="objective", objective=value)
             setup.misuse.went_backward()
 
         step.stacked.register_hook(on_losses)
@@ -500,7 +504,7 @@ class Balancer(nn.Module):
             reached = [*graph.leaves, *(setup.given.graph_of([objective]).leaves if learns else ())]
 
         @setup.turn.taken()
-        @used_once()
+        @explained(step.raw, self.method)
         def backward(incoming: Tensor) -> list[Tensor | None]:
             graph.delay_to_the_outer_pass()
             self._look_at_optimisers(reached, comparison.roles.shared)

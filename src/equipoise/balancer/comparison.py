@@ -15,6 +15,7 @@ from equipoise.gradients.parts import is_in_parts, require_gradients_of_tasks
 from equipoise.gradients.plan import Plan, plan_of
 from equipoise.gradients.roles import Roles
 from equipoise.gradients.routes import sequential
+from equipoise.misuse import explained
 from equipoise.step import Step
 
 Apart = dict[int, tuple[int, Tensor]]  # place among the shared tensors -> (task within the step, its gradient)
@@ -80,7 +81,7 @@ class Comparison:
 
         measured = self.roles.shared if self.points is None else self.points
         self.graph.require_several_passes(measured)
-        with setup.turn.taken():
+        with setup.turn.taken(), explained(step.raw, setup.method):
             try:
                 delivery = Delivery(step.losses, self.graph, Roles(), setup.jacobian, "raw", keep)
                 delivery.measure(measured, self.plan, incoming)

@@ -16,6 +16,7 @@ from equipoise.cli.parser import fail, nearest
 from equipoise.cli.probe import probe
 from equipoise.cli.report import report
 from equipoise.cli.tune import tune
+from equipoise.interrupt import STOPPED
 
 START = """\
 Equipoise makes many task losses train one network well, and says whether it
@@ -44,10 +45,21 @@ COMMANDS: Mapping[str, Callable[[Sequence[str]], int]] = {
     "losses": losses,
 }
 
+RESUMED = ("demo", "compare", "tune")  # commands that keep what they have done
+
 
 def main(words: Sequence[str] | None = None) -> int:
-    """Run a command; returns the exit status, or leaves with 2 after one line on wrong use."""
+    """Run a command; returns the exit status, 130 after Ctrl-C, or leaves with 2 after one line on wrong use."""
     words = sys.argv[1:] if words is None else words
+    try:
+        return _run(words)
+    except KeyboardInterrupt:
+        resumes = bool(words) and words[0] in RESUMED
+        print("Stopped. The same command resumes what it began." if resumes else "Stopped.", file=sys.stderr)
+        return STOPPED
+
+
+def _run(words: Sequence[str]) -> int:
     if not words or words[0] in ("-h", "--help"):
         print(START)
         return 0

@@ -9,6 +9,9 @@ from typing import Any
 from equipoise.cli.parser import Parser, fail, nearest
 from equipoise.cli.workbench import need_the_lab
 
+MOST_BYTES = 2**18  # of a study.yaml; one with every column of a table of 10,000 has less
+MOST_DEPTH = 8
+MOST_LETTERS = 4096  # of a value
 PAIRS = {"target": ":", "loss": "="}  # keys whose values are pairs, and what stands in these on the command line
 
 
@@ -68,10 +71,12 @@ def _settings(path: Path, known: set[str]) -> dict[str, Any]:
     need_the_lab()
     import yaml
 
+    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # by libyaml, where the package has it
     try:
-        text = path.read_text(encoding="utf-8")
-        _require_unique_keys(path, yaml.compose(text, yaml.SafeLoader))
-        settings = yaml.safe_load(text)
+        text = _read(path)
+        _require_plain(path, yaml.parse(text, loader))
+        _require_unique_keys(path, yaml.compose(text, loader))
+        settings = yaml.load(text, loader)
     except OSError as error:
         fail(f"{path} cannot be read ({error.strerror}): equipoise init DATA writes a study.yaml")
     except UnicodeDecodeError:
@@ -80,7 +85,7 @@ def _settings(path: Path, known: set[str]) -> dict[str, Any]:
         mark = error.problem_mark
         where = f" line {mark.line + 1}, column {mark.column + 1}" if mark else ""
         fail(f"{path}{where}: {error.problem}")
-    except yaml.YAMLError as error:
+    except (yaml.YAMLError, ValueError) as error:  # a date that is none, or a tag that does not fit
         fail(f"{path}: {error}")
     if not isinstance(settings, dict):
         fail(f"{path} must hold keys with values, such as seeds: 5; got {settings!r}")
@@ -90,8 +95,33 @@ def _settings(path: Path, known: set[str]) -> dict[str, Any]:
     return settings
 
 
+def _read(path: Path) -> str:
+    with path.open("rb") as file:
+        content = file.read(MOST_BYTES + 1)
+    if len(content) > MOST_BYTES:
+        fail(f"{path} has more than {MOST_BYTES} bytes, so it is no study.yaml")
+    return content.decode("utf-8")
+
+
+def _require_plain(path: Path, events: Iterable[Any]) -> None:
+    """Leave if a file holds what a few lines of options never need, and what can grow without end when it is read."""
+    depth = 0
+    for event in events:
+        kind, line = type(event).__name__, event.start_mark.line + 1
+        depth += kind.endswith("StartEvent") - kind.endswith("EndEvent")
+        if getattr(event, "anchor", None) is not None:
+            fail(f"{path} line {line}: anchors and aliases (&{event.anchor}, *{event.anchor}) are not read")
+        if depth > MOST_DEPTH + 2:  # the stream and the document
+            fail(f"{path} line {line}: nested deeper than {MOST_DEPTH}")
+        if len(getattr(event, "value", None) or "") > MOST_LETTERS:
+            fail(f"{path} line {line}: a value of more than {MOST_LETTERS} letters")
+
+
 def _require_unique_keys(path: Path, node: Any) -> None:
     """Leave if a key of a mapping is there twice: of those the last would win in silence."""
+    if node is not None and node.id == "sequence":
+        for one in node.value:
+            _require_unique_keys(path, one)
     if node is None or node.id != "mapping":
         return
     keys = []

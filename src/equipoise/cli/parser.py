@@ -8,6 +8,8 @@ from collections.abc import Iterable, Sequence
 from typing import Any, NoReturn
 
 WRONG_USE = 2
+MOST_LETTERS = 4000  # of a line on stderr
+MOST = 2**32 - 1  # the largest seed of numpy's generator, and more than enough of anything
 
 
 class Parser(argparse.ArgumentParser):
@@ -44,7 +46,10 @@ class _Help(argparse.HelpFormatter):
 
 def fail(message: str) -> NoReturn:
     """Write one line to stderr and leave with status 2."""
-    print(f"equipoise: {' '.join(message.split())}", file=sys.stderr)
+    line = " ".join(message.split())
+    if len(line) > MOST_LETTERS:
+        line = f"{line[: MOST_LETTERS // 2]} … {line[-MOST_LETTERS // 2 :]}"
+    print(f"equipoise: {line}", file=sys.stderr)
     raise SystemExit(WRONG_USE)
 
 
@@ -59,13 +64,17 @@ def nearest(word: str, valid: Iterable[str]) -> str:
 
 def positive(text: str) -> int:
     """A whole number of at least 1."""
-    if not text.isdecimal() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"a whole number of at least 1, got {text!r}")
-    return int(text)
+    return _whole(text, 1)
 
 
 def whole(text: str) -> int:
     """A whole number of at least 0."""
-    if not text.isdecimal():
-        raise argparse.ArgumentTypeError(f"a whole number of at least 0, got {text!r}")
+    return _whole(text, 0)
+
+
+def _whole(text: str, least: int) -> int:
+    if not text.isdecimal() or (len(text) <= len(str(MOST)) and int(text) < least):
+        raise argparse.ArgumentTypeError(f"a whole number of at least {least}, got {text!r}")
+    if len(text) > len(str(MOST)) or int(text) > MOST:
+        raise argparse.ArgumentTypeError(f"a whole number of at most {MOST}, got {text[:20]!r}")
     return int(text)

@@ -31,8 +31,10 @@ def report(words: Sequence[str]) -> int:
 
     try:
         return show(Console(highlight=False), arguments.folder, renew=True)
-    except (ValueError, KeyError, OSError) as error:
+    except (ValueError, KeyError) as error:
         fail(f"{arguments.folder} cannot be shown: {error}")
+    except OSError as error:
+        fail(f"{arguments.folder} cannot be shown: {error.filename or 'a file in it'}: {error.strerror or error}")
 
 
 def _compare(first: Path, second: Path, out: Path | None) -> int:

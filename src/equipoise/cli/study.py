@@ -8,11 +8,12 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
-from equipoise.cli.parser import Parser, fail, positive, whole
-from equipoise.cli.workbench import need_the_lab, show
+from equipoise.cli.parser import MOST, Parser, fail, positive, whole
+from equipoise.cli.workbench import need_the_lab, show, stopped_by
 
 METHODS = ("sum", "uw", "dwa", "pcgrad", "mgda", "nash-mtl")
 TUNED_TRIALS = 10
+MOST_SEEDS = 100_000
 JOBS = min(os.cpu_count() or 1, 4)
 FAILED, STOPPED = 1, 130
 
@@ -90,9 +91,11 @@ def run_study(case: Any, arguments: argparse.Namespace, training: Mapping[str, A
         study = Study(plan, folder)
         workers = Workers()
         running = study.run(arguments.jobs, arguments.track, workers.run)
-        search = WeightSearch(study) if plan.tuned_trials and study.missing else None
+        search = WeightSearch(study) if plan.tuned_trials and (study.missing or not study.tuned) else None
     except ValueError as error:
         fail(str(error))
+    except OSError as error:
+        fail(f"{error.filename or arguments.out or case}: {error.strerror or error}")
     console = Console(highlight=False)
     try:
         console.print(f"{_state(study)} in {folder}", markup=False, soft_wrap=True)
@@ -114,6 +117,10 @@ def run_study(case: Any, arguments: argparse.Namespace, training: Mapping[str, A
                 for event in running:
                     watch.show(event)
         status = show(console, folder, renew=False) if study.results else 0
+    except ValueError as error:  # a damaged file
+        fail(str(error))
+    except OSError as error:
+        stopped_by(error, folder, f"{len(study.results)} of {len(study.plan.runs)} runs are finished and")
     except KeyboardInterrupt:
         console.print(
             f"Stopped: {len(study.results)} of {len(study.plan.runs)} runs are finished and kept in {folder}; "
@@ -145,4 +152,8 @@ def _seeds(text: str) -> tuple[int, ...]:
     parts = [part.strip() for part in text.removesuffix(",").split(",")]
     if not all(part.isdecimal() for part in parts) or text == "0":
         raise argparse.ArgumentTypeError(f"a number of at least 1, or a list like 0,3,7; got {text!r}")
+    if any(len(part) > len(str(MOST)) or int(part) > MOST for part in parts) or (
+        "," not in text and int(text) > MOST_SEEDS
+    ):
+        raise argparse.ArgumentTypeError(f"at most {MOST_SEEDS} seeds of at most {MOST}, got {text[:40]!r}")
     return tuple(map(int, parts)) if "," in text else tuple(range(int(text)))

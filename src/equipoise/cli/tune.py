@@ -10,7 +10,7 @@ from equipoise.cli.config import add_case, parse_with_config
 from equipoise.cli.parser import Parser, fail, positive, whole
 from equipoise.cli.study import JOBS
 from equipoise.cli.training import add_training_options, training_of
-from equipoise.cli.workbench import RUNS, need_the_lab
+from equipoise.cli.workbench import RUNS, need_the_lab, stopped_by
 
 
 def tune(words: Sequence[str]) -> int:
@@ -65,11 +65,13 @@ def tune(words: Sequence[str]) -> int:
     from equipoise.lab.search.command import tune as run
 
     default = RUNS / f"{Path(arguments.case.partition('.py:')[0]).stem}-tune"
+    folder = arguments.out or default
     try:
-        folder = arguments.out or default
         return run(Console(highlight=False), recipe_of(arguments), arguments, folder, training_of(arguments))
     except ValueError as error:
         fail(str(error))
+    except OSError as error:
+        stopped_by(error, folder, "what is finished is")
 
 
 def _preference(text: str) -> dict[str, float]:

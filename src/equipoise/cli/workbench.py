@@ -1,7 +1,7 @@
 """What a command of the workbench needs and shows."""
 
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 from equipoise.cli.parser import fail
 
@@ -19,6 +19,13 @@ def need_the_lab() -> None:
         if (error.name or "").startswith("equipoise"):
             raise
         fail(f'{error.name} is missing; this command needs the workbench: pip install "equipoise[lab]"')
+
+
+def stopped_by(error: OSError, folder: Path, kept: str) -> NoReturn:
+    """Leave, saying which file the system refused, why, and what is kept."""
+    what = error.strerror or str(error)
+    file = error.filename or folder
+    fail(f"{file}: {what}; {kept} kept in {folder}, and the same command resumes once this is put right")
 
 
 def show(console: Any, folder: Path, *, renew: bool) -> int:

@@ -16,6 +16,7 @@ from equipoise.doctor.report import Report
 from equipoise.doctor.suggest import suggested
 from equipoise.gradients.graph import Graph
 from equipoise.gradients.roles import Roles
+from equipoise.misuse import explained
 from equipoise.step import Step, take_step
 from equipoise.tasks import shown
 
@@ -145,18 +146,19 @@ def _roles(balancer: Balancer, step: Step, graph: Graph, seen: Seen) -> Roles:
 
 def _measured(balancer: Balancer, step: Step, graph: Graph, roles: Roles, seen: Seen) -> Measured | None:
     """Gradients by everything that is shared or chosen; ``None`` where the graph allows no second pass."""
-    try:
-        graph.require_visible()
-        graph.require_several_passes()
-    except RuntimeError as error:
-        seen.refusals.append(f"gradients of single tasks cannot be measured: {error}")
-        return None
     points = {seen.names[leaf]: leaf for leaf in [*roles.shared, *(balancer.gramian_from or ())] if leaf in seen.names}
     if step.representation is not None:
         points[_REPRESENTATION] = step.representation
     asked = set(points.values())
     own = [[leaf for leaf in leaves if leaf not in asked] for leaves in roles.wanted(len(step.losses))]
-    return measure(step.losses, graph, points, own)
+    try:
+        graph.require_visible()
+        graph.require_several_passes()
+        with explained(step.raw, balancer.method):
+            return measure(step.losses, graph, points, own)
+    except RuntimeError as error:
+        seen.refusals.append(f"gradients of single tasks cannot be measured: {error}")
+        return None
 
 
 def _decided(balancer: Balancer, step: Step, compared: Tensor | None, roles: Roles, seen: Seen) -> Tensor | None:

@@ -216,21 +216,26 @@ class _Block:
     def combine(self, weights: Tensor) -> list[Tensor]:
         """wᵀ J, for each tensor in memory of its own, so that freeing one ``.grad`` frees it."""
         parts = self.rows[: len(weights), : self.width].split(self.sizes, dim=1)
-        products = [self.weighted(part, weights) for part in parts]
+        factors = self.factors(weights)
+        products = [self.weighted(part, factors) for part in parts]
         return [product.view(shape) for product, shape in zip(products, self.shapes, strict=True)]
 
     def combine_each(self, weights: Tensor) -> list[Tensor]:
         """w_tᵀ J by tensor t, for weights [T, K]."""
         parts = self.rows[: weights.shape[1], : self.width].split(self.sizes, dim=1)
-        return [self.weighted(part, w).view(shape) for part, w, shape in zip(parts, weights, self.shapes, strict=True)]
+        every = self.factors(weights)
+        return [self.weighted(part, w).view(shape) for part, w, shape in zip(parts, every, self.shapes, strict=True)]
 
-    def weighted(self, part: Tensor, weights: Tensor) -> Tensor:
-        """wᵀ times some columns of J."""
+    def factors(self, weights: Tensor) -> Tensor:
+        """Weights on the rows' device, in the precision in which rows are multiplied by them."""
         dtype = self.rows.dtype
         if dtype != torch.float64 and (dtype != torch.float32 or float(weights.abs().max()) >= FLOAT32_RANGE):
             dtype = torch.float64  # bfloat16 weights would have 3 digits, and float32 ones end at 1e38
-        factors = weights.to(device=self.rows.device, dtype=dtype)
-        return (part.to(dtype).mT @ factors).to(self.rows.dtype)
+        return weights.to(device=self.rows.device, dtype=dtype)
+
+    def weighted(self, part: Tensor, factors: Tensor) -> Tensor:
+        """wᵀ times some columns of J."""
+        return (part.to(factors.dtype).mT @ factors).to(self.rows.dtype)
 
     def lonely(self, num_rows: int) -> list[int]:
         """Places of the tensors by which all rows but one are zero."""
@@ -263,7 +268,7 @@ class _SlicedBlock(_Block):
             self.rows[row] = self.ranks.mean_slice(self.staged)
 
     def combine(self, weights: Tensor) -> list[Tensor]:
-        whole = self.ranks.joined(self.weighted(self.rows[: len(weights)], weights))
+        whole = self.ranks.joined(self.weighted(self.rows[: len(weights)], self.factors(weights)))
         return [piece.clone() for piece in self.shaped(whole[: self.width])]
 
     def lonely(self, num_rows: int) -> list[int]:

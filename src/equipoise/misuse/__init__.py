@@ -5,7 +5,7 @@ optimisers    parameters that no optimiser holds, learned weights under weight d
 balance       a task without gradient, weights that collapsed on one task
 heads         parameters that only look shared
 weighted      losses that carry the user's weight already
-graph         a graph that an earlier backward pass has used up
+graph         a graph that an earlier backward pass has used up, or that allows one pass only
 line_search   LBFGS, which calls its closure many times, around a balancer that is not frozen
 feedback      calls that the method needs to hear, and that never come
 
@@ -20,14 +20,23 @@ from torch import Tensor
 from equipoise.method import Method
 from equipoise.misuse.balance import Balance
 from equipoise.misuse.feedback import Feedback, line_for
-from equipoise.misuse.graph import used_once
+from equipoise.misuse.graph import explained, note_backward, require_unused
 from equipoise.misuse.heads import joined_heads
 from equipoise.misuse.line_search import LineSearch
 from equipoise.misuse.optimisers import Optimisers
 from equipoise.misuse.unused import Unused
 from equipoise.misuse.weighted import ends_in, weighted_already
 
-__all__ = ["Misuse", "ends_in", "joined_heads", "line_for", "used_once", "weighted_already"]
+__all__ = [
+    "Misuse",
+    "ends_in",
+    "explained",
+    "joined_heads",
+    "line_for",
+    "note_backward",
+    "require_unused",
+    "weighted_already",
+]
 
 _HEADS_LOOK = 10  # the first step that looks for heads mistaken for shared parameters: none is still at its zero start
 

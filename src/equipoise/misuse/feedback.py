@@ -18,7 +18,8 @@ class Feedback:
     """
 
     def __init__(self, method: Method, names: Sequence[str]) -> None:
-        if strangers := sorted(set(method.needs) - set(FEEDBACK)):
+        self._needs = frozenset(method.needs)
+        if strangers := sorted(self._needs - set(FEEDBACK)):
             raise ValueError(f"needs of {method} must be among {', '.join(map(repr, FEEDBACK))}, got {strangers}")
         self._method, self._names = method, tuple(names)
         self._steps = self._epochs = 0
@@ -37,10 +38,12 @@ class Feedback:
 
     def called(self) -> None:
         """Warn of what is missing as the next step begins: what belongs to the one before has come by now."""
+        if not self._needs:
+            return
         ended = self._epochs if self._steps >= _FEWEST else 0
         if self._steps < _STEPS and ended < _EPOCHS:
             return
-        for call in sorted(self._method.needs - self.heard - self.expected - self._told):
+        for call in sorted(self._needs - self.heard - self.expected - self._told):
             self._tell(call, f"{ended} epochs" if ended >= _EPOCHS else f"{self._steps} steps")
 
     def _tell(self, call: str, since: str) -> None:

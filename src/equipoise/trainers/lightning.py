@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from equipoise.balancer import Balancer
-from equipoise.tasks import shown
+from equipoise.tasks import Tasks, shown
 from equipoise.trainers.reported import Reported
 
 try:
@@ -19,7 +19,8 @@ except ImportError:  # the same under its older name
 class BalancerCallback(Callback):
     """Makes the calls that a method may need: ``end_epoch`` always, ``observe`` and ``after_step`` where told how.
 
-    - ``balancer.end_epoch()`` after each epoch of training, whose validation comes before it.
+    - ``balancer.end_epoch()`` after each epoch of training, whose validation comes before it; also that of every
+      ``Tasks`` which the module holds, for losses with an ``EpochSchedule``.
     - ``balancer.observe(...)`` after each validation within ``fit``, from what the module logged; not after the sanity
       check, which is no result of training.
     - ``balancer.after_step(...)`` after each optimizer step, on its last micro-batch, at the price of a forward pass.
@@ -82,4 +83,7 @@ class BalancerCallback(Callback):
 
     def on_train_epoch_end(self, trainer: Any, pl_module: Any) -> None:
         """Tell of the epoch's end."""
+        for part in pl_module.modules():
+            if isinstance(part, Tasks):
+                part.end_epoch()
         self.balancer.end_epoch()

@@ -1,3 +1,4 @@
+import numpy
 import pytest
 import torch
 from torch.utils.data import DataLoader
@@ -41,3 +42,21 @@ def test_rows_must_agree():
         Arrays(torch.zeros(3, 1), {"a": torch.zeros(2)})
     with pytest.raises(ValueError, match="got 3 and 4"):
         Arrays((torch.zeros(3), torch.zeros(4)), {})
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_a_number_that_is_not_finite_is_named_wherever_it_is(dtype, tmp_path):
+    """As from a file of numpy, whose numbers float32 may not hold."""
+    inputs = numpy.zeros((5000, 3))
+    inputs[4321, 1] = 1e308 if dtype == torch.float32 else numpy.inf
+    numpy.savez(tmp_path / "a.npz", inputs=inputs)
+    inputs = torch.from_numpy(numpy.load(tmp_path / "a.npz")["inputs"]).to(dtype)
+    targets = torch.zeros(5000)
+    with pytest.raises(ValueError, match="inputs row 4321, column 1: inf is not finite"):
+        Arrays(inputs, {"a": targets})
+    with pytest.raises(ValueError, match="inputs 1 row 4321, column 1: inf is not finite"):
+        Arrays((targets, inputs), {"a": targets})
+    with pytest.raises(ValueError, match="target 'a' row 4321, column 1: inf is not finite"):
+        Arrays(targets, {"a": inputs})
+    targets[7] = torch.nan  # a missing label
+    Arrays(torch.zeros(5000, 3), {"a": targets, "b": torch.zeros(5000, dtype=torch.int64)})

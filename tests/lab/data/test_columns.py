@@ -74,3 +74,9 @@ def test_files_that_cannot_be_read(tmp_path):
         (tmp_path / name).write_bytes(content)
         with pytest.raises(ValueError, match=f"{name} cannot be read"):
             read_columns(tmp_path / name, ["age"])
+
+
+def test_a_number_that_float32_does_not_hold_is_named(tmp_path):
+    text = "a\n" + "1\n" * 3000 + "-1e39\n"
+    with pytest.raises(ValueError, match=r"data row 3001, column 'a': .* that float32 holds, got '-1e39'"):
+        read_columns(write(tmp_path, text), ["a"])["a"].numbers()

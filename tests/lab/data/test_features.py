@@ -2,7 +2,7 @@ import pytest
 import torch
 from torch.testing import assert_close
 
-from equipoise.lab.data.features import make_features
+from equipoise.lab.data.features import make_features, standardised
 from equipoise.lab.data.table import Table
 
 COLUMNS = {
@@ -54,3 +54,13 @@ def test_words_are_those_of_the_training_rows():
     found = features(text=["text"])
     assert found.num_words == 5  # good, thing, bad, and two pairs
     assert [len(bag) for bag in found.bags] == [3, 0, 3, 1, 0]
+
+
+@pytest.mark.parametrize("far", ["1e21", "-1e308"])
+def test_a_number_that_no_float32_can_square_is_named_though_training_has_none(far):
+    table = Table("a.csv", {"x": ["1", "2", "3", "", far]}, 2, "")
+    with pytest.raises(ValueError, match=rf"a\.csv row 6, column 'x': '{far}' cannot be standardised in float32"):
+        standardised(table, "x", [0, 1, 2], "x")
+    scaled, mean, deviation = standardised(Table("a.csv", {"x": ["1", "3", ""]}, 2, ""), "x", [0, 1], "x")
+    assert (scaled[:2].tolist(), mean, deviation) == ([-1.0, 1.0], 2.0, 1.0)
+    assert scaled[2].isnan()

@@ -5,7 +5,7 @@ import sys
 
 import numpy as np
 
-from equipoise.lab.data.kept import keep
+from equipoise.lab.data.kept import keep, kept
 
 RESULT = np.arange(1000)
 KILLED = """
@@ -73,3 +73,14 @@ def test_a_full_disk_leaves_nothing_and_a_folder_that_cannot_be_made_is_no_error
     (tmp_path / "file").touch()
     keep(RESULT, tmp_path / "file" / "rows.npy")
     assert [left.name for left in tmp_path.iterdir()] == ["file"]
+
+
+def test_what_is_not_as_it_was_written_is_computed_anew(tmp_path):
+    path = tmp_path / "rows.npy"
+    assert kept(path) is None
+    keep(RESULT, path)
+    content = path.read_bytes()
+    assert (kept(path) == RESULT).all()
+    for damaged in (b"", content[:-40], content[:500] + b"x" + content[501:]):
+        path.write_bytes(damaged)
+        assert kept(path) is None

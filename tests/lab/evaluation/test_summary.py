@@ -23,7 +23,8 @@ TRADE = {"size": [0.30, 0.321, 0.312], "kind": [0.70, 0.701, 0.699]}
 SAME = {"size": [0.401, 0.419, 0.41], "kind": [0.801, 0.799, 0.80]}
 VAGUE = {"size": [0.30, 0.50, 0.45], "kind": [0.801, 0.799, 0.80]}
 COST_HEADER = (
-    "method,seed,task,epochs,steps,seconds_per_step,backwards_per_step,peak_memory_mb,skipped_steps,unsolved_steps"
+    "method,seed,task,epochs,best_epoch,steps,seconds_per_step,"
+    "backwards_per_step,peak_memory_mb,skipped_steps,unsolved_steps"
 )
 SPEED = {"single-task": 0.004, "sum": 0.01}
 
@@ -55,7 +56,7 @@ def write(tmp_path):
                     f"{method},{seed},validation,size,rmse,123.0",
                 ]
                 tasks = ("size", "kind") if method == "single-task" else ("all",)
-                costs += [f"{method},{seed},{task},2,20,{SPEED.get(method, 0.03)},1.0,100.0,0,0" for task in tasks]
+                costs += [f"{method},{seed},{task},2,1,20,{SPEED.get(method, 0.03)},1.0,100.0,0,0" for task in tasks]
         (tmp_path / "runs.csv").write_text("\n".join(runs) + "\n")
         (tmp_path / "costs.csv").write_text("\n".join(costs) + "\n")
         (tmp_path / "history.csv").write_text("method,seed,epoch,split,task,quantity,value\n")

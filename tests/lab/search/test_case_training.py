@@ -5,6 +5,7 @@ from dataclasses import replace
 
 import pytest
 import torch
+from torch.utils.data import Dataset
 
 import equipoise as eq
 from equipoise.lab.search import Job, Space, training
@@ -52,6 +53,27 @@ def test_stages_are_one_training(work):
         next(v for e, split, t, q, v in other.history if (e, split, t, q) == (1, "validation", task, metric))
         for task, metric in (("rating", "rmse"), ("recommended", "auroc"), ("department", "accuracy"))
     ]
+
+
+class Unread(Dataset):
+    """A test split that nobody may look into."""
+
+    def __len__(self):
+        return 100
+
+    def __getitem__(self, index):
+        raise AssertionError("the test split was read")
+
+
+@pytest.mark.parametrize("share", [0.5, 1.0])
+def test_a_trial_does_not_read_the_test_split(work, small_case, monkeypatch, share):
+    case = replace(small_case, splits={**small_case.splits, "test": Unread()})
+    monkeypatch.setattr(training, "made_once", lambda recipe: case)
+    evaluate = work("unread")
+    assert all(map(math.isfinite, evaluate(Job(0, POINT, share), silent)))
+    if share == 1.0:
+        result = RunResult.read(evaluate.folder / "trials" / "0000" / "result.json")
+        assert {split for split, *_ in result.scores} == {"validation"}
 
 
 def test_values_are_those_of_the_kept_epoch_on_validation(work):

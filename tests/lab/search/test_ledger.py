@@ -1,13 +1,15 @@
 """Several drivers on one list: each slot is done once, and none is forgotten."""
 
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 from optuna.storages import JournalStorage
 from optuna.storages.journal import JournalFileBackend
-from planted import OBJECTIVES, SPACE
+from planted import OBJECTIVES, SPACE, direct
 
-from equipoise.lab.search import TPE, Random, Search, ledger
+from equipoise.lab.files import DamagedError
+from equipoise.lab.search import TPE, Halving, Random, Search, ledger
 from equipoise.lab.search.drivers import at_work
 from equipoise.lab.search.ledger import Ledger
 
@@ -92,8 +94,114 @@ def test_a_trial_that_kills_its_process_is_given_up(tmp_path):
             assert job.slot == 0
             book.lose(job, driver, "signal 9")
         assert book.claim(driver).slot == 1
-        assert book.trials()[0].values is None
-        assert book.trials()[0].reason == "lost 3 times: signal 9"
+        assert book.unfinished() == {0: "signal 9"}
+    with at_work(tmp_path) as another:  # the same command once more
+        assert book.claim(another).slot == 0
+
+
+def test_what_wanted_disk_or_memory_is_left_to_the_next_driver(tmp_path):
+    book = make(tmp_path)
+    with at_work(tmp_path) as driver:
+        job = book.claim(driver)
+        book.lose(job, driver, "OSError: no space", most=1)
+        assert [book.claim(driver).slot for _ in range(5)] == [1, 2, 3, 4, 5]
+        assert book.claim(driver) is None
+        assert book.trials() == {}
+    with at_work(tmp_path) as another:
+        assert book.claim(another) == job
+        assert book.finish(job, another, VALUES)
+    assert book.unfinished() == {}
+
+
+def test_another_identity_is_refused(tmp_path):
+    make(tmp_path, identity="8 epochs")
+    with pytest.raises(ValueError, match=r"another search(.|\n)*8 epochs(.|\n)*9 epochs"):
+        make(tmp_path, identity="9 epochs")
+
+
+def spoilt(content, place):
+    lines = content.splitlines(keepends=True)
+    return {
+        "cut in the middle": content[:700] + content[760:],
+        "garbage": content[:place] + b"\x00\xff\xfe" + content[place:],
+        "null": b"".join([*lines[:3], b"null\n", *lines[3:]]),
+        "a number": content.replace(b"[1.0,2.0,3.0]", b"[1.5,2.0,3.0]", 1),
+    }
+
+
+@pytest.mark.parametrize("damage", ["cut in the middle", "garbage", "null", "a number"])
+def test_a_damaged_journal_is_named_and_made_anew_without_it(tmp_path, damage):
+    book = make(tmp_path)
+    with at_work(tmp_path) as driver:
+        for _ in range(2):
+            assert book.finish(book.claim(driver), driver, VALUES)
+    journal = tmp_path / "trials.journal"
+    journal.write_bytes(spoilt(journal.read_bytes(), 700)[damage])
+    with pytest.raises(DamagedError, match=r"trials\.journal is damaged .*: delete it; "):
+        make(tmp_path)
+    journal.unlink()
+    assert make(tmp_path).trials() == {}
+
+
+def test_what_a_full_disk_left_of_the_last_line_is_forgotten(tmp_path):
+    book = make(tmp_path)
+    with at_work(tmp_path) as driver:
+        assert book.finish(book.claim(driver), driver, VALUES)
+        lost = book.claim(driver)
+    journal = tmp_path / "trials.journal"
+    journal.write_bytes(journal.read_bytes() + b'{"op_code": 5, "wor')
+    book = make(tmp_path)
+    assert list(book.trials()) == [0]
+    with at_work(tmp_path) as driver:
+        assert book.claim(driver) == lost
+
+
+class Fails:
+    """An evaluation of which one trial fails."""
+
+    def __init__(self, error, slot=3):
+        self.error, self.slot = error, slot
+
+    def __call__(self, job, report):
+        if job.slot == self.slot and self.error is not None:
+            raise self.error
+        return VALUES
+
+
+@pytest.mark.parametrize(
+    "error", [OSError(28, "No space left on device"), MemoryError("too much"), DamagedError(Path("a"), "is")]
+)
+def test_a_trial_without_fault_is_tried_again_by_the_same_search(tmp_path, error):
+    search = Search(STRATEGY, OBJECTIVES, tmp_path)
+    events = list(search.run(Fails(error), execute=direct))
+    assert [event.item.slot for event in events if event.kind == "failed"] == [3]  # once, and it ends
+    assert len(search.trials) == 5
+    assert not search.complete
+    assert list(search.unfinished) == [3]
+    again = Search(STRATEGY, OBJECTIVES, tmp_path)
+    list(again.run(Fails(None), execute=direct))
+    assert again.complete
+    assert again.trials[3].values == VALUES
+
+
+def test_a_trial_that_fails_by_its_settings_is_final(tmp_path):
+    search = Search(STRATEGY, OBJECTIVES, tmp_path)
+    list(search.run(Fails(ValueError("alpha must be positive")), execute=direct))
+    assert search.complete
+    assert search.trials[3].values is None
+    assert search.unfinished == {}
+
+
+def test_a_search_that_waits_for_an_open_trial_ends(tmp_path):
+    """Halving cannot begin its second stage; without a disk this would wait for ever."""
+    search = Search(Halving(SPACE, OBJECTIVES, 4), OBJECTIVES, tmp_path)
+    list(search.run(Fails(OSError(28, "No space left on device"), 2), execute=waiting))
+    assert sorted(search.trials) == [0, 1, 3]
+
+
+def waiting(work, items, jobs):
+    """``direct`` where an item may have to wait."""
+    return direct(work, filter(None, items), jobs)
 
 
 def test_a_trial_of_an_unknown_host_is_lost_after_its_time(tmp_path, monkeypatch):

@@ -8,6 +8,7 @@ from tiny_case import make_case
 import equipoise as eq
 from equipoise.lab.evaluation import Summary
 from equipoise.lab.studies import Study, make_plan
+from equipoise.lab.studies.plan import run_name
 from equipoise.lab.studies.run import Run
 from equipoise.lab.training import RunResult
 
@@ -24,13 +25,12 @@ class One:
         return replace(case, name="one", tasks=eq.Tasks([case.tasks["a"]]), metrics={"a": case.metrics["a"]}, losses={})
 
 
-def finish(folder, run):
+def finish(folder, plan, run):
     place = folder / "runs" / run.folder_name
     place.mkdir(parents=True)
     scores = [(split, task, "rmse", 0.5 + run.seed / 10) for split in ("validation", "test") for task in run.tasks]
-    RunResult(scores, [(1, "train", run.tasks[0], "loss", 0.3)], 1, 2, 10, 1.0, 0.1, 1.0, 300.0, False, 0, 0).write(
-        place / "result.json"
-    )
+    history, name = [(1, "train", run.tasks[0], "loss", 0.3)], f"{run_name(run, plan.mark)}: made"
+    RunResult(scores, history, 1, 2, 10, 1.0, 0.1, 1.0, 300.0, False, 0, 0, name).write(place / "result.json")
 
 
 def test_the_same_training_is_not_run_twice():
@@ -46,7 +46,7 @@ def test_the_notes_say_so_and_no_run_is_said_to_be_missing(tmp_path):
     plan = make_plan(One(), ["sum", "uw"], [0, 1])
     Study(plan, tmp_path / "study").write()
     for run in plan.runs:
-        finish(tmp_path / "study", run)
+        finish(tmp_path / "study", plan, run)
     Study(plan, tmp_path / "study").write()
     summary = Summary.from_folder(tmp_path / "study")
     assert [note for note in summary.notes if "single-task" in note] == [

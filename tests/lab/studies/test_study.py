@@ -14,6 +14,7 @@ import torch
 from equipoise.lab.evaluation import Summary
 from equipoise.lab.search import WeightSearch
 from equipoise.lab.studies import Event, Study, make_plan
+from equipoise.lab.studies.plan import run_name
 from equipoise.lab.training import RunResult
 
 
@@ -25,13 +26,15 @@ def plan():
 METRICS = {"rating": "rmse", "recommended": "auroc", "department": "accuracy"}
 
 
-def finish(folder, run, value=0.5):
+def finish(folder, plan, run, value=0.5):
     """Leave a result as a finished run does."""
     place = folder / "runs" / run.folder_name
     place.mkdir(parents=True)
     scores = [(split, task, METRICS[task], value) for split in ("validation", "test") for task in run.tasks]
     history = [(epoch, "train", task, "loss", 1 / 3) for epoch in (1, 2) for task in run.tasks]
-    RunResult(scores, history, 1, 2, 10, 1.0, 0.1, 1.0, 300.0, False, 0, 0).write(place / "result.json")
+    RunResult(
+        scores, history, 1, 2, 10, 1.0, 0.1, 1.0, 300.0, False, 0, 0, run=f"{run_name(run, plan.mark)}: made"
+    ).write(place / "result.json")
 
 
 def rows(folder, name):
@@ -42,14 +45,14 @@ def rows(folder, name):
 def test_only_what_is_missing_runs(plan, tmp_path):
     Study(plan, tmp_path).write()
     for run in plan.runs[:-2]:
-        finish(tmp_path, run)
+        finish(tmp_path, plan, run)
     asked = []
 
     def fail_then_finish(work, items, jobs):
         first, second = items
         asked.extend((first, second))
         yield Event("failed", first, ("ValueError: no luck", "all of the trace"))
-        finish(tmp_path, second)
+        finish(tmp_path, plan, second)
         yield Event("finished", second, ([],))
 
     study = Study(plan, tmp_path)
@@ -67,7 +70,7 @@ def test_only_what_is_missing_runs(plan, tmp_path):
 def test_more_seeds_and_methods_add_only_what_is_missing(plan, tmp_path):
     Study(plan, tmp_path).write()
     for run in plan.runs:
-        finish(tmp_path, run)
+        finish(tmp_path, plan, run)
     more = replace(plan, methods=("sum", "uw", "mgda"), seeds=(1, 0, 2))
     missing = {(run.method, run.seed) for run in Study(more, tmp_path).missing}
     assert missing == {("uw", 0), ("uw", 1), ("uw", 2), ("sum", 2), ("mgda", 2), ("single-task", 2)}
@@ -76,7 +79,7 @@ def test_more_seeds_and_methods_add_only_what_is_missing(plan, tmp_path):
 def test_the_tables_are_in_order_whatever_the_order_of_the_runs(plan, tmp_path):
     Study(plan, tmp_path).write()
     for run in reversed(plan.runs):
-        finish(tmp_path, run, value=1 / 3)
+        finish(tmp_path, plan, run, value=1 / 3)
     Study(plan, tmp_path).write()
     header, *found = rows(tmp_path, "runs.csv")
     assert header == ["method", "seed", "split", "task", "metric", "value"]
@@ -104,12 +107,61 @@ def test_the_tables_are_in_order_whatever_the_order_of_the_runs(plan, tmp_path):
     assert json.loads((tmp_path / "study.json").read_text())["test_reads"] == 1
 
 
+def spoil_result(content, other):
+    return {
+        "another seed's": other,
+        "another number": content.replace(b"0.5", b"0.9"),
+        "cut": content[:-100],
+        "{}": b"{}",
+        "empty": b"",
+    }
+
+
+@pytest.mark.parametrize("damage", ["another seed's", "another number", "cut", "{}", "empty"])
+def test_a_result_that_is_not_the_runs_own_is_named(plan, tmp_path, damage):
+    Study(plan, tmp_path).write()
+    for run in plan.runs:
+        finish(tmp_path, plan, run)
+    one, other = (tmp_path / "runs" / f"sum-all-seed{seed}" / "result.json" for seed in (0, 1))
+    one.write_bytes(spoil_result(one.read_bytes(), other.read_bytes())[damage])
+    with pytest.raises(ValueError, match=r"sum-all-seed0/result\.json .*: delete it; ") as refused:
+        Study(plan, tmp_path)
+    assert "seed1" not in str(refused.value).replace("seed 1", "").partition(": delete")[2]
+    one.unlink()
+    assert [str(run) for run in Study(plan, tmp_path).missing] == ["sum, seed 0"]
+
+
+def test_of_many_damaged_results_some_are_named(plan, tmp_path):
+    Study(plan, tmp_path).write()
+    for run in plan.runs:
+        finish(tmp_path, plan, run)
+        (tmp_path / "runs" / run.folder_name / "result.json").write_text("null")
+    with pytest.raises(ValueError, match=rf"{len(plan.runs) - 3} more: delete .*runs to make all runs anew"):
+        Study(plan, tmp_path)
+
+
+def test_a_study_without_its_description_is_described_anew(plan, tmp_path):
+    Study(plan, tmp_path).write()
+    for run in plan.runs:
+        finish(tmp_path, plan, run)
+    Study(plan, tmp_path).write()
+    for content in ("", "{}", "null", (tmp_path / "study.json").read_text()[:-20]):
+        (tmp_path / "study.json").write_text(content)
+        with pytest.raises(ValueError, match=r"study\.json .*: delete it; "):
+            Study(plan, tmp_path)
+    (tmp_path / "study.json").unlink()
+    assert Study(plan, tmp_path).missing == ()
+    longer = replace(plan, settings=replace(plan.settings, epochs=5))
+    with pytest.raises(ValueError, match="is the result of another run"):
+        Study(longer, tmp_path)
+
+
 def test_what_is_left_out_is_what_the_folder_holds_and_seeds_are_called_so(tmp_path):
     larger = make_plan("reviews", ["sum", "uw", "mgda"], [0, 1, 2, 7], epochs=2)
     Study(larger, tmp_path).write()
     for run in larger.runs:
         if run.method in ("single-task", "sum", "uw") and run.seed in (0, 1, 7):
-            finish(tmp_path, run)  # mgda and seed 2 were asked for, and never ran
+            finish(tmp_path, larger, run)  # mgda and seed 2 were asked for, and never ran
     smaller = make_plan("reviews", ["sum"], [0], epochs=2)
     assert Study(smaller, tmp_path).left_out == ("uw", "seeds 1 and 7")
     assert Study(make_plan("reviews", ["sum", "uw"], [0, 1], epochs=2), tmp_path).left_out == ("seed 7",)

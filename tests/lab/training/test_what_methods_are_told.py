@@ -92,6 +92,23 @@ def test_a_method_that_thinks_in_epochs_hears_their_ends(tmp_path):
     torch.testing.assert_close(weight[2:], 3 * (loss[1:3] / loss[:2] / 0.5).softmax(dim=1))
 
 
+class Epochs(torch.nn.MSELoss):
+    """Writes down the ends of epochs, as a loss with an ``EpochSchedule`` needs them."""
+
+    ended = 0
+
+    def end_epoch(self):
+        Epochs.ended += 1
+
+
+def test_losses_that_think_in_epochs_hear_their_ends(tmp_path, monkeypatch):
+    monkeypatch.setattr(Epochs, "ended", 0)
+    case = made_case()
+    tasks = eq.Tasks([eq.Task("sum", Epochs()), *(case.tasks[name] for name in case.tasks.names[1:])])
+    train(dataclasses.replace(case, tasks=tasks), tasks.names, eq.Sum(), 0, SETTINGS, tmp_path)
+    assert Epochs.ended == 3
+
+
 def test_accelerates_own_configuration_changes_nothing(tmp_path, monkeypatch, fresh_accelerate):
     case, settings = made_case(), dataclasses.replace(SETTINGS, batch_size=10, clip_norm=0.1)
     plain = train(case, case.tasks.names, eq.Sum(), 0, settings, tmp_path / "plain")

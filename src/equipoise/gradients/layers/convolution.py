@@ -13,6 +13,7 @@ from equipoise.gradients.layers.layer import (
     SET_UP,
     Layer,
     Products,
+    end_to_end,
     like,
     matrix_row_operations,
     product_operations,
@@ -24,19 +25,20 @@ from equipoise.gradients.layers.uses import Use, saved
 
 
 class Convolution(Layer):
-    """Kernels [C_out, C_in, h, w] of one group over N positions in all, perhaps with a bias."""
+    """Kernels [C_out, C_in, h, w] of one group over N positions in all uses, perhaps with a bias."""
 
     kind = "convolution"
 
-    def __init__(self, leaves: Sequence[Tensor], use: Use, inputs: Tensor) -> None:
-        super().__init__(leaves, [GradientEdge(use.node, 0)])
-        self.inputs = inputs.detach()
-        self.stride, self.padding, self.dilation = (
-            tuple(getattr(use.node, f"_saved_{name}")) for name in ("stride", "padding", "dilation")
-        )
-        shape = size(self.edges[0])
-        self.num_positions = shape[0] * math.prod(shape[2:])
-        self.width_out, self.width_in = shape[1], leaves[0][0].numel()
+    def __init__(self, leaves: Sequence[Tensor], uses: Sequence[Use]) -> None:
+        super().__init__(leaves, [GradientEdge(use.node, 0) for use in uses])
+        self.inputs = [saved(use.node, "input").detach() for use in uses]
+        self.steps = [  # stride, padding and dilation
+            tuple(tuple(getattr(use.node, f"_saved_{name}")) for name in ("stride", "padding", "dilation"))
+            for use in uses
+        ]
+        shapes = [size(edge) for edge in self.edges]
+        self.num_positions = sum(shape[0] * math.prod(shape[2:]) for shape in shapes)
+        self.width_out, self.width_in = leaves[0].shape[0], leaves[0][0].numel()
 
     def operations(self, num_tasks: int) -> float:
         n, d_in, d_out = self.num_positions, self.width_in, self.width_out
@@ -47,41 +49,39 @@ class Convolution(Layer):
         return matrix_row_operations(self.num_positions, self.width_in, self.width_out, num_tasks)
 
     def products(self, dtype: torch.dtype) -> Products:
-        patches = functional.unfold(
-            self.inputs.to(dtype), self.leaves[0].shape[2:], self.dilation, self.padding, self.stride
-        )
-        patches = patches.mT.flatten(0, 1)  # A [N, D_in]
-        (outputs,) = self.at_outputs(dtype)  # [K, batch, D_out, height, width]
-        outputs = outputs.flatten(3).mT.flatten(1, 2)  # B [K, N, D_out]
-        return products_of(products_of_inputs(patches, len(self.leaves) == 2), [outputs])
+        patches = []
+        for inputs, (stride, padding, dilation) in zip(self.inputs, self.steps, strict=True):
+            unfolded = functional.unfold(inputs.to(dtype), self.leaves[0].shape[2:], dilation, padding, stride)
+            patches.append(unfolded.mT.flatten(0, 1))  # A [N, D_in]
+        # [K, batch, D_out, height, width] each
+        outputs = [b.flatten(3).mT.flatten(1, 2) for b in self.at_outputs(dtype)]  # B [K, N, D_out]
+        has_bias = len(self.leaves) == 2
+        return products_of(products_of_inputs(end_to_end(patches, dim=0), has_bias), [end_to_end(outputs, dim=1)])
 
     def combine(self, weights: Tensor) -> list[Tensor]:
-        (outputs,) = self.combined_at_outputs(weights)
-        kernel = self.leaves[0]
-        _, weight, bias = torch.ops.aten.convolution_backward(
-            outputs,
-            self.inputs.to(outputs.dtype),
-            kernel.detach().to(outputs.dtype),
-            [self.width_out],
-            self.stride,
-            self.padding,
-            self.dilation,
-            False,
-            (0, 0),
-            1,
-            (False, True, len(self.leaves) == 2),
-        )
-        return [like(gradient, leaf) for gradient, leaf in zip((weight, bias), self.leaves, strict=False)]
+        kernel, has_bias = self.leaves[0].detach(), len(self.leaves) == 2
+        totals: list[Tensor] = []
+        for outputs, inputs, steps in zip(self.combined_at_outputs(weights), self.inputs, self.steps, strict=True):
+            _, *gradients = torch.ops.aten.convolution_backward(
+                outputs,
+                inputs.to(outputs.dtype),
+                kernel.to(outputs.dtype),
+                [self.width_out],
+                *steps,
+                False,
+                (0, 0),
+                1,
+                (False, True, has_bias),
+            )
+            found = [gradient for gradient in gradients if gradient is not None]
+            totals = [before + gradient for before, gradient in zip(totals, found, strict=True)] if totals else found
+        return [like(gradient, leaf) for gradient, leaf in zip(totals, self.leaves, strict=True)]
 
 
 def convolution_of(kernel: Tensor, uses: Sequence[Use], bias: Tensor | None) -> Convolution | str:
-    """The layer whose kernels have this use, or why it has no factors."""
-    if len(uses) > 1:
-        return "used in several convolutions"
-    (use,) = uses
-    node = use.node
-    if use.operand != 1 or use.transposed or kernel.dim() != 4:
+    """The layer whose kernels have these uses, or why it has no factors."""
+    if kernel.dim() != 4 or any(use.operand != 1 or use.transposed for use in uses):
         return "not the kernels of a two-dimensional convolution"
-    if node._saved_transposed or node._saved_groups != 1:
+    if any(use.node._saved_transposed or use.node._saved_groups != 1 for use in uses):
         return "in a convolution that is transposed or has groups"
-    return Convolution([kernel] if bias is None else [kernel, bias], use, saved(node, "input"))
+    return Convolution([kernel] if bias is None else [kernel, bias], uses)

@@ -108,8 +108,7 @@ class Tied(Layer):
 
 def _meeting(one: Linear, other: Linear, dtype: torch.dtype) -> tuple[Tensor, Tensor]:
     """What a weight's gradients [K, N N'] are multiplied with where they meet those of its transpose."""
-    upright, flipped = (other, one) if one.is_in_out else (one, other)
-    (inputs, outputs), (others, their_outputs) = upright.operands(dtype), flipped.operands(dtype)
+    (inputs, outputs), (others, their_outputs) = one.operands(dtype), other.operands(dtype)
     left = end_to_end([b @ others.mT for b in outputs], dim=0)
     right = end_to_end([inputs @ b.mT for b in their_outputs], dim=0)
     return left.flatten(1), right.flatten(1)

@@ -37,7 +37,8 @@ def make_metrics(
         train: The targets of the training split by target name; missing labels are left out.
         validation: Those of the validation split.
         chosen: By task name: names of ``equipoise.lab.metrics.metric``, torchmetrics metrics, or ``Metric``s as they
-            are. A task that is not there gets those that follow from its loss.
+            are. A task that is not there gets those that follow from its loss. A metric with a value for each class,
+            such as "f1-none", becomes one for each, "f1-none/0" and so on.
         sizes: By task name, ``{"num_classes": C}`` or ``{"num_labels": L}`` for metrics that are given by name.
 
     Raises:
@@ -54,7 +55,9 @@ def make_metrics(
         named = chosen[task.name] if task.name in chosen else _defaults(task, size)
         targets = [split[str(task.target)] for split in (train, validation)]
         made[task.name] = tuple(
-            one if isinstance(one, Metric) else _with_constant(_labelled(one, task, size), *targets) for one in named
+            each
+            for one in named
+            for each in ([one] if isinstance(one, Metric) else _with_constant(_labelled(one, task, size), *targets))
         )
     return made
 
@@ -80,25 +83,41 @@ def _labelled(one: str | torchmetrics.Metric, task: Task, size: Mapping[str, int
     return Labelled(one, default_reading(task.loss), type(one).__name__, missing)
 
 
-def _with_constant(labelled: Labelled, train: Tensor, validation: Tensor) -> Metric:
+def _with_constant(labelled: Labelled, train: Tensor, validation: Tensor) -> tuple[Metric, ...]:
+    """The metric, or one for each class or label where it gives a value for each, called by their numbers."""
     higher, perfect = labelled.higher_is_better, labelled.perfect
     if higher is None or perfect is None:
         raise ValueError(
             f"metric {labelled.name!r} does not say which values are better or which is the best: "
             "give a Metric with higher_is_better and perfect"
         )
-
-    def compute(outputs: Tensor, targets: Tensor) -> float:
-        fresh = copy.deepcopy(labelled)
-        fresh.reset()
-        fresh.update(outputs, targets)
-        return float(fresh.compute())
-
+    trivial = _value(labelled, _constant(labelled, train, validation), validation)
+    if trivial.dim() > 1:
+        raise ValueError(
+            f"metric {labelled.name!r} gives values of shape {tuple(trivial.shape)}, and a study compares single "
+            "numbers: name another, or give a Metric whose compute makes one of them"
+        )
     if isinstance(labelled.metric, BinaryAUROC | MulticlassAUROC | MultilabelAUROC):
-        trivial = 0.5  # of any constant; torchmetrics has 0 where only one class is there
-    else:
-        trivial = compute(_constant(labelled, train, validation), validation)
-    return Metric(labelled.name, higher_is_better=higher, perfect=perfect, trivial=trivial, compute=compute)
+        trivial = torch.full_like(trivial, 0.5)  # of any constant; torchmetrics has 0 where only one class is there
+    if trivial.dim() == 0:
+        return (Metric(labelled.name, higher, perfect, float(trivial), partial(_single, labelled, None)),)
+    return tuple(
+        Metric(f"{labelled.name}/{place}", higher, perfect, float(value), partial(_single, labelled, place))
+        for place, value in enumerate(trivial)
+    )
+
+
+def _value(labelled: Labelled, outputs: Tensor, targets: Tensor) -> Tensor:
+    fresh = copy.deepcopy(labelled)
+    fresh.reset()
+    fresh.update(outputs, targets)
+    return torch.as_tensor(fresh.compute())
+
+
+def _single(labelled: Labelled, place: int | None, outputs: Tensor, targets: Tensor) -> float:
+    """The value, or that of one class."""
+    value = _value(labelled, outputs, targets)
+    return float(value if place is None or value.dim() == 0 else value[place])  # NaN for all where there is no label
 
 
 def _constant(labelled: Labelled, train: Tensor, validation: Tensor) -> Tensor:

@@ -11,7 +11,7 @@ from equipoise.lab.cases.metrics import Named, make_metrics
 from equipoise.lab.cases.tuned import tuned_f1
 from equipoise.lab.cases.usual_losses import Losses, binary_losses, counted_class_losses, label_losses, number_losses
 from equipoise.lab.data.cells import MISSING, binary, classes, label_sets, levels, numbers
-from equipoise.lab.data.features import mean_and_deviation
+from equipoise.lab.data.features import standardised
 from equipoise.lab.data.table import Table
 from equipoise.lab.models.heads import scalar_head
 from equipoise.losses import CornLoss
@@ -115,12 +115,13 @@ def make_target(target: Target, table: Table, splits: dict[str, Rows]) -> Labell
     if target.kind == "regression":
         values = numbers(table, column)
         _require_labels(values, target, table, splits)
-        mean, deviation = mean_and_deviation(values[list(splits["train"])], f"target {column!r} of {table.name}")
+        scaled, mean, deviation = standardised(table, column, splits["train"], f"target {column!r} of {table.name}")
         fitting = number_losses()
         task = Task(column, fitting["mse"]())
         metrics = tuple(_in_unit(metric, mean, deviation) for metric in _metrics(task, values, splits))
-        scaled = ((values - mean) / deviation).float()
-        return Labelled(target.kind, task, fitting, scaled, scalar_head, metrics, mean=mean, deviation=deviation)
+        return Labelled(
+            target.kind, task, fitting, scaled.float(), scalar_head, metrics, mean=mean, deviation=deviation
+        )
     if target.kind == "binary":
         labels, both = binary(table, column)
         _require_classes(labels, both, target, table, splits, everywhere=True)

@@ -1,6 +1,6 @@
 """Samples that are rows of tensors, taken many at a time."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import torch
 from torch import Tensor
@@ -17,7 +17,8 @@ class Arrays(Dataset[Rows]):
     indexing a tensor once costs a hundredth of indexing it for every row.
 
     Raises:
-        ValueError: If a tensor has another number of rows.
+        ValueError: If a tensor has another number of rows, or one that is not finite; a target may be NaN, which is
+            missing.
 
     >>> data = Arrays(torch.eye(3), {"level": torch.arange(3)})
     >>> data[1]
@@ -32,6 +33,10 @@ class Arrays(Dataset[Rows]):
         for tensor in (*several, *self.targets.values()):
             if len(tensor) != self._length:
                 raise ValueError(f"all tensors must have the same rows, got {self._length} and {len(tensor)}")
+        for place, tensor in enumerate(several):
+            _require_finite(tensor, torch.isfinite, "inputs" if len(several) == 1 else f"inputs {place}")
+        for name, target in self.targets.items():
+            _require_finite(target, lambda t: ~t.isinf(), f"target {name!r}")
 
     def __len__(self) -> int:
         return self._length
@@ -51,6 +56,13 @@ class Arrays(Dataset[Rows]):
     def where(self, chosen: Tensor) -> "Arrays":
         """The rows of these numbers, or where True, as a data set of their own."""
         return Arrays(*self.rows(chosen))
+
+
+def _require_finite(tensor: Tensor, is_right: Callable[[Tensor], Tensor], what: str) -> None:
+    if tensor.is_floating_point() and not (right := is_right(tensor)).all():
+        row, *columns = (~right).nonzero()[0].tolist()
+        where = f", column {', '.join(map(str, columns))}" if columns else ""
+        raise ValueError(f"{what} row {row}{where}: {tensor[(row, *columns)].item()} is not finite: correct the data")
 
 
 def join(batches: Sequence[Rows]) -> Rows:

@@ -63,6 +63,8 @@ class Column:
             number = math.nan
         if not math.isfinite(number):
             raise self._wrong(cell, "a number")
+        if abs(number) > torch.finfo(torch.float32).max:
+            raise self._wrong(cell, "a number that float32 holds")
         return number
 
     def _wrong(self, cell: str, expected: str) -> ValueError:

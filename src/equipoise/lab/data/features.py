@@ -1,5 +1,6 @@
 """Inputs of a table as tensors: what has to be fitted sees the training rows only."""
 
+import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
@@ -11,6 +12,7 @@ from equipoise.lab.data.table import Table
 from equipoise.lab.data.text import encode, ngrams, vocabulary
 
 VOCABULARY_SIZE = 8000
+LARGEST = torch.finfo(torch.float32).max ** 0.5  # of a standardised number: a loss may square it
 
 Row = tuple[Tensor, Tensor, Tensor]
 
@@ -48,7 +50,7 @@ def make_features(
     Raises:
         ValueError: If a column is not there, a number column holds something else, or says nothing in ``train``.
     """
-    scaled = [_standardised(table, column, train) for column in number]
+    scaled = [_scaled(table, column, train) for column in number]
     codes, begin = [], 0
     for column in category:
         found, size = _coded(table.cells(column), train)
@@ -62,6 +64,35 @@ def make_features(
         num_categories=begin,
         num_words=num_words,
     )
+
+
+def standardised(table: Table, column: str, train: Sequence[int], what: str) -> tuple[Tensor, float, float]:
+    """A column of numbers with mean 0 and standard deviation 1 on the training rows [N] in float64, NaN where missing.
+
+    Args:
+        table: The table.
+        column: A column of it.
+        train: The training rows.
+        what: What the column is called in a message.
+
+    Returns:
+        The numbers, and the mean and the deviation that they had.
+
+    Raises:
+        ValueError: If a number cannot be standardised so that its square is a float32, or see ``mean_and_deviation``.
+    """
+    values = numbers(table, column)
+    mean, deviation = mean_and_deviation(values[list(train)], what)
+    scaled = (values - mean) / deviation
+    known, moments = ~values.isnan(), math.isfinite(mean) and math.isfinite(deviation)
+    far = known & ~(scaled.abs() <= LARGEST)
+    if not moments or far.any():
+        row = int(far.nonzero()[0]) if moments else int(values.abs().nan_to_num(-1.0).argmax())
+        raise ValueError(
+            f"{table.place(row, column)}: {table.cells(column)[row]!r} cannot be standardised in float32 beside the "
+            f"training rows (mean {mean:g}, standard deviation {deviation:g}): correct it, or empty the cell"
+        )
+    return scaled, mean, deviation
 
 
 def mean_and_deviation(values: Tensor, what: str) -> tuple[float, float]:
@@ -78,11 +109,10 @@ def mean_and_deviation(values: Tensor, what: str) -> tuple[float, float]:
     return known.mean().item(), known.std(correction=0).item()
 
 
-def _standardised(table: Table, column: str, train: Sequence[int]) -> Tensor:
-    values = numbers(table, column)
-    mean, deviation = mean_and_deviation(values[list(train)], f"column {column!r} of {table.name}")
+def _scaled(table: Table, column: str, train: Sequence[int]) -> Tensor:
+    values, _, _ = standardised(table, column, train, f"column {column!r} of {table.name}")
     missing = values.isnan()
-    scaled = ((values - mean) / deviation).masked_fill(missing, 0.0)
+    scaled = values.masked_fill(missing, 0.0)
     both = [scaled, missing.double()] if missing.any() else [scaled]
     return torch.stack(both, dim=1).float()
 

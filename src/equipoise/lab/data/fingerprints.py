@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from equipoise.lab.data.kept import keep
+from equipoise.lab.data.kept import keep, kept
 
 
 def fingerprints(smiles: Sequence[str], bits: int, radius: int, cache: Path) -> Tensor:
@@ -33,9 +33,9 @@ def fingerprints(smiles: Sequence[str], bits: int, radius: int, cache: Path) -> 
     except ModuleNotFoundError as error:
         raise ValueError(f'{error.name} is missing: pip install "equipoise[cases]"') from error
     key = hashlib.sha256("\n".join([__version__, str(bits), str(radius), *smiles]).encode()).hexdigest()
-    kept = cache / f"fingerprints-{key[:32]}.npy"
-    if kept.is_file():
-        return torch.from_numpy(np.unpackbits(np.load(kept), axis=1))
+    path = cache / f"fingerprints-{key[:32]}.npy"
+    if (found := kept(path)) is not None:
+        return torch.from_numpy(np.unpackbits(found, axis=1))
     generator = rdFingerprintGenerator.GetMorganGenerator(radius=radius, fpSize=bits)
     rows = np.empty((len(smiles), bits), dtype=np.uint8)
     log: Any = RDLogger
@@ -50,5 +50,5 @@ def fingerprints(smiles: Sequence[str], bits: int, radius: int, cache: Path) -> 
             rows[number] = generator.GetFingerprintAsNumPy(molecule)
     finally:
         log.EnableLog("rdApp.*")
-    keep(np.packbits(rows, axis=1), kept)
+    keep(np.packbits(rows, axis=1), path)
     return torch.from_numpy(rows)

@@ -9,7 +9,6 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 from rich.console import Console
 from rich.progress import track
@@ -17,7 +16,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from equipoise.lab.data.folder import data_folder, data_hash
-from equipoise.lab.data.kept import keep
+from equipoise.lab.data.kept import keep, kept
 
 SOURCE = "it holds an encoder as Hugging Face's transformers saves one, such as sentence-transformers/all-MiniLM-L6-v2"
 _FILES = ("config.json", "model.safetensors", "tokenizer.json", "tokenizer_config.json")
@@ -50,11 +49,11 @@ def sentence_vectors(texts: Sequence[str], folder: Path, cache: Path) -> Tensor:
         ValueError: If transformers is not installed, or a file of the encoder is missing.
     """
     key = hashlib.sha256("\n".join([data_hash(encoder_files(folder)), *texts]).encode()).hexdigest()
-    kept = cache / f"sentences-{key[:32]}.npy"
-    if kept.is_file():
-        return torch.from_numpy(np.load(kept))
+    path = cache / f"sentences-{key[:32]}.npy"
+    if (found := kept(path)) is not None:
+        return torch.from_numpy(found)
     vectors = _encode(texts, folder)
-    keep(vectors.numpy(), kept)
+    keep(vectors.numpy(), path)
     return vectors
 
 

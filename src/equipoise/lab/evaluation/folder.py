@@ -1,42 +1,86 @@
-"""The files of a study's folder as text that is safe to print: the folder may be somebody else's."""
+"""The files of a study's folder as they are read for its table and its page: as they were written, and safe to print.
 
-import csv
-import io
-import json
+The folder may be somebody else's.
+"""
+
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from equipoise.lab import files
 from equipoise.lab.data.within import file_within
+from equipoise.lab.files import DamagedError, read_json
+from equipoise.lab.files.rows import Kind
 
+FILES = "files"  # of study.json: SHA-256 of each table by its name
+TABLES: Mapping[str, Mapping[str, Kind]] = {
+    "runs.csv": {"method": str, "seed": int, "split": str, "task": str, "metric": str, "value": float},
+    "history.csv": {
+        **{"method": str, "seed": int, "epoch": int, "split": str, "task": str, "quantity": str},
+        "value": float,
+    },
+    "costs.csv": {
+        **{"method": str, "seed": int, "task": str},
+        **dict.fromkeys(("epochs", "best_epoch", "steps", "skipped_steps", "unsolved_steps"), int),
+        **dict.fromkeys(("seconds_per_step", "backwards_per_step", "peak_memory_mb"), float),
+    },
+    "exhibits.csv": {"method": str, "seed": int, "folder": str},
+}
 # a terminal obeys these; a tab and the ends of lines are text
 _CONTROL = dict.fromkeys((*range(9), 11, 12, *range(14, 32), *range(127, 160)), "\N{REPLACEMENT CHARACTER}")
+_ANY = "*"  # every key of an object
+_NUMBER = (int, float)
+_NEEDED: Mapping[str, Any] = {
+    "case": str,
+    "title": str,
+    "methods": [str],
+    "seeds": [int],
+    "metrics": {
+        _ANY: [{"name": str, "higher_is_better": bool, "perfect": _NUMBER, "trivial": _NUMBER}],
+    },
+    "complete": bool,
+}
+_OPTIONAL: Mapping[str, Any] = {
+    **dict.fromkeys(("equipoise", "data_hash", "question"), str),
+    **{key: {_ANY: object} for key in ("settings", "versions", "options", "tuned", "method_files", "failed", FILES)},
+    **{key: {_ANY: {_ANY: object}} for key in ("budgets", "tasks", "losses")},
+    "tuned_trials": int,
+    "split_sizes": {_ANY: object},
+}
 
 
 def read_study(folder: Path) -> dict[str, Any]:
-    """The content of study.json.
+    """The study.json of a folder; of an older version, or another's, it may lack the checksum but not the shape.
 
     Raises:
-        ValueError: It is missing, or a link that leads out of the folder.
+        ValueError: There is none, or a link that leads out of the folder.
+        DamagedError: It is not as it was written, or describes no study.
     """
-    description: dict[str, Any] = _printable(json.loads(_text(folder, "study.json")))
-    return description
+    path = _path(folder, "study.json")
+    study = read_json(path, sealed=False)
+    for key, shape in (*_NEEDED.items(), *_OPTIONAL.items()):
+        if (key in study or key in _NEEDED) and (wrong := _misfit(study.get(key), shape, key)) is not None:
+            raise DamagedError(path, f"is no description of a study ({wrong})")
+    printable: dict[str, Any] = _printable(study)
+    return printable
 
 
-def read_rows(folder: Path, name: str) -> list[dict[str, str]]:
-    """The rows of a CSV file of the folder.
+def read_rows(folder: Path, name: str, study: Mapping[str, Any]) -> list[dict[str, str]]:
+    """The rows of one of ``TABLES``, whose numbers can be read as such; where ``study`` has its hash, it fits.
 
     Raises:
-        ValueError: It is missing, or a link that leads out of the folder.
+        ValueError: There is none, or a link that leads out of the folder.
+        DamagedError: It is not as it was written, or no such table.
     """
-    return list(csv.DictReader(io.StringIO(_text(folder, name), newline="")))
+    rows = files.read_rows(_path(folder, name), TABLES[name], study.get(FILES, {}).get(name))
+    return [{column: cell.translate(_CONTROL) for column, cell in row.items()} for row in rows]
 
 
-def _text(folder: Path, name: str) -> str:
-    try:
-        with file_within(folder, name).open(newline="", encoding="utf-8") as file:
-            return file.read().translate(_CONTROL)
-    except (FileNotFoundError, NotADirectoryError):
-        raise ValueError(f"{folder} is not the folder of a study: it has no {name}") from None
+def _path(folder: Path, name: str) -> Path:
+    path = file_within(folder, name)
+    if not path.is_file():
+        raise ValueError(f"{folder} is not the folder of a study: it has no {name}")
+    return path
 
 
 def _printable(value: Any) -> Any:
@@ -47,3 +91,19 @@ def _printable(value: Any) -> Any:
     if isinstance(value, dict):
         return {_printable(key): _printable(one) for key, one in value.items()}
     return value
+
+
+def _misfit(value: Any, shape: Any, where: str) -> str | None:
+    """What of a value has not its shape: a type, several, a list of a shape, or an object of shapes by key."""
+    if isinstance(shape, list):
+        if not isinstance(value, list) or not value:
+            return f"{where} is no list"
+        return next(filter(None, (_misfit(one, shape[0], f"{where}[{i}]") for i, one in enumerate(value))), None)
+    if isinstance(shape, Mapping):
+        if not isinstance(value, dict):
+            return f"{where} is no object"
+        pairs = [(key, shape[_ANY]) for key in value] if _ANY in shape else list(shape.items())
+        return next(filter(None, (_misfit(value.get(key), of, f"{where}.{key}") for key, of in pairs)), None)
+    if not isinstance(value, shape) or (isinstance(value, bool) and shape not in (bool, object)):
+        return f"{where} is {str(value)[:40]!r}"
+    return None

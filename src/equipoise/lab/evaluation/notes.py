@@ -44,9 +44,16 @@ def tuning_notes(study: Mapping[str, Any]) -> list[str]:
         return [f"{TUNED}: {about['reason']}"] if "reason" in about else []
     weights = ", ".join(f"{task} {weight:.3g}" for task, weight in about["weights"].items())
     return [
-        f"{TUNED}: {weights}, the best of {about['trials']} trials on validation with seed {about['seed']}; every "
+        f"{TUNED}: {weights}, the best of {_trials(about)} on validation with seed {about['seed']}; every "
         "other method was tried with one setting."
     ]
+
+
+def _trials(about: Mapping[str, Any]) -> str:
+    """How many ended well, of how many."""
+    asked = about["trials"]
+    ended = about.get("ended", asked)
+    return f"{ended} trials" if ended == asked else f"{ended} trials ({asked - ended} of {asked} failed)"
 
 
 def frozen_notes(study: Mapping[str, Any]) -> list[str]:

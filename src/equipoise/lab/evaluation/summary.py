@@ -68,10 +68,10 @@ class Summary:
         """Read the folder of a study.
 
         Raises:
-            ValueError: the folder holds no study, or no finished run of it, or a link that leads out of it.
+            ValueError: the folder holds no study, no finished run of it, a damaged file or a link that leads out.
         """
         study = read_study(folder)
-        runs, costs, history = (read_rows(folder, f"{name}.csv") for name in ("runs", "costs", "history"))
+        runs, costs, history = (read_rows(folder, f"{name}.csv", study) for name in ("runs", "costs", "history"))
         metrics = [
             TaskMetric(task, **{key: first[key] for key in ("name", "higher_is_better", "perfect", "trivial")})
             for task, (first, *_) in study["metrics"].items()

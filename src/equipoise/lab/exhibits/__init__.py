@@ -8,7 +8,7 @@ from equipoise.lab.exhibits.overlap import label_overlap, labelled_together, sai
 from equipoise.lab.exhibits.pictures import coloured, overlaid
 from equipoise.lab.exhibits.result import Card, Gallery, Matrix, Picture, Result, Shown, Table
 from equipoise.lab.exhibits.samples import first_samples, worst_samples
-from equipoise.lab.exhibits.store import read_exhibits, write_exhibits
+from equipoise.lab.exhibits.store import exhibits_hash, read_exhibits, write_exhibits
 from equipoise.lab.exhibits.words import cards, class_words, label_words, number_words
 
 __all__ = [
@@ -27,6 +27,7 @@ __all__ = [
     "class_words",
     "coloured",
     "confusion",
+    "exhibits_hash",
     "first_samples",
     "label_overlap",
     "label_table",

@@ -1,5 +1,6 @@
 """Exhibits in the folder of a run: ``exhibits.json``, and its pictures beside it in ``exhibits/``."""
 
+import hashlib
 import json
 import warnings
 from collections.abc import Sequence
@@ -26,6 +27,14 @@ def write_exhibits(folder: Path, exhibits: Sequence[Exhibit], seen: Seen) -> Non
     if made:
         entries = [_entry(shown, place, folder) for place, shown in enumerate(made)]
         (folder / FILE).write_text(json.dumps(entries, indent=1), encoding="utf-8")
+
+
+def exhibits_hash(folder: Path) -> str:
+    """SHA-256 of what ``write_exhibits`` wrote into a run's folder, pictures included; empty where it wrote nothing."""
+    if not (folder / FILE).is_file():
+        return ""
+    parts = [folder / FILE, *sorted((folder / "exhibits").glob("*.png"))]
+    return hashlib.sha256(b"".join(hashlib.sha256(path.read_bytes()).digest() for path in parts)).hexdigest()
 
 
 def read_exhibits(folder: Path) -> tuple[Shown, ...]:

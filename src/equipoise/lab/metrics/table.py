@@ -98,7 +98,7 @@ def _levels(make: Callable[..., Metric], **defaults: Any) -> Mapping[str, _Entry
 
 
 _COUNTED = {"precision": Precision, "recall": Recall, "f1": F1Score}
-_AVERAGES = ("micro", "macro", "weighted")
+_AVERAGES = ("micro", "macro", "weighted", "none")  # "none": one value for each class or label
 _ORDINAL = {
     "level-mae": _levels(LevelDistance),
     "within-one-level": _levels(LevelsWithin, distance=1),
@@ -114,10 +114,14 @@ TABLE: Mapping[str, _Entry] = {
         for name, make in _COUNTED.items()
         for average in _AVERAGES
     },
+    "accuracy-none": _entry(Accuracy, _of(_SEVERAL, _DECIDED), average="none"),
     "auroc": _entry(AUROC, _RANKED),
+    "auroc-none": _entry(AUROC, _of(_SEVERAL, _RANKED), average="none"),
     "average-precision": _entry(AveragePrecision, _RANKED),
+    "average-precision-none": _entry(AveragePrecision, _of(_SEVERAL, _RANKED), average="none"),
     "confusion-matrix": _entry(ConfusionMatrix, _DECIDED),
     "iou": _entry(JaccardIndex, _of(_ONE, _DECIDED)),
+    "iou-none": _entry(JaccardIndex, _of(_SEVERAL, _DECIDED), average="none"),
     "miou": _entry(JaccardIndex, _of(_SEVERAL, _DECIDED), average="macro"),
     "calibration-error": _entry(
         CalibrationError, {"binary": read.binary, "multiclass": read.class_probabilities}, n_bins=15, norm="l1"
@@ -167,7 +171,7 @@ def metric(name: str, *, missing: int = MISSING, **options: Any) -> Labelled:
         missing: The integer target of a missing label; in a float target it is NaN.
         options: Those of the class behind the name. Metrics of labels take ``num_classes`` (one of several classes,
             outputs [N, C, ...]) or ``num_labels`` (several labels at once, outputs [N, L, ...]); without either,
-            labels are 0 or 1.
+            labels are 0 or 1. What ends in ``-none`` gives a value for each class or label, [C] or [L].
 
     Raises:
         ValueError: If there is no such name, or the options do not fit it.

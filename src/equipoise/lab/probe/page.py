@@ -5,12 +5,12 @@ from html import escape
 from importlib import resources
 from pathlib import Path
 
+from equipoise.lab.files import replace_file
 from equipoise.lab.probe.look import Look, Pair
 from equipoise.lab.probe.probe import Probe
 from equipoise.lab.probe.words import give_conflict, give_cost, to_paste
 from equipoise.lab.reports.cells import cell, row, table
 from equipoise.lab.reports.policy import policy
-from equipoise.lab.training.files import replace_file
 
 
 def write_page(probe: Probe, path: Path) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from equipoise.lab.evaluation import REFERENCE, SINGLE_TASK, Interval, Summary, show
-from equipoise.lab.training.files import write_text
+from equipoise.lab.files import write_text
 
 RULE = (
     "Bold: the best mean of a column, only where the Holm-corrected verdicts of the study set it apart from all it is "

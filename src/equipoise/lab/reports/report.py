@@ -5,6 +5,7 @@ from pathlib import Path
 
 from equipoise.lab.data.within import folder_within
 from equipoise.lab.evaluation import Summary
+from equipoise.lab.files import write_text
 from equipoise.lab.reports import curves, gradient_curves, results
 from equipoise.lab.reports.exhibit_figures import save_matrices
 from equipoise.lab.reports.page import render
@@ -14,7 +15,6 @@ from equipoise.lab.reports.ranks import critical_differences
 from equipoise.lab.reports.static import save
 from equipoise.lab.reports.study import Study
 from equipoise.lab.reports.study_exhibits import StudyExhibits
-from equipoise.lab.training.files import write_text
 
 
 def write_report(folder: Path, doing: Callable[[str], None] = lambda what: None) -> Path:
@@ -54,7 +54,7 @@ def write_report(folder: Path, doing: Callable[[str], None] = lambda what: None)
         doing(f"figure {place} of {len(charts)}, {chart.title}")
         save(chart, look, figures)
     write_paper_tables(summary, folder_within(folder, "tables"))
-    exhibits = StudyExhibits.from_folder(folder, study.methods)
+    exhibits = StudyExhibits.from_folder(folder, study.settings, study.methods)
     if exhibits is not None:
         save_matrices(exhibits, figures)
     doing("the page")

@@ -12,9 +12,9 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
+from equipoise.lab.files import replace_file
 from equipoise.lab.reports.chart import ARROWS, Chart, Panel, Series, log_ticks
 from equipoise.lab.reports.palette import Look
-from equipoise.lab.training.files import replace_file
 
 COLUMNS = 3
 MOST_PANELS = 24  # in a file: eight rows fill a large page, and each panel takes time

@@ -64,12 +64,13 @@ class Study:
         """Read a study folder.
 
         Raises:
-            ValueError: a file of the study is missing, or a link that leads out of the folder.
+            ValueError: a file of the study is missing or damaged, or a link that leads out of the folder.
         """
         settings = read_study(folder)
+        runs, history, costs = (read_rows(folder, f"{name}.csv", settings) for name in ("runs", "history", "costs"))
         curves: dict[CurveKey, dict[int, Curve]] = defaultdict(lambda: defaultdict(dict))
         unplottable = 0
-        for row in read_rows(folder, "history.csv"):
+        for row in history:
             value = float(row["value"])
             if not math.isfinite(value):
                 unplottable += 1
@@ -79,8 +80,7 @@ class Study:
         return cls(
             settings=settings,
             scores=tuple(
-                Score(r["method"], int(r["seed"]), r["split"], r["task"], r["metric"], float(r["value"]))
-                for r in read_rows(folder, "runs.csv")
+                Score(r["method"], int(r["seed"]), r["split"], r["task"], r["metric"], float(r["value"])) for r in runs
             ),
             costs=tuple(
                 Cost(
@@ -95,7 +95,7 @@ class Study:
                     int(r["skipped_steps"]),
                     int(r["unsolved_steps"]),
                 )
-                for r in read_rows(folder, "costs.csv")
+                for r in costs
             ),
             curves={key: dict(seeds) for key, seeds in curves.items()},
             unplottable=unplottable,

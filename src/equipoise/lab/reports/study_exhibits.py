@@ -1,11 +1,15 @@
 """The exhibits of a study: those of one seed of each method."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from equipoise.lab.data.within import file_within
 from equipoise.lab.evaluation import read_rows
-from equipoise.lab.exhibits import Shown, read_exhibits
+from equipoise.lab.evaluation.folder import FILES
+from equipoise.lab.exhibits import Shown, exhibits_hash, read_exhibits
+from equipoise.lab.files import DamagedError
 
 
 @dataclass(frozen=True)
@@ -23,24 +27,28 @@ class StudyExhibits:
     seed: int
 
     @classmethod
-    def from_folder(cls, folder: Path, methods: tuple[str, ...]) -> "StudyExhibits | None":
+    def from_folder(cls, folder: Path, study: Mapping[str, Any], methods: tuple[str, ...]) -> "StudyExhibits | None":
         """Those of the seed that most methods share, the smallest among equals; None where no run shows anything.
 
+        Args:
+            folder: Of the study.
+            study: Its study.json.
+            methods: Whose.
+
         Raises:
-            ValueError: A run's folder lies outside the study's.
+            ValueError: A run's folder lies outside the study's, or a file is damaged.
         """
-        if not (folder / "exhibits.csv").is_file():
+        if not (folder / "exhibits.csv").is_file() and "exhibits.csv" not in study.get(FILES, {}):
             return None
-        rows = [row for row in read_rows(folder, "exhibits.csv") if row["method"] in methods]
+        rows = [row for row in read_rows(folder, "exhibits.csv", study) if row["method"] in methods]
         if not rows:
             return None
         seeds = {int(row["seed"]) for row in rows}
         seed = min(seeds, key=lambda s: (-len({row["method"] for row in rows if int(row["seed"]) == s}), s))
         found: dict[str, tuple[Shown, ...]] = {}
         for method in methods:
-            of_method = [r["folder"] for r in rows if (r["method"], int(r["seed"])) == (method, seed)]
-            folders = [_run_folder(folder, name) for name in of_method]
-            if shown := tuple(shown for one in folders for shown in read_exhibits(one)):
+            of_method = [row for row in rows if (row["method"], int(row["seed"])) == (method, seed)]
+            if shown := tuple(shown for row in of_method for shown in _of_run(folder, row)):
                 found[method] = shown
         common = _common(found)
         names = {shown.name for shown in common}
@@ -48,11 +56,14 @@ class StudyExhibits:
         return cls(kept, common, seed)
 
 
-def _run_folder(folder: Path, name: str) -> Path:
+def _of_run(study: Path, row: Mapping[str, str]) -> tuple[Shown, ...]:
     try:
-        return file_within(folder, name)
+        folder = file_within(study, row["folder"])
     except ValueError as error:
-        raise ValueError(f"{folder / 'exhibits.csv'}: {error}") from None
+        raise ValueError(f"{study / 'exhibits.csv'}: {error}") from None
+    if (written := row.get("sha256")) and exhibits_hash(folder) != written:
+        raise DamagedError(folder / "exhibits.json", "or a picture of it is not as it was written", folder)
+    return read_exhibits(folder)
 
 
 def _common(found: dict[str, tuple[Shown, ...]]) -> tuple[Shown, ...]:

@@ -5,6 +5,7 @@ from html import escape
 from pathlib import Path
 
 from equipoise.lab.evaluation import Change, TaskMetric, show
+from equipoise.lab.files import write_text
 from equipoise.lab.reports.cells import NOTHING, data, name, row, table
 from equipoise.lab.reports.chart import Chart, Panel, Series
 from equipoise.lab.reports.figure import figure_section
@@ -12,7 +13,6 @@ from equipoise.lab.reports.frame import contents, document, legend
 from equipoise.lab.reports.palette import Look, looks
 from equipoise.lab.reports.results_table import comparison_cell
 from equipoise.lab.reports.two_studies import TwoStudies
-from equipoise.lab.training.files import write_text
 
 READING = (
     "A difference is the second study minus the first, of the primary test metric. Where both have the same data, it "

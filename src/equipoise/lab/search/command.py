@@ -8,6 +8,7 @@ from typing import Any
 
 from rich.console import Console
 
+from equipoise.lab.files import write_text
 from equipoise.lab.search.choice import RULES
 from equipoise.lab.search.finish import finish
 from equipoise.lab.search.tables import write_trials
@@ -60,7 +61,8 @@ def tune(console: Console, case: str | Recipe, words: Namespace, folder: Path, t
             soft_wrap=True,
         )
         return STOPPED
-    return FAILED if any(trial.values is None for trial in search.trials.values()) else 0
+    failed = any(trial.values is None for trial in search.trials.values())
+    return 0 if search.complete and not failed else FAILED
 
 
 def _keep(folder: Path, tuning: Tuning, event: Event[Job]) -> None:
@@ -68,13 +70,16 @@ def _keep(folder: Path, tuning: Tuning, event: Event[Job]) -> None:
     if event.kind == "failed":
         place = folder / "trials" / f"{event.item.slot:04d}"
         place.mkdir(parents=True, exist_ok=True)
-        (place / "error.txt").write_text(event.details[1], encoding="utf-8")
+        write_text(place / "error.txt", event.details[1])
     elif event.kind == "finished":
         write_trials(tuning.search)
 
 
 def _state(tuning: Tuning) -> str:
-    done, total = len(tuning.search.trials), tuning.search.strategy.slots
+    trials, total = tuning.search.trials, tuning.search.strategy.slots
+    done, failed = len(trials), sum(trial.values is None for trial in trials.values())
+    if done == total and failed:
+        return f"Complete: {total - failed} of {total} trials ended well, {failed} failed"
     if done == total:
         return f"Complete: all {total} trials are finished"
     return f"Going on: {done} of {total} trials are finished" if done else f"Starting: {total} trials"

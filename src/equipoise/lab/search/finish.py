@@ -7,6 +7,7 @@ from rich.text import Text
 
 from equipoise.lab.search.choice import RULES, choose, covered, front
 from equipoise.lab.search.page import write_page
+from equipoise.lab.search.search import Search
 from equipoise.lab.search.tables import to_paste, write_trials
 from equipoise.lab.search.tune import Tuning
 from equipoise.lab.search.watch import best, trials_table
@@ -31,8 +32,9 @@ def finish(console: Console, tuning: Tuning, rule: str, preference: Mapping[str,
     words = [
         f"Trial {chosen} is chosen: {RULES[rule]}.",
         f"Its Δm is {search.changes[chosen]:+.2f} % against the defaults ({equal}trial {default.job.slot}), lower is "
-        f"better. It is the best of {len(whole)} on the same validation data and of one seed, so expect less of it "
-        "elsewhere: compare it with other methods on test data and several seeds before you believe it.",
+        f"better. It is the best of {len(whole)} {_of_all(search)}on the same validation data and of one seed, so "
+        "expect less of it elsewhere: compare it with other methods on test data and several seeds before you believe "
+        "it.",
         f"{len(on_front)} of {len(whole)} trials are on the front (none beats them on every task); hypervolume "
         f"{covered(whole, default, search.objectives):.3g} against the defaults, each metric in units of theirs.",
     ]
@@ -44,5 +46,14 @@ def finish(console: Console, tuning: Tuning, rule: str, preference: Mapping[str,
     for slot, trial in sorted(search.trials.items()):
         if trial.values is None:
             console.print(Text(f"Trial {slot} failed: {trial.reason}"), soft_wrap=True)
+    for slot, reason in search.unfinished.items():
+        console.print(Text(f"Trial {slot} is open, the same command tries it again: {reason}"), soft_wrap=True)
     page = write_page(search, f"{tuning.case.title}: search of {tuning.method}", chosen, words, code)
     console.print(f"Report: {page}", markup=False, soft_wrap=True)
+
+
+def _of_all(search: Search) -> str:
+    """How many ended well, where not all did."""
+    slots = search.strategy.slots
+    ended = sum(trial.values is not None for trial in search.trials.values())
+    return f"(of the search's {slots} trials {ended} ended well) " if ended < slots else ""

@@ -7,6 +7,7 @@ from itertools import combinations
 from pathlib import Path
 
 from equipoise.lab.data.within import folder_within
+from equipoise.lab.files import write_text
 from equipoise.lab.reports.cells import cell, row, table
 from equipoise.lab.reports.chart import Chart, Panel, Series
 from equipoise.lab.reports.palette import looks
@@ -15,7 +16,6 @@ from equipoise.lab.reports.static import save
 from equipoise.lab.search.choice import front
 from equipoise.lab.search.search import Search
 from equipoise.lab.search.watch import best
-from equipoise.lab.training.files import write_text
 
 MOST_PAIRS, MOST_ROWS = 6, 20
 KINDS = ("trial", "on the front", "the defaults", "chosen")

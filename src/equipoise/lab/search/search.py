@@ -9,6 +9,7 @@ from typing import Any
 
 from optuna.storages import BaseStorage
 
+from equipoise.lab.files import is_passing
 from equipoise.lab.search.drivers import at_work
 from equipoise.lab.search.ledger import Ledger
 from equipoise.lab.search.strategies import Strategy
@@ -18,10 +19,11 @@ from equipoise.lab.studies.pool import Event, Execute, run_jobs
 
 @dataclass(frozen=True)
 class Failure:
-    """How an evaluation failed by itself, which it would do again."""
+    """How an evaluation failed: by itself, which it would do again, or for want of disk, memory or a whole file."""
 
     line: str
     trace: str
+    passing: bool = False
 
 
 @dataclass(frozen=True)
@@ -38,7 +40,9 @@ class Attempt:
             if len(values) != len(self.objectives):
                 raise ValueError(f"{len(self.objectives)} objectives need as many values, got {values}")
         except Exception as error:
-            return Failure(" ".join(f"{type(error).__name__}: {error}".split()), traceback.format_exc())
+            return Failure(
+                " ".join(f"{type(error).__name__}: {error}".split()), traceback.format_exc(), is_passing(error)
+            )
         for value, objective in zip(values, self.objectives, strict=True):
             if not abs(value) < float("inf"):
                 line = f"{objective.metric} of {objective.task} is {value}"
@@ -50,7 +54,8 @@ class Search:
     """A strategy in a folder.
 
     The same search, started again, goes on; started several times at once, or on several hosts, its drivers share the
-    work. A trial whose process died is tried again, up to three times; one that failed by itself is not.
+    work. A trial whose process died is tried again, up to three times by one driver. One that failed for want of disk
+    or memory or by a damaged file stays open for the next start; one that failed by itself is not tried again.
 
     Args:
         strategy: What is searched, and how.
@@ -60,9 +65,10 @@ class Search:
         storage: None for a journal in the folder; else a URL or a storage of Optuna.
         name: Of the study in the storage.
         stale_after: Minutes after which a running trial of a host without this folder counts as lost; None: never.
+        identity: What else must agree for trials to stand in one list, in a line.
 
     Raises:
-        ValueError: If the folder cannot be written or holds another search.
+        ValueError: If the folder cannot be written, or holds another search or a damaged one.
     """
 
     def __init__(
@@ -74,6 +80,7 @@ class Search:
         storage: str | BaseStorage | None = None,
         name: str = "search",
         stale_after: float | None = None,
+        identity: str = "",
     ) -> None:
         self.strategy = strategy
         self.objectives = tuple(objectives)
@@ -82,12 +89,17 @@ class Search:
             folder.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise ValueError(f"{folder} cannot be made ({error.strerror}): choose another folder") from None
-        self._ledger = Ledger(storage, name, strategy, self.objectives, folder, stale_after)
+        self._ledger = Ledger(storage, name, strategy, self.objectives, folder, stale_after, identity)
 
     @property
     def trials(self) -> dict[int, Trial]:
         """The finished trials by slot, whoever did them."""
         return self._ledger.trials()
+
+    @property
+    def unfinished(self) -> dict[int, str]:
+        """The slots whose last attempt failed without fault of its own -> why; the same search tries them again."""
+        return self._ledger.unfinished()
 
     @property
     def complete(self) -> bool:
@@ -109,7 +121,8 @@ class Search:
         for trial in self.trials.values():
             if trial.job.share == 1.0 and trial.job.slot == trial.job.baseline:
                 return trial
-        raise ValueError("the trial with the defaults is not finished")
+        why = "".join(f"; trial {slot}: {reason}" for slot, reason in self.unfinished.items())
+        raise ValueError(f"the trial with the defaults is not finished{why}; the same command tries it again")
 
     @property
     def changes(self) -> dict[int, float]:
@@ -137,7 +150,10 @@ class Search:
 
     def _finish(self, job: Job, driver: str, outcome: Any) -> Event[Job]:
         if isinstance(outcome, Failure):
-            self._ledger.finish(job, driver, None, outcome.line)
+            if outcome.passing:
+                self._ledger.lose(job, driver, outcome.line, most=1)
+            else:
+                self._ledger.finish(job, driver, None, outcome.line)
             return Event("failed", job, (outcome.line, outcome.trace))
         if not self._ledger.finish(job, driver, outcome):
             late = "it was given to another driver meanwhile; this result is not counted"
@@ -146,4 +162,8 @@ class Search:
 
     def _jobs(self, driver: str) -> Iterator[Job | None]:
         while not self.complete:
-            yield self._ledger.claim(driver)
+            others = self._ledger.at_work()
+            job = self._ledger.claim(driver)
+            if job is None and not others:
+                return  # what is left failed, or waits for what failed
+            yield job

@@ -1,43 +1,36 @@
 """What a search leaves to read: its trials as a file, and its answer as a line of Python."""
 
-import csv
-import io
 import math
 import shlex
 from pathlib import Path
 
 from equipoise.lab.cases import Case, with_losses
+from equipoise.lab.files import write_rows
 from equipoise.lab.search.loss_axes import beside_losses, losses_at
 from equipoise.lab.search.search import Search
 from equipoise.lab.search.training import SETTINGS
 from equipoise.lab.search.trial import Trial
-from equipoise.lab.training.files import replace_file
 
 
 def write_trials(search: Search) -> Path:
     """Write trials.csv: one row per finished trial or stage, by slot; the same trials write the same bytes."""
     space, changes, trials = search.strategy.space, search.changes, search.trials
     axes = [axis.name for axis in space.axes]
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(
-        (
-            *("slot", "parent", "share", "delta_m"),
-            *(f"{objective.task} {objective.metric}" for objective in search.objectives),
-            *(f"weight {task}" for task in space.tasks),
-            *axes,
-            "failed",
-        )
+    header = (
+        *("slot", "parent", "share", "delta_m"),
+        *(f"{objective.task} {objective.metric}" for objective in search.objectives),
+        *(f"weight {task}" for task in space.tasks),
+        *axes,
+        "failed",
     )
+    rows = []
     for slot, trial in sorted(trials.items()):
         change, values = changes.get(slot, math.nan), trial.values or (math.nan,) * len(search.objectives)
         parent = "" if trial.job.parent is None else trial.job.parent
         weights, others = space.weights(trial.job.point), space.others(trial.job.point)
-        writer.writerow(
-            (slot, parent, trial.job.share, change, *values, *weights.values(), *others.values(), trial.reason)
-        )
-    path, content = search.folder / "trials.csv", text.getvalue().encode("utf-8")
-    replace_file(path, lambda file: file.write(content))
+        rows.append((slot, parent, trial.job.share, change, *values, *weights.values(), *others.values(), trial.reason))
+    path = search.folder / "trials.csv"
+    write_rows(path, header, rows)
     return path
 
 

@@ -9,12 +9,14 @@ import torch
 
 import equipoise as eq
 from equipoise.lab.cases import Case, with_losses
+from equipoise.lab.files import DamagedError, save_sealed
+from equipoise.lab.search.ledger import JOURNAL
 from equipoise.lab.search.loss_axes import beside_losses, losses_at
 from equipoise.lab.search.space import Space
 from equipoise.lab.search.trial import Job, Objective, Report
 from equipoise.lab.studies.recipe import Recipe, made_once
 from equipoise.lab.training import Moment, RunResult, Settings, train
-from equipoise.lab.training.files import replace_file
+from equipoise.lab.training.checkpoint import read_checkpoint, require_same_run
 from equipoise.lab.training.loop import describe
 
 SETTINGS = {"lr": "learning_rate", "wd": "weight_decay"}  # by the name of their axis
@@ -52,8 +54,10 @@ class CaseTraining:
         case, method, settings = self._parts(job)
         folder = self._place(job.slot)
         folder.mkdir(parents=True, exist_ok=True)
+        name = f"trial with {', '.join(f'{task}={loss}' for task, loss in case.chosen.items()) or 'the own losses'}"
+        run = describe(case, case.tasks.names, method, self.seed, settings, name=name)
         if job.parent is not None:
-            self._inherit(job.parent, folder, describe(case, case.tasks.names, method, self.seed, settings))
+            self._inherit(job.parent, folder, run)
         last = max(1, round(job.share * settings.epochs))
 
         def show(epoch: int, epochs: int, skill: float, losses: Mapping[str, float]) -> None:
@@ -61,13 +65,17 @@ class CaseTraining:
             if job.share < 1.0 and epoch >= last:
                 raise Paused
 
-        if _checkpoint_epoch(folder) < last or job.share == 1.0:
+        done = max((epoch for epoch, *_ in _history(folder, run)), default=0)
+        if done < last or job.share == 1.0:
             with suppress(Paused):
-                last = train(case, case.tasks.names, method, self.seed, settings, folder, show).best_epoch
-        return _values(_history(folder), case, last)
+                names = case.tasks.names
+                last = train(case, names, method, self.seed, settings, folder, show, name=name).best_epoch
+        return _values(_history(folder, run), case, last)
 
     def _parts(self, job: Job) -> tuple[Case, eq.Method, Settings]:
-        case = replace(made_once(self.recipe), exhibits=())  # nobody looks at those of a trial
+        made = made_once(self.recipe)
+        seen = {name: split for name, split in made.splits.items() if name != "test"}
+        case = replace(made, splits=seen, exhibits=())  # a trial is judged on validation, and nobody looks at it
         weights, others = self.space.weights(job.point), self.space.others(job.point)
         if losses := losses_at(case, others):
             case = with_losses(case, losses)
@@ -87,23 +95,31 @@ class CaseTraining:
         path = folder / "checkpoint.pt"
         if path.exists() or (folder / "result.json").exists():
             return  # an interrupted attempt of this job is further
-        state = torch.load(self._place(parent) / "checkpoint.pt", map_location="cpu", weights_only=True)
+        source, journal = self._place(parent) / "checkpoint.pt", self.folder / JOURNAL
+        if not source.is_file():
+            raise DamagedError(source, "is missing", journal)
+        try:
+            state = read_checkpoint(source)
+        except DamagedError as error:
+            raise DamagedError(source, "is damaged, and this trial begins with it", source, journal) from error
         state["run"] = run
-        replace_file(path, lambda file: torch.save(state, file))
+        save_sealed(path, state)
 
 
-def _checkpoint_epoch(folder: Path) -> int:
-    history = _history(folder)
-    return max((epoch for epoch, *_ in history), default=0)
+def _history(folder: Path, run: str) -> list[Moment]:
+    """What a folder holds of a run.
 
-
-def _history(folder: Path) -> list[Moment]:
-    if (folder / "result.json").exists():
-        return RunResult.read(folder / "result.json").history
-    if not (folder / "checkpoint.pt").exists():
+    Raises:
+        DamagedError: It is of another run, or not as it was written.
+    """
+    finished, unfinished = folder / "result.json", folder / "checkpoint.pt"
+    if finished.exists():
+        result = RunResult.read(finished)
+        require_same_run(finished, result.run, run)
+        return result.history
+    if not unfinished.exists():
         return []
-    state = torch.load(folder / "checkpoint.pt", map_location="cpu", weights_only=True)
-    history: list[Moment] = state["progress"]["history"]
+    history: list[Moment] = read_checkpoint(unfinished, run)["progress"]["history"]
     return history
 
 

@@ -1,5 +1,6 @@
 """A trial before and after: what is to be tried, and how well each task did."""
 
+import hashlib
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -43,6 +44,12 @@ class Trial:
     job: Job
     values: tuple[float, ...] | None
     reason: str = ""
+
+
+def mark(job: Job, values: Sequence[float]) -> str:
+    """A checksum of a job and its values."""
+    what = (job.slot, sorted(job.point.items()), job.share, job.parent, job.baseline, [float(v) for v in values])
+    return hashlib.sha256(repr(what).encode()).hexdigest()
 
 
 Trials = Mapping[int, Trial]  # by slot, finished ones only

@@ -1,6 +1,7 @@
 """A search on a case, from the words of the command line to a folder that can be gone on with."""
 
 import difflib
+import hashlib
 import json
 import platform
 from collections.abc import Iterable
@@ -13,6 +14,7 @@ import torch
 
 import equipoise as eq
 from equipoise.lab.cases import Case
+from equipoise.lab.files import read_json, write_json
 from equipoise.lab.search.axes import axis
 from equipoise.lab.search.search import Search
 from equipoise.lab.search.space import Space
@@ -21,8 +23,8 @@ from equipoise.lab.search.training import CaseTraining, objectives
 from equipoise.lab.search.trial import Objective
 from equipoise.lab.studies.plan import case_settings, differences, method_in_full, require_method
 from equipoise.lab.studies.recipe import Recipe, find_recipe
-from equipoise.lab.training.files import replace_file
 
+OURS = ("search.json", "trials", "drivers", "report.html", "figures")  # how names begin that a search makes
 SAMPLERS = ("tpe", "grid", "random", "front", "halving", "population")
 
 
@@ -103,8 +105,17 @@ def make_tuning(
         "objectives": [f"{objective.task} {objective.metric}" for objective in measured],
         "strategy": repr(strategy),
     }
+    mark = hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()[:12]
     threads = _keep(folder, identity, max(1, torch.get_num_threads() // jobs))
-    search = Search(strategy, measured, folder, storage=storage, name=f"{ready.name}-{method}", stale_after=stale_after)
+    search = Search(
+        strategy,
+        measured,
+        folder,
+        storage=storage,
+        name=f"{ready.name}-{method}",
+        stale_after=stale_after,
+        identity=mark,
+    )
     return Tuning(ready, search, CaseTraining(recipe, method, space, settings, seed, folder, threads))
 
 
@@ -133,16 +144,15 @@ def _require_method(method: str, weighted: bool) -> None:
 def _keep(folder: Path, identity: dict[str, Any], threads: int) -> int:
     """Write search.json, or see that the one there is of the same search; the number of threads it began with."""
     path = folder / "search.json"
-    strangers = [e for e in folder.iterdir() if not e.name.startswith(path.name)] if folder.is_dir() else []
+    strangers = [e for e in folder.iterdir() if not e.name.startswith(OURS)] if folder.is_dir() else []
     if path.is_file():
-        earlier = json.loads(path.read_text(encoding="utf-8"))
+        earlier = read_json(path)
         if found := differences({key: earlier.get(key) for key in identity}, identity):
             raise ValueError(f"{folder} holds another search ({'; '.join(found)}): choose another folder")
         return int(earlier["threads"])
     if strangers:
         raise ValueError(f"{folder} holds something else than a search: choose another folder")
     versions = {"python": platform.python_version(), **{n: version(n) for n in ("torch", "numpy", "optuna")}}
-    text = json.dumps({**identity, "threads": threads, "versions": versions}, indent=2, ensure_ascii=False) + "\n"
     folder.mkdir(parents=True, exist_ok=True)
-    replace_file(path, lambda file: file.write(text.encode("utf-8")))
+    write_json(path, {**identity, "threads": threads, "versions": versions})
     return threads

@@ -37,7 +37,11 @@ class WeightSearch:
         seed = plan.seeds[0]
         self.study = study
         self.search = Search(
-            Random(space, plan.tuned_trials, seed, concentration=None), objectives(plan.case), folder, name="tuned"
+            Random(space, plan.tuned_trials, seed, concentration=None),
+            objectives(plan.case),
+            folder,
+            name="tuned",
+            identity=plan.mark,
         )
         self._evaluate = CaseTraining(plan.recipe, "fixed", space, plan.settings, seed, folder, study.threads)
 
@@ -50,7 +54,13 @@ class WeightSearch:
         self.study.write()
 
     def _answer(self) -> dict[str, object]:
-        about: dict[str, object] = {"trials": self.study.plan.tuned_trials, "seed": self.study.plan.seeds[0]}
+        trials, asked = self.search.trials, self.study.plan.tuned_trials
+        ended = sum(trial.values is not None for trial in trials.values())
+        about: dict[str, object] = {"trials": asked, "ended": ended, "seed": self.study.plan.seeds[0]}
+        if not self.search.complete:  # weights now might be others than those of the whole search
+            why = "".join(f"; trial {slot}: {reason}" for slot, reason in self.search.unfinished.items())
+            reason = f"{len(trials)} of {asked} trials are finished{why}; the same command tries the others again"
+            return {**about, "reason": reason}
         try:
             slot = choose(self.search.whole, self.search.baseline, self.search.objectives)
         except ValueError as error:  # no trial ended well, or Δm means nothing for these metrics

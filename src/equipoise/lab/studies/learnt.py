@@ -1,14 +1,13 @@
 """Methods that a study learns itself: fixed weights from a search, or from the end of another method's run."""
 
-import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import equipoise as eq
 from equipoise.lab.evaluation import TUNED, source_of
+from equipoise.lab.files import read_json, write_json
 from equipoise.lab.training import RunResult
-from equipoise.lab.training.files import replace_file
 from equipoise.method import CoordinateAggregator, GroupAggregator
 
 FILE = "tuned.json"
@@ -16,14 +15,13 @@ FILE = "tuned.json"
 
 def write_tuned(folder: Path, about: Mapping[str, Any]) -> None:
     """Keep what a search found in a study's folder: ``weights`` by task, or the ``reason`` for none, trials, seed."""
-    text = json.dumps(about, indent=2, ensure_ascii=False) + "\n"
-    replace_file(folder / FILE, lambda file: file.write(text.encode("utf-8")))
+    write_json(folder / FILE, about)
 
 
 def read_tuned(folder: Path) -> dict[str, Any] | None:
     """What ``write_tuned`` kept; None before."""
     path = folder / FILE
-    return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else None
+    return read_json(path) if path.is_file() else None
 
 
 def learnt_method(method: str, tasks: eq.Tasks, names: Sequence[str], folder: Path, source: Path | None) -> eq.Method:

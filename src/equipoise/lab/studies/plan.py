@@ -1,5 +1,7 @@
 """Which runs a study consists of, and what makes two studies the same experiment."""
 
+import hashlib
+import json
 import platform
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -68,6 +70,11 @@ class Plan:
     def _loss(self, task: eq.Task) -> str:
         """One that was chosen by name and arguments, which its ``repr`` may hide."""
         return describe_loss(self.case, task.name) if task.name in self.case.chosen else repr(task.loss)
+
+    @property
+    def mark(self) -> str:
+        """The identity in a few letters."""
+        return hashlib.sha256(json.dumps(self.identity, sort_keys=True).encode()).hexdigest()[:12]
 
     @property
     def budgets(self) -> dict[str, dict[str, int]]:
@@ -234,6 +241,12 @@ def method_files(methods: Iterable[str]) -> dict[str, str]:
         marks = [content_hash(path) for word in words if (path := path_of(word)) is not None]
         files[method] = marks[0] if len(marks) == 1 else ", ".join(marks)
     return files
+
+
+def run_name(run: Run, mark: str) -> str:
+    """What tells a run's result from any other: method and its file, task, seed, and the mark of the plan."""
+    files = "".join(f" of file {found[:12]}" for found in method_files([run.method]).values())
+    return f"{run}{files} in study {mark}"
 
 
 def differences(earlier: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from equipoise.lab.evaluation import Interval, Row, Summary
-from equipoise.lab.studies.tables import write_rows
+from equipoise.lab.files import write_rows
 
 METHODS = (
     *("method", "mean_rank", "rank_by_seed", "delta_m", "delta_m_low", "delta_m_high", "median_delta_m", "delta_p"),

@@ -1,6 +1,5 @@
 """A study in its folder: what is finished, what is missing, and doing what is missing."""
 
-import json
 import sys
 from collections.abc import Generator, Iterator, Mapping, Sequence
 from contextlib import closing
@@ -11,20 +10,27 @@ import torch
 
 import equipoise as eq
 from equipoise.lab.evaluation import SINGLE_TASK, TUNED, losses_of, source_of
+from equipoise.lab.evaluation.folder import FILES, TABLES
 from equipoise.lab.evaluation.numbers import listing
+from equipoise.lab.exhibits import exhibits_hash
+from equipoise.lab.files import DamagedError, read_json, write_json, write_text
 from equipoise.lab.studies.learnt import read_tuned
-from equipoise.lab.studies.plan import Plan, differences, method_files
+from equipoise.lab.studies.plan import Plan, differences, method_files, run_name
 from equipoise.lab.studies.pool import Event, Execute, run_jobs
 from equipoise.lab.studies.run import Run
 from equipoise.lab.studies.tables import write_tables
 from equipoise.lab.studies.trackers import Trackers
 from equipoise.lab.studies.worker import Training
 from equipoise.lab.training import RunResult
-from equipoise.lab.training.files import replace_file
 from equipoise.lab.training.tracking import require_tracker
 from equipoise.method import split
 
 LOCK = ".lock"
+OURS = {  # what a study makes in its folder
+    *(LOCK, "study.json", "runs", *TABLES, "methods.csv", "equal_time.csv", "tuned", "tuned.json"),
+    *("trackers", "figures", "tables", "report.html"),
+}
+MOST_DAMAGED = 3  # results that an error names
 
 
 class Study:
@@ -35,8 +41,8 @@ class Study:
         folder: Where; made if it is not there. Finished runs in it count, whoever asked for them.
 
     Raises:
-        ValueError: The folder cannot be written, holds something else, or was made with settings whose
-            runs cannot stand beside the plan's.
+        ValueError: The folder cannot be written, holds something else or a damaged file, or was made with settings
+            whose runs cannot stand beside the plan's.
     """
 
     def __init__(self, plan: Plan, folder: Path) -> None:
@@ -48,12 +54,17 @@ class Study:
         self._method_files = earlier.get("method_files", {})
         self.threads: int | None = earlier.get("threads")  # of each training; known once it runs
         self.left_out = self._left_out(earlier)
-        self.results = {run: result for run in plan.runs if (result := self._result(run))}
+        self.results = self._finished()
 
     @property
     def missing(self) -> tuple[Run, ...]:
         """The runs that are not finished."""
         return tuple(run for run in self.plan.runs if run not in self.results)
+
+    @property
+    def tuned(self) -> bool:
+        """Whether the search for tuned weights has an answer."""
+        return read_tuned(self.folder) is not None
 
     def run(
         self, jobs: int, track: Sequence[str] = (), execute: Execute[Run] = run_jobs
@@ -76,7 +87,7 @@ class Study:
         self.failures = {}
         self.write()
         trackers = Trackers(tuple(track), self.folder / "trackers")
-        work = Training(self.plan.recipe, self.plan.settings, self._runs_folder, self.threads, trackers)
+        work = Training(self.plan.recipe, self.plan.settings, self._runs_folder, self.threads, trackers, self.plan.mark)
         return self._events(work, occupied, jobs, execute)
 
     def _events(
@@ -94,8 +105,9 @@ class Study:
                 elif event.kind == "failed":
                     line, trace = event.details
                     self.failures[event.item] = line
-                    (self._runs_folder / event.item.folder_name).mkdir(parents=True, exist_ok=True)
-                    (self._runs_folder / event.item.folder_name / "error.txt").write_text(trace, encoding="utf-8")
+                    folder = self._runs_folder / event.item.folder_name
+                    folder.mkdir(parents=True, exist_ok=True)
+                    write_text(folder / "error.txt", trace)
                     self.write()
                 yield event
 
@@ -112,21 +124,22 @@ class Study:
             yield ready
 
     def write(self) -> None:
-        """Write study.json and the CSV files."""
+        """Write the CSV files, and study.json with what they must be."""
+        files = write_tables(self.folder, self.results, self.plan.methods)
+        about = read_tuned(self.folder)
         description = {
             **self.plan.describe(),
             "method_files": {**self._method_files, **method_files(self.plan.methods)},
             "threads": self.threads,
-            **({TUNED: about} if (about := read_tuned(self.folder)) else {}),
+            **({TUNED: about} if about else {}),
             "test_reads": max(map(_test_reads, self.results.values()), default=0),
             "failed": {str(run): line for run, line in self.failures.items()},
             "complete": not self.missing,
+            FILES: files,
         }
-        text = json.dumps(description, indent=2, ensure_ascii=False) + "\n"
-        path, content = self.folder / "study.json", text.encode("utf-8")
-        if not path.is_file() or path.read_bytes() != content:
-            replace_file(path, lambda file: file.write(content))
-        write_tables(self.folder, self.results, self.plan.methods)
+        if about and "ended" in about and TUNED in description["budgets"]:
+            description["budgets"][TUNED]["trials"] = about["ended"]
+        write_json(self.folder / "study.json", description)
 
     @property
     def _runs_folder(self) -> Path:
@@ -151,7 +164,29 @@ class Study:
 
     def _result(self, run: Run) -> RunResult | None:
         path = self._path(run)
-        return RunResult.read(path) if path.exists() else None
+        if not path.exists():
+            return None
+        result = RunResult.read(path, run_name(run, self.plan.mark))
+        if result.exhibits and exhibits_hash(path.parent) != result.exhibits:
+            shown = path.with_name("exhibits.json")
+            raise DamagedError(shown, "or a picture of it is not as it was written", path.parent)
+        return result
+
+    def _finished(self) -> dict[Run, RunResult]:
+        found, damaged = {}, []
+        for run in self.plan.runs:
+            try:
+                result = self._result(run)
+            except DamagedError as error:
+                damaged.append(str(error))
+            else:
+                if result is not None:
+                    found[run] = result
+        if (more := len(damaged) - MOST_DAMAGED) > 0:
+            damaged = [*damaged[:MOST_DAMAGED], f"{more} more: delete {self._runs_folder} to make all runs anew"]
+        if damaged:
+            raise ValueError("; ".join(damaged))
+        return found
 
 
 def _effort(run: Run) -> int:
@@ -174,12 +209,12 @@ def _earlier(folder: Path) -> dict[str, Any]:
     path = folder / "study.json"
     if path.is_file():
         try:
-            description: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+            description = read_json(path)
             description["settings"], description["method_files"]
-        except (ValueError, KeyError, TypeError):
-            raise ValueError(f"{path} is no description of a study: choose another folder, or delete it") from None
+        except KeyError:
+            raise DamagedError(path, "is no description of a study") from None
         return description
-    if folder.is_dir() and any(entry.name != LOCK for entry in folder.iterdir()):
+    if folder.is_dir() and any(entry.name.removesuffix(".unfinished") not in OURS for entry in folder.iterdir()):
         raise ValueError(f"{folder} holds something else than a study: choose another folder")
     try:
         folder.mkdir(parents=True, exist_ok=True)

@@ -1,14 +1,13 @@
 """The CSV files of a study, from its finished runs alone: the same runs write the same bytes."""
 
-import csv
-import io
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from equipoise.lab.evaluation import SINGLE_TASK
+from equipoise.lab.evaluation.folder import TABLES
+from equipoise.lab.files import file_hash, write_rows
 from equipoise.lab.studies.run import Run
 from equipoise.lab.training import RunResult
-from equipoise.lab.training.files import replace_file
 
 Results = Mapping[Run, RunResult]
 
@@ -25,8 +24,14 @@ COSTS = (
 )
 
 
-def write_tables(folder: Path, results: Results, methods: Sequence[str]) -> None:
-    """Write runs.csv, history.csv, costs.csv and exhibits.csv; ``methods`` gives their order, after single-task."""
+def write_tables(folder: Path, results: Results, methods: Sequence[str]) -> dict[str, str]:
+    """Write runs.csv, history.csv, costs.csv and exhibits.csv; returns the SHA-256 of each.
+
+    Args:
+        folder: Of the study.
+        results: Of its finished runs.
+        methods: Their order, after single-task.
+    """
     names = (SINGLE_TASK, *methods)
     ordered = sorted((names.index(run.method), run.seed, run.task, result) for run, result in results.items())
     scores = sorted((place, seed, *score) for place, seed, _, result in ordered for score in result.scores)
@@ -49,18 +54,14 @@ def write_tables(folder: Path, results: Results, methods: Sequence[str]) -> None
             for place, seed, task, result in ordered
         ),
     )
-    runs = sorted((names.index(run.method), run.seed, run.task, f"runs/{run.folder_name}") for run in results)
-    shown = [(names[place], *rest) for place, *rest in runs if (folder / str(rest[-1]) / "exhibits.json").is_file()]
+    runs = sorted((names.index(run.method), run.seed, run.task, run, result) for run, result in results.items())
+    shown = [
+        (names[place], seed, task, f"runs/{run.folder_name}", result.exhibits)
+        for place, seed, task, run, result in runs
+        if result.exhibits
+    ]
     if shown:
-        write_rows(folder / "exhibits.csv", ("method", "seed", "task", "folder"), shown)
-
-
-def write_rows(path: Path, header: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
-    """Write a CSV file, whole or not at all, and not if it is there with the same content."""
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(header)
-    writer.writerows(rows)  # floats by repr
-    content = text.getvalue().encode("utf-8")
-    if not path.is_file() or path.read_bytes() != content:  # what is as it was is not newer than its report
-        replace_file(path, lambda file: file.write(content))
+        write_rows(folder / "exhibits.csv", ("method", "seed", "task", "folder", "sha256"), shown)
+    else:
+        (folder / "exhibits.csv").unlink(missing_ok=True)
+    return {name: file_hash(folder / name) for name in TABLES if (folder / name).is_file()}

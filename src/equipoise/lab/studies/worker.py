@@ -11,6 +11,7 @@ import equipoise as eq
 from equipoise.lab.cases import with_losses
 from equipoise.lab.evaluation import REFERENCE, SINGLE_TASK, TUNED, losses_of
 from equipoise.lab.studies.learnt import learnt_method
+from equipoise.lab.studies.plan import run_name
 from equipoise.lab.studies.recipe import Recipe, made_once
 from equipoise.lab.studies.run import Run
 from equipoise.lab.studies.trackers import Trackers
@@ -26,6 +27,7 @@ class Training:
     folder: Path
     threads: int
     trackers: Trackers
+    mark: str  # of the plan
 
     def __call__(self, run: Run, report: Callable[..., None]) -> list[str]:
         """Train, or go on where an interruption stopped, into the run's folder; returns the warnings."""
@@ -36,7 +38,7 @@ class Training:
         own, chosen = made_once(self.recipe), losses_of(run.method)
         case = with_losses(own, chosen) if chosen else own
         with warnings.catch_warnings(record=True) as caught, self.trackers.of_run(own.name, run) as track:
-            train(case, run.tasks, method, run.seed, self.settings, folder, report, track)
+            train(case, run.tasks, method, run.seed, self.settings, folder, report, track, run_name(run, self.mark))
         return list(dict.fromkeys(str(warning.message) for warning in caught))
 
     def _method(self, run: Run) -> eq.Method:

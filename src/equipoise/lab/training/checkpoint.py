@@ -3,15 +3,13 @@
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
-from pickle import UnpicklingError
 from typing import Any, TypedDict
 
-import torch
 from accelerate import Accelerator
 from accelerate.utils import gather_object
 from torch import Tensor
 
-from equipoise.lab.training.files import replace_file
+from equipoise.lab.files import DamagedError, load_sealed, save_sealed
 from equipoise.lab.training.generators import generator_state, restore_generators
 from equipoise.lab.training.result import Moment
 from equipoise.lab.training.selection import SELECTION, SKILL, Metrics, Values, mean_skill, score
@@ -83,31 +81,37 @@ def save_checkpoint(
             "parts": {name: part.state_dict() for name, part in parts.items()},
             "generators": generators,
         }
-        replace_file(path, lambda file: torch.save(state, file))
+        save_sealed(path, state)
 
 
 def load_checkpoint(path: Path, run: str, parts: Mapping[str, Any], rank: int) -> Progress:
     """Put every part, and the generators of this process, into the state that was saved.
 
     Raises:
-        ValueError: If the checkpoint is of another run or version, or damaged.
+        DamagedError: If the checkpoint is of another run or version, or not as it was written.
     """
-    try:
-        state = torch.load(path, map_location="cpu", weights_only=True)
-    except (RuntimeError, EOFError, UnpicklingError) as error:
-        raise ValueError(f"{path} is damaged ({error}): delete it and start the run again") from error
-    require_same_run(path, state["run"], run)
-    if set(state["progress"]) != {field.name for field in fields(Progress)}:
-        raise ValueError(f"{path} is of another version of the package: delete it and start the run again")
+    state = read_checkpoint(path, run)
     for name, part in parts.items():
         part.load_state_dict(state["parts"][name])
     restore_generators(state["generators"][rank])
     return Progress(**state["progress"])
 
 
+def read_checkpoint(path: Path, run: str | None = None) -> dict[str, Any]:
+    """What ``save_checkpoint`` wrote, of this run if one is given.
+
+    Raises:
+        DamagedError: As ``load_checkpoint``.
+    """
+    state = load_sealed(path)
+    if not isinstance(state, dict) or set(state.get("progress", ())) != {field.name for field in fields(Progress)}:
+        raise DamagedError(path, "is of another version of the package")
+    if run is not None:
+        require_same_run(path, state["run"], run)
+    return state
+
+
 def require_same_run(path: Path, found: str, run: str) -> None:
     """Raise if a file in the folder belongs to another run."""
     if found != run:
-        raise ValueError(
-            f"{path} is of another run: choose another folder or delete it.\n  there: {found}\n  now:   {run}"
-        )
+        raise DamagedError(path, f"is of another run (there: {found}; now: {run})")

@@ -1,4 +1,4 @@
-"""The end of a run: the best epoch's weights, scored on validation and, once, on test."""
+"""The end of a run: the best epoch's weights, scored on validation and, once, on test if the case has that split."""
 
 import statistics
 from collections.abc import Sequence
@@ -6,7 +6,7 @@ from pathlib import Path
 
 from accelerate.utils import send_to_device
 
-from equipoise.lab.exhibits import Seen, write_exhibits
+from equipoise.lab.exhibits import Seen, exhibits_hash, write_exhibits
 from equipoise.lab.training.checkpoint import Progress
 from equipoise.lab.training.evaluate import Batch, evaluate, outputs_of, settled, whole_split
 from equipoise.lab.training.learner import Learner
@@ -32,7 +32,9 @@ def finish(
     best = progress.best[settings.select]
     network.load_state_dict(best["weights"])
     metrics = settled(network, tasks, case.metrics, validation)
-    splits = {"validation": validation, "test": whole_split(case, "test", learner.accelerator.device)}
+    splits = {"validation": validation}
+    if "test" in case.splits:
+        splits["test"] = whole_split(case, "test", learner.accelerator.device)
     scores = [
         (name, task, metric, value)
         for name, batches in splits.items()
@@ -59,10 +61,11 @@ def finish(
     )
 
 
-def exhibit(case: Problem, learner: Learner, validation: Sequence[Batch], folder: Path) -> None:
-    """Make what the case shows of the finished network, on validation, and keep it in the folder."""
+def exhibit(case: Problem, learner: Learner, validation: Sequence[Batch], folder: Path) -> str:
+    """Make what the case shows of the finished network, on validation, and keep it in the folder; its SHA-256."""
     outputs, targets = send_to_device(outputs_of(learner.network, learner.tasks, validation), "cpu")
     network, tasks = learner.network.cpu().eval(), learner.tasks.cpu()
     write_exhibits(
         folder, case.exhibits, Seen(network, tasks, outputs, targets, case.splits["validation"], case.collate)
     )
+    return exhibits_hash(folder)

@@ -7,8 +7,8 @@ from pathlib import Path
 import torch
 from torch import nn
 
+from equipoise.lab.files import replace_file
 from equipoise.lab.training.checkpoint import Best, Progress
-from equipoise.lab.training.files import replace_file
 from equipoise.lab.training.selection import Metrics, Values, score
 
 

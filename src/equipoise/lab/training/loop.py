@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from accelerate import Accelerator
@@ -37,6 +38,7 @@ def train(
     folder: Path,
     report: Report | None = None,
     track: Track | None = None,
+    name: str = "",
 ) -> RunResult:
     """Train on these tasks of a case, or go on where an interrupted run in the same folder stopped.
 
@@ -58,15 +60,16 @@ def train(
             ``settings`` asks for more weights than those that are scored; made if need be.
         report: Called after each epoch with (epoch, epochs, mean skill on validation, losses there by task).
         track: Called after each epoch with its part of the history; when going on, first with all before.
+        name: What the caller calls the run; it is part of what makes two runs the same.
 
     Returns:
         The result; that of the folder's ``result.json`` if the run is finished.
 
     Raises:
-        ValueError: If the folder holds another run, or the settings do not fit the case.
+        ValueError: If the folder holds another run or a damaged one, or the settings do not fit the case.
     """
     accelerator = Accelerator(mixed_precision="no")  # the settings say it, whatever Accelerate's configuration says
-    run = describe(case, task_names, method, seed, settings, accelerator.num_processes)
+    run = describe(case, task_names, method, seed, settings, accelerator.num_processes, name)
     finished, unfinished = folder / "result.json", folder / "checkpoint.pt"
     if finished.exists():
         result = RunResult.read(finished)
@@ -99,6 +102,7 @@ def train(
         began, known = time.perf_counter(), len(progress.history)
         order.set_epoch(progress.epoch)
         means = train_epoch(learner, loader, sampler.parts, progress).of_all_processes()
+        learner.tasks.end_epoch()
         learner.balancer.end_epoch()
         # every process takes what the first one found, so that all decide alike
         (values,) = broadcast_object_list([evaluate(learner.evaluated, learner.tasks, case.metrics, validation)])
@@ -125,8 +129,7 @@ def train(
     if accelerator.is_main_process:
         if len(criteria) > 1:
             write_best(folder / "best.pt", progress)
-        exhibit(case, learner, validation, folder)
-        result.write(finished)
+        replace(result, exhibits=exhibit(case, learner, validation, folder)).write(finished)
         unfinished.unlink(missing_ok=True)
     accelerator.wait_for_everyone()
     return RunResult.read(finished)
@@ -140,9 +143,16 @@ def _is_over(progress: Progress, settings: Settings, task_names: Sequence[str]) 
 
 
 def describe(
-    case: Problem, task_names: Sequence[str], method: Method, seed: int, settings: Settings, processes: int = 1
+    case: Problem,
+    task_names: Sequence[str],
+    method: Method,
+    seed: int,
+    settings: Settings,
+    processes: int = 1,
+    name: str = "",
 ) -> str:
     """What makes two runs the same, in one line."""
     names = ", ".join(f"{case.tasks[name].weight:g} {name}" for name in task_names)
     together = f", {processes} processes" if processes > 1 else ""
-    return f"{case.name} ({case.data_hash[:12]}): {names} by {method!r}, seed {seed}, {settings!r}{together}"
+    called = f"{name}: " if name else ""
+    return f"{called}{case.name} ({case.data_hash[:12]}): {names} by {method!r}, seed {seed}, {settings!r}{together}"

@@ -51,7 +51,7 @@ class Problem(Protocol):
 
     @property
     def splits(self) -> Mapping[str, Dataset[Any]]:
-        """The datasets "train", "validation" and "test"."""
+        """The datasets "train" and "validation", and "test" where the run is to be scored on it."""
 
     @property
     def collate(self) -> Callable[[list[Any]], tuple[Any, dict[str, Tensor]]]:

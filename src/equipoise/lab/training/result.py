@@ -1,10 +1,9 @@
 """What a run leaves behind."""
 
-import json
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
-from equipoise.lab.training.files import replace_file
+from equipoise.lab.files import DamagedError, read_json, write_json
 
 Score = tuple[str, str, str, float]  # split, task, metric, value
 Moment = tuple[int, str, str, str, float]  # epoch, split, task, quantity, value
@@ -33,9 +32,10 @@ class RunResult:
         stopped_early: Whether patience ran out before the epochs did.
         skipped_steps: Steps not taken because the gradient was not finite.
         unsolved_steps: Steps in which the method's equations had no solution.
-        run: What this is the result of, in one line.
+        run: What this is the result of, in one line: what its caller calls it, and all that makes it.
         stopped_tasks: The tasks that patience of their own ended -> the last epoch in which they contributed.
         best_epochs: By each criterion whose weights were kept -> its best epoch.
+        exhibits: SHA-256 of the exhibits beside it; empty where the case shows nothing.
     """
 
     scores: list[Score]
@@ -53,15 +53,31 @@ class RunResult:
     run: str = ""
     stopped_tasks: dict[str, int] = field(default_factory=dict)
     best_epochs: dict[str, int] = field(default_factory=dict)
+    exhibits: str = ""
 
     def write(self, path: Path) -> None:
-        """Write the result as JSON, whole or not at all."""
-        replace_file(path, lambda file: file.write(json.dumps(asdict(self), indent=1).encode("utf-8")))
+        """Write the result as JSON with its checksum, whole or not at all."""
+        write_json(path, asdict(self))
 
     @classmethod
-    def read(cls, path: Path) -> "RunResult":
-        """The result that ``write`` wrote."""
-        fields = json.loads(path.read_text(encoding="utf-8"))
-        for rows in ("scores", "history"):
-            fields[rows] = [tuple(row) for row in fields[rows]]
-        return cls(**fields)
+    def read(cls, path: Path, name: str = "") -> "RunResult":
+        """The result that ``write`` wrote.
+
+        Args:
+            path: Of the file.
+            name: What the run is called that it must be of; empty: any.
+
+        Raises:
+            DamagedError: It is not as it was written, or of another run.
+        """
+        content = read_json(path)
+        try:
+            for rows in ("scores", "history"):
+                content[rows] = [tuple(row) for row in content[rows]]
+            result = cls(**content)
+        except (KeyError, TypeError) as error:
+            raise DamagedError(path, f"is of another version of the package ({error})") from None
+        if name and not result.run.startswith(f"{name}: "):
+            found = result.run.partition(": ")[0]
+            raise DamagedError(path, f"is the result of another run ({found[:100]!r}, not {name!r})")
+        return result

@@ -1,0 +1,21 @@
+"""The tiny case with something to show: a table, and a picture."""
+
+import dataclasses
+
+import torch
+from tiny_case import make_case as make_tiny
+
+from equipoise.lab.exhibits import Card, Exhibit, Gallery, Picture, Table
+
+
+def table(seen):
+    return Table(("mean",), ((float(seen.outputs["a"].mean()),),))
+
+
+def gallery(seen):
+    return Gallery((Card(("one",), (Picture.of(torch.zeros(4, 4, dtype=torch.uint8), "black"),)),))
+
+
+def make_case():
+    shown = (Exhibit("outputs", "Outputs", ("a",), table), Exhibit("pictures", "Pictures", ("a", "b"), gallery))
+    return dataclasses.replace(make_tiny(), exhibits=shown)
