@@ -439,7 +439,7 @@ def test_init_names_ids_and_leaks_in_lines_of_their_own(here, capsys):
         (["nowhere.csv"], "there is no file 'nowhere.csv'"),
         (["data.txt"], "'data.txt' must end in one of .csv"),
         (["data.csv", "--target", "ratng:regression"], "data.csv has no column 'ratng'; did you mean 'rating'?"),
-        (["data.csv", "--target", "ratng"], "a target is COLUMN:KIND, got 'ratng'"),
+        (["data.csv", "--target", "ratng"], "data.csv has no column 'ratng'; did you mean 'rating'?"),
         (["data.csv", "--target", "title"], "'title' is nothing to predict: 80 different texts"),
         (["data.csv", "--out", "no/where.yaml"], "no/where.yaml cannot be written (No such file or directory)"),
     ],

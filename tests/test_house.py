@@ -13,7 +13,7 @@ SOURCE = Path(equipoise.__file__).parent
 
 # From the ground up; a room may import rooms of lower floors, and its own files. "" is equipoise/__init__.py.
 FLOORS = [
-    ["aggregation.solvers", "task_weights", "names", "own_file", "interrupt"],
+    ["aggregation.solvers", "task_weights", "names", "plain", "own_file", "interrupt"],
     ["tasks", "method", "record"],
     ["weighting", "aggregation", "wrapping", "gradients", "losses", "step", "misuse"],
     ["registry", "balancer"],

@@ -481,3 +481,41 @@ def test_a_quiet_step_asks_the_device_for_nothing(net):
     for _ in range(55):
         balancer({name: out.square().mean() for name, out in far(X.to("meta")).items()}).backward()
     assert all(p.grad.is_meta for p in far.parameters())
+
+
+def assigned(outputs):
+    joined = torch.zeros(len(X), len(outputs))
+    for k, out in enumerate(outputs):
+        joined[:, k] = out[:, 0]
+    return joined
+
+
+@pytest.mark.parametrize("join", [assigned, lambda outputs: torch.cat(outputs, 1) @ torch.eye(2)])
+def test_joined_heads_that_cannot_be_told_from_shared_ones_are_told_at_the_first_step(net, join):
+    balancer = eq.Balancer(eq.MGDA(), net, tasks=NAMES)
+    expected = "heads.a.weight, heads.a.bias, heads.b.weight, heads.b.bias are reached by several losses"
+    for steps in (1, 12):
+        with expect_one_warning(expected) if steps == 1 else expect_silence():
+            for _ in range(steps):
+                joined = join(list(net(X).values()))
+                losses = {name: (joined[:, k] - k).square().mean() for k, name in enumerate(NAMES)}
+                balancer(losses).backward()
+
+
+def test_joined_heads_that_can_are_not(net):
+    balancer = eq.Balancer(eq.MGDA(), net, tasks=NAMES)
+    with expect_silence():
+        for _ in range(12):
+            joined = torch.sigmoid(torch.cat(list(net(X).values()), 1))
+            balancer({name: (joined[:, k] - k).square().mean() for k, name in enumerate(NAMES)}).backward()
+
+
+def test_a_trunk_with_joins_below_heads_that_start_at_zero_is_not(net):
+    """At the first step one task alone has a gradient there."""
+    torch.nn.init.zeros_(net.heads["b"].weight)
+    net.heads["c"] = nn.Linear(4, 1)
+    torch.nn.init.zeros_(net.heads["c"].weight)
+    trunk, balancer = nn.Linear(3, 3), eq.Balancer(eq.MGDA(), net, tasks=[*NAMES, "c"])
+    with expect_silence():
+        z = torch.tanh(net.trunk(torch.cat([net.trunk(X)[:, :1], trunk(X)[:, 1:]], 1)))
+        balancer({name: (head(z) - 1).square().mean() for name, head in net.heads.items()}).backward()

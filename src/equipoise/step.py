@@ -9,6 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from equipoise.plain import plain
 from equipoise.tasks import TaskLosses, Tasks, nearest, number, positive_weight, require_unique, shown
 
 
@@ -150,7 +151,7 @@ def take_step(weights: Mapping[str, float], losses: Mapping[str, Tensor], repres
             raise ValueError(f"representation must be one tensor, got {type(representation).__name__}")
         if torch.is_grad_enabled() and not representation.requires_grad:
             raise ValueError("representation must have a graph, got a detached tensor")
-    raw = [losses[name] for name in names]
+    raw = [plain(losses[name]) for name in names]
     factors = tuple(weights[name] for name in names)
     weighted = [x if factor == 1.0 else x * factor for factor, x in zip(factors, raw, strict=True)]
     stacked = on_one_device(weighted) if weighted else torch.zeros(0)

@@ -11,7 +11,6 @@ from equipoise.balancer.recorder import Recorder
 from equipoise.gradients.delivery import Decision
 from equipoise.gradients.jacobian import Jacobian, to_host
 from equipoise.gradients.known import are_finite, at_known
-from equipoise.misuse import joined_heads
 
 
 @dataclass
@@ -108,5 +107,10 @@ class Decider:
         moving = int(gramian.diagonal().count_nonzero())  # where one task alone moves, it does so in trunks as in heads
         if comparison.points is not None or setup.is_joint or moving < 2:
             return
-        if setup.misuse.is_due_for_heads(self.recorder.steps):
-            joined_heads(setup.given.named(), jacobian.lonely(len(comparison.step.losses)))
+        num_tasks, named, misuse = len(comparison.step.losses), setup.given.named(), setup.misuse
+        if misuse.is_due_for_joins() and (joined := comparison.graph.under_joins):
+            owners = {leaf: task for leaf, task in jacobian.lonely(num_tasks).items() if leaf in joined}
+            if len(set(owners.values())) > 1:  # one task alone moves a trunk below heads that start at zero
+                misuse.joined_heads(named, owners)
+        if misuse.is_due_for_heads(self.recorder.steps):
+            misuse.joined_heads(named, jacobian.lonely(num_tasks))

@@ -12,7 +12,7 @@ from equipoise.cli.demo import demo
 from equipoise.cli.init import init
 from equipoise.cli.losses import losses
 from equipoise.cli.methods import methods
-from equipoise.cli.parser import fail, nearest
+from equipoise.cli.parser import fail, hint
 from equipoise.cli.probe import probe
 from equipoise.cli.report import report
 from equipoise.cli.tune import tune
@@ -60,13 +60,16 @@ def main(words: Sequence[str] | None = None) -> int:
 
 
 def _run(words: Sequence[str]) -> int:
-    if not words or words[0] in ("-h", "--help"):
+    words = list(words)
+    if words[:1] == ["help"] and len(words) > 1:
+        words = [*words[1:], "--help"]
+    if not words or words[0] in ("-h", "--help", "help"):
         print(START)
         return 0
-    if words[0] == "--version":
+    if words[0] in ("--version", "-V", "version"):
         print(f"equipoise {version('equipoise')}")
         return 0
     if words[0] not in COMMANDS:
         kind, valid = ("option", ["--help", "--version"]) if words[0].startswith("-") else ("command", COMMANDS)
-        fail(f"unknown {kind} {words[0]!r}; the nearest is {nearest(words[0], valid)!r}")
+        fail(f"unknown {kind} {words[0]!r}; {hint(words[0], valid)}")
     return COMMANDS[words[0]](words[1:])

@@ -78,12 +78,12 @@ def _losses(words: Sequence[str]) -> tuple[tuple[str, str], ...]:
 
 def _case_of(arguments: argparse.Namespace) -> Any:
     from equipoise.lab.cases import TableCase, Target
-    from equipoise.lab.data.table import is_table
+    from equipoise.lab.data.table import ENDINGS, is_table
 
     given = [f"--{option}" for option in OPTIONS if getattr(arguments, option)]
     if not is_table(arguments.case):
         if given:
-            fail(f"{', '.join(given)}: only a table has columns, and {arguments.case!r} is none")
+            fail(f"{', '.join(given)}: only a table ({', '.join(ENDINGS)}) has columns, and {arguments.case!r} is none")
         return arguments.case
     if not arguments.target:
         fail(

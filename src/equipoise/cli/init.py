@@ -79,6 +79,8 @@ def _study_file(path: str, table: Any, chosen: Sequence[str], delimiter: str | N
     for text in chosen:
         if text in guesses and guesses[text].target is None:
             raise ValueError(f"{text!r} is nothing to predict: {guesses[text].why}")
+        if text not in guesses and ":" not in text:
+            table.cells(text)  # says which column is near
         target = Target(text, str(guesses[text].target)) if text in guesses else Target.parse(text)
         table.cells(target.column)
         targets[target.column] = target

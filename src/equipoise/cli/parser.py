@@ -5,9 +5,11 @@ import difflib
 import shutil
 import sys
 from collections.abc import Iterable, Sequence
+from pathlib import Path
 from typing import Any, NoReturn
 
 WRONG_USE = 2
+REPEATED = (argparse._AppendAction, argparse._ExtendAction, argparse._StoreTrueAction)
 MOST_LETTERS = 4000  # of a line on stderr
 MOST = 2**32 - 1  # the largest seed of numpy's generator, and more than enough of anything
 
@@ -29,11 +31,16 @@ class Parser(argparse.ArgumentParser):
         fail(f"{self.source}{message} (see {self.prog} --help)")
 
     def parse(self, words: Sequence[str]) -> argparse.Namespace:
-        """The arguments; an unknown option names the nearest one."""
-        known = [option for action in self._actions for option in action.option_strings]
+        """The arguments; an unknown option names the nearest one, and one that takes one value is there once."""
+        known = {option: action for action in self._actions for option in action.option_strings}
+        seen: set[str] = set()
         for option in (word.split("=")[0] for word in words if word.startswith("-")):
-            if option not in known and not option[1:2].isdigit():
-                fail(f"unknown option {option!r}; the nearest is {nearest(option, known)!r}")
+            if option in known:
+                if option in seen and not isinstance(known[option], REPEATED):
+                    fail(f"{option} is given twice: leave one out")
+                seen.add(option)
+            elif not option[1:2].isdigit():
+                fail(f"unknown option {option!r}; {hint(option, known)}")
         return self.parse_args(words)
 
 
@@ -62,9 +69,26 @@ def nearest(word: str, valid: Iterable[str]) -> str:
     return difflib.get_close_matches(word, list(valid), n=1, cutoff=0.0)[0]
 
 
+def hint(word: str, valid: Iterable[str]) -> str:
+    """The end of a message: the valid word that is like the given one, or all of them.
+
+    >>> hint("comapre", ["demo", "compare"]), hint("help", ["demo", "compare"])
+    ("the nearest is 'compare'", "there are 'demo', 'compare'")
+    """
+    close = difflib.get_close_matches(word, list(valid), n=1)
+    return f"the nearest is {close[0]!r}" if close else f"there are {', '.join(map(repr, valid))}"
+
+
 def positive(text: str) -> int:
     """A whole number of at least 1."""
     return _whole(text, 1)
+
+
+def folder(text: str) -> Path:
+    """A path that is not empty."""
+    if not text:
+        raise argparse.ArgumentTypeError(f"a folder, got {text!r}")
+    return Path(text)
 
 
 def whole(text: str) -> int:

@@ -39,6 +39,8 @@ def probe(words: Sequence[str]) -> int:
     page: Path | None = arguments.html
     if page is not None and not page.parent.is_dir():
         fail(f"there is no folder {page.parent}: make it, or choose another file by --html")
+    if page is not None and page.is_dir():
+        fail(f"{page} is a folder: choose a file by --html")
     console = Console(highlight=False)
     try:
         recipe = recipe_of(arguments)

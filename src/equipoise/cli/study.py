@@ -2,13 +2,16 @@
 
 import argparse
 import os
+import re
 import sys
 from collections.abc import Mapping
 from contextlib import closing
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from equipoise.cli.parser import MOST, Parser, fail, positive, whole
+from equipoise.cli.parser import folder as path_of_folder
 from equipoise.cli.workbench import need_the_lab, show, stopped_by
 
 METHODS = ("sum", "uw", "dwa", "pcgrad", "mgda", "nash-mtl")
@@ -50,7 +53,7 @@ def add_study_options(parser: Parser, *, seeds: int, epochs: int | None, tuned_t
     parser.add_argument(
         "--jobs", type=positive, default=JOBS, metavar="N", help=f"runs at the same time; default {JOBS}"
     )
-    parser.add_argument("--out", type=Path, metavar="DIR", help=f"the study's folder; default {out}")
+    parser.add_argument("--out", type=path_of_folder, metavar="DIR", help=f"the study's folder; default {out}")
     parser.add_argument(
         "--track",
         type=_names,
@@ -71,20 +74,26 @@ def run_study(case: Any, arguments: argparse.Namespace, training: Mapping[str, A
 
     from equipoise.lab.search import WeightSearch
     from equipoise.lab.search.watch import WatchSearch
-    from equipoise.lab.studies import Study, Watch, Workers, make_plan
+    from equipoise.lab.studies import NothingToTune, Study, Watch, Workers, make_plan
 
     question: str = arguments.question
     trials = arguments.default_tuned_trials if question in ("", "tuned") else 0
     try:
-        plan = make_plan(
+        make = partial(
+            make_plan,
             case,
             arguments.methods or (("sum",) if question in ("sharing", "losses") else METHODS),
             arguments.seeds,
             epochs=arguments.epochs,
-            tuned_trials=trials if arguments.tuned_trials is None else arguments.tuned_trials,
             question=question,
             **training,
         )
+        try:
+            plan = make(tuned_trials=trials if arguments.tuned_trials is None else arguments.tuned_trials)
+        except NothingToTune:
+            if arguments.tuned_trials is not None or question:
+                raise
+            plan = make(tuned_trials=0)  # nobody asked for it
         folder = arguments.out or arguments.default_out.with_name(
             arguments.default_out.name.replace("CASE", plan.case.name)
         )
@@ -143,7 +152,7 @@ def _state(study: Any) -> str:
 
 def _names(text: str) -> tuple[str, ...]:
     names = tuple(name.strip() for name in text.split(","))
-    if not all(names):
+    if not all(names) or any(re.search(r"[\s;]", name) and not re.search(r"=|\.py:", name) for name in names):
         raise argparse.ArgumentTypeError(f"names with commas between them, like sum,uw; got {text!r}")
     return names
 

@@ -13,6 +13,7 @@ from equipoise.gradients.jacobian import Jacobian
 from equipoise.gradients.roles import Roles
 from equipoise.gradients.routes import Wanted, sequential
 from equipoise.gradients.rows import Rows
+from equipoise.plain import plain
 
 
 @dataclass
@@ -124,7 +125,8 @@ class Accumulation:
     def nothing(self) -> dict[Tensor, Tensor]:
         """Zeros for all that waits, so that hooks and reducers meet a gradient; sparse ones meet none."""
         sparse = {leaf for (_, leaf), gradient in self._own.items() if gradient.is_sparse}
-        return {leaf: leaf.new_zeros(()).expand_as(leaf) for leaf in self.leaves if leaf not in sparse}
+        waiting = {leaf: plain(leaf) for leaf in self.leaves if leaf not in sparse}
+        return {leaf: bare.new_zeros(()).expand_as(bare) for leaf, bare in waiting.items()}
 
     def close(self) -> Accumulated:
         """All micro-batches as one step."""

@@ -14,6 +14,7 @@ from equipoise.gradients.plan import Plan
 from equipoise.gradients.products import scaled
 from equipoise.gradients.roles import Roles
 from equipoise.gradients.routes import Wanted, met_hooks, seed, weighted_pass
+from equipoise.plain import zeros_like
 
 Decision = tuple[Tensor, list[Tensor] | None]  # weights [K], and a mixture of the rows if it is not their weighted sum
 Decide = Callable[[Jacobian, list[Tensor]], Decision]  # the jacobian, and all other gradients -> the decision
@@ -96,7 +97,7 @@ class Delivery:
         for leaf, k in self.roles.private:
             gradient = rest.by_leaf.get(leaf)
             private.append(None if gradient is None else scaled(gradient, scales[k]))
-        outside = [rest.by_leaf.get(leaf) for leaf, _ in self.roles.outside]
+        outside = [rest.by_leaf.get(leaf) if mask else zeros_like(leaf) for leaf, mask in self.roles.outside]
         return [*private, *outside, *(None for _ in self.roles.idle)]
 
 

@@ -10,20 +10,24 @@ from torch import Tensor
 from torch.autograd.graph import GradientEdge, get_gradient_edge
 
 from equipoise.gradients.compiled import allows_several_passes
+from equipoise.gradients.regions import reached
 
 _HANDS_ON = {"_DDPSinkBackward", "BackwardHookFunctionBackward"}  # output i is input i: they join nothing
+
+_JOINS = {"CatBackward0", "StackBackward0", "CopySlices", "IndexPutBackward0", "IndexCopyBackward0", "ScatterBackward0"}
 
 
 @dataclass
 class Graph:
     """What lies below some losses."""
 
-    leaves: dict[Tensor, int]  # every leaf that requires grad; bit k is set where losses[k] reaches it
-    nodes: dict[Any, int]  # all other nodes, with the same bits
+    leaves: dict[Tensor, int]  # every leaf that requires grad; bit k: losses[k] may have a gradient other than zero
+    nodes: dict[Any, int]  # all other nodes, with the same bits, each before those that its gradients flow on to
     below: dict[Any, Sequence[tuple[Any, int]]]  # node -> (node, number of its output) that its gradients flow on to
     accumulators: dict[Any, Tensor]  # the nodes that stand for leaves
     roots: list[GradientEdge]  # the losses
     handing: list[Any] = field(default_factory=list)  # nodes that hand on what they get, left out of ``nodes``
+    along: dict[Any, list[int]] = field(default_factory=dict)  # bits along a node's edges, if not all are its own
 
     def reaching(self, tensor: Tensor) -> int:
         """Bits of the losses that reach a tensor."""
@@ -33,6 +37,11 @@ class Graph:
         """Bits of the losses that reach a node."""
         leaf = self.accumulators.get(node)
         return self.nodes[node] if leaf is None else self.leaves[leaf]
+
+    def edges(self, node: Any) -> list[tuple[tuple[Any, int], int]]:
+        """What a node's gradients flow on to, with the bits of the losses whose gradients do."""
+        edges = self.below[node]
+        return list(zip(edges, self.along.get(node) or [self.nodes[node]] * len(edges), strict=True))
 
     def consumers(self) -> dict[Any, list[tuple[Any, int]]]:
         """Node -> (consumer, which of the consumer's operands it is)."""
@@ -50,19 +59,31 @@ class Graph:
 
     @cached_property
     def joint(self) -> tuple[set[Any], list[GradientEdge]]:
-        """The nodes that every loss reaches, and the edges at which the losses' own nodes lead to them."""
+        """The nodes that every loss reaches, as it does all below, and the edges at which other nodes lead to them."""
         every = (1 << len(self.roots)) - 1
-        nodes = {node for node, mask in self.nodes.items() if mask == every}
-        nodes |= {node for node, leaf in self.accumulators.items() if self.leaves[leaf] == every}
+        nodes = {node for node, leaf in self.accumulators.items() if self.leaves.get(leaf, 0) == every}
+        for node in reversed(self.nodes):
+            if self.nodes[node] == every and all(below is None or below in nodes for below, _ in self.below[node]):
+                nodes.add(node)
         roots = [(root.node, root.output_nr) for root in self.roots]
-        edges = [edge for node, edges in self.below.items() if node not in nodes for edge in edges]
+        edges = [edge for node in self.nodes if node not in nodes for edge, bits in self.edges(node) if bits]
         return nodes, [GradientEdge(*edge) for edge in dict.fromkeys([*roots, *edges]) if edge[0] in nodes]
 
     @cached_property
     def blurred(self) -> set[Tensor]:
         """The leaves below compiled graphs, in which every loss seems to reach all."""
-        ways: list[Any] = self._compiled()
-        below = set(ways)
+        return self._leaves_below(self._compiled())
+
+    @cached_property
+    def under_joins(self) -> set[Tensor]:
+        """The leaves below operations that join, of whose operands several losses seem to reach the same."""
+        joins = [node for node in self.nodes if type(node).__name__ in _JOINS]
+        return self._leaves_below(
+            [n for join in joins for (n, _), bits in self.edges(join) if n and bits.bit_count() > 1]
+        )
+
+    def _leaves_below(self, nodes: Sequence[Any]) -> set[Tensor]:
+        ways, below = list(nodes), set(nodes)
         while ways:
             found = {node for node, _ in self.below.get(ways.pop(), ()) if node is not None} - below
             below |= found
@@ -141,16 +162,17 @@ def graph_of(roots: Sequence[Tensor], stop: Tensor | None = None) -> Graph:
     halt = None if stop is None else get_gradient_edge(stop)
     graph = Graph({}, {}, {}, {}, [])
     graph.roots = [GradientEdge(*_past(*_edge(root), graph.handing)) for root in roots]
-    masks: dict[Any, int] = {}
-    for bit, start in enumerate(graph.roots):
-        if not _same(start, halt):
-            masks[start.node] = masks.get(start.node, 0) | 1 << bit
-    for node in reversed(_inputs_first(list(masks), halt, graph)):
-        mask, edges = masks[node], graph.below[node]
-        for below, _ in edges:
-            if below is not None:
-                masks[below] = masks.get(below, 0) | mask
-        if not edges and hasattr(node, "variable"):
+    starts: dict[tuple[Any, int], int] = {}
+    for bit, root in enumerate(graph.roots):
+        if not _same(root, halt):
+            start = root.node, root.output_nr
+            starts[start] = starts.get(start, 0) | 1 << bit
+    order = _inputs_first([node for node, _ in starts], halt, graph)
+    order.reverse()
+    masks, graph.along = reached(starts, order, graph.below)
+    for node in order:
+        mask = masks[node]
+        if not graph.below[node] and hasattr(node, "variable"):
             graph.leaves[node.variable] = mask
             graph.accumulators[node] = node.variable
         else:

@@ -7,6 +7,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from equipoise.plain import plain
+
 _DEAF = "equipoise: hooks of parameters do not run"  # in what autograd's own threads take over from the one that asks
 
 
@@ -22,7 +24,8 @@ def differentiate(
     _teach(leaves)
     torch._C._stash_obj_in_tls(_DEAF, frozenset(map(id, leaves)))
     try:
-        return torch.autograd.grad(outputs, points, seeds, retain_graph=keep, allow_unused=True)
+        gradients = torch.autograd.grad(outputs, points, seeds, retain_graph=keep, allow_unused=True)
+        return tuple(None if gradient is None else plain(gradient) for gradient in gradients)
     finally:
         torch._C._stash_obj_in_tls(_DEAF, frozenset())
 

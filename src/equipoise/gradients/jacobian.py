@@ -141,12 +141,13 @@ class Jacobian:
         found = torch.stack([part.to(products[0].device) for part in products]).cpu()
         return gramians.index_add_(0, torch.tensor(places, device="cpu"), found)
 
-    def lonely(self, num_rows: int) -> list[Tensor]:
-        """The tensors by which all rows but one are zero."""
-        lonely = [self._by_rows[place] for place in self._rows.lonely(num_rows)]
+    def lonely(self, num_rows: int) -> dict[Tensor, int]:
+        """The tensors by which all rows but one are zero, with that row."""
+        lonely = {self._by_rows[place]: row for place, row in self._rows.lonely(num_rows).items()}
         for layer in self._layers:
-            if sum(layer.moves(row) for row in range(num_rows)) == 1:
-                lonely += layer.leaves
+            moving = [row for row in range(num_rows) if layer.moves(row)]
+            if len(moving) == 1:
+                lonely.update(dict.fromkeys(layer.leaves, moving[0]))
         return lonely
 
     def moving(self, tensor: Tensor, num_rows: int) -> int:

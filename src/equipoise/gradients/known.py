@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from functools import partial
 from typing import Any, Literal
 
@@ -16,6 +16,7 @@ from equipoise.gradients.products import scaled
 from equipoise.gradients.ranks import Ranks
 from equipoise.gradients.roles import Roles
 from equipoise.gradients.routes import seed, weighted_pass
+from equipoise.plain import zeros_like
 
 _NEAR_ONE = (0.01, 100.0)  # largest weights with which no gradient leaves its dtype on the way
 
@@ -32,25 +33,29 @@ def at_known(
 
     The pass starts unweighted, so that what one task alone reaches has its own gradient there; what a task's own
     nodes hand on to nodes that several tasks reach is weighted on the way. A weight of 0 hands on nothing: 0 · inf
-    would be NaN. Leaves outside that several tasks reach need the total's gradient, and so a pass of their own. A
-    backward that is not linear meets the weighted sum, and not each task's gradient.
+    would be NaN. Leaves outside that several tasks reach need the total's gradient, and so a pass of their own; below
+    joined outputs so do the leaves of single tasks. A backward that is not linear meets the weighted sum, and not each
+    task's gradient.
     """
     factors = weights.tolist()
     largest = max(map(abs, factors))
     power = 1.0 if _NEAR_ONE[0] < largest < _NEAR_ONE[1] else 2.0 ** math.frexp(largest)[1]
     seeds = [seed(loss, incoming) for loss in losses]
-    joined = [leaf for leaf, mask in roles.outside if mask.bit_count() > 1]
-    total = dict(zip(joined, weighted_pass(losses, joined, seeds, keep=True), strict=True))
+    passes_single = not graph.along  # nodes of several tasks lead to none of a single task
+    unweighted = [leaf for leaf, mask in roles.outside if mask.bit_count() > 1 or not passes_single]
+    unweighted += [] if passes_single else [leaf for leaf, _ in roles.private]
+    total = dict(zip(unweighted, weighted_pass(losses, unweighted, seeds, keep=True), strict=True))
 
     outputs = []
     for k, root in enumerate(graph.roots):
-        factor = factors[k] / power if graph.bits(root.node).bit_count() > 1 else 1.0
+        is_weighted = not passes_single or graph.bits(root.node).bit_count() > 1
+        factor = factors[k] / power if is_weighted else 1.0
         if factor != 0:
             outputs.append((losses[k], seeds[k] if factor == 1 else seeds[k] * factor))
     leaves = [leaf for leaf in roles.leaves if leaf in graph.leaves and leaf not in total]
     found: dict[Tensor, Tensor | None] = dict(total)
     if outputs and leaves:
-        with _weighing(graph, [factor / power for factor in factors]):
+        with _weighing(graph, [factor / power for factor in factors]) if passes_single else nullcontext():
             starts, their_seeds = zip(*outputs, strict=True)
             gradients = differentiate(starts, leaves, their_seeds, keep=graph.is_kept())
         found.update(zip(leaves, gradients, strict=True))
@@ -59,13 +64,13 @@ def at_known(
     shared: list[Tensor | None] = []
     for leaf in roles.shared:
         mask, gradient = graph.leaves.get(leaf, 0), found.get(leaf)
-        factor = power if mask.bit_count() > 1 else factors[mask.bit_length() - 1]
-        shared.append(torch.zeros_like(leaf) if gradient is None or factor == 0 else scaled(gradient, factor))
+        factor = power if mask.bit_count() > 1 or not passes_single else factors[mask.bit_length() - 1]
+        shared.append(zeros_like(leaf) if gradient is None or factor == 0 else scaled(gradient, factor))
     private: list[Tensor | None] = []
     for leaf, k in roles.private:
         gradient = found.get(leaf)
         private.append(None if gradient is None else scaled(gradient, scales[k]))
-    outside = [found.get(leaf) for leaf, _ in roles.outside]
+    outside = [found.get(leaf) if mask else zeros_like(leaf) for leaf, mask in roles.outside]
     return [*shared, *private, *outside, *(None for _ in roles.idle)]
 
 

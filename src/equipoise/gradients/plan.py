@@ -151,8 +151,12 @@ def _joins(graph: Graph, measured: Sequence[Any]) -> bool:
     heads = {entry.node for entry in entries}
     if not nodes.issuperset(measured) or any(root.node in nodes for root in graph.roots):
         return False
-    apart = [*graph.nodes.items(), *((node, graph.leaves[leaf]) for node, leaf in graph.accumulators.items())]
-    if any(mask.bit_count() > 1 and node not in nodes for node, mask in apart):
+    if any(
+        graph.leaves.get(leaf, 0).bit_count() > 1 and node not in nodes for node, leaf in graph.accumulators.items()
+    ):
+        return False
+    apart = [edge for node in graph.nodes if node not in nodes for edge in graph.edges(node)]
+    if any(bits.bit_count() > 1 and node in nodes for (node, _), bits in apart):
         return False
     ends = set(measured)
     for node in nodes:

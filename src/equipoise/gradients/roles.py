@@ -20,7 +20,9 @@ class Roles:
     shared: list[Tensor] = field(default_factory=list)  # given, and reached by two tasks now or before
     names: list[str] = field(default_factory=list)  # of the shared ones
     private: list[tuple[Tensor, int]] = field(default_factory=list)  # given; the one task that reaches it
-    outside: list[tuple[Tensor, int]] = field(default_factory=list)  # not given; bits of the tasks that do
+    outside: list[tuple[Tensor, int]] = field(
+        default_factory=list
+    )  # not given, or with zeros only; bits of the tasks that do
     idle: list[Tensor] = field(default_factory=list)  # given and not reached, but other ranks wait for them
     unawaited: list[str] = field(default_factory=list)  # shared, but DDP has closed them here: no output needs them
     sharing: int = 0  # bits of the tasks that reach something shared: those that can be balanced
@@ -183,6 +185,8 @@ class Parameters:
                         continue  # a head that did not run here: its own rank sends its gradient
                     roles.unawaited.append(name)
             if not (mask or stays):
+                if parameter in graph.leaves and not joint:  # below a part of joined outputs that no loss takes
+                    roles.outside.append((parameter, 0))
                 continue
             if ever.bit_count() >= enough:
                 roles.shared.append(parameter)
@@ -196,7 +200,7 @@ class Parameters:
                     p for name, p in zip(roles.names, roles.shared, strict=True) if name not in roles.unawaited
                 ]
             roles.shared, roles.names, roles.unawaited = [], [], []
-        roles.outside = list(left.items())
+        roles.outside += left.items()
         if not roles.shared and not roles.private:
             self.trainable()
             raise ValueError(

@@ -13,6 +13,7 @@ from torch.autograd.graph import GradientEdge
 from equipoise.gradients.graph import Graph
 from equipoise.gradients.hooks import differentiate
 from equipoise.gradients.parts import part_of
+from equipoise.plain import zeros_like
 
 Point = Tensor | GradientEdge  # what a loss is differentiated by
 
@@ -78,7 +79,7 @@ def batched(wanted: Wanted) -> Iterator[Found]:
 def joined(wanted: Wanted) -> Iterator[Found]:
     """One backward pass from all losses to where they join, and from there one with K seeds.
 
-    Above the join a node belongs to one task, so one pass brings there what K would.
+    Above the join an edge to it belongs to one task, so one pass brings there what K would.
     """
     losses, graph, shared, own = wanted.losses, wanted.graph, wanted.shared, wanted.own
     joint, entries = graph.joint
@@ -110,9 +111,9 @@ def weighted_pass(
     if not leaves:
         return []
     if not outputs:
-        return [torch.zeros_like(leaf) for leaf in leaves]
+        return [zeros_like(leaf) for leaf in leaves]
     gradients = differentiate(outputs, leaves, seeds, keep)
-    return [torch.zeros_like(leaf) if g is None else g for leaf, g in zip(leaves, gradients, strict=True)]
+    return [zeros_like(leaf) if g is None else g for leaf, g in zip(leaves, gradients, strict=True)]
 
 
 @contextmanager
@@ -184,19 +185,22 @@ def _arriving(graph: Graph) -> Iterator[dict[GradientEdge, list[Tensor | None]]]
     joint, entries = graph.joint
     arrived: dict[GradientEdge, list[Tensor | None]] = {entry: [None] * len(graph.roots) for entry in entries}
 
-    def hear(task: int, places: Sequence[tuple[int, GradientEdge]], gradients: Sequence[Tensor | None], _: Any) -> None:
-        for operand, entry in places:
+    def hear(places: Sequence[tuple[int, GradientEdge, int]], gradients: Sequence[Tensor | None], _: Any) -> None:
+        for operand, entry, task in places:
             gradient, before = gradients[operand], arrived[entry][task]
             if gradient is not None:
                 arrived[entry][task] = gradient if before is None else before + gradient
 
     handles = []
-    for node, mask in graph.nodes.items():
+    for node in graph.nodes:
         if node not in joint:
-            edges = [(operand, GradientEdge(*edge)) for operand, edge in enumerate(graph.below[node])]
-            places = [(operand, entry) for operand, entry in edges if entry.node in joint]
+            places = [
+                (operand, GradientEdge(*edge), bits.bit_length() - 1)
+                for operand, (edge, bits) in enumerate(graph.edges(node))
+                if bits and edge[0] in joint
+            ]
             if places:
-                handles.append(node.register_hook(partial(hear, mask.bit_length() - 1, places)))
+                handles.append(node.register_hook(partial(hear, places)))
     try:
         yield arrived
     finally:

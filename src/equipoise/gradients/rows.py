@@ -116,9 +116,9 @@ class Rows:
         """Whether a row has a number other than zero."""
         return any(bool(block.rows[row].any()) for block in self._blocks.values())
 
-    def lonely(self, num_rows: int) -> list[int]:
-        """The tensors by which all rows but one are zero."""
-        return sorted(place for block in self._blocks.values() for place in block.lonely(num_rows))
+    def lonely(self, num_rows: int) -> dict[int, int]:
+        """The tensors by which all rows but one are zero, with that row."""
+        return dict(sorted(item for block in self._blocks.values() for item in block.lonely(num_rows).items()))
 
     def combine(self, weights: Tensor) -> list[Tensor]:
         """sum_k weights[k] · row k, for each tensor."""
@@ -237,10 +237,10 @@ class _Block:
         """wᵀ times some columns of J."""
         return (part.to(factors.dtype).mT @ factors).to(self.rows.dtype)
 
-    def lonely(self, num_rows: int) -> list[int]:
-        """Places of the tensors by which all rows but one are zero."""
-        counts = [sum(bool(self.views[row][i].any()) for row in range(num_rows)) for i in range(len(self.places))]
-        return [place for place, count in zip(self.places, counts, strict=True) if count == 1]
+    def lonely(self, num_rows: int) -> dict[int, int]:
+        """Places of the tensors by which all rows but one are zero, with that row."""
+        moving = [[row for row in range(num_rows) if self.views[row][i].any()] for i in range(len(self.places))]
+        return {place: rows[0] for place, rows in zip(self.places, moving, strict=True) if len(rows) == 1}
 
 
 class _SlicedBlock(_Block):
@@ -271,8 +271,8 @@ class _SlicedBlock(_Block):
         whole = self.ranks.joined(self.weighted(self.rows[: len(weights)], self.factors(weights)))
         return [piece.clone() for piece in self.shaped(whole[: self.width])]
 
-    def lonely(self, num_rows: int) -> list[int]:
-        return []  # a slice does not tell
+    def lonely(self, num_rows: int) -> dict[int, int]:
+        return {}  # a slice does not tell
 
 
 def _require_dense(gradient: Tensor) -> None:

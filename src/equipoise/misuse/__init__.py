@@ -21,13 +21,14 @@ from equipoise.method import Method
 from equipoise.misuse.balance import Balance
 from equipoise.misuse.feedback import Feedback, line_for
 from equipoise.misuse.graph import explained, note_backward, require_unused
-from equipoise.misuse.heads import joined_heads
+from equipoise.misuse.heads import HEADS, joined_heads
 from equipoise.misuse.line_search import LineSearch
 from equipoise.misuse.optimisers import Optimisers
 from equipoise.misuse.unused import Unused
 from equipoise.misuse.weighted import ends_in, weighted_already
 
 __all__ = [
+    "HEADS",
     "Misuse",
     "ends_in",
     "explained",
@@ -46,7 +47,7 @@ class Misuse:
 
     def __init__(self, method: Method, names: Sequence[str]) -> None:
         self._is_first = True
-        self._has_looked_for_heads = False
+        self._has_looked_for_heads = self._has_looked_for_joins = False
         self._has_told_of_sharing = False
         self._unused = Unused()
         self._optimisers = Optimisers(method)
@@ -99,3 +100,14 @@ class Misuse:
         due = step >= _HEADS_LOOK and not self._has_looked_for_heads
         self._has_looked_for_heads |= due
         return due
+
+    def is_due_for_joins(self) -> bool:
+        """Whether this step, whose gradients are measured, looks below operations that join: the first does."""
+        due = not (self._has_looked_for_joins or self._has_looked_for_heads)
+        self._has_looked_for_joins = True
+        return due
+
+    def joined_heads(self, given: Mapping[str, Tensor], lonely: Collection[Tensor]) -> None:
+        """Say which parameters only look shared, once."""
+        self._has_looked_for_heads |= bool(lonely)
+        joined_heads(given, lonely)

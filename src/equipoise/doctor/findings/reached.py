@@ -1,7 +1,7 @@
 """Who reaches what, and with which factor."""
 
 from equipoise.doctor.findings.seen import Seen, listed
-from equipoise.misuse import ends_in
+from equipoise.misuse import HEADS, ends_in
 
 
 def of_reach(seen: Seen) -> list[str]:
@@ -29,8 +29,7 @@ def of_reach(seen: Seen) -> list[str]:
         )
     if seen.lonely:
         found.append(
-            f"{listed(seen.lonely)} are reached by several losses, of which one alone has a gradient there: if these "
-            "are heads, take each loss from its own output before outputs or losses are joined by cat or stack"
+            f"{listed(seen.lonely)} are reached by several losses, of which one alone has a gradient there: {HEADS}"
         )
     return found
 

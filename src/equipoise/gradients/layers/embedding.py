@@ -8,8 +8,9 @@ from torch import Tensor
 from torch.autograd.graph import GradientEdge
 
 from equipoise.gradients.layers.layer import MOVED, SET_UP, Layer, Products, like, padded, products_of_rows
-from equipoise.gradients.layers.uses import Use, saved, signed
+from equipoise.gradients.layers.uses import Use, saved
 from equipoise.gradients.ranks import Ranks
+from equipoise.gradients.saved import signed
 
 
 class Embedding(Layer):

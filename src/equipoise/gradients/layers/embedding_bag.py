@@ -19,7 +19,8 @@ from equipoise.gradients.layers.layer import (
     products_of_rows,
     size,
 )
-from equipoise.gradients.layers.uses import Use, signed
+from equipoise.gradients.layers.uses import Use
+from equipoise.gradients.saved import signed
 
 _MEAN, _MAX = 1, 2
 

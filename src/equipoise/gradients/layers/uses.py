@@ -56,11 +56,6 @@ def _saved_names(kind: type) -> tuple[str, ...]:
     return tuple(name for name in dir(kind) if name.startswith("_raw_saved_"))
 
 
-def signed(index: int) -> int:
-    """A padding index, of which PyTorch may show -1 as an unsigned number."""
-    return index if index < 2**63 else index - 2**64
-
-
 def _always(node: Any) -> bool:
     return True
 

@@ -53,14 +53,12 @@ def file_loss(name: str) -> Callable[..., Callable[..., Tensor]]:
     if not callable(loss):
         raise ValueError(f"{name}: a loss is a class or a function, got {type(loss).__name__}")
 
+    is_class = inspect.isclass(loss)
+
     def make(**arguments: Any) -> Callable[..., Tensor]:
         try:
-            made: Callable[..., Tensor] = loss
-            if inspect.isclass(loss):
-                made = loss(**arguments)
-            elif arguments:
-                made = partial(loss, **arguments)
-            return made
+            made: Callable[..., Tensor] = loss(**arguments) if is_class else partial(loss, **arguments)
+            return made if is_class or arguments else loss
         except Exception as error:  # whatever a user's file does
             raise ValueError(error_line(error, path)) from error
 

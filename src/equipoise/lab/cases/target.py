@@ -15,6 +15,8 @@ from equipoise.lab.data.features import standardised
 from equipoise.lab.data.table import Table
 from equipoise.lab.models.heads import scalar_head
 from equipoise.losses import CornLoss
+from equipoise.losses.catalog import find_kind
+from equipoise.names import key_of
 from equipoise.tasks import Task, Tasks, nearest
 
 KINDS = ("regression", "binary", "multiclass", "ordinal", "multilabel")
@@ -61,10 +63,21 @@ class Target:
             return cls(head.removesuffix(":ordinal"), "ordinal", tuple(name.strip() for name in order.split(",")))
         if not colon or not head:
             raise ValueError(f"a target is COLUMN:KIND, got {text!r}; kinds are {', '.join(KINDS)}")
-        return cls(head, order.strip())
+        return cls(head, _kind(head, order.strip()))
 
     def __str__(self) -> str:
         return ":".join([self.column, self.kind, *([",".join(self.order)] if self.order else [])])
+
+
+def _kind(column: str, name: str) -> str:
+    """One of ``KINDS`` by any name of it; another word as it is."""
+    if key_of(name) in ("classification", "classes", "categorical"):
+        raise ValueError(f"{name!r} of target {column!r} is 'binary' or 'multiclass': say which")
+    try:
+        found = find_kind(name).replace("-", "")
+    except ValueError:
+        return name
+    return found if found in KINDS else name
 
 
 @dataclass(frozen=True)

@@ -3,6 +3,7 @@
 from collections.abc import Generator
 from contextlib import closing
 
+from equipoise.lab.files import file_hash
 from equipoise.lab.search.choice import choose
 from equipoise.lab.search.search import Search
 from equipoise.lab.search.space import Space
@@ -65,6 +66,6 @@ class WeightSearch:
             slot = choose(self.search.whole, self.search.baseline, self.search.objectives)
         except ValueError as error:  # no trial ended well, or Δm means nothing for these metrics
             return {**about, "reason": str(error)}
-        write_trials(self.search)
+        about["table"] = file_hash(write_trials(self.search))
         weights = self.search.strategy.space.weights(self.search.trials[slot].job.point)
         return {**about, "slot": slot, "delta_m": self.search.changes[slot], "weights": weights}

@@ -1,6 +1,6 @@
 """Fair comparisons: a case, balancings and seeds, run in worker processes into a folder."""
 
-from equipoise.lab.studies.plan import Plan, make_plan
+from equipoise.lab.studies.plan import NothingToTune, Plan, make_plan
 from equipoise.lab.studies.pool import Event, Workers
 from equipoise.lab.studies.progress import Watch
 from equipoise.lab.studies.recipe import Recipe, find_recipe
@@ -11,6 +11,7 @@ from equipoise.lab.studies.terminal import print_summary
 
 __all__ = [
     "Event",
+    "NothingToTune",
     "Plan",
     "Recipe",
     "Run",

@@ -123,6 +123,10 @@ class Plan:
         }
 
 
+class NothingToTune(ValueError):  # noqa: N818
+    """Weights are to be searched, and the case has one task."""
+
+
 def make_plan(
     case: str | Recipe,
     methods: Iterable[str],
@@ -174,7 +178,7 @@ def make_plan(
     if asked == "sharing" and len(ready.tasks) < 2:
         raise ValueError(f"case {ready.name} has one task, so there is nothing to share: leave out the question")
     if TUNED in methods and len(ready.tasks) < 2:
-        raise ValueError(f"case {ready.name} has one task, so no weights to tune: --tuned-trials 0")
+        raise NothingToTune(f"case {ready.name} has one task, so no weights to tune: --tuned-trials 0")
     settings = case_settings(ready, epochs=epochs, **training)
     return Plan(recipe, ready, methods, seeds, settings, tuned_trials, asked, losses)
 

@@ -43,8 +43,9 @@ class ReadyCase:
 
     def __post_init__(self) -> None:
         if self.name not in CASES:
-            near = difflib.get_close_matches(self.name, CASES, n=1, cutoff=0.0)
-            raise ValueError(f"unknown case {self.name!r}; the nearest is {near[0]!r}")
+            near = difflib.get_close_matches(self.name.lower(), CASES, n=1)
+            words = f"the nearest is {near[0]!r}" if near else f"there are {', '.join(map(repr, CASES))}"
+            raise ValueError(f"unknown case {self.name!r}; {words}")
 
     @property
     def options(self) -> Mapping[str, Any]:

@@ -13,7 +13,7 @@ from equipoise.lab.evaluation import SINGLE_TASK, TUNED, losses_of, source_of
 from equipoise.lab.evaluation.folder import FILES, TABLES
 from equipoise.lab.evaluation.numbers import listing
 from equipoise.lab.exhibits import exhibits_hash
-from equipoise.lab.files import DamagedError, read_json, write_json, write_text
+from equipoise.lab.files import DamagedError, file_hash, read_json, write_json, write_text
 from equipoise.lab.studies.learnt import read_tuned
 from equipoise.lab.studies.plan import Plan, differences, method_files, run_name
 from equipoise.lab.studies.pool import Event, Execute, run_jobs
@@ -63,8 +63,12 @@ class Study:
 
     @property
     def tuned(self) -> bool:
-        """Whether the search for tuned weights has an answer."""
-        return read_tuned(self.folder) is not None
+        """Whether the search for tuned weights has an answer, and its table, where it is kept, is as it was written."""
+        about, search = read_tuned(self.folder), self.folder / "tuned"
+        if about is None or "table" not in about or not search.is_dir():
+            return about is not None
+        table = search / "trials.csv"
+        return table.is_file() and file_hash(table) == about["table"]
 
     def run(
         self, jobs: int, track: Sequence[str] = (), execute: Execute[Run] = run_jobs
