@@ -1,23 +1,36 @@
 """How often a study says "different": where nothing differs (false alarms), and where one method does (power).
 
-Tables of runs are drawn, not trained: what a seed does to all methods, and the luck of each run, normal, correlated by
+Tables of runs are drawn, not trained: what a seed does to all methods, and each run's own chance, normal, correlated by
 0.5 between the tasks of a run. Each study is judged by the code that judges real ones.
 
-    python benchmarks/false_alarms.py [--studies 1000]
+    python benchmarks/false_alarms.py [--studies 1000] [--only seeds,power,looks,skew]
 """
 
 import argparse
+import re
 from math import sqrt
 
 import numpy as np
 from scipy import stats
 
-from equipoise.lab.evaluation import REFERENCE, SINGLE_TASK, TUNED, TaskMetric, make_table, rank_test
+from equipoise.lab.evaluation import (
+    REFERENCE,
+    SINGLE_TASK,
+    TUNED,
+    TaskMetric,
+    levels,
+    make_table,
+    planned_looks,
+    rank_test,
+)
+from equipoise.lab.evaluation.words import give_advice
 
 SEEDS = (3, 5, 10)
 METHODS, TASKS = 8, 3
-SHARED = 0.5  # correlation of the luck of one run's tasks
+SHARED = 0.5  # correlation of the chance of one run's tasks
+COLLAPSES = 0.15  # of the runs of a method that sometimes collapses
 METRICS = [TaskMetric(f"t{k}", "error", False, 0.0, 10.0) for k in range(TASKS)]
+ALONE = METRICS[:1]
 
 
 def draw(generator, seeds, gain=0.0):
@@ -39,7 +52,7 @@ def differs(table):
     """Which kinds of statement a study makes: against sum, single-task and tuned weights, by rank."""
     scores = [score for row in table.rows for score in row.scores.values()]
     said = {
-        other: any(other in s.to and s.to[other].verdict != "not distinguishable" for s in scores)
+        other: any(other in s.to and s.to[other].verdict in ("better", "worse") for s in scores)
         for other in (REFERENCE, SINGLE_TASK, TUNED)
     }
     said["ranks"] = bool(table.ranks and table.ranks.differs)
@@ -73,10 +86,98 @@ def tasks_as_blocks(seeds, studies):
     return alarms / studies
 
 
+def first(values, seeds):
+    """The runs of the first seeds."""
+    return {
+        name: {task: {s: v for s, v in found.items() if s < seeds} for task, found in by_task.items()}
+        for name, by_task in values.items()
+    }
+
+
+def found_at(values, seeds, level=0.05):
+    """Whether a study of the first seeds says "different" anywhere."""
+    return differs(make_table(first(values, seeds), ALONE, {}, level=level))["anywhere"]
+
+
+def looks(studies, last=20):
+    """Of so many studies of three methods on a task, where nothing differs, the fraction that says "different"."""
+    generator = np.random.default_rng(2)
+    kinds = ("3 seeds, one look", "3 to 20 seeds, a look after each", "5 seeds, then as many as advised")
+    plans = {f"--looks {count} --seeds {last}": planned_looks(last, count) for count in (2, 3, 5)}
+    alarms = dict.fromkeys((*kinds, *plans), 0)
+    for _ in range(studies):
+        drawn = draw(generator, 200)
+        values = {name: {"t0": drawn[name]["t0"]} for name in ("sum", "m1", "m2")}
+        found = next((n for n in range(3, last + 1) if found_at(values, n)), None)
+        alarms[kinds[0]] += found == 3
+        alarms[kinds[1]] += found is not None
+        alarms[kinds[2]] += _as_advised(values)
+        for name, at in plans.items():
+            alarms[name] += any(found_at(values, n, level) for n, level in zip(at, levels(at), strict=True))
+    return {kind: count / studies for kind, count in alarms.items()}
+
+
+def _as_advised(values):
+    table = make_table(first(values, 5), ALONE, {})
+    advised = re.search(r"about (\d+) more seed", give_advice(table, ALONE))
+    more = int(advised[1]) if advised else 0
+    return differs(table)["anywhere"] or (more > 0 and found_at(values, min(5 + more, 200)))
+
+
+def skewed(seeds, studies, gain=4.0, methods=METHODS):
+    """Studies of as good a mean: all but sum collapse in 15 % of their runs and are better by ``gain`` in the others.
+
+    Returns:
+        Of so many studies the fraction that says "better" of any of them; and of those comparisons that say "better"
+        the fraction that is checked as not roughly symmetric.
+    """
+    generator = np.random.default_rng([3, seeds])
+    found, wrong, marked = 0, 0, 0
+    for _ in range(studies):
+        common = 5 + generator.normal(size=seeds)
+        runs = common + generator.normal(size=(methods, seeds))
+        gone = generator.random(size=(methods, seeds)) < COLLAPSES
+        lost = gain * (1 - COLLAPSES) / COLLAPSES  # so that the mean is that of sum
+        runs[1:] += np.where(gone, lost, -gain)[1:]
+        names = ["sum", *(f"m{i}" for i in range(1, methods))]
+        values = {n: {"t0": dict(enumerate(one.tolist()))} for n, one in zip(names, runs, strict=True)}
+        scores = [row.scores["t0"].to_sum for row in make_table(values, ALONE, {}, "").rows[1:]]
+        better = [one for one in scores if one.verdict == "better"]
+        found += bool(better)
+        wrong += len(better)
+        marked += sum(one.check is not None for one in better)
+    return found / studies, marked / wrong if wrong else float("nan")
+
+
+def print_looks(studies):
+    print('\nNothing differs among three methods, looked at more than once: % of studies that say "different"\n')
+    print("| looks | % |")
+    print("|---|---|")
+    for kind, rate in looks(studies).items():
+        print(f"| {kind} | {100 * rate:.1f} |")
+
+
+def print_skew(studies):
+    print("\nAs good a mean, but 15 % of runs collapse: % of studies that say better\n")
+    print("| methods that do | seeds | says better | of these comparisons checked |")
+    print("|---|---|---|---|")
+    for methods in (2, METHODS):
+        for seeds in SEEDS:
+            found, marked = skewed(seeds, studies, methods=methods)
+            print(f"| {methods - 1} | {seeds} | {100 * found:.1f} | {100 * marked:.1f} |")
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--studies", type=int, default=1000)
-    studies = parser.parse_args().studies
+    parser.add_argument("--only", default="seeds,power,looks,skew", help="which tables")
+    arguments = parser.parse_args()
+    prints = {"seeds": print_seeds, "power": print_power, "looks": print_looks, "skew": print_skew}
+    for name in arguments.only.split(","):
+        prints[name](arguments.studies)
+
+
+def print_seeds(studies):
     print(f'Nothing differs: % of {studies} studies that say "different" ({METHODS} methods, {TASKS} tasks)\n')
     print("| seeds | anywhere | against sum | against single-task | against tuned | by rank | tasks as blocks |")
     print("|---|---|---|---|---|---|---|")
@@ -84,6 +185,9 @@ def main():
         found, wrong_blocks = rates(seeds, studies), tasks_as_blocks(seeds, studies)
         kinds = ("anywhere", REFERENCE, SINGLE_TASK, TUNED, "ranks")
         print(f"| {seeds} | {' | '.join(f'{100 * value:.1f}' for value in (*map(found.get, kinds), wrong_blocks))} |")
+
+
+def print_power(studies):
     print("\nOne method is better on every task: % of comparisons that say so\n")
     print("| true difference | seeds | in the study | alone, uncorrected | by t-test's formula, alone | says worse |")
     print("|---|---|---|---|---|---|")

@@ -34,9 +34,11 @@ def show(console: Any, folder: Path, *, renew: bool) -> int:
 
     from equipoise.lab.evaluation import Summary
     from equipoise.lab.reports import write_report
-    from equipoise.lab.studies import print_summary, write_scores
+    from equipoise.lab.studies import print_summary, record_look, write_scores
 
     page = folder / "report.html"
+    Summary.from_folder(folder)  # what cannot be shown is not looked at
+    record_look(folder)
     summary = Summary.from_folder(folder)
     print_summary(console, summary)
     write_scores(folder, summary)

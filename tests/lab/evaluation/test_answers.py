@@ -67,24 +67,32 @@ def test_a_task_with_one_pair_of_runs_leaves_the_others_their_answer():
     """Nothing is known only where no task has two."""
     plain, alone = (shifted(-0.05), PLAIN[:1]), (PLAIN, [0.5])
     _, headline, _ = ask("sharing", single_task=alone, sum=plain)
-    assert "Yes, where it can be told: the plain sum is better on size, not distinguishable on kind" in headline
+    assert (
+        "Yes, where a difference is significant: the plain sum is significantly better on size, no verdict on kind"
+        in headline
+    )
     _, headline, _ = ask("sharing", single_task=([0.4], [0.5]), sum=plain)
-    assert "Not known: with one seed a difference may be luck" in headline
+    assert "Not known: with one seed a difference may be chance" in headline
 
 
 @pytest.mark.parametrize(
     ("sum_", "answer"),
     [
-        ((shifted(-0.05), shifted(0.05)), "Yes, where it can be told: the plain sum is better on size and kind"),
+        (
+            (shifted(-0.05), shifted(0.05)),
+            "Yes, where a difference is significant: the plain sum is significantly better on size and kind",
+        ),
         (
             (shifted(0.05), noisy()),
-            "No, where it can be told: the plain sum is worse on size, not distinguishable on kind",
+            "No, where a difference is significant: the plain sum is significantly worse on size, "
+            "no significant difference on kind",
         ),
         (
             (shifted(0.05), shifted(0.05)),
-            "It helps on some tasks and harms others: the plain sum is better on kind, worse",
+            "It helps on some tasks and harms others: the plain sum is significantly better on kind, "
+            "significantly worse",
         ),
-        ((noisy(), noisy()), "Not distinguishable from one network per task on any task"),
+        ((noisy(), noisy()), "No significant difference to one network per task on any task"),
     ],
 )
 def test_does_sharing_help(sum_, answer):
@@ -96,9 +104,18 @@ def test_does_sharing_help(sum_, answer):
 @pytest.mark.parametrize(
     ("uw", "answer"),
     [
-        ((noisy(), shifted(0.05)), "Yes: uw is better than tuned weights on kind (accuracy 0.4630 against 0.4120)"),
-        ((shifted(0.05), noisy()), "No: uw is worse than tuned weights on size (rmse 0.4630 against 0.4120)"),
-        ((noisy(), noisy()), "Not distinguishable: none of the 2 is told apart from tuned weights on any task"),
+        (
+            (noisy(), shifted(0.05)),
+            "Yes: uw is significantly better than tuned weights on kind (accuracy 0.4630 against 0.4120)",
+        ),
+        (
+            (shifted(0.05), noisy()),
+            "No: uw is significantly worse than tuned weights on size (rmse 0.4630 against 0.4120)",
+        ),
+        (
+            (noisy(), noisy()),
+            "No significant difference: none of the 2 is significantly different from tuned weights on any task",
+        ),
     ],
 )
 def test_does_any_balancing_beat_tuned_weights(uw, answer):
@@ -114,13 +131,22 @@ def test_does_any_balancing_beat_tuned_weights(uw, answer):
 @pytest.mark.parametrize(
     ("frozen", "answer"),
     [
-        ((noisy(), noisy()), "uw: not distinguishable on any task; its last weights, fixed from the start, do as well"),
-        ((shifted(0.05), noisy()), "uw: how it got there matters; fixed at its last weights it is worse on size"),
+        (
+            (noisy(), noisy()),
+            "uw: no significant difference on any task; its last weights, fixed from the start, do as well",
+        ),
+        (
+            (shifted(0.05), noisy()),
+            "uw: how it got there matters; fixed at its last weights: significantly worse on size",
+        ),
         (
             (shifted(-0.05), noisy()),
-            "uw: its last weights serve better from the start; fixed at its last weights it is b",
+            "uw: its last weights serve better from the start; fixed at its last weights: significantly b",
         ),
-        ((shifted(0.05), shifted(0.05)), "uw: it depends on the task; fixed at its last weights it is better on kind"),
+        (
+            (shifted(0.05), shifted(0.05)),
+            "uw: it depends on the task; fixed at its last weights: significantly better on kind",
+        ),
     ],
 )
 def test_does_the_schedule_matter(frozen, answer):
@@ -133,18 +159,28 @@ def test_does_the_schedule_matter(frozen, answer):
     [
         (
             {"kind=focal": (noisy(), shifted(0.05)), "size=l1": (shifted(0.05), noisy())},
-            "Yes: kind=focal is better than the case's own on kind (accuracy 0.4630 against 0.4120); size=l1 is worse "
-            "than the case's own on size (rmse 0.4630 against 0.4120). 2 of 4 comparisons are not distinguishable.",
+            "Yes: kind=focal is significantly better than the case's own on kind (accuracy 0.4630 against 0.4120); "
+            "size=l1 is significantly worse than the case's own on size (rmse 0.4630 against 0.4120). "
+            "2 of 4 comparisons show no significant difference.",
         ),
-        ({"size=l1": (shifted(0.05), noisy())}, "No: size=l1 is worse than the case's own on size"),
-        ({"kind=focal": (shifted(0.05), shifted(0.05))}, "On some tasks, and it loses on others: kind=focal is better"),
+        ({"size=l1": (shifted(0.05), noisy())}, "No: size=l1 is significantly worse than the case's own on size"),
+        (
+            {"kind=focal": (shifted(0.05), shifted(0.05))},
+            "On some tasks, and it loses on others: kind=focal is significantly better",
+        ),
         ({"size=l1": (noisy(), shifted(0.05))}, "Only on tasks whose loss it does not change, which is a matter of"),
         ({"size=l1": (shifted(0.05), shifted(0.05))}, "Only on tasks whose loss it does not change, which is a matter"),
-        ({"size=l1+kind=focal": (noisy(), shifted(0.05))}, "Yes: size=l1+kind=focal is better than the case's own on"),
-        ({"size=l1": (noisy(), noisy())}, "Not distinguishable: size=l1 is not told apart from the case's own on any"),
+        (
+            {"size=l1+kind=focal": (noisy(), shifted(0.05))},
+            "Yes: size=l1+kind=focal is significantly better than the case's own on",
+        ),
+        (
+            {"size=l1": (noisy(), noisy())},
+            "No significant difference: size=l1 is not significantly different from the case's own on any",
+        ),
         (
             {"size=l1": (noisy(), noisy()), "kind=focal": (noisy(), noisy())},
-            "Not distinguishable: none of the 2 is told apart from the case's own on any task",
+            "No significant difference: none of the 2 is significantly different from the case's own on any task",
         ),
     ],
 )
@@ -157,12 +193,17 @@ def test_does_another_loss_do_better(rows, answer):
 def test_another_loss_is_no_balancing_that_beats_tuned_weights():
     better = (shifted(-0.05), shifted(0.05))
     _, headline, _ = ask("tuned", **{"sum": SAME, "size=l1": better, "tuned": SAME})
-    assert "fixed weights? Not distinguishable: sum is not told apart from tuned weights on any task." in headline
-    assert "With another loss: size=l1 is better than tuned weights on size" in headline
+    assert (
+        "fixed weights? No significant difference: sum is not significantly different from tuned weights on any task."
+        in headline
+    )
+    assert "With another loss: size=l1 is significantly better than tuned weights on size" in headline
     _, headline, _ = ask("", **{"sum": (noisy(), noisy()), "size=l1": better, "tuned": SAME})
-    assert "Not known: no balancing was trained. With another loss: size=l1 is better than tuned" in headline
+    assert (
+        "Not known: no balancing was trained. With another loss: size=l1 is significantly better than tuned" in headline
+    )
     _, headline, _ = ask("", **{"sum": SAME, "uw": (noisy(), noisy()), "size=l1": (noisy(), noisy())})
-    assert "none of the 2 methods is distinguishable from the plain sum" in headline
+    assert "none of the 2 methods is significantly different from the plain sum" in headline
 
 
 @pytest.mark.parametrize("question", ["sharing", "tuned", "freeze", "losses"])
@@ -171,7 +212,7 @@ def test_one_seed_answers_nothing(question):
         question, single_task=([0.4], [0.4]), sum=([0.1], [0.9]), uw=([0.1], [0.9]), frozen_uw=([0.3], [0.2]),
         tuned=([0.4], [0.4]), **{"size=l1": ([0.1], [0.9])},
     )  # fmt: skip
-    assert "Not known: with one seed a difference may be luck" in headline
+    assert "Not known: with one seed a difference may be chance" in headline
 
 
 def test_what_was_not_trained_is_not_known():
@@ -195,9 +236,12 @@ def test_a_balancing_that_beats_the_sum_but_not_tuned_weights_is_not_recommended
 @pytest.mark.parametrize(
     ("methods", "answer"),
     [
-        ({"sum": (shifted(-0.05), shifted(0.05)), "uw": SAME}, "No: sum is better than tuned weights"),
-        ({"sum": SAME, "uw": (shifted(-0.05), shifted(-0.05))}, "On some tasks, and it loses on others: uw is better"),
-        ({"sum": SAME, "uw": (shifted(-0.05), noisy())}, "Yes: uw is better than tuned weights on size"),
+        ({"sum": (shifted(-0.05), shifted(0.05)), "uw": SAME}, "No: sum is significantly better than tuned weights"),
+        (
+            {"sum": SAME, "uw": (shifted(-0.05), shifted(-0.05))},
+            "On some tasks, and it loses on others: uw is significantly better",
+        ),
+        ({"sum": SAME, "uw": (shifted(-0.05), noisy())}, "Yes: uw is significantly better than tuned weights on size"),
     ],
 )
 def test_yes_is_of_a_balancing_that_loses_nowhere(methods, answer):
@@ -209,7 +253,7 @@ def test_what_gains_and_loses_against_tuned_weights_is_not_said_to_beat_them():
     gains = (shifted(-0.05), shifted(0.05))
     tuned = ([value + 0.02 for value in PLAIN], [value + 0.1 for value in PLAIN])
     _, _, advice = ask("", sum=SAME, uw=gains, tuned=tuned)
-    assert advice.startswith("Use uw: better than the plain sum on size and kind")
+    assert advice.startswith("Use uw: significantly better than the plain sum on size and kind")
     assert "Tuned fixed weights are better on one task and worse on another" in advice
 
 

@@ -33,7 +33,7 @@ def test_differences_are_paired_by_seed_and_corrected_as_one_family():
     assert adjusted == pytest.approx(holm(p_values))
     assert found["sum", "rating"].comparison.verdict == "better"  # an error fell
     assert found["uw", "rating"].comparison.verdict == "worse"
-    assert found["sum", "liked"].comparison.verdict == "not distinguishable"
+    assert found["sum", "liked"].comparison.verdict == "no significant difference"
 
 
 def test_means_are_of_all_seeds_and_without_common_seeds_nothing_is_paired():

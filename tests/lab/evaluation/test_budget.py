@@ -6,8 +6,13 @@ from equipoise.lab.evaluation.costs import method_costs
 EQUAL = {"epochs": 8, "batch_size": 64, "trials": 20}
 
 
-def spent(**seconds):
-    return {name.replace("_", "-"): MethodCost(0.01, 1.0, 100.0, time, 0, 0) for name, time in seconds.items()}
+def spent(seconds=None, **passes):
+    """Costs by these backward passes of a run; the seconds are any."""
+    times = seconds or {}
+    return {
+        name.replace("_", "-"): MethodCost(0.01, 1.0, 100.0, times.get(name, 1.0), count, 0, 0)
+        for name, count in passes.items()
+    }
 
 
 def test_an_equal_study_has_no_stamp():
@@ -24,10 +29,14 @@ def test_each_difference_is_named_with_who_has_what(key, words):
     assert unequal(budgets, {}) == (f"{words} (sum 2, single-task and uw {EQUAL[key]})",)
 
 
-def test_training_time_counts_from_a_quarter_on_and_among_the_balancings():
-    found = unequal({}, spent(sum=10.0, uw=12.4, mgda=31.0, single_task=100.0))
-    assert found == ("wall-clock (sum 10 s, mgda 31 s of training)",)
-    assert unequal({}, spent(sum=10.0, uw=12.4, single_task=100.0)) == ()
+def test_backward_passes_count_from_a_quarter_on_and_among_the_methods():
+    found = unequal({}, spent(sum=1000.0, uw=1240.0, mgda=3100.0, single_task=10000.0))
+    assert found == ("backward passes of a run (sum 1,000, mgda 3,100)",)
+    assert unequal({}, spent(sum=1000.0, uw=1240.0, single_task=10000.0)) == ()
+
+
+def test_a_busy_machine_makes_no_study_unequal():
+    assert unequal({}, spent(seconds={"sum": 10.0, "uw": 95.0}, sum=1000.0, uw=1000.0)) == ()
 
 
 def test_all_differences_are_told():
@@ -51,8 +60,8 @@ def test_costs_are_medians_over_seeds_and_sums_over_the_networks_of_single_task(
         row("single-task", 1, "a", 99, 9.9, 1.0, 999.0, skipped=5),  # the other network is missing
     ]
     found = method_costs(rows, tasks=2)
-    assert found["sum"] == MethodCost(0.2, 1.0, 200.0, 6.0, 3, 4)
-    assert found["single-task"] == MethodCost(pytest.approx(0.3), 2.0, 90.0, pytest.approx(5.0), 6, 0)
+    assert found["sum"] == MethodCost(0.2, 1.0, 200.0, 6.0, 20.0, 3, 4)
+    assert found["single-task"] == MethodCost(pytest.approx(0.3), 2.0, 90.0, pytest.approx(5.0), 30.0, 6, 0)
 
 
 def test_without_a_whole_seed_only_the_troubles_are_known():

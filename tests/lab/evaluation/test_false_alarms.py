@@ -31,3 +31,17 @@ def test_what_differs_is_found_as_often_as_the_noncentral_t_says_and_not_called_
 
 def test_a_few_studies_run():
     assert set(false_alarms.rates(3, studies=3)) >= {"anywhere", "sum", "single-task", "tuned", "ranks"}
+
+
+@pytest.mark.slow
+def test_planned_looks_keep_the_promise_and_unplanned_ones_do_not():
+    found = false_alarms.looks(studies=300)
+    planned = [rate for kind, rate in found.items() if kind.startswith("--looks")]
+    assert max(planned) <= 0.08  # two standard errors above 5 %
+    assert found["3 to 20 seeds, a look after each"] > 0.12
+
+
+def test_collapses_break_the_promise_and_the_check_sees_what_it_can():
+    found, marked = false_alarms.skewed(5, studies=60, methods=2)
+    assert found > 0.3
+    assert 0.2 < marked < 0.9

@@ -45,7 +45,7 @@ def test_equal_differences_show_no_spread_to_measure_by_even_after_rounding():
     found = paired_t([0.8 - 0.7, 0.5 - 0.4, 0.2 - 0.1])  # 0.1 each, but for the last bits
     assert found.mean == pytest.approx(0.1)
     assert math.isnan(found.low)
-    assert verdict(found.mean, found.p_value, True) == "not distinguishable"
+    assert verdict(found.mean, found.p_value, True) == "no significant difference"
 
 
 def test_differences_of_single_precision_that_agree_but_for_its_rounding_show_no_spread():
@@ -104,8 +104,8 @@ def test_holm_finds_something_in_at_most_5_of_100_tables_without_anything():
         (0.1, 0.049, False, "worse"),
         (-0.1, 0.049, True, "worse"),
         (-0.1, 0.049, False, "better"),
-        (0.1, 0.05, True, "not distinguishable"),
-        (0.1, math.nan, True, "not distinguishable"),
+        (0.1, 0.05, True, "no significant difference"),
+        (0.1, math.nan, True, "no significant difference"),
     ],
 )
 def test_verdict(difference, p_value, higher_is_better, word):

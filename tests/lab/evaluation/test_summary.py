@@ -89,7 +89,7 @@ def test_the_figures_of_the_table(write):
     assert summary.tested == len(family) == 10  # all comparisons of the study, and Friedman's test
     assert score.to_sum.p_adjusted == pytest.approx(multipletests(family, method="holm")[1][0])
     assert score.to_sum.verdict == "better"
-    assert summary.row("finer").scores["kind"].to_sum.verdict == "not distinguishable"
+    assert summary.row("finer").scores["kind"].to_sum.verdict == "no significant difference"
     assert summary.row("sum").scores["size"].to_sum is None
 
 
@@ -140,7 +140,7 @@ def test_a_seed_that_lacks_a_network_says_nothing_of_the_cost_of_all(write):
 
 def test_words_when_nothing_is_distinguishable(write):
     summary = Summary.from_folder(write({"single-task": SINGLE, "sum": SUM, "a": SAME, "b": SAME}))
-    assert "none of the 2 balancings is distinguishable from the plain sum on any task" in summary.headline
+    assert "none of the 2 methods is significantly different from the plain sum on any task" in summary.headline
     assert summary.headline.startswith("Over 3 seeds")
     assert summary.advice.startswith("Use the plain sum")
     assert "wide" not in summary.advice
@@ -148,22 +148,22 @@ def test_words_when_nothing_is_distinguishable(write):
 
 def test_words_when_the_intervals_are_wide(write):
     summary = Summary.from_folder(write({"sum": SUM, "vague": VAGUE}))
-    assert "vague is not distinguishable" in summary.headline
+    assert "vague is not significantly different" in summary.headline
     assert "in rmse on size" in summary.advice
     assert "5 seeds would at least halve them" in summary.advice
 
 
 def test_words_when_a_balancing_is_better(write):
     summary = Summary.from_folder(write({"single-task": SINGLE, "sum": SUM, "finer": FINER}))
-    assert "finer is better than the plain sum on size (rmse 0.3110 against 0.4100)" in summary.headline
-    assert "The one other comparison is not distinguishable" in summary.headline
-    assert summary.advice.startswith("Use finer: better than the plain sum on size")
+    assert "finer is significantly better than the plain sum on size (rmse 0.3110 against 0.4100)" in summary.headline
+    assert "The one other comparison shows no significant difference" in summary.headline
+    assert summary.advice.startswith("Use finer: significantly better than the plain sum on size")
     assert "3.00 times" in summary.advice
 
 
 def test_words_when_a_balancing_is_worse(write):
     summary = Summary.from_folder(write({"sum": SUM, "coarser": COARSER}))
-    assert "coarser is worse than the plain sum on size (rmse 0.5110 against 0.4100)" in summary.headline
+    assert "coarser is significantly worse than the plain sum on size (rmse 0.5110 against 0.4100)" in summary.headline
     assert summary.advice.startswith("Use the plain sum")
 
 
@@ -177,13 +177,16 @@ def test_words_when_an_interval_leaves_out_zero_but_not_among_all(write):
     one = Summary.from_folder(write({"sum": SUM, "near": near}))
     many = Summary.from_folder(write({"sum": SUM, "near": near, "a": SAME, "b": SAME}))
     assert one.row("near").scores["size"].to_sum.interval.high < 0
-    assert many.row("near").scores["size"].to_sum.verdict == "not distinguishable"
-    assert "Taken alone near on size would be, but not among 7 comparisons." in many.headline
+    assert many.row("near").scores["size"].to_sum.verdict == "no significant difference"
+    assert "Taken alone near on size would be significant, but not among 7 comparisons." in many.headline
 
 
 def test_words_on_sharing(write):
     summary = Summary.from_folder(write({"single-task": SINGLE, "sum": COARSER | {"size": [0.60, 0.621, 0.612]}}))
-    assert "against one network per task: worse on size, not distinguishable on kind; Δm +" in summary.headline
+    assert (
+        "against one network per task: significantly worse on size, no significant difference on kind; Δm +"
+        in summary.headline
+    )
     assert "Where size matters most, train it alone" in summary.advice
 
 

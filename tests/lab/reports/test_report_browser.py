@@ -111,3 +111,37 @@ def test_the_page_of_two_studies_is_drawn(make, study, open_page):
     assert len(plots) == 3
     assert all(plot["marks"] > 0 and plot["box"] <= plot["inside"] for plot in plots)
     assert page.evaluate("document.documentElement.scrollWidth") <= 400
+
+
+def test_when_the_page_is_loaded_every_figure_is_drawn(report, browser):
+    page = browser.new_page(viewport={"width": 1280, "height": 600})
+    page.goto(report.as_uri(), wait_until="load", timeout=60_000)
+    assert all(plot["marks"] > 0 for plot in page.evaluate(DRAWN))
+    page.close()
+
+
+def test_a_print_has_every_panel_at_the_width_of_the_paper(make, open_page):
+    tasks = {f"task{i}": ("auroc", True) for i in range(6)}
+    page = open_page(write_report(make(tasks=tasks, methods=("sum", "mgda"), single_task=False, epochs=3).path))
+    hidden = page.locator(".panel[hidden]").count()
+    assert hidden > 0
+    page.evaluate("window.dispatchEvent(new Event('beforeprint'))")
+    plots = page.evaluate(DRAWN)
+    assert all(plot["marks"] > 0 and 0 < plot["box"] <= plot["inside"] <= 681 for plot in plots)
+    page.evaluate("window.dispatchEvent(new Event('afterprint'))")
+    settle(page)
+    assert page.locator(".panel[hidden]").count() == hidden
+
+
+COVERED = """() => [...document.querySelectorAll('.plot')].filter(plot => {
+    const bar = plot.querySelector('.modebar').getBoundingClientRect();
+    const others = [plot.parentElement.querySelector('h4'), plot.querySelector('.cartesianlayer .bglayer, .bglayer'),
+        ...plot.querySelectorAll('.annotation-text')].filter(Boolean).map(one => one.getBoundingClientRect());
+    return others.some(one => one.height && one.left < bar.right && bar.left < one.right
+        && one.top < bar.bottom - 1 && bar.top < one.bottom - 1);
+}).map(plot => plot.id)"""
+
+
+@pytest.mark.parametrize("width", [1280, 400])
+def test_a_toolbar_covers_nothing(report, open_page, width):
+    assert open_page(report, width).evaluate(COVERED) == []

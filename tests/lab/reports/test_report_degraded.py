@@ -135,3 +135,23 @@ def test_a_folder_that_is_no_study_is_named(make, name):
     with pytest.raises(ValueError, match=f"no {name}"):
         write_report(study.path)
     assert not (study.path / "report.html").exists()
+
+
+def test_parts_of_a_mixture_have_a_figure_and_no_other_study_a_word_of_it(make):
+    study = make(methods=("sum", "uw"), seeds=(0, 1), epochs=2)
+    assert "parts" not in drawn(Page(write_report(study.path)))
+    rows = [
+        f"{method},{seed},{epoch},train,rating,part {name},{value + epoch}"
+        for method in ("sum", "uw")
+        for seed in (0, 1)
+        for epoch in (1, 2)
+        for name, value in (("l1", 0.5), ("l2 <b>", 2.0))
+    ]
+    with (study.path / "history.csv").open("a") as file:
+        file.write("\n".join(rows) + "\n")
+    page = Page(write_report(study.path))
+    panels = [name for name in page.figures["panels"] if name.startswith("parts-")]
+    assert len(panels) == 2
+    means = [t for t in page.figures["panels"]["parts-1"]["data"] if t["opacity"] == 1.0]
+    assert [t["y"] for t in means] == [[3.0, 4.0]] * 2
+    assert "rating: l2 <b>" in page.words

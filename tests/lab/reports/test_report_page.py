@@ -38,14 +38,14 @@ def test_the_table_shows_means_and_paired_intervals_of_runs_csv(study, page):
             differences = [mine[seed] - sums[seed] for seed in mine]
             mean, reach = fmean(differences), T_975_WITH_2_DEGREES * stdev(differences) / 3**0.5
             assert cells[2 * place + 1][1] == [pytest.approx(v, abs=1e-9) for v in (mean, mean - reach, mean + reach)]
-            assert re.search(r"better|worse|not distinguishable", cells[2 * place + 1][0])
+            assert re.search(r"better|worse|no significant difference", cells[2 * place + 1][0])
             written = [f"{v:+.4f}".replace("-", "\N{MINUS SIGN}") for v in (mean, mean - reach, mean + reach)]
             assert cells[2 * place + 1][0].startswith("{}[{}, {}]".format(*written))
             marks = page.figures["panels"][f"differences-{place}"]["data"]
             mark = next(trace for trace in marks if trace["meta"]["method"] == method)
             assert mark["x"] == [pytest.approx(mean, rel=1e-5)]
             assert mark["error_x"]["array"] == mark["error_x"]["arrayminus"] == [pytest.approx(reach, rel=1e-4)]
-            assert mark["meta"]["hollow"] == ("not distinguishable" in cells[2 * place + 1][0])
+            assert mark["meta"]["hollow"] == ("no significant difference" in cells[2 * place + 1][0])
 
 
 def test_the_table_shows_delta_m_against_single_task_networks(study, page):

@@ -50,5 +50,5 @@ def test_a_page_shows_the_comparisons_of_its_question_with_their_numbers(folder,
         for method, other in PAIRS[title].items():
             for cell, task in zip(page.row(title, method), TASKS, strict=True):
                 assert cell[1][0] == pytest.approx(difference(folder, method, other, task), abs=1e-9)
-                assert any(word in cell[0] for word in ("better", "worse", "not distinguishable"))
+                assert any(word in cell[0] for word in ("better", "worse", "no significant difference"))
     assert len(page.row("Results", "uw")) == (6 if question == "" else 3) + 3  # Δm, rank and time stay

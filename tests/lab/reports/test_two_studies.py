@@ -77,7 +77,7 @@ def test_an_older_study_that_does_not_tell_trainings_had_one_for_each_run(two):
 
 def test_a_study_against_itself_differs_nowhere(two):
     page = Page(write_two_page(TwoStudies.from_folders(two[0], two[0]), two[0] / "page.html"))
-    assert "none is distinguishable" in page.words
+    assert "none shows a significant difference" in page.words
     assert "Unequal" not in page.words
     assert "Nowhere: settings, data" in page.words
     assert page.row("Results", "sum")[2][1] == [0.0, 0.0, 0.0]
@@ -90,7 +90,7 @@ def test_the_headline_names_what_changed(two):
         shifted = head.startswith("dwa,") and head.endswith(",test,rating,mae")
         lines.append(f"{head},{float(value) - 0.3!r}" if shifted else line)
     (two[1] / "runs.csv").write_text("\n".join(lines) + "\n")
-    assert "1 better (dwa on rating)" in TwoStudies.from_folders(*two).headline
+    assert "1 significantly better (dwa on rating)" in TwoStudies.from_folders(*two).headline
 
 
 def test_the_command_writes_the_page_beside_the_second_study(two, capsys):

@@ -36,3 +36,15 @@ def test_one_task_alone_has_neither():
     means = Means()
     means.add_record(record([[3.0, 0.0]]))
     assert {quantity for _, quantity, _ in means.rows()} == {"weight", "gradient_norm"}
+
+
+def test_history_has_the_parts_of_mixtures_averaged_over_the_steps():
+    means = Means()
+    for dice, cross_entropy in ((0.5, 2.0), (0.3, 1.0)):
+        made = record([[3.0, 0.0], [0.0, 1.0]])
+        made.parts_tensors = {"b": {"dice": torch.tensor(dice), "ce": torch.tensor(cross_entropy)}}
+        means.add_record(made)
+    values = {row[:2]: row[2] for row in means.rows()}
+    assert values["b", "part dice"] == pytest.approx(0.4)
+    assert values["b", "part ce"] == pytest.approx(1.5)
+    assert not [quantity for task, quantity in values if task == "a" and quantity.startswith("part")]

@@ -3,6 +3,7 @@
 from equipoise.lab.evaluation.aggregates import RATIO_FORMULA, Against, Skills
 from equipoise.lab.evaluation.between import Change, changes
 from equipoise.lab.evaluation.budget import unequal
+from equipoise.lab.evaluation.checks import Check, check_differences, outlier, sign_test
 from equipoise.lab.evaluation.costs import MethodCost
 from equipoise.lab.evaluation.delta_m import (
     FORMULA,
@@ -17,6 +18,7 @@ from equipoise.lab.evaluation.fit import RULE as FIT_RULE
 from equipoise.lab.evaluation.fit import Fit, judge_fit
 from equipoise.lab.evaluation.folder import read_rows, read_study
 from equipoise.lab.evaluation.hypervolume import hypervolume
+from equipoise.lab.evaluation.looks import levels, planned_looks
 from equipoise.lab.evaluation.metric import FROZEN, REFERENCE, SINGLE_TASK, TUNED, TaskMetric, losses_of, source_of
 from equipoise.lab.evaluation.numbers import listing, percent, show
 from equipoise.lab.evaluation.pairs import Question, pairs_of
@@ -49,6 +51,7 @@ __all__ = [
     "TUNED",
     "Against",
     "Change",
+    "Check",
     "Comparison",
     "EqualTime",
     "Fit",
@@ -67,20 +70,24 @@ __all__ = [
     "aggregated_score",
     "average_task_performance",
     "changes",
+    "check_differences",
     "critical_difference",
     "delta_m",
     "delta_m_by_task",
     "holm",
     "hypervolume",
     "judge_fit",
+    "levels",
     "listing",
     "losses_of",
     "make_table",
     "mean_rank",
     "median_delta_m",
+    "outlier",
     "paired_t",
     "pairs_of",
     "percent",
+    "planned_looks",
     "power",
     "rank_test",
     "read_rows",
@@ -88,6 +95,7 @@ __all__ = [
     "relative_changes",
     "seeds_to_show",
     "show",
+    "sign_test",
     "skills",
     "source_of",
     "unequal",

@@ -1,4 +1,4 @@
-"""The answer to a study's question in plain words; that nothing is distinguishable is an answer."""
+"""The answer to a study's question in plain words; that nothing differs significantly is an answer."""
 
 from collections.abc import Callable, Mapping, Sequence
 
@@ -21,7 +21,7 @@ def against(table: Table, other: str) -> Compared:
 
 
 def findings(compared: Compared, metrics: Sequence[TaskMetric], other: str) -> list[str]:
-    """A clause for each method and direction in which it is told apart from the other, with both means."""
+    """A clause for each method and direction in which it differs significantly from the other, with both means."""
     found = []
     for method in dict.fromkeys(method for method, _, _ in compared):
         for word in ("better", "worse"):
@@ -32,19 +32,20 @@ def findings(compared: Compared, metrics: Sequence[TaskMetric], other: str) -> l
                 if name == method and task == metric.task and comparison.verdict == word
             ]
             if parts:
-                found.append(f"{method} is {word} than {other} on {listing(parts)}")
+                found.append(f"{method} is significantly {word} than {other} on {listing(parts)}")
     return found
 
 
 def by_verdict(compared: Compared, metrics: Sequence[TaskMetric]) -> list[str]:
-    """``better on a and b``, ``worse on c``, ``not distinguishable on d``, as far as there are such tasks."""
+    """``significantly better on a and b``, ``no significant difference on d``, as far as there are such tasks."""
     tasks: dict[str, list[str]] = {}
     for metric in metrics:
         for _, task, comparison in compared:
             if task == metric.task:
                 tasks.setdefault(comparison.verdict, []).append(task)
-    order = ("better", "worse", "not distinguishable")
-    return [f"{word} on {listing(tasks[word])}" for word in order if word in tasks]
+    order = {"better": "significantly better", "worse": "significantly worse"}
+    order |= {word: word for word in ("no significant difference", "no verdict")}
+    return [f"{words} on {listing(tasks[word])}" for word, words in order.items() if word in tasks]
 
 
 def _sharing(table: Table, metrics: Sequence[TaskMetric]) -> str:
@@ -53,12 +54,16 @@ def _sharing(table: Table, metrics: Sequence[TaskMetric]) -> str:
     if why := _unknown(compared, "the plain sum and one network per task"):
         return f"{asked} {why}"
     words = {comparison.verdict for _, _, comparison in compared}
-    if words == {"not distinguishable"}:
-        short = "Not distinguishable from one network per task on any task"
+    if words == {"no significant difference"}:
+        short = "No significant difference to one network per task on any task"
     elif "better" in words:
-        short = "It helps on some tasks and harms others" if "worse" in words else "Yes, where it can be told"
+        short = (
+            "It helps on some tasks and harms others" if "worse" in words else "Yes, where a difference is significant"
+        )
+    elif "worse" in words:
+        short = "No, where a difference is significant"
     else:
-        short = "No, where it can be told"
+        short = "No verdict"
     row = next(row for row in table.rows if row.method == REFERENCE)
     change = f"; Δm {percent(row.delta_m)}, lower is better" if row.delta_m else ""
     return f"{asked} {short}: the plain sum is {', '.join(by_verdict(compared, metrics))}{change}."
@@ -91,9 +96,8 @@ def _balancings(compared: Compared, metrics: Sequence[TaskMetric]) -> str:
     methods = list(dict.fromkeys(method for method, _, _ in compared))
     told = findings(compared, metrics, "tuned weights")
     if not told:
-        who = f"{methods[0]} is" if len(methods) == 1 else f"none of the {len(methods)} is"
-        no = "not " if len(methods) == 1 else ""
-        return f"Not distinguishable: {who} {no}told apart from tuned weights on any task."
+        who = f"{methods[0]} is not" if len(methods) == 1 else f"none of the {len(methods)} is"
+        return f"No significant difference: {who} significantly different from tuned weights on any task."
     better = {method for method, _, comparison in compared if comparison.verdict == "better"}
     worse = {method for method, _, comparison in compared if comparison.verdict == "worse"}
     fixed = {method for method in better if method == REFERENCE or source_of(method) is not None}
@@ -105,8 +109,8 @@ def _short(better: set[str], worse: set[str]) -> str:
 
 
 def _rest(compared: Compared) -> str:
-    rest = sum(comparison.verdict == "not distinguishable" for _, _, comparison in compared)
-    return f" {rest} of {len(compared)} comparisons are not distinguishable." if rest else ""
+    rest = sum(comparison.verdict == "no significant difference" for _, _, comparison in compared)
+    return f" {rest} of {len(compared)} comparisons show no significant difference." if rest else ""
 
 
 def _losses(table: Table, metrics: Sequence[TaskMetric]) -> str:
@@ -118,7 +122,8 @@ def _losses(table: Table, metrics: Sequence[TaskMetric]) -> str:
     told = findings(compared, metrics, "the case's own")
     if not told:
         who = f"{methods[0]} is not" if len(methods) == 1 else f"none of the {len(methods)} is"
-        return f"{asked} Not distinguishable: {who} told apart from the case's own on any task."
+        differ = f"{who} significantly different from the case's own on any task"
+        return f"{asked} No significant difference: {differ}."
     better, worse = (
         {(method, task) for method, task, comparison in compared if comparison.verdict == word}
         for word in ("better", "worse")
@@ -146,17 +151,17 @@ def _frozen(row: Row, source: str, compared: Compared, metrics: Sequence[TaskMet
     if why := _unknown(compared, f"{row.method} and {source}"):
         return f"{source}: {why}"
     words = {comparison.verdict for _, _, comparison in compared}
-    if words == {"not distinguishable"}:
+    if words == {"no significant difference"}:
         return (
-            f"{source}: not distinguishable on any task; its last weights, fixed from the start, do as well, as far "
-            "as can be told."
+            f"{source}: no significant difference on any task; its last weights, fixed from the start, do as well, as "
+            "far as can be told."
         )
     verdicts = ", ".join(by_verdict(compared, metrics))
     meaning = {
         frozenset({"better"}): "its last weights serve better from the start",
         frozenset({"worse"}): "how it got there matters",
-    }.get(frozenset(words - {"not distinguishable"}), "it depends on the task")
-    return f"{source}: {meaning}; fixed at its last weights it is {verdicts}."
+    }.get(frozenset(words - {"no significant difference", "no verdict"}), "it depends on the task")
+    return f"{source}: {meaning}; fixed at its last weights: {verdicts}."
 
 
 def _unknown(compared: Compared, who: str) -> str:
@@ -164,7 +169,7 @@ def _unknown(compared: Compared, who: str) -> str:
     if not compared:
         return f"Not known: no seed has a finished run of {who}."
     if all(comparison.interval.n < 2 for _, _, comparison in compared):
-        return "Not known: with one seed a difference may be luck; train at least 3 (--seeds 3, better 5)."
+        return "Not known: with one seed a difference may be chance; train at least 3 (--seeds 3, better 5)."
     return ""
 
 

@@ -58,7 +58,7 @@ def _compare(first: Mapping[int, float], second: Mapping[int, float]) -> Compari
     size = max((abs(side[seed]) for side in (first, second) for seed in seeds), default=0.0)
     interval = paired_t([second[seed] - first[seed] for seed in seeds], size)
     means = fmean(second[seed] for seed in seeds), fmean(first[seed] for seed in seeds)
-    return Comparison(interval, interval.p_value, "not distinguishable", *means)
+    return Comparison(interval, interval.p_value, "no significant difference", *means)
 
 
 def _judged(comparison: Comparison, p_adjusted: float, higher_is_better: bool) -> Comparison:

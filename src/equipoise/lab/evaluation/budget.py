@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from equipoise.lab.evaluation.costs import MethodCost
 from equipoise.lab.evaluation.metric import SINGLE_TASK
 
-ALIKE = 1.25  # times the least training time: what a busy machine does to equal work
+ALIKE = 1.25  # times the fewest backward passes of a run
 MOST_NAMED = 2  # methods of one budget
 WORDS = {
     "epochs": "epochs allowed",
@@ -20,9 +20,10 @@ Budgets = Mapping[str, Mapping[str, int]]  # [method][a key of WORDS], as study.
 def unequal(budgets: Budgets, costs: Mapping[str, MethodCost]) -> tuple[str, ...]:
     """What differs between the methods, in words; empty for an equal study.
 
-    Epochs are those a run was allowed: to stop early by the same rule is equal. Training times count as equal up to a
-    factor of 1.25. The single-task networks have a budget like the others, each for itself; their time, that of several
-    networks, stands in the table of costs.
+    Epochs are those a run was allowed: to stop early by the same rule is equal. The computation of a run is counted, in
+    backward passes, and not timed, as a busy machine would change the answer; runs count as equal up to a factor of
+    1.25. The single-task networks have a budget like the others, each for itself; what several networks take together
+    stands in the table of costs.
 
     >>> unequal({"sum": {"trials": 20}, "uw": {"trials": 1}}, {})
     ('search trials (uw 1, sum 20)',)
@@ -32,10 +33,10 @@ def unequal(budgets: Budgets, costs: Mapping[str, MethodCost]) -> tuple[str, ...
         given = {method: budget[key] for method, budget in budgets.items() if key in budget}
         if len(set(given.values())) > 1:
             found.append(f"{words} ({_by_size(given)})")
-    seconds = {name: cost.seconds for name, cost in costs.items() if name != SINGLE_TASK and cost.seconds > 0}
-    if seconds and max(seconds.values()) > ALIKE * min(seconds.values()):
-        least, most = min(seconds, key=lambda name: seconds[name]), max(seconds, key=lambda name: seconds[name])
-        found.append(f"wall-clock ({least} {seconds[least]:.3g} s, {most} {seconds[most]:.3g} s of training)")
+    passes = {name: cost.passes for name, cost in costs.items() if name != SINGLE_TASK and cost.passes > 0}
+    if passes and max(passes.values()) > ALIKE * min(passes.values()):
+        least, most = min(passes, key=lambda name: passes[name]), max(passes, key=lambda name: passes[name])
+        found.append(f"backward passes of a run ({least} {passes[least]:,.0f}, {most} {passes[most]:,.0f})")
     return tuple(found)
 
 

@@ -19,6 +19,7 @@ class MethodCost:
         backwards_per_step: backward passes.
         peak_memory_mb: in 10^6 bytes.
         seconds: of training in a run: steps times the median seconds per step; validation is left out.
+        passes: backward passes of a run: steps times those of a step; unlike seconds, the same on a busy machine.
         skipped_steps: steps not taken because the gradient was not finite (NaN skips).
         unsolved_steps: steps in which the method's equations had no solution.
     """
@@ -27,6 +28,7 @@ class MethodCost:
     backwards_per_step: float
     peak_memory_mb: float
     seconds: float
+    passes: float
     skipped_steps: int
     unsolved_steps: int
 
@@ -50,6 +52,7 @@ def _cost(seeds: Iterable[list[Mapping[str, str]]], networks: int) -> MethodCost
         middle(sum(float(run["backwards_per_step"]) for run in runs) for runs in whole),
         middle(max(float(run["peak_memory_mb"]) for run in runs) for runs in whole),
         middle(sum(float(run["seconds_per_step"]) * int(run["steps"]) for run in runs) for runs in whole),
+        middle(sum(float(run["backwards_per_step"]) * int(run["steps"]) for run in runs) for runs in whole),
         sum(int(run["skipped_steps"]) for runs in seeds for run in runs),
         sum(int(run["unsolved_steps"]) for runs in seeds for run in runs),
     )

@@ -46,6 +46,9 @@ _OPTIONAL: Mapping[str, Any] = {
     **{key: {_ANY: {_ANY: object}} for key in ("budgets", "tasks", "losses")},
     "tuned_trials": int,
     "split_sizes": {_ANY: object},
+    "planned_looks": [int],
+    "looks": [{"seeds": [int], "methods": [str], "runs": int}],
+    "left_out": {_ANY: [object]},
 }
 
 

@@ -5,7 +5,12 @@ from typing import Any
 
 from equipoise.lab.evaluation.metric import REFERENCE, SINGLE_TASK, TUNED, Values, losses_of, source_of
 from equipoise.lab.evaluation.numbers import listing
+from equipoise.lab.evaluation.table import Table
 
+_SKEWED = (
+    "The 5 % of a verdict hold for differences that are roughly symmetric about their mean; with such a run among "
+    "them rely on the sign test that the report shows beside the verdict."
+)
 SAME_TRAINING = f"The case has one task, so {SINGLE_TASK} is the same training as {REFERENCE}, which stands for both."
 _MOVES = "logit-adjusted"  # a loss made for another decision than the one that accuracy counts
 
@@ -33,6 +38,18 @@ def gap_notes(without: Sequence[str], absent: Mapping[tuple[str, str], tuple[int
         where = f" on {listing(of_tasks)}" if len(of_tasks) < tasks else ""
         notes.append(f"{listing(methods)}{where}: no finished run for {seeds_of(seeds)}.")
     return notes
+
+
+def check_notes(table: Table) -> list[str]:
+    """One note for the comparisons with one other on one task that ask for the same seeds to be inspected."""
+    alike: dict[tuple[str, str, str], list[str]] = {}
+    for row in table.rows:
+        for task, score in row.scores.items():
+            for other, comparison in score.to.items():
+                if comparison.check is not None:
+                    alike.setdefault((task, other, comparison.check.reason), []).append(row.method)
+    notes = [f"{listing(methods)} to {other} on {task}: {reason}." for (task, other, reason), methods in alike.items()]
+    return [f"{note} {_SKEWED}" if note is notes[0] else note for note in notes]
 
 
 def tuning_notes(study: Mapping[str, Any]) -> list[str]:

@@ -1,4 +1,4 @@
-"""Ranks over many blocks: is any method ahead of another more often than luck would have it?
+"""Ranks over many blocks: is any method ahead of another more often than chance would have it?
 
 Friedman, The use of ranks to avoid the assumption of normality, 1937; Nemenyi, 1963; both as in Demšar, Statistical
 Comparisons of Classifiers over Multiple Data Sets, JMLR 2006, section 3.2.2, with the correction for ties.
@@ -22,7 +22,7 @@ class Ranks:
 
     ``p_value`` is Friedman's of "all methods are alike"; ``p_adjusted`` is Holm's in the family that the test belongs
     to, itself where it stands alone. Two mean ranks that differ by less than ``critical_difference`` are not
-    distinguishable, and no two are where Friedman's test finds nothing.
+    significantly different, and no two are where Friedman's test finds nothing.
     """
 
     names: tuple[str, ...]
@@ -39,7 +39,7 @@ class Ranks:
 
     @property
     def groups(self) -> tuple[tuple[str, ...], ...]:
-        """The largest sets of methods not distinguishable from each other, best first: bars of the diagram."""
+        """The largest sets of methods without a significant difference, best first: bars of the diagram."""
         order = sorted(range(len(self.names)), key=lambda i: self.mean_ranks[i])
         if not self.differs:
             return (tuple(self.names[i] for i in order),)
@@ -55,7 +55,7 @@ def rank_test(names: Sequence[str], costs: Sequence[Sequence[float]]) -> Ranks:
     """Q = (k - 1) N² Σ_j (r̄_j - (k+1)/2)² / Σ_ij (r_ij - (k+1)/2)², approximately chi² with k - 1 degrees of freedom.
 
     A block is whatever is drawn independently: a data set, or a seed. The tasks of one network are no blocks: they
-    share their luck, and the test would say "different" without any difference.
+    share their chance, and the test would say "different" without any difference.
 
     Args:
         names: k methods, at least 3 (two are compared by ``paired_t``).

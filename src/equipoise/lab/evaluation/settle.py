@@ -13,21 +13,23 @@ FEWEST = 3  # pairs: the spread of two is unknown to a factor of thirty
 
 
 def give_precision(table: Table, metrics: Sequence[TaskMetric]) -> str:
-    """Sentences on the widest interval that distinguishes nothing, and on the nearest to a finding, if any is open."""
+    """Sentences on the widest open interval, and on the comparison nearest to a finding, if any is open."""
     open_ones = [
         (row.method, task, comparison)
         for row in table.rows
         for task, score in row.scores.items()
         for other, comparison in score.to.items()
         if (table.question or other == REFERENCE)
-        and comparison.verdict == "not distinguishable"
+        and comparison.verdict == "no significant difference"
         and comparison.interval.half_width > 0
     ]
     if not open_ones:
         return ""
     sentences = [_widest(open_ones, metrics), _nearest(open_ones, table, metrics)]
     if any(sentences):
-        sentences.append("Decide on the number beforehand: to look after each addition makes luck look like a finding.")
+        sentences.append(
+            "Decide on the number beforehand: to look after each addition makes chance look like a finding."
+        )
     return " ".join(filter(None, sentences))
 
 
@@ -57,13 +59,10 @@ def _nearest(open_ones: Sequence[tuple[str, str, Comparison]], table: Table, met
             f"{FEWEST} seeds on, better 5."
         )
     rejected = sum(
-        found.verdict != "not distinguishable"
-        for row in table.rows
-        for score in row.scores.values()
-        for found in score.to.values()
+        found.p_adjusted < LEVEL for row in table.rows for score in row.scores.values() for found in score.to.values()
     ) + bool(table.ranks and table.ranks.differs)
     effect = abs(interval.mean) / (interval.half_width / reach_of(interval.n))
-    needed = seeds_to_show(effect, LEVEL / (table.tested - rejected))
+    needed = seeds_to_show(effect, (table.level or LEVEL) / (table.tested - rejected))
     metric = next(metric.name for metric in metrics if metric.task == task)
     what = f"Nearest to a finding is {method} on {task} ({metric} {'+' if interval.mean > 0 else '-'}"
     what += f"{show(abs(interval.mean))}): "

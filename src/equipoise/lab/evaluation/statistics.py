@@ -1,4 +1,4 @@
-"""Is a difference over a handful of seeds more than luck? Paired t, and Holm over a table."""
+"""Is a difference over a handful of seeds more than chance? Paired t, and Holm over a table."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -8,7 +8,7 @@ from typing import Literal
 import numpy as np
 from scipy.special import stdtr, stdtrit
 
-Verdict = Literal["better", "worse", "not distinguishable"]
+Verdict = Literal["better", "worse", "no significant difference", "no verdict"]
 
 LEVEL = 0.05
 ROUNDING = 1e-9  # differences that agree to this relative size differ by rounding only
@@ -87,7 +87,7 @@ def holm(p_values: Sequence[float]) -> list[float]:
 
 
 def verdict(difference: float, p_value: float, higher_is_better: bool) -> Verdict:
-    """The word for a difference at the 5 % level; a NaN p-value distinguishes nothing."""
+    """The word for a difference at the 5 % level; with a NaN p-value there is no significant one."""
     if not p_value < LEVEL:
-        return "not distinguishable"
+        return "no significant difference"
     return "better" if (difference > 0) == higher_is_better else "worse"

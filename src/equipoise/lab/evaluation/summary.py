@@ -9,9 +9,11 @@ from typing import Any
 from equipoise.lab.evaluation.budget import Budgets, unequal
 from equipoise.lab.evaluation.costs import method_costs
 from equipoise.lab.evaluation.folder import read_rows, read_study
+from equipoise.lab.evaluation.looks import level_of, look_notes
 from equipoise.lab.evaluation.metric import REFERENCE, SINGLE_TASK, TaskMetric, Values
 from equipoise.lab.evaluation.notes import (
     SAME_TRAINING,
+    check_notes,
     frozen_notes,
     gap_notes,
     loss_notes,
@@ -59,6 +61,12 @@ class Summary:
         """Names of the balancings in the table, without single-task."""
         return tuple(row.method for row in self.rows if row.method != SINGLE_TASK)
 
+    @property
+    def finds(self) -> bool:
+        """Whether any verdict, or the test of the ranks, is significant."""
+        words = [one.verdict for row in self.rows for score in row.scores.values() for one in score.to.values()]
+        return bool(self.ranks and self.ranks.differs) or any(word in ("better", "worse") for word in words)
+
     def row(self, method: str) -> Row | None:
         """The row of a method, None if it is not in the table."""
         return next((row for row in self.rows if row.method == method), None)
@@ -79,9 +87,17 @@ class Summary:
         values, notes = _test_values(study, metrics, runs)
         if not values:
             raise ValueError(f"{folder} holds no finished run yet")
-        notes += [*tuning_notes(study), *frozen_notes(study), *loss_notes(values), *step_notes(costs)]
+        notes += [
+            *look_notes(study),
+            *tuning_notes(study),
+            *frozen_notes(study),
+            *loss_notes(values),
+            *step_notes(costs),
+        ]
         spent = method_costs(costs, len(metrics))
-        table = make_table(values, metrics, spent, study.get("question", ""))
+        level = level_of(study)
+        table = make_table(values, metrics, spent, study.get("question", ""), seeds=len(study["seeds"]), level=level)
+        notes += check_notes(table)
         differing = unequal(_budgets(study), spent)
         return cls(
             case=study["case"],

@@ -6,18 +6,23 @@ from itertools import chain
 from statistics import fmean, stdev
 
 from equipoise.lab.evaluation.aggregates import Against, Skills, against, mean_ranks, ranks_by_seed, skills_of
+from equipoise.lab.evaluation.checks import Check, check_differences, too_many_missing
 from equipoise.lab.evaluation.costs import MethodCost
 from equipoise.lab.evaluation.metric import REFERENCE, SINGLE_TASK, TUNED, TaskMetric, Values
 from equipoise.lab.evaluation.pairs import Question, pairs_of
 from equipoise.lab.evaluation.ranks import Ranks
-from equipoise.lab.evaluation.statistics import Interval, Verdict, holm, paired_t, verdict
+from equipoise.lab.evaluation.statistics import LEVEL, Interval, Verdict, holm, paired_t, verdict
+
+NONE: Verdict = "no significant difference"
 
 
 @dataclass(frozen=True)
 class Comparison:
     """A method minus another on a task, paired by seed; ``p_adjusted`` is Holm's over the study.
 
-    ``mean`` and ``other`` are the two sides' means over the seeds that both have.
+    ``mean`` and ``other`` are the two sides' means over the seeds that both have. ``check`` says which seeds to inspect
+    before the verdict is relied on. Where more than a tenth of the runs of a side are missing, ``missing`` says so and
+    no verdict is in that side's favour.
     """
 
     interval: Interval
@@ -25,6 +30,8 @@ class Comparison:
     verdict: Verdict
     mean: float
     other: float
+    check: Check | None = None
+    missing: str = ""
 
 
 @dataclass(frozen=True)
@@ -84,6 +91,8 @@ class Table:
 
     ``question`` decides which comparisons were made; with one there are no ranks.
     ``tested`` counts the family: every comparison with a p-value, and Friedman's test of the ranks.
+    ``level`` is that of the verdicts, in all; below 5 % at one of several planned looks.
+    ``incomplete`` names the methods that lack more than a tenth of their runs, with what they lack; none is ranked.
     ``tuned_is_sum`` says that the search for fixed weights ended at equal ones; tuned is then compared with nothing.
     """
 
@@ -92,20 +101,45 @@ class Table:
     tested: int
     question: Question = ""
     tuned_is_sum: bool = False
+    level: float = LEVEL
+    incomplete: Mapping[str, str] = field(default_factory=dict)
 
 
 def make_table(
-    values: Values, metrics: Sequence[TaskMetric], costs: Mapping[str, MethodCost], question: Question = ""
+    values: Values,
+    metrics: Sequence[TaskMetric],
+    costs: Mapping[str, MethodCost],
+    question: Question = "",
+    *,
+    seeds: int | None = None,
+    level: float = LEVEL,
 ) -> Table:
-    """Everything that a study's values say; where no method differs, 5 % of such tables say "different" anywhere."""
+    """Everything that a study's values say; where no method differs, 5 % of such tables say "different" anywhere.
+
+    Args:
+        values: Of the methods.
+        metrics: The primary one of each task.
+        costs: Of the methods, as far as known.
+        question: The one that is asked, if so.
+        seeds: How many were asked for; None: as many as there are.
+        level: Of all verdicts together; adjusted p-values are given in units of it, so that they are compared with 5 %.
+    """
+    asked = (
+        len({seed for by_task in values.values() for one in by_task.values() for seed in one})
+        if seeds is None
+        else seeds
+    )
+    incomplete = _incomplete(values, asked)
     tuned_is_sum = not question and TUNED in values and values[TUNED] == values.get(REFERENCE)
     tried = {name: found for name, found in values.items() if not (tuned_is_sum and name == TUNED)}
-    ranks = None if question else ranks_by_seed(tried, metrics)
+    ranked = {name: found for name, found in tried.items() if name not in incomplete}
+    ranks = None if question else ranks_by_seed(ranked, metrics)
     compared = _compare(pairs_of(list(tried), question), values, metrics)
     adjusted = holm([one.interval.p_value for one in compared.values()] + ([ranks.p_value] if ranks else []))
+    adjusted = [_in_units_of(level, p) for p in adjusted]
     higher = {metric.task: metric.higher_is_better for metric in metrics}
     judged = {
-        key: replace(one, p_adjusted=p, verdict=verdict(one.interval.mean, p, higher[key[-1]]))
+        key: _judged(replace(one, p_adjusted=p), key, higher[key[-1]], values, asked)
         for (key, one), p in zip(compared.items(), adjusted[: len(compared)], strict=True)
     }
     by_rank, alone = mean_ranks(values, metrics), values.get(SINGLE_TASK, {})
@@ -126,8 +160,47 @@ def make_table(
         for name, by_task in values.items()
     )
     return Table(
-        rows, ranks and replace(ranks, p_adjusted=adjusted[-1]), sum(p == p for p in adjusted), question, tuned_is_sum
+        rows,
+        ranks and replace(ranks, p_adjusted=adjusted[-1]),
+        sum(p == p for p in adjusted),
+        question,
+        tuned_is_sum,
+        level,
+        incomplete,
     )
+
+
+def _incomplete(values: Values, asked: int) -> dict[str, str]:
+    """What is missing of each method that lacks more than a tenth of its runs, on the task that lacks most."""
+    fewest = {name: min(map(len, by_task.values())) for name, by_task in values.items()}
+    return {name: missing_of(name, n, asked) for name, n in fewest.items() if too_many_missing(n, asked)}
+
+
+def _in_units_of(level: float, p: float) -> float:
+    """An adjusted p-value that is below 5 % where ``p`` is below the level; NaN stays."""
+    return p if p != p else min(1.0, p * LEVEL / level) if level else 1.0
+
+
+def missing_of(method: str, found: int, asked: int) -> str:
+    """In words.
+
+    >>> missing_of("uw", 3, 5)
+    '2 of 5 runs of uw missing'
+    """
+    return f"{asked - found} of {asked} runs of {method} missing"
+
+
+def _judged(one: Comparison, key: tuple[str, str, str], higher: bool, values: Values, asked: int) -> Comparison:
+    """With its verdict; none where it would favour a side that lacks runs, or where such a side seems to do as well."""
+    name, other, task = key
+    word = verdict(one.interval.mean, one.p_adjusted, higher)
+    found = {side: len(values[side][task]) for side in (name, other)}
+    lacking = [side for side in found if too_many_missing(found[side], asked)]
+    against = {"better": other, "worse": name}.get(word)
+    if not any(side != against for side in lacking):
+        return replace(one, verdict=word)
+    missing = "; ".join(missing_of(side, found[side], asked) for side in lacking)
+    return replace(one, verdict="no verdict", missing=missing)
 
 
 def _score(by_seed: Mapping[int, float], to: Mapping[str, Comparison]) -> Score:
@@ -149,5 +222,7 @@ def _compare(
             if both:
                 interval = paired_t([a - b for a, b in both], max(map(abs, chain.from_iterable(both))))
                 means = fmean(a for a, _ in both), fmean(b for _, b in both)
-                found[name, other, metric.task] = Comparison(interval, interval.p_value, "not distinguishable", *means)
+                tested = interval.p_value == interval.p_value
+                check = check_differences(mine, theirs, metric) if tested else None
+                found[name, other, metric.task] = Comparison(interval, interval.p_value, NONE, *means, check)
     return found

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 from math import inf, isnan
 
 from equipoise.lab.evaluation.answers import beats_tuned, findings, give_answer
-from equipoise.lab.evaluation.metric import REFERENCE, SINGLE_TASK, TUNED, TaskMetric, losses_of
+from equipoise.lab.evaluation.metric import REFERENCE, SINGLE_TASK, TUNED, TaskMetric
 from equipoise.lab.evaluation.numbers import listing, percent
 from equipoise.lab.evaluation.settle import give_precision
 from equipoise.lab.evaluation.statistics import LEVEL
@@ -25,11 +25,11 @@ def give_headline(table: Table, metrics: Sequence[TaskMetric], seeds: int, unequ
     if fewest < seeds:
         over = f"Over {fewest if fewest == most else f'{fewest} to {most}'} of {seeds} seeds"
     if table.question:
-        return " ".join(filter(None, (give_answer(table, metrics), f"{over}.", _stamp(unequal))))
+        return " ".join(filter(None, (give_answer(table, metrics), f"{over}.", *_missing(table), _stamp(unequal))))
     tuned = f"Against tuned fixed weights: {beats_tuned(table, metrics)}" if _row(rows, TUNED) else ""
     found = [
         *(_balancings(rows, metrics, most, table.tested), tuned),
-        *(_ranks(table), _sharing(rows, metrics), _stamp(unequal)),
+        *(_ranks(table), _sharing(rows, metrics), *_missing(table), _stamp(unequal)),
     ]
     return f"{over}, {' '.join(filter(None, found))}"
 
@@ -44,6 +44,10 @@ def give_advice(table: Table, metrics: Sequence[TaskMetric]) -> str:
 
 def _stamp(unequal: Sequence[str]) -> str:
     return f"Unequal: {'; '.join(unequal)}." if unequal else ""
+
+
+def _missing(table: Table) -> list[str]:
+    return [f"{missing}: no verdict in its favour." for missing in table.incomplete.values()]
 
 
 def _ranks(table: Table) -> str:
@@ -74,28 +78,28 @@ def _balancings(rows: Sequence[Row], metrics: Sequence[TaskMetric], seeds: int, 
         lacking = "nothing but the plain sum was trained" if _row(rows, REFERENCE) else "no plain sum was trained"
         return f"{lacking}, so no balancing is compared with it."
     if seeds == 1:
-        return "no interval can be given: a difference between two methods may be luck."
-    methods = list(dict.fromkeys(row.method for row, _, _ in compared))
+        return "no interval can be given: a difference between two methods may be chance."
     clauses = findings([(row.method, task, comparison) for row, task, comparison in compared], metrics, "the plain sum")
     if not clauses:
-        kind = "methods" if any(map(losses_of, methods)) else "balancings"
-        who = f"{methods[0]} is not" if len(methods) == 1 else f"none of the {len(methods)} {kind} is"
-        return f"{who} distinguishable from the plain sum on any task.{_nearly(compared, tested)}"
-    told = sum(comparison.verdict != "not distinguishable" for _, _, comparison in compared)
-    rest = len(compared) - told
-    tail = f" The other {rest} of {len(compared)} comparisons are not distinguishable." if rest > 1 else ""
-    tail = " The one other comparison is not distinguishable." if rest == 1 else tail
+        judged = list(dict.fromkeys(row.method for row, _, one in compared if one.verdict != "no verdict"))
+        if not judged:
+            return "no verdict on any method."
+        who = f"{judged[0]} is not" if len(judged) == 1 else f"none of the {len(judged)} methods is"
+        return f"{who} significantly different from the plain sum on any task.{_nearly(compared, tested)}"
+    rest = sum(comparison.verdict == "no significant difference" for _, _, comparison in compared)
+    tail = f" The other {rest} of {len(compared)} comparisons show no significant difference." if rest > 1 else ""
+    tail = " The one other comparison shows no significant difference." if rest == 1 else tail
     return f"{'; '.join(clauses)}.{tail}{_nearly(compared, tested)}"
 
 
 def _nearly(compared: Sequence[tuple[Row, str, Comparison]], tested: int) -> str:
-    """What would be told apart if it were the only comparison, so that nobody is puzzled by its interval."""
+    """What would be significant if it were the only comparison, so that nobody is puzzled by its interval."""
     alone = [
         f"{row.method} on {task}"
         for row, task, comparison in compared
-        if comparison.verdict == "not distinguishable" and comparison.interval.p_value < LEVEL
+        if comparison.verdict == "no significant difference" and comparison.interval.p_value < LEVEL
     ]
-    return f" Taken alone {listing(alone)} would be, but not among {tested} comparisons." if alone else ""
+    return f" Taken alone {listing(alone)} would be significant, but not among {tested} comparisons." if alone else ""
 
 
 def _base(rows: Sequence[Row]) -> Row | None:
@@ -119,8 +123,10 @@ def _sharing(rows: Sequence[Row], metrics: Sequence[TaskMetric]) -> str:
             by_verdict.setdefault(comparison.verdict if tested else "not tested", []).append(metric.task)
     if not by_verdict:
         return "No single-task network shares a seed with the others, so whether sharing helps is not known."
-    parts = [f"{word} on {listing(by_verdict[word])}" for word in ("better", "worse") if word in by_verdict]
-    for word in ("not distinguishable", "not tested"):
+    parts = [
+        f"significantly {word} on {listing(by_verdict[word])}" for word in ("better", "worse") if word in by_verdict
+    ]
+    for word in ("no significant difference", "no verdict", "not tested"):
         if word in by_verdict:
             every = len(by_verdict[word]) == len(metrics) > MOST_NAMED
             parts.append(f"{word} on {'any task' if every else listing(by_verdict[word])}")
@@ -145,7 +151,7 @@ def _choice(table: Table, metrics: Sequence[TaskMetric]) -> str:
         cost = _cost(rows, best)
         price = f", at {cost:.2f} times the plain sum's time per step" if cost < inf else ""
         return (
-            f"Use {best}: better than the plain sum on {listing(wins[best])}, nowhere distinguishably worse"
+            f"Use {best}: significantly better than the plain sum on {listing(wins[best])}, nowhere significantly worse"
             f"{price}. {_before(table, best) if len(metrics) > 1 else BEFORE_ONE}"
         )
     partial = [method for method in wins if method not in losses]
@@ -161,7 +167,7 @@ def _choice(table: Table, metrics: Sequence[TaskMetric]) -> str:
         return f"Choose by the task that matters: {'; '.join(trades)}; otherwise use the plain sum."
     slower = [row.cost_ratio for row in rows if row.cost_ratio and row.method not in (REFERENCE, SINGLE_TASK)]
     price = f" (they take {min(slower):.2f} to {max(slower):.2f} times its time per step)" if len(slower) > 1 else ""
-    return f"Use the plain sum: nothing here is distinguishably better{price}."
+    return f"Use the plain sum: nothing here is significantly better{price}."
 
 
 def _before(table: Table, best: str) -> str:
@@ -212,4 +218,4 @@ def _alone(rows: Sequence[Row], metrics: Sequence[TaskMetric]) -> str:
     ]
     if not worse or len(metrics) == 1:
         return ""
-    return f"Where {listing(worse)} matters most, train it alone: the shared network is worse there."
+    return f"Where {listing(worse)} matters most, train it alone: the shared network is significantly worse there."

@@ -8,6 +8,8 @@ from equipoise.lab.reports.lines import FAINT_SEEDS, lines, on_one_scale, panels
 from equipoise.lab.reports.palette import Look
 from equipoise.lab.reports.study import Study
 
+PART = "part "  # as history.csv names a part of a loss
+
 
 def losses(study: Study, look: Mapping[str, Look]) -> Chart:
     """Train and validation loss of each task under each method, the chosen epoch marked."""
@@ -44,6 +46,28 @@ def losses(study: Study, look: Mapping[str, Look]) -> Chart:
         tuple(panels),
         missing="No loss curves: history.csv has no finite loss.",
         notes=_notes(study),
+    )
+
+
+def parts(study: Study, look: Mapping[str, Look]) -> Chart | None:
+    """What the losses that are mixtures consist of; None where none is."""
+    names = list(dict.fromkeys((task, name) for _, task, name in study.curves if name.startswith(PART)))
+    drawn = [
+        panel
+        for task, quantity in sorted(names, key=lambda one: study.tasks.index(one[0]))
+        for panel in panels_of(
+            study, look, [(task, f"{task}: {quantity.removeprefix(PART)}")], quantity, "part of the loss"
+        )
+    ]
+    if not drawn:
+        return None
+    return Chart(
+        "parts",
+        "Parts of losses",
+        "What a loss that is a mixture, or has a penalty, consists of in training, averaged over the steps of "
+        f"an epoch, as each part comes, before its proportion. {FAINT_SEEDS} A part that is far larger than the others "
+        "decides the mixture.",
+        tuple(drawn),
     )
 
 

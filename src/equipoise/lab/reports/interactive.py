@@ -75,7 +75,7 @@ def _layout(panel: Panel) -> dict[str, Any]:
     layout: dict[str, Any] = {
         "xaxis": {"title": {"text": _safe(panel.x_title)}, "zeroline": panel.zero == "x"},
         "yaxis": {"title": {"text": _safe(panel.y_title)}, "zeroline": panel.zero == "y"},
-        "height": 310,
+        "height": 328,
     }
     if panel.epochs:
         last = max(x for series in panel.series for x in series.x if x is not None)
@@ -84,7 +84,7 @@ def _layout(panel: Panel) -> dict[str, Any]:
         layout["xaxis"]["range"] = _around_zero(panel)
     if panel.rows:
         count = len(panel.rows)
-        layout["height"] = 90 + ROW_HEIGHT * count
+        layout["height"] = 108 + ROW_HEIGHT * count
         layout["yaxis"] |= {
             "tickvals": list(range(count)),
             "ticktext": [_safe(row) for row in panel.rows],

@@ -75,14 +75,16 @@
       traces,
       {
         ...layout,
+        ...(document.documentElement.classList.contains("printing") ? { width: plot.clientWidth } : { autosize: true }),
         annotations,
         xaxis: axis({ ...layout.xaxis, ...room("x") }, "x"),
         yaxis: axis({ ...layout.yaxis, ...room("y") }, "y"),
         font: { family: style("--font"), size: 12, color: style("--text") },
         paper_bgcolor: "rgba(0,0,0,0)",
         plot_bgcolor: "rgba(0,0,0,0)",
-        margin: { l: 48, r: 16, t: 16, b: 44 },
+        margin: { l: 48, r: 16, t: 34, b: 44 }, // on top: the toolbar, which would cover what is there
         barmode: "overlay",
+        modebar: { bgcolor: "rgba(0,0,0,0)", color: style("--muted"), activecolor: style("--accent") },
         hovermode: "closest",
         hoverlabel: {
           align: "left",
@@ -103,10 +105,12 @@
 
   // what the reader sees is drawn first; a newer pass ends an older one
   let pass = 0;
+  let ready = false;
   async function drawShown() {
     const mine = ++pass;
     document.documentElement.classList.remove("drawn");
     await unpacked;
+    ready = true;
     const shown = plots.filter((plot) => !plot.closest("[hidden]"));
     const inView = (plot) => {
       const box = plot.getBoundingClientRect();
@@ -119,6 +123,37 @@
     }
     document.documentElement.classList.add("drawn");
   }
+
+  // a picture of the page is taken, and a print made, once it is loaded: images that follow each other hold that off
+  function holdLoad(until) {
+    let held = true;
+    let count = 0;
+    until.finally(() => (held = false));
+    const next = () => {
+      if (!held) return;
+      const image = new Image();
+      image.onload = image.onerror = next;
+      image.src = `data:image/gif;n=${++count};base64,R0lGODlhAQABAAAAACH5BAEKAAEALAAAAAABAAEAAAICTAEAOw==`;
+    };
+    next();
+  }
+
+  // on paper: every panel, at the paper's width, drawn before this returns
+  let revealed = [];
+  addEventListener("beforeprint", () => {
+    if (!ready) return;
+    pass++;
+    revealed = [...document.querySelectorAll(".panel[hidden]")];
+    for (const panel of revealed) panel.hidden = false;
+    document.documentElement.classList.add("printing");
+    for (const plot of plots) draw(plot);
+  });
+  addEventListener("afterprint", () => {
+    for (const panel of revealed) panel.hidden = true;
+    revealed = [];
+    document.documentElement.classList.remove("printing");
+    drawShown();
+  });
 
   const legend = [...document.querySelectorAll(".legend button[data-method]")];
   const all = document.getElementById("all-methods");
@@ -158,5 +193,5 @@
   });
 
   dark.addEventListener("change", drawShown);
-  drawShown();
+  holdLoad(drawShown());
 })();

@@ -1,4 +1,4 @@
-"""The critical-difference diagram: mean ranks over the seeds, and which of them are not distinguishable."""
+"""The critical-difference diagram: mean ranks over the seeds, and which of them do not differ significantly."""
 
 from collections.abc import Mapping
 
@@ -14,8 +14,8 @@ def critical_differences(summary: Summary, look: Mapping[str, Look]) -> Chart:
         "Ranks and their critical difference",
         "Within each seed the balancings are ranked by their mean rank over the tasks, 1 is best; a mark is the mean "
         "of these ranks, its line Nemenyi's critical difference at 5 %, half to either side. Where Friedman's test "
-        "finds a difference (filled marks), two balancings whose lines do not overlap are distinguishable; where it "
-        "does not (hollow marks), none are. Its blocks are the seeds: the tasks of one network share their luck.",
+        "finds a difference (filled marks), two methods whose lines do not overlap differ significantly; where it "
+        "does not (hollow marks), none do. Its blocks are the seeds: the tasks of one network share their chance.",
         _panels(summary, look),
         missing="No ranks: they need at least 3 balancings with 2 seeds in common.",
         notes=_notes(summary),
@@ -53,4 +53,4 @@ def _notes(summary: Summary) -> tuple[str, ...]:
     test = f"Friedman's test: p = {ranks.p_value:.2g}, {ranks.p_adjusted:.2g} among the {summary.tested} comparisons of"
     test += f" the study; critical difference {ranks.critical_difference:.2f}."
     same = "; ".join(listing(group) for group in ranks.groups if len(group) > 1)
-    return (test, f"Not distinguishable by rank: {same}." if same else "All are distinguishable by rank.")
+    return (test, f"No significant difference by rank: {same}." if same else "All differ significantly by rank.")

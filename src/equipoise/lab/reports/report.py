@@ -41,6 +41,7 @@ def write_report(folder: Path, doing: Callable[[str], None] = lambda what: None)
         critical_differences(summary, look),
         results.tradeoff(study, look),
         curves.losses(study, look),
+        *filter(None, [curves.parts(study, look)]),
         curves.weights(study, look),
         gradient_curves.gradient_norms(study, look),
         gradient_curves.cosines(study, look),

@@ -28,7 +28,7 @@ def differences(summary: Summary, look: Mapping[str, Look]) -> Chart:
         "differences",
         "Differences with their intervals",
         "A mark is the mean difference over the seeds, its line the paired-t 95 % interval. A line that crosses "
-        "zero is compatible with no difference. Filled marks remain distinguishable after Holm's correction for "
+        "zero is compatible with no difference. Filled marks remain significant after Holm's correction for "
         "all comparisons of the study; hollow ones do not. Δm compares with single-task networks and is not "
         "tested: its marks are hollow.",
         tuple(panels),

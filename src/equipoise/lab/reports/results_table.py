@@ -21,9 +21,10 @@ from equipoise.lab.reports.over_tasks import over_tasks
 from equipoise.lab.reports.palette import Look
 
 VERDICTS = {
-    "better": '<span class="better">✓ better</span>',
-    "worse": '<span class="worse">✗ worse</span>',
-    "not distinguishable": '<span class="same">≈ not distinguishable</span>',
+    "better": '<span class="better">✓ significantly better</span>',
+    "worse": '<span class="worse">✗ significantly worse</span>',
+    "no significant difference": '<span class="same">≈ no significant difference</span>',
+    "no verdict": '<span class="check">no verdict</span>',
 }
 
 AGAINST: Mapping[str, tuple[str, Callable[[str], str | None]]] = {  # the other, by a method's name
@@ -124,7 +125,9 @@ def comparison_cell(comparison: Comparison | None, otherwise: str) -> str:
         return f'<td class="same">{otherwise}</td>'
     interval = comparison.interval
     word = "" if math.isnan(interval.p_value) else f"<small>{VERDICTS[comparison.verdict]}</small>"
-    return f"<td>{_interval(interval, _signed)}{word}</td>"
+    beside = [comparison.missing, comparison.check.words if comparison.check else ""]
+    lines = "".join(f'<small class="check">{escape(line)}</small>' for line in beside if line)
+    return f"<td>{_interval(interval, _signed)}{word}{lines}</td>"
 
 
 def _interval(interval: Interval, form: Callable[[float], str]) -> str:

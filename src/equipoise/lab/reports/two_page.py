@@ -58,7 +58,7 @@ def differences(two: TwoStudies, look: Mapping[str, Look]) -> Chart:
         "differences",
         "Differences between the studies",
         "A mark is the mean difference over the seeds of both studies, its line the paired-t 95 % interval. Filled "
-        "marks remain distinguishable after Holm's correction for all comparisons of this page.",
+        "marks remain significant after Holm's correction for all comparisons of this page.",
         tuple(panels),
         missing="No differences: nothing can be paired by seed.",
     )
@@ -85,7 +85,7 @@ def _mark(change: Change, place: int, look: Mapping[str, Look]) -> Series:
         change.method,
         (interval.mean,),
         (place,),
-        hollow=change.comparison.verdict == "not distinguishable",
+        hollow=change.comparison.verdict not in ("better", "worse"),
         low=(low,),
         high=(high,),
         what=look[change.method].label,

@@ -54,12 +54,12 @@ class TwoStudies:
             why = "they share no seed" if self.paired else "their data differ"
             return f"{a} and {b} stand side by side without a verdict: {why}.{stamp}"
         words = [
-            f"{len(found)} {word} ({', '.join(f'{c.method} on {c.task}' for c in found)})"
+            f"{len(found)} significantly {word} ({', '.join(f'{c.method} on {c.task}' for c in found)})"
             for word in ("better", "worse")
             if (found := [c for c in judged if c.comparison and c.comparison.verdict == word])
         ]
-        others = f"{' and '.join(words)} in {b} than in {a}, the others not distinguishable"
-        rest = others if words else "none is distinguishable"
+        others = f"{' and '.join(words)} in {b} than in {a}, the others without a significant difference"
+        rest = others if words else "none shows a significant difference"
         return f"Of {len(judged)} comparisons of {b} with {a}, {rest}.{stamp}"
 
     @property

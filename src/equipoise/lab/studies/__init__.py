@@ -1,5 +1,6 @@
 """Fair comparisons: a case, balancings and seeds, run in worker processes into a folder."""
 
+from equipoise.lab.studies.looks import record_look
 from equipoise.lab.studies.plan import NothingToTune, Plan, make_plan
 from equipoise.lab.studies.pool import Event, Workers
 from equipoise.lab.studies.progress import Watch
@@ -21,5 +22,6 @@ __all__ = [
     "find_recipe",
     "make_plan",
     "print_summary",
+    "record_look",
     "write_scores",
 ]

@@ -10,7 +10,7 @@ from typing import Any
 
 import equipoise as eq
 from equipoise.lab.cases import Case, describe_loss, path_of, require_losses
-from equipoise.lab.evaluation import REFERENCE, SINGLE_TASK, TUNED, Question, losses_of, source_of
+from equipoise.lab.evaluation import REFERENCE, SINGLE_TASK, TUNED, Question, losses_of, planned_looks, source_of
 from equipoise.lab.studies.learnt import require_freezable
 from equipoise.lab.studies.loss_rows import losses_by_row, one_at_a_time
 from equipoise.lab.studies.questions import find_question, methods_for
@@ -34,6 +34,7 @@ class Plan:
     settings: Settings
     tuned_trials: int = 0  # of the search for the weights of "tuned"; 0 where that is not among the methods
     question: Question = ""
+    planned_looks: tuple[int, ...] = ()  # after how many seeds verdicts are looked at; empty: after all
     losses: Mapping[str, Mapping[str, str]] = field(default_factory=dict)  # of the rows that have others than the case
 
     @property
@@ -101,6 +102,7 @@ class Plan:
             **({"losses": self.losses} if self.losses else {}),
             "seeds": list(self.seeds),
             "question": self.question,
+            **({"planned_looks": list(self.planned_looks)} if self.planned_looks else {}),
             "tuned_trials": self.tuned_trials,
             "budgets": self.budgets,
             "metrics": {
@@ -135,6 +137,7 @@ def make_plan(
     epochs: int | None = None,
     tuned_trials: int = 0,
     question: str = "",
+    looks: int = 0,
     **training: Any,
 ) -> Plan:
     """The study of a case.
@@ -146,6 +149,7 @@ def make_plan(
         epochs: At most; None: the case's own.
         tuned_trials: How many fixed weights to try for the method "tuned"; 0 leaves it out.
         question: The one question that is asked; it adds the methods it needs. For "losses" without any: all.
+        looks: How often verdicts are looked at, at equal shares of the seeds; 0: once, after all.
         training: Other settings that are not the case's own, by their names in ``Settings``.
 
     Raises:
@@ -180,7 +184,8 @@ def make_plan(
     if TUNED in methods and len(ready.tasks) < 2:
         raise NothingToTune(f"case {ready.name} has one task, so no weights to tune: --tuned-trials 0")
     settings = case_settings(ready, epochs=epochs, **training)
-    return Plan(recipe, ready, methods, seeds, settings, tuned_trials, asked, losses)
+    at = planned_looks(len(seeds), looks) if looks else ()
+    return Plan(recipe, ready, methods, seeds, settings, tuned_trials, asked, at, losses)
 
 
 def method_in_full(method: str) -> str:

@@ -15,6 +15,7 @@ from equipoise.lab.evaluation.numbers import listing
 from equipoise.lab.exhibits import exhibits_hash
 from equipoise.lab.files import DamagedError, file_hash, read_json, write_json, write_text
 from equipoise.lab.studies.learnt import read_tuned
+from equipoise.lab.studies.looks import FILE, ever_left_out, looks_in, require_same_looks
 from equipoise.lab.studies.plan import Plan, differences, method_files, run_name
 from equipoise.lab.studies.pool import Event, Execute, run_jobs
 from equipoise.lab.studies.run import Run
@@ -51,6 +52,8 @@ class Study:
         self.failures: dict[Run, str] = {}
         earlier = _earlier(folder)
         _check(plan, folder, earlier)
+        require_same_looks(plan, folder, earlier)
+        self._ever_left_out = ever_left_out(plan, folder, earlier)
         self._method_files = earlier.get("method_files", {})
         self.threads: int | None = earlier.get("threads")  # of each training; known once it runs
         self.left_out = self._left_out(earlier)
@@ -140,10 +143,12 @@ class Study:
             "failed": {str(run): line for run, line in self.failures.items()},
             "complete": not self.missing,
             FILES: files,
+            **({"left_out": self._ever_left_out} if self._ever_left_out else {}),
+            **({"looks": looks} if (looks := looks_in(self.folder)) else {}),
         }
         if about and "ended" in about and TUNED in description["budgets"]:
             description["budgets"][TUNED]["trials"] = about["ended"]
-        write_json(self.folder / "study.json", description)
+        write_json(self.folder / FILE, description)
 
     @property
     def _runs_folder(self) -> Path:

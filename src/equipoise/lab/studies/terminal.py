@@ -25,7 +25,8 @@ from equipoise.lab.evaluation import (
 )
 
 NAME = 15  # letters that stay in one line beside the columns of a task, in 80
-STYLES = {"better": "green", "worse": "red", "not distinguishable": "dim"}
+STYLES = {"better": "green", "worse": "red", "no significant difference": "dim", "no verdict": "yellow"}
+WORDS = {"no significant difference": "not significant"}  # what a column has room for
 
 
 def print_summary(console: Console, summary: Summary) -> None:
@@ -96,7 +97,7 @@ def _shown(score: Score, summary: Summary) -> tuple[str, Comparison | None]:
 
 def _tuned_table(summary: Summary) -> Table:
     table = _table(
-        summary, "\nagainst tuned fixed weights: differences, and verdicts where told apart", "method", *summary.tasks
+        summary, "\nagainst tuned fixed weights: differences, and verdicts where significant", "method", *summary.tasks
     )
     for row in summary.rows:
         found = [row.scores[task].to.get(TUNED) for task in summary.tasks]
@@ -108,7 +109,7 @@ def _tuned_table(summary: Summary) -> Table:
 def _short(comparison: Comparison | None) -> Text:
     if comparison is None:
         return Text("")
-    word = "" if comparison.verdict == "not distinguishable" else f" {comparison.verdict}"
+    word = "" if comparison.verdict == "no significant difference" else f" {comparison.verdict}"
     return Text(f"{_signed(comparison.interval.mean)}{word}", style=STYLES[comparison.verdict])
 
 
@@ -130,7 +131,7 @@ def _verdict(comparison: Comparison | None) -> Text:
         return Text("")
     if isnan(comparison.interval.p_value):  # one seed, or differences without spread
         return Text("not tested", style="dim")
-    return Text(comparison.verdict, style=STYLES[comparison.verdict])
+    return Text(WORDS.get(comparison.verdict, comparison.verdict), style=STYLES[comparison.verdict])
 
 
 def _overall_table(summary: Summary) -> Table:
@@ -207,7 +208,7 @@ def _legend(summary: Summary) -> list[str]:
     if summary.tested:
         lines.append(
             "Differences are paired by seed: intervals by Student's t, each by itself; verdicts at 5 % for all "
-            f"{summary.tested} comparisons of the study together (Holm)."
+            f"{summary.tested} comparisons of the study together (Holm), if differences are roughly symmetric."
         )
     if any(row.against for row in summary.rows):
         lines.append(
@@ -220,7 +221,7 @@ def _legend(summary: Summary) -> list[str]:
         lines.append("Rank: mean among the balancings, over the tasks, 1 is best.")
     if summary.ranks and not summary.ranks.differs:
         lines.append(
-            f"Ranks by seed: not distinguishable (Friedman, p = {summary.ranks.p_value:.2g} alone, before Holm)."
+            f"Ranks by seed: no significant difference (Friedman, p = {summary.ranks.p_value:.2g} alone, before Holm)."
         )
     if summary.row(SINGLE_TASK):
         lines.append(f"A step of {SINGLE_TASK} is one step of each of its networks.")

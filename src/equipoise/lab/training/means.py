@@ -24,9 +24,12 @@ class Means:
                 self._sums[task, quantity] = (total + weight * value, weights + weight)
 
     def add_record(self, record: Record) -> None:
-        """Take in what a step did: weight, gradient_norm, and what the gramian says of pairs and of all tasks."""
+        """Take in what a step did: weight, gradient_norm, parts of losses, and what the gramian says of the tasks."""
         self.add("weight", record.weights)
         self.add("gradient_norm", record.norms)
+        for task, parts in record.parts.items():
+            for name, value in parts.items():
+                self.add(f"part {name}", {task: value})
         matrices = {"cosine": record.cosines, "magnitude_similarity": record.magnitude_similarity}
         for quantity, matrix in matrices.items():
             if matrix is not None:

@@ -1,0 +1,84 @@
+"""What study.json keeps for good: every look at the results, and what was left out once it was finished."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from equipoise.lab.data.within import file_within
+from equipoise.lab.evaluation import SINGLE_TASK
+from equipoise.lab.files import DamagedError, read_json, write_json
+from equipoise.lab.studies.plan import Plan
+from equipoise.lab.studies.run import Run
+
+FILE = "study.json"
+
+
+def record_look(folder: Path) -> None:
+    """Note in study.json that the verdicts of its finished runs are shown; to show the same again is no new look.
+
+    A study.json without a checksum, of an older version or another's, stays as it is.
+
+    Raises:
+        ValueError: A file is a link that leads out of the folder.
+    """
+    path = file_within(folder, FILE)
+    try:
+        study = read_json(path)
+    except DamagedError:
+        return  # it could be read for the summary, so it lacks the checksum alone
+    with file_within(folder, "costs.csv").open(encoding="utf-8") as file:
+        finished = sum(1 for _ in file) - 1
+    look = {"seeds": study["seeds"], "methods": study["methods"], "runs": finished}
+    if look not in study.get("looks", []):
+        study["looks"] = [*study.get("looks", []), look]
+        write_json(path, study)
+
+
+def looks_in(folder: Path) -> list[Any]:
+    """The looks so far: another process may have noted one since the study was opened."""
+    path = folder / FILE
+    looks: list[Any] = read_json(path).get("looks", []) if path.is_file() else []
+    return looks
+
+
+def ever_left_out(plan: Plan, folder: Path, earlier: Mapping[str, Any]) -> dict[str, list[Any]]:
+    """Methods and seeds with finished runs that a plan leaves out, and all that were ever left out before.
+
+    Args:
+        plan: What is asked for now.
+        folder: Of the study.
+        earlier: What its study.json held.
+    """
+    kept = earlier.get("left_out", {})
+    names = tuple(plan.case.tasks.names)
+
+    def finished(method: str, seed: int) -> bool:
+        run = Run(method, names[:1] if method == SINGLE_TASK else names, seed)
+        return (folder / "runs" / run.folder_name / "result.json").is_file()
+
+    methods, seeds = earlier.get("methods", []), earlier.get("seeds", [])
+    now = {
+        "methods": [m for m in methods if m not in plan.methods and any(finished(m, seed) for seed in seeds)],
+        "seeds": [s for s in seeds if s not in plan.seeds and any(finished(m, s) for m in (SINGLE_TASK, *methods))],
+    }
+    found = {kind: list(dict.fromkeys([*kept.get(kind, []), *names])) for kind, names in now.items()}
+    return {kind: names for kind, names in found.items() if names}
+
+
+def require_same_looks(plan: Plan, folder: Path, earlier: Mapping[str, Any]) -> None:
+    """Raise a ValueError where looks are planned otherwise than before: they were to be chosen before the first.
+
+    Raises:
+        ValueError: So it is.
+    """
+    planned = tuple(earlier.get("planned_looks", ()))
+    if planned == plan.planned_looks or (not planned and not earlier.get("looks")):
+        return
+    if planned:
+        raise ValueError(
+            f"{folder} has its looks planned at {', '.join(map(str, planned))} seeds: ask for --looks {len(planned)} "
+            f"--seeds {planned[-1]}, or choose another folder"
+        )
+    raise ValueError(
+        f"{folder} was looked at without a plan, and --looks is chosen before the first look: choose another folder"
+    )

@@ -1,0 +1,118 @@
+"""study.json keeps every look and what was left out, for good; planned looks stop at the first finding."""
+
+import json
+from dataclasses import replace
+
+import pytest
+from test_study import finish
+
+from equipoise.cli import main
+from equipoise.lab.evaluation import Summary
+from equipoise.lab.studies import Study, make_plan, record_look
+
+
+@pytest.fixture(scope="module")
+def plan():
+    return make_plan("reviews", ["sum", "mgda"], [0, 1, 2], epochs=2)
+
+
+def described(folder):
+    return json.loads((folder / "study.json").read_text())
+
+
+def finished(plan, folder):
+    """The study of a plan with all its runs."""
+    Study(plan, folder).write()
+    for run in plan.runs:
+        if not (folder / "runs" / run.folder_name).exists():
+            finish(folder, plan, run, value=0.5 + 0.01 * run.seed)
+    study = Study(plan, folder)
+    study.write()
+    return study
+
+
+def test_a_look_is_counted_once_for_what_it_shows(plan, tmp_path):
+    finished(plan, tmp_path)
+    for _ in range(3):
+        record_look(tmp_path)
+    assert [len(look["seeds"]) for look in described(tmp_path)["looks"]] == [3]
+    finished(replace(plan, seeds=(0, 1, 2, 3)), tmp_path)
+    record_look(tmp_path)
+    assert [len(look["seeds"]) for look in described(tmp_path)["looks"]] == [3, 4]
+    notes = Summary.from_folder(tmp_path).notes
+    assert any(note.startswith("Look 2 at this study (3 and 4 seeds).") for note in notes)
+
+
+def test_what_the_command_shows_is_a_look_and_writes_the_same_bytes_again(plan, tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr("equipoise.lab.reports.write_report", lambda folder, doing: folder / "report.html")
+    study = finished(plan, tmp_path)
+    assert main(["report", str(tmp_path)]) == 0
+    before = (tmp_path / "study.json").read_bytes()
+    assert len(described(tmp_path)["looks"]) == 1
+    study.write()
+    assert (tmp_path / "study.json").read_bytes() == before
+
+
+def test_what_is_left_out_is_kept_for_good(plan, tmp_path):
+    finished(plan, tmp_path)
+    finished(replace(plan, methods=("sum",), seeds=(0, 1)), tmp_path)
+    assert described(tmp_path)["left_out"] == {"methods": ["mgda"], "seeds": [2]}
+    finished(plan, tmp_path)
+    assert described(tmp_path)["left_out"] == {"methods": ["mgda"], "seeds": [2]}
+    (note,) = [note for note in Summary.from_folder(tmp_path).notes if note.startswith("Left out")]
+    assert "method mgda and seed 2 (mgda and 2 taken in again)" in note
+
+
+def test_what_never_finished_is_not_left_out(plan, tmp_path):
+    Study(plan, tmp_path).write()
+    study = Study(replace(plan, seeds=(0, 1)), tmp_path)
+    study.write()
+    assert "left_out" not in described(tmp_path)
+
+
+def test_looks_are_chosen_before_the_first(plan, tmp_path):
+    planned = make_plan("reviews", ["sum", "mgda"], range(9), epochs=2, looks=3)
+    assert planned.planned_looks == (3, 6, 9)
+    finished(replace(planned, seeds=planned.seeds[:3]), tmp_path / "a")
+    assert described(tmp_path / "a")["planned_looks"] == [3, 6, 9]
+    with pytest.raises(ValueError, match="looks planned at 3, 6, 9 seeds: ask for --looks 3 --seeds 9"):
+        Study(plan, tmp_path / "a")
+    finished(plan, tmp_path / "b")
+    record_look(tmp_path / "b")
+    with pytest.raises(ValueError, match="looked at without a plan"):
+        Study(planned, tmp_path / "b")
+
+
+@pytest.mark.parametrize(("gain", "seeds"), [(0.1, 3), (0.0, 9)])
+def test_planned_looks_stop_at_the_first_finding(gain, seeds, tmp_path, monkeypatch, capsys):
+    draws = iter([0.003, -0.001, 0.002, -0.004, 0.001, -0.002, 0.004, -0.003, 0.0005] * 50)
+
+    def run(self, jobs, track, execute):
+        self.write()
+        for one in self.missing:
+            finish(tmp_path, self.plan, one, value=0.5 + 0.01 * one.seed + gain * (one.method == "mgda") + next(draws) / 10)
+        self.results = Study(self.plan, tmp_path).results
+        self.write()
+        yield from ()
+
+    monkeypatch.setattr(Study, "run", run)
+    monkeypatch.setattr("equipoise.lab.reports.write_report", lambda folder, doing: folder / "report.html")
+    words = [
+        "compare",
+        "reviews",
+        "--methods",
+        "sum,mgda",
+        "--tuned-trials",
+        "0",
+        "--epochs",
+        "2",
+        "--out",
+        str(tmp_path),
+    ]
+    for _ in range(2):  # the same command again shows where it ended, and trains nothing
+        assert main([*words, "--seeds", "9", "--looks", "3"]) == 0
+        study = described(tmp_path)
+        assert len(study["seeds"]) == seeds
+        assert len(study["looks"]) == seeds / 3
+        assert ("of 9 seeds are not needed" in capsys.readouterr().out) == (seeds < 9)
+        assert "left_out" not in study
