@@ -13,7 +13,12 @@ FEWEST = 3  # pairs: the spread of two is unknown to a factor of thirty
 
 
 def give_precision(table: Table, metrics: Sequence[TaskMetric]) -> str:
-    """Sentences on the widest open interval, and on the comparison nearest to a finding, if any is open."""
+    """Sentences on the widest open interval, and on the comparison nearest to a finding, if any is open.
+
+    Where looks are planned there are none: the number of seeds is decided.
+    """
+    if table.level != LEVEL:
+        return ""
     open_ones = [
         (row.method, task, comparison)
         for row in table.rows
@@ -62,7 +67,7 @@ def _nearest(open_ones: Sequence[tuple[str, str, Comparison]], table: Table, met
         found.p_adjusted < LEVEL for row in table.rows for score in row.scores.values() for found in score.to.values()
     ) + bool(table.ranks and table.ranks.differs)
     effect = abs(interval.mean) / (interval.half_width / reach_of(interval.n))
-    needed = seeds_to_show(effect, (table.level or LEVEL) / (table.tested - rejected))
+    needed = seeds_to_show(effect, table.level / (table.tested - rejected))
     metric = next(metric.name for metric in metrics if metric.task == task)
     what = f"Nearest to a finding is {method} on {task} ({metric} {'+' if interval.mean > 0 else '-'}"
     what += f"{show(abs(interval.mean))}): "

@@ -23,6 +23,7 @@ from equipoise.lab.evaluation.notes import (
 )
 from equipoise.lab.evaluation.pairs import Question
 from equipoise.lab.evaluation.ranks import Ranks
+from equipoise.lab.evaluation.statistics import LEVEL
 from equipoise.lab.evaluation.table import Row, make_table
 from equipoise.lab.evaluation.wall_clock import EqualTime, equal_time
 from equipoise.lab.evaluation.words import give_advice, give_headline
@@ -49,6 +50,7 @@ class Summary:
     complete: bool
     headline: str
     advice: str
+    level: float = LEVEL  # of all verdicts together; at a planned look its share
     question: Question = ""  # the one that the study asks, if it asks one
 
     @property
@@ -113,6 +115,7 @@ class Summary:
             complete=study["complete"],
             headline=give_headline(table, metrics, len(study["seeds"]), differing),
             advice=give_advice(table, metrics),
+            level=table.level,
             question=table.question,
         )
 
