@@ -66,7 +66,16 @@ from equipoise.balancer import Balancer
 from equipoise.criterion import MultiTaskLoss
 from equipoise.doctor import doctor
 from equipoise.gradients.compiled import compile_safe
-from equipoise.method import Aggregator, Chain, CoordinateAggregator, GroupAggregator, Method, Sum, Weighting
+from equipoise.method import (
+    Aggregator,
+    Chain,
+    CoordinateAggregator,
+    GroupAggregator,
+    Method,
+    RowAggregator,
+    Sum,
+    Weighting,
+)
 from equipoise.record import Record
 from equipoise.registry import method, methods
 from equipoise.tasks import Task, TaskLosses, Tasks
@@ -187,6 +196,7 @@ __all__ = [
     "Preconditioned",
     "ReLoBRaLo",
     "Record",
+    "RowAggregator",
     "RunningNorm",
     "Scheduled",
     "Smooth",

@@ -274,6 +274,29 @@ class CoordinateAggregator(Method):
         return _stretched(_of_shape(gradient, jacobian.shape[1:], self, "a gradient"), self._stretch(len(losses)))
 
 
+class RowAggregator(CoordinateAggregator):
+    """``row.decide(jacobian, losses, tasks) -> weights``, for methods that read rows and mix them as they are.
+
+    gradient = weights @ jacobian. A subclass defines ``row_weights``; wrappers of weights take it.
+    """
+
+    @abstractmethod
+    def row_weights(self, jacobian: Tensor, losses: Tensor, tasks: Tensor) -> Tensor:
+        """The weights [K] for a jacobian [K, P] and losses [K] of the tasks [K]."""
+
+    def decide(self, jacobian: Tensor, losses: Tensor, tasks: Tensor) -> Tensor:
+        """``row_weights``, checked, and at the scale that the balancer has."""
+        weights = self.row_weights(jacobian, losses, tasks)
+        return _stretched(_of_shape(weights, losses.shape, self, "weights"), self._stretch(len(losses)))
+
+    def needs_rows(self, tasks: Tensor) -> bool:
+        """Whether the next step, if it is one of these tasks [K], will read the jacobian; else it is shown none."""
+        return True
+
+    def forward(self, jacobian: Tensor, losses: Tensor, tasks: Tensor) -> Tensor:
+        return self.row_weights(jacobian, losses, tasks).to(jacobian) @ jacobian
+
+
 class Sum(Weighting):
     """objective = sum_k loss_k: the plain sum, and the unit of ``Chain``."""
 
@@ -503,6 +526,16 @@ class Parts(NamedTuple):
     def needs_whole_rows(self) -> bool:
         """Whether sums over slices of the gradients of all parameters are not enough."""
         return self.group is not None or self.coordinate is not None
+
+    @property
+    def row(self) -> RowAggregator | None:
+        """The part that decides weights by rows."""
+        return self.coordinate if isinstance(self.coordinate, RowAggregator) else None
+
+    @property
+    def decides_weights(self) -> bool:
+        """Whether it decides one weight for each task."""
+        return self.group is None and (self.coordinate is None or self.row is not None)
 
     @property
     def remembers(self) -> bool:

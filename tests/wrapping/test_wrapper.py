@@ -140,7 +140,7 @@ def test_copies_go_on_alike(wrapper, wrapped):
 @pytest.mark.parametrize("wrapper", WRAPPERS)
 def test_what_gives_a_gradient_cannot_be_wrapped(wrapper):
     for method in (FirstRow(), eq.Chain(eq.UW(), FirstRow()), eq.MGDA, "mgda", None):
-        with pytest.raises(ValueError, match=r"\w+ wraps what gives weights, a Weighting or an Aggregator; got"):
+        with pytest.raises(ValueError, match=r"\w+ wraps what gives weights, a Weighting, an Aggregator or a RowAg"):
             WRAPPERS[wrapper](method)
 
 

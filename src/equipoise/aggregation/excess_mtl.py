@@ -8,10 +8,10 @@ from torch import Tensor
 
 from equipoise.aggregation.pieces import pieces
 from equipoise.aggregation.row_memory import RowMemory
-from equipoise.method import CoordinateAggregator
+from equipoise.method import RowAggregator
 
 
-class ExcessMTL(RowMemory, CoordinateAggregator):
+class ExcessMTL(RowMemory, RowAggregator):
     """alpha_k <- alpha_k exp(step_size e_k / e_k0) / sum, e_k = sum_p g_kp^2 / H_kp; gradient = sum_k alpha_k g_k.
 
     H_kp^2 = the sum of g_kp^2 over all steps so far, and e_k0 is the mean e_k of the task's first
@@ -46,7 +46,7 @@ class ExcessMTL(RowMemory, CoordinateAggregator):
         """It is a mean: alpha of the tasks present, whatever its state, is made to sum to one."""
         return float(num_tasks)
 
-    def forward(self, jacobian: Tensor, losses: Tensor, tasks: Tensor) -> Tensor:
+    def row_weights(self, jacobian: Tensor, losses: Tensor, tasks: Tensor) -> Tensor:
         memory, excess = self.remember(jacobian), self.initial.new_zeros(len(tasks))
         for piece in pieces(jacobian):
             size = jacobian[:, piece].to(memory)
@@ -61,4 +61,4 @@ class ExcessMTL(RowMemory, CoordinateAggregator):
         before = self.log_weights[tasks]
         after = torch.log_softmax(before + self.step_size * relative, dim=0)
         self.log_weights[tasks] = after + before.logsumexp(dim=0)
-        return after.exp().to(jacobian) @ jacobian
+        return after.exp()

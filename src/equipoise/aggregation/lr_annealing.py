@@ -7,10 +7,10 @@ SIAM Journal on Scientific Computing 2021, algorithm 2.1; eq. (2.30) as the prep
 import torch
 from torch import Tensor
 
-from equipoise.method import CoordinateAggregator
+from equipoise.method import RowAggregator
 
 
-class LRAnnealing(CoordinateAggregator):
+class LRAnnealing(RowAggregator):
     """weight_k <- (1 - alpha) weight_k + alpha max|g_res| / mean|g_k|, from 1; 1 for the residual.
 
     Maximum and mean are over coordinates, of the losses without the users' weights: these multiply the result. A
@@ -41,7 +41,7 @@ class LRAnnealing(CoordinateAggregator):
     def sum_factor(self, num_tasks: int) -> None:
         """The length is its own: by the residual's largest gradient entry."""
 
-    def forward(self, jacobian: Tensor, losses: Tensor, tasks: Tensor) -> Tensor:
+    def row_weights(self, jacobian: Tensor, losses: Tensor, tasks: Tensor) -> Tensor:
         power, old = self.preferred(tasks).to(jacobian.device), self.weight[tasks]
         means = torch.linalg.vector_norm(jacobian, 1, dim=1, dtype=torch.float64) / jacobian.shape[1] / power
         residual = (tasks == self.residual).to(jacobian.device)
@@ -49,4 +49,4 @@ class LRAnnealing(CoordinateAggregator):
             largest = jacobian[residual].abs().max()
             new = (1 - self.alpha) * old + self.alpha * largest / power[residual] / means
             self.weight[tasks] = new.where((largest > 0) & (means > 0) & ~residual, old)
-        return self.weight[tasks].to(jacobian) @ jacobian
+        return self.weight[tasks]

@@ -264,7 +264,7 @@ class Balancer(nn.Module):
         >>> with balancer.frozen():
         ...     _ = optimizer.step(closure)
         """
-        if self._setup.parts.needs_whole_rows:
+        if not self._setup.parts.decides_weights:
             raise ValueError(f"{self.method} gives no weights for whole gradients: a line search has nothing to hold")
         outer = self._held
         if not self.waiting:

@@ -43,7 +43,10 @@ class Decider:
         weights, mixture = torch.ones_like(scales), None
         if not skipped:
             weights = setup.weights(balanced, comparison.tasks, gramian, losses, scales)
-            if balanced and setup.parts.coordinate is not None:
+            if balanced and setup.parts.row is not None:
+                rows = self._balanced_rows(jacobian, weights, float(factor))
+                weights[balanced] *= setup.weights_by_rows(comparison.tasks, rows, step.stacked.detach()[balanced])
+            elif balanced and setup.parts.coordinate is not None:
                 mixture = self._by_coordinate(jacobian, weights, float(factor))
             if balanced and setup.parts.group is not None:
                 mixture = self._by_group(jacobian, weights, losses, float(factor))
@@ -54,7 +57,7 @@ class Decider:
                 mixture[place] = gradient * float(weights[k]) if setup.heads == "weighted" else gradient
         self.recorder.note(step, shown, gramian, self.route, skipped, self.objective)
         if balanced and not skipped:
-            decides = setup.parts.aggregator is not None
+            decides = setup.parts.aggregator is not None or setup.parts.row is not None
             setup.misuse.decided(step.names, balanced, gramian, weights if decides else None)
             self._look_for_heads(jacobian, gramian)
         return weights, mixture
@@ -64,11 +67,15 @@ class Decider:
         comparison, setup, step = self.comparison, self.comparison.setup, self.comparison.step
         losses, factor, scales = to_host((), [step.stacked, self.incoming, self.scales], setup.jacobian.ranks)
         skipped = float(factor) == 0 or not math.isfinite(float(factor + losses.sum()))
-        state = [] if setup.parts.aggregator is None else list(setup.parts.aggregator.buffers())
+        deciding = (setup.parts.aggregator, setup.parts.row)
+        state = [buffer for part in deciding if part is not None for buffer in part.buffers()]
         weights, before = torch.ones_like(scales), [buffer.clone() for buffer in state]
         if not skipped:
             unread = losses.new_full((len(losses),) * 2, torch.nan)
-            weights = setup.weights(comparison.balanced, comparison.tasks, unread, losses, scales)
+            balanced = comparison.balanced
+            weights = setup.weights(balanced, comparison.tasks, unread, losses, scales)
+            if setup.parts.row is not None:
+                weights[balanced] *= setup.weights_by_rows(comparison.tasks, unread[balanced, :0], losses[balanced])
         gradients = at_known(step.losses, comparison.graph, comparison.roles, setup.heads, weights, self.incoming)
         if not skipped and not are_finite(gradients, setup.jacobian.ranks):
             skipped = True
@@ -77,15 +84,19 @@ class Decider:
         self.recorder.note(step, weights, None, "reused", skipped)
         return gradients
 
-    def _by_coordinate(self, jacobian: Jacobian, weights: Tensor, factor: float) -> list[Tensor]:
-        """The mixture of a method that sees the rows [K, P] of the balanced tasks, weighted and unscaled, itself."""
-        setup, step, balanced = self.comparison.setup, self.comparison.step, self.comparison.balanced
-        assert setup.parts.coordinate is not None
-        rows = jacobian.rows(len(step.losses))
+    def _balanced_rows(self, jacobian: Jacobian, weights: Tensor, factor: float) -> Tensor:
+        """The rows [K, P] of the balanced tasks, weighted and unscaled."""
+        balanced = self.comparison.balanced
+        rows = jacobian.rows(len(self.comparison.step.losses))
         rows = rows if len(balanced) == len(rows) else rows[balanced]
         factors = (weights[balanced] / factor).to(rows)
-        if not (factors == 1).all():
-            rows = rows * factors[:, None]
+        return rows if (factors == 1).all() else rows * factors[:, None]
+
+    def _by_coordinate(self, jacobian: Jacobian, weights: Tensor, factor: float) -> list[Tensor]:
+        """The mixture of a method that mixes the rows itself."""
+        setup, step, balanced = self.comparison.setup, self.comparison.step, self.comparison.balanced
+        assert setup.parts.coordinate is not None
+        rows = self._balanced_rows(jacobian, weights, factor)
         gradient = setup.parts.coordinate(rows, step.stacked.detach()[balanced].to(rows), self.comparison.tasks)
         return jacobian.spread(gradient if factor == 1 else gradient * self.incoming.to(gradient))
 

@@ -129,6 +129,17 @@ class Setup:
         self.require_finite(weights)
         return weights
 
+    def weights_by_rows(self, tasks: Tensor, rows: Tensor, losses: Tensor) -> Tensor:
+        """The weights [K] of the balanced tasks that the part by rows decides, on the CPU.
+
+        Raises:
+            RuntimeError: If they are not finite.
+        """
+        assert self.parts.row is not None
+        weights = self.parts.row.decide(rows, losses, tasks).double().cpu()
+        self.require_finite(weights)
+        return weights
+
     def require_finite(self, weights: Tensor) -> None:
         """Raise if the method's answer is not."""
         if not math.isfinite(float(weights.sum())) and not weights.isfinite().all():
@@ -136,7 +147,8 @@ class Setup:
 
     def needs_gramian(self, balanced: list[int], tasks: Tensor) -> bool:
         """Whether the method will read the gramian of the next step."""
-        aggregator = self.parts.aggregator
-        if not balanced or aggregator is None or self.parts.needs_whole_rows:
+        parts = self.parts
+        if not balanced or not parts.decides_weights:
             return True
-        return aggregator.needs_gramian(tasks)
+        by_gramian = parts.aggregator is not None and parts.aggregator.needs_gramian(tasks)
+        return by_gramian or (parts.row is not None and parts.row.needs_rows(tasks))

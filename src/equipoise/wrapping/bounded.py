@@ -9,8 +9,7 @@ from collections.abc import Callable, Sequence
 import torch
 from torch import Tensor
 
-from equipoise.method import Aggregator, Weighting
-from equipoise.wrapping.wrapper import Wrapper
+from equipoise.wrapping.wrapper import GivesWeights, Wrapper
 
 Bound = float | Sequence[float] | None
 
@@ -26,13 +25,13 @@ class Bounded(Wrapper):
     Args:
         low: The floor, or one per task; ``None`` for none.
         high: The cap, or one per task; ``None`` for none.
-        method: A ``Weighting`` or an ``Aggregator``.
+        method: A ``Weighting``, an ``Aggregator`` or a ``RowAggregator``.
     """
 
     lower: Tensor
     upper: Tensor
 
-    def __init__(self, low: Bound, high: Bound, method: Weighting | Aggregator) -> None:
+    def __init__(self, low: Bound, high: Bound, method: GivesWeights) -> None:
         lower, upper = (torch.tensor(_or(bound, 0.0), device="cpu") for bound in (low, high))
         if not (lower.isfinite().all() and upper.isfinite().all()):
             raise ValueError(f"low and high must be finite, or None for no bound, got {low!r} and {high!r}")

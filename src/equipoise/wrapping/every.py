@@ -9,8 +9,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from equipoise.method import Aggregator, Weighting
-from equipoise.wrapping.wrapper import Wrapper
+from equipoise.wrapping.wrapper import GivesWeights, Wrapper
 
 
 class Every(Wrapper):
@@ -22,14 +21,14 @@ class Every(Wrapper):
 
     Args:
         n: Steps from one decision to the next; 1 changes nothing.
-        method: A ``Weighting`` or an ``Aggregator``.
+        method: A ``Weighting``, an ``Aggregator`` or a ``RowAggregator``.
     """
 
     step: Tensor
     weights: Tensor
     decided: Tensor
 
-    def __init__(self, n: int, method: Weighting | Aggregator) -> None:
+    def __init__(self, n: int, method: GivesWeights) -> None:
         if not isinstance(n, int) or n < 1:
             raise ValueError(f"n must be a number of steps, 1 or more, got {n!r}")
         super().__init__(method)

@@ -10,8 +10,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from equipoise.method import Aggregator, Weighting
-from equipoise.wrapping.wrapper import Wrapper
+from equipoise.wrapping.wrapper import GivesWeights, Wrapper
 
 
 class FreezeAfter(Wrapper):
@@ -22,14 +21,14 @@ class FreezeAfter(Wrapper):
 
     Args:
         steps: Steps (backward passes) of exploring.
-        method: A ``Weighting`` or an ``Aggregator``.
+        method: A ``Weighting``, an ``Aggregator`` or a ``RowAggregator``.
     """
 
     step: Tensor
     total: Tensor
     seen: Tensor
 
-    def __init__(self, steps: int, method: Weighting | Aggregator) -> None:
+    def __init__(self, steps: int, method: GivesWeights) -> None:
         if not isinstance(steps, int) or steps < 1:
             raise ValueError(f"steps must be a number of steps, 1 or more, got {steps!r}")
         super().__init__(method)

@@ -9,8 +9,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from equipoise.method import Aggregator, Weighting
-from equipoise.wrapping.wrapper import Wrapper
+from equipoise.wrapping.wrapper import GivesWeights, Wrapper
 
 
 class Smooth(Wrapper):
@@ -21,13 +20,13 @@ class Smooth(Wrapper):
 
     Args:
         beta: In [0, 1): how slowly the weights follow; 0 changes nothing.
-        method: A ``Weighting`` or an ``Aggregator``.
+        method: A ``Weighting``, an ``Aggregator`` or a ``RowAggregator``.
     """
 
     mean: Tensor
     steps: Tensor
 
-    def __init__(self, beta: float, method: Weighting | Aggregator) -> None:
+    def __init__(self, beta: float, method: GivesWeights) -> None:
         if not 0 <= beta < 1:
             raise ValueError(f"beta must be in [0, 1), got {beta!r}")
         super().__init__(method)

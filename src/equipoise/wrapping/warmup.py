@@ -5,8 +5,7 @@ from collections.abc import Callable, Sequence
 import torch
 from torch import Tensor
 
-from equipoise.method import Aggregator, Weighting
-from equipoise.wrapping.wrapper import Wrapper
+from equipoise.wrapping.wrapper import GivesWeights, Wrapper
 
 
 class Warmup(Wrapper):
@@ -18,13 +17,13 @@ class Warmup(Wrapper):
 
     Args:
         steps: Steps (backward passes) of the plain sum.
-        method: A ``Weighting`` or an ``Aggregator``.
+        method: A ``Weighting``, an ``Aggregator`` or a ``RowAggregator``.
         ramp: Further steps between the sum and the method alone.
     """
 
     step: Tensor
 
-    def __init__(self, steps: int, method: Weighting | Aggregator, ramp: int = 0) -> None:
+    def __init__(self, steps: int, method: GivesWeights, ramp: int = 0) -> None:
         for name, value in (("steps", steps), ("ramp", ramp)):
             if not isinstance(value, int) or value < 0:
                 raise ValueError(f"{name} must be a number of steps, 0 or more, got {value!r}")

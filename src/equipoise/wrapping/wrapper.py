@@ -8,36 +8,39 @@ from typing import Any, cast
 import torch
 from torch import Tensor
 
-from equipoise.method import Aggregator, Composite, Method, Weighting, linearise, overridden
+from equipoise.method import Aggregator, Composite, Method, RowAggregator, Weighting, linearise, overridden
 from equipoise.tasks import shown
+
+GivesWeights = Weighting | Aggregator | RowAggregator
 
 
 class Wrapper(Composite):
     """weights = weigh(the wrapped method's weights): again a method, for a ``Chain`` or another wrapper.
 
     A subclass takes the wrapped one as its argument ``method`` and defines ``weigh``, and ``will_ask`` if it does not
-    ask in every step. A wrapper of a
-    ``Weighting`` is a ``Weighting``, of an ``Aggregator`` an ``Aggregator``; a method that returns a gradient
-    has no weights to work on and is refused. Epochs and results reach the wrapped method always, the losses
-    after a step only where that step has asked it. What a user's weight becomes, it decides.
+    ask in every step. A wrapper of a ``Weighting`` is a ``Weighting``, of an ``Aggregator`` an ``Aggregator``, of a
+    ``RowAggregator`` a ``RowAggregator``; a method that returns a gradient has no weights to work on and is refused.
+    Epochs and results reach the wrapped method always, the losses after a step only where that step has asked it. What
+    a user's weight becomes, it decides.
     """
 
-    method: Weighting | Aggregator
+    method: GivesWeights
     asked: Tensor
     precision: torch.dtype  # of weights that are kept
 
     def __new__(cls, *args: Any, **kwargs: Any) -> "Wrapper":
         """Choose the type of the wrapper: that of the wrapped method."""
-        if not issubclass(cls, WeightingWrapper | AggregatorWrapper):
+        if not issubclass(cls, WeightingWrapper | AggregatorWrapper | RowWrapper):
             method = inspect.signature(cls.__init__).bind(None, *args, **kwargs).arguments.get("method")
-            if not isinstance(method, Weighting | Aggregator):
+            if not isinstance(method, GivesWeights):
                 raise ValueError(
-                    f"{cls.__name__} wraps what gives weights, a Weighting or an Aggregator; got {shown(method)}"
+                    f"{cls.__name__} wraps what gives weights, a Weighting, an Aggregator or a RowAggregator; got "
+                    f"{shown(method)}"
                 )
-            cls = _of_kind(cls, WeightingWrapper if isinstance(method, Weighting) else AggregatorWrapper)
+            cls = _of_kind(cls, _kind_for(method))
         return super().__new__(cls)
 
-    def __init__(self, method: Weighting | Aggregator) -> None:
+    def __init__(self, method: GivesWeights) -> None:
         super().__init__()
         self.method = method
         self.user_weight = method.user_weight
@@ -81,7 +84,15 @@ class Wrapper(Composite):
         return _blank, type(self).__bases__, *state
 
 
-class WeightingWrapper(Wrapper, Weighting):
+class _BesideTheLosses(Wrapper):
+    """A wrapper whose weights move with the losses; counters stay on the CPU, where reading one waits for no kernel."""
+
+    def _apply(self, fn: Callable[..., Any], recurse: bool = True) -> Method:
+        self.method._apply(fn)
+        return super()._apply(lambda tensor: fn(tensor) if tensor.is_floating_point() else tensor, recurse=False)
+
+
+class WeightingWrapper(_BesideTheLosses, Weighting):
     """A wrapper of a loss weighting, whose own parameters follow its own objective."""
 
     precision = torch.float32  # not every device has more
@@ -98,11 +109,6 @@ class WeightingWrapper(Wrapper, Weighting):
         weights = self._decide(decide, tasks)
         return own + (weights.to(losses) * losses).sum()
 
-    def _apply(self, fn: Callable[..., Any], recurse: bool = True) -> Method:
-        self.method._apply(fn)
-        # counters stay on the CPU, where reading one waits for no queue of kernels
-        return super()._apply(lambda tensor: fn(tensor) if tensor.is_floating_point() else tensor, recurse=False)
-
 
 class AggregatorWrapper(Wrapper, Aggregator):
     """A wrapper of an aggregator, on the CPU with all it holds."""
@@ -118,6 +124,28 @@ class AggregatorWrapper(Wrapper, Aggregator):
 
     def forward(self, gramian: Tensor, losses: Tensor, tasks: Tensor) -> Tensor:
         return self._decide(lambda: cast(Aggregator, self.method)(gramian, losses, tasks), tasks)
+
+
+class RowWrapper(_BesideTheLosses, RowAggregator):
+    """A wrapper of what decides weights by rows."""
+
+    precision = torch.float64
+
+    def bind(self, num_tasks: int) -> None:
+        super().bind(num_tasks)
+        self.require_nothing_learned()
+
+    def needs_rows(self, tasks: Tensor) -> bool:
+        return self.will_ask(tasks) and cast(RowAggregator, self.method).needs_rows(tasks)
+
+    def row_weights(self, jacobian: Tensor, losses: Tensor, tasks: Tensor) -> Tensor:
+        return self._decide(lambda: cast(RowAggregator, self.method).decide(jacobian, losses, tasks), tasks)
+
+
+def _kind_for(method: GivesWeights) -> type[Wrapper]:
+    if isinstance(method, Weighting):
+        return WeightingWrapper
+    return AggregatorWrapper if isinstance(method, Aggregator) else RowWrapper
 
 
 _made: dict[tuple[type, type], type[Wrapper]] = {}

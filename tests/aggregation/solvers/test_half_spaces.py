@@ -38,8 +38,9 @@ def test_the_step_meets_its_conditions(kind):
         assert conditions(units, heights, step) <= 1e-10 * max(heights.max(), 1)
         steps, residuals = all_by_pivoting(cosines, np.stack([heights, -np.abs(heights), heights]), np.full(3, scale))
         assert not steps[1].any()
-        assert residuals[0] == residuals[2]
-        if residuals[0] <= 1e-10:  # it may fail on dependent rows, and says so
+        solved = residuals <= 1e-10  # it may fail on dependent rows, and says so
+        assert solved[0] == solved[2]  # the residuals themselves differ by what the BLAS rounds in another row
+        if solved[0]:
             assert_allclose(steps[[0, 2]] @ units, [step @ units] * 2, atol=1e-7 * max(np.linalg.norm(step @ units), 1))
 
 

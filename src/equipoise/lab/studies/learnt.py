@@ -8,7 +8,7 @@ import equipoise as eq
 from equipoise.lab.evaluation import TUNED, source_of
 from equipoise.lab.files import read_json, write_json
 from equipoise.lab.training import RunResult
-from equipoise.method import CoordinateAggregator, GroupAggregator
+from equipoise.method import split
 
 FILE = "tuned.json"
 
@@ -49,8 +49,7 @@ def require_freezable(source: str, methods: Sequence[str]) -> None:
     """Raise a ValueError for a method that is not trained beside its frozen weights, or decides none per task."""
     if source not in methods:
         raise ValueError(f"frozen-{source} takes its weights from {source}: add it to the methods")
-    parts = list(eq.method(source).modules())
-    if any(isinstance(part, CoordinateAggregator | GroupAggregator) for part in parts):
+    if not split(eq.method(source)).decides_weights:
         raise ValueError(f"{source} decides no one weight for each task, so there is none to freeze")
 
 
