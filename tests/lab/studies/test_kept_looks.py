@@ -90,7 +90,9 @@ def test_planned_looks_stop_at_the_first_finding(gain, seeds, tmp_path, monkeypa
     def run(self, jobs, track, execute):
         self.write()
         for one in self.missing:
-            finish(tmp_path, self.plan, one, value=0.5 + 0.01 * one.seed + gain * (one.method == "mgda") + next(draws) / 10)
+            finish(
+                tmp_path, self.plan, one, value=0.5 + 0.01 * one.seed + gain * (one.method == "mgda") + next(draws) / 10
+            )
         self.results = Study(self.plan, tmp_path).results
         self.write()
         yield from ()
