@@ -305,7 +305,8 @@ class Balancer(nn.Module):
     def accumulate(self, micro_batches: int) -> None:
         """From now on balance once per so many backwards, as if their micro-batches were one batch.
 
-        Divide each loss by the number of micro-batches, as trainers do. Until the last one goes backward, the
+        Divide each balanced loss by the number of micro-batches, as trainers do, and not the tasks' losses, by which
+        a method of its own length (Nash-MTL) would step n times too far. Until the last one goes backward, the
         gradients of every task are kept (K rows, whatever the method) and parameters receive zeros; the last one
         delivers. The method sees each task's mean gradient and mean loss over the micro-batches that have the task,
         weighed by ``counts`` where they are known; ``record`` and the method's state count one step.
