@@ -481,7 +481,7 @@ class Balancer(nn.Module):
             require_unused(step.raw, self.method)
             note_backward(step.raw, self.method)
             is_due = self._recorder.is_probe_due()
-            gramian = compare_only(setup, step).measure(incoming) if is_due else None
+            gramian = compare_only(setup, step).measure(incoming)[0] if is_due else None
             self._look_at_optimisers(reached, ())
             weights = gradient.detach() / incoming
             self._recorder.note(step, weights, gramian, route="objective", objective=value)
