@@ -64,8 +64,8 @@ def read_study(folder: Path) -> dict[str, Any]:
     for key, shape in (*_NEEDED.items(), *_OPTIONAL.items()):
         if (key in study or key in _NEEDED) and (wrong := _misfit(study.get(key), shape, key)) is not None:
             raise DamagedError(path, f"is no description of a study ({wrong})")
-    printable: dict[str, Any] = _printable(study)
-    return printable
+    described: dict[str, Any] = printable(study)
+    return described
 
 
 def read_rows(folder: Path, name: str, study: Mapping[str, Any]) -> list[dict[str, str]]:
@@ -86,13 +86,14 @@ def _path(folder: Path, name: str) -> Path:
     return path
 
 
-def _printable(value: Any) -> Any:
+def printable(value: Any) -> Any:
+    """The value, in whose texts nothing is left that a terminal obeys."""
     if isinstance(value, str):
         return value.translate(_CONTROL)
     if isinstance(value, list):
-        return [_printable(one) for one in value]
+        return [printable(one) for one in value]
     if isinstance(value, dict):
-        return {_printable(key): _printable(one) for key, one in value.items()}
+        return {printable(key): printable(one) for key, one in value.items()}
     return value
 
 
