@@ -314,3 +314,20 @@ def test_optimisers_that_take_a_closure_and_call_it_once_are_left_in_peace():
         warnings.simplefilter("error")
         for _ in range(3):
             optimizer.step(closure)
+
+
+@pytest.mark.parametrize(
+    "method",
+    [lambda: eq.LRAnnealing(), lambda: eq.Every(3, eq.ExcessMTL()), lambda: eq.Chain(eq.DWA(), eq.LRAnnealing())],
+)
+def test_the_first_call_inside_asks_a_method_that_decides_by_rows(method):
+    """Weights that are decided inside are those that a step outside would have had."""
+    fields = Field(), Field()
+    outside, inside = (
+        eq.Balancer(method(), field, tasks={"equation": 2.0, "boundary": 1.0, "data": 0.5}) for field in fields
+    )
+    outside(fields[0].losses()).backward()
+    with inside.frozen():
+        inside(fields[1].losses()).backward()
+    assert len(set(outside.record.weights.values())) > 1
+    assert inside.record.weights == pytest.approx(outside.record.weights)

@@ -25,6 +25,7 @@ FLOORS = [
     ["lab.cases", "lab.training", "lab.evaluation"],
     ["lab.studies", "lab.reports"],
     ["lab.search", "lab.probe"],
+    ["lab.api"],
     ["shelf"],
     ["cli"],
     ["__main__"],
@@ -72,8 +73,11 @@ def violations(sources: dict[str, str]) -> list[str]:
     for module, source in modules.items():
         room = room_of(module) if module else ""
         found = imported(source, module, full, module in packages)
-        if module == "lab":  # the workbench's front door leads nowhere
-            wrong += [f"lab imports {name}" for name in sorted(found)]
+        if module == "lab":  # the workbench's front door leads to its API, when it is asked for
+            inside = {
+                name for name in found if name.startswith("equipoise") and not name.startswith("equipoise.lab.api.")
+            }
+            wrong += [f"lab imports {name}" for name in sorted(inside)]
             continue
         if room is None:
             wrong.append(f"{module} is in no room of the house")

@@ -11,6 +11,7 @@ from torch import nn
 from torch.optim import optimizer as torch_optimizer
 
 import equipoise as eq
+from equipoise.gradients.roles import Parameters
 from equipoise.misuse.balance import Balance
 
 NAMES = ["a", "b"]
@@ -519,3 +520,14 @@ def test_a_trunk_with_joins_below_heads_that_start_at_zero_is_not(net):
     with expect_silence():
         z = torch.tanh(net.trunk(torch.cat([net.trunk(X)[:, :1], trunk(X)[:, 1:]], 1)))
         balancer({name: (head(z) - 1).square().mean() for name, head in net.heads.items()}).backward()
+
+
+def test_steps_that_look_for_no_joined_heads_walk_the_model_no_further(net, monkeypatch):
+    """Once to see that tensors are whole, to learn who reaches what, and to sort it; large models feel each walk."""
+    balancer = eq.Balancer(eq.MGDA(), net, tasks=NAMES)
+    walks, named = [], Parameters.named
+    monkeypatch.setattr(Parameters, "named", lambda parameters: walks.append(1) or named(parameters))
+    for _ in range(12):
+        walks.clear()
+        balancer(losses_of(net)).backward()
+    assert len(walks) == 3

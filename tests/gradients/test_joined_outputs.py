@@ -486,6 +486,24 @@ def test_an_absent_task_changes_nothing_of_its_head(route):
     assert not any(p.grad.any() for p in model.heads[1].parameters())
 
 
+@pytest.mark.parametrize("by_micro_batch", ["t0 t1/t0 t1 t2", "t0 t1 t2/t0", "t0/t1", "t2/t0/t1"])
+def test_micro_batches_keep_the_gradients_of_heads_whose_tasks_are_absent_from_some(by_micro_batch):
+    model = Network(3, _cat)
+    balancer = eq.Balancer(eq.Chain(eq.Fixed([1.5, 0.5, 2.0]), eq.MGDA()), model, tasks=["t0", "t1", "t2"])
+    micro_batches = [present.split() for present in by_micro_batch.split("/")]
+    inputs = [torch.randn(N, 4) for _ in micro_batches]
+    balancer.accumulate(len(micro_batches))
+    for present, x in zip(micro_batches, inputs, strict=True):
+        losses = taken(_rows(model(x)))
+        balancer({name: losses[name] / len(micro_batches) for name in present}).backward()
+    for k in range(3):
+        batches = [x for present, x in zip(micro_batches, inputs, strict=True) if f"t{k}" in present]
+        if batches:
+            mean = sum(taken(_rows(model(x)))[f"t{k}"] for x in batches) / len(batches)
+            own = torch.autograd.grad(mean, list(model.heads[k].parameters()))
+            assert_close([p.grad for p in model.heads[k].parameters()], list(own))
+
+
 class Joint(nn.Module):
     """Progressive layered extraction in one level: experts of each task's own and shared ones, gates, towers."""
 

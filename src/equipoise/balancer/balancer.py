@@ -305,7 +305,8 @@ class Balancer(nn.Module):
     def accumulate(self, micro_batches: int) -> None:
         """From now on balance once per so many backwards, as if their micro-batches were one batch.
 
-        Divide each loss by the number of micro-batches, as trainers do. Until the last one goes backward, the
+        Divide each balanced loss by the number of micro-batches, as trainers do, and not the tasks' losses, by which
+        a method of its own length (Nash-MTL) would step n times too far. Until the last one goes backward, the
         gradients of every task are kept (K rows, whatever the method) and parameters receive zeros; the last one
         delivers. The method sees each task's mean gradient and mean loss over the micro-batches that have the task,
         weighed by ``counts`` where they are known; ``record`` and the method's state count one step.
@@ -480,7 +481,7 @@ class Balancer(nn.Module):
             require_unused(step.raw, self.method)
             note_backward(step.raw, self.method)
             is_due = self._recorder.is_probe_due()
-            gramian = compare_only(setup, step).measure(incoming) if is_due else None
+            gramian = compare_only(setup, step).measure(incoming)[0] if is_due else None
             self._look_at_optimisers(reached, ())
             weights = gradient.detach() / incoming
             self._recorder.note(step, weights, gramian, route="objective", objective=value)

@@ -69,14 +69,18 @@ class Comparison:
         finally:
             setup.jacobian.release()
 
-    def measure(self, incoming: Tensor) -> Tensor:
-        """The gramian [K, K] alone; delivers nothing, and leaves the graph alive."""
-        setup, step, found = self.setup, self.step, list[Tensor]()
+    def measure(self, incoming: Tensor) -> tuple[Tensor, Tensor]:
+        """The gramian [K, K] alone, and the rows [K, P] for a method that decides by them, else [K, 0].
+
+        Delivers nothing, and leaves the graph alive.
+        """
+        setup, step, found = self.setup, self.step, list[tuple[Tensor, Tensor]]()
 
         def keep(jacobian: Jacobian, others: list[Tensor]) -> Decision:
             self.set_apart(jacobian)
             gramian, factor = jacobian.gramian(len(step.losses), incoming)
-            found.append(gramian / factor**2)
+            rows = gramian[:, :0] if setup.parts.row is None else jacobian.rows(len(step.losses)) / float(factor)
+            found.append((gramian / factor**2, rows))
             return gramian, None
 
         measured = self.roles.shared if self.points is None else self.points

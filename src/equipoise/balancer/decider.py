@@ -118,10 +118,10 @@ class Decider:
         moving = int(gramian.diagonal().count_nonzero())  # where one task alone moves, it does so in trunks as in heads
         if comparison.points is not None or setup.is_joint or moving < 2:
             return
-        num_tasks, named, misuse = len(comparison.step.losses), setup.given.named(), setup.misuse
+        num_tasks, misuse = len(comparison.step.losses), setup.misuse
         if misuse.is_due_for_joins() and (joined := comparison.graph.under_joins):
             owners = {leaf: task for leaf, task in jacobian.lonely(num_tasks).items() if leaf in joined}
             if len(set(owners.values())) > 1:  # one task alone moves a trunk below heads that start at zero
-                misuse.joined_heads(named, owners)
+                misuse.joined_heads(setup.given.named(), owners)
         if misuse.is_due_for_heads(self.recorder.steps):
-            misuse.joined_heads(named, jacobian.lonely(num_tasks))
+            misuse.joined_heads(setup.given.named(), jacobian.lonely(num_tasks))

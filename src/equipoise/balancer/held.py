@@ -56,14 +56,20 @@ class Held:
         """The weights [K] of this step before its backward; NaN where the method cannot be asked."""
         setup = self._setup
         _, scales = linearise(setup.parts.weighting, step.stacked, step.tasks)
-        if setup.parts.aggregator is None:
+        if setup.parts.aggregator is None and setup.parts.row is None:
             return scales
         comparison = compare_only(setup, step)
         losses, scales = to_host((), [step.stacked, scales], setup.jacobian.ranks)
+        balanced = comparison.balanced
         gramian, numbers = losses.new_full((len(losses),) * 2, torch.nan), losses
-        if setup.needs_gramian(comparison.balanced, comparison.tasks):
-            gramian = comparison.measure(torch.ones_like(step.stacked[0]))
+        rows = gramian[:, :0]
+        if setup.needs_gramian(balanced, comparison.tasks):
+            gramian, rows = comparison.measure(torch.ones_like(step.stacked[0]))
             numbers = losses + gramian.sum()
         if not numbers.isfinite().all():
             return torch.full_like(scales, torch.nan)
-        return setup.weights(comparison.balanced, comparison.tasks, gramian, losses, scales)
+        weights = setup.weights(balanced, comparison.tasks, gramian, losses, scales)
+        if balanced and setup.parts.row is not None:
+            rows = rows[balanced] * weights[balanced, None].to(rows)
+            weights[balanced] *= setup.weights_by_rows(comparison.tasks, rows, losses[balanced].to(rows))
+        return weights

@@ -1,4 +1,4 @@
-"""The command line: ``equipoise demo | compare | probe | tune | init | report | methods | losses``.
+"""The command line: ``equipoise demo | compare | probe | tune | init | report | judge | methods | losses``.
 
 It needs the core only; a command of the workbench says how to install the rest.
 """
@@ -10,6 +10,7 @@ from importlib.metadata import version
 from equipoise.cli.compare import compare
 from equipoise.cli.demo import demo
 from equipoise.cli.init import init
+from equipoise.cli.judge import judge
 from equipoise.cli.losses import losses
 from equipoise.cli.methods import methods
 from equipoise.cli.parser import fail, hint
@@ -28,6 +29,7 @@ helped.
   equipoise tune reviews      search the tasks' weights, learning rate and more
   equipoise init data.csv     looks at your table; compare then trains on it
   equipoise report FOLDER     a study's page once more; of two, what differs
+  equipoise judge FILE        the verdict on a table of results from elsewhere
   equipoise methods [NAME]    all methods, with papers and costs, or one in full
   equipoise losses [NAME]     all losses of a task, or one; which fits yours
 
@@ -41,6 +43,7 @@ COMMANDS: Mapping[str, Callable[[Sequence[str]], int]] = {
     "tune": tune,
     "init": init,
     "report": report,
+    "judge": judge,
     "methods": methods,
     "losses": losses,
 }

@@ -172,6 +172,9 @@ class Accumulation:
         self._private.update({leaf: tasks[k] for leaf, k in roles.private})
         for leaf, mask in roles.outside:
             self._outside.setdefault(leaf, set()).update(task for k, task in enumerate(tasks) if mask >> k & 1)
+        # below a part of joined outputs that the losses of another micro-batch take
+        for leaf in [*self._private, *self._shared.values()]:
+            self._outside.pop(leaf, None)
 
     def _count(self, micro: Micro, task: int, incoming: float) -> float:
         """What a task weighs in a micro-batch."""

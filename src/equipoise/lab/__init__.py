@@ -1,1 +1,33 @@
-"""The workbench: cases, training, fair studies and their reports; may import the core, never the reverse."""
+"""The workbench: fair comparisons from Python. May import the core, never the reverse.
+
+``judge`` takes results from anywhere, ``load`` those of a folder; each gives ``Results``.
+"""
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from equipoise.lab.api.judging import judge as judge
+    from equipoise.lab.api.loading import load as load
+    from equipoise.lab.api.results import Results as Results
+
+_FILES = {"Results": "results", "judge": "judging", "load": "loading"}
+
+__all__ = ["Results", "judge", "load"]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _FILES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from importlib import import_module
+
+    try:
+        return getattr(import_module(f"equipoise.lab.api.{_FILES[name]}"), name)
+    except ModuleNotFoundError as error:
+        if (error.name or "").startswith("equipoise"):
+            raise
+        need = f'{error.name} is missing; equipoise.lab.{name} needs the workbench: pip install "equipoise[lab]"'
+        raise ModuleNotFoundError(need, name=error.name) from None
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -55,6 +55,6 @@ def test_an_unequal_study_is_stamped_above_its_verdict(make):
     description["budgets"] = {"sum": {"trials": 1}, "uw": {"trials": 20}}
     (study.path / "study.json").write_text(json.dumps(description))
     words = Page(write_report(study.path)).words
-    stamp = "Unequal: search trials (sum 1, uw 20); wall-clock ("
+    stamp = "Unequal: search trials (sum 1, uw 20); backward passes of a run ("
     assert stamp in words
     assert words.index(stamp) < words.index("Over 3 seeds")

@@ -45,7 +45,8 @@ def test_runs_have_folders_of_their_own(plan):
     ("case", "methods", "seeds", "epochs", "message"),
     [
         ("reviws", ["sum"], [0], None, "'reviws'; the nearest is 'reviews'"),
-        ("reviews", ["nash"], [0], None, "nash-mtl"),
+        ("reviews", ["nash-mlt"], [0], None, "nash-mtl"),
+        ("reviews", ["nash", "nash-mtl"], [0], None, "method nash-mtl is named twice"),
         ("reviews", ["sum", "adatask"], [0], None, "method 'adatask' returns an update, for SGD"),
         ("reviews", ["sum", "uw", "sum"], [0], None, "method sum is named twice"),
         ("reviews", ["sum"], [3, 3], None, "seed 3 is named twice"),

@@ -24,7 +24,7 @@ def write_study(folder, *, slow=0.01):
     runs = ["method,seed,split,task,metric,value"]
     history = ["method,seed,epoch,split,task,quantity,value"]
     costs = [
-        "method,seed,task,epochs,steps,seconds_per_step,backwards_per_step,peak_memory_mb,skipped_steps,unsolved_steps"
+        "method,seed,task,epochs,best_epoch,steps,seconds_per_step,backwards_per_step,peak_memory_mb,skipped_steps,unsolved_steps"
     ]
     for method, level in levels.items():
         for seed in (0, 1):
@@ -33,7 +33,7 @@ def write_study(folder, *, slow=0.01):
             history.append(f"{method},{seed},1,validation,all,skill,{level}")
             for task in "ab" if method == "single-task" else ["all"]:
                 speed = slow if method == "uw" else 0.01
-                costs.append(f"{method},{seed},{task},1,10,{speed},1.0,50.0,{seed},0")
+                costs.append(f"{method},{seed},{task},1,1,10,{speed},1.0,50.0,{seed},0")
     for name, lines in (("runs", runs), ("history", history), ("costs", costs)):
         (folder / f"{name}.csv").write_text("\n".join(lines) + "\n")
     return folder

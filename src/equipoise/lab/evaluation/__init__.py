@@ -16,8 +16,9 @@ from equipoise.lab.evaluation.delta_m import (
 )
 from equipoise.lab.evaluation.fit import RULE as FIT_RULE
 from equipoise.lab.evaluation.fit import Fit, judge_fit
-from equipoise.lab.evaluation.folder import read_rows, read_study
+from equipoise.lab.evaluation.folder import printable, read_rows, read_study
 from equipoise.lab.evaluation.hypervolume import hypervolume
+from equipoise.lab.evaluation.judgement import Decision, Judgement, judgement_of
 from equipoise.lab.evaluation.looks import levels, planned_looks
 from equipoise.lab.evaluation.metric import FROZEN, REFERENCE, SINGLE_TASK, TUNED, TaskMetric, losses_of, source_of
 from equipoise.lab.evaluation.numbers import listing, percent, show
@@ -53,9 +54,11 @@ __all__ = [
     "Change",
     "Check",
     "Comparison",
+    "Decision",
     "EqualTime",
     "Fit",
     "Interval",
+    "Judgement",
     "MethodCost",
     "Question",
     "Ranks",
@@ -77,6 +80,7 @@ __all__ = [
     "holm",
     "hypervolume",
     "judge_fit",
+    "judgement_of",
     "levels",
     "listing",
     "losses_of",
@@ -89,6 +93,7 @@ __all__ = [
     "percent",
     "planned_looks",
     "power",
+    "printable",
     "rank_test",
     "read_rows",
     "read_study",

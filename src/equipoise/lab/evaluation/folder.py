@@ -75,8 +75,8 @@ def read_study(folder: Path) -> dict[str, Any]:
         raise DamagedError(path, "is no description of a study (planned_looks are no rising numbers of seeds)")
     if study.get("question", "") not in get_args(Question):
         raise DamagedError(path, f"is no description of a study (question is {study['question'][:40]!r})")
-    printable: dict[str, Any] = _printable(study)
-    return printable
+    described: dict[str, Any] = printable(study)
+    return described
 
 
 def read_rows(folder: Path, name: str, study: Mapping[str, Any]) -> list[dict[str, str]]:
@@ -97,13 +97,14 @@ def _path(folder: Path, name: str) -> Path:
     return path
 
 
-def _printable(value: Any) -> Any:
+def printable(value: Any) -> Any:
+    """The value, in whose texts nothing is left that a terminal obeys."""
     if isinstance(value, str):
         return value.translate(_CONTROL)
     if isinstance(value, list):
-        return [_printable(one) for one in value]
+        return [printable(one) for one in value]
     if isinstance(value, dict):
-        return {_printable(key): _printable(one) for key, one in value.items()}
+        return {printable(key): printable(one) for key, one in value.items()}
     return value
 
 

@@ -58,7 +58,12 @@ def level_of(study: Mapping[str, Any]) -> float:
 
 def look_notes(study: Mapping[str, Any]) -> list[str]:
     """What was looked at before, what was left out after a look, and what that does to the verdicts."""
-    return [*_plan(study), *_left_out(study), *_looks(study)]
+    return [*_plan(study), *after_looking(study)]
+
+
+def after_looking(study: Mapping[str, Any]) -> list[str]:
+    """What was looked at before, and what was left out after a look."""
+    return [*_left_out(study), *_looks(study)]
 
 
 def _plan(study: Mapping[str, Any]) -> list[str]:

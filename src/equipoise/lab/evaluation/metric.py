@@ -44,10 +44,13 @@ def losses_of(method: str) -> dict[str, str]:
 
 @dataclass(frozen=True)
 class TaskMetric:
-    """The primary metric of a task; ``trivial`` is what a constant prediction reaches."""
+    """The primary metric of a task; ``trivial`` is what a constant prediction reaches.
+
+    Where ``perfect`` and ``trivial`` are not known they are equal, and nothing is measured between them.
+    """
 
     task: str
     name: str
     higher_is_better: bool
-    perfect: float
-    trivial: float
+    perfect: float = 0.0
+    trivial: float = 0.0

@@ -1,15 +1,37 @@
 """How sure a table is, in words: wide intervals, and how many more seeds would settle what is open."""
 
 from collections.abc import Sequence
+from typing import Protocol
 
 from equipoise.lab.evaluation.metric import REFERENCE, TaskMetric
 from equipoise.lab.evaluation.numbers import show
 from equipoise.lab.evaluation.power import MOST_SEEDS, seeds_to_show
+from equipoise.lab.evaluation.ranks import Ranks
 from equipoise.lab.evaluation.statistics import LEVEL, reach_of
-from equipoise.lab.evaluation.table import Comparison, Table
+from equipoise.lab.evaluation.table import NONE, Comparison, Row, Table
 
 WIDE = 0.02  # of the way from a constant to a perfect prediction: half an interval that counts as wide
 FEWEST = 3  # pairs: the spread of two is unknown to a factor of thirty
+
+
+class Family(Protocol):
+    """All comparisons that are judged together: a table, or the summary of one."""
+
+    @property
+    def rows(self) -> Sequence[Row]:
+        """With their comparisons."""
+
+    @property
+    def ranks(self) -> Ranks | None:
+        """Tested with them."""
+
+    @property
+    def tested(self) -> int:
+        """How many have a p-value."""
+
+    @property
+    def level(self) -> float:
+        """Of all together."""
 
 
 def give_precision(table: Table, metrics: Sequence[TaskMetric]) -> str:
@@ -63,11 +85,7 @@ def _nearest(open_ones: Sequence[tuple[str, str, Comparison]], table: Table, met
             "Two seeds hardly show how much runs scatter: how many would settle it can be said from "
             f"{FEWEST} seeds on, better 5."
         )
-    rejected = sum(
-        found.p_adjusted < LEVEL for row in table.rows for score in row.scores.values() for found in score.to.values()
-    ) + bool(table.ranks and table.ranks.differs)
-    effect = abs(interval.mean) / (interval.half_width / reach_of(interval.n))
-    needed = seeds_to_show(effect, table.level / (table.tested - rejected))
+    needed = seeds_needed(comparison, table)
     metric = next(metric.name for metric in metrics if metric.task == task)
     what = f"Nearest to a finding is {method} on {task} ({metric} {'+' if interval.mean > 0 else '-'}"
     what += f"{show(abs(interval.mean))}): "
@@ -78,6 +96,21 @@ def _nearest(open_ones: Sequence[tuple[str, str, Comparison]], table: Table, met
         f"{what}about {more} more seed{'s' * (more != 1)} would show a difference of this size "
         f"(in 8 of 10 studies, if it is the true one, among {table.tested} comparisons)."
     )
+
+
+def seeds_needed(comparison: Comparison, table: Family) -> int | None:
+    """How many seeds show an open difference in 8 of 10 studies, if it is the true one, at Holm's next level.
+
+    None where the comparison is not open, has fewer than 3 pairs, or 1,000 seeds are not enough.
+    """
+    interval = comparison.interval
+    if comparison.verdict != NONE or interval.n < FEWEST or not interval.half_width > 0:
+        return None
+    rejected = sum(
+        found.p_adjusted < LEVEL for row in table.rows for score in row.scores.values() for found in score.to.values()
+    ) + bool(table.ranks and table.ranks.differs)
+    effect = abs(interval.mean) / (interval.half_width / reach_of(interval.n))
+    return seeds_to_show(effect, (table.level or LEVEL) / (table.tested - rejected))
 
 
 def seeds_to_halve(n: int) -> int:

@@ -1,8 +1,8 @@
 """What a study says: the figures of its table, a verdict in words, and what to do."""
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +26,7 @@ from equipoise.lab.evaluation.ranks import Ranks
 from equipoise.lab.evaluation.statistics import LEVEL
 from equipoise.lab.evaluation.table import Row, make_table
 from equipoise.lab.evaluation.wall_clock import EqualTime, equal_time
-from equipoise.lab.evaluation.words import give_advice, give_headline
+from equipoise.lab.evaluation.words import give_advice, give_sentences
 
 
 @dataclass(frozen=True)
@@ -50,8 +50,10 @@ class Summary:
     complete: bool
     headline: str
     advice: str
-    level: float = LEVEL  # of all verdicts together; at a planned look its share
     question: Question = ""  # the one that the study asks, if it asks one
+    conclusion: str = ""  # the headline's first sentence
+    level: float = LEVEL  # of the verdicts, in all
+    values: Values = field(default_factory=dict)
 
     @property
     def tasks(self) -> tuple[str, ...]:
@@ -86,65 +88,113 @@ class Summary:
             TaskMetric(task, **{key: first[key] for key in ("name", "higher_is_better", "perfect", "trivial")})
             for task, (first, *_) in study["metrics"].items()
         ]
-        values, notes = _test_values(study, metrics, runs)
-        if not values:
+        primary = {(metric.task, metric.name) for metric in metrics}
+        found = {
+            (row["method"], row["task"], int(row["seed"])): float(row["value"])
+            for row in runs
+            if row["split"] == "test" and (row["task"], row["metric"]) in primary
+        }
+        if not {name for name, _, _ in found} & {SINGLE_TASK, *study["methods"]}:
             raise ValueError(f"{folder} holds no finished run yet")
-        notes += [
-            *look_notes(study),
-            *tuning_notes(study),
-            *frozen_notes(study),
-            *loss_notes(values),
-            *step_notes(costs),
-        ]
-        spent = method_costs(costs, len(metrics))
-        level = level_of(study)
-        table = make_table(values, metrics, spent, study.get("question", ""), seeds=len(study["seeds"]), level=level)
-        notes += check_notes(table)
-        differing = unequal(_budgets(study), spent)
-        return cls(
-            case=study["case"],
+        return cls.from_values(
+            found,
+            metrics,
+            (SINGLE_TASK, *study["methods"]),
+            study["seeds"],
             title=study["title"],
-            seeds=tuple(study["seeds"]),
+            case=study["case"],
+            question=study.get("question", ""),
+            level=level_of(study),
+            notes=(*look_notes(study), *tuning_notes(study), *frozen_notes(study)),
+            costs=costs,
+            history=history,
+            budgets=_budgets(study),
+            complete=study["complete"],
+        )
+
+    @classmethod
+    def from_values(
+        cls,
+        found: Mapping[tuple[str, str, int], float],
+        metrics: Sequence[TaskMetric],
+        methods: Sequence[str],
+        seeds: Sequence[int],
+        *,
+        title: str,
+        case: str = "",
+        question: Question = "",
+        level: float = LEVEL,
+        notes: Sequence[str] = (),
+        costs: Sequence[Mapping[str, str]] = (),
+        history: Sequence[Mapping[str, str]] = (),
+        budgets: Budgets | None = None,
+        complete: bool = True,
+    ) -> "Summary":
+        """The one way from values to a verdict, whoever measured them.
+
+        Args:
+            found: The primary test metric by (method, task, seed); one that is not finite is left out, and noted.
+            metrics: The primary one of each task, in the order of the tasks.
+            methods: Those asked for, in order; what has no value is noted.
+            seeds: Those asked for.
+            title: Of the study.
+            case: Its name.
+            question: The one that it asks.
+            level: Of all verdicts together.
+            notes: What a reader has to know beside the values.
+            costs: The rows of costs.csv.
+            history: The rows of history.csv.
+            budgets: Of the methods, by which they may be unequal.
+            complete: Whether nothing is still to be run.
+        """
+        values, missing = _by_method(found, metrics, methods, seeds)
+        spent = method_costs(costs, len(metrics))
+        table = make_table(values, metrics, spent, question, seeds=len(seeds), level=level)
+        differing = unequal(budgets or {}, spent)
+        sentences = give_sentences(table, metrics, len(seeds), differing)
+        return cls(
+            case=case,
+            title=title,
+            seeds=tuple(seeds),
             metrics=tuple(metrics),
             rows=table.rows,
             ranks=table.ranks,
             tested=table.tested,
             unequal=differing,
             equal_time=equal_time(history, costs, metrics),
-            notes=tuple(notes),
-            complete=study["complete"],
-            headline=give_headline(table, metrics, len(study["seeds"]), differing),
+            notes=(*missing, *notes, *loss_notes(values), *step_notes(costs), *check_notes(table)),
+            complete=complete,
+            headline=" ".join(sentences),
             advice=give_advice(table, metrics),
-            level=table.level,
             question=table.question,
+            conclusion=sentences[0],
+            level=level,
+            values=values,
         )
 
 
-def _test_values(
-    study: Mapping[str, Any], metrics: Sequence[TaskMetric], runs: Iterable[Mapping[str, str]]
+def _by_method(
+    found: Mapping[tuple[str, str, int], float],
+    metrics: Sequence[TaskMetric],
+    asked: Sequence[str],
+    seeds: Sequence[int],
 ) -> tuple[Values, list[str]]:
-    """Finite primary test metrics of the methods that have any run, and notes on what is not there."""
-    primary = {(metric.task, metric.name) for metric in metrics}
-    found = {
-        (row["method"], row["task"], int(row["seed"])): float(row["value"])
-        for row in runs
-        if row["split"] == "test" and (row["task"], row["metric"]) in primary
-    }
+    """The finite values of the methods that have any run, and notes on what is not there."""
     ran = {method for method, _, _ in found}
-    methods = [name for name in (SINGLE_TASK, *study["methods"]) if name in ran]
+    methods = [name for name in asked if name in ran]
     values: dict[str, dict[str, dict[int, float]]] = {method: {} for method in methods}
     absent: dict[tuple[str, str], tuple[int, ...]] = {}
     broken = []
     for method in methods:
         for metric in metrics:
-            keys = {seed: (method, metric.task, seed) for seed in study["seeds"]}
+            keys = {seed: (method, metric.task, seed) for seed in seeds}
             there = {seed: found[key] for seed, key in keys.items() if key in found}
             values[method][metric.task] = {s: value for s, value in there.items() if math.isfinite(value)}
-            absent[method, metric.task] = tuple(seed for seed in study["seeds"] if seed not in there)
+            absent[method, metric.task] = tuple(seed for seed in seeds if seed not in there)
             if odd := [seed for seed in there if not math.isfinite(there[seed])]:
                 broken.append(f"{method} on {metric.task}: {metric.name} is not finite for {seeds_of(odd)}; left out.")
-    without = [name for name in (SINGLE_TASK, *study["methods"]) if name not in ran]
-    same = SINGLE_TASK in without and len(metrics) == 1 and REFERENCE in study["methods"]
+    without = [name for name in asked if name not in ran]
+    same = SINGLE_TASK in without and len(metrics) == 1 and REFERENCE in asked
     if same:
         without.remove(SINGLE_TASK)
     return values, [*([SAME_TRAINING] if same else []), *gap_notes(without, absent, len(metrics)), *broken]

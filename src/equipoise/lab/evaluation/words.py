@@ -15,6 +15,13 @@ BEFORE_ONE = "Before you rely on it, tune the learning rate of both with the sam
 
 def give_headline(table: Table, metrics: Sequence[TaskMetric], seeds: int, unequal: Sequence[str] = ()) -> str:
     """What the study found: against sum, by rank, against single-task; or the answer to its question."""
+    return " ".join(give_sentences(table, metrics, seeds, unequal))
+
+
+def give_sentences(
+    table: Table, metrics: Sequence[TaskMetric], seeds: int, unequal: Sequence[str] = ()
+) -> tuple[str, ...]:
+    """The headline's sentences; the first is the verdict against the plain sum, or the answer to the question."""
     rows = table.rows
     of_question = [one for row in rows for score in row.scores.values() for one in score.to.values()]
     compared = of_question if table.question else [comparison for _, _, comparison in _compared(rows)]
@@ -24,13 +31,11 @@ def give_headline(table: Table, metrics: Sequence[TaskMetric], seeds: int, unequ
     if fewest < seeds:
         over = f"Over {fewest if fewest == most else f'{fewest} to {most}'} of {seeds} seeds"
     if table.question:
-        return " ".join(filter(None, (give_answer(table, metrics), f"{over}.", *_missing(table), _stamp(unequal))))
+        return tuple(filter(None, (give_answer(table, metrics), f"{over}.", *_missing(table), _stamp(unequal))))
     tuned = f"Against tuned fixed weights: {beats_tuned(table, metrics)}" if _row(rows, TUNED) else ""
-    found = [
-        *(_balancings(rows, metrics, most, table), tuned),
-        *(_ranks(table), _sharing(rows, metrics), *_missing(table), _stamp(unequal)),
-    ]
-    return f"{over}, {' '.join(filter(None, found))}"
+    first, *rest = _balancings(rows, metrics, most, table)
+    found = [*rest, tuned, _ranks(table), _sharing(rows, metrics), *_missing(table), _stamp(unequal)]
+    return (f"{over}, {first}", *filter(None, found))
 
 
 def give_advice(table: Table, metrics: Sequence[TaskMetric]) -> str:
@@ -71,24 +76,25 @@ def _row(rows: Iterable[Row], method: str) -> Row | None:
     return next((row for row in rows if row.method == method), None)
 
 
-def _balancings(rows: Sequence[Row], metrics: Sequence[TaskMetric], seeds: int, table: Table) -> str:
+def _balancings(rows: Sequence[Row], metrics: Sequence[TaskMetric], seeds: int, table: Table) -> list[str]:
+    """Sentences on the comparisons with the plain sum; at least one."""
     compared = _compared(rows)
     if not compared:
         lacking = "nothing but the plain sum was trained" if _row(rows, REFERENCE) else "no plain sum was trained"
-        return f"{lacking}, so no balancing is compared with it."
+        return [f"{lacking}, so no balancing is compared with it."]
     if seeds == 1:
-        return "no interval can be given: a difference between two methods may be chance."
+        return ["no interval can be given: a difference between two methods may be chance."]
     clauses = findings([(row.method, task, comparison) for row, task, comparison in compared], metrics, "the plain sum")
     if not clauses:
         judged = list(dict.fromkeys(row.method for row, _, one in compared if one.verdict != "no verdict"))
         if not judged:
-            return "no verdict on any method."
+            return ["no verdict on any method."]
         who = f"{judged[0]} is not" if len(judged) == 1 else f"none of the {len(judged)} methods is"
-        return f"{who} significantly different from the plain sum on any task.{_nearly(compared, table)}"
+        return [f"{who} significantly different from the plain sum on any task.", _nearly(compared, table)]
     rest = sum(comparison.verdict == "no significant difference" for _, _, comparison in compared)
-    tail = f" The other {rest} of {len(compared)} comparisons show no significant difference." if rest > 1 else ""
-    tail = " The one other comparison shows no significant difference." if rest == 1 else tail
-    return f"{'; '.join(clauses)}.{tail}{_nearly(compared, table)}"
+    tail = f"The other {rest} of {len(compared)} comparisons show no significant difference." if rest > 1 else ""
+    tail = "The one other comparison shows no significant difference." if rest == 1 else tail
+    return [f"{'; '.join(clauses)}.", tail, _nearly(compared, table)]
 
 
 def _nearly(compared: Sequence[tuple[Row, str, Comparison]], table: Table) -> str:
@@ -99,7 +105,7 @@ def _nearly(compared: Sequence[tuple[Row, str, Comparison]], table: Table) -> st
         if comparison.verdict == "no significant difference" and comparison.interval.p_value < table.level
     ]
     many = f"not among {table.tested} comparisons"
-    return f" Taken alone {listing(alone)} would be significant, but {many}." if alone else ""
+    return f"Taken alone {listing(alone)} would be significant, but {many}." if alone else ""
 
 
 def _base(rows: Sequence[Row]) -> Row | None:

@@ -19,7 +19,7 @@ from equipoise.lab.metrics.labelled import Labelled
 from equipoise.lab.metrics.normals import NormalsMean, NormalsMedian, NormalsWithin, normal_angles
 from equipoise.lab.metrics.ordinal import LevelDistance, LevelsWithin
 from equipoise.lab.metrics.retrieval import RetrievalRecallAt, recall_at
-from equipoise.lab.metrics.table import metric, metric_names, takes_size
+from equipoise.lab.metrics.table import higher_is_better, metric, metric_names, takes_size
 
 __all__ = [
     "BY_KIND",
@@ -44,6 +44,7 @@ __all__ = [
     "default_metrics",
     "default_reading",
     "frechet_distance",
+    "higher_is_better",
     "kind_of",
     "metric",
     "metric_names",

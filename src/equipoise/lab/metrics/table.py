@@ -192,6 +192,20 @@ def metric(name: str, *, missing: int = MISSING, **options: Any) -> Labelled:
     return Labelled(made.set_dtype(torch.float64), reading, name, missing)
 
 
+def higher_is_better(name: str) -> bool | None:
+    """Whether more is better in the metric of that name; None for a name that is not in the table, or for no scale.
+
+    >>> higher_is_better("rmse"), higher_is_better("f1-macro"), higher_is_better("my-own")
+    (False, True, None)
+    """
+    for size in ({}, {"num_classes": 2}, {"num_labels": 2}):
+        try:
+            return metric(name, **size).higher_is_better
+        except ValueError:  # not of this form of labels
+            continue
+    return None
+
+
 def takes_size(name: str) -> bool:
     """Whether the metric of that name takes ``num_classes`` or ``num_labels``."""
     return name in TABLE and TABLE[name].takes_size

@@ -1,7 +1,9 @@
 """The page of a study."""
 
+import re
 from collections.abc import Mapping, Sequence
 from html import escape
+from importlib.metadata import version
 from string import Template
 
 from equipoise.lab.evaluation import FORMULA, SINGLE_TASK, Summary, losses_of
@@ -18,6 +20,10 @@ from equipoise.lab.reports.static import some_of
 from equipoise.lab.reports.study import Study
 from equipoise.lab.reports.study_exhibits import StudyExhibits
 
+PAPERS = (
+    '<p class="links">The table of results for papers: <a href="tables/results.tex">LaTeX</a> · '
+    '<a href="tables/results.md">Markdown</a></p>'
+)
 TABLES = {"costs": cost_table, "losses": fit_table}  # below a chart, by its name
 
 
@@ -27,14 +33,15 @@ def render(
     charts: Sequence[Chart],
     look: Mapping[str, Look],
     exhibits: StudyExhibits | None,
+    root: str = "",
 ) -> str:
-    """The whole page as text."""
+    """The whole page as text; ``root`` leads from it to the study's folder, where it is not there itself."""
     links = [("results", "Results"), *((chart.name, chart.title) for chart in charts), ("exhibits", EXHIBITS)]
     body = [
         _top(study, summary),
         contents([*links, ("settings", "Settings and versions"), ("reading", "How to read this")]),
         legend(look),
-        results_section(summary, look),
+        results_section(summary, look, PAPERS),
         *(figure_section(chart, _below(chart, study, look)) for chart in charts),
         exhibits_section(exhibits),
         settings_section(study),
@@ -42,7 +49,22 @@ def render(
         "</main>",
     ]
     title = f"{summary.title}: Equipoise report"
-    return document(title, "\n".join(body), charts, look, str(study.settings["equipoise"]))
+    text = re.sub(r'(?<=<a href=")(?!#)', lambda _: root, "\n".join(body))  # but for anchors, links are to the folder
+    return document(title, text, charts, look, str(study.settings["equipoise"]))
+
+
+def render_values(summary: Summary, charts: Sequence[Chart], look: Mapping[str, Look]) -> str:
+    """The page of results without a study's folder."""
+    links = [("results", "Results"), *((chart.name, chart.title) for chart in charts)]
+    body = [
+        _head(summary, []),
+        contents(links),
+        legend(look),
+        results_section(summary, look),
+        *(figure_section(chart) for chart in charts),
+        "</main>",
+    ]
+    return document(f"{summary.title}: Equipoise report", "\n".join(body), charts, look, version("equipoise"))
 
 
 def _below(chart: Chart, study: Study, look: Mapping[str, Look]) -> str:
@@ -54,10 +76,14 @@ def _below(chart: Chart, study: Study, look: Mapping[str, Look]) -> str:
 
 
 def _top(study: Study, summary: Summary) -> str:
+    return _head(summary, [f"{run} failed: {line}" for run, line in study.settings["failed"].items()])
+
+
+def _head(summary: Summary, failed: Sequence[str]) -> str:
     losses = sum(bool(losses_of(method)) for method in summary.methods)
     methods = len(summary.methods) - losses
     about = [
-        f"Case {summary.case}",
+        *([f"Case {summary.case}"] if summary.case else []),
         f"{len(summary.tasks)} task{'s' * (len(summary.tasks) != 1)}",
         f"{methods} balancing{'s' * (methods != 1)}",
         *([f"{losses} other loss{'es' * (losses != 1)}"] if losses else []),
@@ -71,7 +97,6 @@ def _top(study: Study, summary: Summary) -> str:
         "Run the same command again to continue.</p>"
     )
     stamp = f'<p class="unfinished">Unequal: {escape("; ".join(summary.unequal))}.</p>' if summary.unequal else ""
-    failed = [f"{run} failed: {line}" for run, line in study.settings["failed"].items()]
     return f"""<header>
 <h1>{escape(summary.title)}</h1>
 <p class="about">{escape(" · ".join(about))}</p>

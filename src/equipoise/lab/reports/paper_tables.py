@@ -3,6 +3,7 @@
 import math
 import re
 from collections.abc import Callable
+from html import escape
 from pathlib import Path
 
 from equipoise.lab.evaluation import REFERENCE, SINGLE_TASK, Interval, Summary, show
@@ -54,6 +55,15 @@ def markdown(summary: Summary) -> str:
     lines = [head, ["---", *["---:"] * (len(head) - 1)], *rows]
     notes = "\n".join(map(_piped, _notes(summary)))
     return "\n".join(f"| {' | '.join(line)} |" for line in lines) + f"\n\n{notes}\n"
+
+
+def html_table(summary: Summary) -> str:
+    """The same as HTML without a style of its own, for a notebook."""
+    head, rows = _cells(summary, lambda text: f"<strong>{text}</strong>", escape)
+    first = "".join(f"<th>{cell}</th>" for cell in head)
+    body = "".join(f"<tr><th>{row[0]}</th>{''.join(f'<td>{cell}</td>' for cell in row[1:])}</tr>" for row in rows)
+    notes = "".join(f"<p><small>{escape(note)}</small></p>" for note in _notes(summary))
+    return f"<table><thead><tr>{first}</tr></thead><tbody>{body}</tbody></table>{notes}"
 
 
 def _notes(summary: Summary) -> list[str]:

@@ -1,15 +1,18 @@
 """From a study folder to its report."""
 
-from collections.abc import Callable
+import os
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from urllib.parse import quote
 
 from equipoise.lab.data.within import folder_within
 from equipoise.lab.evaluation import Summary
 from equipoise.lab.files import write_text
 from equipoise.lab.reports import curves, gradient_curves, results
+from equipoise.lab.reports.chart import Chart
 from equipoise.lab.reports.exhibit_figures import save_matrices
-from equipoise.lab.reports.page import render
-from equipoise.lab.reports.palette import looks
+from equipoise.lab.reports.page import render, render_values
+from equipoise.lab.reports.palette import Look, looks
 from equipoise.lab.reports.paper_tables import write_paper_tables
 from equipoise.lab.reports.ranks import critical_differences
 from equipoise.lab.reports.static import save
@@ -17,28 +20,14 @@ from equipoise.lab.reports.study import Study
 from equipoise.lab.reports.study_exhibits import StudyExhibits
 
 
-def write_report(folder: Path, doing: Callable[[str], None] = lambda what: None) -> Path:
-    """Write ``report.html``, ``figures/*.png|svg`` and ``tables/*.tex|md`` into a study folder from the files in it.
+def charts_of_values(summary: Summary, look: Mapping[str, Look]) -> tuple[Chart, ...]:
+    """The figures that need no more than each run's result."""
+    return (results.differences(summary, look), critical_differences(summary, look))
 
-    The page is one file without outside references; it is replaced in one step, so that a reader
-    never meets half of it. The folder may be somebody else's: no link in it is followed.
 
-    Args:
-        folder: of a study, finished or not, with study.json, runs.csv, history.csv and costs.csv.
-        doing: is told what is being made, in a few words; the figures of many tasks take a while.
-
-    Returns:
-        The path of ``report.html``.
-
-    Raises:
-        ValueError: the folder holds no study, or no finished run of it, or a link that leads out of it.
-    """
-    summary = Summary.from_folder(folder)
-    study = Study.from_folder(folder)
-    look = looks(study.methods)
-    charts = (
-        results.differences(summary, look),
-        critical_differences(summary, look),
+def charts_of_training(study: Study, look: Mapping[str, Look]) -> tuple[Chart, ...]:
+    """The figures that a study's folder has beside them."""
+    return (
         results.tradeoff(study, look),
         curves.losses(study, look),
         *filter(None, [curves.parts(study, look)]),
@@ -50,6 +39,29 @@ def write_report(folder: Path, doing: Callable[[str], None] = lambda what: None)
         gradient_curves.condition_number(study, look),
         results.costs(study, look),
     )
+
+
+def write_report(folder: Path, doing: Callable[[str], None] = lambda what: None, page: Path | None = None) -> Path:
+    """Write ``report.html``, ``figures/*.png|svg`` and ``tables/*.tex|md`` into a study folder from the files in it.
+
+    The page is one file without outside references; it is replaced in one step, so that a reader
+    never meets half of it. The folder may be somebody else's: no link in it is followed.
+
+    Args:
+        folder: of a study, finished or not, with study.json, runs.csv, history.csv and costs.csv.
+        doing: is told what is being made, in a few words; the figures of many tasks take a while.
+        page: where the page is written in place of ``report.html``; its links lead to the files of the folder.
+
+    Returns:
+        The path of the page.
+
+    Raises:
+        ValueError: the folder holds no study, or no finished run of it, or a link that leads out of it.
+    """
+    summary = Summary.from_folder(folder)
+    study = Study.from_folder(folder)
+    look = looks(study.methods)
+    charts = (*charts_of_values(summary, look), *charts_of_training(study, look))
     figures = folder_within(folder, "figures")
     for place, chart in enumerate(charts, 1):
         doing(f"figure {place} of {len(charts)}, {chart.title}")
@@ -59,6 +71,14 @@ def write_report(folder: Path, doing: Callable[[str], None] = lambda what: None)
     if exhibits is not None:
         save_matrices(exhibits, figures)
     doing("the page")
-    page = folder / "report.html"
-    write_text(page, render(study, summary, charts, look, exhibits))
+    where = folder / "report.html" if page is None else page
+    root = "" if page is None else quote(os.path.relpath(folder, page.parent).replace(os.sep, "/")) + "/"
+    write_text(where, render(study, summary, charts, look, exhibits, root))
+    return where
+
+
+def write_short_report(summary: Summary, page: Path) -> Path:
+    """Write the page of results of which there is nothing but their values; one file without outside references."""
+    look = looks(tuple(row.method for row in summary.rows))
+    write_text(page, render_values(summary, charts_of_values(summary, look), look))
     return page

@@ -34,8 +34,8 @@ AGAINST: Mapping[str, tuple[str, Callable[[str], str | None]]] = {  # the other,
 }
 
 
-def results_section(summary: Summary, look: Mapping[str, Look]) -> str:
-    """Every method on every task, against the plain sum and against whatever else the study compares it with."""
+def results_section(summary: Summary, look: Mapping[str, Look], below: str = "") -> str:
+    """Every method on every task, against the plain sum and whatever else it is compared with; ``below`` is HTML."""
     has_sum = any(score.to_sum for each in summary.rows for score in each.scores.values())
     has_single = any(each.delta_m for each in summary.rows)
     parts = [
@@ -43,11 +43,7 @@ def results_section(summary: Summary, look: Mapping[str, Look]) -> str:
         _main_table(summary, look, has_sum=has_sum, has_single=has_single),
         *(_against(summary, look, title) for title in AGAINST),
     ]
-    parts.append(over_tasks(summary, look))
-    parts.append(
-        '<p class="links">The table of results for papers: <a href="tables/results.tex">LaTeX</a> · '
-        '<a href="tables/results.md">Markdown</a></p>'
-    )
+    parts += [over_tasks(summary, look), below]
     return f'<section id="results"><h2>Results on the test split</h2>{"".join(parts)}</section>'
 
 

@@ -51,6 +51,18 @@ def save(chart: Chart, look: Mapping[str, Look], folder: Path) -> tuple[Path, ..
     return paths
 
 
+def draw(chart: Chart, look: Mapping[str, Look]) -> Figure:
+    """The figure of a chart, of many panels the first.
+
+    Raises:
+        ValueError: There is nothing to draw; the message says why.
+    """
+    if not chart.panels:
+        raise ValueError(chart.missing)
+    with matplotlib.rc_context(STYLE):
+        return _figure(chart, look)
+
+
 def write_png(figure: Figure, path: Path, dpi: int) -> None:
     """The figure as a PNG file, whole or not at all."""
     replace_file(path, lambda file: figure.savefig(file, format="png", dpi=dpi, metadata={"Software": None}))

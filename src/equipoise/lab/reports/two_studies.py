@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from equipoise.lab.evaluation import Change, TaskMetric, changes
-from equipoise.lab.evaluation.looks import look_notes
+from equipoise.lab.evaluation.looks import after_looking
 from equipoise.lab.reports.study import Study
 
 ASKED = (
@@ -100,7 +100,7 @@ class TwoStudies:
         names = (first.name, second.name) if first.name != second.name else (str(first), str(second))
         notes += _left_out(names, a, b)
         notes += [
-            f"{name}: {note}" for name, one in zip(names, (a, b), strict=True) for note in look_notes(one.settings)
+            f"{name}: {note}" for name, one in zip(names, (a, b), strict=True) for note in after_looking(one.settings)
         ]
         titles = (str(a.settings["title"]), str(b.settings["title"]))
         differing = tuple(_differing(a.settings, b.settings))

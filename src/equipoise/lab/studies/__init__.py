@@ -8,7 +8,7 @@ from equipoise.lab.studies.recipe import Recipe, find_recipe
 from equipoise.lab.studies.run import Run
 from equipoise.lab.studies.scores import write_scores
 from equipoise.lab.studies.study import Study
-from equipoise.lab.studies.terminal import print_summary
+from equipoise.lab.studies.terminal import print_summary, summary_parts
 
 __all__ = [
     "Event",
@@ -23,5 +23,6 @@ __all__ = [
     "make_plan",
     "print_summary",
     "record_look",
+    "summary_parts",
     "write_scores",
 ]

@@ -1,10 +1,10 @@
 """A study's table and verdict, as a terminal of 80 columns shows them."""
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from math import isnan
 
-from rich.console import Console
+from rich.console import Console, RenderableType
 from rich.table import Table
 from rich.text import Text
 
@@ -31,21 +31,29 @@ WORDS = {"no significant difference": "not significant"}  # what a column has ro
 
 def print_summary(console: Console, summary: Summary) -> None:
     """Print one table per task, one over all tasks, what they mean, and the verdict."""
-    console.print()
-    console.print(Text(summary.title, style="bold"))
+    for part in summary_parts(summary):
+        console.print(part)
+
+
+def summary_parts(summary: Summary) -> Iterator[RenderableType]:
+    """What ``print_summary`` prints; tables without content are left out."""
+    yield ""
+    yield Text(summary.title, style="bold")
     for metric in summary.metrics:
-        console.print(_task_table(summary, metric))
+        yield _task_table(summary, metric)
     if not summary.question and any(TUNED in score.to for row in summary.rows for score in row.scores.values()):
-        console.print(_tuned_table(summary))
-    console.print(_overall_table(summary))
-    console.print(_cost_table(summary))
+        yield _tuned_table(summary)
+    if any(row.against or row.skills or row.mean_rank for row in summary.rows):
+        yield _overall_table(summary)
+    if any(row.cost for row in summary.rows):
+        yield _cost_table(summary)
     if summary.equal_time and summary.unequal:
-        console.print(_equal_time_table(summary, summary.equal_time))
+        yield _equal_time_table(summary, summary.equal_time)
     for line in (*_legend(summary), *(f"Note: {note}" for note in summary.notes)):
-        console.print(Text(line, style="dim"))
-    console.print()
-    console.print(Text(summary.headline, style="bold"))
-    console.print(Text(summary.advice, style="bold"))
+        yield Text(line, style="dim")
+    yield ""
+    yield Text(summary.headline, style="bold")
+    yield Text(summary.advice, style="bold")
 
 
 def _table(summary: Summary, title: str, *columns: str) -> Table:

@@ -1,0 +1,1 @@
+"""What ``equipoise.lab`` offers to a notebook, and the command line calls: one function or class of it per file."""

@@ -1,0 +1,29 @@
+"""Results from a folder."""
+
+from pathlib import Path
+
+from equipoise.lab.api.results import Results
+from equipoise.lab.evaluation import Summary, read_study
+
+
+def load(folder: str | Path) -> Results:
+    """The results in the folder of a study, as ``compare`` and the command line leave it.
+
+    That its verdicts are shown is noted in study.json as a look, as ``equipoise report`` does: looking, adding seeds
+    and looking again changes what verdicts mean.
+
+    Raises:
+        ValueError: The folder holds no study, no finished run of it, a damaged file or a link that leads out.
+        OSError: study.json cannot be written.
+
+    >>> load("no-such-folder")
+    Traceback (most recent call last):
+    ...
+    ValueError: no-such-folder is not the folder of a study: it has no study.json
+    """
+    from equipoise.lab.studies import record_look
+
+    folder = Path(folder)
+    Summary.from_folder(folder)  # what cannot be shown is not looked at
+    record_look(folder)
+    return Results(Summary.from_folder(folder), read_study(folder).get("failed", {}), folder)

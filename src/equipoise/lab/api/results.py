@@ -1,0 +1,161 @@
+"""What a comparison came to: computed once, shown in many ways."""
+
+import io
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from html import escape
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from equipoise.lab.evaluation import Judgement, Summary, judgement_of
+from equipoise.tasks import nearest
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+    from rich.console import Group
+
+    from equipoise.lab.reports.chart import Chart
+
+WIDTH = 120  # characters of a table as text
+
+
+@dataclass(frozen=True, repr=False)
+class Results:
+    """The results of a comparison, wherever they were measured.
+
+    Args:
+        summary: Every figure of them; what ``equipoise compare`` prints.
+        failures: Why a run failed, by the run.
+        folder: Of the study, which has curves and costs beside the results; None where there are results alone.
+    """
+
+    summary: Summary
+    failures: Mapping[str, str] = field(default_factory=dict)
+    folder: Path | None = None
+
+    @cached_property
+    def verdict(self) -> Judgement:
+        """One sentence, the advice, and every comparison with estimate, interval, adjusted p-value and decision."""
+        return judgement_of(self.summary)
+
+    def table(self) -> "ResultsTable":
+        """The means and differences: printed, shown in a notebook, or as LaTeX or Markdown."""
+        return ResultsTable(self.summary)
+
+    def to_frame(self) -> Any:
+        """A pandas frame of the values with the columns that ``judge`` takes; a run that is missing is NaN.
+
+        Raises:
+            ModuleNotFoundError: pandas is not installed.
+        """
+        try:
+            import pandas
+        except ModuleNotFoundError:
+            raise ModuleNotFoundError("to_frame needs pandas: pip install pandas", name="pandas") from None
+        columns = ("method", "seed", "task", "metric", "value", "better")
+        rows = [
+            (method, seed, metric.task, metric.name, by_task[metric.task].get(seed, float("nan")), better)
+            for method, by_task in self.summary.values.items()
+            for metric in self.summary.metrics
+            for better in ("higher" if metric.higher_is_better else "lower",)
+            for seed in self.summary.seeds
+        ]
+        return pandas.DataFrame(rows, columns=list(columns))
+
+    @property
+    def figures(self) -> tuple[str, ...]:
+        """The names of the figures that ``plot`` can draw, as the report has them."""
+        return tuple(name for name, chart in self._charts.items() if chart.panels)
+
+    def plot(self, name: str = "differences") -> "Figure":
+        """A figure of the report as a matplotlib figure, to be saved or changed.
+
+        Args:
+            name: One of ``figures``.
+
+        Raises:
+            ValueError: There is no such figure, or nothing to draw in it.
+        """
+        from equipoise.lab.reports.palette import looks
+        from equipoise.lab.reports.static import draw
+
+        if name not in self._charts:
+            raise ValueError(f"no figure {name!r}; {nearest(name, self._charts)}")
+        return draw(self._charts[name], looks(tuple(row.method for row in self.summary.rows)))
+
+    def save_report(self, page: str | Path = "report.html") -> Path:
+        """Write the report: one HTML file that needs no network.
+
+        That of a study links to the figures, tables and results in its folder, which are written anew.
+
+        Returns:
+            The path of the page.
+        """
+        from equipoise.lab.reports import write_report, write_short_report
+
+        if self.folder is None:
+            return write_short_report(self.summary, Path(page))
+        return write_report(self.folder, page=Path(page))
+
+    @cached_property
+    def _charts(self) -> Mapping[str, "Chart"]:
+        from equipoise.lab.reports.palette import looks
+        from equipoise.lab.reports.report import charts_of_training, charts_of_values
+        from equipoise.lab.reports.study import Study
+
+        look = looks(tuple(row.method for row in self.summary.rows))
+        charts = charts_of_values(self.summary, look)
+        if self.folder is not None:
+            charts += charts_of_training(Study.from_folder(self.folder), look)
+        return {chart.name: chart for chart in charts}
+
+    def __repr__(self) -> str:
+        failed = f" {len(self.failures)} runs failed." if self.failures else ""
+        return f"<Results of {self.summary.title}: {self.verdict.headline}{failed}>"
+
+    def _repr_html_(self) -> str:
+        verdict = f"<p><strong>{escape(self.verdict.headline)}</strong> {escape(self.verdict.advice)}</p>"
+        failed = "".join(f"<p>{escape(run)} failed: {escape(why)}</p>" for run, why in self.failures.items())
+        return f"{verdict}{self.table()._repr_html_()}{failed}"
+
+
+@dataclass(frozen=True, repr=False)
+class ResultsTable:
+    """A table of results and its forms."""
+
+    summary: Summary
+
+    def to_markdown(self) -> str:
+        """Means, differences to the plain sum with intervals, Δm; bold only where verdicts are significant."""
+        from equipoise.lab.reports.paper_tables import markdown
+
+        return markdown(self.summary)
+
+    def to_latex(self) -> str:
+        """The same as a ``tabular`` with booktabs."""
+        from equipoise.lab.reports.paper_tables import latex
+
+        return latex(self.summary)
+
+    def __rich__(self) -> "Group":
+        from rich.console import Group
+
+        from equipoise.lab.studies import summary_parts
+
+        return Group(*summary_parts(self.summary))
+
+    def __str__(self) -> str:
+        from rich.console import Console
+
+        console = Console(file=io.StringIO(), width=WIDTH, highlight=False)
+        console.print(self)
+        text: str = console.file.getvalue()  # type: ignore[attr-defined]
+        return "\n".join(line.rstrip() for line in text.splitlines())
+
+    __repr__ = __str__
+
+    def _repr_html_(self) -> str:
+        from equipoise.lab.reports.paper_tables import html_table
+
+        return html_table(self.summary)

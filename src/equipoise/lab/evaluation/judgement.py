@@ -1,0 +1,112 @@
+"""The verdict of a study as values: what was compared, by how much it differs, what is decided."""
+
+import math
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from equipoise.lab.evaluation.settle import seeds_needed
+from equipoise.lab.evaluation.statistics import Verdict
+from equipoise.lab.evaluation.summary import Summary
+
+
+@dataclass(frozen=True)
+class Decision:
+    """One comparison: ``method`` minus ``other`` in a task's metric, paired by seed.
+
+    Args:
+        method: Whose values these are.
+        other: With which it is compared.
+        task: On which.
+        metric: In which.
+        higher_is_better: Its direction.
+        estimate: Mean difference over the seeds, in the metric's unit.
+        low: Lower end of its 95 % interval by Student's t; NaN where there is none.
+        high: Upper end.
+        p_value: Two-sided, of mean difference = 0, alone; NaN where nothing was tested.
+        p_adjusted: Holm's, over all comparisons of the study; in units in which 5 % is the bound.
+        seeds: Pairs.
+        decision: "better", "worse", "no significant difference", or "no verdict" where too many runs are missing.
+        seeds_needed: With so many in all, 8 of 10 studies would show a difference of this size. None where it is
+            decided already, pairs are fewer than 3, or 1,000 are not enough.
+        inspect: Which seeds to look at before relying on it; empty where none stands out.
+    """
+
+    method: str
+    other: str
+    task: str
+    metric: str
+    higher_is_better: bool
+    estimate: float
+    low: float
+    high: float
+    p_value: float
+    p_adjusted: float
+    seeds: int
+    decision: Verdict
+    seeds_needed: int | None
+    inspect: str = ""
+
+
+@dataclass(frozen=True)
+class Judgement:
+    """A study's verdict: one sentence, what to do next, and every comparison behind it."""
+
+    headline: str
+    advice: str
+    decisions: tuple[Decision, ...]
+
+    def __str__(self) -> str:
+        return f"{self.headline} {self.advice}"
+
+    def of(self, method: str, task: str, other: str = "sum") -> Decision:
+        """The decision on a method and a task.
+
+        Raises:
+            KeyError: They were not compared.
+        """
+        for one in self.decisions:
+            if (one.method, one.task, one.other) == (method, task, other):
+                return one
+        made = ", ".join(f"{one.method} to {one.other} on {one.task}" for one in self.decisions) or "nothing"
+        raise KeyError(f"{method} was not compared with {other} on {task}; compared were {made}")
+
+    def to_dict(self) -> dict[str, Any]:
+        """For JSON: what is NaN is None."""
+        return {
+            "headline": self.headline,
+            "advice": self.advice,
+            "decisions": [
+                {
+                    key: None if isinstance(cell, float) and math.isnan(cell) else cell
+                    for key, cell in asdict(one).items()
+                }
+                for one in self.decisions
+            ],
+        }
+
+
+def judgement_of(summary: Summary) -> Judgement:
+    """The verdict behind a summary's table."""
+    metrics = {metric.task: metric for metric in summary.metrics}
+    decisions = tuple(
+        Decision(
+            method=row.method,
+            other=other,
+            task=task,
+            metric=metrics[task].name,
+            higher_is_better=metrics[task].higher_is_better,
+            estimate=one.interval.mean,
+            low=one.interval.low,
+            high=one.interval.high,
+            p_value=one.interval.p_value,
+            p_adjusted=one.p_adjusted,
+            seeds=one.interval.n,
+            decision=one.verdict,
+            seeds_needed=seeds_needed(one, summary),
+            inspect=one.check.words if one.check else "",
+        )
+        for row in summary.rows
+        for task, score in row.scores.items()
+        for other, one in score.to.items()
+    )
+    return Judgement(summary.conclusion, summary.advice, decisions)
