@@ -164,6 +164,42 @@ def test_the_users_weights_cannot_be_changed_in_place():
     assert pickle.loads(pickle.dumps(balancer.user_weights)) == copy.deepcopy(balancer.user_weights)
 
 
+@pytest.mark.parametrize("name", ["weights", "weight", "tasks"])
+def test_a_name_that_a_balancer_does_not_have_for_its_weights_points_to_set_weights(name):
+    balancer = eq.Balancer(eq.Sum(), Net(), tasks=NAMES)
+    with pytest.raises(AttributeError, match=rf"balancer\.{name} cannot be set: .*balancer\.set_weights"):
+        setattr(balancer, name, {"a": 0.8, "b": 0.2})
+    assert not hasattr(balancer, name)
+
+
+@pytest.mark.parametrize("make", [eq.Sum, eq.MGDA, lambda: eq.Every(2, eq.MGDA()), lambda: eq.Chain(eq.MGDA())])
+@pytest.mark.parametrize("name", ["weights", "weight", "user_weights", "user_weight"])
+def test_weights_of_a_method_that_has_none_point_to_set_weights(make, name):
+    method = eq.Balancer(make(), Net(), tasks=NAMES).method
+    for value in ({"a": 0.8, "b": 0.2}, [0.8, 0.2], 0.8):
+        with pytest.raises(AttributeError, match=rf"{name} of .* cannot be set .*balancer\.set_weights"):
+            setattr(method, name, value)
+
+
+def test_a_method_of_ones_own_may_keep_state_by_the_name_of_weights():
+    class Remembering(Aggregator):
+        def __init__(self):
+            super().__init__()
+            self.weight = None
+
+        def bind(self, num_tasks):
+            self.register_buffer("weights", torch.ones(num_tasks))
+
+        def forward(self, gramian, losses, tasks):
+            self.weights, self.weight = self.weights + 1, 2.0
+            return torch.ones_like(losses)
+
+    net = Net()
+    balancer = eq.Balancer(Remembering(), net, tasks=NAMES)
+    step(balancer, net)
+    assert balancer.method.weights.tolist() == [2.0, 2.0]
+
+
 # By name
 
 

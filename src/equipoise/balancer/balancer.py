@@ -37,7 +37,9 @@ _READ_ONLY = {
         ("method", "heads", "scale", "route", "probe_every", "ranks", "gramian_from", "names"),
         "make a new Balancer, with a new method",
     ),
-    "user_weights": "call balancer.set_weights({name: weight})",
+    **dict.fromkeys(
+        ("user_weights", "weights", "weight", "tasks"), "change weights by balancer.set_weights({name: weight})"
+    ),
 }
 
 
