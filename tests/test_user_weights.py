@@ -604,3 +604,67 @@ def test_the_doctor_shows_effective_weights():
     step(balancer, net)
     assert report.weights == balancer.record.weights == {"a": 2.0, "b": 2.0}
     assert "effective weight" in str(report)
+
+
+# Of tasks whose losses come, and which the balancer was not given
+
+
+class Heads(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.trunk = nn.Linear(3, 2)
+
+    def forward(self, x):
+        return dict(zip(NAMES, self.trunk(x).unbind(dim=1), strict=True))
+
+
+def task_losses(net, tasks):
+    return tasks.losses(net(torch.ones(4, 3)), {name: torch.zeros(4) for name in NAMES})
+
+
+@pytest.mark.parametrize("given", [list(NAMES), {"a": 2.0, "b": 1.0}])
+@pytest.mark.parametrize("make", [eq.Sum, eq.MGDA])
+def test_weights_of_tasks_that_the_balancer_was_not_given_are_warned_of_once(given, make):
+    tasks = eq.Tasks([eq.Task("a", nn.MSELoss(), weight=0.8), eq.Task("b", nn.MSELoss())])
+    assert tasks.losses({"a": None, "b": torch.ones(1)}, {"a": None, "b": torch.ones(1)}).weights == {
+        "a": 0.8,
+        "b": 1.0,
+    }
+    net = Heads()
+    balancer = eq.Balancer(make(), net, tasks=given)
+    held = 2.0 if isinstance(given, dict) else 1.0
+    with pytest.warns(UserWarning, match=rf"\{{'a': 0\.8\}}.*\{{'a': {held}\}}.*tasks=tasks") as told:
+        balancer(task_losses(net, tasks)).backward()
+    assert told[0].filename == __file__
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        balancer(task_losses(net, tasks)).backward()
+
+
+def test_weights_of_tasks_that_count_or_were_changed_on_purpose_are_not_warned_of():
+    tasks = eq.Tasks([eq.Task("a", nn.MSELoss(), weight=0.8), eq.Task("b", nn.MSELoss())])
+    net = Heads()
+    changed = eq.Balancer(eq.Sum(), net, tasks=NAMES)
+    changed.set_weights({"a": 0.5})
+    later = eq.Balancer(eq.Sum(), net, tasks=tasks)
+    unweighted = eq.Tasks([eq.Task(name, nn.MSELoss()) for name in NAMES])
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        later(task_losses(net, tasks)).backward()
+        later.set_weights({"a": 0.5})
+        for balancer, of in (
+            (changed, tasks),
+            (later, tasks),
+            (eq.Balancer(eq.Fixed({"a": 0.8, "b": 1.0}), net, tasks=NAMES), tasks),
+            (eq.Balancer(eq.Sum(), net, tasks={"a": 0.8, "b": 3.0}), tasks),
+            (eq.Balancer(eq.Sum(), net, tasks={"a": 0.8, "b": 3.0}), unweighted),
+        ):
+            balancer(task_losses(net, of)).backward()
+
+
+def test_weights_given_as_tasks_and_in_the_method_multiply():
+    tasks = eq.Tasks([eq.Task("a", nn.MSELoss(), weight=0.8), eq.Task("b", nn.MSELoss())])
+    net = Heads()
+    balancer = eq.Balancer(eq.Fixed({"a": 0.5, "b": 3.0}), net, tasks=tasks)
+    balancer(task_losses(net, tasks)).backward()
+    assert balancer.record.weights == pytest.approx({"a": 0.4, "b": 3.0})

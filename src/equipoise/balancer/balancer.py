@@ -232,6 +232,8 @@ class Balancer(nn.Module):
         if not torch.is_grad_enabled():
             return step.total
         setup.misuse.feedback.called()
+        if isinstance(losses, TaskLosses) and setup.live.state() is None:
+            setup.misuse.task_weights(losses.weights, setup.user_weights)
         if setup.parts.takes_gradients:
             setup.misuse.line_search.decides_anew()
         if self._accumulating.micro_batches > 1:
