@@ -169,7 +169,8 @@ class Tasks(nn.Module):
         targets = {} if targets is None else targets
         for argument, value in (("outputs", outputs), ("targets", targets)):
             if not isinstance(value, Mapping):
-                raise ValueError(f"{argument} must map names to tensors, got {type(value).__name__}")
+                split = f": split it, {{{self.names[0]!r}: {argument}[:, k], ...}}" if isinstance(value, Tensor) else ""
+                raise ValueError(f"{argument} must map names to tensors, got {type(value).__name__}{split}")
         losses: dict[str, Tensor] = {}
         counts: dict[str, float] = {}
         parts: dict[str, Mapping[str, Tensor]] = {}
