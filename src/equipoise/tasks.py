@@ -81,7 +81,7 @@ class TaskLosses(dict[str, Tensor]):
     """Raw losses by task name, present tasks only.
 
     ``counts`` are the labels behind each mean, or what a loss says it divides by; ``parts`` what some losses say they
-    consist of.
+    consist of; ``weights`` those of all tasks that made them, which are not in the losses.
     """
 
     def __init__(
@@ -89,10 +89,12 @@ class TaskLosses(dict[str, Tensor]):
         losses: Mapping[str, Tensor],
         counts: Mapping[str, float],
         parts: Mapping[str, Mapping[str, Tensor]],
+        weights: Mapping[str, float],
     ) -> None:
         super().__init__(losses)
         self.counts = dict(counts)
         self.parts = dict(parts)
+        self.weights = dict(weights)
 
 
 class Tasks(nn.Module):
@@ -194,7 +196,7 @@ class Tasks(nn.Module):
                 losses[task.name], counts[task.name] = loss, divisor
                 if hasattr(task.loss, "parts"):
                     parts[task.name] = {name: part.detach() for name, part in task.loss.parts.items()}
-        return TaskLosses(losses, counts, parts)
+        return TaskLosses(losses, counts, parts, {task.name: task.weight for task in self._tasks})
 
 
 def shown(value: Any) -> str:
