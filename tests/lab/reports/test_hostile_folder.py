@@ -10,7 +10,7 @@ import xml.etree.ElementTree as ElementTree
 from html.parser import HTMLParser
 
 import pytest
-from hostile import PAYLOADS, PNG, entries, hostile_study, named, plain
+from hostile_folder import PAYLOADS, PNG, entries, hostile_study, named, plain
 from matplotlib.figure import Figure
 from plotly.offline import get_plotlyjs
 from rich.console import Console

@@ -40,7 +40,7 @@ def levels(at: Sequence[int]) -> tuple[float, ...]:
     """The level of each look; together 5 %.
 
     >>> [round(level, 4) for level in levels((7, 14, 20))]
-    [0.0009, 0.0183, 0.0307]
+    [0.0009, 0.0182, 0.0309]
     """
     z = float(ndtri(1 - LEVEL / 2))
     spent = [0.0, *(2 - 2 * float(ndtr(z / sqrt(seeds / at[-1]))) for seeds in at)]
