@@ -63,6 +63,18 @@ def test_what_is_left_out_is_kept_for_good(plan, tmp_path):
     assert "method mgda and seed 2 (mgda and seed 2 taken in again)" in note
 
 
+def test_a_deleted_description_is_made_anew_and_says_that_looks_are_forgotten(plan, tmp_path):
+    finished(plan, tmp_path)
+    assert "made_anew" not in described(tmp_path)
+    record_look(tmp_path)
+    (tmp_path / "study.json").unlink()
+    for _ in range(2):  # and is not forgotten again
+        Study(plan, tmp_path).write()
+        assert "looks" not in described(tmp_path)
+        (note,) = [note for note in Summary.from_folder(tmp_path).notes if "made anew" in note]
+        assert "looks before that" in note
+
+
 def test_what_never_finished_is_not_left_out(plan, tmp_path):
     Study(plan, tmp_path).write()
     study = Study(replace(plan, seeds=(0, 1)), tmp_path)

@@ -63,7 +63,16 @@ def look_notes(study: Mapping[str, Any]) -> list[str]:
 
 def after_looking(study: Mapping[str, Any]) -> list[str]:
     """What was looked at before, and what was left out after a look."""
-    return [*_left_out(study), *_looks(study)]
+    return [*_forgotten(study), *_left_out(study), *_looks(study)]
+
+
+def _forgotten(study: Mapping[str, Any]) -> list[str]:
+    if not study.get("made_anew"):
+        return []
+    return [
+        "study.json was missing beside finished runs and was made anew: looks before that, and what was left out after "
+        "them, are not known, and verdicts may mean less than they say."
+    ]
 
 
 def _plan(study: Mapping[str, Any]) -> list[str]:

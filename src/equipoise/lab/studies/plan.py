@@ -182,7 +182,8 @@ def make_plan(
     if asked == "sharing" and len(ready.tasks) < 2:
         raise ValueError(f"case {ready.name} has one task, so there is nothing to share: leave out the question")
     if TUNED in methods and len(ready.tasks) < 2:
-        raise NothingToTune(f"case {ready.name} has one task, so no weights to tune: --tuned-trials 0")
+        how = "leave out the question" if asked == "tuned" else "--tuned-trials 0"
+        raise NothingToTune(f"case {ready.name} has one task, so no weights to tune: {how}")
     settings = case_settings(ready, epochs=epochs, **training)
     at = planned_looks(len(seeds), looks) if looks else ()
     return Plan(recipe, ready, methods, seeds, settings, tuned_trials, asked, at, losses)

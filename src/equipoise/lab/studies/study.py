@@ -58,6 +58,7 @@ class Study:
         self.threads: int | None = earlier.get("threads")  # of each training; known once it runs
         self.left_out = self._left_out(earlier)
         self.results = self._finished()
+        self._made_anew = bool(earlier.get("made_anew", not earlier and self.results))
 
     @property
     def missing(self) -> tuple[Run, ...]:
@@ -145,6 +146,7 @@ class Study:
             FILES: files,
             **({"left_out": self._ever_left_out} if self._ever_left_out else {}),
             **({"looks": looks} if (looks := looks_in(self.folder)) else {}),
+            **({"made_anew": True} if self._made_anew else {}),  # looks before are forgotten
         }
         if about and "ended" in about and TUNED in description["budgets"]:
             description["budgets"][TUNED]["trials"] = about["ended"]
