@@ -327,6 +327,8 @@ def test_results_of_which_less_is_better_are_negated():
     [
         (["prise"], "no task 'prise' in lower_is_better; did you mean 'price'?"),
         ("price", r"lower_is_better must be a list of names, got 'price': write \['price'\]"),
+        (True, r"lower_is_better must be a list of names, got True: list them, of \['price', 'kind'\]"),
+        (3, "lower_is_better must be a list of names, got 3"),
         ([3], "no task 3 in lower_is_better; there are 'price', 'kind'"),
     ],
 )

@@ -142,7 +142,7 @@ def test_a_broken_archive_is_one_line(here, capsys):
 
 WORDS = {
     "no such file": (["dta.csv", *TARGETS, *INPUTS], "there is no file 'dta.csv' (looked in "),
-    "another format": (["data.xlsx", *TARGETS], "--target: only a table has columns, and 'data.xlsx' is none"),
+    "another format": (["data.xlsx", *TARGETS], "has columns, and 'data.xlsx' is none"),
     "another format alone": (["data.xlsx"], "'data.xlsx' must end in one of .csv, "),
     "no target": (["data.csv", *INPUTS], "nothing to predict: name columns of data.csv"),
     "no input": (["data.csv", *TARGETS], "nothing to predict from: name columns, by --text, --number or --category"),
@@ -174,7 +174,7 @@ WORDS = {
     "many classes as classes": (["data.csv", "--target", "age:multiclass", "--text", "title"], "'20' is seen once"),
     "a delimiter of two": (["data.csv", *TARGETS, "--delimiter", ";;"], "argument --delimiter: one character"),
     "no such group": (["data.csv", *TARGETS, *INPUTS, "--group", "user"], "data.csv has no column 'user'"),
-    "columns of a ready case": (["reviews", *TARGETS], "--target: only a table has columns, and 'reviews' is none"),
+    "columns of a ready case": (["reviews", *TARGETS], "has columns, and 'reviews' is none"),
     "an unknown option": (["data.csv", "--targt", "a:binary"], "unknown option '--targt'; the nearest is '--target'"),
 }
 
@@ -203,7 +203,7 @@ CONFIGS = {
     "no case": (BASE.replace("case: data.csv\n", ""), "name a CASE, or a --config with a case"),
     "no target": ("case: data.csv\ntext: title\n", "nothing to predict"),
     "an unknown kind": (BASE.replace("binary", "binry"), "no kind 'binry' of target 'liked'; did you mean 'binary'?"),
-    "an unknown method": (f"{BASE}methods: [sum, nash]\n", "nash-mtl"),
+    "an unknown method": (f"{BASE}methods: [sum, nash-mlt]\n", "nash-mtl"),
     "an unknown column": (BASE.replace("title", "titel"), "data.csv has no column 'titel'; did you mean 'title'?"),
 }
 

@@ -351,6 +351,14 @@ def test_what_a_loss_raises_says_whose_loss_it_was():
         (lambda: eq.Tasks([eq.Task("a", MSE, target="rating")]).losses(ONE, {"ratings": 1}), "did you mean 'ratings'"),
         (lambda: eq.Tasks([eq.Task("a", MSE)]).losses(ONE), "no target 'a' for task 'a'; there are none"),
         (lambda: eq.Tasks([eq.Task("a", MSE)]).losses(ONE["a"], ONE), "outputs must map names to tensors, got Tensor"),
+        (
+            lambda: eq.Tasks([eq.Task("a", MSE), eq.Task("b", MSE)]).losses(torch.ones(3, 2), ONE),
+            r"outputs must map .*: split it, \{'a': outputs\[:, k\], \.\.\.\}",
+        ),
+        (
+            lambda: eq.Tasks([eq.Task("a", MSE)]).losses(ONE, torch.ones(3)),
+            r"targets must map .*: split it, \{'a': targets\[:, k\], \.\.\.\}",
+        ),
         (lambda: eq.Tasks([eq.Task("a", MSE)]).losses(ONE, [1]), "targets must map names to tensors, got list"),
         (
             lambda: eq.Tasks([eq.Task("a", nn.MSELoss(reduction="none"))]).losses(ONE, ONE),

@@ -14,6 +14,7 @@ from equipoise.lab.search.tune import make_tuning
 from equipoise.lab.studies import Study, make_plan
 from equipoise.lab.training import Settings
 
+NO_SETTINGS = ("epochs", "tuned_trials", "question", "looks")
 GIVEN = {
     "batch_size": 128,
     "learning_rate": 0.002,
@@ -51,7 +52,7 @@ def one_reading(case, monkeypatch):
 def asked(monkeypatch, *words):
     """The settings that a command line asks for."""
     _, options = first_call(monkeypatch, ["compare", *words])
-    return {name: value for name, value in options.items() if name not in ("epochs", "tuned_trials", "question")}
+    return {name: value for name, value in options.items() if name not in NO_SETTINGS}
 
 
 def test_every_setting_has_an_option():

@@ -164,6 +164,42 @@ def test_the_users_weights_cannot_be_changed_in_place():
     assert pickle.loads(pickle.dumps(balancer.user_weights)) == copy.deepcopy(balancer.user_weights)
 
 
+@pytest.mark.parametrize("name", ["weights", "weight", "tasks"])
+def test_a_name_that_a_balancer_does_not_have_for_its_weights_points_to_set_weights(name):
+    balancer = eq.Balancer(eq.Sum(), Net(), tasks=NAMES)
+    with pytest.raises(AttributeError, match=rf"balancer\.{name} cannot be set: .*balancer\.set_weights"):
+        setattr(balancer, name, {"a": 0.8, "b": 0.2})
+    assert not hasattr(balancer, name)
+
+
+@pytest.mark.parametrize("make", [eq.Sum, eq.MGDA, lambda: eq.Every(2, eq.MGDA()), lambda: eq.Chain(eq.MGDA())])
+@pytest.mark.parametrize("name", ["weights", "weight", "user_weights", "user_weight"])
+def test_weights_of_a_method_that_has_none_point_to_set_weights(make, name):
+    method = eq.Balancer(make(), Net(), tasks=NAMES).method
+    for value in ({"a": 0.8, "b": 0.2}, [0.8, 0.2], 0.8):
+        with pytest.raises(AttributeError, match=rf"{name} of .* cannot be set .*balancer\.set_weights"):
+            setattr(method, name, value)
+
+
+def test_a_method_of_ones_own_may_keep_state_by_the_name_of_weights():
+    class Remembering(Aggregator):
+        def __init__(self):
+            super().__init__()
+            self.weight = None
+
+        def bind(self, num_tasks):
+            self.register_buffer("weights", torch.ones(num_tasks))
+
+        def forward(self, gramian, losses, tasks):
+            self.weights, self.weight = self.weights + 1, 2.0
+            return torch.ones_like(losses)
+
+    net = Net()
+    balancer = eq.Balancer(Remembering(), net, tasks=NAMES)
+    step(balancer, net)
+    assert balancer.method.weights.tolist() == [2.0, 2.0]
+
+
 # By name
 
 
@@ -568,3 +604,67 @@ def test_the_doctor_shows_effective_weights():
     step(balancer, net)
     assert report.weights == balancer.record.weights == {"a": 2.0, "b": 2.0}
     assert "effective weight" in str(report)
+
+
+# Of tasks whose losses come, and which the balancer was not given
+
+
+class Heads(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.trunk = nn.Linear(3, 2)
+
+    def forward(self, x):
+        return dict(zip(NAMES, self.trunk(x).unbind(dim=1), strict=True))
+
+
+def task_losses(net, tasks):
+    return tasks.losses(net(torch.ones(4, 3)), {name: torch.zeros(4) for name in NAMES})
+
+
+@pytest.mark.parametrize("given", [list(NAMES), {"a": 2.0, "b": 1.0}])
+@pytest.mark.parametrize("make", [eq.Sum, eq.MGDA])
+def test_weights_of_tasks_that_the_balancer_was_not_given_are_warned_of_once(given, make):
+    tasks = eq.Tasks([eq.Task("a", nn.MSELoss(), weight=0.8), eq.Task("b", nn.MSELoss())])
+    assert tasks.losses({"a": None, "b": torch.ones(1)}, {"a": None, "b": torch.ones(1)}).weights == {
+        "a": 0.8,
+        "b": 1.0,
+    }
+    net = Heads()
+    balancer = eq.Balancer(make(), net, tasks=given)
+    held = 2.0 if isinstance(given, dict) else 1.0
+    with pytest.warns(UserWarning, match=rf"\{{'a': 0\.8\}}.*\{{'a': {held}\}}.*tasks=tasks") as told:
+        balancer(task_losses(net, tasks)).backward()
+    assert told[0].filename == __file__
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        balancer(task_losses(net, tasks)).backward()
+
+
+def test_weights_of_tasks_that_count_or_were_changed_on_purpose_are_not_warned_of():
+    tasks = eq.Tasks([eq.Task("a", nn.MSELoss(), weight=0.8), eq.Task("b", nn.MSELoss())])
+    net = Heads()
+    changed = eq.Balancer(eq.Sum(), net, tasks=NAMES)
+    changed.set_weights({"a": 0.5})
+    later = eq.Balancer(eq.Sum(), net, tasks=tasks)
+    unweighted = eq.Tasks([eq.Task(name, nn.MSELoss()) for name in NAMES])
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        later(task_losses(net, tasks)).backward()
+        later.set_weights({"a": 0.5})
+        for balancer, of in (
+            (changed, tasks),
+            (later, tasks),
+            (eq.Balancer(eq.Fixed({"a": 0.8, "b": 1.0}), net, tasks=NAMES), tasks),
+            (eq.Balancer(eq.Sum(), net, tasks={"a": 0.8, "b": 3.0}), tasks),
+            (eq.Balancer(eq.Sum(), net, tasks={"a": 0.8, "b": 3.0}), unweighted),
+        ):
+            balancer(task_losses(net, of)).backward()
+
+
+def test_weights_given_as_tasks_and_in_the_method_multiply():
+    tasks = eq.Tasks([eq.Task("a", nn.MSELoss(), weight=0.8), eq.Task("b", nn.MSELoss())])
+    net = Heads()
+    balancer = eq.Balancer(eq.Fixed({"a": 0.5, "b": 3.0}), net, tasks=tasks)
+    balancer(task_losses(net, tasks)).backward()
+    assert balancer.record.weights == pytest.approx({"a": 0.4, "b": 3.0})

@@ -26,7 +26,7 @@ def criterion(model, x, sides, labels):
 def main() -> None:
     torch.manual_seed(0)
     model, x = make_detector(), torch.randn(64, 12)
-    balancer = eq.Balancer(eq.UPGrad(), model["backbone"], tasks=["box", "cls", "dfl"])  # joined, they reach all heads
+    balancer = eq.Balancer(eq.UPGrad(), model["backbone"], tasks=["box", "cls", "dfl"])  # right however they are joined
     optimizer = torch.optim.Adam(model.parameters(), lr=3e-3)
     for _ in range(100):
         optimizer.zero_grad()

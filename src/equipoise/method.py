@@ -24,6 +24,7 @@ from torch import Tensor, nn
 
 UserWeight = Literal["scales", "preference", "inverts", "ignored"]
 FEEDBACK = ("end_epoch", "observe", "after_step")  # what a training loop may tell a method, beside losses
+_LIKE_WEIGHTS = ("weights", "weight", "user_weights")  # what one may take for the tasks' weights
 
 
 class Method(nn.Module):
@@ -124,12 +125,22 @@ class Method(nn.Module):
         return f"{type(self).__name__}({self.extra_repr()})"
 
     def __setattr__(self, name: str, value: Any) -> None:
-        if self.__dict__.get("_is_taken") and name in _parameters(type(self).__init__):
-            instead = f"make a new method with {name}={value!r} and a new balancer"
-            if name == "weights":
-                instead += ", or give weights as tasks={name: weight} and change them by balancer.set_weights"
-            raise AttributeError(f"{name} of {self} cannot be set once a balancer has it: {instead}")
+        if self.__dict__.get("_is_taken"):
+            is_argument, live = name in _parameters(type(self).__init__), "change weights by balancer.set_weights"
+            if is_argument:
+                instead = f"make a new method with {name}={value!r} and a new balancer"
+                if name == "weights":
+                    instead += f", or give weights as tasks={{name: weight}} and {live}"
+            else:
+                instead = f"it has no such argument; {live}({{name: weight}})"
+            if is_argument or self._mistakes_for_weights(name, value):
+                raise AttributeError(f"{name} of {self} cannot be set once a balancer has it: {instead}")
         super().__setattr__(name, value)
+
+    def _mistakes_for_weights(self, name: str, value: Any) -> bool:
+        """Whether a user means the tasks' weights: state is a tensor, or an attribute that was there before."""
+        is_state = value is None or isinstance(value, Tensor) or name in self.__dict__
+        return name == "user_weight" or (name in _LIKE_WEIGHTS and not is_state)
 
     def _apply(self, fn: Callable[..., Any], recurse: bool = True) -> "Method":
         super()._apply(lambda tensor: tensor.to(fn(tensor).device), recurse)  # type: ignore[no-untyped-call]

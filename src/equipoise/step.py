@@ -112,13 +112,18 @@ def negated(names: Iterable[str], lower_is_better: Iterable[str]) -> frozenset[s
     """The tasks of whose results less is better.
 
     Raises:
-        ValueError: If there is no such task.
+        ValueError: If there is no such task, or these are no names.
     """
     if isinstance(lower_is_better, str):
         raise ValueError(
             f"lower_is_better must be a list of names, got {lower_is_better!r}: write [{lower_is_better!r}]"
         )
-    names, lower = tuple(names), tuple(lower_is_better)
+    names = tuple(names)
+    if not isinstance(lower_is_better, Iterable):
+        raise ValueError(
+            f"lower_is_better must be a list of names, got {shown(lower_is_better)}: list them, of {list(names)}"
+        )
+    lower = tuple(lower_is_better)
     for name in lower:
         if name not in names:
             raise ValueError(f"no task {name!r} in lower_is_better; {nearest(str(name), names)}")

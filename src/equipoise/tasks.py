@@ -81,7 +81,7 @@ class TaskLosses(dict[str, Tensor]):
     """Raw losses by task name, present tasks only.
 
     ``counts`` are the labels behind each mean, or what a loss says it divides by; ``parts`` what some losses say they
-    consist of.
+    consist of; ``weights`` those of all tasks that made them, which are not in the losses.
     """
 
     def __init__(
@@ -89,10 +89,12 @@ class TaskLosses(dict[str, Tensor]):
         losses: Mapping[str, Tensor],
         counts: Mapping[str, float],
         parts: Mapping[str, Mapping[str, Tensor]],
+        weights: Mapping[str, float],
     ) -> None:
         super().__init__(losses)
         self.counts = dict(counts)
         self.parts = dict(parts)
+        self.weights = dict(weights)
 
 
 class Tasks(nn.Module):
@@ -167,7 +169,8 @@ class Tasks(nn.Module):
         targets = {} if targets is None else targets
         for argument, value in (("outputs", outputs), ("targets", targets)):
             if not isinstance(value, Mapping):
-                raise ValueError(f"{argument} must map names to tensors, got {type(value).__name__}")
+                split = f": split it, {{{self.names[0]!r}: {argument}[:, k], ...}}" if isinstance(value, Tensor) else ""
+                raise ValueError(f"{argument} must map names to tensors, got {type(value).__name__}{split}")
         losses: dict[str, Tensor] = {}
         counts: dict[str, float] = {}
         parts: dict[str, Mapping[str, Tensor]] = {}
@@ -194,7 +197,7 @@ class Tasks(nn.Module):
                 losses[task.name], counts[task.name] = loss, divisor
                 if hasattr(task.loss, "parts"):
                     parts[task.name] = {name: part.detach() for name, part in task.loss.parts.items()}
-        return TaskLosses(losses, counts, parts)
+        return TaskLosses(losses, counts, parts, {task.name: task.weight for task in self._tasks})
 
 
 def shown(value: Any) -> str:

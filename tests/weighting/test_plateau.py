@@ -22,7 +22,7 @@ def weights_of(method, tasks=(0, 1)):
 
 def test_it_keeps_the_laws():
     check_method(Plateau)
-    check_method(lambda: Plateau(patience=1, restore=None))
+    check_method(lambda: Plateau(patience=1, restore=5e-3))
 
 
 @pytest.mark.parametrize("patience", [1, 2, 4])
@@ -32,7 +32,7 @@ def test_shares_are_the_learning_rates_of_reduce_lr_on_plateau(patience):
     scheduler = torch.optim.lr_scheduler.ReduceLROnPlateau(
         optimizer, mode="max", factor=0.6, patience=patience - 1, threshold=0.01, min_lr=0.1
     )
-    method = bound(Plateau(0.6, patience, 0.01, floor=0.1, restore=None), 1)
+    method = bound(Plateau(0.6, patience, 0.01, floor=0.1), 1)
     generator = torch.Generator().manual_seed(patience)
     lowered = 0
     for step in range(60):
@@ -62,11 +62,34 @@ def test_the_weights_of_a_step_have_mean_one():
 def test_a_gain_is_relative_to_the_size_of_the_best(sign):
     best = sign * 10.0
     for gain, is_one in ((0.09, False), (0.11, True)):
-        method = bound(Plateau(patience=1, delta=0.01, restore=None), 1)
+        method = bound(Plateau(patience=1, delta=0.01), 1)
         tell(method, best)
         tell(method, best + gain)
         assert method.share.item() == (1.0 if is_one else 0.5)
         assert method.best.item() == pytest.approx(best + gain if is_one else best)
+
+
+def test_by_default_a_task_that_overfits_or_is_noisy_stays_lowered():
+    generator = torch.Generator().manual_seed(0)
+    method = bound(Plateau(), 3)
+    shares = []
+    for t in range(40):
+        noisy = 0.8 * (1 + 0.02 * float(torch.randn((), generator=generator)))
+        tell(method, 0.8 - 0.01 * max(t - 3, 0), noisy, 0.02 * t)  # overfits, does not improve, improves
+        shares.append(method.share.tolist())
+    for k in (0, 1):
+        of_task = [share[k] for share in shares]
+        assert of_task == sorted(of_task, reverse=True)
+    assert max(shares[-1][:2]) < 0.15
+    assert shares[-1][2] == 1.0
+
+
+def test_where_all_tasks_stop_the_weights_are_one():
+    method = bound(Plateau(patience=1))
+    for _ in range(3):
+        tell(method, 0.5, 0.7)
+    assert method.share.tolist() == [0.25, 0.25]
+    assert weights_of(method) == [1.0, 1.0]
 
 
 @pytest.mark.parametrize("sign", [1.0, -1.0])

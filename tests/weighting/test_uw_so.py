@@ -36,7 +36,8 @@ def test_a_users_weight_scales_the_term_and_not_the_softmax():
         a, b = model(torch.ones(1)) * 0 + torch.tensor([0.5, 2.0])
         balancer({"a": a, "b": b}).backward()
         exps = [math.exp(2.0), math.exp(0.5)]
-        assert list(balancer.record.weights.values()) == pytest.approx([e / sum(exps) for e in exps])
+        expected = [weight * e / sum(exps) for weight, e in zip(weights.values(), exps, strict=True)]
+        assert list(balancer.record.weights.values()) == pytest.approx(expected)
 
 
 def test_a_tiny_loss_takes_all_and_nothing_overflows():

@@ -37,7 +37,9 @@ _READ_ONLY = {
         ("method", "heads", "scale", "route", "probe_every", "ranks", "gramian_from", "names"),
         "make a new Balancer, with a new method",
     ),
-    "user_weights": "call balancer.set_weights({name: weight})",
+    **dict.fromkeys(
+        ("user_weights", "weights", "weight", "tasks"), "change weights by balancer.set_weights({name: weight})"
+    ),
 }
 
 
@@ -230,6 +232,8 @@ class Balancer(nn.Module):
         if not torch.is_grad_enabled():
             return step.total
         setup.misuse.feedback.called()
+        if isinstance(losses, TaskLosses) and setup.live.state() is None:
+            setup.misuse.task_weights(losses.weights, setup.user_weights)
         if setup.parts.takes_gradients:
             setup.misuse.line_search.decides_anew()
         if self._accumulating.micro_batches > 1:

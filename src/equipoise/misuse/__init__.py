@@ -4,7 +4,7 @@ unused        the balanced loss never goes backward, while the model moves
 optimisers    parameters that no optimiser holds, learned weights under weight decay, updates that are scaled again
 balance       a task without gradient, weights that collapsed on one task
 heads         parameters that only look shared
-weighted      losses that carry the user's weight already
+weighted      losses that carry the user's weight already; weights of tasks that the balancer was not given
 graph         a graph that an earlier backward pass has used up, or that allows one pass only
 line_search   LBFGS, which calls its closure many times, around a balancer that is not frozen
 feedback      calls that the method needs to hear, and that never come
@@ -25,7 +25,7 @@ from equipoise.misuse.heads import HEADS, joined_heads
 from equipoise.misuse.line_search import LineSearch
 from equipoise.misuse.optimisers import Optimisers
 from equipoise.misuse.unused import Unused
-from equipoise.misuse.weighted import ends_in, weighted_already
+from equipoise.misuse.weighted import ends_in, unheard, weighted_already
 
 __all__ = [
     "HEADS",
@@ -46,7 +46,8 @@ class Misuse:
     """What one balancer has seen of its training so far."""
 
     def __init__(self, method: Method, names: Sequence[str]) -> None:
-        self._is_first = True
+        self._method = method
+        self._is_first = self._is_first_of_tasks = True
         self._has_looked_for_heads = self._has_looked_for_joins = False
         self._has_told_of_sharing = False
         self._unused = Unused()
@@ -68,6 +69,18 @@ class Misuse:
                     stacklevel=6,
                 )
         self._unused.called(given)
+
+    def task_weights(self, tasks: Mapping[str, float], held: Mapping[str, float]) -> None:
+        """Compare the weights of the tasks that made the losses with those that the balancer holds; say it once."""
+        if self._is_first_of_tasks:
+            self._is_first_of_tasks = False
+            lost, counting = unheard(tasks, held, self._method.stated(range(len(held))))
+            if lost:
+                warnings.warn(
+                    f"Task weights {lost} do not count: the balancer was not given these tasks, and holds {counting}. "
+                    "Build it with tasks=tasks, or leave weight out of the tasks",
+                    stacklevel=6,
+                )
 
     def went_backward(self) -> None:
         """Note that a balanced loss has gone backward."""

@@ -1,6 +1,6 @@
-"""Losses that come multiplied by the very weights that the balancer is to apply."""
+"""Weights that count twice, in the losses and in the balancer, and weights of tasks that do not count at all."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from torch import Tensor
 
@@ -29,3 +29,24 @@ def ends_in(loss: Tensor, weight: float) -> bool:
         return False  # the graph is used up, as will be said elsewhere
     plain = [f for f in factors if isinstance(f, Tensor) and f.dim() == 0 and f.is_cpu and not f.requires_grad]
     return any(abs(float(factor) - weight) <= _SAME * weight for factor in plain)
+
+
+def unheard(
+    tasks: Mapping[str, float], held: Mapping[str, float], stated: Sequence[float] | None
+) -> tuple[dict[str, float], dict[str, float]]:
+    """The weights, other than 1, of tasks which have another one, and those that they have.
+
+    Args:
+        tasks: The weights of the tasks that made the losses.
+        held: Those of the balancer.
+        stated: Those that its method has of its own, which multiply, in order.
+    """
+    counting = {
+        name: weight * factor for (name, weight), factor in zip(held.items(), stated or [1.0] * len(held), strict=True)
+    }
+    lost = {
+        name: weight
+        for name, weight in tasks.items()
+        if name in held and weight != 1.0 and weight not in (held[name], counting[name])
+    }
+    return lost, {name: counting[name] for name in lost}

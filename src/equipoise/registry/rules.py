@@ -49,7 +49,7 @@ ROWS = (
         name="plateau",
         paper="a rule, after PyTorch's ReduceLROnPlateau",
         needs="losses; observe()",
-        idea="Lowers the weight of a task that has stopped improving and restores it when the task gets worse.",
+        idea="Lowers the weight of a task that has stopped improving; `restore` gives it back to one that gets worse.",
         when="When some tasks converge long before others and you want a rule that can be read off the log.",
     ),
     Row(

@@ -1,4 +1,4 @@
-"""Plateau: a task that has stopped improving counts less, until it gets worse again.
+"""Plateau: a task that has stopped improving counts less.
 
 A rule of thumb, for the weights of tasks what torch.optim.lr_scheduler.ReduceLROnPlateau is for the learning rate.
 """
@@ -14,17 +14,18 @@ class Plateau(Weighting):
     """weight_k = K f_k / sum f, with f_k <- max(factor f_k, floor) after ``patience`` evaluations without a gain.
 
     An evaluation is a call of ``balancer.observe``: higher is better, but for tasks in ``lower_is_better``. A gain is a
-    result above the task's best by more than ``delta`` · abs(best). A lowered task that falls below its best by more
-    than ``restore`` · abs(best) gets f_k = 1 back, and waits anew. K counts the tasks present in the step, whose
-    weights have mean 1: where all tasks have stopped improving, nothing changes, and the learning rate is what to
-    lower.
+    result above the task's best by more than ``delta`` · abs(best). A task whose results get worse, as one that
+    overfits, has no gain and stays lowered. With ``restore`` a lowered task that falls below its best by more than
+    ``restore`` · abs(best) gets f_k = 1 back, and waits anew: for tasks that others make forget, and above the noise of
+    a validation. K counts the tasks present in the step, whose weights have mean 1: where all tasks have stopped
+    improving, weights stay 1, and the learning rate is what to lower.
 
     Args:
         factor: In (0, 1): what is left of f_k.
         patience: Evaluations in a row without a gain; those count anew after each change.
         delta: Not negative.
         floor: In (0, 1]: the smallest f_k.
-        restore: Not negative; ``None`` never restores.
+        restore: Not negative, as 0.005; ``None`` never restores.
     """
 
     best: Tensor
@@ -37,7 +38,7 @@ class Plateau(Weighting):
         patience: int = 3,
         delta: float = 1e-3,
         floor: float = 0.05,
-        restore: float | None = 5e-3,
+        restore: float | None = None,
     ) -> None:
         super().__init__()
         if not 0 < factor < 1:

@@ -45,3 +45,24 @@ def test_means_are_of_all_seeds_and_without_common_seeds_nothing_is_paired():
 
 def test_other_data_pair_nothing():
     assert all(c.comparison is None for c in changes(FIRST, SECOND, METRICS, same_data=False))
+
+
+def test_the_missing_rule_and_the_check_of_differences_hold_between_studies_too():
+    steady = {seed: 0.5 + 0.001 * (seed % 3) for seed in range(10)}
+    better = {seed: value - 0.1 for seed, value in steady.items()}
+    metric = METRICS[0]
+
+    def compare(first, second, asked):
+        (change,) = changes(
+            {"uw": {"rating": first}}, {"uw": {"rating": second}}, [metric], same_data=True, asked=asked
+        )
+        return change.comparison
+
+    noise = {seed: value + 0.002 * (seed % 2) for seed, value in better.items()}
+    assert compare(steady, noise, (10, 10)).verdict == "better"
+    lacking = compare(steady, {seed: noise[seed] for seed in range(8)}, (10, 10))
+    assert (lacking.verdict, lacking.missing) == ("no verdict", "2 of 10 runs of uw in the second missing")
+    first_lacks = compare({seed: steady[seed] for seed in range(8)}, noise, (10, 10))
+    assert first_lacks.verdict == "better"  # against the side that lacks runs
+    odd = compare(steady, noise | {4: -3.0}, (10, 10))
+    assert odd.check.seeds == (4,)

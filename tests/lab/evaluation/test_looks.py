@@ -5,6 +5,7 @@ from scipy import stats
 
 from equipoise.lab.evaluation import TaskMetric, levels, make_table, planned_looks
 from equipoise.lab.evaluation.looks import level_of, look_notes
+from equipoise.lab.evaluation.words import give_advice, give_headline
 
 
 @pytest.mark.parametrize(("seeds", "looks"), [(20, 3), (9, 3), (30, 5), (20, 2)])
@@ -79,4 +80,40 @@ def test_planned_looks_are_told_and_others_beside_them():
 
 def test_what_was_left_out_stays_told_when_it_is_back():
     (note,) = look_notes(study(3, left_out={"methods": ["pcgrad"], "seeds": [2, 9]}))
-    assert note.startswith("Left out after runs were finished: method pcgrad and seeds 2 and 9 (2 taken in again).")
+    assert note.startswith(
+        "Left out after runs were finished: method pcgrad and seeds 2 and 9 (seed 2 taken in again)."
+    )
+
+
+def test_a_look_repeated_at_its_number_of_seeds_is_told():
+    plan = {"planned_looks": [7, 14, 20]}
+    looks = [{"seeds": list(range(7)), "methods": list(names), "runs": 7} for names in ("ab", "abc", "abd")]
+    _, again = look_notes(study(7, looks=looks, **plan))
+    assert again.startswith("Planned looks at other methods or seeds than at first: 3 in place of 1 at 7 seeds.")
+
+
+def test_a_planned_look_that_lacks_runs_says_so_and_that_nothing_is_called_significant():
+    (note,) = look_notes(study(7, complete=False, planned_looks=[7, 14, 20]))
+    assert "runs are missing" in note
+    assert "between" not in note
+    assert "no difference is called significant" in note
+
+
+def near(level):
+    metric = TaskMetric("size", "rmse", False, 0.0, 1.0)
+    values = {
+        "sum": {"size": {0: 0.40, 1: 0.42, 2: 0.41}},
+        "near": {"size": {0: 0.391, 1: 0.413, 2: 0.404}},  # p = 0.014
+    }
+    table = make_table(values, [metric], {}, level=level)
+    return give_headline(table, [metric], 3), give_advice(table, [metric])
+
+
+def test_nothing_is_significant_alone_that_is_not_below_the_level_of_the_look():
+    assert "Taken alone" not in near(0.01)[0]  # one comparison: Holm's correction is not why
+
+
+@pytest.mark.parametrize("level", [0.01, 0.0])
+def test_at_a_planned_look_no_other_number_of_seeds_is_advised(level):
+    assert "more seed" not in near(level)[1]
+    assert "seeds would" not in near(level)[1]

@@ -144,7 +144,8 @@ def test_the_page_holds_the_words_and_the_exact_numbers(toy, tmp_path):
         assert f'value="{look.pairs[0].mean!r}"' in page
         assert f'value="{look.layers[0].share!r}"' in page
     assert give_cost(seen) in page
-    assert "http" not in page
+    assert "http://" not in page
+    assert "https://" not in page
 
 
 def test_what_is_pasted_runs(toy):

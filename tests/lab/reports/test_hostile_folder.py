@@ -10,7 +10,7 @@ import xml.etree.ElementTree as ElementTree
 from html.parser import HTMLParser
 
 import pytest
-from hostile import PAYLOADS, PNG, entries, hostile_study, named, plain
+from hostile_folder import PAYLOADS, PNG, entries, hostile_study, named, plain
 from matplotlib.figure import Figure
 from plotly.offline import get_plotlyjs
 from rich.console import Console
@@ -106,6 +106,26 @@ def test_a_text_where_a_number_belongs_is_not_shown(tmp_path):
     assert not isinstance(found[-1].result, str)  # one that is damaged costs itself alone
     page = write_report(study.path).read_text(encoding="utf-8")
     assert "<img src=x" not in page
+
+
+METRIC = {"name": "rmse", "higher_is_better": False, "perfect": 10**400, "trivial": 1}
+NO_STUDIES = (
+    *({"planned_looks": at} for at in ([0], [-1, 3], [5, 3], [3, 3], [1, 10**400])),
+    {"budgets": {"sum": {"epochs": "a"}, "uw": {"epochs": 1}}},
+    {"budgets": {"sum": {"epochs": [1]}}},
+    {"losses": {"sum": {"a": {"b": 1}}}},
+    {"metrics": {"a": [METRIC]}},
+    {"question": "nonsense"},
+)
+
+
+@pytest.mark.parametrize("what", NO_STUDIES, ids=lambda what: str(what)[:40])
+def test_what_no_study_asks_is_refused_in_a_line_that_names_it(tmp_path, what):
+    study = hostile_study(tmp_path, plain)
+    path = study.path / "study.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | what), encoding="utf-8")
+    with pytest.raises(ValueError, match=f"no description of a study.*{next(iter(what))}"):
+        Summary.from_folder(study.path)
 
 
 SECRET = "the words of a local file"

@@ -2,7 +2,7 @@
 
 import pytest
 from browsing import settle
-from hostile import hostile_study
+from hostile_folder import hostile_study
 
 from equipoise.lab.reports import write_report
 

@@ -120,3 +120,20 @@ def test_what_cannot_be_compared_is_refused_in_one_line(two, tmp_path, capsys):
     assert "no method with a finished run in common" in refuse(capsys, two[0], tmp_path / "fourth")
     assert "is not the folder of a study" in refuse(capsys, two[0], tmp_path / "nowhere")
     assert "name two folders" in refuse(capsys, two[0], "--out", "x.html")
+
+
+def test_what_was_left_out_and_how_often_it_was_looked_at_is_told_of_both(two):
+    looks = [{"seeds": [0], "methods": ["sum"], "runs": 1}, {"seeds": [0, 1], "methods": ["sum"], "runs": 2}]
+    edit(two[0], looks=looks)
+    edit(two[1], left_out={"methods": ["uw"]})
+    notes = TwoStudies.from_folders(*two).notes
+    assert any(note.startswith("first: Look 2 at this study") for note in notes)
+    assert any(note.startswith("second: Left out after runs were finished: method uw") for note in notes)
+
+
+def test_a_study_that_lacks_runs_gets_no_verdict_in_its_favour_and_says_so(two):
+    edit(two[1], seeds=list(range(9)))
+    judged = [change.comparison for change in TwoStudies.from_folders(*two).changes]
+    assert all("in the second missing" in one.missing for one in judged if one.verdict == "no verdict")
+    assert "better" not in {one.verdict for one in judged}
+    assert "No verdict on" in TwoStudies.from_folders(*two).headline

@@ -60,7 +60,7 @@ def test_what_is_left_out_is_kept_for_good(plan, tmp_path):
     finished(plan, tmp_path)
     assert described(tmp_path)["left_out"] == {"methods": ["mgda"], "seeds": [2]}
     (note,) = [note for note in Summary.from_folder(tmp_path).notes if note.startswith("Left out")]
-    assert "method mgda and seed 2 (mgda and 2 taken in again)" in note
+    assert "method mgda and seed 2 (mgda and seed 2 taken in again)" in note
 
 
 def test_what_never_finished_is_not_left_out(plan, tmp_path):

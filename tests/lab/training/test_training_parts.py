@@ -57,6 +57,7 @@ def test_means_of_a_record():
         cosines=torch.tensor([[1.0, 0.5, -0.25], [0.5, 1.0, 0.125], [-0.25, 0.125, 1.0]]),
         magnitude_similarity=torch.tensor([[1.0, 0.75, 0.5], [0.75, 1.0, 0.25], [0.5, 0.25, 1.0]]),
         condition_number=100.0,
+        parts={},
     )
     means = Means()
     means.add_record(record)

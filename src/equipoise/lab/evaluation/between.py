@@ -4,9 +4,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from statistics import fmean
 
+from equipoise.lab.evaluation.checks import check_differences
 from equipoise.lab.evaluation.metric import TaskMetric, Values
-from equipoise.lab.evaluation.statistics import holm, paired_t, verdict
-from equipoise.lab.evaluation.table import Comparison
+from equipoise.lab.evaluation.statistics import holm, paired_t
+from equipoise.lab.evaluation.table import Comparison, judged_comparison
 
 
 @dataclass(frozen=True)
@@ -24,7 +25,14 @@ class Change:
     comparison: Comparison | None
 
 
-def changes(first: Values, second: Values, metrics: Sequence[TaskMetric], *, same_data: bool) -> tuple[Change, ...]:
+def changes(
+    first: Values,
+    second: Values,
+    metrics: Sequence[TaskMetric],
+    *,
+    same_data: bool,
+    asked: tuple[int, int] | None = None,
+) -> tuple[Change, ...]:
     """Every method that both studies have, on every task.
 
     Args:
@@ -32,13 +40,20 @@ def changes(first: Values, second: Values, metrics: Sequence[TaskMetric], *, sam
         second: Those of the other.
         metrics: Of the tasks that both have.
         same_data: Whether a seed means the same samples in both; without that nothing is paired.
+        asked: How many seeds each was to have; None: as many as there are. Where a side lacks more than a tenth of
+            them, no verdict is in its favour.
     """
-    found = []
+    found, runs = [], {}
     for method in (name for name in first if name in second):
         for metric in metrics:
             a, b = first[method].get(metric.task, {}), second[method].get(metric.task, {})
             if a and b:
-                comparison = _compare(a, b) if same_data else None
+                comparison = _compare(a, b, metric) if same_data else None
+                of_first, of_second = asked or (len(a), len(b))
+                runs[method, metric.task] = [
+                    (f"{method} in the second", len(b), of_second),
+                    (f"{method} in the first", len(a), of_first),
+                ]
                 found.append(Change(method, metric.task, fmean(a.values()), fmean(b.values()), comparison))
     paired = [change for change in found if change.comparison is not None]
     adjusted = iter(holm([change.comparison.interval.p_value for change in paired if change.comparison]))
@@ -46,21 +61,25 @@ def changes(first: Values, second: Values, metrics: Sequence[TaskMetric], *, sam
     return tuple(
         change
         if change.comparison is None
-        else replace(change, comparison=_judged(change.comparison, next(adjusted), higher[change.task]))
+        else replace(
+            change,
+            comparison=judged_comparison(
+                replace(change.comparison, p_adjusted=next(adjusted)),
+                higher_is_better=higher[change.task],
+                runs=runs[change.method, change.task],
+            ),
+        )
         for change in found
     )
 
 
-def _compare(first: Mapping[int, float], second: Mapping[int, float]) -> Comparison | None:
+def _compare(first: Mapping[int, float], second: Mapping[int, float], metric: TaskMetric) -> Comparison | None:
     seeds = [seed for seed in first if seed in second]
     if not seeds:
         return None
     size = max((abs(side[seed]) for side in (first, second) for seed in seeds), default=0.0)
     interval = paired_t([second[seed] - first[seed] for seed in seeds], size)
     means = fmean(second[seed] for seed in seeds), fmean(first[seed] for seed in seeds)
-    return Comparison(interval, interval.p_value, "no significant difference", *means)
-
-
-def _judged(comparison: Comparison, p_adjusted: float, higher_is_better: bool) -> Comparison:
-    word = verdict(comparison.interval.mean, p_adjusted, higher_is_better)
-    return replace(comparison, p_adjusted=p_adjusted, verdict=word)
+    tested = interval.p_value == interval.p_value
+    check = check_differences(second, first, metric) if tested else None
+    return Comparison(interval, interval.p_value, "no significant difference", *means, check)

@@ -4,14 +4,17 @@ The folder may be somebody else's.
 """
 
 from collections.abc import Mapping
+from itertools import pairwise
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 from equipoise.lab import files
 from equipoise.lab.data.within import file_within
+from equipoise.lab.evaluation.pairs import Question
 from equipoise.lab.files import DamagedError, read_json
 from equipoise.lab.files.rows import Kind
 
+MOST_SEEDS = 100_000  # of a study
 FILES = "files"  # of study.json: SHA-256 of each table by its name
 TABLES: Mapping[str, Mapping[str, Kind]] = {
     "runs.csv": {"method": str, "seed": int, "split": str, "task": str, "metric": str, "value": float},
@@ -30,6 +33,7 @@ TABLES: Mapping[str, Mapping[str, Kind]] = {
 _CONTROL = dict.fromkeys((*range(9), 11, 12, *range(14, 32), *range(127, 160)), "\N{REPLACEMENT CHARACTER}")
 _ANY = "*"  # every key of an object
 _NUMBER = (int, float)
+_LARGEST = 10**300  # of whole numbers that become floats
 _NEEDED: Mapping[str, Any] = {
     "case": str,
     "title": str,
@@ -43,7 +47,9 @@ _NEEDED: Mapping[str, Any] = {
 _OPTIONAL: Mapping[str, Any] = {
     **dict.fromkeys(("equipoise", "data_hash", "question"), str),
     **{key: {_ANY: object} for key in ("settings", "versions", "options", "tuned", "method_files", "failed", FILES)},
-    **{key: {_ANY: {_ANY: object}} for key in ("budgets", "tasks", "losses")},
+    "tasks": {_ANY: {_ANY: object}},
+    "budgets": {_ANY: {_ANY: int}},
+    "losses": {_ANY: {_ANY: str}},
     "tuned_trials": int,
     "split_sizes": {_ANY: object},
     "planned_looks": [int],
@@ -64,6 +70,11 @@ def read_study(folder: Path) -> dict[str, Any]:
     for key, shape in (*_NEEDED.items(), *_OPTIONAL.items()):
         if (key in study or key in _NEEDED) and (wrong := _misfit(study.get(key), shape, key)) is not None:
             raise DamagedError(path, f"is no description of a study ({wrong})")
+    at = study.get("planned_looks", [1])
+    if at[0] < 1 or at[-1] > MOST_SEEDS or any(after <= before for before, after in pairwise(at)):
+        raise DamagedError(path, "is no description of a study (planned_looks are no rising numbers of seeds)")
+    if study.get("question", "") not in get_args(Question):
+        raise DamagedError(path, f"is no description of a study (question is {study['question'][:40]!r})")
     described: dict[str, Any] = printable(study)
     return described
 
@@ -108,6 +119,8 @@ def _misfit(value: Any, shape: Any, where: str) -> str | None:
             return f"{where} is no object"
         pairs = [(key, shape[_ANY]) for key in value] if _ANY in shape else list(shape.items())
         return next(filter(None, (_misfit(value.get(key), of, f"{where}.{key}") for key, of in pairs)), None)
+    if shape is _NUMBER and isinstance(value, int) and abs(value) > _LARGEST:
+        return f"{where} is beyond 1e300"
     if not isinstance(value, shape) or (isinstance(value, bool) and shape not in (bool, object)):
         return f"{where} is {str(value)[:40]!r}"
     return None

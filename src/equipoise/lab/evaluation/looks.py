@@ -40,7 +40,7 @@ def levels(at: Sequence[int]) -> tuple[float, ...]:
     """The level of each look; together 5 %.
 
     >>> [round(level, 4) for level in levels((7, 14, 20))]
-    [0.0009, 0.0183, 0.0307]
+    [0.0009, 0.0182, 0.0309]
     """
     z = float(ndtri(1 - LEVEL / 2))
     spent = [0.0, *(2 - 2 * float(ndtr(z / sqrt(seeds / at[-1]))) for seeds in at)]
@@ -58,7 +58,12 @@ def level_of(study: Mapping[str, Any]) -> float:
 
 def look_notes(study: Mapping[str, Any]) -> list[str]:
     """What was looked at before, what was left out after a look, and what that does to the verdicts."""
-    return [*_plan(study), *_left_out(study), *_looks(study)]
+    return [*_plan(study), *after_looking(study)]
+
+
+def after_looking(study: Mapping[str, Any]) -> list[str]:
+    """What was looked at before, and what was left out after a look."""
+    return [*_left_out(study), *_looks(study)]
 
 
 def _plan(study: Mapping[str, Any]) -> list[str]:
@@ -68,9 +73,8 @@ def _plan(study: Mapping[str, Any]) -> list[str]:
     level, shares = level_of(study), levels(at)
     where = ", ".join(f"{seeds} seeds ({100 * share:.2g} %)" for seeds, share in zip(at, shares, strict=True))
     if not level:
-        return [
-            f"Looks were planned at {where}. The study is between two of them: no difference is called significant."
-        ]
+        which = "runs are missing at this one" if len(study["seeds"]) in at else "the study is between two of them"
+        return [f"Looks were planned at {where}; {which}: no difference is called significant."]
     return [
         f"Look {at.index(len(study['seeds'])) + 1} of {len(at)} planned, at {where}: verdicts are at this look's "
         "share, and together at 5 %. Adjusted p-values are in units of that share."
@@ -86,7 +90,8 @@ def _left_out(study: Mapping[str, Any]) -> list[str]:
     ]
     if not words:
         return []
-    back = [str(name) for kind in ("methods", "seeds") for name in left.get(kind, ()) if name in study[kind]]
+    methods = [str(name) for name in left.get("methods", ()) if name in study["methods"]]
+    back = [*methods, *(f"seed {seed}" for seed in left.get("seeds", ()) if seed in study["seeds"])]
     again = f" ({listing(back)} taken in again)" if back else ""
     return [
         f"Left out after runs were finished: {listing(words)}{again}. A choice made after looking changes what "
@@ -101,11 +106,27 @@ def _looks(study: Mapping[str, Any]) -> list[str]:
     counts = list(dict.fromkeys(len(look["seeds"]) for look in looks))
     over = f" ({listing([str(count) for count in counts])} seeds)" if len(counts) > 1 else ""
     if study.get("planned_looks"):
-        unplanned = [count for count in counts if count not in study["planned_looks"]]
-        return [f"Looks at other numbers of seeds than planned: {unplanned}."] if unplanned else []
+        return _beside_the_plan(looks, study["planned_looks"])
     return [
         f"Look {len(looks)} at this study{over}. To look, add seeds and look again makes chance look like a finding: "
         "where three methods do not differ on a task, one look at 3 seeds says that they do in 3 % of studies, a "
         "look after each seed from 3 to 20 in 19 %, and more where there are more methods. To look more than once plan "
         "the looks before: --looks 3 --seeds 20."
     ]
+
+
+def _beside_the_plan(looks: Sequence[Mapping[str, Any]], at: Sequence[int]) -> list[str]:
+    """Looks at other numbers of seeds, and other methods or seeds at a planned number of them."""
+    counts = list(dict.fromkeys(len(look["seeds"]) for look in looks))
+    unplanned = [count for count in counts if count not in at]
+    notes = [f"Looks at other numbers of seeds than planned: {unplanned}."] if unplanned else []
+    asked: dict[int, set[tuple[tuple[str, ...], tuple[int, ...]]]] = {}
+    for look in looks:
+        asked.setdefault(len(look["seeds"]), set()).add((tuple(sorted(look["methods"])), tuple(sorted(look["seeds"]))))
+    again = [f"{len(asked[n])} in place of 1 at {n} seeds" for n in counts if n in at and len(asked[n]) > 1]
+    if again:
+        notes.append(
+            f"Planned looks at other methods or seeds than at first: {listing(again)}. Each is one more chance to be "
+            "wrong, so the looks together are above 5 %."
+        )
+    return notes

@@ -35,7 +35,12 @@ class Family(Protocol):
 
 
 def give_precision(table: Table, metrics: Sequence[TaskMetric]) -> str:
-    """Sentences on the widest open interval, and on the comparison nearest to a finding, if any is open."""
+    """Sentences on the widest open interval, and on the comparison nearest to a finding, if any is open.
+
+    Where looks are planned there are none: the number of seeds is decided.
+    """
+    if table.level != LEVEL:
+        return ""
     open_ones = [
         (row.method, task, comparison)
         for row in table.rows

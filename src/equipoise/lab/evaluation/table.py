@@ -139,8 +139,12 @@ def make_table(
     adjusted = [_in_units_of(level, p) for p in adjusted]
     higher = {metric.task: metric.higher_is_better for metric in metrics}
     judged = {
-        key: _judged(replace(one, p_adjusted=p), key, higher[key[-1]], values, asked)
-        for (key, one), p in zip(compared.items(), adjusted[: len(compared)], strict=True)
+        (name, other, task): judged_comparison(
+            replace(one, p_adjusted=p),
+            higher_is_better=higher[task],
+            runs=[(side, len(values[side][task]), asked) for side in (name, other)],
+        )
+        for ((name, other, task), one), p in zip(compared.items(), adjusted[: len(compared)], strict=True)
     }
     by_rank, alone = mean_ranks(values, metrics), values.get(SINGLE_TASK, {})
     speed = {name: cost.seconds_per_step for name, cost in costs.items() if cost.seconds_per_step > 0}
@@ -190,17 +194,20 @@ def missing_of(method: str, found: int, asked: int) -> str:
     return f"{asked - found} of {asked} runs of {method} missing"
 
 
-def _judged(one: Comparison, key: tuple[str, str, str], higher: bool, values: Values, asked: int) -> Comparison:
-    """With its verdict; none where it would favour a side that lacks runs, or where such a side seems to do as well."""
-    name, other, task = key
-    word = verdict(one.interval.mean, one.p_adjusted, higher)
-    found = {side: len(values[side][task]) for side in (name, other)}
-    lacking = [side for side in found if too_many_missing(found[side], asked)]
-    against = {"better": other, "worse": name}.get(word)
-    if not any(side != against for side in lacking):
+def judged_comparison(one: Comparison, *, higher_is_better: bool, runs: Sequence[tuple[str, int, int]]) -> Comparison:
+    """With its verdict; none where it would favour a side that lacks runs, or where such a side seems to do as well.
+
+    Args:
+        one: With its adjusted p-value.
+        higher_is_better: Of the metric.
+        runs: Of the two sides: its name, how many runs it has, and how many were asked for.
+    """
+    word = verdict(one.interval.mean, one.p_adjusted, higher_is_better)
+    lacking = [place for place, (_, found, asked) in enumerate(runs) if too_many_missing(found, asked)]
+    against = {"better": 1, "worse": 0}.get(word)
+    if not any(place != against for place in lacking):
         return replace(one, verdict=word)
-    missing = "; ".join(missing_of(side, found[side], asked) for side in lacking)
-    return replace(one, verdict="no verdict", missing=missing)
+    return replace(one, verdict="no verdict", missing="; ".join(missing_of(*runs[place]) for place in lacking))
 
 
 def _score(by_seed: Mapping[int, float], to: Mapping[str, Comparison]) -> Score:

@@ -7,7 +7,6 @@ from equipoise.lab.evaluation.answers import beats_tuned, findings, give_answer
 from equipoise.lab.evaluation.metric import REFERENCE, SINGLE_TASK, TUNED, TaskMetric
 from equipoise.lab.evaluation.numbers import listing, percent
 from equipoise.lab.evaluation.settle import give_precision
-from equipoise.lab.evaluation.statistics import LEVEL
 from equipoise.lab.evaluation.table import Comparison, Row, Table
 
 MOST_NAMED = 3  # tasks, where something holds for all
@@ -34,7 +33,7 @@ def give_sentences(
     if table.question:
         return tuple(filter(None, (give_answer(table, metrics), f"{over}.", *_missing(table), _stamp(unequal))))
     tuned = f"Against tuned fixed weights: {beats_tuned(table, metrics)}" if _row(rows, TUNED) else ""
-    first, *rest = _balancings(rows, metrics, most, table.tested)
+    first, *rest = _balancings(rows, metrics, most, table)
     found = [*rest, tuned, _ranks(table), _sharing(rows, metrics), *_missing(table), _stamp(unequal)]
     return (f"{over}, {first}", *filter(None, found))
 
@@ -77,7 +76,7 @@ def _row(rows: Iterable[Row], method: str) -> Row | None:
     return next((row for row in rows if row.method == method), None)
 
 
-def _balancings(rows: Sequence[Row], metrics: Sequence[TaskMetric], seeds: int, tested: int) -> list[str]:
+def _balancings(rows: Sequence[Row], metrics: Sequence[TaskMetric], seeds: int, table: Table) -> list[str]:
     """Sentences on the comparisons with the plain sum; at least one."""
     compared = _compared(rows)
     if not compared:
@@ -91,21 +90,22 @@ def _balancings(rows: Sequence[Row], metrics: Sequence[TaskMetric], seeds: int, 
         if not judged:
             return ["no verdict on any method."]
         who = f"{judged[0]} is not" if len(judged) == 1 else f"none of the {len(judged)} methods is"
-        return [f"{who} significantly different from the plain sum on any task.", _nearly(compared, tested)]
+        return [f"{who} significantly different from the plain sum on any task.", _nearly(compared, table)]
     rest = sum(comparison.verdict == "no significant difference" for _, _, comparison in compared)
     tail = f"The other {rest} of {len(compared)} comparisons show no significant difference." if rest > 1 else ""
     tail = "The one other comparison shows no significant difference." if rest == 1 else tail
-    return [f"{'; '.join(clauses)}.", tail, _nearly(compared, tested)]
+    return [f"{'; '.join(clauses)}.", tail, _nearly(compared, table)]
 
 
-def _nearly(compared: Sequence[tuple[Row, str, Comparison]], tested: int) -> str:
+def _nearly(compared: Sequence[tuple[Row, str, Comparison]], table: Table) -> str:
     """What would be significant if it were the only comparison, so that nobody is puzzled by its interval."""
     alone = [
         f"{row.method} on {task}"
         for row, task, comparison in compared
-        if comparison.verdict == "no significant difference" and comparison.interval.p_value < LEVEL
+        if comparison.verdict == "no significant difference" and comparison.interval.p_value < table.level
     ]
-    return f"Taken alone {listing(alone)} would be significant, but not among {tested} comparisons." if alone else ""
+    many = f"not among {table.tested} comparisons"
+    return f"Taken alone {listing(alone)} would be significant, but {many}." if alone else ""
 
 
 def _base(rows: Sequence[Row]) -> Row | None:

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from equipoise.lab.evaluation import Change, TaskMetric, changes
+from equipoise.lab.evaluation.looks import after_looking
 from equipoise.lab.reports.study import Study
 
 ASKED = (
@@ -58,6 +59,9 @@ class TwoStudies:
             for word in ("better", "worse")
             if (found := [c for c in judged if c.comparison and c.comparison.verdict == word])
         ]
+        none = [c for c in judged if c.comparison and c.comparison.verdict == "no verdict"]
+        if none:
+            stamp = f" No verdict on {', '.join(f'{c.method} on {c.task}' for c in none)}: runs are missing.{stamp}"
         others = f"{' and '.join(words)} in {b} than in {a}, the others without a significant difference"
         rest = others if words else "none shows a significant difference"
         return f"Of {len(judged)} comparisons of {b} with {a}, {rest}.{stamp}"
@@ -86,7 +90,8 @@ class TwoStudies:
             for study in (a, b)
         )
         same_data = a.settings["data_hash"] == b.settings["data_hash"]
-        found = changes(ours, theirs, metrics, same_data=same_data)
+        asked = (len(a.settings["seeds"]), len(b.settings["seeds"]))
+        found = changes(ours, theirs, metrics, same_data=same_data, asked=asked)
         if not found:
             raise ValueError(
                 f"{first} and {second} have no method with a finished run in common: there are "
@@ -94,6 +99,9 @@ class TwoStudies:
             )
         names = (first.name, second.name) if first.name != second.name else (str(first), str(second))
         notes += _left_out(names, a, b)
+        notes += [
+            f"{name}: {note}" for name, one in zip(names, (a, b), strict=True) for note in after_looking(one.settings)
+        ]
         titles = (str(a.settings["title"]), str(b.settings["title"]))
         differing = tuple(_differing(a.settings, b.settings))
         version = str(b.settings["equipoise"])

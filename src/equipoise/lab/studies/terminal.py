@@ -214,8 +214,9 @@ def _legend(summary: Summary) -> list[str]:
     """What the columns mean, as far as they have any content."""
     lines = [""]
     if summary.tested:
+        at = f"at {100 * summary.level:.2g} %" if summary.level else "left open"
         lines.append(
-            "Differences are paired by seed: intervals by Student's t, each by itself; verdicts at 5 % for all "
+            f"Differences are paired by seed: intervals by Student's t, each by itself; verdicts {at} for all "
             f"{summary.tested} comparisons of the study together (Holm), if differences are roughly symmetric."
         )
     if any(row.against for row in summary.rows):

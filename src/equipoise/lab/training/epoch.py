@@ -67,7 +67,7 @@ def _outputs(learner: Learner, model: nn.Module, inputs: Any) -> dict[str, Any]:
 
 def _without(losses: TaskLosses, stopped: Collection[str]) -> TaskLosses:
     kept = {name: loss for name, loss in losses.items() if name not in stopped}
-    return TaskLosses(kept, losses.counts, losses.parts)
+    return TaskLosses(kept, losses.counts, losses.parts, losses.weights)
 
 
 @torch.no_grad()

@@ -48,6 +48,8 @@ def hostile_study(path, names=named):
     settings["test_reads"] = next(poison)
     settings["tasks"] = {task: {"loss": next(poison), "weight": next(poison)} for task in tasks}
     settings["tuned"] = {"reason": next(poison)}
+    settings["left_out"] = {"methods": [next(poison), methods[1]], "seeds": [next(poison), 0]}
+    settings["looks"] = [{"seeds": [0], "methods": [next(poison)], "runs": n} for n in range(2)]
     settings["methods"].append("tuned")
     (path / "study.json").write_text(json.dumps(settings))
     rows = []
