@@ -5,9 +5,9 @@ from collections.abc import Sequence
 from equipoise.cli.columns import add_column_options, recipe_of
 from equipoise.cli.config import add_case, parse_with_config
 from equipoise.cli.parser import Parser
-from equipoise.cli.study import TUNED_TRIALS, add_study_options, run_study
+from equipoise.cli.study import add_study_options, run_study
 from equipoise.cli.training import add_training_options, training_of
-from equipoise.cli.workbench import RUNS
+from equipoise.lab.api.defaults import RUNS, SEEDS, TUNED_TRIALS
 
 
 def compare(words: Sequence[str]) -> int:
@@ -29,7 +29,7 @@ def study_parser() -> Parser:
         "what to train: a name, for example reviews; a table, data.csv (.tsv, .gz, .parquet) with --target and "
         "columns to predict from; or path/to/file.py:name, a Case or a function that makes one",
     )
-    add_study_options(parser, seeds=5, epochs=None, tuned_trials=TUNED_TRIALS, out=RUNS / "CASE")
+    add_study_options(parser, seeds=SEEDS, epochs=None, tuned_trials=TUNED_TRIALS, out=RUNS / "CASE")
     parser.add_argument(
         "--question",
         default="",

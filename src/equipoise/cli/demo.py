@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from equipoise.cli.parser import Parser
 from equipoise.cli.study import add_study_options, run_study
-from equipoise.cli.workbench import RUNS
+from equipoise.lab.api.defaults import RUNS
 
 
 def demo(words: Sequence[str]) -> int:

@@ -4,7 +4,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from equipoise.cli.parser import Parser, fail, nearest
-from equipoise.cli.workbench import RUNS, need_the_lab, show
+from equipoise.cli.workbench import need_the_lab, show
+from equipoise.lab.api.defaults import RUNS
 
 
 def report(words: Sequence[str]) -> int:

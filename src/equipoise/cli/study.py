@@ -1,24 +1,19 @@
 """Running a study from a command's options: those that all such commands share, and what is shown meanwhile."""
 
 import argparse
-import os
 import re
 import sys
 from collections.abc import Mapping, Sequence
-from contextlib import closing
 from dataclasses import replace
-from functools import partial
 from pathlib import Path
 from typing import Any
 
 from equipoise.cli.parser import MOST, Parser, fail, positive, whole
 from equipoise.cli.parser import folder as path_of_folder
 from equipoise.cli.workbench import need_the_lab, show, stopped_by
+from equipoise.lab.api.defaults import JOBS, METHODS
 
-METHODS = ("sum", "uw", "dwa", "pcgrad", "mgda", "nash-mtl")
-TUNED_TRIALS = 10
 MOST_SEEDS = 100_000
-JOBS = min(os.cpu_count() or 1, 4)
 FAILED, STOPPED = 1, 130
 
 
@@ -79,27 +74,20 @@ def run_study(case: Any, arguments: argparse.Namespace, training: Mapping[str, A
     ``training`` are settings that are not the case's own.
     """
     need_the_lab()
-    from equipoise.lab.studies import NothingToTune, make_plan
+    from equipoise.lab.api.comparing import plan_study
 
-    question: str = arguments.question
-    trials = arguments.default_tuned_trials if question in ("", "tuned") else 0
     try:
-        make = partial(
-            make_plan,
+        plan = plan_study(
             case,
-            arguments.methods or (("sum",) if question in ("sharing", "losses") else METHODS),
+            arguments.methods or (("sum",) if arguments.question in ("sharing", "losses") else METHODS),
             arguments.seeds,
+            question=arguments.question,
+            tuned_trials=arguments.tuned_trials,
+            usual_trials=arguments.default_tuned_trials,
             epochs=arguments.epochs,
-            question=question,
             looks=arguments.looks,
             **training,
         )
-        try:
-            plan = make(tuned_trials=trials if arguments.tuned_trials is None else arguments.tuned_trials)
-        except NothingToTune:
-            if arguments.tuned_trials is not None or question:
-                raise
-            plan = make(tuned_trials=0)  # nobody asked for it
     except ValueError as error:
         fail(str(error))
     except OSError as error:
@@ -135,39 +123,17 @@ def _has_finished(plan: Any, folder: Path, seeds: Sequence[int]) -> bool:
 def _run_plan(plan: Any, folder: Path, arguments: argparse.Namespace) -> int:
     from rich.console import Console
 
-    from equipoise.lab.search import WeightSearch
-    from equipoise.lab.search.watch import WatchSearch
-    from equipoise.lab.studies import Study, Watch, Workers
+    from equipoise.lab.api.running import Running
 
     try:
-        study = Study(plan, folder)
-        workers = Workers()
-        running = study.run(arguments.jobs, arguments.track, workers.run)
-        search = WeightSearch(study) if plan.tuned_trials and (study.missing or not study.tuned) else None
+        running = Running(plan, folder, arguments.jobs, arguments.track)
     except ValueError as error:
         fail(str(error))
     except OSError as error:
         fail(f"{error.filename or folder}: {error.strerror or error}")
-    console = Console(highlight=False)
+    console, study = Console(highlight=False), running.study
     try:
-        console.print(f"{_state(study)} in {folder}", markup=False, soft_wrap=True)
-        if study.left_out:
-            console.print(
-                f"This table leaves out what the folder also holds: {', '.join(study.left_out)}. To leave out methods "
-                "or seeds after looking at them changes what the verdicts mean.",
-                markup=False,
-                soft_wrap=True,
-            )
-        with closing(workers):
-            if search is not None:
-                console.print(f"Tuned weights: {plan.tuned_trials} trials", markup=False)
-                trying = search.run(arguments.jobs, workers.run)
-                with closing(trying), WatchSearch(console, search.search) as table:
-                    for tried in trying:
-                        table.show(tried)
-            with closing(running), Watch(console, study) as watch:
-                for event in running:
-                    watch.show(event)
+        running.run(console)
         status = show(console, folder, renew=False) if study.results else 0
     except ValueError as error:  # a damaged file
         fail(str(error))
@@ -184,13 +150,6 @@ def _run_plan(plan: Any, folder: Path, arguments: argparse.Namespace) -> int:
     for run, reason in study.failures.items():
         print(f"equipoise: {run} failed: {reason}", file=sys.stderr)
     return FAILED if study.failures else status
-
-
-def _state(study: Any) -> str:
-    done, total = len(study.results), len(study.plan.runs)
-    if done == total:
-        return f"Complete: all {total} runs are finished"
-    return f"Going on: {done} of {total} runs are finished" if done else f"Starting: {total} runs"
 
 
 def _names(text: str) -> tuple[str, ...]:

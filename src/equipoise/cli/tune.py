@@ -8,9 +8,9 @@ from equipoise.cli.columns import add_column_options, recipe_of
 from equipoise.cli.compare import study_parser
 from equipoise.cli.config import add_case, parse_with_config
 from equipoise.cli.parser import Parser, fail, positive, whole
-from equipoise.cli.study import JOBS
 from equipoise.cli.training import add_training_options, training_of
-from equipoise.cli.workbench import RUNS, need_the_lab, stopped_by
+from equipoise.cli.workbench import need_the_lab, stopped_by
+from equipoise.lab.api.defaults import JOBS, RUNS
 
 
 def tune(words: Sequence[str]) -> int:

@@ -5,8 +5,6 @@ from typing import Any, NoReturn
 
 from equipoise.cli.parser import fail
 
-RUNS = Path("equipoise-runs")
-
 
 def need_the_lab() -> None:
     """Leave, saying how to install it, where the workbench is missing."""

@@ -1,18 +1,20 @@
 """The workbench: fair comparisons from Python. May import the core, never the reverse.
 
-``judge`` takes results from anywhere, ``load`` those of a folder; each gives ``Results``.
+``compare`` trains, ``judge`` takes results from anywhere, ``load`` those of a folder; each gives ``Results``.
 """
 
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from equipoise.lab.api.comparing import compare as compare
     from equipoise.lab.api.judging import judge as judge
     from equipoise.lab.api.loading import load as load
+    from equipoise.lab.api.loops import Arm as Arm
     from equipoise.lab.api.results import Results as Results
 
-_FILES = {"Results": "results", "judge": "judging", "load": "loading"}
+_FILES = {"Arm": "loops", "Results": "results", "compare": "comparing", "judge": "judging", "load": "loading"}
 
-__all__ = ["Results", "judge", "load"]
+__all__ = ["Arm", "Results", "compare", "judge", "load"]
 
 
 def __getattr__(name: str) -> Any:

@@ -10,6 +10,7 @@ import pytest
 from scipy import stats
 
 from equipoise import lab
+from equipoise.lab.evaluation import power
 
 FEWER = [("dwa", 4)]
 
@@ -119,16 +120,32 @@ def test_other_names_of_the_references_change_no_number(rows):
     assert same(lab.judge(rows, reference="LS", single_task="STL").verdict, plain)
 
 
-def test_a_value_that_is_not_finite_and_a_seed_that_is_missing_are_named(rows):
+@pytest.mark.parametrize("absent", [math.nan, "nan", "", None, math.inf])
+def test_a_value_that_is_not_finite_and_a_seed_that_is_missing_are_named(rows, absent):
     rows = [row for row in rows if (row["method"], row["seed"]) != ("dwa", 3)]
     for row in rows:
         if (row["method"], row["seed"], row["task"]) == ("uw", 2, "size"):
-            row["value"] = math.nan
+            row["value"] = absent
     results = lab.judge(rows)
     assert "uw on size: rmse is not finite for seed 2; left out." in results.summary.notes
     assert "dwa: no finished run for seed 3." in results.summary.notes
     assert results.verdict.of("uw", "size").seeds == 4
     assert results.verdict.of("uw", "size").decision == "no verdict"
+
+
+def test_seeds_needed_show_the_difference_in_8_of_10_studies_and_one_fewer_does_not(rows):
+    results = lab.judge(rows)
+    decisions = results.verdict.decisions
+    decided = sum(one.decision != "no significant difference" for one in decisions) + results.summary.ranks.differs
+    assert decided > 1
+    level = 0.05 / (results.summary.tested - decided)  # of Holm's next step
+    told = [one for one in decisions if one.seeds_needed is not None]
+    assert told
+    for one in told:
+        spread = (one.high - one.low) / 2 / stats.t.ppf(0.975, one.seeds - 1) * math.sqrt(one.seeds)
+        effect = one.estimate / spread
+        assert one.decision == "no significant difference"
+        assert power(effect, one.seeds_needed - 1, level) < 0.8 <= power(effect, one.seeds_needed, level)
 
 
 def test_seeds_needed_are_those_of_the_advice(rows):

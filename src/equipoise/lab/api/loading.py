@@ -2,12 +2,14 @@
 
 from pathlib import Path
 
+from equipoise.lab.api.loops import FILE as LOOP
+from equipoise.lab.api.loops import load_loop
 from equipoise.lab.api.results import Results
 from equipoise.lab.evaluation import Summary, read_study
 
 
 def load(folder: str | Path) -> Results:
-    """The results in the folder of a study, as ``compare`` and the command line leave it.
+    """The results in the folder of a study or of a loop's runs, as ``compare`` and the command line leave it.
 
     That its verdicts are shown is noted in study.json as a look, as ``equipoise report`` does: looking, adding seeds
     and looking again changes what verdicts mean.
@@ -21,9 +23,11 @@ def load(folder: str | Path) -> Results:
     ...
     ValueError: no-such-folder is not the folder of a study: it has no study.json
     """
+    folder = Path(folder)
+    if (folder / LOOP).is_file():
+        return load_loop(folder)
     from equipoise.lab.studies import record_look
 
-    folder = Path(folder)
     Summary.from_folder(folder)  # what cannot be shown is not looked at
     record_look(folder)
     return Results(Summary.from_folder(folder), read_study(folder).get("failed", {}), folder)

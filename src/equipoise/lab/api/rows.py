@@ -70,7 +70,7 @@ def _metric(task: str, by_name: Mapping[str, list[ResultRow]], better: str | Non
     if name not in by_name:
         raise ValueError(f"task {task!r} has no metric {name!r}; {nearest(name, by_name)}")
     if better is not None:
-        return TaskMetric(task, name, _direction(better, f"better of task {task!r}"))
+        return TaskMetric(task, name, direction(better, f"better of task {task!r}"))
     told = {row.higher_is_better: row for row in by_name[name]}
     if len(told) > 1:
         places = " and ".join(row.place for row in told.values())
@@ -155,7 +155,7 @@ def _value(place: str, cell: Any) -> float:
 
 def _told(place: str, cells: Mapping[str, Any]) -> bool | None:
     if "better" in cells:
-        return _direction(cells["better"], f"{place}, column 'better':")
+        return direction(cells["better"], f"{place}, column 'better':")
     if "higher_is_better" not in cells:
         return None
     word = str(cells["higher_is_better"]).strip().lower()
@@ -164,7 +164,8 @@ def _told(place: str, cells: Mapping[str, Any]) -> bool | None:
     return _TRUTH[word]
 
 
-def _direction(word: Any, what: str) -> bool:
+def direction(word: Any, what: str) -> bool:
+    """Whether higher is better; ``what`` begins the message if the word is neither higher nor lower."""
     known = str(word).strip().lower()
     if known not in DIRECTIONS:
         raise ValueError(f"{what} must be higher or lower, got {word!r}")

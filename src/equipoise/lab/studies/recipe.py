@@ -1,8 +1,10 @@
 """How to make a case, again in every process that trains on it."""
 
 import difflib
+import hashlib
+import pickle
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 from typing import Any, Protocol
@@ -135,6 +137,40 @@ class CaseWithLosses:
         case, chosen = self.recipe(), dict(self.losses)
         require_losses(case, [chosen])
         return with_losses(case, chosen)
+
+
+@dataclass(frozen=True)
+class GivenCase:
+    """A case that is there already, and goes to every worker whole; equal where the case pickles to the same bytes."""
+
+    mark: str
+    case: Case = field(compare=False, repr=False)
+
+    @property
+    def options(self) -> Mapping[str, Any]:
+        """None."""
+        return {}
+
+    def __call__(self) -> Case:
+        """The case."""
+        return self.case
+
+
+def given_case(case: Case) -> GivenCase:
+    """The recipe of a case that is there.
+
+    Raises:
+        ValueError: It is no whole case, or cannot be handed to a worker process.
+    """
+    check_case(case)
+    try:
+        content = pickle.dumps(case)
+    except Exception as error:  # whatever is in it
+        raise ValueError(
+            f"case {case.name} cannot be handed to a worker process ({' '.join(str(error).split())}): write the "
+            "function that makes it into a file and give 'path/to/file.py:make_case'"
+        ) from error
+    return GivenCase(hashlib.sha256(content).hexdigest(), case)
 
 
 def find_recipe(name: str) -> Recipe:

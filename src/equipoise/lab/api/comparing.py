@@ -1,0 +1,172 @@
+"""A fair comparison from start to end: plan it, tune, train what is missing, judge."""
+
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from equipoise.lab.api.defaults import JOBS, METHODS, RUNS, SEEDS, TUNED_TRIALS
+from equipoise.lab.api.loading import load
+from equipoise.lab.api.loops import compare_loop, name_of
+from equipoise.lab.api.results import Results
+from equipoise.method import Method
+
+if TYPE_CHECKING:
+    from equipoise.lab.studies import Plan
+
+
+def compare(
+    case: Any,
+    methods: Sequence[str | Method] | Mapping[str, str | Method] = METHODS,
+    seeds: int | Sequence[int] = SEEDS,
+    *,
+    folder: str | Path | None = None,
+    jobs: int | None = None,
+    tasks: Mapping[str, tuple[str, str]] | None = None,
+    question: str = "",
+    tuned_trials: int | None = None,
+    **settings: Any,
+) -> Results:
+    """Train a case under several methods with the same seeds, or a loop of one's own, and judge the results.
+
+    A case is trained in worker processes, so a script calls this below ``if __name__ == "__main__":``. Fixed weights
+    are tuned first, then single-task networks and every method are trained. A loop of one's own is called in this
+    process. Where the folder holds finished runs, only what is missing is run. A run that fails does not end the
+    comparison: see ``Results.failures``; the next call tries it again.
+
+    Args:
+        case: A case: by name (``"reviews"``), as ``path/to/file.py:make_case``, a ``Case``, or a recipe such as a
+            ``TableCase``. Or ``train(arm, seed) -> {"task/metric": value}``, a loop of one's own that makes its
+            balancer by ``arm.balancer(model, tasks)`` and returns test metrics.
+        methods: By name, as ``path/to/file.py:Name``, or as objects; for a loop also {name: method}.
+        seeds: How many, or which.
+        folder: Where runs are kept. None: ``equipoise-runs/CASE``; for a loop: nothing is kept.
+        jobs: Processes at a time; None: one per core, at most 4. Only for a case.
+        tasks: Of a loop: by task, the metric that is judged and whether "higher" or "lower" is better.
+        question: The one question asked, as ``equipoise compare --question`` takes it. Only for a case.
+        tuned_trials: Fixed weights tried for the method ``tuned``; None: 10 where there are weights to tune. Only for a
+            case.
+        settings: Of the training, by their names in ``equipoise.lab.training.Settings``, such as ``epochs``; for a loop
+            a ``title`` alone.
+
+    Raises:
+        ValueError: A case, a method, a seed or a setting cannot be used, or the folder holds something else.
+        RuntimeError: No run finished.
+    """
+    chosen = tuple(range(seeds)) if isinstance(seeds, int) else tuple(seeds)
+    if tasks is not None or (callable(case) and not hasattr(case, "options")):
+        unused = {"jobs": jobs, "question": question, "tuned_trials": tuned_trials}
+        return _loop(case, methods, chosen, tasks, folder, {k: v for k, v in unused.items() if v} | settings)
+    if isinstance(methods, Mapping):
+        raise ValueError("methods of a case are names, as worker processes make them: give a list")
+    plan = plan_study(
+        _recipe(case),
+        [made_by_name(method) for method in methods],
+        chosen,
+        question=question,
+        tuned_trials=tuned_trials,
+        **settings,
+    )
+    where = RUNS / plan.case.name if folder is None else Path(folder)
+
+    from rich.console import Console
+
+    from equipoise.lab.api.running import Running
+
+    running = Running(plan, where, JOBS if jobs is None else jobs)
+    running.run(Console(highlight=False))
+    study = running.study
+    if not study.results:
+        run, why = next(iter(study.failures.items()))
+        raise RuntimeError(f"no run of {where} finished; {run} failed: {why}")
+    return load(where)
+
+
+def plan_study(
+    case: Any,
+    methods: Sequence[str],
+    seeds: Sequence[int],
+    *,
+    question: str = "",
+    tuned_trials: int | None = None,
+    usual_trials: int = TUNED_TRIALS,
+    **settings: Any,
+) -> "Plan":
+    """``make_plan``, with tuned fixed weights where nobody said whether to tune and there are weights to tune.
+
+    Args:
+        case: By recipe, or by name.
+        methods: By name.
+        seeds: Each 0 or more.
+        question: The one that is asked.
+        tuned_trials: None: ``usual_trials`` for a question that tuned weights have a part in.
+        usual_trials: So many.
+        settings: The other arguments of ``make_plan``.
+    """
+    from equipoise.lab.studies import NothingToTune, make_plan
+
+    make = partial(make_plan, case, methods, seeds, question=question, **settings)
+    usual = usual_trials if question in ("", "tuned") else 0
+    try:
+        return make(tuned_trials=usual if tuned_trials is None else tuned_trials)
+    except NothingToTune:
+        if tuned_trials is not None or question:
+            raise
+        return make(tuned_trials=0)  # nobody asked for it
+
+
+def made_by_name(method: str | Method) -> str:
+    """The name by which a worker process makes the same method.
+
+    >>> from equipoise import NashMTL
+    >>> made_by_name(NashMTL()), made_by_name("uw")
+    ('nash-mtl', 'uw')
+
+    Raises:
+        ValueError: It has arguments of its own, which no name has.
+    """
+    name = name_of(method)
+    if isinstance(method, Method) and name == repr(method):
+        raise ValueError(
+            f"{method} is no method that a worker process can make by name: write a class with these arguments as "
+            "defaults in a file and give 'path/to/file.py:Name'"
+        )
+    return name
+
+
+def _recipe(case: Any) -> Any:
+    from equipoise.lab.cases import Case
+    from equipoise.lab.data.table import is_table
+    from equipoise.lab.studies.recipe import given_case
+
+    if isinstance(case, str) and is_table(case):
+        raise ValueError(
+            f"{case} is a table: say what to predict and from what, such as equipoise.lab.cases.TableCase({case!r}, "
+            "(Target.parse('rating:regression'),), text=('title',))"
+        )
+    if isinstance(case, Case):
+        return given_case(case)
+    if not isinstance(case, str) and not hasattr(case, "options"):
+        raise ValueError(f"case must be a case's name, a Case, a recipe or a function, got {type(case).__name__}")
+    return case
+
+
+def _loop(
+    train: Callable[..., Any],
+    methods: Sequence[str | Method] | Mapping[str, str | Method],
+    seeds: Sequence[int],
+    tasks: Mapping[str, tuple[str, str]] | None,
+    folder: str | Path | None,
+    options: dict[str, Any],
+) -> Results:
+    if not callable(train):
+        raise ValueError(f"tasks belong to a loop of one's own, train(arm, seed), got {train!r}: a case has its own")
+    if not tasks:
+        raise ValueError(
+            "a loop of one's own needs tasks, the metric of each and its direction, such as "
+            "tasks={'rating': ('rmse', 'lower')}"
+        )
+    title = options.pop("title", getattr(train, "__name__", "A loop"))
+    if options:
+        raise ValueError(f"{', '.join(options)}: a loop of one's own takes a title alone, and sets all else itself")
+    return compare_loop(train, methods, seeds, tasks, None if folder is None else Path(folder), title)

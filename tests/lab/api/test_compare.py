@@ -1,0 +1,95 @@
+"""A case is compared from start to end: tuned weights first, then every run, and the folder's results."""
+
+import sys
+from pathlib import Path
+
+import pytest
+
+import equipoise as eq
+from equipoise import lab
+from equipoise.lab.api.comparing import made_by_name, plan_study
+from equipoise.lab.studies import NothingToTune
+
+CASES = Path(__file__).parents[1] / "studies"
+CASE = f"{CASES / 'tiny_case.py'}:make_case"
+
+
+def test_weights_are_tuned_where_there_are_some_and_nobody_said():
+    assert plan_study(CASE, ["sum", "uw"], [0], usual_trials=3).methods == ("sum", "uw", "tuned")
+    assert plan_study(CASE, ["sum", "uw"], [0], tuned_trials=0).methods == ("sum", "uw")
+    assert plan_study(CASE, ["sum"], [0], question="sharing").methods == ("sum",)
+
+
+def test_where_there_is_nothing_to_tune_only_who_asked_hears_of_it(monkeypatch):
+    asked = []
+
+    def make_plan(case, methods, seeds, *, tuned_trials, **_):
+        asked.append(tuned_trials)
+        if tuned_trials:
+            raise NothingToTune("one task")
+        return "plan"
+
+    monkeypatch.setattr("equipoise.lab.studies.make_plan", make_plan)
+    assert plan_study("one", ["sum"], [0]) == "plan"
+    assert asked == [10, 0]
+    with pytest.raises(NothingToTune):
+        plan_study("one", ["sum"], [0], tuned_trials=5)
+
+
+def test_a_method_object_is_its_name_where_its_arguments_are_the_names():
+    assert [made_by_name(one) for one in (eq.Sum(), eq.NashMTL(), "UW", eq.UW())] == ["sum", "nash-mtl", "uw", "uw"]
+    with pytest.raises(
+        ValueError, match=r"^DWA\(temperature=1.0\) is no method that a worker process can make by name"
+    ):
+        made_by_name(eq.DWA(temperature=1.0))
+    with pytest.raises(ValueError, match="Chain"):
+        made_by_name(eq.Chain(eq.UW(), eq.MGDA()))
+
+
+@pytest.mark.parametrize(
+    ("case", "arguments", "message"),
+    [
+        ("reveiws", {}, "unknown case 'reveiws'; the nearest is 'reviews'"),
+        ("data.csv", {}, "data.csv is a table: say what to predict and from what"),
+        (3, {}, "case must be a case's name, a Case, a recipe or a function, got int"),
+        ("reviews", {"tasks": {"rating": ("rmse", "lower")}}, "tasks belong to a loop of one's own"),
+        ("reviews", {"methods": {"a": "sum"}}, "methods of a case are names"),
+        ("reviews", {"methods": ["nashh"]}, "no method 'nashh'"),
+    ],
+)
+def test_wrong_use_is_named(case, arguments, message):
+    with pytest.raises(ValueError, match=message):
+        lab.compare(case, **arguments)
+
+
+def test_a_case_that_no_worker_can_take_is_told_so(monkeypatch):
+    monkeypatch.syspath_prepend(str(CASES))
+    from dataclasses import replace
+
+    from tiny_case import make_case
+
+    case = make_case()
+    with pytest.raises(ValueError, match=r"case tiny cannot be handed to a worker process .*give 'path/to/file.py:"):
+        lab.compare(replace(case, make_model=lambda names: case.make_model(names)), ["sum"], seeds=1)
+
+
+@pytest.mark.slow
+def test_a_case_is_compared_from_start_to_end_and_repeated_for_nothing(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(sys, "path", [*sys.path, str(CASES)])
+    from tiny_case import make_case
+
+    arguments = {"seeds": 2, "epochs": 1, "jobs": 1, "tuned_trials": 1, "folder": tmp_path / "study"}
+    results = lab.compare(make_case(), ["sum", eq.UW()], **arguments)
+    assert results.summary.methods == ("sum", "uw", "tuned")
+    assert results.folder == tmp_path / "study"
+    assert (tmp_path / "study" / "tuned.json").is_file()
+    assert capsys.readouterr().out.startswith("Starting: 10 runs")
+
+    def nothing(self, work, items, jobs):
+        assert list(items) == []
+        yield from ()
+
+    monkeypatch.setattr("equipoise.lab.studies.Workers.run", nothing)
+    again = lab.compare(make_case(), ["sum", "uw"], **arguments)
+    assert capsys.readouterr().out.startswith("Complete: all 10 runs are finished")
+    assert repr(again.verdict) == repr(lab.load(tmp_path / "study").verdict) == repr(results.verdict)

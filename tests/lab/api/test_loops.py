@@ -1,0 +1,178 @@
+"""A loop of one's own: the same seeds for all, what is finished is kept, a failure costs its run only."""
+
+import random
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+import equipoise as eq
+from equipoise import lab
+
+TASKS = {"a": ("mse", "lower"), "b": ("accuracy", "higher")}
+
+
+def value_of(arm, seed, task):
+    """As if trained: methods differ by the length of their names, seeds by more."""
+    draw = random.Random(f"{arm.name} {seed} {task}")
+    return 0.5 + 0.1 * seed + 0.01 * len(arm.name) + draw.gauss(0, 0.001)
+
+
+def quick(arm, seed):
+    return {"a/mse": value_of(arm, seed, "a"), "b/accuracy": value_of(arm, seed, "b"), "b/loss": 1.0}
+
+
+def trained(arm, seed):
+    """A real loop, small."""
+    model = nn.ModuleDict({"trunk": nn.Linear(3, 4), "a": nn.Linear(4, 1), "b": nn.Linear(4, 1)})
+    x = torch.randn(32, 3)
+    balancer = arm.balancer(model, ["a", "b"])
+    optimizer = torch.optim.SGD([*model.parameters(), *balancer.parameters()], lr=0.05)
+    for _ in range(5):
+        z = torch.tanh(model["trunk"](x))
+        losses = {"a": (model["a"](z) - x[:, :1]).square().mean(), "b": (model["b"](z) + x[:, 1:2]).square().mean()}
+        optimizer.zero_grad()
+        balancer(losses).backward()
+        optimizer.step()
+    return {f"{name}/mse": losses[name] for name in losses}  # tensors are numbers, too
+
+
+def test_results_of_a_loop_are_judged_as_its_values_are():
+    results = lab.compare(quick, ["sum", "uw", eq.NashMTL()], seeds=4, tasks=TASKS)
+    rows = [
+        {
+            "method": name,
+            "seed": seed,
+            "task": task,
+            "metric": metric,
+            "better": way,
+            "value": value_of(arm, seed, task),
+        }
+        for name in ("sum", "uw", "nash-mtl")
+        for seed in range(4)
+        for arm in [lab.Arm(name, seed, eq.Sum())]
+        for task, (metric, way) in TASKS.items()
+    ]
+    assert repr(results.verdict) == repr(lab.judge(rows).verdict)
+    assert results.failures == {}
+
+
+def test_every_method_starts_from_the_same_random_numbers_whatever_ran_before():
+    seen = {}
+
+    def draws(arm, seed):
+        seen.setdefault(seed, []).append((random.random(), np.random.rand(), torch.rand(()).item()))
+        return quick(arm, seed)
+
+    lab.compare(draws, ["sum", "uw"], seeds=(3, 8), tasks=TASKS)
+    assert all(first == second for first, second in seen.values())
+    assert seen[3] != seen[8]
+
+
+def test_a_real_loop_trains_with_each_method_and_the_same_again():
+    tasks = {"a": ("mse", "lower"), "b": ("mse", "lower")}
+    once, again = (lab.compare(trained, ["sum", eq.UW(), "pcgrad"], seeds=2, tasks=tasks).summary.values for _ in "ab")
+    assert once == again
+    assert once["sum"] != once["uw"] != once["pcgrad"]
+
+
+def test_state_of_a_method_object_does_not_pass_from_run_to_run():
+    method, seen = eq.DWA(temperature=1.0), []
+
+    def train(arm, seed):
+        assert arm.method is not method
+        seen.append(arm.method)
+        return quick(arm, seed)
+
+    results = lab.compare(train, {"sum": "sum", "sharp": method}, seeds=2, tasks=TASKS)
+    assert len({id(one) for one in seen}) == 4
+    assert results.summary.methods == ("sum", "sharp")
+
+
+def test_only_what_is_missing_runs_again(tmp_path):
+    ran = []
+
+    def train(arm, seed):
+        ran.append((arm.name, seed))
+        return quick(arm, seed)
+
+    first = lab.compare(train, ["sum", "uw"], seeds=2, tasks=TASKS, folder=tmp_path / "loop")
+    more = lab.compare(train, ["sum", "uw", "dwa"], seeds=3, tasks=TASKS, folder=tmp_path / "loop")
+    assert len(ran) == len(set(ran)) == 9
+    assert first.summary.values["uw"]["a"].items() <= more.summary.values["uw"]["a"].items()
+    assert repr(lab.load(tmp_path / "loop").verdict) == repr(more.verdict)
+
+
+def test_a_failure_costs_its_run_only_and_is_tried_again(tmp_path):
+    broken = True
+
+    def train(arm, seed):
+        if broken and (arm.name, seed) == ("uw", 1):
+            raise FloatingPointError("it\ndiverged")
+        return quick(arm, seed)
+
+    arguments = {"seeds": 3, "tasks": TASKS, "folder": tmp_path / "loop"}
+    results = lab.compare(train, ["sum", "uw"], **arguments)
+    assert results.failures == {"uw, seed 1": "FloatingPointError: it diverged"}
+    assert set(results.summary.values["uw"]["a"]) == {0, 2}
+    assert "1 of 3 runs of uw missing" in results.summary.headline
+    (trace,) = (tmp_path / "loop" / "runs").glob("*.error.txt")
+    assert "in train" in trace.read_text()
+    broken = False
+    assert lab.compare(train, ["sum", "uw"], **arguments).failures == {}
+    assert not trace.exists()
+
+
+def test_where_every_run_fails_the_first_error_is_raised():
+    def train(arm, seed):
+        raise KeyError("nothing")
+
+    with pytest.raises(RuntimeError, match="no run finished; sum, seed 0 failed: KeyError: 'nothing'") as raised:
+        lab.compare(train, ["sum", "uw"], seeds=2, tasks=TASKS)
+    assert isinstance(raised.value.__cause__, KeyError)
+
+
+def test_what_train_returns_must_have_every_metric():
+    with pytest.raises(ValueError, match="train must return a mapping with a/mse, b/accuracy, got \\['a/mse'\\]"):
+        lab.compare(lambda arm, seed: {"a/mse": 1.0}, ["sum"], tasks=TASKS)
+    with pytest.raises(ValueError, match="train must return numbers"):
+        lab.compare(lambda arm, seed: {"a/mse": "low", "b/accuracy": 1}, ["sum"], tasks=TASKS)
+
+
+def test_a_run_that_was_changed_is_not_used(tmp_path):
+    lab.compare(quick, ["sum", "uw"], seeds=2, tasks=TASKS, folder=tmp_path / "loop")
+    file = next((tmp_path / "loop" / "runs").glob("uw*seed1.json"))
+    file.write_text(file.read_text().replace("0.6", "0.1"))
+    with pytest.raises(ValueError, match="is not as it was written"):
+        lab.load(tmp_path / "loop")
+
+
+def test_runs_of_other_tasks_and_other_folders_are_not_mixed_in(tmp_path):
+    lab.compare(quick, ["sum", "uw"], seeds=2, tasks=TASKS, folder=tmp_path / "loop")
+    with pytest.raises(ValueError, match="holds runs with other tasks"):
+        lab.compare(quick, ["sum"], seeds=2, tasks={"a": ("mse", "higher")}, folder=tmp_path / "loop")
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "thesis.tex").touch()
+    with pytest.raises(ValueError, match="holds something else than a loop's runs"):
+        lab.compare(quick, ["sum"], seeds=2, tasks=TASKS, folder=tmp_path / "mine")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({}, "a loop of one's own needs tasks"),
+        ({"tasks": {"a": ("mse", "down")}}, "tasks: 'a' must be higher or lower, got 'down'"),
+        ({"tasks": TASKS, "jobs": 2}, "jobs: a loop of one's own takes a title alone"),
+        ({"tasks": TASKS, "methods": ["sum", "sum"]}, "method sum is given twice"),
+        ({"tasks": TASKS, "seeds": (1, 1)}, "seed 1 is given twice"),
+        ({"tasks": TASKS, "methods": ["single-task"]}, "no method 'single-task'"),
+        ({"tasks": TASKS, "methods": [3]}, "a method is a name or an object such as eq.UW\\(\\), got int"),
+    ],
+)
+def test_wrong_use_is_named_before_anything_runs(arguments, message):
+    def never(arm, seed):
+        raise AssertionError("it ran")
+
+    with pytest.raises(ValueError, match=message):
+        lab.compare(never, **arguments)
