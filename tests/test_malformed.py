@@ -142,6 +142,7 @@ def test_a_broken_archive_is_one_line(here, capsys):
 
 WORDS = {
     "no such file": (["dta.csv", *TARGETS, *INPUTS], "there is no file 'dta.csv' (looked in "),
+    "no such file, and no columns": (["dta.csv"], "there is no file 'dta.csv' (looked in "),
     "another format": (["data.xlsx", *TARGETS], "has columns, and 'data.xlsx' is none"),
     "another format alone": (["data.xlsx"], "'data.xlsx' must end in one of .csv, "),
     "no target": (["data.csv", *INPUTS], "nothing to predict: name columns of data.csv"),

@@ -40,7 +40,7 @@ def methods(width: int) -> str:
 def method(name: str, width: int) -> str:
     """All about the methods that the name means, as ``find_methods`` finds them."""
     rows = find_methods(name)
-    several = [f"{len(rows)} methods are called {name!r}:"] if len(rows) > 1 else []
+    several = [f"{len(rows)} methods match {name!r}:"] if len(rows) > 1 else []
     return "\n\n".join([*several, *(_full_method(row, width) for row in rows)])
 
 
@@ -95,7 +95,7 @@ def losses(width: int) -> str:
 def loss(name: str, width: int) -> str:
     """All about the losses that the name means, as ``find_losses`` finds them."""
     rows = find_losses(name)
-    several = [f"{len(rows)} losses are called {name!r}:"] if len(rows) > 1 else []
+    several = [f"{len(rows)} losses match {name!r}:"] if len(rows) > 1 else []
     return "\n\n".join([*several, *(_full_loss(row, width) for row in rows)])
 
 

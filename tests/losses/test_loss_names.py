@@ -152,7 +152,7 @@ def test_the_command_shows_each_loss_that_a_word_means(capsys, monkeypatch):
     monkeypatch.setenv("COLUMNS", "80")
     assert main(["losses", "l1"]) == 0
     output = capsys.readouterr().out
-    assert output.startswith("2 losses are called 'l1':\n\nL1Loss\n    nn.L1Loss()\n")
+    assert output.startswith("2 losses match 'l1':\n\nL1Loss\n    nn.L1Loss()\n")
     assert "\n\nl1\n    eq.losses.Penalised(" in output
     assert main(["losses", "nn.L1Loss"]) == 0
     assert capsys.readouterr().out.startswith("L1Loss\n    nn.L1Loss()\n")

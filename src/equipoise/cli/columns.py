@@ -3,6 +3,7 @@
 import argparse
 import csv
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 from equipoise.cli.parser import Parser, fail
@@ -78,13 +79,17 @@ def _losses(words: Sequence[str]) -> tuple[tuple[str, str], ...]:
 
 def _case_of(arguments: argparse.Namespace) -> Any:
     from equipoise.lab.cases import TableCase, Target
-    from equipoise.lab.data.table import ENDINGS, is_table
+    from equipoise.lab.data.table import ENDINGS, is_table, require_table
 
     given = [f"--{option}" for option in OPTIONS if getattr(arguments, option)]
     if not is_table(arguments.case):
         if given:
             fail(f"{', '.join(given)}: only a table ({', '.join(ENDINGS)}) has columns, and {arguments.case!r} is none")
         return arguments.case
+    try:
+        require_table(Path(arguments.case))
+    except ValueError as error:
+        fail(str(error))
     if not arguments.target:
         fail(
             f"nothing to predict: name columns of {arguments.case}, such as --target rating:regression; "

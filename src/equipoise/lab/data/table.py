@@ -62,6 +62,14 @@ def is_table(name: str) -> bool:
     return name.lower().endswith(ENDINGS)
 
 
+def require_table(path: Path) -> None:
+    """Raise a ValueError where there is no file of this path, or it is no table by its name."""
+    if not is_table(path.name):
+        raise ValueError(f"{str(path)!r} must end in one of {', '.join(ENDINGS)}")
+    if not path.is_file():
+        raise ValueError(f"there is no file {str(path)!r} (looked in {path.resolve().parent})")
+
+
 def read_table(path: Path, delimiter: str | None = None) -> Table:
     """Read a file whose name ends in one of ``ENDINGS``.
 
@@ -72,10 +80,7 @@ def read_table(path: Path, delimiter: str | None = None) -> Table:
     Raises:
         ValueError: If there is no such file, or it is no table; the message has the row.
     """
-    if not is_table(path.name):
-        raise ValueError(f"{str(path)!r} must end in one of {', '.join(ENDINGS)}")
-    if not path.is_file():
-        raise ValueError(f"there is no file {str(path)!r} (looked in {path.resolve().parent})")
+    require_table(path)
     content = path.read_bytes()
     data_hash = hashlib.sha256(content).hexdigest()
     lower = path.name.lower()
