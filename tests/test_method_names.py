@@ -109,7 +109,7 @@ def test_the_line_to_paste_makes_the_method(row):
 def test_a_word_for_two_methods_shows_both_and_an_unknown_one_is_one_line(capsys):
     assert main(["methods", "imtl"]) == 0
     output = capsys.readouterr().out
-    assert output.startswith("2 methods are called 'imtl':\n\nimtl-g  (IMTLG)\n")
+    assert output.startswith("2 methods match 'imtl':\n\nimtl-g  (IMTLG)\n")
     assert "\n\nimtl-l  (IMTLL)\n" in output
     with pytest.raises(SystemExit) as end:
         main(["methods", "pcgradd"])
