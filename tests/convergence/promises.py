@@ -76,6 +76,10 @@ _LOGS = _least(lambda losses: losses.log().sum())
 _WORST = _least(torch.max)
 _FIRST = _weighted(1.0, 0.0, 0.0)
 
+# Their steps grow as gradients vanish, as their -1/3rd power, so that the last point hovers about the end, and how far
+# from it is a matter of rounding: what comes to rest is the average point of the last half.
+HOVERING = {"fairgrad", "pivrg"}
+
 PROMISES = {
     # by losses
     "sum": _mean("Gradient descent on the sum."),
