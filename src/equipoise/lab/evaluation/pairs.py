@@ -3,31 +3,33 @@
 from collections.abc import Sequence
 from typing import Literal
 
-from equipoise.lab.evaluation.metric import REFERENCE, SINGLE_TASK, TUNED, losses_of, source_of
+from equipoise.lab.arms import SINGLE_TASK, SUM, TUNED, StudyArm
 
 Question = Literal["", "sharing", "tuned", "freeze", "losses"]  # "" is a study that asks everything
 
 
-def pairs_of(names: Sequence[str], question: Question = "") -> list[tuple[str, str]]:
-    """(method, the other) for the methods of a study; a study with one question makes its comparisons and no others.
+def pairs_of(arms: Sequence[StudyArm], question: Question = "") -> list[tuple[StudyArm, StudyArm]]:
+    """(arm, the other) of a study; a study with one question makes its comparisons and no others.
 
-    >>> pairs_of(["single-task", "sum", "uw", "tuned"], "tuned")
-    [('sum', 'tuned'), ('uw', 'tuned')]
+    >>> from equipoise.lab.arms import MethodArm
+    >>> pairs = pairs_of([SINGLE_TASK, SUM, MethodArm("uw"), TUNED], "tuned")
+    >>> [f"{arm} to {other}" for arm, other in pairs]
+    ['sum to tuned', 'uw to tuned']
     """
-    balancings = [name for name in names if name != SINGLE_TASK]
-    to_tuned = [(name, TUNED) for name in balancings if name != TUNED and TUNED in names]
-    to_source = [(name, source) for name in names if (source := source_of(name)) in names and source is not None]
+    trained = [arm for arm in arms if arm != SINGLE_TASK]
+    to_tuned = [(arm, TUNED) for arm in trained if arm != TUNED and TUNED in arms]
+    to_source = [(arm, arm.source) for arm in arms if arm.source is not None and arm.source in arms]
     if question == "sharing":
-        return [(REFERENCE, SINGLE_TASK)]
+        return [(SUM, SINGLE_TASK)]
     if question == "tuned":
-        return to_tuned
+        return [*to_tuned]
     if question == "freeze":
         return to_source
     if question == "losses":
-        return [(name, REFERENCE) for name in names if losses_of(name)]
+        return [(arm, SUM) for arm in arms if arm.losses]
     return [
-        *((name, REFERENCE) for name in balancings if name != REFERENCE),
-        *((name, SINGLE_TASK) for name in balancings),
-        *(pair for pair in to_tuned if pair[0] != REFERENCE),  # tuned to sum is there already
+        *((arm, SUM) for arm in trained if arm != SUM),
+        *((arm, SINGLE_TASK) for arm in trained),
+        *(pair for pair in to_tuned if pair[0] != SUM),  # tuned to sum is there already
         *to_source,
     ]
