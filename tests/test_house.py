@@ -21,7 +21,7 @@ FLOORS = [
     ["", "testing"],
     ["lab.files"],
     ["lab.data", "lab.models", "lab.metrics", "trainers"],
-    ["lab.exhibits"],
+    ["lab.diagnostics"],
     ["lab.cases", "lab.training", "lab.evaluation"],
     ["lab.studies", "lab.reports"],
     ["lab.search", "lab.probe"],
