@@ -4,6 +4,7 @@ import re
 
 import pytest
 
+from equipoise.lab.arms import SINGLE_TASK
 from equipoise.lab.studies import Study, find_recipe, make_plan
 from equipoise.lab.studies.run import Run
 
