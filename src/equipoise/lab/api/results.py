@@ -8,13 +8,13 @@ from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from equipoise.lab.evaluation import Judgement, Summary, judgement_of
+from equipoise.lab.evaluation import Judgement, StudyResults, Summary, judgement_of
 from equipoise.tasks import nearest
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
-    from rich.console import Group
 
+    from equipoise.lab.reports import SummaryView
     from equipoise.lab.reports.chart import Chart
 
 WIDTH = 120  # characters of a table as text
@@ -27,12 +27,12 @@ class Results:
     Args:
         summary: Every figure of them; what ``equipoise compare`` prints.
         failures: Why a run failed, by the run.
-        folder: Of the study, which has curves and costs beside the results; None where there are results alone.
+        study: With curves and costs beside the results; None where there are results alone.
     """
 
     summary: Summary
     failures: Mapping[str, str] = field(default_factory=dict)
-    folder: Path | None = None
+    study: StudyResults | None = None
 
     @cached_property
     def verdict(self) -> Judgement:
@@ -94,20 +94,19 @@ class Results:
         """
         from equipoise.lab.reports import write_report, write_short_report
 
-        if self.folder is None:
+        if self.study is None:
             return write_short_report(self.summary, Path(page))
-        return write_report(self.folder, page=Path(page))
+        return write_report(self.study, self.summary, page=Path(page))
 
     @cached_property
     def _charts(self) -> Mapping[str, "Chart"]:
         from equipoise.lab.reports.palette import looks
         from equipoise.lab.reports.report import charts_of_training, charts_of_values
-        from equipoise.lab.reports.study import Study
 
         look = looks(tuple(row.method for row in self.summary.rows))
         charts = charts_of_values(self.summary, look)
-        if self.folder is not None:
-            charts += charts_of_training(Study.from_folder(self.folder), look)
+        if self.study is not None:
+            charts += charts_of_training(self.study, look)
         return {chart.name: chart for chart in charts}
 
     def __repr__(self) -> str:
@@ -138,12 +137,10 @@ class ResultsTable:
 
         return latex(self.summary)
 
-    def __rich__(self) -> "Group":
-        from rich.console import Group
+    def __rich__(self) -> "SummaryView":
+        from equipoise.lab.reports import SummaryView
 
-        from equipoise.lab.studies import summary_parts
-
-        return Group(*summary_parts(self.summary))
+        return SummaryView(self.summary)
 
     def __str__(self) -> str:
         from rich.console import Console

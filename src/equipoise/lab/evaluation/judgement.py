@@ -4,7 +4,7 @@ import math
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from equipoise.lab.evaluation.settle import seeds_needed
+from equipoise.lab.evaluation.precision import seeds_needed
 from equipoise.lab.evaluation.statistics import Verdict
 from equipoise.lab.evaluation.summary import Summary
 
@@ -109,4 +109,4 @@ def judgement_of(summary: Summary) -> Judgement:
         for task, score in row.scores.items()
         for other, one in score.to.items()
     )
-    return Judgement(summary.conclusion, summary.advice, decisions)
+    return Judgement(summary.headline, summary.advice, decisions)

@@ -8,7 +8,6 @@ from equipoise.lab.studies.recipe import Recipe, find_recipe
 from equipoise.lab.studies.run import Run
 from equipoise.lab.studies.scores import write_scores
 from equipoise.lab.studies.study import Study
-from equipoise.lab.studies.terminal import print_summary, summary_parts
 
 __all__ = [
     "Event",
@@ -21,8 +20,6 @@ __all__ = [
     "Workers",
     "find_recipe",
     "make_plan",
-    "print_summary",
     "record_look",
-    "summary_parts",
     "write_scores",
 ]
