@@ -13,6 +13,7 @@ SOURCE = Path(equipoise.__file__).parent
 
 # From the ground up; a room may import rooms of lower floors, and its own files. "" is equipoise/__init__.py.
 FLOORS = [
+    ["torch_private"],
     ["aggregation.solvers", "task_weights", "names", "plain", "own_file", "interrupt"],
     ["tasks", "method", "record"],
     ["weighting", "aggregation", "wrapping", "gradients", "losses", "step", "misuse"],
