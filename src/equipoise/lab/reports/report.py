@@ -10,14 +10,14 @@ from equipoise.lab.evaluation import Summary
 from equipoise.lab.files import write_text
 from equipoise.lab.reports import curves, gradient_curves, results
 from equipoise.lab.reports.chart import Chart
-from equipoise.lab.reports.exhibit_figures import save_matrices
+from equipoise.lab.reports.diagnostic_figures import save_matrices
 from equipoise.lab.reports.page import render, render_values
 from equipoise.lab.reports.palette import Look, looks
 from equipoise.lab.reports.paper_tables import write_paper_tables
 from equipoise.lab.reports.ranks import critical_differences
 from equipoise.lab.reports.static import save
 from equipoise.lab.reports.study import Study
-from equipoise.lab.reports.study_exhibits import StudyExhibits
+from equipoise.lab.reports.study_diagnostics import StudyDiagnostics
 
 OF_VALUES: Mapping[str, Callable[[Summary, Mapping[str, Look]], Chart]] = {  # need no more than each run's result
     "differences": results.differences,
@@ -64,13 +64,13 @@ def write_report(folder: Path, doing: Callable[[str], None] = lambda what: None,
         doing(f"figure {place} of {len(charts)}, {chart.title}")
         save(chart, look, figures)
     write_paper_tables(summary, folder_within(folder, "tables"))
-    exhibits = StudyExhibits.from_folder(folder, study.settings, study.methods)
-    if exhibits is not None:
-        save_matrices(exhibits, figures)
+    diagnostics = StudyDiagnostics.from_folder(folder, study.settings, study.methods)
+    if diagnostics is not None:
+        save_matrices(diagnostics, figures)
     doing("the page")
     where = folder / "report.html" if page is None else page
     root = "" if page is None else quote(os.path.relpath(folder, page.parent).replace(os.sep, "/")) + "/"
-    write_text(where, render(study, summary, charts, look, exhibits, root))
+    write_text(where, render(study, summary, charts, look, diagnostics, root))
     return where
 
 
