@@ -15,7 +15,7 @@ SOURCE = Path(equipoise.__file__).parent
 FLOORS = [
     ["aggregation.solvers", "task_weights", "names", "plain", "own_file", "interrupt"],
     ["tasks", "method", "record"],
-    ["weighting", "aggregation", "wrapping", "gradients", "losses", "step", "misuse"],
+    ["weighting", "aggregation", "wrapping", "gradients", "losses", "step", "monitor"],
     ["registry", "balancer"],
     ["criterion", "doctor"],
     ["", "testing"],
