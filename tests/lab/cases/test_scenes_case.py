@@ -10,7 +10,7 @@ from equipoise.lab.cases.detection import found, objects_of
 from equipoise.lab.cases.scenes import STRIDE
 from equipoise.lab.cases.scenes_exhibits import drawn, object_masks
 from equipoise.lab.data.scenes import render_scenes
-from equipoise.lab.exhibits import Seen
+from equipoise.lab.diagnostics import Predictions
 from equipoise.lab.training.evaluate import outputs_of
 from equipoise.losses import heat_map_focal
 
@@ -156,11 +156,11 @@ def test_every_network_shows_what_it_has(case, names):
     model = case.make_model(names).eval()
     tasks = Tasks([case.tasks[name] for name in names])
     outputs, targets = outputs_of(model, tasks, [whole(case, "validation")])
-    seen = Seen(model, tasks, outputs, targets, case.splits["validation"], case.collate)
-    exhibits = [exhibit for exhibit in case.exhibits if set(exhibit.tasks) <= set(names)]
-    assert {f"{name}-worst" for name in names} <= {exhibit.name for exhibit in exhibits}
-    for exhibit in exhibits:
-        shown = exhibit.show(seen)
+    seen = Predictions(model, tasks, outputs, targets, case.splits["validation"], case.collate)
+    diagnostics = [diagnostic for diagnostic in case.diagnostics if set(diagnostic.tasks) <= set(names)]
+    assert {f"{name}-worst" for name in names} <= {diagnostic.name for diagnostic in diagnostics}
+    for diagnostic in diagnostics:
+        shown = diagnostic.show(seen)
         for card in getattr(shown, "cards", ()):
             assert len(card.pictures) == (2 if names == ["box"] else 3)
 

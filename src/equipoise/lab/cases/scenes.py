@@ -85,7 +85,7 @@ def scenes(counts: Mapping[str, int] = _COUNTS) -> Case:
         data_hash=hashlib.sha256(
             b"".join(scene.picture.tobytes() for part in rendered.values() for scene in part)
         ).hexdigest(),
-        exhibits=scenes_exhibits(STRIDE),
+        diagnostics=scenes_exhibits(STRIDE),
         losses=known,
     )
 

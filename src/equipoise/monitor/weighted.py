@@ -1,0 +1,54 @@
+"""Weights that count twice, in the losses and in the balancer, and weights of tasks that do not count at all."""
+
+from collections.abc import Mapping, Sequence
+
+from torch import Tensor
+
+from equipoise.torch_private import saved
+
+_SAME = 1e-6  # relative; a factor is kept in float32 at the least
+
+
+def weighted_already(losses: Mapping[str, Tensor], weights: Mapping[str, float]) -> list[str]:
+    """The tasks with a weight, if each of their losses was last multiplied by just that number; else none.
+
+    One alone may be chance (half a squared error, weight 0.5); two or more, and no exception, are not.
+    """
+    weighted = [name for name in losses if weights[name] != 1.0]
+    if len(weighted) < 2 or not all(ends_in(losses[name], weights[name]) for name in weighted):
+        return []
+    return weighted
+
+
+def ends_in(loss: Tensor, weight: float) -> bool:
+    """Whether the last operation of a loss multiplies by this number; a factor on a device is not looked at."""
+    node = loss.grad_fn
+    if type(node).__name__ != "MulBackward0":
+        return False
+    try:
+        factors = [saved(node, "other"), saved(node, "self")]
+    except RuntimeError:
+        return False  # the graph is used up, as will be said elsewhere
+    plain = [f for f in factors if isinstance(f, Tensor) and f.dim() == 0 and f.is_cpu and not f.requires_grad]
+    return any(abs(float(factor) - weight) <= _SAME * weight for factor in plain)
+
+
+def unheard(
+    tasks: Mapping[str, float], held: Mapping[str, float], stated: Sequence[float] | None
+) -> tuple[dict[str, float], dict[str, float]]:
+    """The weights, other than 1, of tasks which have another one, and those that they have.
+
+    Args:
+        tasks: The weights of the tasks that made the losses.
+        held: Those of the balancer.
+        stated: Those that its method has of its own, which multiply, in order.
+    """
+    counting = {
+        name: weight * factor for (name, weight), factor in zip(held.items(), stated or [1.0] * len(held), strict=True)
+    }
+    lost = {
+        name: weight
+        for name, weight in tasks.items()
+        if name in held and weight != 1.0 and weight not in (held[name], counting[name])
+    }
+    return lost, {name: counting[name] for name in lost}

@@ -1,0 +1,124 @@
+import pytest
+import torch
+from torch import nn
+
+import equipoise as eq
+from equipoise.lab import diagnostics as ex
+
+CLASSES = ("cat", "dog", "owl")
+
+
+def seen(outputs, targets, tasks, samples=None):
+    return ex.Predictions(nn.Identity(), eq.Tasks(tasks), outputs, targets, samples, list)
+
+
+@pytest.fixture
+def animals():
+    """Five labelled samples and one without a label; dogs are never predicted, owls never true."""
+    predicted = torch.tensor([0, 0, 0, 2, 0, 1])
+    true = torch.tensor([0, 0, 1, 1, 1, -100])
+    logits = 5.0 * nn.functional.one_hot(predicted, 3)
+    return seen({"kind": logits}, {"kind": true}, [eq.Task("kind", nn.CrossEntropyLoss())])
+
+
+def test_confusion_counts_pairs_of_true_and_said(animals):
+    matrix = ex.confusion("kind", CLASSES, ex.largest).show(animals)
+    assert matrix.counts == ((2, 0, 0), (2, 0, 1), (0, 0, 0))
+    assert matrix.shares == ((1.0, 0.0, 0.0), (2 / 3, 0.0, 1 / 3), (None, None, None))
+    assert (matrix.row_title, matrix.rows) == ("true", CLASSES)
+
+
+def test_scores_of_classes_are_their_definitions(animals):
+    table = ex.class_table("kind", CLASSES, ex.largest).show(animals)
+    assert table.columns == ("kind", "precision", "recall", "F1", "support")
+    assert table.rows == (
+        ("cat", 0.5, 1.0, pytest.approx(2 / 3), 2),
+        ("dog", None, 0.0, 0.0, 3),  # never predicted
+        ("owl", 0.0, None, 0.0, 0),  # never true
+    )
+
+
+def test_pixels_of_masks_are_counted_and_levels_read():
+    logits = torch.zeros(1, 2, 2, 2)
+    logits[0, 1, 0] = 1.0  # the upper row is predicted to be class 1
+    masks = seen(
+        {"mask": logits}, {"mask": torch.tensor([[[1, 0], [0, -100]]])}, [eq.Task("mask", nn.CrossEntropyLoss())]
+    )
+    assert ex.confusion("mask", ("a", "b"), ex.largest, "pixels").show(masks).counts == ((1, 1), (0, 1))
+    levels = seen(
+        {"level": torch.tensor([[3.0, 1.0], [3.0, -1.0]])},
+        {"level": torch.tensor([2, 0])},
+        [eq.Task("level", eq.losses.CoralLoss())],
+    )
+    counts = ex.confusion("level", ("0", "1", "2"), ex.level("cumulative")).show(levels).counts
+    assert counts == ((0, 1, 0), (0, 0, 0), (0, 0, 1))
+
+
+def test_binary_outputs_are_cut_at_one_half():
+    task = eq.Task("ill", nn.BCEWithLogitsLoss())
+    one = seen({"ill": torch.tensor([0.1, -0.1, 9.0])}, {"ill": torch.tensor([1.0, 1.0, torch.nan])}, [task])
+    assert ex.confusion("ill", ("no", "yes"), ex.above_half).show(one).counts == ((0, 0), (1, 1))
+
+
+@pytest.fixture
+def labels():
+    """Three labels of four samples, a fourth label of another task that is not known of the last sample."""
+    many = torch.tensor([[1.0, 1, 0], [1, 0, 0], [0, 0, 0], [1, 1, 0]])
+    one = torch.tensor([1.0, 0.0, 1.0, torch.nan])
+    tasks = [eq.Task("many", nn.BCEWithLogitsLoss()), eq.Task("one", nn.BCEWithLogitsLoss())]
+    return seen({"many": 2 * many - 1.5, "one": torch.ones(4)}, {"many": many, "one": one}, tasks)
+
+
+def test_overlap_is_the_share_among_samples_where_both_are_known(labels):
+    matrix = ex.label_cooccurrence(("many", "one"), "abcd").show(labels)
+    assert matrix.counts == ((3, 2, 0, 1), (2, 2, 0, 1), (0, 0, 0, 0), (1, 1, 0, 2))
+    assert matrix.shares == (
+        (1.0, 2 / 3, 0.0, 1 / 2),
+        (1.0, 1.0, 0.0, 1.0),
+        (None, None, None, None),
+        (1 / 2, 1 / 2, 0.0, 1.0),
+    )
+
+
+def test_overlap_of_what_is_said_is_on_the_same_samples(labels):
+    predicted = ex.predicted_cooccurrence(("many", "one"), "abcd").show(labels)  # many as it is; one always
+    assert predicted.counts[3] == (2, 1, 0, 3)
+    assert predicted.counts[0] == (3, 2, 0, 2)
+
+
+def test_tasks_share_the_samples_that_have_labels_of_both(labels):
+    matrix = ex.labelled_together(("many", "one")).show(labels)
+    assert matrix.counts == ((4, 3), (3, 3))
+    assert matrix.shares == ((1.0, 3 / 4), (1.0, 1.0))
+
+
+def test_scores_of_labels_follow_their_thresholds(labels):
+    at_half = ex.label_table(("many", "one"), "abcd").show(labels)
+    assert at_half.rows[:2] == (("a", 1.0, 1.0, 1.0, 3), ("b", 1.0, 1.0, 1.0, 2))
+    assert at_half.rows[2:] == (("c", None, None, None, 0), ("d", 2 / 3, 1.0, 0.8, 2))
+    never = ex.label_table(("many",), "abc", lambda logits, labels: torch.full((3,), torch.inf)).show(labels)
+    assert never.rows[0] == ("a", None, 0.0, 0.0, 3)
+    assert "chosen on these same samples" in never.note
+
+
+def describe(seen, place):
+    return ex.Card((f"sample {place}", f"predicted {int(seen.outputs['kind'][place].argmax())}"))
+
+
+def test_worst_samples_have_the_largest_losses_and_first_samples_come_first(animals):
+    worst = ex.worst_samples("kind", describe, count=2).show(animals)
+    losses = nn.functional.cross_entropy(animals.outputs["kind"][:5], animals.targets["kind"][:5], reduction="none")
+    assert [card.lines[0] for card in worst.cards] == ["sample 2", "sample 3"]
+    assert worst.cards[0].lines[2] == f"loss {losses[2]:.3g}, mean {losses.mean():.3g}"
+    first = ex.first_samples(("kind",), describe, count=9).show(animals)
+    assert [card.lines[0] for card in first.cards] == [f"sample {i}" for i in range(5)]
+
+
+def test_inputs_are_collated_as_the_model_takes_them(animals):
+    samples = [(torch.tensor(i), {}) for i in range(6)]
+
+    def collate(some):
+        return torch.stack([inputs for inputs, _ in some]), {}
+
+    view = ex.Predictions(animals.model, animals.tasks, animals.outputs, animals.targets, samples, collate)
+    assert view.inputs([4, 1]).tolist() == [4, 1]
