@@ -35,4 +35,4 @@ def test_a_folder_over_its_budget_is_named(ended):
 def test_a_folder_without_a_budget_is_named(ended):
     status, printed = ended(("elsewhere/test_a.py", 1))
     assert status == 1
-    assert "elsewhere has no budget: give it one in budget.toml" in printed
+    assert "elsewhere has no budget: give it one in budget.txt" in printed
