@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from equipoise.lab.evaluation import Judgement, Summary, judgement_of
-from equipoise.tasks import nearest
+from equipoise.names import nearest
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
