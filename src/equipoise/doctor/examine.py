@@ -15,9 +15,9 @@ from equipoise.doctor.measure import Measured, measure
 from equipoise.doctor.reach import reach_of
 from equipoise.doctor.report import Report
 from equipoise.doctor.suggest import suggested
+from equipoise.gradients.freed import explained
 from equipoise.gradients.graph import Graph
 from equipoise.gradients.roles import Roles
-from equipoise.misuse import explained
 from equipoise.step import Step, take_step
 
 
