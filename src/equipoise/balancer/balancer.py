@@ -10,6 +10,7 @@ import torch
 import torch.distributed as dist
 from torch import Tensor, nn
 
+from equipoise.arguments import number, short_repr
 from equipoise.balancer.accumulating import Accumulating
 from equipoise.balancer.comparison import compare, compare_only
 from equipoise.balancer.decider import Decider
@@ -31,7 +32,7 @@ from equipoise.method import FEEDBACK, Method, Sum, linearise, split
 from equipoise.monitor import Monitor
 from equipoise.record import Record
 from equipoise.step import Step, indices, negated, take_step, user_weights
-from equipoise.tasks import TaskLosses, Tasks, number, shown
+from equipoise.tasks import TaskLosses, Tasks
 
 _READ_ONLY = {
     **dict.fromkeys(
@@ -108,7 +109,7 @@ class Balancer(nn.Module):
         if isinstance(parameters, type):
             raise ValueError(f"parameters is the class {parameters.__name__}: give the model itself")
         if not isinstance(method, Method):
-            raise ValueError(f"method must be a method such as MGDA() or eq.method('mgda'), got {shown(method)}")
+            raise ValueError(f"method must be a method such as MGDA() or eq.method('mgda'), got {short_repr(method)}")
         if heads not in ("raw", "weighted"):
             raise ValueError(f"heads must be 'raw' or 'weighted', got {heads!r}")
         if scale not in ("sum", "paper"):
@@ -365,7 +366,7 @@ class Balancer(nn.Module):
             ValueError: If there is no such call.
         """
         if strangers := [call for call in calls if call not in FEEDBACK]:
-            raise ValueError(f"expect takes {', '.join(map(repr, FEEDBACK))}, got {shown(strangers[0])}")
+            raise ValueError(f"expect takes {', '.join(map(repr, FEEDBACK))}, got {short_repr(strangers[0])}")
         if self._setup.monitor is not None:
             self._setup.monitor.expect(calls)
 
