@@ -37,6 +37,7 @@ def judge(words: Sequence[str]) -> int:
     )
     parser.add_argument("--report", type=Path, metavar="FILE", help="write a page with table and figures")
     parser.add_argument("--json", action="store_true", help="print the verdict as JSON and nothing else")
+    parser.add_verbose()
     arguments = parser.parse(words)
     need_the_lab()
     from equipoise.lab.api.judging import judge as judged
@@ -60,8 +61,10 @@ def judge(words: Sequence[str]) -> int:
         return 0
     from rich.console import Console
 
+    from equipoise.lab.reports import print_summary
+
     console = Console(highlight=False)
-    console.print(results.table())
+    print_summary(console, results.summary, verbose=arguments.verbose)
     if page is not None:
         console.print(f"\nReport: {page}", markup=False, soft_wrap=True)
     return 0

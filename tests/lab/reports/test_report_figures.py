@@ -1,7 +1,6 @@
 import pytest
-from report_reading import Page
+from report_reading import Page, write_report
 
-from equipoise.lab.reports import write_report
 from equipoise.lab.reports.chart import Chart, Panel, Series, log_ticks
 from equipoise.lab.reports.palette import DARK, LIGHT, NEUTRAL, looks
 from equipoise.lab.reports.static import save, some_of

@@ -8,12 +8,12 @@ from pathlib import Path
 import pytest
 import tiny_case
 import torch
+from tests.lab.reports.report_reading import write_report
 from torch import nn
 
 import equipoise as eq
 from equipoise.lab.arms import SUM, parse_arm
 from equipoise.lab.evaluation import Summary
-from equipoise.lab.reports import write_report
 from equipoise.lab.studies import Event, Study, make_plan
 from equipoise.lab.studies.loss_rows import losses_by_arm, one_at_a_time
 from equipoise.lab.studies.recipe import CaseWithLosses

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from math import isnan
 
 from equipoise.lab.evaluation.answers import beats_tuned, findings, give_answer
-from equipoise.lab.evaluation.metric import REFERENCE, SINGLE_TASK, TUNED, TaskMetric
+from equipoise.lab.evaluation.metric import TUNED, TaskMetric
 from equipoise.lab.evaluation.numbers import listing, percent
 from equipoise.lab.evaluation.precision import give_precision
 from equipoise.lab.evaluation.sentences import Compared, compared_in, row_of
@@ -20,14 +20,14 @@ def details_of(table: Table, metrics: Sequence[TaskMetric]) -> tuple[str, ...]:
     if table.question:
         return tuple(filter(None, (give_answer(table, metrics), *missing, precision)))
     tuned = f"Against tuned fixed weights: {beats_tuned(table, metrics)}" if row_of(table.rows, TUNED) else ""
-    found = (*_to_sum(table, metrics), tuned, _ranks(table), _sharing(table.rows, metrics), *missing, precision)
-    return tuple(filter(None, (*found, _alone(table.rows, metrics))))
+    found = (*_to_sum(table, metrics), tuned, _ranks(table), _sharing(table, metrics), *missing, precision)
+    return tuple(filter(None, (*found, _alone(table, metrics))))
 
 
 def _to_sum(table: Table, metrics: Sequence[TaskMetric]) -> list[str]:
-    """With both means, every significant difference to the plain sum; how many others there are."""
+    """With both means, every significant difference to the reference; how many others there are."""
     compared = compared_in(table)
-    clauses = findings(compared, metrics, "the plain sum")
+    clauses = findings(compared, metrics, table.baselines.spoken)
     rest = sum(comparison.verdict == "no significant difference" for _, _, comparison in compared)
     tail = f"The other {rest} of {len(compared)} comparisons show no significant difference." if rest > 1 else ""
     tail = "The one other comparison shows no significant difference." if rest == 1 else tail
@@ -60,19 +60,20 @@ def _nearly(compared: Compared, table: Table) -> str:
     return f"Taken alone {listing(alone)} would be significant, but {many}." if alone else ""
 
 
-def _base(rows: Sequence[Row]) -> Row | None:
-    """The shared network that stands for sharing: the plain sum, else the first method."""
-    return row_of(rows, REFERENCE) or next((row for row in rows if row.method != SINGLE_TASK), None)
+def _base(table: Table) -> Row | None:
+    """The shared network that stands for sharing: the reference, else the first method."""
+    baselines, rows = table.baselines, table.rows
+    return row_of(rows, baselines.reference) or next((r for r in rows if r.method != baselines.single_task), None)
 
 
-def _sharing(rows: Sequence[Row], metrics: Sequence[TaskMetric]) -> str:
+def _sharing(table: Table, metrics: Sequence[TaskMetric]) -> str:
     """Whether sharing helps; nothing for one task, which shares nothing."""
-    base = _base(rows)
+    base, baselines = _base(table), table.baselines
     if len(metrics) == 1:
         return ""
     if base is None:
         return "No network with several tasks was trained."
-    if row_of(rows, SINGLE_TASK) is None:
+    if row_of(table.rows, baselines.single_task) is None:
         return "No single-task networks were trained, so it is not known whether sharing a network helps."
     by_verdict: dict[str, list[str]] = {}
     for metric in metrics:
@@ -88,13 +89,13 @@ def _sharing(rows: Sequence[Row], metrics: Sequence[TaskMetric]) -> str:
         if word in by_verdict:
             every = len(by_verdict[word]) == len(metrics) > MOST_NAMED
             parts.append(f"{word} on {'any task' if every else listing(by_verdict[word])}")
-    name = "the plain sum" if base.method == REFERENCE else base.method
+    name = baselines.spoken if base.method == baselines.reference else base.method
     middle = f"One shared network ({name}) against single-task networks: {', '.join(parts)}"
     return f"{middle}{f'; Δm {percent(base.delta_m)}, lower is better' if base.delta_m else ''}."
 
 
-def _alone(rows: Sequence[Row], metrics: Sequence[TaskMetric]) -> str:
-    base = _base(rows)
+def _alone(table: Table, metrics: Sequence[TaskMetric]) -> str:
+    base = _base(table)
     worse = [
         metric.task
         for metric in metrics

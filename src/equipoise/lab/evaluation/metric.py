@@ -7,6 +7,23 @@ from equipoise.lab import arms
 
 REFERENCE, SINGLE_TASK, TUNED = str(arms.SUM), str(arms.SINGLE_TASK), str(arms.TUNED)
 
+
+@dataclass(frozen=True)
+class Baselines:
+    """The methods that all others are compared with, by their names in the results."""
+
+    reference: str = REFERENCE
+    single_task: str = SINGLE_TASK
+
+    @property
+    def spoken(self) -> str:
+        """The reference in a sentence."""
+        return "the plain sum" if self.reference == REFERENCE else self.reference
+
+
+BASELINES = Baselines()
+
+
 Values = Mapping[str, Mapping[str, Mapping[int, float]]]  # [method][task][seed], finite primary test metrics
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 from math import inf, isnan
 
-from equipoise.lab.evaluation.metric import REFERENCE, TUNED, TaskMetric
+from equipoise.lab.evaluation.metric import TUNED, TaskMetric
 from equipoise.lab.evaluation.numbers import listing
 from equipoise.lab.evaluation.precision import FEWEST, nearest, seeds_needed
 from equipoise.lab.evaluation.statistics import LEVEL
@@ -13,12 +13,12 @@ MOST_WORDS = 25
 MOST_NAMED = 2  # tasks that a clause names
 
 Compared = Sequence[tuple[str, str, Comparison]]  # method, task, comparison with another
-_OTHERS = {"": "the plain sum", "sharing": "single-task networks", "tuned": "tuned fixed weights"}
-_OTHERS |= {"losses": "the case's losses", "freeze": "its own schedule"}
+_OTHERS = {"sharing": "single-task networks", "tuned": "tuned fixed weights", "losses": "the case's losses"}
+_OTHERS |= {"freeze": "its own schedule"}  # what each question compares with
 
 
 def compared_in(table: Table) -> Compared:
-    """The comparisons that a study is about: with the plain sum, or those of its question."""
+    """The comparisons that a study is about: with the reference, or those of its question."""
     pairs = [(row.method, task, score) for row in table.rows for task, score in row.scores.items()]
     if table.question:
         return [(method, task, one) for method, task, score in pairs for one in score.to.values()]
@@ -33,7 +33,7 @@ def headline_of(table: Table, metrics: Sequence[TaskMetric], seeds: int) -> str:
         metrics: The primary one of each task.
         seeds: How many were asked for.
     """
-    other, compared = _OTHERS[table.question], compared_in(table)
+    other, compared = _OTHERS.get(table.question) or _plain(table), compared_in(table)
     if table.tuned_is_sum and table.question == "tuned":
         return "Equal weights were the best of the search for fixed weights: nothing is compared with tuned ones."
     if not compared:
@@ -62,32 +62,32 @@ def headline_of(table: Table, metrics: Sequence[TaskMetric], seeds: int) -> str:
 
 def advice_of(table: Table, metrics: Sequence[TaskMetric]) -> str:
     """What to do next."""
-    compared = compared_in(table)
+    compared, plain = compared_in(table), _plain(table)
     if table.question:
         return _advice_on_question(table, compared)
     if not compared and len(metrics) == 1:
         return "Train another loss, too (--question losses), to learn which to use."
     if not compared:
-        return "Train the plain sum and at least one method (--methods sum,uw) to learn which to use."
+        return f"Train {plain} and at least one method (--methods sum,uw) to learn which to use."
     if all(isnan(one.interval.low) for _, _, one in compared):
-        return "Train at least 3 seeds (--seeds 3, better 5) before choosing; until then use the plain sum."
+        return f"Train at least 3 seeds (--seeds 3, better 5) before choosing; until then use {plain}."
     wins, losses = tally(compared, "better"), tally(compared, "worse")
     clean = [method for method in wins if method not in losses]
     whole = [method for method in clean if _is_whole(table, method)]
     if whole:
         return _use(table, min(whole, key=lambda m: (-len(wins[m]), _cost(table, m))), len(metrics))
     if clean:
-        wait = "find out why it lacks a result where the plain sum has one; until then use the plain sum."
+        wait = f"find out why it lacks a result where {plain} has one; until then use {plain}."
         return fitting(f"Before relying on {clean[0]}, {wait}", f"Before relying on the better method, {wait}")
     if wins:
         method = next(iter(wins))
         trade = f"{method} gains on {listing(wins[method])} and loses on {listing(losses[method])}"
-        otherwise = "otherwise use the plain sum."
+        otherwise = f"otherwise use {plain}."
         return fitting(
             f"Choose by the task that matters: {trade}; {otherwise}",
             f"Choose by the task that matters: every method that gains on one loses on another; {otherwise}",
         )
-    return "Use the plain sum: nothing here is significantly better."
+    return f"Use {plain}: nothing here is significantly better."
 
 
 def fitting(*candidates: str) -> str:
@@ -111,6 +111,12 @@ def tally(compared: Compared, word: str) -> dict[str, list[str]]:
 def row_of(rows: Iterable[Row], method: str) -> Row | None:
     """The row of a method."""
     return next((row for row in rows if row.method == method), None)
+
+
+def _plain(table: Table) -> str:
+    """What the others are compared with, in at most three words."""
+    spoken = table.baselines.spoken
+    return spoken if len(spoken.split()) <= 3 else "the reference"
 
 
 def _over(compared: Compared, seeds: int) -> str:
@@ -167,15 +173,16 @@ def _advice_on_question(table: Table, compared: Compared) -> str:
 def _use(table: Table, best: str, tasks: int) -> str:
     """To use a method that is better than the plain sum and nowhere worse, and what to do before."""
     cost = _cost(table, best)
-    price = f" at {cost:.2f} times the plain sum's time per step" if cost < inf else ""
+    plain = _plain(table)
+    price = f" at {cost:.2f} times {plain}'s time per step" if cost < inf else ""
     if best == TUNED:
-        return "Use tuned fixed weights, at the plain sum's cost; others, tuned as much, may do as well."
+        return f"Use tuned fixed weights, at {plain}'s cost; others, tuned as much, may do as well."
     if tasks == 1:
-        before = "but first tune the learning rate of both with the same effort; here neither was tuned."
+        before = "but first tune the learning rate of both with the same effort."
     elif table.tuned_is_sum:
         before = "as the search for fixed weights found none better than equal ones."
     elif row_of(table.rows, TUNED) is None:
-        before = "but first tune the plain sum's weights with the same effort."
+        before = f"but first tune {plain}'s weights with the same effort."
     else:
         return _beside_tuned(table, best, price)
     return fitting(f"Use {best},{price and f'{price},'} {before}", f"Use {best}, {before}", f"Use the best, {before}")
@@ -198,8 +205,8 @@ def _beside_tuned(table: Table, best: str, price: str) -> str:
 
 
 def _is_whole(table: Table, method: str) -> bool:
-    """Whether a method has a finite score wherever the plain sum has one: a run that diverged is no gain."""
-    plain, mine = row_of(table.rows, REFERENCE), row_of(table.rows, method)
+    """Whether a method has a finite score wherever the reference has one: a run that diverged is no gain."""
+    plain, mine = row_of(table.rows, table.baselines.reference), row_of(table.rows, method)
     if plain is None or mine is None:
         return False
     return all(set(score.seeds) <= set(mine.scores[task].seeds) for task, score in plain.scores.items())

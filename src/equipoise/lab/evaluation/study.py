@@ -2,7 +2,7 @@
 
 import math
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -64,8 +64,9 @@ class StudyResults:
         settings: study.json as it is.
         scores: The rows of runs.csv.
         costs: The rows of costs.csv.
-        curves: history.csv by (method, task, quantity), then by seed, then by epoch. Losses are kept apart by split
-            (``train loss``, ``validation loss``); values that are not finite are left out.
+        curves: history.csv by (method, task, quantity), then by seed, then by epoch. Losses, and what is not of the
+            training split, have the split's name before theirs (``train loss``, ``validation rmse``). Values that are
+            not finite are left out.
         unplottable: How many values of history.csv are not finite.
         diagnostics: The rows of exhibits.csv; none where no run shows anything.
     """
@@ -163,24 +164,30 @@ def _read(folder: Path, settings: Mapping[str, Any]) -> StudyResults:
     shown: list[dict[str, str]] = []
     if (folder / "exhibits.csv").is_file() or "exhibits.csv" in settings.get(FILES, {}):
         shown = read_rows(folder, "exhibits.csv", settings)
-    curves: dict[tuple[str, str, str], dict[int, dict[int, float]]] = defaultdict(lambda: defaultdict(dict))
-    unplottable = 0
-    for row in history:
-        value = float(row["value"])
-        if not math.isfinite(value):
-            unplottable += 1
-            continue
-        quantity = f"{row['split']} loss" if row["quantity"] == "loss" else row["quantity"]
-        curves[row["method"], row["task"], quantity][int(row["seed"])][int(row["epoch"])] = value
+    curves, unplottable = curves_of(history)
     return StudyResults(
         folder=folder,
         settings=settings,
         scores=tuple(RunScore(**_typed(row, RunScore)) for row in runs),
         costs=tuple(RunCost(**_typed(row, RunCost)) for row in costs),
-        curves={key: dict(seeds) for key, seeds in curves.items()},
+        curves=curves,
         unplottable=unplottable,
         diagnostics=tuple(RunDiagnostics(**_typed({"sha256": "", **row}, RunDiagnostics)) for row in shown),
     )
+
+
+def curves_of(rows: Iterable[Mapping[str, str]]) -> tuple[Curves, int]:
+    """The curves of a history's rows, and how many of its values are not finite; see ``StudyResults``."""
+    curves: dict[tuple[str, str, str], dict[int, dict[int, float]]] = defaultdict(lambda: defaultdict(dict))
+    unplottable = 0
+    for row in rows:
+        value, split, quantity = float(row["value"]), row["split"], row["quantity"]
+        if not math.isfinite(value):
+            unplottable += 1
+            continue
+        named = quantity if split == "train" and quantity != "loss" else f"{split} {quantity}"
+        curves[row["method"], row["task"], named][int(row["seed"])][int(row["epoch"])] = value
+    return {key: dict(seeds) for key, seeds in curves.items()}, unplottable
 
 
 def _typed(row: Mapping[str, str], kind: type[NamedTuple]) -> dict[str, Any]:

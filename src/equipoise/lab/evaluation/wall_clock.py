@@ -52,13 +52,13 @@ def equal_time(curves: Curves, costs: Iterable[RunCost], metrics: Sequence[TaskM
     fits = {run: min(trained[run], floor(length[cheapest] / epoch[run] + 0.5)) for run in epoch}
     shown: dict[str, dict[str, dict[int, float]]] = {n: {m.task: {} for m in metrics} for n in methods}
     for (name, seed), last in fits.items():
-        selected = curves.get((name, "all", "selection"), {})
-        by = selected if seed in selected else curves.get((name, "all", "skill"), {})
+        selected = curves.get((name, "all", "validation selection"), {})
+        by = selected if seed in selected else curves.get((name, "all", "validation skill"), {})
         scores = {e: s for e, s in by.get(seed, {}).items() if e <= last}
         if scores:
             best = max(scores, key=lambda e: (scores[e], -e))
             for metric in metrics:
-                reached = curves.get((name, metric.task, metric.name), {}).get(seed, {})
+                reached = curves.get((name, metric.task, f"validation {metric.name}"), {}).get(seed, {})
                 if best in reached:
                     shown[name][metric.task][seed] = reached[best]
     rows = [

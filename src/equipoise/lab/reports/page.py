@@ -6,8 +6,7 @@ from html import escape
 from importlib.metadata import version
 from string import Template
 
-from equipoise.lab.evaluation import FORMULA, SINGLE_TASK, Summary
-from equipoise.lab.evaluation.study import StudyResults
+from equipoise.lab.evaluation import FORMULA, StudyResults, Summary
 from equipoise.lab.reports.chart import Chart
 from equipoise.lab.reports.diagnostics_section import TITLE as DIAGNOSTICS
 from equipoise.lab.reports.diagnostics_section import diagnostics_section
@@ -88,7 +87,7 @@ def _head(summary: Summary, failed: Sequence[str]) -> str:
         f"{methods} balancing{'s' * (methods != 1)}",
         *([f"{losses} other loss{'es' * (losses != 1)}"] if losses else []),
         f"{len(summary.seeds)} seed{'s' * (len(summary.seeds) != 1)}",
-        *([] if summary.row(SINGLE_TASK) is None else ["one network per task as the yardstick"]),
+        *([] if summary.row(summary.baselines.single_task) is None else ["one network per task as the yardstick"]),
     ]
     unfinished = (
         ""

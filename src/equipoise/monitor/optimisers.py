@@ -1,6 +1,5 @@
 """Parameters with a gradient that no optimiser holds; learned weights under weight decay; updates scaled again."""
 
-import warnings
 import weakref
 from collections.abc import Collection, Mapping
 from typing import Any
@@ -10,6 +9,9 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 from torch.optim.optimizer import register_optimizer_step_pre_hook
 from torch.utils.hooks import RemovableHandle
+
+from equipoise.monitor.warning import warn
+from equipoise.torch_private import version
 
 _ADAPTIVE = (torch.optim.Adadelta, torch.optim.Adafactor, torch.optim.Adagrad, torch.optim.RMSprop, torch.optim.Rprop)
 _WINDOW = 50  # steps during which optimisers are watched: time for each of several, and for accumulation
@@ -48,7 +50,7 @@ class Optimisers:
         every = {**given, **learned}
         if not self._is_open:
             watched = {name: p for name, p in every.items() if p in reached and p.requires_grad}
-            self._watched = {name: (p, p._version) for name, p in watched.items()}
+            self._watched = {name: (p, version(p)) for name, p in watched.items()}
             self._held, self._windows = {}, 0
             if self._updates is not None and not self._has_looked:
                 self._updated = {id(p): name for name, p in watched.items() if p in shared}
@@ -65,27 +67,25 @@ class Optimisers:
             self._tell_of_decay({n: self._held.get(id(p), 0.0) for n, p in learned.items()})
         self._watched = {}
 
-    def _is_missing(self, parameter: Tensor, version: int) -> bool:
+    def _is_missing(self, parameter: Tensor, before: int) -> bool:
         """Whether nothing moves it: no optimiser, and no other code."""
-        return parameter.requires_grad and id(parameter) not in self._held and parameter._version == version
+        return parameter.requires_grad and id(parameter) not in self._held and version(parameter) == before
 
     def _tell_of_missing(self, missing: list[str]) -> None:
         if missing:
-            warnings.warn(
+            warn(
                 f"{_listed(missing)}: no optimiser that stepped holds this, though the losses have a gradient there: "
                 "add the parameters of the model, of the tasks' losses and of the balancer to the optimiser, or freeze "
                 "what shall not move (requires_grad_(False))",
-                stacklevel=2,
             )
 
     def _tell_of_decay(self, decays: Mapping[str, float]) -> None:
         decayed = {name: decay for name, decay in decays.items() if decay}
         if decayed:
-            warnings.warn(
+            warn(
                 f"weight decay of {max(decayed.values()):g} pulls {_listed(list(decayed))} to 0, whatever the losses "
                 'say: give balancer.parameters() a group of their own, {"params": balancer.parameters(), '
                 '"weight_decay": 0.0}',
-                stacklevel=2,
             )
 
     def _listen(self) -> None:
@@ -110,10 +110,9 @@ class Optimisers:
             names = [self._updated[id(p)] for p in group["params"] if id(p) in self._updated]
             if names and (scaler := _scaling(optimizer, group)):
                 self._updated = {}
-                warnings.warn(
+                warn(
                     f"{self._updates} returns updates, and {scaler} scales those of {_listed(names)} again: give what "
                     "tasks share to torch.optim.SGD without momentum, and heads to an optimiser of their own",
-                    stacklevel=2,
                 )
 
     def _close(self) -> None:
