@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 
 from torch import Tensor
 
-from equipoise.lab.cases.case import Metric
+from equipoise.lab.cases.metric import Metric
 from equipoise.lab.data.captions import PADDING, Vocabulary
 from equipoise.lab.metrics.table import metric
 

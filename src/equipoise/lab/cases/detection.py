@@ -7,7 +7,7 @@ pixels. In those of the targets a heat of 1 is a centre, and cells without a cen
 import torch
 from torch import Tensor
 
-from equipoise.lab.cases.case import Metric
+from equipoise.lab.cases.metric import Metric
 from equipoise.lab.data.centres import found_objects
 from equipoise.lab.metrics import metric
 
