@@ -182,6 +182,6 @@ def _case(name: str, title: str, data: Captions, digest: str) -> Case:
         weight_decay=0.01,
         epochs=10,
         data_hash=digest,
-        exhibits=captions_diagnostics(data.class_names, data.vocabulary, data.longest + 1, data.scenes),
+        diagnostics=captions_diagnostics(data.class_names, data.vocabulary, data.longest + 1, data.scenes),
         losses=known,
     )

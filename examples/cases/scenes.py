@@ -88,7 +88,7 @@ def make_case(counts: Mapping[str, int] = _COUNTS) -> Case:
         data_hash=hashlib.sha256(
             b"".join(scene.picture.tobytes() for part in rendered.values() for scene in part)
         ).hexdigest(),
-        exhibits=scenes_diagnostics(STRIDE),
+        diagnostics=scenes_diagnostics(STRIDE),
         losses=known,
     )
 

@@ -65,7 +65,6 @@ from equipoise.aggregation import (
 from equipoise.balancer import Balancer
 from equipoise.criterion import MultiTaskLoss
 from equipoise.doctor import doctor
-from equipoise.gradients.compiled import compile_safe
 from equipoise.method import (
     Aggregator,
     Chain,
@@ -79,6 +78,7 @@ from equipoise.method import (
 from equipoise.record import Record
 from equipoise.registry import method, methods
 from equipoise.tasks import Task, TaskLosses, Tasks
+from equipoise.torch_private import compile_safe
 from equipoise.weighting import (
     AMTL,
     DTP,

@@ -3,6 +3,8 @@
 import torch
 from torch import Tensor
 
+from equipoise.torch_private import without_subclass
+
 
 def plain(tensor: Tensor) -> Tensor:
     """A tensor of a subclass that adds to its numbers (labels, units) as a plain one, in the same graph.
@@ -13,8 +15,7 @@ def plain(tensor: Tensor) -> Tensor:
     kind = type(tensor)
     if kind in (Tensor, torch.nn.Parameter) or kind.__torch_dispatch__ is not Tensor.__torch_dispatch__:
         return tensor
-    with torch._C.DisableTorchFunctionSubclass():
-        return tensor.as_subclass(Tensor)
+    return without_subclass(tensor)
 
 
 def zeros_like(tensor: Tensor) -> Tensor:

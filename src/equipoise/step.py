@@ -11,6 +11,7 @@ from torch import Tensor
 
 from equipoise.plain import plain
 from equipoise.tasks import TaskLosses, Tasks, nearest, number, positive_weight, require_unique, shown
+from equipoise.torch_private import is_inside_functorch
 
 
 @dataclass
@@ -63,7 +64,7 @@ class Step:
     def require_graph(self) -> None:
         """Raise if a loss cannot be differentiated."""
         for name, loss in zip(self.names, self.losses, strict=True):
-            if torch._C._functorch.is_functorch_wrapped_tensor(loss):
+            if is_inside_functorch(loss):
                 raise RuntimeError(
                     f"loss of task {name!r} was made inside torch.func (grad, vmap, jvp), which sees nothing of a "
                     "backward pass: call balancer(losses).backward() outside and read .grad; or differentiate the sum "

@@ -17,7 +17,7 @@ from captioning.vocabulary import PADDING, Vocabulary
 from captions import ReferenceLoss, flickr8k, make_case
 from equipoise.lab.cases import check_case
 from equipoise.lab.data.split import split_of
-from equipoise.lab.exhibits import Seen
+from equipoise.lab.diagnostics import Predictions
 from equipoise.lab.training.evaluate import outputs_of
 from equipoise.losses import sequence_cross_entropy
 from rendered import SENTENCES, SHAPES, describe, render_scenes
@@ -97,12 +97,12 @@ def test_the_loss_is_of_the_references_words_whatever_the_padding():
     assert_close(loss(logits, padded), loss(logits, targets))
 
 
-def test_its_exhibits_say_what_was_said_and_show_where_it_looked(case):
+def test_its_diagnostics_say_what_was_said_and_show_where_it_looked(case):
     split = case.splits["validation"]
     model = case.make_model(case.tasks.names)
     outputs, targets = outputs_of(model, case.tasks, [whole(case, "validation")])
-    seen = Seen(model.eval(), case.tasks, outputs, targets, split, case.collate)
-    shown = {exhibit.name: exhibit.show(seen) for exhibit in case.exhibits}
+    seen = Predictions(model.eval(), case.tasks, outputs, targets, split, case.collate)
+    shown = {diagnostic.name: diagnostic.show(seen) for diagnostic in case.diagnostics}
     assert set(shown) == {
         "class-confusion",
         "class-classes",

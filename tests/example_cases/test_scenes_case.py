@@ -8,7 +8,7 @@ from detecting.diagnostics import drawn, object_masks
 from detecting.metrics import found, objects_of
 from equipoise import Tasks
 from equipoise.lab.cases import check_case, with_losses
-from equipoise.lab.exhibits import Seen
+from equipoise.lab.diagnostics import Predictions
 from equipoise.lab.training.evaluate import outputs_of
 from equipoise.losses import heat_map_focal
 from rendered import render_scenes
@@ -156,11 +156,11 @@ def test_every_network_shows_what_it_has(case, names):
     model = case.make_model(names).eval()
     tasks = Tasks([case.tasks[name] for name in names])
     outputs, targets = outputs_of(model, tasks, [whole(case, "validation")])
-    seen = Seen(model, tasks, outputs, targets, case.splits["validation"], case.collate)
-    exhibits = [exhibit for exhibit in case.exhibits if set(exhibit.tasks) <= set(names)]
-    assert {f"{name}-worst" for name in names} <= {exhibit.name for exhibit in exhibits}
-    for exhibit in exhibits:
-        shown = exhibit.show(seen)
+    seen = Predictions(model, tasks, outputs, targets, case.splits["validation"], case.collate)
+    diagnostics = [diagnostic for diagnostic in case.diagnostics if set(diagnostic.tasks) <= set(names)]
+    assert {f"{name}-worst" for name in names} <= {diagnostic.name for diagnostic in diagnostics}
+    for diagnostic in diagnostics:
+        shown = diagnostic.show(seen)
         for card in getattr(shown, "cards", ()):
             assert len(card.pictures) == (2 if names == ["box"] else 3)
 

@@ -14,12 +14,12 @@ from captioning.decoding import Decoded, beam_search, greedy
 from captioning.landing import Landing, landings
 from captioning.network import CaptionNetwork, Decode
 from captioning.vocabulary import Vocabulary
-from equipoise.lab.exhibits import (
+from equipoise.lab.diagnostics import (
     Card,
-    Exhibit,
+    Diagnostic,
     Picture,
-    Seen,
-    Table,
+    Predictions,
+    ScoreTable,
     cards,
     class_table,
     class_words,
@@ -41,7 +41,7 @@ _SHADE = 0.2  # of a picture where nothing is attended to
 
 def captions_diagnostics(
     classes: Sequence[str], vocabulary: Vocabulary, longest: int, scenes: Sequence[Scene] = ()
-) -> tuple[Exhibit, ...]:
+) -> tuple[Diagnostic, ...]:
     """Of class and caption.
 
     Args:
@@ -56,7 +56,7 @@ def captions_diagnostics(
         pictures=lambda seen, place: (Picture.of(_pixels(seen, place).movedim(0, 2), "the picture"),),
     )
 
-    def of_caption(seen: Seen, place: int) -> Card:
+    def of_caption(seen: Predictions, place: int) -> Card:
         card, decoded = of_class(seen, place), _said(seen, [place], longest)
         said = vocabulary.text(decoded.words[0].tolist())
         known = references(vocabulary, longest, seen.targets["caption"][[place]])[0]
@@ -67,20 +67,20 @@ def captions_diagnostics(
         lines = (*card.lines, f"predicted: {said}", *(f"true: {text}" for text in known))
         return Card(lines, (*card.pictures, *looked))
 
-    exhibits = [first_samples(("caption",), of_caption, _SAMPLES), worst_samples("caption", of_caption, _SAMPLES)]
-    exhibits.append(decodings(vocabulary, longest))
+    diagnostics = [first_samples(("caption",), of_caption, _SAMPLES), worst_samples("caption", of_caption, _SAMPLES)]
+    diagnostics.append(decodings(vocabulary, longest))
     if scenes:
-        exhibits.append(attention_lands(vocabulary, longest, scenes))
+        diagnostics.append(attention_lands(vocabulary, longest, scenes))
     if classes:
-        exhibits += [confusion("class", classes, largest, "pictures"), class_table("class", classes, largest)]
-        exhibits.append(worst_samples("class", of_class))
-    return tuple(exhibits)
+        diagnostics += [confusion("class", classes, largest, "pictures"), class_table("class", classes, largest)]
+        diagnostics.append(worst_samples("class", of_class))
+    return tuple(diagnostics)
 
 
-def decodings(vocabulary: Vocabulary, longest: int) -> Exhibit:
+def decodings(vocabulary: Vocabulary, longest: int) -> Diagnostic:
     """BLEU by greedy decoding, by which epochs and methods are judged, and by beam search, which costs more."""
 
-    def show(seen: Seen) -> Table:
+    def show(seen: Predictions) -> ScoreTable:
         places, _, targets = seen.labelled("caption")
         known = references(vocabulary, longest, targets)
         rows = []
@@ -90,24 +90,26 @@ def decodings(vocabulary: Vocabulary, longest: int) -> Exhibit:
             scores = (corpus_bleu(said, known, order) for order in _ORDERS)
             rows.append((name, *scores, decoded.log_probability.mean().item(), len(said)))
         columns = ("words chosen by", *(f"BLEU-{order}" for order in _ORDERS), "log-probability", "captions")
-        return Table(columns, tuple(rows), "The log-probability is the captions' mean.")
+        return ScoreTable(columns, tuple(rows), "The log-probability is the captions' mean.")
 
-    return Exhibit("caption-decoding", "caption: greedy decoding and beam search", ("caption",), show)
+    return Diagnostic("caption-decoding", "caption: greedy decoding and beam search", ("caption",), show)
 
 
-def attention_lands(vocabulary: Vocabulary, longest: int, scenes: Sequence[Scene]) -> Exhibit:
+def attention_lands(vocabulary: Vocabulary, longest: int, scenes: Sequence[Scene]) -> Diagnostic:
     """The mean share of attention inside a thing's box while it is named, beside the box's share of the picture."""
 
-    def show(seen: Seen) -> Table:
+    def show(seen: Predictions) -> ScoreTable:
         found = landings(_said(seen, range(len(scenes)), longest), vocabulary, scenes)
         rows = [_row(name, [one for one in found if one.shape == shape]) for shape, name in enumerate(SHAPES)]
         note = (
             "For each word that names the shape of a thing in the picture: how much of the attention lies inside the "
             "thing's box while the word is chosen, and what even attention would have there."
         )
-        return Table(("shape named", "attention inside", "box's share", "words"), (*rows, _row("all", found)), note)
+        return ScoreTable(
+            ("shape named", "attention inside", "box's share", "words"), (*rows, _row("all", found)), note
+        )
 
-    return Exhibit("caption-attention", "caption: does attention land on what is named?", ("caption",), show)
+    return Diagnostic("caption-attention", "caption: does attention land on what is named?", ("caption",), show)
 
 
 def lit(picture: Tensor, weights: Tensor) -> Tensor:
@@ -123,12 +125,12 @@ def _row(name: str, found: Sequence[Landing]) -> tuple[str | int | float | None,
     return name, *(statistics.fmean(getattr(one, share) for one in found) for share in ("inside", "area")), len(found)
 
 
-def _pixels(seen: Seen, place: int) -> Tensor:
+def _pixels(seen: Predictions, place: int) -> Tensor:
     """A picture [3, H, W], uint8."""
     pictures: Tensor = seen.inputs([place])[0]
     return pictures[0]
 
 
-def _said(seen: Seen, places: Sequence[int], longest: int, decode: Decode = greedy) -> Decoded:
+def _said(seen: Predictions, places: Sequence[int], longest: int, decode: Decode = greedy) -> Decoded:
     model = cast(CaptionNetwork, seen.model)
     return model.say(seen.inputs(places)[0].to(next(model.parameters()).device), longest, decode)

@@ -4,11 +4,11 @@ import torch
 from torch import Tensor
 
 from detecting.metrics import found, objects_of
-from equipoise.lab.exhibits import (
+from equipoise.lab.diagnostics import (
     Card,
-    Exhibit,
+    Diagnostic,
     Picture,
-    Seen,
+    Predictions,
     class_table,
     coloured,
     confusion,
@@ -33,10 +33,10 @@ _RGB = torch.tensor(tuple(_COLOURS.values()), dtype=torch.uint8)
 _PIXELS = ("background", *SHAPES)
 
 
-def scenes_diagnostics(stride: int) -> tuple[Exhibit, ...]:
+def scenes_diagnostics(stride: int) -> tuple[Diagnostic, ...]:
     """Of class, box and mask; ``stride`` are the pixels along the side of a cell."""
 
-    def describe(seen: Seen, place: int) -> Card:
+    def describe(seen: Predictions, place: int) -> Card:
         picture = seen.inputs([place])[0].movedim(0, 2)
         there = objects_of(seen.targets["class"][[place]], stride)[0]
         there = there[~there[:, 0].isnan()]

@@ -14,6 +14,7 @@ from equipoise.gradients.roles import Roles
 from equipoise.gradients.routes import Wanted, sequential
 from equipoise.gradients.rows import Rows
 from equipoise.plain import plain
+from equipoise.torch_private import version
 
 
 @dataclass
@@ -197,7 +198,7 @@ class Accumulation:
 
 
 def _state(leaf: Tensor) -> tuple[Any, ...]:
-    return leaf._version, leaf.shape, leaf.dtype, leaf.device
+    return version(leaf), leaf.shape, leaf.dtype, leaf.device
 
 
 def _add(sums: dict[Any, Tensor], key: Any, value: Tensor, factor: float) -> None:

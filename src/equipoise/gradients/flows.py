@@ -1,7 +1,6 @@
 """Where gradients in a region of a node's output lead to: never less than the region of its operands that they reach.
 
-Known are the nodes that join, that take a part, that only rearrange, and those that are elementwise. The attributes
-that nodes save are PyTorch's own and not promised; the tests hold them.
+Known are the nodes that join, that take a part, that only rearrange, and those that are elementwise.
 """
 
 import re
@@ -12,7 +11,7 @@ from typing import Any
 import torch
 
 from equipoise.gradients.boxes import Box, between, everywhere, replaced, reshaped, shifted, unbroadcast
-from equipoise.gradients.saved import signed
+from equipoise.torch_private import output_metadata, saved, saving_runs_hooks
 
 Region = Box | None  # ``None`` is everywhere
 Pieces = Mapping[tuple[int, Region], int]  # (number of the output, region there) -> bits of the losses
@@ -24,10 +23,9 @@ _LISTED = 64  # indices that are read one by one
 
 def _shape(edge: tuple[Any, int]) -> Sequence[int] | None:
     """The shape of the tensor that an edge leads to; ``None`` if there is none of which we know."""
-    node, number = edge
-    if node is None:
+    if edge[0] is None:
         return None
-    like = node._input_metadata[number]
+    like = output_metadata(edge)
     return None if like.is_nested_tensor else tuple(like.shape)
 
 
@@ -53,7 +51,7 @@ def _cat(node: Any, pieces: Pieces, edges: Edges) -> Iterator[tuple[int, Region,
     """One operand after the other along a dimension; the size of one that needs no gradient is not known."""
     size = _shape((node, 0))
     assert size is not None
-    dim = signed(node._saved_dim) % len(size)
+    dim = saved(node, "dim") % len(size)
     shapes = [_shape(edge) for edge in edges]
     sizes = [None if shape is None else shape[dim] if len(shape) == len(size) else 0 for shape in shapes]
     lows = _lows(sizes, size[dim])
@@ -85,7 +83,7 @@ def _lows(sizes: Sequence[int | None], total: int) -> list[int | None]:
 def _stack(node: Any, pieces: Pieces, edges: Edges) -> Iterator[tuple[int, Region, int]]:
     size = _shape((node, 0))
     assert size is not None
-    dim = signed(node._saved_dim) % len(size)
+    dim = saved(node, "dim") % len(size)
     for (_, region), bits in pieces.items():
         for operand in range(len(edges)) if region is None else region[dim]:
             yield operand, None if region is None else (*region[:dim], *region[dim + 1 :]), bits
@@ -95,13 +93,14 @@ def _of_one(change: Callable[[Any, int, Box, Sequence[int]], Iterable[Region]], 
     """The flow of a node with one operand of which ``change`` knows what a box of an output leads to."""
 
     def flow(node: Any, pieces: Pieces, edges: Edges) -> Iterator[tuple[int, Region, int]]:
-        into, outputs = _shape(edges[0]), node._input_metadata
+        into = _shape(edges[0])
         for (number, region), bits in pieces.items():
-            if into is None or outputs[number].is_nested_tensor or (region is None and not is_cut):
+            output = output_metadata((node, number))
+            if into is None or output.is_nested_tensor or (region is None and not is_cut):
                 yield 0, None, bits
                 continue
             if region is None:
-                region = everywhere(outputs[number].shape)
+                region = everywhere(output.shape)
             for found in change(node, number, region, into):
                 yield 0, found if found != everywhere(into) else None, bits
 
@@ -109,39 +108,39 @@ def _of_one(change: Callable[[Any, int, Box, Sequence[int]], Iterable[Region]], 
 
 
 def _select(node: Any, number: int, box: Box, into: Sequence[int]) -> Iterator[Region]:
-    dim = signed(node._saved_dim) % len(into)
-    place = signed(node._saved_index) % into[dim]
+    dim = saved(node, "dim") % len(into)
+    place = saved(node, "index") % into[dim]
     yield (*box[:dim], range(place, place + 1), *box[dim:])
 
 
 def _slice(node: Any, number: int, box: Box, into: Sequence[int]) -> Iterator[Region]:
-    dim = signed(node._saved_dim) % len(into)
-    taken = range(into[dim])[signed(node._saved_start) : signed(node._saved_end) : node._saved_step]
+    dim = saved(node, "dim") % len(into)
+    taken = range(into[dim])[saved(node, "start") : saved(node, "end") : saved(node, "step")]
     places = box[dim]
     yield replaced(box, dim, taken[places.start : places.stop : places.step])
 
 
 def _split(node: Any, number: int, box: Box, into: Sequence[int]) -> Iterator[Region]:
-    dim = signed(node._saved_dim) % len(into)
-    yield replaced(box, dim, shifted(box[dim], number * node._saved_split_size))
+    dim = saved(node, "dim") % len(into)
+    yield replaced(box, dim, shifted(box[dim], number * saved(node, "split_size")))
 
 
 def _split_with_sizes(node: Any, number: int, box: Box, into: Sequence[int]) -> Iterator[Region]:
-    dim = signed(node._saved_dim) % len(into)
-    yield replaced(box, dim, shifted(box[dim], sum(node._saved_split_sizes[:number])))
+    dim = saved(node, "dim") % len(into)
+    yield replaced(box, dim, shifted(box[dim], sum(saved(node, "split_sizes")[:number])))
 
 
 def _unbind(node: Any, number: int, box: Box, into: Sequence[int]) -> Iterator[Region]:
-    dim = signed(node._saved_dim) % len(into)
+    dim = saved(node, "dim") % len(into)
     yield (*box[:dim], range(number, number + 1), *box[dim:])
 
 
 def _index(node: Any, number: int, box: Box, into: Sequence[int]) -> Iterator[Region]:
     """One index alone: numbers along a dimension, or a mask over some."""
-    if any(raw is not None and raw.unpack_hook is not None for raw in node._raw_saved_indices):
+    if saving_runs_hooks(node):
         yield None  # to look would run the hook
         return
-    given = [(place, index) for place, index in enumerate(node._saved_indices) if index is not None]
+    given = [(place, index) for place, index in enumerate(saved(node, "indices")) if index is not None]
     (place, index), *others = given
     if others:
         yield None
@@ -155,10 +154,10 @@ def _index(node: Any, number: int, box: Box, into: Sequence[int]) -> Iterator[Re
 
 
 def _index_select(node: Any, number: int, box: Box, into: Sequence[int]) -> Iterator[Region]:
-    if node._raw_saved_index.unpack_hook is not None or not into:
+    if saving_runs_hooks(node) or not into:
         yield None
     else:
-        yield from _taken(node._saved_index, signed(node._saved_dim) % len(into), box, into)
+        yield from _taken(saved(node, "index"), saved(node, "dim") % len(into), box, into)
 
 
 def _taken(index: Any, dim: int, box: Box, into: Sequence[int]) -> Iterator[Region]:
@@ -180,7 +179,7 @@ def _view(node: Any, number: int, box: Box, into: Sequence[int]) -> Iterator[Reg
 def _swap(node: Any, number: int, box: Box, into: Sequence[int]) -> Iterator[Region]:
     places = list(box)
     if places:
-        one, other = signed(node._saved_dim0) % len(box), signed(node._saved_dim1) % len(box)
+        one, other = saved(node, "dim0") % len(box), saved(node, "dim1") % len(box)
         places[one], places[other] = places[other], places[one]
     yield tuple(places)
 
@@ -190,20 +189,20 @@ def _transpose(node: Any, number: int, box: Box, into: Sequence[int]) -> Iterato
 
 
 def _permute(node: Any, number: int, box: Box, into: Sequence[int]) -> Iterator[Region]:
-    places = dict(zip((signed(dim) % len(into) for dim in node._saved_dims), box, strict=True))
+    places = dict(zip((dim % len(into) for dim in saved(node, "dims")), box, strict=True))
     yield tuple(places[dim] for dim in range(len(into)))
 
 
 def _over(node: Any, into: Sequence[int]) -> set[int]:
     """The dimensions over which a node reduces, or along which it mixes."""
-    saved = node._saved_dim
-    dims: Sequence[int] = () if saved is None else (saved,) if isinstance(saved, int) else saved
-    return {signed(dim) % max(len(into), 1) for dim in dims} or set(range(len(into)))
+    dim = saved(node, "dim")
+    dims: Sequence[int] = () if dim is None else (dim,) if isinstance(dim, int) else dim
+    return {dim % max(len(into), 1) for dim in dims} or set(range(len(into)))
 
 
 def _reduce(node: Any, number: int, box: Box, into: Sequence[int]) -> Iterator[Region]:
     over = _over(node, into)
-    kept = [places for dim, places in enumerate(box) if dim not in over] if node._saved_keepdim else list(box)
+    kept = [places for dim, places in enumerate(box) if dim not in over] if saved(node, "keepdim") else list(box)
     along = iter(kept)
     yield tuple(range(size) if dim in over else next(along) for dim, size in enumerate(into))
 

@@ -5,12 +5,18 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
-import torch
 from torch import Tensor
 from torch.autograd.graph import GradientEdge, get_gradient_edge
 
-from equipoise.gradients.compiled import allows_several_passes
 from equipoise.gradients.regions import reached
+from equipoise.torch_private import (
+    allows_several_passes,
+    backward_retains_graph,
+    backward_will_run,
+    ddp_of,
+    delay_ddp_to_the_outer_pass,
+    is_ddp_sink,
+)
 
 _HANDS_ON = {"_DDPSinkBackward", "BackwardHookFunctionBackward"}  # output i is input i: they join nothing
 
@@ -131,7 +137,7 @@ class Graph:
 
     def awaited(self) -> set[Tensor] | None:
         """The leaves whose gradients DDP waits for: below all outputs of the model if it has looked, else ``None``."""
-        sinks = [node for node in self.handing if hasattr(node, "ddp_weakref")]
+        sinks = [node for node in self.handing if is_ddp_sink(node)]
         if not sinks:
             return None
         starts = [below for node in sinks for below, _ in node.next_functions if below is not None]
@@ -139,22 +145,14 @@ class Graph:
         return {node.variable for node in nodes if hasattr(node, "variable")}
 
     def delay_to_the_outer_pass(self) -> None:
-        """Let DDP's first all-reduce of a static graph wait for the backward that is running.
-
-        DDP asks for it in whichever pass meets its node first, to be done at the end of that pass.
-        """
+        """Let DDP's first all-reduce of a static graph wait for the backward that is running."""
         for node in self.handing:
-            ddp = node.ddp_weakref() if hasattr(node, "ddp_weakref") else None
-            if ddp is not None and ddp.static_graph and not ddp._static_graph_delay_allreduce_enqueued:
-                torch.autograd.Variable._execution_engine.queue_callback(ddp.reducer._delay_all_reduce)
-                ddp._static_graph_delay_allreduce_enqueued = True
+            if (ddp := ddp_of(node)) is not None:
+                delay_ddp_to_the_outer_pass(ddp)
 
     def is_kept(self) -> bool:
         """Whether the backward that is running needs this graph later: it is retained, or others pass through it."""
-        autograd = torch._C._autograd
-        if autograd._get_current_graph_task_keep_graph():
-            return True
-        return any(torch._C._will_engine_execute_node(node) for node in self.nodes)
+        return backward_retains_graph() or backward_will_run(self.nodes)
 
 
 def graph_of(roots: Sequence[Tensor], stop: Tensor | None = None) -> Graph:

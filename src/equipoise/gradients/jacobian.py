@@ -12,6 +12,7 @@ from equipoise.gradients.layers.layer import Layer, Products
 from equipoise.gradients.products import float32_is_exact
 from equipoise.gradients.ranks import Ranks
 from equipoise.gradients.rows import Rows
+from equipoise.torch_private import fill_zeros_
 
 Spread = Literal["whole", "slices", "parts", "samples"]
 
@@ -159,7 +160,7 @@ class Jacobian:
         """The sum of all rows by a tensor, which is by rows; they are zero from now on."""
         pieces = self._pieces(tensor, num_rows)
         total = torch.stack(pieces).sum(dim=0)
-        torch._foreach_zero_(pieces)
+        fill_zeros_(pieces)
         return total
 
     def combine(self, weights: Tensor) -> list[Tensor]:

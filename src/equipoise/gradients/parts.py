@@ -9,6 +9,8 @@ from typing import Any
 
 from torch import Tensor
 
+from equipoise.torch_private import is_flat_of_fsdp
+
 
 def is_in_parts(tensor: Tensor) -> bool:
     """Whether ranks hold parts of this tensor."""
@@ -18,7 +20,7 @@ def is_in_parts(tensor: Tensor) -> bool:
 def require_gradients_of_tasks(parameters: Iterable[Tensor]) -> None:
     """Raise for parameters whose gradients of single tasks nobody can have."""
     for parameter in parameters:
-        kind = "FSDP1" if getattr(parameter, "_is_flat_param", False) else "DeepSpeed ZeRO"
+        kind = "FSDP1" if is_flat_of_fsdp(parameter) else "DeepSpeed ZeRO"
         if kind == "FSDP1" or hasattr(parameter, "ds_id"):
             raise RuntimeError(
                 f"{kind} makes no gradients of single tasks: shard with fully_shard (FSDP2), or balance by losses "

@@ -14,9 +14,9 @@ from equipoise.gradients.jacobian import Spread
 from equipoise.gradients.joint_layers import agreed, pays
 from equipoise.gradients.layers import layers_among
 from equipoise.gradients.layers.layer import Layer, size
-from equipoise.gradients.layers.uses import runs_hooks
 from equipoise.gradients.ranks import Ranks
 from equipoise.gradients.routes import Route, batched, joined, sequential
+from equipoise.torch_private import saving_runs_hooks
 
 _ALONE = Ranks()
 
@@ -167,6 +167,6 @@ def _joins(graph: Graph, measured: Sequence[Any]) -> bool:
         is_end = name in _BATCHES_AT_THE_BOTTOM and node in ends and len(below) == 1 and node not in heads
         if name not in _BATCHES and node not in graph.accumulators and not is_end:
             return False
-        if runs_hooks(node):  # a checkpoint would run its forward pass inside the batched one
+        if saving_runs_hooks(node):  # a checkpoint would run its forward pass inside the batched one
             return False
     return bool(entries)

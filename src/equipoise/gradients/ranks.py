@@ -10,6 +10,7 @@ import torch.distributed as dist
 from torch import Tensor
 
 from equipoise.gradients.missing import missing_ranks
+from equipoise.torch_private import is_joining
 
 if dist.is_available():  # loaded later, by DDP, its default arguments would hold the process group and its threads
     import torch.distributed.nn.functional
@@ -89,7 +90,7 @@ def ranks_of(choice: Any, source: Any, step: int) -> Ranks:
     """
     if choice == "local" or not (dist.is_available() and dist.is_initialized()):
         return Ranks()
-    if getattr(getattr(source, "_join_config", None), "enable", False):
+    if is_joining(source):
         raise RuntimeError(
             "inside join() ranks that have ended early answer DDP's collectives, not those of a balancer: leave join() "
             "out and give every rank equally many batches, as DistributedSampler does"

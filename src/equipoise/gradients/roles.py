@@ -7,10 +7,11 @@ import torch
 from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 
-from equipoise.gradients.fsdp import flattened_by_fsdp, gathered_by_fsdp, with_sharded
+from equipoise.gradients.fsdp import with_sharded
 from equipoise.gradients.graph import Graph, graph_of
 from equipoise.gradients.ranks import Ranks
 from equipoise.tasks import shown
+from equipoise.torch_private import flattened_by_fsdp, gathered_by_fsdp, uncompiled_name
 
 
 @dataclass
@@ -75,7 +76,7 @@ class Parameters:
             return self.source
         # without the words that DDP and torch.compile put into names: a state fits with and without them
         inner = self.source.module if isinstance(self.source, DistributedDataParallel) else self.source
-        named: dict[str, Tensor] = {name.replace("_orig_mod.", ""): p for name, p in inner.named_parameters()}
+        named: dict[str, Tensor] = {uncompiled_name(name): p for name, p in inner.named_parameters()}
         if gathered := gathered_by_fsdp(self.source):
             return {name: gathered.get(p, p) for name, p in named.items()}
         if flattened := flattened_by_fsdp(self.source):

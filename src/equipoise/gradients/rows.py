@@ -8,6 +8,7 @@ from torch import Tensor
 from equipoise.gradients.parts import copies_of, part_of, whole_of
 from equipoise.gradients.products import CHUNK, FLOAT32_RANGE, exact_products, float32_is_exact, inner_products
 from equipoise.gradients.ranks import Ranks
+from equipoise.torch_private import add_each_, copy_each_, fill_zeros_
 
 
 class Rows:
@@ -182,13 +183,13 @@ class _Block:
         for i, gradient in enumerate(gradients):
             views = [self.views[row][i] for row in rows]
             if gradient is None:
-                torch._foreach_zero_(views)
+                fill_zeros_(views)
             else:
                 _require_dense(gradient)
                 filled += views
                 sources += gradient.unbind()
         if filled:
-            torch._foreach_copy_(filled, sources)
+            copy_each_(filled, sources)
 
     def add(self, row: int, gradients: list[Tensor | None], factor: float) -> None:
         moving = [(view, g) for view, g in zip(self.views[row], gradients, strict=True) if g is not None]
@@ -196,7 +197,7 @@ class _Block:
             _require_dense(gradient)
         if moving:
             views, sources = zip(*moving, strict=True)
-            torch._foreach_add_(views, sources, alpha=factor)
+            add_each_(views, sources, factor)
 
     def products(self, num_rows: int) -> Tensor:
         """J Jᵀ, float32 products within a chunk and float64 sums over chunks."""

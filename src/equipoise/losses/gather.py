@@ -6,13 +6,12 @@ that DistributedDataParallel takes is the gradient of the joint loss exactly, wh
 the gradients of its own parameters, are the same in every process.
 """
 
-from typing import cast
-
 import torch
 from torch import Tensor, distributed
 from torch.nn import functional as F  # noqa: N812
 
 from equipoise.losses.checks import require_dim
+from equipoise.torch_private import all_gather_with_gradient
 
 
 def gather_with_gradient(tensor: Tensor) -> Tensor:
@@ -36,19 +35,10 @@ def gather_with_gradient(tensor: Tensor) -> Tensor:
     require_dim("tensor", tensor, "[n, ...]", least=1)
     if not (distributed.is_available() and distributed.is_initialized()):
         return tensor
-    sizes = _rows_of_all(torch.tensor([len(tensor)], device=tensor.device)).tolist()
+    sizes = all_gather_with_gradient(torch.tensor([len(tensor)], device=tensor.device)).tolist()
     longest = max(sizes)
     padding = (0, 0) * (tensor.dim() - 1) + (0, longest - len(tensor))
-    gathered = _rows_of_all(F.pad(tensor, padding))
+    gathered = all_gather_with_gradient(F.pad(tensor, padding))
     if min(sizes) == longest:
         return gathered
     return torch.cat([rows[:size] for rows, size in zip(gathered.split(longest), sizes, strict=True)])
-
-
-def _rows_of_all(tensor: Tensor) -> Tensor:
-    # torch.distributed.nn.functional.all_gather names this as its successor
-    from torch.distributed._functional_collectives import all_gather_single, wait_tensor
-
-    world = cast(distributed.ProcessGroup, distributed.group.WORLD)
-    rows: Tensor = wait_tensor(all_gather_single(tensor.contiguous(), 0, world))
-    return rows

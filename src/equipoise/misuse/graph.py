@@ -4,8 +4,9 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
-import torch
 from torch import Tensor, nn
+
+from equipoise.torch_private import backward_number, backward_retains_graph, is_freed
 
 _MARK = "equipoise: whose backward used this up"  # in the metadata of a loss's node
 
@@ -32,8 +33,8 @@ def explained(losses: Sequence[Tensor], method: nn.Module) -> Iterator[None]:
 
 def note_backward(losses: Sequence[Tensor], method: nn.Module) -> None:
     """Note at the losses which balancer's backward uses them up, for the words of a later one's error."""
-    mark = torch._C._current_graph_task_id(), method
-    if mark[0] < 0 or torch._C._autograd._get_current_graph_task_keep_graph():
+    mark = backward_number(), method
+    if mark[0] < 0 or backward_retains_graph():
         return  # no backward, or one that retains the graph
     for loss in losses:
         if loss.grad_fn is not None:
@@ -43,7 +44,7 @@ def note_backward(losses: Sequence[Tensor], method: nn.Module) -> None:
 def require_unused(losses: Sequence[Tensor], method: nn.Module) -> None:
     """Raise if an earlier backward of a balancer went through these losses and freed their graph."""
     earlier = _earlier(losses)
-    if earlier is not None and earlier[0] != torch._C._current_graph_task_id() and _is_freed(losses):
+    if earlier is not None and earlier[0] != backward_number() and _is_freed(losses):
         raise RuntimeError(_used_up(earlier, method))
 
 
@@ -81,11 +82,7 @@ def _is_freed(losses: Sequence[Tensor]) -> bool:
         if node in seen:
             continue
         seen.add(node)
-        for name in dir(node):
-            if name == "saved_tensors" or name.startswith("_saved_"):
-                try:
-                    getattr(node, name)
-                except RuntimeError:  # what PyTorch says of a saved tensor that it has freed
-                    return True
+        if is_freed(node):
+            return True
         ways += [below for below, _ in node.next_functions]
     return False

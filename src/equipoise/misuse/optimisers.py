@@ -11,6 +11,8 @@ from torch.optim import Optimizer
 from torch.optim.optimizer import register_optimizer_step_pre_hook
 from torch.utils.hooks import RemovableHandle
 
+from equipoise.torch_private import version
+
 _ADAPTIVE = (torch.optim.Adadelta, torch.optim.Adafactor, torch.optim.Adagrad, torch.optim.RMSprop, torch.optim.Rprop)
 _WINDOW = 50  # steps during which optimisers are watched: time for each of several, and for accumulation
 _PERIOD = 1000  # steps from one window to the next: what is unfrozen later may be forgotten, too
@@ -48,7 +50,7 @@ class Optimisers:
         every = {**given, **learned}
         if not self._is_open:
             watched = {name: p for name, p in every.items() if p in reached and p.requires_grad}
-            self._watched = {name: (p, p._version) for name, p in watched.items()}
+            self._watched = {name: (p, version(p)) for name, p in watched.items()}
             self._held, self._windows = {}, 0
             if self._updates is not None and not self._has_looked:
                 self._updated = {id(p): name for name, p in watched.items() if p in shared}
@@ -65,9 +67,9 @@ class Optimisers:
             self._tell_of_decay({n: self._held.get(id(p), 0.0) for n, p in learned.items()})
         self._watched = {}
 
-    def _is_missing(self, parameter: Tensor, version: int) -> bool:
+    def _is_missing(self, parameter: Tensor, before: int) -> bool:
         """Whether nothing moves it: no optimiser, and no other code."""
-        return parameter.requires_grad and id(parameter) not in self._held and parameter._version == version
+        return parameter.requires_grad and id(parameter) not in self._held and version(parameter) == before
 
     def _tell_of_missing(self, missing: list[str]) -> None:
         if missing:

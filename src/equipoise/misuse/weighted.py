@@ -4,6 +4,8 @@ from collections.abc import Mapping, Sequence
 
 from torch import Tensor
 
+from equipoise.torch_private import saved
+
 _SAME = 1e-6  # relative; a factor is kept in float32 at the least
 
 
@@ -24,7 +26,7 @@ def ends_in(loss: Tensor, weight: float) -> bool:
     if type(node).__name__ != "MulBackward0":
         return False
     try:
-        factors = [getattr(node, "_saved_other", None), getattr(node, "_saved_self", None)]
+        factors = [saved(node, "other"), saved(node, "self")]
     except RuntimeError:
         return False  # the graph is used up, as will be said elsewhere
     plain = [f for f in factors if isinstance(f, Tensor) and f.dim() == 0 and f.is_cpu and not f.requires_grad]

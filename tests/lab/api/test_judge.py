@@ -113,11 +113,30 @@ def test_a_column_may_say_what_is_better(rows, column):
     assert [metric.higher_is_better for metric in lab.judge(rows).summary.metrics] == [False, True]
 
 
-def test_other_names_of_the_references_change_no_number(rows):
+def test_other_names_of_the_references_change_no_number_and_stay_as_they_are(rows):
     plain = lab.judge(rows).verdict
+    renamed = {"sum": "LS", "single-task": "STL"}
+    for row in rows:
+        row["method"] = renamed.get(row["method"], row["method"])
+    results = lab.judge(rows, reference="LS", single_task="STL")
+    assert [row.method for row in results.summary.rows] == ["STL", "LS", "uw", "mgda", "dwa"]
+    for one, other in zip(results.verdict.decisions, plain.decisions, strict=True):
+        method, compared = (renamed.get(name, name) for name in (other.method, other.other))
+        assert same(one, replace(other, method=method, other=compared))
+    assert "mgda is significantly worse than LS on size" in results.verdict.headline
+    table = results.table()
+    for text in (str(results.verdict), str(table), table.to_markdown(), table.to_latex(), table._repr_html_()):
+        assert "plain sum" not in text
+        assert "LS" in text
+    assert "difference to LS" in str(table)
+
+
+def test_the_report_names_the_references_as_the_results_do(rows, tmp_path):
     for row in rows:
         row["method"] = {"sum": "LS", "single-task": "STL"}.get(row["method"], row["method"])
-    assert same(lab.judge(rows, reference="LS", single_task="STL").verdict, plain)
+    page = lab.judge(rows, reference="LS", single_task="STL").save_report(tmp_path / "report.html").read_text()
+    assert "Difference to LS" in page
+    assert "difference to sum" not in page.lower()
 
 
 @pytest.mark.parametrize("absent", [math.nan, "nan", "", None, math.inf])
@@ -196,8 +215,7 @@ def test_a_direction_that_nothing_says_is_asked_for(rows):
         ({"better": {"sise": "lower"}}, "better names task 'sise', which has no results; did you mean 'size'"),
         ({"better": {"size": "down"}}, "better of task 'size' must be higher or lower, got 'down'"),
         ({"metrics": {"size": "rmsle"}}, "task 'size' has no metric 'rmsle'; did you mean 'rmse'"),
-        ({"reference": "LS"}, "no method is named 'LS': say which of single-task, sum, uw, mgda, dwa is the plain sum"),
-        ({"reference": "uw"}, "'uw' is to be shown as 'sum', which is another method's name"),
+        ({"reference": "LS"}, "no method is named 'LS': say which of single-task, sum, uw, mgda, dwa the others are"),
     ],
 )
 def test_an_argument_that_fits_nothing_is_named(rows, arguments, message):

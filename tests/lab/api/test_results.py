@@ -81,9 +81,28 @@ def test_figures_are_the_reports(results, rows, make_folder):
     assert results.figures == ("differences", "ranks")
     figure = results.plot("differences")
     assert [axes.get_title() for axes in figure.axes] == ["size", "kind", "Δm, all tasks"]
-    with pytest.raises(ValueError, match="no figure 'diferences'; did you mean 'differences'"):
+    with pytest.raises(ValueError, match="no figure 'diferences': there are differences, ranks"):
         results.plot("diferences")
     assert "tradeoff" in lab.load(make_folder(values_of(rows))).figures
+
+
+def test_a_figure_is_made_alone(rows, make_folder, monkeypatch):
+    from equipoise.lab.reports import report
+
+    results = lab.load(make_folder(values_of(rows)))
+    names = [*report.OF_VALUES, *report.OF_TRAINING]
+    charts = {name: make() for name, make in results._charts.items()}
+    assert [*charts] == names
+    assert all(chart is None or chart.name == name for name, chart in charts.items())
+
+    def never(*_):
+        raise AssertionError("another figure was made")
+
+    monkeypatch.setattr(report, "OF_TRAINING", dict.fromkeys(report.OF_TRAINING, never))
+    monkeypatch.setattr(
+        report, "OF_VALUES", {**dict.fromkeys(report.OF_VALUES, never), "ranks": report.OF_VALUES["ranks"]}
+    )
+    lab.load(results.folder).plot("ranks")
 
 
 def test_a_figure_without_anything_to_draw_says_why(rows):

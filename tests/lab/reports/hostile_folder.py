@@ -3,7 +3,7 @@
 import base64
 import json
 
-from made_exhibits import write_index
+from made_diagnostics import write_index
 from made_study import make_study
 
 PAYLOADS = (
@@ -64,7 +64,7 @@ def hostile_study(path, names=named):
 
 
 def entries(names):
-    """Exhibits of each kind; then the same with a text where a number belongs."""
+    """Diagnostics of each kind; then the same with a text where a number belongs."""
     a, b, c = names("shown")[:3]
     head = {"name": a, "title": b, "tasks": [c], "note": a}
     matrix = {

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 from browsing import settle
-from made_exhibits import add_case
+from made_diagnostics import add_case
 from made_study import make_study
 
 from equipoise.lab.cases import CASES
@@ -17,7 +17,7 @@ pytestmark = pytest.mark.slow
 
 SECTIONS = [
     *("results", "differences", "ranks", "tradeoff", "losses", "weights", "gradient_norms", "cosines"),
-    *("part_cosines", "magnitude_similarity", "condition_number", "costs", "exhibits", "settings", "reading"),
+    *("part_cosines", "magnitude_similarity", "condition_number", "costs", "diagnostics", "settings", "reading"),
 ]
 METHODS = ("sum", "mgda")
 
@@ -58,7 +58,8 @@ CONTRAST = """() => {
   };
   const light = ([r, g, b]) => 0.2126 * r + 0.7152 * g + 0.0722 * b;
   const surface = getComputedStyle(document.querySelector("section")).backgroundColor;
-  return [...document.querySelectorAll("#exhibits .shown:not([hidden]) td, #exhibits h4, #exhibits p")].map((cell) => {
+  const shown = "#diagnostics .shown:not([hidden]) td, #diagnostics h4, #diagnostics p";
+  return [...document.querySelectorAll(shown)].map((cell) => {
     const style = getComputedStyle(cell);
     const [a, b] = [light(parts([surface, style.backgroundColor])), light(parts([style.color]))];
     return (Math.max(a, b) + 0.05) / (Math.min(a, b) + 0.05);
@@ -80,17 +81,17 @@ def test_every_section_is_there_and_drawn_and_has_a_heading(page):
     assert FIT_RULE in " ".join(page.locator("#losses").inner_text().split())
 
 
-def test_exhibits_follow_the_chosen_method_by_keyboard(page):
+def test_diagnostics_follow_the_chosen_method_by_keyboard(page):
     choice = page.get_by_label("Method", exact=True)
     assert choice.input_value() == "sum"
-    visible = page.locator("#exhibits .shown:visible")
+    visible = page.locator("#diagnostics .shown:visible")
     assert visible.count() == 1
     before = visible.inner_text()
     choice.focus()
     page.keyboard.press("ArrowDown")
     assert choice.input_value() == "mgda"
-    assert page.locator("#exhibits .shown:visible").count() == 1
-    assert page.locator("#exhibits .shown:visible").inner_text() != before
+    assert page.locator("#diagnostics .shown:visible").count() == 1
+    assert page.locator("#diagnostics .shown:visible").inner_text() != before
 
 
 def test_pictures_have_words_and_tables_names_and_all_can_be_read(page):

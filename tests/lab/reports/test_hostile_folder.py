@@ -15,8 +15,8 @@ from matplotlib.figure import Figure
 from plotly.offline import get_plotlyjs
 from rich.console import Console
 
+from equipoise.lab.diagnostics import read_diagnostics
 from equipoise.lab.evaluation import Summary
-from equipoise.lab.exhibits import read_exhibits
 from equipoise.lab.reports import TwoStudies, write_report, write_two_page
 from equipoise.lab.reports.static import write_png, write_svg
 from equipoise.lab.studies import print_summary, write_scores
@@ -64,7 +64,7 @@ def studies(tmp_path_factory):
 def leave_out_image_files(patch):
     """They take most of the time."""
     patch.setattr("equipoise.lab.reports.report.save", lambda chart, look, folder: ())
-    patch.setattr("equipoise.lab.reports.report.save_matrices", lambda exhibits, folder: ())
+    patch.setattr("equipoise.lab.reports.report.save_matrices", lambda diagnostics, folder: ())
 
 
 @pytest.fixture(autouse=True)
@@ -101,7 +101,7 @@ def test_a_text_where_a_number_belongs_is_not_shown(tmp_path):
     ]
     for run in (tmp_path / "runs").iterdir():
         (run / "exhibits.json").write_text(json.dumps([*broken, table]))
-    found = read_exhibits(tmp_path / "runs" / "0")
+    found = read_diagnostics(tmp_path / "runs" / "0")
     assert all(isinstance(one.result, str) and "exhibits.json" in one.result for one in found[:-1])
     assert not isinstance(found[-1].result, str)  # one that is damaged costs itself alone
     page = write_report(study.path).read_text(encoding="utf-8")
@@ -138,21 +138,21 @@ def test_a_picture_cannot_be_a_file_outside_the_folder(tmp_path, how):
     outside = tmp_path / "secret"
     outside.mkdir()
     (outside / "0.png").write_bytes(PNG + SECRET.encode())
-    exhibits = study.path / "runs" / "0" / "exhibits"
+    diagnostics = study.path / "runs" / "0" / "exhibits"
     file = {"absolute": str(outside / "0.png"), "above": "../../../../secret/0.png"}.get(how, "0.png")
     _, _, gallery, _ = entries(plain)
     gallery["cards"][0]["pictures"][0]["file"] = file
-    (exhibits.parent / "exhibits.json").write_text(json.dumps([gallery]))
+    (diagnostics.parent / "exhibits.json").write_text(json.dumps([gallery]))
     if how == "no picture":
-        (exhibits / "0.png").write_text(SECRET)
+        (diagnostics / "0.png").write_text(SECRET)
     elif how == "link":
-        (exhibits / "0.png").unlink()
-        (exhibits / "0.png").symlink_to(outside / "0.png")
+        (diagnostics / "0.png").unlink()
+        (diagnostics / "0.png").symlink_to(outside / "0.png")
     elif how == "folder link":
-        (exhibits / "0.png").unlink()
-        exhibits.rmdir()
-        exhibits.symlink_to(outside)
-    (shown,) = read_exhibits(exhibits.parent)
+        (diagnostics / "0.png").unlink()
+        diagnostics.rmdir()
+        diagnostics.symlink_to(outside)
+    (shown,) = read_diagnostics(diagnostics.parent)
     assert "picture" in shown.result
     page = write_report(study.path).read_text(encoding="utf-8")
     assert base64.b64encode(SECRET.encode()).decode()[4:-8] not in page.replace("\n", "")

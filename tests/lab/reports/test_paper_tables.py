@@ -61,7 +61,7 @@ def test_both_hold_the_means_and_intervals_of_runs_csv(report):
     summary = Summary.from_folder(report.path)
     for name, sign in (("results.md", "−"), ("results.tex", "$-$")):
         text = (report.path / "tables" / name).read_text(encoding="utf-8")
-        assert RULE in text
+        assert RULE.format(reference="the plain sum", single_task="single-task") in text
         for row in summary.rows:
             line = next(line for line in text.splitlines() if line.lstrip("| ").startswith(f"{row.method} "))
             for metric in summary.metrics:

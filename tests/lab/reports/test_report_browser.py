@@ -99,7 +99,7 @@ def test_a_poor_study_opens_without_empty_figures(make, open_page):
     study = make(methods=("sum",), seeds=(0,), single_task=False, cosines=False, norms=False, epochs=1)
     page = open_page(write_report(study.path))
     assert all(plot["marks"] > 0 for plot in page.evaluate(DRAWN))
-    # differences, ranks, gradient norms, cosines, in parts, magnitude similarity, condition number, exhibits
+    # differences, ranks, gradient norms, cosines, in parts, magnitude similarity, condition number, diagnostics
     assert page.locator(".missing").count() == 8
 
 

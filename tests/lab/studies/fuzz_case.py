@@ -5,7 +5,7 @@ import dataclasses
 import torch
 from tiny_case import make_case as make_tiny
 
-from equipoise.lab.exhibits import Card, Exhibit, Gallery, Picture, Table
+from equipoise.lab.diagnostics import Card, Diagnostic, Gallery, Picture, Table
 
 
 def table(seen):
@@ -17,5 +17,5 @@ def gallery(seen):
 
 
 def make_case():
-    shown = (Exhibit("outputs", "Outputs", ("a",), table), Exhibit("pictures", "Pictures", ("a", "b"), gallery))
-    return dataclasses.replace(make_tiny(), exhibits=shown)
+    shown = (Diagnostic("outputs", "Outputs", ("a",), table), Diagnostic("pictures", "Pictures", ("a", "b"), gallery))
+    return dataclasses.replace(make_tiny(), diagnostics=shown)

@@ -149,7 +149,7 @@ DAMAGES = {
 
 
 def named(path):
-    """What a message names: of a picture the exhibits that it belongs to."""
+    """What a message names: of a picture the diagnostics that it belongs to."""
     return "exhibits.json" if path.suffix == ".png" else path.name
 
 

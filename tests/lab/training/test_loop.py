@@ -9,7 +9,7 @@ from accelerate import Accelerator
 from two_trainings import made_case
 
 import equipoise as eq
-from equipoise.lab.exhibits import Exhibit, Table, read_exhibits
+from equipoise.lab.diagnostics import Diagnostic, ScoreTable, read_diagnostics
 from equipoise.lab.training import Settings, train
 
 SETTINGS = Settings(epochs=3, batch_size=64, learning_rate=5e-3, weight_decay=0.01, clip_norm=1.0, patience=3)
@@ -267,7 +267,7 @@ def test_history_has_every_quantity_of_every_epoch(small_case, tmp_path):
         assert result.backwards_per_step == (3.0 if gradient_method else 1.0)
 
 
-def test_a_finished_run_leaves_its_result_and_its_exhibits_alone(small_case, tmp_path):
+def test_a_finished_run_leaves_its_result_and_its_diagnostics_alone(small_case, tmp_path):
     epochs = []
     result = train(small_case, ["rating"], eq.Sum(), 0, SETTINGS, tmp_path, lambda *progress: epochs.append(progress))
     assert sorted(path.name for path in tmp_path.iterdir()) == ["exhibits.json", "result.json"]
@@ -423,19 +423,19 @@ def test_it_steps_whatever_another_loop_of_this_process_left_behind(small_case, 
     assert after.history == alone.history
 
 
-def test_exhibits_see_the_best_weights_on_validation_and_are_written_once(small_case, tmp_path):
+def test_diagnostics_see_the_best_weights_on_validation_and_are_written_once(small_case, tmp_path):
     calls = []
 
     def show(seen):
         calls.append(seen)
-        return Table(
+        return ScoreTable(
             ("task", "loss"), (("rating", eq.Tasks.losses(seen.tasks, seen.outputs, seen.targets)["rating"].item()),)
         )
 
-    case = dataclasses.replace(small_case, exhibits=(Exhibit("losses", "Losses", ("rating",), show),))
+    case = dataclasses.replace(small_case, diagnostics=(Diagnostic("losses", "Losses", ("rating",), show),))
     for _ in range(2):
         result = train(case, case.tasks.names, eq.Sum(), 5, SETTINGS, tmp_path)
-    (shown,) = read_exhibits(tmp_path)
+    (shown,) = read_diagnostics(tmp_path)
     loss = {score[:3]: score[3] for score in result.scores}["validation", "rating", "loss"]
     assert shown.result.rows == (("rating", pytest.approx(loss, rel=1e-6)),)
     (seen,) = calls

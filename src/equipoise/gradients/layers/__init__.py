@@ -21,7 +21,8 @@ from equipoise.gradients.layers.embedding_bag import embedding_bag_of
 from equipoise.gradients.layers.layer import Layer
 from equipoise.gradients.layers.linear import adds_bias, has_rows_of_inputs, linear_of
 from equipoise.gradients.layers.tied import tied_of
-from equipoise.gradients.layers.uses import Use, runs_hooks, uses_of
+from equipoise.gradients.layers.uses import Use, uses_of
+from equipoise.torch_private import saving_runs_hooks
 
 _Find = Callable[[Tensor, Sequence[Use], Tensor | None], Layer | str]
 
@@ -62,7 +63,7 @@ def _layer_of(leaf: Tensor, uses: Sequence[Use], biases: Mapping[frozenset[Any],
     unknown = f"no factors are known where {' and '.join(sorted({use.name for use in uses}))} use it"
     if leaf.dim() == 1 or any(use.name not in _KINDS for use in uses):
         return unknown
-    if any(runs_hooks(use.node) for use in uses):
+    if any(saving_runs_hooks(use.node) for use in uses):
         return "used in a checkpoint or under hooks for saved tensors"
     forms: dict[tuple[_Find, bool], list[Use]] = {}
     for use in uses:

@@ -21,7 +21,8 @@ from equipoise.gradients.layers.layer import (
     products_of_inputs,
     size,
 )
-from equipoise.gradients.layers.uses import Use, saved
+from equipoise.gradients.layers.uses import Use
+from equipoise.torch_private import saved
 
 
 class Convolution(Layer):
@@ -33,8 +34,7 @@ class Convolution(Layer):
         super().__init__(leaves, [GradientEdge(use.node, 0) for use in uses])
         self.inputs = [saved(use.node, "input").detach() for use in uses]
         self.steps = [  # stride, padding and dilation
-            tuple(tuple(getattr(use.node, f"_saved_{name}")) for name in ("stride", "padding", "dilation"))
-            for use in uses
+            tuple(tuple(saved(use.node, name)) for name in ("stride", "padding", "dilation")) for use in uses
         ]
         shapes = [size(edge) for edge in self.edges]
         self.num_positions = sum(shape[0] * math.prod(shape[2:]) for shape in shapes)
@@ -82,6 +82,6 @@ def convolution_of(kernel: Tensor, uses: Sequence[Use], bias: Tensor | None) -> 
     """The layer whose kernels have these uses, or why it has no factors."""
     if kernel.dim() != 4 or any(use.operand != 1 or use.transposed for use in uses):
         return "not the kernels of a two-dimensional convolution"
-    if any(use.node._saved_transposed or use.node._saved_groups != 1 for use in uses):
+    if any(saved(use.node, "transposed") or saved(use.node, "groups") != 1 for use in uses):
         return "in a convolution that is transposed or has groups"
     return Convolution([kernel] if bias is None else [kernel, bias], uses)

@@ -1,6 +1,5 @@
 """A table of which a batch looks up few rows: g_k is zero in all others, so K gradients of the U rows that occur do."""
 
-import copy
 from collections.abc import Sequence
 
 import torch
@@ -8,9 +7,9 @@ from torch import Tensor
 from torch.autograd.graph import GradientEdge
 
 from equipoise.gradients.layers.layer import MOVED, SET_UP, Layer, Products, like, padded, products_of_rows
-from equipoise.gradients.layers.uses import Use, saved
+from equipoise.gradients.layers.uses import Use
 from equipoise.gradients.ranks import Ranks
-from equipoise.gradients.saved import signed
+from equipoise.torch_private import saved
 
 
 class Embedding(Layer):
@@ -27,8 +26,8 @@ class Embedding(Layer):
     def __init__(self, table: Tensor, uses: Sequence[Use], indices: list[Tensor]) -> None:
         super().__init__([table], [GradientEdge(use.node, 0) for use in uses])
         self.indices = indices
-        self.options = [(signed(use.node._saved_padding_idx), use.node._saved_scale_grad_by_freq) for use in uses]
-        self.sparse = [use.node._saved_sparse for use in uses]
+        self.options = [(saved(use.node, "padding_idx"), saved(use.node, "scale_grad_by_freq")) for use in uses]
+        self.sparse = [saved(use.node, "sparse") for use in uses]
         self.is_sparse = all(self.sparse)
         self.num_lookups = sum(index.numel() for index in indices)
 
@@ -68,9 +67,8 @@ class Embedding(Layer):
         joint = [ranks.gathered_at(owner, padded(b, length, dim=1), dim=1) for b in outputs]
         if joint[0] is None:
             return None
-        twin = copy.copy(self)
+        twin = self.with_gradients([b for b in joint if b is not None])
         twin.indices = [at for at in indices if at is not None]
-        twin._received = [[b] for b in joint if b is not None]
         return twin
 
     def combine(self, weights: Tensor) -> list[Tensor]:

@@ -20,7 +20,7 @@ from equipoise.gradients.layers.layer import (
     size,
 )
 from equipoise.gradients.layers.uses import Use
-from equipoise.gradients.saved import signed
+from equipoise.torch_private import embedding_bag_backward, saved
 
 _MEAN, _MAX = 1, 2
 
@@ -34,15 +34,15 @@ class EmbeddingBag(Layer):
         super().__init__([table], [GradientEdge(use.node, 0)])
         node = use.node
         self.num_bags = size(self.edges[0])[0]
-        self.tokens = node._saved_indices
-        self.offsets = node._saved_offsets[: self.num_bags]
-        self.bounds = (node._saved_offsets, node._saved_result1)  # as PyTorch keeps them
-        self.token_weights = node._saved_per_sample_weights
-        self.mode, self.sparse = node._saved_mode, node._saved_sparse
+        self.tokens = saved(node, "indices")
+        self.offsets = saved(node, "offsets")[: self.num_bags]
+        self.bounds = (saved(node, "offsets"), saved(node, "result1"))  # as PyTorch keeps them
+        self.token_weights = saved(node, "per_sample_weights")
+        self.mode, self.sparse = saved(node, "mode"), saved(node, "sparse")
         self.is_sparse = bool(self.sparse)
-        self.padding = signed(node._saved_padding_idx)
-        self.sizes = node._saved_result2  # tokens of each bag that are not padding; PyTorch fills it for maxima
-        self.maxima = node._saved_result3  # the token that each number of an output [N, D] comes from
+        self.padding = saved(node, "padding_idx")
+        self.sizes = saved(node, "result2")  # tokens of each bag that are not padding; PyTorch fills it for maxima
+        self.maxima = saved(node, "result3")  # the token that each number of an output [N, D] comes from
 
     def operations(self, num_tasks: int) -> float:
         n, tokens, width = self.num_bags, len(self.tokens), self.leaves[0].shape[1]
@@ -59,10 +59,9 @@ class EmbeddingBag(Layer):
         (outputs,) = self.combined_at_outputs(weights)
         (table,) = self.leaves
         lookups = (self.tokens, *self.bounds, self.sizes, self.maxima)
-        backward = torch.ops.aten._embedding_bag_backward
         per_token = None if self.token_weights is None else self.token_weights.detach().to(outputs.dtype)
         options = (len(table), False, self.mode, self.sparse, per_token, self.padding)
-        return [like(backward(outputs, *lookups, *options), table)]
+        return [like(embedding_bag_backward(outputs, *lookups, *options), table)]
 
     @cached_property
     def _bags(self) -> tuple[Tensor, Tensor]:
@@ -130,6 +129,6 @@ def embedding_bag_of(table: Tensor, uses: Sequence[Use], bias: Tensor | None) ->
         return "empty"
     if use.transposed or use.operand != 0:
         return "not the table of an embedding bag"
-    if node._saved_scale_grad_by_freq:
+    if saved(node, "scale_grad_by_freq"):
         return "an embedding bag that divides by frequency"
-    return (MaximaBag if node._saved_mode == _MAX else EmbeddingBag)(table, use)
+    return (MaximaBag if saved(node, "mode") == _MAX else EmbeddingBag)(table, use)

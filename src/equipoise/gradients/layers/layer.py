@@ -1,8 +1,9 @@
 """What every kind of layer with factors has in common."""
 
+import copy
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple, Self
 
 import torch
 from torch import Tensor
@@ -10,6 +11,7 @@ from torch.autograd.graph import GradientEdge
 
 from equipoise.gradients.products import FLOAT32_RANGE, inner_products
 from equipoise.gradients.ranks import Ranks
+from equipoise.torch_private import output_metadata
 
 MOVED = 40.0  # multiply-adds in the time that one number takes to be written, copied and read again
 SET_UP = 4e6  # multiply-adds in the time that the dozen small operations of one layer take
@@ -72,15 +74,21 @@ class Layer(ABC):
     @property
     def dtype(self) -> torch.dtype:
         """What the factors are multiplied in: float64 where the layer itself is, else float32."""
-        return torch.float64 if any(_metadata(e).dtype == torch.float64 for e in self.edges) else torch.float32
+        return torch.float64 if any(output_metadata(e).dtype == torch.float64 for e in self.edges) else torch.float32
 
     def write(self, num_tasks: int, gradients: Sequence[Tensor | None]) -> None:
         """Take the next tasks' gradients [tasks, ...] at the edges; ``None`` is a zero for each."""
         for received, edge, gradient in zip(self._received, self.edges, gradients, strict=True):
             if gradient is None:
-                like = _metadata(edge)
+                like = output_metadata(edge)
                 gradient = torch.zeros(num_tasks, *like.shape, dtype=like.dtype, device=like.device)
             received.append(gradient)
+
+    def with_gradients(self, gradients: Sequence[Tensor]) -> Self:
+        """A copy that was given all tasks' gradients [K, ...] at the edges."""
+        twin = copy.copy(self)
+        twin._received = [[gradient] for gradient in gradients]
+        return twin
 
     def at_outputs(self, dtype: torch.dtype) -> list[Tensor]:
         """B [K, ...] for each edge."""
@@ -174,9 +182,4 @@ def end_to_end(tensors: Sequence[Tensor], dim: int) -> Tensor:
 
 def size(edge: GradientEdge) -> torch.Size:
     """The shape of the output that an edge stands for."""
-    return torch.Size(_metadata(edge).shape)
-
-
-def _metadata(edge: GradientEdge) -> Any:
-    node: Any = edge.node
-    return node._input_metadata[edge.output_nr]
+    return torch.Size(output_metadata(edge).shape)

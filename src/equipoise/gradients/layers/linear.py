@@ -4,7 +4,6 @@ The identity is that of ghost norms (Goodfellow 2015, arXiv 1510.01799; Li et al
 tasks rather than within a batch. N counts batch times positions, over all uses of the weight.
 """
 
-import copy
 from collections.abc import Sequence
 
 import torch
@@ -24,8 +23,9 @@ from equipoise.gradients.layers.layer import (
     products_of,
     products_of_inputs,
 )
-from equipoise.gradients.layers.uses import Use, saved
+from equipoise.gradients.layers.uses import Use
 from equipoise.gradients.ranks import Ranks
+from equipoise.torch_private import saved
 
 # the two factors of a product, and for each the name of the other
 _OPERANDS = {"AddmmBackward0": {1: "mat2", 2: "mat1"}, "MmBackward0": {0: "mat2", 1: "self"}}
@@ -90,10 +90,9 @@ class Linear(Layer):
         joint = [ranks.gathered_at(owner, padded(b, length, dim=1), dim=1) for b in outputs]
         if joint[0] is None:
             return None
-        twin = copy.copy(self)
+        twin = self.with_gradients([b for b in joint if b is not None])
         twin.on_left = [False] * len(joint)
         twin.inputs = [a for a in inputs if a is not None]
-        twin._received = [[b] for b in joint if b is not None]
         return twin
 
     def combine(self, weights: Tensor) -> list[Tensor]:
@@ -115,7 +114,7 @@ def linear_of(weight: Tensor, uses: Sequence[Use], bias: Tensor | None) -> Linea
     for use in uses:
         if use.operand not in _OPERANDS[use.name]:
             return "added to a product"
-        if use.name == "AddmmBackward0" and use.node._saved_alpha != 1:
+        if use.name == "AddmmBackward0" and saved(use.node, "alpha") != 1:
             return "in a product with an alpha other than 1"
         other = saved(use.node, _OPERANDS[use.name][use.operand])
         if type(other) not in (Tensor, torch.nn.Parameter) or other.layout != torch.strided or other.is_complex():
@@ -140,4 +139,4 @@ def has_rows_of_inputs(use: Use) -> bool:
 
 def adds_bias(use: Use) -> bool:
     """Whether this is a vector added to each row of a product."""
-    return use.name == "AddmmBackward0" and use.operand == 0 and use.node._saved_beta == 1
+    return use.name == "AddmmBackward0" and use.operand == 0 and saved(use.node, "beta") == 1

@@ -1,10 +1,9 @@
 """How a parameter is used: through which views and casts it reaches which operations, as which operand."""
 
 from collections.abc import Callable, Mapping, Sequence
-from functools import cache
 from typing import Any, NamedTuple
 
-from torch import Tensor
+from equipoise.torch_private import saved
 
 Consumers = Mapping[Any, Sequence[tuple[Any, int]]]
 
@@ -39,33 +38,16 @@ def uses_of(accumulator: Any, consumers: Consumers) -> list[Use]:
     return uses
 
 
-def saved(node: Any, name: str) -> Tensor:
-    """A tensor that a node saved for its backward."""
-    tensor = getattr(node, f"_saved_{name}")
-    assert isinstance(tensor, Tensor)
-    return tensor
-
-
-def runs_hooks(node: Any) -> bool:
-    """Whether to look at what a node saved runs a hook: a checkpoint would run its forward pass again."""
-    return any(getattr(node, name).unpack_hook is not None for name in _saved_names(type(node)))  # type: ignore[arg-type]
-
-
-@cache
-def _saved_names(kind: type) -> tuple[str, ...]:
-    return tuple(name for name in dir(kind) if name.startswith("_raw_saved_"))
-
-
 def _always(node: Any) -> bool:
     return True
 
 
 def _swaps(node: Any) -> bool:
-    return bool((node._saved_dim0 - node._saved_dim1) % 2 == 1)
+    return bool((saved(node, "dim0") - saved(node, "dim1")) % 2 == 1)
 
 
 def _permutes(node: Any) -> bool:
-    return len(node._saved_dims) == 2 and bool(node._saved_dims[0] % 2 == 1)
+    return len(saved(node, "dims")) == 2 and bool(saved(node, "dims")[0] % 2 == 1)
 
 
 # what may transpose a matrix, and whether this one does

@@ -5,7 +5,7 @@ from typing import Any
 
 from equipoise.lab.api.results import Results
 from equipoise.lab.api.rows import metrics_of, read_rows
-from equipoise.lab.evaluation import REFERENCE, SINGLE_TASK, Summary
+from equipoise.lab.evaluation import REFERENCE, SINGLE_TASK, Baselines, Summary
 
 
 def judge(
@@ -29,8 +29,8 @@ def judge(
             and ``split``, of which only ``test`` is read. One value for each method, seed, task and metric.
         better: By task, "higher" or "lower"; not needed where a column says it or the metric is known by its name.
         metrics: By task, which metric is judged; needed where a task has several.
-        reference: The method that the others are compared with: the plain sum of the losses, and shown as ``sum``.
-        single_task: The method that is one network per task, shown as ``single-task``; Δm is against it.
+        reference: The method that the others are compared with, by its name there.
+        single_task: The method that is one network per task, by its name there; Δm is against it.
         title: Of the results.
 
     Raises:
@@ -45,19 +45,16 @@ def judge(
     rows = read_rows(results)
     found_metrics = metrics_of(rows, better or {}, metrics or {})
     judged = {(metric.task, metric.name) for metric in found_metrics}
-    names = {reference: REFERENCE, single_task: SINGLE_TASK}
     given = list(dict.fromkeys(row.method for row in rows))
     if reference not in given:
         raise ValueError(
-            f"no method is named {reference!r}: say which of {', '.join(given)} is the plain sum, with which the "
-            f"others are compared, such as reference={given[0]!r}"
+            f"no method is named {reference!r}: say which of {', '.join(given)} the others are compared with, such as "
+            f"reference={given[0]!r}"
         )
-    if taken := [name for name in given if names.get(name, name) != name and names[name] in given]:
-        raise ValueError(f"{taken[0]!r} is to be shown as {names[taken[0]]!r}, which is another method's name")
     values: dict[tuple[str, str, int], float] = {}
     for row in rows:
         if (row.task, row.metric) in judged:
-            key = (names.get(row.method, row.method), row.task, row.seed)
+            key = (row.method, row.task, row.seed)
             if key in values:
                 raise ValueError(f"{row.place}: {row.method}, seed {row.seed}, {row.task}, {row.metric} is there twice")
             values[key] = row.value
@@ -67,6 +64,6 @@ def judge(
             f"all results are of seed {seeds[0]}: with one seed a difference may be chance, and nothing can be judged; "
             "train at least 3 seeds, better 5"
         )
-    methods = list(dict.fromkeys(names.get(name, name) for name in given))
-    methods.sort(key=lambda name: name != SINGLE_TASK)
-    return Results(Summary.from_values(values, found_metrics, methods, seeds, title=title))
+    baselines = Baselines(reference, single_task)
+    methods = sorted(given, key=lambda name: name != single_task)
+    return Results(Summary.from_values(values, found_metrics, methods, seeds, title=title, baselines=baselines))

@@ -1,21 +1,21 @@
 """What a comparison came to: computed once, shown in many ways."""
 
 import io
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, partial
 from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from equipoise.lab.evaluation import Judgement, Summary, judgement_of
-from equipoise.tasks import nearest
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
     from rich.console import Group
 
     from equipoise.lab.reports.chart import Chart
+    from equipoise.lab.reports.palette import Look
 
 WIDTH = 120  # characters of a table as text
 
@@ -66,7 +66,7 @@ class Results:
     @property
     def figures(self) -> tuple[str, ...]:
         """The names of the figures that ``plot`` can draw, as the report has them."""
-        return tuple(name for name, chart in self._charts.items() if chart.panels)
+        return tuple(name for name, make in self._charts.items() if (chart := make()) is not None and chart.panels)
 
     def plot(self, name: str = "differences") -> "Figure":
         """A figure of the report as a matplotlib figure, to be saved or changed.
@@ -77,12 +77,12 @@ class Results:
         Raises:
             ValueError: There is no such figure, or nothing to draw in it.
         """
-        from equipoise.lab.reports.palette import looks
         from equipoise.lab.reports.static import draw
 
-        if name not in self._charts:
-            raise ValueError(f"no figure {name!r}; {nearest(name, self._charts)}")
-        return draw(self._charts[name], looks(tuple(row.method for row in self.summary.rows)))
+        chart = self._charts[name]() if name in self._charts else None
+        if chart is None:
+            raise ValueError(f"no figure {name!r}: there are {', '.join(self.figures)}")
+        return draw(chart, self._look)
 
     def save_report(self, page: str | Path = "report.html") -> Path:
         """Write the report: one HTML file that needs no network.
@@ -99,16 +99,24 @@ class Results:
         return write_report(self.folder, page=Path(page))
 
     @cached_property
-    def _charts(self) -> Mapping[str, "Chart"]:
-        from equipoise.lab.reports.palette import looks
-        from equipoise.lab.reports.report import charts_of_training, charts_of_values
+    def _charts(self) -> Mapping[str, Callable[[], "Chart | None"]]:
+        """What makes each chart, by name: only those that are asked for are made."""
+        from equipoise.lab.reports.report import OF_TRAINING, OF_VALUES
         from equipoise.lab.reports.study import Study
 
-        look = looks(tuple(row.method for row in self.summary.rows))
-        charts = charts_of_values(self.summary, look)
+        found: dict[str, Callable[[], Chart | None]] = {
+            name: partial(make, self.summary, self._look) for name, make in OF_VALUES.items()
+        }
         if self.folder is not None:
-            charts += charts_of_training(Study.from_folder(self.folder), look)
-        return {chart.name: chart for chart in charts}
+            study = Study.from_folder(self.folder)
+            found |= {name: partial(make, study, self._look) for name, make in OF_TRAINING.items()}
+        return found
+
+    @cached_property
+    def _look(self) -> Mapping[str, "Look"]:
+        from equipoise.lab.reports.palette import looks
+
+        return looks(tuple(row.method for row in self.summary.rows), self.summary.baselines.single_task)
 
     def __repr__(self) -> str:
         failed = f" {len(self.failures)} runs failed." if self.failures else ""

@@ -7,7 +7,7 @@ from typing import Any
 from torch import Tensor, nn
 from torch.utils.data import Dataset
 
-from equipoise.lab.exhibits import Exhibit
+from equipoise.lab.diagnostics import Diagnostic
 from equipoise.tasks import Tasks
 
 
@@ -52,7 +52,7 @@ class Case:
         epochs: Enough for the validation metrics to pass their best.
         data_hash: SHA-256 of the data file, in hexadecimal.
         patience: Epochs without a better one after which a run stops; more where validation is small, so noisy.
-        exhibits: What a finished run shows beyond numbers, such as a confusion matrix.
+        diagnostics: What a finished run shows beyond numbers, such as a confusion matrix.
         losses: By task name, then by name (letters, digits and ``-``): what makes the losses that take the task's
             outputs and targets. The first makes the task's own. Arguments with defaults can be chosen and searched. A
             task of which none but its own is known is not there.
@@ -72,6 +72,6 @@ class Case:
     epochs: int
     data_hash: str
     patience: int = 3
-    exhibits: tuple[Exhibit, ...] = ()
+    diagnostics: tuple[Diagnostic, ...] = ()
     losses: Mapping[str, Mapping[str, Callable[..., Callable[..., Tensor]]]] = field(default_factory=dict)
     chosen: Mapping[str, str] = field(default_factory=dict)

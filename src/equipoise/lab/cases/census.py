@@ -17,7 +17,7 @@ from equipoise.lab.data.arrays import Arrays, join
 from equipoise.lab.data.census import DOLLARS, NUMBERS, People, census_file, read_census
 from equipoise.lab.data.folder import data_hash
 from equipoise.lab.data.split import SPLITS, split_of
-from equipoise.lab.exhibits import above_half, confusion, label_overlap, label_table
+from equipoise.lab.diagnostics import above_half, confusion, label_cooccurrence, label_table
 from equipoise.lab.models.heads import SharedEncoder, scalar_head
 from equipoise.lab.models.table import TableEncoder
 from equipoise.tasks import Task, Tasks
@@ -71,10 +71,10 @@ def census(folder: Path | None = None, *, college: bool = False) -> Case:
         weight_decay=0.01,
         epochs=4,
         data_hash=data_hash([path]),
-        exhibits=(
+        diagnostics=(
             *(confusion(name, ("no", "yes"), above_half, "people") for name in names),
             label_table(names, names),
-            label_overlap(names, names),
+            label_cooccurrence(names, names),
         ),
         losses=known,
     )

@@ -9,7 +9,7 @@ from torch import nn
 
 from equipoise import losses
 from equipoise.lab.cases.case import Case
-from equipoise.lab.cases.coffee_leaf_exhibits import coffee_leaf_exhibits
+from equipoise.lab.cases.coffee_leaf_diagnostics import coffee_leaf_diagnostics
 from equipoise.lab.cases.metrics import make_metrics
 from equipoise.lab.cases.usual_losses import class_losses, region_losses
 from equipoise.lab.data.arrays import Arrays, join
@@ -85,7 +85,7 @@ def coffee_leaf(folder: Path | None = None, *, all_pictures: bool = False) -> Ca
         epochs=15,
         patience=15,  # fifty pictures in validation
         data_hash=data_hash(files_of(folder, leaves)),
-        exhibits=coffee_leaf_exhibits(),
+        diagnostics=coffee_leaf_diagnostics(),
         losses=known,
     )
 

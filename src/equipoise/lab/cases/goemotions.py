@@ -13,15 +13,15 @@ from equipoise.lab.cases.usual_losses import label_losses
 from equipoise.lab.data.arrays import Arrays
 from equipoise.lab.data.folder import data_hash
 from equipoise.lab.data.goemotions import FILES, GROUPS, goemotions_folder, read_comments, read_labels
-from equipoise.lab.exhibits import (
-    Exhibit,
-    Seen,
+from equipoise.lab.diagnostics import (
+    Diagnostic,
+    Predictions,
     cards,
     first_samples,
-    label_overlap,
+    label_cooccurrence,
     label_table,
     label_words,
-    said_overlap,
+    predicted_cooccurrence,
     worst_samples,
 )
 from equipoise.lab.metrics.thresholds import best_thresholds
@@ -77,12 +77,14 @@ def goemotions(folder: Path | None = None, *, groups: bool = False, inputs: str 
         weight_decay=0.01,
         epochs=6,
         data_hash=data_hash([*(folder / file for file in (*FILES.values(), "labels.txt")), *seen.files]),
-        exhibits=_exhibits({task: [names[i] for i in columns] for task, columns in of_task.items()}, seen.title),
+        diagnostics=_diagnostics({task: [names[i] for i in columns] for task, columns in of_task.items()}, seen.title),
         losses=known,
     )
 
 
-def _exhibits(labels: Mapping[str, Sequence[str]], title: Callable[[Seen, int], str]) -> tuple[Exhibit, ...]:
+def _diagnostics(
+    labels: Mapping[str, Sequence[str]], title: Callable[[Predictions, int], str]
+) -> tuple[Diagnostic, ...]:
     """Labels by task, and a sample in words."""
     every = [name for names in labels.values() for name in names]
     describe = cards(
@@ -91,8 +93,8 @@ def _exhibits(labels: Mapping[str, Sequence[str]], title: Callable[[Seen, int], 
     )
     return (
         *(label_table([task], names, best_thresholds) for task, names in labels.items()),
-        label_overlap(list(labels), every),
-        said_overlap(list(labels), every, best_thresholds),
+        label_cooccurrence(list(labels), every),
+        predicted_cooccurrence(list(labels), every, best_thresholds),
         first_samples(list(labels), describe),
         *(worst_samples(task, describe) for task in labels),
     )

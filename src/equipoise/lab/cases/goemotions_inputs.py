@@ -12,7 +12,7 @@ from equipoise.lab.data.arrays import Rows, join
 from equipoise.lab.data.kept import cache_folder
 from equipoise.lab.data.sentences import encoder_files, encoder_folder, sentence_vectors
 from equipoise.lab.data.text import bags_of, encode, known_words, ngrams, pad_bags, vocabulary
-from equipoise.lab.exhibits import Seen
+from equipoise.lab.diagnostics import Predictions
 from equipoise.lab.models.mlp import MLP
 from equipoise.lab.models.text import BagOfEmbeddings
 
@@ -41,7 +41,7 @@ class Inputs:
     make_encoder: Callable[[], nn.Module]
     width: int
     learning_rate: float
-    title: Callable[[Seen, int], str]
+    title: Callable[[Predictions, int], str]
     files: Sequence[Path] = ()
 
 

@@ -14,8 +14,8 @@ from equipoise.lab.data.cells import MISSING
 from equipoise.lab.data.reviews import DEPARTMENTS, Review, embedded_reviews, read_reviews
 from equipoise.lab.data.split import SPLITS, split_of
 from equipoise.lab.data.text import encode, join_bags, known_words, ngrams, vocabulary, words
-from equipoise.lab.exhibits import (
-    Exhibit,
+from equipoise.lab.diagnostics import (
+    Diagnostic,
     above_half,
     cards,
     class_table,
@@ -127,12 +127,12 @@ def reviews(compressed: bytes | None = None) -> Case:
         weight_decay=0.01,
         epochs=8,
         data_hash=hashlib.sha256(compressed).hexdigest(),
-        exhibits=_exhibits(numbers),
+        diagnostics=_diagnostics(numbers),
         losses=known,
     )
 
 
-def _exhibits(numbers: Mapping[str, int]) -> tuple[Exhibit, ...]:
+def _diagnostics(numbers: Mapping[str, int]) -> tuple[Diagnostic, ...]:
     asked = ("no", "yes")
     describe = cards(
         {

@@ -12,7 +12,7 @@ from torch.utils.data import Dataset
 
 from equipoise.lab.cases.case import Case
 from equipoise.lab.cases.target import Labelled, Rows, Target, make_target
-from equipoise.lab.cases.target_exhibits import table_exhibits
+from equipoise.lab.cases.target_diagnostics import table_diagnostics
 from equipoise.lab.data.features import Features, Row, make_features
 from equipoise.lab.data.split import SPLITS, split_of
 from equipoise.lab.data.table import Table, read_table
@@ -131,7 +131,7 @@ class TableCase:
             weight_decay=0.01,
             epochs=30,
             data_hash=table.data_hash,
-            exhibits=table_exhibits(made, lambda seen, place: self._title(table, seen.samples.rows[place])),
+            diagnostics=table_diagnostics(made, lambda seen, place: self._title(table, seen.samples.rows[place])),
             losses={name: target.losses for name, target in made.items() if target.losses},
         )
 

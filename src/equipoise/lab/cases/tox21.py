@@ -15,7 +15,7 @@ from equipoise.lab.data.folder import data_hash
 from equipoise.lab.data.kept import cache_folder
 from equipoise.lab.data.split import SPLITS, split_of
 from equipoise.lab.data.tox21 import ASSAYS, read_tox21, tox21_file
-from equipoise.lab.exhibits import label_overlap, label_table, labelled_together
+from equipoise.lab.diagnostics import label_cooccurrence, label_table, labelled_together
 from equipoise.lab.models.heads import SharedEncoder, scalar_head
 from equipoise.lab.models.mlp import MLP
 from equipoise.tasks import Task, Tasks
@@ -65,6 +65,6 @@ def tox21(folder: Path | None = None, *, salt: str = "") -> Case:
         weight_decay=0.01,
         epochs=20,
         data_hash=data_hash([path]),
-        exhibits=(label_table(ASSAYS, ASSAYS), label_overlap(ASSAYS, ASSAYS), labelled_together(ASSAYS)),
+        diagnostics=(label_table(ASSAYS, ASSAYS), label_cooccurrence(ASSAYS, ASSAYS), labelled_together(ASSAYS)),
         losses=known,
     )

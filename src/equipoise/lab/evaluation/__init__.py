@@ -20,7 +20,16 @@ from equipoise.lab.evaluation.folder import printable, read_rows, read_study
 from equipoise.lab.evaluation.hypervolume import hypervolume
 from equipoise.lab.evaluation.judgement import Decision, Judgement, judgement_of
 from equipoise.lab.evaluation.looks import levels, planned_looks
-from equipoise.lab.evaluation.metric import FROZEN, REFERENCE, SINGLE_TASK, TUNED, TaskMetric, losses_of, source_of
+from equipoise.lab.evaluation.metric import (
+    FROZEN,
+    REFERENCE,
+    SINGLE_TASK,
+    TUNED,
+    Baselines,
+    TaskMetric,
+    losses_of,
+    source_of,
+)
 from equipoise.lab.evaluation.numbers import listing, percent, show
 from equipoise.lab.evaluation.pairs import Question, pairs_of
 from equipoise.lab.evaluation.power import power, seeds_to_show
@@ -51,6 +60,7 @@ __all__ = [
     "SKILL_FORMULA",
     "TUNED",
     "Against",
+    "Baselines",
     "Change",
     "Check",
     "Comparison",

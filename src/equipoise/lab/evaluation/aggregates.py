@@ -88,9 +88,9 @@ def against(
     )
 
 
-def mean_ranks(values: Values, metrics: Sequence[TaskMetric]) -> dict[str, float]:
+def mean_ranks(values: Values, metrics: Sequence[TaskMetric], single_task: str = SINGLE_TASK) -> dict[str, float]:
     """Mean rank over tasks of the means over seeds, among the balancings; none for a single one."""
-    names = [name for name in values if name != SINGLE_TASK]
+    names = [name for name in values if name != single_task]
     if len(names) < 2:
         return {}
     means = [
@@ -100,7 +100,7 @@ def mean_ranks(values: Values, metrics: Sequence[TaskMetric]) -> dict[str, float
     return dict(zip(names, mean_rank(means, [metric.higher_is_better for metric in metrics]), strict=True))
 
 
-def ranks_by_seed(values: Values, metrics: Sequence[TaskMetric]) -> Ranks | None:
+def ranks_by_seed(values: Values, metrics: Sequence[TaskMetric], single_task: str = SINGLE_TASK) -> Ranks | None:
     """The balancings ranked within each seed by their mean rank over the tasks: seeds are the blocks.
 
     Methods without any whole seed stay out, then seeds that lack one of the others. None for fewer than 3 methods or 2
@@ -109,7 +109,7 @@ def ranks_by_seed(values: Values, metrics: Sequence[TaskMetric]) -> Ranks | None
     whole = {
         name: set.intersection(*(set(by_task[metric.task]) for metric in metrics))
         for name, by_task in values.items()
-        if name != SINGLE_TASK
+        if name != single_task
     }
     names = [name for name, seeds in whole.items() if seeds]
     if len(names) < 3:

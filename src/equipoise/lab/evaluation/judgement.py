@@ -4,6 +4,7 @@ import math
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from equipoise.lab.evaluation.metric import REFERENCE
 from equipoise.lab.evaluation.settle import seeds_needed
 from equipoise.lab.evaluation.statistics import Verdict
 from equipoise.lab.evaluation.summary import Summary
@@ -54,16 +55,18 @@ class Judgement:
     headline: str
     advice: str
     decisions: tuple[Decision, ...]
+    reference: str = REFERENCE
 
     def __str__(self) -> str:
         return f"{self.headline} {self.advice}"
 
-    def of(self, method: str, task: str, other: str = "sum") -> Decision:
-        """The decision on a method and a task.
+    def of(self, method: str, task: str, other: str | None = None) -> Decision:
+        """The decision on a method and a task; ``other`` is the reference if none is given.
 
         Raises:
             KeyError: They were not compared.
         """
+        other = self.reference if other is None else other
         for one in self.decisions:
             if (one.method, one.task, one.other) == (method, task, other):
                 return one
@@ -109,4 +112,4 @@ def judgement_of(summary: Summary) -> Judgement:
         for task, score in row.scores.items()
         for other, one in score.to.items()
     )
-    return Judgement(summary.conclusion, summary.advice, decisions)
+    return Judgement(summary.conclusion, summary.advice, decisions, summary.baselines.reference)

@@ -9,6 +9,23 @@ SINGLE_TASK = "single-task"
 TUNED = "tuned"  # fixed weights, searched on validation
 FROZEN = "frozen-"  # before a method's name: fixed at the weights that it ended with, from the start
 
+
+@dataclass(frozen=True)
+class Baselines:
+    """The methods that all others are compared with, by their names in the results."""
+
+    reference: str = REFERENCE
+    single_task: str = SINGLE_TASK
+
+    @property
+    def spoken(self) -> str:
+        """The reference in a sentence."""
+        return "the plain sum" if self.reference == REFERENCE else self.reference
+
+
+BASELINES = Baselines()
+
+
 Values = Mapping[str, Mapping[str, Mapping[int, float]]]  # [method][task][seed], finite primary test metrics
 
 

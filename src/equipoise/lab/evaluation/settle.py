@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Protocol
 
-from equipoise.lab.evaluation.metric import REFERENCE, TaskMetric
+from equipoise.lab.evaluation.metric import TaskMetric
 from equipoise.lab.evaluation.numbers import show
 from equipoise.lab.evaluation.power import MOST_SEEDS, seeds_to_show
 from equipoise.lab.evaluation.ranks import Ranks
@@ -46,7 +46,7 @@ def give_precision(table: Table, metrics: Sequence[TaskMetric]) -> str:
         for row in table.rows
         for task, score in row.scores.items()
         for other, comparison in score.to.items()
-        if (table.question or other == REFERENCE)
+        if (table.question or other == table.baselines.reference)
         and comparison.verdict == "no significant difference"
         and comparison.interval.half_width > 0
     ]

@@ -10,7 +10,7 @@ from equipoise.lab.evaluation.budget import Budgets, unequal
 from equipoise.lab.evaluation.costs import method_costs
 from equipoise.lab.evaluation.folder import read_rows, read_study
 from equipoise.lab.evaluation.looks import level_of, look_notes
-from equipoise.lab.evaluation.metric import REFERENCE, SINGLE_TASK, TaskMetric, Values
+from equipoise.lab.evaluation.metric import BASELINES, SINGLE_TASK, Baselines, TaskMetric, Values
 from equipoise.lab.evaluation.notes import (
     SAME_TRAINING,
     check_notes,
@@ -54,6 +54,7 @@ class Summary:
     conclusion: str = ""  # the headline's first sentence
     level: float = LEVEL  # of the verdicts, in all
     values: Values = field(default_factory=dict)
+    baselines: Baselines = BASELINES
 
     @property
     def tasks(self) -> tuple[str, ...]:
@@ -63,7 +64,7 @@ class Summary:
     @property
     def methods(self) -> tuple[str, ...]:
         """Names of the balancings in the table, without single-task."""
-        return tuple(row.method for row in self.rows if row.method != SINGLE_TASK)
+        return tuple(row.method for row in self.rows if row.method != self.baselines.single_task)
 
     @property
     def finds(self) -> bool:
@@ -128,6 +129,7 @@ class Summary:
         costs: Sequence[Mapping[str, str]] = (),
         history: Sequence[Mapping[str, str]] = (),
         budgets: Budgets | None = None,
+        baselines: Baselines = BASELINES,
         complete: bool = True,
     ) -> "Summary":
         """The one way from values to a verdict, whoever measured them.
@@ -145,11 +147,12 @@ class Summary:
             costs: The rows of costs.csv.
             history: The rows of history.csv.
             budgets: Of the methods, by which they may be unequal.
+            baselines: What the others are compared with.
             complete: Whether nothing is still to be run.
         """
-        values, missing = _by_method(found, metrics, methods, seeds)
+        values, missing = _by_method(found, metrics, methods, seeds, baselines)
         spent = method_costs(costs, len(metrics))
-        table = make_table(values, metrics, spent, question, seeds=len(seeds), level=level)
+        table = make_table(values, metrics, spent, question, seeds=len(seeds), level=level, baselines=baselines)
         differing = unequal(budgets or {}, spent)
         sentences = give_sentences(table, metrics, len(seeds), differing)
         return cls(
@@ -170,6 +173,7 @@ class Summary:
             conclusion=sentences[0],
             level=level,
             values=values,
+            baselines=baselines,
         )
 
 
@@ -178,6 +182,7 @@ def _by_method(
     metrics: Sequence[TaskMetric],
     asked: Sequence[str],
     seeds: Sequence[int],
+    baselines: Baselines,
 ) -> tuple[Values, list[str]]:
     """The finite values of the methods that have any run, and notes on what is not there."""
     ran = {method for method, _, _ in found}
@@ -194,9 +199,9 @@ def _by_method(
             if odd := [seed for seed in there if not math.isfinite(there[seed])]:
                 broken.append(f"{method} on {metric.task}: {metric.name} is not finite for {seeds_of(odd)}; left out.")
     without = [name for name in asked if name not in ran]
-    same = SINGLE_TASK in without and len(metrics) == 1 and REFERENCE in asked
+    same = baselines.single_task in without and len(metrics) == 1 and baselines.reference in asked
     if same:
-        without.remove(SINGLE_TASK)
+        without.remove(baselines.single_task)
     return values, [*([SAME_TRAINING] if same else []), *gap_notes(without, absent, len(metrics)), *broken]
 
 

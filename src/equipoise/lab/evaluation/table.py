@@ -8,7 +8,7 @@ from statistics import fmean, stdev
 from equipoise.lab.evaluation.aggregates import Against, Skills, against, mean_ranks, ranks_by_seed, skills_of
 from equipoise.lab.evaluation.checks import Check, check_differences, too_many_missing
 from equipoise.lab.evaluation.costs import MethodCost
-from equipoise.lab.evaluation.metric import REFERENCE, SINGLE_TASK, TUNED, TaskMetric, Values
+from equipoise.lab.evaluation.metric import BASELINES, TUNED, Baselines, TaskMetric, Values
 from equipoise.lab.evaluation.pairs import Question, pairs_of
 from equipoise.lab.evaluation.ranks import Ranks
 from equipoise.lab.evaluation.statistics import LEVEL, Interval, Verdict, holm, paired_t, verdict
@@ -46,16 +46,17 @@ class Score:
     spread: float
     seeds: tuple[int, ...]
     to: Mapping[str, Comparison] = field(default_factory=dict)
+    baselines: Baselines = BASELINES
 
     @property
     def to_sum(self) -> Comparison | None:
-        """With the plain sum."""
-        return self.to.get(REFERENCE)
+        """With the reference."""
+        return self.to.get(self.baselines.reference)
 
     @property
     def to_single_task(self) -> Comparison | None:
         """With the network of this task alone."""
-        return self.to.get(SINGLE_TASK)
+        return self.to.get(self.baselines.single_task)
 
 
 @dataclass(frozen=True)
@@ -103,6 +104,7 @@ class Table:
     tuned_is_sum: bool = False
     level: float = LEVEL
     incomplete: Mapping[str, str] = field(default_factory=dict)
+    baselines: Baselines = BASELINES
 
 
 def make_table(
@@ -113,6 +115,7 @@ def make_table(
     *,
     seeds: int | None = None,
     level: float = LEVEL,
+    baselines: Baselines = BASELINES,
 ) -> Table:
     """Everything that a study's values say; where no method differs, 5 % of such tables say "different" anywhere.
 
@@ -123,6 +126,7 @@ def make_table(
         question: The one that is asked, if so.
         seeds: How many were asked for; None: as many as there are.
         level: Of all verdicts together; adjusted p-values are given in units of it, so that they are compared with 5 %.
+        baselines: What the others are compared with.
     """
     asked = (
         len({seed for by_task in values.values() for one in by_task.values() for seed in one})
@@ -130,11 +134,11 @@ def make_table(
         else seeds
     )
     incomplete = _incomplete(values, asked)
-    tuned_is_sum = not question and TUNED in values and values[TUNED] == values.get(REFERENCE)
+    tuned_is_sum = not question and TUNED in values and values[TUNED] == values.get(baselines.reference)
     tried = {name: found for name, found in values.items() if not (tuned_is_sum and name == TUNED)}
     ranked = {name: found for name, found in tried.items() if name not in incomplete}
-    ranks = None if question else ranks_by_seed(ranked, metrics)
-    compared = _compare(pairs_of(list(tried), question), values, metrics)
+    ranks = None if question else ranks_by_seed(ranked, metrics, baselines.single_task)
+    compared = _compare(pairs_of(list(tried), question, baselines), values, metrics)
     adjusted = holm([one.interval.p_value for one in compared.values()] + ([ranks.p_value] if ranks else []))
     adjusted = [_in_units_of(level, p) for p in adjusted]
     higher = {metric.task: metric.higher_is_better for metric in metrics}
@@ -146,20 +150,23 @@ def make_table(
         )
         for ((name, other, task), one), p in zip(compared.items(), adjusted[: len(compared)], strict=True)
     }
-    by_rank, alone = mean_ranks(values, metrics), values.get(SINGLE_TASK, {})
+    by_rank, alone = mean_ranks(values, metrics, baselines.single_task), values.get(baselines.single_task, {})
+    reference = baselines.reference
     speed = {name: cost.seconds_per_step for name, cost in costs.items() if cost.seconds_per_step > 0}
     rows = tuple(
         Row(
             name,
             {
-                task: _score(by_seed, {other: c for (n, other, t), c in judged.items() if (n, t) == (name, task)})
+                task: _score(
+                    by_seed, {other: c for (n, other, t), c in judged.items() if (n, t) == (name, task)}, baselines
+                )
                 for task, by_seed in by_task.items()
             },
             by_rank.get(name),
             skills_of(by_task, metrics),
-            against(by_task, alone, metrics) if name != SINGLE_TASK else None,
+            against(by_task, alone, metrics) if name != baselines.single_task else None,
             costs.get(name),
-            speed[name] / speed[REFERENCE] if name in speed and REFERENCE in speed else None,
+            speed[name] / speed[reference] if name in speed and reference in speed else None,
         )
         for name, by_task in values.items()
     )
@@ -171,6 +178,7 @@ def make_table(
         tuned_is_sum,
         level,
         incomplete,
+        baselines,
     )
 
 
@@ -210,11 +218,11 @@ def judged_comparison(one: Comparison, *, higher_is_better: bool, runs: Sequence
     return replace(one, verdict="no verdict", missing="; ".join(missing_of(*runs[place]) for place in lacking))
 
 
-def _score(by_seed: Mapping[int, float], to: Mapping[str, Comparison]) -> Score:
+def _score(by_seed: Mapping[int, float], to: Mapping[str, Comparison], baselines: Baselines) -> Score:
     found = list(by_seed.values())
     mean = fmean(found) if found else float("nan")
     spread = stdev(found) if len(found) > 1 else float("nan")
-    return Score(mean, spread, tuple(by_seed), to)
+    return Score(mean, spread, tuple(by_seed), to, baselines)
 
 
 def _compare(

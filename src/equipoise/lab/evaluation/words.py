@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 from math import inf, isnan
 
 from equipoise.lab.evaluation.answers import beats_tuned, findings, give_answer
-from equipoise.lab.evaluation.metric import REFERENCE, SINGLE_TASK, TUNED, TaskMetric
+from equipoise.lab.evaluation.metric import TUNED, TaskMetric
 from equipoise.lab.evaluation.numbers import listing, percent
 from equipoise.lab.evaluation.settle import give_precision
 from equipoise.lab.evaluation.table import Comparison, Row, Table
@@ -21,7 +21,7 @@ def give_headline(table: Table, metrics: Sequence[TaskMetric], seeds: int, unequ
 def give_sentences(
     table: Table, metrics: Sequence[TaskMetric], seeds: int, unequal: Sequence[str] = ()
 ) -> tuple[str, ...]:
-    """The headline's sentences; the first is the verdict against the plain sum, or the answer to the question."""
+    """The headline's sentences; the first is the verdict against the reference, or the answer to the question."""
     rows = table.rows
     of_question = [one for row in rows for score in row.scores.values() for one in score.to.values()]
     compared = of_question if table.question else [comparison for _, _, comparison in _compared(rows)]
@@ -34,16 +34,15 @@ def give_sentences(
         return tuple(filter(None, (give_answer(table, metrics), f"{over}.", *_missing(table), _stamp(unequal))))
     tuned = f"Against tuned fixed weights: {beats_tuned(table, metrics)}" if _row(rows, TUNED) else ""
     first, *rest = _balancings(rows, metrics, most, table)
-    found = [*rest, tuned, _ranks(table), _sharing(rows, metrics), *_missing(table), _stamp(unequal)]
+    found = [*rest, tuned, _ranks(table), _sharing(table, metrics), *_missing(table), _stamp(unequal)]
     return (f"{over}, {first}", *filter(None, found))
 
 
 def give_advice(table: Table, metrics: Sequence[TaskMetric]) -> str:
     """What to do: which method to use, how many seeds would settle the rest, which task to train alone."""
-    rows = table.rows
     if table.question:
         return give_precision(table, metrics)
-    return " ".join(filter(None, (_choice(table, metrics), give_precision(table, metrics), _alone(rows, metrics))))
+    return " ".join(filter(None, (_choice(table, metrics), give_precision(table, metrics), _alone(table, metrics))))
 
 
 def _stamp(unequal: Sequence[str]) -> str:
@@ -77,20 +76,21 @@ def _row(rows: Iterable[Row], method: str) -> Row | None:
 
 
 def _balancings(rows: Sequence[Row], metrics: Sequence[TaskMetric], seeds: int, table: Table) -> list[str]:
-    """Sentences on the comparisons with the plain sum; at least one."""
-    compared = _compared(rows)
+    """Sentences on the comparisons with the reference; at least one."""
+    compared, plain = _compared(rows), table.baselines.spoken
     if not compared:
-        lacking = "nothing but the plain sum was trained" if _row(rows, REFERENCE) else "no plain sum was trained"
+        there = _row(rows, table.baselines.reference)
+        lacking = f"nothing but {plain} was trained" if there else f"no {plain.removeprefix('the ')} was trained"
         return [f"{lacking}, so no balancing is compared with it."]
     if seeds == 1:
         return ["no interval can be given: a difference between two methods may be chance."]
-    clauses = findings([(row.method, task, comparison) for row, task, comparison in compared], metrics, "the plain sum")
+    clauses = findings([(row.method, task, comparison) for row, task, comparison in compared], metrics, plain)
     if not clauses:
         judged = list(dict.fromkeys(row.method for row, _, one in compared if one.verdict != "no verdict"))
         if not judged:
             return ["no verdict on any method."]
         who = f"{judged[0]} is not" if len(judged) == 1 else f"none of the {len(judged)} methods is"
-        return [f"{who} significantly different from the plain sum on any task.", _nearly(compared, table)]
+        return [f"{who} significantly different from {plain} on any task.", _nearly(compared, table)]
     rest = sum(comparison.verdict == "no significant difference" for _, _, comparison in compared)
     tail = f"The other {rest} of {len(compared)} comparisons show no significant difference." if rest > 1 else ""
     tail = "The one other comparison shows no significant difference." if rest == 1 else tail
@@ -108,19 +108,20 @@ def _nearly(compared: Sequence[tuple[Row, str, Comparison]], table: Table) -> st
     return f"Taken alone {listing(alone)} would be significant, but {many}." if alone else ""
 
 
-def _base(rows: Sequence[Row]) -> Row | None:
-    """The shared network that stands for sharing: the plain sum, else the first balancing."""
-    return _row(rows, REFERENCE) or next((row for row in rows if row.method != SINGLE_TASK), None)
+def _base(table: Table) -> Row | None:
+    """The shared network that stands for sharing: the reference, else the first balancing."""
+    baselines, rows = table.baselines, table.rows
+    return _row(rows, baselines.reference) or next((row for row in rows if row.method != baselines.single_task), None)
 
 
-def _sharing(rows: Sequence[Row], metrics: Sequence[TaskMetric]) -> str:
+def _sharing(table: Table, metrics: Sequence[TaskMetric]) -> str:
     """Whether sharing helps; nothing for one task, which shares nothing."""
-    base = _base(rows)
+    base, baselines = _base(table), table.baselines
     if len(metrics) == 1:
         return ""
     if base is None:
         return "No network with several tasks was trained."
-    if _row(rows, SINGLE_TASK) is None:
+    if _row(table.rows, baselines.single_task) is None:
         return "No single-task networks were trained, so it is not known whether sharing a network helps."
     by_verdict: dict[str, list[str]] = {}
     for metric in metrics:
@@ -136,55 +137,59 @@ def _sharing(rows: Sequence[Row], metrics: Sequence[TaskMetric]) -> str:
         if word in by_verdict:
             every = len(by_verdict[word]) == len(metrics) > MOST_NAMED
             parts.append(f"{word} on {'any task' if every else listing(by_verdict[word])}")
-    name = "the plain sum" if base.method == REFERENCE else base.method
+    name = baselines.spoken if base.method == baselines.reference else base.method
     middle = f"Sharing one network ({name}) against one network per task: {', '.join(parts)}"
     return f"{middle}{f'; Δm {percent(base.delta_m)}, lower is better' if base.delta_m else ''}."
 
 
 def _choice(table: Table, metrics: Sequence[TaskMetric]) -> str:
-    rows = table.rows
+    rows, plain = table.rows, table.baselines.spoken
     compared = _compared(rows)
     if not compared and len(metrics) == 1:
         return "Train another loss (--question losses), too, to learn which to use."
     if not compared:
-        return "Train the plain sum and at least one balancing (--methods sum,uw) to learn which to use."
+        return f"Train {plain} and at least one balancing (--methods sum,uw) to learn which to use."
     if all(comparison.interval.low != comparison.interval.low for _, _, comparison in compared):
-        return "Train at least 3 seeds (--seeds 3, better 5) before choosing; until then use the plain sum."
+        return f"Train at least 3 seeds (--seeds 3, better 5) before choosing; until then use {plain}."
     wins, losses = _tally(compared, "better"), _tally(compared, "worse")
-    clean = [method for method in wins if method not in losses and _is_whole(rows, method)]
+    clean = [method for method in wins if method not in losses and _is_whole(table, method)]
     if clean:
         best = min(clean, key=lambda method: (-len(wins[method]), _cost(rows, method)))
         cost = _cost(rows, best)
-        price = f", at {cost:.2f} times the plain sum's time per step" if cost < inf else ""
+        price = f", at {cost:.2f} times {plain}'s time per step" if cost < inf else ""
         return (
-            f"Use {best}: significantly better than the plain sum on {listing(wins[best])}, nowhere significantly worse"
+            f"Use {best}: significantly better than {plain} on {listing(wins[best])}, nowhere significantly worse"
             f"{price}. {_before(table, best) if len(metrics) > 1 else BEFORE_ONE}"
         )
     partial = [method for method in wins if method not in losses]
     if partial:
         return (
-            f"{listing(partial)} gained where it has a finite result, but lacks one where the plain sum has it: "
-            "find out why before relying on it; until then use the plain sum."
+            f"{listing(partial)} gained where it has a finite result, but lacks one where {plain} has it: "
+            f"find out why before relying on it; until then use {plain}."
         )
     if wins:
         trades = [
             f"{method} gains on {listing(wins[method])} and loses on {listing(losses[method])}" for method in wins
         ]
-        return f"Choose by the task that matters: {'; '.join(trades)}; otherwise use the plain sum."
-    slower = [row.cost_ratio for row in rows if row.cost_ratio and row.method not in (REFERENCE, SINGLE_TASK)]
+        return f"Choose by the task that matters: {'; '.join(trades)}; otherwise use {plain}."
+    slower = [
+        row.cost_ratio
+        for row in rows
+        if row.cost_ratio and row.method not in (table.baselines.reference, table.baselines.single_task)
+    ]
     price = f" (they take {min(slower):.2f} to {max(slower):.2f} times its time per step)" if len(slower) > 1 else ""
-    return f"Use the plain sum: nothing here is significantly better{price}."
+    return f"Use {plain}: nothing here is significantly better{price}."
 
 
 def _before(table: Table, best: str) -> str:
-    """What to do before relying on a method that beats the plain sum."""
-    rows = table.rows
+    """What to do before relying on a method that beats the reference."""
+    rows, plain = table.rows, table.baselines.spoken
     if table.tuned_is_sum:
         return "The search for fixed weights found none better than equal ones."
     if _row(rows, TUNED) is None:
-        return "Before you rely on it, tune the plain sum's weights with the same effort; here they were not tuned."
+        return f"Before you rely on it, tune {plain}'s weights with the same effort; here they were not tuned."
     if best == TUNED:
-        return "These are fixed weights, at the plain sum's cost; others, tuned as much, may do as well."
+        return f"These are fixed weights, at {plain}'s cost; others, tuned as much, may do as well."
     chosen = _row(rows, best)
     verdicts = [score.to[TUNED].verdict for score in chosen.scores.values() if TUNED in score.to] if chosen else []
     if "better" in verdicts and "worse" in verdicts:
@@ -194,9 +199,9 @@ def _before(table: Table, best: str) -> str:
     return "But it does not beat tuned fixed weights, which are simpler: prefer those unless it is cheaper to use."
 
 
-def _is_whole(rows: Sequence[Row], method: str) -> bool:
-    """Whether a method has a finite score wherever the plain sum has one: a run that diverged is no gain."""
-    plain, mine = _row(rows, REFERENCE), _row(rows, method)
+def _is_whole(table: Table, method: str) -> bool:
+    """Whether a method has a finite score wherever the reference has one: a run that diverged is no gain."""
+    plain, mine = _row(table.rows, table.baselines.reference), _row(table.rows, method)
     if plain is None or mine is None:
         return False
     return all(set(score.seeds) <= set(mine.scores[task].seeds) for task, score in plain.scores.items())
@@ -215,8 +220,8 @@ def _cost(rows: Sequence[Row], method: str) -> float:
     return inf if row is None or row.cost_ratio is None else row.cost_ratio
 
 
-def _alone(rows: Sequence[Row], metrics: Sequence[TaskMetric]) -> str:
-    base = _base(rows)
+def _alone(table: Table, metrics: Sequence[TaskMetric]) -> str:
+    base = _base(table)
     worse = [
         metric.task
         for metric in metrics

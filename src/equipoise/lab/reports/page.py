@@ -6,10 +6,10 @@ from html import escape
 from importlib.metadata import version
 from string import Template
 
-from equipoise.lab.evaluation import FORMULA, SINGLE_TASK, Summary, losses_of
+from equipoise.lab.evaluation import FORMULA, Summary, losses_of
 from equipoise.lab.reports.chart import Chart
-from equipoise.lab.reports.exhibits_section import TITLE as EXHIBITS
-from equipoise.lab.reports.exhibits_section import exhibits_section
+from equipoise.lab.reports.diagnostics_section import TITLE as DIAGNOSTICS
+from equipoise.lab.reports.diagnostics_section import diagnostics_section
 from equipoise.lab.reports.figure import figure_section
 from equipoise.lab.reports.fit_table import fit_table
 from equipoise.lab.reports.frame import contents, document, legend, resource
@@ -18,7 +18,7 @@ from equipoise.lab.reports.results_table import results_section
 from equipoise.lab.reports.settings_table import cost_table, settings_section
 from equipoise.lab.reports.static import some_of
 from equipoise.lab.reports.study import Study
-from equipoise.lab.reports.study_exhibits import StudyExhibits
+from equipoise.lab.reports.study_diagnostics import StudyDiagnostics
 
 PAPERS = (
     '<p class="links">The table of results for papers: <a href="tables/results.tex">LaTeX</a> · '
@@ -32,18 +32,18 @@ def render(
     summary: Summary,
     charts: Sequence[Chart],
     look: Mapping[str, Look],
-    exhibits: StudyExhibits | None,
+    diagnostics: StudyDiagnostics | None,
     root: str = "",
 ) -> str:
     """The whole page as text; ``root`` leads from it to the study's folder, where it is not there itself."""
-    links = [("results", "Results"), *((chart.name, chart.title) for chart in charts), ("exhibits", EXHIBITS)]
+    links = [("results", "Results"), *((chart.name, chart.title) for chart in charts), ("diagnostics", DIAGNOSTICS)]
     body = [
         _top(study, summary),
         contents([*links, ("settings", "Settings and versions"), ("reading", "How to read this")]),
         legend(look),
         results_section(summary, look, PAPERS),
         *(figure_section(chart, _below(chart, study, look)) for chart in charts),
-        exhibits_section(exhibits),
+        diagnostics_section(diagnostics),
         settings_section(study),
         Template(resource("reading.html")).substitute(formula=escape(FORMULA)),
         "</main>",
@@ -88,7 +88,7 @@ def _head(summary: Summary, failed: Sequence[str]) -> str:
         f"{methods} balancing{'s' * (methods != 1)}",
         *([f"{losses} other loss{'es' * (losses != 1)}"] if losses else []),
         f"{len(summary.seeds)} seed{'s' * (len(summary.seeds) != 1)}",
-        *([] if summary.row(SINGLE_TASK) is None else ["one network per task as the yardstick"]),
+        *([] if summary.row(summary.baselines.single_task) is None else ["one network per task as the yardstick"]),
     ]
     unfinished = (
         ""

@@ -42,16 +42,16 @@ class Look:
     svg_mark: str
 
 
-def looks(methods: tuple[str, ...]) -> dict[str, Look]:
+def looks(methods: tuple[str, ...], single_task: str = SINGLE_TASK) -> dict[str, Look]:
     """Method name -> its look, given by its place in ``methods``.
 
     With more than seven methods a colour returns with another mark.
     """
     labels = _labels(methods)
-    contestants = [name for name in methods if name != SINGLE_TASK]
+    contestants = [name for name in methods if name != single_task]
     found: dict[str, Look] = {}
     for name in methods:
-        if name == SINGLE_TASK:
+        if name == single_task:
             found[name] = Look(labels[name], *NEUTRAL, *SINGLE_TASK_MARK)
         else:
             place = contestants.index(name)

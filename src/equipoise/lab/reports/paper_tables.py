@@ -6,12 +6,12 @@ from collections.abc import Callable
 from html import escape
 from pathlib import Path
 
-from equipoise.lab.evaluation import REFERENCE, SINGLE_TASK, Interval, Summary, show
+from equipoise.lab.evaluation import Interval, Summary, show
 from equipoise.lab.files import write_text
 
 RULE = (
     "Bold: the best mean of a column, only where the Holm-corrected verdicts of the study set it apart from all it is "
-    "compared with: a method from the plain sum and from single-task, these two from every method."
+    "compared with: a method from {reference} and from {single_task}, these two from every method."
 )
 _LATEX = {
     **{letter: f"\\{letter}" for letter in "&%$#_{}"},
@@ -67,12 +67,12 @@ def html_table(summary: Summary) -> str:
 
 
 def _notes(summary: Summary) -> list[str]:
-    seeds = len(summary.seeds)
+    seeds, baselines = len(summary.seeds), summary.baselines
     return [
-        f"{summary.title}. Means on the test split over {seeds} seed{'s' * (seeds != 1)}; differences to the plain sum "
-        "are paired by seed, with their 95 % interval by Student's t.",
+        f"{summary.title}. Means on the test split over {seeds} seed{'s' * (seeds != 1)}; differences to "
+        f"{baselines.spoken} are paired by seed, with their 95 % interval by Student's t.",
         *(["Δm: mean relative change against single-task networks in percent, lower is better."] * _has(summary)),
-        RULE,
+        RULE.format(reference=baselines.spoken, single_task=baselines.single_task),
     ]
 
 
@@ -86,7 +86,10 @@ def _cells(
 ) -> tuple[list[str], list[list[str]]]:
     head = ["Method"]
     for metric in summary.metrics:
-        head += [f"{metric.task} ({metric.name} {'↑' if metric.higher_is_better else '↓'})", "difference to sum"]
+        head += [
+            f"{metric.task} ({metric.name} {'↑' if metric.higher_is_better else '↓'})",
+            f"difference to {summary.baselines.reference}",
+        ]
     head += ["Δm in %"] * _has(summary)
     rows = []
     for row in summary.rows:
@@ -110,10 +113,11 @@ def best(summary: Summary, task: str) -> str | None:
     if not finite:
         return None
     first = (max if metric.higher_is_better else min)(finite, key=means.__getitem__)
-    verdicts = []
+    verdicts, baselines = [], summary.baselines
     for row in summary.rows:
         score = row.scores[task]
-        for comparison, other in ((score.to_sum, REFERENCE), (score.to_single_task, SINGLE_TASK)):
+        sides = ((score.to_sum, baselines.reference), (score.to_single_task, baselines.single_task))
+        for comparison, other in sides:
             if comparison is not None and row.method == first:
                 verdicts.append(comparison.verdict == "better")
             elif comparison is not None and other == first:

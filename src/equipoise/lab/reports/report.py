@@ -10,35 +10,31 @@ from equipoise.lab.evaluation import Summary
 from equipoise.lab.files import write_text
 from equipoise.lab.reports import curves, gradient_curves, results
 from equipoise.lab.reports.chart import Chart
-from equipoise.lab.reports.exhibit_figures import save_matrices
+from equipoise.lab.reports.diagnostic_figures import save_matrices
 from equipoise.lab.reports.page import render, render_values
 from equipoise.lab.reports.palette import Look, looks
 from equipoise.lab.reports.paper_tables import write_paper_tables
 from equipoise.lab.reports.ranks import critical_differences
 from equipoise.lab.reports.static import save
 from equipoise.lab.reports.study import Study
-from equipoise.lab.reports.study_exhibits import StudyExhibits
+from equipoise.lab.reports.study_diagnostics import StudyDiagnostics
 
-
-def charts_of_values(summary: Summary, look: Mapping[str, Look]) -> tuple[Chart, ...]:
-    """The figures that need no more than each run's result."""
-    return (results.differences(summary, look), critical_differences(summary, look))
-
-
-def charts_of_training(study: Study, look: Mapping[str, Look]) -> tuple[Chart, ...]:
-    """The figures that a study's folder has beside them."""
-    return (
-        results.tradeoff(study, look),
-        curves.losses(study, look),
-        *filter(None, [curves.parts(study, look)]),
-        curves.weights(study, look),
-        gradient_curves.gradient_norms(study, look),
-        gradient_curves.cosines(study, look),
-        gradient_curves.part_cosines(study, look),
-        gradient_curves.magnitude_similarity(study, look),
-        gradient_curves.condition_number(study, look),
-        results.costs(study, look),
-    )
+OF_VALUES: Mapping[str, Callable[[Summary, Mapping[str, Look]], Chart]] = {  # need no more than each run's result
+    "differences": results.differences,
+    "ranks": critical_differences,
+}
+OF_TRAINING: Mapping[str, Callable[[Study, Mapping[str, Look]], Chart | None]] = {  # from a study's folder
+    "tradeoff": results.tradeoff,
+    "losses": curves.losses,
+    "parts": curves.parts,
+    "weights": curves.weights,
+    "gradient_norms": gradient_curves.gradient_norms,
+    "cosines": gradient_curves.cosines,
+    "part_cosines": gradient_curves.part_cosines,
+    "magnitude_similarity": gradient_curves.magnitude_similarity,
+    "condition_number": gradient_curves.condition_number,
+    "costs": results.costs,
+}
 
 
 def write_report(folder: Path, doing: Callable[[str], None] = lambda what: None, page: Path | None = None) -> Path:
@@ -61,24 +57,25 @@ def write_report(folder: Path, doing: Callable[[str], None] = lambda what: None,
     summary = Summary.from_folder(folder)
     study = Study.from_folder(folder)
     look = looks(study.methods)
-    charts = (*charts_of_values(summary, look), *charts_of_training(study, look))
+    of_training = [make(study, look) for make in OF_TRAINING.values()]
+    charts = (*(make(summary, look) for make in OF_VALUES.values()), *filter(None, of_training))
     figures = folder_within(folder, "figures")
     for place, chart in enumerate(charts, 1):
         doing(f"figure {place} of {len(charts)}, {chart.title}")
         save(chart, look, figures)
     write_paper_tables(summary, folder_within(folder, "tables"))
-    exhibits = StudyExhibits.from_folder(folder, study.settings, study.methods)
-    if exhibits is not None:
-        save_matrices(exhibits, figures)
+    diagnostics = StudyDiagnostics.from_folder(folder, study.settings, study.methods)
+    if diagnostics is not None:
+        save_matrices(diagnostics, figures)
     doing("the page")
     where = folder / "report.html" if page is None else page
     root = "" if page is None else quote(os.path.relpath(folder, page.parent).replace(os.sep, "/")) + "/"
-    write_text(where, render(study, summary, charts, look, exhibits, root))
+    write_text(where, render(study, summary, charts, look, diagnostics, root))
     return where
 
 
 def write_short_report(summary: Summary, page: Path) -> Path:
     """Write the page of results of which there is nothing but their values; one file without outside references."""
-    look = looks(tuple(row.method for row in summary.rows))
-    write_text(page, render_values(summary, charts_of_values(summary, look), look))
+    look = looks(tuple(row.method for row in summary.rows), summary.baselines.single_task)
+    write_text(page, render_values(summary, [make(summary, look) for make in OF_VALUES.values()], look))
     return page

@@ -32,8 +32,8 @@ def differences(summary: Summary, look: Mapping[str, Look]) -> Chart:
         "all comparisons of the study; hollow ones do not. Δm compares with single-task networks and is not "
         "tested: its marks are hollow.",
         tuple(panels),
-        missing="No differences: they need runs of sum, or of single-task networks, with the same seeds as "
-        "another method.",
+        missing=f"No differences: they need runs of {summary.baselines.reference}, or of single-task networks, with "
+        "the same seeds as another method.",
     )
 
 

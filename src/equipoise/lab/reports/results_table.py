@@ -6,9 +6,8 @@ from html import escape
 
 from equipoise.lab.evaluation import (
     FORMULA,
-    REFERENCE,
-    SINGLE_TASK,
     TUNED,
+    Baselines,
     Comparison,
     Interval,
     Row,
@@ -27,10 +26,13 @@ VERDICTS = {
     "no verdict": '<span class="check">no verdict</span>',
 }
 
-AGAINST: Mapping[str, tuple[str, Callable[[str], str | None]]] = {  # the other, by a method's name
-    "Against single-task networks": ("Does sharing one network help?", lambda method: SINGLE_TASK),
-    "Against tuned weights": ("Does any balancing beat tuned fixed weights?", lambda method: TUNED),
-    "Against the method whose last weights these are": ("Does a schedule matter, or where it ends?", source_of),
+AGAINST: Mapping[str, tuple[str, Callable[[str, Baselines], str | None]]] = {  # the other, by a method's name
+    "Against single-task networks": ("Does sharing one network help?", lambda method, baselines: baselines.single_task),
+    "Against tuned weights": ("Does any balancing beat tuned fixed weights?", lambda method, baselines: TUNED),
+    "Against the method whose last weights these are": (
+        "Does a schedule matter, or where it ends?",
+        lambda method, baselines: source_of(method),
+    ),
 }
 
 
@@ -48,9 +50,9 @@ def results_section(summary: Summary, look: Mapping[str, Look], below: str = "")
 
 
 def _results_note(summary: Summary, has_sum: bool, has_single: bool) -> str:
-    sentences = ["Means over the seeds."]
+    sentences, reference = ["Means over the seeds."], escape(summary.baselines.reference)
     if summary.question:
-        where = "are the differences to sum" if has_sum else "stand below"
+        where = f"are the differences to {reference}" if has_sum else "stand below"
         sentences.append(
             f"The study asks one question: its {summary.tested} comparisons, paired by seed and Holm-corrected "
             f"together, {where}."
@@ -59,9 +61,11 @@ def _results_note(summary: Summary, has_sum: bool, has_single: bool) -> str:
         verdicts = f"verdicts are Holm-corrected for all {summary.tested} comparisons of the study together"
         if not summary.tested:
             verdicts = "none could be tested"
-        sentences.append(f"Differences are method minus sum, paired by seed, with their 95 % interval; {verdicts}.")
+        sentences.append(
+            f"Differences are method minus {reference}, paired by seed, with their 95 % interval; {verdicts}."
+        )
     else:
-        sentences.append("No differences to sum: no other method shares a finished seed with a run of it.")
+        sentences.append(f"No differences to {reference}: no other method shares a finished seed with a run of it.")
     if has_single:
         sentences.append(f"Δm compares with single-task networks, below zero is better: {escape(FORMULA)}.")
     else:
@@ -73,13 +77,14 @@ def _results_note(summary: Summary, has_sum: bool, has_single: bool) -> str:
 
 def _main_table(summary: Summary, look: Mapping[str, Look], *, has_sum: bool, has_single: bool) -> str:
     first, second = ['<th rowspan="2" class="left">Method</th>'], []
+    reference = summary.baselines.reference
     for metric in summary.metrics:
         direction = "higher is better" if metric.higher_is_better else "lower is better"
         heading = f"{escape(metric.task)}<small>{escape(metric.name)}, {direction}</small>"
         first.append(f'<th class="task first" colspan="{2 if has_sum else 1}">{heading}</th>')
         second.append('<th class="first">Mean</th>')
         if has_sum:
-            second.append("<th>Difference to sum</th>")
+            second.append(f"<th>Difference to {escape(reference)}</th>")
     first += ['<th class="first" rowspan="2">Δm</th>'] if has_single else []
     first += ['<th rowspan="2">Mean rank</th>', '<th rowspan="2">Seconds per step</th>']
     body = []
@@ -89,11 +94,11 @@ def _main_table(summary: Summary, look: Mapping[str, Look], *, has_sum: bool, ha
             score = each.scores[metric.task]
             cells.append(f'<td class="first">{data(score.mean, show(score.mean))}</td>')
             if has_sum:
-                cells.append(comparison_cell(score.to_sum, "reference" if each.method == REFERENCE else NOTHING))
+                cells.append(comparison_cell(score.to_sum, "reference" if each.method == reference else NOTHING))
         if has_single:
             cells.append(_delta_m(each))
         cells.append(cell(each.mean_rank, ".2f"))
-        ratio = "" if each.cost_ratio is None else f"<small>{each.cost_ratio:.2f} &times; sum</small>"
+        ratio = "" if each.cost_ratio is None else f"<small>{each.cost_ratio:.2f} &times; {escape(reference)}</small>"
         cells.append(cell(each.seconds_per_step, ".3g", ratio))
         body.append(row(*cells))
     return table("Results", (row(*first), row(*second)), body)
@@ -106,7 +111,7 @@ def _against(summary: Summary, look: Mapping[str, Look], title: str) -> str:
     head += [f"<th>{escape(m.task)}<small>{escape(m.name)}, difference</small></th>" for m in summary.metrics]
     body = []
     for each in summary.rows:
-        found = [each.scores[task].to.get(other(each.method) or "") for task in summary.tasks]
+        found = [each.scores[task].to.get(other(each.method, summary.baselines) or "") for task in summary.tasks]
         if any(found):
             body.append(row(name(each.method, look[each.method]), *(comparison_cell(one, NOTHING) for one in found)))
     if not body:

@@ -9,10 +9,10 @@ from typing import IO, Any
 import torch
 
 import equipoise as eq
+from equipoise.lab.diagnostics import diagnostics_hash
 from equipoise.lab.evaluation import SINGLE_TASK, TUNED, losses_of, source_of
 from equipoise.lab.evaluation.folder import FILES, TABLES
 from equipoise.lab.evaluation.numbers import listing
-from equipoise.lab.exhibits import exhibits_hash
 from equipoise.lab.files import DamagedError, file_hash, read_json, write_json, write_text
 from equipoise.lab.studies.learnt import read_tuned
 from equipoise.lab.studies.looks import FILE, ever_left_out, looks_in, require_same_looks
@@ -178,7 +178,7 @@ class Study:
         if not path.exists():
             return None
         result = RunResult.read(path, run_name(run, self.plan.mark))
-        if result.exhibits and exhibits_hash(path.parent) != result.exhibits:
+        if result.exhibits and diagnostics_hash(path.parent) != result.exhibits:
             shown = path.with_name("exhibits.json")
             raise DamagedError(shown, "or a picture of it is not as it was written", path.parent)
         return result

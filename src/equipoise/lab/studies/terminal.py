@@ -11,8 +11,6 @@ from rich.text import Text
 from equipoise.lab.evaluation import (
     FORMULA,
     RATIO_FORMULA,
-    REFERENCE,
-    SINGLE_TASK,
     TUNED,
     Comparison,
     EqualTime,
@@ -85,7 +83,7 @@ def _task_table(summary: Summary, metric: TaskMetric) -> Table:
         f"\n{metric.task}: {metric.name}, {direction} is better",
         "method",
         "mean ± sd",
-        "difference, 95 %" if several else f"difference to {''.join(others) or REFERENCE}, 95 %",
+        "difference, 95 %" if several else f"difference to {''.join(others) or summary.baselines.reference}, 95 %",
         *(["to"] if several else []),
         "verdict",
     )
@@ -99,8 +97,10 @@ def _task_table(summary: Summary, metric: TaskMetric) -> Table:
 
 
 def _shown(score: Score, summary: Summary) -> tuple[str, Comparison | None]:
-    """The other and the comparison of a row: the one that the question is about, else that with the plain sum."""
-    return next(iter(score.to.items()), ("", None)) if summary.question else (REFERENCE, score.to_sum)
+    """The other and the comparison of a row: the one that the question is about, else that with the reference."""
+    if summary.question:
+        return next(iter(score.to.items()), ("", None))
+    return summary.baselines.reference, score.to_sum
 
 
 def _tuned_table(summary: Summary) -> Table:
@@ -212,7 +212,7 @@ def _stamp(summary: Summary) -> str:
 
 def _legend(summary: Summary) -> list[str]:
     """What the columns mean, as far as they have any content."""
-    lines = [""]
+    lines, alone = [""], summary.baselines.single_task
     if summary.tested:
         at = f"at {100 * summary.level:.2g} %" if summary.level else "left open"
         lines.append(
@@ -221,7 +221,7 @@ def _legend(summary: Summary) -> list[str]:
         )
     if any(row.against for row in summary.rows):
         lines.append(
-            f"{FORMULA}; baseline: one network per task ({SINGLE_TASK}); lower is better. Δp = -Δm. Wins: tasks with a "
+            f"{FORMULA}; baseline: one network per task ({alone}); lower is better. Δp = -Δm. Wins: tasks with a "
             f"better mean than that. Worst change: the largest term of Δm. {RATIO_FORMULA}; above 1 is better."
         )
     if any(row.skills for row in summary.rows):
@@ -232,6 +232,6 @@ def _legend(summary: Summary) -> list[str]:
         lines.append(
             f"Ranks by seed: no significant difference (Friedman, p = {summary.ranks.p_value:.2g} alone, before Holm)."
         )
-    if summary.row(SINGLE_TASK):
-        lines.append(f"A step of {SINGLE_TASK} is one step of each of its networks.")
+    if summary.row(alone):
+        lines.append(f"A step of {alone} is one step of each of its networks.")
     return lines

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from accelerate.utils import send_to_device
 
-from equipoise.lab.exhibits import Seen, exhibits_hash, write_exhibits
+from equipoise.lab.diagnostics import Predictions, diagnostics_hash, write_diagnostics
 from equipoise.lab.training.checkpoint import Progress
 from equipoise.lab.training.evaluate import Batch, evaluate, outputs_of, settled, whole_split
 from equipoise.lab.training.learner import Learner
@@ -61,11 +61,11 @@ def finish(
     )
 
 
-def exhibit(case: Problem, learner: Learner, validation: Sequence[Batch], folder: Path) -> str:
+def make_diagnostics(case: Problem, learner: Learner, validation: Sequence[Batch], folder: Path) -> str:
     """Make what the case shows of the finished network, on validation, and keep it in the folder; its SHA-256."""
     outputs, targets = send_to_device(outputs_of(learner.network, learner.tasks, validation), "cpu")
     network, tasks = learner.network.cpu().eval(), learner.tasks.cpu()
-    write_exhibits(
-        folder, case.exhibits, Seen(network, tasks, outputs, targets, case.splits["validation"], case.collate)
+    write_diagnostics(
+        folder, case.diagnostics, Predictions(network, tasks, outputs, targets, case.splits["validation"], case.collate)
     )
-    return exhibits_hash(folder)
+    return diagnostics_hash(folder)

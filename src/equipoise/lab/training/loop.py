@@ -12,7 +12,7 @@ from torch.utils.data import DataLoader
 from equipoise.lab.training.checkpoint import Progress, load_checkpoint, require_same_run, save_checkpoint
 from equipoise.lab.training.epoch import train_epoch
 from equipoise.lab.training.evaluate import evaluate, whole_split
-from equipoise.lab.training.finish import exhibit, finish
+from equipoise.lab.training.finish import finish, make_diagnostics
 from equipoise.lab.training.keeping import keep_better, write_best
 from equipoise.lab.training.layers import layer_rows, spread_batch
 from equipoise.lab.training.learner import make_learner
@@ -129,7 +129,7 @@ def train(
     if accelerator.is_main_process:
         if len(criteria) > 1:
             write_best(folder / "best.pt", progress)
-        replace(result, exhibits=exhibit(case, learner, validation, folder)).write(finished)
+        replace(result, exhibits=make_diagnostics(case, learner, validation, folder)).write(finished)
         unfinished.unlink(missing_ok=True)
     accelerator.wait_for_everyone()
     return RunResult.read(finished)

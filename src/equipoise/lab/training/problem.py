@@ -6,7 +6,7 @@ from typing import Any, Protocol
 from torch import Tensor, nn
 from torch.utils.data import Dataset
 
-from equipoise.lab.exhibits import Exhibit
+from equipoise.lab.diagnostics import Diagnostic
 from equipoise.tasks import Tasks
 
 
@@ -66,5 +66,5 @@ class Problem(Protocol):
         """By task name, the primary one first."""
 
     @property
-    def exhibits(self) -> Sequence[Exhibit]:
+    def diagnostics(self) -> Sequence[Diagnostic]:
         """What a finished run is to show."""

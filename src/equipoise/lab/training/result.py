@@ -36,7 +36,7 @@ class RunResult:
         run: What this is the result of, in one line: what its caller calls it, and all that makes it.
         stopped_tasks: The tasks that patience of their own ended -> the last epoch in which they contributed.
         best_epochs: By each criterion whose weights were kept -> its best epoch.
-        exhibits: SHA-256 of the exhibits beside it; empty where the case shows nothing.
+        exhibits: SHA-256 of the diagnostics beside it; empty where the case shows nothing.
     """
 
     scores: list[Score]

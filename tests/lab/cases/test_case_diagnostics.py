@@ -1,4 +1,4 @@
-"""Every case shows its exhibits, whatever its network has learnt."""
+"""Every case shows its diagnostics, whatever its network has learnt."""
 
 import pytest
 import torch
@@ -6,7 +6,7 @@ from real_data import needs
 from torch.utils.data import Subset
 
 from equipoise.lab.cases import CASES, TableCase, Target
-from equipoise.lab.exhibits import Card, Gallery, Matrix, Seen, Table
+from equipoise.lab.diagnostics import Card, Gallery, Matrix, Predictions, ScoreTable
 from equipoise.lab.training.evaluate import outputs_of
 
 SAMPLES = 60
@@ -19,8 +19,8 @@ def shown(case, names):
     torch.manual_seed(0)
     model = case.make_model(names)
     outputs, targets = outputs_of(model, case.tasks, [case.collate([some[i] for i in range(len(some))])])
-    seen = Seen(model.eval(), case.tasks, outputs, targets, split, case.collate)
-    return seen, {exhibit.name: exhibit.show(seen) for exhibit in case.exhibits}
+    seen = Predictions(model.eval(), case.tasks, outputs, targets, split, case.collate)
+    return seen, {diagnostic.name: diagnostic.show(seen) for diagnostic in case.diagnostics}
 
 
 def check(seen, results):
@@ -30,7 +30,7 @@ def check(seen, results):
             assert all(len(row) == len(result.columns) for row in (*result.shares, *result.counts)), name
             assert all(0 <= share <= 1 for row in result.shares for share in row if share is not None), name
             assert sum(map(sum, result.counts)) > 0, name
-        elif isinstance(result, Table):
+        elif isinstance(result, ScoreTable):
             assert all(len(row) == len(result.columns) for row in result.rows), name
             assert sum(row[-1] for row in result.rows) > 0, name
         else:
@@ -48,7 +48,7 @@ def test_reviews():
     check(seen, results)
     assert sum(map(sum, results["recommended-confusion"].counts)) == SAMPLES
     card = results["samples"].cards[0]
-    assert card.lines[1].startswith(f"rating: true {seen.targets['rating'][0]:.4g}, said ")
+    assert card.lines[1].startswith(f"rating: true {seen.targets['rating'][0]:.4g}, predicted ")
 
 
 @pytest.mark.parametrize(

@@ -1,16 +1,15 @@
-"""Which labels come together: what is true of the data, and what the network makes of it."""
+"""Label co-occurrence: in the data, and in the predictions."""
 
 from collections.abc import Sequence
 
 import torch
 from torch import Tensor
 
-from equipoise.lab.exhibits.exhibit import Exhibit, Seen
-from equipoise.lab.exhibits.labels import Thresholds, even, said_labels
-from equipoise.lab.exhibits.result import Matrix
+from equipoise.lab.diagnostics.classification import Thresholds, even, predicted_labels
+from equipoise.lab.diagnostics.diagnostic import Diagnostic, Matrix, Predictions
 
 
-def label_overlap(tasks: Sequence[str], labels: Sequence[str]) -> Exhibit:
+def label_cooccurrence(tasks: Sequence[str], labels: Sequence[str]) -> Diagnostic:
     """P(column | row) of true labels, among samples for which both are known.
 
     Args:
@@ -18,33 +17,33 @@ def label_overlap(tasks: Sequence[str], labels: Sequence[str]) -> Exhibit:
         labels: Names of all of these labels.
     """
 
-    def show(seen: Seen) -> Matrix:
-        return _given(torch.cat([_columns(seen.targets[str(seen.tasks[t].target)]) for t in tasks], dim=1), labels)
+    def show(predictions: Predictions) -> Matrix:
+        return _given(torch.cat([_columns(predictions.target(t)) for t in tasks], dim=1), labels)
 
-    return Exhibit("label-overlap", "Which labels come together", tuple(tasks), show)
+    return Diagnostic("label-cooccurrence", "Label co-occurrence", tuple(tasks), show)
 
 
-def said_overlap(tasks: Sequence[str], labels: Sequence[str], thresholds: Thresholds = even) -> Exhibit:
-    """P(column | row) of what the network says, on the same samples as ``label_overlap``; arguments as there."""
+def predicted_cooccurrence(tasks: Sequence[str], labels: Sequence[str], thresholds: Thresholds = even) -> Diagnostic:
+    """P(column | row) of predicted labels, on the same samples as ``label_cooccurrence``; arguments as there."""
 
-    def show(seen: Seen) -> Matrix:
+    def show(predictions: Predictions) -> Matrix:
         columns = []
         for task in tasks:
-            target = _columns(seen.targets[str(seen.tasks[task].target)])
-            said = said_labels(_columns(seen.outputs[str(seen.tasks[task].output)]), target, thresholds)
-            columns.append(said.double().masked_fill(target.isnan(), torch.nan))
+            target = _columns(predictions.target(task))
+            predicted = predicted_labels(_columns(predictions.output(task)), target, thresholds)
+            columns.append(predicted.double().masked_fill(target.isnan(), torch.nan))
         return _given(torch.cat(columns, dim=1), labels)
 
-    return Exhibit("said-overlap", "Which labels the network says together", tuple(tasks), show)
+    return Diagnostic("predicted-cooccurrence", "Predicted label co-occurrence", tuple(tasks), show)
 
 
-def labelled_together(tasks: Sequence[str]) -> Exhibit:
+def labelled_together(tasks: Sequence[str]) -> Diagnostic:
     """P(a sample has a label of the column's task | it has one of the row's)."""
 
-    def show(seen: Seen) -> Matrix:
-        there = torch.zeros(len(next(iter(seen.targets.values()))), len(tasks), dtype=torch.float64)
+    def show(predictions: Predictions) -> Matrix:
+        there = torch.zeros(len(next(iter(predictions.targets.values()))), len(tasks), dtype=torch.float64)
         for column, task in enumerate(tasks):
-            there[seen.labelled(task)[0], column] = 1.0
+            there[predictions.labelled(task)[0], column] = 1.0
         matrix = _given(there, tasks)
         note = (
             "Each row: of the samples with a label of this task, the share that also has one of the column's task, "
@@ -52,7 +51,7 @@ def labelled_together(tasks: Sequence[str]) -> Exhibit:
         )
         return Matrix(matrix.rows, matrix.columns, "labelled for", "also for", matrix.shares, matrix.counts, note)
 
-    return Exhibit("labelled-together", "Which tasks share samples", tuple(tasks), show)
+    return Diagnostic("labelled-together", "Samples shared by tasks", tuple(tasks), show)
 
 
 def _columns(values: Tensor) -> Tensor:

@@ -1,4 +1,4 @@
-"""The exhibits of a study: those of one seed of each method."""
+"""The diagnostics of a study: those of one seed of each method."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -6,14 +6,14 @@ from pathlib import Path
 from typing import Any
 
 from equipoise.lab.data.within import file_within
+from equipoise.lab.diagnostics import DiagnosticResult, diagnostics_hash, read_diagnostics
 from equipoise.lab.evaluation import read_rows
 from equipoise.lab.evaluation.folder import FILES
-from equipoise.lab.exhibits import Shown, exhibits_hash, read_exhibits
 from equipoise.lab.files import DamagedError
 
 
 @dataclass(frozen=True)
-class StudyExhibits:
+class StudyDiagnostics:
     """What the runs of a study show.
 
     Args:
@@ -22,12 +22,12 @@ class StudyExhibits:
         seed: Whose runs these are.
     """
 
-    of_method: dict[str, tuple[Shown, ...]]
-    common: tuple[Shown, ...]
+    of_method: dict[str, tuple[DiagnosticResult, ...]]
+    common: tuple[DiagnosticResult, ...]
     seed: int
 
     @classmethod
-    def from_folder(cls, folder: Path, study: Mapping[str, Any], methods: tuple[str, ...]) -> "StudyExhibits | None":
+    def from_folder(cls, folder: Path, study: Mapping[str, Any], methods: tuple[str, ...]) -> "StudyDiagnostics | None":
         """Those of the seed that most methods share, the smallest among equals; None where no run shows anything.
 
         Args:
@@ -45,7 +45,7 @@ class StudyExhibits:
             return None
         seeds = {int(row["seed"]) for row in rows}
         seed = min(seeds, key=lambda s: (-len({row["method"] for row in rows if int(row["seed"]) == s}), s))
-        found: dict[str, tuple[Shown, ...]] = {}
+        found: dict[str, tuple[DiagnosticResult, ...]] = {}
         for method in methods:
             of_method = [row for row in rows if (row["method"], int(row["seed"])) == (method, seed)]
             if shown := tuple(shown for row in of_method for shown in _of_run(folder, row)):
@@ -56,18 +56,18 @@ class StudyExhibits:
         return cls(kept, common, seed)
 
 
-def _of_run(study: Path, row: Mapping[str, str]) -> tuple[Shown, ...]:
+def _of_run(study: Path, row: Mapping[str, str]) -> tuple[DiagnosticResult, ...]:
     try:
         folder = file_within(study, row["folder"])
     except ValueError as error:
         raise ValueError(f"{study / 'exhibits.csv'}: {error}") from None
-    if (written := row.get("sha256")) and exhibits_hash(folder) != written:
+    if (written := row.get("sha256")) and diagnostics_hash(folder) != written:
         raise DamagedError(folder / "exhibits.json", "or a picture of it is not as it was written", folder)
-    return read_exhibits(folder)
+    return read_diagnostics(folder)
 
 
-def _common(found: dict[str, tuple[Shown, ...]]) -> tuple[Shown, ...]:
-    by_name: dict[str, list[Shown]] = {}
+def _common(found: dict[str, tuple[DiagnosticResult, ...]]) -> tuple[DiagnosticResult, ...]:
+    by_name: dict[str, list[DiagnosticResult]] = {}
     for shown in found.values():
         for one in shown:
             by_name.setdefault(one.name, []).append(one)

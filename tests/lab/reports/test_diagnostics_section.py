@@ -1,17 +1,17 @@
 import pytest
-from made_exhibits import add_exhibits, matrix
+from made_diagnostics import add_diagnostics, matrix
 from report_reading import Page
 
 from equipoise.lab.reports import write_report
 
-pytestmark = pytest.mark.filterwarnings("ignore:exhibit 'broken' is not shown")
+pytestmark = pytest.mark.filterwarnings("ignore:diagnostic 'broken' is not shown")
 METHODS = ("sum", "mgda")
 
 
 @pytest.fixture
 def study(make):
     folder = make(methods=METHODS, epochs=3)
-    add_exhibits(folder, METHODS)
+    add_diagnostics(folder, METHODS)
     return folder
 
 
@@ -20,7 +20,7 @@ def test_each_method_shows_what_its_run_of_the_first_seed_shows(study):
     assert "best epoch of seed 0 on the validation split" in page.words
     for shift, method in enumerate(METHODS):
         head, cat, dog = page.tables[f"Title of confusion, {method}"]
-        assert [text for text, _ in head] == ["true ↓ said →", "cat <b>", "dog"]
+        assert [text for text, _ in head] == ["true ↓ predicted →", "cat <b>", "dog"]
         right = 3 + shift
         assert [text for text, _ in cat] == [
             "cat <b>",
@@ -42,11 +42,13 @@ def test_what_is_the_same_for_all_is_shown_once(study):
 
 def test_matrices_are_figures_too_and_the_same_study_gives_the_same_bytes(study):
     page = write_report(study.path).read_bytes()
-    figures = {path.name: path.read_bytes() for path in (study.path / "figures").glob("exhibit-*")}
-    assert sorted(figures) == [f"exhibit-{name}.{kind}" for name in ("confusion", "overlap") for kind in ("png", "svg")]
-    assert figures["exhibit-confusion.png"].startswith(b"\x89PNG")
+    figures = {path.name: path.read_bytes() for path in (study.path / "figures").glob("diagnostic-*")}
+    assert sorted(figures) == [
+        f"diagnostic-{name}.{kind}" for name in ("confusion", "overlap") for kind in ("png", "svg")
+    ]
+    assert figures["diagnostic-confusion.png"].startswith(b"\x89PNG")
     assert write_report(study.path).read_bytes() == page
-    assert {path.name: path.read_bytes() for path in (study.path / "figures").glob("exhibit-*")} == figures
+    assert {path.name: path.read_bytes() for path in (study.path / "figures").glob("diagnostic-*")} == figures
     assert all(
         (study.path / link).is_file() for link in Page(study.path / "report.html").addresses if link[0] not in "#d"
     )
@@ -54,7 +56,7 @@ def test_matrices_are_figures_too_and_the_same_study_gives_the_same_bytes(study)
 
 def test_the_seed_is_the_one_that_most_methods_have(make):
     folder = make(methods=METHODS, epochs=3)
-    add_exhibits(folder, METHODS)
+    add_diagnostics(folder, METHODS)
     (folder.path / "exhibits.csv").write_text(
         "method,seed,task,folder\nsum,0,all,runs/sum-0\nsum,1,all,runs/sum-1\nmgda,1,all,runs/mgda-1\n"
     )
@@ -63,17 +65,17 @@ def test_the_seed_is_the_one_that_most_methods_have(make):
     assert page.tables["Title of confusion, mgda"][1][1][0].endswith(f"%{matrix(11).counts[0][0]}")
 
 
-def test_a_study_without_exhibits_says_so(make):
+def test_a_study_without_diagnostics_says_so(make):
     assert "Nothing to show" in Page(write_report(make(methods=("sum",)).path)).words
 
 
 def test_counts_are_left_out_of_a_wide_matrix():
-    from equipoise.lab.exhibits import Matrix, Shown
-    from equipoise.lab.reports.exhibits_section import exhibits_section
-    from equipoise.lab.reports.study_exhibits import StudyExhibits
+    from equipoise.lab.diagnostics import DiagnosticResult, Matrix
+    from equipoise.lab.reports.diagnostics_section import diagnostics_section
+    from equipoise.lab.reports.study_diagnostics import StudyDiagnostics
 
     names = tuple(f"label {i}" for i in range(13))
     wide = Matrix(names, names, "given", "also", ((0.25,) * 13,) * 13, ((777,) * 13,) * 13)
-    html = exhibits_section(StudyExhibits({"sum": (Shown("m", "M", ("t",), wide),)}, (), 0))
+    html = diagnostics_section(StudyDiagnostics({"sum": (DiagnosticResult("m", "M", ("t",), wide),)}, (), 0))
     assert html.count("25 %") == 169
     assert "777" not in html

@@ -3,15 +3,15 @@
 from collections.abc import Callable, Mapping, Sequence
 
 from equipoise.lab.cases.target import Labelled
-from equipoise.lab.exhibits import (
-    Exhibit,
-    Seen,
+from equipoise.lab.diagnostics import (
+    Diagnostic,
+    Predictions,
     above_half,
     cards,
     class_table,
     class_words,
     confusion,
-    label_overlap,
+    label_cooccurrence,
     label_table,
     label_words,
     labelled_together,
@@ -20,14 +20,16 @@ from equipoise.lab.exhibits import (
     number_words,
     worst_samples,
 )
-from equipoise.lab.exhibits.decisions import Decision
-from equipoise.lab.exhibits.words import Words
+from equipoise.lab.diagnostics.classification import Decide
+from equipoise.lab.diagnostics.samples import Words
 from equipoise.lab.metrics.thresholds import best_thresholds
 
-DECISIONS: Mapping[str, Decision] = {"binary": above_half, "multiclass": largest, "ordinal": level("conditional")}
+DECISIONS: Mapping[str, Decide] = {"binary": above_half, "multiclass": largest, "ordinal": level("conditional")}
 
 
-def table_exhibits(targets: Mapping[str, Labelled], title: Callable[[Seen, int], str]) -> tuple[Exhibit, ...]:
+def table_diagnostics(
+    targets: Mapping[str, Labelled], title: Callable[[Predictions, int], str]
+) -> tuple[Diagnostic, ...]:
     """Confusions, scores of classes and labels, the rows with the largest losses, and which targets share rows.
 
     Args:
@@ -35,18 +37,18 @@ def table_exhibits(targets: Mapping[str, Labelled], title: Callable[[Seen, int],
         title: Says which row of the file a sample is.
     """
     describe = cards({column: _words(column, target) for column, target in targets.items()}, title)
-    shown = [exhibit for column, target in targets.items() for exhibit in _of_target(column, target)]
+    shown = [diagnostic for column, target in targets.items() for diagnostic in _of_target(column, target)]
     shown += [worst_samples(column, describe) for column in targets]
     return (*shown, *([labelled_together(list(targets))] if len(targets) > 1 else []))
 
 
-def _of_target(column: str, target: Labelled) -> Sequence[Exhibit]:
+def _of_target(column: str, target: Labelled) -> Sequence[Diagnostic]:
     if target.kind in DECISIONS:
         decision = DECISIONS[target.kind]
         make = (confusion, class_table)
         return [one(column, target.names, decision, "rows") for one in make]
     if target.kind == "multilabel":
-        return [label_table([column], target.names, best_thresholds), label_overlap([column], target.names)]
+        return [label_table([column], target.names, best_thresholds), label_cooccurrence([column], target.names)]
     return []
 
 

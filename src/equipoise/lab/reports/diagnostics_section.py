@@ -1,48 +1,49 @@
-"""The page's section of exhibits: confusions, scores of classes, overlaps and samples, one method at a time."""
+"""The page's section of diagnostics: confusions, scores of classes, overlaps and samples, one method at a time."""
 
 import base64
 from collections.abc import Sequence
 from html import escape
 
+from equipoise.lab.diagnostics import DiagnosticResult, Gallery, Matrix, Picture, ScoreTable
 from equipoise.lab.evaluation import SINGLE_TASK
-from equipoise.lab.exhibits import Gallery, Matrix, Picture, Shown, Table
 from equipoise.lab.reports.cells import cell, row, table
-from equipoise.lab.reports.exhibit_figures import file_name
-from equipoise.lab.reports.study_exhibits import StudyExhibits
+from equipoise.lab.reports.diagnostic_figures import file_name
+from equipoise.lab.reports.study_diagnostics import StudyDiagnostics
 
 MOST_COUNTS = 12  # columns; a wider matrix shows shares alone
-TITLE = "What the networks say"
+TITLE = "Predictions"
 
 
-def exhibits_section(exhibits: StudyExhibits | None) -> str:
+def diagnostics_section(diagnostics: StudyDiagnostics | None) -> str:
     """The section, or the sentence that says why there is nothing in it."""
-    head = f'<section id="exhibits"><h2>{TITLE}</h2>'
-    if exhibits is None:
-        return f'{head}<p class="missing">Nothing to show: the runs of this study have no exhibits.</p></section>'
+    head = f'<section id="diagnostics"><h2>{TITLE}</h2>'
+    if diagnostics is None:
+        return f'{head}<p class="missing">Nothing to show: the runs of this study have no diagnostics.</p></section>'
     note = (
-        f"Made with the weights of the best epoch of seed {exhibits.seed} on the validation split; the test split is "
-        "read for scores alone. One seed and single samples explain; they decide nothing."
+        f"Made with the weights of the best epoch of seed {diagnostics.seed} on the validation split; the test split "
+        "is read for scores alone. One seed and single samples explain; they decide nothing."
     )
-    first = next((method for method in exhibits.of_method if method != SINGLE_TASK), next(iter(exhibits.of_method)))
+    methods = list(diagnostics.of_method)
+    first = next((method for method in methods if method != SINGLE_TASK), methods[0])
     options = "".join(
-        f"<option{' selected' if method == first else ''}>{escape(method)}</option>" for method in exhibits.of_method
+        f"<option{' selected' if method == first else ''}>{escape(method)}</option>" for method in methods
     )
     shown = "".join(
         f'<div class="shown"{"" if method == first else " hidden"}>{_all(of_it, method)}</div>'
-        for method, of_it in exhibits.of_method.items()
+        for method, of_it in diagnostics.of_method.items()
     )
-    common = f"<h3>Whatever the method</h3>{_all(exhibits.common, '')}" if exhibits.common else ""
+    common = f"<h3>Whatever the method</h3>{_all(diagnostics.common, '')}" if diagnostics.common else ""
     return (
         f'{head}<p class="note">{escape(note)}</p>{common}<p><label for="shown-method">Method</label> '
         f'<select id="shown-method">{options}</select></p>{shown}</section>'
     )
 
 
-def _all(shown: Sequence[Shown], method: str) -> str:
-    return "".join(_exhibit(one, method) for one in shown)
+def _all(shown: Sequence[DiagnosticResult], method: str) -> str:
+    return "".join(_diagnostic(one, method) for one in shown)
 
 
-def _exhibit(shown: Shown, method: str) -> str:
+def _diagnostic(shown: DiagnosticResult, method: str) -> str:
     of = f", {method}" if method else ""
     result, name, head = shown.result, f"{shown.title}{of}", f"<h4>{escape(shown.title)}</h4>"
     if isinstance(result, str):
@@ -50,7 +51,7 @@ def _exhibit(shown: Shown, method: str) -> str:
     note = f'<p class="note">{escape(result.note)}</p>' if result.note else ""
     if isinstance(result, Gallery):
         return f"{head}{note}{_gallery(result)}"
-    if isinstance(result, Table):
+    if isinstance(result, ScoreTable):
         return f"{head}{note}{_table(result, name)}"
     links = " · ".join(f'<a href="figures/{file_name(shown)}.{kind}">{kind.upper()}</a>' for kind in ("png", "svg"))
     return f'{head}{note}{_matrix(result, name)}<p class="links">As a figure, for all methods: {links}</p>'
@@ -73,7 +74,7 @@ def _matrix(matrix: Matrix, name: str) -> str:
     return table(name, (row(*head),), body, "matrix")
 
 
-def _table(result: Table, name: str) -> str:
+def _table(result: ScoreTable, name: str) -> str:
     first, *others = result.columns
     head = row(f'<th class="left">{escape(first)}</th>', *(f"<th>{escape(column)}</th>" for column in others))
     body = [row(f'<th scope="row">{escape(str(first))}</th>', *map(_cell, rest)) for first, *rest in result.rows]

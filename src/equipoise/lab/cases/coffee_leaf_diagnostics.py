@@ -1,10 +1,10 @@
 """What a run on coffee leaves shows: confusions, and leaves with their masks."""
 
 from equipoise.lab.data.coffee_leaf import MISSING, REGIONS, SEVERITIES, STRESSES
-from equipoise.lab.exhibits import (
-    Exhibit,
+from equipoise.lab.diagnostics import (
+    Diagnostic,
     Picture,
-    Seen,
+    Predictions,
     cards,
     class_table,
     class_words,
@@ -22,7 +22,7 @@ _COLOURS = tuple(REGIONS.values())
 _LEGEND = "In a mask the leaf is green and the symptom red."
 
 
-def coffee_leaf_exhibits() -> tuple[Exhibit, ...]:
+def coffee_leaf_diagnostics() -> tuple[Diagnostic, ...]:
     """Of stress, severity and mask."""
     severity, regions = level("cumulative"), tuple(REGIONS)
     describe = cards(
@@ -44,7 +44,7 @@ def coffee_leaf_exhibits() -> tuple[Exhibit, ...]:
     )
 
 
-def _pictures(seen: Seen, place: int) -> tuple[Picture, ...]:
+def _pictures(seen: Predictions, place: int) -> tuple[Picture, ...]:
     """The leaf, and over it the true and the predicted mask as far as there are such."""
     leaf = seen.inputs([place])[0].movedim(0, 2)
     pictures = [Picture.of(leaf, "the leaf")]

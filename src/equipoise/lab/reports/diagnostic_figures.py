@@ -1,4 +1,4 @@
-"""Matrices of exhibits as PNG and SVG files, a panel for each method."""
+"""Matrices of diagnostics as PNG and SVG files, a panel for each method."""
 
 import hashlib
 import math
@@ -11,31 +11,31 @@ from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
-from equipoise.lab.exhibits import Matrix, Shown
+from equipoise.lab.diagnostics import DiagnosticResult, Matrix
 from equipoise.lab.reports.static import STYLE, write_png, write_svg
-from equipoise.lab.reports.study_exhibits import StudyExhibits
+from equipoise.lab.reports.study_diagnostics import StudyDiagnostics
 
 COLUMNS = 3
 PLACE, ROOM = 0.42, 1.7  # inches for a cell, and for the names beside them
 MOST_NUMBERS = 12  # columns; numbers in narrower cells could not be read
 
 
-def file_name(shown: Shown) -> str:
-    """Of an exhibit's figure, without its kind.
+def file_name(shown: DiagnosticResult) -> str:
+    """Of a diagnostic's figure, without its kind.
 
-    >>> file_name(Shown("a b-confusion", "", ("a b",), "reason"))
-    'exhibit-a-b-confusion-70e24bf6'
+    >>> file_name(DiagnosticResult("a b-confusion", "", ("a b",), "reason"))
+    'diagnostic-a-b-confusion-70e24bf6'
     """
     plain = re.sub(r"[^\w-]+", "-", shown.name)[:60]
     mark = "" if plain == shown.name else f"-{hashlib.sha256(shown.name.encode()).hexdigest()[:8]}"
-    return f"exhibit-{plain}{mark}"
+    return f"diagnostic-{plain}{mark}"
 
 
-def save_matrices(exhibits: StudyExhibits, folder: Path) -> None:
+def save_matrices(diagnostics: StudyDiagnostics, folder: Path) -> None:
     """Write ``folder/<file_name>.png`` and ``.svg`` of every matrix."""
-    by_name: dict[str, list[tuple[str, Shown, Matrix]]] = {}
-    titled = [("", one) for one in exhibits.common]
-    titled += [(method, one) for method, shown in exhibits.of_method.items() for one in shown]
+    by_name: dict[str, list[tuple[str, DiagnosticResult, Matrix]]] = {}
+    titled = [("", one) for one in diagnostics.common]
+    titled += [(method, one) for method, shown in diagnostics.of_method.items() for one in shown]
     for method, one in titled:
         if isinstance(one.result, Matrix):
             by_name.setdefault(one.name, []).append((method, one, one.result))

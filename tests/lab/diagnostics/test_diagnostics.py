@@ -3,21 +3,21 @@ import torch
 from torch import nn
 
 import equipoise as eq
-from equipoise.lab import exhibits as ex
+from equipoise.lab import diagnostics as ex
 
 CLASSES = ("cat", "dog", "owl")
 
 
 def seen(outputs, targets, tasks, samples=None):
-    return ex.Seen(nn.Identity(), eq.Tasks(tasks), outputs, targets, samples, list)
+    return ex.Predictions(nn.Identity(), eq.Tasks(tasks), outputs, targets, samples, list)
 
 
 @pytest.fixture
 def animals():
-    """Five labelled samples and one without a label; dogs are never said, owls never true."""
-    said = torch.tensor([0, 0, 0, 2, 0, 1])
+    """Five labelled samples and one without a label; dogs are never predicted, owls never true."""
+    predicted = torch.tensor([0, 0, 0, 2, 0, 1])
     true = torch.tensor([0, 0, 1, 1, 1, -100])
-    logits = 5.0 * nn.functional.one_hot(said, 3)
+    logits = 5.0 * nn.functional.one_hot(predicted, 3)
     return seen({"kind": logits}, {"kind": true}, [eq.Task("kind", nn.CrossEntropyLoss())])
 
 
@@ -33,14 +33,14 @@ def test_scores_of_classes_are_their_definitions(animals):
     assert table.columns == ("kind", "precision", "recall", "F1", "support")
     assert table.rows == (
         ("cat", 0.5, 1.0, pytest.approx(2 / 3), 2),
-        ("dog", None, 0.0, 0.0, 3),  # never said
+        ("dog", None, 0.0, 0.0, 3),  # never predicted
         ("owl", 0.0, None, 0.0, 0),  # never true
     )
 
 
 def test_pixels_of_masks_are_counted_and_levels_read():
     logits = torch.zeros(1, 2, 2, 2)
-    logits[0, 1, 0] = 1.0  # the upper row is said to be class 1
+    logits[0, 1, 0] = 1.0  # the upper row is predicted to be class 1
     masks = seen(
         {"mask": logits}, {"mask": torch.tensor([[[1, 0], [0, -100]]])}, [eq.Task("mask", nn.CrossEntropyLoss())]
     )
@@ -70,7 +70,7 @@ def labels():
 
 
 def test_overlap_is_the_share_among_samples_where_both_are_known(labels):
-    matrix = ex.label_overlap(("many", "one"), "abcd").show(labels)
+    matrix = ex.label_cooccurrence(("many", "one"), "abcd").show(labels)
     assert matrix.counts == ((3, 2, 0, 1), (2, 2, 0, 1), (0, 0, 0, 0), (1, 1, 0, 2))
     assert matrix.shares == (
         (1.0, 2 / 3, 0.0, 1 / 2),
@@ -81,9 +81,9 @@ def test_overlap_is_the_share_among_samples_where_both_are_known(labels):
 
 
 def test_overlap_of_what_is_said_is_on_the_same_samples(labels):
-    said = ex.said_overlap(("many", "one"), "abcd").show(labels)  # many as it is; one always
-    assert said.counts[3] == (2, 1, 0, 3)
-    assert said.counts[0] == (3, 2, 0, 2)
+    predicted = ex.predicted_cooccurrence(("many", "one"), "abcd").show(labels)  # many as it is; one always
+    assert predicted.counts[3] == (2, 1, 0, 3)
+    assert predicted.counts[0] == (3, 2, 0, 2)
 
 
 def test_tasks_share_the_samples_that_have_labels_of_both(labels):
@@ -102,7 +102,7 @@ def test_scores_of_labels_follow_their_thresholds(labels):
 
 
 def describe(seen, place):
-    return ex.Card((f"sample {place}", f"said {int(seen.outputs['kind'][place].argmax())}"))
+    return ex.Card((f"sample {place}", f"predicted {int(seen.outputs['kind'][place].argmax())}"))
 
 
 def test_worst_samples_have_the_largest_losses_and_first_samples_come_first(animals):
@@ -120,5 +120,5 @@ def test_inputs_are_collated_as_the_model_takes_them(animals):
     def collate(some):
         return torch.stack([inputs for inputs, _ in some]), {}
 
-    view = ex.Seen(animals.model, animals.tasks, animals.outputs, animals.targets, samples, collate)
+    view = ex.Predictions(animals.model, animals.tasks, animals.outputs, animals.targets, samples, collate)
     assert view.inputs([4, 1]).tolist() == [4, 1]

@@ -1,0 +1,71 @@
+"""What a finished run shows beyond scores: matrices, tables and samples, made once on the validation split."""
+
+from equipoise.lab.diagnostics.classification import (
+    Decide,
+    Thresholds,
+    above_half,
+    class_table,
+    confusion,
+    label_table,
+    largest,
+    level,
+)
+from equipoise.lab.diagnostics.cooccurrence import label_cooccurrence, labelled_together, predicted_cooccurrence
+from equipoise.lab.diagnostics.diagnostic import (
+    Card,
+    Diagnostic,
+    DiagnosticResult,
+    Gallery,
+    Matrix,
+    Picture,
+    Predictions,
+    Result,
+    ScoreTable,
+)
+from equipoise.lab.diagnostics.samples import (
+    Words,
+    cards,
+    class_words,
+    coloured,
+    first_samples,
+    label_words,
+    number_words,
+    overlaid,
+    worst_samples,
+)
+from equipoise.lab.diagnostics.store import diagnostics_hash, read_diagnostics, write_diagnostics
+
+__all__ = [
+    "Card",
+    "Decide",
+    "Diagnostic",
+    "DiagnosticResult",
+    "Gallery",
+    "Matrix",
+    "Picture",
+    "Predictions",
+    "Result",
+    "ScoreTable",
+    "Thresholds",
+    "Words",
+    "above_half",
+    "cards",
+    "class_table",
+    "class_words",
+    "coloured",
+    "confusion",
+    "diagnostics_hash",
+    "first_samples",
+    "label_cooccurrence",
+    "label_table",
+    "label_words",
+    "labelled_together",
+    "largest",
+    "level",
+    "number_words",
+    "overlaid",
+    "predicted_cooccurrence",
+    "read_diagnostics",
+    "worst_samples",
+    "write_diagnostics",
+]
