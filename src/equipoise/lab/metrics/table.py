@@ -29,11 +29,12 @@ from torchmetrics.text import BLEUScore, ROUGEScore
 from equipoise.lab.metrics import labelled as read
 from equipoise.lab.metrics.depth import DepthAbsoluteError, DepthDelta, DepthRelativeError, DepthRMSE
 from equipoise.lab.metrics.detection import CentreMeanAveragePrecision, DenseIoU, MeanAveragePrecision
-from equipoise.lab.metrics.labelled import MISSING, Labelled, Reading
+from equipoise.lab.metrics.labelled import Labelled, Reading
 from equipoise.lab.metrics.normals import NormalsMean, NormalsMedian, NormalsWithin
 from equipoise.lab.metrics.ordinal import Form, LevelDistance, LevelsWithin, level_pairs
 from equipoise.lab.metrics.retrieval import RetrievalRecallAt
-from equipoise.tasks import nearest
+from equipoise.missing import MISSING
+from equipoise.names import nearest
 
 
 class RougeF1(ROUGEScore):

@@ -1,11 +1,12 @@
 """The balanced loss never goes backward, while the model moves: something else trains it."""
 
 import heapq
-import warnings
 from collections.abc import Callable, Mapping
 
 import torch
 from torch import Tensor
+
+from equipoise.monitor.warning import warn
 
 _PATIENCE = 20  # calls in a row between which the model moved; a validation loop does not move it
 _SAMPLES = 3  # parameters that are looked at, the smallest
@@ -33,10 +34,9 @@ class Unused:
         self._samples = [(parameter, _numbers(parameter).clone()) for parameter in smallest]
         if self._moves == _PATIENCE:
             self.went_backward()
-            warnings.warn(
+            warn(
                 f"the balanced loss did not go backward in {_PATIENCE + 1} calls, and yet the model trains: call "
                 ".backward() on what the balancer returns, not on the sum of the losses",
-                stacklevel=7,
             )
 
     def went_backward(self) -> None:

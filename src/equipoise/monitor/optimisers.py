@@ -1,6 +1,5 @@
 """Parameters with a gradient that no optimiser holds; learned weights under weight decay; updates scaled again."""
 
-import warnings
 import weakref
 from collections.abc import Collection, Mapping
 from typing import Any
@@ -11,6 +10,7 @@ from torch.optim import Optimizer
 from torch.optim.optimizer import register_optimizer_step_pre_hook
 from torch.utils.hooks import RemovableHandle
 
+from equipoise.monitor.warning import warn
 from equipoise.torch_private import version
 
 _ADAPTIVE = (torch.optim.Adadelta, torch.optim.Adafactor, torch.optim.Adagrad, torch.optim.RMSprop, torch.optim.Rprop)
@@ -73,21 +73,19 @@ class Optimisers:
 
     def _tell_of_missing(self, missing: list[str]) -> None:
         if missing:
-            warnings.warn(
+            warn(
                 f"{_listed(missing)}: no optimiser that stepped holds this, though the losses have a gradient there: "
                 "add the parameters of the model, of the tasks' losses and of the balancer to the optimiser, or freeze "
                 "what shall not move (requires_grad_(False))",
-                stacklevel=2,
             )
 
     def _tell_of_decay(self, decays: Mapping[str, float]) -> None:
         decayed = {name: decay for name, decay in decays.items() if decay}
         if decayed:
-            warnings.warn(
+            warn(
                 f"weight decay of {max(decayed.values()):g} pulls {_listed(list(decayed))} to 0, whatever the losses "
                 'say: give balancer.parameters() a group of their own, {"params": balancer.parameters(), '
                 '"weight_decay": 0.0}',
-                stacklevel=2,
             )
 
     def _listen(self) -> None:
@@ -112,10 +110,9 @@ class Optimisers:
             names = [self._updated[id(p)] for p in group["params"] if id(p) in self._updated]
             if names and (scaler := _scaling(optimizer, group)):
                 self._updated = {}
-                warnings.warn(
+                warn(
                     f"{self._updates} returns updates, and {scaler} scales those of {_listed(names)} again: give what "
                     "tasks share to torch.optim.SGD without momentum, and heads to an optimiser of their own",
-                    stacklevel=2,
                 )
 
     def _close(self) -> None:

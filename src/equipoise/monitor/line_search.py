@@ -2,7 +2,6 @@
 
 import inspect
 import sys
-import warnings
 from types import FrameType
 
 import torch
@@ -10,6 +9,7 @@ from torch import Tensor
 from torch.optim import LBFGS
 
 from equipoise.method import Method
+from equipoise.monitor.warning import warn
 
 _STEP = inspect.unwrap(LBFGS.step).__code__
 _WAY_OUT = (
@@ -58,7 +58,6 @@ class LineSearch:
 
     def _tell(self, what: str) -> None:
         self._is_told = True
-        warnings.warn(
+        warn(
             f"torch.optim.LBFGS evaluates its closure several times in one step, and {what}. {_WAY_OUT}",
-            stacklevel=7,
         )

@@ -1,9 +1,10 @@
 """Heads that look shared, because outputs or losses were joined, and which loss takes which part cannot be read."""
 
-import warnings
 from collections.abc import Collection, Mapping
 
 from torch import Tensor
+
+from equipoise.monitor.warning import warn
 
 HEADS = (
     "if these are heads, take each loss from its own output, or from its part of what cat or stack joined "
@@ -15,7 +16,6 @@ def joined_heads(given: Mapping[str, Tensor], lonely: Collection[Tensor]) -> Non
     """Warn of parameters that autograd calls shared, of which all tasks but one have a zero gradient."""
     names = [name for name, parameter in given.items() if any(parameter is leaf for leaf in lonely)]
     if names:
-        warnings.warn(
+        warn(
             f"{', '.join(names)} are reached by several losses, of which one alone has a gradient there: {HEADS}",
-            stacklevel=2,
         )

@@ -1,9 +1,9 @@
 """Calls that a method needs to hear, and that never come: it then works as if it had nothing to learn from them."""
 
-import warnings
 from collections.abc import Collection, Sequence
 
-from equipoise.method import FEEDBACK, Composite, Method
+from equipoise.method import Composite, Method
+from equipoise.monitor.warning import warn
 
 _STEPS = 100  # delivered without a call, after which it is taken to be forgotten
 _EPOCHS = 2  # ended without one, if they had so many steps together:
@@ -14,46 +14,41 @@ _NAMED = 4  # tasks that a line shows
 class Feedback:
     """Counts steps and epochs; each missing call is told once.
 
-    ``heard`` holds the calls that have come, ``expected`` those of which the loop has said that they will.
+    ``expected`` holds the calls of which the loop has said that they will come.
     """
 
     def __init__(self, method: Method, names: Sequence[str]) -> None:
         self._needs = frozenset(method.needs)
-        if strangers := sorted(self._needs - set(FEEDBACK)):
-            raise ValueError(f"needs of {method} must be among {', '.join(map(repr, FEEDBACK))}, got {strangers}")
         self._method, self._names = method, tuple(names)
         self._steps = self._epochs = 0
-        self.heard: set[str] = set()
         self.expected: set[str] = set()
         self._told: set[str] = set()
 
-    def hear(self, call: str) -> None:
-        """Note that a call has come."""
-        self.heard.add(call)
-        self._epochs += call == "end_epoch"
+    def epoch_ended(self) -> None:
+        """Note the end of an epoch."""
+        self._epochs += 1
 
     def delivered(self) -> None:
         """Note that a step has gone backward."""
         self._steps += 1
 
-    def called(self) -> None:
+    def called(self, heard: Collection[str]) -> None:
         """Warn of what is missing as the next step begins: what belongs to the one before has come by now."""
         if not self._needs:
             return
         ended = self._epochs if self._steps >= _FEWEST else 0
         if self._steps < _STEPS and ended < _EPOCHS:
             return
-        for call in sorted(self._needs - self.heard - self.expected - self._told):
+        for call in sorted(self._needs - set(heard) - self.expected - self._told):
             self._tell(call, f"{ended} epochs" if ended >= _EPOCHS else f"{self._steps} steps")
 
     def _tell(self, call: str, since: str) -> None:
         self._told.add(call)
         late = "" if call == "after_step" else f". If it comes later than that, say so: balancer.expect({call!r})"
-        warnings.warn(
+        warn(
             f"{_listeners(self._method, call)} has not heard balancer.{call}() in {since}, and without it does not do "
             f"what it is for. Write\n    {line_for(call, self._names)}\nin the training loop, or where your trainer "
             f"has a place for it (docs/trainers.md){late}",
-            stacklevel=7,
         )
 
 

@@ -1,9 +1,10 @@
 """A task whose gradient is always zero, and weights that stay with one task: read from the gramian on the CPU."""
 
-import warnings
 from collections.abc import Sequence
 
 from torch import Tensor
+
+from equipoise.monitor.warning import warn
 
 _SILENCE = 50  # steps without any gradient, from the first on
 _COLLAPSE = 100  # steps in a row in which one task alone decides
@@ -36,11 +37,10 @@ class Balance:
         self._silent[name] = self._silent.get(name, 0) + 1
         if self._silent[name] == _SILENCE:
             self._heard.add(name)
-            warnings.warn(
+            warn(
                 f"the gradient of task {name!r} by the shared parameters was zero in all of its {_SILENCE} steps: its "
                 "loss does not depend on them (a mask of zeros, a saturated or clamped output, a unit that died): "
                 "look at its labels and its output, or leave the task out",
-                stacklevel=2,
             )
 
     def _compare(
@@ -59,9 +59,8 @@ class Balance:
         self._alone = names[largest]
         if self._times == _COLLAPSE:
             self._is_told = True
-            warnings.warn(
+            warn(
                 f"{self._method} gave all weight to task {self._alone!r} for {_COLLAPSE} steps in a row: the others do "
                 "not train what is shared. Bring gradients to one scale first (Chain(UnitNorm(), ...)), keep a floor "
                 "under the weights (Bounded), or look at eq.doctor",
-                stacklevel=2,
             )
