@@ -82,7 +82,7 @@ def main():
     ends = sorted(end for _, end, _ in clock.spans)
     by_method = defaultdict(float)
     for run, result in study.results.items():
-        by_method[run.method] += result.seconds
+        by_method[str(run.arm)] += result.seconds
     print(
         f"{len(clock.spans)} trainings, {jobs} at a time: {wall:.1f} s (and {planned:.1f} s to read the case before)\n"
     )

@@ -78,7 +78,7 @@ def test_a_name_that_makes_no_method_says_why(name, message):
 
 def test_a_study_calls_a_method_by_the_name_of_its_row():
     plan = make_plan("reviews", ["sum", "UW", "nash"], [0])
-    assert plan.methods == ("sum", "uw", "nash-mtl")
+    assert [*map(str, plan.arms)] == ["sum", "uw", "nash-mtl"]
     with pytest.raises(ValueError, match="method uw is named twice"):
         make_plan("reviews", ["sum", "UW", "uw"], [0])
 

@@ -12,7 +12,7 @@ from torch.optim import optimizer as torch_optimizer
 
 import equipoise as eq
 from equipoise.gradients.roles import Parameters
-from equipoise.misuse.balance import Balance
+from equipoise.monitor.balance import Balance
 
 NAMES = ["a", "b"]
 
@@ -531,3 +531,67 @@ def test_steps_that_look_for_no_joined_heads_walk_the_model_no_further(net, monk
         walks.clear()
         balancer(losses_of(net)).backward()
     assert len(walks) == 3
+
+
+# Nothing of this where it is not wanted
+
+
+def sums_instead(net, balancer, optimizer):
+    losses = losses_of(net)
+    balancer(losses)
+    sum(losses.values()).backward()
+    optimizer.step()
+
+
+def searches_lines(net, balancer, optimizer):
+    def closure():
+        optimizer.zero_grad()
+        loss = balancer(losses_of(net))
+        loss.backward()
+        return loss
+
+    optimizer.step(closure)
+
+
+@pytest.mark.parametrize(
+    ("method", "step", "make"),
+    [
+        (eq.MGDA, sums_instead, lambda net: sgd(net)),
+        (eq.UW, lambda net, balancer, _: train(net, balancer, sgd(net.trunk), 1), lambda net: None),
+        (eq.MGDA, searches_lines, lambda net: torch.optim.LBFGS(net.parameters())),
+        (eq.DWA, lambda net, balancer, _: balancer(losses_of(net)).backward(), lambda net: None),
+    ],
+)
+def test_a_balancer_without_monitor_warns_of_nothing_and_hooks_nothing(net, method, step, make):
+    before = hooks()
+    balancer = eq.Balancer(method(), net, tasks=NAMES, monitor="off")
+    assert balancer.monitor == "off"
+    optimizer = make(net)
+    with expect_silence():
+        for _ in range(110):
+            step(net, balancer, optimizer)
+            assert hooks() == before
+
+
+def test_what_is_warned_of_with_a_monitor_is_warned_of(net):
+    """The neighbour of the test above: each of its loops is misuse."""
+    balancer = eq.Balancer(eq.DWA(), net, tasks=NAMES)
+    with expect_one_warning("has not heard balancer.end_epoch()"):
+        for _ in range(110):
+            balancer(losses_of(net)).backward()
+
+
+def test_a_balancer_without_monitor_still_says_which_calls_came(net):
+    balancer = eq.Balancer(eq.DWA(), net, tasks=NAMES, monitor="off")
+    balancer.expect("end_epoch")
+    balancer(losses_of(net)).backward()
+    balancer.end_epoch()
+    assert balancer.heard == {"end_epoch"}
+    twin = eq.Balancer(eq.DWA(), net, tasks=NAMES)
+    twin.load_state_dict(balancer.state_dict())
+    assert twin.heard == {"end_epoch"}
+
+
+def test_a_monitor_is_on_or_off(net):
+    with pytest.raises(ValueError, match="monitor must be 'warn' or 'off', got True"):
+        eq.Balancer(eq.MGDA(), net, tasks=NAMES, monitor=True)

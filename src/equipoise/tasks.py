@@ -1,7 +1,5 @@
 """Tasks: where names meet tensors, and where missing labels leave."""
 
-import difflib
-import inspect
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import KW_ONLY, dataclass, field
 from operator import mul
@@ -9,6 +7,10 @@ from typing import Any, Literal, cast
 
 import torch
 from torch import Tensor, nn
+
+from equipoise.arguments import number, positive_weight
+from equipoise.missing import ignored_class, labelled, may_be_missing
+from equipoise.names import nearest, require_unique
 
 _ITS_NAME = ""
 
@@ -200,72 +202,11 @@ class Tasks(nn.Module):
         return TaskLosses(losses, counts, parts, {task.name: task.weight for task in self._tasks})
 
 
-def shown(value: Any) -> str:
-    """What was given instead, for a message of one line."""
-    words = " ".join(repr(value).split())
-    return words if len(words) <= 80 else f"{words[:79]}…"
-
-
-def number(what: str, value: Any) -> float:
-    """The value as a float.
-
-    Raises:
-        ValueError: If it is not a number.
-    """
-    try:
-        if isinstance(value, str):
-            raise TypeError
-        return float(value)
-    except (TypeError, ValueError, RuntimeError):
-        raise ValueError(f"{what} must be a number, got {shown(value)}") from None
-
-
-def positive_weight(name: str, weight: Any) -> float:
-    """A user's weight of a task.
-
-    Raises:
-        ValueError: If it is not positive and finite.
-    """
-    value = number(f"weight of task {name!r}", weight)
-    if not 0 < value < float("inf"):
-        raise ValueError(
-            f"weight of task {name!r} must be positive and finite, got {weight!r}; to leave a task out of a step, "
-            "leave its loss out of the call"
-        )
-    return value
-
-
-def ignored_class(loss: Callable[..., Tensor]) -> int | None:
-    """The class that a loss leaves out: a module's attribute, or the default of a function's argument."""
-    if hasattr(loss, "ignore_index"):
-        return cast(int, loss.ignore_index)
-    try:
-        argument = inspect.signature(loss).parameters.get("ignore_index")
-    except ValueError:  # a builtin shows no arguments
-        return None
-    return None if argument is None or argument.default is argument.empty else argument.default
-
-
 def weight_of(labels: Tensor, weight: Tensor | None) -> float:
     """The sum of the labels' class weights [C], in double precision; without weights the number of labels."""
     if weight is None:
         return labels.numel()
     return float(sum(map(mul, labels.flatten().bincount().tolist(), weight.tolist())))
-
-
-def nearest(name: str, names: Iterable[str]) -> str:
-    """The end of an error message about an unknown name: the likely one, or all there are."""
-    names = tuple(names)
-    by_lower = {name.lower(): name for name in names}
-    close = difflib.get_close_matches(name.lower(), by_lower, n=1)
-    return f"did you mean {by_lower[close[0]]!r}?" if close else f"there are {', '.join(map(repr, names)) or 'none'}"
-
-
-def require_unique(names: tuple[str, ...]) -> None:
-    """Raise if a task name occurs twice."""
-    twice = sorted({name for name in names if names.count(name) > 1})
-    if twice:
-        raise ValueError(f"task names must be unique, got {', '.join(map(repr, twice))} more than once")
 
 
 def _look_up(kind: str, key: str, task: Task, values: Mapping[str, Any]) -> Any:
@@ -294,12 +235,7 @@ def _batch_size(value: Any) -> int:
 
 def _present(task: Task, target: Tensor) -> Tensor | None:
     """True where a label is there, of the target's shape; None where none can be missing."""
-    if target.is_floating_point():
-        return ~target.isnan()
-    if task.ignored_class is None or target.dtype == torch.bool:
-        return None
-    limits = torch.iinfo(target.dtype)  # of an unsigned dtype -100 is none, and no class that it would wrap around to
-    return target != task.ignored_class if limits.min <= task.ignored_class <= limits.max else None
+    return labelled(target, task.ignored_class) if may_be_missing(target, task.ignored_class) else None
 
 
 def _labelled(task: Task, output: Any, target: Any) -> tuple[Any, Any, int]:

@@ -11,8 +11,8 @@ import torch
 from torch import Tensor
 
 from equipoise.aggregation.row_memory import RowMemory
+from equipoise.arguments import short_repr
 from equipoise.method import Aggregator, AggregatorChain, Composite, CoordinateAggregator, Method, Weighting
-from equipoise.tasks import shown
 
 
 class Preconditioned(RowMemory, Composite, CoordinateAggregator):
@@ -33,7 +33,7 @@ class Preconditioned(RowMemory, Composite, CoordinateAggregator):
 
     def __init__(self, method: Weighting | Aggregator, beta: float = 0.999) -> None:
         if not isinstance(method, Weighting | Aggregator):
-            raise ValueError(f"method must give weights: a Weighting or an Aggregator, got {shown(method)}")
+            raise ValueError(f"method must give weights: a Weighting or an Aggregator, got {short_repr(method)}")
         if not 0 <= beta < 1:
             raise ValueError(f"beta must be in [0, 1), got {beta}")
         super().__init__()

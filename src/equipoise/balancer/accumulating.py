@@ -12,13 +12,13 @@ from equipoise.balancer.recorder import Recorder
 from equipoise.balancer.setup import Setup
 from equipoise.gradients.accumulation import Accumulation, Micro
 from equipoise.gradients.delivery import Delivery
+from equipoise.gradients.freed import explained
 from equipoise.gradients.graph import graph_of
 from equipoise.gradients.parts import is_in_parts
 from equipoise.gradients.roles import Roles
 from equipoise.gradients.routes import seed
 from equipoise.gradients.surrogate import surrogate
 from equipoise.method import linearise
-from equipoise.misuse import explained
 from equipoise.step import Step, labels_of, take_step
 
 
@@ -115,8 +115,8 @@ class Accumulating:
             means = {setup.names[k]: loss for k, loss in every.losses.items()}
             parts = {setup.names[k]: of for k, of in every.parts.items()}
             step = setup.stated(replace(take_step(setup.user_weights, means, None), parts=parts))
-            if not every.roles.shared and len(every.tasks) > 1:
-                setup.misuse.nothing_shared()
+            if setup.monitor is not None and not every.roles.shared and len(every.tasks) > 1:
+                setup.monitor.nothing_shared()
             objective, scales = linearise(setup.parts.weighting, step.stacked, step.tasks)
             incoming = every.incoming.to(step.stacked)
             every.jacobian.ranks = setup.jacobian.ranks
@@ -133,7 +133,8 @@ class Accumulating:
             if learned:
                 found = torch.autograd.grad(objective, learned, seed(objective, incoming), allow_unused=True)
                 gradients.update(zip(learned, found, strict=True))
-            setup.misuse.went_backward()
+            if setup.monitor is not None:
+                setup.monitor.went_backward()
             return gradients
         finally:
             waits.drop()

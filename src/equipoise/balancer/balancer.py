@@ -10,6 +10,7 @@ import torch
 import torch.distributed as dist
 from torch import Tensor, nn
 
+from equipoise.arguments import number, short_repr
 from equipoise.balancer.accumulating import Accumulating
 from equipoise.balancer.comparison import compare, compare_only
 from equipoise.balancer.decider import Decider
@@ -21,20 +22,21 @@ from equipoise.balancer.recorder import Recorder
 from equipoise.balancer.setup import Setup
 from equipoise.balancer.turn import Turn
 from equipoise.gradients.compiled import uncompiled
+from equipoise.gradients.freed import explained, note_backward, require_unused
 from equipoise.gradients.jacobian import Jacobian
 from equipoise.gradients.plan import ROUTES
 from equipoise.gradients.ranks import ranks_of
 from equipoise.gradients.roles import Parameters
 from equipoise.gradients.surrogate import surrogate, with_gradient_of
 from equipoise.method import FEEDBACK, Method, Sum, linearise, split
-from equipoise.misuse import Misuse, explained, note_backward, require_unused
+from equipoise.monitor import Monitor
 from equipoise.record import Record
 from equipoise.step import Step, indices, negated, take_step, user_weights
-from equipoise.tasks import TaskLosses, Tasks, number, shown
+from equipoise.tasks import TaskLosses, Tasks
 
 _READ_ONLY = {
     **dict.fromkeys(
-        ("method", "heads", "scale", "route", "probe_every", "ranks", "gramian_from", "names"),
+        ("method", "heads", "scale", "route", "probe_every", "ranks", "monitor", "gramian_from", "names"),
         "make a new Balancer, with a new method",
     ),
     **dict.fromkeys(
@@ -72,6 +74,10 @@ class Balancer(nn.Module):
         ranks: The processes that train replicas of these parameters together, each on its share of the batch:
             ``"auto"`` finds them (the group of ``DistributedDataParallel``, else the default group),
             ``"local"`` balances this process alone, a process group says it.
+        monitor: ``"warn"`` looks while training for misuse that nothing else shows (a sum that goes backward instead,
+            parameters that no optimiser holds, a call that the method needs and never hears) and warns of each kind
+            once; during steps 1 to 50 of every 1000 it listens to the optimisers of the process. ``"off"`` looks at
+            nothing. Errors, and warnings of what the arguments themselves say, come either way.
 
     Raises:
         ValueError: If an argument is out of its range.
@@ -97,12 +103,13 @@ class Balancer(nn.Module):
         route: Literal["auto", "rows", "batched", "factored"] = "auto",
         probe_every: int = 0,
         ranks: Any = "auto",
+        monitor: Literal["warn", "off"] = "warn",
     ) -> None:
         super().__init__()
         if isinstance(parameters, type):
             raise ValueError(f"parameters is the class {parameters.__name__}: give the model itself")
         if not isinstance(method, Method):
-            raise ValueError(f"method must be a method such as MGDA() or eq.method('mgda'), got {shown(method)}")
+            raise ValueError(f"method must be a method such as MGDA() or eq.method('mgda'), got {short_repr(method)}")
         if heads not in ("raw", "weighted"):
             raise ValueError(f"heads must be 'raw' or 'weighted', got {heads!r}")
         if scale not in ("sum", "paper"):
@@ -113,6 +120,8 @@ class Balancer(nn.Module):
             raise ValueError(f"probe_every must be 0 or a number of steps, got {probe_every!r}")
         if ranks not in ("auto", "local") and not (dist.is_available() and isinstance(ranks, dist.ProcessGroup)):
             raise ValueError(f"ranks must be 'auto', 'local' or a process group, got {ranks!r}")
+        if monitor not in ("warn", "off"):
+            raise ValueError(f"monitor must be 'warn' or 'off', got {monitor!r}")
         self.method, live = method, LiveWeights(user_weights(tasks), method)
         chosen = None if gramian_from is None else Parameters(gramian_from, "gramian_from")
         self._setup = Setup(
@@ -127,7 +136,8 @@ class Balancer(nn.Module):
             Parameters(parameters),
             chosen,
             Jacobian(),
-            Misuse(method, tuple(live.now)),
+            Monitor(method, tuple(live.now)) if monitor == "warn" else None,
+            set(),
             Turn(),
         )
         self._setup.require_fitting()
@@ -171,6 +181,11 @@ class Balancer(nn.Module):
     def scale(self) -> Literal["sum", "paper"]:
         """How long steps are; chosen when the balancer is made."""
         return self._setup.scale
+
+    @property
+    def monitor(self) -> Literal["warn", "off"]:
+        """Whether misuse is looked for while training."""
+        return "off" if self._setup.monitor is None else "warn"
 
     @property
     def record(self) -> Record | None:
@@ -231,16 +246,15 @@ class Balancer(nn.Module):
             return with_idle(setup, objective, step) if setup.is_joint else objective
         if not torch.is_grad_enabled():
             return step.total
-        setup.misuse.feedback.called()
-        if isinstance(losses, TaskLosses) and setup.live.state() is None:
-            setup.misuse.task_weights(losses.weights, setup.user_weights)
-        if setup.parts.takes_gradients:
-            setup.misuse.line_search.decides_anew()
-        if self._accumulating.micro_batches > 1:
+        accumulates = self._accumulating.micro_batches > 1
+        if setup.monitor is not None:
+            of_tasks = losses.weights if isinstance(losses, TaskLosses) and setup.live.state() is None else None
+            given = None if accumulates else setup.given.named
+            setup.monitor.called(losses, setup.user_weights, of_tasks, given, setup.parts.takes_gradients, setup.heard)
+        if accumulates:
             return self._accumulating.loss(step, counts)
         if not step.losses:
             return nothing(setup, step)
-        setup.misuse.called(setup.given.named, losses, setup.user_weights)
         return self._by_gradients(step) if setup.parts.takes_gradients else self._by_objective(step)
 
     @contextmanager
@@ -341,7 +355,7 @@ class Balancer(nn.Module):
     @property
     def heard(self) -> frozenset[str]:
         """Which of ``end_epoch``, ``observe`` and ``after_step`` came so far; ``method.needs`` says which must."""
-        return frozenset(self._setup.misuse.feedback.heard)
+        return frozenset(self._setup.heard)
 
     def expect(self, *calls: str) -> None:
         """Say that ``end_epoch``, ``observe`` or ``after_step`` will come, if later than after 100 steps or 2 epochs.
@@ -352,12 +366,13 @@ class Balancer(nn.Module):
             ValueError: If there is no such call.
         """
         if strangers := [call for call in calls if call not in FEEDBACK]:
-            raise ValueError(f"expect takes {', '.join(map(repr, FEEDBACK))}, got {shown(strangers[0])}")
-        self._setup.misuse.feedback.expected.update(calls)
+            raise ValueError(f"expect takes {', '.join(map(repr, FEEDBACK))}, got {short_repr(strangers[0])}")
+        if self._setup.monitor is not None:
+            self._setup.monitor.expect(calls)
 
     def end_epoch(self) -> None:
         """Tell the method that an epoch has ended; call it once per epoch."""
-        self._setup.misuse.feedback.hear("end_epoch")
+        self._setup.hear("end_epoch")
         self.method.end_epoch()
 
     def observe(self, results: Mapping[str, float], *, lower_is_better: Iterable[str] = ()) -> None:
@@ -374,7 +389,7 @@ class Balancer(nn.Module):
         found = [number(f"result of task {self.names[k]!r}", results[self.names[k]]) for k in tasks]
         signed = [-value if self.names[k] in lower else value for k, value in zip(tasks, found, strict=True)]
         values = torch.tensor(signed, dtype=torch.float64, device="cpu")
-        self._setup.misuse.feedback.hear("observe")
+        self._setup.hear("observe")
         self.method.observe(values, torch.tensor(tasks, device="cpu"))
 
     def after_step(self, losses: Mapping[str, Tensor], *, counts: Mapping[str, float] | None = None) -> None:
@@ -392,7 +407,7 @@ class Balancer(nn.Module):
             values, tasks = step.stacked, step.tasks
             if ranks.size > 1:
                 values, tasks = joint_losses(step, counts, setup.user_weights, ranks, setup.given.device)
-            setup.misuse.feedback.hear("after_step")
+            setup.hear("after_step")
             if len(values):
                 self.method.after_step(values, tasks)
 
@@ -417,7 +432,7 @@ class Balancer(nn.Module):
         self._setup.live.load(state.get("weights"))
         self._recorder.steps, given = state["steps"], self._setup.given
         given.reached, given.blurred = dict(state["reached"]), dict(state.get("blurred", {}))
-        self._setup.misuse.feedback.heard = set(state.get("heard", FEEDBACK))  # older states do not say: assume all
+        self._setup.heard = set(state.get("heard", FEEDBACK))  # older states do not say: assume all
 
     def _require_scale(self, saved: str | None) -> None:
         """Raise, or warn where a state does not say, if a saved state is of steps of another length."""
@@ -489,11 +504,13 @@ class Balancer(nn.Module):
             self._look_at_optimisers(reached, ())
             weights = gradient.detach() / incoming
             self._recorder.note(step, weights, gramian, route="objective", objective=value)
-            setup.misuse.went_backward()
+            if setup.monitor is not None:
+                setup.monitor.went_backward()
 
         step.stacked.register_hook(on_losses)
         loss = with_gradient_of(step.total, objective, lambda incoming: seen.append((step, incoming)))
-        setup.misuse.line_search.compares(loss, objective)
+        if setup.monitor is not None:
+            setup.monitor.returns(loss, objective)
         return with_idle(setup, loss, step) if setup.is_joint else loss
 
     def _by_gradients(self, step: Step) -> Tensor:
@@ -518,19 +535,21 @@ class Balancer(nn.Module):
                 gradients = comparison.deliver(decider.decide, incoming)
             else:
                 gradients = Decider(comparison, self._recorder, scales, incoming, "reused").at_known()
-            setup.misuse.went_backward()
+            if setup.monitor is not None:
+                setup.monitor.went_backward()
             return gradients
 
         loss = surrogate(step.total, comparison.roles.leaves, backward)
         return loss + (objective - objective.detach()) if learns else loss
 
     def _looks_at_optimisers(self) -> bool:
-        return self._setup.misuse.is_due_for_optimisers(self._recorder.steps + 1)
+        monitor = self._setup.monitor
+        return monitor is not None and monitor.is_due_for_optimisers(self._recorder.steps + 1)
 
     def _look_at_optimisers(self, reached: list[Tensor] | None, shared: Sequence[Tensor]) -> None:
         """Look for parameters that no optimiser holds, among those that this step reaches if it is one that looks."""
-        if reached is not None:
-            self._setup.misuse.optimisers(self._setup.given.named(), set(reached), set(shared))
+        if reached is not None and self._setup.monitor is not None:
+            self._setup.monitor.optimisers(self._setup.given.named(), set(reached), set(shared))
 
 
 def _counts_of(losses: Mapping[str, Tensor], counts: Mapping[str, float] | None) -> Mapping[str, float]:

@@ -8,6 +8,7 @@ from torch import Tensor
 
 from equipoise.balancer.setup import Setup
 from equipoise.gradients.delivery import Decide, Decision, Delivery
+from equipoise.gradients.freed import explained
 from equipoise.gradients.fsdp import harvested
 from equipoise.gradients.graph import Graph
 from equipoise.gradients.jacobian import Jacobian, Spread
@@ -15,7 +16,6 @@ from equipoise.gradients.parts import is_in_parts, require_gradients_of_tasks
 from equipoise.gradients.plan import Plan, plan_of
 from equipoise.gradients.roles import Roles
 from equipoise.gradients.routes import sequential
-from equipoise.misuse import explained
 from equipoise.step import Step
 
 Apart = dict[int, tuple[int, Tensor]]  # place among the shared tensors -> (task within the step, its gradient)
@@ -160,8 +160,8 @@ def compare(setup: Setup, step: Step) -> Comparison:
             f"{', '.join(roles.unawaited)} are shared by tasks, and the forward pass of this rank did not use them, so "
             "DDP takes no gradient there: run them on every rank, or balance by losses (Sum, Fixed, UW, DWA)"
         )
-    if not roles.shared and len(step.losses) > 1:
-        setup.misuse.nothing_shared()
+    if setup.monitor is not None and not roles.shared and len(step.losses) > 1:
+        setup.monitor.nothing_shared()
     ends = None if points is None else [*points, *(leaf for leaf, _ in (*roles.private, *roles.outside))]
     graph.require_several_passes(ends)
     if setup.chosen is not None and setup.heads == "raw" and graph.blurred:

@@ -11,6 +11,7 @@ from equipoise.balancer.recorder import Recorder
 from equipoise.gradients.delivery import Decision
 from equipoise.gradients.jacobian import Jacobian, to_host
 from equipoise.gradients.known import are_finite, at_known
+from equipoise.monitor import Monitor
 
 
 @dataclass
@@ -56,10 +57,10 @@ class Decider:
             for place, (k, gradient) in apart.items():
                 mixture[place] = gradient * float(weights[k]) if setup.heads == "weighted" else gradient
         self.recorder.note(step, shown, gramian, self.route, skipped, self.objective)
-        if balanced and not skipped:
+        if setup.monitor is not None and balanced and not skipped:
             decides = setup.parts.aggregator is not None or setup.parts.row is not None
-            setup.misuse.decided(step.names, balanced, gramian, weights if decides else None)
-            self._look_for_heads(jacobian, gramian)
+            setup.monitor.decided(step.names, balanced, gramian, weights if decides else None)
+            self._look_for_heads(setup.monitor, jacobian, gramian)
         return weights, mixture
 
     def at_known(self) -> list[Tensor | None]:
@@ -112,16 +113,16 @@ class Decider:
         setup.require_finite(by_group)
         return jacobian.combine_in_groups(by_group, groups)
 
-    def _look_for_heads(self, jacobian: Jacobian, gramian: Tensor) -> None:
+    def _look_for_heads(self, monitor: Monitor, jacobian: Jacobian, gramian: Tensor) -> None:
         """Once, look for heads that only seem shared."""
         setup, comparison = self.comparison.setup, self.comparison
         moving = int(gramian.diagonal().count_nonzero())  # where one task alone moves, it does so in trunks as in heads
         if comparison.points is not None or setup.is_joint or moving < 2:
             return
-        num_tasks, misuse = len(comparison.step.losses), setup.misuse
-        if misuse.is_due_for_joins() and (joined := comparison.graph.under_joins):
+        num_tasks = len(comparison.step.losses)
+        if monitor.is_due_for_joins() and (joined := comparison.graph.under_joins):
             owners = {leaf: task for leaf, task in jacobian.lonely(num_tasks).items() if leaf in joined}
             if len(set(owners.values())) > 1:  # one task alone moves a trunk below heads that start at zero
-                misuse.joined_heads(setup.given.named(), owners)
-        if misuse.is_due_for_heads(self.recorder.steps):
-            misuse.joined_heads(setup.given.named(), jacobian.lonely(num_tasks))
+                monitor.joined_heads(setup.given.named(), owners)
+        if monitor.is_due_for_heads(self.recorder.steps):
+            monitor.joined_heads(setup.given.named(), jacobian.lonely(num_tasks))

@@ -6,9 +6,10 @@ from typing import Any
 
 import torch
 
+from equipoise.arguments import positive_weight, short_repr
 from equipoise.method import Method
+from equipoise.names import nearest
 from equipoise.task_weights import NamedWeights
-from equipoise.tasks import nearest, positive_weight, shown
 
 _WARNINGS = {
     "ignored": "does not depend on the scale of a loss, so the weights {weights} do not change its balance",
@@ -34,7 +35,7 @@ class LiveWeights:
     def set(self, weights: Mapping[str, float]) -> None:
         """Let the next step have these; see ``Balancer.set_weights``."""
         if not isinstance(weights, Mapping):
-            raise ValueError(f"weights must map task names to numbers, got {shown(weights)}")
+            raise ValueError(f"weights must map task names to numbers, got {short_repr(weights)}")
         for name in weights:
             if name not in self.now:
                 raise ValueError(f"no task {name!r}; {nearest(str(name), self.now)}")

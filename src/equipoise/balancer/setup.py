@@ -11,8 +11,8 @@ from equipoise.balancer.turn import Turn
 from equipoise.gradients.graph import Graph
 from equipoise.gradients.jacobian import Jacobian
 from equipoise.gradients.roles import Parameters, Roles
-from equipoise.method import Composite, Method, Parts
-from equipoise.misuse import Misuse
+from equipoise.method import FEEDBACK, Composite, Method, Parts
+from equipoise.monitor import Monitor
 from equipoise.step import Step
 from equipoise.task_weights import NamedWeights
 
@@ -35,7 +35,8 @@ class Setup:
     given: Parameters
     chosen: Parameters | None  # where gradients are compared; None for all that is shared
     jacobian: Jacobian
-    misuse: Misuse
+    monitor: Monitor | None  # None where nothing is warned of
+    heard: set[str]  # which of ``FEEDBACK`` have come
     turn: Turn
 
     @property
@@ -53,6 +54,12 @@ class Setup:
         """Whether other ranks take part."""
         return self.jacobian.ranks.size > 1
 
+    def hear(self, call: str) -> None:
+        """Note that one of ``FEEDBACK`` has come."""
+        self.heard.add(call)
+        if self.monitor is not None and call == "end_epoch":
+            self.monitor.epoch_ended()
+
     def stated(self, step: Step) -> Step:
         """The step whose total has the weights in it that the user stated in the method; before the method is asked."""
         return step.stated(self.method.stated(step.present))
@@ -60,6 +67,8 @@ class Setup:
     def require_fitting(self) -> None:
         """Raise if the options do not fit the method."""
         method, parts = self.method, self.parts
+        if strangers := sorted(method.needs - set(FEEDBACK)):
+            raise ValueError(f"needs of {method} must be among {', '.join(map(repr, FEEDBACK))}, got {strangers}")
         if parts.coordinate is not None and self.chosen is not None:
             raise ValueError("gramian_from has no use in a coordinate method: it needs all rows")
         if parts.coordinate is not None and self.route == "factored":

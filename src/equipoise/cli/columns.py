@@ -58,14 +58,14 @@ def recipe_of(arguments: argparse.Namespace) -> Any:
 
 def _losses(words: Sequence[str]) -> tuple[tuple[str, str], ...]:
     """(task, loss) of each ``TASK=LOSS``."""
+    from equipoise.lab.arms import parse_losses
     from equipoise.lab.cases import path_of
-    from equipoise.lab.evaluation import losses_of
 
     chosen: dict[str, str] = {}
     for word in words:
         task, _, loss = word.partition("=")
         is_file = task and path_of(loss) is not None and "+" not in word
-        found = {task: loss} if is_file else losses_of(word)
+        found = {task: loss} if is_file else dict(parse_losses(word))
         if not found:
             raise ValueError(
                 f"--loss must be TASK=LOSS or TASK=LOSS:ARGUMENT=VALUE without spaces, such as mask=focal:gamma=1.5 or "

@@ -6,8 +6,8 @@ from typing import Any, cast
 import torch
 from torch import Tensor, nn
 
+from equipoise.arguments import short_repr
 from equipoise.method import Aggregator, AggregatorChain, Composite, GroupAggregator, Method, Weighting
-from equipoise.tasks import shown
 
 Source = nn.Module | Iterable[Tensor]
 
@@ -32,7 +32,7 @@ class PerGroup(Composite, GroupAggregator):
     ) -> None:
         super().__init__()
         if not isinstance(groups, Mapping):
-            raise ValueError(f"groups must be {{name: (parameters, method)}}, got {shown(groups)}")
+            raise ValueError(f"groups must be {{name: (parameters, method)}}, got {short_repr(groups)}")
         if not groups and rest is None:
             raise ValueError("groups is empty: name at least one, or give a method for the rest")
         self.groups = {name: _checked(name, *_pair(name, given)) for name, given in groups.items()}
@@ -83,13 +83,13 @@ class PerGroup(Composite, GroupAggregator):
 
 def _pair(name: str, given: Any) -> tuple[Any, Any]:
     if not isinstance(given, Sequence) or len(given) != 2:
-        raise ValueError(f"group {name!r} must be (parameters, method), got {shown(given)}")
+        raise ValueError(f"group {name!r} must be (parameters, method), got {short_repr(given)}")
     return given[0], given[1]
 
 
 def _checked(name: str, source: Source, method: Any) -> tuple[nn.Module | tuple[Tensor, ...], Weighting | Aggregator]:
     if not isinstance(method, Weighting | Aggregator):
-        raise ValueError(f"the method of {name!r} must be a Weighting or an Aggregator, got {shown(method)}")
+        raise ValueError(f"the method of {name!r} must be a Weighting or an Aggregator, got {short_repr(method)}")
     return source if isinstance(source, nn.Module) else tuple(source), method
 
 

@@ -8,8 +8,8 @@ from typing import Any, cast
 import torch
 from torch import Tensor
 
+from equipoise.arguments import short_repr
 from equipoise.method import Aggregator, Composite, Method, RowAggregator, Weighting, linearise, overridden
-from equipoise.tasks import shown
 
 GivesWeights = Weighting | Aggregator | RowAggregator
 
@@ -35,7 +35,7 @@ class Wrapper(Composite):
             if not isinstance(method, GivesWeights):
                 raise ValueError(
                     f"{cls.__name__} wraps what gives weights, a Weighting, an Aggregator or a RowAggregator; got "
-                    f"{shown(method)}"
+                    f"{short_repr(method)}"
                 )
             cls = _of_kind(cls, _kind_for(method))
         return super().__new__(cls)

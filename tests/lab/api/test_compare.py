@@ -7,7 +7,7 @@ import pytest
 
 import equipoise as eq
 from equipoise import lab
-from equipoise.lab.api.comparing import made_by_name, plan_study
+from equipoise.lab.api.comparing import plan_study
 from equipoise.lab.studies import NothingToTune
 
 CASES = Path(__file__).parents[1] / "studies"
@@ -15,9 +15,9 @@ CASE = f"{CASES / 'tiny_case.py'}:make_case"
 
 
 def test_weights_are_tuned_where_there_are_some_and_nobody_said():
-    assert plan_study(CASE, ["sum", "uw"], [0], usual_trials=3).methods == ("sum", "uw", "tuned")
-    assert plan_study(CASE, ["sum", "uw"], [0], tuned_trials=0).methods == ("sum", "uw")
-    assert plan_study(CASE, ["sum"], [0], question="sharing").methods == ("sum",)
+    assert [*map(str, plan_study(CASE, ["sum", "uw"], [0], usual_trials=3).arms)] == [*("sum", "uw", "tuned")]
+    assert [*map(str, plan_study(CASE, ["sum", "uw"], [0], tuned_trials=0).arms)] == [*("sum", "uw")]
+    assert [*map(str, plan_study(CASE, ["sum"], [0], question="sharing").arms)] == [*("sum",)]
 
 
 def test_where_there_is_nothing_to_tune_only_who_asked_hears_of_it(monkeypatch):
@@ -34,16 +34,6 @@ def test_where_there_is_nothing_to_tune_only_who_asked_hears_of_it(monkeypatch):
     assert asked == [10, 0]
     with pytest.raises(NothingToTune):
         plan_study("one", ["sum"], [0], tuned_trials=5)
-
-
-def test_a_method_object_is_its_name_where_its_arguments_are_the_names():
-    assert [made_by_name(one) for one in (eq.Sum(), eq.NashMTL(), "UW", eq.UW())] == ["sum", "nash-mtl", "uw", "uw"]
-    with pytest.raises(
-        ValueError, match=r"^DWA\(temperature=1.0\) is no method that a worker process can make by name"
-    ):
-        made_by_name(eq.DWA(temperature=1.0))
-    with pytest.raises(ValueError, match="Chain"):
-        made_by_name(eq.Chain(eq.UW(), eq.MGDA()))
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,8 @@ from real_data import needs, trained, whole
 from torch.testing import assert_close
 
 from equipoise.lab.cases import CASES, coffee_leaf, with_losses
-from equipoise.lab.data.coffee_leaf import MISSING, REGIONS, list_leaves, read_masks, read_pictures
+from equipoise.lab.data.coffee_leaf import REGIONS, list_leaves, read_masks, read_pictures
+from equipoise.missing import MISSING
 
 Image = pytest.importorskip("PIL.Image")
 HEADER = "id,predominant_stress,miner,rust,phoma,cercospora,severity"

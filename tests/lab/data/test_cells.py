@@ -3,8 +3,9 @@ import math
 import pytest
 import torch
 
-from equipoise.lab.data.cells import MISSING, binary, classes, label_sets, levels, numbers
+from equipoise.lab.data.cells import binary, classes, label_sets, levels, numbers
 from equipoise.lab.data.table import Table
+from equipoise.missing import MISSING
 
 
 def table(*cells):

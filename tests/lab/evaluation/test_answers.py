@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from equipoise.lab.arms import parse_arm
 from equipoise.lab.evaluation import TaskMetric, make_table, pairs_of
 from equipoise.lab.evaluation.words import give_advice, give_headline
 
@@ -53,8 +54,8 @@ SAME = (PLAIN, PLAIN)
 )
 def test_the_family_of_each_question(question, expected):
     names = ["single-task", "sum", "uw", "frozen-uw", "tuned"]
-    pairs = pairs_of(names, question)
-    assert set(pairs) == expected
+    pairs = pairs_of([*map(parse_arm, names)], question)
+    assert {(str(arm), str(other)) for arm, other in pairs} == expected
     assert len(pairs) == len(expected)
     luck = np.random.default_rng(0).normal(1.0, 0.1, (len(names), 2, 5)).tolist()
     table, *_ = ask(question, **{name.replace("-", "_"): runs for name, runs in zip(names, luck, strict=True)})

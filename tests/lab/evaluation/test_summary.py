@@ -5,7 +5,7 @@ import pytest
 from scipy import stats
 from statsmodels.stats.multitest import multipletests
 
-from equipoise.lab.evaluation import Summary
+from equipoise.lab.evaluation import Summary, TaskMetric, make_table
 from equipoise.lab.evaluation.notes import loss_notes
 
 METRICS = {
@@ -301,5 +301,5 @@ def test_frozen_weights_take_two_trainings_and_the_question_that_is_about_them_s
 
 @pytest.mark.parametrize(("row", "told"), [("kind=logit-adjusted:tau=0.5", True), ("size=l1+kind=focal", False)])
 def test_a_loss_that_moves_the_decision_is_not_to_be_judged_by_it(row, told):
-    (note,) = loss_notes({row: {"size": {}, "kind": {}}})
+    (note,) = loss_notes(make_table({row: {"size": {}, "kind": {}}}, [TaskMetric("size", "rmse", False)], {}))
     assert ("moves the decision between classes, which accuracy depends on" in note) == told

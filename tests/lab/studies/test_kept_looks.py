@@ -7,6 +7,7 @@ import pytest
 from test_study import finish
 
 from equipoise.cli import main
+from equipoise.lab.arms import parse_arm
 from equipoise.lab.evaluation import Summary
 from equipoise.lab.studies import Study, make_plan, record_look
 
@@ -55,7 +56,7 @@ def test_what_the_command_shows_is_a_look_and_writes_the_same_bytes_again(plan, 
 
 def test_what_is_left_out_is_kept_for_good(plan, tmp_path):
     finished(plan, tmp_path)
-    finished(replace(plan, methods=("sum",), seeds=(0, 1)), tmp_path)
+    finished(replace(plan, arms=tuple(map(parse_arm, ("sum",))), seeds=(0, 1)), tmp_path)
     assert described(tmp_path)["left_out"] == {"methods": ["mgda"], "seeds": [2]}
     finished(plan, tmp_path)
     assert described(tmp_path)["left_out"] == {"methods": ["mgda"], "seeds": [2]}
@@ -103,7 +104,10 @@ def test_planned_looks_stop_at_the_first_finding(gain, seeds, tmp_path, monkeypa
         self.write()
         for one in self.missing:
             finish(
-                tmp_path, self.plan, one, value=0.5 + 0.01 * one.seed + gain * (one.method == "mgda") + next(draws) / 10
+                tmp_path,
+                self.plan,
+                one,
+                value=0.5 + 0.01 * one.seed + gain * (str(one.arm) == "mgda") + next(draws) / 10,
             )
         self.results = Study(self.plan, tmp_path).results
         self.write()

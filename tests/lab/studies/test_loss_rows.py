@@ -11,10 +11,11 @@ import torch
 from torch import nn
 
 import equipoise as eq
-from equipoise.lab.evaluation import Summary, losses_of
+from equipoise.lab.arms import SUM, parse_arm
+from equipoise.lab.evaluation import Summary
 from equipoise.lab.reports import write_report
 from equipoise.lab.studies import Event, Study, make_plan
-from equipoise.lab.studies.loss_rows import losses_by_row, one_at_a_time
+from equipoise.lab.studies.loss_rows import losses_by_arm, one_at_a_time
 from equipoise.lab.studies.recipe import CaseWithLosses
 from equipoise.lab.studies.run import Run
 from equipoise.lab.training import RunResult
@@ -60,7 +61,7 @@ def finished(recipe, methods, folder, seeds=(0,), **options):
 
 
 def result(study, method, seed=0):
-    return RunResult.read(study.folder / "runs" / Run(method, ("a", "b"), seed).folder_name / "result.json")
+    return RunResult.read(study.folder / "runs" / Run(parse_arm(method), ("a", "b"), seed).folder_name / "result.json")
 
 
 @pytest.mark.parametrize(
@@ -85,7 +86,7 @@ def result(study, method, seed=0):
     ],
 )
 def test_which_names_mean_losses(method, expected):
-    assert losses_of(method) == expected
+    assert parse_arm(method).losses == expected
 
 
 def test_a_row_the_option_and_a_case_written_with_that_loss_train_the_same_network(tmp_path):
@@ -128,7 +129,7 @@ def test_an_option_whose_loss_fails_is_told_before_any_run():
 def test_single_tasks_keep_the_cases_own_losses(tmp_path):
     with_row = finished(Tiny(), ["a=l1"], tmp_path / "one")
     without = finished(Tiny(), ["sum"], tmp_path / "other")
-    alone = Run("single-task", ("a",), 0)
+    alone = Run(parse_arm("single-task"), ("a",), 0)
     assert with_row.results[alone].history == without.results[alone].history
 
 
@@ -151,7 +152,7 @@ def test_a_row_is_described_and_costs_no_more_than_the_sum(tmp_path):
     assert described["losses"] == {"a=huber": {"a": "huber(delta=1)"}}
     assert described["methods"] == ["a=huber", "uw"]
     assert described["method_files"] == {}
-    assert [run.method for run in study._queue()][:2] == ["a=huber", "uw"]
+    assert [str(run.arm) for run in study._queue()][:2] == ["a=huber", "uw"]
     assert "losses" not in make_plan(Tiny(), ["uw"], [0]).describe()
 
 
@@ -170,10 +171,10 @@ def renamed(case, **names):
 
 def test_losses_of_a_task_called_frozen_wait_for_nothing(tmp_path):
     plan = make_plan(Tiny(), ["sum"], [0])
-    plan = replace(plan, case=renamed(plan.case, a="frozen-food", b="b"), methods=("sum", "frozen-food=huber"))
+    plan = replace(plan, case=renamed(plan.case, a="frozen-food", b="b"), arms=(SUM, parse_arm("frozen-food=huber")))
     order = list(islice(Study(plan, tmp_path)._queue(), 4))
     assert None not in order
-    assert "frozen-food=huber" in [run.method for run in order]
+    assert "frozen-food=huber" in [str(run.arm) for run in order]
     assert plan.budgets["frozen-food=huber"] == plan.budgets["sum"]
 
 
@@ -181,14 +182,14 @@ def test_losses_of_a_task_called_frozen_wait_for_nothing(tmp_path):
 def test_a_task_whose_name_reads_as_losses_is_told_in_one_line(name, read_back):
     case = renamed(Tiny()(), a=name, b="b")
     if read_back:
-        assert losses_by_row(case, one_at_a_time(case)).keys() == {f"{name}=huber", f"{name}=l1", "b=focal"}
+        assert losses_by_arm(case, one_at_a_time(case)).keys() == {f"{name}=huber", f"{name}=l1", "b=focal"}
     else:
         with pytest.raises(ValueError, match=r"task 'p=b\+c' reads as a choice of losses: give it a name without ="):
             one_at_a_time(case)
 
 
 def test_a_run_that_waits_for_what_nobody_trains_is_an_error(tmp_path):
-    plan = replace(make_plan(Tiny(), ["sum"], [0]), methods=("sum", "frozen-uw"))
+    plan = replace(make_plan(Tiny(), ["sum"], [0]), arms=(SUM, parse_arm("frozen-uw")))
     with pytest.raises(ValueError, match="frozen-uw, seed 0 waits for uw, seed 0, which the plan does not train"):
         next(Study(plan, tmp_path)._queue())
 
@@ -203,12 +204,12 @@ def test_a_run_that_waits_for_what_nobody_trains_is_an_error(tmp_path):
     ],
 )
 def test_what_is_trained(methods, question, expected):
-    assert make_plan(Tiny(), methods, [0], question=question).methods == expected
+    assert make_plan(Tiny(), methods, [0], question=question).arms == tuple(map(parse_arm, expected))
 
 
 def test_the_question_is_about_the_losses_that_the_option_leaves(tmp_path):
     plan = make_plan(CaseWithLosses(Tiny(), (("a", "l1"),)), ["sum"], [0], question="losses")
-    assert plan.methods == ("sum", "a=mse", "a=huber", "b=focal")
+    assert [*map(str, plan.arms)] == ["sum", "a=mse", "a=huber", "b=focal"]
 
 
 @pytest.mark.parametrize(

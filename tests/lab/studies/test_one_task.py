@@ -6,6 +6,7 @@ import pytest
 from tiny_case import make_case
 
 import equipoise as eq
+from equipoise.lab.arms import parse_arm
 from equipoise.lab.evaluation import Summary
 from equipoise.lab.studies import Study, make_plan
 from equipoise.lab.studies.plan import run_name
@@ -35,10 +36,10 @@ def finish(folder, plan, run):
 
 def test_the_same_training_is_not_run_twice():
     assert make_plan(One(), ["sum", "uw"], [0, 1]).runs == tuple(
-        Run(method, ("a",), seed) for seed in (0, 1) for method in ("sum", "uw")
+        Run(parse_arm(method), ("a",), seed) for seed in (0, 1) for method in ("sum", "uw")
     )
     without_sum = make_plan(One(), ["uw"], [0])  # nothing else is its baseline
-    assert without_sum.runs == (Run("single-task", ("a",), 0), Run("uw", ("a",), 0))
+    assert without_sum.runs == (Run(parse_arm("single-task"), ("a",), 0), Run(parse_arm("uw"), ("a",), 0))
     assert "single-task" not in make_plan(One(), ["sum"], [0]).budgets
 
 

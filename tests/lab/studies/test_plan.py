@@ -2,6 +2,7 @@ from dataclasses import replace
 
 import pytest
 
+from equipoise.lab.arms import parse_arm
 from equipoise.lab.evaluation import unequal
 from equipoise.lab.studies.plan import differences, make_plan
 from equipoise.lab.studies.run import Run
@@ -15,7 +16,7 @@ def plan():
 def test_a_study_is_every_balancing_and_one_network_per_task_with_every_seed(plan):
     tasks = ("rating", "recommended", "department")
     one_seed = [("single-task", (task,)) for task in tasks] + [("sum", tasks), ("mgda", tasks)]
-    assert [(run.method, run.tasks, run.seed) for run in plan.runs] == [
+    assert [(str(run.arm), run.tasks, run.seed) for run in plan.runs] == [
         (*run, seed) for seed in (0, 7) for run in one_seed
     ]
 
@@ -36,7 +37,7 @@ def test_runs_have_folders_of_their_own(plan):
         "single-task-department-seed0",
         "sum-all-seed0",
     ]
-    alike = [Run(name, ("rating",), 0).folder_name for name in ("a/b.py:C", "a-b.py:C", "a-b-py-C")]
+    alike = [Run(parse_arm(name), ("rating",), 0).folder_name for name in ("a/b.py:C", "a-b.py:C", "a-b-py-C")]
     assert len({*alike, *names}) == len(alike) + len(names)
     assert not any(character in name for name in alike for character in "/\\:")
 
@@ -63,7 +64,7 @@ def test_wrong_arguments(case, methods, seeds, epochs, message):
 
 
 def test_what_may_grow_is_no_part_of_the_identity_and_what_changes_a_run_is(plan):
-    grown = replace(plan, methods=("sum", "mgda", "uw"), seeds=(0, 7, 8))
+    grown = replace(plan, arms=tuple(map(parse_arm, ("sum", "mgda", "uw"))), seeds=(0, 7, 8))
     assert grown.identity == plan.identity
     longer = replace(plan, settings=replace(plan.settings, epochs=3))
     assert differences(plan.identity, longer.identity) == ["settings.epochs is 2, now 3"]

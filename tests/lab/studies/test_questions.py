@@ -10,12 +10,13 @@ import pytest
 import torch
 
 import equipoise as eq
+from equipoise.lab.arms import parse_arm
 from equipoise.lab.evaluation import Summary
 from equipoise.lab.search import WeightSearch
 from equipoise.lab.studies import Event, Study, make_plan
-from equipoise.lab.studies.learnt import learnt_method, write_tuned
+from equipoise.lab.studies.learnt import derived_method, write_tuned
 from equipoise.lab.studies.plan import method_files
-from equipoise.lab.studies.questions import find_question, methods_for
+from equipoise.lab.studies.questions import arms_for, find_question
 from equipoise.lab.studies.run import Run
 from equipoise.lab.training import RunResult
 
@@ -44,7 +45,7 @@ def finish(study, execute=direct):
 
 
 def result(study, method, seed=0):
-    return RunResult.read(study.folder / "runs" / Run(method, ("a", "b"), seed).folder_name / "result.json")
+    return RunResult.read(study.folder / "runs" / Run(parse_arm(method), ("a", "b"), seed).folder_name / "result.json")
 
 
 def weights_in(found):
@@ -64,7 +65,7 @@ def weights_in(found):
     ],
 )
 def test_what_a_question_trains(question, methods, trials, expected):
-    assert methods_for(question, methods, trials) == expected
+    assert [*map(str, arms_for(question, tuple(map(parse_arm, methods)), trials))] == [*expected]
 
 
 @pytest.mark.parametrize(
@@ -100,7 +101,7 @@ def test_the_budget_of_tuned_weights_is_stated():
 def test_a_frozen_method_in_a_file_is_marked_once_as_its_source(tmp_path):
     file = tmp_path / "mine.py"
     file.write_text("from equipoise import UW as Mine\n")
-    assert set(method_files([f"{file}:Mine", f"frozen-{file}:Mine"])) == {f"{file}:Mine"}
+    assert set(method_files(map(parse_arm, (f"{file}:Mine", f"frozen-{file}:Mine")))) == {f"{file}:Mine"}
 
 
 def test_the_longest_runs_of_a_seed_come_first_and_frozen_ones_after_their_source(tmp_path):
@@ -112,7 +113,7 @@ def test_the_longest_runs_of_a_seed_come_first_and_frozen_ones_after_their_sourc
         order.append(run)
         study.results[run] = None
     assert [run.seed for run in order] == [5] * 6 + [1] * 6
-    first = [run.method for run in order[:6]]
+    first = [str(run.arm) for run in order[:6]]
     assert first[0] == "mgda"
     assert first[-2:] == ["single-task"] * 2
     assert first.index("uw") < first.index("frozen-uw")
@@ -122,9 +123,9 @@ def test_a_run_whose_source_is_still_at_work_waits_and_one_whose_source_failed_d
     study = Study(make_plan(CASE, ["uw", "frozen-uw"], [0]), tmp_path)
     queue = study._queue()
     given = [next(queue) for _ in range(4)]
-    assert [run and run.method for run in given] == ["uw", "single-task", "single-task", None]
+    assert [run and str(run.arm) for run in given] == ["uw", "single-task", "single-task", None]
     study.failures[given[0]] = "no luck"
-    assert next(queue).method == "frozen-uw"
+    assert str(next(queue).arm) == "frozen-uw"
 
 
 def test_frozen_weights_are_those_of_the_last_epoch_of_the_same_seed(tmp_path):
@@ -144,7 +145,7 @@ def test_a_task_that_stopped_is_frozen_at_the_last_weight_it_had(tmp_path):
     history = [(1, "train", "a", "weight", 0.5), (1, "train", "b", "weight", 2.0), (2, "train", "a", "weight", 0.7)]
     source = tmp_path / "result.json"
     RunResult([], history, 1, 2, 2, 1.0, 1.0, 1.0, 1.0, False, 0, 0, stopped_tasks={"b": 1}).write(source)
-    assert learnt_method("frozen-uw", AB, ("a", "b"), tmp_path, source).weights == {"a": 0.7, "b": 2.0}
+    assert derived_method(parse_arm("frozen-uw"), AB, ("a", "b"), tmp_path, source).weights == {"a": 0.7, "b": 2.0}
 
 
 def test_a_frozen_weight_is_the_effective_one_whatever_the_task_weighs_itself(tmp_path):
@@ -153,7 +154,9 @@ def test_a_frozen_weight_is_the_effective_one_whatever_the_task_weighs_itself(tm
     source = tmp_path / "result.json"
     RunResult([], history, 1, 2, 2, 1.0, 1.0, 1.0, 1.0, False, 0, 0).write(source)
     net = torch.nn.Linear(1, 2)
-    balancer = eq.Balancer(learnt_method("frozen-uw", tasks, ("a", "b"), tmp_path, source), net, tasks=tasks)
+    balancer = eq.Balancer(
+        derived_method(parse_arm("frozen-uw"), tasks, ("a", "b"), tmp_path, source), net, tasks=tasks
+    )
     balancer(dict(zip("ab", net(torch.ones(1)), strict=True))).backward()
     assert balancer.record.weights == {"a": 2.0, "b": 3.0}
 
@@ -184,7 +187,10 @@ def test_frozen_weights_fail_with_their_source(tmp_path, monkeypatch):
 
     study = finish(Study(make_plan(CASE, ["sum", "uw", "frozen-uw"], [0]), tmp_path), failing)
     assert [str(run) for run in study.failures] == ["uw, seed 0", "frozen-uw, seed 0"]
-    assert "no weights of uw to freeze: its run has not ended well" in study.failures[Run("frozen-uw", ("a", "b"), 0)]
+    assert (
+        "no weights of uw to freeze: its run has not ended well"
+        in study.failures[Run(parse_arm("frozen-uw"), ("a", "b"), 0)]
+    )
 
 
 def test_every_training_has_the_threads_that_the_study_began_with(tmp_path, monkeypatch):
@@ -246,8 +252,8 @@ def test_a_search_without_an_answer_costs_the_tuned_runs_only(tmp_path, monkeypa
 
     monkeypatch.setattr("equipoise.lab.search.training.CaseTraining.__call__", broken)
     study = finish(Study(make_plan(CASE, ["sum"], [0], tuned_trials=2), tmp_path))
-    assert [run.method for run in study.failures] == ["tuned"]
-    assert "no trial ended well" in study.failures[Run("tuned", ("a", "b"), 0)]
+    assert [str(run.arm) for run in study.failures] == ["tuned"]
+    assert "no trial ended well" in study.failures[Run(parse_arm("tuned"), ("a", "b"), 0)]
     assert any("no trial ended well" in note for note in Summary.from_folder(tmp_path).notes)
 
 
@@ -262,9 +268,9 @@ def test_another_number_of_trials_is_another_search(tmp_path):
 
 def test_tuned_weights_are_in_the_order_of_the_tasks(tmp_path):
     write_tuned(tmp_path, {"weights": {"b": 0.5, "a": 1.5}})
-    assert learnt_method("tuned", AB, ("a", "b"), tmp_path, None).weights == {"a": 1.5, "b": 0.5}
+    assert derived_method(parse_arm("tuned"), AB, ("a", "b"), tmp_path, None).weights == {"a": 1.5, "b": 0.5}
     with pytest.raises(ValueError, match="no tuned weights: the search has not ended"):
-        learnt_method("tuned", AB, ("a", "b"), tmp_path / "elsewhere", None)
+        derived_method(parse_arm("tuned"), AB, ("a", "b"), tmp_path / "elsewhere", None)
 
 
 def test_one_task_has_no_weights_to_tune():

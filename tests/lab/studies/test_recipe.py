@@ -4,6 +4,7 @@ import re
 
 import pytest
 
+from equipoise.lab.arms import SINGLE_TASK
 from equipoise.lab.studies import Study, find_recipe, make_plan
 from equipoise.lab.studies.run import Run
 
@@ -120,6 +121,7 @@ def test_what_is_no_case_says_why_in_one_line(file, change, expected):
         ("nowhere.py:make_case", "there is no file 'nowhere.py'"),
         ("my_case.py", "needs the name of what makes the case, such as my_case.py:make_case"),
         ("reviws", "unknown case 'reviws'; the nearest is 'reviews'"),
+        ("scenes", "give examples/cases/scenes.py:make_case of the repository; a study that was made by"),
         ("data.xlsx", "'data.xlsx' must end in one of .csv"),
     ],
 )
@@ -134,6 +136,6 @@ def test_an_unknown_name_in_the_file_names_the_nearest(file):
 
 
 def test_a_task_may_have_a_name_that_no_file_can_have():
-    alike = [Run("single-task", (name,), 0).folder_name for name in ("price/kg", "price kg", "price-kg", "../x" * 99)]
+    alike = [Run(SINGLE_TASK, (name,), 0).folder_name for name in ("price/kg", "price kg", "price-kg", "../x" * 99)]
     assert len(set(alike)) == 4
     assert all(set(name) <= set("abcdefghijklmnopqrstuvwxyz0123456789-") and len(name) < 120 for name in alike)

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 import torch
 
+from equipoise.lab.arms import parse_arm
 from equipoise.lab.evaluation import Summary
 from equipoise.lab.search import WeightSearch
 from equipoise.lab.studies import Event, Study, make_plan
@@ -71,8 +72,8 @@ def test_more_seeds_and_methods_add_only_what_is_missing(plan, tmp_path):
     Study(plan, tmp_path).write()
     for run in plan.runs:
         finish(tmp_path, plan, run)
-    more = replace(plan, methods=("sum", "uw", "mgda"), seeds=(1, 0, 2))
-    missing = {(run.method, run.seed) for run in Study(more, tmp_path).missing}
+    more = replace(plan, arms=tuple(map(parse_arm, ("sum", "uw", "mgda"))), seeds=(1, 0, 2))
+    missing = {(str(run.arm), run.seed) for run in Study(more, tmp_path).missing}
     assert missing == {("uw", 0), ("uw", 1), ("uw", 2), ("sum", 2), ("mgda", 2), ("single-task", 2)}
 
 
@@ -160,7 +161,7 @@ def test_what_is_left_out_is_what_the_folder_holds_and_seeds_are_called_so(tmp_p
     larger = make_plan("reviews", ["sum", "uw", "mgda"], [0, 1, 2, 7], epochs=2)
     Study(larger, tmp_path).write()
     for run in larger.runs:
-        if run.method in ("single-task", "sum", "uw") and run.seed in (0, 1, 7):
+        if str(run.arm) in ("single-task", "sum", "uw") and run.seed in (0, 1, 7):
             finish(tmp_path, larger, run)  # mgda and seed 2 were asked for, and never ran
     smaller = make_plan("reviews", ["sum"], [0], epochs=2)
     assert Study(smaller, tmp_path).left_out == ("uw", "seeds 1 and 7")
@@ -178,7 +179,7 @@ def test_a_folder_of_other_settings_is_refused(plan, tmp_path):
 def test_a_method_whose_file_has_changed_is_refused(plan, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "mine.py").write_text("from equipoise import Sum as Mine\n")
-    mine = replace(plan, methods=("sum", "mine.py:Mine"))
+    mine = replace(plan, arms=tuple(map(parse_arm, ("sum", "mine.py:Mine"))))
     Study(mine, tmp_path / "study").write()
     Study(mine, tmp_path / "study")
     Study(plan, tmp_path / "study").write()  # does not ask for it, and does not forget it

@@ -6,16 +6,17 @@ from types import SimpleNamespace
 import pytest
 from rich.console import Console
 
+from equipoise.lab.arms import parse_arm
 from equipoise.lab.studies import Event, Watch
 from equipoise.lab.studies.plan import Run
 
 LOSSES = {"rating": 0.671234, "recommended": 0.2, "department": 1.25}
-RUN = Run("nash-mtl", tuple(LOSSES), 3)
+RUN = Run(parse_arm("nash-mtl"), tuple(LOSSES), 3)
 
 
 @pytest.fixture
 def study():
-    runs = (Run("sum", tuple(LOSSES), 3), RUN)
+    runs = (Run(parse_arm("sum"), tuple(LOSSES), 3), RUN)
     settings = SimpleNamespace(epochs=8)
     return SimpleNamespace(
         plan=SimpleNamespace(settings=settings, runs=runs), results={runs[0]: None}, missing=runs[1:]

@@ -1,7 +1,7 @@
 """What the method needs to hear from the training loop."""
 
 from equipoise.doctor.findings.seen import Seen
-from equipoise.misuse import line_for
+from equipoise.monitor import line_for
 
 
 def of_feedback(seen: Seen) -> list[str]:

@@ -1,7 +1,7 @@
 """Who reaches what, and with which factor."""
 
 from equipoise.doctor.findings.seen import Seen, listed
-from equipoise.misuse import HEADS, ends_in
+from equipoise.monitor import HEADS, ends_in
 
 
 def of_reach(seen: Seen) -> list[str]:

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 from equipoise.lab.api.defaults import JOBS, METHODS, RUNS, SEEDS, TUNED_TRIALS
 from equipoise.lab.api.loading import load
-from equipoise.lab.api.loops import compare_loop, name_of
+from equipoise.lab.api.loops import compare_loop
 from equipoise.lab.api.results import Results
+from equipoise.lab.arms import MethodArm, StudyArm
 from equipoise.method import Method
 
 if TYPE_CHECKING:
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
 
 def compare(
     case: Any,
-    methods: Sequence[str | Method] | Mapping[str, str | Method] = METHODS,
+    methods: Sequence[str | Method | StudyArm] | Mapping[str, str | Method] = METHODS,
     seeds: int | Sequence[int] = SEEDS,
     *,
     folder: str | Path | None = None,
@@ -61,7 +62,7 @@ def compare(
         raise ValueError("methods of a case are names, as worker processes make them: give a list")
     plan = plan_study(
         _recipe(case),
-        [made_by_name(method) for method in methods],
+        methods,
         chosen,
         question=question,
         tuned_trials=tuned_trials,
@@ -84,7 +85,7 @@ def compare(
 
 def plan_study(
     case: Any,
-    methods: Sequence[str],
+    methods: Sequence[str | Method | StudyArm],
     seeds: Sequence[int],
     *,
     question: str = "",
@@ -96,7 +97,7 @@ def plan_study(
 
     Args:
         case: By recipe, or by name.
-        methods: By name.
+        methods: By name, as objects or as arms.
         seeds: Each 0 or more.
         question: The one that is asked.
         tuned_trials: None: ``usual_trials`` for a question that tuned weights have a part in.
@@ -113,25 +114,6 @@ def plan_study(
         if tuned_trials is not None or question:
             raise
         return make(tuned_trials=0)  # nobody asked for it
-
-
-def made_by_name(method: str | Method) -> str:
-    """The name by which a worker process makes the same method.
-
-    >>> from equipoise import NashMTL
-    >>> made_by_name(NashMTL()), made_by_name("uw")
-    ('nash-mtl', 'uw')
-
-    Raises:
-        ValueError: It has arguments of its own, which no name has.
-    """
-    name = name_of(method)
-    if isinstance(method, Method) and name == repr(method):
-        raise ValueError(
-            f"{method} is no method that a worker process can make by name: write a class with these arguments as "
-            "defaults in a file and give 'path/to/file.py:Name'"
-        )
-    return name
 
 
 def _recipe(case: Any) -> Any:
@@ -153,7 +135,7 @@ def _recipe(case: Any) -> Any:
 
 def _loop(
     train: Callable[..., Any],
-    methods: Sequence[str | Method] | Mapping[str, str | Method],
+    methods: Sequence[str | Method | StudyArm] | Mapping[str, str | Method],
     seeds: Sequence[int],
     tasks: Mapping[str, tuple[str, str]] | None,
     folder: str | Path | None,
@@ -169,4 +151,13 @@ def _loop(
     title = options.pop("title", getattr(train, "__name__", "A loop"))
     if options:
         raise ValueError(f"{', '.join(options)}: a loop of one's own takes a title alone, and sets all else itself")
-    return compare_loop(train, methods, seeds, tasks, None if folder is None else Path(folder), title)
+    given = methods if isinstance(methods, Mapping) else [_for_loop(each) for each in methods]
+    return compare_loop(train, given, seeds, tasks, None if folder is None else Path(folder), title)
+
+
+def _for_loop(given: str | Method | StudyArm) -> str | Method:
+    if isinstance(given, MethodArm):
+        return given.given or given.name
+    if isinstance(given, StudyArm):
+        raise ValueError(f"{given} is no method that a loop of one's own can train: only a study of a case makes it")
+    return given

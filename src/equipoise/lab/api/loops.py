@@ -196,11 +196,12 @@ class _Loop:
             self.values[method, metric.task, seed] = returned[f"{metric.task}/{metric.name}"]
 
     def _path(self, method: str, seed: int, ending: str) -> Path | None:
+        from equipoise.lab.arms import MethodArm
         from equipoise.lab.studies import Run
 
         if self.folder is None:
             return None
-        return self.folder / "runs" / f"{Run(method, ('all',), seed).folder_name}.{ending}"
+        return self.folder / "runs" / f"{Run(MethodArm(method), ('all',), seed).folder_name}.{ending}"
 
 
 def _require(given: Sequence[tuple[str, Any]], seeds: Sequence[int]) -> None:

@@ -9,7 +9,7 @@ from torch import nn
 
 from equipoise.lab.cases.case import Case
 from equipoise.lab.models.architectures import ARCHITECTURES, build_architecture
-from equipoise.tasks import nearest
+from equipoise.names import nearest
 
 
 def with_architecture(case: Case, name: str) -> Case:

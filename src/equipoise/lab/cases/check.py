@@ -10,7 +10,8 @@ from torch import Tensor
 from equipoise.lab.cases.case import Case
 from equipoise.lab.cases.chosen_losses import with_losses
 from equipoise.lab.data.split import SPLITS
-from equipoise.tasks import Tasks, nearest
+from equipoise.names import nearest
+from equipoise.tasks import Tasks
 
 SAMPLES = 16
 

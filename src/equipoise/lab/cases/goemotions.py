@@ -26,7 +26,8 @@ from equipoise.lab.diagnostics import (
 )
 from equipoise.lab.metrics.thresholds import best_thresholds
 from equipoise.lab.models.heads import SharedEncoder
-from equipoise.tasks import Task, Tasks, nearest
+from equipoise.names import nearest
+from equipoise.tasks import Task, Tasks
 
 
 def goemotions(folder: Path | None = None, *, groups: bool = False, inputs: str = "words") -> Case:

@@ -10,7 +10,6 @@ from torch.utils.data import Dataset
 from equipoise.lab.cases.case import Case
 from equipoise.lab.cases.metrics import make_metrics
 from equipoise.lab.cases.usual_losses import binary_losses, counted_class_losses, number_losses
-from equipoise.lab.data.cells import MISSING
 from equipoise.lab.data.reviews import DEPARTMENTS, Review, embedded_reviews, read_reviews
 from equipoise.lab.data.split import SPLITS, split_of
 from equipoise.lab.data.text import encode, join_bags, known_words, ngrams, vocabulary, words
@@ -28,6 +27,7 @@ from equipoise.lab.diagnostics import (
 )
 from equipoise.lab.models.heads import SharedEncoder, scalar_head
 from equipoise.lab.models.text import BagOfEmbeddings
+from equipoise.missing import MISSING
 from equipoise.tasks import Task, Tasks
 
 _VOCABULARY_SIZE, _WIDTH, _HIDDEN, _DROPOUT = 8000, 48, 64, 0.2

@@ -8,8 +8,8 @@ import torch
 from torch import Tensor
 
 from equipoise.lab.data.table import Table
+from equipoise.missing import MISSING
 
-MISSING = -100  # the class of a missing label
 SEPARATOR = ";"  # between the labels of a cell
 
 

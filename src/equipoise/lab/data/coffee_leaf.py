@@ -18,11 +18,11 @@ from equipoise.lab.data.columns import Column, read_columns
 from equipoise.lab.data.folder import data_folder
 from equipoise.lab.data.pictures import read_picture
 from equipoise.lab.data.split import split_of
+from equipoise.missing import MISSING
 
 STRESSES = ("healthy", "miner", "rust", "phoma", "cercospora")
 SEVERITIES = 5
 REGIONS: Mapping[str, tuple[int, int, int]] = {"background": (0, 0, 0), "leaf": (0, 176, 0), "symptom": (255, 0, 0)}
-MISSING = -100
 SOURCE = "it has the layout of github.com/esgario/lara2018"
 _SPLIT_FOLDERS = {"train": "train", "val": "validation", "test": "test"}
 _UNDETERMINED = "5"

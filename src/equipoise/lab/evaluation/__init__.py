@@ -20,16 +20,7 @@ from equipoise.lab.evaluation.folder import printable, read_rows, read_study
 from equipoise.lab.evaluation.hypervolume import hypervolume
 from equipoise.lab.evaluation.judgement import Decision, Judgement, judgement_of
 from equipoise.lab.evaluation.looks import levels, planned_looks
-from equipoise.lab.evaluation.metric import (
-    FROZEN,
-    REFERENCE,
-    SINGLE_TASK,
-    TUNED,
-    Baselines,
-    TaskMetric,
-    losses_of,
-    source_of,
-)
+from equipoise.lab.evaluation.metric import REFERENCE, SINGLE_TASK, TUNED, Baselines, TaskMetric
 from equipoise.lab.evaluation.numbers import listing, percent, show
 from equipoise.lab.evaluation.pairs import Question, pairs_of
 from equipoise.lab.evaluation.power import power, seeds_to_show
@@ -52,7 +43,6 @@ __all__ = [
     "AVERAGE_FORMULA",
     "FIT_RULE",
     "FORMULA",
-    "FROZEN",
     "RATIO_FORMULA",
     "REFERENCE",
     "SCORE_FORMULA",
@@ -93,7 +83,6 @@ __all__ = [
     "judgement_of",
     "levels",
     "listing",
-    "losses_of",
     "make_table",
     "mean_rank",
     "median_delta_m",
@@ -112,7 +101,6 @@ __all__ = [
     "show",
     "sign_test",
     "skills",
-    "source_of",
     "unequal",
     "verdict",
     "worst_delta_m",

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 
-from equipoise.lab.evaluation.metric import REFERENCE, SINGLE_TASK, TUNED, TaskMetric, losses_of, source_of
+from equipoise.lab.evaluation.metric import REFERENCE, SINGLE_TASK, TUNED, TaskMetric
 from equipoise.lab.evaluation.numbers import listing, percent, show
 from equipoise.lab.evaluation.pairs import Question
 from equipoise.lab.evaluation.table import Comparison, Row, Table
@@ -81,16 +81,17 @@ def beats_tuned(table: Table, metrics: Sequence[TaskMetric]) -> str:
     if table.tuned_is_sum:
         return "Equal weights were the best of the search: what is said of the plain sum is said of them."
     compared = against(table, TUNED)
-    rows = [one for one in compared if losses_of(one[0])]
-    balancings = [one for one in compared if not losses_of(one[0])]
+    with_losses = {row.method for row in table.rows if row.arm.losses}
+    rows = [one for one in compared if one[0] in with_losses]
+    balancings = [one for one in compared if one[0] not in with_losses]
     told = findings(rows, metrics, "tuned weights")
     beside = f" With another loss: {'; '.join(told)}." if told else ""
     if rows and not balancings:
         return f"Not known: no balancing was trained.{beside}"
-    return f"{_balancings(balancings, metrics)}{beside}"
+    return f"{_balancings(balancings, metrics, table)}{beside}"
 
 
-def _balancings(compared: Compared, metrics: Sequence[TaskMetric]) -> str:
+def _balancings(compared: Compared, metrics: Sequence[TaskMetric], table: Table) -> str:
     if why := _unknown(compared, f"{TUNED} and another method"):
         return why
     methods = list(dict.fromkeys(method for method, _, _ in compared))
@@ -100,7 +101,7 @@ def _balancings(compared: Compared, metrics: Sequence[TaskMetric]) -> str:
         return f"No significant difference: {who} significantly different from tuned weights on any task."
     better = {method for method, _, comparison in compared if comparison.verdict == "better"}
     worse = {method for method, _, comparison in compared if comparison.verdict == "worse"}
-    fixed = {method for method in better if method == REFERENCE or source_of(method) is not None}
+    fixed = {row.method for row in table.rows if row.arm.has_fixed_weights}
     return f"{_short(better - fixed, worse)}: {'; '.join(told)}.{_rest(compared)}"
 
 
@@ -128,7 +129,7 @@ def _losses(table: Table, metrics: Sequence[TaskMetric]) -> str:
         {(method, task) for method, task, comparison in compared if comparison.verdict == word}
         for word in ("better", "worse")
     )
-    gained = {method for method, task in better if task in losses_of(method)}
+    gained = {row.method for row in table.rows for task in row.arm.losses if (row.method, task) in better}
     short = _short(gained, {method for method, _ in worse})
     if better and not gained:
         short = "Only on tasks whose loss it does not change, which is a matter of balance"
@@ -139,9 +140,9 @@ def _freeze(table: Table, metrics: Sequence[TaskMetric]) -> str:
     asked = "Does the schedule of the weights matter, or only where it ends?"
     parts = []
     for row in table.rows:
-        source = source_of(row.method)
-        if source is None:
+        if row.arm.source is None:
             continue
+        source = str(row.arm.source)
         compared = [(row.method, task, score.to[source]) for task, score in row.scores.items() if source in score.to]
         parts.append(_frozen(row, source, compared, metrics))
     return f"{asked} {' '.join(parts) or 'Not known: no frozen weights were trained.'}"

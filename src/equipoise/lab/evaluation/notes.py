@@ -3,7 +3,8 @@
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from equipoise.lab.evaluation.metric import REFERENCE, SINGLE_TASK, TUNED, Values, losses_of, source_of
+from equipoise.lab.arms import parse_arm
+from equipoise.lab.evaluation.metric import REFERENCE, SINGLE_TASK, TUNED
 from equipoise.lab.evaluation.numbers import listing
 from equipoise.lab.evaluation.table import Table
 
@@ -75,17 +76,17 @@ def _trials(about: Mapping[str, Any]) -> str:
 
 def frozen_notes(study: Mapping[str, Any]) -> list[str]:
     """What a run of frozen weights takes beside its own training."""
-    sources = {method: source for method in study["methods"] if (source := source_of(method)) is not None}
     return [
-        f"{method}: each of its runs is fixed at the weights with which the run of {source} with the same seed ended, "
-        "so it takes two trainings where the others take one."
-        for method, source in sources.items()
+        f"{arm}: each of its runs is fixed at the weights with which the run of {arm.source} with the same seed "
+        "ended, so it takes two trainings where the others take one."
+        for arm in map(parse_arm, study["methods"])
+        if arm.source is not None
     ]
 
 
-def loss_notes(values: Values) -> list[str]:
+def loss_notes(table: Table) -> list[str]:
     """What a row of other losses changes."""
-    rows = [method for method in values if losses_of(method)]
+    rows = [row for row in table.rows if row.arm.losses]
     if not rows:
         return []
     others = f" and {len(rows) - 1} more of its kind" if len(rows) > 1 else ""
@@ -93,15 +94,15 @@ def loss_notes(values: Values) -> list[str]:
         " A loss on another scale also shifts the balance between the tasks, so such a row changes loss and balance at "
         "once."
     )
-    several = balance if len(values[rows[0]]) > 1 else ""
+    several = balance if len(rows[0].scores) > 1 else ""
     moved = (
         f" {_MOVES} moves the decision between classes, which accuracy depends on: judge it by AUROC or average "
         "precision, which hardly do."
     )
-    decided = moved if any(word.split(":")[0] == _MOVES for row in rows for word in losses_of(row).values()) else ""
+    decided = moved if any(word.split(":")[0] == _MOVES for row in rows for word in row.arm.losses.values()) else ""
     return [
-        f"{rows[0]}{others}: the plain sum with other losses.{several}{decided} Loss curves are each in the unit of "
-        "their loss."
+        f"{rows[0].method}{others}: the plain sum with other losses.{several}{decided} Loss curves are each in the "
+        "unit of their loss."
     ]
 
 

@@ -3,32 +3,36 @@
 from collections.abc import Sequence
 from typing import Literal
 
-from equipoise.lab.evaluation.metric import BASELINES, TUNED, Baselines, losses_of, source_of
+from equipoise.lab.arms import TUNED, StudyArm, parse_arm
+from equipoise.lab.evaluation.metric import BASELINES, Baselines
 
 Question = Literal["", "sharing", "tuned", "freeze", "losses"]  # "" is a study that asks everything
 
 
-def pairs_of(names: Sequence[str], question: Question = "", baselines: Baselines = BASELINES) -> list[tuple[str, str]]:
-    """(method, the other) for the methods of a study; a study with one question makes its comparisons and no others.
+def pairs_of(
+    arms: Sequence[StudyArm], question: Question = "", baselines: Baselines = BASELINES
+) -> list[tuple[StudyArm, StudyArm]]:
+    """(arm, the other) of a study; a study with one question makes its comparisons and no others.
 
-    >>> pairs_of(["single-task", "sum", "uw", "tuned"], "tuned")
-    [('sum', 'tuned'), ('uw', 'tuned')]
+    >>> pairs = pairs_of([*map(parse_arm, ("single-task", "sum", "uw", "tuned"))], "tuned")
+    >>> [f"{arm} to {other}" for arm, other in pairs]
+    ['sum to tuned', 'uw to tuned']
     """
-    reference, single_task = baselines.reference, baselines.single_task
-    balancings = [name for name in names if name != single_task]
-    to_tuned = [(name, TUNED) for name in balancings if name != TUNED and TUNED in names]
-    to_source = [(name, source) for name in names if (source := source_of(name)) in names and source is not None]
+    reference, alone = parse_arm(baselines.reference), parse_arm(baselines.single_task)
+    trained = [arm for arm in arms if arm != alone]
+    to_tuned: list[tuple[StudyArm, StudyArm]] = [(arm, TUNED) for arm in trained if arm != TUNED and TUNED in arms]
+    to_source = [(arm, arm.source) for arm in arms if arm.source is not None and arm.source in arms]
     if question == "sharing":
-        return [(reference, single_task)]
+        return [(reference, alone)]
     if question == "tuned":
         return to_tuned
     if question == "freeze":
         return to_source
     if question == "losses":
-        return [(name, reference) for name in names if losses_of(name)]
+        return [(arm, reference) for arm in arms if arm.losses]
     return [
-        *((name, reference) for name in balancings if name != reference),
-        *((name, single_task) for name in balancings),
+        *((arm, reference) for arm in trained if arm != reference),
+        *((arm, alone) for arm in trained),
         *(pair for pair in to_tuned if pair[0] != reference),  # tuned to sum is there already
         *to_source,
     ]

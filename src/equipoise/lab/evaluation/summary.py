@@ -165,7 +165,7 @@ class Summary:
             tested=table.tested,
             unequal=differing,
             equal_time=equal_time(history, costs, metrics),
-            notes=(*missing, *notes, *loss_notes(values), *step_notes(costs), *check_notes(table)),
+            notes=(*missing, *notes, *loss_notes(table), *step_notes(costs), *check_notes(table)),
             complete=complete,
             headline=" ".join(sentences),
             advice=give_advice(table, metrics),

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field, replace
 from itertools import chain
 from statistics import fmean, stdev
 
+from equipoise.lab.arms import StudyArm, parse_arm
 from equipoise.lab.evaluation.aggregates import Against, Skills, against, mean_ranks, ranks_by_seed, skills_of
 from equipoise.lab.evaluation.checks import Check, check_differences, too_many_missing
 from equipoise.lab.evaluation.costs import MethodCost
@@ -67,13 +68,18 @@ class Row:
     cannot be computed is None.
     """
 
-    method: str
+    arm: StudyArm
     scores: Mapping[str, Score]
     mean_rank: float | None
     skills: Skills | None
     against: Against | None
     cost: MethodCost | None
     cost_ratio: float | None
+
+    @property
+    def method(self) -> str:
+        """The name of its arm."""
+        return str(self.arm)
 
     @property
     def delta_m(self) -> Interval | None:
@@ -120,7 +126,7 @@ def make_table(
     """Everything that a study's values say; where no method differs, 5 % of such tables say "different" anywhere.
 
     Args:
-        values: Of the methods.
+        values: Of the methods, by name.
         metrics: The primary one of each task.
         costs: Of the methods, as far as known.
         question: The one that is asked, if so.
@@ -138,7 +144,9 @@ def make_table(
     tried = {name: found for name, found in values.items() if not (tuned_is_sum and name == TUNED)}
     ranked = {name: found for name, found in tried.items() if name not in incomplete}
     ranks = None if question else ranks_by_seed(ranked, metrics, baselines.single_task)
-    compared = _compare(pairs_of(list(tried), question, baselines), values, metrics)
+    arms = {name: parse_arm(name) for name in values}
+    pairs = pairs_of([arms[name] for name in tried], question, baselines)
+    compared = _compare([(str(arm), str(other)) for arm, other in pairs], values, metrics)
     adjusted = holm([one.interval.p_value for one in compared.values()] + ([ranks.p_value] if ranks else []))
     adjusted = [_in_units_of(level, p) for p in adjusted]
     higher = {metric.task: metric.higher_is_better for metric in metrics}
@@ -155,7 +163,7 @@ def make_table(
     speed = {name: cost.seconds_per_step for name, cost in costs.items() if cost.seconds_per_step > 0}
     rows = tuple(
         Row(
-            name,
+            arms[name],
             {
                 task: _score(
                     by_seed, {other: c for (n, other, t), c in judged.items() if (n, t) == (name, task)}, baselines

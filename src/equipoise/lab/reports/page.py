@@ -6,7 +6,7 @@ from html import escape
 from importlib.metadata import version
 from string import Template
 
-from equipoise.lab.evaluation import FORMULA, Summary, losses_of
+from equipoise.lab.evaluation import FORMULA, Summary
 from equipoise.lab.reports.chart import Chart
 from equipoise.lab.reports.diagnostics_section import TITLE as DIAGNOSTICS
 from equipoise.lab.reports.diagnostics_section import diagnostics_section
@@ -80,7 +80,7 @@ def _top(study: Study, summary: Summary) -> str:
 
 
 def _head(summary: Summary, failed: Sequence[str]) -> str:
-    losses = sum(bool(losses_of(method)) for method in summary.methods)
+    losses = sum(bool(row.arm.losses) for row in summary.rows)
     methods = len(summary.methods) - losses
     about = [
         *([f"Case {summary.case}"] if summary.case else []),

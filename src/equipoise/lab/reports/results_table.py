@@ -13,7 +13,6 @@ from equipoise.lab.evaluation import (
     Row,
     Summary,
     show,
-    source_of,
 )
 from equipoise.lab.reports.cells import NOTHING, cell, data, name, row, table
 from equipoise.lab.reports.over_tasks import over_tasks
@@ -26,12 +25,12 @@ VERDICTS = {
     "no verdict": '<span class="check">no verdict</span>',
 }
 
-AGAINST: Mapping[str, tuple[str, Callable[[str, Baselines], str | None]]] = {  # the other, by a method's name
-    "Against single-task networks": ("Does sharing one network help?", lambda method, baselines: baselines.single_task),
-    "Against tuned weights": ("Does any balancing beat tuned fixed weights?", lambda method, baselines: TUNED),
+AGAINST: Mapping[str, tuple[str, Callable[[Row, Baselines], str]]] = {  # the other of a row
+    "Against single-task networks": ("Does sharing one network help?", lambda each, baselines: baselines.single_task),
+    "Against tuned weights": ("Does any balancing beat tuned fixed weights?", lambda each, baselines: TUNED),
     "Against the method whose last weights these are": (
         "Does a schedule matter, or where it ends?",
-        lambda method, baselines: source_of(method),
+        lambda each, baselines: str(each.arm.source),
     ),
 }
 
@@ -111,7 +110,7 @@ def _against(summary: Summary, look: Mapping[str, Look], title: str) -> str:
     head += [f"<th>{escape(m.task)}<small>{escape(m.name)}, difference</small></th>" for m in summary.metrics]
     body = []
     for each in summary.rows:
-        found = [each.scores[task].to.get(other(each.method, summary.baselines) or "") for task in summary.tasks]
+        found = [each.scores[task].to.get(other(each, summary.baselines)) for task in summary.tasks]
         if any(found):
             body.append(row(name(each.method, look[each.method]), *(comparison_cell(one, NOTHING) for one in found)))
     if not body:

@@ -12,7 +12,7 @@ from typing import Any
 
 import torch
 
-import equipoise as eq
+from equipoise.lab.arms import MethodArm, make_arm
 from equipoise.lab.cases import Case
 from equipoise.lab.files import read_json, write_json
 from equipoise.lab.search.axes import axis
@@ -21,7 +21,7 @@ from equipoise.lab.search.space import Space
 from equipoise.lab.search.strategies import TPE, Grid, Halving, Population, Random, Strategy
 from equipoise.lab.search.training import CaseTraining, objectives
 from equipoise.lab.search.trial import Objective
-from equipoise.lab.studies.plan import case_settings, differences, method_in_full, require_method
+from equipoise.lab.studies.plan import case_settings, differences, require_method
 from equipoise.lab.studies.recipe import Recipe, find_recipe
 
 OURS = ("search.json", "trials", "drivers", "report.html", "figures")  # how names begin that a search makes
@@ -80,9 +80,8 @@ def make_tuning(
     if sampler not in SAMPLERS:
         near = difflib.get_close_matches(sampler, SAMPLERS, 1, 0.0)[0]
         raise ValueError(f"unknown sampler {sampler!r}; the nearest is {near!r}")
-    method = method_in_full(method)
     ready, words = recipe(), list(words)
-    _require_method(method, "weights" in words)
+    method = _searchable(method, "weights" in words)
     space = Space(
         tuple(ready.tasks.names) if "weights" in words else (),
         tuple(axis(word, ready, method) for word in words if word != "weights"),
@@ -133,12 +132,16 @@ def _strategy(
     return TPE(space, measured, trials, seed, front=sampler == "front", lag=lag)
 
 
-def _require_method(method: str, weighted: bool) -> None:
-    if method == "fixed":
-        return
-    require_method(method)
-    if weighted and eq.method(method).user_weight == "ignored":
-        raise ValueError(f"{method} does not depend on the tasks' weights: leave weights out of the search")
+def _searchable(name: str, weighted: bool) -> str:
+    """The method's name in full."""
+    arm = make_arm(name)
+    if not isinstance(arm, MethodArm):
+        raise ValueError(f"{arm} is no method whose weights or arguments can be searched: give a method's name")
+    if arm.name != "fixed":
+        require_method(arm)
+        if weighted and arm.make().user_weight == "ignored":
+            raise ValueError(f"{arm} does not depend on the tasks' weights: leave weights out of the search")
+    return arm.name
 
 
 def _keep(folder: Path, identity: dict[str, Any], threads: int) -> int:

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import equipoise as eq
-from equipoise.lab.evaluation import TUNED, source_of
+from equipoise.lab.arms import TUNED, MethodArm, StudyArm
 from equipoise.lab.files import read_json, write_json
 from equipoise.lab.training import RunResult
 from equipoise.method import split
@@ -24,11 +24,13 @@ def read_tuned(folder: Path) -> dict[str, Any] | None:
     return read_json(path) if path.is_file() else None
 
 
-def learnt_method(method: str, tasks: eq.Tasks, names: Sequence[str], folder: Path, source: Path | None) -> eq.Method:
-    """The method "tuned", or a frozen one.
+def derived_method(
+    arm: StudyArm, tasks: eq.Tasks, names: Sequence[str], folder: Path, source: Path | None
+) -> eq.Method:
+    """Fixed weights, tuned or frozen.
 
     Args:
-        method: Its name.
+        arm: Whose.
         tasks: Of the case, whose own weights multiply the method's.
         names: Those that are trained.
         folder: Of the study.
@@ -40,16 +42,17 @@ def learnt_method(method: str, tasks: eq.Tasks, names: Sequence[str], folder: Pa
     if source is None:
         weights = _tuned(folder)
     else:
-        effective = _last(source, str(source_of(method)))
+        effective = _last(source, arm)
         weights = {name: weight / tasks[name].weight for name, weight in effective.items()}
     return eq.Fixed({name: weights[name] for name in names})
 
 
-def require_freezable(source: str, methods: Sequence[str]) -> None:
-    """Raise a ValueError for a method that is not trained beside its frozen weights, or decides none per task."""
-    if source not in methods:
-        raise ValueError(f"frozen-{source} takes its weights from {source}: add it to the methods")
-    if not split(eq.method(source)).decides_weights:
+def require_freezable(arm: StudyArm, arms: Sequence[StudyArm]) -> None:
+    """Raise a ValueError for frozen weights of what is not trained beside them, or decides none per task."""
+    source = arm.source
+    if source not in arms:
+        raise ValueError(f"{arm} takes its weights from {source}: add it to the methods")
+    if not (isinstance(source, MethodArm) and split(source.make()).decides_weights):
         raise ValueError(f"{source} decides no one weight for each task, so there is none to freeze")
 
 
@@ -61,10 +64,10 @@ def _tuned(folder: Path) -> dict[str, float]:
     return weights
 
 
-def _last(source: Path, method: str) -> dict[str, float]:
+def _last(source: Path, arm: StudyArm) -> dict[str, float]:
     """Each task's mean weight in the last epoch in which it took part."""
     if not source.is_file():
-        raise ValueError(f"no weights of {method} to freeze: its run has not ended well")
+        raise ValueError(f"no weights of {arm.source} to freeze: its run has not ended well")
     result = RunResult.read(source)
     return {
         task: value  # of the later of two epochs

@@ -4,8 +4,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from equipoise.lab.arms import SINGLE_TASK, StudyArm, parse_arm
 from equipoise.lab.data.within import file_within
-from equipoise.lab.evaluation import SINGLE_TASK
 from equipoise.lab.files import DamagedError, read_json, write_json
 from equipoise.lab.studies.plan import Plan
 from equipoise.lab.studies.run import Run
@@ -52,14 +52,14 @@ def ever_left_out(plan: Plan, folder: Path, earlier: Mapping[str, Any]) -> dict[
     kept = earlier.get("left_out", {})
     names = tuple(plan.case.tasks.names)
 
-    def finished(method: str, seed: int) -> bool:
-        run = Run(method, names[:1] if method == SINGLE_TASK else names, seed)
+    def finished(arm: StudyArm, seed: int) -> bool:
+        run = Run(arm, names[:1] if arm == SINGLE_TASK else names, seed)
         return (folder / "runs" / run.folder_name / "result.json").is_file()
 
-    methods, seeds = earlier.get("methods", []), earlier.get("seeds", [])
+    arms, seeds = [*map(parse_arm, earlier.get("methods", []))], earlier.get("seeds", [])
     now = {
-        "methods": [m for m in methods if m not in plan.methods and any(finished(m, seed) for seed in seeds)],
-        "seeds": [s for s in seeds if s not in plan.seeds and any(finished(m, s) for m in (SINGLE_TASK, *methods))],
+        "methods": [str(a) for a in arms if a not in plan.arms and any(finished(a, seed) for seed in seeds)],
+        "seeds": [s for s in seeds if s not in plan.seeds and any(finished(a, s) for a in (SINGLE_TASK, *arms))],
     }
     found = {kind: list(dict.fromkeys([*kept.get(kind, []), *names])) for kind, names in now.items()}
     return {kind: names for kind, names in found.items() if names}

@@ -9,33 +9,33 @@ from importlib.metadata import version
 from typing import Any
 
 import equipoise as eq
-from equipoise.lab.cases import Case, describe_loss, path_of, require_losses
-from equipoise.lab.evaluation import REFERENCE, SINGLE_TASK, TUNED, Question, losses_of, planned_looks, source_of
+from equipoise.lab.arms import SINGLE_TASK, SUM, TUNED, MethodArm, StudyArm, make_arm
+from equipoise.lab.cases import Case, describe_loss, require_losses
+from equipoise.lab.evaluation import Question, planned_looks
 from equipoise.lab.studies.learnt import require_freezable
-from equipoise.lab.studies.loss_rows import losses_by_row, one_at_a_time
-from equipoise.lab.studies.questions import find_question, methods_for
+from equipoise.lab.studies.loss_rows import losses_by_arm, one_at_a_time
+from equipoise.lab.studies.questions import arms_for, find_question
 from equipoise.lab.studies.recipe import Recipe, find_recipe
 from equipoise.lab.studies.run import Run
 from equipoise.lab.training import Settings
 from equipoise.lab.training.order import make_order
 from equipoise.lab.training.selection import kept_criteria
 from equipoise.own_file import content_hash
-from equipoise.registry import method_name
 
 
 @dataclass(frozen=True)
 class Plan:
-    """A study before it runs: the balancings, and one network per task, each with every seed."""
+    """A study before it runs: its arms, and one network per task, each with every seed."""
 
     recipe: Recipe  # of the case
     case: Case
-    methods: tuple[str, ...]
+    arms: tuple[StudyArm, ...]  # without single-task
     seeds: tuple[int, ...]
     settings: Settings
-    tuned_trials: int = 0  # of the search for the weights of "tuned"; 0 where that is not among the methods
+    tuned_trials: int = 0  # of the search for the weights of ``TunedArm``; 0 where that is none of the arms
     question: Question = ""
     planned_looks: tuple[int, ...] = ()  # after how many seeds verdicts are looked at; empty: after all
-    losses: Mapping[str, Mapping[str, str]] = field(default_factory=dict)  # of the rows that have others than the case
+    losses: Mapping[str, Mapping[str, str]] = field(default_factory=dict)  # of the arms that have others than the case
 
     @property
     def runs(self) -> tuple[Run, ...]:
@@ -47,14 +47,14 @@ class Plan:
             for seed in self.seeds
             for run in (
                 *(Run(SINGLE_TASK, (name,), seed) for name in alone),
-                *(Run(method, names, seed) for method in self.methods),
+                *(Run(arm, names, seed) for arm in self.arms),
             )
         )
 
     @property
     def _has_single_task(self) -> bool:
         """Whether networks of single tasks are trained: that of a case's only task is the plain sum's."""
-        return len(self.case.tasks) > 1 or REFERENCE not in self.methods
+        return len(self.case.tasks) > 1 or SUM not in self.arms
 
     @property
     def identity(self) -> dict[str, Any]:
@@ -85,11 +85,11 @@ class Plan:
         """
         allowed = {"epochs": self.settings.epochs, "batch_size": self.settings.batch_size, "trials": 1}
         budgets = {
-            method: {**allowed, "trainings": 1 if source_of(method) is None else 2}
-            for method in (*([SINGLE_TASK] if self._has_single_task else []), *self.methods)
+            str(arm): {**allowed, "trainings": 1 if arm.source is None else 2}
+            for arm in (*([SINGLE_TASK] if self._has_single_task else []), *self.arms)
         }
-        if TUNED in budgets:
-            budgets[TUNED]["trials"] = self.tuned_trials
+        if TUNED in self.arms:
+            budgets[str(TUNED)]["trials"] = self.tuned_trials
         return budgets
 
     def describe(self) -> dict[str, Any]:
@@ -97,8 +97,8 @@ class Plan:
         return {
             **self.identity,
             "title": self.case.title,
-            "methods": list(self.methods),
-            "method_files": method_files(self.methods),
+            "methods": list(map(str, self.arms)),
+            "method_files": method_files(self.arms),
             **({"losses": self.losses} if self.losses else {}),
             "seeds": list(self.seeds),
             "question": self.question,
@@ -131,7 +131,7 @@ class NothingToTune(ValueError):  # noqa: N818
 
 def make_plan(
     case: str | Recipe,
-    methods: Iterable[str],
+    methods: Iterable[str | eq.Method | StudyArm],
     seeds: Iterable[int],
     *,
     epochs: int | None = None,
@@ -144,7 +144,7 @@ def make_plan(
 
     Args:
         case: By recipe or as ``find_recipe`` takes it.
-        methods: As ``eq.method`` takes them, or ``task=loss``, several with + between them.
+        methods: Each an arm, or what ``make_arm`` makes one of: text, or a method.
         seeds: Each 0 or more.
         epochs: At most; None: the case's own.
         tuned_trials: How many fixed weights to try for the method "tuned"; 0 leaves it out.
@@ -157,47 +157,36 @@ def make_plan(
             argument out of range, nothing to run.
     """
     asked = find_question(question)
-    methods, seeds = methods_for(asked, tuple(map(method_in_full, methods)), tuned_trials), tuple(seeds)
+    arms, seeds = arms_for(asked, tuple(map(make_arm, methods)), tuned_trials), tuple(seeds)
     recipe = find_recipe(case) if isinstance(case, str) else case
-    if not methods or not seeds:
-        raise ValueError(f"a study needs a method and a seed, got methods {methods} and seeds {seeds}")
-    for what, values in (("method", methods), ("seed", seeds)):
+    if not arms or not seeds:
+        raise ValueError(f"a study needs a method and a seed, got methods {[*map(str, arms)]} and seeds {seeds}")
+    for what, values in (("method", arms), ("seed", seeds)):
         for value in values:
             if values.count(value) > 1:
                 raise ValueError(f"{what} {value} is named twice")
-    for method in methods:
-        if method == SINGLE_TASK:
-            raise ValueError(f"{SINGLE_TASK} is part of every study: leave it out of the methods")
-        if (source := source_of(method)) is not None:
-            require_freezable(source, methods)
-        elif method != TUNED and not losses_of(method):
-            require_method(method)
+    if SINGLE_TASK in arms:
+        raise ValueError(f"{SINGLE_TASK} is part of every study: leave it out of the methods")
+    for arm in arms:
+        if arm.source is not None:
+            require_freezable(arm, arms)
+        elif isinstance(arm, MethodArm):
+            require_method(arm)
     if min(seeds) < 0:
         raise ValueError(f"seeds must not be negative, got {min(seeds)}")
     ready = recipe()
-    if asked == "losses" and methods == (REFERENCE,):
-        methods = (REFERENCE, *one_at_a_time(ready))
-    losses = losses_by_row(ready, methods)
-    require_losses(ready, map(losses_of, methods))
+    if asked == "losses" and arms == (SUM,):
+        arms = (SUM, *one_at_a_time(ready))
+    losses = losses_by_arm(ready, arms)
+    require_losses(ready, [arm.losses for arm in arms])
     if asked == "sharing" and len(ready.tasks) < 2:
         raise ValueError(f"case {ready.name} has one task, so there is nothing to share: leave out the question")
-    if TUNED in methods and len(ready.tasks) < 2:
+    if TUNED in arms and len(ready.tasks) < 2:
         how = "leave out the question" if asked == "tuned" else "--tuned-trials 0"
         raise NothingToTune(f"case {ready.name} has one task, so no weights to tune: {how}")
     settings = case_settings(ready, epochs=epochs, **training)
     at = planned_looks(len(seeds), looks) if looks else ()
-    return Plan(recipe, ready, methods, seeds, settings, tuned_trials, asked, at, losses)
-
-
-def method_in_full(method: str) -> str:
-    """The name of a row for any name of it; what the table of methods does not have stays.
-
-    Raises:
-        ValueError: If there is no such method, or the name means several.
-    """
-    if method in (SINGLE_TASK, TUNED) or ".py:" in method or "=" in method or source_of(method) is not None:
-        return method
-    return method_name(method)
+    return Plan(recipe, ready, arms, seeds, settings, tuned_trials, asked, at, losses)
 
 
 def case_settings(case: Case, *, epochs: int | None = None, **training: Any) -> Settings:
@@ -220,42 +209,35 @@ def case_settings(case: Case, *, epochs: int | None = None, **training: Any) -> 
     return settings
 
 
-def require_method(method: str) -> None:
+def require_method(arm: MethodArm) -> None:
     """Raise a ValueError for a method that cannot be made or trained here."""
-    if "=" in method and ".py:" not in method:
+    if "=" in arm.name and not arm.files and arm.given is None:
         raise ValueError(
-            f"{method!r} is no method; another loss is TASK=LOSS, such as mask=dice or mask=focal:gamma=1.5, as a "
+            f"{arm.name!r} is no method; another loss is TASK=LOSS, such as mask=dice or mask=focal:gamma=1.5, as a "
             "method of compare or by --loss"
         )
     try:
-        made = eq.method(method)
+        made = arm.make()
     except ValueError:
         raise
     except Exception as error:  # whatever a user's file does
         line = " ".join(f"{type(error).__name__}: {error}".split())
-        raise ValueError(f"method {method!r} cannot be made: {line}") from error
+        raise ValueError(f"method {arm.name!r} cannot be made: {line}") from error
     if any(getattr(part, "returns_update", False) for part in made.modules()):
         raise ValueError(
-            f"method {method!r} returns an update, for SGD, and a study trains with AdamW, which would scale it again: "
-            "compare it in a loop of your own"
+            f"method {arm.name!r} returns an update, for SGD, and a study trains with AdamW, which would scale it "
+            "again: compare it in a loop of your own"
         )
 
 
-def method_files(methods: Iterable[str]) -> dict[str, str]:
-    """SHA-256 of the source behind each method, or loss of a row, given as ``path/to/file.py:Name``."""
-    files: dict[str, str] = {}
-    for method in methods:
-        if ".py:" not in method or source_of(method) is not None:
-            continue
-        words = losses_of(method).values() or [method]
-        marks = [content_hash(path) for word in words if (path := path_of(word)) is not None]
-        files[method] = marks[0] if len(marks) == 1 else ", ".join(marks)
-    return files
+def method_files(arms: Iterable[StudyArm]) -> dict[str, str]:
+    """SHA-256 of the source behind each arm that is from a file of the user's."""
+    return {str(arm): ", ".join(map(content_hash, arm.files)) for arm in arms if arm.files}
 
 
 def run_name(run: Run, mark: str) -> str:
     """What tells a run's result from any other: method and its file, task, seed, and the mark of the plan."""
-    files = "".join(f" of file {found[:12]}" for found in method_files([run.method]).values())
+    files = "".join(f" of file {found[:12]}" for found in method_files([run.arm]).values())
     return f"{run}{files} in study {mark}"
 
 

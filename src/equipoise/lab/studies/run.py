@@ -4,35 +4,34 @@ import hashlib
 import re
 from dataclasses import dataclass
 
-from equipoise.lab.evaluation import SINGLE_TASK, source_of
+from equipoise.lab.arms import SINGLE_TASK, StudyArm
 
 
 @dataclass(frozen=True)
 class Run:
-    """One training: a method on some of the case's tasks with a seed."""
+    """One training: an arm on some of the case's tasks with a seed."""
 
-    method: str  # as ``eq.method`` takes it, "single-task", "tuned", "frozen-" and another, or "task=loss"
+    arm: StudyArm
     tasks: tuple[str, ...]
     seed: int
 
     @property
     def task(self) -> str:
         """The task of a single-task run, else "all"."""
-        return self.tasks[0] if self.method == SINGLE_TASK else "all"
+        return self.tasks[0] if self.arm == SINGLE_TASK else "all"
 
     @property
     def source(self) -> "Run | None":
         """The run whose result this one needs: for frozen weights that of the method, with the same seed."""
-        method = source_of(self.method)
-        return None if method is None else Run(method, self.tasks, self.seed)
+        return None if self.arm.source is None else Run(self.arm.source, self.tasks, self.seed)
 
     @property
     def folder_name(self) -> str:
         """``<method>-<task>-seed<k>``, where a name is no name of a file with a mark of the whole name."""
-        return f"{_file_name(self.method)}-{_file_name(self.task)}-seed{self.seed}"
+        return f"{_file_name(str(self.arm))}-{_file_name(self.task)}-seed{self.seed}"
 
     def __str__(self) -> str:
-        what = f"{self.method} {self.task}" if self.method == SINGLE_TASK else self.method
+        what = f"{self.arm} {self.task}" if self.arm == SINGLE_TASK else self.arm
         return f"{what}, seed {self.seed}"
 
 

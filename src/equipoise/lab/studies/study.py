@@ -8,9 +8,8 @@ from typing import IO, Any
 
 import torch
 
-import equipoise as eq
+from equipoise.lab.arms import TUNED, MethodArm, parse_arm
 from equipoise.lab.diagnostics import diagnostics_hash
-from equipoise.lab.evaluation import SINGLE_TASK, TUNED, losses_of, source_of
 from equipoise.lab.evaluation.folder import FILES, TABLES
 from equipoise.lab.evaluation.numbers import listing
 from equipoise.lab.files import DamagedError, file_hash, read_json, write_json, write_text
@@ -133,13 +132,13 @@ class Study:
 
     def write(self) -> None:
         """Write the CSV files, and study.json with what they must be."""
-        files = write_tables(self.folder, self.results, self.plan.methods)
+        files = write_tables(self.folder, self.results, self.plan.arms)
         about = read_tuned(self.folder)
         description = {
             **self.plan.describe(),
-            "method_files": {**self._method_files, **method_files(self.plan.methods)},
+            "method_files": {**self._method_files, **method_files(self.plan.arms)},
             "threads": self.threads,
-            **({TUNED: about} if about else {}),
+            **({str(TUNED): about} if about else {}),
             "test_reads": max(map(_test_reads, self.results.values()), default=0),
             "failed": {str(run): line for run, line in self.failures.items()},
             "complete": not self.missing,
@@ -148,8 +147,8 @@ class Study:
             **({"looks": looks} if (looks := looks_in(self.folder)) else {}),
             **({"made_anew": True} if self._made_anew else {}),  # looks before are forgotten
         }
-        if about and "ended" in about and TUNED in description["budgets"]:
-            description["budgets"][TUNED]["trials"] = about["ended"]
+        if about and "ended" in about and TUNED in self.plan.arms:
+            description["budgets"][str(TUNED)]["trials"] = about["ended"]
         write_json(self.folder / FILE, description)
 
     @property
@@ -161,12 +160,13 @@ class Study:
         plan = self.plan
         tasks = tuple(plan.case.tasks.names)
         held = {
-            (method, seed)
-            for method in earlier.get("methods", ())
+            (arm, seed)
+            for arm in map(parse_arm, earlier.get("methods", ()))
             for seed in earlier.get("seeds", ())
-            if self._path(Run(method, tasks, seed)).is_file()
+            if self._path(Run(arm, tasks, seed)).is_file()
         }
-        methods = [method for method in earlier.get("methods", ()) if method in {m for m, _ in held} - {*plan.methods}]
+        left = {arm for arm, _ in held} - {*plan.arms}
+        methods = [method for method in earlier.get("methods", ()) if parse_arm(method) in left]
         seeds = [str(seed) for seed in earlier.get("seeds", ()) if seed in {s for _, s in held} - {*plan.seeds}]
         return (*methods, *([f"{'seed' if len(seeds) == 1 else 'seeds'} {listing(seeds)}"] if seeds else []))
 
@@ -202,10 +202,8 @@ class Study:
 
 def _effort(run: Run) -> int:
     """Backward passes of a step, roughly: what is shortest comes last, so that no process waits long for another."""
-    method = source_of(run.method) or run.method
-    if run.method in (SINGLE_TASK, TUNED) or method != run.method or losses_of(method):
-        return len(run.tasks)
-    return len(run.tasks) * (2 if split(eq.method(method)).takes_gradients else 1)
+    takes_gradients = isinstance(run.arm, MethodArm) and split(run.arm.make()).takes_gradients
+    return len(run.tasks) * (2 if takes_gradients else 1)
 
 
 def _test_reads(result: RunResult) -> int:
@@ -260,7 +258,7 @@ def _check(plan: Plan, folder: Path, earlier: dict[str, Any]) -> None:
             f"{folder} holds weights tuned with {tried} trials, not {plan.tuned_trials}: choose another folder, or ask "
             f"for --tuned-trials {tried}"
         )
-    now = {**plan.identity, "method_files": method_files(plan.methods)}
+    now = {**plan.identity, "method_files": method_files(plan.arms)}
     files = {name: mark for name, mark in earlier["method_files"].items() if name in now["method_files"]}
     then = {key: earlier.get(key) for key in now} | {"method_files": {**now["method_files"], **files}}
     if found := differences(then, now):

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from equipoise.lab.evaluation import SINGLE_TASK
+from equipoise.lab.arms import SINGLE_TASK, StudyArm
 from equipoise.lab.evaluation.folder import TABLES
 from equipoise.lab.files import file_hash, write_rows
 from equipoise.lab.studies.run import Run
@@ -24,39 +24,39 @@ COSTS = (
 )
 
 
-def write_tables(folder: Path, results: Results, methods: Sequence[str]) -> dict[str, str]:
+def write_tables(folder: Path, results: Results, arms: Sequence[StudyArm]) -> dict[str, str]:
     """Write runs.csv, history.csv, costs.csv and exhibits.csv; returns the SHA-256 of each.
 
     Args:
         folder: Of the study.
         results: Of its finished runs.
-        methods: Their order, after single-task.
+        arms: Their order, after single-task.
     """
-    names = (SINGLE_TASK, *methods)
-    ordered = sorted((names.index(run.method), run.seed, run.task, result) for run, result in results.items())
+    arms = (SINGLE_TASK, *arms)
+    ordered = sorted((arms.index(run.arm), run.seed, run.task, result) for run, result in results.items())
     scores = sorted((place, seed, *score) for place, seed, _, result in ordered for score in result.scores)
     moments = sorted((place, seed, *moment) for place, seed, _, result in ordered for moment in result.history)
     write_rows(
         folder / "runs.csv",
         ("method", "seed", "split", "task", "metric", "value"),
-        ((names[place], *rest) for place, *rest in scores),
+        ((arms[place], *rest) for place, *rest in scores),
     )
     write_rows(
         folder / "history.csv",
         ("method", "seed", "epoch", "split", "task", "quantity", "value"),
-        ((names[place], *rest) for place, *rest in moments),
+        ((arms[place], *rest) for place, *rest in moments),
     )
     write_rows(
         folder / "costs.csv",
         ("method", "seed", "task", *COSTS),
         (
-            (names[place], seed, task, *(getattr(result, cost) for cost in COSTS))
+            (arms[place], seed, task, *(getattr(result, cost) for cost in COSTS))
             for place, seed, task, result in ordered
         ),
     )
-    runs = sorted((names.index(run.method), run.seed, run.task, run, result) for run, result in results.items())
+    runs = sorted((arms.index(run.arm), run.seed, run.task, run, result) for run, result in results.items())
     shown = [
-        (names[place], seed, task, f"runs/{run.folder_name}", result.exhibits)
+        (arms[place], seed, task, f"runs/{run.folder_name}", result.exhibits)
         for place, seed, task, run, result in runs
         if result.exhibits
     ]

@@ -8,6 +8,7 @@ from rich.console import Console, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from equipoise.lab.arms import StudyArm
 from equipoise.lab.evaluation import (
     FORMULA,
     RATIO_FORMULA,
@@ -18,7 +19,6 @@ from equipoise.lab.evaluation import (
     Score,
     Summary,
     TaskMetric,
-    losses_of,
     show,
 )
 
@@ -55,7 +55,7 @@ def summary_parts(summary: Summary) -> Iterator[RenderableType]:
 
 
 def _table(summary: Summary, title: str, *columns: str) -> Table:
-    names = max(len(line) for row in summary.rows for line in _name(row.method).plain.splitlines())
+    names = max(len(line) for row in summary.rows for line in _name(row.arm).plain.splitlines())
     table = Table(title=title, title_justify="left", title_style="bold", box=None, pad_edge=False, padding=(0, 2, 0, 0))
     for place, column in enumerate(columns):
         whole = place < len(columns) - 1 if place else names <= NAME + 1
@@ -63,10 +63,10 @@ def _table(summary: Summary, title: str, *columns: str) -> Table:
     return table
 
 
-def _name(method: str) -> Text:
-    """The name of a row; a long one of losses goes on in a new line where another loss or argument begins."""
+def _name(arm: StudyArm) -> Text:
+    """The name of a row; a long one of losses has a new line where another loss or argument begins."""
     lines = [""]
-    for part in re.findall(r":?[^+:]+\+?", method) if losses_of(method) else [method]:
+    for part in re.findall(r":?[^+:]+\+?", str(arm)) if arm.losses else [str(arm)]:
         if lines[-1] and len(lines[-1]) + len(part) > NAME:
             lines.append(" ")
         lines[-1] += part
@@ -91,8 +91,8 @@ def _task_table(summary: Summary, metric: TaskMetric) -> Table:
         score = row.scores[metric.task]
         spread = f" ± {show(score.spread)}" if score.spread == score.spread else ""
         other, comparison = shown[row.method]
-        cells = [_difference(comparison), *([_name(other)] if several else []), _verdict(comparison)]
-        table.add_row(_name(row.method), f"{show(score.mean)}{spread}", *cells)
+        cells = [_difference(comparison), *([Text(other)] if several else []), _verdict(comparison)]
+        table.add_row(_name(row.arm), f"{show(score.mean)}{spread}", *cells)
     return table
 
 
@@ -110,7 +110,7 @@ def _tuned_table(summary: Summary) -> Table:
     for row in summary.rows:
         found = [row.scores[task].to.get(TUNED) for task in summary.tasks]
         if any(found):
-            table.add_row(_name(row.method), *map(_short, found))
+            table.add_row(_name(row.arm), *map(_short, found))
     return table
 
 
@@ -157,7 +157,7 @@ def _overall_table(summary: Summary) -> Table:
     for row in summary.rows:
         one = row.against
         table.add_row(
-            _name(row.method),
+            _name(row.arm),
             Text("") if one is None else Text(_interval(one.delta_m, "{:+.2f}".format)),
             "" if row.mean_rank is None else f"{row.mean_rank:.2f}",
             "" if one is None else f"{one.wins}/{len(summary.tasks)}",
@@ -183,7 +183,7 @@ def _cost_table(summary: Summary) -> Table:
     for row in summary.rows:
         cost = row.cost
         table.add_row(
-            _name(row.method),
+            _name(row.arm),
             "" if row.seconds_per_step is None else f"{1000 * row.seconds_per_step:.2f}",
             "" if row.cost_ratio is None else f"x{row.cost_ratio:.2f}",
             "" if cost is None else f"{cost.backwards_per_step:g}",
@@ -197,12 +197,13 @@ def _cost_table(summary: Summary) -> Table:
 def _equal_time_table(summary: Summary, reached: EqualTime) -> Table:
     title = f"\nat equal wall-clock: validation after {reached.seconds:.3g} s, when {reached.cheapest} is done"
     table = _table(summary, title, "method", "epochs", *summary.tasks)
+    arms = {row.method: row.arm for row in summary.rows}
     for row in reached.rows:
         cells = []
         for task in summary.tasks:
             interval = row.to_sum[task]
             cells.append(f"{show(row.values[task])}{f' ({_signed(interval.mean)})' if interval else ''}")
-        table.add_row(_name(row.method), f"{row.epochs:.1f}", *cells)
+        table.add_row(_name(arms[row.method]), f"{row.epochs:.1f}", *cells)
     return table
 
 

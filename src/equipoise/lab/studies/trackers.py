@@ -28,7 +28,7 @@ class Trackers:
         with ExitStack() as ending:
             opened = []
             for kind in self.kinds:
-                settings = {"method": run.method, "seed": run.seed, "task": run.task}
+                settings = {"method": str(run.arm), "seed": run.seed, "task": run.task}
                 opened.append(RunTracker(kind, self.folder, case, run.folder_name, settings))
                 ending.callback(opened[-1].finish)
 

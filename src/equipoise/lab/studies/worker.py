@@ -8,9 +8,9 @@ from pathlib import Path
 import torch
 
 import equipoise as eq
+from equipoise.lab.arms import SUM, TUNED, MethodArm
 from equipoise.lab.cases import with_losses
-from equipoise.lab.evaluation import REFERENCE, SINGLE_TASK, TUNED, losses_of
-from equipoise.lab.studies.learnt import learnt_method
+from equipoise.lab.studies.learnt import derived_method
 from equipoise.lab.studies.plan import run_name
 from equipoise.lab.studies.recipe import Recipe, made_once
 from equipoise.lab.studies.run import Run
@@ -35,15 +35,14 @@ class Training:
         method = self._method(run)
         folder = self.folder / run.folder_name
         folder.mkdir(parents=True, exist_ok=True)
-        own, chosen = made_once(self.recipe), losses_of(run.method)
+        own, chosen = made_once(self.recipe), run.arm.losses
         case = with_losses(own, chosen) if chosen else own
         with warnings.catch_warnings(record=True) as caught, self.trackers.of_run(own.name, run) as track:
             train(case, run.tasks, method, run.seed, self.settings, folder, report, track, run_name(run, self.mark))
         return list(dict.fromkeys(str(warning.message) for warning in caught))
 
     def _method(self, run: Run) -> eq.Method:
-        if run.source is None and run.method != TUNED:
-            plain = run.method == SINGLE_TASK or losses_of(run.method)
-            return eq.method(REFERENCE if plain else run.method)
+        if run.source is None and run.arm != TUNED:
+            return (run.arm if isinstance(run.arm, MethodArm) else SUM).make()
         source = None if run.source is None else self.folder / run.source.folder_name / "result.json"
-        return learnt_method(run.method, made_once(self.recipe).tasks, run.tasks, self.folder.parent, source)
+        return derived_method(run.arm, made_once(self.recipe).tasks, run.tasks, self.folder.parent, source)

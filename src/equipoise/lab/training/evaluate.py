@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from torch.utils.data import DataLoader
 
 from equipoise.lab.training.problem import Metric, Problem
+from equipoise.missing import labelled_samples, may_be_missing
 from equipoise.tasks import Task, Tasks
 
 Batch = tuple[Any, dict[str, Tensor]]
@@ -72,11 +73,7 @@ def outputs_of(model: nn.Module, tasks: Tasks, batches: Iterable[Batch]) -> tupl
 
 def _labelled(task: Task, output: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:
     """Output and target of the samples that have a label."""
-    if target.is_floating_point():
-        missing = target.isnan()
-    elif task.ignored_class is not None:
-        missing = target == task.ignored_class
-    else:
+    if not may_be_missing(target, task.ignored_class):
         return output, target
-    kept = ~missing.reshape(len(target), -1).all(dim=1)
+    kept = labelled_samples(target, task.ignored_class)
     return output[kept], target[kept]
