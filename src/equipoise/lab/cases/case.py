@@ -11,7 +11,8 @@ from equipoise.lab.cases.contents import Collate, collate_of, hash_data, read_ta
 from equipoise.lab.cases.metric import Metric
 from equipoise.lab.cases.metrics import make_metrics
 from equipoise.lab.diagnostics import Diagnostic
-from equipoise.tasks import Tasks, nearest
+from equipoise.names import nearest
+from equipoise.tasks import Tasks
 
 
 @dataclass(frozen=True)
