@@ -102,6 +102,6 @@ def test_of_many_panels_a_file_has_the_first_and_says_so(tmp_path):
 
 def test_it_tells_what_it_is_doing(make):
     told = []
-    write_report(make(methods=("sum",), seeds=(0,), epochs=2).path, told.append)
+    write_report(make(methods=("sum",), seeds=(0,), epochs=2).path, doing=told.append)
     assert told[0].startswith("figure 1 of 11, ")
     assert told[-1] == "the page"
