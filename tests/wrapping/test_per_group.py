@@ -7,7 +7,7 @@ import torch
 from torch import nn
 
 import equipoise as eq
-from equipoise.method import AggregatorChain, Chain, GroupChain, split
+from equipoise.chain import AggregatorChain, Chain, GroupChain, split
 from equipoise.testing import check_method
 from equipoise.testing.run import run
 

@@ -7,7 +7,8 @@ import torch
 from torch import Tensor, nn
 
 from equipoise.arguments import short_repr
-from equipoise.method import Aggregator, AggregatorChain, Composite, GroupAggregator, Method, Weighting
+from equipoise.chain import AggregatorChain, Composite
+from equipoise.method import Aggregator, GroupAggregator, Method, Weighting
 
 Source = nn.Module | Iterable[Tensor]
 
