@@ -9,10 +9,9 @@ from torch import nn
 
 import equipoise as eq
 from equipoise import losses
-from equipoise.lab.cases import CASES, TableCase, Target, captions, check_case, reviews, scenes, with_losses
+from equipoise.lab.cases import CASES, TableCase, Target, check_case, reviews, with_losses
 from equipoise.lab.cases.chosen_losses import loss_arguments, own_loss
 from equipoise.lab.cases.usual_losses import label_losses
-from equipoise.lab.data.split import SPLITS
 
 KNOWN = {"a": {"mse": nn.MSELoss, "huber": lambda delta=1.0: nn.HuberLoss(delta=delta)}}
 
@@ -44,8 +43,6 @@ def test_every_loss_of_a_kind_takes_a_tables_labels_and_the_first_is_its_own(tab
     "make",
     [
         reviews,
-        lambda: captions(count=40),
-        lambda: scenes(dict.fromkeys(SPLITS, 4)),
         *(
             pytest.param(CASES[name], marks=[needs(name), pytest.mark.slow], id=name)
             for name in ("census", "goemotions", "coffee-leaf", "tox21")

@@ -118,6 +118,7 @@ def test_what_is_no_case_says_why_in_one_line(file, change, expected):
         ("nowhere.py:make_case", "there is no file 'nowhere.py'"),
         ("my_case.py", "needs the name of what makes the case, such as my_case.py:make_case"),
         ("reviws", "unknown case 'reviws'; the nearest is 'reviews'"),
+        ("scenes", "give examples/cases/scenes.py:make_case of the repository; a study that was made by"),
         ("data.xlsx", "'data.xlsx' must end in one of .csv"),
     ],
 )
