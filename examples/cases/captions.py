@@ -164,9 +164,9 @@ def _case(name: str, title: str, data: Captions, digest: str) -> Case:
         name=name,
         title=title,
         tasks=tasks,
-        splits=splits,
+        data=splits,
         collate=join,
-        make_model=make_model,
+        model=make_model,
         metrics=make_metrics(
             tasks,
             train,

@@ -66,9 +66,9 @@ def make_case(counts: Mapping[str, int] = _COUNTS) -> Case:
         name="scenes",
         title="Rendered scenes: which shapes, their boxes and their pixels",
         tasks=tasks,
-        splits=splits,
+        data=splits,
         collate=join,
-        make_model=make_model,
+        model=make_model,
         metrics=make_metrics(
             tasks,
             train,

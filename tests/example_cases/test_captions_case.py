@@ -62,7 +62,7 @@ def test_outputs_have_the_shapes_of_their_tasks_and_seeds_are_shared(case):
     inputs, targets = whole(case, "test")
     count, captions_each, longest = inputs[1].shape
     torch.manual_seed(1)
-    model = case.make_model(case.tasks.names)
+    model = case.model(case.tasks.names)
     first = copy.deepcopy(model.state_dict())  # batches move the means of the normalisation
     vocabulary_size = model.decoder.embedding.num_embeddings
     for training, steps in ((True, captions_each * longest), (False, (captions_each + 1) * longest)):
@@ -72,7 +72,7 @@ def test_outputs_have_the_shapes_of_their_tasks_and_seeds_are_shared(case):
         assert case.tasks.losses(outputs, targets).counts["caption"] == (targets["caption"] != PADDING).sum()
     for name in case.tasks.names:
         torch.manual_seed(1)
-        alone = case.make_model([name])
+        alone = case.model([name])
         assert set(alone.eval()(inputs)) == {name}
         for key, value in alone.state_dict().items():
             assert torch.equal(value, first[key])
@@ -80,7 +80,7 @@ def test_outputs_have_the_shapes_of_their_tasks_and_seeds_are_shared(case):
 
 def test_what_it_says_in_evaluation_does_not_depend_on_the_references(case):
     (pictures, numbers), _ = whole(case, "test")
-    model = case.make_model(case.tasks.names).eval()
+    model = case.model(case.tasks.names).eval()
     longest = numbers.shape[2]
     said = model((pictures, numbers))["caption"][:, -longest:]
     others = torch.randint(0, 5, numbers.shape, generator=torch.Generator().manual_seed(0))
@@ -98,8 +98,8 @@ def test_the_loss_is_of_the_references_words_whatever_the_padding():
 
 
 def test_its_diagnostics_say_what_was_said_and_show_where_it_looked(case):
-    split = case.splits["validation"]
-    model = case.make_model(case.tasks.names)
+    split = case.data["validation"]
+    model = case.model(case.tasks.names)
     outputs, targets = outputs_of(model, case.tasks, [whole(case, "validation")])
     seen = Predictions(model.eval(), case.tasks, outputs, targets, split, case.collate)
     shown = {diagnostic.name: diagnostic.show(seen) for diagnostic in case.diagnostics}
@@ -164,7 +164,7 @@ def test_a_picture_without_a_class_has_no_label_there(folder):
     rows = (folder / "classes.csv").read_text().splitlines()
     (folder / "classes.csv").write_text("\n".join(rows[:31]))
     case = flickr8k(folder, size=32)
-    labels = torch.cat([whole(case, split)[1]["class"] for split in case.splits])
+    labels = torch.cat([whole(case, split)[1]["class"] for split in case.data])
     assert (labels == PADDING).sum() == 10
 
 
@@ -177,7 +177,7 @@ def test_a_folder_that_is_not_there_says_where_the_data_comes_from(monkeypatch):
 @needs("flickr8k")
 def test_the_real_flickr8k_is_read():
     case = flickr8k()
-    assert sum(len(split) for split in case.splits.values()) > 8000
+    assert sum(len(split) for split in case.data.values()) > 8000
 
 
 @pytest.mark.slow

@@ -38,7 +38,7 @@ def test_targets_are_what_was_drawn(case):
 
 
 def test_each_picture_is_in_one_split(case):
-    pictures = [picture.numpy().tobytes() for split in COUNTS for picture in case.splits[split].inputs]
+    pictures = [picture.numpy().tobytes() for split in COUNTS for picture in case.data[split].inputs]
     assert len(set(pictures)) == sum(COUNTS.values())
 
 
@@ -100,7 +100,7 @@ def test_a_step_in_parts_with_unequal_numbers_of_centres_is_the_step(case, make)
     found = []
     for parts in ([order], [order[:4], order[4:8], order[8:]]):
         torch.manual_seed(0)
-        model = chosen.make_model(chosen.tasks.names).double().eval()
+        model = chosen.model(chosen.tasks.names).double().eval()
         model.network.encoder.scales[0].register_forward_pre_hook(lambda module, inputs: inputs[0].double())
         balancer = eq.Balancer(make(), model, tasks=chosen.tasks)
         balancer.accumulate(len(parts))
@@ -122,9 +122,9 @@ def test_it_can_be_trained_on_all_tasks_and_each_alone(case, tmp_path):
     check_case(case)
     for name in case.tasks.names:
         torch.manual_seed(3)
-        alone = case.make_model([name]).state_dict()
+        alone = case.model([name]).state_dict()
         torch.manual_seed(3)
-        whole_model = case.make_model(case.tasks.names).state_dict()
+        whole_model = case.model(case.tasks.names).state_dict()
         assert all(torch.equal(value, whole_model[key]) for key, value in alone.items())
     scores = trained(case, 0, tmp_path, epochs=1)
     assert {task for task, _ in scores} == {"class", "box", "mask"}
@@ -153,10 +153,10 @@ def test_a_box_is_drawn_around_its_object_in_the_colour_of_its_shape():
 @pytest.mark.parametrize("names", [["class", "box", "mask"], ["class"], ["box"], ["mask"]])
 def test_every_network_shows_what_it_has(case, names):
     torch.manual_seed(0)
-    model = case.make_model(names).eval()
+    model = case.model(names).eval()
     tasks = Tasks([case.tasks[name] for name in names])
     outputs, targets = outputs_of(model, tasks, [whole(case, "validation")])
-    seen = Predictions(model, tasks, outputs, targets, case.splits["validation"], case.collate)
+    seen = Predictions(model, tasks, outputs, targets, case.data["validation"], case.collate)
     diagnostics = [diagnostic for diagnostic in case.diagnostics if set(diagnostic.tasks) <= set(names)]
     assert {f"{name}-worst" for name in names} <= {diagnostic.name for diagnostic in diagnostics}
     for diagnostic in diagnostics:

@@ -17,8 +17,8 @@ from equipoise.lab.probe.look import Layer, Pair, judged, look
 @pytest.fixture
 def seen(toy):
     torch.manual_seed(0)
-    model = toy.make_model(toy.tasks.names)
-    batches = [toy.collate([toy.splits["train"][i] for i in range(k, k + 10)]) for k in (0, 10, 20)]
+    model = toy.model(toy.tasks.names)
+    batches = [toy.collate([toy.data["train"][i] for i in range(k, k + 10)]) for k in (0, 10, 20)]
     return model, batches, look(model, toy.tasks, batches)
 
 
@@ -136,7 +136,7 @@ def test_a_layer_counts_pairs_and_batches_below_0():
 
 
 def test_nothing_to_look_at(toy):
-    model = toy.make_model(toy.tasks.names)
+    model = toy.model(toy.tasks.names)
     with pytest.raises(ValueError, match="no batch has a label"):
         look(model, toy.tasks, [])
 
@@ -148,6 +148,6 @@ def test_nothing_to_look_at(toy):
         def forward(self, x):
             return {name: net(x).squeeze(1) for name, net in zip("abc", self.nets, strict=True)}
 
-    batch = toy.collate([toy.splits["train"][i] for i in range(10)])
+    batch = toy.collate([toy.data["train"][i] for i in range(10)])
     with pytest.raises(ValueError, match="no parameter is reached by two tasks"):
         look(Apart(), toy.tasks, [batch])

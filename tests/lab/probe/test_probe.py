@@ -108,8 +108,8 @@ def test_the_reason_says_what_it_goes_by(norms, words):
 
 
 def test_kinds_are_timed_against_the_plain_sum_and_a_network_without_one_tensor_is_not_cut(toy):
-    batch = toy.collate([toy.splits["train"][i] for i in range(10)])
-    model = toy.make_model(toy.tasks.names)
+    batch = toy.collate([toy.data["train"][i] for i in range(10)])
+    model = toy.model(toy.tasks.names)
     before = [parameter.clone() for parameter in model.parameters()]
     kinds = measure_kinds(model, toy.tasks, batch)
     assert [kind.name for kind in kinds] == [
@@ -125,7 +125,7 @@ def test_kinds_are_timed_against_the_plain_sum_and_a_network_without_one_tensor_
     class Uncut(nn.Module):
         def __init__(self):
             super().__init__()
-            self.inner = toy.make_model(toy.tasks.names)
+            self.inner = toy.model(toy.tasks.names)
 
         def forward(self, x):
             return self.inner(x)
@@ -150,6 +150,6 @@ def test_the_page_holds_the_words_and_the_exact_numbers(toy, tmp_path):
 
 def test_what_is_pasted_runs(toy):
     seen = probe(toy, batches=2, steps=0)
-    names = {"eq": eq, "model": toy.make_model(toy.tasks.names)}
+    names = {"eq": eq, "model": toy.model(toy.tasks.names)}
     exec(to_paste(seen), names)
     assert names["balancer"].user_weights == pytest.approx(dict(seen.suggestion.weights), rel=0.05)

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 
 from equipoise.lab.cases.architecture import with_architecture
-from equipoise.lab.cases.case import Case, Metric
+from equipoise.lab.cases.case import Case
 from equipoise.lab.cases.census import census, census_college
 from equipoise.lab.cases.check import check_case, require_losses
 from equipoise.lab.cases.chosen_losses import (
@@ -18,6 +18,7 @@ from equipoise.lab.cases.chosen_losses import (
 from equipoise.lab.cases.coffee_leaf import coffee_leaf, coffee_leaf_all
 from equipoise.lab.cases.file_loss import path_of, without_folder
 from equipoise.lab.cases.goemotions import GOEMOTIONS, goemotions
+from equipoise.lab.cases.metric import Metric
 from equipoise.lab.cases.metrics import make_metrics
 from equipoise.lab.cases.reviews import reviews
 from equipoise.lab.cases.table import TableCase

@@ -59,7 +59,7 @@ def probe(case: Case, *, batches: int = 8, steps: int = 100, seed: int = 0) -> P
         raise ValueError(f"case {case.name} has one task: there is nothing to balance")
     device = Accelerator().device
     set_seed(seed)
-    tasks, model = copy.deepcopy(case.tasks).to(device), case.make_model(case.tasks.names).to(device)
+    tasks, model = copy.deepcopy(case.tasks).to(device), case.model(case.tasks.names).to(device)
     stream = _stream(case, seed, device)
     seen = list(islice(stream, min(batches, _batches_of(case))))
     looks = [look(model, tasks, seen)]
@@ -73,13 +73,13 @@ def probe(case: Case, *, batches: int = 8, steps: int = 100, seed: int = 0) -> P
 
 
 def _batches_of(case: Case) -> int:
-    return -(-len(case.splits["train"]) // case.batch_size)  # type: ignore[arg-type]
+    return -(-len(case.data["train"]) // case.batch_size)  # type: ignore[arg-type]
 
 
 def _stream(case: Case, seed: int, device: torch.device) -> Iterator[Batch]:
     """Batches as training has them, epoch after epoch."""
-    order = EpochOrder(case.splits["train"], seed)  # type: ignore[arg-type]
-    loader = DataLoader(case.splits["train"], case.batch_size, sampler=order, collate_fn=case.collate)
+    order = EpochOrder(case.data["train"], seed)  # type: ignore[arg-type]
+    loader = DataLoader(case.data["train"], case.batch_size, sampler=order, collate_fn=case.collate)
     for epoch in count():
         order.set_epoch(epoch)
         for batch in loader:
