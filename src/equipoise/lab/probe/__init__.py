@@ -1,18 +1,18 @@
-"""A look at a case before any choice: what its tasks' gradients are like, and what each kind of method would cost.
+"""Gradient diagnostics before training: the tasks' gradients, and the cost per step of each kind of method.
 
-look        the gradients of some batches at one moment: lengths, cosines, layer by layer
-kinds       what a training step takes with each kind of method
-suggestion  weights to begin with, and why
-probe       all of it, at the first weights and after some training
-terminal    the result for a terminal; ``page`` the same as an HTML file
+look        the gradients of some batches at one moment: norms, cosines, layer by layer
+kinds       the cost per step of each kind of method
+suggestion  a starting point for weights, and why
+probe       all of it, at initialisation and after some training
+terminal    the result for a terminal; ``page`` the same as an HTML file, ``charts`` as figures
 """
 
 from equipoise.lab.probe.kinds import Kind
 from equipoise.lab.probe.look import Layer, Look, Pair, look
-from equipoise.lab.probe.page import write_page
+from equipoise.lab.probe.page import render_sections, write_page
 from equipoise.lab.probe.probe import Probe, probe
 from equipoise.lab.probe.suggestion import Suggestion
-from equipoise.lab.probe.terminal import print_probe
+from equipoise.lab.probe.terminal import probe_parts
 
 __all__ = [
     "Kind",
@@ -22,7 +22,8 @@ __all__ = [
     "Probe",
     "Suggestion",
     "look",
-    "print_probe",
     "probe",
+    "probe_parts",
+    "render_sections",
     "write_page",
 ]

@@ -1,49 +1,59 @@
-"""What a probe says, in sentences; the terminal and the page show the same."""
+"""Gradient diagnostics in sentences; the terminal and the page show the same."""
 
 from equipoise.lab.evaluation import listing
 from equipoise.lab.probe.look import Look, lowest
 from equipoise.lab.probe.probe import Probe
 
 FEW = 3  # pairs and layers that a sentence names
-CLEAR = -0.1  # a mean cosine below which luck is not the same as no conflict
+CLEAR = -0.1  # a mean cosine below which chance is not the same as no conflict
+
+
+def give_headline(probe: Probe) -> str:
+    """Whether tasks conflict, in one sentence."""
+    look, when = probe.looks[-1], when_of(probe.looks[-1])
+    least, batches = lowest(look.pairs), f"{look.batches} batch{'es' * (look.batches > 1)}"
+    if opposed := look.opposed:
+        first, count = opposed[0], len(opposed)
+        some = f"{count} of {len(look.pairs)} pairs of tasks conflict{'s' * (count == 1)}"
+        worst = f"{', worst' * (count > 1)}: {first.tasks[0]} and {first.tasks[1]} ({first.mean:+.2f})"
+        return f"{when}, {some} over {batches}{worst}."
+    if least is None or all(pair.batches < 2 for pair in look.pairs):
+        return f"{when}, conflict between tasks was not tested with {batches}."
+    if least.mean < CLEAR:
+        return f"{when}, no conflict is significant over {batches}, but one may be there."
+    which = "the two tasks do not" if len(look.pairs) == 1 else f"none of the {len(look.pairs)} pairs of tasks"
+    return f"{when}, {which} conflict{'s' * (len(look.pairs) > 1)} significantly over {batches}."
 
 
 def give_conflict(probe: Probe) -> str:
-    """Whether tasks pull apart, between whom and where, and what that does not say."""
+    """Between whom and where tasks conflict, and what that does not mean."""
     look = probe.looks[-1]
-    when = f"After {look.steps} steps of the plain sum" if look.steps else "At the first weights"
-    opposed = look.opposed
-    if not opposed:
-        return f"{when} {_nothing_found(look)}"
-    named = [f"{pair.tasks[0]} and {pair.tasks[1]} ({pair.mean:+.2f})" for pair in opposed[:FEW]]
-    more = f" and {len(opposed) - FEW} more pairs" if len(opposed) > FEW else ""
-    who = {pair.tasks for pair in opposed}
-    layers = [layer.name for layer in look.layers if any(pair.opposed and pair.tasks in who for pair in layer.pairs)]
-    where = f", in {listing(layers)}" if 0 < len(layers) <= FEW else f", in {len(layers)} of {len(look.layers)} layers"
-    return (
-        f"{when} {len(opposed)} of {len(look.pairs)} pairs of tasks pull{'s' * (len(opposed) == 1)} apart by more than "
-        f"the luck of {look.batches} batches: {listing(named)}{more}{where if layers else ''}. That is a reason to "
-        "try a gradient method, not a sign that it will help: only a comparison tells."
+    opposed, least = look.opposed, lowest(look.pairs)
+    at = (
+        f"The lowest mean cosine is that of {least.tasks[0]} and {least.tasks[1]}, {least.mean:+.2f}. " if least else ""
     )
-
-
-def _nothing_found(look: Look) -> str:
-    """Whether there is little conflict, or too few batches to tell."""
-    least, batches = lowest(look.pairs), f"{look.batches} batch{'es' * (look.batches > 1)}"
-    at = f" (lowest: {least.tasks[0]} and {least.tasks[1]}, {least.mean:+.2f})" if least else ""
-    if least is None or all(pair.batches < 2 for pair in look.pairs):
+    if opposed:
+        named = [f"{pair.tasks[0]} and {pair.tasks[1]} ({pair.mean:+.2f})" for pair in opposed[:FEW]]
+        more = f" and {len(opposed) - FEW} more pairs" if len(opposed) > FEW else ""
+        who = {pair.tasks for pair in opposed}
+        layers = [
+            layer.name for layer in look.layers if any(pair.opposed and pair.tasks in who for pair in layer.pairs)
+        ]
+        where = listing(layers) if len(layers) <= FEW else f"{len(layers)} of {len(look.layers)} layers"
         return (
-            f"whether tasks pull apart was not tested with {batches}{at}: it takes at least 2 that have labels of both "
-            "(--batches)."
+            f"Significant conflict: {listing(named)}{more}{f', in {where}' if layers else ''}. That is a reason to try "
+            "a gradient method, not a sign that it will help: only a comparison tells."
         )
+    if least is None or all(pair.batches < 2 for pair in look.pairs):
+        return f"{at}A test takes at least 2 batches that have labels of both tasks."
     if least.mean < CLEAR:
-        return f"no conflict is told apart from luck with {batches}{at}: more --batches would."
-    pairs = f"none of the {len(look.pairs)} pairs of tasks pulls"
-    pairs = "the two tasks do not pull" if len(look.pairs) == 1 else pairs
-    return (
-        f"{pairs} apart by more than the luck of {batches}: removing conflict between gradients has little to work on "
-        "here."
-    )
+        return f"{at}More batches would tell it from chance."
+    return f"{at}Removing conflict between gradients has little to work on here."
+
+
+def when_of(look: Look) -> str:
+    """The moment of a look, at the start of a sentence or as a title."""
+    return f"After {look.steps} steps of the plain sum" if look.steps else "At initialisation"
 
 
 def give_cost(probe: Probe) -> str:
