@@ -49,8 +49,9 @@ def test_every_form_shows_the_same(found):
 
 def test_weights_are_those_of_the_code(found):
     assert sum(found.weights.values()) == pytest.approx(2.0)
-    balancer = eval(found.code, {"eq": eq, "model": model(("a & b", "c"))})
-    assert balancer.names == ("a & b", "c")
+    names = {"eq": eq, "model": model(("a & b", "c"))}
+    exec(found.code, names)
+    assert names["balancer"].names == ("a & b", "c")
 
 
 @pytest.mark.parametrize("name", ["norms", "cosines"])

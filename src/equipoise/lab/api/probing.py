@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Any
 
 from equipoise.lab.api.given import case_of
 from equipoise.lab.api.text import text_of
-from equipoise.lab.probe import Probe, probe_parts, render_sections, write_page
-from equipoise.lab.probe import probe as measure
-from equipoise.lab.probe.words import give_conflict, give_cost, give_headline, to_paste
+from equipoise.lab.probing import Probe, probe_parts, render_sections, write_page
+from equipoise.lab.probing import probe as measure
+from equipoise.lab.probing.words import give_conflict, give_cost, give_headline, to_paste
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -74,7 +74,7 @@ class GradientDiagnostics:
         Raises:
             ValueError: There is no such figure, or nothing to draw in it.
         """
-        from equipoise.lab.probe import charts
+        from equipoise.lab.probing import charts
         from equipoise.lab.reports.palette import looks
         from equipoise.lab.reports.static import draw
 

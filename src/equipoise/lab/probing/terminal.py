@@ -7,9 +7,9 @@ from rich.table import Table
 from rich.text import Text
 
 from equipoise.lab.evaluation import show
-from equipoise.lab.probe.look import Look, Pair
-from equipoise.lab.probe.probe import Probe
-from equipoise.lab.probe.words import give_conflict, give_cost, give_headline, to_paste
+from equipoise.lab.probing.look import Look, Pair
+from equipoise.lab.probing.probe import Probe
+from equipoise.lab.probing.words import give_conflict, give_cost, give_headline, to_paste
 
 MOST = 10  # pairs
 

@@ -1,8 +1,8 @@
 """Gradient diagnostics in sentences; the terminal and the page show the same."""
 
 from equipoise.lab.evaluation import listing
-from equipoise.lab.probe.look import Look, lowest
-from equipoise.lab.probe.probe import Probe
+from equipoise.lab.probing.look import Look, lowest
+from equipoise.lab.probing.probe import Probe
 
 FEW = 3  # pairs and layers that a sentence names
 CLEAR = -0.1  # a mean cosine below which chance is not the same as no conflict

@@ -6,11 +6,11 @@ import torch
 from torch import nn
 
 import equipoise as eq
-from equipoise.lab.probe import probe, write_page
-from equipoise.lab.probe.kinds import measure_kinds
-from equipoise.lab.probe.look import Look, Pair, judged
-from equipoise.lab.probe.suggestion import suggest
-from equipoise.lab.probe.words import give_conflict, give_cost, give_headline, to_paste
+from equipoise.lab.probing import probe, write_page
+from equipoise.lab.probing.kinds import measure_kinds
+from equipoise.lab.probing.look import Look, Pair, judged
+from equipoise.lab.probing.suggestion import suggest
+from equipoise.lab.probing.words import give_conflict, give_cost, give_headline, to_paste
 
 
 def of_norms(**norms):

@@ -1,8 +1,8 @@
 """Gradient diagnostics as figures: norms and cosines, a panel for each moment."""
 
-from equipoise.lab.probe.look import Look, Pair
-from equipoise.lab.probe.probe import Probe
-from equipoise.lab.probe.words import when_of
+from equipoise.lab.probing.look import Look, Pair
+from equipoise.lab.probing.probe import Probe
+from equipoise.lab.probing.words import when_of
 from equipoise.lab.reports.chart import Chart, Panel, Series
 
 MARK = "gradients"  # every mark has one look: rows name the tasks

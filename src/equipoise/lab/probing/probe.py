@@ -13,9 +13,9 @@ from torch.utils.data import DataLoader
 
 import equipoise as eq
 from equipoise.lab.cases import Case
-from equipoise.lab.probe.kinds import Kind, measure_kinds
-from equipoise.lab.probe.look import Batch, Look, look
-from equipoise.lab.probe.suggestion import Suggestion, suggest
+from equipoise.lab.probing.kinds import Kind, measure_kinds
+from equipoise.lab.probing.look import Batch, Look, look
+from equipoise.lab.probing.suggestion import Suggestion, suggest
 from equipoise.lab.training.order import EpochOrder
 
 

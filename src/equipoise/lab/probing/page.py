@@ -6,9 +6,9 @@ from importlib import resources
 from pathlib import Path
 
 from equipoise.lab.files import replace_file
-from equipoise.lab.probe.look import Look, Pair
-from equipoise.lab.probe.probe import Probe
-from equipoise.lab.probe.words import give_conflict, give_cost, give_headline, to_paste, when_of
+from equipoise.lab.probing.look import Look, Pair
+from equipoise.lab.probing.probe import Probe
+from equipoise.lab.probing.words import give_conflict, give_cost, give_headline, to_paste, when_of
 from equipoise.lab.reports.cells import cell, row, table
 from equipoise.lab.reports.policy import policy
 

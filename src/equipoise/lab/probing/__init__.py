@@ -7,12 +7,12 @@ probe       all of it, at initialisation and after some training
 terminal    the result for a terminal; ``page`` the same as an HTML file, ``charts`` as figures
 """
 
-from equipoise.lab.probe.kinds import Kind
-from equipoise.lab.probe.look import Layer, Look, Pair, look
-from equipoise.lab.probe.page import render_sections, write_page
-from equipoise.lab.probe.probe import Probe, probe
-from equipoise.lab.probe.suggestion import Suggestion
-from equipoise.lab.probe.terminal import probe_parts
+from equipoise.lab.probing.kinds import Kind
+from equipoise.lab.probing.look import Layer, Look, Pair, look
+from equipoise.lab.probing.page import render_sections, write_page
+from equipoise.lab.probing.probe import Probe, probe
+from equipoise.lab.probing.suggestion import Suggestion
+from equipoise.lab.probing.terminal import probe_parts
 
 __all__ = [
     "Kind",

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from equipoise.lab.probe.look import Look
+from equipoise.lab.probing.look import Look
 
 ALIKE = 2.0  # the largest weight over the smallest below which equal weights are as good a start
 
