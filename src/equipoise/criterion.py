@@ -5,9 +5,10 @@ from typing import Any
 
 from torch import Tensor, nn
 
+from equipoise.arguments import short_repr
 from equipoise.balancer import Balancer
 from equipoise.step import user_weights
-from equipoise.tasks import Tasks, shown
+from equipoise.tasks import Tasks
 
 
 class MultiTaskLoss(nn.Module):
@@ -19,10 +20,10 @@ class MultiTaskLoss(nn.Module):
     def __init__(self, tasks: Tasks, balancer: Balancer) -> None:
         super().__init__()
         if not isinstance(tasks, Tasks):
-            raise ValueError(f"tasks must be Tasks, which know the losses, got {shown(tasks)}")
+            raise ValueError(f"tasks must be Tasks, which know the losses, got {short_repr(tasks)}")
         if not isinstance(balancer, Balancer):
             raise ValueError(
-                f"balancer must be a Balancer, got {shown(balancer)}: write Balancer(method, model, tasks=tasks)"
+                f"balancer must be a Balancer, got {short_repr(balancer)}: write Balancer(method, model, tasks=tasks)"
             )
         if list(user_weights(tasks).items()) != list(balancer.user_weights.items()):
             raise ValueError(

@@ -9,8 +9,10 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from equipoise.arguments import number, positive_weight, short_repr
+from equipoise.names import nearest, require_unique
 from equipoise.plain import plain
-from equipoise.tasks import TaskLosses, Tasks, nearest, number, positive_weight, require_unique, shown
+from equipoise.tasks import TaskLosses, Tasks
 from equipoise.torch_private import is_inside_functorch
 
 
@@ -86,7 +88,9 @@ def user_weights(tasks: Tasks | Iterable[str] | Mapping[str, float]) -> dict[str
     names = tuple(tasks)
     strangers = [name for name in names if not isinstance(name, str)]
     if strangers:
-        raise ValueError(f"tasks must be Tasks, names or {{name: weight}}, got among the names {shown(strangers[0])}")
+        raise ValueError(
+            f"tasks must be Tasks, names or {{name: weight}}, got among the names {short_repr(strangers[0])}"
+        )
     if isinstance(tasks, Mapping):
         weights = {name: positive_weight(name, weight) for name, weight in tasks.items()}
     else:
@@ -122,7 +126,7 @@ def negated(names: Iterable[str], lower_is_better: Iterable[str]) -> frozenset[s
     names = tuple(names)
     if not isinstance(lower_is_better, Iterable):
         raise ValueError(
-            f"lower_is_better must be a list of names, got {shown(lower_is_better)}: list them, of {list(names)}"
+            f"lower_is_better must be a list of names, got {short_repr(lower_is_better)}: list them, of {list(names)}"
         )
     lower = tuple(lower_is_better)
     for name in lower:

@@ -1,7 +1,5 @@
 """Tasks: where names meet tensors, and where missing labels leave."""
 
-import difflib
-import inspect
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import KW_ONLY, dataclass, field
 from operator import mul
@@ -9,6 +7,10 @@ from typing import Any, Literal, cast
 
 import torch
 from torch import Tensor, nn
+
+from equipoise.arguments import number, positive_weight
+from equipoise.missing import ignored_class, labelled, may_be_missing
+from equipoise.names import nearest, require_unique
 
 _ITS_NAME = ""
 
@@ -175,23 +177,10 @@ class Tasks(nn.Module):
         counts: dict[str, float] = {}
         parts: dict[str, Mapping[str, Tensor]] = {}
         for task in self._tasks:
-            if task.target is None:
-                absent = {} if task.output != task.name else {task.name: None}  # a key of the user's own must be there
-                output = _output(task, {**absent, **outputs})
-                if output is None:
-                    continue
-                arguments, count = [output], _batch_size(output)
-            else:
-                target = _look_up("target", task.target, task, targets)
-                if target is None:
-                    continue
-                output = _output(task, outputs)
-                if output is None:
-                    continue
-                *arguments, count = _labelled(task, output, target)
+            arguments, count = _arguments(task, outputs, targets)
             if count == 0:
                 continue
-            loss = _scalar(task, _called(task, arguments))
+            loss = _loss(task, arguments)
             divisor = _divisor(task, arguments, count)
             if divisor > 0:
                 losses[task.name], counts[task.name] = loss, divisor
@@ -200,72 +189,11 @@ class Tasks(nn.Module):
         return TaskLosses(losses, counts, parts, {task.name: task.weight for task in self._tasks})
 
 
-def shown(value: Any) -> str:
-    """What was given instead, for a message of one line."""
-    words = " ".join(repr(value).split())
-    return words if len(words) <= 80 else f"{words[:79]}…"
-
-
-def number(what: str, value: Any) -> float:
-    """The value as a float.
-
-    Raises:
-        ValueError: If it is not a number.
-    """
-    try:
-        if isinstance(value, str):
-            raise TypeError
-        return float(value)
-    except (TypeError, ValueError, RuntimeError):
-        raise ValueError(f"{what} must be a number, got {shown(value)}") from None
-
-
-def positive_weight(name: str, weight: Any) -> float:
-    """A user's weight of a task.
-
-    Raises:
-        ValueError: If it is not positive and finite.
-    """
-    value = number(f"weight of task {name!r}", weight)
-    if not 0 < value < float("inf"):
-        raise ValueError(
-            f"weight of task {name!r} must be positive and finite, got {weight!r}; to leave a task out of a step, "
-            "leave its loss out of the call"
-        )
-    return value
-
-
-def ignored_class(loss: Callable[..., Tensor]) -> int | None:
-    """The class that a loss leaves out: a module's attribute, or the default of a function's argument."""
-    if hasattr(loss, "ignore_index"):
-        return cast(int, loss.ignore_index)
-    try:
-        argument = inspect.signature(loss).parameters.get("ignore_index")
-    except ValueError:  # a builtin shows no arguments
-        return None
-    return None if argument is None or argument.default is argument.empty else argument.default
-
-
 def weight_of(labels: Tensor, weight: Tensor | None) -> float:
     """The sum of the labels' class weights [C], in double precision; without weights the number of labels."""
     if weight is None:
         return labels.numel()
     return float(sum(map(mul, labels.flatten().bincount().tolist(), weight.tolist())))
-
-
-def nearest(name: str, names: Iterable[str]) -> str:
-    """The end of an error message about an unknown name: the likely one, or all there are."""
-    names = tuple(names)
-    by_lower = {name.lower(): name for name in names}
-    close = difflib.get_close_matches(name.lower(), by_lower, n=1)
-    return f"did you mean {by_lower[close[0]]!r}?" if close else f"there are {', '.join(map(repr, names)) or 'none'}"
-
-
-def require_unique(names: tuple[str, ...]) -> None:
-    """Raise if a task name occurs twice."""
-    twice = sorted({name for name in names if names.count(name) > 1})
-    if twice:
-        raise ValueError(f"task names must be unique, got {', '.join(map(repr, twice))} more than once")
 
 
 def _look_up(kind: str, key: str, task: Task, values: Mapping[str, Any]) -> Any:
@@ -286,6 +214,17 @@ def _output(task: Task, outputs: Mapping[str, Any]) -> Any:
     return values if isinstance(task.output, tuple) else values[0]
 
 
+def _arguments(task: Task, outputs: Mapping[str, Any], targets: Mapping[str, Any]) -> tuple[list[Any], int]:
+    """What the task's loss is called with, and the number of labels: 0 where the task is absent."""
+    if task.target is None:
+        absent = {} if task.output != task.name else {task.name: None}  # a key of the user's own must be there
+        output = _output(task, {**absent, **outputs})
+        return ([], 0) if output is None else ([output], _batch_size(output))
+    target = _look_up("target", task.target, task, targets)
+    output = None if target is None else _output(task, outputs)
+    return ([], 0) if output is None else _labelled(task, output, target)
+
+
 def _batch_size(value: Any) -> int:
     if isinstance(value, tuple):
         return _batch_size(value[0])
@@ -294,15 +233,10 @@ def _batch_size(value: Any) -> int:
 
 def _present(task: Task, target: Tensor) -> Tensor | None:
     """True where a label is there, of the target's shape; None where none can be missing."""
-    if target.is_floating_point():
-        return ~target.isnan()
-    if task.ignored_class is None or target.dtype == torch.bool:
-        return None
-    limits = torch.iinfo(target.dtype)  # of an unsigned dtype -100 is none, and no class that it would wrap around to
-    return target != task.ignored_class if limits.min <= task.ignored_class <= limits.max else None
+    return labelled(target, task.ignored_class) if may_be_missing(target, task.ignored_class) else None
 
 
-def _labelled(task: Task, output: Any, target: Any) -> tuple[Any, Any, int]:
+def _labelled(task: Task, output: Any, target: Any) -> tuple[list[Any], int]:
     """Output and target of the samples that have a label, and the number of labels."""
     if not isinstance(target, Tensor):
         if task.missing == "rows":
@@ -310,11 +244,11 @@ def _labelled(task: Task, output: Any, target: Any) -> tuple[Any, Any, int]:
                 f"target of task {task.name!r} must be a tensor, got {type(target).__name__}; "
                 "with missing='loss' the loss takes any target"
             )
-        return output, target, _batch_size(output)
+        return [output, target], _batch_size(output)
     present = _present(task, target)
     count = target.numel() if present is None else int(present.sum())
     if present is None or count in (0, target.numel()) or task.missing == "loss":
-        return output, target, count
+        return [output, target], count
     by_sample = present.reshape(len(present), -1)
     kept = by_sample.any(dim=1)
     if target.is_floating_point() and not torch.equal(kept, by_sample.all(dim=1)):
@@ -328,7 +262,7 @@ def _labelled(task: Task, output: Any, target: Any) -> tuple[Any, Any, int]:
             f"labels of task {task.name!r} are missing, so output and target must have the batch first, "
             f"got output {shape} and target {tuple(target.shape)}; set missing='loss' if the loss sees to it"
         )
-    return output[kept], target[kept], count
+    return [output[kept], target[kept]], count
 
 
 def _divisor(task: Task, arguments: list[Any], count: int) -> float:
@@ -348,17 +282,14 @@ def _divisor(task: Task, arguments: list[Any], count: int) -> float:
     return weight_of(target if present is None else target[present], loss.weight)
 
 
-def _called(task: Task, arguments: list[Any]) -> Any:
+def _loss(task: Task, arguments: list[Any]) -> Tensor:
     """The task's loss; whatever it raises says whose loss it was."""
     try:
-        return task.loss(*arguments)
+        loss = task.loss(*arguments)
     except Exception as error:
         if hasattr(error, "add_note"):  # from Python 3.11
             error.add_note(f"in the loss of task {task.name!r}")
         raise
-
-
-def _scalar(task: Task, loss: Any) -> Tensor:
     if not isinstance(loss, Tensor) or loss.dim() != 0:
         got = f"shape {tuple(loss.shape)}" if isinstance(loss, Tensor) else type(loss).__name__
         raise ValueError(f"loss of task {task.name!r} must return a scalar tensor, got {got}; give it reduction='mean'")

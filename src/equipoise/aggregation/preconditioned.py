@@ -5,14 +5,15 @@ norms and conflicts of gradients are then not those of the updates.
 """
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Self
 
 import torch
 from torch import Tensor
 
 from equipoise.aggregation.row_memory import RowMemory
-from equipoise.method import Aggregator, AggregatorChain, Composite, CoordinateAggregator, Method, Weighting
-from equipoise.tasks import shown
+from equipoise.arguments import short_repr
+from equipoise.chain import AggregatorChain, Composite
+from equipoise.method import Aggregator, CoordinateAggregator, Method, Weighting
 
 
 class Preconditioned(RowMemory, Composite, CoordinateAggregator):
@@ -33,7 +34,7 @@ class Preconditioned(RowMemory, Composite, CoordinateAggregator):
 
     def __init__(self, method: Weighting | Aggregator, beta: float = 0.999) -> None:
         if not isinstance(method, Weighting | Aggregator):
-            raise ValueError(f"method must give weights: a Weighting or an Aggregator, got {shown(method)}")
+            raise ValueError(f"method must give weights: a Weighting or an Aggregator, got {short_repr(method)}")
         if not 0 <= beta < 1:
             raise ValueError(f"beta must be in [0, 1), got {beta}")
         super().__init__()
@@ -64,5 +65,5 @@ class Preconditioned(RowMemory, Composite, CoordinateAggregator):
         root.copy_(torch.hypot(old * root, new * gradient))
         return gradient.to(jacobian)
 
-    def _apply(self, fn: Callable[..., Any], recurse: bool = True) -> Method:
+    def _apply(self, fn: Callable[..., Any], recurse: bool = True) -> Self:
         return super()._apply(fn, recurse=False)  # the wrapped method stays on the CPU, beside its gramian

@@ -10,13 +10,13 @@ from torch import Tensor
 from equipoise.balancer.backward import Gradients, delivered
 from equipoise.balancer.reach import Reach, groups_of, roles_of
 from equipoise.balancer.state import State
+from equipoise.chain import linearise
 from equipoise.gradients.accumulation import Micro
 from equipoise.gradients.freed import Explained
 from equipoise.gradients.parts import is_in_parts
 from equipoise.gradients.roles import Roles
 from equipoise.gradients.routes import seed
 from equipoise.gradients.surrogate import surrogate
-from equipoise.method import linearise
 from equipoise.step import Step, labels_of, take_step
 
 

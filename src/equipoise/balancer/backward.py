@@ -12,6 +12,7 @@ from torch import Tensor
 from equipoise.balancer.decide import Decision, decide, decide_unmeasured, extract_single_task, needs_gramian
 from equipoise.balancer.reach import Reach, reach_of, require_deliverable
 from equipoise.balancer.state import State
+from equipoise.chain import linearise
 from equipoise.gradients.delivery import UnsharedGradients, fill, in_order, jointly, through
 from equipoise.gradients.freed import Explained
 from equipoise.gradients.fsdp import harvested
@@ -21,7 +22,7 @@ from equipoise.gradients.parts import is_in_parts
 from equipoise.gradients.plan import Plan, plan_of
 from equipoise.gradients.routes import sequential
 from equipoise.gradients.surrogate import surrogate
-from equipoise.method import Sum, linearise
+from equipoise.method import Sum
 from equipoise.monitor import Monitor
 from equipoise.step import Step
 

@@ -8,6 +8,7 @@ from typing import Any, Literal
 import torch
 from torch import Tensor, nn
 
+from equipoise.arguments import number, short_repr
 from equipoise.balancer.accumulating import accumulated, finished, set_micro_batches
 from equipoise.balancer.backward import balanced_by_gradients
 from equipoise.balancer.config import Config
@@ -23,7 +24,7 @@ from equipoise.gradients.roles import Parameters
 from equipoise.method import FEEDBACK, Method
 from equipoise.record import Record
 from equipoise.step import indices, negated, take_step, user_weights
-from equipoise.tasks import TaskLosses, Tasks, number, shown
+from equipoise.tasks import TaskLosses, Tasks
 
 _READ_ONLY = {
     **dict.fromkeys(
@@ -327,7 +328,7 @@ class Balancer(nn.Module):
             ValueError: If there is no such call.
         """
         if strangers := [call for call in calls if call not in FEEDBACK]:
-            raise ValueError(f"expect takes {', '.join(map(repr, FEEDBACK))}, got {shown(strangers[0])}")
+            raise ValueError(f"expect takes {', '.join(map(repr, FEEDBACK))}, got {short_repr(strangers[0])}")
         if self._state.monitor is not None:
             self._state.monitor.expect(calls)
 

@@ -6,10 +6,11 @@ from typing import Any, Literal
 
 import torch.distributed as dist
 
+from equipoise.arguments import short_repr
+from equipoise.chain import Composite, Parts, split
 from equipoise.gradients.plan import ROUTES
 from equipoise.gradients.roles import Parameters
-from equipoise.method import FEEDBACK, Composite, Method, Parts, split
-from equipoise.tasks import shown
+from equipoise.method import FEEDBACK, Method
 
 Heads = Literal["raw", "weighted"]
 Scale = Literal["sum", "paper"]
@@ -37,7 +38,7 @@ class Config:
     def __post_init__(self) -> None:
         method, ranks = self.method, self.ranks
         if not isinstance(method, Method):
-            raise ValueError(f"method must be a method such as MGDA() or eq.method('mgda'), got {shown(method)}")
+            raise ValueError(f"method must be a method such as MGDA() or eq.method('mgda'), got {short_repr(method)}")
         if self.heads not in ("raw", "weighted"):
             raise ValueError(f"heads must be 'raw' or 'weighted', got {self.heads!r}")
         if self.scale not in ("sum", "paper"):

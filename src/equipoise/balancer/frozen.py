@@ -9,9 +9,9 @@ from equipoise.balancer.backward import measure
 from equipoise.balancer.decide import method_needs_gramian, weights_by_gramian, weights_by_rows
 from equipoise.balancer.reach import reach_of
 from equipoise.balancer.state import State
+from equipoise.chain import linearise
 from equipoise.gradients.jacobian import to_host
 from equipoise.gradients.surrogate import with_gradient_of
-from equipoise.method import linearise
 from equipoise.step import Step, on_one_device
 
 

@@ -68,7 +68,7 @@ def roles_of(state: State, step: Step, graph: Graph) -> Roles:
     parameters, num_tasks = state.parameters, len(state.config.names)
     if not state.is_joint:  # else the ranks have agreed on it
         parameters.learn(graph, step.present, num_tasks)
-    return parameters.roles(graph, step.present, num_tasks, state.is_joint, state.config.parts.remembers)
+    return parameters.roles(graph, step.present, num_tasks, state.is_joint, state.config.parts.has_coordinate_state)
 
 
 def groups_of(state: State, named: Mapping[str, Tensor], roles: Roles) -> list[list[Tensor]]:

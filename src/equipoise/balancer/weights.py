@@ -5,10 +5,11 @@ from typing import Any
 
 import torch
 
+from equipoise.arguments import positive_weight, short_repr
 from equipoise.method import Method
 from equipoise.monitor import warn
+from equipoise.names import nearest
 from equipoise.task_weights import NamedWeights
-from equipoise.tasks import nearest, positive_weight, shown
 
 _WARNINGS = {
     "ignored": "does not depend on the scale of a loss, so the weights {weights} do not change its balance",
@@ -35,12 +36,13 @@ class LiveWeights:
     def set(self, weights: Mapping[str, float]) -> None:
         """Let the next step have these; see ``Balancer.set_weights``."""
         if not isinstance(weights, Mapping):
-            raise ValueError(f"weights must map task names to numbers, got {shown(weights)}")
+            raise ValueError(f"weights must map task names to numbers, got {short_repr(weights)}")
         for name in weights:
             if name not in self.now:
                 raise ValueError(f"no task {name!r}; {nearest(str(name), self.now)}")
         given = {name: positive_weight(name, weight) for name, weight in weights.items()}
-        if self._method.stated(range(len(self.now))) is not None:
+        parts = (part for part in self._method.modules() if isinstance(part, Method))
+        if any(part.stated(range(len(self.now))) is not None for part in parts):
             raise ValueError(
                 f"{self._method} has weights of its own, with which those of set_weights would multiply: give its "
                 "weights to the balancer, as in Balancer(Sum(), ..., tasks={name: weight}), and set them there"

@@ -64,7 +64,7 @@ def _file_words(parser: Parser, study: Parser, arguments: Any, words: Sequence[s
 
 def _options(parser: Parser) -> list[str]:
     names = [option.removeprefix("--") for action in parser._actions for option in action.option_strings]
-    return [name for name in names if name not in ("help", "-h", "config")]
+    return [name for name in names if name not in ("help", "-h", "config", "verbose")]
 
 
 def _settings(path: Path, known: set[str]) -> dict[str, Any]:

@@ -37,6 +37,7 @@ def judge(words: Sequence[str]) -> int:
     )
     parser.add_argument("--report", type=Path, metavar="FILE", help="write a page with table and figures")
     parser.add_argument("--json", action="store_true", help="print the verdict as JSON and nothing else")
+    parser.add_verbose()
     arguments = parser.parse(words)
     need_the_lab()
     from equipoise.lab.api.judging import judge as judged

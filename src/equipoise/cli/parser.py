@@ -30,6 +30,10 @@ class Parser(argparse.ArgumentParser):
         """Say what is wrong, and leave."""
         fail(f"{self.source}{message} (see {self.prog} --help)")
 
+    def add_verbose(self) -> None:
+        """How much a terminal shows of results."""
+        self.add_argument("--verbose", action="store_true", help="print every table and note, not 40 lines at most")
+
     def parse(self, words: Sequence[str]) -> argparse.Namespace:
         """The arguments; an unknown option names the nearest one, and one that takes one value is there once."""
         known = {option: action for action in self._actions for option in action.option_strings}

@@ -20,6 +20,7 @@ def report(words: Sequence[str]) -> int:
     parser.add_argument(
         "--out", metavar="FILE", type=Path, help="the page of a comparison; default OTHER/against-FOLDER.html"
     )
+    parser.add_verbose()
     arguments = parser.parse(words)
     if arguments.out is not None and arguments.other is None:
         parser.error("--out is the page of a comparison: name two folders")
@@ -31,7 +32,7 @@ def report(words: Sequence[str]) -> int:
     from rich.console import Console
 
     try:
-        return show(Console(highlight=False), arguments.folder, renew=True)
+        return show(Console(highlight=False), arguments.folder, renew=True, verbose=arguments.verbose)
     except (ValueError, KeyError) as error:
         fail(f"{arguments.folder} cannot be shown: {error}")
     except OSError as error:

@@ -65,6 +65,7 @@ def add_study_options(parser: Parser, *, seeds: int, epochs: int | None, tuned_t
         metavar="A,B",
         help="trackers that take every run's curves: tensorboard, wandb, mlflow; all offline, in DIR/trackers",
     )
+    parser.add_verbose()
     parser.set_defaults(default_out=out, default_tuned_trials=tuned_trials, question="")
 
 
@@ -134,7 +135,7 @@ def _run_plan(plan: Any, folder: Path, arguments: argparse.Namespace) -> int:
     console, study = Console(highlight=False), running.study
     try:
         running.run(console)
-        status = show(console, folder, renew=False) if study.results else 0
+        status = show(console, folder, renew=False, verbose=arguments.verbose) if study.results else 0
     except ValueError as error:  # a damaged file
         fail(str(error))
     except OSError as error:

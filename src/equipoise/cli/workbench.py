@@ -26,7 +26,7 @@ def stopped_by(error: OSError, folder: Path, kept: str) -> NoReturn:
     fail(f"{file}: {what}; {kept} kept in {folder}, and the same command resumes once this is put right")
 
 
-def show(console: Any, folder: Path, *, renew: bool) -> int:
+def show(console: Any, folder: Path, *, renew: bool, verbose: bool = False) -> int:
     """Print a study's table and write its report, or only name a report that is newer than the study."""
     from rich.markup import escape
 

@@ -6,6 +6,7 @@ import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
+from equipoise.arguments import short_repr
 from equipoise.balancer import Balancer
 from equipoise.doctor.cost import costs_of
 from equipoise.doctor.decide import decision
@@ -18,7 +19,6 @@ from equipoise.gradients.freed import Explained
 from equipoise.gradients.graph import Graph
 from equipoise.gradients.roles import Roles
 from equipoise.step import Step, take_step
-from equipoise.tasks import shown
 
 
 def doctor(
@@ -64,7 +64,7 @@ def examine(
 ) -> Report:
     """The report of ``doctor``, without printing it."""
     if not isinstance(balancer, Balancer):
-        raise ValueError(f"balancer must be a Balancer, got {shown(balancer)}")
+        raise ValueError(f"balancer must be a Balancer, got {short_repr(balancer)}")
     optimizers = [optimizer] if isinstance(optimizer, Optimizer) else list(optimizer or ())
     with torch.enable_grad():
         step = take_step(balancer.user_weights, losses, representation)

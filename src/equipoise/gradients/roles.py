@@ -7,9 +7,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 
+from equipoise.arguments import short_repr
 from equipoise.gradients.graph import Graph, graph_of
 from equipoise.gradients.ranks import Ranks
-from equipoise.tasks import shown
 from equipoise.torch_private import flattened_by_fsdp, gathered_by_fsdp, uncompiled_name
 
 
@@ -222,7 +222,7 @@ def _stranger(given: object) -> str:
     """What was given for a parameter."""
     if isinstance(given, Tensor):
         return f"a tensor of shape {tuple(given.shape)} that was computed from others"
-    return shown(given)
+    return short_repr(given)
 
 
 def _spread(mask: int, tasks: Sequence[int]) -> int:

@@ -5,13 +5,12 @@ import math
 from collections.abc import Callable
 from typing import Any
 
-import torch
 from torch import Tensor, nn
 
 from equipoise.losses.checks import require_mask, require_same_shape, require_tensors, wide
 from equipoise.losses.mixed import require_loss
 from equipoise.losses.module import LossModule
-from equipoise.tasks import ignored_class
+from equipoise.missing import ignored_class, labelled
 
 
 class Masked(LossModule):
@@ -74,12 +73,7 @@ class Masked(LossModule):
 
     def _present(self, target: Tensor, mask: Tensor | None) -> Tensor:
         """True where a label is there."""
-        if target.is_floating_point():
-            present = ~target.isnan()
-        elif self.ignore_index is None:
-            present = torch.ones_like(target, dtype=torch.bool)
-        else:
-            present = target != self.ignore_index
+        present = labelled(target, self.ignore_index)
         if mask is None:
             return present
         require_mask(mask, target=target)

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from equipoise.losses.checks import wide
 from equipoise.losses.module import LossModule
 from equipoise.losses.schedules import Schedule, require_factor
-from equipoise.tasks import ignored_class
+from equipoise.missing import ignored_class
 
 
 class LearnedProportion(LossModule):
@@ -113,7 +113,7 @@ class Mixed(Composed):
         counted = []
         for name, (proportion, loss) in self.terms.items():
             part = wide(require_scalar(f"part {name!r}", loss(*arguments)))
-            parts |= shown(name, loss, part)
+            parts |= parts_of(name, loss, part)
             counted.append(_counted(proportion, part))
         self._end_forward(parts)
         return sum(counted[1:], counted[0])
@@ -138,7 +138,7 @@ def require_scalar(name: str, value: object) -> Tensor:
     return value
 
 
-def shown(name: str, loss: Callable[..., Tensor], value: Tensor) -> dict[str, Tensor]:
+def parts_of(name: str, loss: Callable[..., Tensor], value: Tensor) -> dict[str, Tensor]:
     """A loss's value, detached, and its own parts."""
     inner = loss.parts if isinstance(loss, Composed) else {}
     return {name: value.detach(), **{f"{name}/{part}": of_part for part, of_part in inner.items()}}

@@ -6,9 +6,9 @@ from typing import Any
 from torch import Tensor
 
 from equipoise.losses.checks import wide
-from equipoise.losses.mixed import Composed, require_loss, require_scalar, shown
+from equipoise.losses.mixed import Composed, parts_of, require_loss, require_scalar
 from equipoise.losses.schedules import Schedule, require_factor
-from equipoise.tasks import ignored_class
+from equipoise.missing import ignored_class
 
 
 class Penalised(Composed):
@@ -45,7 +45,7 @@ class Penalised(Composed):
         loss = wide(require_scalar("loss", self.loss(output, *target)))
         penalty = wide(require_scalar("penalty", self.penalty(output)))
         strength = self.strength() if isinstance(self.strength, Schedule) else self.strength
-        self._end_forward(shown("loss", self.loss, loss) | shown("penalty", self.penalty, penalty))
+        self._end_forward(parts_of("loss", self.loss, loss) | parts_of("penalty", self.penalty, penalty))
         return loss + strength * penalty
 
     def __repr__(self) -> str:

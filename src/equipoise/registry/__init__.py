@@ -5,13 +5,13 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from equipoise.arguments import short_repr
 from equipoise.method import Aggregator, CoordinateAggregator, GroupAggregator, Method, Weighting
-from equipoise.names import key_of
+from equipoise.names import key_of, nearest
 from equipoise.own_file import run_file
 from equipoise.registry import aggregators, coordinates, groups, rules, weightings, wrappers
 from equipoise.registry.aliases import ALIASES
 from equipoise.registry.row import Row
-from equipoise.tasks import nearest, shown
 
 __all__ = ["ALIASES", "Row", "find_methods", "method", "method_name", "methods"]
 
@@ -67,7 +67,7 @@ def method(name: str, **arguments: Any) -> Method:
     DWA(temperature=1.0)
     """
     if not isinstance(name, str):
-        raise ValueError(f"name must be a method's name, such as 'mgda', got {shown(name)}")
+        raise ValueError(f"name must be a method's name, such as 'mgda', got {short_repr(name)}")
     make = _from_file(name) if ".py:" in name else _from_table(name)
     try:
         inspect.signature(make).bind(**arguments)

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 
 from equipoise.method import Method
-from equipoise.tasks import nearest
+from equipoise.names import nearest
 from equipoise.testing.laws import LAWS, Law, Make
 
 EXCEPTIONS: Mapping[str, Mapping[str, str]] = {

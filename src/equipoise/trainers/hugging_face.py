@@ -8,8 +8,8 @@ import torch
 from torch import Tensor
 from transformers import Trainer, TrainerCallback, TrainerState, TrainingArguments
 
+from equipoise.arguments import short_repr
 from equipoise.balancer import Balancer
-from equipoise.tasks import shown
 from equipoise.trainers.reported import Reported
 
 _FILE = "balancer.pt"  # in a checkpoint's folder
@@ -49,7 +49,7 @@ def attach(
         FileNotFoundError: From ``train``, if the checkpoint that it resumes holds no balancer.
     """
     if not isinstance(balancer, Balancer):
-        raise ValueError(f"balancer must be a Balancer, got {shown(balancer)}")
+        raise ValueError(f"balancer must be a Balancer, got {short_repr(balancer)}")
     if not hasattr(trainer, "loss_is_scaled_for_ga"):
         raise RuntimeError("this transformers does not know Trainer.loss_is_scaled_for_ga: install transformers>=5.23")
     keys = {} if observe is None else observe

@@ -6,8 +6,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from equipoise.arguments import short_repr
 from equipoise.balancer import Balancer
-from equipoise.tasks import Tasks, shown
+from equipoise.tasks import Tasks
 from equipoise.trainers.reported import Reported
 
 try:
@@ -49,7 +50,7 @@ class BalancerCallback(Callback):
         losses_again: Callable[[Any], Mapping[str, Tensor]] | None = None,
     ) -> None:
         if not isinstance(balancer, Balancer):
-            raise ValueError(f"balancer must be a Balancer, got {shown(balancer)}")
+            raise ValueError(f"balancer must be a Balancer, got {short_repr(balancer)}")
         self.balancer, self.losses_again = balancer, losses_again
         self.reported = Reported(balancer, observe or {}, lower_is_better)
         self.steps = 0

@@ -3,9 +3,9 @@
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from equipoise.arguments import short_repr
 from equipoise.balancer import Balancer
 from equipoise.step import indices, negated
-from equipoise.tasks import shown
 
 
 class Reported:
@@ -22,7 +22,7 @@ class Reported:
 
     def __init__(self, balancer: Balancer, keys: Mapping[str, str], lower_is_better: Iterable[str]) -> None:
         if not isinstance(keys, Mapping) or not all(isinstance(key, str) for key in keys.values()):
-            raise ValueError(f"observe must be {{task: key of a metric}}, got {shown(keys)}")
+            raise ValueError(f"observe must be {{task: key of a metric}}, got {short_repr(keys)}")
         indices(balancer.names, keys)
         self.balancer, self.keys = balancer, dict(keys)
         self.lower_is_better = negated(balancer.names, lower_is_better)

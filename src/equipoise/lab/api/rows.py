@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from equipoise.lab.evaluation import TaskMetric, printable
-from equipoise.tasks import nearest
+from equipoise.names import nearest
 
 COLUMNS = ("method", "seed", "task", "metric", "value")
 DIRECTIONS = {"higher": True, "lower": False}

@@ -10,10 +10,12 @@ from typing import Any
 
 from torch import Tensor
 
+from equipoise.arguments import short_repr
 from equipoise.lab.cases.case import Case
 from equipoise.lab.cases.file_loss import file_loss, path_of, without_folder
 from equipoise.losses.catalog import Row, find_losses
-from equipoise.tasks import Tasks, nearest, shown
+from equipoise.names import nearest
+from equipoise.tasks import Tasks
 
 Factory = Callable[..., Callable[..., Tensor]]
 LONGEST = 60  # letters that losses add to a name
@@ -183,7 +185,7 @@ def _rows(name: str) -> tuple[Row, ...]:
 def _shown(value: Any) -> str:
     """A number alike whether it is whole or not: 2 and 2.0 are one argument."""
     number = isinstance(value, int | float) and not isinstance(value, bool)
-    return repr(float(value)).removesuffix(".0") if number else shown(value)
+    return repr(float(value)).removesuffix(".0") if number else short_repr(value)
 
 
 def _parts(word: str) -> tuple[str, dict[str, str]]:

@@ -1,6 +1,6 @@
 """What a run on coffee leaves shows: confusions, and leaves with their masks."""
 
-from equipoise.lab.data.coffee_leaf import MISSING, REGIONS, SEVERITIES, STRESSES
+from equipoise.lab.data.coffee_leaf import REGIONS, SEVERITIES, STRESSES
 from equipoise.lab.diagnostics import (
     Diagnostic,
     Picture,
@@ -16,6 +16,7 @@ from equipoise.lab.diagnostics import (
     overlaid,
     worst_samples,
 )
+from equipoise.missing import MISSING
 
 _LEVELS = tuple(map(str, range(SEVERITIES)))
 _COLOURS = tuple(REGIONS.values())

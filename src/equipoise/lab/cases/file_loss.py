@@ -11,8 +11,8 @@ from typing import Any
 
 from torch import Tensor
 
+from equipoise.names import nearest
 from equipoise.own_file import content_hash, error_line, run_file
-from equipoise.tasks import nearest
 
 _WORD = re.compile(r"(?P<path>.+\.py):(?P<attribute>\w+)")
 

@@ -26,7 +26,8 @@ from equipoise.lab.diagnostics import (
 )
 from equipoise.lab.metrics.thresholds import best_thresholds
 from equipoise.lab.models.heads import SharedEncoder
-from equipoise.tasks import Task, Tasks, nearest
+from equipoise.names import nearest
+from equipoise.tasks import Task, Tasks
 
 
 def goemotions(folder: Path | None = None, *, groups: bool = False, inputs: str = "words") -> Case:
@@ -68,9 +69,9 @@ def goemotions(folder: Path | None = None, *, groups: bool = False, inputs: str 
         name=_name(groups, inputs),
         title="GoEmotions: 28 emotions in comments" + (", by sentiment" if groups else ""),
         tasks=Tasks([Task(task, known[task]["bce"]()) for task in of_task]),
-        splits=splits,
+        data=splits,
         collate=seen.collate,
-        make_model=make_model,
+        model=make_model,
         metrics={task: tuned_f1(splits["validation"].targets[task]) for task in of_task},
         batch_size=256,
         learning_rate=seen.learning_rate,

@@ -10,15 +10,17 @@ from torch import Tensor
 from torch.nn import functional
 from torchmetrics.classification import BinaryAUROC, MulticlassAUROC, MultilabelAUROC
 
-from equipoise.lab.cases.case import Metric
+from equipoise.lab.cases.metric import Metric
 from equipoise.lab.metrics import labelled as read
 from equipoise.lab.metrics.defaults import BY_KIND, default_metrics, default_reading, kind_of
 from equipoise.lab.metrics.depth import DepthAbsoluteError, DepthDelta, DepthRelativeError, DepthRMSE, depth_pairs
-from equipoise.lab.metrics.labelled import MISSING, Labelled
+from equipoise.lab.metrics.labelled import Labelled
 from equipoise.lab.metrics.normals import NormalsMean, NormalsMedian, NormalsWithin
 from equipoise.lab.metrics.ordinal import Form, level_pairs
 from equipoise.lab.metrics.table import metric, takes_size
-from equipoise.tasks import Task, Tasks, nearest
+from equipoise.missing import MISSING, labelled
+from equipoise.names import nearest
+from equipoise.tasks import Task, Tasks
 
 Named = str | torchmetrics.Metric | Metric
 
@@ -120,10 +122,10 @@ def _single(labelled: Labelled, place: int | None, outputs: Tensor, targets: Ten
     return float(value if place is None or value.dim() == 0 else value[place])  # NaN for all where there is no label
 
 
-def _constant(labelled: Labelled, train: Tensor, validation: Tensor) -> Tensor:
+def _constant(metric: Labelled, train: Tensor, validation: Tensor) -> Tensor:
     """The outputs, for every sample of the validation split, of the constant fitted on the labels of train."""
-    reading, inner = labelled.reading, labelled.metric
-    present = ~train.isnan() if train.is_floating_point() else train != labelled.missing
+    reading, inner = metric.reading, metric.metric
+    present = labelled(train, metric.missing)
     known = train[present]
     if reading is read.values:
         return torch.full_like(validation, float(known.double().mean()), dtype=torch.get_default_dtype())
@@ -144,7 +146,7 @@ def _constant(labelled: Labelled, train: Tensor, validation: Tensor) -> Tensor:
         pixels = train.movedim(1, -1).flatten(0, -2)
         directions = functional.normalize(pixels[pixels.isfinite().all(dim=1)], dim=1)
         return _spread(directions.mean(dim=0), validation.select(1, 0)).to(validation.dtype)
-    raise ValueError(f"metric {labelled.name!r} has no constant predictor here: give a Metric with its trivial value")
+    raise ValueError(f"metric {metric.name!r} has no constant predictor here: give a Metric with its trivial value")
 
 
 def _log_odds(labels: Tensor) -> float:

@@ -6,18 +6,19 @@ from functools import partial
 
 from torch import Tensor, nn
 
-from equipoise.lab.cases.case import Metric
+from equipoise.lab.cases.metric import Metric
 from equipoise.lab.cases.metrics import Named, make_metrics
 from equipoise.lab.cases.tuned import tuned_f1
 from equipoise.lab.cases.usual_losses import Losses, binary_losses, counted_class_losses, label_losses, number_losses
-from equipoise.lab.data.cells import MISSING, binary, classes, label_sets, levels, numbers
+from equipoise.lab.data.cells import binary, classes, label_sets, levels, numbers
 from equipoise.lab.data.features import standardised
 from equipoise.lab.data.table import Table
 from equipoise.lab.models.heads import scalar_head
 from equipoise.losses import CornLoss
 from equipoise.losses.catalog import find_kind
-from equipoise.names import key_of
-from equipoise.tasks import Task, Tasks, nearest
+from equipoise.missing import MISSING, labelled
+from equipoise.names import key_of, nearest
+from equipoise.tasks import Task, Tasks
 
 KINDS = ("regression", "binary", "multiclass", "ordinal", "multilabel")
 Rows = Sequence[int]
@@ -160,7 +161,7 @@ def make_target(target: Target, table: Table, splits: dict[str, Rows]) -> Labell
     fitting = label_losses(labels[list(splits["train"])])
     task = Task(column, fitting["bce"]())
     validation = labels[list(splits["validation"])]
-    f1 = tuned_f1(validation[_known(validation[:, 0])], ["macro"])  # a loss may move the logits of all samples
+    f1 = tuned_f1(validation[labelled(validation[:, 0])], ["macro"])  # a loss may move the logits of all samples
     metrics = _metrics(task, labels, splits, (*f1, "average-precision"), num_labels=len(names))
     head = partial(nn.Linear, out_features=len(names))
     return Labelled(target.kind, task, fitting, labels, head, metrics, tuple(names))
@@ -185,16 +186,12 @@ def _in_unit(metric: Metric, mean: float, deviation: float) -> Metric:
     return replace(metric, compute=compute)
 
 
-def _known(labels: Tensor) -> Tensor:
-    return ~labels.isnan() if labels.is_floating_point() else labels != MISSING
-
-
 def _require_labels(labels: Tensor, target: Target, table: Table, splits: dict[str, Rows]) -> None:
     for split, rows in splits.items():
-        if not _known(labels[list(rows)]).any():
+        if not labelled(labels[list(rows)]).any():
             raise ValueError(
                 f"target {target.column!r} of {table.name} has no label in the {split} split "
-                f"({int(_known(labels).sum())} in all, {len(rows)} rows in the split): it needs more labels"
+                f"({int(labelled(labels).sum())} in all, {len(rows)} rows in the split): it needs more labels"
             )
 
 

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from equipoise import losses
-from equipoise.lab.data.cells import MISSING
+from equipoise.missing import labelled
 
 Losses = Mapping[str, Callable[..., nn.Module]]
 
@@ -38,7 +38,7 @@ def counted_class_losses(labels: Tensor, num_classes: int) -> Losses:
         labels: Of the training split [N], -100 where one is missing.
         num_classes: C, each of which occurs.
     """
-    counts = torch.bincount(labels[labels != MISSING], minlength=num_classes)
+    counts = torch.bincount(labels[labelled(labels)], minlength=num_classes)
     return {**class_losses(), "logit-adjusted": lambda tau=1.0: losses.LogitAdjustedLoss(counts, tau)}
 
 

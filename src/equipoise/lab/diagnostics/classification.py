@@ -13,8 +13,9 @@ from torchmetrics.functional.classification import (
 )
 
 from equipoise.lab.diagnostics.diagnostic import Diagnostic, Matrix, Predictions, ScoreTable
-from equipoise.lab.metrics.labelled import MISSING, binary, classes
+from equipoise.lab.metrics.labelled import binary, classes
 from equipoise.lab.metrics.ordinal import Form, level_pairs
+from equipoise.missing import MISSING
 
 SCORES = ("precision", "recall", "F1", "support")
 # (outputs, targets, missing) -> (predicted, true) classes [M], int64, where there is a label: a float target that is

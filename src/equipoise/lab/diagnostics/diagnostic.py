@@ -5,9 +5,9 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import torch
 from torch import Tensor, nn
 
+from equipoise.missing import labelled_samples
 from equipoise.tasks import Tasks
 
 
@@ -111,13 +111,7 @@ class Predictions:
         """The places [M] of the samples that have a label of this task, their outputs [M, ...] and targets [M, ...]."""
         task = self.tasks[name]
         output, target = self.output(name), self.target(name)
-        if target.is_floating_point():
-            there = ~target.isnan()
-        elif task.ignored_class is not None:
-            there = target != task.ignored_class
-        else:
-            there = torch.ones_like(target, dtype=torch.bool)
-        places = there.reshape(len(there), -1).any(dim=1).nonzero()[:, 0]
+        places = labelled_samples(target, task.ignored_class).nonzero()[:, 0]
         return places, output[places], target[places]
 
     def inputs(self, places: Sequence[int]) -> Any:

@@ -7,7 +7,7 @@ from torch import Tensor
 
 from equipoise.lab.diagnostics.classification import Decide, Thresholds, even
 from equipoise.lab.diagnostics.diagnostic import Card, Diagnostic, Gallery, Picture, Predictions
-from equipoise.lab.metrics.labelled import MISSING
+from equipoise.missing import MISSING, labelled
 
 COUNT = 8
 Describe = Callable[[Predictions, int], Card]  # of sample i of the split
@@ -119,10 +119,7 @@ def _of(predictions: Predictions, task: str, place: int) -> tuple[Tensor, Tensor
 
 
 def _is_missing(predictions: Predictions, task: str, target: Tensor) -> bool:
-    if target.is_floating_point():
-        return bool(target.isnan().all())
-    missing = predictions.tasks[task].ignored_class
-    return missing is not None and bool((target == missing).all())
+    return not bool(labelled(target, predictions.tasks[task].ignored_class).any())
 
 
 def _names(chosen: Tensor, names: Sequence[str]) -> str:

@@ -13,8 +13,7 @@ from torchmetrics import Metric, SumMetric
 from torchmetrics.wrappers.abstract import WrapperMetric
 
 from equipoise.losses.checks import require_same_shape
-
-MISSING = -100  # nn.CrossEntropyLoss ignores this label
+from equipoise.missing import MISSING, labelled
 
 Reading = Callable[[Any, Any, int], tuple[Any, Any]]
 
@@ -31,7 +30,7 @@ def values(outputs: Tensor, targets: Tensor, missing: int = MISSING) -> tuple[Te
     (tensor([2.], dtype=torch.float64), tensor([3.], dtype=torch.float64))
     """
     require_same_shape(outputs=outputs, targets=targets)
-    present = _present(targets, missing)
+    present = labelled(targets, missing)
     return outputs[present].double(), targets[present].double()
 
 
@@ -70,7 +69,7 @@ def classes(outputs: Tensor, targets: Tensor, missing: int = MISSING) -> tuple[T
             f"targets must be classes [N, ...] beside logits [N, C, ...], got {tuple(targets.shape)} and "
             f"{tuple(outputs.shape)}"
         )
-    present = _present(targets, missing)
+    present = labelled(targets, missing)
     return outputs.movedim(1, -1)[present], targets[present].long()
 
 
@@ -87,7 +86,7 @@ def queries(outputs: Tensor, targets: Tensor, missing: int = MISSING) -> tuple[T
     """
     if targets.dim() != 1:
         return outputs, targets
-    present = _present(targets, missing)
+    present = labelled(targets, missing)
     return outputs[present], targets[present]
 
 
@@ -183,11 +182,6 @@ class Labelled(WrapperMetric):
         return seen if len(seen[1]) else None
 
 
-def _present(targets: Tensor, missing: int) -> Tensor:
-    """True where a label is there, of the targets' shape."""
-    return ~targets.isnan() if targets.is_floating_point() else targets != missing
-
-
 def _order(logits: Tensor) -> Tensor:
     """Numbers in (0, 1) in the order of the logits, in float64; large ones stay apart where a sigmoid ties them."""
     logits = logits.double()
@@ -200,6 +194,6 @@ def _label_rows(outputs: Tensor, targets: Tensor, missing: int) -> tuple[Tensor,
     if targets.dim() < 2:
         raise ValueError(f"targets must be [N, L, ...] for L labels, got {tuple(targets.shape)}")
     logits, rows = outputs.movedim(1, -1).flatten(0, -2), targets.movedim(1, -1).flatten(0, -2)
-    present = _present(rows, missing)
+    present = labelled(rows, missing)
     kept = present.any(dim=1)
     return logits[kept], rows.where(present, MISSING).long()[kept]

@@ -13,6 +13,7 @@ from torch import Tensor
 from equipoise.lab.metrics.mean import MeanOf
 from equipoise.losses import corn_levels
 from equipoise.losses.checks import require_same_shape
+from equipoise.missing import labelled
 
 Form = Literal["levels", "cumulative", "conditional", "classes"]
 
@@ -62,7 +63,7 @@ def level_pairs(
             f"outputs read as {form!r} are levels {tuple(levels.shape)}, but targets are {tuple(targets.shape)}: "
             "say what the outputs are, by form=, or by a name such as 'level-mae-cumulative' for CoralLoss"
         )
-    counts = ~targets.isnan() if targets.is_floating_point() else targets != missing
+    counts = labelled(targets, missing)
     return levels[counts], targets[counts].round().long()
 
 

@@ -6,7 +6,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from equipoise.tasks import nearest
+from equipoise.names import nearest
 
 
 class Headed(nn.Module):

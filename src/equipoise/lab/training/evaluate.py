@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from torch.utils.data import DataLoader
 
 from equipoise.lab.training.problem import Metric, Problem
+from equipoise.missing import labelled_samples, may_be_missing
 from equipoise.tasks import Task, Tasks
 
 Batch = tuple[Any, dict[str, Tensor]]
@@ -18,7 +19,7 @@ _BATCH = 1024
 
 def whole_split(case: Problem, name: str, device: torch.device) -> list[Batch]:
     """A split, collated once, on the device."""
-    loader = DataLoader(case.splits[name], _BATCH, collate_fn=case.collate)
+    loader = DataLoader(case.data[name], _BATCH, collate_fn=case.collate)
     return [send_to_device(batch, device) for batch in loader]
 
 
@@ -72,11 +73,7 @@ def outputs_of(model: nn.Module, tasks: Tasks, batches: Iterable[Batch]) -> tupl
 
 def _labelled(task: Task, output: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:
     """Output and target of the samples that have a label."""
-    if target.is_floating_point():
-        missing = target.isnan()
-    elif task.ignored_class is not None:
-        missing = target == task.ignored_class
-    else:
+    if not may_be_missing(target, task.ignored_class):
         return output, target
-    kept = ~missing.reshape(len(target), -1).all(dim=1)
+    kept = labelled_samples(target, task.ignored_class)
     return output[kept], target[kept]

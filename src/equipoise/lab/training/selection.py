@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 
 from equipoise.lab.training.problem import Metric
 from equipoise.lab.training.settings import Settings
-from equipoise.tasks import nearest
+from equipoise.names import nearest
 
 SKILL = "skill"  # the criterion that is the mean over the tasks
 SELECTION = "selection"  # in the history: the score by the criterion that selects, where it is another

@@ -12,7 +12,8 @@ from torch.utils.data import DataLoader
 
 from equipoise.lab.metrics.defaults import kind_of
 from equipoise.lab.training.problem import Problem
-from equipoise.tasks import Task, Tasks
+from equipoise.missing import labelled
+from equipoise.tasks import Tasks
 
 _BATCH = 1024
 
@@ -37,7 +38,7 @@ def begin_at_labels(network: nn.Module, tasks: Tasks, case: Problem) -> None:
     head_of: Any = getattr(network, "head", None)
     if head_of is None:
         raise ValueError(f"start='labels' needs a network with head(task), got {type(network).__name__}")
-    loader = DataLoader(case.splits["train"], _BATCH, collate_fn=case.collate)
+    loader = DataLoader(case.data["train"], _BATCH, collate_fn=case.collate)
     batches = [targets for _, targets in loader]
     for task in tasks:
         kind = kind_of(task.loss) or "unknown"
@@ -48,7 +49,7 @@ def begin_at_labels(network: nn.Module, tasks: Tasks, case: Problem) -> None:
                 f"layer with a bias; task {task.name!r} is {kind!r}, its head ends in {layer}"
             )
         labels = torch.cat([targets[str(task.target)] for targets in batches])
-        known = _known(task, labels)
+        known = labelled(labels, task.ignored_class)
         constant = _CONSTANTS[kind](labels, known, len(layer.bias))
         if constant.shape != layer.bias.shape:
             raise ValueError(f"task {task.name!r} has {len(constant)} kinds of label and {len(layer.bias)} outputs")
@@ -60,14 +61,6 @@ def begin_at_labels(network: nn.Module, tasks: Tasks, case: Problem) -> None:
 def _last_layer(head: nn.Module) -> nn.Linear | nn.Conv2d | None:
     layers = [layer for layer in head.modules() if isinstance(layer, nn.Linear | nn.Conv2d)]
     return layers[-1] if layers else None
-
-
-def _known(task: Task, labels: Tensor) -> Tensor:
-    if labels.is_floating_point():
-        return ~labels.isnan()
-    if task.ignored_class is None:
-        return torch.ones_like(labels, dtype=torch.bool)
-    return labels != task.ignored_class
 
 
 def _log_odds(labels: Tensor, known: Tensor, outputs: int) -> Tensor:

@@ -36,8 +36,7 @@ from equipoise.losses.catalog import (
 )
 from equipoise.losses.catalog.aliases import KIND_ALIASES, LOSS_ALIASES
 from equipoise.losses.catalog.row import CONDITIONS, KINDS, PLAIN, Row
-from equipoise.names import key_of
-from equipoise.tasks import nearest
+from equipoise.names import key_of, nearest
 
 __all__ = [
     "CONDITIONS",

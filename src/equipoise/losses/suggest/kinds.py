@@ -7,6 +7,7 @@ from torch import Tensor
 
 from equipoise.losses.suggest.thresholds import MOST_CLASSES
 from equipoise.losses.suggest.words import digits
+from equipoise.missing import labelled
 
 KINDS = ("binary", "multi-class", "multi-label", "ordinal", "regression", "depth", "segmentation", "sequence")
 
@@ -95,8 +96,7 @@ def look(targets: Tensor, num_classes: int | None, ignore_index: int) -> Targets
         raise ValueError("targets are empty: give those of the training set")
     values = targets.detach().cpu()
     values = values.double() if values.is_floating_point() else values
-    present = ~values.isnan() if values.is_floating_point() else values != ignore_index
-    seen = Targets(values, present, num_classes, ignore_index)
+    seen = Targets(values, labelled(values, ignore_index), num_classes, ignore_index)
     if not seen.present.any():
         raise ValueError(f"targets are all missing (NaN or {ignore_index}): there is nothing to choose a loss by")
     if seen.known.isinf().any():
