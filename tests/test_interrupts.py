@@ -79,7 +79,7 @@ def test_before_there_is_anything_to_keep(words, where, line, tmp_path, capsys, 
 @pytest.mark.parametrize(
     "where",
     [
-        "equipoise.lab.studies.pool._start",  # of a worker
+        "equipoise.lab.training.workers._start",  # of a worker
         "equipoise.lab.studies.Watch.__enter__",
         "equipoise.lab.search.watch.WatchSearch.show",
     ],

@@ -72,11 +72,10 @@ def compare(
 
     from rich.console import Console
 
-    from equipoise.lab.api.running import Running
+    from equipoise.lab.studies import Study, run_shown
 
-    running = Running(plan, where, JOBS if jobs is None else jobs)
-    running.run(Console(highlight=False))
-    study = running.study
+    study = Study(plan, where)
+    run_shown(study, Console(highlight=False), JOBS if jobs is None else jobs)
     if not study.results:
         run, why = next(iter(study.failures.items()))
         raise RuntimeError(f"no run of {where} finished; {run} failed: {why}")
@@ -118,8 +117,8 @@ def plan_study(
 
 def _recipe(case: Any) -> Any:
     from equipoise.lab.cases import Case
+    from equipoise.lab.cases.recipe import given_case
     from equipoise.lab.data.table import is_table
-    from equipoise.lab.studies.recipe import given_case
 
     if isinstance(case, str) and is_table(case):
         raise ValueError(
