@@ -12,6 +12,7 @@ import torch
 import equipoise as eq
 from equipoise.lab.arms import parse_arm
 from equipoise.lab.evaluation import Summary
+from equipoise.lab.search import Job
 from equipoise.lab.studies import Event, Study, make_plan
 from equipoise.lab.studies.derived_methods import derived_method, write_tuned
 from equipoise.lab.studies.plan import method_files
@@ -233,7 +234,8 @@ def test_weights_are_tried_evenly_in_the_logarithm_up_to_ten_times_the_first_tas
 def test_what_the_search_found_is_told_as_soon_as_it_ends(tmp_path):
     study = Study(make_plan(CASE, ["sum"], [0], tuned_trials=1), tmp_path)
     with closing(study.run(1, execute=direct)) as events:
-        assert [str(next(events).item) for _ in range(3)] == ["trial 0", "trial 0", "single-task a, seed 0"]
+        while isinstance(next(events).item, Job):
+            pass  # until the first run starts
         assert json.loads((tmp_path / "study.json").read_text())["tuned"]["weights"] == {"a": 1.0, "b": 1.0}
 
 
