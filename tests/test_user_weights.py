@@ -323,6 +323,8 @@ def test_set_weights_checks_as_the_constructor_does_and_changes_nothing_on_an_er
         lambda: eq.Scheduled([[0.8, 0.2]]),
         lambda: eq.Chain(eq.Fixed([0.8, 0.2]), eq.MGDA()),
         lambda: eq.Warmup(3, eq.Fixed([0.8, 0.2])),
+        lambda: eq.PerGroup({}, rest=eq.Fixed([0.8, 0.2])),
+        lambda: eq.Preconditioned(eq.Fixed([0.8, 0.2])),
     ],
 )
 def test_set_weights_beside_weights_of_the_method_is_an_error_because_both_would_multiply(make):
@@ -648,8 +650,8 @@ def test_weights_of_tasks_that_count_or_were_changed_on_purpose_are_not_warned_o
     changed.set_weights({"a": 0.5})
     later = eq.Balancer(eq.Sum(), net, tasks=tasks)
     unweighted = eq.Tasks([eq.Task(name, nn.MSELoss()) for name in NAMES])
-    with warnings.catch_warnings():
-        warnings.simplefilter("error")
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
         later(task_losses(net, tasks)).backward()
         later.set_weights({"a": 0.5})
         for balancer, of in (
@@ -660,6 +662,7 @@ def test_weights_of_tasks_that_count_or_were_changed_on_purpose_are_not_warned_o
             (eq.Balancer(eq.Sum(), net, tasks={"a": 0.8, "b": 3.0}), unweighted),
         ):
             balancer(task_losses(net, of)).backward()
+    assert [str(warning.message) for warning in caught] == []
 
 
 def test_weights_given_as_tasks_and_in_the_method_multiply():

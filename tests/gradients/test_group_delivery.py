@@ -29,8 +29,10 @@ class PerPart(eq.GroupAggregator):
         return torch.stack([weigh(gramian) for gramian in gramians])
 
 
-@pytest.mark.parametrize(("size", "route"), [(1, "factored"), (2, "rows"), (3, "factored")])
-def test_every_group_delivers_its_definition(case, size, route):
+@pytest.mark.paired
+@pytest.mark.parametrize("division", [(1, "factored"), (2, "rows"), (3, "factored")], ids=str)
+def test_every_group_delivers_its_definition(case, division):
+    size, route = division
     parameters = list(case.model.parameters())
     num_tasks = len(case.losses)
     rows = {}

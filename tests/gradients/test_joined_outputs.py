@@ -174,6 +174,7 @@ def test_each_head_belongs_to_its_task(way):
     assert [{leaves[p] for p in head.parameters()} for head in model.heads] == [{1}, {2}, {4}]
 
 
+@pytest.mark.paired
 @pytest.mark.parametrize("heads", ["raw", "weighted"])
 @pytest.mark.parametrize("route", ["rows", "batched", "factored", "auto"])
 @pytest.mark.parametrize("way", DELIVERED)
@@ -186,6 +187,7 @@ def test_joined_outputs_deliver_their_definition(way, route, heads):
     require(model, expected)
 
 
+@pytest.mark.paired
 @pytest.mark.parametrize("heads", ["raw", "weighted"])
 @pytest.mark.parametrize("way", DELIVERED)
 def test_known_weights_deliver_their_definition(way, heads):

@@ -58,6 +58,7 @@ def require_close(case, expected):
 WEIGHTS = [[0.5, -1.5, 3.0], [0.0, 0.7, 0.0]]
 
 
+@pytest.mark.paired
 @pytest.mark.parametrize("factors", WEIGHTS)
 @pytest.mark.parametrize("heads", ["raw", "weighted"])
 def test_one_pass_delivers_the_definition(case, heads, factors):

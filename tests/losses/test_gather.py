@@ -89,6 +89,7 @@ def losses_without_the_argument_are_gathered_by_hand(rank):
     ],
 )
 def test_two_processes(check, tmp_path):
+    """``spawn`` raises what a process raises."""
     multiprocessing.spawn(check_in_a_group, (str(tmp_path / "meeting"), check), nprocs=2)
 
 

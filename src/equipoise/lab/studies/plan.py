@@ -120,7 +120,7 @@ class Plan:
                 "python": platform.python_version(),
                 **{n: version(n) for n in ("torch", "numpy", "accelerate")},
             },
-            "split_sizes": {name: len(split) for name, split in self.case.splits.items()},  # type: ignore[arg-type]
+            "split_sizes": {name: len(split) for name, split in self.case.data.items()},  # type: ignore[arg-type]
         }
 
 

@@ -48,5 +48,5 @@ def case_settings(case: Defaults, *, epochs: int | None = None, **training: Any)
     }
     settings = Settings(**{**own, **training})
     kept_criteria(settings, case.tasks.names, case.metrics)
-    make_order(case.splits["train"], 0, settings.temperature)  # type: ignore[arg-type]
+    make_order(case.data["train"], 0, settings.temperature)  # type: ignore[arg-type]
     return settings

@@ -1,0 +1,38 @@
+"""The check of .ci/run on the seconds of each folder of tests."""
+
+import runpy
+from pathlib import Path
+
+import pytest
+
+BUDGET = runpy.run_path(str(Path(__file__).parents[1] / ".ci" / "budget.py"))
+
+
+@pytest.fixture
+def ended(tmp_path, capsys):
+    """Status and lines for tests of these files and seconds."""
+
+    def end(*tests):
+        cases = "".join(f'<testcase file="{file}" time="{seconds}"/>' for file, seconds in tests)
+        (tmp_path / "junit.xml").write_text(f"<testsuites><testsuite>{cases}</testsuite></testsuites>")
+        return BUDGET["main"](str(tmp_path / "junit.xml")), capsys.readouterr().out
+
+    return end
+
+
+def test_seconds_within_the_budget_pass(ended):
+    status, printed = ended(("tests/lab/api/test_a.py", 0.5), ("tests/lab/data/test_b.py", 1.5), ("tests/test_c.py", 3))
+    assert status == 0
+    assert "2.0 s" in next(line for line in printed.splitlines() if line.endswith("tests/lab"))
+
+
+def test_a_folder_over_its_budget_is_named(ended):
+    status, printed = ended(("tests/weighting/test_a.py", 10_000), ("tests/test_c.py", 3))
+    assert status == 1
+    assert "tests/weighting took 10000 s, its budget is" in printed
+
+
+def test_a_folder_without_a_budget_is_named(ended):
+    status, printed = ended(("elsewhere/test_a.py", 1))
+    assert status == 1
+    assert "elsewhere has no budget: give it one in budget.txt" in printed
