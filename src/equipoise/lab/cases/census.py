@@ -23,8 +23,8 @@ from equipoise.lab.data.folder import data_folder, data_hash
 from equipoise.lab.data.split import SPLITS, split_of
 from equipoise.lab.data.table import read_table
 from equipoise.lab.diagnostics import above_half, confusion, label_cooccurrence, label_table
+from equipoise.lab.models.encoders import TableEncoder
 from equipoise.lab.models.heads import SharedEncoder, scalar_head
-from equipoise.lab.models.table import TableEncoder
 from equipoise.tasks import Task, Tasks
 
 SOURCE = "census_income_kdd.csv.gz is the UCI repository's Census-Income (KDD) with a header and a column is_test"

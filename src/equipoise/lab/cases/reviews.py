@@ -30,8 +30,8 @@ from equipoise.lab.diagnostics import (
     number_words,
     worst_samples,
 )
+from equipoise.lab.models.encoders import BagOfEmbeddings
 from equipoise.lab.models.heads import SharedEncoder, scalar_head
-from equipoise.lab.models.text import BagOfEmbeddings
 from equipoise.missing import MISSING
 from equipoise.tasks import Task, Tasks
 

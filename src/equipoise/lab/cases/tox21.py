@@ -22,8 +22,8 @@ from equipoise.lab.data.kept import cache_folder
 from equipoise.lab.data.split import SPLITS, split_of
 from equipoise.lab.data.table import read_table
 from equipoise.lab.diagnostics import label_cooccurrence, label_table, labelled_together
+from equipoise.lab.models.encoders import MLP
 from equipoise.lab.models.heads import SharedEncoder, scalar_head
-from equipoise.lab.models.mlp import MLP
 from equipoise.tasks import Task, Tasks
 
 ASSAYS = (
