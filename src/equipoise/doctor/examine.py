@@ -15,7 +15,7 @@ from equipoise.doctor.measure import Measured, measure
 from equipoise.doctor.reach import reach_of
 from equipoise.doctor.report import Report
 from equipoise.doctor.suggest import suggested
-from equipoise.gradients.freed import explained
+from equipoise.gradients.freed import Explained
 from equipoise.gradients.graph import Graph
 from equipoise.gradients.roles import Roles
 from equipoise.step import Step, take_step
@@ -154,7 +154,7 @@ def _measured(balancer: Balancer, step: Step, graph: Graph, roles: Roles, seen: 
     try:
         graph.require_visible()
         graph.require_several_passes()
-        with explained(step.raw, balancer.method):
+        with Explained(step.raw, balancer.method):
             return measure(step.losses, graph, points, own)
     except RuntimeError as error:
         seen.refusals.append(f"gradients of single tasks cannot be measured: {error}")

@@ -48,9 +48,7 @@ def test_a_look_is_counted_once_for_what_it_shows(plan, tmp_path):
 
 
 def test_what_the_command_shows_is_a_look_and_writes_the_same_bytes_again(plan, tmp_path, monkeypatch, capsys):
-    monkeypatch.setattr(
-        "equipoise.lab.reports.write_report", lambda study, *_: study.folder / "report.html"
-    )
+    monkeypatch.setattr("equipoise.lab.reports.write_report", lambda study, *_: study.folder / "report.html")
     study = finished(plan, tmp_path)
     assert main(["report", str(tmp_path)]) == 0
     before = (tmp_path / "study.json").read_bytes()
@@ -145,7 +143,7 @@ def test_looks_are_chosen_before_the_first(plan, tmp_path):
 def test_planned_looks_stop_at_the_first_finding(gain, seeds, tmp_path, monkeypatch, capsys):
     draws = iter([0.003, -0.001, 0.002, -0.004, 0.001, -0.002, 0.004, -0.003, 0.0005] * 50)
 
-    def run(self, jobs, track, execute):
+    def run(self, jobs, track):
         self.write()
         for one in self.missing:
             finish(
@@ -159,9 +157,7 @@ def test_planned_looks_stop_at_the_first_finding(gain, seeds, tmp_path, monkeypa
         yield from ()
 
     monkeypatch.setattr(Study, "run", run)
-    monkeypatch.setattr(
-        "equipoise.lab.reports.write_report", lambda study, *_: study.folder / "report.html"
-    )
+    monkeypatch.setattr("equipoise.lab.reports.write_report", lambda study, *_: study.folder / "report.html")
     words = [
         "compare",
         "reviews",

@@ -64,7 +64,7 @@ class Summary:
 
     @property
     def methods(self) -> tuple[str, ...]:
-        """Names of the balancings in the table, without single-task."""
+        """Names of the methods in the table, without single-task."""
         return tuple(row.method for row in self.rows if row.method != self.baselines.single_task)
 
     @property

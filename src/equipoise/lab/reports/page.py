@@ -84,10 +84,10 @@ def _head(summary: Summary, failed: Sequence[str]) -> str:
     about = [
         *([f"Case {summary.case}"] if summary.case else []),
         f"{len(summary.tasks)} task{'s' * (len(summary.tasks) != 1)}",
-        f"{methods} balancing{'s' * (methods != 1)}",
+        f"{methods} method{'s' * (methods != 1)}",
         *([f"{losses} other loss{'es' * (losses != 1)}"] if losses else []),
         f"{len(summary.seeds)} seed{'s' * (len(summary.seeds) != 1)}",
-        *([] if summary.row(summary.baselines.single_task) is None else ["one network per task as the yardstick"]),
+        *([] if summary.row(summary.baselines.single_task) is None else ["single-task baseline"]),
     ]
     unfinished = (
         ""

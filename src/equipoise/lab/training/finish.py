@@ -6,13 +6,14 @@ from pathlib import Path
 
 from accelerate.utils import send_to_device
 
+from equipoise.chain import split
 from equipoise.lab.diagnostics import Predictions, diagnostics_hash, write_diagnostics
 from equipoise.lab.training.checkpoint import Progress
 from equipoise.lab.training.evaluate import Batch, evaluate, outputs_of, settled, whole_split
 from equipoise.lab.training.learner import Learner
 from equipoise.lab.training.problem import Problem
 from equipoise.lab.training.result import RunResult
-from equipoise.method import Method, split
+from equipoise.method import Method
 
 
 def finish(

@@ -1,0 +1,216 @@
+"""Jobs in worker processes that live on for the next job and die with their parent.
+
+A job that fails, or whose process dies, costs nothing but itself. ``submitting`` puts any executor in their place: Ray,
+Dask, SLURM job arrays, threads.
+"""
+
+import multiprocessing
+import os
+import signal
+import threading
+import time
+import traceback
+from collections.abc import Callable, Generator, Iterable
+from contextlib import closing, suppress
+from dataclasses import dataclass
+from multiprocessing.connection import Connection, wait
+from multiprocessing.context import SpawnProcess
+from typing import Any, Generic, Literal, Protocol, TypeVar
+
+ASK_AGAIN = 0.5  # seconds until an item is asked for again
+
+Item = TypeVar("Item")
+Work = Callable[[Item, Callable[..., None]], Any]
+
+
+@dataclass(frozen=True)
+class Event(Generic[Item]):
+    """What happened to an item.
+
+    ``details``: for ``progress`` what the work reported, for ``finished`` what it returned, for
+    ``failed`` the error in one line and in full.
+    """
+
+    kind: Literal["started", "progress", "finished", "failed"]
+    item: Item
+    details: tuple[Any, ...] = ()
+
+
+# What ``run_jobs`` is: (work, items, jobs) -> events.
+Execute = Callable[[Work[Item], Iterable[Item | None], int], Generator[Event[Item], None, None]]
+
+
+class Waiting(Generic[Item]):
+    """Items that wait to begin; ``more`` is True until the last is taken.
+
+    >>> waiting = Waiting(iter(["a", None, "b"]))
+    >>> [waiting.take(), waiting.take(), waiting.take(), waiting.more, waiting.take(), waiting.more]
+    ['a', None, 'b', True, None, False]
+    """
+
+    def __init__(self, items: Iterable[Item | None]) -> None:
+        self._items = iter(items)
+        self.more = True
+
+    def take(self) -> Item | None:
+        """The next; None where none can begin now, or none is left."""
+        try:
+            return next(self._items)
+        except StopIteration:
+            self.more = False
+            return None
+
+
+class Workers:
+    """Processes that live on for the next job, whoever's; fresh interpreters, started when there is one to do."""
+
+    def __init__(self) -> None:
+        self._idle: list[tuple[SpawnProcess, Connection]] = []
+
+    def run(self, work: Work[Item], items: Iterable[Item | None], jobs: int) -> Generator[Event[Item], None, None]:
+        """Do ``work(item, report)`` for each item in ``jobs`` processes and yield what happens.
+
+        An item is taken when a process is free for it, so that what to do next may depend on what is finished;
+        ``None`` says that nothing can begin now, and to ask again later. Work and items are pickled. An exception, or
+        the death of a worker, is the failure of its item. Closing the iterator kills the workers that are busy. Call
+        it from the main thread.
+        """
+        waiting = Waiting(items)
+        busy: dict[Connection, tuple[SpawnProcess, Item]] = {}
+        try:
+            while waiting.more or busy:
+                while len(busy) < jobs and (item := waiting.take()) is not None:
+                    process, connection = self._idle.pop() if self._idle else _start()
+                    with suppress(BrokenPipeError):  # a worker that died idle: recv will say so
+                        connection.send((work, item))
+                    busy[connection] = (process, item)
+                    yield Event("started", item)
+                if waiting.more and len(busy) < jobs:
+                    ready = wait(list(busy), timeout=ASK_AGAIN)
+                elif busy:
+                    ready = wait(list(busy))
+                else:
+                    break
+                for connection in [connection for connection in busy if connection in ready]:
+                    process, item = busy[connection]
+                    try:
+                        kind, details = connection.recv()
+                    except (EOFError, ConnectionResetError):
+                        del busy[connection]
+                        process.join()
+                        death = f"its process ended with {_exit_words(process.exitcode)}"
+                        yield Event("failed", item, (death, death))
+                        continue
+                    if kind != "progress":
+                        del busy[connection]
+                        self._idle.append((process, connection))
+                    yield Event(kind, item, details)
+        finally:
+            _kill([process for process, _ in busy.values()])
+
+    def close(self) -> None:
+        """Kill the workers; none of them is busy."""
+        _kill([process for process, _ in self._idle])
+        self._idle = []
+
+
+def run_jobs(work: Work[Item], items: Iterable[Item | None], jobs: int) -> Generator[Event[Item], None, None]:
+    """``Workers.run`` in workers that live for these items."""
+    with closing(Workers()) as workers, closing(workers.run(work, items, jobs)) as events:
+        yield from events
+
+
+def _kill(processes: list[SpawnProcess]) -> None:
+    for process in processes:
+        process.kill()
+    for process in processes:
+        process.join()
+
+
+def _exit_words(code: int | None) -> str:
+    if code == -signal.SIGKILL:
+        return "signal 9, perhaps for lack of memory"
+    return f"signal {-code}" if code is not None and code < 0 else f"status {code}"
+
+
+def _start() -> tuple[SpawnProcess, Connection]:
+    context = multiprocessing.get_context("spawn")
+    ours, theirs = context.Pipe()
+    process = context.Process(target=_serve, args=(theirs,))
+    handler = signal.signal(signal.SIGINT, signal.SIG_IGN)  # inherited: Ctrl-C is for the parent alone
+    try:
+        process.start()
+    finally:
+        signal.signal(signal.SIGINT, handler)
+    theirs.close()  # so that the worker's end closes when the worker dies
+    return process, ours
+
+
+def _serve(connection: Connection) -> None:
+    threading.Thread(target=_die_with_parent, daemon=True).start()
+    while True:
+        try:
+            work, item = connection.recv()
+            value = work(item, lambda *details: connection.send(("progress", details)))
+        except Exception as error:  # whatever it is, it costs this item only
+            line = " ".join(f"{type(error).__name__}: {error}".split())
+            connection.send(("failed", (line, traceback.format_exc())))
+        else:
+            connection.send(("finished", (value,)))
+
+
+def _die_with_parent() -> None:
+    parent = multiprocessing.parent_process()
+    assert parent is not None
+    wait([parent.sentinel])
+    os._exit(1)
+
+
+class Future(Protocol):
+    """What concurrent.futures, Dask and submitit hand back, and ``ref.future()`` of Ray."""
+
+    def done(self) -> bool:
+        """Whether it ended, well or not."""
+
+    def result(self) -> Any:
+        """The value, or the exception that ended it."""
+
+
+Submit = Callable[..., Future]  # (function, *arguments), both of which can be pickled
+
+
+def submitting(submit: Submit) -> Execute[Any]:
+    """``run_jobs`` on anything that can submit a function with its arguments; there is no progress within an item.
+
+    >>> from concurrent.futures import ThreadPoolExecutor
+    >>> with ThreadPoolExecutor() as pool:
+    ...     events = list(submitting(pool.submit)(lambda item, report: item + 1, [1], jobs=1))
+    >>> events
+    [Event(kind='started', item=1, details=()), Event(kind='finished', item=1, details=(2,))]
+    """
+
+    def run(work: Work[Any], items: Iterable[Any], jobs: int) -> Generator[Event[Any], None, None]:
+        waiting = Waiting(items)
+        busy: list[tuple[Future, Any]] = []
+        while waiting.more or busy:
+            while len(busy) < jobs and (item := waiting.take()) is not None:
+                busy.append((submit(work, item, _silent), item))
+                yield Event("started", item)
+            ended = [pair for pair in busy if pair[0].done()]
+            busy = [pair for pair in busy if pair not in ended]
+            for future, item in ended:
+                try:
+                    value = future.result()
+                except Exception as error:  # whatever it is, it costs this item only
+                    line = " ".join(f"{type(error).__name__}: {error}".split())
+                    yield Event("failed", item, (line, line))
+                else:
+                    yield Event("finished", item, (value,))
+            if not ended:
+                time.sleep(ASK_AGAIN / 10)
+
+    return run
+
+
+def _silent(*details: Any) -> None:
+    """Progress has no way back."""
