@@ -49,13 +49,12 @@ RESUMES = "Stopped. The same command resumes what it began.\n"
         (["losses", "f1"], "equipoise.shelf.loss", "Stopped.\n"),
         (["init", "data.csv"], "equipoise.lab.data.table.read_table", "Stopped.\n"),
         (["report", "there"], "equipoise.cli.parser.Parser.parse", "Stopped.\n"),
-        (["probe", "reviews"], "equipoise.lab.probe.probe", "Stopped.\n"),
+        (["probe", "reviews"], "equipoise.lab.probing.probe", "Stopped.\n"),
         (["demo"], "equipoise.cli.parser.Parser.parse", RESUMES),
         (["demo"], "equipoise.cli.study.need_the_lab", RESUMES),
         (["demo"], "equipoise.lab.studies.make_plan", RESUMES),
         (["compare", "reviews"], "equipoise.lab.cases.CASES", RESUMES),
         (["demo"], "equipoise.lab.studies.Study.__init__", RESUMES),
-        (["demo"], "equipoise.lab.studies.Study.run", RESUMES),
         (["tune", "reviews"], "equipoise.lab.search.command.make_tuning", RESUMES),
     ],
 )
@@ -79,9 +78,10 @@ def test_before_there_is_anything_to_keep(words, where, line, tmp_path, capsys, 
 @pytest.mark.parametrize(
     "where",
     [
-        "equipoise.lab.studies.pool._start",  # of a worker
+        "equipoise.lab.training.workers._start",  # of a worker
         "equipoise.lab.studies.Watch.__enter__",
-        "equipoise.lab.search.watch.WatchSearch.show",
+        "equipoise.lab.studies.Study.run",
+        "equipoise.lab.search.search.Search.run",
     ],
 )
 def test_while_runs_are_trained(where, tmp_path, capsys, monkeypatch):

@@ -1,29 +1,32 @@
-"""A probe for a terminal of 80 columns."""
+"""Gradient diagnostics for a terminal of 80 columns."""
 
-from rich.console import Console
+from collections.abc import Iterator
+
+from rich.console import RenderableType
 from rich.table import Table
 from rich.text import Text
 
 from equipoise.lab.evaluation import show
-from equipoise.lab.probe.look import Look, Pair
-from equipoise.lab.probe.probe import Probe
-from equipoise.lab.probe.words import give_conflict, give_cost, to_paste
+from equipoise.lab.probing.look import Look, Pair
+from equipoise.lab.probing.probe import Probe
+from equipoise.lab.probing.words import give_conflict, give_cost, give_headline, to_paste
 
 MOST = 10  # pairs
 
 
-def print_probe(console: Console, probe: Probe) -> None:
-    """Print the tables, what they say, and the weights to begin with."""
-    console.print()
-    console.print(Text(probe.title, style="bold"))
-    console.print(_tasks_table(probe))
-    console.print(_pairs_table(probe))
-    console.print(_layers_table(probe.looks[-1]))
-    console.print(_kinds_table(probe))
+def probe_parts(probe: Probe) -> Iterator[RenderableType]:
+    """The headline, the tables, what they mean, and the suggested starting point."""
+    yield ""
+    yield Text(probe.title, style="bold")
+    yield Text(give_headline(probe), style="bold")
+    yield _tasks_table(probe)
+    yield _pairs_table(probe)
+    yield _layers_table(probe.looks[-1])
+    yield _kinds_table(probe)
     for line in (give_conflict(probe), give_cost(probe), probe.suggestion.reason):
-        console.print(Text(f"\n{line}"))
+        yield Text(f"\n{line}")
     if code := to_paste(probe):
-        console.print(Text(f"\nTo begin with:\n\n{code}\n", style="bold"), soft_wrap=True)
+        yield Text(f"\nSuggested starting point:\n\n{code}\n", style="bold", no_wrap=True, overflow="ignore")
 
 
 def _table(title: str, *columns: str) -> Table:
@@ -36,7 +39,7 @@ def _table(title: str, *columns: str) -> Table:
 def _tasks_table(probe: Probe) -> Table:
     columns = ["loss", "norm", "own norm"]
     later = [f"{column} then" for column in columns] if len(probe.looks) > 1 else []
-    table = _table(f"\nlosses, and lengths of gradients{_then(probe)}", "task", *columns, *later)
+    table = _table(f"\nlosses and gradient norms{_then(probe)}", "task", *columns, *later)
     for task in probe.looks[0].losses:
         cells = [show(of[task]) for look in probe.looks for of in (look.losses, look.norms, look.own_norms)]
         table.add_row(Text(task), *cells)
@@ -49,15 +52,15 @@ def _pairs_table(probe: Probe) -> Table:
     before = {pair.tasks: pair for pair in first.pairs}
     rest = f", the lowest {MOST} of {len(last.pairs)}" if len(last.pairs) > MOST else ""
     then = ["then", "below 0"] if last is not first else []
-    table = _table(f"\ncosines of their gradients{_then(probe)}{rest}", "tasks", "cosine", "below 0", *then, "")
+    table = _table(f"\ngradient cosines{_then(probe)}{rest}", "tasks", "cosine", "below 0", *then, "")
     for pair in shown:
         cells = [*_cosine(before[pair.tasks]), *(_cosine(pair) if then else ())]
-        table.add_row(Text(" | ".join(pair.tasks)), *cells, "pull apart" if pair.opposed else "")
+        table.add_row(Text(" | ".join(pair.tasks)), *cells, "conflict" if pair.opposed else "")
     return table
 
 
 def _then(probe: Probe) -> str:
-    return f" at the first weights, then after {probe.looks[-1].steps} steps" if len(probe.looks) > 1 else ""
+    return f" at initialisation, then after {probe.looks[-1].steps} steps" if len(probe.looks) > 1 else ""
 
 
 def _cosine(pair: Pair) -> tuple[str, str]:
@@ -66,7 +69,7 @@ def _cosine(pair: Pair) -> tuple[str, str]:
 
 
 def _layers_table(look: Look) -> Table:
-    when = f"after {look.steps} steps" if look.steps else "at the first weights"
+    when = f"after {look.steps} steps" if look.steps else "at initialisation"
     table = _table(f"\nlayer by layer, {when}", "layer", "of gradients", "lowest", "between", "below 0")
     for layer in look.layers:
         pair = layer.lowest
@@ -76,7 +79,7 @@ def _layers_table(look: Look) -> Table:
 
 
 def _kinds_table(probe: Probe) -> Table:
-    table = _table("\nwhat a training step takes", "kind", "as", "ms", "to sum")
+    table = _table("\ncost per step", "kind", "as", "ms", "to sum")
     for kind in probe.kinds:
         table.add_row(kind.name, kind.method, f"{kind.milliseconds:.3g}", f"x{kind.ratio:.2f}")
     return table

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 import equipoise as eq
 from equipoise.lab.models.heads import SharedEncoder
-from equipoise.lab.probe.look import Batch
+from equipoise.lab.probing.look import Batch
 
 ROUNDS = 9  # of all kinds in turn, after one that is not counted
 

@@ -1,4 +1,4 @@
-"""A case, looked at before any choice is made."""
+"""Gradient diagnostics of a case before training."""
 
 import copy
 from collections.abc import Iterator
@@ -13,21 +13,21 @@ from torch.utils.data import DataLoader
 
 import equipoise as eq
 from equipoise.lab.cases import Case
-from equipoise.lab.probe.kinds import Kind, measure_kinds
-from equipoise.lab.probe.look import Batch, Look, look
-from equipoise.lab.probe.suggestion import Suggestion, suggest
+from equipoise.lab.probing.kinds import Kind, measure_kinds
+from equipoise.lab.probing.look import Batch, Look, look
+from equipoise.lab.probing.suggestion import Suggestion, suggest
 from equipoise.lab.training.order import EpochOrder
 
 
 @dataclass(frozen=True)
 class Probe:
-    """What was seen.
+    """Gradient diagnostics of a case.
 
     Args:
         title: One line about the case.
         tasks: Their names.
-        seed: Of the first weights and the order of the batches.
-        looks: At the first weights and, if there was training, after it; the same batches.
+        seed: Of the initialisation and the order of the batches.
+        looks: At initialisation and, if there was training, after it; the same batches.
         kinds: Costs, the plain sum first.
         suggestion: From the last look.
     """
@@ -41,11 +41,11 @@ class Probe:
 
 
 def probe(case: Case, *, batches: int = 8, steps: int = 100, seed: int = 0) -> Probe:
-    """Look at batches of the training split at the first weights, and again after training by the plain sum.
+    """Look at batches of the training split at initialisation, and again after training by the plain sum.
 
     Args:
         case: What to look at; validation and test are not read.
-        batches: How many; a cosine of one batch is mostly luck.
+        batches: How many; a cosine of one batch is mostly chance.
         steps: Of training between the looks, with the case's optimiser; 0: one look only.
         seed: As for training.
 

@@ -25,7 +25,7 @@ class Pair:
     """The cosine between two tasks' gradients over the batches that have both; NaN where there are none.
 
     ``spread`` is the standard deviation between batches, NaN for fewer than two; ``negative`` counts batches below 0.
-    ``opposed`` says whether the mean is below 0 by more than the luck of batches: ``p_value`` is below 5 % after Holm's
+    ``opposed`` says whether the mean is significantly below 0: ``p_value`` is below 5 % after Holm's
     correction for all that was tested beside it.
     """
 
@@ -91,7 +91,7 @@ class Look:
 
     @property
     def opposed(self) -> tuple[Pair, ...]:
-        """The pairs that pull apart, the lowest mean first."""
+        """The pairs that conflict, the lowest mean first."""
         return tuple(sorted((pair for pair in self.pairs if pair.opposed), key=lambda pair: pair.mean))
 
 

@@ -11,7 +11,7 @@ from scipy.stats import t as student_t
 from torch import nn
 
 import equipoise as eq
-from equipoise.lab.probe.look import Layer, Pair, judged, look
+from equipoise.lab.probing.look import Layer, Pair, judged, look
 
 
 @pytest.fixture

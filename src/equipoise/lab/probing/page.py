@@ -1,4 +1,4 @@
-"""A probe as one HTML file."""
+"""Gradient diagnostics as one HTML file."""
 
 from collections.abc import Iterable
 from html import escape
@@ -6,9 +6,9 @@ from importlib import resources
 from pathlib import Path
 
 from equipoise.lab.files import replace_file
-from equipoise.lab.probe.look import Look, Pair
-from equipoise.lab.probe.probe import Probe
-from equipoise.lab.probe.words import give_conflict, give_cost, to_paste
+from equipoise.lab.probing.look import Look, Pair
+from equipoise.lab.probing.probe import Probe
+from equipoise.lab.probing.words import give_conflict, give_cost, give_headline, to_paste, when_of
 from equipoise.lab.reports.cells import cell, row, table
 from equipoise.lab.reports.policy import policy
 
@@ -16,27 +16,31 @@ from equipoise.lab.reports.policy import policy
 def write_page(probe: Probe, path: Path) -> None:
     """Write the page, whole or not at all; its folder must be there."""
     style = (resources.files("equipoise.lab.reports") / "page.css").read_text(encoding="utf-8")
-    said = (give_conflict(probe), give_cost(probe), probe.suggestion.reason)
-    paragraphs = "".join(f"<p>{escape(text)}</p>" for text in said)
-    code = f"<pre><code>{escape(to_paste(probe))}</code></pre>" if to_paste(probe) else ""
-    looks = "".join(_look(look, place) for place, look in enumerate(probe.looks))
     page = f"""<!DOCTYPE html>
 <html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
 <meta http-equiv="Content-Security-Policy" content="{policy()}">
 <title>Probe: {escape(probe.title)}</title><style>{style}</style></head>
 <body><header><h1>{escape(probe.title)}</h1>
-<p class="about">Gradients of the training split before any choice · {len(probe.tasks)} tasks · seed {probe.seed}</p>
+<p class="about">Gradients of the training split before training · {len(probe.tasks)} tasks · seed {probe.seed}</p>
 </header><main>
-<section id="answer"><h2>What was seen</h2>{paragraphs}{code}</section>
-{looks}
-<section id="costs"><h2>What a training step takes</h2>{_kinds(probe)}</section>
+{render_sections(probe)}
 </main></body></html>
 """
     replace_file(path, lambda file: file.write(page.encode("utf-8")))
 
 
+def render_sections(probe: Probe) -> str:
+    """All that the page shows below its head, as HTML without a style of its own."""
+    sentences = (give_headline(probe), give_conflict(probe), give_cost(probe), probe.suggestion.reason)
+    paragraphs = "".join(f"<p>{escape(text)}</p>" for text in sentences)
+    code = f"<pre><code>{escape(to_paste(probe))}</code></pre>" if to_paste(probe) else ""
+    looks = "".join(_look(look, place) for place, look in enumerate(probe.looks))
+    return f"""<section id="answer"><h2>Gradient diagnostics</h2>{paragraphs}{code}</section>
+{looks}
+<section id="costs"><h2>Cost per step</h2>{_kinds(probe)}</section>"""
+
+
 def _look(look: Look, place: int) -> str:
-    when = f"After {look.steps} steps of the plain sum" if look.steps else "At the first weights"
     tasks = (
         row(_head(name), *(cell(of[name], ".4g") for of in (look.losses, look.norms, look.own_norms)))
         for name in look.losses
@@ -46,8 +50,8 @@ def _look(look: Look, place: int) -> str:
         for layer in look.layers
     )
     pairs = (row(_head(" | ".join(pair.tasks)), *_cosine(pair)[1:], _verdict(pair)) for pair in look.pairs)
-    return f"""<section id="look{place}"><h2>{when}</h2>
-<p class="note">{look.batches} batches. Norm: root mean square length of a task's gradient by the shared parameters,
+    return f"""<section id="look{place}"><h2>{when_of(look)}</h2>
+<p class="note">{look.batches} batches. Norm: root mean square norm of a task's gradient by the shared parameters,
 with the user's weight in it; own norm: by what it reaches alone. Cosines: mean and standard deviation between
 batches.</p>
 <h3>Losses and gradients</h3>{_table("Losses and gradients", ("task", "loss", "norm", "own norm"), tasks)}
@@ -82,4 +86,4 @@ def _cosine(pair: Pair | None) -> tuple[str, ...]:
 
 
 def _verdict(pair: Pair) -> str:
-    return f"<td>{'pull apart' if pair.opposed else ''}</td>"
+    return f"<td>{'conflict' if pair.opposed else ''}</td>"

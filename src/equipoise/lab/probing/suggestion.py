@@ -1,9 +1,9 @@
-"""Weights to begin with, and the reason for them."""
+"""Suggested starting weights, and the reason for them."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from equipoise.lab.probe.look import Look
+from equipoise.lab.probing.look import Look
 
 ALIKE = 2.0  # the largest weight over the smallest below which equal weights are as good a start
 
@@ -29,7 +29,7 @@ def suggest(look: Look, user_weights: Mapping[str, float]) -> Suggestion:
     long, short = max(raw, key=lambda name: raw[name]), min(raw, key=lambda name: raw[name])
     ratio = raw[long] / raw[short]
     found = (
-        f"One over the length of each task's gradient by the shared parameters ({_moment(look)}, {look.batches} "
+        f"One over the norm of each task's gradient by the shared parameters ({_moment(look)}, {look.batches} "
         f"batches): every task then moves what is shared equally far, where in a plain sum {long} moves it "
         f"{ratio:.3g} times as far as {short}."
     )
@@ -37,10 +37,10 @@ def suggest(look: Look, user_weights: Mapping[str, float]) -> Suggestion:
         found += " That is less than a factor of 2: equal weights are as good a start."
     return Suggestion(
         weights,
-        f"{found} This is a start for a search, not its result: gradients of one length say nothing about which task "
+        f"{found} This is a start for a search, not its result: gradients of one norm say nothing about which task "
         "matters, nor about what does best on validation, and Adam undoes a scale that all tasks have in common.",
     )
 
 
 def _moment(look: Look) -> str:
-    return f"after {look.steps} steps of the plain sum" if look.steps else "at the first weights"
+    return f"after {look.steps} steps of the plain sum" if look.steps else "at initialisation"
