@@ -63,7 +63,8 @@ class Results:
     @property
     def figures(self) -> tuple[str, ...]:
         """The names of the figures that ``plot`` can draw, as the report has them."""
-        return tuple(name for name, make in self._charts.items() if (chart := make()) is not None and chart.panels)
+        charts = (name for name, make in self._charts.items() if (chart := make()) is not None and chart.panels)
+        return (*charts, *self._matrices)
 
     def plot(self, name: str = "differences") -> "Figure":
         """A figure of the report as a matplotlib figure, to be saved or changed.
@@ -76,6 +77,8 @@ class Results:
         """
         from equipoise.lab.reports.static import draw
 
+        if name in self._matrices:
+            return self._matrices[name]()
         chart = self._charts[name]() if name in self._charts else None
         if chart is None:
             raise ValueError(f"no figure {name!r}: there are {', '.join(self.figures)}")
@@ -106,6 +109,14 @@ class Results:
         if self.study is not None:
             found |= {name: partial(make, self.study, self._look) for name, make in OF_TRAINING.items()}
         return found
+
+    @cached_property
+    def _matrices(self) -> Mapping[str, Callable[[], "Figure"]]:
+        """What draws the matrices of the diagnostics, by name."""
+        from equipoise.lab.reports.diagnostics import StudyDiagnostics, matrix_figures
+
+        diagnostics = None if self.study is None else StudyDiagnostics.of_study(self.study)
+        return {} if diagnostics is None else matrix_figures(diagnostics)
 
     @cached_property
     def _look(self) -> Mapping[str, "Look"]:

@@ -1,17 +1,15 @@
 """A search as one HTML file: the answer, every trial in the trade-off, the best trials."""
 
 from collections.abc import Mapping, Sequence
-from html import escape
-from importlib import resources
 from itertools import combinations
 from pathlib import Path
+from typing import Any
 
 from equipoise.lab.data.within import folder_within
 from equipoise.lab.files import write_text
-from equipoise.lab.reports.cells import cell, row, table
 from equipoise.lab.reports.chart import Chart, Panel, Series
+from equipoise.lab.reports.html import render_page
 from equipoise.lab.reports.palette import looks
-from equipoise.lab.reports.policy import policy
 from equipoise.lab.reports.static import save
 from equipoise.lab.search.choice import front
 from equipoise.lab.search.search import Search
@@ -32,24 +30,19 @@ def write_page(search: Search, title: str, chosen: int, words: Sequence[str], co
         code: What to paste.
     """
     figures = folder_within(search.folder, "figures")
-    look = looks(KINDS)
-    _, svg = save(tradeoff(search, chosen), look, figures)
-    picture = svg.read_text(encoding="utf-8").partition("<svg")[2]
-    style = (resources.files("equipoise.lab.reports") / "page.css").read_text(encoding="utf-8")
-    paragraphs = "".join(f"<p>{escape(text)}</p>" for text in words)
+    _, svg = save(tradeoff(search, chosen), looks(KINDS), figures)
+    space = search.strategy.space
+    heads = ["trial", "Δm in %", *(f"{o.task}: {o.metric}" for o in search.objectives)]
     page = search.folder / "report.html"
-    text = f"""<!DOCTYPE html>
-<html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
-<meta http-equiv="Content-Security-Policy" content="{policy()}">
-<title>{escape(title)}</title><style>{style} figure svg {{ max-width: 100%; height: auto; background: white; }}</style>
-</head><body><header><h1>{escape(title)}</h1></header><main>
-<section id="answer"><h2>Answer</h2>{paragraphs}<pre><code>{escape(code)}</code></pre></section>
-<section id="tradeoff"><h2>All trials</h2><figure role="img" aria-label="Validation metrics of all trials">
-<svg{picture}</figure></section>
-<section id="trials"><h2>Best trials</h2>{_table(search, chosen)}
-<p>All trials are in <a href="trials.csv">trials.csv</a>.</p></section>
-</main></body></html>
-"""
+    text = render_page(
+        "search.html",
+        title=title,
+        words=words,
+        code=code,
+        picture="<svg" + svg.read_text(encoding="utf-8").partition("<svg")[2],
+        heads=[*heads, *(f"weight of {task}" for task in space.tasks), *(axis.name for axis in space.axes)],
+        trials=[_row(search, slot, chosen) for slot in best(search, MOST_ROWS) if slot in search.whole],
+    )
     write_text(page, text)
     return page
 
@@ -99,22 +92,13 @@ def _kinds(search: Search, chosen: int) -> Mapping[str, list[int]]:
     return {kind: slots for kind, slots in kinds.items() if slots}
 
 
-def _table(search: Search, chosen: int) -> str:
-    space, trials, changes = search.strategy.space, search.trials, search.changes
-    heads = ["trial", "Δm in %", *(f"{o.task}: {o.metric}" for o in search.objectives)]
-    heads += [f"weight of {task}" for task in space.tasks] + [axis.name for axis in space.axes]
-    rows = []
-    for slot in [slot for slot in best(search, MOST_ROWS) if slot in search.whole]:
-        trial = trials[slot]
-        others = space.others(trial.job.point).values()
-        rows.append(
-            row(
-                f'<th scope="row">{slot}{" (chosen)" if slot == chosen else ""}</th>',
-                cell(changes[slot], "+.2f"),
-                *(cell(value, ".4g") for value in trial.values or ()),
-                *(cell(weight, ".3g") for weight in space.weights(trial.job.point).values()),
-                *(f"<td>{escape(v)}</td>" if isinstance(v, str) else cell(v, ".3g") for v in others),
-            )
-        )
-    head = row(*(f'<th scope="col">{escape(text)}</th>' for text in heads))
-    return table("Best trials", [head], rows)
+def _row(search: Search, slot: int, chosen: int) -> dict[str, Any]:
+    point = search.trials[slot].job.point
+    return {
+        "slot": slot,
+        "chosen": slot == chosen,
+        "change": search.changes[slot],
+        "metrics": search.trials[slot].values or (),
+        "weights": search.strategy.space.weights(point).values(),
+        "others": search.strategy.space.others(point).values(),
+    }
