@@ -9,6 +9,8 @@ from equipoise.lab.evaluation import Summary
 from equipoise.lab.reports import write_report
 from equipoise.lab.reports.paper_tables import RULE, latex, markdown
 
+pytestmark = pytest.mark.usefixtures("blank_images")
+
 SEEDS = range(5)
 TASKS = {"rating": ("rmse", False), "liked": ("auroc", True)}
 

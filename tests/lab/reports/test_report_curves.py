@@ -15,6 +15,8 @@ from equipoise.lab.reports.chart import Chart, Panel, Series
 from equipoise.lab.reports.interactive import specs
 from equipoise.lab.reports.palette import looks
 
+pytestmark = pytest.mark.usefixtures("blank_images")
+
 
 @pytest.fixture(scope="module")
 def page(study):

@@ -8,6 +8,8 @@ from report_reading import Page
 
 from equipoise.lab.reports import write_report
 
+pytestmark = pytest.mark.usefixtures("blank_images")
+
 
 @pytest.fixture(autouse=True)
 def no_image_files(request, monkeypatch):

@@ -8,6 +8,8 @@ from report_reading import Page
 
 from equipoise.lab.reports import write_report
 
+pytestmark = pytest.mark.usefixtures("blank_images")
+
 T_975_WITH_2_DEGREES = 4.302652729911275  # tables of Student's t
 
 

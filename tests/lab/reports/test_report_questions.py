@@ -10,6 +10,8 @@ from report_reading import Page
 
 from equipoise.lab.reports import write_report
 
+pytestmark = pytest.mark.usefixtures("blank_images")
+
 METHODS = ("sum", "uw", "frozen-uw", "tuned")
 TUNED, FROZEN = "Against tuned weights", "Against the method whose last weights these are"
 PAIRS = {TUNED: {"uw": "tuned", "frozen-uw": "tuned"}, FROZEN: {"frozen-uw": "uw"}}

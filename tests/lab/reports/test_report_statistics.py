@@ -6,6 +6,8 @@ from report_reading import Page
 from equipoise.lab.evaluation import Summary
 from equipoise.lab.reports import write_report
 
+pytestmark = pytest.mark.usefixtures("blank_images")
+
 
 @pytest.fixture(scope="module")
 def written(study):

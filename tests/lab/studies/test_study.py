@@ -216,7 +216,6 @@ def in_this_process(work, items, jobs):
         yield Event("finished", item, (work(item, lambda *details: None),))
 
 
-@pytest.mark.slow
 def test_a_killed_study_goes_on_and_ends_in_the_same_bytes(tmp_path, monkeypatch):
     """The parent dies while it tunes, then a worker in the middle of a run; both times the same call goes on."""
     monkeypatch.setattr(torch, "get_num_threads", lambda: 1)
