@@ -42,7 +42,7 @@ def main():
     print(f"| model | parameters | ms per step | {heads} |\n|---|---|---|{'---|' * len(plain.tasks)}")
     for name in arguments.models.split(","):
         case = plain if name == "hard" else with_architecture(plain, name)
-        size = sum(parameter.numel() for parameter in case.make_model(case.tasks.names).parameters())
+        size = sum(parameter.numel() for parameter in case.model(case.tasks.names).parameters())
         seconds, scores = measure(case, arguments.epochs, arguments.seeds)
         cells = " | ".join(f"{fmean(of):.4f} ± {stdev(of):.4f}" for of in scores)
         print(f"| {name} | {size:,} | {1000 * seconds:.1f} | {cells} |", flush=True)

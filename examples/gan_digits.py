@@ -12,7 +12,7 @@ from torch import nn
 
 import equipoise as eq
 from equipoise import losses
-from equipoise.lab.metrics import frechet_distance
+from generation import frechet_distance
 
 STEPS, BATCH, LATENT = 1500, 128, 32
 

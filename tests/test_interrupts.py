@@ -50,7 +50,7 @@ RESUMES = "Stopped. The same command resumes what it began.\n"
         (["losses", "f1"], "equipoise.shelf.loss", "Stopped.\n"),
         (["init", "data.csv"], "equipoise.lab.data.table.read_table", "Stopped.\n"),
         (["report", "there"], "equipoise.cli.parser.Parser.parse", "Stopped.\n"),
-        (["probe", "reviews"], "equipoise.lab.probe.probe", "Stopped.\n"),
+        (["probe", "reviews"], "equipoise.lab.probing.probe", "Stopped.\n"),
         (["demo"], "equipoise.cli.parser.Parser.parse", RESUMES),
         (["demo"], "equipoise.cli.study.need_the_lab", RESUMES),
         (["demo"], "equipoise.lab.studies.make_plan", RESUMES),

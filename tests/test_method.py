@@ -6,7 +6,8 @@ from torch import Tensor
 from torch.testing import assert_close
 
 import equipoise as eq
-from equipoise.method import AggregatorChain, CoordinateChain, WeightingChain, all_tasks, linearise, split
+from equipoise.chain import AggregatorChain, CoordinateChain, WeightingChain, linearise, split
+from equipoise.method import all_tasks
 
 
 class FirstRow(eq.CoordinateAggregator):

@@ -323,6 +323,8 @@ def test_set_weights_checks_as_the_constructor_does_and_changes_nothing_on_an_er
         lambda: eq.Scheduled([[0.8, 0.2]]),
         lambda: eq.Chain(eq.Fixed([0.8, 0.2]), eq.MGDA()),
         lambda: eq.Warmup(3, eq.Fixed([0.8, 0.2])),
+        lambda: eq.PerGroup({}, rest=eq.Fixed([0.8, 0.2])),
+        lambda: eq.Preconditioned(eq.Fixed([0.8, 0.2])),
     ],
 )
 def test_set_weights_beside_weights_of_the_method_is_an_error_because_both_would_multiply(make):

@@ -5,9 +5,9 @@ from collections.abc import Collection
 from functools import partial
 
 import equipoise as eq
+from equipoise.chain import Composite
 from equipoise.losses.catalog import KINDS, ROWS, find_losses, narrowed
 from equipoise.losses.catalog import Row as LossRow
-from equipoise.method import Composite
 from equipoise.registry import Row, find_methods
 from equipoise.registry.costs import read_costs
 from equipoise.registry.lengths import length, own_length

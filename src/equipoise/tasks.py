@@ -177,23 +177,10 @@ class Tasks(nn.Module):
         counts: dict[str, float] = {}
         parts: dict[str, Mapping[str, Tensor]] = {}
         for task in self._tasks:
-            if task.target is None:
-                absent = {} if task.output != task.name else {task.name: None}  # a key of the user's own must be there
-                output = _output(task, {**absent, **outputs})
-                if output is None:
-                    continue
-                arguments, count = [output], _batch_size(output)
-            else:
-                target = _look_up("target", task.target, task, targets)
-                if target is None:
-                    continue
-                output = _output(task, outputs)
-                if output is None:
-                    continue
-                *arguments, count = _labelled(task, output, target)
+            arguments, count = _arguments(task, outputs, targets)
             if count == 0:
                 continue
-            loss = _scalar(task, _called(task, arguments))
+            loss = _loss(task, arguments)
             divisor = _divisor(task, arguments, count)
             if divisor > 0:
                 losses[task.name], counts[task.name] = loss, divisor
@@ -227,6 +214,17 @@ def _output(task: Task, outputs: Mapping[str, Any]) -> Any:
     return values if isinstance(task.output, tuple) else values[0]
 
 
+def _arguments(task: Task, outputs: Mapping[str, Any], targets: Mapping[str, Any]) -> tuple[list[Any], int]:
+    """What the task's loss is called with, and the number of labels: 0 where the task is absent."""
+    if task.target is None:
+        absent = {} if task.output != task.name else {task.name: None}  # a key of the user's own must be there
+        output = _output(task, {**absent, **outputs})
+        return ([], 0) if output is None else ([output], _batch_size(output))
+    target = _look_up("target", task.target, task, targets)
+    output = None if target is None else _output(task, outputs)
+    return ([], 0) if output is None else _labelled(task, output, target)
+
+
 def _batch_size(value: Any) -> int:
     if isinstance(value, tuple):
         return _batch_size(value[0])
@@ -238,7 +236,7 @@ def _present(task: Task, target: Tensor) -> Tensor | None:
     return labelled(target, task.ignored_class) if may_be_missing(target, task.ignored_class) else None
 
 
-def _labelled(task: Task, output: Any, target: Any) -> tuple[Any, Any, int]:
+def _labelled(task: Task, output: Any, target: Any) -> tuple[list[Any], int]:
     """Output and target of the samples that have a label, and the number of labels."""
     if not isinstance(target, Tensor):
         if task.missing == "rows":
@@ -246,11 +244,11 @@ def _labelled(task: Task, output: Any, target: Any) -> tuple[Any, Any, int]:
                 f"target of task {task.name!r} must be a tensor, got {type(target).__name__}; "
                 "with missing='loss' the loss takes any target"
             )
-        return output, target, _batch_size(output)
+        return [output, target], _batch_size(output)
     present = _present(task, target)
     count = target.numel() if present is None else int(present.sum())
     if present is None or count in (0, target.numel()) or task.missing == "loss":
-        return output, target, count
+        return [output, target], count
     by_sample = present.reshape(len(present), -1)
     kept = by_sample.any(dim=1)
     if target.is_floating_point() and not torch.equal(kept, by_sample.all(dim=1)):
@@ -264,7 +262,7 @@ def _labelled(task: Task, output: Any, target: Any) -> tuple[Any, Any, int]:
             f"labels of task {task.name!r} are missing, so output and target must have the batch first, "
             f"got output {shape} and target {tuple(target.shape)}; set missing='loss' if the loss sees to it"
         )
-    return output[kept], target[kept], count
+    return [output[kept], target[kept]], count
 
 
 def _divisor(task: Task, arguments: list[Any], count: int) -> float:
@@ -284,17 +282,14 @@ def _divisor(task: Task, arguments: list[Any], count: int) -> float:
     return weight_of(target if present is None else target[present], loss.weight)
 
 
-def _called(task: Task, arguments: list[Any]) -> Any:
+def _loss(task: Task, arguments: list[Any]) -> Tensor:
     """The task's loss; whatever it raises says whose loss it was."""
     try:
-        return task.loss(*arguments)
+        loss = task.loss(*arguments)
     except Exception as error:
         if hasattr(error, "add_note"):  # from Python 3.11
             error.add_note(f"in the loss of task {task.name!r}")
         raise
-
-
-def _scalar(task: Task, loss: Any) -> Tensor:
     if not isinstance(loss, Tensor) or loss.dim() != 0:
         got = f"shape {tuple(loss.shape)}" if isinstance(loss, Tensor) else type(loss).__name__
         raise ValueError(f"loss of task {task.name!r} must return a scalar tensor, got {got}; give it reduction='mean'")

@@ -30,9 +30,9 @@ and ``_aot_id``                                                                 
 ``_functional_collectives``              gather features with their gradient          ImportError where it is called
 =======================================  ===========================================  =================================
 
-Overridden, where a class has state that moves or loads in a way of its own: ``Module._apply`` and
-``Module._load_from_state_dict``. Nodes are known by the names of their types (``AddmmBackward0``); one of another name
-is a node of which nothing is known, and takes the general way.
+Overridden elsewhere, where a module's state moves or loads in a way of its own: ``Module._apply`` (``placement.py``)
+and ``Module._load_from_state_dict``. Nodes are known by the names of their types (``AddmmBackward0``); of one of
+another name nothing is known, and it takes the general way.
 """
 
 import sys

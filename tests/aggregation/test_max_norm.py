@@ -2,7 +2,7 @@ import pytest
 import torch
 
 from equipoise.aggregation.max_norm import MaxNorm
-from equipoise.method import Chain
+from equipoise.chain import Chain
 from equipoise.testing import check_method
 from equipoise.weighting.log_sum import LogSum
 

@@ -3,7 +3,7 @@
 import torch
 
 import equipoise as eq
-from equipoise.method import linearise
+from equipoise.chain import linearise
 
 EPOCH = 10  # steps
 

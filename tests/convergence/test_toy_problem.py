@@ -10,7 +10,7 @@ from quadratics import Quadratics
 from toy import PAPERS, by_hand, descend_any, descend_by_gramian, losses, reached
 
 from equipoise.aggregation import MGDA, NashMTL, PCGrad
-from equipoise.method import AggregatorChain
+from equipoise.chain import AggregatorChain
 
 
 def test_the_gradients_are_those_of_the_losses():

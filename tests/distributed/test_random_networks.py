@@ -123,7 +123,9 @@ def method_for(data, drawn):
     lacking = {"trimmed-mean"} if num_tasks < 3 else set()
     if len(frozenset().union(*drawn.steps[0])) < num_tasks:
         lacking |= {
-            name for name in METHODS if any(getattr(p, "remembers", False) for p in method_named(name).modules())
+            name
+            for name in METHODS
+            if any(getattr(p, "has_coordinate_state", False) for p in method_named(name).modules())
         }
     return data.draw(st.sampled_from([name for name in METHODS if name not in lacking]))
 

@@ -8,8 +8,8 @@ import torch
 from torch import Tensor, nn
 
 import equipoise as eq
+from equipoise.chain import AggregatorChain
 from equipoise.gradients.jacobian import Jacobian
-from equipoise.method import AggregatorChain
 from equipoise.testing import EXCEPTIONS, LAWS, NUM_TASKS, check_method, exceptions_of, laws_of
 from equipoise.testing.network import NAMES, Network
 from equipoise.testing.run import BATCHES, batch, bound, gradient, run

@@ -7,7 +7,7 @@ import torch
 from torch import nn
 
 import equipoise as eq
-from equipoise.method import AggregatorChain, Chain, GroupChain, split
+from equipoise.chain import AggregatorChain, Chain, GroupChain, split
 from equipoise.testing import check_method
 from equipoise.testing.run import run
 
@@ -373,3 +373,11 @@ def test_a_user_weight_is_what_the_methods_make_of_it():
     net = Net()
     assert eq.PerGroup({"low": (net.low, eq.Sum())}).user_weight == "scales"
     assert eq.PerGroup({"low": (net.low, eq.GradNorm())}, rest=eq.Sum()).user_weight == "ignored"
+
+
+def test_its_groups_cannot_be_changed_where_it_would_not_notice():
+    net = Net()
+    method = eq.PerGroup({"low": (net.low, eq.MGDA())}, rest=eq.Sum())
+    with pytest.raises(TypeError, match="item assignment"):
+        method.groups["high"] = method.groups["low"]
+    assert list(copy.deepcopy(method).groups) == ["low"]

@@ -9,7 +9,7 @@ from torch import Tensor
 
 import equipoise as eq
 from equipoise import wrapping
-from equipoise.method import split
+from equipoise.chain import split
 from equipoise.testing import check_method
 from equipoise.testing.run import run
 from equipoise.wrapping import Bounded, Every, FreezeAfter, Smooth, Warmup

@@ -5,14 +5,15 @@ norms and conflicts of gradients are then not those of the updates.
 """
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Self
 
 import torch
 from torch import Tensor
 
 from equipoise.aggregation.row_memory import RowMemory
 from equipoise.arguments import short_repr
-from equipoise.method import Aggregator, AggregatorChain, Composite, CoordinateAggregator, Method, Weighting
+from equipoise.chain import AggregatorChain, Composite
+from equipoise.method import Aggregator, CoordinateAggregator, Method, Weighting
 
 
 class Preconditioned(RowMemory, Composite, CoordinateAggregator):
@@ -64,5 +65,5 @@ class Preconditioned(RowMemory, Composite, CoordinateAggregator):
         root.copy_(torch.hypot(old * root, new * gradient))
         return gradient.to(jacobian)
 
-    def _apply(self, fn: Callable[..., Any], recurse: bool = True) -> Method:
+    def _apply(self, fn: Callable[..., Any], recurse: bool = True) -> Self:
         return super()._apply(fn, recurse=False)  # the wrapped method stays on the CPU, beside its gramian

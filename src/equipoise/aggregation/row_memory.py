@@ -17,7 +17,7 @@ class RowMemory(Method):
     step. A method that remembers more names all its ``memories``.
     """
 
-    remembers = True
+    has_coordinate_state = True
 
     memories: ClassVar[tuple[str, ...]] = ("memory",)
     memory: Tensor

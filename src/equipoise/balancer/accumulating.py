@@ -10,6 +10,7 @@ from equipoise.balancer.comparison import Comparison
 from equipoise.balancer.decider import Decider
 from equipoise.balancer.recorder import Recorder
 from equipoise.balancer.setup import Setup
+from equipoise.chain import linearise
 from equipoise.gradients.accumulation import Accumulation, Micro
 from equipoise.gradients.delivery import Delivery
 from equipoise.gradients.freed import explained
@@ -18,7 +19,6 @@ from equipoise.gradients.parts import is_in_parts
 from equipoise.gradients.roles import Roles
 from equipoise.gradients.routes import seed
 from equipoise.gradients.surrogate import surrogate
-from equipoise.method import linearise
 from equipoise.step import Step, labels_of, take_step
 
 

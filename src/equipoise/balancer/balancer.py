@@ -21,6 +21,7 @@ from equipoise.balancer.live import LiveWeights
 from equipoise.balancer.recorder import Recorder
 from equipoise.balancer.setup import Setup
 from equipoise.balancer.turn import Turn
+from equipoise.chain import linearise, split
 from equipoise.gradients.compiled import uncompiled
 from equipoise.gradients.freed import explained, note_backward, require_unused
 from equipoise.gradients.jacobian import Jacobian
@@ -28,7 +29,7 @@ from equipoise.gradients.plan import ROUTES
 from equipoise.gradients.ranks import ranks_of
 from equipoise.gradients.roles import Parameters
 from equipoise.gradients.surrogate import surrogate, with_gradient_of
-from equipoise.method import FEEDBACK, Method, Sum, linearise, split
+from equipoise.method import FEEDBACK, Method, Sum
 from equipoise.monitor import Monitor
 from equipoise.record import Record
 from equipoise.step import Step, indices, negated, take_step, user_weights

@@ -8,9 +8,9 @@ from torch import Tensor
 from equipoise.balancer.comparison import compare_only
 from equipoise.balancer.recorder import Recorder
 from equipoise.balancer.setup import Setup
+from equipoise.chain import linearise
 from equipoise.gradients.jacobian import to_host
 from equipoise.gradients.surrogate import with_gradient_of
-from equipoise.method import linearise
 from equipoise.step import Step, on_one_device
 
 

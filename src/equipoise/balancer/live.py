@@ -40,7 +40,8 @@ class LiveWeights:
             if name not in self.now:
                 raise ValueError(f"no task {name!r}; {nearest(str(name), self.now)}")
         given = {name: positive_weight(name, weight) for name, weight in weights.items()}
-        if self._method.stated(range(len(self.now))) is not None:
+        parts = (part for part in self._method.modules() if isinstance(part, Method))
+        if any(part.stated(range(len(self.now))) is not None for part in parts):
             raise ValueError(
                 f"{self._method} has weights of its own, with which those of set_weights would multiply: give its "
                 "weights to the balancer, as in Balancer(Sum(), ..., tasks={name: weight}), and set them there"

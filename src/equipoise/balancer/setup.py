@@ -8,10 +8,11 @@ from torch import Tensor
 
 from equipoise.balancer.live import LiveWeights
 from equipoise.balancer.turn import Turn
+from equipoise.chain import Composite, Parts
 from equipoise.gradients.graph import Graph
 from equipoise.gradients.jacobian import Jacobian
 from equipoise.gradients.roles import Parameters, Roles
-from equipoise.method import FEEDBACK, Composite, Method, Parts
+from equipoise.method import FEEDBACK, Method
 from equipoise.monitor import Monitor
 from equipoise.step import Step
 from equipoise.task_weights import NamedWeights
@@ -93,7 +94,7 @@ class Setup:
         """Who reaches what in this step."""
         if not self.is_joint:
             self.given.learn(graph, step.present, len(self.names))
-        return self.given.roles(graph, step.present, len(self.names), self.is_joint, self.parts.remembers)
+        return self.given.roles(graph, step.present, len(self.names), self.is_joint, self.parts.has_coordinate_state)
 
     def scales(self) -> bool:
         """Whether ``scale`` makes a difference to the method."""

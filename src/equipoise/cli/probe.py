@@ -12,19 +12,19 @@ from equipoise.cli.workbench import need_the_lab
 
 
 def probe(words: Sequence[str]) -> int:
-    """Look at a case's gradients before any choice."""
+    """Gradient diagnostics before training."""
     parser = Parser(
         prog="equipoise probe",
-        description="Look at a case before any choice: the tasks' losses, the lengths of their gradients, where they "
-        "pull apart, layer by layer, what a step takes with each kind of method, and weights to begin with. At the "
-        "first weights and after some steps of the plain sum; validation and test are not read.",
+        description="Gradient diagnostics before training: the tasks' losses, gradient norms, conflict between tasks, "
+        "layer by layer, cost per step of each kind of method, and a suggested starting point for weights. At "
+        "initialisation and after some steps of the plain sum; validation and test are not read.",
     )
     add_case(parser, "what to look at, as for compare: a name, a table, or path/to/file.py:name")
     parser.add_argument("--batches", type=positive, default=8, metavar="N", help="of the training split; default 8")
     parser.add_argument(
         "--steps", type=whole, default=100, metavar="N", help="of training before the second look; default 100, 0: none"
     )
-    parser.add_argument("--seed", type=whole, default=0, metavar="N", help="of first weights and batches; default 0")
+    parser.add_argument("--seed", type=whole, default=0, metavar="N", help="of initialisation and batches; default 0")
     add_case_options(parser)
     parser.add_argument("--html", type=Path, metavar="FILE", help="write the same as a page")
     add_column_options(parser)
@@ -32,9 +32,7 @@ def probe(words: Sequence[str]) -> int:
     need_the_lab()
     from rich.console import Console
 
-    from equipoise.lab.probe import print_probe, write_page
-    from equipoise.lab.probe import probe as look_at
-    from equipoise.lab.studies import find_recipe
+    from equipoise.lab.api.probing import probe as look_at
 
     page: Path | None = arguments.html
     if page is not None and not page.parent.is_dir():
@@ -43,13 +41,10 @@ def probe(words: Sequence[str]) -> int:
         fail(f"{page} is a folder: choose a file by --html")
     console = Console(highlight=False)
     try:
-        recipe = recipe_of(arguments)
-        case = (find_recipe(recipe) if isinstance(recipe, str) else recipe)()
-        seen = look_at(case, batches=arguments.batches, steps=arguments.steps, seed=arguments.seed)
+        found = look_at(recipe_of(arguments), batches=arguments.batches, steps=arguments.steps, seed=arguments.seed)
     except ValueError as error:
         fail(str(error))
-    print_probe(console, seen)
+    console.print(found)
     if page is not None:
-        write_page(seen, page)
-        console.print(f"Page: {page}", markup=False, soft_wrap=True)
+        console.print(f"Page: {found.save_report(page)}", markup=False, soft_wrap=True)
     return 0

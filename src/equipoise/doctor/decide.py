@@ -5,7 +5,8 @@ import copy
 import torch
 from torch import Tensor
 
-from equipoise.method import Method, linearise, split
+from equipoise.chain import linearise, split
+from equipoise.method import Method
 from equipoise.step import Step
 
 

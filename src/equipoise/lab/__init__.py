@@ -1,6 +1,7 @@
 """The workbench: fair comparisons from Python. May import the core, never the reverse.
 
-``compare`` trains, ``judge`` takes results from anywhere, ``load`` those of a folder; each gives ``Results``.
+``compare`` trains, ``judge`` takes results from anywhere, ``load`` those of a folder; each gives ``Results``. ``probe``
+measures a case's gradients before training.
 """
 
 from typing import TYPE_CHECKING, Any
@@ -10,11 +11,21 @@ if TYPE_CHECKING:
     from equipoise.lab.api.judging import judge as judge
     from equipoise.lab.api.loading import load as load
     from equipoise.lab.api.loops import Arm as Arm
+    from equipoise.lab.api.probing import GradientDiagnostics as GradientDiagnostics
+    from equipoise.lab.api.probing import probe as probe
     from equipoise.lab.api.results import Results as Results
 
-_FILES = {"Arm": "loops", "Results": "results", "compare": "comparing", "judge": "judging", "load": "loading"}
+_FILES = {
+    "Arm": "loops",
+    "GradientDiagnostics": "probing",
+    "Results": "results",
+    "compare": "comparing",
+    "judge": "judging",
+    "load": "loading",
+    "probe": "probing",
+}
 
-__all__ = ["Arm", "Results", "compare", "judge", "load"]
+__all__ = ["Arm", "GradientDiagnostics", "Results", "compare", "judge", "load", "probe"]
 
 
 def __getattr__(name: str) -> Any:

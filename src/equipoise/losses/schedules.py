@@ -11,16 +11,16 @@ Semi-Supervised Learning, ICLR 2017, appendix A.
 """
 
 import math
-from collections.abc import Callable, Sequence
-from typing import Any
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor
 
 from equipoise.losses.module import LossModule
+from equipoise.placement import KeepsPrecision
 
 
-class Schedule(LossModule):
+class Schedule(LossModule, KeepsPrecision):
     """value = ``at(step)``, step counted from 0 in a buffer; subclasses write ``at``.
 
     It serves one loss, which advances it. Casting a model leaves its precision alone.
@@ -53,10 +53,6 @@ class Schedule(LossModule):
         if self._is_taken:
             raise ValueError(f"{self} already serves a loss, which advances it: make a new one for another")
         self._is_taken = True
-
-    def _apply(self, fn: Callable[..., Any], recurse: bool = True) -> "Schedule":
-        super()._apply(lambda tensor: tensor.to(fn(tensor).device), recurse)  # type: ignore[no-untyped-call]
-        return self
 
 
 class LinearSchedule(Schedule):

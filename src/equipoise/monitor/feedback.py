@@ -2,7 +2,8 @@
 
 from collections.abc import Collection, Sequence
 
-from equipoise.method import Composite, Method
+from equipoise.chain import Composite
+from equipoise.method import Method
 from equipoise.monitor.warning import warn
 
 _STEPS = 100  # delivered without a call, after which it is taken to be forgotten

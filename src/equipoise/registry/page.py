@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from equipoise.method import Composite
+from equipoise.chain import Composite
 from equipoise.registry import aggregators, coordinates, groups, rules, weightings, wrappers
 from equipoise.registry.costs import COMMAND, Cost, read_costs
 from equipoise.registry.invariances import Invariances

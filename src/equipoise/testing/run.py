@@ -8,6 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from equipoise.chain import linearise
 from equipoise.method import (
     Aggregator,
     CoordinateAggregator,
@@ -15,7 +16,6 @@ from equipoise.method import (
     Method,
     Weighting,
     all_tasks,
-    linearise,
 )
 
 NUM_TASKS = 5  # a method whose arguments name the tasks one by one must be made for so many

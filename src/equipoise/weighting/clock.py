@@ -1,14 +1,13 @@
 """The number of the step, for methods whose weights are a function of it."""
 
-from collections.abc import Callable
-from typing import Any
-
 import torch
-from torch import Tensor, nn
+from torch import Tensor
+
+from equipoise.placement import StaysOnCPU
 
 
-class Clock(nn.Module):
-    """Counts on the CPU, wherever the method's other state is: to read it never waits for a device."""
+class Clock(StaysOnCPU):
+    """Counts on the CPU, wherever the method's other state is."""
 
     steps: Tensor
 
@@ -25,6 +24,3 @@ class Clock(nn.Module):
         now = self.now()
         self.steps += 1
         return now
-
-    def _apply(self, fn: Callable[..., Any], recurse: bool = True) -> "Clock":  # .to(), .cuda(), .half()
-        return self

@@ -1,13 +1,15 @@
 """PerGroup: balance each group of parameters by a method of its own."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from types import MappingProxyType
 from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
 
 from equipoise.arguments import short_repr
-from equipoise.method import Aggregator, AggregatorChain, Composite, GroupAggregator, Method, Weighting
+from equipoise.chain import AggregatorChain, Composite
+from equipoise.method import Aggregator, GroupAggregator, Method, Weighting
 
 Source = nn.Module | Iterable[Tensor]
 
@@ -35,14 +37,19 @@ class PerGroup(Composite, GroupAggregator):
             raise ValueError(f"groups must be {{name: (parameters, method)}}, got {short_repr(groups)}")
         if not groups and rest is None:
             raise ValueError("groups is empty: name at least one, or give a method for the rest")
-        self.groups = {name: _checked(name, *_pair(name, given)) for name, given in groups.items()}
+        self._groups = {name: _checked(name, *_pair(name, given)) for name, given in groups.items()}
         self._rest = () if rest is None else (_checked("rest", (), rest),)
-        methods = [method for _, method in (*self.groups.values(), *self._rest)]
+        methods = [method for _, method in (*self._groups.values(), *self._rest)]
         if len(set(methods)) < len(methods):
             raise ValueError(f"one method object serves two groups, with its state: make two; got {self}")
         self._methods = nn.ModuleList(AggregatorChain(method) for method in methods)
         decisive = [method.user_weight for method in methods if method.user_weight != "scales"]
         self.user_weight = decisive[-1] if decisive else "scales"
+
+    @property
+    def groups(self) -> Mapping[str, tuple[Source, Weighting | Aggregator]]:
+        """{name: (a module or parameters, method)}, read-only."""
+        return MappingProxyType(self._groups)
 
     @property
     def parts(self) -> tuple[Method, ...]:

@@ -3,13 +3,14 @@
 import inspect
 from abc import abstractmethod
 from collections.abc import Callable, Sequence
-from typing import Any, cast
+from typing import Any, Self, cast
 
 import torch
 from torch import Tensor
 
 from equipoise.arguments import short_repr
-from equipoise.method import Aggregator, Composite, Method, RowAggregator, Weighting, linearise, overridden
+from equipoise.chain import Composite, linearise
+from equipoise.method import Aggregator, Method, RowAggregator, Weighting, overridden
 
 GivesWeights = Weighting | Aggregator | RowAggregator
 
@@ -87,7 +88,7 @@ class Wrapper(Composite):
 class _BesideTheLosses(Wrapper):
     """A wrapper whose weights move with the losses; counters stay on the CPU, where reading one waits for no kernel."""
 
-    def _apply(self, fn: Callable[..., Any], recurse: bool = True) -> Method:
+    def _apply(self, fn: Callable[..., Any], recurse: bool = True) -> Self:
         self.method._apply(fn)
         return super()._apply(lambda tensor: fn(tensor) if tensor.is_floating_point() else tensor, recurse=False)
 

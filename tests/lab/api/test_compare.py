@@ -60,7 +60,7 @@ def test_a_case_that_no_worker_can_take_is_told_so(monkeypatch):
 
     case = make_case()
     with pytest.raises(ValueError, match=r"case tiny cannot be handed to a worker process .*give 'path/to/file.py:"):
-        lab.compare(replace(case, make_model=lambda names: case.make_model(names)), ["sum"], seeds=1)
+        lab.compare(replace(case, model=lambda names: case.model(names)), ["sum"], seeds=1)
 
 
 @pytest.mark.slow

@@ -15,7 +15,7 @@ def needs(name):
 
 def whole(case, split):
     """All of a split as one batch."""
-    data = case.splits[split]
+    data = case.data[split]
     return case.collate(data.__getitems__(range(len(data))))
 
 

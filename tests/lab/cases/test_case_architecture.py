@@ -18,13 +18,13 @@ def case():
 def test_a_case_takes_an_architecture_and_keeps_its_single_tasks(name, case):
     other = with_architecture(case, name)
     assert other.name == f"reviews-{name}"
-    inputs, targets = case.collate([case.splits["train"][place] for place in range(8)])
-    losses = case.tasks.losses(other.make_model(case.tasks.names).eval()(inputs), targets)
+    inputs, targets = case.collate([case.data["train"][place] for place in range(8)])
+    losses = case.tasks.losses(other.model(case.tasks.names).eval()(inputs), targets)
     assert set(losses) == set(case.tasks.names)
     states = []
     for one in (case, other):
         torch.manual_seed(3)
-        states.append(one.make_model(["rating"]).state_dict())
+        states.append(one.model(["rating"]).state_dict())
     assert states[0].keys() == states[1].keys()
     assert all(torch.equal(states[0][key], states[1][key]) for key in states[0])
 

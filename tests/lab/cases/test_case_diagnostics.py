@@ -14,10 +14,10 @@ SAMPLES = 60
 
 def shown(case, names):
     """Results by name, of a network with its first weights on the first samples of the validation split."""
-    split = case.splits["validation"]
+    split = case.data["validation"]
     some = Subset(split, range(min(SAMPLES, len(split))))
     torch.manual_seed(0)
-    model = case.make_model(names)
+    model = case.model(names)
     outputs, targets = outputs_of(model, case.tasks, [case.collate([some[i] for i in range(len(some))])])
     seen = Predictions(model.eval(), case.tasks, outputs, targets, split, case.collate)
     return seen, {diagnostic.name: diagnostic.show(seen) for diagnostic in case.diagnostics}

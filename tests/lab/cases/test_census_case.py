@@ -66,7 +66,7 @@ def test_a_wrong_answer_is_named(tmp_path, wrong, message):
 
 def test_training_is_official_and_the_official_test_rows_are_halved(tmp_path):
     case = small(tmp_path)
-    ages = {name: whole(case, name)[0][1][:, 0] for name in case.splits}
+    ages = {name: whole(case, name)[0][1][:, 0] for name in case.data}
     assert len(ages["train"]) == 2
     assert len(ages["validation"]) + len(ages["test"]) == 40
     assert min(len(ages["validation"]), len(ages["test"])) > 10
@@ -97,8 +97,8 @@ def test_what_a_target_is_made_of_is_no_input(tmp_path):
 @pytest.mark.slow
 def test_on_the_real_table_it_is_as_good_as_seen(tmp_path):
     case = CASES["census"]()
-    assert len(case.splits["train"]) == 199_523
-    assert len(case.splits["validation"]) + len(case.splits["test"]) == 99_762
+    assert len(case.data["train"]) == 199_523
+    assert len(case.data["validation"]) + len(case.data["test"]) == 99_762
     scores = trained(case, 0, tmp_path, epochs=2)
     assert scores["income", "auroc"] > 0.933
     assert scores["never_married", "auroc"] > 0.990

@@ -9,10 +9,9 @@ from torch import nn
 
 import equipoise as eq
 from equipoise import losses
-from equipoise.lab.cases import CASES, TableCase, Target, captions, check_case, reviews, scenes, with_losses
+from equipoise.lab.cases import CASES, TableCase, Target, check_case, reviews, with_losses
 from equipoise.lab.cases.chosen_losses import loss_arguments, own_loss
 from equipoise.lab.cases.usual_losses import label_losses
-from equipoise.lab.data.split import SPLITS
 
 KNOWN = {"a": {"mse": nn.MSELoss, "huber": lambda delta=1.0: nn.HuberLoss(delta=delta)}}
 
@@ -44,8 +43,6 @@ def test_every_loss_of_a_kind_takes_a_tables_labels_and_the_first_is_its_own(tab
     "make",
     [
         reviews,
-        lambda: captions(count=40),
-        lambda: scenes(dict.fromkeys(SPLITS, 4)),
         *(
             pytest.param(CASES[name], marks=[needs(name), pytest.mark.slow], id=name)
             for name in ("census", "goemotions", "coffee-leaf", "tox21")
@@ -60,7 +57,7 @@ def test_every_loss_of_a_ready_case_takes_its_labels_and_the_first_is_its_own(ma
 
 def test_weights_and_counts_are_of_the_known_labels_of_training(table):
     """3 classes and 2 answers as the training rows have them, the empty cells left out."""
-    train = table.splits["train"]
+    train = table.data["train"]
     labels = {name: torch.stack([train[row][1][name] for row in range(len(train))]) for name in ("sold", "colour")}
     counts = with_losses(table, {"colour": "logit-adjusted"}).tasks["colour"].loss.class_counts
     assert counts.tolist() == [int((labels["colour"] == place).sum()) for place in range(3)]
@@ -81,7 +78,7 @@ def test_the_rest_of_a_case_stays(reviews_case):
     assert other.tasks["rating"].loss.delta == 0.5
     assert isinstance(other.tasks["recommended"].loss, losses.BinaryFocalLoss)
     assert other.tasks["department"].loss is reviews_case.tasks["department"].loss
-    assert (other.splits, other.metrics) == (reviews_case.splits, reviews_case.metrics)
+    assert (other.data, other.metrics) == (reviews_case.data, reviews_case.metrics)
     assert isinstance(reviews_case.tasks["rating"].loss, nn.MSELoss)
     assert other.name == "reviews-rating-huber-delta-0.5-recommended-focal"  # a folder may be called so
 

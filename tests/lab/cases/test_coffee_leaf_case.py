@@ -64,7 +64,7 @@ def test_a_crop_never_meets_a_mask(tmp_path):
 def test_missing_masks_and_stresses_are_absent_labels(tmp_path):
     case = coffee_leaf(write(tmp_path), all_pictures=True)
     inputs, targets = whole(case, "train")
-    losses = case.tasks.losses(case.make_model(case.tasks.names)(inputs), targets)
+    losses = case.tasks.losses(case.model(case.tasks.names)(inputs), targets)
     assert losses.counts["mask"] == 2 * 32 * 64
     assert losses.counts["severity"] == len(inputs)
     assert losses.counts["stress"] == len(inputs) - int((targets["stress"] == MISSING).sum())
@@ -75,7 +75,7 @@ def test_heads_have_the_shapes_of_their_tasks_and_seeds_are_shared(tmp_path):
     case = coffee_leaf(write(tmp_path))
     inputs, targets = whole(case, "test")
     torch.manual_seed(1)
-    model = case.make_model(case.tasks.names).eval()
+    model = case.model(case.tasks.names).eval()
     outputs = model(inputs)
     assert {name: tuple(output.shape) for name, output in outputs.items()} == {
         "stress": (2, 5),
@@ -85,7 +85,7 @@ def test_heads_have_the_shapes_of_their_tasks_and_seeds_are_shared(tmp_path):
     assert targets["mask"].shape == (2, 32, 64)
     for name in case.tasks.names:
         torch.manual_seed(1)
-        for key, value in case.make_model([name]).state_dict().items():
+        for key, value in case.model([name]).state_dict().items():
             assert torch.equal(value, model.state_dict()[key])
 
 

@@ -77,7 +77,7 @@ def test_sentences_are_the_encoders_vectors_of_the_same_comments(tmp_path, monke
     assert rows.tolist() == [[len(f"word{number} happy"), 1] for number in range(28)]
     for task, target in whole(words, "validation")[1].items():
         assert torch.equal(targets[task], target)
-    outputs = vectors.make_model(vectors.tasks.names)(rows)
+    outputs = vectors.model(vectors.tasks.names)(rows)
     assert {task: output.shape for task, output in outputs.items()} == {
         t: target.shape for t, target in targets.items()
     }
@@ -101,7 +101,7 @@ def test_words_of_the_training_split_alone_are_known(tmp_path):
     assert starts.tolist() == [0, 1]
     assert len(words) == 1
     case = goemotions(tmp_path)
-    assert case.make_model(["emotions"])((words, starts))["emotions"].shape == (2, 28)
+    assert case.model(["emotions"])((words, starts))["emotions"].shape == (2, 28)
 
 
 def test_losses_are_what_they_are_called(tmp_path):
@@ -165,7 +165,7 @@ def test_test_is_judged_by_the_thresholds_of_validation(width):
 @pytest.mark.slow
 def test_on_the_real_comments_it_is_sane(tmp_path):
     case = CASES["goemotions"]()
-    assert {name: len(split) for name, split in case.splits.items()} == {
+    assert {name: len(split) for name, split in case.data.items()} == {
         "train": 43_410,
         "validation": 5_426,
         "test": 5_427,

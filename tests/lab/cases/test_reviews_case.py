@@ -26,7 +26,7 @@ def small_case(rows):
 
 
 def batch_of(case, split):
-    return next(iter(DataLoader(case.splits[split], len(case.splits[split]), collate_fn=case.collate)))
+    return next(iter(DataLoader(case.data[split], len(case.data[split]), collate_fn=case.collate)))
 
 
 def test_no_text_is_in_two_splits_and_none_is_lost():
@@ -69,12 +69,12 @@ def test_targets_are_those_of_the_file(case):
 def test_missing_departments_are_absent_labels():
     case = small_case([",b,30,5,1,", ",c,30,1,0,Dresses", ",a,30,3,1,Tops"])
     inputs, targets = batch_of(case, "train")
-    outputs = case.make_model(case.tasks.names)(inputs)
+    outputs = case.model(case.tasks.names)(inputs)
     losses = case.tasks.losses(outputs, targets)
     assert losses.counts == {"rating": 2, "recommended": 2, "department": 1}
     assert_close(losses["department"], -outputs["department"][1].log_softmax(0)[1])  # Dresses is number 1
 
-    _, targets = collate([sample for sample in case.splits["train"] if sample[1]["department"] < 0])
+    _, targets = collate([sample for sample in case.data["train"] if sample[1]["department"] < 0])
     outputs = {name: output[:1] for name, output in outputs.items()}
     assert case.tasks.losses(outputs, targets).keys() == {"rating", "recommended"}
 
@@ -113,10 +113,10 @@ def test_trivial_accuracy_leaves_missing_labels_out():
 
 def test_the_same_seed_gives_every_subset_of_tasks_the_same_weights(case):
     torch.manual_seed(3)
-    whole = case.make_model(case.tasks.names).state_dict()
+    whole = case.model(case.tasks.names).state_dict()
     for name in case.tasks.names:
         torch.manual_seed(3)
-        single = case.make_model([name])
+        single = case.model([name])
         assert list(single.heads) == [name]
         for key, value in single.state_dict().items():
             assert torch.equal(value, whole[key]), key
@@ -126,7 +126,7 @@ def test_the_same_seed_gives_every_subset_of_tasks_the_same_weights(case):
 def test_before_training_the_network_predicts_the_mean_rating(case):
     inputs, targets = batch_of(case, "train")
     torch.manual_seed(0)
-    outputs = case.make_model(["rating"]).eval()(inputs)["rating"]
+    outputs = case.model(["rating"]).eval()(inputs)["rating"]
     assert_close(outputs.mean(), targets["rating"].mean(), atol=0.2, rtol=0)
 
 

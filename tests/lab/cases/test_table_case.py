@@ -39,7 +39,7 @@ def case(recipe):
 
 
 def whole(case, split):
-    return next(iter(DataLoader(case.splits[split], len(case.splits[split]), collate_fn=case.collate)))
+    return next(iter(DataLoader(case.data[split], len(case.data[split]), collate_fn=case.collate)))
 
 
 @pytest.mark.parametrize(
@@ -56,16 +56,16 @@ def test_the_title_names_all_of_a_few_columns_and_the_first_of_many(tmp_path, in
 
 
 def test_every_row_is_in_one_split(case):
-    rows = [row for split in SPLITS for row in case.splits[split].rows]
+    rows = [row for split in SPLITS for row in case.data[split].rows]
     assert sorted(rows) == list(range(300))
-    assert all(len(case.splits[split]) > 20 for split in SPLITS)
+    assert all(len(case.data[split]) > 20 for split in SPLITS)
 
 
 def test_labels_are_those_of_the_file_and_empty_cells_are_absent(case):
     for split in SPLITS:
-        rows = case.splits[split].rows
+        rows = case.data[split].rows
         inputs, targets = whole(case, split)
-        outputs = case.make_model(case.tasks.names).eval()(inputs)
+        outputs = case.model(case.tasks.names).eval()(inputs)
         counts = case.tasks.losses(outputs, targets).counts
         filled = [row for row in rows if row % 5]
         assert counts["price"] == counts["good"] == counts["kind"] == len(filled)
@@ -84,7 +84,7 @@ def test_labels_are_those_of_the_file_and_empty_cells_are_absent(case):
 
 def test_the_loss_of_levels_is_corn(case):
     inputs, targets = whole(case, "train")
-    outputs = case.make_model(case.tasks.names).eval()(inputs)
+    outputs = case.model(case.tasks.names).eval()(inputs)
     kept = targets["size"] >= 0
     assert outputs["size"].shape[1] == 2
     losses = case.tasks.losses(outputs, targets)
@@ -96,7 +96,7 @@ def test_regression_is_standardised_in_training_and_judged_in_its_unit(case):
     known = labels[~labels.isnan()].double()
     assert_close(known.mean(), torch.tensor(0.0, dtype=torch.float64), atol=1e-6, rtol=0)
     assert_close(known.square().mean(), torch.tensor(1.0, dtype=torch.float64), atol=1e-5, rtol=0)
-    prices = {split: [1000.0 + 3 * row for row in case.splits[split].rows if row % 5] for split in SPLITS}
+    prices = {split: [1000.0 + 3 * row for row in case.data[split].rows if row % 5] for split in SPLITS}
     mean = sum(prices["train"]) / len(prices["train"])
     rmse, r2 = case.metrics["price"]
     assert (rmse.name, r2.name) == ("rmse", "r2")
@@ -135,7 +135,7 @@ def test_a_loss_that_moves_all_logits_of_a_label_does_not_change_how_its_labels_
 
 def test_groups_stay_together(recipe):
     case = replace(recipe, group="user")()
-    where = {split: {row // 4 for row in case.splits[split].rows} for split in SPLITS}
+    where = {split: {row // 4 for row in case.data[split].rows} for split in SPLITS}
     assert not where["train"] & where["validation"]
     assert not where["train"] & where["test"]
     assert not where["validation"] & where["test"]
@@ -149,16 +149,16 @@ def test_rows_with_the_same_inputs_stay_together_whatever_the_writing(recipe, tm
         csv.writer(file).writerows([COLUMNS, *rows, *again])
     case = replace(recipe, path=str(path))()
     for split in SPLITS:
-        places = case.splits[split].rows
+        places = case.data[split].rows
         assert {row for row in places if row < 199} == {row - 199 for row in places if row >= 199}
 
 
 def test_the_same_seed_gives_every_subset_of_tasks_the_same_weights(case):
     torch.manual_seed(3)
-    together = case.make_model(case.tasks.names).state_dict()
+    together = case.model(case.tasks.names).state_dict()
     for name in case.tasks.names:
         torch.manual_seed(3)
-        single = case.make_model([name])
+        single = case.model([name])
         assert list(single.names) == [name]
         for key, value in single.state_dict().items():
             assert torch.equal(value, together[key]), key

@@ -84,12 +84,12 @@ class TestFingerprints:
         rows = [row([str(len(chain) % 2)] * 12, chain) for chain in chains] * 2
         write(tmp_path, rows)
         case = tox21(tmp_path)
-        assert sum(len(split) for split in case.splits.values()) == len(rows)
+        assert sum(len(split) for split in case.data.values()) == len(rows)
         for name in SPLITS:
             _, targets = whole(case, name)
             expected = [len(chain) % 2 for chain in chains if split_of(chain, (0.8, 0.1, 0.1)) == name] * 2
             assert sorted(targets["SR-p53"].tolist()) == sorted(expected)
-        assert len(tox21(tmp_path, salt="x").splits["train"]) != len(case.splits["train"])
+        assert len(tox21(tmp_path, salt="x").data["train"]) != len(case.data["train"])
 
 
 @needs("tox21")
@@ -97,14 +97,14 @@ class TestFingerprints:
 def test_on_the_real_table_it_is_as_good_as_published(tmp_path):
     pytest.importorskip("rdkit")
     case = CASES["tox21"]()
-    counts = {name: len(split) for name, split in case.splits.items()}
+    counts = {name: len(split) for name, split in case.data.items()}
     assert sum(counts.values()) == 8014
     assert 0.78 < counts["train"] / 8014 < 0.82
     inputs, targets = whole(case, "train")
     missing = torch.stack([targets[assay] for assay in ASSAYS]).isnan().double().mean()
     assert 0.16 < missing < 0.18
     torch.manual_seed(0)
-    assert case.make_model(ASSAYS)(inputs[:4])["NR-ER"].shape == (4,)
+    assert case.model(ASSAYS)(inputs[:4])["NR-ER"].shape == (4,)
     scores = trained(case, 0, tmp_path)
     aucs = [value for (_, metric), value in scores.items() if metric == "auroc"]
     assert len(aucs) == 12

@@ -119,8 +119,6 @@ def perfect_pair(name):
         return [1 + torch.rand(2, 4, 3, 3, generator=DRAW)] * 2
     if name.startswith("recall@"):
         return torch.eye(5), torch.arange(5)
-    if name.startswith(("frechet", "generated")):
-        return [torch.randn(20, 4, generator=DRAW)] * 2
     if name in ("mse", "rmse", "mae", "r2"):
         return VALUES, VALUES
     if name.endswith("-cumulative"):
@@ -137,9 +135,7 @@ def perfect_pair(name):
 @pytest.mark.parametrize("name", metric_names())
 def test_a_faultless_network_has_the_perfect_value(name):
     options = {"num_classes": 4} if takes_size(name) else {}
-    options |= {"frechet-distance": {"num_features": 4}, "recall@k": {"k": 2}, "centre-map": {"distance": 1}}.get(
-        name, {}
-    )
+    options |= {"recall@k": {"k": 2}, "centre-map": {"distance": 1}}.get(name, {})
     outputs, targets = perfect_pair(name)
     if name in ("precision", "recall", "f1", "iou"):
         options, outputs, targets = {}, 1000.0 * (2 * BITS - 1), BITS
@@ -162,7 +158,6 @@ def test_a_faultless_network_has_the_perfect_value(name):
         ("f1", {"num_classes": 3}, "metric 'f1': there is none for num_classes"),
         ("calibration-error", {"num_labels": 3}, "metric 'calibration-error': there is none for num_labels"),
         ("rmse", {"num_classes": 3}, "metric 'rmse': .*num_classes"),
-        ("frechet-distance", {}, "metric 'frechet-distance': .*num_features"),
     ],
 )
 def test_what_is_not_there_is_refused(name, options, message):

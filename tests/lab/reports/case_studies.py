@@ -1,11 +1,12 @@
 """A small study of every case that is not tested elsewhere: one epoch of sum, uw and a network for each task."""
 
 import csv
+import sys
+from pathlib import Path
 
 import pytest
 
 from equipoise.lab.cases import TableCase, Target
-from equipoise.lab.data.scenes import render_scenes, write_scenes
 from equipoise.lab.studies import Event, Study, make_plan
 
 CELLS = {
@@ -37,11 +38,15 @@ def run_study(name, folder, seeds):
     return folder / "study"
 
 
-def made(call):
-    """A case of a file, by a call in it."""
+EXAMPLES = Path(__file__).parents[3] / "examples" / "cases"
+sys.path.append(str(EXAMPLES))
+
+
+def made(module, call):
+    """A case of a file, by a call of one of the examples' functions in it."""
 
     def case(folder):
-        lines = ("from pathlib import Path", "from equipoise.lab.cases import *", "", f"def make(): return {call}")
+        lines = ("import sys", f"sys.path.append({str(EXAMPLES)!r})", f"import {module}", f"def make(): return {call}")
         (folder / "case.py").write_text("\n".join(lines))
         return f"{folder / 'case.py'}:make"
 
@@ -49,8 +54,12 @@ def made(call):
 
 
 def photographs(folder):
+    from captioning.scene_files import write_scenes
+    from rendered import render_scenes
+
     write_scenes(render_scenes(120, seed=1), folder / "photographs")
-    return made(f"flickr8k(Path({str(folder / 'photographs')!r}), size=32, least=2)")(folder)
+    call = f"captions.flickr8k(captions.Path({str(folder / 'photographs')!r}), size=32, least=2)"
+    return made("captions", call)(folder)
 
 
 def table(folder):
@@ -73,8 +82,8 @@ STUDIES = {
     "tox21": lambda folder: pytest.importorskip("rdkit") and "tox21",
     "goemotions": lambda folder: "goemotions",
     "goemotions-groups": lambda folder: "goemotions-groups",
-    "captions": made("captions(240)"),
-    "scenes": made("scenes({'train': 64, 'validation': 24, 'test': 24})"),
+    "captions": made("captions", "captions.make_case(240)"),
+    "scenes": made("scenes", "scenes.make_case({'train': 64, 'validation': 24, 'test': 24})"),
     "flickr8k": photographs,
     "table": table,
 }

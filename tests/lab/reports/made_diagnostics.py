@@ -55,10 +55,10 @@ def add_diagnostics(study, methods, seeds=(0, 1)):
 def add_case(study, case, methods):
     """Write what a case shows of networks with their first weights, on a part of its validation split."""
     rows = []
-    split = case.splits["validation"]
+    split = case.data["validation"]
     for seed, method in enumerate(methods):
         torch.manual_seed(seed)
-        model = case.make_model(case.tasks.names)
+        model = case.model(case.tasks.names)
         batch = case.collate([split[i] for i in range(40)])
         outputs, targets = outputs_of(model, case.tasks, [batch])
         folder = study.path / "runs" / method

@@ -29,5 +29,5 @@ def small_case(reviews_case):
         return SharedEncoder(encoder, heads)
 
     sizes = {"train": 320, "validation": 200, "test": 100}
-    splits = {name: Subset(reviews_case.splits[name], range(size)) for name, size in sizes.items()}
-    return dataclasses.replace(reviews_case, splits=splits, make_model=make_model)
+    splits = {name: Subset(reviews_case.data[name], range(size)) for name, size in sizes.items()}
+    return dataclasses.replace(reviews_case, data=splits, model=make_model)

@@ -67,7 +67,7 @@ class Unread(Dataset):
 
 @pytest.mark.parametrize("share", [0.5, 1.0])
 def test_a_trial_does_not_read_the_test_split(work, small_case, monkeypatch, share):
-    case = replace(small_case, splits={**small_case.splits, "test": Unread()})
+    case = replace(small_case, data={**small_case.data, "test": Unread()})
     monkeypatch.setattr(training, "made_once", lambda recipe: case)
     evaluate = work("unread")
     assert all(map(math.isfinite, evaluate(Job(0, POINT, share), silent)))

@@ -165,7 +165,7 @@ def renamed(case, **names):
         tasks=eq.Tasks(tasks),
         metrics={names[name]: metrics for name, metrics in case.metrics.items()},
         losses={names[name]: known for name, known in case.losses.items()},
-        make_model=lambda chosen: case.make_model([old[name] for name in chosen]),
+        model=lambda chosen: case.model([old[name] for name in chosen]),
     )
 
 

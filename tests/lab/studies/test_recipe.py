@@ -37,7 +37,7 @@ def make_case(name="mine"):
     tasks = eq.Tasks([eq.Task("a", nn.MSELoss()), eq.Task("b", nn.BCEWithLogitsLoss())])
     targets = [collate([split[i] for i in range(len(split))])[1] for split in splits.values()]
     return Case(
-        name=name, title="Mine", tasks=tasks, splits=splits, collate=collate, make_model=Net,
+        name=name, title="Mine", tasks=tasks, data=splits, collate=collate, model=Net,
         metrics=make_metrics(tasks, targets[0], targets[1]), batch_size=16, learning_rate=1e-2, weight_decay=0.0,
         epochs=2, data_hash="0",
     )
@@ -85,10 +85,13 @@ def test_it_trains_in_workers(file, tmp_path):
     ("change", "expected"),
     [
         (("    return Case(", "    return dict("), "it must be an equipoise.lab.cases.Case or a function"),
-        (('"test": range', '"tests": range'), "splits has no 'test'; did you mean 'tests'?"),
+        (('"test": range', '"tests": range'), "data has no 'test'; did you mean 'tests'?"),
         (("range(75, 90)", "range(0)"), "ValueError: not enough values to unpack (expected 3, got 0) (line 9)"),
-        (("tasks, targets[0], targets[1])", "tasks, targets[0], targets[1]) and {}"), "metrics has none for task 'a'"),
-        (("for name in self.names}", "for name in ('a', 'b')}"), "make_model(['a']) must give outputs ['a'], got"),
+        (
+            ("tasks, targets[0], targets[1])", "tasks, targets[0], targets[1]) and {'a': ()}"),
+            "metrics has none for task 'a'",
+        ),
+        (("for name in self.names}", "for name in ('a', 'b')}"), "model(['a']) must give outputs ['a'], got"),
         (("import torch", "import trch"), "ModuleNotFoundError: No module named 'trch'"),
         (("def make_case", "def make_cas"), "my_case.py:make_case: NameError"),
         (("def make_case(", "def make_case(", "MADE = make_case()", "MADE = 3"), None),
@@ -118,6 +121,7 @@ def test_what_is_no_case_says_why_in_one_line(file, change, expected):
         ("nowhere.py:make_case", "there is no file 'nowhere.py'"),
         ("my_case.py", "needs the name of what makes the case, such as my_case.py:make_case"),
         ("reviws", "unknown case 'reviws'; the nearest is 'reviews'"),
+        ("scenes", "give examples/cases/scenes.py:make_case of the repository; a study that was made by"),
         ("data.xlsx", "'data.xlsx' must end in one of .csv"),
     ],
 )

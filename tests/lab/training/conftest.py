@@ -11,8 +11,8 @@ from equipoise.lab.models.text import BagOfEmbeddings
 
 def small(case, make_model):
     sizes = {"train": 320, "validation": 200, "test": 100}
-    splits = {name: Subset(case.splits[name], range(size)) for name, size in sizes.items()}
-    return dataclasses.replace(case, splits=splits, make_model=make_model)
+    splits = {name: Subset(case.data[name], range(size)) for name, size in sizes.items()}
+    return dataclasses.replace(case, data=splits, model=make_model)
 
 
 def calm(network):
@@ -44,13 +44,13 @@ def calm_case(small_case):
     """The same without dropout, in float64, so that trainings that mean the same can be compared."""
 
     def make_model(names):
-        return calm(small_case.make_model(names))
+        return calm(small_case.model(names))
 
     def collate(samples):
         inputs, targets = small_case.collate(samples)
         return inputs, {name: t.double() if t.is_floating_point() else t for name, t in targets.items()}
 
-    return dataclasses.replace(small_case, make_model=make_model, collate=collate)
+    return dataclasses.replace(small_case, model=make_model, collate=collate)
 
 
 @pytest.fixture(autouse=True)

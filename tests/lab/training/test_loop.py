@@ -118,9 +118,9 @@ def test_the_plain_sum_is_trained_as_one_would_by_hand(clip_value, tmp_path):
     with pytest.raises(KeyboardInterrupt):
         train(case, case.tasks.names, eq.Sum(), 7, settings, tmp_path, stop_after(3))
     state = torch.load(tmp_path / "checkpoint.pt", weights_only=True)
-    data = case.splits["train"]
+    data = case.data["train"]
     torch.manual_seed(7)
-    network = case.make_model(case.tasks.names)
+    network = case.model(case.tasks.names)
     optimizer = torch.optim.AdamW(network.parameters(), lr=0.01, weight_decay=0.3)
     for epoch in range(3):
         order = np.random.default_rng((7, epoch)).permutation(50)
@@ -143,9 +143,7 @@ def test_the_plain_sum_is_trained_as_one_would_by_hand(clip_value, tmp_path):
     for name, tensor in network.state_dict().items():
         torch.testing.assert_close(state["parts"]["model"][name], tensor, rtol=1e-9, atol=1e-12)
     with torch.no_grad():
-        error = (
-            (network(case.splits["validation"].inputs)["sum"] - case.splits["validation"].targets["sum"]).abs().mean()
-        )
+        error = (network(case.data["validation"].inputs)["sum"] - case.data["validation"].targets["sum"]).abs().mean()
     history = {moment[:4]: moment[4] for moment in state["progress"]["history"]}
     assert history[3, "validation", "sum", "error"] == pytest.approx(error.item(), rel=1e-9)
 
@@ -168,13 +166,13 @@ def test_each_epoch_has_an_order_of_its_own_and_the_same_for_every_method(tmp_pa
         seen, case = [], made_case()
 
         def make_model(names):
-            network = case.make_model(names)
+            network = case.model(names)
             network.encoder.insert(0, Diary(seen))
             return network
 
         settings = dataclasses.replace(SETTINGS, batch_size=16)
         train(
-            dataclasses.replace(case, make_model=make_model),
+            dataclasses.replace(case, model=make_model),
             case.tasks.names,
             method,
             seed,
@@ -184,7 +182,7 @@ def test_each_epoch_has_an_order_of_its_own_and_the_same_for_every_method(tmp_pa
         return [seen[epoch * 4 : epoch * 4 + 4] for epoch in range(3)]
 
     orders = batches(eq.Sum(), 0)
-    numbers = sorted(made_case().splits["train"].inputs[:, 0].tolist())
+    numbers = sorted(made_case().data["train"].inputs[:, 0].tolist())
     assert all(sorted(chain.from_iterable(epoch)) == numbers for epoch in orders)
     assert orders[0] != orders[1] != orders[2] != orders[0]
     assert batches(eq.MGDA(), 0) == orders
@@ -212,10 +210,10 @@ def test_the_scores_of_a_split_are_those_of_the_kept_weights_on_its_samples(smal
     settings = dataclasses.replace(SETTINGS, epochs=9, learning_rate=0.3, patience=1, keep=("rating/loss",))
     result = train(small_case, small_case.tasks.names, eq.Sum(), 0, settings, tmp_path)
     assert result.best_epoch < result.epochs
-    network = small_case.make_model(small_case.tasks.names)
+    network = small_case.model(small_case.tasks.names)
     network.load_state_dict(torch.load(tmp_path / "best.pt", weights_only=True)["skill"]["weights"])
     for split in ("validation", "test"):
-        samples = small_case.splits[split]
+        samples = small_case.data[split]
         inputs, targets = small_case.collate([samples[i] for i in range(len(samples))])
         with torch.no_grad():
             outputs = network.eval()(inputs)
@@ -241,7 +239,7 @@ def test_what_a_metric_chooses_by_a_split_is_chosen_on_validation_and_holds_on_t
     settings = dataclasses.replace(SETTINGS, epochs=1)
     scores = train(case, ["department"], eq.Sum(), 0, settings, tmp_path).scores
     assert [value for _, _, name, value in scores if name == metric.name] == [0.25, 0.25]
-    labels = case.collate([case.splits["validation"][i] for i in range(200)])[1]["department"]
+    labels = case.collate([case.data["validation"][i] for i in range(200)])[1]["department"]
     (told,) = shown
     assert torch.equal(told, labels[labels != -100])
 

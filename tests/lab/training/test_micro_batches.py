@@ -68,12 +68,12 @@ def test_a_step_in_parts_is_the_step(make, calm_case, tmp_path, monkeypatch):
 
 
 def test_sources_are_drawn_by_temperature(small_case, tmp_path):
-    split = small_case.splits["train"]
-    sources = ConcatDataset([split, small_case.splits["test"]])
+    split = small_case.data["train"]
+    sources = ConcatDataset([split, small_case.data["test"]])
     drawn = make_order(sources, 3, 2.0)
     assert isinstance(drawn, SourceSampler)
     assert list(drawn) == list(SourceSampler([320, 100], temperature=2.0, seed=3))
-    case = dataclasses.replace(small_case, splits={**small_case.splits, "train": sources})
+    case = dataclasses.replace(small_case, data={**small_case.data, "train": sources})
     settings = dataclasses.replace(SETTINGS, temperature=float("inf"))
     assert train(case, case.tasks.names, eq.Sum(), 0, settings, tmp_path / "sources").steps == 14
     with pytest.raises(ValueError, match=r"temperature=inf is for several sources, and the training split is one"):

@@ -58,7 +58,7 @@ def begun(name):
     task = eq.Task(name, loss)
     network = SharedEncoder(nn.Identity(), {name: head}).double()
     data = Arrays(torch.zeros(ROWS, 3, dtype=torch.float64), {name: targets[name]})
-    case = SimpleNamespace(splits={"train": data}, collate=join)
+    case = SimpleNamespace(data={"train": data}, collate=join)
     begin_at_labels(network, eq.Tasks([task]), case)
     tasks = eq.Tasks([task])
 
@@ -99,7 +99,7 @@ def test_a_run_begins_there(small_case, tmp_path, architecture):
         settings = Settings(1, 64, 1e-12, 0.0, None, 1, start=start)
         history = train(case, case.tasks.names, eq.Sum(), 0, settings, tmp_path / start).history
         losses[start] = {task: v for _, split, task, what, v in history if (split, what) == ("validation", "loss")}
-    targets = case.collate([case.splits["train"][i] for i in range(320)])[1]
+    targets = case.collate([case.data["train"][i] for i in range(320)])[1]
     known = targets["department"][targets["department"] != -100]
     shares = torch.bincount(known, minlength=6).double() / len(known)
     entropy = -(shares * shares.clamp(min=1e-9).log()).sum().item()
@@ -110,7 +110,7 @@ def test_a_run_begins_there(small_case, tmp_path, architecture):
 
 def refused(network, task, targets):
     data = Arrays(torch.zeros(4, 3), targets)
-    case = SimpleNamespace(splits={"train": data}, collate=join)
+    case = SimpleNamespace(data={"train": data}, collate=join)
     begin_at_labels(network, eq.Tasks([task]), case)
 
 

@@ -53,9 +53,9 @@ def test_validation_and_the_kept_weights_are_the_averages(small_case, tmp_path):
     kept = {best["epoch"]: best["weights"] for best in state["progress"]["best"].values()}[2]
     assert all(torch.equal(average[name], kept[name]) for name in kept)
     assert not all(torch.equal(state["parts"]["model"][name], kept[name]) for name in kept)
-    network = small_case.make_model(small_case.tasks.names)
+    network = small_case.model(small_case.tasks.names)
     network.load_state_dict(average)
-    inputs, targets = small_case.collate([small_case.splits["validation"][i] for i in range(200)])
+    inputs, targets = small_case.collate([small_case.data["validation"][i] for i in range(200)])
     losses = small_case.tasks.losses(network.eval()(inputs), targets)
     told = {
         task: v

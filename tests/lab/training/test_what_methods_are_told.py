@@ -39,11 +39,11 @@ def dropping(case):
     """The same with dropout."""
 
     def make_model(names):
-        network = case.make_model(names)
+        network = case.model(names)
         network.encoder.append(torch.nn.Dropout(0.5))
         return network
 
-    return dataclasses.replace(case, make_model=make_model)
+    return dataclasses.replace(case, model=make_model)
 
 
 @pytest.fixture

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from equipoise.lab.api.defaults import JOBS, METHODS, RUNS, SEEDS, TUNED_TRIALS
+from equipoise.lab.api.given import recipe_of
 from equipoise.lab.api.loading import load
 from equipoise.lab.api.loops import compare_loop
 from equipoise.lab.api.results import Results
@@ -61,7 +62,7 @@ def compare(
     if isinstance(methods, Mapping):
         raise ValueError("methods of a case are names, as worker processes make them: give a list")
     plan = plan_study(
-        _recipe(case),
+        recipe_of(case),
         methods,
         chosen,
         question=question,
@@ -114,23 +115,6 @@ def plan_study(
         if tuned_trials is not None or question:
             raise
         return make(tuned_trials=0)  # nobody asked for it
-
-
-def _recipe(case: Any) -> Any:
-    from equipoise.lab.cases import Case
-    from equipoise.lab.data.table import is_table
-    from equipoise.lab.studies.recipe import given_case
-
-    if isinstance(case, str) and is_table(case):
-        raise ValueError(
-            f"{case} is a table: say what to predict and from what, such as equipoise.lab.cases.TableCase({case!r}, "
-            "(Target.parse('rating:regression'),), text=('title',))"
-        )
-    if isinstance(case, Case):
-        return given_case(case)
-    if not isinstance(case, str) and not hasattr(case, "options"):
-        raise ValueError(f"case must be a case's name, a Case, a recipe or a function, got {type(case).__name__}")
-    return case
 
 
 def _loop(

@@ -1,6 +1,5 @@
 """What a comparison came to: computed once, shown in many ways."""
 
-import io
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property, partial
@@ -16,8 +15,6 @@ if TYPE_CHECKING:
 
     from equipoise.lab.reports.chart import Chart
     from equipoise.lab.reports.palette import Look
-
-WIDTH = 120  # characters of a table as text
 
 
 @dataclass(frozen=True, repr=False)
@@ -154,12 +151,9 @@ class ResultsTable:
         return Group(*summary_parts(self.summary))
 
     def __str__(self) -> str:
-        from rich.console import Console
+        from equipoise.lab.api.text import text_of
 
-        console = Console(file=io.StringIO(), width=WIDTH, highlight=False)
-        console.print(self)
-        text: str = console.file.getvalue()  # type: ignore[attr-defined]
-        return "\n".join(line.rstrip() for line in text.splitlines())
+        return text_of(self)
 
     __repr__ = __str__
 

@@ -3,8 +3,7 @@
 from collections.abc import Callable
 
 from equipoise.lab.cases.architecture import with_architecture
-from equipoise.lab.cases.captions import captions, flickr8k
-from equipoise.lab.cases.case import Case, Metric
+from equipoise.lab.cases.case import Case
 from equipoise.lab.cases.census import census, census_college
 from equipoise.lab.cases.check import check_case, require_losses
 from equipoise.lab.cases.chosen_losses import (
@@ -19,9 +18,9 @@ from equipoise.lab.cases.chosen_losses import (
 from equipoise.lab.cases.coffee_leaf import coffee_leaf, coffee_leaf_all
 from equipoise.lab.cases.file_loss import path_of, without_folder
 from equipoise.lab.cases.goemotions import GOEMOTIONS, goemotions
+from equipoise.lab.cases.metric import Metric
 from equipoise.lab.cases.metrics import make_metrics
 from equipoise.lab.cases.reviews import reviews
-from equipoise.lab.cases.scenes import scenes
 from equipoise.lab.cases.table import TableCase
 from equipoise.lab.cases.target import KINDS, Target
 from equipoise.lab.cases.tox21 import tox21
@@ -34,9 +33,6 @@ CASES: dict[str, Callable[[], Case]] = {
     "coffee-leaf": coffee_leaf,
     "coffee-leaf-all": coffee_leaf_all,
     **GOEMOTIONS,
-    "captions": captions,
-    "flickr8k": flickr8k,
-    "scenes": scenes,
 }
 
 __all__ = [
@@ -46,12 +42,10 @@ __all__ = [
     "Metric",
     "TableCase",
     "Target",
-    "captions",
     "census",
     "check_case",
     "coffee_leaf",
     "describe_loss",
-    "flickr8k",
     "goemotions",
     "loss_arguments",
     "loss_word",
@@ -62,7 +56,6 @@ __all__ = [
     "require_argument",
     "require_losses",
     "reviews",
-    "scenes",
     "tox21",
     "with_architecture",
     "with_losses",

@@ -26,16 +26,16 @@ def with_architecture(case: Case, name: str) -> Case:
     """
     if name not in ARCHITECTURES:
         raise ValueError(f"no model {name!r}; {nearest(name, ARCHITECTURES)}")
-    train: Any = case.splits["train"]
+    train: Any = case.data["train"]
     inputs, _ = case.collate([train[place] for place in range(min(2, len(train)))])
 
     def make_model(task_names: Sequence[str]) -> nn.Module:
         if len(task_names) == 1:
-            return case.make_model(task_names)
-        return build_architecture(name, partial(case.make_model, task_names), inputs)
+            return case.model(task_names)
+        return build_architecture(name, partial(case.model, task_names), inputs)
 
     try:
         make_model(case.tasks.names)
     except ValueError as error:
         raise ValueError(f"case {case.name}: {error}") from None
-    return replace(case, name=f"{case.name}-{name}", title=f"{case.title}, by {name}", make_model=make_model)
+    return replace(case, name=f"{case.name}-{name}", title=f"{case.title}, by {name}", model=make_model)

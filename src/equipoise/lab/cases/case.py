@@ -5,73 +5,95 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from torch import Tensor, nn
-from torch.utils.data import Dataset
+from torch.utils.data import Dataset, default_collate
 
+from equipoise.lab.cases.contents import Collate, collate_of, hash_data, read_targets, split_data
+from equipoise.lab.cases.metric import Metric
+from equipoise.lab.cases.metrics import make_metrics
 from equipoise.lab.diagnostics import Diagnostic
+from equipoise.names import nearest
 from equipoise.tasks import Tasks
 
 
 @dataclass(frozen=True)
-class Metric:
-    """How good a task's outputs are.
-
-    Args:
-        name: Unique within the task.
-        higher_is_better: Whether larger values are better.
-        perfect: The best value there is.
-        trivial: The value on the validation split of a constant predictor fitted on the training split.
-        compute: ``(outputs, targets) -> value`` on a whole split, samples without a label removed.
-        settle: ``(outputs, targets) -> metric`` where ``compute`` chooses something by the split that it is given, such
-            as thresholds: the metric that keeps what it chose on this one. None where nothing is chosen.
-    """
-
-    name: str
-    higher_is_better: bool
-    perfect: float
-    trivial: float
-    compute: Callable[[Tensor, Tensor], float]
-    settle: "Callable[[Tensor, Tensor], Metric] | None" = None
-
-
-@dataclass(frozen=True)
 class Case:
-    """A multi-task problem on real data.
+    """A multi-task problem on real data: six arguments, and defaults for all else.
+
+    What is left open is read from the data when the case is made: one pass over all samples each for a split of one
+    data set, for metrics that are given by name, and for ``data_hash``.
 
     Args:
         name: As the command line calls it.
-        title: One line for people.
         tasks: All of the case's tasks.
-        splits: The datasets "train", "validation" and "test".
-        collate: A list of samples -> (inputs, targets by task name).
-        make_model: Task names -> network with heads for these only: inputs -> outputs by task name. Draws
-            from torch's generator, and the same numbers for the encoder whatever the names.
-        metrics: By task name; the first is the primary one. ``make_metrics`` makes them from names.
+        data: The data sets "train", "validation" and "test"; or one, which is split into 70 / 15 / 15 percent by the
+            content of the inputs. A sample is (inputs, targets by name).
+        model: Task names -> network with heads for these only: inputs -> outputs by task name. Draws from torch's
+            generator, and the same numbers for the encoder whatever the names.
+        metrics: By task name, the primary one first: names, torchmetrics metrics or ``Metric``s, as ``make_metrics``
+            takes them; they are ``Metric``s in the case. A task that is not there has those that follow from its loss.
         batch_size: A sensible default, as are ``learning_rate``, ``weight_decay`` and ``epochs``.
+        title: One line for people; empty: the name.
+        collate: A list of samples -> (inputs, targets by name), the labels on the first axis. By default ``Arrays``
+            are joined, all else is stacked by torch.
         learning_rate: For AdamW.
         weight_decay: For AdamW.
         epochs: Enough for the validation metrics to pass their best.
-        data_hash: SHA-256 of the data file, in hexadecimal.
+        data_hash: SHA-256 of the data, in hexadecimal; empty: of every sample. Give it where samples are drawn anew at
+            each reading, or are many.
         patience: Epochs without a better one after which a run stops; more where validation is small, so noisy.
         diagnostics: What a finished run shows beyond numbers, such as a confusion matrix.
         losses: By task name, then by name (letters, digits and ``-``): what makes the losses that take the task's
             outputs and targets. The first makes the task's own. Arguments with defaults can be chosen and searched. A
             task of which none but its own is known is not there.
         chosen: By task name, which of ``losses`` stand in place of the case's own, as ``with_losses`` took them.
+
+    Raises:
+        ValueError: One data set cannot be split, or a metric cannot be made.
     """
 
     name: str
-    title: str
     tasks: Tasks
-    splits: Mapping[str, Dataset[Any]]
-    collate: Callable[[list[Any]], tuple[Any, dict[str, Tensor]]]
-    make_model: Callable[[Sequence[str]], nn.Module]
-    metrics: Mapping[str, tuple[Metric, ...]]
+    data: Mapping[str, Dataset[Any]]
+    model: Callable[[Sequence[str]], nn.Module]
+    metrics: Mapping[str, Sequence[Any]]
     batch_size: int
-    learning_rate: float
-    weight_decay: float
-    epochs: int
-    data_hash: str
+    title: str = ""
+    collate: Collate = default_collate
+    learning_rate: float = 1e-3
+    weight_decay: float = 0.01
+    epochs: int = 30
+    data_hash: str = ""
     patience: int = 3
     diagnostics: tuple[Diagnostic, ...] = ()
     losses: Mapping[str, Mapping[str, Callable[..., Callable[..., Tensor]]]] = field(default_factory=dict)
     chosen: Mapping[str, str] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        data: Any = self.data
+        first = next(iter(data.values())) if isinstance(data, Mapping) else data
+        collate = collate_of(first) if self.collate is default_collate else self.collate
+        if not isinstance(data, Mapping):
+            data = split_data(data, collate)
+        self._set(title=self.title or self.name, collate=collate, data=data)
+        known = [metric for metrics in self.metrics.values() for metric in metrics]
+        if not {*self.tasks.names} <= {*self.metrics} or not all(isinstance(metric, Metric) for metric in known):
+            self._set(metrics=self._make_metrics())
+        self._set(data_hash=self.data_hash or hash_data(self.data, self.collate))
+
+    def _set(self, **values: Any) -> None:
+        for name, value in values.items():
+            object.__setattr__(self, name, value)
+
+    def _make_metrics(self) -> dict[str, tuple[Metric, ...]]:
+        for split in ("train", "validation"):
+            if split not in self.data:
+                raise ValueError(f"data has no {split!r}; {nearest(split, self.data)}")
+        train, validation = (read_targets(self.data[split], self.collate) for split in ("train", "validation"))
+        sizes = {}
+        for task in self.tasks:
+            labels = train[str(task.target)]
+            if not labels.is_floating_point():
+                sizes[task.name] = {"num_classes": int(max(labels.max(), validation[str(task.target)].max())) + 1}
+            elif labels.dim() > 1:
+                sizes[task.name] = {"num_labels": labels.shape[1]}
+        return make_metrics(self.tasks, train, validation, self.metrics, sizes)

@@ -60,9 +60,9 @@ def census(folder: Path | None = None, *, college: bool = False) -> Case:
         name="census-college" if college else "census",
         title=f"Census: {', '.join(names).replace('_', ' ')}",
         tasks=tasks,
-        splits=splits,
+        data=splits,
         collate=join,
-        make_model=make_model,
+        model=make_model,
         metrics=make_metrics(
             tasks, splits["train"].targets, splits["validation"].targets, {name: ["auroc"] for name in names}
         ),

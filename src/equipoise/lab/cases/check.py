@@ -25,9 +25,9 @@ def check_case(case: Any) -> None:
     if not isinstance(case, Case):
         raise ValueError(f"it must be an equipoise.lab.cases.Case or a function that makes one, got {case!r}")
     for split in SPLITS:
-        if split not in case.splits:
-            raise ValueError(f"splits has no {split!r}; {nearest(split, case.splits)}")
-        part = case.splits[split]
+        if split not in case.data:
+            raise ValueError(f"data has no {split!r}; {nearest(split, case.data)}")
+        part = case.data[split]
         if not isinstance(part, Sized) or not len(part):
             raise ValueError(f"split {split!r} must have a length of at least 1")
     for name in case.tasks.names:
@@ -35,10 +35,10 @@ def check_case(case: Any) -> None:
             raise ValueError(f"metrics has none for task {name!r}; {nearest(name, case.metrics)}")
     inputs, targets = _small_batch(case)
     for names in (tuple(case.tasks.names), (case.tasks.names[0],)):
-        outputs = case.make_model(names).eval()(inputs)
+        outputs = case.model(names).eval()(inputs)
         if set(outputs) != set(names):
-            raise ValueError(f"make_model({list(names)}) must give outputs {list(names)}, got {list(outputs)}")
-    outputs = case.make_model(case.tasks.names).eval()(inputs)
+            raise ValueError(f"model({list(names)}) must give outputs {list(names)}, got {list(outputs)}")
+    outputs = case.model(case.tasks.names).eval()(inputs)
     _check_losses(case, outputs, targets)
 
 
@@ -52,7 +52,7 @@ def require_losses(case: Case, choices: Iterable[Mapping[str, str]]) -> None:
     if not made:
         return
     inputs, targets = _small_batch(case)
-    outputs = case.make_model(case.tasks.names).eval()(inputs)
+    outputs = case.model(case.tasks.names).eval()(inputs)
     for chosen, tasks in made:
         for task, word in chosen.items():
             try:
@@ -96,5 +96,5 @@ def _check_losses(case: Case, outputs: dict[str, Any], targets: dict[str, Tensor
 
 
 def _small_batch(case: Case) -> tuple[Any, dict[str, Tensor]]:
-    train: Any = case.splits["train"]
+    train: Any = case.data["train"]
     return case.collate([train[place] for place in range(min(SAMPLES, case.batch_size, len(train)))])

@@ -65,9 +65,9 @@ def coffee_leaf(folder: Path | None = None, *, all_pictures: bool = False) -> Ca
         name="coffee-leaf-all" if all_pictures else "coffee-leaf",
         title="Coffee leaves: stress, severity and mask from a picture",
         tasks=tasks,
-        splits=splits,
+        data=splits,
         collate=join,
-        make_model=make_model,
+        model=make_model,
         metrics=make_metrics(
             tasks,
             splits["train"].targets,

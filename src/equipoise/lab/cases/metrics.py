@@ -10,7 +10,7 @@ from torch import Tensor
 from torch.nn import functional
 from torchmetrics.classification import BinaryAUROC, MulticlassAUROC, MultilabelAUROC
 
-from equipoise.lab.cases.case import Metric
+from equipoise.lab.cases.metric import Metric
 from equipoise.lab.metrics import labelled as read
 from equipoise.lab.metrics.defaults import BY_KIND, default_metrics, default_reading, kind_of
 from equipoise.lab.metrics.depth import DepthAbsoluteError, DepthDelta, DepthRelativeError, DepthRMSE, depth_pairs

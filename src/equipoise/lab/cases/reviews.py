@@ -112,9 +112,9 @@ def reviews(compressed: bytes | None = None) -> Case:
         name="reviews",
         title="Clothing reviews: rating, recommendation and department from the text",
         tasks=tasks,
-        splits=splits,
+        data=splits,
         collate=collate,
-        make_model=make_model,
+        model=make_model,
         metrics=make_metrics(
             tasks,
             train,

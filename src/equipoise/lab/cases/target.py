@@ -6,7 +6,7 @@ from functools import partial
 
 from torch import Tensor, nn
 
-from equipoise.lab.cases.case import Metric
+from equipoise.lab.cases.metric import Metric
 from equipoise.lab.cases.metrics import Named, make_metrics
 from equipoise.lab.cases.tuned import tuned_f1
 from equipoise.lab.cases.usual_losses import Losses, binary_losses, counted_class_losses, label_losses, number_losses

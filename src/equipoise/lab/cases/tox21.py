@@ -54,9 +54,9 @@ def tox21(folder: Path | None = None, *, salt: str = "") -> Case:
         name="tox21",
         title="Tox21: activity of molecules in twelve assays",
         tasks=tasks,
-        splits=splits,
+        data=splits,
         collate=join,
-        make_model=make_model,
+        model=make_model,
         metrics=make_metrics(
             tasks, splits["train"].targets, splits["validation"].targets, {assay: ["auroc"] for assay in ASSAYS}
         ),

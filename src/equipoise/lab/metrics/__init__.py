@@ -8,13 +8,6 @@ from equipoise.lab.metrics.detection import (
     MeanAveragePrecision,
     average_precision,
 )
-from equipoise.lab.metrics.generation import (
-    FrechetDistance,
-    GeneratedPrecision,
-    GeneratedRecall,
-    frechet_distance,
-    neighbour_coverage,
-)
 from equipoise.lab.metrics.labelled import Labelled
 from equipoise.lab.metrics.normals import NormalsMean, NormalsMedian, NormalsWithin, normal_angles
 from equipoise.lab.metrics.ordinal import LevelDistance, LevelsWithin
@@ -29,9 +22,6 @@ __all__ = [
     "DepthDelta",
     "DepthRMSE",
     "DepthRelativeError",
-    "FrechetDistance",
-    "GeneratedPrecision",
-    "GeneratedRecall",
     "Labelled",
     "LevelDistance",
     "LevelsWithin",
@@ -43,12 +33,10 @@ __all__ = [
     "average_precision",
     "default_metrics",
     "default_reading",
-    "frechet_distance",
     "higher_is_better",
     "kind_of",
     "metric",
     "metric_names",
-    "neighbour_coverage",
     "normal_angles",
     "recall_at",
     "takes_size",

@@ -24,7 +24,6 @@ BY_KIND: Mapping[str, tuple[str, ...]] = {
     "normals": ("normals-mean", "normals-within-11.25"),
     "alignment": ("recall@1", "recall@5"),
     "sequence": ("bleu", "rouge-l"),
-    "gan": ("frechet-distance", "generated-precision", "generated-recall"),
 }
 
 # kind -> (module, function)

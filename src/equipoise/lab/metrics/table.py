@@ -29,7 +29,6 @@ from torchmetrics.text import BLEUScore, ROUGEScore
 from equipoise.lab.metrics import labelled as read
 from equipoise.lab.metrics.depth import DepthAbsoluteError, DepthDelta, DepthRelativeError, DepthRMSE
 from equipoise.lab.metrics.detection import CentreMeanAveragePrecision, DenseIoU, MeanAveragePrecision
-from equipoise.lab.metrics.generation import FrechetDistance, GeneratedPrecision, GeneratedRecall
 from equipoise.lab.metrics.labelled import Labelled, Reading
 from equipoise.lab.metrics.normals import NormalsMean, NormalsMedian, NormalsWithin
 from equipoise.lab.metrics.ordinal import Form, LevelDistance, LevelsWithin, level_pairs
@@ -157,10 +156,6 @@ TABLE: Mapping[str, _Entry] = {
     # alignment: outputs are similarities
     **{f"recall@{k}": _entry(RetrievalRecallAt, read.queries, k=k) for k in (1, 5, 10)},
     "recall@k": _entry(RetrievalRecallAt, read.queries),
-    # generators: outputs are generated samples or their features, targets real ones
-    "frechet-distance": _entry(FrechetDistance, read.whole),
-    "generated-precision": _entry(GeneratedPrecision, read.whole),
-    "generated-recall": _entry(GeneratedRecall, read.whole),
 }
 
 

@@ -74,8 +74,8 @@ class CaseTraining:
 
     def _parts(self, job: Job) -> tuple[Case, eq.Method, Settings]:
         made = made_once(self.recipe)
-        seen = {name: split for name, split in made.splits.items() if name != "test"}
-        case = replace(made, splits=seen, diagnostics=())  # a trial is judged on validation, and nobody looks at it
+        seen = {name: split for name, split in made.data.items() if name != "test"}
+        case = replace(made, data=seen, diagnostics=())  # a trial is judged on validation, and nobody looks at it
         weights, others = self.space.weights(job.point), self.space.others(job.point)
         if losses := losses_at(case, others):
             case = with_losses(case, losses)

@@ -5,10 +5,10 @@ from pathlib import Path
 from typing import Any
 
 import equipoise as eq
+from equipoise.chain import split
 from equipoise.lab.arms import TUNED, MethodArm, StudyArm
 from equipoise.lab.files import read_json, write_json
 from equipoise.lab.training import RunResult
-from equipoise.method import split
 
 FILE = "tuned.json"
 

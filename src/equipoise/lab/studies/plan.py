@@ -121,7 +121,7 @@ class Plan:
                 "python": platform.python_version(),
                 **{n: version(n) for n in ("torch", "numpy", "accelerate")},
             },
-            "split_sizes": {name: len(split) for name, split in self.case.splits.items()},  # type: ignore[arg-type]
+            "split_sizes": {name: len(split) for name, split in self.case.data.items()},  # type: ignore[arg-type]
         }
 
 
@@ -205,7 +205,7 @@ def case_settings(case: Case, *, epochs: int | None = None, **training: Any) -> 
     }
     settings = Settings(**{**own, **training})
     kept_criteria(settings, case.tasks.names, case.metrics)
-    make_order(case.splits["train"], 0, settings.temperature)  # type: ignore[arg-type]
+    make_order(case.data["train"], 0, settings.temperature)  # type: ignore[arg-type]
     return settings
 
 

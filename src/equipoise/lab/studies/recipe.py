@@ -22,6 +22,12 @@ from equipoise.lab.cases import (
 from equipoise.lab.data.table import ENDINGS
 from equipoise.own_file import content_hash, error_line, line_in, run_file
 
+_EXAMPLES = {
+    "captions": "examples/cases/captions.py:make_case",
+    "flickr8k": "examples/cases/captions.py:flickr8k",
+    "scenes": "examples/cases/scenes.py:make_case",
+}  # that were in the package
+
 
 class Recipe(Protocol):
     """Makes a case; hashable, equal to its copies, and small to pickle."""
@@ -44,6 +50,11 @@ class ReadyCase:
     name: str
 
     def __post_init__(self) -> None:
+        if self.name in _EXAMPLES:
+            raise ValueError(
+                f"case {self.name!r} is an example now: give {_EXAMPLES[self.name]} of the repository; a study that "
+                "was made by the name can be reported, not resumed"
+            )
         if self.name not in CASES:
             near = difflib.get_close_matches(self.name.lower(), CASES, n=1)
             words = f"the nearest is {near[0]!r}" if near else f"there are {', '.join(map(repr, CASES))}"

@@ -8,6 +8,7 @@ from typing import IO, Any
 
 import torch
 
+from equipoise.chain import split
 from equipoise.lab.arms import TUNED, MethodArm, parse_arm
 from equipoise.lab.diagnostics import diagnostics_hash
 from equipoise.lab.evaluation.folder import FILES, TABLES
@@ -23,7 +24,6 @@ from equipoise.lab.studies.trackers import Trackers
 from equipoise.lab.studies.worker import Training
 from equipoise.lab.training import RunResult
 from equipoise.lab.training.tracking import require_tracker
-from equipoise.method import split
 
 LOCK = ".lock"
 OURS = {  # what a study makes in its folder

@@ -19,7 +19,7 @@ _BATCH = 1024
 
 def whole_split(case: Problem, name: str, device: torch.device) -> list[Batch]:
     """A split, collated once, on the device."""
-    loader = DataLoader(case.splits[name], _BATCH, collate_fn=case.collate)
+    loader = DataLoader(case.data[name], _BATCH, collate_fn=case.collate)
     return [send_to_device(batch, device) for batch in loader]
 
 

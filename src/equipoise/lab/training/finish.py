@@ -6,13 +6,14 @@ from pathlib import Path
 
 from accelerate.utils import send_to_device
 
+from equipoise.chain import split
 from equipoise.lab.diagnostics import Predictions, diagnostics_hash, write_diagnostics
 from equipoise.lab.training.checkpoint import Progress
 from equipoise.lab.training.evaluate import Batch, evaluate, outputs_of, settled, whole_split
 from equipoise.lab.training.learner import Learner
 from equipoise.lab.training.problem import Problem
 from equipoise.lab.training.result import RunResult
-from equipoise.method import Method, split
+from equipoise.method import Method
 
 
 def finish(
@@ -33,7 +34,7 @@ def finish(
     network.load_state_dict(best["weights"])
     metrics = settled(network, tasks, case.metrics, validation)
     splits = {"validation": validation}
-    if "test" in case.splits:
+    if "test" in case.data:
         splits["test"] = whole_split(case, "test", learner.accelerator.device)
     scores = [
         (name, task, metric, value)
@@ -66,6 +67,6 @@ def make_diagnostics(case: Problem, learner: Learner, validation: Sequence[Batch
     outputs, targets = send_to_device(outputs_of(learner.network, learner.tasks, validation), "cpu")
     network, tasks = learner.network.cpu().eval(), learner.tasks.cpu()
     write_diagnostics(
-        folder, case.diagnostics, Predictions(network, tasks, outputs, targets, case.splits["validation"], case.collate)
+        folder, case.diagnostics, Predictions(network, tasks, outputs, targets, case.data["validation"], case.collate)
     )
     return diagnostics_hash(folder)

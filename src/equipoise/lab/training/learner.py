@@ -69,7 +69,7 @@ def make_learner(
     if settings.warmup >= steps:
         raise ValueError(f"warmup must be less than all {steps} steps of the training, got {settings.warmup}")
     tasks = Tasks([copy.deepcopy(case.tasks[name]) for name in task_names]).to(accelerator.device)
-    network = case.make_model(task_names)
+    network = case.model(task_names)
     if settings.start == "labels":
         begin_at_labels(network, tasks, case)
     model = accelerator.prepare(network)

@@ -81,7 +81,7 @@ def train(
 
     criteria = kept_criteria(settings, task_names, case.metrics)
     rank, ranks, device = accelerator.process_index, accelerator.num_processes, accelerator.device
-    train_split = case.splits["train"]
+    train_split = case.data["train"]
     order = make_order(train_split, seed, settings.temperature)  # type: ignore[arg-type]
     sampler = MicroBatches(order, settings.batch_size, settings.micro_batches, rank, ranks)
     loader = DataLoader(train_split, batch_sampler=sampler, collate_fn=case.collate)

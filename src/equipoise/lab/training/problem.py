@@ -50,7 +50,7 @@ class Problem(Protocol):
         """All tasks."""
 
     @property
-    def splits(self) -> Mapping[str, Dataset[Any]]:
+    def data(self) -> Mapping[str, Dataset[Any]]:
         """The datasets "train" and "validation", and "test" where the run is to be scored on it."""
 
     @property
@@ -58,11 +58,11 @@ class Problem(Protocol):
         """A list of samples -> (inputs, targets by task name)."""
 
     @property
-    def make_model(self) -> Callable[[Sequence[str]], nn.Module]:
+    def model(self) -> Callable[[Sequence[str]], nn.Module]:
         """Task names -> network: inputs -> outputs by task name."""
 
     @property
-    def metrics(self) -> Mapping[str, tuple[Metric, ...]]:
+    def metrics(self) -> Mapping[str, Sequence[Metric]]:
         """By task name, the primary one first."""
 
     @property

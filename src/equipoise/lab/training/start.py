@@ -38,7 +38,7 @@ def begin_at_labels(network: nn.Module, tasks: Tasks, case: Problem) -> None:
     head_of: Any = getattr(network, "head", None)
     if head_of is None:
         raise ValueError(f"start='labels' needs a network with head(task), got {type(network).__name__}")
-    loader = DataLoader(case.splits["train"], _BATCH, collate_fn=case.collate)
+    loader = DataLoader(case.data["train"], _BATCH, collate_fn=case.collate)
     batches = [targets for _, targets in loader]
     for task in tasks:
         kind = kind_of(task.loss) or "unknown"

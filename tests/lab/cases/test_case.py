@@ -1,0 +1,130 @@
+"""A case of six arguments: what it finds out of its data, and that the same data make the same case."""
+
+import pytest
+import torch
+from torch import nn
+from torch.utils.data import Dataset, Subset
+
+import equipoise as eq
+from equipoise.lab.cases import Case, Metric, check_case, make_metrics
+from equipoise.lab.data.arrays import Arrays
+from equipoise.lab.models.heads import SharedEncoder, scalar_head
+
+
+class Samples(Dataset):
+    """As anybody writes a data set."""
+
+    def __init__(self, x, targets):
+        self.x, self.targets = x, targets
+
+    def __len__(self):
+        return len(self.x)
+
+    def __getitem__(self, index):
+        return self.x[index], {name: labels[index] for name, labels in self.targets.items()}
+
+
+def model(names):
+    heads = {"height": scalar_head(4), "kind": nn.Linear(4, 3), "marks": nn.Linear(4, 2)}
+    return SharedEncoder(nn.Linear(5, 4), {name: heads[name] for name in names})
+
+
+TASKS = eq.Tasks(
+    [
+        eq.Task("height", nn.MSELoss()),
+        eq.Task("kind", nn.CrossEntropyLoss()),
+        eq.Task("marks", nn.BCEWithLogitsLoss()),
+    ]
+)
+
+
+def labels_of(x):
+    kind = torch.arange(len(x)) % 3
+    kind[::7] = -100
+    return {"height": x.sum(1), "kind": kind, "marks": (x[:, :2] > 0).float()}
+
+
+def rows(count=200):
+    return torch.randn(count, 5, generator=torch.Generator().manual_seed(0))
+
+
+def make(data, metrics=(), **more):
+    return Case("mine", TASKS, data, model, dict(metrics), 16, **more)
+
+
+@pytest.fixture(params=[Arrays, Samples])
+def case(request):
+    x = rows()
+    return make(request.param(x, labels_of(x)))
+
+
+def test_six_arguments_make_a_case_that_can_be_trained(case):
+    check_case(case)
+    assert case.title == "mine"
+    assert {name: [metric.name for metric in found] for name, found in case.metrics.items()} == {
+        "height": ["rmse", "r2"],
+        "kind": ["accuracy", "f1-macro"],
+        "marks": ["f1-macro", "average-precision"],
+    }
+
+
+def test_one_data_set_is_split_without_loss_and_equal_inputs_stay_together():
+    x = torch.cat([rows(), rows()])
+    case = make(Samples(x, labels_of(x)))
+    inputs = {name: [tuple(split[i][0].tolist()) for i in range(len(split))] for name, split in case.data.items()}
+    assert sorted(row for split in inputs.values() for row in split) == sorted(map(tuple, x.tolist()))
+    assert not set(inputs["train"]) & set(inputs["test"])
+    assert len(inputs["train"]) > 0.6 * len(x)
+
+
+def test_metrics_by_name_are_those_of_make_metrics_on_the_splits():
+    x = rows()
+    parts = {"train": range(100), "validation": range(100, 150), "test": range(150, 200)}
+    data = {name: Subset(Samples(x, labels_of(x)), list(places)) for name, places in parts.items()}
+    case = make(data, {"height": ["r2"], "kind": ["f1-macro"]})
+    train, validation = (
+        {task: labels[parts[split]] for task, labels in labels_of(x).items()} for split in ("train", "validation")
+    )
+    sizes = {"kind": {"num_classes": 3}, "marks": {"num_labels": 2}}
+    expected = make_metrics(TASKS, train, validation, {"height": ["r2"], "kind": ["f1-macro"]}, sizes)
+    for task in TASKS.names:
+        of = [(m.name, m.higher_is_better, m.trivial) for m in case.metrics[task]]
+        assert of == [(m.name, m.higher_is_better, m.trivial) for m in expected[task]]
+
+
+def test_the_mark_of_the_data_is_that_of_every_sample():
+    x = rows()
+    other = x.clone()
+    other[17, 3] += 1e-3
+    marks = [make(Samples(one, labels_of(x))).data_hash for one in (x, x.clone(), other)]
+    labels = labels_of(x)
+    labels["height"][3] = torch.nan
+    assert marks[0] == marks[1]
+    assert len({*marks, make(Samples(x, labels)).data_hash}) == 3
+
+
+def test_nothing_is_read_where_nothing_is_left_open():
+    class Unread(Dataset):
+        def __len__(self):
+            return 9
+
+        def __getitem__(self, index):
+            raise AssertionError("read")
+
+    metric = Metric("mse", False, 0.0, 1.0, lambda outputs, targets: 0.0)
+    metrics = dict.fromkeys(TASKS.names, (metric,))
+    make(dict.fromkeys(("train", "validation", "test"), Unread()), metrics, data_hash="0")
+
+
+@pytest.mark.parametrize(
+    ("make_wrong", "message"),
+    [
+        (lambda x: make(Samples(x[:2], labels_of(x))), "2 samples leave none for"),
+        (lambda x: make({"trian": Samples(x, labels_of(x))}), "data has no 'train'; did you mean 'trian'"),
+        (lambda x: make(iter(x)), "data must have a length"),
+        (lambda x: make(Samples(x, labels_of(x)), {"height": ["rnse"]}), "task 'height': .*'rmse'"),
+    ],
+)
+def test_what_is_missing_is_named(make_wrong, message):
+    with pytest.raises(ValueError, match=message):
+        make_wrong(rows())
