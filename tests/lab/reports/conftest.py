@@ -5,6 +5,8 @@ import pytest
 from browsing import settle
 from made_study import Folder, make_study
 
+from equipoise.lab.reports import write_report
+
 ARGUMENTS = [
     "--no-sandbox",
     "--disable-gpu",
@@ -19,6 +21,13 @@ ARGUMENTS = [
 @pytest.fixture(scope="session")
 def study(tmp_path_factory) -> Folder:
     return make_study(tmp_path_factory.mktemp("study"))
+
+
+@pytest.fixture(scope="session")
+def written(study) -> Folder:
+    """The same with its report, image files and tables; to be read only."""
+    write_report(study.path)
+    return study
 
 
 @pytest.fixture

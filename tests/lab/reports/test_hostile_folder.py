@@ -21,8 +21,6 @@ from equipoise.lab.reports import TwoStudies, write_report, write_two_page
 from equipoise.lab.reports.static import write_png, write_svg
 from equipoise.lab.studies import print_summary, write_scores
 
-pytestmark = pytest.mark.usefixtures("blank_images")
-
 
 class Markup(HTMLParser):
     """Which elements a page has, with which attributes, and its text."""

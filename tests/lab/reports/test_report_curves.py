@@ -19,8 +19,8 @@ pytestmark = pytest.mark.usefixtures("blank_images")
 
 
 @pytest.fixture(scope="module")
-def page(study):
-    return Page(write_report(study.path))
+def page(written):
+    return Page(written.path / "report.html")
 
 
 def test_every_run_is_judged_by_the_rule_that_the_page_states(study, page):

@@ -14,8 +14,8 @@ T_975_WITH_2_DEGREES = 4.302652729911275  # tables of Student's t
 
 
 @pytest.fixture(scope="module")
-def page(study):
-    return Page(write_report(study.path))
+def page(written):
+    return Page(written.path / "report.html")
 
 
 def values(study, method, task, metric):
