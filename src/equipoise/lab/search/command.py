@@ -8,6 +8,7 @@ from typing import Any
 
 from rich.console import Console
 
+from equipoise.lab.cases.recipe import Recipe
 from equipoise.lab.files import write_text
 from equipoise.lab.search.choice import RULES
 from equipoise.lab.search.finish import finish
@@ -15,8 +16,7 @@ from equipoise.lab.search.tables import write_trials
 from equipoise.lab.search.trial import Job
 from equipoise.lab.search.tune import Tuning, make_tuning
 from equipoise.lab.search.watch import WatchSearch
-from equipoise.lab.studies.pool import Event
-from equipoise.lab.studies.recipe import Recipe
+from equipoise.lab.training.workers import Event
 
 FAILED, STOPPED = 1, 130
 
