@@ -4,8 +4,7 @@ import shutil
 import pytest
 from browsing import settle
 from made_study import Folder, make_study
-
-from equipoise.lab.reports import write_report
+from report_reading import write_report
 
 ARGUMENTS = [
     "--no-sandbox",

@@ -4,7 +4,6 @@ import re
 from statistics import fmean
 
 import pytest
-from report_reading import write_report
 
 from equipoise.lab.evaluation import Summary
 from equipoise.lab.reports.paper_tables import RULE, latex, markdown
