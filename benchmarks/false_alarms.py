@@ -1,4 +1,4 @@
-"""How often a study finds a significant difference: where nothing differs (false alarms), where one method does (power).
+"""How often a study finds a significant difference: where none exists (false alarms), and where one does (power).
 
 Tables of runs are drawn, not trained: what a seed does to all methods, and each run's own chance, normal, correlated by
 0.5 between the tasks of a run. Each study is judged by the code that judges real ones.
