@@ -13,8 +13,8 @@ import torch
 import equipoise as eq
 from equipoise.lab.cases import CASES, with_architecture
 from equipoise.lab.models.architectures import ARCHITECTURES
-from equipoise.lab.studies.plan import case_settings
 from equipoise.lab.training import train
+from equipoise.lab.training.case_settings import case_settings
 
 
 def measure(case, epochs, seeds):

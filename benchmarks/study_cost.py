@@ -11,11 +11,8 @@ import resource
 import tempfile
 import time
 from collections import defaultdict
-from contextlib import closing
-from itertools import chain
 from pathlib import Path
 
-from equipoise.lab.search import WeightSearch
 from equipoise.lab.studies import Study, make_plan
 
 METHODS = "sum,uw,dwa,rlw,pcgrad,mgda,cagrad,nash-mtl"
@@ -31,11 +28,11 @@ class Clock:
     def see(self, event):
         now = time.perf_counter() - self.began
         if event.kind == "started":
-            self.open[event.item] = now
+            self.open[str(event.item)] = now
         elif event.kind == "progress":
-            self.first.setdefault(event.item, now)
+            self.first.setdefault(str(event.item), now)
         else:
-            self.spans.append((self.open.pop(event.item), now, event.item))
+            self.spans.append((self.open.pop(str(event.item)), now, event.item))
 
 
 def processor_seconds(who):
@@ -48,11 +45,8 @@ def measure(plan, folder, jobs):
     study = Study(plan, folder)
     before = processor_seconds(resource.RUSAGE_CHILDREN), processor_seconds(resource.RUSAGE_SELF)
     clock = Clock()
-    running = study.run(jobs)
-    tuning = WeightSearch(study).run(jobs) if plan.tuned_trials else closing(iter(()))
-    with closing(running):
-        for event in chain(tuning if plan.tuned_trials else (), running):
-            clock.see(event)
+    for event in study.run(jobs):
+        clock.see(event)
     wall = time.perf_counter() - clock.began
     assert not study.missing, study.failures
     workers = processor_seconds(resource.RUSAGE_CHILDREN) - before[0]

@@ -58,7 +58,7 @@ def test_one_task_has_no_weights_to_tune_and_needs_no_option(capsys, monkeypatch
     def enough(plan, folder):
         raise ValueError(f"{[*map(str, plan.arms)]} {plan.tuned_trials}")
 
-    monkeypatch.setattr("equipoise.lab.api.running.Study", enough)
+    monkeypatch.setattr("equipoise.lab.studies.Study", enough)
     words = ["compare", "data.csv", "--target", "rating:regression", "--number", "age", "--methods", "sum,uw"]
     assert "['sum', 'uw'] 0" in refused(capsys, *words)
 

@@ -55,7 +55,6 @@ RESUMES = "Stopped. The same command resumes what it began.\n"
         (["demo"], "equipoise.lab.studies.make_plan", RESUMES),
         (["compare", "reviews"], "equipoise.lab.cases.CASES", RESUMES),
         (["demo"], "equipoise.lab.studies.Study.__init__", RESUMES),
-        (["demo"], "equipoise.lab.studies.Study.run", RESUMES),
         (["tune", "reviews"], "equipoise.lab.api.tuning.make_tuning", RESUMES),
     ],
 )
@@ -79,9 +78,10 @@ def test_before_there_is_anything_to_keep(words, where, line, tmp_path, capsys, 
 @pytest.mark.parametrize(
     "where",
     [
-        "equipoise.lab.studies.pool._start",  # of a worker
+        "equipoise.lab.training.workers._start",  # of a worker
         "equipoise.lab.studies.Watch.__enter__",
-        "equipoise.lab.search.watch.WatchSearch.show",
+        "equipoise.lab.studies.Study.run",
+        "equipoise.lab.search.search.Search.run",
     ],
 )
 def test_while_runs_are_trained(where, tmp_path, capsys, monkeypatch):

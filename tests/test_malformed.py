@@ -165,7 +165,7 @@ WORDS = {
     ),
     "a level that is none": (
         ["data.csv", "--target", "kind:ordinal:top,dress", *INPUTS],
-        "row 4, column 'kind': 'shoe' is none of the levels top, dress",
+        "row 4, column 'kind': 'shoe' is none of top, dress",
     ),
     "a level twice": (["data.csv", "--target", "kind:ordinal:a,a", *INPUTS], "must be different names, got 'a,a'"),
     "text as regression": (

@@ -89,14 +89,14 @@ def test_scenes_come_back_as_they_were_written(tmp_path):
 @pytest.mark.parametrize(
     ("captions", "classes", "message"),
     [
-        (KAGGLE + "c_3.jpg,A cat\n", None, r"captions\.txt, data row 5: there is no picture Images/c_3\.jpg; .*kaggle"),
-        (KAGGLE + "a_1.jpg,.\n", None, r"captions\.txt, data row 5: the caption '\.' has no words"),
-        (KAGGLE + "a_1.jpg,A cat , asleep\n", None, r"captions\.txt, data row 5: must have 2 cells, got 3"),
-        ("picture,caption\n", None, r"captions\.txt must have one column 'image'"),
-        ("image,caption\n", None, r"captions\.txt has no rows"),
-        (KAGGLE, "image,class\nd.jpg,dog\n", r"classes\.csv, data row 1: captions\.txt has no picture 'd\.jpg'"),
-        (KAGGLE, "image,class\na_1.jpg,x\na_1.jpg,y\n", r"classes\.csv, data row 2: a second class for 'a_1\.jpg'"),
-        (KAGGLE, "image,label\na_1.jpg,x\n", r"classes\.csv must have one column 'class'"),
+        (KAGGLE + "c_3.jpg,A cat\n", None, r"captions\.txt, row 6: there is no picture Images/c_3\.jpg; .*kaggle"),
+        (KAGGLE + "a_1.jpg,.\n", None, r"captions\.txt, row 6: the caption '\.' has no words"),
+        (KAGGLE + "a_1.jpg,A cat , asleep\n", None, r"captions\.txt row 6 has 3 cells, the header has 2"),
+        ("picture,caption\na_1.jpg,x\n", None, r"captions\.txt has no column 'image'"),
+        ("image,caption\n", None, r"captions\.txt has only a header"),
+        (KAGGLE, "image,class\nd.jpg,dog\n", r"classes\.csv, row 2: captions\.txt has no picture 'd\.jpg'"),
+        (KAGGLE, "image,class\na_1.jpg,x\na_1.jpg,y\n", r"classes\.csv, row 3: a second class for 'a_1\.jpg'"),
+        (KAGGLE, "image,label\na_1.jpg,x\n", r"classes\.csv has no column 'class'"),
     ],
 )
 def test_what_is_wrong_is_named_with_its_row(tmp_path, captions, classes, message):

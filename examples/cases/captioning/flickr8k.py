@@ -14,10 +14,10 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from equipoise.lab.data.columns import read_columns
 from equipoise.lab.data.folder import data_folder
 from equipoise.lab.data.pictures import read_picture
 from equipoise.lab.data.split import split_of
+from equipoise.lab.data.table import parse_table
 from equipoise.lab.data.text import words
 
 SOURCE = "Flickr8k is passed on at kaggle.com/datasets/adityajn105/flickr8k: Images/ and captions.txt"
@@ -51,9 +51,9 @@ def list_captioned(folder: Path) -> list[Captioned]:
     captions: dict[str, list[str]] = {}
     for row, (image, caption) in _rows(folder / CAPTIONS, "caption"):
         if image not in captions and not (folder / IMAGES / image).is_file():
-            raise ValueError(f"{folder / CAPTIONS}, data row {row}: there is no picture {IMAGES}/{image}; {SOURCE}")
+            raise ValueError(f"{folder / CAPTIONS}, row {row}: there is no picture {IMAGES}/{image}; {SOURCE}")
         if not words(caption):
-            raise ValueError(f"{folder / CAPTIONS}, data row {row}: the caption {caption!r} has no words")
+            raise ValueError(f"{folder / CAPTIONS}, row {row}: the caption {caption!r} has no words")
         captions.setdefault(image, []).append(caption)
     classes = _classes(folder / CLASSES, captions) if (folder / CLASSES).is_file() else {}
     return [
@@ -83,17 +83,19 @@ def read_pictures(pictures: Sequence[Captioned], size: int) -> Tensor:
 
 
 def _rows(path: Path, column: str) -> "enumerate[tuple[str, str]]":
-    """(image, cell) of every row, numbered from 1."""
-    columns = read_columns(path, ["image", column])
-    return enumerate(zip(columns["image"].texts(), columns[column].texts(), strict=True), start=1)
+    """(image, cell) of every row, numbered as in the file."""
+    if not path.is_file():
+        raise ValueError(f"{path} is missing; {SOURCE}")
+    table = parse_table(path.name, path.read_bytes())
+    return enumerate(zip(table.cells("image"), table.cells(column), strict=True), table.first_row)
 
 
 def _classes(path: Path, known: dict[str, list[str]]) -> dict[str, str]:
     classes: dict[str, str] = {}
     for row, (image, name) in _rows(path, "class"):
         if image not in known:
-            raise ValueError(f"{path}, data row {row}: {CAPTIONS} has no picture {image!r}")
+            raise ValueError(f"{path}, row {row}: {CAPTIONS} has no picture {image!r}")
         if image in classes:
-            raise ValueError(f"{path}, data row {row}: a second class for {image!r}")
+            raise ValueError(f"{path}, row {row}: a second class for {image!r}")
         classes[image] = name
     return classes

@@ -42,7 +42,7 @@ def add_delimiter(parser: Any) -> None:
 def recipe_of(arguments: argparse.Namespace) -> Any:
     """The recipe of the case that the arguments mean."""
     need_the_lab()
-    from equipoise.lab.studies.recipe import CaseWithLosses, CaseWithModel, find_recipe
+    from equipoise.lab.cases.recipe import CaseWithLosses, CaseWithModel, find_recipe
 
     case = _case_of(arguments)
     if arguments.model is None and not arguments.loss:

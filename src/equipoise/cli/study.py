@@ -124,17 +124,17 @@ def _has_finished(plan: Any, folder: Path, seeds: Sequence[int]) -> bool:
 def _run_plan(plan: Any, folder: Path, arguments: argparse.Namespace) -> int:
     from rich.console import Console
 
-    from equipoise.lab.api.running import Running
+    from equipoise.lab.studies import Study, run_shown
 
     try:
-        running = Running(plan, folder, arguments.jobs, arguments.track)
+        study = Study(plan, folder)
     except ValueError as error:
         fail(str(error))
     except OSError as error:
         fail(f"{error.filename or folder}: {error.strerror or error}")
-    console, study = Console(highlight=False), running.study
+    console = Console(highlight=False)
     try:
-        running.run(console)
+        run_shown(study, console, arguments.jobs, arguments.track)
         status = show(console, folder, renew=False, verbose=arguments.verbose) if study.results else 0
     except ValueError as error:  # a damaged file
         fail(str(error))

@@ -76,6 +76,26 @@ class MethodArm(StudyArm):
         """
         return eq.method(self.name) if self.given is None else copy.deepcopy(self.given)
 
+    def require_trainable(self) -> None:
+        """Raise a ValueError if it cannot be made, or not be trained in a study."""
+        if "=" in self.name and not self.files and self.given is None:
+            raise ValueError(
+                f"{self.name!r} is no method; another loss is TASK=LOSS, such as mask=dice or mask=focal:gamma=1.5, as "
+                "a method of compare or by --loss"
+            )
+        try:
+            made = self.make()
+        except ValueError:
+            raise
+        except Exception as error:  # whatever a user's file does
+            line = " ".join(f"{type(error).__name__}: {error}".split())
+            raise ValueError(f"method {self.name!r} cannot be made: {line}") from error
+        if any(getattr(part, "returns_update", False) for part in made.modules()):
+            raise ValueError(
+                f"method {self.name!r} returns an update, for SGD, and a study trains with AdamW, which would scale it "
+                "again: compare it in a loop of your own"
+            )
+
     def __str__(self) -> str:
         return self.name
 

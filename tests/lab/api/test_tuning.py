@@ -7,7 +7,7 @@ import pytest
 
 from equipoise import lab
 from equipoise.lab.search import Search
-from equipoise.lab.studies import Event
+from equipoise.lab.training.workers import Event
 
 TASKS = ("rating", "recommended", "department")
 

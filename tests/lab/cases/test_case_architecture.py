@@ -3,10 +3,10 @@ import torch
 from real_data import needs
 
 from equipoise.lab.cases import coffee_leaf, reviews, with_architecture
+from equipoise.lab.cases.recipe import CaseWithModel, find_recipe
+from equipoise.lab.files import differences
 from equipoise.lab.models.architectures import ARCHITECTURES
 from equipoise.lab.studies import make_plan
-from equipoise.lab.studies.plan import differences
-from equipoise.lab.studies.recipe import CaseWithModel, find_recipe
 
 
 @pytest.fixture(scope="module")
@@ -41,7 +41,7 @@ def test_an_encoder_of_several_scales_is_refused():
 
 
 def test_a_study_of_another_architecture_is_another_experiment(case, monkeypatch):
-    monkeypatch.setattr("equipoise.lab.studies.recipe.CASES", {"reviews": lambda: case})
+    monkeypatch.setattr("equipoise.lab.cases.recipe.CASES", {"reviews": lambda: case})
     plain = make_plan("reviews", ["sum"], [0])
     other = make_plan(CaseWithModel(find_recipe("reviews"), "mmoe"), ["sum"], [0])
     assert other.identity["options"] == {"model": "mmoe"}

@@ -6,7 +6,7 @@ from real_data import needs, trained, whole
 from torch.testing import assert_close
 
 from equipoise.lab.cases import CASES, census
-from equipoise.lab.data.census import CATEGORIES, NUMBERS, read_census
+from equipoise.lab.cases.census import CATEGORIES, NUMBERS, read_census
 
 COLUMNS = (*NUMBERS, *CATEGORIES, "instance_weight", "income_50k", "is_test")
 PLAIN = dict.fromkeys(NUMBERS, "0") | dict.fromkeys(CATEGORIES, "?") | {"instance_weight": "1.5"}
@@ -54,9 +54,10 @@ def test_targets_are_those_of_the_file(tmp_path):
 @pytest.mark.parametrize(
     ("wrong", "message"),
     [
-        ({"income_50k": "rich"}, "data row 2, column 'income_50k': must be one of '- 50000.', '50000\\+.', got 'rich'"),
-        ({"age": "old"}, "data row 2, column 'age': must be a number, got 'old'"),
-        ({"is_test": "yes"}, "data row 2, column 'is_test': must be one of '0', '1', got 'yes'"),
+        ({"income_50k": "rich"}, "row 3, column 'income_50k': 'rich' is none of - 50000., 50000\\+."),
+        ({"age": "old"}, "row 3, column 'age': 'old' is no number"),
+        ({"age": ""}, "row 3, column 'age': '' is no number"),
+        ({"is_test": "yes"}, "row 3, column 'is_test': 'yes' is none of 0, 1"),
     ],
 )
 def test_a_wrong_answer_is_named(tmp_path, wrong, message):

@@ -10,8 +10,8 @@ from torch.testing import assert_close
 from asked_plan import first_call
 from equipoise.cli import main
 from equipoise.lab.cases import CASES, TableCase, Target, describe_loss, require_losses, reviews, with_losses
+from equipoise.lab.cases.recipe import CaseWithLosses, find_recipe
 from equipoise.lab.studies import Study, make_plan
-from equipoise.lab.studies.recipe import CaseWithLosses, find_recipe
 
 OWN = """
 import torch

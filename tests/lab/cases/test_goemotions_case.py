@@ -5,9 +5,9 @@ from torch import nn
 from torch.testing import assert_close
 
 from equipoise.lab.cases import CASES, goemotions, with_losses
+from equipoise.lab.cases.goemotions import FILES, GROUPS, read_comments, read_labels
 from equipoise.lab.cases.tuned import tuned_f1
 from equipoise.lab.data import sentences
-from equipoise.lab.data.goemotions import FILES, GROUPS, read_comments, read_labels
 from equipoise.lab.data.sentences import encoder_files
 from equipoise.lab.training.evaluate import evaluate, settled
 from equipoise.tasks import Task, Tasks

@@ -8,9 +8,9 @@ from torch.testing import assert_close
 from torch.utils.data import DataLoader
 
 from equipoise.lab.cases import CASES, reviews
-from equipoise.lab.cases.reviews import collate, split_reviews
-from equipoise.lab.data.reviews import Review, embedded_reviews, read_reviews
+from equipoise.lab.cases.reviews import Review, collate, embedded_reviews, read_reviews, split_reviews
 from equipoise.lab.data.split import split_of
+from equipoise.lab.data.table import parse_table
 from equipoise.lab.data.text import words
 
 HEADER = "Title,Review Text,Age,Rating,Recommended IND,Department Name\n"
@@ -30,7 +30,7 @@ def batch_of(case, split):
 
 
 def test_no_text_is_in_two_splits_and_none_is_lost():
-    by_split = split_reviews(read_reviews(embedded_reviews()))
+    by_split = split_reviews(read_reviews(parse_table("a.csv.gz", embedded_reviews())))
     texts = {split: {" ".join(words(review.text)) for review in part} for split, part in by_split.items()}
     assert not texts["train"] & texts["validation"]
     assert not texts["train"] & texts["test"]
@@ -58,7 +58,7 @@ def test_vocabulary_is_chosen_from_the_training_split():
 
 
 def test_targets_are_those_of_the_file(case):
-    by_split = split_reviews(read_reviews(embedded_reviews()))
+    by_split = split_reviews(read_reviews(parse_table("a.csv.gz", embedded_reviews())))
     _, targets = batch_of(case, "validation")
     assert targets["rating"].tolist() == [review.rating for review in by_split["validation"]]
     assert targets["recommended"].tolist() == [float(review.recommended) for review in by_split["validation"]]

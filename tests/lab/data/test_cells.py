@@ -3,7 +3,7 @@ import math
 import pytest
 import torch
 
-from equipoise.lab.data.cells import binary, classes, label_sets, levels, numbers
+from equipoise.lab.data.cells import binary, classes, filled_numbers, label_sets, levels, numbers, places
 from equipoise.lab.data.table import Table
 from equipoise.missing import MISSING
 
@@ -53,3 +53,16 @@ def test_sets_of_labels():
     assert names == ("red", "soft")
     assert found[[0, 2, 3, 4]].tolist() == [[1, 1], [0, 1], [0, 0], [1, 0]]
     assert found[1].isnan().all()
+
+
+def test_places_are_among_the_known_answers_and_another_is_named():
+    assert places(table("2", "", "1", "2"), "a", ("1", "2", "")).tolist() == [1, 2, 0, 1]
+    with pytest.raises(ValueError, match=r"a\.csv row 3, column 'a': '3' is none of 1, 2$"):
+        places(table("2", "3"), "a", ("1", "2", ""))
+
+
+@pytest.mark.parametrize("cell", ["many", "nan", "inf", ""])
+def test_where_every_cell_is_a_number_an_empty_one_is_none(cell):
+    assert torch.equal(filled_numbers(table("31", "4.5"), "a"), torch.tensor([31.0, 4.5]))
+    with pytest.raises(ValueError, match=rf"a\.csv row 3, column 'a': '{cell}' is no "):
+        filled_numbers(table("1", cell), "a")

@@ -3,7 +3,7 @@ import hashlib
 
 import pytest
 
-from equipoise.lab.data.table import read_table
+from equipoise.lab.data.table import parse_table, read_table
 
 TEXT = 'name,note,age\nAnn,"one, ""two""\nthree",31\nBen,,\n'
 COLUMNS = {"name": ["Ann", "Ben"], "note": ['one, "two"\nthree', ""], "age": ["31", ""]}
@@ -68,3 +68,32 @@ def test_without_pyarrow_one_line_says_how_to_install_it(tmp_path, monkeypatch):
     monkeypatch.setitem(__import__("sys").modules, "pyarrow", None)
     with pytest.raises(ValueError, match=r'Parquet needs pyarrow: pip install "equipoise\[parquet\]"'):
         read_table(tmp_path / "a.parquet")
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "message"),
+    [
+        ("a.csv", b"", "a.csv is empty"),
+        ("a.csv", b"age,age\n1,2\n", "columns 1 and 2 are both named 'age'"),
+        ("a.csv", b"age,town\n", "has only a header"),
+        ("a.csv", b"age,town\n1,Ulm\n2\n", "row 3 has 1 cells, the header has 2"),
+        ("a.csv", b"age,town\n1,Ulm,3\n", "row 2 has 3 cells, the header has 2"),
+        ("a.csv", b"age,town\n\n1,Ulm\n", "row 2 has 0 cells, the header has 2"),
+        (
+            "a.csv",
+            b'age,town\n1,Ulm\n2,"Bonn\n',
+            "row 3, which begins in line 3: a double quote is opened",
+        ),
+        ("a.csv", b"age\n\xe9\n", "line 2 is not UTF-8"),
+        ("a.csv.gz", b"age\n1\n", "no whole gzip file"),
+        ("a.csv.gz", gzip.compress(TEXT.encode() * 50)[:-20], "no whole gzip file"),
+    ],
+)
+def test_a_malformed_file_is_named_with_its_row(name, content, message):
+    with pytest.raises(ValueError, match=message):
+        parse_table(name, content)
+
+
+def test_millions_of_cells_are_few_strings():
+    table = parse_table("a.csv", b"a,b\n" + b"some words,more words\n" * 1000)
+    assert len({id(cell) for cells in table.columns.values() for cell in cells}) == 2

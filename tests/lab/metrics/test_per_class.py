@@ -98,7 +98,7 @@ def test_a_run_writes_a_row_for_each_class(tmp_path):
     import tiny_classes
 
     from equipoise.lab.studies import Study, make_plan
-    from equipoise.lab.studies.pool import Event
+    from equipoise.lab.training.workers import Event
 
     def in_this_process(work, items, jobs):
         for item in items:

@@ -7,12 +7,9 @@ from torch.testing import assert_close
 
 import equipoise as eq
 from equipoise.lab.models.architectures import ARCHITECTURES, MTAN, PLE, CrossStitch, MMoE, build_architecture
+from equipoise.lab.models.encoders import MLP, BagOfEmbeddings, RowEncoder, TableEncoder
 from equipoise.lab.models.heads import FusionHead, SharedEncoder, scalar_head
-from equipoise.lab.models.mlp import MLP
-from equipoise.lab.models.row import RowEncoder
 from equipoise.lab.models.stages import stages_of, widths_of
-from equipoise.lab.models.table import TableEncoder
-from equipoise.lab.models.text import BagOfEmbeddings
 
 NAMES = ("a", "b.c", "items")
 X = torch.randn(5, 6, generator=torch.Generator().manual_seed(0))

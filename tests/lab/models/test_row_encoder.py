@@ -3,8 +3,8 @@ import torch
 from torch import nn
 
 from equipoise.lab.data.text import join_bags
+from equipoise.lab.models.encoders import RowEncoder
 from equipoise.lab.models.heads import SharedEncoder
-from equipoise.lab.models.row import RowEncoder
 
 BAGS = join_bags([torch.tensor([0, 3]), torch.tensor([], dtype=torch.int64), torch.tensor([1])])
 

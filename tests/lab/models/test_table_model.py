@@ -2,8 +2,7 @@ import pytest
 import torch
 from torch.testing import assert_close
 
-from equipoise.lab.models.mlp import MLP
-from equipoise.lab.models.table import TableEncoder
+from equipoise.lab.models.encoders import MLP, TableEncoder
 
 
 def test_mlp_is_its_formula():

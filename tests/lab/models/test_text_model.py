@@ -1,8 +1,8 @@
 import torch
 from torch.testing import assert_close
 
+from equipoise.lab.models.encoders import BagOfEmbeddings
 from equipoise.lab.models.heads import SharedEncoder, scalar_head
-from equipoise.lab.models.text import BagOfEmbeddings
 
 
 def test_encoder_is_one_hidden_layer_on_the_mean_of_the_vectors():

@@ -7,8 +7,8 @@ import torch
 from torch.utils.data import Subset
 
 from equipoise.lab.cases import CASES
+from equipoise.lab.models.encoders import BagOfEmbeddings
 from equipoise.lab.models.heads import SharedEncoder, scalar_head
-from equipoise.lab.models.text import BagOfEmbeddings
 
 pytest.importorskip("optuna")
 sys.path.insert(0, str(Path(__file__).parent))  # workers import the planted case by its name

@@ -8,11 +8,11 @@ import torch
 from torch.utils.data import Dataset
 
 import equipoise as eq
+from equipoise.lab.cases.recipe import ReadyCase
 from equipoise.lab.search import Job, Space, training
 from equipoise.lab.search.axes import axis
 from equipoise.lab.search.tables import to_paste
 from equipoise.lab.search.training import CaseTraining, objectives
-from equipoise.lab.studies.recipe import ReadyCase
 from equipoise.lab.training import RunResult, Settings
 
 TASKS = ("rating", "recommended", "department")

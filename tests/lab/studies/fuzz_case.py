@@ -5,11 +5,11 @@ import dataclasses
 import torch
 from tiny_case import make_case as make_tiny
 
-from equipoise.lab.diagnostics import Card, Diagnostic, Gallery, Picture, Table
+from equipoise.lab.diagnostics import Card, Diagnostic, Gallery, Picture, ScoreTable
 
 
 def table(seen):
-    return Table(("mean",), ((float(seen.outputs["a"].mean()),),))
+    return ScoreTable(("mean",), ((float(seen.outputs["a"].mean()),),))
 
 
 def gallery(seen):

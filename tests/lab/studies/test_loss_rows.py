@@ -12,11 +12,11 @@ from torch import nn
 
 import equipoise as eq
 from equipoise.lab.arms import SUM, parse_arm
+from equipoise.lab.cases.recipe import CaseWithLosses
 from equipoise.lab.evaluation import Summary
 from equipoise.lab.reports import write_report
 from equipoise.lab.studies import Event, Study, make_plan
 from equipoise.lab.studies.loss_rows import losses_by_arm, one_at_a_time
-from equipoise.lab.studies.recipe import CaseWithLosses
 from equipoise.lab.studies.run import Run
 from equipoise.lab.training import RunResult
 

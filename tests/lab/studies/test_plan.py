@@ -4,7 +4,8 @@ import pytest
 
 from equipoise.lab.arms import parse_arm
 from equipoise.lab.evaluation import unequal
-from equipoise.lab.studies.plan import differences, make_plan
+from equipoise.lab.files import differences
+from equipoise.lab.studies.plan import make_plan
 from equipoise.lab.studies.run import Run
 
 

@@ -12,12 +12,13 @@ import torch
 import equipoise as eq
 from equipoise.lab.arms import parse_arm
 from equipoise.lab.evaluation import Summary
-from equipoise.lab.search import WeightSearch
+from equipoise.lab.search import Job
 from equipoise.lab.studies import Event, Study, make_plan
-from equipoise.lab.studies.learnt import derived_method, write_tuned
+from equipoise.lab.studies.derived_methods import derived_method, write_tuned
 from equipoise.lab.studies.plan import method_files
 from equipoise.lab.studies.questions import arms_for, find_question
 from equipoise.lab.studies.run import Run
+from equipoise.lab.studies.tuning import WeightSearch
 from equipoise.lab.training import RunResult
 
 AB = eq.Tasks([eq.Task(name, torch.nn.MSELoss()) for name in "ab"])
@@ -37,10 +38,7 @@ def direct(work, items, jobs):
 
 def finish(study, execute=direct):
     """The whole study, its search first."""
-    running = study.run(1, execute=execute)
-    if study.plan.tuned_trials:
-        list(WeightSearch(study).run(1, execute))
-    list(running)
+    list(study.run(1, execute=execute))
     return study
 
 
@@ -196,7 +194,7 @@ def test_frozen_weights_fail_with_their_source(tmp_path, monkeypatch):
 def test_every_training_has_the_threads_that_the_study_began_with(tmp_path, monkeypatch):
     monkeypatch.setattr(torch, "get_num_threads", lambda: 6)
     study = Study(make_plan(CASE, ["sum"], [0], tuned_trials=1), tmp_path)
-    study.run(3).close()
+    next(study.run(3, execute=direct))
     monkeypatch.setattr(torch, "get_num_threads", lambda: 1)
     given = []
     monkeypatch.setattr(torch, "set_num_threads", given.append)
@@ -207,7 +205,7 @@ def test_every_training_has_the_threads_that_the_study_began_with(tmp_path, monk
 def test_tuned_weights_are_the_best_trial_and_every_seed_trains_with_them(tmp_path):
     study = finish(Study(make_plan(CASE, ["sum"], [2, 4], tuned_trials=5), tmp_path))
     about = json.loads((tmp_path / "tuned.json").read_text())
-    search = WeightSearch(study).search
+    search = WeightSearch(study.plan, tmp_path / "tuned", 1).search
     assert search.complete
     assert min(search.changes, key=search.changes.get) == about["slot"]
     assert about["delta_m"] == search.changes[about["slot"]] <= 0.0  # equal weights are among the trials
@@ -224,9 +222,8 @@ def test_tuned_weights_are_the_best_trial_and_every_seed_trains_with_them(tmp_pa
 
 
 def test_weights_are_tried_evenly_in_the_logarithm_up_to_ten_times_the_first_tasks(tmp_path):
-    study = Study(make_plan(CASE, ["sum"], [3], tuned_trials=400), tmp_path)
-    with closing(study.run(1)):
-        strategy = WeightSearch(study).search.strategy
+    plan = make_plan(CASE, ["sum"], [3], tuned_trials=400)
+    strategy = WeightSearch(plan, tmp_path, 1).search.strategy
     weights = [strategy.space.weights(strategy.job(slot, {}).point) for slot in range(400)]
     assert weights[0] == {"a": 1.0, "b": 1.0}
     logs = [math.log10(one["b"] / one["a"]) for one in weights[1:]]
@@ -236,8 +233,9 @@ def test_weights_are_tried_evenly_in_the_logarithm_up_to_ten_times_the_first_tas
 
 def test_what_the_search_found_is_told_as_soon_as_it_ends(tmp_path):
     study = Study(make_plan(CASE, ["sum"], [0], tuned_trials=1), tmp_path)
-    with closing(study.run(1)):
-        list(WeightSearch(study).run(1, direct))
+    with closing(study.run(1, execute=direct)) as events:
+        while isinstance(next(events).item, Job):
+            pass  # until the first run starts
         assert json.loads((tmp_path / "study.json").read_text())["tuned"]["weights"] == {"a": 1.0, "b": 1.0}
 
 
@@ -260,10 +258,9 @@ def test_a_search_without_an_answer_costs_the_tuned_runs_only(tmp_path, monkeypa
 def test_another_number_of_trials_is_another_search(tmp_path):
     plan = make_plan(CASE, ["sum"], [0], tuned_trials=1)
     begun, other = Study(plan, tmp_path), Study(replace(plan, tuned_trials=2), tmp_path)
-    with closing(begun.run(1)):
-        WeightSearch(begun)  # begun, but no weights are there yet
-    with closing(other.run(1)), pytest.raises(ValueError, match="choose another folder"):
-        WeightSearch(other)
+    next(begun.run(1, execute=direct))  # begun, but no weights are there yet
+    with pytest.raises(ValueError, match="choose another folder"):
+        next(other.run(1, execute=direct))
 
 
 def test_tuned_weights_are_in_the_order_of_the_tasks(tmp_path):

@@ -13,8 +13,7 @@ import torch
 
 from equipoise.lab.arms import parse_arm
 from equipoise.lab.evaluation import Summary
-from equipoise.lab.search import WeightSearch
-from equipoise.lab.studies import Event, Study, make_plan
+from equipoise.lab.studies import Event, Run, Study, make_plan
 from equipoise.lab.studies.plan import run_name
 from equipoise.lab.training import RunResult
 
@@ -198,16 +197,23 @@ def test_a_folder_of_something_else_is_refused(plan, tmp_path):
 
 @pytest.mark.skipif(sys.platform == "win32", reason="no lock there")
 def test_two_processes_do_not_work_in_one_folder(plan, tmp_path):
-    running = Study(plan, tmp_path).run(jobs=1)
+    def begin():
+        running = Study(plan, tmp_path).run(
+            jobs=1, execute=lambda work, items, jobs: (Event("started", r) for r in items)
+        )
+        next(running)
+        return running
+
+    running = begin()
     with pytest.raises(ValueError, match="another process is at work"):
-        Study(plan, tmp_path).run(jobs=1)
-    del running
-    Study(plan, tmp_path).run(jobs=1).close()
+        begin()
+    running.close()
+    begin()
 
 
 def test_jobs_must_be_positive(plan, tmp_path):
     with pytest.raises(ValueError, match="jobs must be at least 1, got 0"):
-        Study(plan, tmp_path).run(jobs=0)
+        next(Study(plan, tmp_path).run(jobs=0))
 
 
 def in_this_process(work, items, jobs):
@@ -224,9 +230,7 @@ def test_a_killed_study_goes_on_and_ends_in_the_same_bytes(tmp_path, monkeypatch
     case = f"{Path(__file__).parent / 'tiny_case.py'}:make_case"
     plan = make_plan(case, ["pcgrad", "frozen-pcgrad"], [0], epochs=40, tuned_trials=2)
     undisturbed = Study(plan, tmp_path / "whole")
-    running = undisturbed.run(jobs=1, execute=in_this_process)
-    list(WeightSearch(undisturbed).run(1, in_this_process))
-    list(running)
+    list(undisturbed.run(jobs=1, execute=in_this_process))
 
     folder = tmp_path / "killed"
     options = ["--methods=pcgrad,frozen-pcgrad", "--tuned-trials=2", "--seeds=1", "--epochs=40", "--jobs=1"]
@@ -238,21 +242,21 @@ def test_a_killed_study_goes_on_and_ends_in_the_same_bytes(tmp_path, monkeypatch
     )
     lines = [parent.stdout.readline() for _ in range(3)]
     assert lines[0].startswith("Starting: 5 runs")
-    assert lines[2].startswith("[1/2] trial 0 done")
+    assert lines[2].startswith("[1/2] trial 0: done")
     parent.kill()
     parent.communicate(timeout=60)  # ends when the last holder of the pipe does: no worker outlives its parent
 
     study = Study(plan, folder)
     assert study.results == {}
     with closing(study.run(jobs=1)) as events:
-        list(WeightSearch(study).run(jobs=1))
         kinds = []
         for event in events:
-            if event.kind == "progress" and not study.failures:
+            is_run = isinstance(event.item, Run)
+            if is_run and event.kind == "progress" and not study.failures:
                 (worker,) = set(multiprocessing.active_children()) - others
                 worker.kill()
                 worker.join()
-            kinds.append(event.kind)
+            kinds.append(event.kind if is_run else "")
     assert kinds.count("failed") >= 1
     assert len(study.missing) <= 2  # what the worker did not finish before it died, and what needs it
 

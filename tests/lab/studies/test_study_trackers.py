@@ -53,5 +53,5 @@ def test_a_run_is_taken_in_once(tracked):
 def test_an_unknown_tracker_is_refused_before_anything_runs(tmp_path):
     study = Study(make_plan("reviews", ["sum"], [0], epochs=1), tmp_path)
     with pytest.raises(ValueError, match="no tracker 'comet'"):
-        study.run(jobs=1, track=["comet"])
+        next(study.run(jobs=1, track=["comet"]))
     assert not (tmp_path / "study.json").exists()

@@ -18,9 +18,8 @@ RUN = Run(parse_arm("nash-mtl"), tuple(LOSSES), 3)
 def study():
     runs = (Run(parse_arm("sum"), tuple(LOSSES), 3), RUN)
     settings = SimpleNamespace(epochs=8)
-    return SimpleNamespace(
-        plan=SimpleNamespace(settings=settings, runs=runs), results={runs[0]: None}, missing=runs[1:]
-    )
+    plan = SimpleNamespace(settings=settings, runs=runs, tuned_trials=0)
+    return SimpleNamespace(plan=plan, results={runs[0]: None}, missing=runs[1:], tunes=False)
 
 
 def shown(study, width, *events, terminal=True):

@@ -5,8 +5,8 @@ import torch
 from torch.utils.data import Subset
 
 from equipoise.lab.cases import CASES
+from equipoise.lab.models.encoders import BagOfEmbeddings
 from equipoise.lab.models.heads import SharedEncoder, scalar_head
-from equipoise.lab.models.text import BagOfEmbeddings
 
 
 def small(case, make_model):

@@ -73,11 +73,10 @@ def compare(
 
     from rich.console import Console
 
-    from equipoise.lab.api.running import Running
+    from equipoise.lab.studies import Study, run_shown
 
-    running = Running(plan, where, JOBS if jobs is None else jobs)
-    running.run(Console(highlight=False))
-    study = running.study
+    study = Study(plan, where)
+    run_shown(study, Console(highlight=False), JOBS if jobs is None else jobs)
     if not study.results:
         run, why = next(iter(study.failures.items()))
         raise RuntimeError(f"no run of {where} finished; {run} failed: {why}")

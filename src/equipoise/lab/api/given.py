@@ -3,8 +3,8 @@
 from typing import Any
 
 from equipoise.lab.cases import Case
+from equipoise.lab.cases.recipe import Recipe, find_recipe, given_case
 from equipoise.lab.data.table import is_table
-from equipoise.lab.studies.recipe import Recipe, find_recipe, given_case
 
 
 def recipe_of(case: Any) -> Recipe:

@@ -16,7 +16,7 @@ from equipoise.lab.search.tables import write_trials
 from equipoise.lab.search.trial import Job
 from equipoise.lab.search.tune import Tuning, make_tuning
 from equipoise.lab.search.watch import WatchSearch
-from equipoise.lab.studies.pool import Event
+from equipoise.lab.training.workers import Event
 
 
 def tune(

@@ -1,9 +1,13 @@
-"""Census income: the tasks on which MMoE and PLE were shown.
+"""Census-Income (KDD): what the US census of 1994 and 1995 asked 299,285 people; the tasks of MMoE and PLE.
+
+UCI Machine Learning Repository, CC BY 4.0. A csv file with a header; in column ``is_test`` 1 marks the rows of the
+official test file. ``instance_weight`` says how many people a row stands for: it is no feature, and not used.
 
 Ma et al., Modeling Task Relationships in Multi-task Learning with Multi-gate Mixture-of-Experts, KDD 2018, section 5.1.
 """
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
@@ -14,17 +18,74 @@ from equipoise.lab.cases.case import Case
 from equipoise.lab.cases.metrics import make_metrics
 from equipoise.lab.cases.usual_losses import binary_losses
 from equipoise.lab.data.arrays import Arrays, join
-from equipoise.lab.data.census import DOLLARS, NUMBERS, People, census_file, read_census
-from equipoise.lab.data.folder import data_hash
+from equipoise.lab.data.cells import filled_numbers, places
+from equipoise.lab.data.folder import data_folder, data_hash
 from equipoise.lab.data.split import SPLITS, split_of
+from equipoise.lab.data.table import read_table
 from equipoise.lab.diagnostics import above_half, confusion, label_cooccurrence, label_table
+from equipoise.lab.models.encoders import TableEncoder
 from equipoise.lab.models.heads import SharedEncoder, scalar_head
-from equipoise.lab.models.table import TableEncoder
 from equipoise.tasks import Task, Tasks
 
+SOURCE = "census_income_kdd.csv.gz is the UCI repository's Census-Income (KDD) with a header and a column is_test"
+DOLLARS = ("wage_per_hour", "capital_gains", "capital_losses", "stock_dividends")
+NUMBERS = ("age", *DOLLARS, "num_emp", "weeks_worked")
+CATEGORIES = (
+    *("class_worker", "det_ind_code", "det_occ_code", "education", "hs_college", "marital_stat", "major_ind_code"),
+    *("major_occ_code", "race", "hisp_origin", "sex", "union_member", "unemp_reason", "full_or_part_emp"),
+    *("tax_filer_stat", "region_prev_res", "state_prev_res", "det_hh_fam_stat", "det_hh_summ", "mig_chg_msa"),
+    *("mig_chg_reg", "mig_move_reg", "mig_same", "mig_prev_sunbelt", "fam_under_18", "country_father"),
+    *("country_mother", "country_self", "citizenship", "own_or_self", "vet_question", "vet_benefits", "year"),
+)
+DEGREES = (
+    "Bachelors degree(BA AB BS)",
+    "Masters degree(MA MS MEng MEd MSW MBA)",
+    "Prof school degree (MD DDS DVM LLB JD)",
+    "Doctorate degree(PhD EdD)",
+)
 # The columns that a task is made of are no inputs to any.
 _GIVES_AWAY = {"income": (), "never_married": ("marital_stat",), "college": ("education", "hs_college")}
 _WIDTH, _WIDTHS, _DROPOUT = 8, (128, 64), 0.1
+
+
+@dataclass(frozen=True)
+class People:
+    """The answers by column, and the targets [N], 0 or 1.
+
+    ``categories`` [N] each are places in the distinct answers of all rows; ``numbers`` [N] each are as they stand.
+    """
+
+    categories: dict[str, Tensor]
+    sizes: dict[str, int]
+    numbers: dict[str, Tensor]
+    targets: dict[str, Tensor]
+    is_test: Tensor
+
+
+def read_census(path: Path) -> People:
+    """All rows, in the file's order.
+
+    Raises:
+        ValueError: If the file is not of that form, or an answer that decides a target is not one of the census's.
+    """
+    table = read_table(path)
+    answers = {name: tuple(dict.fromkeys(table.cells(name))) for name in CATEGORIES}
+    codes = {name: places(table, name, answers[name]) for name in CATEGORIES}
+
+    def is_one_of(name: str, wanted: Sequence[str]) -> Tensor:
+        return torch.tensor([float(answer in wanted) for answer in answers[name]])[codes[name]]
+
+    return People(
+        categories=codes,
+        sizes={name: len(answers[name]) for name in CATEGORIES},
+        numbers={name: filled_numbers(table, name) for name in NUMBERS},
+        targets={
+            "income": places(table, "income_50k", ("- 50000.", "50000+.")).float(),
+            "never_married": is_one_of("marital_stat", ("Never married",)),
+            "college": is_one_of("education", DEGREES),
+        },
+        is_test=places(table, "is_test", ("0", "1")).bool(),
+    )
 
 
 def census(folder: Path | None = None, *, college: bool = False) -> Case:
@@ -40,7 +101,7 @@ def census(folder: Path | None = None, *, college: bool = False) -> Case:
     Raises:
         ValueError: If the file is missing or not as it should be.
     """
-    path = census_file(folder)
+    path = data_folder("census", SOURCE, folder) / "census_income_kdd.csv.gz"
     people = read_census(path)
     names = ["income", "never_married", *(["college"] if college else [])]
     split = _split(people.is_test)

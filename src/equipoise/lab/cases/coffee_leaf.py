@@ -9,7 +9,6 @@ from torch import nn
 
 from equipoise import losses
 from equipoise.lab.cases.case import Case
-from equipoise.lab.cases.coffee_leaf_diagnostics import coffee_leaf_diagnostics
 from equipoise.lab.cases.metrics import make_metrics
 from equipoise.lab.cases.usual_losses import class_losses, region_losses
 from equipoise.lab.data.arrays import Arrays, join
@@ -25,11 +24,30 @@ from equipoise.lab.data.coffee_leaf import (
 )
 from equipoise.lab.data.folder import data_hash
 from equipoise.lab.data.split import SPLITS
+from equipoise.lab.diagnostics import (
+    Diagnostic,
+    Picture,
+    Predictions,
+    cards,
+    class_table,
+    class_words,
+    coloured,
+    confusion,
+    first_samples,
+    largest,
+    level,
+    overlaid,
+    worst_samples,
+)
 from equipoise.lab.models.heads import SharedEncoder
 from equipoise.lab.models.unet import ConvEncoder, MaskHead, PooledHead
+from equipoise.missing import MISSING
 from equipoise.tasks import Task, Tasks
 
 _HEIGHT, _WIDTH, _WIDTHS, _DROPOUT = 32, 64, (16, 32, 64), 0.2
+_LEVELS = tuple(map(str, range(SEVERITIES)))
+_COLOURS = tuple(REGIONS.values())
+_LEGEND = "In a mask the leaf is green and the symptom red."
 
 
 def coffee_leaf(folder: Path | None = None, *, all_pictures: bool = False) -> Case:
@@ -85,7 +103,7 @@ def coffee_leaf(folder: Path | None = None, *, all_pictures: bool = False) -> Ca
         epochs=15,
         patience=15,  # fifty pictures in validation
         data_hash=data_hash(files_of(folder, leaves)),
-        diagnostics=coffee_leaf_diagnostics(),
+        diagnostics=_diagnostics(),
         losses=known,
     )
 
@@ -99,6 +117,40 @@ def make_model(task_names: Sequence[str]) -> nn.Module:
         "mask": MaskHead(_WIDTHS, len(REGIONS)),
     }
     return SharedEncoder(encoder, {name: heads[name] for name in task_names})
+
+
+def _diagnostics() -> tuple[Diagnostic, ...]:
+    """Of stress, severity and mask."""
+    severity, regions = level("cumulative"), tuple(REGIONS)
+    describe = cards(
+        {
+            "stress": class_words("stress", STRESSES, largest),
+            "severity": class_words("severity", _LEVELS, severity),
+        },
+        title=lambda seen, place: f"leaf {place + 1} of the split",
+        pictures=_pictures,
+    )
+    return (
+        confusion("stress", STRESSES, largest, "leaves"),
+        class_table("stress", STRESSES, largest, "leaves"),
+        confusion("severity", _LEVELS, severity, "leaves"),
+        confusion("mask", regions, largest, "pixels"),
+        class_table("mask", regions, largest, "pixels"),
+        first_samples(("mask",), describe, legend=_LEGEND),
+        *(worst_samples(task, describe, legend=_LEGEND) for task in ("stress", "severity", "mask")),
+    )
+
+
+def _pictures(seen: Predictions, place: int) -> tuple[Picture, ...]:
+    """The leaf, and over it the true and the predicted mask as far as there are such."""
+    leaf = seen.inputs([place])[0].movedim(0, 2)
+    pictures = [Picture.of(leaf, "the leaf")]
+    if "mask" in seen.tasks.names:
+        true, said = seen.targets["mask"][place], seen.outputs["mask"][place].argmax(dim=0)
+        if (true != MISSING).any():
+            pictures.append(Picture.of(overlaid(leaf, coloured(true, _COLOURS)), "true mask"))
+        pictures.append(Picture.of(overlaid(leaf, coloured(said, _COLOURS)), "predicted mask"))
+    return tuple(pictures)
 
 
 coffee_leaf_all = partial(coffee_leaf, all_pictures=True)

@@ -1,18 +1,24 @@
-"""GoEmotions: 28 imbalanced labels of a comment, as one task or as one for each sentiment."""
+"""GoEmotions: 28 imbalanced labels of a comment, some very rare, as one task or as one for each sentiment.
+
+Demszky et al., GoEmotions: A Dataset of Fine-Grained Emotions, ACL 2020 (github.com/google-research/google-research,
+goemotions/data, Apache 2.0): ``labels.txt`` names the labels, ``train.tsv``, ``dev.tsv`` and ``test.tsv`` hold a text,
+the numbers of its labels with commas between them, and an id.
+"""
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from torch import nn
+import torch
+from torch import Tensor, nn
 
 from equipoise.lab.cases.case import Case
 from equipoise.lab.cases.goemotions_inputs import INPUTS
 from equipoise.lab.cases.tuned import tuned_f1
 from equipoise.lab.cases.usual_losses import label_losses
 from equipoise.lab.data.arrays import Arrays
-from equipoise.lab.data.folder import data_hash
-from equipoise.lab.data.goemotions import FILES, GROUPS, goemotions_folder, read_comments, read_labels
+from equipoise.lab.data.folder import data_folder, data_hash
 from equipoise.lab.diagnostics import (
     Diagnostic,
     Predictions,
@@ -28,6 +34,79 @@ from equipoise.lab.metrics.thresholds import best_thresholds
 from equipoise.lab.models.heads import SharedEncoder
 from equipoise.names import nearest
 from equipoise.tasks import Task, Tasks
+
+SOURCE = "its files are those of github.com/google-research/google-research, goemotions/data"
+FILES = {"train": "train.tsv", "validation": "dev.tsv", "test": "test.tsv"}
+# The paper's sentiments; neutral is none of them.
+GROUPS = {
+    "positive": (
+        *("admiration", "amusement", "approval", "caring", "desire", "excitement", "gratitude", "joy", "love"),
+        *("optimism", "pride", "relief"),
+    ),
+    "negative": (
+        *("anger", "annoyance", "disappointment", "disapproval", "disgust", "embarrassment", "fear", "grief"),
+        *("nervousness", "remorse", "sadness"),
+    ),
+    "ambiguous": ("confusion", "curiosity", "realization", "surprise"),
+    "neutral": ("neutral",),
+}
+
+
+@dataclass(frozen=True)
+class Comments:
+    """Texts, and labels [N, L], 0 or 1."""
+
+    texts: list[str]
+    labels: Tensor
+
+
+def read_labels(folder: Path) -> list[str]:
+    """The labels' names, in the order of their numbers.
+
+    Raises:
+        ValueError: If the file is missing, or names other labels than ``GROUPS``.
+    """
+    names = _lines(folder / "labels.txt")
+    expected = sorted(name for group in GROUPS.values() for name in group)
+    if sorted(names) != expected:
+        odd = sorted(set(names) ^ set(expected)) or "a repetition"
+        raise ValueError(f"{folder / 'labels.txt'} must name the 28 labels of GoEmotions, once each; differs in {odd}")
+    return names
+
+
+def read_comments(path: Path, num_labels: int) -> Comments:
+    """The comments of a file, in its order.
+
+    Raises:
+        ValueError: If the file is missing or empty, or a line is not as above.
+    """
+    lines = _lines(path)
+    if not lines:
+        raise ValueError(f"{path} has no comments")
+    texts, labels = [], torch.zeros(len(lines), num_labels)
+    for row, line in enumerate(lines):
+        cells = line.split("\t")
+        if len(cells) != 3:
+            raise ValueError(f"{path}, line {row + 1}: must have 3 cells with tabs between them, got {len(cells)}")
+        for number in cells[1].split(","):
+            if not number.isdecimal() or int(number) >= num_labels:
+                raise ValueError(
+                    f"{path}, line {row + 1}, cell 2: must be numbers below {num_labels} with commas between them, "
+                    f"got {cells[1]!r}"
+                )
+            labels[row, int(number)] = 1.0
+        texts.append(cells[0])
+    return Comments(texts, labels)
+
+
+def _lines(path: Path) -> list[str]:
+    try:
+        # not splitlines: a comment may hold a line separator of Unicode
+        return path.read_text(encoding="utf-8").removesuffix("\n").split("\n")
+    except FileNotFoundError:
+        raise ValueError(f"{path} is missing; {SOURCE}") from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise ValueError(f"{path} cannot be read: {error}") from None
 
 
 def goemotions(folder: Path | None = None, *, groups: bool = False, inputs: str = "words") -> Case:
@@ -45,7 +124,7 @@ def goemotions(folder: Path | None = None, *, groups: bool = False, inputs: str 
     """
     if inputs not in INPUTS:
         raise ValueError(f"no inputs {inputs!r}; {nearest(inputs, INPUTS)}")
-    folder = goemotions_folder(folder)
+    folder = data_folder("goemotions", SOURCE, folder)
     names = read_labels(folder)
     comments = {split: read_comments(folder / file, len(names)) for split, file in FILES.items()}
     seen = INPUTS[inputs]({split: part.texts for split, part in comments.items()})

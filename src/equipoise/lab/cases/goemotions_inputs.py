@@ -13,8 +13,7 @@ from equipoise.lab.data.kept import cache_folder
 from equipoise.lab.data.sentences import encoder_files, encoder_folder, sentence_vectors
 from equipoise.lab.data.text import bags_of, encode, known_words, ngrams, pad_bags, vocabulary
 from equipoise.lab.diagnostics import Predictions
-from equipoise.lab.models.mlp import MLP
-from equipoise.lab.models.text import BagOfEmbeddings
+from equipoise.lab.models.encoders import MLP, BagOfEmbeddings
 
 _VOCABULARY_SIZE, _LENGTH, _WIDTH, _HIDDEN, _DROPOUT = 20_000, 64, 64, 128, 0.3
 _SENTENCE_HIDDEN = 512

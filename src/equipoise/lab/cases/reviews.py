@@ -1,7 +1,11 @@
-"""Clothing reviews: from the text to the rating, the recommendation and the department."""
+"""Clothing reviews: from the text to the rating, the recommendation and the department.
 
-import hashlib
+Women's Clothing E-Commerce Reviews, CC0; source and columns in ``lab/data/womens_reviews_6k.md``.
+"""
+
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from importlib.resources import files
 
 import torch
 from torch import Tensor, nn
@@ -10,8 +14,9 @@ from torch.utils.data import Dataset
 from equipoise.lab.cases.case import Case
 from equipoise.lab.cases.metrics import make_metrics
 from equipoise.lab.cases.usual_losses import binary_losses, counted_class_losses, number_losses
-from equipoise.lab.data.reviews import DEPARTMENTS, Review, embedded_reviews, read_reviews
+from equipoise.lab.data.cells import places
 from equipoise.lab.data.split import SPLITS, split_of
+from equipoise.lab.data.table import Table, parse_table
 from equipoise.lab.data.text import encode, join_bags, known_words, ngrams, vocabulary, words
 from equipoise.lab.diagnostics import (
     Diagnostic,
@@ -25,14 +30,47 @@ from equipoise.lab.diagnostics import (
     number_words,
     worst_samples,
 )
+from equipoise.lab.models.encoders import BagOfEmbeddings
 from equipoise.lab.models.heads import SharedEncoder, scalar_head
-from equipoise.lab.models.text import BagOfEmbeddings
 from equipoise.missing import MISSING
 from equipoise.tasks import Task, Tasks
 
+DEPARTMENTS = ("Tops", "Dresses", "Bottoms", "Intimate", "Jackets", "Trend")
+_FILE = "womens_reviews_6k.csv.gz"
 _VOCABULARY_SIZE, _WIDTH, _HIDDEN, _DROPOUT = 8000, 48, 64, 0.2
 
 Sample = tuple[Tensor, dict[str, Tensor]]
+
+
+@dataclass(frozen=True)
+class Review:
+    """One review; ``rating`` is 1 to 5, ``age`` in years, ``department`` None where it is not known."""
+
+    title: str
+    text: str
+    age: int
+    rating: int
+    recommended: bool
+    department: str | None
+
+
+def embedded_reviews() -> bytes:
+    """The file of 6,000 reviews that comes with the package, compressed."""
+    return files("equipoise.lab.data").joinpath(_FILE).read_bytes()
+
+
+def read_reviews(table: Table) -> list[Review]:
+    """The reviews in a table, in its order.
+
+    Raises:
+        ValueError: If a department is none of ``DEPARTMENTS`` and not empty.
+    """
+    places(table, "Department Name", [*DEPARTMENTS, ""])  # or raise
+    department = (cell or None for cell in table.cells("Department Name"))
+    age, rating = (map(int, table.cells(column)) for column in ("Age", "Rating"))
+    recommended = (cell == "1" for cell in table.cells("Recommended IND"))
+    columns = table.cells("Title"), table.cells("Review Text"), age, rating, recommended, department
+    return [Review(*row) for row in zip(*columns, strict=True)]
 
 
 class ReviewDataset(Dataset[Sample]):
@@ -73,8 +111,8 @@ def split_reviews(reviews: Sequence[Review]) -> dict[str, list[Review]]:
 
 def reviews(compressed: bytes | None = None) -> Case:
     """The case on a gzip-compressed csv file of reviews, by default the one in the package."""
-    compressed = embedded_reviews() if compressed is None else compressed
-    by_split = split_reviews(read_reviews(compressed))
+    table = parse_table(_FILE, embedded_reviews() if compressed is None else compressed)
+    by_split = split_reviews(read_reviews(table))
     documents = {
         split: [ngrams(review.title) + ngrams(review.text) for review in part] for split, part in by_split.items()
     }
@@ -126,7 +164,7 @@ def reviews(compressed: bytes | None = None) -> Case:
         learning_rate=5e-3,
         weight_decay=0.01,
         epochs=8,
-        data_hash=hashlib.sha256(compressed).hexdigest(),
+        data_hash=table.data_hash,
         diagnostics=_diagnostics(numbers),
         losses=known,
     )

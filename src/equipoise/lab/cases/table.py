@@ -17,8 +17,8 @@ from equipoise.lab.data.features import Features, Row, make_features
 from equipoise.lab.data.split import SPLITS, split_of
 from equipoise.lab.data.table import Table, read_table
 from equipoise.lab.data.text import join_bags, words
+from equipoise.lab.models.encoders import RowEncoder
 from equipoise.lab.models.heads import SharedEncoder
-from equipoise.lab.models.row import RowEncoder
 from equipoise.tasks import Tasks
 
 HIDDEN = 64

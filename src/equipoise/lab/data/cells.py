@@ -1,4 +1,4 @@
-"""Cells of a column as numbers, classes, levels or sets of labels."""
+"""Cells of a column as numbers, places among known answers, classes, levels or sets of labels."""
 
 import math
 from collections import Counter
@@ -23,6 +23,29 @@ def numbers(table: Table, column: str) -> Tensor:
         _number(cell, table, index, column) if cell else math.nan for index, cell in enumerate(_filled(table, column))
     ]
     return torch.tensor(values, dtype=torch.float64)
+
+
+def filled_numbers(table: Table, column: str) -> Tensor:
+    """As ``numbers`` where no cell may be empty, but in float32.
+
+    Raises:
+        ValueError: If a cell is no finite number.
+    """
+    return torch.tensor([_number(cell, table, index, column) for index, cell in enumerate(table.cells(column))])
+
+
+def places(table: Table, column: str, known: Sequence[str]) -> Tensor:
+    """Where in ``known`` every cell of the column stands [N], int64.
+
+    Raises:
+        ValueError: If a cell is none of them.
+    """
+    cells = table.cells(column)
+    place = {name: number for number, name in enumerate(known)}
+    for index, cell in enumerate(cells):
+        if cell not in place:
+            raise ValueError(f"{table.place(index, column)}: {cell!r} is none of {', '.join(filter(None, known))}")
+    return torch.tensor([place[cell] for cell in cells], dtype=torch.int64)
 
 
 def is_number(cell: str) -> bool:
@@ -54,7 +77,7 @@ def classes(table: Table, column: str) -> tuple[Tensor, tuple[str, ...]]:
             f"{table.place(cells.index(once[0]), column)}: the class {once[0]!r} is seen once{others}: join it with "
             "another, or empty the cell"
         )
-    return _places(cells, names), names
+    return _places(table, column, names), names
 
 
 def binary(table: Table, column: str) -> tuple[Tensor, tuple[str, str]]:
@@ -100,12 +123,9 @@ def levels(table: Table, column: str, order: Sequence[str] = ()) -> tuple[Tensor
                     f"{column}:ordinal:low,middle,high"
                 )
         order = sorted({cell for cell in cells if cell}, key=float)
-    for index, cell in enumerate(cells):
-        if cell and cell not in order:
-            raise ValueError(f"{table.place(index, column)}: {cell!r} is none of the levels {', '.join(order)}")
     if len(order) < 2:
         raise ValueError(f"column {column!r} of {table.name} has one level, {order[0]!r}: there is nothing to learn")
-    return _places(cells, order), tuple(order)
+    return _places(table, column, order), tuple(order)
 
 
 def label_sets(table: Table, column: str) -> tuple[Tensor, tuple[str, ...]]:
@@ -155,6 +175,7 @@ def _number(cell: str, table: Table, index: int, column: str) -> float:
     raise ValueError(f"{table.place(index, column)}: {cell!r} is no finite number: correct it, or empty the cell")
 
 
-def _places(cells: Sequence[str], names: Sequence[str]) -> Tensor:
-    place = {"": MISSING, **{name: number for number, name in enumerate(names)}}
-    return torch.tensor([place[cell] for cell in cells], dtype=torch.int64)
+def _places(table: Table, column: str, names: Sequence[str]) -> Tensor:
+    """As ``places``, with -100 where a cell is empty."""
+    found = places(table, column, [*names, ""])
+    return found.masked_fill(found == len(names), MISSING)

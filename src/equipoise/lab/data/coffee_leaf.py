@@ -14,10 +14,11 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from equipoise.lab.data.columns import Column, read_columns
+from equipoise.lab.data.cells import filled_numbers, places
 from equipoise.lab.data.folder import data_folder
 from equipoise.lab.data.pictures import read_picture
 from equipoise.lab.data.split import split_of
+from equipoise.lab.data.table import read_table
 from equipoise.missing import MISSING
 
 STRESSES = ("healthy", "miner", "rust", "phoma", "cercospora")
@@ -116,19 +117,15 @@ def read_masks(leaves: Sequence[Leaf], height: int, width: int) -> Tensor:
 
 def _labels(path: Path) -> dict[int, tuple[int, int]]:
     """Stress and severity by the leaf's number; an undetermined stress is -100."""
-    columns = read_columns(path, ["id", "predominant_stress", "severity"])
-    numbers = _whole(columns["id"])
+    table = read_table(path)
+    numbers = filled_numbers(table, "id").int().tolist()
     if len(set(numbers)) != len(numbers):
         raise ValueError(f"{path}, column 'id': must be unique")
     codes = (*map(str, range(len(STRESSES))), _UNDETERMINED)
-    stress = columns["predominant_stress"].places(codes)
+    stress = places(table, "predominant_stress", codes)
     stress[stress == len(STRESSES)] = MISSING
-    severity = columns["severity"].places(tuple(map(str, range(SEVERITIES))))
+    severity = places(table, "severity", tuple(map(str, range(SEVERITIES))))
     return dict(zip(numbers, zip(stress.tolist(), severity.tolist(), strict=True), strict=True))
-
-
-def _whole(column: Column) -> list[int]:
-    return [int(number) for number in column.numbers().tolist()]
 
 
 def _pictures(images: Path) -> Iterator[tuple[int, str, Path]]:

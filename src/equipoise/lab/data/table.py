@@ -81,63 +81,78 @@ def read_table(path: Path, delimiter: str | None = None) -> Table:
         ValueError: If there is no such file, or it is no table; the message has the row.
     """
     require_table(path)
-    content = path.read_bytes()
-    data_hash = hashlib.sha256(content).hexdigest()
-    lower = path.name.lower()
+    return parse_table(path.name, path.read_bytes(), delimiter)
+
+
+def parse_table(name: str, content: bytes, delimiter: str | None = None) -> Table:
+    """The table in the content of a file: Parquet or gzip by the name's end, else CSV.
+
+    Args:
+        name: Of the file.
+        content: Its bytes.
+        delimiter: As ``read_table`` takes it.
+
+    Raises:
+        ValueError: If it is no table; the message has the row.
+    """
+    data_hash, lower = hashlib.sha256(content).hexdigest(), name.lower()
     if lower.endswith(".parquet"):
-        return Table(path.name, _parquet(path), 1, data_hash)
+        return Table(name, _parquet(name, content), 1, data_hash)
     if lower.endswith(".gz"):
         try:
             content = gzip.decompress(content)
         except (OSError, EOFError, zlib.error) as error:
-            raise ValueError(f"{path.name} is no whole gzip file ({error}): compress it anew") from None
+            raise ValueError(f"{name} is no whole gzip file ({error}): compress it anew") from None
     if delimiter is None:
         delimiter = "\t" if ".tsv" in lower else ","
-    return Table(path.name, _csv(path.name, _text(path.name, content), delimiter), 2, data_hash)
+    _require_text(name, content)
+    return Table(name, _csv(name, content.rstrip(b"\r\n"), delimiter), 2, data_hash)
 
 
-def _text(name: str, content: bytes) -> str:
+def _require_text(name: str, content: bytes) -> None:
     if b"\0" in content:
         line = content[: content.index(b"\0")].count(b"\n") + 1
         raise ValueError(f"{name} line {line} holds a zero byte, so it is no UTF-8 text: save it as CSV in UTF-8")
     try:
-        return content.decode("utf-8-sig")
+        is_blank = not content.decode("utf-8-sig").strip()
     except UnicodeDecodeError as error:
         line = content[: error.start].count(b"\n") + 1
         raise ValueError(
             f"{name} line {line} is not UTF-8 (byte 0x{content[error.start]:02x}): save it in UTF-8, "
             "for example by iconv -f latin1 -t utf8"
         ) from None
-
-
-def _csv(name: str, text: str, delimiter: str) -> dict[str, list[str]]:
-    if not text.strip():
+    if is_blank:
         raise ValueError(f"{name} is empty: it needs a header and rows")
+
+
+def _csv(name: str, content: bytes, delimiter: str) -> dict[str, list[str]]:
     csv.field_size_limit(_CELL_LIMIT)
-    reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
-    rows: list[list[str]] = []
-    start = 1
+    lines = io.TextIOWrapper(io.BytesIO(content), "utf-8-sig", newline="")
+    reader = csv.reader(lines, delimiter=delimiter, strict=True)
+    same: dict[str, str] = {}  # millions of cells are few strings
+    header: list[str] = []
+    columns: list[list[str]] = []
+    number, line = 1, 1  # of the row, and where it begins
     try:
         for row in reader:
-            rows.append([cell.strip() for cell in row])
-            start = reader.line_num + 1
+            cells = [same.setdefault(cell, cell) for cell in map(str.strip, row)]
+            if number == 1:
+                header, columns = cells, [[] for _ in cells]
+                _require_header(name, header, delimiter)
+            elif len(cells or [""]) != len(header):
+                raise ValueError(
+                    f"{name} row {number} has {len(cells)} cells, the header has {len(header)}: "
+                    f"put a cell that holds {delimiter!r} or a line's end in double quotes"
+                )
+            else:
+                for column, cell in zip(columns, cells or [""], strict=True):
+                    column.append(cell)
+            number, line = number + 1, reader.line_num + 1
     except csv.Error as error:
-        raise ValueError(f"{name} row {len(rows) + 1}, which begins in line {start}: {_quotes(str(error))}") from None
-    while rows and not rows[-1]:
-        rows.pop()  # blank lines at the end
-    header, *body = rows
-    _require_header(name, header, delimiter)
-    if not body:
+        raise ValueError(f"{name} row {number}, which begins in line {line}: {_quotes(str(error))}") from None
+    if number == 2:
         raise ValueError(f"{name} has only a header: it needs rows")
-    for number, row in enumerate(body, start=2):
-        if not row and len(header) == 1:
-            row.append("")
-        if len(row) != len(header):
-            raise ValueError(
-                f"{name} row {number} has {len(row)} cells, the header has {len(header)}: "
-                f"put a cell that holds {delimiter!r} or a line's end in double quotes"
-            )
-    return {column: [row[place] for row in body] for place, column in enumerate(header)}
+    return dict(zip(header, columns, strict=True))
 
 
 def _quotes(error: str) -> str:
@@ -158,24 +173,24 @@ def _require_header(name: str, header: list[str], delimiter: str) -> None:
             raise ValueError(f"{name} row 1: columns {' and '.join(twice)} are both named {column!r}")
 
 
-def _parquet(path: Path) -> dict[str, list[str]]:
+def _parquet(name: str, content: bytes) -> dict[str, list[str]]:
     try:
         from pyarrow import ArrowException, parquet
     except ModuleNotFoundError:
-        raise ValueError(f'{path.name}: Parquet needs pyarrow: pip install "equipoise[parquet]"') from None
+        raise ValueError(f'{name}: Parquet needs pyarrow: pip install "equipoise[parquet]"') from None
     try:
-        read = parquet.read_table(path)
+        read = parquet.read_table(io.BytesIO(content))
     except (ArrowException, OSError) as error:
-        raise ValueError(f"{path.name} is no Parquet file: {error}") from None
+        raise ValueError(f"{name} is no Parquet file: {error}") from None
     names = read.column_names
     for column in names:
         if names.count(column) > 1:
-            raise ValueError(f"{path.name}: two columns are named {column!r}")
+            raise ValueError(f"{name}: two columns are named {column!r}")
     if not names or not len(read):
-        raise ValueError(f"{path.name} is empty: it needs columns and rows")
+        raise ValueError(f"{name} is empty: it needs columns and rows")
     return {
-        column: [_cell(value, f"{path.name} row {row}, column {column!r}") for row, value in enumerate(values, 1)]
-        for column, values in ((name, read.column(name).to_pylist()) for name in names)
+        column: [_cell(value, f"{name} row {row}, column {column!r}") for row, value in enumerate(values, 1)]
+        for column, values in ((one, read.column(one).to_pylist()) for one in names)
     }
 
 

@@ -1,12 +1,11 @@
 """Search over task weights and what stands beside them, on one machine or many."""
 
 from equipoise.lab.search.choice import RULES, choose, covered, front
-from equipoise.lab.search.executors import submitting
 from equipoise.lab.search.search import Search
 from equipoise.lab.search.space import Choice, Number, Point, Space, simplex
 from equipoise.lab.search.strategies import TPE, Grid, Halving, Population, Random, Strategy
 from equipoise.lab.search.trial import Job, Objective, Trial, change
-from equipoise.lab.search.tuned import WeightSearch
+from equipoise.lab.training.workers import submitting
 
 __all__ = [
     "RULES",
@@ -24,7 +23,6 @@ __all__ = [
     "Space",
     "Strategy",
     "Trial",
-    "WeightSearch",
     "change",
     "choose",
     "covered",

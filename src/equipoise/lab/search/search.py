@@ -14,7 +14,7 @@ from equipoise.lab.search.drivers import at_work
 from equipoise.lab.search.ledger import Ledger
 from equipoise.lab.search.strategies import Strategy
 from equipoise.lab.search.trial import Evaluate, Job, Objective, Report, Trial, changes
-from equipoise.lab.studies.pool import Event, Execute, run_jobs
+from equipoise.lab.training.workers import Event, Execute, run_jobs
 
 
 @dataclass(frozen=True)

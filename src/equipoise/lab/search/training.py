@@ -9,12 +9,12 @@ import torch
 
 import equipoise as eq
 from equipoise.lab.cases import Case, with_losses
+from equipoise.lab.cases.recipe import Recipe, made_once
 from equipoise.lab.files import DamagedError, save_sealed
 from equipoise.lab.search.ledger import JOURNAL
 from equipoise.lab.search.loss_axes import beside_losses, losses_at
 from equipoise.lab.search.space import Space
 from equipoise.lab.search.trial import Job, Objective, Report
-from equipoise.lab.studies.recipe import Recipe, made_once
 from equipoise.lab.training import Moment, RunResult, Settings, train
 from equipoise.lab.training.checkpoint import read_checkpoint, require_same_run
 from equipoise.lab.training.loop import describe

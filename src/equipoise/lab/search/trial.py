@@ -36,6 +36,9 @@ class Job:
     parent: int | None = None
     baseline: int = 0
 
+    def __str__(self) -> str:
+        return f"trial {self.slot}"
+
 
 @dataclass(frozen=True)
 class Trial:

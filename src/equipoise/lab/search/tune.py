@@ -14,15 +14,15 @@ import torch
 
 from equipoise.lab.arms import MethodArm, make_arm
 from equipoise.lab.cases import Case
-from equipoise.lab.files import read_json, write_json
+from equipoise.lab.cases.recipe import Recipe, find_recipe
+from equipoise.lab.files import differences, read_json, write_json
 from equipoise.lab.search.axes import axis
 from equipoise.lab.search.search import Search
 from equipoise.lab.search.space import Space
 from equipoise.lab.search.strategies import TPE, Grid, Halving, Population, Random, Strategy
 from equipoise.lab.search.training import CaseTraining, objectives
 from equipoise.lab.search.trial import Objective
-from equipoise.lab.studies.plan import case_settings, differences, require_method
-from equipoise.lab.studies.recipe import Recipe, find_recipe
+from equipoise.lab.training.case_settings import case_settings
 
 OURS = ("search.json", "trials", "drivers", "report.html", "figures")  # how names begin that a search makes
 SAMPLERS = ("tpe", "grid", "random", "front", "halving", "population")
@@ -138,7 +138,7 @@ def _searchable(name: str, weighted: bool) -> str:
     if not isinstance(arm, MethodArm):
         raise ValueError(f"{arm} is no method whose weights or arguments can be searched: give a method's name")
     if arm.name != "fixed":
-        require_method(arm)
+        arm.require_trainable()
         if weighted and arm.make().user_weight == "ignored":
             raise ValueError(f"{arm} does not depend on the tasks' weights: leave weights out of the search")
     return arm.name

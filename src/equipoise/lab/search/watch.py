@@ -1,5 +1,6 @@
 """A search as it goes: a live table on a terminal; elsewhere a line for each trial, and one after long silence."""
 
+from collections.abc import Mapping
 from types import TracebackType
 
 from rich.console import Console, Group
@@ -10,11 +11,22 @@ from rich.text import Text
 from equipoise.lab.evaluation import show
 from equipoise.lab.search.search import Search
 from equipoise.lab.search.trial import Job
-from equipoise.lab.studies.pool import Event
-from equipoise.lab.studies.progress import SILENCE, losses_line
+from equipoise.lab.training.workers import Event
 
+MOST_LOSSES = 3  # that fit beside the bars
+SILENCE = 60.0  # seconds after which a log hears of an epoch
 BEST = 5  # trials in the live table
 MOST_METRICS = 4  # that fit beside the rest
+
+
+def losses_line(losses: Mapping[str, float]) -> str:
+    """Validation losses by task, of the first tasks where there are many.
+
+    >>> losses_line({"rating": 0.6712, "department": 1.25})
+    'loss: rating 0.6712, department 1.2500'
+    """
+    more = ", …" if len(losses) > MOST_LOSSES else ""
+    return "loss: " + ", ".join(f"{task} {show(losses[task])}" for task in list(losses)[:MOST_LOSSES]) + more
 
 
 class WatchSearch:

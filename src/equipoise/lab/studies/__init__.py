@@ -1,14 +1,14 @@
 """Fair comparisons: a case, balancings and seeds, run in worker processes into a folder."""
 
+from equipoise.lab.cases.recipe import Recipe, find_recipe
 from equipoise.lab.studies.looks import record_look
 from equipoise.lab.studies.plan import NothingToTune, Plan, make_plan
-from equipoise.lab.studies.pool import Event, Workers
-from equipoise.lab.studies.progress import Watch
-from equipoise.lab.studies.recipe import Recipe, find_recipe
+from equipoise.lab.studies.progress import Watch, run_shown
 from equipoise.lab.studies.run import Run
 from equipoise.lab.studies.scores import write_scores
 from equipoise.lab.studies.study import Study
 from equipoise.lab.studies.terminal import print_summary, summary_parts
+from equipoise.lab.training.workers import Event, Workers
 
 __all__ = [
     "Event",
@@ -23,6 +23,7 @@ __all__ = [
     "make_plan",
     "print_summary",
     "record_look",
+    "run_shown",
     "summary_parts",
     "write_scores",
 ]

@@ -11,15 +11,14 @@ from typing import Any
 import equipoise as eq
 from equipoise.lab.arms import SINGLE_TASK, SUM, TUNED, MethodArm, StudyArm, make_arm
 from equipoise.lab.cases import Case, describe_loss, require_losses
+from equipoise.lab.cases.recipe import Recipe, find_recipe
 from equipoise.lab.evaluation import Question, planned_looks
-from equipoise.lab.studies.learnt import require_freezable
+from equipoise.lab.studies.derived_methods import require_freezable
 from equipoise.lab.studies.loss_rows import losses_by_arm, one_at_a_time
 from equipoise.lab.studies.questions import arms_for, find_question
-from equipoise.lab.studies.recipe import Recipe, find_recipe
 from equipoise.lab.studies.run import Run
 from equipoise.lab.training import Settings
-from equipoise.lab.training.order import make_order
-from equipoise.lab.training.selection import kept_criteria
+from equipoise.lab.training.case_settings import case_settings
 from equipoise.own_file import content_hash
 
 
@@ -171,7 +170,7 @@ def make_plan(
         if arm.source is not None:
             require_freezable(arm, arms)
         elif isinstance(arm, MethodArm):
-            require_method(arm)
+            arm.require_trainable()
     if min(seeds) < 0:
         raise ValueError(f"seeds must not be negative, got {min(seeds)}")
     ready = recipe()
@@ -189,47 +188,6 @@ def make_plan(
     return Plan(recipe, ready, arms, seeds, settings, tuned_trials, asked, at, losses)
 
 
-def case_settings(case: Case, *, epochs: int | None = None, **training: Any) -> Settings:
-    """The settings of a case, but for those that are given.
-
-    Raises:
-        ValueError: If one is out of its range, or names a task or metric that the case has not.
-    """
-    own = {
-        "epochs": case.epochs if epochs is None else epochs,
-        "batch_size": case.batch_size,
-        "learning_rate": case.learning_rate,
-        "weight_decay": case.weight_decay,
-        "clip_norm": None,
-        "patience": case.patience,
-    }
-    settings = Settings(**{**own, **training})
-    kept_criteria(settings, case.tasks.names, case.metrics)
-    make_order(case.data["train"], 0, settings.temperature)  # type: ignore[arg-type]
-    return settings
-
-
-def require_method(arm: MethodArm) -> None:
-    """Raise a ValueError for a method that cannot be made or trained here."""
-    if "=" in arm.name and not arm.files and arm.given is None:
-        raise ValueError(
-            f"{arm.name!r} is no method; another loss is TASK=LOSS, such as mask=dice or mask=focal:gamma=1.5, as a "
-            "method of compare or by --loss"
-        )
-    try:
-        made = arm.make()
-    except ValueError:
-        raise
-    except Exception as error:  # whatever a user's file does
-        line = " ".join(f"{type(error).__name__}: {error}".split())
-        raise ValueError(f"method {arm.name!r} cannot be made: {line}") from error
-    if any(getattr(part, "returns_update", False) for part in made.modules()):
-        raise ValueError(
-            f"method {arm.name!r} returns an update, for SGD, and a study trains with AdamW, which would scale it "
-            "again: compare it in a loop of your own"
-        )
-
-
 def method_files(arms: Iterable[StudyArm]) -> dict[str, str]:
     """SHA-256 of the source behind each arm that is from a file of the user's."""
     return {str(arm): ", ".join(map(content_hash, arm.files)) for arm in arms if arm.files}
@@ -239,19 +197,3 @@ def run_name(run: Run, mark: str) -> str:
     """What tells a run's result from any other: method and its file, task, seed, and the mark of the plan."""
     files = "".join(f" of file {found[:12]}" for found in method_files([run.arm]).values())
     return f"{run}{files} in study {mark}"
-
-
-def differences(earlier: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
-    """Where two nested mappings differ, as ``settings.epochs is 8, now 3``.
-
-    >>> differences({"a": 1, "b": {"c": 2}}, {"a": 1, "b": {"c": 3}})
-    ['b.c is 2, now 3']
-    """
-    found = []
-    for key in dict.fromkeys((*earlier, *now)):
-        old, new = earlier.get(key), now.get(key)
-        if isinstance(old, Mapping) and isinstance(new, Mapping):
-            found += [f"{key}.{line}" for line in differences(old, new)]
-        elif old != new:
-            found.append(f"{key} is {old}, now {new}")
-    return found

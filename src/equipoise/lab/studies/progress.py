@@ -1,30 +1,42 @@
 """The progress of a study: bars on a terminal; elsewhere a line for each finished run, and one after long silence."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
+from contextlib import closing
 from datetime import timedelta
 from types import TracebackType
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 
-from equipoise.lab.evaluation import show
-from equipoise.lab.studies.pool import Event
+from equipoise.lab.search.watch import SILENCE, losses_line
 from equipoise.lab.studies.run import Run
-from equipoise.lab.studies.study import Study
+from equipoise.lab.studies.study import Study, StudyEvent
 
-MOST_LOSSES = 3  # that fit beside the bars
-SILENCE = 60.0  # seconds after which a log hears of an epoch
 SPEED_OVER = 1800.0  # seconds back that the time left is told from: some epochs, also where one takes minutes
 
 
-def losses_line(losses: Mapping[str, float]) -> str:
-    """Validation losses by task, of the first tasks where there are many.
+def run_shown(study: Study, console: Console, jobs: int, track: Sequence[str] = ()) -> None:
+    """``Study.run``, and what happens as it happens."""
+    console.print(f"{_state(study)} in {study.folder}", markup=False, soft_wrap=True)
+    if study.left_out:
+        console.print(
+            f"This table leaves out what the folder also holds: {', '.join(study.left_out)}. To leave out methods or "
+            "seeds after looking at them changes what the verdicts mean.",
+            markup=False,
+            soft_wrap=True,
+        )
+    if study.tunes:
+        console.print(f"Tuned weights: {study.plan.tuned_trials} trials", markup=False)
+    with closing(study.run(jobs, track)) as events, Watch(console, study) as watch:
+        for event in events:
+            watch.show(event)
 
-    >>> losses_line({"rating": 0.6712, "department": 1.25})
-    'loss: rating 0.6712, department 1.2500'
-    """
-    more = ", …" if len(losses) > MOST_LOSSES else ""
-    return "loss: " + ", ".join(f"{task} {show(losses[task])}" for task in list(losses)[:MOST_LOSSES]) + more
+
+def _state(study: Study) -> str:
+    done, total = len(study.results), len(study.plan.runs)
+    if done == total:
+        return f"Complete: all {total} runs are finished"
+    return f"Resuming: {done} of {total} runs are finished" if done else f"Starting: {total} runs"
 
 
 class Watch:
@@ -33,8 +45,8 @@ class Watch:
     def __init__(self, console: Console, study: Study) -> None:
         self._console = console
         self._epochs = study.plan.settings.epochs
-        self._total = len(study.plan.runs)
-        self._ended = len(study.results)
+        self._total = {True: len(study.plan.runs), False: study.plan.tuned_trials}  # by whether it is a run
+        self._ended = {True: len(study.results), False: 0}
         self._bars = Progress(
             TextColumn("{task.description}", markup=False),
             BarColumn(bar_width=None),
@@ -46,9 +58,18 @@ class Watch:
             expand=True,
             disable=not console.is_terminal,
         )
-        self._whole = self._bars.add_task("runs", total=len(study.missing) * self._epochs, note=self._count)
-        self._current: dict[Run, TaskID] = {}
-        self._epoch: dict[Run, int] = {}
+        left = {True: len(study.missing), False: study.plan.tuned_trials if study.tunes else 0}
+        self._whole = {
+            is_run: self._bars.add_task(
+                "runs" if is_run else "tuned weights",
+                total=left[is_run] * self._epochs,
+                note=self._count(is_run),
+                visible=is_run or left[is_run] > 0,
+            )
+            for is_run in (True, False)
+        }
+        self._current: dict[str, TaskID] = {}
+        self._epoch: dict[str, int] = {}
         self._warned: set[str] = set()
         self._spoke = self._console.get_time()
 
@@ -61,55 +82,56 @@ class Watch:
     ) -> None:
         self._bars.stop()
 
-    @property
-    def _count(self) -> str:
-        return f"{self._ended}/{self._total}"
+    def _count(self, is_run: bool) -> str:
+        return f"{self._ended[is_run]}/{self._total[is_run]}"
 
     @property
     def _left(self) -> str:
-        """The time left of the study, once it can be told."""
+        """The time left of the runs, once it can be told."""
         seconds = self._bars.tasks[0].time_remaining  # the first are the runs together
         return "" if seconds is None else f"; about {timedelta(seconds=seconds)} left"
 
-    def show(self, event: Event[Run]) -> None:
+    def show(self, event: StudyEvent) -> None:
         """Draw or print what happened."""
-        run = event.item
+        is_run, name = isinstance(event.item, Run), str(event.item)
         if event.kind == "started":
-            self._current[run] = self._bars.add_task(f"  {run}", total=self._epochs, note="")
-            self._epoch[run] = 0
+            self._current[name] = self._bars.add_task(f"  {name}", total=self._epochs, note="")
+            self._epoch[name] = 0
         elif event.kind == "progress":
             epoch, epochs, skill, losses = event.details
             self._bars.update(
-                self._current[run],
+                self._current[name],
                 completed=epoch,
-                description=f"  {run}\n    {losses_line(losses)}",
+                description=f"  {name}\n    {losses_line(losses)}",
                 note=f"epoch {epoch}/{epochs}  skill {skill:.3f}",
             )
-            self._reach(run, epoch)
+            self._reach(name, is_run, epoch)
             if not self._console.is_terminal and self._console.get_time() - self._spoke >= SILENCE:
-                self._say(f"[{self._count}] {run}: epoch {epoch}/{epochs}, {losses_line(losses)}{self._left}")
+                left = self._left if is_run else ""
+                self._say(f"[{self._count(is_run)}] {name}: epoch {epoch}/{epochs}, {losses_line(losses)}{left}")
         else:
-            self._bars.remove_task(self._current.pop(run))
-            self._reach(run, self._epochs)  # also where it stopped early
-            self._ended += 1
-            self._bars.update(self._whole, note=self._count)
+            self._bars.remove_task(self._current.pop(name))
+            self._reach(name, is_run, self._epochs)  # also where it stopped early
+            self._ended[is_run] += 1
+            self._bars.update(self._whole[is_run], note=self._count(is_run))
             if event.kind == "failed":
-                self._say(f"[{self._count}] {run}: FAILED, {event.details[0]}")
-            else:
-                self._end(run, *event.details)
+                self._say(f"[{self._count(is_run)}] {name}: FAILED, {event.details[0]}")
+                return
+            if not self._console.is_terminal:
+                self._say(f"[{self._count(is_run)}] {name}: done")
+            if is_run:
+                self._warn(name, *event.details)
 
-    def _end(self, run: Run, warnings: Sequence[str]) -> None:
+    def _warn(self, name: str, warnings: Sequence[str]) -> None:
         """Say what a person does not see otherwise; a warning once, however many runs give it."""
-        if not self._console.is_terminal:
-            self._say(f"[{self._count}] {run}: done")
         for warning in warnings:
             if warning not in self._warned:
                 self._warned.add(warning)
-                self._say(f"Warning from {run}: {warning}")
+                self._say(f"Warning from {name}: {warning}")
 
-    def _reach(self, run: Run, epoch: int) -> None:
-        self._bars.advance(self._whole, epoch - self._epoch[run])
-        self._epoch[run] = epoch
+    def _reach(self, name: str, is_run: bool, epoch: int) -> None:
+        self._bars.advance(self._whole[is_run], epoch - self._epoch[name])
+        self._epoch[name] = epoch
 
     def _say(self, line: str) -> None:
         self._spoke = self._console.get_time()

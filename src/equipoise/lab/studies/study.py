@@ -13,23 +13,26 @@ from equipoise.lab.arms import TUNED, MethodArm, parse_arm
 from equipoise.lab.diagnostics import diagnostics_hash
 from equipoise.lab.evaluation.folder import FILES, TABLES
 from equipoise.lab.evaluation.numbers import listing
-from equipoise.lab.files import DamagedError, file_hash, read_json, write_json, write_text
-from equipoise.lab.studies.learnt import read_tuned
+from equipoise.lab.files import DamagedError, differences, file_hash, read_json, write_json, write_text
+from equipoise.lab.search.trial import Job
+from equipoise.lab.studies.derived_methods import read_tuned, write_tuned
 from equipoise.lab.studies.looks import FILE, ever_left_out, looks_in, require_same_looks
-from equipoise.lab.studies.plan import Plan, differences, method_files, run_name
-from equipoise.lab.studies.pool import Event, Execute, run_jobs
+from equipoise.lab.studies.plan import Plan, method_files, run_name
 from equipoise.lab.studies.run import Run
 from equipoise.lab.studies.tables import write_tables
 from equipoise.lab.studies.trackers import Trackers
+from equipoise.lab.studies.tuning import WeightSearch
 from equipoise.lab.studies.worker import Training
 from equipoise.lab.training import RunResult
 from equipoise.lab.training.tracking import require_tracker
+from equipoise.lab.training.workers import Event, Execute, Workers
 
 LOCK = ".lock"
 OURS = {  # what a study makes in its folder
     *(LOCK, "study.json", "runs", *TABLES, "methods.csv", "equal_time.csv", "tuned", "tuned.json"),
     *("trackers", "figures", "tables", "report.html"),
 }
+StudyEvent = Event[Run] | Event[Job]  # a job is a trial of the search for fixed weights
 MOST_DAMAGED = 3  # results that an error names
 
 
@@ -73,36 +76,55 @@ class Study:
         table = search / "trials.csv"
         return table.is_file() and file_hash(table) == about["table"]
 
-    def run(
-        self, jobs: int, track: Sequence[str] = (), execute: Execute[Run] = run_jobs
-    ) -> Generator[Event[Run], None, None]:
-        """Do what is missing in ``jobs`` processes; after each run the folder is up to date.
+    @property
+    def tunes(self) -> bool:
+        """Whether ``run`` begins with a search for fixed weights."""
+        return self.plan.tuned_trials > 0 and (bool(self.missing) or not self.tuned)
 
-        A run that fails is kept in ``failures`` and tried again by the next call. ``track`` names the trackers that
-        take every run's curves, those of runs that are finished already too.
+    def run(
+        self, jobs: int, track: Sequence[str] = (), execute: Execute[Any] | None = None
+    ) -> Generator[StudyEvent, None, None]:
+        """Tune fixed weights where the plan has them, then train what is missing; yield what happens.
+
+        After each run the folder is up to date. A run that fails is kept in ``failures`` and tried again by the next
+        call.
+
+        Args:
+            jobs: Processes at a time.
+            track: Trackers that take every run's curves, those of runs that are finished already too.
+            execute: What does jobs; None: worker processes, the same for the search and the runs.
 
         Raises:
-            ValueError: ``jobs`` is below 1, a tracker is missing, or another process is at work in the folder.
+            ValueError: ``jobs`` is below 1, a tracker is missing, another process is at work in the folder, or its
+                search is another.
         """
         if jobs < 1:
             raise ValueError(f"jobs must be at least 1, got {jobs}")
         for kind in track:
             require_tracker(kind)
-        occupied = _occupy(self.folder)
-        # The number of threads changes the order of sums, so a study keeps the one it began with.
-        self.threads = self.threads or max(1, torch.get_num_threads() // jobs)
-        self.failures = {}
-        self.write()
-        trackers = Trackers(tuple(track), self.folder / "trackers")
-        work = Training(self.plan.recipe, self.plan.settings, self._runs_folder, self.threads, trackers, self.plan.mark)
-        return self._events(work, occupied, jobs, execute)
+        with _occupy(self.folder), closing(Workers()) as workers:
+            # The number of threads changes the order of sums, so a study keeps the one it began with.
+            self.threads = self.threads or max(1, torch.get_num_threads() // jobs)
+            self.failures = {}
+            self.write()
+            if self.tunes:
+                yield from self._tune(self.threads, jobs, execute or workers.run)
+            yield from self._train(self.threads, jobs, track, execute or workers.run)
 
-    def _events(
-        self, work: Training, occupied: IO[bytes], jobs: int, execute: Execute[Run]
+    def _tune(self, threads: int, jobs: int, execute: Execute[Job]) -> Generator[Event[Job], None, None]:
+        search = WeightSearch(self.plan, self.folder / "tuned", threads)
+        yield from search.run(jobs, execute)
+        write_tuned(self.folder, search.answer())
+        self.write()
+
+    def _train(
+        self, threads: int, jobs: int, track: Sequence[str], execute: Execute[Run]
     ) -> Generator[Event[Run], None, None]:
+        trackers = Trackers(tuple(track), self.folder / "trackers")
         for run, finished in self.results.items():
-            work.trackers.take_in(self.plan.case.name, run, finished.history)
-        with occupied, closing(execute(work, self._queue(), jobs)) as events:
+            trackers.take_in(self.plan.case.name, run, finished.history)
+        work = Training(self.plan.recipe, self.plan.settings, self._runs_folder, threads, trackers, self.plan.mark)
+        with closing(execute(work, self._queue(), jobs)) as events:
             for event in events:
                 if event.kind == "finished":
                     result = self._result(event.item)

@@ -10,9 +10,9 @@ import torch
 import equipoise as eq
 from equipoise.lab.arms import SUM, TUNED, MethodArm
 from equipoise.lab.cases import with_losses
-from equipoise.lab.studies.learnt import derived_method
+from equipoise.lab.cases.recipe import Recipe, made_once
+from equipoise.lab.studies.derived_methods import derived_method
 from equipoise.lab.studies.plan import run_name
-from equipoise.lab.studies.recipe import Recipe, made_once
 from equipoise.lab.studies.run import Run
 from equipoise.lab.studies.trackers import Trackers
 from equipoise.lab.training import Settings, train

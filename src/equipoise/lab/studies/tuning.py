@@ -1,7 +1,9 @@
-"""Within a study: the search for the fixed weights that its method "tuned" has."""
+"""Within a study: the search for the fixed weights of its arm ``tuned``."""
 
 from collections.abc import Generator
 from contextlib import closing
+from pathlib import Path
+from typing import Any
 
 from equipoise.lab.files import file_hash
 from equipoise.lab.search.choice import choose
@@ -11,53 +13,45 @@ from equipoise.lab.search.strategies import Random
 from equipoise.lab.search.tables import write_trials
 from equipoise.lab.search.training import CaseTraining, objectives
 from equipoise.lab.search.trial import Job
-from equipoise.lab.studies import Study
-from equipoise.lab.studies.learnt import write_tuned
-from equipoise.lab.studies.pool import Event, Execute, run_jobs
+from equipoise.lab.studies.plan import Plan
+from equipoise.lab.training.workers import Event, Execute
 
 SPAN = 10.0  # the largest ratio of a weight to the first task's: a small search looks nearby
 
 
 class WeightSearch:
-    """Equal weights and random ones, each trained once with the study's first seed, in the study's folder ``tuned``.
+    """Equal weights and random ones, each trained once with the study's first seed and settings.
 
     A trial is judged on validation, by Δm against equal weights, so each of them may win. Trials do not depend on each
     other: they run in any order and number at a time, and a search that was killed ends as one that was left alone.
 
     Args:
-        study: Whose ``run`` has been called, so that its number of threads is known; its settings are the trials'.
+        plan: Of the study.
+        folder: Of the search.
+        threads: Of each training.
 
     Raises:
         ValueError: If the folder holds a search with another number of trials.
     """
 
-    def __init__(self, study: Study) -> None:
-        assert study.threads is not None
-        plan, folder = study.plan, study.folder / "tuned"
-        space = Space(tuple(plan.case.tasks.names), span=SPAN)
-        seed = plan.seeds[0]
-        self.study = study
-        self.search = Search(
-            Random(space, plan.tuned_trials, seed, concentration=None),
-            objectives(plan.case),
-            folder,
-            name="tuned",
-            identity=plan.mark,
-        )
-        self._evaluate = CaseTraining(plan.recipe, "fixed", space, plan.settings, seed, folder, study.threads)
+    def __init__(self, plan: Plan, folder: Path, threads: int) -> None:
+        space, seed = Space(tuple(plan.case.tasks.names), span=SPAN), plan.seeds[0]
+        strategy = Random(space, plan.tuned_trials, seed, concentration=None)
+        self.search = Search(strategy, objectives(plan.case), folder, name="tuned", identity=plan.mark)
+        self._plan = plan
+        self._evaluate = CaseTraining(plan.recipe, "fixed", space, plan.settings, seed, folder, threads)
 
-    def run(self, jobs: int, execute: Execute[Job] = run_jobs) -> Generator[Event[Job], None, None]:
-        """Do what is missing, ``jobs`` at a time, and keep the answer in the study's folder."""
+    def run(self, jobs: int, execute: Execute[Job]) -> Generator[Event[Job], None, None]:
+        """Do what is missing, ``jobs`` at a time."""
         if not self.search.complete:
             with closing(self.search.run(self._evaluate, jobs, execute)) as events:
                 yield from events
-        write_tuned(self.study.folder, self._answer())
-        self.study.write()
 
-    def _answer(self) -> dict[str, object]:
-        trials, asked = self.search.trials, self.study.plan.tuned_trials
+    def answer(self) -> dict[str, Any]:
+        """What ``write_tuned`` keeps: the best weights, or the reason for none."""
+        trials, asked = self.search.trials, self._plan.tuned_trials
         ended = sum(trial.values is not None for trial in trials.values())
-        about: dict[str, object] = {"trials": asked, "ended": ended, "seed": self.study.plan.seeds[0]}
+        about: dict[str, Any] = {"trials": asked, "ended": ended, "seed": self._plan.seeds[0]}
         if not self.search.complete:  # weights now might be others than those of the whole search
             why = "".join(f"; trial {slot}: {reason}" for slot, reason in self.search.unfinished.items())
             reason = f"{len(trials)} of {asked} trials are finished{why}; the same command tries the others again"

@@ -1,0 +1,167 @@
+"""Encoders of one vector per sample: of numbers, of a table's columns, of text, and of a table's rows with both."""
+
+from collections.abc import Sequence
+from itertools import pairwise
+
+import torch
+from torch import Tensor, nn
+
+from equipoise.lab.models.stages import Stage
+
+Inputs = tuple[Tensor, Tensor, tuple[Tensor, Tensor]]  # numbers, categories, bags
+
+
+class MLP(nn.Module):
+    """z = dropout(relu(W z + b)), once for each width.
+
+    Args:
+        features: Numbers per sample that go in.
+        widths: Numbers per sample after each layer.
+        dropout: Share of numbers dropped after each layer while training, 0 to 1.
+    """
+
+    def __init__(self, features: int, widths: Sequence[int], dropout: float) -> None:
+        super().__init__()
+        self.layers = nn.Sequential(
+            *(
+                layer
+                for before, after in pairwise([features, *widths])
+                for layer in (nn.Linear(before, after), nn.ReLU(), nn.Dropout(dropout))
+            )
+        )
+
+    @property
+    def stages(self) -> tuple[Stage, ...]:
+        """Each width's layer, the first of which takes inputs of any type."""
+        first, *others = (self.layers[place : place + 3] for place in range(0, len(self.layers), 3))
+        return (lambda inputs: first(inputs.float()), *others)
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        """From [N, features], of any type, to [N, widths[-1]]."""
+        representation: Tensor = self.layers(inputs.float())
+        return representation
+
+
+class TableEncoder(nn.Module):
+    """An MLP of [a vector for each category, each number as it is].
+
+    Args:
+        sizes: How many categories each column of categories has; category 0 is one that was not seen in training,
+            and its vector is 0.
+        numbers: How many columns of numbers there are.
+        width: Numbers per category.
+        widths: Those of the MLP.
+        dropout: Share of numbers dropped after each layer while training, 0 to 1.
+    """
+
+    starts: Tensor
+
+    def __init__(self, sizes: Sequence[int], numbers: int, width: int, widths: Sequence[int], dropout: float) -> None:
+        super().__init__()
+        self.embedding = nn.Embedding(sum(sizes), width, padding_idx=0)
+        self.register_buffer("starts", torch.tensor([0, *sizes[:-1]]).cumsum(dim=0))
+        self.mlp = MLP(len(sizes) * width + numbers, widths, dropout)
+
+    @property
+    def stages(self) -> tuple[Stage, ...]:
+        """The layers of the MLP, the first after the vectors."""
+        first, *others = self.mlp.stages
+        return (lambda inputs: first(self._row(inputs)), *others)
+
+    def forward(self, inputs: tuple[Tensor, Tensor]) -> Tensor:
+        """From categories [N, columns], integers from 0, and numbers [N, columns] to [N, widths[-1]]."""
+        representation: Tensor = self.mlp(self._row(inputs))
+        return representation
+
+    def _row(self, inputs: tuple[Tensor, Tensor]) -> Tensor:
+        categories, numbers = inputs
+        rows = (categories + self.starts).masked_fill(categories == 0, 0)
+        return torch.cat([self.embedding(rows).flatten(1), numbers], dim=1)
+
+
+class BagOfEmbeddings(nn.Module):
+    """z = relu(W mean_i(e_i) + b): the mean of the n-grams' vectors, through one hidden layer.
+
+    Joulin, Grave, Bojanowski, Mikolov, Bag of Tricks for Efficient Text Classification, EACL 2017.
+
+    Args:
+        vocabulary_size: How many n-grams there are.
+        width: Numbers per n-gram.
+        hidden: Numbers per text that come out.
+        dropout: Share of numbers dropped before and after the hidden layer while training, 0 to 1.
+    """
+
+    def __init__(self, vocabulary_size: int, width: int, hidden: int, dropout: float) -> None:
+        super().__init__()
+        self.embedding = nn.EmbeddingBag(vocabulary_size, width, mode="mean")
+        # a mean over a hundred vectors of variance 1 would leave the hidden layer little to tell apart
+        nn.init.normal_(self.embedding.weight, std=0.1)
+        self.layers = nn.Sequential(nn.Dropout(dropout), nn.Linear(width, hidden), nn.ReLU(), nn.Dropout(dropout))
+
+    @property
+    def stages(self) -> tuple[Stage, ...]:
+        """The mean, then the hidden layer."""
+        return (lambda inputs: self.embedding(*inputs), self.layers)
+
+    def forward(self, inputs: tuple[Tensor, Tensor]) -> Tensor:
+        """From bags end to end, as ``join_bags`` makes them, to [N, hidden]."""
+        representation: Tensor = self.layers(self.embedding(*inputs))
+        return representation
+
+
+class RowEncoder(nn.Module):
+    """z = relu(W_2 relu(W_1 [numbers, e(categories), mean_i(e_i)] + b_1) + b_2), with dropout between.
+
+    Args:
+        num_numbers: Numbers of a row, D; 0 and more, as all three.
+        num_categories: Numbers that all category columns use together; there are C columns.
+        category_columns: C.
+        num_words: N-grams of the text.
+        hidden: Numbers per row that come out.
+        width: Numbers per category.
+        word_width: Numbers per n-gram.
+        dropout: Share of numbers dropped before each layer but of the inputs' numbers, 0 to 1.
+    """
+
+    def __init__(
+        self,
+        num_numbers: int,
+        num_categories: int,
+        category_columns: int,
+        num_words: int,
+        *,
+        hidden: int = 64,
+        width: int = 8,
+        word_width: int = 48,
+        dropout: float = 0.2,
+    ) -> None:
+        super().__init__()
+        self.categories = nn.Embedding(num_categories, width) if category_columns else None
+        self.words = nn.EmbeddingBag(num_words, word_width, mode="mean") if num_words else None
+        if self.words is not None:
+            nn.init.normal_(self.words.weight, std=0.1)  # as BagOfEmbeddings does, for its reason
+        size = num_numbers + width * category_columns + (word_width if num_words else 0)
+        self.dropout = nn.Dropout(dropout)
+        self.layers = nn.Sequential(
+            nn.Linear(size, hidden), nn.ReLU(), nn.Dropout(dropout), nn.Linear(hidden, hidden), nn.ReLU()
+        )
+
+    @property
+    def stages(self) -> tuple[Stage, ...]:
+        """The two layers, the first after the vectors."""
+        first, second = self.layers[:2], self.layers[2:]
+        return (lambda inputs: first(self._row(inputs)), second)
+
+    def forward(self, inputs: Inputs) -> Tensor:
+        """From numbers [N, D], categories [N, C] and bags as ``join_bags`` makes them, to [N, hidden]."""
+        representation: Tensor = self.layers(self._row(inputs))
+        return representation
+
+    def _row(self, inputs: Inputs) -> Tensor:
+        numbers, categories, bags = inputs
+        parts = [numbers]
+        if self.categories is not None:
+            parts.append(self.dropout(self.categories(categories).flatten(1)))
+        if self.words is not None:
+            parts.append(self.dropout(self.words(*bags)))
+        return torch.cat(parts, dim=1)
