@@ -16,7 +16,6 @@ from itertools import pairwise
 import torch
 
 import equipoise as eq
-from equipoise.gradients.graph import graph_of
 from equipoise.gradients.plan import plan_of
 from equipoise.gradients.roles import Parameters
 from models import MODELS, build
@@ -39,9 +38,10 @@ def measure(model: str, num_tasks: int, method: str, repeats: int) -> tuple[dict
         _, losses = problem()
         forward = time.perf_counter() - start
         moments = [time.perf_counter()]
-        graph = graph_of(list(losses.values()))
+        graph = parameters.graph_of(list(losses.values()))
         graph.require_several_passes()
         moments.append(time.perf_counter())
+        parameters.learn(graph, range(num_tasks), num_tasks)
         roles = parameters.roles(graph, range(num_tasks), num_tasks)
         moments.append(time.perf_counter())
         plan = plan_of("auto", roles.shared, graph, num_tasks)

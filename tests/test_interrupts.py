@@ -20,6 +20,7 @@ sys.meta_path.insert(0, Stop())
 SCRIPT = "import sys\nfrom equipoise.cli import main\nsys.exit(main())\n"  # as an installer writes it
 
 
+@pytest.mark.paired
 @pytest.mark.parametrize("how", ["module", "script"])
 @pytest.mark.parametrize("stop_at", ["torch", "equipoise.cli.demo"])
 def test_while_modules_are_imported(tmp_path, how, stop_at):

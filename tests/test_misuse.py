@@ -503,6 +503,15 @@ def test_joined_heads_that_cannot_be_told_from_shared_ones_are_told_at_the_first
                 balancer(losses).backward()
 
 
+def test_joined_heads_of_micro_batches_are_told_at_the_first_step(net):
+    balancer = eq.Balancer(eq.MGDA(), net, tasks=NAMES)
+    balancer.accumulate(2)
+    with expect_one_warning("heads.a.weight, heads.a.bias, heads.b.weight, heads.b.bias are reached by several losses"):
+        for _ in range(2):
+            joined = assigned(list(net(X).values()))
+            (balancer({name: (joined[:, k] - k).square().mean() for k, name in enumerate(NAMES)}) / 2).backward()
+
+
 def test_joined_heads_that_can_are_not(net):
     balancer = eq.Balancer(eq.MGDA(), net, tasks=NAMES)
     with expect_silence():
@@ -523,14 +532,14 @@ def test_a_trunk_with_joins_below_heads_that_start_at_zero_is_not(net):
 
 
 def test_steps_that_look_for_no_joined_heads_walk_the_model_no_further(net, monkeypatch):
-    """Once to see that tensors are whole, to learn who reaches what, and to sort it; large models feel each walk."""
+    """Once; large models feel each walk."""
     balancer = eq.Balancer(eq.MGDA(), net, tasks=NAMES)
     walks, named = [], Parameters.named
     monkeypatch.setattr(Parameters, "named", lambda parameters: walks.append(1) or named(parameters))
     for _ in range(12):
         walks.clear()
         balancer(losses_of(net)).backward()
-    assert len(walks) == 3
+    assert len(walks) == 1
 
 
 # Nothing of this where it is not wanted

@@ -36,7 +36,7 @@ class Step:
         return torch.tensor(self.present, device=self.stacked.device)
 
     @property
-    def shown(self) -> Tensor:
+    def raw_values(self) -> Tensor:
         """The losses [K] as given, cut off."""
         if all(raw is loss for raw, loss in zip(self.raw, self.losses, strict=True)):
             return self.stacked.detach()

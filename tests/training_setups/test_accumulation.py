@@ -167,7 +167,7 @@ def test_any_subset_of_tasks_in_any_micro_batch(name, present, heads):
     method = bound(METHODS[name])
     expected = reference(method, losses, net)
     balancer = eq.Balancer(METHODS[name](), net, tasks=NAMES, heads=heads)
-    balancer._setup.given.reached = {f"trunk.{n}": 0b111 for n, _ in net.trunk.named_parameters()}
+    balancer._state.parameters.reached = {f"trunk.{n}": 0b111 for n, _ in net.trunk.named_parameters()}
     balancer.accumulate(3)
     run(net, balancer, halves(), names=present)
     if heads == "weighted":
@@ -391,9 +391,9 @@ def test_the_room_of_the_rows_is_kept():
     balancer = eq.Balancer(eq.MGDA(), net, tasks=NAMES)
     balancer.accumulate(2)
     run(net, balancer, halves(2))
-    room = balancer._accumulating.waits._rows.row(0)[0].data_ptr()
+    room = balancer._state.accumulation._rows.row(0)[0].data_ptr()
     run(net, balancer, halves(2))
-    assert balancer._accumulating.waits._rows.row(0)[0].data_ptr() == room
+    assert balancer._state.accumulation._rows.row(0)[0].data_ptr() == room
 
 
 def test_bfloat16_and_float32_parameters_side_by_side():

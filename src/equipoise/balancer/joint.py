@@ -10,7 +10,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from equipoise.balancer.setup import Setup
+from equipoise.balancer.state import State
 from equipoise.gradients.ranks import Ranks
 from equipoise.gradients.surrogate import surrogate, with_gradient_of
 from equipoise.step import Step, labels_of, on_one_device
@@ -18,50 +18,50 @@ from equipoise.step import Step, labels_of, on_one_device
 _WORD_BITS = 20  # of a checksum whose square a sum in float64 holds exactly
 
 
-def of_all_ranks(setup: Setup, step: Step, counts: Mapping[str, float]) -> tuple[Step, Mapping[str, float]]:
+def of_all_ranks(state: State, step: Step, counts: Mapping[str, float]) -> tuple[Step, Mapping[str, float]]:
     """The step of the joint batch, for a balancer, and the labels behind its losses.
 
     Raises:
         ValueError: If a count is negative or not finite, the ranks differ in what they train, or FSDP or SyncBatchNorm
             would wait for a task that some of them have not.
     """
-    ranks, given = setup.jacobian.ranks, setup.given
+    config, ranks, parameters = state.config, state.ranks, state.parameters
     where = "a representation" if step.representation is not None else "parameters"
-    how = f"heads={setup.heads!r}, scale={setup.scale!r}, compared at {where}"
-    word = f"{setup.method} for tasks {setup.user_weights}, {how}"
-    news = given.learn(given.graph_of(step.losses), step.present, len(setup.names), joint=True)
-    joint = joint_step(step, counts, setup.user_weights, ranks, given.device, word, news)
-    if joint.partly and (waiting := _waiting_for_all(setup, step)):
+    how = f"heads={config.heads!r}, scale={config.scale!r}, compared at {where}"
+    word = f"{config.method} for tasks {state.user_weights}, {how}"
+    news = parameters.learn(parameters.graph_of(step.losses), step.present, len(config.names), joint=True)
+    joint = joint_step(step, counts, state.user_weights, ranks, parameters.device, word, news)
+    if joint.partly and (waiting := _waiting_for_all(state, step)):
         raise ValueError(
             f"{', '.join(map(repr, joint.partly))} has a loss on some ranks only, where {waiting} waits for all: give "
             "the others a loss of zeros, such as 0 * outputs[name].sum(), with counts[name] = 0"
         )
     if joint.news:
-        given.agree(len(setup.names), ranks)
+        parameters.agree(len(config.names), ranks)
     return joint.step, joint.labels
 
 
-def _waiting_for_all(setup: Setup, step: Step) -> str:
+def _waiting_for_all(state: State, step: Step) -> str:
     """What in the trunk talks to all ranks in each backward pass, of which a task that is absent here has none."""
-    if setup.given.is_sharded_by_fsdp():
+    if state.parameters.is_sharded_by_fsdp():
         return "FSDP"
-    passes_by_task = setup.parts.takes_gradients and step.representation is None
-    return "SyncBatchNorm" if passes_by_task and setup.given.normalises_over_ranks() else ""
+    passes_by_task = state.config.takes_gradients and step.representation is None
+    return "SyncBatchNorm" if passes_by_task and state.parameters.normalises_over_ranks() else ""
 
 
-def with_idle(setup: Setup, loss: Tensor, step: Step) -> Tensor:
+def with_idle(state: State, loss: Tensor, step: Step) -> Tensor:
     """The loss, reaching also what no loss of this rank reaches: the others wait for its gradient."""
-    graph = setup.given.graph_of([loss])
-    roles = setup.given.roles(graph, step.present, len(setup.names), joint=True)
-    closed = {leaf for name, leaf in zip(roles.names, roles.shared, strict=True) if name in roles.unawaited}
+    graph = state.parameters.graph_of([loss])
+    roles = state.parameters.roles(graph, step.present, len(state.config.names), joint=True)
+    closed = {leaf for name, leaf in zip(roles.names, roles.shared, strict=True) if name in roles.unused_parameters}
     idle = [leaf for leaf in roles.leaves if leaf not in graph.leaves and leaf not in closed]
     return loss + surrogate(torch.zeros_like(loss), idle, lambda _: [None] * len(idle)) if idle else loss
 
 
-def nothing(setup: Setup, step: Step) -> Tensor:
+def nothing(state: State, step: Step) -> Tensor:
     """A loss for a step with nothing to learn from: its backward does nothing but tell other ranks so."""
-    leaf = step.total.to(setup.given.device).requires_grad_()
-    waited_for = setup.given.trainable() if setup.is_joint else []
+    leaf = step.total.to(state.parameters.device).requires_grad_()
+    waited_for = state.parameters.trainable() if state.is_joint else []
     return surrogate(leaf, waited_for, lambda _: [None] * len(waited_for))
 
 
@@ -103,7 +103,7 @@ def joint_step(
     """
     here = {k: labels_of(counts, name) for k, name in zip(step.present, step.names, strict=True)}
     device = step.stacked.device if step.losses else device
-    labels, sums, holders, checks = _told(step, here, len(weights), ranks, device, word, news)
+    labels, sums, holders, checks = _summed(step, here, len(weights), ranks, device, word, news)
     if checks[0] ** 2 != ranks.size * checks[1]:
         raise ValueError("ranks differ in what they train: " + "; ".join(_differences(ranks, word)))
     raw, present = _means(labels, sums, checks, device)
@@ -144,7 +144,7 @@ def joint_losses(
     """
     here = {k: labels_of(counts, name) for k, name in zip(step.present, step.names, strict=True)}
     device = step.stacked.device if step.losses else device
-    labels, sums, _, checks = _told(step, here, len(weights), ranks, device, "", news=False)
+    labels, sums, _, checks = _summed(step, here, len(weights), ranks, device, "", news=False)
     raw, present = _means(labels, sums, checks, device)
     factors = tuple(weights.values())
     return raw * raw.new_tensor([factors[k] for k in present]), torch.tensor(present, device=device)
@@ -159,7 +159,7 @@ def _means(
     return torch.tensor([sums[k] / labels[k] for k in present], device=device, dtype=dtype), present
 
 
-def _told(
+def _summed(
     step: Step,
     here: Mapping[int, float],
     num_tasks: int,
@@ -179,8 +179,8 @@ def _told(
     if taking:
         raw = on_one_device([loss.detach() for k, loss in zip(step.present, step.raw, strict=True) if here[k]])
         numbers[[num_tasks + k for k in taking]] = raw.double() * numbers[taking]
-    told = ranks.sum_(numbers).tolist()
-    return told[:num_tasks], told[num_tasks : 2 * num_tasks], told[2 * num_tasks : -4], told[-4:]
+    summed = ranks.sum_(numbers).tolist()
+    return summed[:num_tasks], summed[num_tasks : 2 * num_tasks], summed[2 * num_tasks : -4], summed[-4:]
 
 
 def _scaled(loss: Tensor, share: float) -> Tensor:

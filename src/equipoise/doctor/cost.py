@@ -2,14 +2,14 @@
 
 import statistics
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 
 import torch
 from torch import Tensor
 
 from equipoise.doctor.examined import Cost
-from equipoise.gradients.delivery import Decision, Delivery
+from equipoise.gradients.delivery import fill
 from equipoise.gradients.graph import Graph
 from equipoise.gradients.jacobian import Jacobian
 from equipoise.gradients.layers.layer import size
@@ -72,29 +72,29 @@ def _plain(step: Step, roles: Roles) -> None:
 
 def _measured(step: Step, graph: Graph, roles: Roles, route: str, room: Jacobian) -> None:
     """What a backward by this route does, but for the method's own answer and the delivery to ``.grad``."""
-
-    def keep(jacobian: Jacobian, others: list[Tensor]) -> Decision:
-        jacobian.gramian(len(step.losses))
-        weights = torch.ones(len(step.losses), dtype=torch.float64, device="cpu")
-        return weights, jacobian.combine(weights)
-
     plan = plan_of(route, roles.shared, graph, len(step.losses))
-    Delivery(step.losses, graph, roles, room, "raw", keep).measure(roles.shared, plan, _incoming(step))
+    room.combine(_gramian(room, step, graph, roles, roles.shared, plan))
     room.release()
 
 
 def _at_representation(step: Step, graph: Graph, roles: Roles) -> None:
-    representation = step.representation
+    representation, jacobian = step.representation, Jacobian()
     assert representation is not None
+    weights = _gramian(jacobian, step, graph, roles, [representation], Plan(sequential))
+    weighted_pass([representation], roles.shared, jacobian.combine(weights), keep=True)
 
-    def keep(jacobian: Jacobian, others: list[Tensor]) -> Decision:
-        jacobian.gramian(len(step.losses))
-        weights = torch.ones(len(step.losses), dtype=torch.float64, device="cpu")
-        weighted_pass([representation], roles.shared, jacobian.combine(weights), keep=True)
-        return weights, None
 
-    delivery = Delivery(step.losses, graph, roles, Jacobian(), "raw", keep)
-    delivery.measure([representation], Plan(sequential), _incoming(step))
+def _gramian(
+    jacobian: Jacobian, step: Step, graph: Graph, roles: Roles, measured: Sequence[Tensor], plan: Plan
+) -> Tensor:
+    """Fill the jacobian and ask it for the gramian; weights [K] of ones.
+
+    As in a step of the balancer, gradients by what a task alone reaches are taken, too.
+    """
+    own = roles.wanted(len(step.losses))
+    fill(jacobian, measured, plan, step.losses, graph, own, _incoming(step), keep=True)
+    jacobian.gramian(len(step.losses))
+    return torch.ones(len(step.losses), dtype=torch.float64, device="cpu")
 
 
 def _timed(costs: list[Cost], runs: dict[str, _Run], device: torch.device) -> list[Cost]:

@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from equipoise.gradients.delivery import Rest
+from equipoise.gradients.delivery import UnsharedGradients
 from equipoise.gradients.graph import Graph
 from equipoise.gradients.jacobian import Jacobian
 from equipoise.gradients.roles import Roles
@@ -42,13 +42,13 @@ class Accumulated:
     parts: dict[int, dict[str, Tensor]]
     incoming: Tensor  # the sum of all
 
-    def rest(self, factors: Sequence[float]) -> Rest:
+    def unshared(self, factors: Sequence[float]) -> UnsharedGradients:
         """The gradients by private and outside leaves, each task's times its factor."""
-        rest = Rest(wanted := self.roles.wanted(len(self.tasks)))
+        unshared = UnsharedGradients(wanted := self.roles.wanted(len(self.tasks)))
         for k, (task, leaves, factor) in enumerate(zip(self.tasks, wanted, factors, strict=True)):
             own = [self.own.get((task, leaf)) for leaf in leaves]
-            rest.add(k, [None if gradient is None else gradient * factor for gradient in own])
-        return rest
+            unshared.add(k, [None if gradient is None else gradient * factor for gradient in own])
+        return unshared
 
 
 class Accumulation:
@@ -81,6 +81,7 @@ class Accumulation:
         self._is_counted: dict[int, bool] = {}
         self._losses: dict[int, Tensor] = {}  # task -> sum of c · loss
         self._parts: dict[int, dict[str, Tensor]] = {}
+        self.under_joins: set[Tensor] = set()  # leaves below operations that join, where anybody looked
 
     @property
     def leaves(self) -> list[Tensor]:

@@ -1,7 +1,6 @@
 """Graphs that an earlier backward pass has used up, or that allow one pass only."""
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from typing import Any
 
 from torch import Tensor, nn
@@ -11,24 +10,28 @@ from equipoise.torch_private import backward_number, backward_retains_graph, is_
 _MARK = "equipoise: whose backward used this up"  # in the metadata of a loss's node
 
 
-@contextmanager
-def explained(losses: Sequence[Tensor], method: nn.Module) -> Iterator[None]:
-    """Say in the balancer's words what PyTorch says of a graph that is gone, or that allows one pass only."""
-    earlier = _earlier(losses)
-    note_backward(losses, method)
-    try:
-        yield
-    except RuntimeError as error:
+class Explained:
+    """Says in the balancer's words what PyTorch says of a graph that is gone, or that allows one pass only."""
+
+    def __init__(self, losses: Sequence[Tensor], method: nn.Module) -> None:
+        self._losses, self._method = losses, method
+
+    def __enter__(self) -> None:
+        self._earlier = _earlier(self._losses)
+        note_backward(self._losses, self._method)
+
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
+        if not isinstance(error, RuntimeError):
+            return
         if "backward through the graph a second time" in str(error):
-            raise RuntimeError(_used_up(earlier, method)) from error
+            raise RuntimeError(_used_up(self._earlier, self._method)) from error
         if "computed under selective activation checkpoint" in str(error):
             raise RuntimeError(
-                f"a region under selective activation checkpointing allows one backward pass, and {method} needs one "
-                "for each task: use torch.utils.checkpoint without context_fn; or route='batched', all tasks in one "
-                "pass, where gradients are compared at all shared parameters and without accumulate; or give "
+                f"a region under selective activation checkpointing allows one backward pass, and {self._method} needs "
+                "one for each task: use torch.utils.checkpoint without context_fn; or route='batched', all tasks in "
+                "one pass, where gradients are compared at all shared parameters and without accumulate; or give "
                 "representation=, the output of the region; or balance by losses (Sum, Fixed, UW, DWA)"
             ) from error
-        raise
 
 
 def note_backward(losses: Sequence[Tensor], method: nn.Module) -> None:

@@ -1,18 +1,11 @@
 """Gradients where FSDP2 (``fully_shard``) makes them: its parameters are in no graph, its hooks fill ``.grad``."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 
 from torch import Tensor
 
-from equipoise.gradients.graph import Graph
 from equipoise.gradients.routes import Found, Wanted, alone, seed
-
-
-def with_sharded(graph: Graph, gathered: Mapping[Tensor, Tensor]) -> Graph:
-    """The graph, whose leaves are the sharded parameters in the place of the gathered ones."""
-    graph.leaves = {gathered.get(leaf, leaf): mask for leaf, mask in graph.leaves.items()}
-    return graph
 
 
 def harvested(wanted: Wanted) -> Iterator[Found]:

@@ -34,6 +34,8 @@ class Graph:
     roots: list[GradientEdge]  # the losses
     handing: list[Any] = field(default_factory=list)  # nodes that hand on what they get, left out of ``nodes``
     along: dict[Any, list[int]] = field(default_factory=dict)  # bits along a node's edges, if not all are its own
+    named: dict[str, Tensor] = field(default_factory=dict)  # parameters given to the balancer, as this graph has them
+    is_gathered: bool = False  # FSDP gathers them for the forward pass, so that the graph's leaves are stand-ins
 
     def reaching(self, tensor: Tensor) -> int:
         """Bits of the losses that reach a tensor."""
@@ -76,7 +78,7 @@ class Graph:
         return nodes, [GradientEdge(*edge) for edge in dict.fromkeys([*roots, *edges]) if edge[0] in nodes]
 
     @cached_property
-    def blurred(self) -> set[Tensor]:
+    def ambiguous(self) -> set[Tensor]:
         """The leaves below compiled graphs, in which every loss seems to reach all."""
         return self._leaves_below(self._compiled())
 

@@ -120,9 +120,9 @@ class Jacobian:
         share = {"whole": self.ranks.size, "slices": 1, "parts": 1, "samples": self.ranks.size**2}[self._spread]
         return _sum(products, num_rows, num_rows) / share
 
-    def _moves(self, row: int) -> bool:
+    def _is_nonzero(self, row: int) -> bool:
         """Whether a row has a number other than zero, on any rank."""
-        here = self._rows.moves(row) or any(layer.moves(row) for layer in self._layers)
+        here = self._rows.is_nonzero(row) or any(layer.is_nonzero(row) for layer in self._layers)
         if self.ranks.size == 1 or not self._tensors:  # which are the same on all ranks
             return here
         return bool(self.ranks.sum_(torch.tensor(float(here), device=self._tensors[0].device)))
@@ -142,21 +142,21 @@ class Jacobian:
         found = torch.stack([part.to(products[0].device) for part in products]).cpu()
         return gramians.index_add_(0, torch.tensor(places, device="cpu"), found)
 
-    def lonely(self, num_rows: int) -> dict[Tensor, int]:
+    def single_task_tensors(self, num_rows: int) -> dict[Tensor, int]:
         """The tensors by which all rows but one are zero, with that row."""
-        lonely = {self._by_rows[place]: row for place, row in self._rows.lonely(num_rows).items()}
+        found = {self._by_rows[place]: row for place, row in self._rows.single_task_tensors(num_rows).items()}
         for layer in self._layers:
-            moving = [row for row in range(num_rows) if layer.moves(row)]
-            if len(moving) == 1:
-                lonely.update(dict.fromkeys(layer.leaves, moving[0]))
-        return lonely
+            nonzero = [row for row in range(num_rows) if layer.is_nonzero(row)]
+            if len(nonzero) == 1:
+                found.update(dict.fromkeys(layer.leaves, nonzero[0]))
+        return found
 
-    def moving(self, tensor: Tensor, num_rows: int) -> int:
+    def nonzero_rows(self, tensor: Tensor, num_rows: int) -> int:
         """Bits of the rows that are not zero by a tensor, which is by rows."""
         pieces = self._pieces(tensor, num_rows)
         return sum(bool(piece.any()) << row for row, piece in enumerate(pieces))
 
-    def set_apart(self, tensor: Tensor, num_rows: int) -> Tensor:
+    def extract(self, tensor: Tensor, num_rows: int) -> Tensor:
         """The sum of all rows by a tensor, which is by rows; they are zero from now on."""
         pieces = self._pieces(tensor, num_rows)
         total = torch.stack(pieces).sum(dim=0)
@@ -209,13 +209,13 @@ class Jacobian:
         inside = (squared > _SAFE[0]) & (squared < _SAFE[1])
         if not inside.all():
             for row in np.flatnonzero(~inside).tolist():
-                if squared[row] != 0 or self._moves(row):
+                if squared[row] != 0 or self._is_nonzero(row):
                     return False
         if products.min(initial=0.0) >= 0:
             return True
-        moving = squared > 0
-        norms = np.sqrt(squared[moving])
-        cosines = products[np.ix_(moving, moving)] / norms / norms[:, None]
+        nonzero = squared > 0
+        norms = np.sqrt(squared[nonzero])
+        cosines = products[np.ix_(nonzero, nonzero)] / norms / norms[:, None]
         least = 2 - np.abs(cosines).sum(axis=1).max()  # Gershgorin: no eigenvalue is smaller
         return bool(least > _NEARLY_DEPENDENT or np.linalg.eigvalsh(cosines)[0] > _NEARLY_DEPENDENT)
 

@@ -9,13 +9,13 @@ from typing import Any, Literal
 import torch
 from torch import Tensor
 
+from equipoise.gradients.delivery import in_order
 from equipoise.gradients.graph import Graph
-from equipoise.gradients.hooks import differentiate
 from equipoise.gradients.parts import part_of
 from equipoise.gradients.products import scaled
 from equipoise.gradients.ranks import Ranks
 from equipoise.gradients.roles import Roles
-from equipoise.gradients.routes import seed, weighted_pass
+from equipoise.gradients.routes import differentiate, seed, weighted_pass
 from equipoise.plain import zeros_like
 
 _NEAR_ONE = (0.01, 100.0)  # largest weights with which no gradient leaves its dtype on the way
@@ -60,18 +60,12 @@ def at_known(
             gradients = differentiate(starts, leaves, their_seeds, keep=graph.is_kept())
         found.update(zip(leaves, gradients, strict=True))
 
-    scales = factors if heads == "weighted" else [1.0] * len(factors)
     shared: list[Tensor | None] = []
     for leaf in roles.shared:
         mask, gradient = graph.leaves.get(leaf, 0), found.get(leaf)
         factor = power if mask.bit_count() > 1 or not passes_single else factors[mask.bit_length() - 1]
         shared.append(zeros_like(leaf) if gradient is None or factor == 0 else scaled(gradient, factor))
-    private: list[Tensor | None] = []
-    for leaf, k in roles.private:
-        gradient = found.get(leaf)
-        private.append(None if gradient is None else scaled(gradient, scales[k]))
-    outside = [found.get(leaf) if mask else zeros_like(leaf) for leaf, mask in roles.outside]
-    return [*shared, *private, *outside, *(None for _ in roles.idle)]
+    return in_order(roles, shared, found, heads, factors)
 
 
 @contextmanager

@@ -8,7 +8,6 @@ from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 
 from equipoise.arguments import short_repr
-from equipoise.gradients.fsdp import with_sharded
 from equipoise.gradients.graph import Graph, graph_of
 from equipoise.gradients.ranks import Ranks
 from equipoise.torch_private import flattened_by_fsdp, gathered_by_fsdp, uncompiled_name
@@ -25,7 +24,7 @@ class Roles:
         default_factory=list
     )  # not given, or with zeros only; bits of the tasks that do
     idle: list[Tensor] = field(default_factory=list)  # given and not reached, but other ranks wait for them
-    unawaited: list[str] = field(default_factory=list)  # shared, but DDP has closed them here: no output needs them
+    unused_parameters: list[str] = field(default_factory=list)  # shared, and DDP has closed them: no output needs them
     sharing: int = 0  # bits of the tasks that reach something shared: those that can be balanced
 
     @property
@@ -53,6 +52,8 @@ class Parameters:
     """
 
     def __init__(self, source: nn.Module | Iterable[Tensor], argument: str = "parameters") -> None:
+        if isinstance(source, type):
+            raise ValueError(f"{argument} is the class {source.__name__}: give the model itself")
         if isinstance(source, nn.Module):
             self.source: nn.Module | dict[str, Tensor] = source
         else:
@@ -66,7 +67,7 @@ class Parameters:
                 )
             self.source = {str(i): p for i, p in enumerate(dict.fromkeys(given))}
         self.reached: dict[str, int] = {}  # parameter -> bits of the tasks, among all, that ever reached it
-        self.blurred: dict[str, int] = {}  # the same where compiled graphs let every task seem to reach it
+        self.ambiguous: dict[str, int] = {}  # the same where compiled graphs let every task seem to reach it
         if not self.named():
             raise ValueError(f"{argument} is empty: give a module, or parameters of the model")
 
@@ -85,10 +86,13 @@ class Parameters:
         return named
 
     def graph_of(self, losses: Sequence[Tensor]) -> Graph:
-        """The graph of some losses, in which given parameters are known."""
+        """The graph of some losses, in which the given parameters are known by name."""
         graph = graph_of(losses)
-        gathered = gathered_by_fsdp(self.source) if isinstance(self.source, nn.Module) else {}
-        return with_sharded(graph, gathered) if gathered else graph
+        graph.named = self.named()
+        if isinstance(self.source, nn.Module) and (gathered := gathered_by_fsdp(self.source)):
+            graph.leaves = {gathered.get(leaf, leaf): mask for leaf, mask in graph.leaves.items()}
+            graph.is_gathered = True
+        return graph
 
     def is_sharded_by_fsdp(self) -> bool:
         """Whether the given module is."""
@@ -127,7 +131,7 @@ class Parameters:
 
     def is_unsure(self, name: str, num_tasks: int) -> bool:
         """Whether a compiled graph is all that says that several tasks reach a parameter."""
-        return name in self.blurred and self.reached.get(name, 0).bit_count() < min(2, num_tasks)
+        return name in self.ambiguous and self.reached.get(name, 0).bit_count() < min(2, num_tasks)
 
     def learn(self, graph: Graph, tasks: Sequence[int], num_tasks: int, joint: bool = False) -> bool:
         """Remember who reached what; whether that was news. The arguments are those of ``roles``.
@@ -135,9 +139,9 @@ class Parameters:
         Where a compiled graph says so, and no other rank has to agree, it is remembered as unsure.
         """
         news = False
-        for name, parameter in self.named().items():
+        for name, parameter in graph.named.items():
             if mask := graph.leaves.get(parameter, 0):
-                known = self.blurred if parameter in graph.blurred and not joint else self.reached
+                known = self.ambiguous if parameter in graph.ambiguous and not joint else self.reached
                 before = known.get(name, 0)
                 known[name] = before | (mask if len(tasks) == num_tasks else _spread(mask, tasks))
                 news |= known[name] != before
@@ -158,7 +162,7 @@ class Parameters:
         """Sort the leaves of a step, after ``learn``.
 
         Args:
-            graph: Of the present tasks' losses.
+            graph: Of the present tasks' losses, by ``graph_of``.
             tasks: The present tasks among all.
             num_tasks: How many tasks there are in all.
             joint: Whether other ranks take part. What one of them reaches must be sorted alike on all, so who reached a
@@ -171,10 +175,10 @@ class Parameters:
         roles, left = Roles(), dict(graph.leaves)
         awaited = graph.awaited() if joint else None
         enough = min(2, num_tasks)
-        for name, parameter in self.named().items():
+        for name, parameter in graph.named.items():
             mask, ever = left.pop(parameter, 0), self.reached.get(name, 0)
-            if parameter in graph.blurred:
-                ever |= self.blurred.get(name, 0)
+            if parameter in graph.ambiguous:
+                ever |= self.ambiguous.get(name, 0)
             stays = steady and parameter.requires_grad and ever.bit_count() >= enough
             if joint and parameter.requires_grad:
                 mask = ever if len(tasks) == num_tasks else _within(ever, tasks)
@@ -184,7 +188,7 @@ class Parameters:
                 if (mask or stays) and is_closed:
                     if ever.bit_count() < enough:
                         continue  # a head that did not run here: its own rank sends its gradient
-                    roles.unawaited.append(name)
+                    roles.unused_parameters.append(name)
             if not (mask or stays):
                 if parameter in graph.leaves and not joint:  # below a part of joined outputs that no loss takes
                     roles.outside.append((parameter, 0))
@@ -198,9 +202,9 @@ class Parameters:
         if not roles.sharing:
             if joint:
                 roles.idle += [
-                    p for name, p in zip(roles.names, roles.shared, strict=True) if name not in roles.unawaited
+                    p for name, p in zip(roles.names, roles.shared, strict=True) if name not in roles.unused_parameters
                 ]
-            roles.shared, roles.names, roles.unawaited = [], [], []
+            roles.shared, roles.names, roles.unused_parameters = [], [], []
         roles.outside += left.items()
         if not roles.shared and not roles.private:
             self.trainable()

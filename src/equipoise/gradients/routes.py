@@ -11,9 +11,9 @@ from torch import Tensor
 from torch.autograd.graph import GradientEdge
 
 from equipoise.gradients.graph import Graph
-from equipoise.gradients.hooks import differentiate
 from equipoise.gradients.parts import part_of
-from equipoise.plain import zeros_like
+from equipoise.plain import is_plain, plain, zeros_like
+from equipoise.torch_private import suppressed_hooks
 
 Point = Tensor | GradientEdge  # what a loss is differentiated by
 
@@ -50,12 +50,12 @@ Route = Callable[[Wanted], Iterator[Found]]
 def sequential(wanted: Wanted) -> Iterator[Found]:
     """One backward pass after another."""
     losses, shared, own = wanted.losses, wanted.shared, wanted.own
-    with _listening(shared) as received:
+    with _capture_gradients(shared) as captured:
         for k, loss in enumerate(losses):
             points = [*shared, *own[k]]
             if points:
                 retain = wanted.keep or k < len(losses) - 1
-                yield alone(k, _pass([loss], points, [seed(loss, wanted.incoming)], retain, received), shared)
+                yield alone(k, _pass([loss], points, [seed(loss, wanted.incoming)], retain, captured), shared)
 
 
 def batched(wanted: Wanted) -> Iterator[Found]:
@@ -69,8 +69,8 @@ def batched(wanted: Wanted) -> Iterator[Found]:
     with torch.enable_grad():
         stacked = torch.stack(list(losses))
     seeds = torch.eye(len(losses), dtype=stacked.dtype, device=stacked.device) * seed(stacked, wanted.incoming)
-    with _listening(shared) as received:
-        gradients = _batched_pass([stacked], points, [seeds], wanted.keep, received)
+    with _capture_gradients(shared) as captured:
+        gradients = _batched_pass([stacked], points, [seeds], wanted.keep, captured)
     by_leaf = dict(zip(points[len(shared) :], gradients[len(shared) :], strict=True))
     by_own = [[_of_task(by_leaf[leaf], k) for leaf in leaves] for k, leaves in enumerate(own)]
     yield Found(range(len(losses)), gradients[: len(shared)], by_own)
@@ -90,10 +90,10 @@ def joined(wanted: Wanted) -> Iterator[Found]:
         gradients = _pass(losses, [*above, *entries], seeds, wanted.keep, {})
     by_own = dict(zip(above, gradients, strict=False))
     stacked = {entry: _stack(by_task) for entry, by_task in arrived.items()}
-    moving = {entry: brought for entry, brought in stacked.items() if brought is not None}
-    with _listening(shared) as received:
+    nonzero = {entry: brought for entry, brought in stacked.items() if brought is not None}
+    with _capture_gradients(shared) as captured:
         points = [*shared, *under]
-        gradients = _batched_pass(list(moving), points, list(moving.values()), wanted.keep, received)
+        gradients = _batched_pass(list(nonzero), points, list(nonzero.values()), wanted.keep, captured)
     below = dict(zip(under, gradients[len(shared) :], strict=True))
     by_task = [[_of_task(below[leaf], k) if leaf in below else by_own[leaf] for leaf in own[k]] for k in wanted.tasks]
     yield Found(wanted.tasks, gradients[: len(shared)], by_task)
@@ -102,6 +102,18 @@ def joined(wanted: Wanted) -> Iterator[Found]:
 def seed(output: Tensor, incoming: Tensor) -> Tensor:
     """The incoming gradient [] as a seed for this output."""
     return incoming.to(device=output.device, dtype=output.dtype)
+
+
+def differentiate(
+    outputs: Sequence[Any], points: Sequence[Any], seeds: Sequence[Tensor], keep: bool
+) -> Sequence[Tensor | None]:
+    """Gradients of a weighted sum of the outputs by the points, past the tensor hooks of leaves; ``None`` is a zero.
+
+    Tensor hooks of parameters run once, on the combined gradient; autograd would run them in every task's pass too.
+    """
+    with suppressed_hooks([point for point in points if isinstance(point, Tensor) and point.is_leaf]):
+        gradients = torch.autograd.grad(outputs, points, seeds, retain_graph=keep, allow_unused=True)
+    return gradients if is_plain(gradients) else [None if g is None else plain(g) for g in gradients]
 
 
 def weighted_pass(
@@ -117,7 +129,7 @@ def weighted_pass(
 
 
 @contextmanager
-def met_hooks(output: Tensor, gradient: Tensor) -> Iterator[None]:
+def skip_fired_hooks(output: Tensor, gradient: Tensor) -> Iterator[None]:
     """Let a pass that starts from this output with this gradient go on with it, past the output's own hooks.
 
     They have run where a pass before it ended: autograd runs a tensor's hooks there, and again where one starts.
@@ -139,14 +151,14 @@ def _pass(
     points: Sequence[Any],
     seeds: Sequence[Tensor],
     keep: bool,
-    received: dict[int, Tensor | None],
+    captured: dict[int, Tensor | None],
 ) -> list[Tensor | None]:
     """Gradients of a weighted sum of the outputs by the points; both are tensors or edges."""
-    received.clear()
+    captured.clear()
     gradients = differentiate(outputs, points, seeds, keep)
-    heard = [received.get(place, gradient) for place, gradient in enumerate(gradients)]
-    received.clear()  # whoever takes them may then free them
-    return heard
+    found = [captured.get(place, gradient) for place, gradient in enumerate(gradients)]
+    captured.clear()  # whoever takes them may then free them
+    return found
 
 
 def _batched_pass(
@@ -154,16 +166,16 @@ def _batched_pass(
     points: Sequence[Point],
     seeds: Sequence[Tensor],
     keep: bool,
-    received: dict[int, Tensor | None],
+    captured: dict[int, Tensor | None],
 ) -> list[Tensor | None]:
     """The same [K, ...] for seeds [K, ...]."""
     if not outputs or not points:
         return [None] * len(points)
-    moving: list[int] = []
+    nonzero: list[int] = []
 
     def pull(*seeds: Tensor) -> tuple[Tensor, ...]:
-        gradients = _pass(outputs, points, seeds, keep, received)
-        moving[:] = [place for place, gradient in enumerate(gradients) if gradient is not None]
+        gradients = _pass(outputs, points, seeds, keep, captured)
+        nonzero[:] = [place for place, gradient in enumerate(gradients) if gradient is not None]
         return tuple(gradient for gradient in gradients if gradient is not None)
 
     try:
@@ -175,7 +187,7 @@ def _batched_pass(
             "the batched backward pass failed, use route='rows': a hook or an operation met the gradients of all "
             f"tasks at once and asked for a plain number, or has no batching rule. PyTorch says: {error}"
         ) from error
-    gradients = dict(zip(moving, found, strict=True))
+    gradients = dict(zip(nonzero, found, strict=True))
     return [gradients.get(place) for place in range(len(points))]
 
 
@@ -185,7 +197,7 @@ def _arriving(graph: Graph) -> Iterator[dict[GradientEdge, list[Tensor | None]]]
     joint, entries = graph.joint
     arrived: dict[GradientEdge, list[Tensor | None]] = {entry: [None] * len(graph.roots) for entry in entries}
 
-    def hear(places: Sequence[tuple[int, GradientEdge, int]], gradients: Sequence[Tensor | None], _: Any) -> None:
+    def on_grad(places: Sequence[tuple[int, GradientEdge, int]], gradients: Sequence[Tensor | None], _: Any) -> None:
         for operand, entry, task in places:
             gradient, before = gradients[operand], arrived[entry][task]
             if gradient is not None:
@@ -200,7 +212,7 @@ def _arriving(graph: Graph) -> Iterator[dict[GradientEdge, list[Tensor | None]]]
                 if bits and edge[0] in joint
             ]
             if places:
-                handles.append(node.register_hook(partial(hear, places)))
+                handles.append(node.register_hook(partial(on_grad, places)))
     try:
         yield arrived
     finally:
@@ -209,23 +221,23 @@ def _arriving(graph: Graph) -> Iterator[dict[GradientEdge, list[Tensor | None]]]
 
 
 @contextmanager
-def _listening(points: Sequence[Point]) -> Iterator[dict[int, Tensor | None]]:
+def _capture_gradients(points: Sequence[Point]) -> Iterator[dict[int, Tensor | None]]:
     """What the nodes of edges receive, by place.
 
     Autograd captures an edge after the tensor's own hooks if its node does not run, and before them if it does.
     """
-    received: dict[int, Tensor | None] = {}
+    captured: dict[int, Tensor | None] = {}
 
-    def hear(place: int, number: int, gradients: Sequence[Tensor | None]) -> None:
-        received[place] = gradients[number]
+    def on_grad(place: int, number: int, gradients: Sequence[Tensor | None]) -> None:
+        captured[place] = gradients[number]
 
     handles = [
-        point.node.register_prehook(partial(hear, place, point.output_nr))
+        point.node.register_prehook(partial(on_grad, place, point.output_nr))
         for place, point in enumerate(points)
         if isinstance(point, GradientEdge)
     ]
     try:
-        yield received
+        yield captured
     finally:
         for handle in handles:
             handle.remove()

@@ -113,13 +113,16 @@ class Rows:
             products.update(zip(block.places, block.products_of_each(num_rows), strict=True))
         return [products[place] for place in range(len(self._layout))]
 
-    def moves(self, row: int) -> bool:
+    def is_nonzero(self, row: int) -> bool:
         """Whether a row has a number other than zero."""
         return any(bool(block.rows[row].any()) for block in self._blocks.values())
 
-    def lonely(self, num_rows: int) -> dict[int, int]:
+    def single_task_tensors(self, num_rows: int) -> dict[int, int]:
         """The tensors by which all rows but one are zero, with that row."""
-        return dict(sorted(item for block in self._blocks.values() for item in block.lonely(num_rows).items()))
+        found: dict[int, int] = {}
+        for block in self._blocks.values():
+            found.update(block.single_task_tensors(num_rows))
+        return dict(sorted(found.items()))
 
     def combine(self, weights: Tensor) -> list[Tensor]:
         """sum_k weights[k] · row k, for each tensor."""
@@ -192,11 +195,11 @@ class _Block:
             copy_each_(filled, sources)
 
     def add(self, row: int, gradients: list[Tensor | None], factor: float) -> None:
-        moving = [(view, g) for view, g in zip(self.views[row], gradients, strict=True) if g is not None]
-        for _, gradient in moving:
+        nonzero = [(view, g) for view, g in zip(self.views[row], gradients, strict=True) if g is not None]
+        for _, gradient in nonzero:
             _require_dense(gradient)
-        if moving:
-            views, sources = zip(*moving, strict=True)
+        if nonzero:
+            views, sources = zip(*nonzero, strict=True)
             add_each_(views, sources, factor)
 
     def products(self, num_rows: int) -> Tensor:
@@ -238,10 +241,10 @@ class _Block:
         """wᵀ times some columns of J."""
         return (part.to(factors.dtype).mT @ factors).to(self.rows.dtype)
 
-    def lonely(self, num_rows: int) -> dict[int, int]:
+    def single_task_tensors(self, num_rows: int) -> dict[int, int]:
         """Places of the tensors by which all rows but one are zero, with that row."""
-        moving = [[row for row in range(num_rows) if self.views[row][i].any()] for i in range(len(self.places))]
-        return {place: rows[0] for place, rows in zip(self.places, moving, strict=True) if len(rows) == 1}
+        nonzero = [[row for row in range(num_rows) if self.views[row][i].any()] for i in range(len(self.places))]
+        return {place: rows[0] for place, rows in zip(self.places, nonzero, strict=True) if len(rows) == 1}
 
 
 class _SlicedBlock(_Block):
@@ -272,7 +275,7 @@ class _SlicedBlock(_Block):
         whole = self.ranks.joined(self.weighted(self.rows[: len(weights)], self.factors(weights)))
         return [piece.clone() for piece in self.shaped(whole[: self.width])]
 
-    def lonely(self, num_rows: int) -> dict[int, int]:
+    def single_task_tensors(self, num_rows: int) -> dict[int, int]:
         return {}  # a slice does not tell
 
 

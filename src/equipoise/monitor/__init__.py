@@ -16,6 +16,7 @@ What needs numbers looks at those that a gradient method brings to the CPU anywa
 from equipoise.monitor.feedback import line_for
 from equipoise.monitor.heads import HEADS
 from equipoise.monitor.monitor import Monitor
+from equipoise.monitor.warning import warn
 from equipoise.monitor.weighted import ends_in
 
-__all__ = ["HEADS", "Monitor", "ends_in", "line_for"]
+__all__ = ["HEADS", "Monitor", "ends_in", "line_for", "warn"]

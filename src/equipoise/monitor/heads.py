@@ -12,9 +12,9 @@ HEADS = (
 )
 
 
-def joined_heads(given: Mapping[str, Tensor], lonely: Collection[Tensor]) -> None:
+def joined_heads(given: Mapping[str, Tensor], single_task: Collection[Tensor]) -> None:
     """Warn of parameters that autograd calls shared, of which all tasks but one have a zero gradient."""
-    names = [name for name, parameter in given.items() if any(parameter is leaf for leaf in lonely)]
+    names = [name for name, parameter in given.items() if any(parameter is leaf for leaf in single_task)]
     if names:
         warn(
             f"{', '.join(names)} are reached by several losses, of which one alone has a gradient there: {HEADS}",

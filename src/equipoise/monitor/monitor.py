@@ -112,19 +112,37 @@ class Monitor:
         """Look at what optimisers hold of the parameters that the losses of this step reach, and some share."""
         self._optimisers.look(given, reached, shared)
 
-    def is_due_for_heads(self, step: int) -> bool:
-        """Whether this step, whose gradients are measured, looks for joined heads: one does."""
-        due = step >= _HEADS_LOOK and not self._has_looked_for_heads
-        self._has_looked_for_heads |= due
-        return due
+    @property
+    def looks_for_joins(self) -> bool:
+        """Whether no step yet has looked below operations that join."""
+        return not (self._has_looked_for_joins or self._has_looked_for_heads)
 
-    def is_due_for_joins(self) -> bool:
-        """Whether this step, whose gradients are measured, looks below operations that join: the first does."""
-        due = not (self._has_looked_for_joins or self._has_looked_for_heads)
-        self._has_looked_for_joins = True
-        return due
+    def look_for_heads(
+        self,
+        named: Mapping[str, Tensor],
+        gramian: Tensor,
+        step: int,
+        under_joins: Callable[[], Collection[Tensor]],
+        single_task_tensors: Callable[[], Mapping[Tensor, int]],
+    ) -> None:
+        """Look for heads that only seem shared: below joins in the first step that can tell, everywhere in the tenth.
 
-    def joined_heads(self, given: Mapping[str, Tensor], lonely: Collection[Tensor]) -> None:
-        """Say which parameters only look shared, once."""
-        self._has_looked_for_heads |= bool(lonely)
-        joined_heads(given, lonely)
+        Args:
+            named: The balancer's parameters.
+            gramian: [K, K] of this step's gradients. Where one task alone has some, it has them in trunks as in heads.
+            step: Its number.
+            under_joins: The parameters below operations that join outputs.
+            single_task_tensors: Those by which one task alone has a gradient, with that task.
+        """
+        if self._has_looked_for_heads or int(gramian.diagonal().count_nonzero()) < 2:
+            return
+        if not self._has_looked_for_joins:
+            self._has_looked_for_joins = True
+            if joined := under_joins():
+                owners = {leaf: task for leaf, task in single_task_tensors().items() if leaf in joined}
+                if len(set(owners.values())) > 1:  # one task alone has a trunk below heads that start at zero
+                    self._has_looked_for_heads = True
+                    joined_heads(named, owners)
+        if step >= _HEADS_LOOK and not self._has_looked_for_heads:
+            self._has_looked_for_heads = True
+            joined_heads(named, single_task_tensors())

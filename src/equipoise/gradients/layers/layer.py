@@ -115,7 +115,7 @@ class Layer(ABC):
             combined.append(total.view(pieces[0].shape[1:]))
         return combined
 
-    def moves(self, row: int) -> bool:
+    def is_nonzero(self, row: int) -> bool:
         """Whether task ``row`` has a gradient other than zero here."""
         return any(bool(gradients[row].any()) for gradients in self.at_outputs(self.dtype))
 

@@ -86,8 +86,8 @@ class Tied(Layer):
             weight.index_add_(0, self._occurring, rows.to(weight))  # no row twice: in no order that matters
         return [gradients[leaf] for leaf in self.leaves]
 
-    def moves(self, row: int) -> bool:
-        return any(part.moves(row) for part in self.parts)
+    def is_nonzero(self, row: int) -> bool:
+        return any(part.is_nonzero(row) for part in self.parts)
 
     @cached_property
     def _places(self) -> tuple[list[Tensor], int]:

@@ -1,6 +1,5 @@
 """The users' weights while training: those in use, and those that come with the next step."""
 
-import warnings
 from collections.abc import Mapping
 from typing import Any
 
@@ -8,6 +7,7 @@ import torch
 
 from equipoise.arguments import positive_weight, short_repr
 from equipoise.method import Method
+from equipoise.monitor import warn
 from equipoise.names import nearest
 from equipoise.task_weights import NamedWeights
 
@@ -23,14 +23,15 @@ class LiveWeights:
     def __init__(self, built_with: Mapping[str, float], method: Method) -> None:
         self._built_with = NamedWeights(built_with)
         self._method = method
-        self._next: NamedWeights | None = None
-        self._has_told = self._is_live = False
+        self.next: NamedWeights | None = None  # of the next step, if they are others
+        self._has_told = False
+        self.is_live = False  # whether anybody has set any since the balancer was built
         self.now = self._built_with  # in use; never changed in place
 
     @property
     def newest(self) -> NamedWeights:
         """Those of the next step."""
-        return self.now if self._next is None else self._next
+        return self.now if self.next is None else self.next
 
     def set(self, weights: Mapping[str, float]) -> None:
         """Let the next step have these; see ``Balancer.set_weights``."""
@@ -46,37 +47,37 @@ class LiveWeights:
                 f"{self._method} has weights of its own, with which those of set_weights would multiply: give its "
                 "weights to the balancer, as in Balancer(Sum(), ..., tasks={name: weight}), and set them there"
             )
-        self._next, self._is_live = NamedWeights({**self.newest, **given}), True
-        self._tell(self._next, stacklevel=4)
+        self.next, self.is_live = NamedWeights({**self.newest, **given}), True
+        self._tell(self.next)
 
     def adopt(self) -> None:
         """Put the newest in use."""
-        if self._next is not None:
-            self.now, self._next = self._next, None
+        if self.next is not None:
+            self.now, self.next = self.next, None
             self._prefer()
 
     def start(self) -> None:
         """Tell a bound method of weights that are not all 1."""
         if set(self.now.values()) != {1.0}:
             self._prefer()
-            self._tell(self.now, stacklevel=5)
+            self._tell(self.now)
 
-    def state(self) -> list[float] | None:
+    def saved(self) -> list[float] | None:
         """The newest in order, or None if nobody has set any since the balancer was built."""
-        return list(self.newest.values()) if self._is_live else None
+        return list(self.newest.values()) if self.is_live else None
 
-    def load(self, state: Any) -> None:
-        """Take up what ``state`` gave."""
-        self._is_live = state is not None
-        values = self._built_with.values() if state is None else state
-        self._next = NamedWeights(zip(self.now, values, strict=True))
+    def load(self, saved: Any) -> None:
+        """Take up what ``saved`` gave."""
+        self.is_live = saved is not None
+        values = self._built_with.values() if saved is None else saved
+        self.next = NamedWeights(zip(self.now, values, strict=True))
         self.adopt()
 
     def _prefer(self) -> None:
         self._method.prefer(torch.tensor(list(self.now.values()), dtype=torch.float64, device="cpu"))
 
-    def _tell(self, weights: Mapping[str, float], stacklevel: int) -> None:
+    def _tell(self, weights: Mapping[str, float]) -> None:
         """Warn, once, if weights do not do what they say."""
         if not self._has_told and (text := _WARNINGS.get(self._method.user_weight)):
             self._has_told = True
-            warnings.warn(f"{self._method} {text.format(weights=weights)}", stacklevel=stacklevel)
+            warn(f"{self._method} {text.format(weights=weights)}")

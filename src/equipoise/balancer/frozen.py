@@ -5,27 +5,28 @@ import math
 import torch
 from torch import Tensor
 
-from equipoise.balancer.comparison import compare_only
-from equipoise.balancer.recorder import Recorder
-from equipoise.balancer.setup import Setup
+from equipoise.balancer.backward import measure
+from equipoise.balancer.decide import method_needs_gramian, weights_by_gramian, weights_by_rows
+from equipoise.balancer.reach import reach_of
+from equipoise.balancer.state import State
 from equipoise.chain import linearise
 from equipoise.gradients.jacobian import to_host
 from equipoise.gradients.surrogate import with_gradient_of
 from equipoise.step import Step, on_one_device
 
 
-class Held:
+class FrozenObjective:
     """Weights by task name; those of the last step to begin with, if it was not skipped."""
 
-    def __init__(self, setup: Setup, recorder: Recorder) -> None:
-        self._setup, self._recorder = setup, recorder
-        record = recorder.record
+    def __init__(self, state: State) -> None:
+        self._state = state
+        record = state.record
         known = {} if record is None or record.skipped else record.weights
-        user = setup.user_weights
+        user = state.user_weights
         self._weights = {  # of losses with the users' weights in them; where these have changed, the method decides
             name: weight / user[name]
             for name, weight in known.items()
-            if math.isfinite(weight) and recorder.applied[name] == user[name]
+            if math.isfinite(weight) and state.applied[name] == user[name]
         }
 
     def covers(self, step: Step) -> bool:
@@ -50,26 +51,25 @@ class Held:
             return objective
         values = step.stacked.detach()[taking]  # over several ranks those of the joint batch, the same on all
         value = (weights[taking].to(values) * values).sum()
-        return with_gradient_of(value, objective, lambda _: self._recorder.note(step, weights, None, "frozen"))
+        return with_gradient_of(value, objective, lambda _: self._state.note(step, weights, None, "frozen"))
 
     def _decided_ahead(self, step: Step) -> Tensor:
         """The weights [K] of this step before its backward; NaN where the method cannot be asked."""
-        setup = self._setup
-        _, scales = linearise(setup.parts.weighting, step.stacked, step.tasks)
-        if setup.parts.aggregator is None and setup.parts.row is None:
+        state, config = self._state, self._state.config
+        _, scales = linearise(config.parts.weighting, step.stacked, step.tasks)
+        if config.parts.aggregator is None and config.parts.row is None:
             return scales
-        comparison = compare_only(setup, step)
-        losses, scales = to_host((), [step.stacked, scales], setup.jacobian.ranks)
-        balanced = comparison.balanced
+        reach = reach_of(state, step)
+        losses, scales = to_host((), [step.stacked, scales], state.ranks)
         gramian, numbers = losses.new_full((len(losses),) * 2, torch.nan), losses
         rows = gramian[:, :0]
-        if setup.needs_gramian(balanced, comparison.tasks):
-            gramian, rows = comparison.measure(torch.ones_like(step.stacked[0]))
+        if method_needs_gramian(config, reach):
+            gramian, rows = measure(state, reach, torch.ones_like(step.stacked[0]))
             numbers = losses + gramian.sum()
         if not numbers.isfinite().all():
             return torch.full_like(scales, torch.nan)
-        weights = setup.weights(balanced, comparison.tasks, gramian, losses, scales)
-        if balanced and setup.parts.row is not None:
+        weights, balanced = weights_by_gramian(config, reach, gramian, losses, scales), reach.balanced
+        if balanced and config.parts.row is not None:
             rows = rows[balanced] * weights[balanced, None].to(rows)
-            weights[balanced] *= setup.weights_by_rows(comparison.tasks, rows, losses[balanced].to(rows))
+            weights[balanced] *= weights_by_rows(config, reach, rows, losses[balanced].to(rows))
         return weights

@@ -1,0 +1,199 @@
+"""One step of a gradient method, from top to bottom.
+
+The forward pass gives a scalar; its backward pass a plan, K gradients, the method's decision, and a gradient for every
+leaf.
+"""
+
+from functools import partial
+
+import torch
+from torch import Tensor
+
+from equipoise.balancer.decide import Decision, decide, decide_unmeasured, extract_single_task, needs_gramian
+from equipoise.balancer.reach import Reach, reach_of, require_deliverable
+from equipoise.balancer.state import State
+from equipoise.chain import linearise
+from equipoise.gradients.delivery import UnsharedGradients, fill, in_order, jointly, through
+from equipoise.gradients.freed import Explained
+from equipoise.gradients.fsdp import harvested
+from equipoise.gradients.jacobian import Jacobian, Spread
+from equipoise.gradients.known import are_finite, at_known
+from equipoise.gradients.parts import is_in_parts
+from equipoise.gradients.plan import Plan, plan_of
+from equipoise.gradients.routes import sequential
+from equipoise.gradients.surrogate import surrogate
+from equipoise.method import Sum
+from equipoise.monitor import Monitor
+from equipoise.step import Step
+
+Gradients = list[Tensor | None]  # of every leaf
+
+
+def balanced_by_gradients(state: State, step: Step) -> Tensor:
+    """A scalar that balances the tasks' gradients when it goes backward."""
+    reach = reach_of(state, step)
+    require_deliverable(state, reach)
+    weighting, watched, learns = state.config.parts.weighting, list(reach.graph.leaves), False
+    objective, scales = step.total, torch.ones_like(step.stacked)
+    if not isinstance(weighting, Sum):
+        objective, scales = linearise(weighting, step.stacked, step.tasks)
+        learns = any(p.requires_grad for p in weighting.parameters())
+    is_watched = state.monitor is not None and state.monitor.is_due_for_optimisers(state.steps + 1)
+    if is_watched and learns:
+        watched += state.parameters.graph_of([objective]).leaves
+    backward = partial(_backward, state, reach, scales, watched if is_watched else None)
+    loss = surrogate(step.total, reach.roles.leaves, backward)
+    return loss + (objective - objective.detach()) if learns else loss
+
+
+def _backward(state: State, reach: Reach, scales: Tensor, watched: list[Tensor] | None, incoming: Tensor) -> Gradients:
+    """The gradient of every leaf, for an incoming gradient []."""
+    monitor = state.monitor
+    with state.guard, Explained(reach.step.raw, state.config.method):
+        reach.graph.delay_to_the_outer_pass()
+        if monitor is not None and watched is not None:
+            monitor.optimisers(reach.graph.named, set(watched), set(reach.roles.shared))
+        if needs_gramian(state, reach):
+            gradients = _measured(state, reach, scales, incoming)
+        else:
+            gradients = _unmeasured(state, reach, scales, incoming)
+        if monitor is not None:
+            monitor.went_backward()
+        return gradients
+
+
+def _measured(state: State, reach: Reach, scales: Tensor, incoming: Tensor) -> Gradients:
+    """Take K gradients, decide by them, combine them."""
+    step, graph, jacobian = reach.step, reach.graph, state.jacobian
+    plan = plan_for(state, reach)
+    keep = reach.points is not None or graph.is_kept()
+    own = reach.roles.wanted(len(step.losses))
+    try:
+        unshared = fill(jacobian, reach.measured, plan, step.losses, graph, own, incoming, keep)
+        route = plan.describe(reach.roles.names) if reach.points is None else "chosen parameters"
+        route = route if step.representation is None else "representation"
+        return delivered(state, reach, jacobian, unshared, scales, incoming, route)
+    finally:
+        jacobian.release()
+
+
+def delivered(
+    state: State,
+    reach: Reach,
+    jacobian: Jacobian,
+    unshared: UnsharedGradients,
+    scales: Tensor,
+    incoming: Tensor,
+    route: str,
+    objective: Tensor | None = None,
+) -> Gradients:
+    """Decide by a filled jacobian, note it, and combine.
+
+    Args:
+        state: Of the balancer.
+        reach: K tasks.
+        jacobian: Their gradients by all that is measured.
+        unshared: And by private and outside leaves.
+        scales: The weighting's weights [K].
+        incoming: [], a factor of all gradients.
+        route: For the record.
+        objective: [], where a loss weighting alone decides: it weighs private leaves, too.
+    """
+    decision = decide(state, reach, jacobian, unshared.numbers(), scales, incoming)
+    step, weights = reach.step, decision.weights
+    state.note(step, weights if decision.has_weights else None, decision.gramian, route, decision.skipped, objective)
+    if state.monitor is not None and reach.balanced and not decision.skipped:
+        _look(state, state.monitor, reach, jacobian, decision)
+    if reach.points is None:
+        shared = jacobian.combine(weights) if decision.combined is None else decision.combined
+    elif step.representation is None:
+        shared = jointly(step.losses, reach.graph, reach.roles.shared, weights, incoming)
+    else:
+        shared = through(step.representation, step.losses, reach.graph, reach.roles.shared, jacobian, weights, incoming)
+    heads = state.config.heads if objective is None else "raw"
+    return in_order(reach.roles, shared, unshared.by_leaf, heads, weights.tolist())
+
+
+def _unmeasured(state: State, reach: Reach, scales: Tensor, incoming: Tensor) -> Gradients:
+    """One pass at weights that need no gradients; if it is not finite the method forgets the step."""
+    parts, step = state.config.parts, reach.step
+    deciding = [part for part in (parts.aggregator, parts.row) if part is not None]
+    buffers = [buffer for part in deciding for buffer in part.buffers()]
+    before = [buffer.clone() for buffer in buffers]
+    decision = decide_unmeasured(state, reach, scales, incoming)
+    weights, skipped = decision.weights, decision.skipped
+    gradients = at_known(step.losses, reach.graph, reach.roles, state.config.heads, weights, incoming)
+    if not skipped and not are_finite(gradients, state.ranks):
+        skipped = True
+        for buffer, value in zip(buffers, before, strict=True):
+            buffer.copy_(value)
+    state.note(step, weights, None, "reused", skipped)
+    return gradients
+
+
+def measure(state: State, reach: Reach, incoming: Tensor) -> tuple[Tensor, Tensor]:
+    """The gramian [K, K] alone, and the rows [K, P] for a method that decides by them, else [K, 0].
+
+    Delivers nothing, and leaves the graph alive.
+    """
+    step, graph, jacobian = reach.step, reach.graph, state.jacobian
+    num_tasks = len(step.losses)
+    graph.require_several_passes(reach.measured)
+    with state.guard, Explained(step.raw, state.config.method):
+        try:
+            nothing: list[list[Tensor]] = [[] for _ in step.losses]
+            fill(jacobian, reach.measured, plan_for(state, reach), step.losses, graph, nothing, incoming, keep=True)
+            extract_single_task(state, reach, jacobian)
+            gramian, factor = jacobian.gramian(num_tasks, incoming)
+            rows = gramian[:, :0]
+            if state.config.parts.row is not None:
+                rows = jacobian.rows(num_tasks) / float(factor)
+            return gramian / factor**2, rows
+        finally:
+            jacobian.release()
+
+
+def plan_for(state: State, reach: Reach) -> Plan:
+    """How to take the gradients of a step.
+
+    Raises:
+        ValueError: If the options do not fit parameters that lie in parts over the ranks.
+    """
+    config, step, shared, is_joint = state.config, reach.step, reach.roles.shared, state.is_joint
+    parts = config.parts
+    if any(map(is_in_parts, shared)):
+        if reach.points is not None or parts.needs_whole_rows:
+            raise ValueError(
+                f"{config.method} over sharded parameters compares the gradients of all of them, and needs no "
+                "single rows: leave out representation and gramian_from, and methods by coordinate or by group"
+            )
+        passes = harvested if reach.graph.is_gathered else sequential
+        return Plan(passes, "rows", spread="parts", why=dict.fromkeys(shared, "rows, by this rank's part"))
+    if step.representation is not None:
+        return Plan(sequential, spread="samples")
+    spread: Spread = "slices" if is_joint and not parts.needs_whole_rows else "whole"
+    if reach.points is not None:
+        return Plan(sequential, spread=spread)
+    if spread == "whole" and is_joint and config.route == "factored":
+        raise ValueError(f"route='factored' has no rows, and {config.method} needs them over several processes")
+    needs_rows = parts.coordinate is not None or (is_joint and spread == "whole")
+    route = "rows" if needs_rows and config.route == "auto" else config.route
+    plan = plan_of(route, shared, reach.graph, len(step.losses), reach.groups, state.ranks)
+    plan.spread = spread
+    return plan
+
+
+def _look(state: State, monitor: Monitor, reach: Reach, jacobian: Jacobian, decision: Decision) -> None:
+    """Let the monitor see a decision, and now and then heads that only seem shared."""
+    parts, gramian, names = state.config.parts, decision.gramian, reach.step.names
+    assert gramian is not None
+    decides = parts.aggregator is not None or parts.row is not None
+    monitor.decided(names, reach.balanced, gramian, decision.weights if decides else None)
+    if reach.points is None and not state.is_joint:
+        monitor.look_for_heads(
+            reach.graph.named,
+            gramian,
+            state.steps,
+            lambda: reach.graph.under_joins,
+            partial(jacobian.single_task_tensors, len(names)),
+        )

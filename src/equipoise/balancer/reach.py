@@ -1,0 +1,134 @@
+"""Who reaches what in one step, and where its gradients are measured."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+
+import torch
+from torch import Tensor
+
+from equipoise.balancer.state import State
+from equipoise.gradients.graph import Graph
+from equipoise.gradients.parts import require_gradients_of_tasks
+from equipoise.gradients.roles import Roles
+from equipoise.step import Step
+
+
+@dataclass
+class Reach:
+    """One step of K losses."""
+
+    step: Step
+    graph: Graph
+    roles: Roles
+    points: list[Tensor] | None  # at which gradients are measured; None for all shared parameters
+    groups: list[list[Tensor]]  # of parameters that the method weighs apart
+
+    @property
+    def measured(self) -> list[Tensor]:
+        """The tensors at which gradients are measured."""
+        return self.roles.shared if self.points is None else self.points
+
+    @cached_property
+    def balanced(self) -> list[int]:
+        """The tasks that reach something shared, by their numbers within the step."""
+        return [k for k in range(len(self.step.losses)) if self.roles.sharing >> k & 1]
+
+    @cached_property
+    def tasks(self) -> Tensor:
+        """The same among all tasks, on the CPU."""
+        return torch.tensor([self.step.present[k] for k in self.balanced], dtype=torch.int64, device="cpu")
+
+
+def reach_of(state: State, step: Step) -> Reach:
+    """The reach of a step whose gradients can be measured.
+
+    Raises:
+        RuntimeError: If the graph hides parameters.
+        ValueError: If a task does not pass where gradients are measured.
+    """
+    graph = state.parameters.graph_of(step.losses)
+    graph.require_visible()
+    require_gradients_of_tasks(graph.named.values())
+    roles = roles_of(state, step, graph)
+    groups = groups_of(state, graph.named, roles)
+    points, chosen = None, state.config.gramian_from
+    if step.representation is not None:
+        points = [step.representation]
+    elif chosen is not None:
+        points = chosen.trainable()
+    reach = Reach(step, graph, roles, points, groups)
+    if points is not None:
+        _require_all_through(reach, points)
+    return reach
+
+
+def roles_of(state: State, step: Step, graph: Graph) -> Roles:
+    """The roles of the leaves of a step; what is new of who reaches what is remembered."""
+    parameters, num_tasks = state.parameters, len(state.config.names)
+    if not state.is_joint:  # else the ranks have agreed on it
+        parameters.learn(graph, step.present, num_tasks)
+    return parameters.roles(graph, step.present, num_tasks, state.is_joint, state.config.parts.has_coordinate_state)
+
+
+def groups_of(state: State, named: Mapping[str, Tensor], roles: Roles) -> list[list[Tensor]]:
+    """The groups of parameters, given by name, that the method weighs apart; none where it does not.
+
+    Raises:
+        ValueError: If a parameter is in two groups, or a shared one in none.
+    """
+    group = state.config.parts.group
+    if group is None:
+        return []
+    groups = group.groups_of(named)
+    grouped = {parameter for some in groups for parameter in some}
+    if len(grouped) < sum(map(len, groups)):
+        raise ValueError(f"{group} has a parameter in two groups: groups must be disjoint")
+    strays = [name for name, leaf in zip(roles.names, roles.shared, strict=True) if leaf not in grouped]
+    if strays:
+        raise ValueError(f"{', '.join(strays)} are shared by tasks and in no group of {group}")
+    return groups
+
+
+def require_deliverable(state: State, reach: Reach) -> None:
+    """Raise, or warn, if the combined gradient cannot be delivered, or is not balanced.
+
+    Raises:
+        RuntimeError: If the graph allows one pass only, or DDP takes no gradient where one is due.
+        ValueError: If roles are unknown that ``heads="raw"`` needs.
+    """
+    config, step, graph, roles = state.config, reach.step, reach.graph, reach.roles
+    if state.is_joint and step.representation is None and graph.ambiguous:
+        raise RuntimeError(
+            "in several processes a compiled graph does not tell which parameters are one task's own: leave the "
+            "model uncompiled, or give the compiled trunk's output as representation="
+        )
+    if roles.unused_parameters:
+        raise RuntimeError(
+            f"{', '.join(roles.unused_parameters)} are shared by tasks, and the forward pass of this rank did not use "
+            "them, so DDP takes no gradient there: run them on every rank, or balance by losses (Sum, Fixed, UW, DWA)"
+        )
+    if state.monitor is not None and not roles.shared and len(step.losses) > 1:
+        state.monitor.nothing_shared()
+    own = [leaf for leaf, _ in (*roles.private, *roles.outside)]
+    graph.require_several_passes(None if reach.points is None else [*reach.points, *own])
+    if config.gramian_from is not None and config.heads == "raw" and graph.ambiguous:
+        raise ValueError(
+            "with gramian_from a compiled graph does not tell which parameters are one task's own: leave "
+            "gramian_from out, or say heads='weighted'"
+        )
+
+
+def _require_all_through(reach: Reach, points: list[Tensor]) -> None:
+    """Raise if a task trains something shared and yet has no gradient where gradients are measured."""
+    step = reach.step
+    passing = sum(1 << k for k, loss in enumerate(step.losses) if loss.is_leaf)  # absent here, not elsewhere
+    for point in points:
+        passing |= reach.graph.reaching(point)
+    past = [name for k, name in enumerate(step.names) if reach.roles.sharing & ~passing & 1 << k]
+    if past:
+        where = "the parameters of gramian_from" if step.representation is None else "the representation"
+        raise ValueError(
+            f"the loss of {', '.join(map(repr, past))} does not reach {where}: gradients can be compared only "
+            "where every task that trains shared parameters passes"
+        )
