@@ -106,7 +106,17 @@ def test_norms_and_cosines_are_those_of_the_jacobian(net):
 
 
 @pytest.mark.parametrize(
-    "make", [eq.MGDA, eq.NashMTL, eq.UW, lambda: eq.Chain(eq.UW(), eq.PCGrad()), lambda: eq.Every(3, eq.CAGrad())]
+    "make",
+    [
+        eq.MGDA,
+        eq.NashMTL,
+        eq.UW,
+        lambda: eq.Chain(eq.UW(), eq.PCGrad()),
+        lambda: eq.Every(3, eq.CAGrad()),
+        eq.LRAnnealing,
+        eq.ExcessMTL,
+        lambda: eq.Chain(eq.UW(), eq.UnitNorm(), eq.Smooth(0.9, eq.LRAnnealing())),
+    ],
 )
 def test_the_methods_weights_are_those_of_the_step_that_follows(net, make):
     balancer = balancer_of(net, make())

@@ -99,8 +99,8 @@ def test_an_unknown_name_names_the_nearest(wrong, right):
         eq.method(wrong)
 
 
-def test_a_name_that_is_near_to_none_lists_all():
-    with pytest.raises(ValueError, match=r"no method 'zzzz'; there are 'sum', 'fixed', .*'running-norm'"):
+def test_a_name_that_is_near_to_none_lists_none():
+    with pytest.raises(ValueError, match=r"no method 'zzzz'; none of the \d+ names is near$"):
         eq.method("zzzz")
 
 

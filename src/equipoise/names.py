@@ -14,12 +14,28 @@ def key_of(name: str) -> str:
     return re.sub(r"[\W_]+", "", name).lower()
 
 
+_LISTED = 30  # names of which a message shows all
+
+
 def nearest(name: str, names: Iterable[str]) -> str:
-    """The end of an error message about an unknown name: the likely one, or all there are."""
-    names = tuple(names)
+    """The end of an error message about an unknown name: the likely ones, or all there are, or how many.
+
+    >>> nearest("mgd", ["mgda", "pcgrad"]), nearest("x", ["mgda", "pcgrad"])
+    ("did you mean 'mgda'?", "there are 'mgda', 'pcgrad'")
+    """
     by_lower = {name.lower(): name for name in names}
-    close = difflib.get_close_matches(name.lower(), by_lower, n=1)
-    return f"did you mean {by_lower[close[0]]!r}?" if close else f"there are {', '.join(map(repr, names)) or 'none'}"
+    matcher = difflib.SequenceMatcher(b=name.lower())
+    score = {}
+    for lower in by_lower:
+        matcher.set_seq1(lower)
+        score[lower] = matcher.ratio()
+    best = max(score.values(), default=0.0)
+    if best >= 0.6:
+        *others, last = [repr(by_lower[lower]) for lower in score if score[lower] == best]
+        return f"did you mean {', '.join(others)} or {last}?" if others else f"did you mean {last}?"
+    if len(by_lower) > _LISTED:
+        return f"none of the {len(by_lower)} names is near"
+    return f"there are {', '.join(map(repr, by_lower.values())) or 'none'}"
 
 
 def require_unique(names: tuple[str, ...]) -> None:

@@ -1,3 +1,5 @@
+import warnings
+
 import pytest
 import torch
 
@@ -161,3 +163,26 @@ def test_tasks_that_have_no_share_together_start_alike():
 def test_refuses(arguments, message):
     with pytest.raises(ValueError, match=message):
         MoCo(**arguments)
+
+
+def state_of(**arguments):
+    method = bound_to(MoCo(**arguments))
+    method(ROWS, LOSSES)
+    return method.state_dict()
+
+
+def test_a_state_of_the_papers_step_is_refused_by_the_other_and_the_other_way_round():
+    for relative in (False, True):
+        with pytest.raises(ValueError, match=rf"state .* MoCo\(relative={relative}\).*relative={relative}"):
+            bound_to(MoCo(relative=not relative)).load_state_dict(state_of(relative=relative))
+        bound_to(MoCo(relative=relative)).load_state_dict(state_of(relative=relative))
+
+
+def test_a_state_from_before_there_were_two_steps_loads_with_a_warning_into_the_default_and_without_into_the_papers():
+    old = state_of(gamma=0.1, rho=0.1, relative=False)
+    del old["is_relative"]
+    with pytest.warns(UserWarning, match=r"MoCo\(gamma=0\.1, rho=0\.1, relative=False\)"):
+        bound_to(MoCo()).load_state_dict(old)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        bound_to(MoCo(gamma=0.1, rho=0.1, relative=False)).load_state_dict(old)

@@ -158,3 +158,10 @@ def test_the_command_shows_each_loss_that_a_word_means(capsys, monkeypatch):
     assert capsys.readouterr().out.startswith("L1Loss\n    nn.L1Loss()\n")
     assert main(["losses", "--task", "classification"]) == 0
     assert "For multi-class (one class of C: logits [N, C], classes [N])" in " ".join(capsys.readouterr().out.split())
+
+
+def test_a_name_that_is_nearly_right_is_answered_by_the_likely_ones_alone():
+    with pytest.raises(ValueError, match=r"^no loss 'bse'; did you mean 'mse', 'bce' or 'sce'\?$"):
+        find_losses("bse")
+    with pytest.raises(ValueError, match=r"^no loss 'zzzz'; none of the \d+ names is near$"):
+        find_losses("zzzz")

@@ -4,6 +4,9 @@ Fernando et al., Mitigating Gradient Bias in Multi-objective Learning: A Provabl
 ICLR 2023, algorithm 1, without bounds on y.
 """
 
+import warnings
+from typing import Any
+
 import torch
 from torch import Tensor
 
@@ -33,6 +36,7 @@ class MoCo(RowMemory, CoordinateAggregator):
 
     user_weight = "inverts"
     shares: Tensor
+    is_relative: Tensor
 
     def __init__(self, beta: float = 0.1, gamma: float = 0.5, rho: float = 0.0, relative: bool = True) -> None:
         if not 0 < beta <= 1:
@@ -47,6 +51,24 @@ class MoCo(RowMemory, CoordinateAggregator):
     def bind(self, num_tasks: int) -> None:
         super().bind(num_tasks)
         self.register_buffer("shares", torch.full((num_tasks,), 1 / num_tasks, dtype=torch.float64))  # l
+        self.register_buffer("is_relative", torch.tensor(self.relative))  # of which step a saved state is
+
+    def _load_from_state_dict(self, state_dict: dict[str, Any], prefix: str, *args: Any) -> None:
+        saved = state_dict.get(f"{prefix}is_relative")
+        if saved is not None and bool(saved) != self.relative:
+            raise ValueError(
+                f"this state is of MoCo(relative={bool(saved)}), and its weights are of another step than those of "
+                f"{self}: load it into a method with relative={bool(saved)}"
+            )
+        if saved is None and f"{prefix}shares" in state_dict:
+            state_dict[f"{prefix}is_relative"] = self.is_relative
+            if self.relative:
+                warnings.warn(
+                    "this state of MoCo does not say of which step it is; if of the earlier default, load it into "
+                    f"MoCo(gamma=0.1, rho=0.1, relative=False), whose step is not that of {self}",
+                    stacklevel=2,
+                )
+        super()._load_from_state_dict(state_dict, prefix, *args)
 
     def sum_factor(self, num_tasks: int) -> float:
         """It is a mean once y has caught up with the gradients, which takes some 1 / beta steps."""

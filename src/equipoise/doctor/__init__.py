@@ -1,7 +1,6 @@
 """The doctor: a look at one step of a user's own loop, which leaves no trace.
 
 reach       which tasks reach which parameters
-measure     the tasks' gradients there: norms, inner products
 decide      what the method would answer
 cost        what each route costs: passes, operations, memory, milliseconds
 findings    what is wrong or worth knowing, with the next action

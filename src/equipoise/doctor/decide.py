@@ -1,35 +1,46 @@
 """What a method would answer to a step, asked of a copy."""
 
 import copy
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor
 
 from equipoise.chain import linearise, split
+from equipoise.gradients.measure import Measured
 from equipoise.method import Method
 from equipoise.step import Step
 
 
-def decision(method: Method, step: Step, gramian: Tensor | None, balanced: list[int]) -> Tensor | None:
-    """The weights [K] that the method would give now; ``None`` where it needs what was not measured.
+def decision(
+    method: Method, step: Step, measured: Measured | None, compared: Sequence[str], balanced: list[int]
+) -> Tensor | None:
+    """The weights [K] that the method would give now; ``None`` where it gives none, or needs what was not measured.
 
     Args:
         method: Its state stays as it is.
         step: K present tasks.
-        gramian: [K, K] where the balancer compares gradients.
+        measured: Their gradients where the balancer compares them.
+        compared: The names of the tensors there.
         balanced: The places of the tasks that have a gradient there.
 
     Raises:
         ValueError: If the losses are not what the method takes.
     """
     parts = split(copy.deepcopy(method))
-    if parts.coordinate is not None or (parts.aggregator is not None and gramian is None):
+    if not parts.decides_weights or (parts.takes_gradients and measured is None):
         return None
     _, scales = linearise(parts.weighting, step.stacked, step.tasks)
     weights = scales.detach().double().cpu().clone()  # the sum's are one number, expanded
-    if parts.aggregator is not None and gramian is not None and balanced:
-        losses = step.stacked.detach().double().cpu()
-        scaled = (weights[:, None] * gramian * weights)[balanced][:, balanced]
-        tasks = torch.tensor([step.present[k] for k in balanced], device="cpu")
-        weights[balanced] *= parts.aggregator(scaled, losses[balanced], tasks)
+    if measured is None or not balanced:
+        return weights
+    tasks = torch.tensor([step.present[k] for k in balanced], device="cpu")
+    losses = step.stacked.detach()[balanced]
+    if parts.aggregator is not None:
+        scaled = weights[:, None] * measured.total(compared) * weights
+        weights[balanced] *= parts.aggregator(scaled[balanced][:, balanced], losses.double().cpu(), tasks)
+    if parts.row is not None:
+        rows = measured.jacobian(compared)[balanced]
+        scaled = rows * weights[balanced].to(rows)[:, None]
+        weights[balanced] *= parts.row.decide(scaled, losses, tasks).double().cpu()
     return weights

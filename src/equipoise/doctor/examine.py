@@ -11,12 +11,12 @@ from equipoise.balancer import Balancer
 from equipoise.doctor.cost import costs_of
 from equipoise.doctor.decide import decision
 from equipoise.doctor.findings import Seen, findings_of
-from equipoise.doctor.measure import Measured, measure
 from equipoise.doctor.reach import reach_of
 from equipoise.doctor.report import Report
 from equipoise.doctor.suggest import suggested
 from equipoise.gradients.freed import Explained
 from equipoise.gradients.graph import Graph
+from equipoise.gradients.measure import Measured, measure
 from equipoise.gradients.roles import Roles
 from equipoise.step import Step, take_step
 
@@ -82,15 +82,18 @@ def _examined(model: nn.Module, balancer: Balancer, step: Step, optimizers: list
     roles = _roles(balancer, step, graph, seen)
     shared = [seen.names[leaf] for leaf in roles.shared]
     measured = _measured(balancer, step, graph, roles, seen)
-    gramian = compared = None
+    gramian = None
     if measured is not None and shared:
         gramian = measured.total(shared)
+        seen.single_task_tensors = measured.single_task_tensors(shared)
         chosen = balancer.gramian_from
-        compared = gramian if chosen is None else measured.total([seen.names[leaf] for leaf in chosen])
+        compared = shared if chosen is None else [seen.names[leaf] for leaf in chosen]
         if step.representation is not None:
-            compared = measured.by_name[_REPRESENTATION]
-        seen.lonely = measured.lonely(shared)
-    seen.gramian, seen.weights = gramian, _decided(balancer, step, compared, roles, seen)
+            compared = [_REPRESENTATION]
+        seen.weights = _decided(balancer, step, measured, compared, roles, seen)
+    else:
+        seen.weights = _decided(balancer, step, None, [], roles, seen)
+    seen.gramian = gramian
     held = {p for one in optimizers for group in one.param_groups for p in group["params"]} if optimizers else None
     given = set(balancer.given.named().values())
     parameters = {name: leaf for leaf, name in seen.names.items() if isinstance(leaf, nn.Parameter) or leaf in given}
@@ -161,12 +164,15 @@ def _measured(balancer: Balancer, step: Step, graph: Graph, roles: Roles, seen: 
         return None
 
 
-def _decided(balancer: Balancer, step: Step, compared: Tensor | None, roles: Roles, seen: Seen) -> Tensor | None:
+def _decided(
+    balancer: Balancer, step: Step, measured: Measured | None, compared: list[str], roles: Roles, seen: Seen
+) -> Tensor | None:
+    """The method's weights by the gradients of these names, of the tasks that share something."""
     balanced = [k for k in range(len(step.losses)) if roles.sharing >> k & 1]
-    if compared is not None and not bool(compared.isfinite().all()):
+    if measured is not None and not bool(measured.total(compared).isfinite().all()):
         return None
     try:
-        return decision(balancer.method, step, compared, balanced)
+        return decision(balancer.method, step, measured, compared, balanced)
     except ValueError as error:
         seen.refusals.append(str(error))
         return None

@@ -41,7 +41,7 @@ ROWS = (
         name="mgda",
         paper="Sener & Koltun, NeurIPS 2018",
         needs="gramian",
-        idea="The shortest vector in the convex hull of the gradients: no task gets worse.",
+        idea="The shortest vector in the convex hull of the gradients: in the shared parameters no task gets worse.",
         when="Where no task may get worse at any price; it listens to small gradients, and slows down.",
         errata="The official code clips the two-task weight at .001 and never counts its iterations.",
     ),

@@ -2,8 +2,9 @@
 
 import pytest
 from browsing import settle
+from report_reading import write_report
 
-from equipoise.lab.reports import TwoStudies, write_report, write_two_page
+from equipoise.lab.reports import TwoStudies, write_two_page
 
 pytestmark = pytest.mark.slow
 
@@ -13,8 +14,8 @@ PANELS = 4 + 1 + 3 + 3 + 3 + 3 + 3 + 6 + 3 + 1 + 3
 
 
 @pytest.fixture(scope="module")
-def report(study):
-    return write_report(study.path)
+def report(written):
+    return written.path / "report.html"
 
 
 DRAWN = """() => [...document.querySelectorAll('.plot')].map(plot => ({

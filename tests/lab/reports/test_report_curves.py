@@ -7,18 +7,19 @@ from figures_of_files import (
     check_tradeoff,
 )
 from made_study import METHODS, TASKS
-from report_reading import Page
+from report_reading import Page, write_report
 
 from equipoise.lab.evaluation import FIT_RULE, judge_fit
-from equipoise.lab.reports import write_report
 from equipoise.lab.reports.chart import Chart, Panel, Series
 from equipoise.lab.reports.interactive import specs
 from equipoise.lab.reports.palette import looks
 
+pytestmark = pytest.mark.usefixtures("blank_images")
+
 
 @pytest.fixture(scope="module")
-def page(study):
-    return Page(write_report(study.path))
+def page(written):
+    return Page(written.path / "report.html")
 
 
 def test_every_run_is_judged_by_the_rule_that_the_page_states(study, page):

@@ -4,16 +4,16 @@ from statistics import fmean, median, stdev
 
 import pytest
 from made_study import METHODS, TASKS
-from report_reading import Page
+from report_reading import Page, write_report
 
-from equipoise.lab.reports import write_report
+pytestmark = pytest.mark.usefixtures("blank_images")
 
 T_975_WITH_2_DEGREES = 4.302652729911275  # tables of Student's t
 
 
 @pytest.fixture(scope="module")
-def page(study):
-    return Page(write_report(study.path))
+def page(written):
+    return Page(written.path / "report.html")
 
 
 def values(study, method, task, metric):

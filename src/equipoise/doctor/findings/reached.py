@@ -27,9 +27,10 @@ def of_reach(seen: Seen) -> list[str]:
             f"{listed(apart)} share no parameter with another task: if that is not meant, look for a detach() or "
             "no_grad() between the trunk and their losses"
         )
-    if seen.lonely:
+    if seen.single_task_tensors:
         found.append(
-            f"{listed(seen.lonely)} are reached by several losses, of which one alone has a gradient there: {HEADS}"
+            f"{listed(seen.single_task_tensors)} are reached by several losses, of which one alone has a gradient "
+            f"there: {HEADS}"
         )
     return found
 

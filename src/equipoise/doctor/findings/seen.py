@@ -20,7 +20,7 @@ class Seen:
     names: dict[Tensor, str]  # of the leaves
     gramian: Tensor | None = None
     weights: Tensor | None = None
-    lonely: list[str] = field(default_factory=list)
+    single_task_tensors: list[str] = field(default_factory=list)
     reach: list[Reach] = field(default_factory=list)
     refusals: list[str] = field(default_factory=list)  # what could not be looked at
 

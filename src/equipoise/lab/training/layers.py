@@ -8,6 +8,8 @@ import torch
 from accelerate.utils import send_to_device
 from torch import Tensor, nn
 
+from equipoise.gradients.graph import graph_of
+from equipoise.gradients.measure import measure
 from equipoise.tasks import Tasks
 
 Row = tuple[str, str, float]  # "task|task", quantity, value
@@ -28,18 +30,20 @@ def layer_rows(network: nn.Module, tasks: Tasks, inputs: Any, targets: Mapping[s
     """
     named = {name: parameter for name, parameter in network.named_parameters() if parameter.requires_grad}
     network.eval()
-    losses = tasks.losses(network(inputs), targets)
-    gradients = {
-        task: dict(zip(named, _gradients(loss, list(named.values())), strict=True)) for task, loss in losses.items()
-    }
+    losses = {task: loss for task, loss in tasks.losses(network(inputs), targets).items() if loss.requires_grad}
+    each = list(losses.values())
+    measured = measure(each, graph_of(each), named, [()] * len(each)) if each else None
     network.train()
-    shared = [name for name in named if sum(found[name] is not None for found in gradients.values()) > 1]
+    if measured is None:
+        return []
+    shared = [name for name, found in measured.gradients.items() if sum(g is not None for g in found) > 1]
     rows = []
     for part, names in parts_of(shared).items():
-        for a, b in combinations(gradients, 2):
-            cosine = _cosine([(gradients[a][name], gradients[b][name]) for name in names])
-            if cosine is not None:
-                rows.append((f"{a}|{b}", f"{COSINE_IN}{part}", cosine))
+        products = measured.total(names).tolist()
+        for (i, a), (j, b) in combinations(enumerate(losses), 2):
+            scale = (products[i][i] * products[j][j]) ** 0.5
+            if 0 < scale < float("inf"):
+                rows.append((f"{a}|{b}", f"{COSINE_IN}{part}", products[i][j] / scale))
     return rows
 
 
@@ -66,24 +70,3 @@ def parts_of(names: Sequence[str]) -> dict[str, list[str]]:
     for name, path in zip(names, paths, strict=True):
         parts.setdefault(".".join(path[: depth + 1]) or name, []).append(name)
     return parts
-
-
-def _gradients(loss: Tensor, parameters: Sequence[Tensor]) -> Sequence[Tensor | None]:
-    if not loss.requires_grad:
-        return [None] * len(parameters)
-    found = torch.autograd.grad(loss, parameters, retain_graph=True, allow_unused=True)
-    return [gradient.to_dense() if gradient is not None and gradient.is_sparse else gradient for gradient in found]
-
-
-def _cosine(pairs: Sequence[tuple[Tensor | None, Tensor | None]]) -> float | None:
-    """Of two gradients given by their pieces; None where one is nothing or zero."""
-    product, first, second = 0.0, 0.0, 0.0
-    for a, b in pairs:
-        if a is not None:
-            first += float(a.double().square().sum())
-        if b is not None:
-            second += float(b.double().square().sum())
-        if a is not None and b is not None:
-            product += float((a.double() * b.double()).sum())
-    scale = (first * second) ** 0.5
-    return product / scale if 0 < scale < float("inf") else None

@@ -132,7 +132,7 @@ def find_losses(name: str) -> tuple[Row, ...]:
     else:
         found = _BY_KEY.get(key_of(word), ())
     if not found:
-        raise ValueError(f"no loss {name!r}; {nearest(name, [row.name for row in ROWS])}")
+        raise ValueError(f"no loss {name!r}; {nearest(name, [*(row.name for row in ROWS), *LOSS_ALIASES])}")
     return found
 
 

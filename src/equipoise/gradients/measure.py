@@ -1,7 +1,8 @@
-"""The tasks' gradients of one step: inner products in all, and by module."""
+"""The tasks' gradients of one step, looked at and not delivered: inner products in all, and by part."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import combinations_with_replacement
 
 import torch
 from torch import Tensor
@@ -12,14 +13,24 @@ from equipoise.gradients.routes import Point, Wanted, sequential
 
 @dataclass
 class Measured:
-    """Products of K gradients by each of some tensors, and norms by each task's own."""
+    """K gradients by each of some tensors, by name, and norms by each task's own."""
 
-    by_name: dict[str, Tensor]  # [K, K] in float64 on the CPU
+    gradients: Mapping[str, Sequence[Tensor | None]]  # K by each tensor; ``None`` where a task does not reach it
+    by_name: dict[str, Tensor]  # their products [K, K] in float64 on the CPU
     own: Tensor  # [K] norms
 
     def total(self, names: Sequence[str]) -> Tensor:
-        """[K, K] by all tensors of these names."""
+        """Products [K, K] by all tensors of these names."""
         return sum((self.by_name[name] for name in names), torch.zeros_like(self.own.outer(self.own)))
+
+    def jacobian(self, names: Sequence[str]) -> Tensor:
+        """The gradients [K, P] by all tensors of these names, which some task reaches."""
+        columns = []
+        for name in names:
+            like = next(gradient for gradient in self.gradients[name] if gradient is not None)
+            rows = [torch.zeros_like(like) if g is None else g for g in self.gradients[name]]
+            columns.append(torch.stack([_dense(row).flatten() for row in rows]))
+        return torch.cat(columns, dim=1)
 
     def by_module(self, names: Sequence[str]) -> dict[str, Tensor]:
         """[K, K] by the tensors of these names below each top-level module."""
@@ -33,7 +44,7 @@ class Measured:
         places = dict.fromkeys(parts.values())
         return {place: self.total([name for name, part in parts.items() if part == place]) for place in places}
 
-    def lonely(self, names: Sequence[str]) -> list[str]:
+    def single_task_tensors(self, names: Sequence[str]) -> list[str]:
         """Where one task alone has a gradient, though another has one elsewhere."""
         if int(self.total(names).diagonal().count_nonzero()) < 2:
             return []
@@ -45,7 +56,7 @@ def measure(
 ) -> Measured:
     """One backward pass per loss, by the points and by each task's own leaves; the graph lives on.
 
-    Rows of all K gradients by the points are held at once.
+    All K gradients by the points are held at once.
     """
     incoming = torch.ones((), device=losses[0].device, dtype=losses[0].dtype)
     asked: list[Point] = list(points.values())
@@ -54,26 +65,27 @@ def measure(
     nothing = torch.zeros((), dtype=torch.float64, device="cpu")
     with torch.autocast(incoming.device.type, enabled=False):
         for found in sequential(Wanted(losses, graph, asked, own, incoming, keep=True)):
-            rows.append([None if gradient is None else gradient[0] for gradient in found.shared])
-            mine = [_flat(gradient).square().sum().cpu() for gradient in found.own[0] if gradient is not None]
+            rows.append([None if gradient is None else gradient[0].detach() for gradient in found.shared])
+            mine = [_dense(gradient).double().square().sum().cpu() for gradient in found.own[0] if gradient is not None]
             squares.append(sum(mine, nothing))
     if not rows:  # no task has anything to be differentiated by
         squares = [nothing for _ in losses]
-    by_name = {name: _products([row[i] for row in rows]) for i, name in enumerate(points)}
-    return Measured(by_name, torch.stack(squares).sqrt())
+    gradients = {name: [row[i] for row in rows] for i, name in enumerate(points)}
+    by_name = {name: _products(each) for name, each in gradients.items()}
+    return Measured(gradients, by_name, torch.stack(squares).sqrt())
 
 
 def _products(gradients: Sequence[Tensor | None]) -> Tensor:
     """[K, K]; ``None`` is a zero."""
     products = torch.zeros(len(gradients), len(gradients), dtype=torch.float64, device="cpu")
-    places = [k for k, gradient in enumerate(gradients) if gradient is not None]
-    if places:
-        rows = torch.stack([_flat(gradient) for gradient in gradients if gradient is not None])
-        where = torch.tensor(places, device="cpu")
-        products[where[:, None], where] = (rows @ rows.mT).cpu()
+    wide = {k: _dense(gradient).double() for k, gradient in enumerate(gradients) if gradient is not None}
+    pairs = list(combinations_with_replacement(wide, 2))
+    if pairs:
+        found = torch.stack([(wide[i] * wide[j]).sum() for i, j in pairs]).cpu()
+        for (i, j), product in zip(pairs, found, strict=True):
+            products[i, j] = products[j, i] = product
     return products
 
 
-def _flat(gradient: Tensor) -> Tensor:
-    dense = gradient.to_dense() if gradient.is_sparse else gradient
-    return dense.detach().flatten().double()
+def _dense(gradient: Tensor) -> Tensor:
+    return gradient.to_dense() if gradient.is_sparse else gradient
