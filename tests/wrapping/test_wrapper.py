@@ -87,7 +87,7 @@ def test_a_wrapped_method_keeps_the_laws(wrapper, name):
 
 @pytest.mark.paired
 @pytest.mark.parametrize("outer", WRAPPERS)
-@pytest.mark.parametrize("inner", reversed(WRAPPERS))
+@pytest.mark.parametrize("inner", list(reversed(WRAPPERS)))
 def test_wrappers_and_chains_in_each_other_keep_the_laws(outer, inner):
     check_method(lambda: WRAPPERS[outer](WRAPPERS[inner](eq.MGDA())))
 
