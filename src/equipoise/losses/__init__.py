@@ -7,7 +7,7 @@ focal               many easy samples
 hinge               margins
 noise               wrong labels
 imbalance           rare classes: adjusted logits, margins, weights
-multi_label         many labels at once: asymmetric, soft F1
+multilabel          many labels at once: asymmetric, soft F1
 ordinal             levels in an order
 survival            times to an event
 regions             overlap of masks: Dice, Jaccard, Tversky
@@ -94,7 +94,7 @@ from equipoise.losses.imbalance import (
 from equipoise.losses.lovasz import LovaszHingeLoss, LovaszSoftmaxLoss, lovasz_hinge, lovasz_softmax
 from equipoise.losses.masked import Masked
 from equipoise.losses.mixed import LearnedProportion, Mixed
-from equipoise.losses.multi_label import (
+from equipoise.losses.multilabel import (
     AsymmetricLoss,
     DoubleSoftF1Loss,
     SoftF1Loss,
