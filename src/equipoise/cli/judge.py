@@ -61,8 +61,10 @@ def judge(words: Sequence[str]) -> int:
         return 0
     from rich.console import Console
 
+    from equipoise.lab.reports import print_summary
+
     console = Console(highlight=False)
-    console.print(results.table())
+    print_summary(console, results.summary, verbose=arguments.verbose)
     if page is not None:
         console.print(f"\nReport: {page}", markup=False, soft_wrap=True)
     return 0

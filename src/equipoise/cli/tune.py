@@ -7,7 +7,7 @@ from pathlib import Path
 from equipoise.cli.columns import add_column_options, recipe_of
 from equipoise.cli.compare import study_parser
 from equipoise.cli.config import add_case, parse_with_config
-from equipoise.cli.parser import Parser, fail, positive, whole
+from equipoise.cli.parser import Parser, fail, names, positive, whole
 from equipoise.cli.training import add_training_options, training_of
 from equipoise.cli.workbench import need_the_lab, stopped_by
 from equipoise.lab.api.defaults import JOBS, RUNS
@@ -26,7 +26,7 @@ def tune(words: Sequence[str]) -> int:
     parser.add_argument("--method", default="fixed", metavar="NAME", help="a balancing; default fixed")
     parser.add_argument(
         "--search",
-        type=lambda text: tuple(name.strip() for name in text.split(",")),
+        type=names,
         default=("weights",),
         metavar="A,B,…",
         help="weights, lr, wd, lr=1e-4:1e-2, or arguments of the method, alpha=0.5:2 or mode=a|b, or of a task's loss, "

@@ -27,22 +27,25 @@ def stopped_by(error: OSError, folder: Path, kept: str) -> NoReturn:
 
 
 def show(console: Any, folder: Path, *, renew: bool, verbose: bool = False) -> int:
-    """Print a study's table and write its report, or only name a report that is newer than the study."""
+    """Print a study's verdict and table and write its report, or only name a report that is newer than the study."""
     from rich.markup import escape
 
-    from equipoise.lab.evaluation import Summary
-    from equipoise.lab.reports import write_report
-    from equipoise.lab.studies import print_summary, record_look, write_scores
+    from equipoise.lab.evaluation import StudyResults, Summary
+    from equipoise.lab.reports import print_summary, write_report
+    from equipoise.lab.studies import record_look, write_scores
 
     page = folder / "report.html"
-    Summary.from_folder(folder)  # what cannot be shown is not looked at
-    record_look(folder)
-    summary = Summary.from_folder(folder)
-    print_summary(console, summary)
+    study = StudyResults.from_folder(folder).looked_at()
+    summary = Summary.of_study(study)
+    print_summary(console, summary, verbose=verbose)
+    try:
+        record_look(study)
+    except OSError as error:
+        fail(f"this look could not be recorded, nor a report written: {error.filename}: {error.strerror}")
     write_scores(folder, summary)
     sources = [path for path in folder.iterdir() if path.suffix in (".csv", ".json")]
     if renew or not page.is_file() or page.stat().st_mtime_ns < max(path.stat().st_mtime_ns for path in sources):
         with console.status("Writing the report") as status:
-            page = write_report(folder, lambda what: status.update(f"Writing the report: {escape(what)}"))
+            page = write_report(study, summary, lambda what: status.update(f"Writing the report: {escape(what)}"))
     console.print(f"\nReport: {page}", markup=False, soft_wrap=True)
     return 0

@@ -123,7 +123,7 @@ def test_other_names_of_the_references_change_no_number_and_stay_as_they_are(row
     for one, other in zip(results.verdict.decisions, plain.decisions, strict=True):
         method, compared = (renamed.get(name, name) for name in (other.method, other.other))
         assert same(one, replace(other, method=method, other=compared))
-    assert "mgda is significantly worse than LS on size" in results.verdict.headline
+    assert "uw is significantly better than LS on size" in results.verdict.headline
     table = results.table()
     for text in (str(results.verdict), str(table), table.to_markdown(), table.to_latex(), table._repr_html_()):
         assert "plain sum" not in text
@@ -171,7 +171,7 @@ def test_seeds_needed_are_those_of_the_advice(rows):
     verdict = lab.judge([row for row in rows if row["method"] in ("sum", "dwa")]).verdict
     nearest = min(verdict.decisions, key=lambda one: one.p_value)
     assert nearest.decision == "no significant difference"
-    assert f"about {nearest.seeds_needed - 5} more seed" in verdict.advice
+    assert f"about {nearest.seeds_needed - 5} more seed" in " ".join(verdict.details)
     decided = lab.judge(rows).verdict.of("mgda", "size")
     assert decided.seeds_needed is None
 

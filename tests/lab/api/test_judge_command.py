@@ -20,12 +20,11 @@ def test_json_is_the_verdict_of_the_api_and_nothing_else(file, rows, capsys):
     assert told == json.loads(json.dumps(lab.judge(rows).verdict.to_dict()))
 
 
-def test_the_terminal_ends_in_verdict_and_advice(file, rows, capsys):
+def test_the_terminal_begins_with_verdict_and_advice(file, rows, capsys):
     assert main(["judge", file]) == 0
     text = " ".join(capsys.readouterr().out.split())
     summary = lab.judge(rows).summary
-    assert text.endswith(f"{summary.headline} {summary.advice}")
-    assert "results.csv" in text
+    assert text.startswith(f"results.csv {summary.headline} {summary.advice}")
 
 
 def test_nothing_significant_is_no_error_and_says_how_many_seeds_are_needed(rows, tmp_path, capsys):

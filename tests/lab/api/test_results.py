@@ -40,8 +40,11 @@ def test_loading_a_study_is_a_look_at_it_counted_once(rows, make_folder):
 
 
 def test_the_headline_is_one_sentence_and_what_decides_stands_in_it(results):
-    assert re.fullmatch(r"Over 5 seeds, [^.]*(\d\.\d[^.]*)*\.", results.verdict.headline)
-    assert "mgda is significantly worse than the plain sum on size" in results.verdict.headline
+    assert results.verdict.headline == (
+        "Over 5 seeds, uw is significantly better than the plain sum on size and worse on kind, mgda better on kind "
+        "and worse on size."
+    )
+    assert "mgda is significantly worse than the plain sum on size (rmse" in " ".join(results.verdict.details)
 
 
 def test_the_verdict_is_json(results):
@@ -102,7 +105,7 @@ def test_a_figure_is_made_alone(rows, make_folder, monkeypatch):
     monkeypatch.setattr(
         report, "OF_VALUES", {**dict.fromkeys(report.OF_VALUES, never), "ranks": report.OF_VALUES["ranks"]}
     )
-    lab.load(results.folder).plot("ranks")
+    lab.load(results.study.folder).plot("ranks")
 
 
 def test_a_figure_without_anything_to_draw_says_why(rows):

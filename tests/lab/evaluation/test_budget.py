@@ -2,6 +2,7 @@ import pytest
 
 from equipoise.lab.evaluation import MethodCost, unequal
 from equipoise.lab.evaluation.costs import method_costs
+from equipoise.lab.evaluation.study import RunCost
 
 EQUAL = {"epochs": 8, "batch_size": 64, "trials": 20}
 
@@ -45,9 +46,7 @@ def test_all_differences_are_told():
 
 
 def row(method, seed, task, steps, speed, backwards, memory, skipped=0, unsolved=0):
-    keys = "method seed task steps seconds_per_step backwards_per_step peak_memory_mb skipped_steps unsolved_steps"
-    values = (method, seed, task, steps, speed, backwards, memory, skipped, unsolved)
-    return dict(zip(keys.split(), map(str, values), strict=True))
+    return RunCost(method, seed, task, 1, 1, steps, speed, backwards, memory, skipped, unsolved)
 
 
 def test_costs_are_medians_over_seeds_and_sums_over_the_networks_of_single_task():

@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 from scipy import stats
+from telling import advised, told
 
 from equipoise.lab.evaluation import TaskMetric, check_differences, make_table, outlier, sign_test
-from equipoise.lab.evaluation.words import give_advice, give_headline
 
 ACCURACY = TaskMetric("kind", "accuracy", True, 1.0, 0.0)
 PLAIN = dict(enumerate([0.40, 0.42, 0.41, 0.43, 0.40, 0.42, 0.41, 0.43, 0.40, 0.41]))
@@ -29,10 +29,10 @@ def test_more_than_a_tenth_missing_is_no_verdict_in_favour():
     assert comparison(made, "whole").verdict == comparison(made, "nine").verdict == "better"
     found = comparison(made, "eight")
     assert (found.verdict, found.missing) == ("no verdict", "2 of 10 runs of eight missing")
-    headline = give_headline(made, [ACCURACY], 10)
+    headline = told(made, [ACCURACY], 10)
     assert "2 of 10 runs of eight missing: no verdict in its favour." in headline
     assert "eight is" not in headline
-    assert "Use eight" not in give_advice(made, [ACCURACY])
+    assert "Use eight" not in advised(made, [ACCURACY])
     assert "eight" not in made.ranks.names
 
 

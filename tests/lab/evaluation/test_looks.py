@@ -2,10 +2,10 @@
 
 import pytest
 from scipy import stats
+from telling import advised, told
 
 from equipoise.lab.evaluation import TaskMetric, levels, make_table, planned_looks
 from equipoise.lab.evaluation.looks import level_of, look_notes
-from equipoise.lab.evaluation.words import give_advice, give_headline
 
 
 @pytest.mark.parametrize(("seeds", "looks"), [(20, 3), (9, 3), (30, 5), (20, 2)])
@@ -106,7 +106,7 @@ def near(level):
         "near": {"size": {0: 0.391, 1: 0.413, 2: 0.404}},  # p = 0.014
     }
     table = make_table(values, [metric], {}, level=level)
-    return give_headline(table, [metric], 3), give_advice(table, [metric])
+    return told(table, [metric], 3), advised(table, [metric])
 
 
 def test_nothing_is_significant_alone_that_is_not_below_the_level_of_the_look():

@@ -3,14 +3,19 @@ import math
 import pytest
 
 from equipoise.lab.evaluation import TaskMetric
+from equipoise.lab.evaluation.study import RunCost, curves_of
 from equipoise.lab.evaluation.wall_clock import equal_time
 
 METRICS = [TaskMetric("size", "rmse", False, 0.0, 1.0), TaskMetric("kind", "accuracy", True, 1.0, 0.0)]
 
 
 def cost(method, seed, epochs, speed):
-    texts = {"method": method, "seed": seed, "task": "all", "epochs": epochs, "steps": 10 * epochs}
-    return {key: str(value) for key, value in (texts | {"seconds_per_step": speed}).items()}
+    return RunCost(method, seed, "all", epochs, epochs, 10 * epochs, speed, 1.0, 100.0, 0, 0)
+
+
+def reached(history, costs):
+    curves, _ = curves_of(history)
+    return equal_time(curves, costs, METRICS)
 
 
 def curve(method, seed, skills):
@@ -31,7 +36,7 @@ def curve(method, seed, skills):
 def test_each_method_shows_its_best_epoch_within_the_time_of_the_cheapest():
     costs = [cost("sum", 0, 4, 0.1), cost("mgda", 0, 4, 0.19), cost("single-task", 0, 1, 1e-9)]
     history = curve("sum", 0, [0.1, 0.5, 0.4, 0.3]) + curve("mgda", 0, [0.2, 0.6, 0.9, 0.95])
-    found = equal_time(history, costs, METRICS)
+    found = reached(history, costs)
     # an epoch is 10 steps: sum is done after 4 s, in which mgda does 2 epochs of 1.9 s
     assert (found.seconds, found.cheapest) == (pytest.approx(4.0), "sum")
     plain, mgda = found.rows
@@ -50,13 +55,13 @@ def test_the_epoch_shown_is_the_best_by_the_criterion_that_selects():
         for row in history
         if (row["method"], row["quantity"], row["split"]) == ("uw", "skill", "validation")
     ]
-    plain, other = equal_time(history + selection, costs, METRICS).rows
+    plain, other = reached(history + selection, costs).rows
     assert (plain.values["size"], other.values["size"]) == (pytest.approx(0.7), pytest.approx(0.9))
 
 
 def test_at_equal_speed_it_is_the_view_at_equal_epochs():
     costs = [cost(method, 0, 3, 0.1) for method in ("sum", "uw")]
-    found = equal_time(curve("sum", 0, [0.1, 0.2, 0.3]) + curve("uw", 0, [0.3, 0.2, 0.6]), costs, METRICS)
+    found = reached(curve("sum", 0, [0.1, 0.2, 0.3]) + curve("uw", 0, [0.3, 0.2, 0.6]), costs)
     assert [row.epochs for row in found.rows] == [3, 3]
     assert found.rows[1].values["size"] == pytest.approx(0.4)
 
@@ -64,16 +69,14 @@ def test_at_equal_speed_it_is_the_view_at_equal_epochs():
 def test_a_few_percent_of_noise_in_the_clock_cost_no_epoch():
     costs = [cost("sum", 0, 8, 0.1), cost("uw", 0, 8, 0.103)]
     skills = [0.1 * epoch for epoch in range(1, 9)]
-    assert [
-        row.epochs for row in equal_time(curve("sum", 0, skills) + curve("uw", 0, skills), costs, METRICS).rows
-    ] == [8, 8]
+    assert [row.epochs for row in reached(curve("sum", 0, skills) + curve("uw", 0, skills), costs).rows] == [8, 8]
 
 
 def test_a_method_is_as_fast_as_its_median_run():
     """A run that a busy machine slowed down to a tenth neither takes nor gives epochs."""
     costs = [cost(m, seed, 4, speed) for m in ("sum", "uw") for seed, speed in enumerate((0.1, 0.1, 1.0))]
-    costs = [row | {"seconds_per_step": "0.1"} if row["method"] == "uw" else row for row in costs]
-    found = equal_time([], costs, METRICS)
+    costs = [row._replace(seconds_per_step=0.1) if row.method == "uw" else row for row in costs]
+    found = reached([], costs)
     assert found.seconds == pytest.approx(4.0)
     assert [row.epochs for row in found.rows] == [4, 4]
 
@@ -84,7 +87,7 @@ def test_of_equal_epochs_the_first_is_shown_and_one_that_is_not_finite_never():
     for row in history:  # what tells the epochs apart
         if row["quantity"] == "rmse" and row["split"] == "validation":
             row["value"] = row["epoch"]
-    assert [row.values["size"] for row in equal_time(history, costs, METRICS).rows] == [2.0, 2.0]
+    assert [row.values["size"] for row in reached(history, costs).rows] == [2.0, 2.0]
 
 
 def test_differences_are_paired_by_seed():
@@ -92,18 +95,18 @@ def test_differences_are_paired_by_seed():
     history = []
     for seed, (plain, mine) in enumerate([(0.1, 0.2), (0.5, 0.7), (0.3, 0.6)]):
         history += curve("sum", seed, [plain]) + curve("uw", seed, [mine])
-    interval = equal_time(history, costs, METRICS).rows[1].to_sum["size"]
+    interval = reached(history, costs).rows[1].to_sum["size"]
     assert interval.mean == pytest.approx(-0.2)
     assert interval.n == 3
 
 
 def test_a_method_that_finishes_no_epoch_in_time_has_no_value():
     costs = [cost("sum", 0, 2, 0.1), cost("slow", 0, 2, 0.5)]
-    slow = equal_time(curve("sum", 0, [0.1, 0.2]) + curve("slow", 0, [0.9, 0.9]), costs, METRICS).rows[1]
+    slow = reached(curve("sum", 0, [0.1, 0.2]) + curve("slow", 0, [0.9, 0.9]), costs).rows[1]
     assert slow.epochs == 0
     assert math.isnan(slow.values["size"])
     assert slow.to_sum["size"] is None
 
 
 def test_one_balancing_has_nothing_to_be_equal_with():
-    assert equal_time([], [cost("sum", 0, 2, 0.1), cost("single-task", 0, 2, 0.1)], METRICS) is None
+    assert reached([], [cost("sum", 0, 2, 0.1), cost("single-task", 0, 2, 0.1)]) is None

@@ -5,6 +5,15 @@ import re
 from html.parser import HTMLParser
 from pathlib import Path
 
+from equipoise.lab import reports
+from equipoise.lab.evaluation import StudyResults, Summary
+
+
+def write_report(folder, **options):
+    """The report of a study's folder."""
+    study = StudyResults.from_folder(folder)
+    return reports.write_report(study, Summary.of_study(study), **options)
+
 
 class Page(HTMLParser):
     """The text of each cell and section, the exact numbers, and every address the page names."""

@@ -8,10 +8,10 @@ import pytest
 from browsing import settle
 from made_diagnostics import add_case
 from made_study import make_study
+from report_reading import write_report
 
 from equipoise.lab.cases import CASES
 from equipoise.lab.evaluation import FIT_RULE
-from equipoise.lab.reports import write_report
 
 pytestmark = pytest.mark.slow
 

@@ -1,8 +1,6 @@
 import pytest
 from made_diagnostics import add_diagnostics, matrix
-from report_reading import Page
-
-from equipoise.lab.reports import write_report
+from report_reading import Page, write_report
 
 pytestmark = pytest.mark.filterwarnings("ignore:diagnostic 'broken' is not shown")
 METHODS = ("sum", "mgda")

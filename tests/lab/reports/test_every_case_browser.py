@@ -6,9 +6,7 @@ import pytest
 from browsing import settle
 from case_studies import STUDIES, run_study
 from figures_of_files import check_figures
-from report_reading import Page
-
-from equipoise.lab.reports import write_report
+from report_reading import Page, write_report
 
 LONG = ("captions", "scenes", "tox21", "goemotions", "goemotions-groups", "census")
 SMALL = 6_000_000  # bytes, pictures aside

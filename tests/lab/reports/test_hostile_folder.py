@@ -13,13 +13,14 @@ import pytest
 from hostile_folder import PAYLOADS, PNG, entries, hostile_study, named, plain
 from matplotlib.figure import Figure
 from plotly.offline import get_plotlyjs
+from report_reading import write_report
 from rich.console import Console
 
 from equipoise.lab.diagnostics import read_diagnostics
 from equipoise.lab.evaluation import Summary
-from equipoise.lab.reports import TwoStudies, write_report, write_two_page
+from equipoise.lab.reports import TwoStudies, print_summary, write_two_page
 from equipoise.lab.reports.static import write_png, write_svg
-from equipoise.lab.studies import print_summary, write_scores
+from equipoise.lab.studies import write_scores
 
 
 class Markup(HTMLParser):

@@ -3,8 +3,7 @@
 import pytest
 from browsing import settle
 from hostile_folder import hostile_study
-
-from equipoise.lab.reports import write_report
+from report_reading import write_report
 
 pytestmark = pytest.mark.slow
 

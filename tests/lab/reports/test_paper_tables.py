@@ -4,9 +4,9 @@ import re
 from statistics import fmean
 
 import pytest
+from report_reading import write_report
 
 from equipoise.lab.evaluation import Summary
-from equipoise.lab.reports import write_report
 from equipoise.lab.reports.paper_tables import RULE, latex, markdown
 
 SEEDS = range(5)

@@ -2,8 +2,9 @@
 
 import pytest
 from browsing import settle
+from report_reading import write_report
 
-from equipoise.lab.reports import TwoStudies, write_report, write_two_page
+from equipoise.lab.reports import TwoStudies, write_two_page
 
 pytestmark = pytest.mark.slow
 

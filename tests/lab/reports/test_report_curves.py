@@ -7,10 +7,9 @@ from figures_of_files import (
     check_tradeoff,
 )
 from made_study import METHODS, TASKS
-from report_reading import Page
+from report_reading import Page, write_report
 
 from equipoise.lab.evaluation import FIT_RULE, judge_fit
-from equipoise.lab.reports import write_report
 from equipoise.lab.reports.chart import Chart, Panel, Series
 from equipoise.lab.reports.interactive import specs
 from equipoise.lab.reports.palette import looks

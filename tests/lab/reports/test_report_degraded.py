@@ -4,9 +4,7 @@ import re
 
 import pytest
 from made_study import TASKS
-from report_reading import Page
-
-from equipoise.lab.reports import write_report
+from report_reading import Page, write_report
 
 
 @pytest.fixture(autouse=True)

@@ -1,7 +1,6 @@
 import pytest
-from report_reading import Page
+from report_reading import Page, write_report
 
-from equipoise.lab.reports import write_report
 from equipoise.lab.reports.chart import Chart, Panel, Series, log_ticks
 from equipoise.lab.reports.palette import DARK, LIGHT, NEUTRAL, looks
 from equipoise.lab.reports.static import save, some_of
@@ -103,6 +102,6 @@ def test_of_many_panels_a_file_has_the_first_and_says_so(tmp_path):
 
 def test_it_tells_what_it_is_doing(make):
     told = []
-    write_report(make(methods=("sum",), seeds=(0,), epochs=2).path, told.append)
+    write_report(make(methods=("sum",), seeds=(0,), epochs=2).path, doing=told.append)
     assert told[0].startswith("figure 1 of 11, ")
     assert told[-1] == "the page"

@@ -4,9 +4,7 @@ from statistics import fmean, median, stdev
 
 import pytest
 from made_study import METHODS, TASKS
-from report_reading import Page
-
-from equipoise.lab.reports import write_report
+from report_reading import Page, write_report
 
 T_975_WITH_2_DEGREES = 4.302652729911275  # tables of Student's t
 

@@ -6,9 +6,7 @@ from statistics import fmean
 
 import pytest
 from made_study import TASKS, make_study
-from report_reading import Page
-
-from equipoise.lab.reports import write_report
+from report_reading import Page, write_report
 
 METHODS = ("sum", "uw", "frozen-uw", "tuned")
 TUNED, FROZEN = "Against tuned weights", "Against the method whose last weights these are"

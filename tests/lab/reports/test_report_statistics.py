@@ -1,10 +1,9 @@
 import json
 
 import pytest
-from report_reading import Page
+from report_reading import Page, write_report
 
 from equipoise.lab.evaluation import Summary
-from equipoise.lab.reports import write_report
 
 
 @pytest.fixture(scope="module")

@@ -8,13 +8,13 @@ from pathlib import Path
 import pytest
 import tiny_case
 import torch
+from tests.lab.reports.report_reading import write_report
 from torch import nn
 
 import equipoise as eq
 from equipoise.lab.arms import SUM, parse_arm
 from equipoise.lab.cases.recipe import CaseWithLosses
 from equipoise.lab.evaluation import Summary
-from equipoise.lab.reports import write_report
 from equipoise.lab.studies import Event, Study, make_plan
 from equipoise.lab.studies.loss_rows import losses_by_arm, one_at_a_time
 from equipoise.lab.studies.run import Run
@@ -270,4 +270,4 @@ def test_in_an_ordinary_study_a_row_is_a_method_among_others(tmp_path):
     pairs = {(row.method, other) for row in Summary.from_folder(tmp_path).rows for other in row.scores["a"].to}
     assert {("a=l1", "sum"), ("a=l1", "single-task"), ("uw", "sum")} <= pairs
     assert study.plan.budgets["a=l1"] == study.plan.budgets["uw"]
-    assert "2 tasks · 2 balancings · 1 other loss · 2 seeds" in write_report(tmp_path).read_text(encoding="utf-8")
+    assert "2 tasks · 2 methods · 1 other loss · 2 seeds" in write_report(tmp_path).read_text(encoding="utf-8")

@@ -5,7 +5,7 @@ from pathlib import Path
 from equipoise.lab.api.loops import FILE as LOOP
 from equipoise.lab.api.loops import load_loop
 from equipoise.lab.api.results import Results
-from equipoise.lab.evaluation import Summary, read_study
+from equipoise.lab.evaluation import StudyResults, Summary
 
 
 def load(folder: str | Path) -> Results:
@@ -28,6 +28,7 @@ def load(folder: str | Path) -> Results:
         return load_loop(folder)
     from equipoise.lab.studies import record_look
 
-    Summary.from_folder(folder)  # what cannot be shown is not looked at
-    record_look(folder)
-    return Results(Summary.from_folder(folder), read_study(folder).get("failed", {}), folder)
+    study = StudyResults.from_folder(folder).looked_at()
+    results = Results(Summary.of_study(study), study.settings.get("failed", {}), study)
+    record_look(study)
+    return results

@@ -7,12 +7,12 @@ from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from equipoise.lab.evaluation import Judgement, Summary, judgement_of
+from equipoise.lab.evaluation import Judgement, StudyResults, Summary, judgement_of
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
-    from rich.console import Group
 
+    from equipoise.lab.reports import SummaryView
     from equipoise.lab.reports.chart import Chart
     from equipoise.lab.reports.palette import Look
 
@@ -24,12 +24,12 @@ class Results:
     Args:
         summary: Every figure of them; what ``equipoise compare`` prints.
         failures: Why a run failed, by the run.
-        folder: Of the study, which has curves and costs beside the results; None where there are results alone.
+        study: With curves and costs beside the results; None where there are results alone.
     """
 
     summary: Summary
     failures: Mapping[str, str] = field(default_factory=dict)
-    folder: Path | None = None
+    study: StudyResults | None = None
 
     @cached_property
     def verdict(self) -> Judgement:
@@ -91,22 +91,20 @@ class Results:
         """
         from equipoise.lab.reports import write_report, write_short_report
 
-        if self.folder is None:
+        if self.study is None:
             return write_short_report(self.summary, Path(page))
-        return write_report(self.folder, page=Path(page))
+        return write_report(self.study, self.summary, page=Path(page))
 
     @cached_property
     def _charts(self) -> Mapping[str, Callable[[], "Chart | None"]]:
         """What makes each chart, by name: only those that are asked for are made."""
         from equipoise.lab.reports.report import OF_TRAINING, OF_VALUES
-        from equipoise.lab.reports.study import Study
 
         found: dict[str, Callable[[], Chart | None]] = {
             name: partial(make, self.summary, self._look) for name, make in OF_VALUES.items()
         }
-        if self.folder is not None:
-            study = Study.from_folder(self.folder)
-            found |= {name: partial(make, study, self._look) for name, make in OF_TRAINING.items()}
+        if self.study is not None:
+            found |= {name: partial(make, self.study, self._look) for name, make in OF_TRAINING.items()}
         return found
 
     @cached_property
@@ -143,12 +141,10 @@ class ResultsTable:
 
         return latex(self.summary)
 
-    def __rich__(self) -> "Group":
-        from rich.console import Group
+    def __rich__(self) -> "SummaryView":
+        from equipoise.lab.reports import SummaryView
 
-        from equipoise.lab.studies import summary_parts
-
-        return Group(*summary_parts(self.summary))
+        return SummaryView(self.summary)
 
     def __str__(self) -> str:
         from equipoise.lab.api.text import text_of

@@ -35,6 +35,7 @@ from equipoise.lab.evaluation.scores import (
     worst_task,
 )
 from equipoise.lab.evaluation.statistics import Interval, Verdict, holm, paired_t, verdict
+from equipoise.lab.evaluation.study import StudyResults
 from equipoise.lab.evaluation.summary import Summary
 from equipoise.lab.evaluation.table import Comparison, Row, Score, Table, make_table
 from equipoise.lab.evaluation.wall_clock import EqualTime, Reached
@@ -66,6 +67,7 @@ __all__ = [
     "Row",
     "Score",
     "Skills",
+    "StudyResults",
     "Summary",
     "Table",
     "TaskMetric",

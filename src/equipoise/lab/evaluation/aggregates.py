@@ -89,7 +89,7 @@ def against(
 
 
 def mean_ranks(values: Values, metrics: Sequence[TaskMetric], single_task: str = SINGLE_TASK) -> dict[str, float]:
-    """Mean rank over tasks of the means over seeds, among the balancings; none for a single one."""
+    """Mean rank over tasks of the means over seeds, among the methods; none for a single one."""
     names = [name for name in values if name != single_task]
     if len(names) < 2:
         return {}
@@ -101,7 +101,7 @@ def mean_ranks(values: Values, metrics: Sequence[TaskMetric], single_task: str =
 
 
 def ranks_by_seed(values: Values, metrics: Sequence[TaskMetric], single_task: str = SINGLE_TASK) -> Ranks | None:
-    """The balancings ranked within each seed by their mean rank over the tasks: seeds are the blocks.
+    """The methods ranked within each seed by their mean rank over the tasks: seeds are the blocks.
 
     Methods without any whole seed stay out, then seeds that lack one of the others. None for fewer than 3 methods or 2
     seeds.

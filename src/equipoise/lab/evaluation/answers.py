@@ -51,11 +51,11 @@ def by_verdict(compared: Compared, metrics: Sequence[TaskMetric]) -> list[str]:
 def _sharing(table: Table, metrics: Sequence[TaskMetric]) -> str:
     asked = "Does sharing one network help?"
     compared = [one for one in against(table, SINGLE_TASK) if one[0] == REFERENCE]
-    if why := _unknown(compared, "the plain sum and one network per task"):
+    if why := _unknown(compared, "the plain sum and single-task networks"):
         return f"{asked} {why}"
     words = {comparison.verdict for _, _, comparison in compared}
     if words == {"no significant difference"}:
-        short = "No significant difference to one network per task on any task"
+        short = "No significant difference to single-task networks on any task"
     elif "better" in words:
         short = (
             "It helps on some tasks and harms others" if "worse" in words else "Yes, where a difference is significant"
@@ -70,28 +70,28 @@ def _sharing(table: Table, metrics: Sequence[TaskMetric]) -> str:
 
 
 def _tuned(table: Table, metrics: Sequence[TaskMetric]) -> str:
-    return f"Does any balancing beat tuned fixed weights? {beats_tuned(table, metrics)}"
+    return f"Does any method beat tuned fixed weights? {beats_tuned(table, metrics)}"
 
 
 def beats_tuned(table: Table, metrics: Sequence[TaskMetric]) -> str:
-    """Yes, no or not known, and on which tasks; then what other losses do, which are no balancings.
+    """Yes, no or not known, and on which tasks; then what other losses do, which are no balancing methods.
 
-    The plain sum and frozen weights are fixed weights, no balancings either.
+    The plain sum and frozen weights are fixed weights, no balancing methods either.
     """
     if table.tuned_is_sum:
         return "Equal weights were the best of the search: what is said of the plain sum is said of them."
     compared = against(table, TUNED)
     with_losses = {row.method for row in table.rows if row.arm.losses}
     rows = [one for one in compared if one[0] in with_losses]
-    balancings = [one for one in compared if one[0] not in with_losses]
+    methods = [one for one in compared if one[0] not in with_losses]
     told = findings(rows, metrics, "tuned weights")
     beside = f" With another loss: {'; '.join(told)}." if told else ""
-    if rows and not balancings:
-        return f"Not known: no balancing was trained.{beside}"
-    return f"{_balancings(balancings, metrics, table)}{beside}"
+    if rows and not methods:
+        return f"Not known: no method was trained.{beside}"
+    return f"{_methods(methods, metrics, table)}{beside}"
 
 
-def _balancings(compared: Compared, metrics: Sequence[TaskMetric], table: Table) -> str:
+def _methods(compared: Compared, metrics: Sequence[TaskMetric], table: Table) -> str:
     if why := _unknown(compared, f"{TUNED} and another method"):
         return why
     methods = list(dict.fromkeys(method for method, _, _ in compared))

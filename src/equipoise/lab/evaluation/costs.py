@@ -1,10 +1,11 @@
 """What the methods of a study took, from its costs.csv."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
 from statistics import median
 
 from equipoise.lab.evaluation.metric import SINGLE_TASK
+from equipoise.lab.evaluation.study import RunCost
 
 
 @dataclass(frozen=True)
@@ -33,26 +34,26 @@ class MethodCost:
     unsolved_steps: int
 
 
-def method_costs(rows: Iterable[Mapping[str, str]], tasks: int) -> dict[str, MethodCost]:
+def method_costs(rows: Iterable[RunCost], tasks: int) -> dict[str, MethodCost]:
     """The cost of each method, from the rows of costs.csv of a study with so many tasks."""
-    found: dict[str, dict[int, list[Mapping[str, str]]]] = {}
+    found: dict[str, dict[int, list[RunCost]]] = {}
     for row in rows:
-        found.setdefault(row["method"], {}).setdefault(int(row["seed"]), []).append(row)
+        found.setdefault(row.method, {}).setdefault(row.seed, []).append(row)
     return {name: _cost(by_seed.values(), tasks if name == SINGLE_TASK else 1) for name, by_seed in found.items()}
 
 
-def _cost(seeds: Iterable[list[Mapping[str, str]]], networks: int) -> MethodCost:
+def _cost(seeds: Iterable[list[RunCost]], networks: int) -> MethodCost:
     whole = [runs for runs in seeds if len(runs) == networks]
 
     def middle(by_seed: Iterable[float]) -> float:
         return median(by_seed) if whole else float("nan")
 
     return MethodCost(
-        middle(sum(float(run["seconds_per_step"]) for run in runs) for runs in whole),
-        middle(sum(float(run["backwards_per_step"]) for run in runs) for runs in whole),
-        middle(max(float(run["peak_memory_mb"]) for run in runs) for runs in whole),
-        middle(sum(float(run["seconds_per_step"]) * int(run["steps"]) for run in runs) for runs in whole),
-        middle(sum(float(run["backwards_per_step"]) * int(run["steps"]) for run in runs) for runs in whole),
-        sum(int(run["skipped_steps"]) for runs in seeds for run in runs),
-        sum(int(run["unsolved_steps"]) for runs in seeds for run in runs),
+        middle(sum(run.seconds_per_step for run in runs) for runs in whole),
+        middle(sum(run.backwards_per_step for run in runs) for runs in whole),
+        middle(max(run.peak_memory_mb for run in runs) for runs in whole),
+        middle(sum(run.seconds_per_step * run.steps for run in runs) for runs in whole),
+        middle(sum(run.backwards_per_step * run.steps for run in runs) for runs in whole),
+        sum(run.skipped_steps for runs in seeds for run in runs),
+        sum(run.unsolved_steps for runs in seeds for run in runs),
     )

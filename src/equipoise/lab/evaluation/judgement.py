@@ -5,7 +5,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from equipoise.lab.evaluation.metric import REFERENCE
-from equipoise.lab.evaluation.settle import seeds_needed
+from equipoise.lab.evaluation.precision import seeds_needed
 from equipoise.lab.evaluation.statistics import Verdict
 from equipoise.lab.evaluation.summary import Summary
 
@@ -50,12 +50,13 @@ class Decision:
 
 @dataclass(frozen=True)
 class Judgement:
-    """A study's verdict: one sentence, what to do next, and every comparison behind it."""
+    """A study's verdict: one sentence, what to do next, every comparison behind it, and what else was found."""
 
     headline: str
     advice: str
     decisions: tuple[Decision, ...]
     reference: str = REFERENCE
+    details: tuple[str, ...] = ()
 
     def __str__(self) -> str:
         return f"{self.headline} {self.advice}"
@@ -78,6 +79,7 @@ class Judgement:
         return {
             "headline": self.headline,
             "advice": self.advice,
+            "details": list(self.details),
             "decisions": [
                 {
                     key: None if isinstance(cell, float) and math.isnan(cell) else cell
@@ -112,4 +114,4 @@ def judgement_of(summary: Summary) -> Judgement:
         for task, score in row.scores.items()
         for other, one in score.to.items()
     )
-    return Judgement(summary.conclusion, summary.advice, decisions, summary.baselines.reference)
+    return Judgement(summary.headline, summary.advice, decisions, summary.baselines.reference, summary.details)

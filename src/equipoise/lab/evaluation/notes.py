@@ -6,6 +6,7 @@ from typing import Any
 from equipoise.lab.arms import parse_arm
 from equipoise.lab.evaluation.metric import REFERENCE, SINGLE_TASK, TUNED
 from equipoise.lab.evaluation.numbers import listing
+from equipoise.lab.evaluation.study import RunCost
 from equipoise.lab.evaluation.table import Table
 
 _SKEWED = (
@@ -106,14 +107,14 @@ def loss_notes(table: Table) -> list[str]:
     ]
 
 
-def step_notes(costs: Iterable[Mapping[str, str]]) -> list[str]:
+def step_notes(costs: Iterable[RunCost]) -> list[str]:
     """A note on each run with steps that were not taken, or that the method could not solve."""
     told = {"skipped_steps": "not taken (gradient not finite)", "unsolved_steps": "without solution"}
     return [
-        f"{row['method']}, seed {row['seed']}: {row[column]} of {row['steps']} steps {what}."
+        f"{row.method}, seed {row.seed}: {getattr(row, column)} of {row.steps} steps {what}."
         for row in costs
         for column, what in told.items()
-        if int(row.get(column, 0))
+        if getattr(row, column)
     ]
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from equipoise.lab.evaluation.budget import Budgets, unequal
 from equipoise.lab.evaluation.costs import method_costs
-from equipoise.lab.evaluation.folder import read_rows, read_study
+from equipoise.lab.evaluation.details import details_of
 from equipoise.lab.evaluation.looks import level_of, look_notes
 from equipoise.lab.evaluation.metric import BASELINES, SINGLE_TASK, Baselines, TaskMetric, Values
 from equipoise.lab.evaluation.notes import (
@@ -23,10 +23,11 @@ from equipoise.lab.evaluation.notes import (
 )
 from equipoise.lab.evaluation.pairs import Question
 from equipoise.lab.evaluation.ranks import Ranks
+from equipoise.lab.evaluation.sentences import advice_of, headline_of
 from equipoise.lab.evaluation.statistics import LEVEL
+from equipoise.lab.evaluation.study import Curves, RunCost, StudyResults
 from equipoise.lab.evaluation.table import Row, make_table
 from equipoise.lab.evaluation.wall_clock import EqualTime, equal_time
-from equipoise.lab.evaluation.words import give_advice, give_sentences
 
 
 @dataclass(frozen=True)
@@ -48,10 +49,10 @@ class Summary:
     equal_time: EqualTime | None  # validation when the cheapest method is done
     notes: tuple[str, ...]  # what is missing or did not stay finite
     complete: bool
-    headline: str
-    advice: str
+    headline: str  # the verdict in one sentence of at most 25 words
+    advice: str  # what to do, in another
+    details: tuple[str, ...] = ()  # what else was found
     question: Question = ""  # the one that the study asks, if it asks one
-    conclusion: str = ""  # the headline's first sentence
     level: float = LEVEL  # of the verdicts, in all
     values: Values = field(default_factory=dict)
     baselines: Baselines = BASELINES
@@ -63,7 +64,7 @@ class Summary:
 
     @property
     def methods(self) -> tuple[str, ...]:
-        """Names of the balancings in the table, without single-task."""
+        """Names of the methods in the table, without single-task."""
         return tuple(row.method for row in self.rows if row.method != self.baselines.single_task)
 
     @property
@@ -83,23 +84,21 @@ class Summary:
         Raises:
             ValueError: the folder holds no study, no finished run of it, a damaged file or a link that leads out.
         """
-        study = read_study(folder)
-        runs, costs, history = (read_rows(folder, f"{name}.csv", study) for name in ("runs", "costs", "history"))
-        metrics = [
-            TaskMetric(task, **{key: first[key] for key in ("name", "higher_is_better", "perfect", "trivial")})
-            for task, (first, *_) in study["metrics"].items()
-        ]
-        primary = {(metric.task, metric.name) for metric in metrics}
-        found = {
-            (row["method"], row["task"], int(row["seed"])): float(row["value"])
-            for row in runs
-            if row["split"] == "test" and (row["task"], row["metric"]) in primary
-        }
-        if not {name for name, _, _ in found} & {SINGLE_TASK, *study["methods"]}:
-            raise ValueError(f"{folder} holds no finished run yet")
+        return cls.of_study(StudyResults.from_folder(folder))
+
+    @classmethod
+    def of_study(cls, results: StudyResults) -> "Summary":
+        """Judge the results of a study.
+
+        Raises:
+            ValueError: There is no finished run yet.
+        """
+        study = results.settings
+        if not {name for name, _, _ in results.test_values} & {SINGLE_TASK, *study["methods"]}:
+            raise ValueError(f"{results.folder} holds no finished run yet")
         return cls.from_values(
-            found,
-            metrics,
+            results.test_values,
+            results.metrics,
             (SINGLE_TASK, *study["methods"]),
             study["seeds"],
             title=study["title"],
@@ -107,8 +106,8 @@ class Summary:
             question=study.get("question", ""),
             level=level_of(study),
             notes=(*look_notes(study), *tuning_notes(study), *frozen_notes(study)),
-            costs=costs,
-            history=history,
+            costs=results.costs,
+            curves=results.curves,
             budgets=_budgets(study),
             complete=study["complete"],
         )
@@ -126,8 +125,8 @@ class Summary:
         question: Question = "",
         level: float = LEVEL,
         notes: Sequence[str] = (),
-        costs: Sequence[Mapping[str, str]] = (),
-        history: Sequence[Mapping[str, str]] = (),
+        costs: Sequence[RunCost] = (),
+        curves: Curves | None = None,
         budgets: Budgets | None = None,
         baselines: Baselines = BASELINES,
         complete: bool = True,
@@ -145,7 +144,7 @@ class Summary:
             level: Of all verdicts together.
             notes: What a reader has to know beside the values.
             costs: The rows of costs.csv.
-            history: The rows of history.csv.
+            curves: Of the validation metrics.
             budgets: Of the methods, by which they may be unequal.
             baselines: What the others are compared with.
             complete: Whether nothing is still to be run.
@@ -154,7 +153,6 @@ class Summary:
         spent = method_costs(costs, len(metrics))
         table = make_table(values, metrics, spent, question, seeds=len(seeds), level=level, baselines=baselines)
         differing = unequal(budgets or {}, spent)
-        sentences = give_sentences(table, metrics, len(seeds), differing)
         return cls(
             case=case,
             title=title,
@@ -164,13 +162,13 @@ class Summary:
             ranks=table.ranks,
             tested=table.tested,
             unequal=differing,
-            equal_time=equal_time(history, costs, metrics),
+            equal_time=equal_time(curves or {}, costs, metrics),
             notes=(*missing, *notes, *loss_notes(table), *step_notes(costs), *check_notes(table)),
             complete=complete,
-            headline=" ".join(sentences),
-            advice=give_advice(table, metrics),
+            headline=headline_of(table, metrics, len(seeds)),
+            advice=advice_of(table, metrics),
+            details=details_of(table, metrics),
             question=table.question,
-            conclusion=sentences[0],
             level=level,
             values=values,
             baselines=baselines,

@@ -94,7 +94,7 @@ class Row:
 
 @dataclass(frozen=True)
 class Table:
-    """The rows in the order of the values, the ranks by seed (None for fewer than 3 balancings or 2 seeds).
+    """The rows in the order of the values, the ranks by seed (None for fewer than 3 methods or 2 seeds).
 
     ``question`` decides which comparisons were made; with one there are no ranks.
     ``tested`` counts the family: every comparison with a p-value, and Friedman's test of the ranks.

@@ -3,15 +3,15 @@
 from collections.abc import Mapping
 
 from equipoise.lab.evaluation import SINGLE_TASK
+from equipoise.lab.evaluation.study import StudyResults
 from equipoise.lab.reports.chart import Chart, Panel, Series
 from equipoise.lab.reports.lines import FAINT_SEEDS, lines, on_one_scale, panels_of, stride
 from equipoise.lab.reports.palette import Look
-from equipoise.lab.reports.study import Study
 
 PART = "part "  # as history.csv names a part of a loss
 
 
-def losses(study: Study, look: Mapping[str, Look]) -> Chart:
+def losses(study: StudyResults, look: Mapping[str, Look]) -> Chart:
     """Train and validation loss of each task under each method, the chosen epoch marked."""
     best = {(c.method, c.seed, c.task): c.best_epoch for c in study.costs}
     panels = []
@@ -49,7 +49,7 @@ def losses(study: Study, look: Mapping[str, Look]) -> Chart:
     )
 
 
-def parts(study: Study, look: Mapping[str, Look]) -> Chart | None:
+def parts(study: StudyResults, look: Mapping[str, Look]) -> Chart | None:
     """What the losses that are mixtures consist of; None where none is."""
     names = list(dict.fromkeys((task, name) for _, task, name in study.curves if name.startswith(PART)))
     drawn = [
@@ -71,7 +71,7 @@ def parts(study: Study, look: Mapping[str, Look]) -> Chart | None:
     )
 
 
-def weights(study: Study, look: Mapping[str, Look]) -> Chart:
+def weights(study: StudyResults, look: Mapping[str, Look]) -> Chart:
     """The effective weight of each task under each method."""
     drawn = panels_of(study, look, ((t, t) for t in study.tasks), "weight", "weight", without=(SINGLE_TASK,))
     return Chart(
@@ -85,7 +85,7 @@ def weights(study: Study, look: Mapping[str, Look]) -> Chart:
     )
 
 
-def _notes(study: Study) -> tuple[str, ...]:
+def _notes(study: StudyResults) -> tuple[str, ...]:
     notes = []
     if study.unplottable:
         notes.append(

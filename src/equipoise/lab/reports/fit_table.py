@@ -5,15 +5,15 @@ from collections.abc import Mapping
 from html import escape
 
 from equipoise.lab.evaluation import FIT_RULE, Fit, judge_fit
+from equipoise.lab.evaluation.study import StudyResults
 from equipoise.lab.reports.cells import name, row, table
 from equipoise.lab.reports.palette import Look
-from equipoise.lab.reports.study import Study
 
 MARKS: Mapping[Fit, str] = {"over-fitting": "▲ over-fitting", "under-fitting": "▼ under-fitting", "neither": "neither"}
 CAPTION = "Over- and under-fitting"
 
 
-def fit_table(study: Study, look: Mapping[str, Look]) -> str:
+def fit_table(study: StudyResults, look: Mapping[str, Look]) -> str:
     """In how many runs of each method the loss curves of each task show which."""
     head = ['<th class="left">Method</th>', *(f"<th>{escape(task)}</th>" for task in study.tasks)]
     body = [
@@ -24,7 +24,7 @@ def fit_table(study: Study, look: Mapping[str, Look]) -> str:
     return f'<h3>{CAPTION}</h3><p class="note">{escape(note)}</p>{table(CAPTION, (row(*head),), body)}'
 
 
-def _counts(study: Study, method: str, task: str) -> str:
+def _counts(study: StudyResults, method: str, task: str) -> str:
     train, validation = (study.curves.get((method, task, f"{split} loss"), {}) for split in ("train", "validation"))
     epochs = study.settings["settings"]["epochs"]
     found = Counter(judge_fit(train.get(seed, {}), curve, epochs) for seed, curve in validation.items())

@@ -5,16 +5,16 @@ from dataclasses import replace
 from itertools import combinations
 
 from equipoise.lab.evaluation import SINGLE_TASK
+from equipoise.lab.evaluation.study import StudyResults
 from equipoise.lab.reports.chart import Chart
 from equipoise.lab.reports.lines import FAINT_SEEDS, heights, on_one_scale, panels_of
 from equipoise.lab.reports.palette import Look
-from equipoise.lab.reports.study import Study
 
 COSINE_IN = "cosine in "  # as history.csv names the cosine in a part of the network
 UNMEASURED = "They need at least two tasks and a method that measures gradients, or a balancer made with probe_every."
 
 
-def gradient_norms(study: Study, look: Mapping[str, Look]) -> Chart:
+def gradient_norms(study: StudyResults, look: Mapping[str, Look]) -> Chart:
     """The length of each task's gradient on the shared parameters."""
     drawn = panels_of(study, look, ((t, t) for t in study.tasks), "gradient_norm", "gradient norm")
     return Chart(
@@ -27,7 +27,7 @@ def gradient_norms(study: Study, look: Mapping[str, Look]) -> Chart:
     )
 
 
-def cosines(study: Study, look: Mapping[str, Look]) -> Chart:
+def cosines(study: StudyResults, look: Mapping[str, Look]) -> Chart:
     """The cosine between the gradients of each two tasks."""
     drawn = panels_of(study, look, _pairs(study, "cosine"), "cosine", "cosine", without=(SINGLE_TASK,))
     reach = min(1.05, 1.15 * max((abs(y) for y in heights(drawn)), default=0.0) + 0.05)
@@ -42,7 +42,7 @@ def cosines(study: Study, look: Mapping[str, Look]) -> Chart:
     )
 
 
-def part_cosines(study: Study, look: Mapping[str, Look]) -> Chart:
+def part_cosines(study: StudyResults, look: Mapping[str, Look]) -> Chart:
     """The same by each part of the network."""
     recorded = list(dict.fromkeys(name for _, _, name in study.curves if name.startswith(COSINE_IN)))
     drawn = [
@@ -68,7 +68,7 @@ def part_cosines(study: Study, look: Mapping[str, Look]) -> Chart:
     )
 
 
-def magnitude_similarity(study: Study, look: Mapping[str, Look]) -> Chart:
+def magnitude_similarity(study: StudyResults, look: Mapping[str, Look]) -> Chart:
     """How alike the lengths of the gradients of each two tasks are."""
     quantity = "magnitude_similarity"
     drawn = panels_of(study, look, _pairs(study, quantity), quantity, "magnitude similarity", without=(SINGLE_TASK,))
@@ -82,7 +82,7 @@ def magnitude_similarity(study: Study, look: Mapping[str, Look]) -> Chart:
     )
 
 
-def condition_number(study: Study, look: Mapping[str, Look]) -> Chart:
+def condition_number(study: StudyResults, look: Mapping[str, Look]) -> Chart:
     """How nearly the tasks' gradients are linearly dependent."""
     quantity = "log10_condition_number"
     drawn = panels_of(study, look, [("all", "All tasks")], quantity, "log10 of condition number", (SINGLE_TASK,))
@@ -98,7 +98,7 @@ def condition_number(study: Study, look: Mapping[str, Look]) -> Chart:
     )
 
 
-def _pairs(study: Study, quantity: str) -> Iterator[tuple[str, str]]:
+def _pairs(study: StudyResults, quantity: str) -> Iterator[tuple[str, str]]:
     """Each two tasks with values, as history.csv names the pair, and as people do."""
     recorded = {task for _, task, name in study.curves if name == quantity}
     for a, b in combinations(study.tasks, 2):

@@ -4,9 +4,9 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from statistics import fmean
 
+from equipoise.lab.evaluation.study import Curve, StudyResults
 from equipoise.lab.reports.chart import Panel, Series
 from equipoise.lab.reports.palette import Look
-from equipoise.lab.reports.study import Curve, Study
 
 MOST_POINTS = 40_000  # of all curves together, so that the page stays below 6 MB
 LOG_FROM = 5.0  # values that span more than this factor are drawn on a logarithmic axis
@@ -16,7 +16,7 @@ FAINT_SEEDS = (
 
 
 def panels_of(
-    study: Study,
+    study: StudyResults,
     look: Mapping[str, Look],
     keys: Iterable[tuple[str, str]],
     quantity: str,
@@ -66,7 +66,9 @@ def on_one_scale(panels: tuple[Panel, ...]) -> tuple[Panel, ...]:
     return tuple(replace(panel, log_y=log_y, y_range=y_range) for panel in panels)
 
 
-def lines(study: Study, seeds: Mapping[int, Curve], method: str, what: str, *, dotted: bool = False) -> list[Series]:
+def lines(
+    study: StudyResults, seeds: Mapping[int, Curve], method: str, what: str, *, dotted: bool = False
+) -> list[Series]:
     """The seeds as one faint broken line and their mean as a strong one; one seed is its own mean."""
     if not seeds:
         return []
@@ -92,7 +94,7 @@ def lines(study: Study, seeds: Mapping[int, Curve], method: str, what: str, *, d
     return found
 
 
-def stride(study: Study) -> int:
+def stride(study: StudyResults) -> int:
     """One epoch in how many is drawn."""
     points = sum(len(curve) for seeds in study.curves.values() for curve in seeds.values())
     return 1 + points // MOST_POINTS

@@ -6,7 +6,7 @@ from html import escape
 from importlib.metadata import version
 from string import Template
 
-from equipoise.lab.evaluation import FORMULA, Summary
+from equipoise.lab.evaluation import FORMULA, StudyResults, Summary
 from equipoise.lab.reports.chart import Chart
 from equipoise.lab.reports.diagnostics_section import TITLE as DIAGNOSTICS
 from equipoise.lab.reports.diagnostics_section import diagnostics_section
@@ -17,7 +17,6 @@ from equipoise.lab.reports.palette import Look
 from equipoise.lab.reports.results_table import results_section
 from equipoise.lab.reports.settings_table import cost_table, settings_section
 from equipoise.lab.reports.static import some_of
-from equipoise.lab.reports.study import Study
 from equipoise.lab.reports.study_diagnostics import StudyDiagnostics
 
 PAPERS = (
@@ -28,7 +27,7 @@ TABLES = {"costs": cost_table, "losses": fit_table}  # below a chart, by its nam
 
 
 def render(
-    study: Study,
+    study: StudyResults,
     summary: Summary,
     charts: Sequence[Chart],
     look: Mapping[str, Look],
@@ -67,7 +66,7 @@ def render_values(summary: Summary, charts: Sequence[Chart], look: Mapping[str, 
     return document(f"{summary.title}: Equipoise report", "\n".join(body), charts, look, version("equipoise"))
 
 
-def _below(chart: Chart, study: Study, look: Mapping[str, Look]) -> str:
+def _below(chart: Chart, study: StudyResults, look: Mapping[str, Look]) -> str:
     """The chart's table, and links to its files."""
     table = TABLES[chart.name](study, look) if chart.name in TABLES else ""
     same = f"The same figure ({some_of(chart)})" if some_of(chart) else "The same figure"
@@ -75,7 +74,7 @@ def _below(chart: Chart, study: Study, look: Mapping[str, Look]) -> str:
     return f'{table}<p class="links">{same} beside this page: {links}</p>'
 
 
-def _top(study: Study, summary: Summary) -> str:
+def _top(study: StudyResults, summary: Summary) -> str:
     return _head(summary, [f"{run} failed: {line}" for run, line in study.settings["failed"].items()])
 
 
@@ -85,10 +84,10 @@ def _head(summary: Summary, failed: Sequence[str]) -> str:
     about = [
         *([f"Case {summary.case}"] if summary.case else []),
         f"{len(summary.tasks)} task{'s' * (len(summary.tasks) != 1)}",
-        f"{methods} balancing{'s' * (methods != 1)}",
+        f"{methods} method{'s' * (methods != 1)}",
         *([f"{losses} other loss{'es' * (losses != 1)}"] if losses else []),
         f"{len(summary.seeds)} seed{'s' * (len(summary.seeds) != 1)}",
-        *([] if summary.row(summary.baselines.single_task) is None else ["one network per task as the yardstick"]),
+        *([] if summary.row(summary.baselines.single_task) is None else ["single-task baseline"]),
     ]
     unfinished = (
         ""

@@ -8,16 +8,16 @@ from equipoise.lab.reports.palette import Look
 
 
 def critical_differences(summary: Summary, look: Mapping[str, Look]) -> Chart:
-    """Each balancing at its mean rank, best on top, with half a critical difference to either side."""
+    """Each method at its mean rank, best on top, with half a critical difference to either side."""
     return Chart(
         "ranks",
         "Ranks and their critical difference",
-        "Within each seed the balancings are ranked by their mean rank over the tasks, 1 is best; a mark is the mean "
+        "Within each seed the methods are ranked by their mean rank over the tasks, 1 is best; a mark is the mean "
         "of these ranks, its line Nemenyi's critical difference at 5 %, half to either side. Where Friedman's test "
         "finds a difference (filled marks), two methods whose lines do not overlap differ significantly; where it "
         "does not (hollow marks), none do. Its blocks are the seeds: the tasks of one network share their chance.",
         _panels(summary, look),
-        missing="No ranks: they need at least 3 balancings with 2 seeds in common.",
+        missing="No ranks: they need at least 3 methods with 2 seeds in common.",
         notes=_notes(summary),
     )
 

@@ -6,7 +6,7 @@ from pathlib import Path
 from urllib.parse import quote
 
 from equipoise.lab.data.within import folder_within
-from equipoise.lab.evaluation import Summary
+from equipoise.lab.evaluation import StudyResults, Summary
 from equipoise.lab.files import write_text
 from equipoise.lab.reports import curves, gradient_curves, results
 from equipoise.lab.reports.chart import Chart
@@ -16,14 +16,13 @@ from equipoise.lab.reports.palette import Look, looks
 from equipoise.lab.reports.paper_tables import write_paper_tables
 from equipoise.lab.reports.ranks import critical_differences
 from equipoise.lab.reports.static import save
-from equipoise.lab.reports.study import Study
 from equipoise.lab.reports.study_diagnostics import StudyDiagnostics
 
 OF_VALUES: Mapping[str, Callable[[Summary, Mapping[str, Look]], Chart]] = {  # need no more than each run's result
     "differences": results.differences,
     "ranks": critical_differences,
 }
-OF_TRAINING: Mapping[str, Callable[[Study, Mapping[str, Look]], Chart | None]] = {  # from a study's folder
+OF_TRAINING: Mapping[str, Callable[[StudyResults, Mapping[str, Look]], Chart | None]] = {  # from a study's folder
     "tradeoff": results.tradeoff,
     "losses": curves.losses,
     "parts": curves.parts,
@@ -37,14 +36,20 @@ OF_TRAINING: Mapping[str, Callable[[Study, Mapping[str, Look]], Chart | None]] =
 }
 
 
-def write_report(folder: Path, doing: Callable[[str], None] = lambda what: None, page: Path | None = None) -> Path:
-    """Write ``report.html``, ``figures/*.png|svg`` and ``tables/*.tex|md`` into a study folder from the files in it.
+def write_report(
+    study: StudyResults,
+    summary: Summary,
+    doing: Callable[[str], None] = lambda what: None,
+    page: Path | None = None,
+) -> Path:
+    """Write ``report.html``, ``figures/*.png|svg`` and ``tables/*.tex|md`` into the folder of a study.
 
     The page is one file without outside references; it is replaced in one step, so that a reader
     never meets half of it. The folder may be somebody else's: no link in it is followed.
 
     Args:
-        folder: of a study, finished or not, with study.json, runs.csv, history.csv and costs.csv.
+        study: finished or not.
+        summary: of it.
         doing: is told what is being made, in a few words; the figures of many tasks take a while.
         page: where the page is written in place of ``report.html``; its links lead to the files of the folder.
 
@@ -52,10 +57,9 @@ def write_report(folder: Path, doing: Callable[[str], None] = lambda what: None,
         The path of the page.
 
     Raises:
-        ValueError: the folder holds no study, or no finished run of it, or a link that leads out of it.
+        ValueError: a run's diagnostics are damaged, or a link leads out of the folder.
     """
-    summary = Summary.from_folder(folder)
-    study = Study.from_folder(folder)
+    folder = study.folder
     look = looks(study.methods)
     of_training = [make(study, look) for make in OF_TRAINING.values()]
     charts = (*(make(summary, look) for make in OF_VALUES.values()), *filter(None, of_training))
@@ -64,7 +68,7 @@ def write_report(folder: Path, doing: Callable[[str], None] = lambda what: None,
         doing(f"figure {place} of {len(charts)}, {chart.title}")
         save(chart, look, figures)
     write_paper_tables(summary, folder_within(folder, "tables"))
-    diagnostics = StudyDiagnostics.from_folder(folder, study.settings, study.methods)
+    diagnostics = StudyDiagnostics.of_study(study)
     if diagnostics is not None:
         save_matrices(diagnostics, figures)
     doing("the page")

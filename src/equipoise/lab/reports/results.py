@@ -5,10 +5,10 @@ from itertools import combinations
 from math import isfinite
 from statistics import fmean, median
 
-from equipoise.lab.evaluation import Interval, Row, Summary
+from equipoise.lab.evaluation import Interval, Row, Summary, TaskMetric
+from equipoise.lab.evaluation.study import RunCost, StudyResults
 from equipoise.lab.reports.chart import Chart, Panel, Series
 from equipoise.lab.reports.palette import Look
-from equipoise.lab.reports.study import Cost, Study
 
 
 def differences(summary: Summary, look: Mapping[str, Look]) -> Chart:
@@ -37,13 +37,13 @@ def differences(summary: Summary, look: Mapping[str, Look]) -> Chart:
     )
 
 
-def tradeoff(study: Study, look: Mapping[str, Look]) -> Chart:
+def tradeoff(study: StudyResults, look: Mapping[str, Look]) -> Chart:
     """One task's test metric against another's."""
     panels = []
     for a, b in combinations(study.tasks, 2):
         faint, strong = [], []
         for method in study.methods:
-            of_a, of_b = study.test_values(method, a), study.test_values(method, b)
+            of_a, of_b = study.values[method][a], study.values[method][b]
             seeds = sorted(set(of_a) & set(of_b))
             if not seeds:
                 continue
@@ -62,7 +62,7 @@ def tradeoff(study: Study, look: Mapping[str, Look]) -> Chart:
                     f"{a}: {_directed(on_x)}",
                     f"{b}: {_directed(on_y)}",
                     (*faint, *strong),
-                    better=(1 if on_x["higher_is_better"] else -1, 1 if on_y["higher_is_better"] else -1),
+                    better=(1 if on_x.higher_is_better else -1, 1 if on_y.higher_is_better else -1),
                 )
             )
     return Chart(
@@ -76,9 +76,9 @@ def tradeoff(study: Study, look: Mapping[str, Look]) -> Chart:
     )
 
 
-def costs(study: Study, look: Mapping[str, Look]) -> Chart:
+def costs(study: StudyResults, look: Mapping[str, Look]) -> Chart:
     """Seconds per step, backward passes and memory of each method."""
-    quantities: tuple[tuple[str, str, Callable[[Sequence[float]], float], Callable[[Cost], float]], ...] = (
+    quantities: tuple[tuple[str, str, Callable[[Sequence[float]], float], Callable[[RunCost], float]], ...] = (
         ("Time", "seconds per step (median)", sum, lambda c: c.seconds_per_step),
         ("Backward passes", "backward passes per step", sum, lambda c: c.backwards_per_step),
         ("Memory", "peak memory in MB", max, lambda c: c.peak_memory_mb),
@@ -135,5 +135,5 @@ def _forest(
     return Panel(title, x_title, "", tuple(series), rows=tuple(look[row.method].label for row, _, _ in shown), zero="x")
 
 
-def _directed(metric: Mapping[str, object]) -> str:
-    return f"{metric['name']}, {'higher' if metric['higher_is_better'] else 'lower'} is better"
+def _directed(metric: TaskMetric) -> str:
+    return f"{metric.name}, {'higher' if metric.higher_is_better else 'lower'} is better"

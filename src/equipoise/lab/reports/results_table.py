@@ -27,7 +27,7 @@ VERDICTS = {
 
 AGAINST: Mapping[str, tuple[str, Callable[[Row, Baselines], str]]] = {  # the other of a row
     "Against single-task networks": ("Does sharing one network help?", lambda each, baselines: baselines.single_task),
-    "Against tuned weights": ("Does any balancing beat tuned fixed weights?", lambda each, baselines: TUNED),
+    "Against tuned weights": ("Does any method beat tuned fixed weights?", lambda each, baselines: TUNED),
     "Against the method whose last weights these are": (
         "Does a schedule matter, or where it ends?",
         lambda each, baselines: str(each.arm.source),

@@ -4,9 +4,9 @@ from collections.abc import Mapping
 from html import escape
 from statistics import fmean, median
 
+from equipoise.lab.evaluation.study import StudyResults
 from equipoise.lab.reports.cells import cell, name, row, table
 from equipoise.lab.reports.palette import Look
-from equipoise.lab.reports.study import Study
 
 FILES = ("study.json", "runs.csv", "history.csv", "costs.csv")
 COST_WORDS = (
@@ -19,7 +19,7 @@ COST_WORDS = (
 )
 
 
-def cost_table(study: Study, look: Mapping[str, Look]) -> str:
+def cost_table(study: StudyResults, look: Mapping[str, Look]) -> str:
     """What the methods took, and what went wrong on the way."""
     head = ['<th class="left">Method</th>', *(f"<th>{words}</th>" for words in COST_WORDS)]
     body = []
@@ -40,7 +40,7 @@ def cost_table(study: Study, look: Mapping[str, Look]) -> str:
     return table("Costs", (row(*head),), body)
 
 
-def settings_section(study: Study) -> str:
+def settings_section(study: StudyResults) -> str:
     """What it takes to run the study again."""
     given = study.settings
     tasks = [

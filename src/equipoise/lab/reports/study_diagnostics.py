@@ -1,14 +1,12 @@
 """The diagnostics of a study: those of one seed of each method."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from equipoise.lab.data.within import file_within
 from equipoise.lab.diagnostics import DiagnosticResult, diagnostics_hash, read_diagnostics
-from equipoise.lab.evaluation import read_rows
-from equipoise.lab.evaluation.folder import FILES
+from equipoise.lab.evaluation import StudyResults
+from equipoise.lab.evaluation.study import RunDiagnostics
 from equipoise.lab.files import DamagedError
 
 
@@ -27,28 +25,21 @@ class StudyDiagnostics:
     seed: int
 
     @classmethod
-    def from_folder(cls, folder: Path, study: Mapping[str, Any], methods: tuple[str, ...]) -> "StudyDiagnostics | None":
+    def of_study(cls, study: StudyResults) -> "StudyDiagnostics | None":
         """Those of the seed that most methods share, the smallest among equals; None where no run shows anything.
-
-        Args:
-            folder: Of the study.
-            study: Its study.json.
-            methods: Whose.
 
         Raises:
             ValueError: A run's folder lies outside the study's, or a file is damaged.
         """
-        if not (folder / "exhibits.csv").is_file() and "exhibits.csv" not in study.get(FILES, {}):
-            return None
-        rows = [row for row in read_rows(folder, "exhibits.csv", study) if row["method"] in methods]
+        rows = [row for row in study.diagnostics if row.method in study.methods]
         if not rows:
             return None
-        seeds = {int(row["seed"]) for row in rows}
-        seed = min(seeds, key=lambda s: (-len({row["method"] for row in rows if int(row["seed"]) == s}), s))
+        seeds = {row.seed for row in rows}
+        seed = min(seeds, key=lambda s: (-len({row.method for row in rows if row.seed == s}), s))
         found: dict[str, tuple[DiagnosticResult, ...]] = {}
-        for method in methods:
-            of_method = [row for row in rows if (row["method"], int(row["seed"])) == (method, seed)]
-            if shown := tuple(shown for row in of_method for shown in _of_run(folder, row)):
+        for method in study.methods:
+            of_method = [row for row in rows if (row.method, row.seed) == (method, seed)]
+            if shown := tuple(shown for row in of_method for shown in _of_run(study.folder, row)):
                 found[method] = shown
         common = _common(found)
         names = {shown.name for shown in common}
@@ -56,12 +47,12 @@ class StudyDiagnostics:
         return cls(kept, common, seed)
 
 
-def _of_run(study: Path, row: Mapping[str, str]) -> tuple[DiagnosticResult, ...]:
+def _of_run(study: Path, row: RunDiagnostics) -> tuple[DiagnosticResult, ...]:
     try:
-        folder = file_within(study, row["folder"])
+        folder = file_within(study, row.folder)
     except ValueError as error:
         raise ValueError(f"{study / 'exhibits.csv'}: {error}") from None
-    if (written := row.get("sha256")) and diagnostics_hash(folder) != written:
+    if row.sha256 and diagnostics_hash(folder) != row.sha256:
         raise DamagedError(folder / "exhibits.json", "or a picture of it is not as it was written", folder)
     return read_diagnostics(folder)
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from equipoise.lab.evaluation import Change, TaskMetric, changes
 from equipoise.lab.evaluation.looks import after_looking
-from equipoise.lab.reports.study import Study
+from equipoise.lab.evaluation.study import StudyResults
 
 ASKED = (
     *("settings", "tasks", "options", "versions", "seeds", "methods", "method_files", "budgets"),
@@ -83,10 +83,10 @@ class TwoStudies:
         Raises:
             ValueError: A folder holds no study, or the two share no task with one metric, or no method.
         """
-        a, b = Study.from_folder(first), Study.from_folder(second)
+        a, b = StudyResults.from_folder(first), StudyResults.from_folder(second)
         metrics, notes = _common_metrics(first, a, second, b)
         ours, theirs = (
-            {method: {m.task: study.test_values(method, m.task) for m in metrics} for method in study.methods}
+            {method: {m.task: study.values[method][m.task] for m in metrics} for method in study.methods}
             for study in (a, b)
         )
         same_data = a.settings["data_hash"] == b.settings["data_hash"]
@@ -108,19 +108,20 @@ class TwoStudies:
         return cls(names, titles, metrics, found, differing, tuple(notes), same_data, version)
 
 
-def _common_metrics(first: Path, a: Study, second: Path, b: Study) -> tuple[tuple[TaskMetric, ...], list[str]]:
+def _common_metrics(
+    first: Path, a: StudyResults, second: Path, b: StudyResults
+) -> tuple[tuple[TaskMetric, ...], list[str]]:
     both = [task for task in a.tasks if task in b.tasks]
-    same = [task for task in both if all(a.metric(task)[k] == b.metric(task)[k] for k in ("name", "higher_is_better"))]
+    same = [task for task in both if _is_same(a.metric(task), b.metric(task))]
     if not same:
-        listed = ["; ".join(f"{task} by {study.metric(task)['name']}" for task in study.tasks) for study in (a, b)]
+        listed = ["; ".join(f"{task} by {study.metric(task).name}" for task in study.tasks) for study in (a, b)]
         raise ValueError(
             f"{first} and {second} cannot be compared, no task is judged by the same metric in both: "
             f"{listed[0]}, and {listed[1]}"
         )
-    kinds = ("name", "higher_is_better", "perfect", "trivial")
-    metrics = tuple(TaskMetric(task, **{kind: a.metric(task)[kind] for kind in kinds}) for task in same)
+    metrics = tuple(map(a.metric, same))
     notes = [
-        f"{task} is judged by {a.metric(task)['name']} in one and by {b.metric(task)['name']} in the other; left out."
+        f"{task} is judged by {a.metric(task).name} in one and by {b.metric(task).name} in the other; left out."
         for task in both
         if task not in same
     ]
@@ -128,7 +129,11 @@ def _common_metrics(first: Path, a: Study, second: Path, b: Study) -> tuple[tupl
     return metrics, [*notes, *([f"In one study only: task {', '.join(alone)}."] if alone else [])]
 
 
-def _left_out(names: tuple[str, str], a: Study, b: Study) -> list[str]:
+def _is_same(one: TaskMetric, other: TaskMetric) -> bool:
+    return (one.name, one.higher_is_better) == (other.name, other.higher_is_better)
+
+
+def _left_out(names: tuple[str, str], a: StudyResults, b: StudyResults) -> list[str]:
     alone = [[method for method in one.methods if method not in other.methods] for one, other in ((a, b), (b, a))]
     return [f"In {name} only: {', '.join(methods)}." for name, methods in zip(names, alone, strict=True) if methods]
 

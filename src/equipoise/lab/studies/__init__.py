@@ -7,7 +7,6 @@ from equipoise.lab.studies.progress import Watch, run_shown
 from equipoise.lab.studies.run import Run
 from equipoise.lab.studies.scores import write_scores
 from equipoise.lab.studies.study import Study
-from equipoise.lab.studies.terminal import print_summary, summary_parts
 from equipoise.lab.training.workers import Event, Workers
 
 __all__ = [
@@ -21,9 +20,7 @@ __all__ = [
     "Workers",
     "find_recipe",
     "make_plan",
-    "print_summary",
     "record_look",
     "run_shown",
-    "summary_parts",
     "write_scores",
 ]

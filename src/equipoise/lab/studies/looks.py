@@ -6,6 +6,7 @@ from typing import Any
 
 from equipoise.lab.arms import SINGLE_TASK, StudyArm, parse_arm
 from equipoise.lab.data.within import file_within
+from equipoise.lab.evaluation import StudyResults
 from equipoise.lab.files import DamagedError, read_json, write_json
 from equipoise.lab.studies.plan import Plan
 from equipoise.lab.studies.run import Run
@@ -13,24 +14,22 @@ from equipoise.lab.studies.run import Run
 FILE = "study.json"
 
 
-def record_look(folder: Path) -> None:
-    """Note in study.json that the verdicts of its finished runs are shown; to show the same again is no new look.
+def record_look(results: StudyResults) -> None:
+    """Note in study.json that the verdicts of these results were shown; to show the same again is no new look.
 
     A study.json without a checksum, of an older version or another's, stays as it is.
 
     Raises:
         ValueError: A file is a link that leads out of the folder.
+        OSError: study.json cannot be written.
     """
-    path = file_within(folder, FILE)
+    path = file_within(results.folder, FILE)
     try:
         study = read_json(path)
     except DamagedError:
         return  # it could be read for the summary, so it lacks the checksum alone
-    with file_within(folder, "costs.csv").open(encoding="utf-8") as file:
-        finished = sum(1 for _ in file) - 1
-    look = {"seeds": study["seeds"], "methods": study["methods"], "runs": finished}
-    if look not in study.get("looks", []):
-        study["looks"] = [*study.get("looks", []), look]
+    if results.look not in study.get("looks", []):
+        study["looks"] = [*study.get("looks", []), results.look]
         write_json(path, study)
 
 

@@ -1,10 +1,13 @@
-"""A study's table and verdict, as a terminal of 80 columns shows them."""
+"""A study's verdict and table, as a terminal of 80 columns shows them."""
 
 import re
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from math import isnan
 
-from rich.console import Console, RenderableType
+from rich.cells import cell_len
+from rich.console import Console, ConsoleOptions, Group, RenderableType
+from rich.segment import Segments
 from rich.table import Table
 from rich.text import Text
 
@@ -22,39 +25,134 @@ from equipoise.lab.evaluation import (
     show,
 )
 
+MOST_LINES = 40  # below the verdict
+GAP = 2  # between columns
 NAME = 15  # letters that stay in one line beside the columns of a task, in 80
 STYLES = {"better": "green", "worse": "red", "no significant difference": "dim", "no verdict": "yellow"}
 WORDS = {"no significant difference": "not significant"}  # what a column has room for
 
 
-def print_summary(console: Console, summary: Summary) -> None:
-    """Print one table per task, one over all tasks, what they mean, and the verdict."""
-    for part in summary_parts(summary):
+def print_summary(console: Console, summary: Summary, *, verbose: bool = False) -> None:
+    """Print the verdict, the advice and the table.
+
+    Args:
+        console: Where.
+        summary: Of the study.
+        verbose: Print every table and note, and not 40 lines of them at most.
+    """
+    for part in _verdict_parts(summary):
         console.print(part)
+    lines = console.render_lines(Group(*_parts(summary, console.width, verbose=verbose)), pad=False, new_lines=True)
+    shown = lines if verbose or len(lines) <= MOST_LINES else lines[: MOST_LINES - 1]
+    for line in shown:
+        console.print(Segments(line), end="")
+    if len(shown) < len(lines):
+        console.print(Text(f"{len(lines) - len(shown)} more lines with --verbose, and in the report.", style="dim"))
 
 
-def summary_parts(summary: Summary) -> Iterator[RenderableType]:
-    """What ``print_summary`` prints; tables without content are left out."""
+@dataclass(frozen=True)
+class SummaryView:
+    """What ``print_summary`` prints, to be printed by rich, without a limit."""
+
+    summary: Summary
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> Iterator[RenderableType]:
+        yield from _verdict_parts(self.summary)
+        yield from _parts(self.summary, options.max_width, verbose=False)
+
+
+def _verdict_parts(summary: Summary) -> Iterator[RenderableType]:
     yield ""
     yield Text(summary.title, style="bold")
-    for metric in summary.metrics:
-        yield _task_table(summary, metric)
-    if not summary.question and any(TUNED in score.to for row in summary.rows for score in row.scores.values()):
-        yield _tuned_table(summary)
-    if any(row.against or row.skills or row.mean_rank for row in summary.rows):
-        yield _overall_table(summary)
-    if any(row.cost for row in summary.rows):
-        yield _cost_table(summary)
-    if summary.equal_time and summary.unequal:
-        yield _equal_time_table(summary, summary.equal_time)
-    for line in (*_legend(summary), *(f"Note: {note}" for note in summary.notes)):
-        yield Text(line, style="dim")
-    yield ""
     yield Text(summary.headline, style="bold")
     yield Text(summary.advice, style="bold")
 
 
-def _table(summary: Summary, title: str, *columns: str) -> Table:
+def _parts(summary: Summary, width: int, *, verbose: bool) -> Iterator[RenderableType]:
+    """The tables, and below them what is unequal, what else was found and what is left out."""
+    if not verbose:
+        yield from _blocks(summary, width)
+    else:
+        yield from (_task_table(summary, metric) for metric in summary.metrics)
+        if not summary.question and any(TUNED in score.to for row in summary.rows for score in row.scores.values()):
+            yield _tuned_table(summary)
+        if any(row.against or row.skills or row.mean_rank for row in summary.rows):
+            yield _overall_table(summary)
+        if any(row.cost for row in summary.rows):
+            yield _cost_table(summary)
+        if summary.equal_time and summary.unequal:
+            yield _equal_time_table(summary, summary.equal_time)
+    yield ""
+    unequal = [f"Unequal: {'; '.join(summary.unequal)}."] if summary.unequal else []
+    legend = _legend(summary) if verbose else _short_legend(summary)
+    for line in (*legend, *unequal, *summary.details, *(f"Note: {note}" for note in summary.notes)):
+        yield Text(line, style="dim")
+
+
+def _blocks(summary: Summary, width: int) -> Iterator[RenderableType]:
+    """One table of all tasks, in as many blocks as the width makes necessary."""
+    columns = [_task_column(summary, metric) for metric in summary.metrics]
+    columns += filter(None, (_delta_column(summary), _time_column(summary)))
+    names = [_name(row.arm) for row in summary.rows]
+    first = max(6, *(cell_len(line) for name in names for line in name.plain.splitlines()))
+    blocks: list[list[list[Text]]] = []
+    room = 0
+    for column in columns:
+        needed = GAP + max(cell_len(line) for cell in column for line in cell.plain.splitlines() or [""])
+        if needed > room:
+            blocks.append([])
+            room = width - first
+        blocks[-1].append(column)
+        room -= needed
+    for block in blocks:
+        table = _table(summary, "", Text("method"), *(column[0] for column in block))
+        for place, name in enumerate(names, 1):
+            table.add_row(name, *(column[place] for column in block))
+        yield table
+
+
+def _task_column(summary: Summary, metric: TaskMetric) -> list[Text]:
+    """Head and cells: mean, difference, half its interval, and the verdict if there is one."""
+    cells = [Text(f"{metric.task}\n{metric.name} {'↑' if metric.higher_is_better else '↓'}")]
+    scores = [row.scores[metric.task] for row in summary.rows]
+    wide = max(len(show(score.mean)) for score in scores)
+    for score in scores:
+        _, one = _shown(score, summary)
+        cell = Text(f"{show(score.mean):<{wide}}")
+        if one is not None:
+            known = one.interval.low == one.interval.low
+            half = f" ±{show(one.interval.half_width)}" if known else ""
+            word = one.verdict if one.verdict in ("better", "worse", "no verdict") else ""
+            cell.append(f" {_signed(one.interval.mean)}{half}")
+            cell.append(f" {word}" if word else "", style=STYLES[one.verdict])
+        cells.append(cell)
+    return cells
+
+
+def _delta_column(summary: Summary) -> list[Text] | None:
+    if not any(row.delta_m for row in summary.rows):
+        return None
+    return [Text("Δm\nin %"), *(Text(f"{row.delta_m.mean:+.2f}" if row.delta_m else "") for row in summary.rows)]
+
+
+def _time_column(summary: Summary) -> list[Text] | None:
+    if not any(row.cost_ratio for row in summary.rows):
+        return None
+    return [Text("time\nto sum"), *(Text(f"x{row.cost_ratio:.2f}" if row.cost_ratio else "") for row in summary.rows)]
+
+
+def _short_legend(summary: Summary) -> list[str]:
+    other = "what each is compared with" if summary.question else summary.baselines.reference
+    tested = f"verdicts at {100 * summary.level:.2g} % for all {summary.tested} comparisons of the study (Holm)"
+    lines = (
+        [f"Mean, difference to {other} ± half its 95 % interval, paired by seed; {tested}."] if summary.tested else []
+    )
+    if any(row.delta_m for row in summary.rows):
+        lines.append("Δm: mean relative change against single-task networks, lower is better.")
+    return lines
+
+
+def _table(summary: Summary, title: str, *columns: str | Text) -> Table:
     names = max(len(line) for row in summary.rows for line in _name(row.arm).plain.splitlines())
     table = Table(title=title, title_justify="left", title_style="bold", box=None, pad_edge=False, padding=(0, 2, 0, 0))
     for place, column in enumerate(columns):
@@ -222,13 +320,13 @@ def _legend(summary: Summary) -> list[str]:
         )
     if any(row.against for row in summary.rows):
         lines.append(
-            f"{FORMULA}; baseline: one network per task ({alone}); lower is better. Δp = -Δm. Wins: tasks with a "
+            f"{FORMULA}; baseline: {alone} networks; lower is better. Δp = -Δm. Wins: tasks with a "
             f"better mean than that. Worst change: the largest term of Δm. {RATIO_FORMULA}; above 1 is better."
         )
     if any(row.skills for row in summary.rows):
         lines.append("Skill: mean over the tasks, 0 for a constant prediction, 1 for a perfect one.")
     if any(row.mean_rank for row in summary.rows):
-        lines.append("Rank: mean among the balancings, over the tasks, 1 is best.")
+        lines.append("Rank: mean among the methods, over the tasks, 1 is best.")
     if summary.ranks and not summary.ranks.differs:
         lines.append(
             f"Ranks by seed: no significant difference (Friedman, p = {summary.ranks.p_value:.2g} alone, before Holm)."

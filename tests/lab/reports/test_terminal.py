@@ -4,7 +4,7 @@ import pytest
 from rich.console import Console
 
 from equipoise.lab.evaluation import EqualTime, MethodCost, Reached, Summary, TaskMetric, make_table
-from equipoise.lab.studies import print_summary
+from equipoise.lab.reports import print_summary
 
 METRICS = [TaskMetric("rating", "rmse", False, 0.0, 1.0), TaskMetric("recommended", "accuracy", True, 1.0, 0.5)]
 VALUES = {
@@ -40,7 +40,7 @@ def test_the_table_fits_and_says_everything(width):
         advice="The advice.",
     )
     console = Console(file=io.StringIO(), width=width)
-    print_summary(console, summary)
+    print_summary(console, summary, verbose=True)
     text = console.file.getvalue()
     assert max(map(len, text.splitlines())) <= width
     lines = [" ".join(line.split()) for line in text.splitlines()]
@@ -93,9 +93,54 @@ def test_rows_of_losses_wrap_where_another_loss_or_argument_begins(parts):
         advice="",
     )
     console = Console(file=io.StringIO(), width=80)
-    print_summary(console, summary)
+    print_summary(console, summary, verbose=True)
     lines = console.file.getvalue().splitlines()
     assert max(map(len, lines)) <= 80
     first = [line.split()[0] for line in lines if line.strip()]
     for part in parts:
         assert first.count(part) == 4  # in the table of each task, of all tasks, and of the costs
+
+
+def printed(summary, width=80, **options):
+    console = Console(file=io.StringIO(), width=width)
+    print_summary(console, summary, **options)
+    return console.file.getvalue().splitlines()
+
+
+def study_of(tasks, methods, seeds=5):
+    metrics = [TaskMetric(f"task{k}", "accuracy", True, 1.0, 0.5) for k in range(tasks)]
+    names = ["single-task", "sum", *(f"method-{k}" for k in range(methods))]
+    found = {
+        (name, metric.task, seed): 0.7 + 0.01 * ((place * seed + 3 * k + seed) % 7)
+        for place, name in enumerate(names)
+        for k, metric in enumerate(metrics)
+        for seed in range(seeds)
+    }
+    return Summary.from_values(found, metrics, names, list(range(seeds)), title="A study", notes=["a note " * 20] * 5)
+
+
+@pytest.mark.parametrize("width", [80, 120])
+@pytest.mark.parametrize(("tasks", "methods"), [(3, 5), (12, 20)])  # as the demo, and far more
+def test_the_verdict_comes_first_and_then_at_most_40_lines(tasks, methods, width):
+    summary = study_of(tasks, methods)
+    lines = printed(summary, width)
+    assert max(map(len, lines)) <= width
+    first = " ".join(" ".join(lines).split())
+    assert first.startswith(f"A study {summary.headline} {summary.advice} ")
+    start = next(place for place, line in enumerate(lines) if line.split()[:1] == ["task0"])
+    assert len(lines) - start <= 40
+    whole = printed(summary, width, verbose=True)
+    assert "a note" in whole[-1]
+    rest = len(lines[-1].split()) and lines[-1].endswith("more lines with --verbose, and in the report.")
+    assert rest or lines[-1] == whole[-1]
+
+
+def test_a_cell_has_mean_difference_half_its_interval_and_a_significant_verdict():
+    found = {("sum", "size", seed): 0.4 + 0.01 * seed for seed in range(3)}
+    found |= {("uw", "size", seed): 0.5 + 0.011 * seed for seed in range(3)}
+    metric = TaskMetric("size", "accuracy", True, 1.0, 0.0)
+    lines = printed(Summary.from_values(found, [metric], ["sum", "uw"], [0, 1, 2], title="A study"))
+    cells = [" ".join(line.split()) for line in lines]
+    # differences 0.1, 0.101, 0.102: mean 0.101, half their interval 4.303 * 0.001 / sqrt(3)
+    assert "uw 0.5110 +0.1010 ±0.0025 better" in cells
+    assert "sum 0.4100" in cells

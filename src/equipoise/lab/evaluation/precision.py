@@ -1,4 +1,4 @@
-"""How sure a table is, in words: wide intervals, and how many more seeds would settle what is open."""
+"""How sure a table is: wide intervals, and how many more seeds would settle what is open."""
 
 from collections.abc import Sequence
 from typing import Protocol
@@ -41,7 +41,25 @@ def give_precision(table: Table, metrics: Sequence[TaskMetric]) -> str:
     """
     if table.level != LEVEL:
         return ""
-    open_ones = [
+    open_ones = _open(table)
+    if not open_ones:
+        return ""
+    sentences = [_widest(open_ones, metrics), _nearest(table, metrics)]
+    if any(sentences):
+        sentences.append(
+            "Decide on the number beforehand: to look after each addition makes chance look like a finding."
+        )
+    return " ".join(filter(None, sentences))
+
+
+def nearest(table: Table) -> tuple[str, str, Comparison] | None:
+    """Method, task and comparison of the open one with the smallest p-value; None where none is open."""
+    return min(_open(table), key=lambda one: one[2].interval.p_value, default=None)
+
+
+def _open(table: Table) -> list[tuple[str, str, Comparison]]:
+    """The comparisons of the study's question, or with the plain sum, that show no significant difference."""
+    return [
         (row.method, task, comparison)
         for row in table.rows
         for task, score in row.scores.items()
@@ -50,14 +68,6 @@ def give_precision(table: Table, metrics: Sequence[TaskMetric]) -> str:
         and comparison.verdict == "no significant difference"
         and comparison.interval.half_width > 0
     ]
-    if not open_ones:
-        return ""
-    sentences = [_widest(open_ones, metrics), _nearest(open_ones, table, metrics)]
-    if any(sentences):
-        sentences.append(
-            "Decide on the number beforehand: to look after each addition makes chance look like a finding."
-        )
-    return " ".join(filter(None, sentences))
 
 
 def _widest(open_ones: Sequence[tuple[str, str, Comparison]], metrics: Sequence[TaskMetric]) -> str:
@@ -76,9 +86,9 @@ def _widest(open_ones: Sequence[tuple[str, str, Comparison]], metrics: Sequence[
     )
 
 
-def _nearest(open_ones: Sequence[tuple[str, str, Comparison]], table: Table, metrics: Sequence[TaskMetric]) -> str:
+def _nearest(table: Table, metrics: Sequence[TaskMetric]) -> str:
     """The open comparison with the smallest p-value, at the level that Holm's next step asks of it."""
-    method, task, comparison = min(open_ones, key=lambda one: one[2].interval.p_value)
+    method, task, comparison = nearest(table) or _open(table)[0]
     interval = comparison.interval
     if interval.n < FEWEST:
         return (

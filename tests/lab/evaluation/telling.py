@@ -1,0 +1,14 @@
+"""What a study says of a table: its verdict or its advice, with the sentences below the table."""
+
+from equipoise.lab.evaluation.details import details_of
+from equipoise.lab.evaluation.sentences import advice_of, headline_of
+
+
+def told(table, metrics, seeds):
+    """The verdict, then the details."""
+    return " ".join([headline_of(table, metrics, seeds), *details_of(table, metrics)])
+
+
+def advised(table, metrics):
+    """The advice, then the details."""
+    return " ".join([advice_of(table, metrics), *details_of(table, metrics)])
