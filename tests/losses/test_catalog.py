@@ -1,3 +1,4 @@
+import inspect
 import itertools
 import re
 from functools import partial
@@ -113,9 +114,28 @@ def test_a_plain_loss_is_of_its_kind_and_offered_first(kind):
 
 def test_rows_that_are_wrong_are_refused():
     with pytest.raises(AssertionError):
-        LossRow("x", "x", ("multilabel",), "", "", "", "", "")
+        LossRow("x", "nn.x", ("labels",), "", "", "")
     with pytest.raises(AssertionError):
-        LossRow("x", "x", ("binary",), "", "", "", "", "", suits=("imbalance",))
+        LossRow("x", "nn.x", ("binary",), "", "", "", suits=("imbalance",))
+
+
+OWN = [row for row in ROWS if not row.code.startswith("nn.")]
+
+
+@pytest.mark.parametrize("row", OWN, ids=lambda row: row.name)
+def test_a_formula_stands_once_in_the_documentation_of_the_loss(row):
+    assert " ".join(inspect.getdoc(getattr(eq.losses, row.name)).replace("``", "").split()).startswith(row.formula)
+
+
+@pytest.mark.parametrize("row", [row for row in OWN if row.paper], ids=lambda row: row.name)
+def test_a_paper_stands_in_the_documentation_of_its_module_too(row):
+    loss = getattr(eq.losses, row.name)
+    home = inspect.getmodule(loss)
+    documented = home.__doc__ + loss.__doc__ + (eq.losses.regions.__doc__ if home is eq.losses.binary_regions else "")
+    for paper in row.paper.split("; "):
+        surname, year = re.search(r"(?:van den |van )?[A-Z]\w+", paper)[0], re.search(r"(?:19|20)\d\d", paper)
+        assert surname in documented
+        assert year is None or year[0] in documented or "arXiv" in documented
 
 
 @pytest.mark.parametrize("kind", [None, *TASK_KINDS])

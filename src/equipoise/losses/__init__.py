@@ -35,7 +35,7 @@ penalised           error plus complexity
 regularisation      complexity of parameters and activations
 schedules           weights that change
 suggest             which loss for these targets
-catalog             the shelf in words
+catalog             which loss for which task
 """
 
 from equipoise.losses.advantages import gae, group_relative_advantages
