@@ -12,6 +12,8 @@ from equipoise.cli.training import add_training_options, training_of
 from equipoise.cli.workbench import need_the_lab, stopped_by
 from equipoise.lab.api.defaults import JOBS, RUNS
 
+FAILED, STOPPED = 1, 130
+
 
 def tune(words: Sequence[str]) -> int:
     """Search the weights of a case's tasks, and what else is asked for."""
@@ -62,16 +64,38 @@ def tune(words: Sequence[str]) -> int:
     need_the_lab()
     from rich.console import Console
 
-    from equipoise.lab.search.command import tune as run
+    from equipoise.lab.api.tuning import tune as run
 
-    default = RUNS / f"{Path(arguments.case.partition('.py:')[0]).stem}-tune"
-    folder = arguments.out or default
+    folder = arguments.out or RUNS / f"{Path(arguments.case.partition('.py:')[0]).stem}-tune"
     try:
-        return run(Console(highlight=False), recipe_of(arguments), arguments, folder, training_of(arguments))
+        results = run(
+            recipe_of(arguments),
+            arguments.trials,
+            method=arguments.method,
+            search=arguments.search,
+            sampler=arguments.sampler,
+            epochs=arguments.epochs,
+            seed=arguments.seed,
+            choose=arguments.choose,
+            prefer=arguments.prefer,
+            jobs=arguments.jobs,
+            folder=folder,
+            storage=arguments.storage,
+            stale_after=arguments.stale_after,
+            **training_of(arguments),
+        )
+        page = results.save_report()
     except ValueError as error:
         fail(str(error))
     except OSError as error:
         stopped_by(error, folder, "what is finished is")
+    except KeyboardInterrupt:
+        return STOPPED
+    console = Console(highlight=False)
+    console.print()
+    console.print(results, crop=False)  # code stays whole lines
+    console.print(f"Report: {page}", markup=False, soft_wrap=True)
+    return 0 if results.complete and not results.failures else FAILED
 
 
 def _preference(text: str) -> dict[str, float]:
