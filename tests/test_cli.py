@@ -66,7 +66,7 @@ def refuse(capsys, *words):
         (["methods", "--al"], "unknown option '--al'"),
         (["demo", "extra"], "unrecognized arguments: extra"),
         (["compare"], "CASE"),
-        (["compare", "reviws"], "unknown case 'reviws'; the nearest is 'reviews'"),
+        (["compare", "reviws"], "unknown case 'reviws'; did you mean 'reviews'?"),
         (["compare", "reviews", "--methods", "sum,nash-mlt"], "did you mean 'nash-mtl'?"),
         (["compare", "reviews", "--methods", "sum,,uw"], "got 'sum,,uw'"),
         (["compare", "reviews", "--methods", "nowhere.py:Mine"], "nowhere.py"),
