@@ -9,6 +9,7 @@ import pytest
 
 import equipoise as eq
 from equipoise.cli import COMMANDS, main
+from equipoise.lab.cases.recipe import ReadyCase
 from equipoise.lab.studies import Study, make_plan
 from equipoise.lab.studies.plan import run_name
 from equipoise.lab.training import RunResult
@@ -138,7 +139,7 @@ def test_what_the_options_mean(capsys, monkeypatch, words, methods, seeds, epoch
     question = "sharing" if "sharing" in words else ""
     trials = 10 if words[0] == "compare" and not question else 0
     options = {"epochs": epochs, "tuned_trials": trials, "question": question, "looks": 0}
-    assert asked == [(("reviews", methods, seeds), options)]
+    assert asked == [((ReadyCase("reviews"), methods, seeds), options)]
 
 
 @pytest.mark.parametrize(
@@ -199,8 +200,8 @@ def test_ctrl_c_says_what_is_kept(finished, capsys, monkeypatch):
         f"--out={finished}",
     ]
     assert main(words) == 130
-    last = capsys.readouterr().out.splitlines()[-1]
-    assert last == f"Stopped: 10 of 15 runs are finished and kept in {finished}; the same command goes on."
+    last = capsys.readouterr().err
+    assert last == f"Stopped: 10 of 15 runs are finished and kept in {finished}; the same command resumes it.\n"
 
 
 def test_a_failed_run_is_named_and_the_status_is_1(finished, capsys, monkeypatch):

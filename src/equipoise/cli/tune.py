@@ -71,7 +71,8 @@ def tune(words: Sequence[str]) -> int:
     except ValueError as error:
         fail(str(error))
     except OSError as error:
-        stopped_by(error, folder, "what is finished is")
+        error.add_note(f"what is finished is kept in {folder}")
+        stopped_by(error, folder)
 
 
 def _preference(text: str) -> dict[str, float]:
