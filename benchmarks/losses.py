@@ -1,4 +1,4 @@
-"""What a task loss costs beside the same one of the best-known libraries: forward and backward, time and peak memory.
+"""Cost of a task loss beside that of the best-known libraries: forward and backward, time and peak memory.
 
     pip install -e '.[parity]'
     python benchmarks/losses.py

@@ -176,7 +176,6 @@ def test_a_finished_study_says_so_and_shows_its_table_again(finished, capsys):
     assert main(words) == 0
     output = capsys.readouterr().out
     assert output.startswith(f"Complete: all 10 runs are finished in {finished}")
-    assert "rating: rmse, lower is better" in output
     assert "Over 2 seeds" in output
     assert output.endswith(f"Report: {finished / 'report.html'}\n")
     assert (finished / "report.html").read_text() == "as it was"
@@ -214,7 +213,7 @@ def test_a_failed_run_is_named_and_the_status_is_1(finished, capsys, monkeypatch
 
     monkeypatch.setattr("equipoise.lab.studies.Workers.run", lambda self, *asked: fail(*asked))
     (finished / "runs" / "uw-all-seed1" / "result.json").unlink()
-    monkeypatch.setattr("equipoise.lab.reports.write_report", lambda folder, doing: folder / "report.html")
+    monkeypatch.setattr("equipoise.lab.reports.write_report", lambda study, *_: study.folder / "report.html")
     words = [
         "compare",
         "reviews",

@@ -4,6 +4,7 @@ import re
 import shutil
 import subprocess
 import sys
+from collections import Counter
 from pathlib import Path
 
 import grimp
@@ -73,6 +74,12 @@ def test_an_import_that_breaks_a_contract_is_reported(complaints, path, line, ta
     module = ".".join(["equipoise", *path.removesuffix("/__init__.py").removesuffix(".py").split("/")])
     link = rf"{re.escape(module)} (->|is not allowed to import) {re.escape(target)}\b"
     assert re.search(link, re.sub(r"\s+", " ", complaints)) is not None, complaints
+
+
+def test_files_of_tests_have_different_names():
+    """They are imported by name, from whatever folder."""
+    names = Counter(path.name for path in Path(__file__).parent.rglob("*.py"))
+    assert [name for name, count in names.items() if count > 1 and name not in ("conftest.py", "__init__.py")] == []
 
 
 def test_importing_equipoise_loads_no_workbench():

@@ -20,6 +20,7 @@ sys.meta_path.insert(0, Stop())
 SCRIPT = "import sys\nfrom equipoise.cli import main\nsys.exit(main())\n"  # as an installer writes it
 
 
+@pytest.mark.paired
 @pytest.mark.parametrize("how", ["module", "script"])
 @pytest.mark.parametrize("stop_at", ["torch", "equipoise.cli.demo"])
 def test_while_modules_are_imported(tmp_path, how, stop_at):
@@ -55,7 +56,7 @@ RESUMES = "Stopped. The same command resumes what it began.\n"
         (["demo"], "equipoise.lab.studies.make_plan", RESUMES),
         (["compare", "reviews"], "equipoise.lab.cases.CASES", RESUMES),
         (["demo"], "equipoise.lab.studies.Study.__init__", RESUMES),
-        (["tune", "reviews"], "equipoise.lab.search.command.make_tuning", RESUMES),
+        (["tune", "reviews"], "equipoise.lab.api.tuning.make_tuning", RESUMES),
     ],
 )
 def test_before_there_is_anything_to_keep(words, where, line, tmp_path, capsys, monkeypatch):

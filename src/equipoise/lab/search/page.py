@@ -1,10 +1,12 @@
 """A search as one HTML file: the answer, every trial in the trade-off, the best trials."""
 
+import os
 from collections.abc import Mapping, Sequence
 from html import escape
 from importlib import resources
 from itertools import combinations
 from pathlib import Path
+from urllib.parse import quote
 
 from equipoise.lab.data.within import folder_within
 from equipoise.lab.files import write_text
@@ -12,7 +14,7 @@ from equipoise.lab.reports.cells import cell, row, table
 from equipoise.lab.reports.chart import Chart, Panel, Series
 from equipoise.lab.reports.palette import looks
 from equipoise.lab.reports.policy import policy
-from equipoise.lab.reports.static import save
+from equipoise.lab.reports.static import draw_svg, save
 from equipoise.lab.search.choice import front
 from equipoise.lab.search.search import Search
 from equipoise.lab.search.watch import best
@@ -21,8 +23,8 @@ MOST_PAIRS, MOST_ROWS = 6, 20
 KINDS = ("trial", "on the front", "the defaults", "chosen")
 
 
-def write_page(search: Search, title: str, chosen: int, words: Sequence[str], code: str) -> Path:
-    """Write ``report.html`` and ``figures/tradeoff.png|svg`` into the search's folder.
+def write_page(search: Search, title: str, chosen: int, words: Sequence[str], code: str, page: Path) -> None:
+    """Write the page, and ``figures/tradeoff.png|svg`` into the search's folder.
 
     Args:
         search: With a finished trial.
@@ -30,28 +32,31 @@ def write_page(search: Search, title: str, chosen: int, words: Sequence[str], co
         chosen: The slot that was chosen.
         words: What is said of it, a paragraph each.
         code: What to paste.
+        page: Where.
     """
     figures = folder_within(search.folder, "figures")
-    look = looks(KINDS)
-    _, svg = save(tradeoff(search, chosen), look, figures)
-    picture = svg.read_text(encoding="utf-8").partition("<svg")[2]
+    save(tradeoff(search, chosen), looks(KINDS), figures)
     style = (resources.files("equipoise.lab.reports") / "page.css").read_text(encoding="utf-8")
-    paragraphs = "".join(f"<p>{escape(text)}</p>" for text in words)
-    page = search.folder / "report.html"
+    trials = quote(os.path.relpath(search.folder / "trials.csv", page.parent).replace(os.sep, "/"))
     text = f"""<!DOCTYPE html>
 <html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
 <meta http-equiv="Content-Security-Policy" content="{policy()}">
 <title>{escape(title)}</title><style>{style} figure svg {{ max-width: 100%; height: auto; background: white; }}</style>
 </head><body><header><h1>{escape(title)}</h1></header><main>
-<section id="answer"><h2>Answer</h2>{paragraphs}<pre><code>{escape(code)}</code></pre></section>
-<section id="tradeoff"><h2>All trials</h2><figure role="img" aria-label="Validation metrics of all trials">
-<svg{picture}</figure></section>
-<section id="trials"><h2>Best trials</h2>{_table(search, chosen)}
-<p>All trials are in <a href="trials.csv">trials.csv</a>.</p></section>
+{render_sections(search, chosen, words, code)}
+<p>All trials are in <a href="{trials}">trials.csv</a>.</p>
 </main></body></html>
 """
     write_text(page, text)
-    return page
+
+
+def render_sections(search: Search, chosen: int, words: Sequence[str], code: str) -> str:
+    """All that the page shows below its head, as HTML without a style of its own; arguments as of ``write_page``."""
+    paragraphs = "".join(f"<p>{escape(text)}</p>" for text in words)
+    return f"""<section id="answer"><h2>Answer</h2>{paragraphs}<pre><code>{escape(code)}</code></pre></section>
+<section id="tradeoff"><h2>All trials</h2><figure role="img" aria-label="Validation metrics of all trials">
+{draw_svg(tradeoff(search, chosen), looks(KINDS))}</figure></section>
+<section id="trials"><h2>Best trials</h2>{_table(search, chosen)}</section>"""
 
 
 def tradeoff(search: Search, chosen: int) -> Chart:
