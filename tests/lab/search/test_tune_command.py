@@ -16,7 +16,7 @@ from planted import direct
 from rich.console import Console
 
 from equipoise import cli
-from equipoise.cli.tune import STOPPED
+from equipoise.interrupt import STOPPED
 from equipoise.lab.cases import CASES
 from equipoise.lab.search import search
 from equipoise.lab.search.tune import make_tuning
