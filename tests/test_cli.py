@@ -84,7 +84,7 @@ def refuse(capsys, *words):
         (["demo", "--epochs", "2.5"], "got '2.5'"),
         (["demo", "--jobs", "x"], "argument --jobs: a whole number of at least 1, got 'x'"),
         (["demo", "--jobs"], "--jobs"),
-        (["losses", "--task", "multilabl"], "no kind of task 'multilabl'; did you mean 'multi-label'?"),
+        (["losses", "--task", "multilabl"], "no kind of task 'multilabl'; did you mean 'multilabel'?"),
         (["losses", "--imbalance"], "unknown option '--imbalance'; the nearest is '--imbalanced'"),
         (["losses", "gan"], "'gan' is a kind of task: equipoise losses --task gan"),
         (["losses", "--markdown", "--task", "gan"], "--markdown writes the whole list: leave out the other options"),
@@ -248,14 +248,14 @@ def test_the_losses_are_listed_with_their_pitfalls_in_80_columns(capsys, monkeyp
     for row in ROWS:
         for words in (row.formula, row.use, row.pitfalls, row.paper):
             assert " ".join(words.split()) in entries[row.name]
-    assert "equipoise losses --task multi-label --imbalanced" in output
+    assert "equipoise losses --task multilabel --imbalanced" in output
     assert max(map(len, output.splitlines())) <= 80
 
 
 @pytest.mark.parametrize(
     ("words", "kind", "conditions"),
     [
-        (["--task", "multi-label", "--imbalanced"], "multi-label", ["imbalanced"]),
+        (["--task", "multilabel", "--imbalanced"], "multilabel", ["imbalanced"]),
         (["--task=regression", "--missing-labels", "--outliers"], "regression", ["outliers", "missing labels"]),
         (["--task", "gan"], "gan", []),
         (["--small-regions"], None, ["small regions"]),

@@ -120,7 +120,7 @@ def test_a_wrapper_is_of_the_wrapped_ones_type(wrapper):
     assert not isinstance(aggregator, eq.Weighting)
     parts = split(eq.Chain(weighting, aggregator))
     assert parts.weighting is weighting
-    assert parts.aggregator.steps == (aggregator,)
+    assert parts.aggregator is aggregator
     assert type(WRAPPERS[wrapper](eq.UW())) is type(weighting)
     assert repr(aggregator).startswith(type(aggregator).__name__ + "(")
     assert "method=Chain(DWA(), MGDA())" in repr(aggregator)

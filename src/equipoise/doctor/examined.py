@@ -22,7 +22,7 @@ class Reach:
 
 
 @dataclass(frozen=True)
-class Cost:
+class RouteCost:
     """What a route costs beside the forward pass."""
 
     route: str
@@ -51,7 +51,7 @@ class Examined:
     layers: Mapping[str, Tensor]  # [K, K] by the shared parameters of each innermost module
     own_norms: Mapping[str, float]  # by the parameters that a task reaches alone
     weights: Mapping[str, float]  # effective, what the method would decide now in them; empty if it decides none
-    costs: list[Cost]
+    costs: list[RouteCost]
     findings: list[str]
     suggestion: Mapping[str, float]  # initial weights of the tasks; empty where there is nothing to compare
     shared_numbers: int

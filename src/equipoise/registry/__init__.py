@@ -11,9 +11,9 @@ from equipoise.names import key_of, nearest
 from equipoise.own_file import run_file
 from equipoise.registry import aggregators, coordinates, groups, rules, weightings, wrappers
 from equipoise.registry.aliases import ALIASES
-from equipoise.registry.row import Row
+from equipoise.registry.row import MethodRow
 
-__all__ = ["ALIASES", "Row", "find_methods", "method", "method_name", "methods"]
+__all__ = ["ALIASES", "MethodRow", "find_methods", "method", "method_name", "methods"]
 
 _TABLE = (*weightings.ROWS, *rules.ROWS, *aggregators.ROWS, *groups.ROWS, *coordinates.ROWS)
 _BY_NAME = {row.name: row for row in (*_TABLE, *wrappers.ROWS)}
@@ -23,12 +23,12 @@ _BY_KEY = {
 }
 
 
-def methods() -> list[Row]:
+def methods() -> list[MethodRow]:
     """Every method of the shelf: name, class, paper, cost, arguments, needs, use of a user's weight."""
     return list(_TABLE)
 
 
-def find_methods(name: str) -> tuple[Row, ...]:
+def find_methods(name: str) -> tuple[MethodRow, ...]:
     """The rows that a name means, those that go around another method included: in any spelling, or as people say.
 
     Raises:

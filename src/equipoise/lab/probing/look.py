@@ -51,7 +51,7 @@ class Pair:
 
 
 @dataclass(frozen=True)
-class Layer:
+class LayerGradients:
     """An innermost module with shared parameters: its share of all squared gradients, and its pairs of tasks.
 
     Pairs are ``opposed`` after Holm's correction for the pairs of all layers.
@@ -87,7 +87,7 @@ class Look:
     norms: Mapping[str, float]
     own_norms: Mapping[str, float]
     pairs: tuple[Pair, ...]
-    layers: tuple[Layer, ...]
+    layers: tuple[LayerGradients, ...]
 
     @property
     def opposed(self) -> tuple[Pair, ...]:
@@ -125,7 +125,7 @@ def look(model: nn.Module, tasks: Tasks, batches: Iterable[Batch], steps: int = 
         own_norms={name: _root_mean_square(_of(reports, "own_norms", name)) for name in names},
         pairs=judged(pairs),
         layers=tuple(
-            Layer(place, squares[place] / whole, tuple(islice(told, len(of_layer))))
+            LayerGradients(place, squares[place] / whole, tuple(islice(told, len(of_layer))))
             for place, of_layer in zip(places, inside, strict=True)
         ),
     )

@@ -4,7 +4,7 @@ from torch import nn
 
 from equipoise.losses.focal import BinaryFocalLoss, FocalLoss
 from equipoise.losses.imbalance import LogitAdjustedLoss
-from equipoise.losses.multi_label import AsymmetricLoss, SoftF1Loss
+from equipoise.losses.multilabel import AsymmetricLoss, SoftF1Loss
 from equipoise.losses.noise import GeneralisedCrossEntropyLoss
 from equipoise.losses.ordinal import CoralLoss, CornLoss
 from equipoise.losses.sequences import SequenceCrossEntropyLoss
@@ -49,7 +49,7 @@ def binary(seen: Targets) -> list[Suggestion]:
     ]
 
 
-def multi_class(seen: Targets) -> list[Suggestion]:
+def multiclass(seen: Targets) -> list[Suggestion]:
     """For one class of C per sample."""
     if seen.distributions:
         return _shares_of_classes(seen)
@@ -92,7 +92,7 @@ def multi_class(seen: Targets) -> list[Suggestion]:
     ]
 
 
-def multi_label(seen: Targets) -> list[Suggestion]:
+def multilabel(seen: Targets) -> list[Suggestion]:
     """For several labels per sample."""
     values = seen.values.double().masked_fill(~seen.present, 0.0)
     positives, counts = values.sum(dim=0), seen.present.sum(dim=0)
@@ -105,7 +105,7 @@ def multi_label(seen: Targets) -> list[Suggestion]:
         *facts_of_dtype(seen),
     ]
     if seen.whole and bool((values.sum(dim=1) == 1).all()):
-        facts.append("every row has one label: if it always has, take task='multi-class' and targets.argmax(dim=1)")
+        facts.append("every row has one label: if it always has, take task='multiclass' and targets.argmax(dim=1)")
     found = []
     if share < MANY_NEGATIVES:
         found.append(
