@@ -15,7 +15,7 @@ CASE = f"{CASES / 'tiny_case.py'}:make_case"
 
 
 def test_weights_are_tuned_where_there_are_some_and_nobody_said():
-    assert [*map(str, plan_study(CASE, ["sum", "uw"], [0], usual_trials=3).arms)] == [*("sum", "uw", "tuned")]
+    assert [*map(str, plan_study(CASE, ["sum", "uw"], [0]).arms)] == [*("sum", "uw", "tuned")]
     assert [*map(str, plan_study(CASE, ["sum", "uw"], [0], tuned_trials=0).arms)] == [*("sum", "uw")]
     assert [*map(str, plan_study(CASE, ["sum"], [0], question="sharing").arms)] == [*("sum",)]
 
