@@ -1,4 +1,4 @@
-"""What balancing costs over several processes: time, traffic and memory of one step, and whether it is right.
+"""Cost of balancing in several processes: time, traffic and memory of one step, and its correctness.
 
     pip install -e '.[parity]'
     python benchmarks/distributed.py                       # 1, 2 and 4 processes (gloo), K = 3 and 10

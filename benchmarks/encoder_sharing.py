@@ -1,4 +1,4 @@
-"""What each architecture costs and reaches on a case: parameters, time of a step, test metrics of the plain sum.
+"""Cost and results of each architecture on a case: parameters, time of a step, test metrics of the plain sum.
 
 python benchmarks/encoder_sharing.py --case census --models hard,mmoe --epochs 2 --seeds 3
 """

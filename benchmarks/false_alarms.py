@@ -1,4 +1,4 @@
-"""How often a study says "different": where nothing differs (false alarms), and where one method does (power).
+"""How often a study finds a significant difference: where none exists (false alarms), and where one does (power).
 
 Tables of runs are drawn, not trained: what a seed does to all methods, and each run's own chance, normal, correlated by
 0.5 between the tasks of a run. Each study is judged by the code that judges real ones.
@@ -34,7 +34,7 @@ ALONE = METRICS[:1]
 
 
 def draw(generator, seeds, gain=0.0):
-    """[method][task][seed]: single-task and 8 balancings, from sum to tuned; the second is better by ``gain``."""
+    """[method][task][seed]: single-task and 8 methods, from sum to tuned; the second is better by ``gain``."""
     common = 5 + generator.normal(size=(TASKS, seeds))  # easy and hard seeds: what pairing takes out
     alone = common + generator.normal(size=(TASKS, seeds))
     luck = sqrt(SHARED) * generator.normal(size=(METHODS, 1, seeds))
@@ -150,7 +150,7 @@ def skewed(seeds, studies, gain=4.0, methods=METHODS):
 
 
 def print_looks(studies):
-    print('\nNothing differs among three methods, looked at more than once: % of studies that say "different"\n')
+    print("\nThree equal methods, looked at more than once: % of studies with a significant difference\n")
     print("| looks | % |")
     print("|---|---|")
     for kind, rate in looks(studies).items():
@@ -158,8 +158,8 @@ def print_looks(studies):
 
 
 def print_skew(studies):
-    print("\nAs good a mean, but 15 % of runs collapse: % of studies that say better\n")
-    print("| methods that do | seeds | says better | of these comparisons checked |")
+    print("\nEqual means, but 15 % of runs collapse: % of studies with the verdict better\n")
+    print("| methods that collapse | seeds | better | of these comparisons checked |")
     print("|---|---|---|---|")
     for methods in (2, METHODS):
         for seeds in SEEDS:
@@ -178,7 +178,7 @@ def main():
 
 
 def print_seeds(studies):
-    print(f'Nothing differs: % of {studies} studies that say "different" ({METHODS} methods, {TASKS} tasks)\n')
+    print(f"Equal methods: % of {studies} studies with a significant difference ({METHODS} methods, {TASKS} tasks)\n")
     print("| seeds | anywhere | against sum | against single-task | against tuned | by rank | tasks as blocks |")
     print("|---|---|---|---|---|---|---|")
     for seeds in SEEDS:
@@ -188,8 +188,8 @@ def print_seeds(studies):
 
 
 def print_power(studies):
-    print("\nOne method is better on every task: % of comparisons that say so\n")
-    print("| true difference | seeds | in the study | alone, uncorrected | by t-test's formula, alone | says worse |")
+    print("\nOne method is better on every task: % of comparisons with that verdict\n")
+    print("| true difference | seeds | in the study | alone, uncorrected | by t-test's formula, alone | worse |")
     print("|---|---|---|---|---|---|")
     for errors in (2, 4, 8):
         for seeds in SEEDS:

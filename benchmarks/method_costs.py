@@ -1,4 +1,4 @@
-"""What a training step costs with each method of the shelf, beside the plain sum, for docs/methods.md.
+"""What a training step costs with each available method, beside the plain sum, for docs/methods.md.
 
     pip install -e .
     python benchmarks/method_costs.py                                  # all methods: some minutes
@@ -89,8 +89,8 @@ def processor() -> str:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    shelf = [row.name for row in eq.methods()]
-    parser.add_argument("--methods", nargs="+", choices=shelf, default=shelf, metavar="NAME")
+    names = [row.name for row in eq.methods()]
+    parser.add_argument("--methods", nargs="+", choices=names, default=names, metavar="NAME")
     parser.add_argument("--repeats", type=int, default=25)
     parser.add_argument("--dry", action="store_true", help="show the ratios and write nothing")
     options = parser.parse_args()
@@ -102,11 +102,11 @@ def main() -> None:
         print(f"{name:16} {cost.three:6.2f} {cost.ten:6.2f}")
     if options.dry:
         return
-    costs = {name: cost for name, cost in (read_costs() | found).items() if name in shelf}
+    costs = {name: cost for name, cost in (read_costs() | found).items() if name in names}
     with FILE.open("w", encoding="utf-8", newline="") as file:
         writer = csv.DictWriter(file, ["method", "three", "ten", "machine"], lineterminator="\n")
         writer.writeheader()
-        writer.writerows({"method": name, **asdict(costs[name])} for name in shelf if name in costs)
+        writer.writerows({"method": name, **asdict(costs[name])} for name in names if name in costs)
 
 
 if __name__ == "__main__":

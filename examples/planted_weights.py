@@ -1,4 +1,4 @@
-"""Weights that are known to be the best: which search finds them, and which balancing.
+"""Known best weights: which searches and which methods find them.
 
 Three tasks measure the same 500 numbers with noise of 1, 0.5 and 2; the network is these numbers, shared by all. With
 weights w, training ends at the weighted mean of the tasks' measurements, whose expected squared error is
@@ -49,7 +49,7 @@ def searched(strategy):
 
 
 def balanced(name):
-    """The mean weights of the last 100 steps of training under a balancing."""
+    """The mean weights of the last 100 steps of training with a method."""
     torch.manual_seed(0)
     truth = torch.randn(NUMBERS)
     seen = {task: truth + sigma * torch.randn(SAMPLES, NUMBERS) for task, sigma in SIGMA.items()}

@@ -56,7 +56,7 @@ def asked(monkeypatch, *words):
 
 
 def test_every_setting_has_an_option():
-    options = {option.replace("-", "_") for option, *_ in OPTIONS}
+    options = {option.name for option in OPTIONS}
     assert options == set(GIVEN) == {field.name for field in dataclasses.fields(Settings)} - {"epochs"}
 
 

@@ -38,7 +38,7 @@ _WIDTHS, _STATE, _DROPOUT = (8, 16, 48), 96, 0.1
 
 @dataclass(frozen=True)
 class Captions:
-    """Pictures with what is said of them.
+    """Pictures with their captions.
 
     Args:
         pictures: uint8 [N, 3, S, S].

@@ -108,6 +108,7 @@ def test_two_ranks_train_as_one_process_on_the_joint_batch(two, name):
     check_same(two, 2, name)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", METHODS)
 def test_four_ranks_train_as_one_process_on_the_joint_batch(four, name):
     check_same(four, 4, name)
@@ -151,6 +152,7 @@ class Text(nn.Module):
         return {"z": z, **{name: head(z) for name, head in self.heads.items()}}
 
 
+@pytest.mark.paired
 @pytest.mark.parametrize("is_even", [True, False])
 @pytest.mark.parametrize("make", [Net, Text])
 @pytest.mark.parametrize("name", ["mgda", "pcgrad", "nash-mtl", "uw, mgda"])
@@ -158,6 +160,7 @@ def test_layers_by_factors_that_meet_on_one_rank(two, name, make, is_even):
     check_same(two, 2, name, make=make, route="factored", is_even=is_even)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("make", [Net, Text])
 def test_layers_by_factors_of_four_ranks(four, make):
     check_same(four, 4, "mgda", make=make, route="factored", is_even=False)

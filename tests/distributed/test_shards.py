@@ -95,6 +95,7 @@ def test_fsdp2_in_all_its_settings(two, method, forward, backward):
     check_same(two(fsdp, method, forward, backward), *reference(method), rtol=2e-5, atol=2e-6)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("method", ["pcgrad", "nash-mtl", "upgrad"])
 def test_fsdp2_over_four_ranks(four, method):
     check_same(four(fsdp, method, True, True), *reference(method), rtol=5e-5, atol=5e-6)

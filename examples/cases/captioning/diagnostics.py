@@ -57,14 +57,14 @@ def captions_diagnostics(
     )
 
     def of_caption(seen: Predictions, place: int) -> Card:
-        card, decoded = of_class(seen, place), _said(seen, [place], longest)
-        said = vocabulary.text(decoded.words[0].tolist())
+        card, decoded = of_class(seen, place), _decoded(seen, [place], longest)
+        predicted = vocabulary.text(decoded.words[0].tolist())
         known = references(vocabulary, longest, seen.targets["caption"][[place]])[0]
         looked = [
             Picture.of(lit(_pixels(seen, place), weights), f"looked at for “{word}”")
-            for word, weights in zip(said.split(), decoded.attention[0].cpu(), strict=False)
+            for word, weights in zip(predicted.split(), decoded.attention[0].cpu(), strict=False)
         ]
-        lines = (*card.lines, f"predicted: {said}", *(f"true: {text}" for text in known))
+        lines = (*card.lines, f"predicted: {predicted}", *(f"true: {text}" for text in known))
         return Card(lines, (*card.pictures, *looked))
 
     diagnostics = [first_samples(("caption",), of_caption, _SAMPLES), worst_samples("caption", of_caption, _SAMPLES)]
@@ -85,10 +85,10 @@ def decodings(vocabulary: Vocabulary, longest: int) -> Diagnostic:
         known = references(vocabulary, longest, targets)
         rows = []
         for name, decode in _DECODINGS.items():
-            decoded = _said(seen, places.tolist(), longest, decode)
-            said = [vocabulary.text(words) for words in decoded.words.tolist()]
-            scores = (corpus_bleu(said, known, order) for order in _ORDERS)
-            rows.append((name, *scores, decoded.log_probability.mean().item(), len(said)))
+            decoded = _decoded(seen, places.tolist(), longest, decode)
+            predicted = [vocabulary.text(words) for words in decoded.words.tolist()]
+            scores = (corpus_bleu(predicted, known, order) for order in _ORDERS)
+            rows.append((name, *scores, decoded.log_probability.mean().item(), len(predicted)))
         columns = ("words chosen by", *(f"BLEU-{order}" for order in _ORDERS), "log-probability", "captions")
         return ScoreTable(columns, tuple(rows), "The log-probability is the captions' mean.")
 
@@ -99,7 +99,7 @@ def attention_lands(vocabulary: Vocabulary, longest: int, scenes: Sequence[Scene
     """The mean share of attention inside a thing's box while it is named, beside the box's share of the picture."""
 
     def show(seen: Predictions) -> ScoreTable:
-        found = landings(_said(seen, range(len(scenes)), longest), vocabulary, scenes)
+        found = landings(_decoded(seen, range(len(scenes)), longest), vocabulary, scenes)
         rows = [_row(name, [one for one in found if one.shape == shape]) for shape, name in enumerate(SHAPES)]
         note = (
             "For each word that names the shape of a thing in the picture: how much of the attention lies inside the "
@@ -131,6 +131,6 @@ def _pixels(seen: Predictions, place: int) -> Tensor:
     return pictures[0]
 
 
-def _said(seen: Predictions, places: Sequence[int], longest: int, decode: Decode = greedy) -> Decoded:
+def _decoded(seen: Predictions, places: Sequence[int], longest: int, decode: Decode = greedy) -> Decoded:
     model = cast(CaptionNetwork, seen.model)
     return model.say(seen.inputs(places)[0].to(next(model.parameters()).device), longest, decode)

@@ -39,8 +39,8 @@ def landings(decoded: Decoded, vocabulary: Vocabulary, scenes: Sequence[Scene]) 
     for words, maps, scene in zip(decoded.words.tolist(), decoded.attention.cpu(), scenes, strict=True):
         size = scene.picture.shape[1]
         boxes = {(COLOURS[thing.colour], SHAPES[thing.shape]): thing.box for thing in scene.objects}
-        said = vocabulary.text(words).split()
-        for place, name in enumerate(pairwise(said), start=1):
+        predicted = vocabulary.text(words).split()
+        for place, name in enumerate(pairwise(predicted), start=1):
             if name in boxes:
                 x0, y0, x1, y1 = boxes[name]
                 inside = attention_inside(maps[[place]], torch.tensor([boxes[name]]), size).item()

@@ -46,16 +46,16 @@ def scenes_diagnostics(stride: int) -> tuple[Diagnostic, ...]:
             Picture.of(drawn(picture, torch.zeros(picture.shape[:2]), there[:0]), "the picture"),
             Picture.of(drawn(picture, seen.targets["mask"][place], there), "what is there"),
         ]
-        said = seen.outputs["mask"][place].argmax(dim=0) if "mask" in seen.tasks.names else None
+        predicted = seen.outputs["mask"][place].argmax(dim=0) if "mask" in seen.tasks.names else None
         if "class" in seen.tasks.names:
             rows = found(seen.outputs["class"][[place]], stride)[0]
             rows = rows[rows[:, 5].sigmoid() >= _SURE]
             names = ", ".join(f"{SHAPES[int(row[0])]} {row[5].sigmoid():.2f}" for row in rows)
             lines.append(f"found: {names or 'nothing'}")
-            masks = torch.zeros(picture.shape[:2]) if said is None else object_masks(said, rows)
+            masks = torch.zeros(picture.shape[:2]) if predicted is None else object_masks(predicted, rows)
             pictures.append(Picture.of(drawn(picture, masks, rows), "what is found"))
-        elif said is not None:
-            pictures.append(Picture.of(drawn(picture, said, there[:0]), "pixels of each shape"))
+        elif predicted is not None:
+            pictures.append(Picture.of(drawn(picture, predicted, there[:0]), "pixels of each shape"))
         return Card(tuple(lines), tuple(pictures))
 
     return (

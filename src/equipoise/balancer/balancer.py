@@ -196,7 +196,8 @@ class Balancer(nn.Module):
             config.require_representation_fits()
         if torch.is_grad_enabled():
             step.require_graph()
-            state.jacobian.ranks = ranks_of(config.ranks, state.parameters.source, state.steps + 1)
+            state.jacobian.ranks = ranks = ranks_of(config.ranks, state.parameters.source, state.steps + 1)
+            state.is_joint = ranks.size > 1
             if state.is_joint:
                 step, counts = of_all_ranks(state, step, counts)
         step = step.stated(config.method.stated(step.present))
@@ -209,12 +210,12 @@ class Balancer(nn.Module):
         if state.monitor is not None:
             of_tasks = losses.weights if isinstance(losses, TaskLosses) and not state.weights.is_live else None
             given = None if accumulates else state.parameters.named
-            state.monitor.called(losses, state.weights.now, of_tasks, given, config.takes_gradients, state.heard)
+            state.monitor.called(losses, state.weights.now, of_tasks, given, config.parts.takes_gradients, state.heard)
         if accumulates:
             return accumulated(state, step, counts)
         if not step.losses:
             return nothing(state, step)
-        if config.takes_gradients:
+        if config.parts.takes_gradients:
             return balanced_by_gradients(state, step)
         loss = balanced_by_losses(state, step)
         return with_idle(state, loss, step) if state.is_joint else loss

@@ -68,11 +68,6 @@ class Config:
         return split(self.method)
 
     @cached_property
-    def takes_gradients(self) -> bool:
-        """Whether a step needs the gradients of single tasks."""
-        return self.parts.takes_gradients
-
-    @cached_property
     def has_scale(self) -> bool:
         """Whether ``scale`` makes a difference to the method."""
         leaves = [

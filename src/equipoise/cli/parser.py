@@ -83,6 +83,11 @@ def hint(word: str, valid: Iterable[str]) -> str:
     return f"the nearest is {close[0]!r}" if close else f"there are {', '.join(map(repr, valid))}"
 
 
+def names(text: str) -> tuple[str, ...]:
+    """Words between commas."""
+    return tuple(name.strip() for name in text.split(","))
+
+
 def positive(text: str) -> int:
     """A whole number of at least 1."""
     return _whole(text, 1)

@@ -44,7 +44,7 @@ def probe(words: Sequence[str]) -> int:
         found = look_at(recipe_of(arguments), batches=arguments.batches, steps=arguments.steps, seed=arguments.seed)
     except ValueError as error:
         fail(str(error))
-    console.print(found)
+    console.print(found, crop=False)  # code stays whole lines
     if page is not None:
         console.print(f"Page: {found.save_report(page)}", markup=False, soft_wrap=True)
     return 0

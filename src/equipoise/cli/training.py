@@ -1,55 +1,26 @@
 """Options that say how networks are trained, the same for every method."""
 
 import argparse
-from collections.abc import Callable, Sequence
-from typing import Any
+from collections.abc import Callable
+from dataclasses import Field, fields
+from types import NoneType
+from typing import Any, get_args, get_origin
 
-from equipoise.cli.parser import Parser, positive
+from equipoise.cli.parser import Parser, names, positive, whole
+from equipoise.lab.settings import COUNT, Settings
 
-SAMPLING = {"proportional": 1.0, "sqrt": 2.0, "uniform": float("inf")}  # as temperatures
-
-
-def _names(text: str) -> tuple[str, ...]:
-    return tuple(name.strip() for name in text.split(","))
-
-
-def _temperature(text: str) -> float:
-    try:
-        return SAMPLING[text] if text in SAMPLING else float(text)
-    except ValueError:
-        raise argparse.ArgumentTypeError(f"{', '.join(SAMPLING)} or a number, got {text!r}") from None
-
-
-# option, type, placeholder, meaning
-OPTIONS: Sequence[tuple[str, Callable[[str], Any], str, str]] = (
-    ("batch-size", positive, "N", "samples per step"),
-    ("learning-rate", float, "X", "of AdamW"),
-    ("schedule", str, "NAME", "of the learning rate: constant, linear, cosine or step; default constant"),
-    ("warmup", int, "STEPS", "in which the learning rate rises from 0"),
-    ("weight-decay", float, "X", "of AdamW; follows the schedule of the learning rate"),
-    ("weight-decay-end", float, "X", "where weight decay ends, along half a cosine"),
-    ("l1", float, "X", "weight of sum |w| over the network's weights, without biases and normalisation; default 0"),
-    ("l2", float, "X", "weight of sum w² / 2 over the same; in the gradient, unlike weight decay; default 0"),
-    ("clip-norm", float, "X", "longest gradient, after balancing"),
-    ("clip-value", float, "X", "largest number in the gradient, after balancing"),
-    ("average", float, "BETA", "evaluate a moving average of the weights, such as 0.99"),
-    ("micro-batches", positive, "N", "parts in which a step goes through the network, balanced as one"),
-    ("precision", str, "NAME", "fp32 or bf16; default fp32"),
-    ("patience", positive, "EPOCHS", "without a better one, then a run stops"),
-    ("task-patience", positive, "EPOCHS", "without a better one of a task, then it contributes no more"),
-    ("select", str, "WHAT", "makes an epoch the best: skill, TASK, TASK/METRIC or TASK/loss; default skill"),
-    ("keep", _names, "A,B,…", "more of the same, whose best weights stay in the run's folder"),
-    ("start", str, "NAME", "labels: begin with outputs that fit the labels' frequencies; default drawn"),
-    ("temperature", _temperature, "T", "of sampling from sources: proportional, sqrt, uniform or a number"),
-)
+OPTIONS = tuple(field for field in fields(Settings) if field.name != "epochs")
 
 
 def add_training_options(parser: Parser) -> None:
-    """One option for each of ``equipoise.lab.training.Settings`` but for the epochs, the architecture and losses."""
+    """An option for each setting but the epochs, and for what replaces parts of a case."""
     group = parser.add_argument_group("training, the same for every method")
     add_case_options(group)
-    for option, kind, metavar, what in OPTIONS:
-        group.add_argument(f"--{option}", type=kind, metavar=metavar, help=what)
+    for option in OPTIONS:
+        about = option.metadata
+        group.add_argument(
+            f"--{option.name.replace('_', '-')}", type=_kind(option), metavar=about["metavar"], help=about["help"]
+        )
 
 
 def add_case_options(parser: Any) -> None:
@@ -71,5 +42,22 @@ def add_case_options(parser: Any) -> None:
 
 def training_of(arguments: argparse.Namespace) -> dict[str, Any]:
     """The settings that the arguments name, by their names in ``Settings``."""
-    names = [option.replace("-", "_") for option, *_ in OPTIONS]
-    return {name: value for name in names if (value := getattr(arguments, name)) is not None}
+    return {one.name: value for one in OPTIONS if (value := getattr(arguments, one.name)) is not None}
+
+
+def _kind(option: "Field[Any]") -> Callable[[str], Any]:
+    """What reads a word as the value of a field."""
+    named = option.metadata["named"]
+    if named:
+        return lambda text: _named(text, named)
+    if get_origin(option.type) is tuple:
+        return names
+    (kind,) = (one for one in get_args(option.type) or (option.type,) if one is not NoneType)
+    return (positive if option.metadata["limit"] is COUNT else whole) if kind is int else kind
+
+
+def _named(text: str, values: dict[str, float]) -> float:
+    try:
+        return values[text] if text in values else float(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{', '.join(values)} or a number, got {text!r}") from None

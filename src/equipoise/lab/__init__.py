@@ -1,7 +1,7 @@
 """The workbench: fair comparisons from Python. May import the core, never the reverse.
 
 ``compare`` trains, ``judge`` takes results from anywhere, ``load`` those of a folder; each gives ``Results``. ``probe``
-measures a case's gradients before training.
+measures a case's gradients before training, ``tune`` searches weights and settings.
 """
 
 from typing import TYPE_CHECKING, Any
@@ -14,18 +14,22 @@ if TYPE_CHECKING:
     from equipoise.lab.api.probing import GradientDiagnostics as GradientDiagnostics
     from equipoise.lab.api.probing import probe as probe
     from equipoise.lab.api.results import Results as Results
+    from equipoise.lab.api.tuning import SearchResults as SearchResults
+    from equipoise.lab.api.tuning import tune as tune
 
 _FILES = {
     "Arm": "loops",
     "GradientDiagnostics": "probing",
     "Results": "results",
+    "SearchResults": "tuning",
     "compare": "comparing",
     "judge": "judging",
     "load": "loading",
     "probe": "probing",
+    "tune": "tuning",
 }
 
-__all__ = ["Arm", "GradientDiagnostics", "Results", "compare", "judge", "load", "probe"]
+__all__ = ["Arm", "GradientDiagnostics", "Results", "SearchResults", "compare", "judge", "load", "probe", "tune"]
 
 
 def __getattr__(name: str) -> Any:

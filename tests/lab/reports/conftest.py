@@ -4,6 +4,7 @@ import shutil
 import pytest
 from browsing import settle
 from made_study import Folder, make_study
+from report_reading import write_report
 
 ARGUMENTS = [
     "--no-sandbox",
@@ -21,6 +22,13 @@ def study(tmp_path_factory) -> Folder:
     return make_study(tmp_path_factory.mktemp("study"))
 
 
+@pytest.fixture(scope="session")
+def written(study) -> Folder:
+    """The same with its report, image files and tables; to be read only."""
+    write_report(study.path)
+    return study
+
+
 @pytest.fixture
 def make(tmp_path):
     """Builds a folder in a fresh place; keyword arguments as in ``make_study``."""
@@ -31,6 +39,20 @@ def make(tmp_path):
         return make_study(tmp_path / "study", **changes)
 
     return build
+
+
+@pytest.fixture
+def blank_images(monkeypatch):
+    """Reports whose image files are empty: to draw them takes twenty times as long as all the rest."""
+
+    def save(chart, look, folder):
+        for path in (folder / f"{chart.name}.png", folder / f"{chart.name}.svg"):
+            if chart.panels:
+                path.write_bytes(b"")
+            else:
+                path.unlink(missing_ok=True)
+
+    monkeypatch.setattr("equipoise.lab.reports.report.save", save)
 
 
 def absent(reason):

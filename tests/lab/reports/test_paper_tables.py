@@ -4,10 +4,11 @@ import re
 from statistics import fmean
 
 import pytest
-from report_reading import write_report
 
 from equipoise.lab.evaluation import Summary
 from equipoise.lab.reports.paper_tables import RULE, latex, markdown
+
+pytestmark = pytest.mark.usefixtures("blank_images")
 
 SEEDS = range(5)
 TASKS = {"rating": ("rmse", False), "liked": ("auroc", True)}
@@ -52,9 +53,8 @@ def test_a_best_that_one_rival_reaches_is_not_bold(make):
 
 
 @pytest.fixture(scope="module")
-def report(study):
-    write_report(study.path)
-    return study
+def report(written):
+    return written
 
 
 def test_both_hold_the_means_and_intervals_of_runs_csv(report):

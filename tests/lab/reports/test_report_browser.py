@@ -14,8 +14,8 @@ PANELS = 4 + 1 + 3 + 3 + 3 + 3 + 3 + 6 + 3 + 1 + 3
 
 
 @pytest.fixture(scope="module")
-def report(study):
-    return write_report(study.path)
+def report(written):
+    return written.path / "report.html"
 
 
 DRAWN = """() => [...document.querySelectorAll('.plot')].map(plot => ({

@@ -14,10 +14,12 @@ from equipoise.lab.reports.chart import Chart, Panel, Series
 from equipoise.lab.reports.interactive import specs
 from equipoise.lab.reports.palette import looks
 
+pytestmark = pytest.mark.usefixtures("blank_images")
+
 
 @pytest.fixture(scope="module")
-def page(study):
-    return Page(write_report(study.path))
+def page(written):
+    return Page(written.path / "report.html")
 
 
 def test_every_run_is_judged_by_the_rule_that_the_page_states(study, page):

@@ -6,6 +6,8 @@ import pytest
 from made_study import TASKS
 from report_reading import Page, write_report
 
+pytestmark = pytest.mark.usefixtures("blank_images")
+
 
 @pytest.fixture(autouse=True)
 def no_image_files(request, monkeypatch):
@@ -117,6 +119,7 @@ def test_many_panels_are_shown_one_at_a_time(make):
     assert page.tags.count("option") == 75
 
 
+@pytest.mark.slow
 def test_a_long_study_stays_below_six_megabytes(make):
     study = make(seeds=tuple(range(5)), epochs=300)
     page = Page(write_report(study.path))

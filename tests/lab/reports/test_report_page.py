@@ -6,12 +6,14 @@ import pytest
 from made_study import METHODS, TASKS
 from report_reading import Page, write_report
 
+pytestmark = pytest.mark.usefixtures("blank_images")
+
 T_975_WITH_2_DEGREES = 4.302652729911275  # tables of Student's t
 
 
 @pytest.fixture(scope="module")
-def page(study):
-    return Page(write_report(study.path))
+def page(written):
+    return Page(written.path / "report.html")
 
 
 def values(study, method, task, metric):

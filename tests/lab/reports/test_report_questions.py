@@ -8,6 +8,8 @@ import pytest
 from made_study import TASKS, make_study
 from report_reading import Page, write_report
 
+pytestmark = pytest.mark.usefixtures("blank_images")
+
 METHODS = ("sum", "uw", "frozen-uw", "tuned")
 TUNED, FROZEN = "Against tuned weights", "Against the method whose last weights these are"
 PAIRS = {TUNED: {"uw": "tuned", "frozen-uw": "tuned"}, FROZEN: {"frozen-uw": "uw"}}

@@ -7,6 +7,8 @@ from report_reading import Page
 from equipoise.cli import main
 from equipoise.lab.reports import TwoStudies, write_two_page
 
+pytestmark = pytest.mark.usefixtures("blank_images")
+
 TASKS = {"rating": ("mae", False), "liked": ("auroc", True)}
 
 

@@ -16,8 +16,9 @@ from planted import direct
 from rich.console import Console
 
 from equipoise import cli
+from equipoise.interrupt import STOPPED
 from equipoise.lab.cases import CASES
-from equipoise.lab.search import command, search
+from equipoise.lab.search import search
 from equipoise.lab.search.tune import make_tuning
 from equipoise.lab.search.watch import WatchSearch
 from equipoise.lab.studies import Event
@@ -109,9 +110,9 @@ def test_the_same_command_goes_on_and_another_is_refused(quick, tmp_path, capsys
     with monkeypatch.context() as patch:
         patch.setattr(WatchSearch, "show", stop)
         assert tune(*words) == 130
-    assert "Stopped: 3 of 6 trials are finished" in capsys.readouterr().out
+    assert "Stopped: 3 of 6 trials are finished" in capsys.readouterr().err
     assert tune(*words) == 0
-    assert "Going on: 3 of 6" in capsys.readouterr().out
+    assert "Resuming: 3 of 6" in capsys.readouterr().out
     assert tune(*words) == 0
     assert "Complete: all 6" in capsys.readouterr().out
     assert tune(*words[:2], "--out", str(tmp_path / "b")) == 0
@@ -131,8 +132,8 @@ def test_the_same_command_goes_on_and_another_is_refused(quick, tmp_path, capsys
         (["--method", "imtl-g"], "imtl-g does not depend on the tasks' weights"),
         (["--sampler", "grid", "--trials", "2"], "needs 4 trials, got 2"),
         (["--sampler", "population", "--search", "weights,lr"], "leave out 'lr'"),
-        (["--choose", "elbow"], "--choose is one of delta-m, knee, preference"),
-        (["--choose", "preference"], "preference goes with --prefer TASK=X"),
+        (["--choose", "elbow"], "choose must be one of delta-m, knee, preference"),
+        (["--choose", "preference"], "preference goes with prefer, a number by task (--prefer TASK=X)"),
         (["--prefer", "rating"], "tasks with numbers"),
         (["--target", "rating:regression"], "has columns, and 'reviews' is none"),
         (["--seed", "-1"], "a whole number of at least 0"),
@@ -206,14 +207,14 @@ def test_a_real_search_is_stopped_by_ctrl_c_and_goes_on(shop, one_process, capsy
     words = [*TABLE, "--trials", "20", "--jobs", "1"]
     heard = partial(signal.signal, signal.SIGINT, signal.SIG_DFL)  # a shell ignores it in what runs in the background
     started = [sys.executable, "-m", "equipoise", *words]
-    process = subprocess.Popen(started, stdout=subprocess.PIPE, text=True, preexec_fn=heard)
+    process = subprocess.Popen(started, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, preexec_fn=heard)
     for line in process.stdout:
         if "[1/" in line:
             process.send_signal(signal.SIGINT)
             break
-    assert "Stopped" in process.communicate(timeout=240)[0]
-    assert process.returncode == command.STOPPED
+    assert "Stopped" in process.communicate(timeout=240)[1]
+    assert process.returncode == STOPPED
     assert cli.main(words) == 0
     done = capsys.readouterr().out
-    assert "Going on" in done
+    assert "Resuming" in done
     assert "eq.Fixed(" in done

@@ -2,6 +2,7 @@ import csv
 import json
 import multiprocessing
 import os
+import signal
 import subprocess
 import sys
 from contextlib import closing
@@ -220,6 +221,33 @@ def in_this_process(work, items, jobs):
     """``run_jobs`` without processes."""
     for item in items:
         yield Event("finished", item, (work(item, lambda *details: None),))
+
+
+KILLED = """
+import os, sys
+from pathlib import Path
+from equipoise.lab.studies import Event, Study, make_plan
+
+def die_in_the_second(work, items, jobs):
+    for number, item in enumerate(items):
+        yield Event("finished", item, (work(item, lambda *details: number and os.kill(os.getpid(), 9)),))
+
+list(Study(make_plan(sys.argv[1], ["pcgrad"], [0]), Path(sys.argv[2])).run(jobs=1, execute=die_in_the_second))
+"""
+
+
+def test_a_study_killed_in_the_middle_of_a_run_resumes_to_the_same_bytes(tmp_path, monkeypatch):
+    monkeypatch.setattr(torch, "get_num_threads", lambda: 1)
+    case = f"{Path(__file__).parent / 'tiny_case.py'}:make_case"
+    plan = make_plan(case, ["pcgrad"], [0])
+    list(Study(plan, tmp_path / "whole").run(jobs=1, execute=in_this_process))
+    words = [sys.executable, "-c", KILLED, case, str(tmp_path / "killed")]
+    assert subprocess.run(words, env={**os.environ, "OMP_NUM_THREADS": "1"}).returncode == -signal.SIGKILL
+    study = Study(plan, tmp_path / "killed")
+    assert len(study.missing) == len(plan.runs) - 1
+    list(study.run(jobs=1, execute=in_this_process))
+    for name in ("runs.csv", "history.csv"):
+        assert (tmp_path / "killed" / name).read_bytes() == (tmp_path / "whole" / name).read_bytes()
 
 
 @pytest.mark.slow

@@ -146,10 +146,10 @@ def _pictures(seen: Predictions, place: int) -> tuple[Picture, ...]:
     leaf = seen.inputs([place])[0].movedim(0, 2)
     pictures = [Picture.of(leaf, "the leaf")]
     if "mask" in seen.tasks.names:
-        true, said = seen.targets["mask"][place], seen.outputs["mask"][place].argmax(dim=0)
+        true, predicted = seen.targets["mask"][place], seen.outputs["mask"][place].argmax(dim=0)
         if (true != MISSING).any():
             pictures.append(Picture.of(overlaid(leaf, coloured(true, _COLOURS)), "true mask"))
-        pictures.append(Picture.of(overlaid(leaf, coloured(said, _COLOURS)), "predicted mask"))
+        pictures.append(Picture.of(overlaid(leaf, coloured(predicted, _COLOURS)), "predicted mask"))
     return tuple(pictures)
 
 

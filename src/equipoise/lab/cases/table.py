@@ -107,7 +107,7 @@ class TableCase:
         """Read the file and make the case.
 
         Raises:
-            ValueError: If the file is no table, or a cell is not what its column is said to be.
+            ValueError: If the file is no table, or a cell is not of its column's kind.
         """
         table = read_table(Path(self.path), self.delimiter)
         for column in (*(target.column for target in self.targets), *self.inputs):
@@ -141,7 +141,7 @@ class TableCase:
         return " · ".join([f"row {table.first_row + row}", *texts])
 
     def _split(self, table: Table) -> dict[str, Rows]:
-        """The rows of each split, by the content of what tells them apart."""
+        """The rows of each split, by the content of what identifies them."""
         if self.group is None:
             texts = [[" ".join(words(cell)) for cell in table.cells(column)] for column in self.text]
             keys = [*texts, *(table.cells(column) for column in (*self.number, *self.category))]

@@ -14,7 +14,7 @@ from equipoise.lab.metrics.thresholds import best_thresholds
 def tuned_f1(validation: Tensor, averages: Sequence[str] = ("macro", "micro", "weighted")) -> tuple[Metric, ...]:
     """One metric for each average of the labels' F1, or "f1" where there is one label.
 
-    Every label is said above the threshold that is best for it.
+    Every label is predicted above its best threshold.
 
     ``compute`` chooses the thresholds on what it is given, which suits validation; ``settle`` keeps them for test.
 

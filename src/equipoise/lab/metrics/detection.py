@@ -67,10 +67,10 @@ class _OfFoundObjects(Metric):
         scores = outputs[:, :, 5].masked_fill(outputs[:, :, 0].isnan(), -torch.inf)
         order = scores.argsort(dim=1, descending=True, stable=True)
         outputs = outputs.detach().gather(1, order[:, :, None].expand_as(outputs))
-        said = ~outputs[:, :, 0].isnan()
-        self.right.append(self._right(outputs, targets)[said])
-        self.found.append(outputs[:, :, 0][said])
-        self.scores.append(outputs[:, :, 5][said])
+        is_found = ~outputs[:, :, 0].isnan()
+        self.right.append(self._right(outputs, targets)[is_found])
+        self.found.append(outputs[:, :, 0][is_found])
+        self.scores.append(outputs[:, :, 5][is_found])
         self.there.append(targets[:, :, 0][~targets[:, :, 0].isnan()])
 
     def compute(self) -> Tensor:

@@ -1,6 +1,6 @@
 """Alignment: is what belongs together among the k nearest?
 
-Torchmetrics' retrieval metrics tell queries apart by a number that has to be unique over all batches and ranks, and
+Torchmetrics' retrieval metrics identify queries by a number that has to be unique over all batches and ranks, and
 never retrieve an item whose score is not positive; rows of a similarity matrix need no number, and cosines are signed.
 """
 

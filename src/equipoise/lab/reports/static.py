@@ -1,5 +1,6 @@
 """Charts as PNG and SVG files; the same study gives the same bytes."""
 
+import io
 import math
 from collections.abc import Mapping
 from pathlib import Path
@@ -61,6 +62,15 @@ def draw(chart: Chart, look: Mapping[str, Look]) -> Figure:
         raise ValueError(chart.missing)
     with matplotlib.rc_context(STYLE):
         return _figure(chart, look)
+
+
+def draw_svg(chart: Chart, look: Mapping[str, Look]) -> str:
+    """The same as an ``svg`` element; the same chart gives the same text."""
+    file = io.BytesIO()
+    figure = draw(chart, look)
+    with matplotlib.rc_context(STYLE):
+        figure.savefig(file, format="svg", metadata={"Date": None, "Creator": None})
+    return f"<svg{file.getvalue().decode('utf-8').partition('<svg')[2]}"
 
 
 def write_png(figure: Figure, path: Path, dpi: int) -> None:

@@ -1,16 +1,18 @@
 """A search as one HTML file: the answer, every trial in the trade-off, the best trials."""
 
+import os
 from collections.abc import Mapping, Sequence
 from itertools import combinations
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 from equipoise.lab.data.within import folder_within
 from equipoise.lab.files import write_text
 from equipoise.lab.reports.chart import Chart, Panel, Series
-from equipoise.lab.reports.html import render_page
+from equipoise.lab.reports.html import render, render_page
 from equipoise.lab.reports.palette import looks
-from equipoise.lab.reports.static import save
+from equipoise.lab.reports.static import draw_svg, save
 from equipoise.lab.search.choice import front
 from equipoise.lab.search.search import Search
 from equipoise.lab.search.watch import best
@@ -19,8 +21,8 @@ MOST_PAIRS, MOST_ROWS = 6, 20
 KINDS = ("trial", "on the front", "the defaults", "chosen")
 
 
-def write_page(search: Search, title: str, chosen: int, words: Sequence[str], code: str) -> Path:
-    """Write ``report.html`` and ``figures/tradeoff.png|svg`` into the search's folder.
+def write_page(search: Search, title: str, chosen: int, words: Sequence[str], code: str, page: Path) -> None:
+    """Write the page, and ``figures/tradeoff.png|svg`` into the search's folder.
 
     Args:
         search: With a finished trial.
@@ -28,23 +30,30 @@ def write_page(search: Search, title: str, chosen: int, words: Sequence[str], co
         chosen: The slot that was chosen.
         words: What is said of it, a paragraph each.
         code: What to paste.
+        page: Where.
     """
     figures = folder_within(search.folder, "figures")
-    _, svg = save(tradeoff(search, chosen), looks(KINDS), figures)
+    save(tradeoff(search, chosen), looks(KINDS), figures)
+    trials = quote(os.path.relpath(search.folder / "trials.csv", page.parent).replace(os.sep, "/"))
+    text = render_page("search.html", title=title, trials_file=trials, **_values(search, chosen, words, code))
+    write_text(page, text)
+
+
+def render_sections(search: Search, chosen: int, words: Sequence[str], code: str) -> str:
+    """All that the page shows below its head, as HTML without a style of its own; arguments as of ``write_page``."""
+    return render("search_sections.html", **_values(search, chosen, words, code))
+
+
+def _values(search: Search, chosen: int, words: Sequence[str], code: str) -> dict[str, Any]:
     space = search.strategy.space
     heads = ["trial", "Δm in %", *(f"{o.task}: {o.metric}" for o in search.objectives)]
-    page = search.folder / "report.html"
-    text = render_page(
-        "search.html",
-        title=title,
-        words=words,
-        code=code,
-        picture="<svg" + svg.read_text(encoding="utf-8").partition("<svg")[2],
-        heads=[*heads, *(f"weight of {task}" for task in space.tasks), *(axis.name for axis in space.axes)],
-        trials=[_row(search, slot, chosen) for slot in best(search, MOST_ROWS) if slot in search.whole],
-    )
-    write_text(page, text)
-    return page
+    return {
+        "words": words,
+        "code": code,
+        "picture": draw_svg(tradeoff(search, chosen), looks(KINDS)),
+        "heads": [*heads, *(f"weight of {task}" for task in space.tasks), *(axis.name for axis in space.axes)],
+        "trials": [_row(search, slot, chosen) for slot in best(search, MOST_ROWS) if slot in search.whole],
+    }
 
 
 def tradeoff(search: Search, chosen: int) -> Chart:

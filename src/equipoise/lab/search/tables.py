@@ -11,9 +11,18 @@ from equipoise.lab.search.search import Search
 from equipoise.lab.search.training import SETTINGS
 from equipoise.lab.search.trial import Trial
 
+Cells = tuple[object, ...]
+
 
 def write_trials(search: Search) -> Path:
     """Write trials.csv: one row per finished trial or stage, by slot; the same trials write the same bytes."""
+    path = search.folder / "trials.csv"
+    write_rows(path, *trial_rows(search))
+    return path
+
+
+def trial_rows(search: Search) -> tuple[tuple[str, ...], list[Cells]]:
+    """The columns of trials.csv and its rows."""
     space, changes, trials = search.strategy.space, search.changes, search.trials
     axes = [axis.name for axis in space.axes]
     header = (
@@ -23,15 +32,13 @@ def write_trials(search: Search) -> Path:
         *axes,
         "failed",
     )
-    rows = []
+    rows: list[Cells] = []
     for slot, trial in sorted(trials.items()):
         change, values = changes.get(slot, math.nan), trial.values or (math.nan,) * len(search.objectives)
         parent = "" if trial.job.parent is None else trial.job.parent
         weights, others = space.weights(trial.job.point), space.others(trial.job.point)
         rows.append((slot, parent, trial.job.share, change, *values, *weights.values(), *others.values(), trial.reason))
-    path = search.folder / "trials.csv"
-    write_rows(path, header, rows)
-    return path
+    return header, rows
 
 
 def to_paste(search: Search, trial: Trial, method: str, case: Case) -> str:

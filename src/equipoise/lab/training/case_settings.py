@@ -2,10 +2,10 @@
 
 from typing import Any, Protocol
 
+from equipoise.lab.settings import Settings
 from equipoise.lab.training.order import make_order
 from equipoise.lab.training.problem import Problem
 from equipoise.lab.training.selection import kept_criteria
-from equipoise.lab.training.settings import Settings
 
 
 class Defaults(Problem, Protocol):

@@ -11,10 +11,10 @@ from torch import nn
 from torch.optim.swa_utils import AveragedModel
 
 from equipoise.balancer import Balancer
+from equipoise.lab.settings import Settings
 from equipoise.lab.training.average import averaged
 from equipoise.lab.training.problem import Problem
 from equipoise.lab.training.schedule import decay_at, rate_factor
-from equipoise.lab.training.settings import Settings
 from equipoise.lab.training.start import begin_at_labels
 from equipoise.method import Method
 from equipoise.tasks import Tasks

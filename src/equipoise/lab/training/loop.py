@@ -9,6 +9,7 @@ from accelerate import Accelerator
 from accelerate.utils import broadcast_object_list, set_seed
 from torch.utils.data import DataLoader
 
+from equipoise.lab.settings import Settings
 from equipoise.lab.training.checkpoint import Progress, load_checkpoint, require_same_run, save_checkpoint
 from equipoise.lab.training.epoch import train_epoch
 from equipoise.lab.training.evaluate import evaluate, whole_split
@@ -21,7 +22,6 @@ from equipoise.lab.training.order import MicroBatches, make_order
 from equipoise.lab.training.problem import Problem
 from equipoise.lab.training.result import Moment, RunResult
 from equipoise.lab.training.selection import kept_criteria, mean_skill, should_stop, skills_of
-from equipoise.lab.training.settings import Settings
 from equipoise.lab.training.stopping import stopping_tasks
 from equipoise.method import Method
 

@@ -7,8 +7,6 @@ decay: Caron et al., Emerging Properties in Self-Supervised Vision Transformers,
 
 import math
 
-SCHEDULES = ("constant", "linear", "cosine", "step")
-
 
 def rate_factor(schedule: str, step: int, steps: int, warmup: int) -> float:
     """What the learning rate is multiplied by in a step, 0 to 1.
@@ -17,7 +15,7 @@ def rate_factor(schedule: str, step: int, steps: int, warmup: int) -> float:
     (linear), (1 + cos(pi t)) / 2 (cosine), or a tenth of it after t = 1/2 and a hundredth after t = 3/4 (step).
 
     Args:
-        schedule: One of ``SCHEDULES``.
+        schedule: ``constant``, ``linear``, ``cosine`` or ``step``.
         step: Counted from 0, below ``steps``.
         steps: Of the whole training.
         warmup: How many of them warm up, fewer than all.

@@ -3,8 +3,8 @@
 import math
 from collections.abc import Mapping, Sequence
 
+from equipoise.lab.settings import Settings
 from equipoise.lab.training.problem import Metric
-from equipoise.lab.training.settings import Settings
 from equipoise.names import nearest
 
 SKILL = "skill"  # the criterion that is the mean over the tasks

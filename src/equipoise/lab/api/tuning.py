@@ -1,0 +1,129 @@
+"""A search of task weights and what stands beside them, from start to end."""
+
+from collections.abc import Mapping, Sequence
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+
+from equipoise.lab.api.defaults import JOBS, RUNS
+from equipoise.lab.api.given import recipe_of
+from equipoise.lab.files import write_text
+from equipoise.lab.search import RULES
+from equipoise.lab.search.results import SearchResults as SearchResults
+from equipoise.lab.search.tables import write_trials
+from equipoise.lab.search.trial import Job
+from equipoise.lab.search.tune import Tuning, make_tuning
+from equipoise.lab.search.watch import WatchSearch
+from equipoise.lab.training.workers import Event
+
+
+def tune(
+    case: Any,
+    trials: int = 30,
+    *,
+    method: str = "fixed",
+    search: Sequence[str] = ("weights",),
+    sampler: str = "tpe",
+    epochs: int | None = None,
+    seed: int = 0,
+    choose: str = "delta-m",
+    prefer: Mapping[str, float] | None = None,
+    jobs: int | None = None,
+    folder: str | Path | None = None,
+    storage: str | None = None,
+    stale_after: float | None = None,
+    **settings: Any,
+) -> SearchResults:
+    """Search the tasks' weights, or what else is asked for, by the tasks' validation metrics.
+
+    Trials are trained in worker processes, so a script calls this below ``if __name__ == "__main__":``. Where the
+    folder holds finished trials of the same search, only what is missing is trained. The test split is not read.
+
+    Args:
+        case: A case by name, as ``path/to/file.py:make_case``, a ``Case``, or a recipe such as a ``TableCase``.
+        trials: How many points are tried.
+        method: By name, or as ``path/to/file.py:Name``; ``fixed``: the weights are those of a plain sum.
+        search: ``weights``, ``lr``, ``wd``, ``lr=1e-4:1e-2``; arguments of the method, ``alpha=0.5:2`` or
+            ``mode=a|b``; of a task's loss, ``emotions.proportion=0.1:0.9``.
+        sampler: ``tpe``, ``grid``, ``random``, ``front`` (TPE for every task's metric), ``halving`` or ``population``.
+        epochs: At most so many per trial; None: the case's own.
+        seed: Of the search and of each training.
+        choose: The rule by which the best trial is chosen: ``delta-m``, ``knee`` or ``preference``.
+        prefer: By task, how much more its metric matters; for the rule ``preference``.
+        jobs: Trials at a time; None: one per core, at most 4.
+        folder: Where trials are kept; None: ``equipoise-runs/CASE-tune``.
+        storage: Of Optuna, as a URL; None: a journal in the folder.
+        stale_after: Minutes after which a trial of a host without this folder counts as lost; None: never.
+        settings: Of the training, by their names in ``equipoise.lab.training.Settings``.
+
+    Raises:
+        KeyboardInterrupt: The message says what is kept.
+        ValueError: The case, the method or an argument cannot be used, the folder holds something else, or no trial
+            ended well.
+    """
+    if choose not in RULES:
+        raise ValueError(f"choose must be one of {', '.join(RULES)}, got {choose!r}")
+    if (choose == "preference") != bool(prefer):
+        raise ValueError(f"preference goes with prefer, a number by task (--prefer TASK=X), got {choose!r}, {prefer!r}")
+    recipe, jobs = recipe_of(case), JOBS if jobs is None else jobs
+    where = RUNS / f"{recipe().name}-tune" if folder is None else Path(folder)
+    tuning = make_tuning(
+        recipe,
+        method,
+        search,
+        sampler,
+        trials,
+        where,
+        epochs=epochs,
+        seed=seed,
+        jobs=jobs,
+        storage=storage,
+        stale_after=stale_after,
+        **settings,
+    )
+    _run(tuning, jobs, Console(highlight=False))
+    return SearchResults(tuning, choose, prefer)
+
+
+def _run(tuning: Tuning, jobs: int, console: Console) -> None:
+    """Do what is missing of a search, and show it as it goes."""
+    search = tuning.search
+    console.print(f"{_state(tuning)} in {search.folder}", markup=False, soft_wrap=True)
+    try:
+        with closing(search.run(tuning.evaluate, jobs)) as events, WatchSearch(console, search) as watch:
+            for event in events:
+                watch.show(event)
+                _keep(tuning, event)
+    except OSError as error:
+        error.add_note(_kept(tuning))
+        raise
+    except KeyboardInterrupt:
+        raise KeyboardInterrupt(f"Stopped: {_kept(tuning)}; the same command resumes it.") from None
+    write_trials(search)
+
+
+def _kept(tuning: Tuning) -> str:
+    search = tuning.search
+    return f"{len(search.trials)} of {search.strategy.slots} trials are finished and kept in {search.folder}"
+
+
+def _keep(tuning: Tuning, event: Event[Job]) -> None:
+    """What a stop at any time leaves to read."""
+    if event.kind == "failed":
+        place = tuning.search.folder / "trials" / f"{event.item.slot:04d}"
+        place.mkdir(parents=True, exist_ok=True)
+        write_text(place / "error.txt", event.details[1])
+    elif event.kind == "finished":
+        write_trials(tuning.search)
+
+
+def _state(tuning: Tuning) -> str:
+    trials, total = tuning.search.trials, tuning.search.strategy.slots
+    done, failed = len(trials), sum(trial.values is None for trial in trials.values())
+    if done == total and failed:
+        return f"Complete: {total - failed} of {total} trials ended well, {failed} failed"
+    if done == total:
+        return f"Complete: all {total} trials are finished"
+    return f"Resuming: {done} of {total} trials are finished" if done else f"Starting: {total} trials"

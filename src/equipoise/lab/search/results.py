@@ -1,0 +1,180 @@
+"""The results of a search: the chosen trial, computed once, shown in many ways."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from rich.console import RenderableType
+from rich.text import Text
+
+from equipoise.lab.search.choice import RULES, choose, covered, front
+from equipoise.lab.search.page import KINDS, render_sections, tradeoff, write_page
+from equipoise.lab.search.tables import to_paste, trial_rows
+from equipoise.lab.search.trial import Trial
+from equipoise.lab.search.tune import Tuning
+from equipoise.lab.search.watch import best, trials_table
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+SHOWN = 10  # trials
+
+
+@dataclass(frozen=True, repr=False)
+class SearchResults:
+    """The results of a search of weights, settings and arguments, on validation data.
+
+    Args:
+        tuning: The search, with a trial that ended well.
+        rule: Which of ``RULES`` chose.
+        preference: Of the tasks, for the rule ``preference``.
+
+    Raises:
+        ValueError: No trial ended well, or the rule does not fit.
+    """
+
+    tuning: Tuning
+    rule: str = "delta-m"
+    preference: Mapping[str, float] | None = None
+
+    def __post_init__(self) -> None:
+        self.chosen  # noqa: B018  that there is one is known from the beginning
+
+    @cached_property
+    def chosen(self) -> int:
+        """The slot of the chosen trial."""
+        search = self.tuning.search
+        return choose(search.whole, search.baseline, search.objectives, self.rule, self.preference)
+
+    @property
+    def best(self) -> Trial:
+        """The chosen trial, with its values on validation."""
+        return self.trials[self.chosen]
+
+    @property
+    def trials(self) -> Mapping[int, Trial]:
+        """The finished trials by slot, those that failed included."""
+        return self.tuning.search.trials
+
+    @property
+    def weights(self) -> dict[str, float]:
+        """The chosen weights by task, their mean 1; empty if none were searched."""
+        return self.tuning.search.strategy.space.weights(self.best.job.point)
+
+    @property
+    def arguments(self) -> dict[str, Any]:
+        """What else was chosen, by its name in the search."""
+        return self.tuning.search.strategy.space.others(self.best.job.point)
+
+    @property
+    def delta_m(self) -> float:
+        """Δm of the chosen trial against the defaults, in percent; lower is better."""
+        return self.tuning.search.changes[self.chosen]
+
+    @property
+    def failures(self) -> dict[int, str]:
+        """Why a trial failed, by slot."""
+        return {slot: trial.reason for slot, trial in sorted(self.trials.items()) if trial.values is None}
+
+    @property
+    def complete(self) -> bool:
+        """Whether nothing is still to be tried."""
+        return self.tuning.search.complete
+
+    @property
+    def headline(self) -> str:
+        """The result in one sentence."""
+        search = self.tuning.search
+        against = "equal weights" if search.strategy.space.tasks else "the defaults"
+        if self.chosen == search.baseline.job.slot:
+            return f"None of {len(search.whole)} trials is chosen over {against} on validation."
+        return f"Trial {self.chosen} of {len(search.whole)} is chosen: Δm {self.delta_m:+.2f} % against {against}."
+
+    @property
+    def details(self) -> tuple[str, ...]:
+        """By which rule it was chosen, what it is worth, and what the trials are together."""
+        search, whole = self.tuning.search, self.tuning.search.whole
+        default, on_front = search.baseline, front(whole, search.objectives)
+        equal = "equal weights, " if search.strategy.space.tasks else ""
+        ended, slots = len(self.trials) - len(self.failures), search.strategy.slots
+        some = f"(of the search's {slots} trials {ended} ended well) " if ended < slots else ""
+        return (
+            f"Trial {self.chosen} is chosen: {RULES[self.rule]}.",
+            f"Its Δm is {self.delta_m:+.2f} % against the defaults ({equal}trial {default.job.slot}), lower is "
+            f"better. It is the best of {len(whole)} {some}on the same validation data and of one seed, so expect less "
+            "of it elsewhere: compare it with other methods on test data and several seeds before you believe it.",
+            f"{len(on_front)} of {len(whole)} trials are on the front (none beats them on every task); hypervolume "
+            f"{covered(whole, default, search.objectives):.3g} against the defaults, each metric in units of theirs.",
+        )
+
+    @property
+    def code(self) -> str:
+        """Python that balances as the chosen trial did."""
+        return to_paste(self.tuning.search, self.best, self.tuning.method, self.tuning.case)
+
+    @property
+    def figures(self) -> tuple[str, ...]:
+        """The names of the figures that ``plot`` can draw."""
+        return ("tradeoff",)
+
+    def table(self) -> RenderableType:
+        """The best trials, for a terminal."""
+        return trials_table(self.tuning.search, best(self.tuning.search, SHOWN))
+
+    def to_frame(self) -> Any:
+        """A pandas frame, one row for each finished trial, with the columns of ``trials.csv``.
+
+        Raises:
+            ModuleNotFoundError: pandas is not installed.
+        """
+        try:
+            import pandas
+        except ModuleNotFoundError:
+            raise ModuleNotFoundError("to_frame needs pandas: pip install pandas", name="pandas") from None
+        columns, rows = trial_rows(self.tuning.search)
+        return pandas.DataFrame(rows, columns=list(columns))
+
+    def plot(self, name: str = "tradeoff") -> "Figure":
+        """Every trial as a mark, one task's metric against another's, as a matplotlib figure.
+
+        Raises:
+            ValueError: There is no such figure.
+        """
+        from equipoise.lab.reports.palette import looks
+        from equipoise.lab.reports.static import draw
+
+        if name not in self.figures:
+            raise ValueError(f"no figure {name!r}: there are {', '.join(self.figures)}")
+        return draw(tradeoff(self.tuning.search, self.chosen), looks(KINDS))
+
+    def save_report(self, page: str | Path | None = None) -> Path:
+        """Write the report, by default into the search's folder, and its figure there.
+
+        Returns:
+            The path of the page.
+        """
+        where = self.tuning.search.folder / "report.html" if page is None else Path(page)
+        write_page(self.tuning.search, self._title, self.chosen, self.details, self.code, where)
+        return where
+
+    @property
+    def _title(self) -> str:
+        return f"{self.tuning.case.title}: search of {self.tuning.method}"
+
+    def __rich_console__(self, console: Any, options: Any) -> Iterator[RenderableType]:
+        yield self.table()
+        for line in self.details:
+            yield Text(f"\n{line}")
+        yield Text(f"\nTo paste:\n\n{self.code}\n", style="bold", no_wrap=True, overflow="ignore")
+        for slot, reason in self.failures.items():
+            yield Text(f"Trial {slot} failed: {reason}")
+        for slot, reason in self.tuning.search.unfinished.items():
+            yield Text(f"Trial {slot} is open, the same command tries it again: {reason}")
+
+    def __repr__(self) -> str:
+        return f"<SearchResults of {self._title}: {self.headline}>"
+
+    def _repr_html_(self) -> str:
+        return render_sections(self.tuning.search, self.chosen, (self.headline, *self.details[1:]), self.code)

@@ -1,0 +1,161 @@
+"""How long, how fast and how to train: the same for every method.
+
+Each field says once what it is, what it may be and what the command line calls its value; the class's docstring, its
+checks and the options of ``equipoise compare`` are made of that.
+"""
+
+import math
+import textwrap
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import MISSING, dataclass, field, fields
+from types import NoneType
+from typing import Any, get_args
+
+SCHEDULES = ("constant", "linear", "cosine", "step")
+PRECISIONS = ("fp32", "bf16")
+STARTS = ("drawn", "labels")
+SAMPLING = {"proportional": 1.0, "sqrt": 2.0, "uniform": math.inf}  # temperatures by name
+
+Limit = tuple[str, Callable[[Any], bool]]  # what a value must be, in words and as a test
+COUNT: Limit = ("at least 1", lambda count: count >= 1)
+FROM_0: Limit = ("0 or more and finite", lambda value: 0 <= value < math.inf)
+POSITIVE: Limit = ("positive", lambda value: value > 0)
+FINITE: Limit = ("positive and finite", lambda value: 0 < value < math.inf)
+SHARE: Limit = ("between 0 and 1", lambda value: 0 < value < 1)
+
+
+def _one_of(words: Sequence[str]) -> Limit:
+    return f"one of {', '.join(words)}", lambda word: word in words
+
+
+def _setting(
+    what: str, metavar: str, limit: Limit | None = None, default: Any = MISSING, names: Mapping[str, float] = {}
+) -> Any:
+    """A field: what it is, the placeholder of its value, what that may be, and values that have a name."""
+    return field(default=default, metadata={"help": what, "metavar": metavar, "limit": limit, "named": names})
+
+
+@dataclass(frozen=True, repr=False)
+class Settings:
+    """The budget of a run, and its options."""
+
+    epochs: int = _setting("most passes over the training split", "N", COUNT)
+    batch_size: int = _setting("samples per step, of all processes together", "N", COUNT)
+    learning_rate: float = _setting("of AdamW, at its highest", "X", FINITE)
+    weight_decay: float = _setting(
+        "of AdamW, on the network's parameters; follows the schedule of the learning rate", "X", FROM_0
+    )
+    clip_norm: float | None = _setting("longest gradient that AdamW sees, after balancing; default any", "X", POSITIVE)
+    patience: int = _setting("epochs in a row without a better one, then a run stops", "EPOCHS", COUNT)
+    schedule: str = _setting(
+        "of the learning rate over all epochs: constant, linear, cosine or step; default constant",
+        "NAME",
+        _one_of(SCHEDULES),
+        "constant",
+    )
+    warmup: int = _setting(
+        "steps in which the learning rate rises from 0 to where the schedule begins; default 0", "STEPS", FROM_0, 0
+    )
+    weight_decay_end: float | None = _setting(
+        "where weight decay ends, along half a cosine; default where it begins", "X", FROM_0, None
+    )
+    clip_value: float | None = _setting(
+        "largest number in the gradient, clipped after balancing, before the norm; default any",
+        "X",
+        POSITIVE,
+        None,
+    )
+    average: float | None = _setting(
+        "evaluate and keep a moving average of the weights, w <- X w + (1 - X) theta after each step, such as 0.99",
+        "X",
+        SHARE,
+        None,
+    )
+    micro_batches: int = _setting(
+        "parts in which a step's samples go through the network, balanced as one batch; default 1", "N", COUNT, 1
+    )
+    precision: str = _setting(
+        "fp32, or bf16: the network under autocast, all else in float32; default fp32",
+        "NAME",
+        _one_of(PRECISIONS),
+        "fp32",
+    )
+    task_patience: int | None = _setting(
+        "epochs in a row without a better one of a task, then it contributes no more, and the weights of its best one "
+        "are kept; default no task stops",
+        "EPOCHS",
+        COUNT,
+        None,
+    )
+    select: str = _setting(
+        "what makes an epoch the best: skill (the tasks' mean), TASK, TASK/METRIC or TASK/loss; default skill",
+        "WHAT",
+        None,
+        "skill",
+    )
+    keep: tuple[str, ...] = _setting(
+        "more such criteria, whose best weights stay in the run's folder", "A,B,…", None, ()
+    )
+    start: str = _setting(
+        "labels: begin with outputs that fit the labels' frequencies; default drawn", "NAME", _one_of(STARTS), "drawn"
+    )
+    temperature: float | None = _setting(
+        "of sampling where the training split has several sources: proportional, sqrt, uniform or a number; default "
+        "every sample once per epoch",
+        "T",
+        POSITIVE,
+        None,
+        SAMPLING,
+    )
+    l1: float = _setting(
+        "weight of sum |w| over the network's weights, without biases and normalisation, added after balancing; "
+        "default 0",
+        "X",
+        FROM_0,
+        0.0,
+    )
+    l2: float = _setting(
+        "weight of sum w² / 2 over the same; in the gradient, unlike weight decay; default 0", "X", FROM_0, 0.0
+    )
+
+    def __post_init__(self) -> None:
+        for option in fields(self):
+            value, limit = getattr(self, option.name), option.metadata["limit"]
+            may_be_none = NoneType in get_args(option.type)
+            if limit is not None and not (value is None and may_be_none) and not limit[1](value):
+                words = f"{limit[0]}{' or None' if may_be_none else ''}"
+                raise ValueError(f"{option.name} must be {words}, got {value!r}")
+        if self.micro_batches > self.batch_size:
+            raise ValueError(f"micro_batches must be at most batch_size, {self.batch_size}, got {self.micro_batches!r}")
+        object.__setattr__(self, "keep", tuple(self.keep))
+
+    @property
+    def described(self) -> Mapping[str, Any]:
+        """The budget, and the options that are not left at their default: what two runs must agree in."""
+        options = fields(self)[_BUDGET:]
+        names = [field.name for field in fields(self)[:_BUDGET]]
+        names += [option.name for option in options if getattr(self, option.name) != option.default]
+        values = {name: getattr(self, name) for name in names}
+        return {
+            name: list(value) if isinstance(value, Sequence) and name == "keep" else value
+            for name, value in values.items()
+        }
+
+    def __repr__(self) -> str:
+        return f"Settings({', '.join(f'{name}={value!r}' for name, value in self.described.items())})"
+
+
+_BUDGET = 6  # fields that every run has said
+
+
+def _docstring() -> str:
+    help_of = {one.name: one.metadata["help"] for one in fields(Settings)}
+    lines = [
+        textwrap.fill(f"{name}: {what[0].upper()}{what[1:]}.", 110, initial_indent=" " * 8, subsequent_indent=" " * 12)
+        for name, what in help_of.items()
+    ]
+    raises = "    Raises:\n        ValueError: If one is out of its range."
+    return "\n".join([f"{Settings.__doc__}\n\n    Args:", *lines, "", raises])
+
+
+Settings.__doc__ = _docstring()
