@@ -62,17 +62,16 @@ class TwoStudies:
         short = f"Of {len(judged)} comparisons of the second study with the first"
         found = {
             word: [f"{c.method} on {c.task}" for c in judged if c.comparison and c.comparison.verdict == word]
-            for word in ("better", "worse", "no verdict")
+            for word in ("better", "worse")
         }
         if not found["better"] and not found["worse"]:
-            missing = f", {len(found['no verdict'])} have no verdict" if found["no verdict"] else ""
-            rest = f"none shows a significant difference{missing}."
+            rest = "none shows a significant difference."
             return fitting(f"{of}, {rest}", f"{short}, {rest}")
         counts = [f"{len(found[word])} significantly {word}" for word in ("better", "worse") if found[word]]
         named = [f"{count} ({', '.join(found[count.split()[-1]])})" for count in counts]
-        rest = "the others without a significant difference."
         told, count = " and ".join(named), " and ".join(counts)
-        return fitting(f"{of}, {told}, {rest}", f"{of}, {count}, {rest}", f"{short}, {count}.")
+        rest = "no other differs significantly."
+        return fitting(f"{of}, {told}; {rest}", f"{of}, {count}; {rest}", f"{short}, {count}.")
 
     @property
     def unequal(self) -> tuple[str, ...]:
@@ -106,6 +105,11 @@ class TwoStudies:
                 f"{', '.join(a.methods) or 'none'}, and {', '.join(b.methods) or 'none'}"
             )
         names = (first.name, second.name) if first.name != second.name else (str(first), str(second))
+        notes += [
+            f"No verdict on {one.method} on {one.task}: runs are missing."
+            for one in found
+            if one.comparison and one.comparison.verdict == "no verdict"
+        ]
         notes += _left_out(names, a, b)
         notes += [
             f"{name}: {note}" for name, one in zip(names, (a, b), strict=True) for note in after_looking(one.settings)
