@@ -1,4 +1,4 @@
-"""Printing a list of the shelf."""
+"""Printing a list of methods or losses."""
 
 import io
 import os

@@ -1,4 +1,4 @@
-"""One method of the shelf."""
+"""One line of the table of methods."""
 
 import inspect
 from collections.abc import Callable
