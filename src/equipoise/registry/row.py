@@ -9,7 +9,7 @@ from equipoise.method import Method, UserWeight, Weighting
 
 
 @dataclass(frozen=True)
-class Row:
+class MethodRow:
     """A method under the name that its paper and the command line use."""
 
     name: str
