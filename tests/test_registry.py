@@ -20,13 +20,13 @@ NEEDED = {
 }
 
 
-def test_every_method_of_the_package_is_on_the_shelf_once():
-    available = [row.cls for row in eq.methods()]
+def test_every_method_of_the_package_is_listed_once():
+    listed = [row.cls for row in eq.methods()]
     abstract = {eq.Method, eq.Weighting, eq.Aggregator, eq.GroupAggregator, eq.CoordinateAggregator, eq.RowAggregator}
     abstract |= {eq.Chain, eq.Wrapper, *(row.cls for row in wrappers.ROWS)}  # made around a method, not by name
     public = [value for value in vars(eq).values() if isinstance(value, type) and issubclass(value, Method)]
-    assert sorted(cls.__name__ for cls in available) == sorted(cls.__name__ for cls in set(public) - abstract)
-    assert len({row.name for row in eq.methods()}) == len(available)
+    assert sorted(cls.__name__ for cls in listed) == sorted(cls.__name__ for cls in set(public) - abstract)
+    assert len({row.name for row in eq.methods()}) == len(listed)
 
 
 def read_only(value):

@@ -1,4 +1,4 @@
-"""The available methods and losses, as text for a terminal of some width; and the page of methods."""
+"""All methods and losses as text for a terminal of some width; and the page of methods."""
 
 import textwrap
 from collections.abc import Collection

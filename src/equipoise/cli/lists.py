@@ -1,4 +1,4 @@
-"""Printing a list of methods or losses."""
+"""Printing a list."""
 
 import io
 import os

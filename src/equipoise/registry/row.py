@@ -1,4 +1,4 @@
-"""One line of the table of methods."""
+"""One available method."""
 
 import inspect
 from collections.abc import Callable
