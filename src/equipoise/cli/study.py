@@ -75,7 +75,7 @@ def run_study(case: Any, arguments: argparse.Namespace, training: Mapping[str, A
     ``training`` are settings that are not the case's own.
     """
     need_the_lab()
-    from equipoise.lab.api.comparing import plan_study
+    from equipoise.lab.api.case_study import plan_study
 
     try:
         plan = plan_study(
