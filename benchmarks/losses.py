@@ -4,7 +4,7 @@
     python benchmarks/losses.py
     python benchmarks/losses.py --only dice focal --repeats 20
 
-Segmentation has logits 8 x 21 x 256 x 256, multi-label 4096 x 1000, a vocabulary 512 x 50,000. The contenders are
+Segmentation has logits 8 x 21 x 256 x 256, multilabel 4096 x 1000, a vocabulary 512 x 50,000. The contenders are
 called in turn on the same logits; a ratio is the median of the ratios within one repetition. Memory is what one call
 allocates at its peak, logits and labels aside, the gradient included.
 """
@@ -98,7 +98,7 @@ def segmentation() -> list[Pair]:
     ]
 
 
-def multi_label() -> list[Pair]:
+def multilabel() -> list[Pair]:
     size = (4096, 1000)
     labels = (torch.rand(size, generator=_generator()) < 0.02).float()
     dice = monai.losses.DiceLoss(sigmoid=True, batch=True)
@@ -259,7 +259,7 @@ def main() -> None:
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
     warnings.filterwarnings("ignore")  # of the other libraries
-    for pair in [*segmentation(), *multi_label(), *others()]:
+    for pair in [*segmentation(), *multilabel(), *others()]:
         if not options.only or pair.name.startswith(tuple(options.only)):
             measure(pair, options.repeats)
 

@@ -65,7 +65,7 @@ def test_one_task_has_no_weights_to_tune_and_needs_no_option(capsys, monkeypatch
 
 @pytest.mark.parametrize(
     ("written", "kind"),
-    [("multi-class", "multiclass"), ("Multi_Label", "multilabel"), ("REGRESSION", "regression"), ("levels", "ordinal")],
+    [("multiclass", "multiclass"), ("Multi_Label", "multilabel"), ("REGRESSION", "regression"), ("levels", "ordinal")],
 )
 def test_a_kind_of_target_is_found_by_its_other_names(written, kind):
     assert Target.parse(f"a:{written}") == Target("a", kind) == replace(Target("a", kind))

@@ -4,6 +4,7 @@ import re
 import shutil
 import subprocess
 import sys
+from collections import Counter
 from pathlib import Path
 
 import grimp
@@ -14,7 +15,7 @@ import equipoise
 
 SOURCE = Path(equipoise.__file__).parent
 CONTRACTS = Path(__file__).parents[1] / "pyproject.toml"
-ABOVE_THE_CORE = ("equipoise.lab", "equipoise.trainers", "equipoise.shelf", "equipoise.cli", "equipoise.__main__")
+ABOVE_THE_CORE = ("equipoise.lab", "equipoise.trainers", "equipoise.listings", "equipoise.cli", "equipoise.__main__")
 
 
 def test_imports_keep_the_contracts():
@@ -75,6 +76,12 @@ def test_an_import_that_breaks_a_contract_is_reported(complaints, path, line, ta
     assert re.search(link, re.sub(r"\s+", " ", complaints)) is not None, complaints
 
 
+def test_files_of_tests_have_different_names():
+    """They are imported by name, from whatever folder."""
+    names = Counter(path.name for path in Path(__file__).parent.rglob("*.py"))
+    assert [name for name, count in names.items() if count > 1 and name not in ("conftest.py", "__init__.py")] == []
+
+
 def test_importing_equipoise_loads_no_workbench():
     script = "import sys, equipoise; print(*sorted(sys.modules))"
     loaded = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True).stdout.split()
@@ -82,7 +89,7 @@ def test_importing_equipoise_loads_no_workbench():
     heavy = (
         "equipoise.lab",
         "equipoise.cli",
-        "equipoise.shelf",
+        "equipoise.listings",
         "equipoise.testing",
         "equipoise.trainers",
         "accelerate",

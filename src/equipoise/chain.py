@@ -3,7 +3,9 @@
 import math
 from abc import abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Any, NamedTuple, Self, cast
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, Self, cast
 
 import torch
 from torch import Tensor, nn
@@ -225,7 +227,8 @@ def _rank(method: Method) -> int:
     )
 
 
-class Parts(NamedTuple):
+@dataclass(frozen=True, eq=False)
+class Parts:
     """A method by what its parts see: losses, the gramian, gramians of groups, rows."""
 
     weighting: Weighting
@@ -233,27 +236,27 @@ class Parts(NamedTuple):
     group: GroupAggregator | None
     coordinate: CoordinateAggregator | None
 
-    @property
+    @cached_property
     def takes_gradients(self) -> bool:
         """Whether a step needs the gradients of single tasks."""
         return any(part is not None for part in (self.aggregator, self.group, self.coordinate))
 
-    @property
+    @cached_property
     def needs_whole_rows(self) -> bool:
         """Whether sums over slices of the gradients of all parameters are not enough."""
         return self.group is not None or self.coordinate is not None
 
-    @property
+    @cached_property
     def row(self) -> RowAggregator | None:
         """The part that decides weights by rows."""
         return self.coordinate if isinstance(self.coordinate, RowAggregator) else None
 
-    @property
+    @cached_property
     def decides_weights(self) -> bool:
         """Whether it decides one weight for each task."""
         return self.group is None and (self.coordinate is None or self.row is not None)
 
-    @property
+    @cached_property
     def has_coordinate_state(self) -> bool:
         """Whether the method has state for single coordinates."""
         modules = () if self.coordinate is None else self.coordinate.modules()
@@ -267,7 +270,7 @@ def split(method: Method) -> Parts:
     aggregators = [step for step in steps if isinstance(step, Aggregator)]
     return Parts(
         cast(Weighting, Chain(*weightings)) if len(weightings) > 1 else next(iter(weightings), Sum()),
-        cast(Aggregator, Chain(*aggregators)) if aggregators else None,
+        cast(Aggregator, Chain(*aggregators)) if len(aggregators) > 1 else next(iter(aggregators), None),
         next((step for step in steps if isinstance(step, GroupAggregator)), None),
         next((step for step in steps if isinstance(step, CoordinateAggregator)), None),
     )

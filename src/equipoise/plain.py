@@ -1,13 +1,11 @@
 """Plain tensors for those of a subclass, whose own operations may ask for what a result of ours does not have."""
 
-from collections.abc import Iterable
-
 import torch
 from torch import Tensor
 
 from equipoise.torch_private import without_subclass
 
-_PLAIN = frozenset((Tensor, torch.nn.Parameter, type(None)))
+PLAIN = frozenset((Tensor, torch.nn.Parameter, type(None)))  # types of what is no more than a tensor, if that
 
 
 def plain(tensor: Tensor) -> Tensor:
@@ -17,14 +15,9 @@ def plain(tensor: Tensor) -> Tensor:
     nested and masked tensors).
     """
     kind = type(tensor)
-    if kind in _PLAIN or kind.__torch_dispatch__ is not Tensor.__torch_dispatch__:
+    if kind in PLAIN or kind.__torch_dispatch__ is not Tensor.__torch_dispatch__:
         return tensor
     return without_subclass(tensor)
-
-
-def is_plain(tensors: Iterable[Tensor | None]) -> bool:
-    """Whether each of them is no more than a tensor."""
-    return _PLAIN.issuperset(map(type, tensors))
 
 
 def zeros_like(tensor: Tensor) -> Tensor:

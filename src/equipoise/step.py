@@ -11,9 +11,9 @@ from torch import Tensor
 
 from equipoise.arguments import number, positive_weight, short_repr
 from equipoise.names import nearest, require_unique
-from equipoise.plain import plain
+from equipoise.plain import PLAIN, plain
 from equipoise.tasks import TaskLosses, Tasks
-from equipoise.torch_private import is_inside_functorch
+from equipoise.torch_private import are_inside_functorch
 
 
 @dataclass
@@ -38,7 +38,7 @@ class Step:
     @property
     def raw_values(self) -> Tensor:
         """The losses [K] as given, cut off."""
-        if all(raw is loss for raw, loss in zip(self.raw, self.losses, strict=True)):
+        if set(self.weights) == {1.0}:
             return self.stacked.detach()
         return on_one_device([loss.detach() for loss in self.raw])
 
@@ -65,8 +65,8 @@ class Step:
 
     def require_graph(self) -> None:
         """Raise if a loss cannot be differentiated."""
-        for name, loss in zip(self.names, self.losses, strict=True):
-            if is_inside_functorch(loss):
+        for name, loss, is_inside in zip(self.names, self.losses, are_inside_functorch(self.losses), strict=True):
+            if is_inside:
                 raise RuntimeError(
                     f"loss of task {name!r} was made inside torch.func (grad, vmap, jvp), which sees nothing of a "
                     "backward pass: call balancer(losses).backward() outside and read .grad; or differentiate the sum "
@@ -135,6 +135,30 @@ def negated(names: Iterable[str], lower_is_better: Iterable[str]) -> frozenset[s
     return frozenset(lower)
 
 
+def results_of(
+    names: Sequence[str], results: Mapping[str, float], lower_is_better: Iterable[str]
+) -> tuple[Tensor, Tensor]:
+    """Validation results [K] by task name, of which higher is better, and their tasks [K], on the CPU.
+
+    Raises:
+        ValueError: If a name is unknown, or a result is no number.
+    """
+    tasks, lower = indices(names, results), negated(names, lower_is_better)
+    found = [number(f"result of task {names[k]!r}", results[names[k]]) for k in tasks]
+    signed = [-value if names[k] in lower else value for k, value in zip(tasks, found, strict=True)]
+    return torch.tensor(signed, dtype=torch.float64, device="cpu"), torch.tensor(tasks, device="cpu")
+
+
+def counts_of(
+    names: Iterable[str], losses: Mapping[str, Tensor], counts: Mapping[str, float] | None
+) -> Mapping[str, float]:
+    """The labels behind each mean where they are known: as given, or as ``Tasks.losses`` counted them."""
+    if counts is None:
+        return losses.counts if isinstance(losses, TaskLosses) else {}
+    indices(names, counts)
+    return counts
+
+
 def labels_of(counts: Mapping[str, float], name: str) -> float:
     """The labels behind a task's loss; a loss without a count counts as one label.
 
@@ -151,7 +175,7 @@ def take_step(weights: Mapping[str, float], losses: Mapping[str, Tensor], repres
     """Check the arguments of a call and apply the users' weights."""
     present = indices(weights, losses)
     every = tuple(weights)
-    names = tuple(every[k] for k in present)
+    names = tuple([every[k] for k in present])
     for name in names:
         if not isinstance(losses[name], Tensor) or losses[name].dim() != 0:
             got = getattr(losses[name], "shape", type(losses[name]).__name__)
@@ -161,8 +185,9 @@ def take_step(weights: Mapping[str, float], losses: Mapping[str, Tensor], repres
             raise ValueError(f"representation must be one tensor, got {type(representation).__name__}")
         if torch.is_grad_enabled() and not representation.requires_grad:
             raise ValueError("representation must have a graph, got a detached tensor")
-    raw = [plain(losses[name]) for name in names]
-    factors = tuple(weights[name] for name in names)
+    raw = [losses[name] for name in names]
+    raw = raw if PLAIN.issuperset(map(type, raw)) else [plain(loss) for loss in raw]
+    factors = tuple([weights[name] for name in names])
     weighted = [x if factor == 1.0 else x * factor for factor, x in zip(factors, raw, strict=True)]
     stacked = on_one_device(weighted) if weighted else torch.zeros(0)
     total = _sum(stacked.detach().unbind(), [1.0] * len(weighted)) if weighted else stacked.sum()

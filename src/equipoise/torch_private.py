@@ -163,9 +163,9 @@ def version(tensor: Tensor) -> int:
     return tensor._version
 
 
-def is_inside_functorch(tensor: Tensor) -> bool:
-    """Whether a transform of ``torch.func`` made it."""
-    return torch._C._functorch.is_functorch_wrapped_tensor(tensor)
+def are_inside_functorch(tensors: Iterable[Tensor]) -> list[bool]:
+    """Whether a transform of ``torch.func`` made each of them."""
+    return list(map(torch._C._functorch.is_functorch_wrapped_tensor, tensors))
 
 
 def without_subclass(tensor: Tensor) -> Tensor:
@@ -232,9 +232,9 @@ def allows_several_passes(node: Any) -> bool:
     return number >= _first_safe[0] and not getattr(metadata, "bw_donated_idxs", True)
 
 
-def uncompiled_name(name: str) -> str:
-    """A parameter's name without what ``torch.compile`` puts into it."""
-    return name.replace("_orig_mod.", "")
+def without_compiled_names(named: Iterable[tuple[str, Tensor]]) -> dict[str, Tensor]:
+    """Parameters by name, without what ``torch.compile`` puts into names."""
+    return {name.replace("_orig_mod.", ""): parameter for name, parameter in named}
 
 
 # Several processes
@@ -284,9 +284,9 @@ def flattened_by_fsdp(module: nn.Module) -> Mapping[Tensor, Tensor]:
     return {parameter: flat for flat in flats if flat is not None for parameter in flat._params or ()}
 
 
-def is_flat_of_fsdp(parameter: Tensor) -> bool:
-    """Whether this is a flat parameter of FSDP1."""
-    return bool(getattr(parameter, "_is_flat_param", False))
+def has_flat_of_fsdp(parameters: Iterable[Tensor]) -> bool:
+    """Whether there is a flat parameter of FSDP1."""
+    return True in [getattr(parameter, "_is_flat_param", False) for parameter in parameters]
 
 
 def all_gather_with_gradient(tensor: Tensor) -> Tensor:

@@ -54,18 +54,18 @@ def test_it_is_algorithm_1(alpha):
 
 
 def test_norms_become_equal_where_losses_fall_alike():
-    method = bound(GradNorm(alpha=1.5, lr=0.002))
+    method = bound(GradNorm(alpha=1.5, lr=0.01))
     rows = torch.diag(torch.tensor([2.0, 1.0, 0.5], dtype=F64))
-    for _ in range(5000):
+    for _ in range(1000):
         weights = method(rows @ rows.T, torch.ones(3, dtype=F64))
     torch.testing.assert_close(weights * rows.diagonal(), torch.full((3,), 6 / 7, dtype=F64), rtol=0.02, atol=0)
 
 
 def test_the_task_that_falls_slower_gets_the_longer_gradient():
-    method, rows = bound(GradNorm(alpha=1.0, lr=0.002), 2), torch.eye(2, dtype=F64)
+    method, rows = bound(GradNorm(alpha=1.0, lr=0.01), 2), torch.eye(2, dtype=F64)
     losses = torch.tensor([10.0, 1.0], dtype=F64)
     method(rows, losses)
-    for _ in range(5000):
+    for _ in range(1000):
         weights = method(rows, losses * torch.tensor([0.1, 0.3], dtype=F64))
     # r = (0.5, 1.5) and the weights sum to two
     torch.testing.assert_close(weights, torch.tensor([0.5, 1.5], dtype=F64), rtol=0.02, atol=0)

@@ -97,7 +97,11 @@ def test_by_default_it_comes_to_mgda_for_gradients_of_any_length_and_any_number_
 
 @pytest.mark.parametrize(
     "rows",
-    [ROWS, torch.tensor([[1.0, 0.0], [0.0, 0.1]], dtype=F64), torch.tensor([[1.0, 2.0], [3.0, 5.0]], dtype=F64)],
+    [
+        torch.tensor([[1.0, 2.0], [3.0, 5.0]], dtype=F64),
+        pytest.param(ROWS, marks=pytest.mark.slow),
+        pytest.param(torch.tensor([[1.0, 0.0], [0.0, 0.1]], dtype=F64), marks=pytest.mark.slow),
+    ],
 )
 def test_steady_gradients_lead_to_the_least_norm(rows):
     method = bound_to(MoCo(beta=0.5, gamma=1.0), len(rows))
@@ -108,6 +112,7 @@ def test_steady_gradients_lead_to_the_least_norm(rows):
     torch.testing.assert_close(direction, expected @ rows, rtol=0, atol=1e-6)
 
 
+@pytest.mark.slow
 def test_rho_pulls_the_weights_together():
     spread = []
     for rho in (0.0, 1.0, 100.0):

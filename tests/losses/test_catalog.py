@@ -1,3 +1,4 @@
+import inspect
 import itertools
 import re
 from functools import partial
@@ -10,7 +11,7 @@ from torch.nn.modules import loss as torch_losses
 
 import equipoise as eq
 from equipoise import losses
-from equipoise.losses.catalog import CONDITIONS, KINDS, PLAIN, ROWS, Row, narrowed
+from equipoise.losses.catalog import CONDITIONS, PLAIN, ROWS, TASK_KINDS, LossRow, narrowed
 from equipoise.losses.catalog.page import markdown
 
 PAGE = Path(__file__).parents[2] / "docs" / "losses.md"
@@ -97,7 +98,7 @@ def test_all_of_torchs_own_losses_are_there():
 
 
 def test_every_kind_and_condition_is_served():
-    assert {kind for row in ROWS for kind in row.kinds} == set(KINDS)
+    assert {kind for row in ROWS for kind in row.kinds} == set(TASK_KINDS)
     assert {condition for row in ROWS for condition in row.suits} == set(CONDITIONS)
 
 
@@ -113,12 +114,31 @@ def test_a_plain_loss_is_of_its_kind_and_offered_first(kind):
 
 def test_rows_that_are_wrong_are_refused():
     with pytest.raises(AssertionError):
-        Row("x", "x", ("multilabel",), "", "", "", "", "")
+        LossRow("x", "nn.x", ("labels",), "", "", "")
     with pytest.raises(AssertionError):
-        Row("x", "x", ("binary",), "", "", "", "", "", suits=("imbalance",))
+        LossRow("x", "nn.x", ("binary",), "", "", "", suits=("imbalance",))
 
 
-@pytest.mark.parametrize("kind", [None, *KINDS])
+OWN = [row for row in ROWS if not row.code.startswith("nn.")]
+
+
+@pytest.mark.parametrize("row", OWN, ids=lambda row: row.name)
+def test_a_formula_stands_once_in_the_documentation_of_the_loss(row):
+    assert " ".join(inspect.getdoc(getattr(eq.losses, row.name)).replace("``", "").split()).startswith(row.formula)
+
+
+@pytest.mark.parametrize("row", [row for row in OWN if row.paper], ids=lambda row: row.name)
+def test_a_paper_stands_in_the_documentation_of_its_module_too(row):
+    loss = getattr(eq.losses, row.name)
+    home = inspect.getmodule(loss)
+    documented = home.__doc__ + loss.__doc__ + (eq.losses.regions.__doc__ if home is eq.losses.binary_regions else "")
+    for paper in row.paper.split("; "):
+        surname, year = re.search(r"(?:van den |van )?[A-Z]\w+", paper)[0], re.search(r"(?:19|20)\d\d", paper)
+        assert surname in documented
+        assert year is None or year[0] in documented or "arXiv" in documented
+
+
+@pytest.mark.parametrize("kind", [None, *TASK_KINDS])
 @pytest.mark.parametrize("number", [1, 2])
 def test_narrowed_by_its_definition(kind, number):
     """All that answer one condition and are of the kind or of any, and the plain loss; by how many they answer."""
@@ -140,10 +160,10 @@ def test_narrowed_by_its_definition(kind, number):
 
 
 def test_among_equals_those_made_for_the_kind_are_first_and_the_plain_loss_last():
-    rows = [match.row for match in narrowed("multi-label", ["imbalanced"])]
+    rows = [match.row for match in narrowed("multilabel", ["imbalanced"])]
     *others, last = [row for row in rows if "imbalanced" in row.suits]
-    assert last.name == PLAIN["multi-label"]
-    places = [row.kinds.index("multi-label") for row in others]
+    assert last.name == PLAIN["multilabel"]
+    places = [row.kinds.index("multilabel") for row in others]
     assert places == sorted(places)
     assert len(set(places)) > 1
     assert narrowed("regression", ["missing labels"])[-2].row.name == "Masked"  # of any kind, and then the plain one
@@ -156,7 +176,7 @@ def test_an_order_of_conditions_does_not_matter():
 
 
 def test_wrong_words_name_the_nearest():
-    with pytest.raises(ValueError, match=r"no kind of task 'multilabl'; did you mean 'multi-label'\?"):
+    with pytest.raises(ValueError, match=r"no kind of task 'multilabl'; did you mean 'multilabel'\?"):
         narrowed("multilabl")
     with pytest.raises(ValueError, match=r"no condition 'imbalance'; did you mean 'imbalanced'\?"):
         narrowed("binary", ["imbalance"])
@@ -172,6 +192,6 @@ def test_the_pages_tables_hold_every_loss_once():
     assert [len(row) for row in cells] == [6] * len(ROWS)
     assert {re.findall(r"`([^`]+)`", row[0])[-1] for row in cells} == {row.code for row in ROWS}
     headings = {line.removeprefix("## ") for line in lines if line.startswith("## ")}
-    assert set(re.findall(r"\(#([\w-]+)\)", markdown())) <= headings == set(KINDS)
+    assert set(re.findall(r"\(#([\w-]+)\)", markdown())) <= headings == set(TASK_KINDS)
     for row in ROWS:
         assert markdown().count(f"[`{row.name}`]") == len(row.kinds) - 1

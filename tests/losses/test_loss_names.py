@@ -9,7 +9,7 @@ from torch import nn
 from equipoise import losses
 from equipoise.cli import main
 from equipoise.lab.cases import usual_losses as usual
-from equipoise.losses.catalog import KIND_ALIASES, KINDS, LOSS_ALIASES, ROWS, find_kind, find_losses, narrowed
+from equipoise.losses.catalog import KIND_ALIASES, LOSS_ALIASES, ROWS, TASK_KINDS, find_kind, find_losses, narrowed
 from equipoise.losses.suggest import suggest
 from equipoise.names import key_of
 
@@ -83,13 +83,13 @@ def test_every_alias_finds_rows_that_are_there_and_is_written_as_a_key():
         assert key_of(alias) == alias
         assert set(found) <= names
         assert names_of(alias) == list(found)
-        assert alias not in map(key_of, KINDS)
+        assert alias not in map(key_of, TASK_KINDS)
         assert alias not in map(key_of, names) or alias in map(key_of, found)  # a row is never hidden by an alias
     for alias, kind in KIND_ALIASES.items():
         assert key_of(alias) == alias
-        assert kind in KINDS
+        assert kind in TASK_KINDS
         assert find_kind(alias) == kind
-        assert alias not in map(key_of, KINDS)
+        assert alias not in map(key_of, TASK_KINDS)
 
 
 @pytest.mark.parametrize("row", ROWS, ids=lambda row: row.name)
@@ -114,10 +114,10 @@ def test_every_public_name_finds_a_loss_that_has_to_do_with_it(name):
 @pytest.mark.parametrize(
     ("word", "kind"),
     [
-        ("classification", "multi-class"),
-        ("multiclass", "multi-class"),
-        ("multilabel", "multi-label"),
-        ("Multi_Label", "multi-label"),
+        ("classification", "multiclass"),
+        ("multi-class", "multiclass"),
+        ("multilabel", "multilabel"),
+        ("Multi_Label", "multilabel"),
         ("detection", "boxes"),
         ("captioning", "sequence"),
         ("regression", "regression"),
@@ -131,7 +131,7 @@ def test_a_kind_of_task_is_found_by_what_people_call_it(word, kind):
 
 
 def test_a_suggestion_takes_the_same_words_for_kinds():
-    by_alias, by_name = (suggest(task=task, targets=BITS.repeat(30, 1)) for task in ("multilabel", "multi-label"))
+    by_alias, by_name = (suggest(task=task, targets=BITS.repeat(30, 1)) for task in ("multi-label", "multilabel"))
     assert [one.code for one in by_alias] == [one.code for one in by_name]
 
 
@@ -157,7 +157,7 @@ def test_the_command_shows_each_loss_that_a_word_means(capsys, monkeypatch):
     assert main(["losses", "nn.L1Loss"]) == 0
     assert capsys.readouterr().out.startswith("L1Loss\n    nn.L1Loss()\n")
     assert main(["losses", "--task", "classification"]) == 0
-    assert "For multi-class (one class of C: logits [N, C], classes [N])" in " ".join(capsys.readouterr().out.split())
+    assert "For multiclass (one class of C: logits [N, C], classes [N])" in " ".join(capsys.readouterr().out.split())
 
 
 def test_a_name_that_is_nearly_right_is_answered_by_the_likely_ones_alone():

@@ -42,21 +42,21 @@ TARGETS = {  # what is planted -> task, targets
     "integer binary, gaps": ("binary", with_gaps((torch.arange(400) % 40 == 0).long())),
     "boolean binary": ("binary", torch.arange(200) % 40 == 0),
     "one-sided binary": ("binary", torch.zeros(50)),
-    "balanced classes": ("multi-class", classes(50, 40, 30)),
-    "unequal classes": ("multi-class", classes(900, 300, 30)),
-    "long tail": ("multi-class", classes(5000, 300, 20)),
-    "absent class": ("multi-class", classes(900, 0, 30)),
-    "classes, gaps": ("multi-class", with_gaps(classes(900, 300, 30))),
-    "one-hot": ("multi-class", nn.functional.one_hot(classes(900, 300, 30)).float()),
-    "balanced one-hot": ("multi-class", nn.functional.one_hot(classes(30, 30, 30)).float()),
-    "shares": ("multi-class", torch.rand(100, 4, generator=draw()).softmax(dim=1)),
-    "balanced labels": ("multi-label", labels(200, 80, 90, 100)),
-    "rare labels": ("multi-label", labels(1000, 300, 50, 25)),
-    "many negatives": ("multi-label", labels(1000, 30, 50, 25, 20)),
-    "integer labels": ("multi-label", labels(1000, 300, 50, 25).long()),
-    "labels, gaps": ("multi-label", with_gaps(labels(1000, 300, 50, 25))),
-    "integer labels, gaps": ("multi-label", with_gaps(labels(1000, 300, 50, 25).long())),
-    "label without positives": ("multi-label", labels(1000, 300, 0)),
+    "balanced classes": ("multiclass", classes(50, 40, 30)),
+    "unequal classes": ("multiclass", classes(900, 300, 30)),
+    "long tail": ("multiclass", classes(5000, 300, 20)),
+    "absent class": ("multiclass", classes(900, 0, 30)),
+    "classes, gaps": ("multiclass", with_gaps(classes(900, 300, 30))),
+    "one-hot": ("multiclass", nn.functional.one_hot(classes(900, 300, 30)).float()),
+    "balanced one-hot": ("multiclass", nn.functional.one_hot(classes(30, 30, 30)).float()),
+    "shares": ("multiclass", torch.rand(100, 4, generator=draw()).softmax(dim=1)),
+    "balanced labels": ("multilabel", labels(200, 80, 90, 100)),
+    "rare labels": ("multilabel", labels(1000, 300, 50, 25)),
+    "many negatives": ("multilabel", labels(1000, 30, 50, 25, 20)),
+    "integer labels": ("multilabel", labels(1000, 300, 50, 25).long()),
+    "labels, gaps": ("multilabel", with_gaps(labels(1000, 300, 50, 25))),
+    "integer labels, gaps": ("multilabel", with_gaps(labels(1000, 300, 50, 25).long())),
+    "label without positives": ("multilabel", labels(1000, 300, 0)),
     "levels": ("ordinal", classes(30, 50, 20, 10)),
     "levels, gaps": ("ordinal", with_gaps(classes(30, 50, 20, 10))),
     "normal": ("regression", NORMAL),
@@ -77,7 +77,7 @@ TARGETS = {  # what is planted -> task, targets
     "constant": ("regression", torch.full((20,), 3.0)),
     "constant columns": ("regression", torch.tensor([[1.0, 2.0]]).repeat(20, 1)),
     "integer ratios": ("regression", (3 * NORMAL).exp().ceil().long()),
-    "one class": ("multi-class", torch.zeros(50, dtype=torch.long)),
+    "one class": ("multiclass", torch.zeros(50, dtype=torch.long)),
     "rooms": ("depth", 1 + 9 * PIXELS),
     "streets": ("depth", (80 * PIXELS**2).clamp(min=0.5)[:, None]),
     "streets, gaps": ("depth", with_gaps((80 * PIXELS**2).clamp(min=0.5))),
@@ -198,14 +198,14 @@ def test_odds_are_those_of_the_labels_that_are_there():
     targets = labels(1000, 300, 20)
     targets[500:] = torch.nan  # no positive among them
     odds = [200 / 300, 480 / 20]
-    suggestion = suggest(task="multi-label", targets=targets)[0]
+    suggestion = suggest(task="multilabel", targets=targets)[0]
     assert isinstance(suggestion.loss, losses.Masked)
     assert_close(suggestion.loss.loss.pos_weight, torch.tensor(odds), rtol=5e-3, atol=0)
     assert any("50.0% of the labels are missing" in reason for reason in suggestion.reasons)
 
 
 def test_a_weight_has_an_end():
-    suggestion = suggest(task="multi-label", targets=labels(1000, 400, 2))[0]
+    suggestion = suggest(task="multilabel", targets=labels(1000, 400, 2))[0]
     assert_close(suggestion.loss.pos_weight, torch.tensor([1.5, 100.0]))
     assert any("cut at 100" in reason for reason in suggestion.reasons)
     assert any("fewer than 20 samples of label 1" in reason for reason in suggestion.reasons)
@@ -213,7 +213,7 @@ def test_a_weight_has_an_end():
 
 def test_a_label_without_positives_weighs_one():
     targets = labels(1000, 30, 0, 700)
-    suggestion = suggest(task="multi-label", targets=targets)[0]
+    suggestion = suggest(task="multilabel", targets=targets)[0]
     assert_close(suggestion.loss.pos_weight, torch.tensor([32.3, 1.0, 0.429]))
     assert any("no sample of label 1" in reason for reason in suggestion.reasons)
 
@@ -232,9 +232,9 @@ def test_balanced_labels_take_the_plain_loss():
 
 def test_labels_that_exclude_each_other_are_noticed():
     targets = nn.functional.one_hot(classes(50, 50, 50)).float()
-    reasons = suggest(task="multi-label", targets=targets)[0].reasons
-    assert any("task='multi-class'" in reason for reason in reasons)
-    assert not any("task='multi-class'" in reason for reason in first("rare labels").reasons)
+    reasons = suggest(task="multilabel", targets=targets)[0].reasons
+    assert any("task='multiclass'" in reason for reason in reasons)
+    assert not any("task='multiclass'" in reason for reason in first("rare labels").reasons)
 
 
 # -- classes
@@ -274,19 +274,19 @@ def test_weights_are_one_on_average_over_the_samples(counts):
 def test_missing_classes_are_not_counted():
     targets = TARGETS["classes, gaps"][1]
     counts = [(targets == place).sum().item() for place in range(3)]
-    adjusted, *_ = suggest(task="multi-class", targets=targets)
+    adjusted, *_ = suggest(task="multiclass", targets=targets)
     assert adjusted.loss.class_counts.tolist() == counts
     assert any("-100, missing" in reason for reason in adjusted.reasons)
 
 
 def test_another_ignored_class_is_passed_on():
-    for suggestion in suggest(task="multi-class", targets=classes(900, 300, 30) - 1, ignore_index=-1):
+    for suggestion in suggest(task="multiclass", targets=classes(900, 300, 30) - 1, ignore_index=-1):
         assert "ignore_index=-1" in suggestion.code
         assert suggestion.loss.ignore_index == -1
 
 
 def test_classes_that_are_not_there_are_named():
-    suggestion = suggest(task="multi-class", targets=classes(30, 30, 0, 20), num_classes=6)[0]
+    suggestion = suggest(task="multiclass", targets=classes(30, 30, 0, 20), num_classes=6)[0]
     assert suggestion.output == "logits [N, 6]"
     assert any("no sample of class 2, 4, 5" in reason for reason in suggestion.reasons)
 
@@ -294,9 +294,9 @@ def test_classes_that_are_not_there_are_named():
 def test_few_samples_are_named():
     assert any(
         "fewer than 20 samples of class 2" in r
-        for r in suggest(task="multi-class", targets=classes(99, 99, 19))[0].reasons
+        for r in suggest(task="multiclass", targets=classes(99, 99, 19))[0].reasons
     )
-    assert not any("fewer" in r for r in suggest(task="multi-class", targets=classes(99, 99, 20))[0].reasons)
+    assert not any("fewer" in r for r in suggest(task="multiclass", targets=classes(99, 99, 20))[0].reasons)
 
 
 def test_one_class_has_nothing_to_teach():
@@ -479,13 +479,13 @@ def test_the_number_of_images_with_a_class_is_said():
         ("rare binary column", "binary"),
         ("integer binary, gaps", "binary"),
         ("boolean binary", "binary"),
-        ("unequal classes", "multi-class"),
-        ("classes, gaps", "multi-class"),
-        ("one-hot", "multi-class"),
-        ("shares", "multi-class"),
-        ("rare labels", "multi-label"),
-        ("labels, gaps", "multi-label"),
-        ("integer labels, gaps", "multi-label"),
+        ("unequal classes", "multiclass"),
+        ("classes, gaps", "multiclass"),
+        ("one-hot", "multiclass"),
+        ("shares", "multiclass"),
+        ("rare labels", "multilabel"),
+        ("labels, gaps", "multilabel"),
+        ("integer labels, gaps", "multilabel"),
         ("normal", "regression"),
         ("heavy, gaps", "regression"),
         ("normal column", "regression"),
@@ -510,27 +510,27 @@ def test_the_kind_is_guessed_and_said(name, task):
 MANY = labels(100, 10, 20, 30, 10)
 MISFITS = [
     (
-        {"task": "multi-class", "targets": MANY},
-        r"in \[0, 1\] with 4 columns: task='multi-label' fits, 'multi-class' does",
+        {"task": "multiclass", "targets": MANY},
+        r"in \[0, 1\] with 4 columns: task='multilabel' fits, 'multiclass' does",
     ),
-    ({"task": "binary", "targets": MANY}, r"task='multi-label' fits, 'binary' does not"),
-    ({"task": "multi-label", "targets": NORMAL.reshape(-1, 2)}, r"floats in .* with 2 columns: task='regression' fits"),
-    ({"task": "multi-label", "targets": classes(5, 5, 5)}, r"integers in \[0, 2\] .*task='multi-class' fits"),
-    ({"task": "segmentation", "targets": classes(5, 5, 5)}, r"task='multi-class' fits, 'segmentation' does not"),
-    ({"task": "sequence", "targets": classes(5, 5, 5)}, r"task='multi-class' fits, 'sequence' does not"),
+    ({"task": "binary", "targets": MANY}, r"task='multilabel' fits, 'binary' does not"),
+    ({"task": "multilabel", "targets": NORMAL.reshape(-1, 2)}, r"floats in .* with 2 columns: task='regression' fits"),
+    ({"task": "multilabel", "targets": classes(5, 5, 5)}, r"integers in \[0, 2\] .*task='multiclass' fits"),
+    ({"task": "segmentation", "targets": classes(5, 5, 5)}, r"task='multiclass' fits, 'segmentation' does not"),
+    ({"task": "sequence", "targets": classes(5, 5, 5)}, r"task='multiclass' fits, 'sequence' does not"),
     ({"task": "regression", "targets": torch.ones(3).bool()}, r"booleans .*task='binary' fits"),
-    ({"task": "multi-class", "targets": classes(5, 5, 5).float()}, r"classes are integers: give targets\.long\(\)"),
-    ({"task": "multi-class", "targets": classes(5, 5, 5)[:, None]}, r"classes are \[N\]: squeeze\(1\) them"),
+    ({"task": "multiclass", "targets": classes(5, 5, 5).float()}, r"classes are integers: give targets\.long\(\)"),
+    ({"task": "multiclass", "targets": classes(5, 5, 5)[:, None]}, r"classes are \[N\]: squeeze\(1\) them"),
     (
-        {"task": "multi-class", "targets": classes(5, 5, 5) - 1},
+        {"task": "multiclass", "targets": classes(5, 5, 5) - 1},
         r"stands for a missing label: pass ignore_index=-1",
     ),
     (
-        {"task": "multi-class", "targets": classes(5, 5, 5), "num_classes": 2},
+        {"task": "multiclass", "targets": classes(5, 5, 5), "num_classes": 2},
         r"num_classes=2 leaves room for classes 0 to 1",
     ),
-    ({"task": "multi-class", "targets": classes(5, 5, 5), "num_classes": 0}, r"num_classes must be at least 1, got 0"),
-    ({"task": "multi-class", "targets": 10**9 * classes(5, 5)}, r"without gaps: number them, as torch\.unique"),
+    ({"task": "multiclass", "targets": classes(5, 5, 5), "num_classes": 0}, r"num_classes must be at least 1, got 0"),
+    ({"task": "multiclass", "targets": 10**9 * classes(5, 5)}, r"without gaps: number them, as torch\.unique"),
     ({"task": "ordinal", "targets": classes(5, 5, 5) + 1}, r"levels count from 0: give targets - 1$"),
     ({"task": "ordinal", "targets": classes(5, 5, 5) + 1.0}, r"give \(targets - 1\)\.long\(\)"),
     (
@@ -543,7 +543,7 @@ MISFITS = [
     ({"task": "segmentation", "targets": torch.ones(2, 1, 4, 4).long()}, r"squeeze\(1\)"),
     ({"task": "segmentation", "targets": torch.ones(2, 4, 4)}, r"unsqueeze\(1\)"),
     ({"task": "gan", "targets": NORMAL}, r"do not decide on a loss for task='gan': see equipoise losses --task gan"),
-    ({"task": "multilabl", "targets": MANY}, r"no kind of task 'multilabl'; did you mean 'multi-label'\?"),
+    ({"task": "multilabl", "targets": MANY}, r"no kind of task 'multilabl'; did you mean 'multilabel'\?"),
     ({"targets": [0, 1]}, r"targets must be a tensor, got list: torch.as_tensor"),
     ({"targets": torch.zeros(0)}, r"targets are empty: give those of the training set"),
     ({"targets": torch.tensor(1.0)}, r"targets must be real, batch first"),
@@ -573,7 +573,7 @@ def test_a_suggestion_reads_well():
 
 def test_long_weights_are_cut_in_print_only():
     targets = torch.cat([torch.arange(40).repeat(10), torch.zeros(500, dtype=torch.long)])
-    weighted = suggest(task="multi-class", targets=targets)[1]
+    weighted = suggest(task="multiclass", targets=targets)[1]
     assert "40 numbers in .code" in str(weighted)
     assert len(str(weighted).splitlines()[0]) < 200
     assert len(eval(weighted.code, {"nn": nn, "torch": torch}).weight) == 40

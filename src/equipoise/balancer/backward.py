@@ -18,7 +18,7 @@ from equipoise.gradients.freed import Explained
 from equipoise.gradients.fsdp import harvested
 from equipoise.gradients.jacobian import Jacobian, Spread
 from equipoise.gradients.known import are_finite, at_known
-from equipoise.gradients.parts import is_in_parts
+from equipoise.gradients.parts import are_in_parts
 from equipoise.gradients.plan import Plan, plan_of
 from equipoise.gradients.routes import sequential
 from equipoise.gradients.surrogate import surrogate
@@ -161,7 +161,7 @@ def plan_for(state: State, reach: Reach) -> Plan:
     """
     config, step, shared, is_joint = state.config, reach.step, reach.roles.shared, state.is_joint
     parts = config.parts
-    if any(map(is_in_parts, shared)):
+    if are_in_parts(shared):
         if reach.points is not None or parts.needs_whole_rows:
             raise ValueError(
                 f"{config.method} over sharded parameters compares the gradients of all of them, and needs no "

@@ -45,7 +45,7 @@ def _waiting_for_all(state: State, step: Step) -> str:
     """What in the trunk talks to all ranks in each backward pass, of which a task that is absent here has none."""
     if state.parameters.is_sharded_by_fsdp():
         return "FSDP"
-    passes_by_task = state.config.takes_gradients and step.representation is None
+    passes_by_task = state.config.parts.takes_gradients and step.representation is None
     return "SyncBatchNorm" if passes_by_task and state.parameters.normalises_over_ranks() else ""
 
 

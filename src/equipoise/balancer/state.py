@@ -9,7 +9,7 @@ from equipoise.balancer.guard import ReentrancyGuard
 from equipoise.balancer.weights import LiveWeights
 from equipoise.gradients.accumulation import Accumulation
 from equipoise.gradients.jacobian import Jacobian
-from equipoise.gradients.ranks import Ranks
+from equipoise.gradients.ranks import Ranks, ranks_of
 from equipoise.gradients.roles import Parameters
 from equipoise.method import FEEDBACK, Aggregator
 from equipoise.monitor import Monitor, warn
@@ -30,6 +30,7 @@ class State:
         self.applied: dict[str, float] = {}  # the users' weights in that record's
         self.heard: set[str] = set()  # which of ``FEEDBACK`` have come
         self.jacobian = Jacobian()  # of one step; its room is kept
+        self.is_joint = False  # whether other ranks take part in this step
         self.accumulation = Accumulation(len(config.names))  # gradients of micro-batches
         self.micro_batches = 1  # that make a step
         self.has_seen_losses = False  # of the model: a loss weighting looks at the first only
@@ -46,13 +47,13 @@ class State:
 
     @property
     def ranks(self) -> Ranks:
-        """Who takes part in this step."""
+        """Who takes part in this step; a copy of a balancer finds them anew."""
         return self.jacobian.ranks
 
-    @property
-    def is_joint(self) -> bool:
-        """Whether other ranks do."""
-        return self.jacobian.ranks.size > 1
+    def find_ranks(self) -> None:
+        """Find who takes part in the step that begins."""
+        self.jacobian.ranks = ranks_of(self.config.ranks, self.parameters.source, self.steps + 1)
+        self.is_joint = self.jacobian.ranks.size > 1
 
     @property
     def is_probe_due(self) -> bool:

@@ -3,10 +3,10 @@
 import argparse
 from collections.abc import Sequence
 
-from equipoise import shelf
+from equipoise import listings
 from equipoise.cli.lists import show_text, width
 from equipoise.cli.parser import Parser, fail
-from equipoise.losses.catalog import CONDITIONS, KINDS, find_kind
+from equipoise.losses.catalog import CONDITIONS, TASK_KINDS, find_kind
 from equipoise.losses.catalog.page import markdown
 
 
@@ -21,7 +21,10 @@ def losses(words: Sequence[str]) -> int:
         "name", nargs="?", metavar="NAME", help="one loss in full, by any of its names: mse, f1, nn.L1Loss"
     )
     parser.add_argument(
-        "--task", type=_kind, metavar="KIND", help=f"the kind of task: {', '.join(KINDS)}; other names of these too"
+        "--task",
+        type=_kind,
+        metavar="KIND",
+        help=f"kind of task: {', '.join(TASK_KINDS)}; other names of these too",
     )
     for condition, words_for_it in CONDITIONS.items():
         parser.add_argument(f"--{condition.replace(' ', '-')}", action="store_true", help=words_for_it)
@@ -37,15 +40,15 @@ def losses(words: Sequence[str]) -> int:
             fail("--markdown writes the whole list: leave out the other options")
         text = markdown()
     elif arguments.task or conditions:
-        text = shelf.narrowed_losses(arguments.task, conditions, width())
+        text = listings.narrowed_losses(arguments.task, conditions, width())
     else:
-        text = shelf.losses(width())
+        text = listings.losses(width())
     return show_text(text)
 
 
 def _named(name: str) -> str:
     try:
-        return shelf.loss(name, width())
+        return listings.loss(name, width())
     except ValueError as error:
         try:
             kind = find_kind(name)

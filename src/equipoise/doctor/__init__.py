@@ -10,7 +10,7 @@ report      both: what the doctor answers
 """
 
 from equipoise.doctor.examine import doctor, examine
-from equipoise.doctor.examined import Cost, Reach
+from equipoise.doctor.examined import ParameterReach, RouteCost
 from equipoise.doctor.report import Report
 
-__all__ = ["Cost", "Reach", "Report", "doctor", "examine"]
+__all__ = ["ParameterReach", "Report", "RouteCost", "doctor", "examine"]

@@ -8,7 +8,7 @@ from functools import partial
 import torch
 from torch import Tensor
 
-from equipoise.doctor.examined import Cost
+from equipoise.doctor.examined import RouteCost
 from equipoise.gradients.delivery import fill
 from equipoise.gradients.graph import Graph
 from equipoise.gradients.jacobian import Jacobian
@@ -23,11 +23,11 @@ _ROUNDS = 5  # of all routes in turn, after one that is not counted
 _Run = Callable[[], object]
 
 
-def costs_of(step: Step, graph: Graph, roles: Roles, timed: bool) -> list[Cost]:
+def costs_of(step: Step, graph: Graph, roles: Roles, timed: bool) -> list[RouteCost]:
     """The plain sum, each route of the engine, and the representation if the step has one."""
     num_tasks = len(step.losses)
     runs: dict[str, _Run] = {"plain sum": partial(_plain, step, roles)}
-    costs = [Cost("plain sum", "1 backward", 0.0, 0)]
+    costs = [RouteCost("plain sum", "1 backward", 0.0, 0)]
     if roles.shared:
         layers = plan_of("factored", roles.shared, graph, num_tasks).layers
         by_rows = sum(layer.row_operations(num_tasks) for layer in layers)
@@ -36,11 +36,11 @@ def costs_of(step: Step, graph: Graph, roles: Roles, timed: bool) -> list[Cost]:
             spared = {layer.leaves for layer in plan.layers}
             left = sum(layer.row_operations(num_tasks) for layer in layers if layer.leaves not in spared)
             operations = by_rows if not plan.layers else left + sum(la.operations(num_tasks) for la in plan.layers)
-            costs.append(Cost(route, _passes(plan, num_tasks), operations, _memory(plan, roles, num_tasks)))
+            costs.append(RouteCost(route, _passes(plan, num_tasks), operations, _memory(plan, roles, num_tasks)))
             runs[route] = partial(_measured, step, graph, roles, route, Jacobian())
     if step.representation is not None:
         held = num_tasks * _bytes(step.representation)
-        costs.append(Cost("representation", f"{num_tasks} backwards to it, 1 below", 0.0, held))
+        costs.append(RouteCost("representation", f"{num_tasks} backwards to it, 1 below", 0.0, held))
         runs["representation"] = partial(_at_representation, step, graph, roles)
     return _timed(costs, runs, step.stacked.device) if timed else costs
 
@@ -97,7 +97,7 @@ def _gramian(
     return torch.ones(len(step.losses), dtype=torch.float64, device="cpu")
 
 
-def _timed(costs: list[Cost], runs: dict[str, _Run], device: torch.device) -> list[Cost]:
+def _timed(costs: list[RouteCost], runs: dict[str, _Run], device: torch.device) -> list[RouteCost]:
     """The same with the median time of a backward; routes take turns, so that a slow moment hits all."""
     times: dict[str, list[float]] = {route: [] for route in runs}
     refused: dict[str, str] = {}
@@ -116,7 +116,9 @@ def _timed(costs: list[Cost], runs: dict[str, _Run], device: torch.device) -> li
             if turn:
                 times[route].append(1000 * (time.perf_counter() - start))
     medians = {route: statistics.median(taken) if taken else None for route, taken in times.items()}
-    return [Cost(c.route, c.passes, c.operations, c.memory, medians[c.route], refused.get(c.route, "")) for c in costs]
+    return [
+        RouteCost(c.route, c.passes, c.operations, c.memory, medians[c.route], refused.get(c.route, "")) for c in costs
+    ]
 
 
 def _wait(device: torch.device) -> None:

@@ -10,7 +10,7 @@ from equipoise.record import Record
 
 
 @dataclass(frozen=True)
-class Reach:
+class ParameterReach:
     """Parameters that share one fate."""
 
     name: str  # of a parameter, or of all below a module: ``trunk.*``
@@ -22,7 +22,7 @@ class Reach:
 
 
 @dataclass(frozen=True)
-class Cost:
+class RouteCost:
     """What a route costs beside the forward pass."""
 
     route: str
@@ -45,13 +45,13 @@ class Examined:
     absent: tuple[str, ...]
     user_weights: Mapping[str, float]
     losses: Mapping[str, float]  # raw
-    reach: list[Reach]
+    reach: list[ParameterReach]
     gramian: Tensor | None  # [K, K] by all shared parameters; None if there was none, or no way to measure it
     modules: Mapping[str, Tensor]  # [K, K] by the shared parameters of each top-level module
     layers: Mapping[str, Tensor]  # [K, K] by the shared parameters of each innermost module
     own_norms: Mapping[str, float]  # by the parameters that a task reaches alone
     weights: Mapping[str, float]  # effective, what the method would decide now in them; empty if it decides none
-    costs: list[Cost]
+    costs: list[RouteCost]
     findings: list[str]
     suggestion: Mapping[str, float]  # initial weights of the tasks; empty where there is nothing to compare
     shared_numbers: int

@@ -13,7 +13,7 @@ from equipoise.gradients.plan import Plan
 from equipoise.gradients.products import scaled
 from equipoise.gradients.roles import Roles
 from equipoise.gradients.routes import Wanted, seed, skip_fired_hooks, weighted_pass
-from equipoise.plain import zeros_like
+from equipoise.plain import PLAIN, zeros_like
 
 
 class UnsharedGradients:
@@ -31,8 +31,9 @@ class UnsharedGradients:
 
     def numbers(self) -> list[Tensor]:
         """The numbers of all of them."""
-        values = (g.coalesce().values() if g.is_sparse else part_of(g, like=g) for g in self.by_leaf.values())
-        return [value for value in values if value.numel()]
+        values = [g.coalesce().values() if g.is_sparse else g for g in self.by_leaf.values()]
+        parts = values if PLAIN.issuperset(map(type, values)) else [part_of(value, like=value) for value in values]
+        return [part for part in parts if part.numel()]
 
 
 def fill(

@@ -212,7 +212,7 @@ def _mix(node: Any, number: int, box: Box, into: Sequence[int]) -> Iterator[Regi
     yield tuple(range(size) if dim in over else box[dim] for dim, size in enumerate(into))
 
 
-_CUTS: dict[str, Flow] = {
+CUTS: dict[str, Flow] = {
     "SelectBackward0": _of_one(_select, is_cut=True),
     "SliceBackward0": _of_one(_slice, is_cut=True),
     "SplitBackward0": _of_one(_split, is_cut=True),
@@ -223,7 +223,7 @@ _CUTS: dict[str, Flow] = {
     "IndexBackward0": _of_one(_index, is_cut=True),
     "IndexSelectBackward0": _of_one(_index_select, is_cut=True),
 }
-_JOINS: dict[str, Flow] = {"CatBackward0": _cat, "StackBackward0": _stack}
+JOINS: dict[str, Flow] = {"CatBackward0": _cat, "StackBackward0": _stack}
 _VIEWS: dict[str, Flow] = {
     "ViewBackward0": _of_one(_view),
     "UnsafeViewBackward0": _of_one(_view),
@@ -262,17 +262,17 @@ _ELEMENTWISE = re.compile(
 def flow_of(kind: type) -> Flow | None:
     """How gradients flow through a kind of node; ``None`` where all that is known is that they do."""
     name = kind.__name__
-    found = _CUTS.get(name) or _JOINS.get(name) or _VIEWS.get(name)
+    found = CUTS.get(name) or JOINS.get(name) or _VIEWS.get(name)
     return found or (_elementwise if _ELEMENTWISE.fullmatch(name) else None)
 
 
 @cache
 def is_cut(kind: type) -> bool:
     """Whether a kind of node takes a part of its operand."""
-    return kind.__name__ in _CUTS
+    return kind.__name__ in CUTS
 
 
 @cache
 def is_join(kind: type) -> bool:
     """Whether a kind of node puts its operands beside each other."""
-    return kind.__name__ in _JOINS
+    return kind.__name__ in JOINS

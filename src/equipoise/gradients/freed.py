@@ -40,8 +40,9 @@ def note_backward(losses: Sequence[Tensor], method: nn.Module) -> None:
     if mark[0] < 0 or backward_retains_graph():
         return  # no backward, or one that retains the graph
     for loss in losses:
-        if loss.grad_fn is not None:
-            _noted(loss.grad_fn)[_MARK] = mark
+        node: Any = loss.grad_fn
+        if node is not None:
+            node.metadata[_MARK] = mark
 
 
 def require_unused(losses: Sequence[Tensor], method: nn.Module) -> None:
@@ -53,14 +54,12 @@ def require_unused(losses: Sequence[Tensor], method: nn.Module) -> None:
 
 def _earlier(losses: Sequence[Tensor]) -> tuple[int, nn.Module] | None:
     """The backward that used up one of the losses last, and the method of its balancer."""
-    notes = [_noted(loss.grad_fn) for loss in losses if loss.grad_fn is not None]
-    return next((note[_MARK] for note in notes if _MARK in note), None)
-
-
-def _noted(node: Any) -> dict[str, Any]:
-    """What anybody has noted at a node of autograd's graph, for as long as it lives."""
-    found: dict[str, Any] = node.metadata
-    return found
+    for loss in losses:
+        node: Any = loss.grad_fn
+        if node is not None and _MARK in node.metadata:  # which lives as long as the node
+            found: tuple[int, nn.Module] = node.metadata[_MARK]
+            return found
+    return None
 
 
 def _used_up(earlier: tuple[int, nn.Module] | None, method: nn.Module) -> str:

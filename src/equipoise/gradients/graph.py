@@ -1,6 +1,6 @@
 """Which leaves each loss reaches, read from the autograd graph."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
@@ -8,7 +8,8 @@ from typing import Any
 from torch import Tensor
 from torch.autograd.graph import GradientEdge, get_gradient_edge
 
-from equipoise.gradients.regions import reached
+from equipoise.gradients.flows import CUTS, JOINS
+from equipoise.gradients.regions import keeps_apart, reached_by_region
 from equipoise.torch_private import (
     allows_several_passes,
     backward_retains_graph,
@@ -61,6 +62,11 @@ class Graph:
         return consumers
 
     @cached_property
+    def kinds(self) -> set[str]:
+        """The names of the types of all nodes."""
+        return {type(node).__name__ for node in self.below}
+
+    @cached_property
     def node_of(self) -> dict[Tensor, Any]:
         """The accumulator of each leaf."""
         return {leaf: node for node, leaf in self.accumulators.items()}
@@ -91,6 +97,8 @@ class Graph:
         )
 
     def _leaves_below(self, nodes: Sequence[Any]) -> set[Tensor]:
+        if not nodes:
+            return set()
         ways, below = list(nodes), set(nodes)
         while ways:
             found = {node for node, _ in self.below.get(ways.pop(), ()) if node is not None} - below
@@ -100,7 +108,7 @@ class Graph:
 
     def hides_parameters(self) -> bool:
         """Whether a node keeps parameters out of the graph."""
-        return any(type(node).__name__ == "CheckpointFunctionBackward" for node in self.nodes)
+        return "CheckpointFunctionBackward" in self.kinds
 
     def require_visible(self) -> None:
         """Raise if a node keeps parameters out of the graph."""
@@ -116,7 +124,8 @@ class Graph:
         Args:
             ends: The tensors at which the passes end; by default all leaves.
         """
-        once = {node for node in self._compiled() if not allows_several_passes(node)}
+        compiled = self._compiled()
+        once = {node for node in compiled if not allows_several_passes(node)} if compiled else set()
         if once and (ends is None or once & self._above(ends)):
             raise RuntimeError(
                 "a gradient method needs several backward passes, and a compiled graph may reuse its buffers after the "
@@ -125,6 +134,8 @@ class Graph:
             )
 
     def _compiled(self) -> list[Any]:
+        if "CompiledFunctionBackward" not in self.kinds:
+            return []
         return [node for node in self.nodes if type(node).__name__ == "CompiledFunctionBackward"]
 
     def _above(self, ends: Sequence[Tensor]) -> set[Any]:
@@ -169,7 +180,10 @@ def graph_of(roots: Sequence[Tensor], stop: Tensor | None = None) -> Graph:
             starts[start] = starts.get(start, 0) | 1 << bit
     order = _inputs_first([node for node, _ in starts], halt, graph)
     order.reverse()
-    masks, graph.along = reached(starts, order, graph.below)
+    if graph.kinds.isdisjoint(CUTS) or graph.kinds.isdisjoint(JOINS) or not keeps_apart(order, graph.below):
+        masks = _reached(starts, order, graph.below)
+    else:
+        masks, graph.along = reached_by_region(starts, order, graph.below)
     for node in order:
         mask = masks[node]
         if not graph.below[node] and hasattr(node, "variable"):
@@ -178,6 +192,21 @@ def graph_of(roots: Sequence[Tensor], stop: Tensor | None = None) -> Graph:
         else:
             graph.nodes[node] = mask
     return graph
+
+
+def _reached(
+    starts: Mapping[tuple[Any, int], int], losses_first: Sequence[Any], below: Mapping[Any, Sequence[tuple[Any, int]]]
+) -> dict[Any, int]:
+    """Bits of the losses that reach each node."""
+    masks: dict[Any, int] = {}
+    for (node, _), mask in starts.items():
+        masks[node] = masks.get(node, 0) | mask
+    for node in losses_first:
+        mask = masks[node]
+        for n, _ in below[node]:
+            if n is not None:
+                masks[n] = masks.get(n, 0) | mask
+    return masks
 
 
 def _inputs_first(starts: Sequence[Any], halt: GradientEdge | None, graph: Graph) -> list[Any]:
@@ -191,13 +220,17 @@ def _inputs_first(starts: Sequence[Any], halt: GradientEdge | None, graph: Graph
             order.append(node)
         elif node not in below:
             edges = node.next_functions
-            if any(type(n).__name__ in _HANDS_ON for n, _ in edges):
-                edges = [_past(n, number, graph.handing) for n, number in edges]
+            for n, _ in edges:
+                if type(n).__name__ in _HANDS_ON:
+                    edges = [_past(n, number, graph.handing) for n, number in edges]
+                    break
             if halt is not None:  # one output of a node, not the node: others may lead around it
                 edges = [edge if edge[0] is not halt.node or edge[1] != halt.output_nr else (None, 0) for edge in edges]
             below[node] = edges
             stack.append((node, True))
-            stack.extend([(n, False) for n, _ in edges if n is not None and n not in below])
+            for n, _ in edges:
+                if n is not None and n not in below:
+                    stack.append((n, False))
     return order
 
 

@@ -237,7 +237,7 @@ def to_host(summed: Sequence[Tensor], others: Sequence[Tensor], ranks: Ranks) ->
     tensors = [*summed, *others]
     device = tensors[-1].device
     flat = torch.cat([t.detach().to(device=device, dtype=torch.float64).flatten() for t in tensors])
-    if summed:
+    if summed and ranks.size > 1:
         ranks.sum_(flat[: sum(t.numel() for t in summed)])
     pieces = flat.cpu().split([t.numel() for t in tensors])
     return tuple(piece.view(t.shape) for piece, t in zip(pieces, tensors, strict=True))

@@ -4,7 +4,7 @@ A loss that takes its part of joined outputs (``torch.cat(heads)[:, k]``) has a 
 than zero by its own head alone. So its regions are followed, from where parts are taken to where outputs were joined.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from equipoise.gradients.flows import Edges, Region, flow_of, is_cut, is_join
@@ -12,34 +12,8 @@ from equipoise.gradients.flows import Edges, Region, flow_of, is_cut, is_join
 _MANY = 512  # regions at one node beyond which a loss is taken to be everywhere
 
 
-def reached(
-    starts: Mapping[tuple[Any, int], int], losses_first: Sequence[Any], below: Mapping[Any, Edges]
-) -> tuple[dict[Any, int], dict[Any, list[int]]]:
-    """Bits of the losses whose gradient may be other than zero: at each node, and along its edges where those differ.
-
-    Args:
-        starts: (node, number of its output) -> bits of the losses that start there.
-        losses_first: All nodes, each before those that its gradients flow on to.
-        below: Node -> (node, number of its output) that its gradients flow on to.
-    """
-    if _keeps_apart(losses_first, below):
-        return _by_region(starts, losses_first, below)
-    masks: dict[Any, int] = {}
-    for (node, _), mask in starts.items():
-        masks[node] = masks.get(node, 0) | mask
-    for node in losses_first:
-        mask = masks[node]
-        for n, _ in below[node]:
-            if n is not None:
-                masks[n] = masks.get(n, 0) | mask
-    return masks, {}
-
-
-def _keeps_apart(losses_first: Iterable[Any], below: Mapping[Any, Edges]) -> bool:
+def keeps_apart(losses_first: Iterable[Any], below: Mapping[Any, Edges]) -> bool:
     """Whether a part is taken of what was joined, with nothing between that is not understood."""
-    kinds: set[Any] = {type(node) for node in below}
-    if not (any(map(is_cut, kinds)) and any(map(is_join, kinds))):
-        return False
     partial: set[Any] = set()
     for node in losses_first:
         kind: Any = type(node)
@@ -50,9 +24,16 @@ def _keeps_apart(losses_first: Iterable[Any], below: Mapping[Any, Edges]) -> boo
     return False
 
 
-def _by_region(
+def reached_by_region(
     starts: Mapping[tuple[Any, int], int], losses_first: Iterable[Any], below: Mapping[Any, Edges]
 ) -> tuple[dict[Any, int], dict[Any, list[int]]]:
+    """Bits of the losses whose gradient may be other than zero: at each node, and along its edges where those differ.
+
+    Args:
+        starts: (node, number of its output) -> bits of the losses that start there.
+        losses_first: All nodes, each before those that its gradients flow on to.
+        below: Node -> (node, number of its output) that its gradients flow on to.
+    """
     arrived: dict[Any, dict[tuple[int, Region], int]] = {}
 
     def arrive(node: Any, number: int, region: Region, bits: int) -> None:

@@ -1,5 +1,6 @@
 """Which parameters are shared, which belong to one task, which nobody gave us."""
 
+import copy
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
@@ -10,7 +11,7 @@ from torch.nn.parallel import DistributedDataParallel
 from equipoise.arguments import short_repr
 from equipoise.gradients.graph import Graph, graph_of
 from equipoise.gradients.ranks import Ranks
-from equipoise.torch_private import flattened_by_fsdp, gathered_by_fsdp, uncompiled_name
+from equipoise.torch_private import flattened_by_fsdp, gathered_by_fsdp, without_compiled_names
 
 
 @dataclass
@@ -71,13 +72,19 @@ class Parameters:
         if not self.named():
             raise ValueError(f"{argument} is empty: give a module, or parameters of the model")
 
+    def twin(self) -> "Parameters":
+        """A copy that remembers on its own; the parameters are the same."""
+        twin = copy.copy(self)
+        twin.reached, twin.ambiguous = dict(self.reached), dict(self.ambiguous)
+        return twin
+
     def named(self) -> dict[str, Tensor]:
         """All given parameters by name, each once."""
         if not isinstance(self.source, nn.Module):
             return self.source
         # without the words that DDP and torch.compile put into names: a state fits with and without them
         inner = self.source.module if isinstance(self.source, DistributedDataParallel) else self.source
-        named: dict[str, Tensor] = {uncompiled_name(name): p for name, p in inner.named_parameters()}
+        named = without_compiled_names(inner.named_parameters())
         if gathered := gathered_by_fsdp(self.source):
             return {name: gathered.get(p, p) for name, p in named.items()}
         if flattened := flattened_by_fsdp(self.source):
@@ -138,10 +145,11 @@ class Parameters:
 
         Where a compiled graph says so, and no other rank has to agree, it is remembered as unsure.
         """
-        news = False
+        news, ambiguous = False, graph.ambiguous
         for name, parameter in graph.named.items():
             if mask := graph.leaves.get(parameter, 0):
-                known = self.ambiguous if parameter in graph.ambiguous and not joint else self.reached
+                is_unsure = ambiguous and not joint and parameter in ambiguous
+                known = self.ambiguous if is_unsure else self.reached
                 before = known.get(name, 0)
                 known[name] = before | (mask if len(tasks) == num_tasks else _spread(mask, tasks))
                 news |= known[name] != before
@@ -174,10 +182,10 @@ class Parameters:
         """
         roles, left = Roles(), dict(graph.leaves)
         awaited = graph.awaited() if joint else None
-        enough = min(2, num_tasks)
+        enough, ambiguous = min(2, num_tasks), graph.ambiguous
         for name, parameter in graph.named.items():
             mask, ever = left.pop(parameter, 0), self.reached.get(name, 0)
-            if parameter in graph.ambiguous:
+            if ambiguous and parameter in ambiguous:
                 ever |= self.ambiguous.get(name, 0)
             stays = steady and parameter.requires_grad and ever.bit_count() >= enough
             if joint and parameter.requires_grad:

@@ -12,7 +12,7 @@ from torch.autograd.graph import GradientEdge
 
 from equipoise.gradients.graph import Graph
 from equipoise.gradients.parts import part_of
-from equipoise.plain import is_plain, plain, zeros_like
+from equipoise.plain import PLAIN, plain, zeros_like
 from equipoise.torch_private import suppressed_hooks
 
 Point = Tensor | GradientEdge  # what a loss is differentiated by
@@ -113,7 +113,7 @@ def differentiate(
     """
     with suppressed_hooks([point for point in points if isinstance(point, Tensor) and point.is_leaf]):
         gradients = torch.autograd.grad(outputs, points, seeds, retain_graph=keep, allow_unused=True)
-    return gradients if is_plain(gradients) else [None if g is None else plain(g) for g in gradients]
+    return gradients if PLAIN.issuperset(map(type, gradients)) else [None if g is None else plain(g) for g in gradients]
 
 
 def weighted_pass(
@@ -245,11 +245,10 @@ def _capture_gradients(points: Sequence[Point]) -> Iterator[dict[int, Tensor | N
 
 def alone(k: int, gradients: Sequence[Tensor | None], points: Sequence[Point]) -> Found:
     """What one task's own pass found, first by the shared points."""
-    rows = [
-        None if gradient is None else part_of(gradient, like=point).unsqueeze(0)
-        for gradient, point in zip(gradients, points, strict=False)
-    ]
-    return Found(range(k, k + 1), rows, [gradients[len(points) :]])
+    parts = gradients[: len(points)]
+    if not PLAIN.issuperset(map(type, parts)):
+        parts = [g if g is None else part_of(g, like=point) for g, point in zip(parts, points, strict=True)]
+    return Found(range(k, k + 1), [g if g is None else g.unsqueeze(0) for g in parts], [gradients[len(points) :]])
 
 
 def _stack(gradients: Sequence[Tensor | None]) -> Tensor | None:

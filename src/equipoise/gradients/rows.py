@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from equipoise.gradients.parts import copies_of, part_of, whole_of
+from equipoise.gradients.parts import are_in_parts, copies_of, part_of, whole_of
 from equipoise.gradients.products import CHUNK, FLOAT32_RANGE, exact_products, float32_is_exact, inner_products
 from equipoise.gradients.ranks import Ranks
 from equipoise.torch_private import add_each_, copy_each_, fill_zeros_
@@ -24,6 +24,7 @@ class Rows:
         self._ranks: Ranks | None = None
         self._blocks: dict[tuple[torch.dtype, torch.device, int], _Block] = {}
         self._tensors: Sequence[Tensor] = ()
+        self._are_whole = True
 
     def prepare(
         self, tensors: Sequence[Tensor], num_rows: int, sliced_over: Ranks | None = None, num_ranks: int = 1
@@ -37,8 +38,9 @@ class Rows:
             num_ranks: Ranks that have parts of the tensors; what several of them have counts once in ``products``.
         """
         self._tensors = tensors
-        parts = [part_of(tensor, like=tensor) for tensor in tensors]
-        copies = [copies_of(tensor, num_ranks) for tensor in tensors]
+        self._are_whole = not are_in_parts(tensors)
+        parts = tensors if self._are_whole else [part_of(tensor, like=tensor) for tensor in tensors]
+        copies = [num_ranks if self._are_whole else copies_of(tensor, num_ranks) for tensor in tensors]
         layout = [(t.shape, t.dtype, t.device, c) for t, c in zip(parts, copies, strict=True)]
         if layout != self._layout or num_rows > self._num_rows or sliced_over != self._ranks:
             places: dict[tuple[torch.dtype, torch.device, int], list[int]] = {}
@@ -129,7 +131,10 @@ class Rows:
         gradients: dict[int, Tensor] = {}
         for block in self._blocks.values():
             gradients.update(zip(block.places, block.combine(weights), strict=True))
-        return [whole_of(gradients[place], like=tensor) for place, tensor in enumerate(self._tensors)]
+        pieces = [gradients[place] for place in range(len(self._layout))]
+        if self._are_whole:
+            return pieces
+        return [whole_of(piece, like=tensor) for piece, tensor in zip(pieces, self._tensors, strict=True)]
 
     def combine_each(self, weights: Tensor) -> list[Tensor]:
         """sum_k weights[t, k] · row k, for each tensor t; for rows that are not sliced."""
@@ -181,14 +186,13 @@ class _Block:
         return [piece.view(shape) for piece, shape in zip(flat.split(self.sizes), self.shapes, strict=True)]
 
     def write(self, rows: range, gradients: list[Tensor | None]) -> None:
+        _require_dense(gradients)
         filled: list[Tensor] = []
         sources: list[Tensor] = []
-        for i, gradient in enumerate(gradients):
-            views = [self.views[row][i] for row in rows]
+        for views, gradient in zip(zip(*self.views[rows.start : rows.stop], strict=True), gradients, strict=True):
             if gradient is None:
-                fill_zeros_(views)
+                fill_zeros_(list(views))
             else:
-                _require_dense(gradient)
                 filled += views
                 sources += gradient.unbind()
         if filled:
@@ -196,8 +200,7 @@ class _Block:
 
     def add(self, row: int, gradients: list[Tensor | None], factor: float) -> None:
         nonzero = [(view, g) for view, g in zip(self.views[row], gradients, strict=True) if g is not None]
-        for _, gradient in nonzero:
-            _require_dense(gradient)
+        _require_dense(gradients)
         if nonzero:
             views, sources = zip(*nonzero, strict=True)
             add_each_(views, sources, factor)
@@ -279,8 +282,8 @@ class _SlicedBlock(_Block):
         return {}  # a slice does not tell
 
 
-def _require_dense(gradient: Tensor) -> None:
-    if gradient.layout is not torch.strided:
+def _require_dense(gradients: Sequence[Tensor | None]) -> None:
+    if not {gradient.layout for gradient in gradients if gradient is not None} <= {torch.strided}:
         raise ValueError(
             "a sparse gradient has no row: use route='auto' without accumulate(n), or sparse=False in the embedding"
         )

@@ -7,7 +7,7 @@ focal               many easy samples
 hinge               margins
 noise               wrong labels
 imbalance           rare classes: adjusted logits, margins, weights
-multi_label         many labels at once: asymmetric, soft F1
+multilabel          many labels at once: asymmetric, soft F1
 ordinal             levels in an order
 survival            times to an event
 regions             overlap of masks: Dice, Jaccard, Tversky
@@ -35,7 +35,7 @@ penalised           error plus complexity
 regularisation      complexity of parameters and activations
 schedules           weights that change
 suggest             which loss for these targets
-catalog             the shelf in words
+catalog             which loss for which task
 """
 
 from equipoise.losses.advantages import gae, group_relative_advantages
@@ -94,7 +94,7 @@ from equipoise.losses.imbalance import (
 from equipoise.losses.lovasz import LovaszHingeLoss, LovaszSoftmaxLoss, lovasz_hinge, lovasz_softmax
 from equipoise.losses.masked import Masked
 from equipoise.losses.mixed import LearnedProportion, Mixed
-from equipoise.losses.multi_label import (
+from equipoise.losses.multilabel import (
     AsymmetricLoss,
     DoubleSoftF1Loss,
     SoftF1Loss,

@@ -5,7 +5,7 @@ Tibshirani, JSS 2010, eq. (3). Group lasso: Yuan and Lin, JRSS B 2006, eq. (2.1)
 Fazel, Parrilo, SIAM Review 2010. Spectral norm: Yoshida and Miyato, arXiv:1705.10941. Sparsity of activations: Ng,
 Sparse Autoencoder, CS294A lecture notes, 2011.
 
-L2 in the loss is not an optimiser's decoupled weight decay: ``l2`` says what it is.
+L2 in the loss is not an optimiser's decoupled weight decay (Loshchilov and Hutter, ICLR 2019): ``l2`` says what it is.
 """
 
 import math

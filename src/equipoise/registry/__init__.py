@@ -2,18 +2,17 @@
 
 import inspect
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 from equipoise.arguments import short_repr
 from equipoise.method import Aggregator, CoordinateAggregator, GroupAggregator, Method, Weighting
 from equipoise.names import key_of, nearest
-from equipoise.own_file import run_file
+from equipoise.own_file import from_file
 from equipoise.registry import aggregators, coordinates, groups, rules, weightings, wrappers
 from equipoise.registry.aliases import ALIASES
-from equipoise.registry.row import Row
+from equipoise.registry.row import MethodRow
 
-__all__ = ["ALIASES", "Row", "find_methods", "method", "method_name", "methods"]
+__all__ = ["ALIASES", "MethodRow", "find_methods", "method", "method_name", "methods"]
 
 _TABLE = (*weightings.ROWS, *rules.ROWS, *aggregators.ROWS, *groups.ROWS, *coordinates.ROWS)
 _BY_NAME = {row.name: row for row in (*_TABLE, *wrappers.ROWS)}
@@ -23,12 +22,12 @@ _BY_KEY = {
 }
 
 
-def methods() -> list[Row]:
-    """Every method of the shelf: name, class, paper, cost, arguments, needs, use of a user's weight."""
+def methods() -> list[MethodRow]:
+    """Every available method: name, class, paper, cost, arguments, needs, use of a user's weight."""
     return list(_TABLE)
 
 
-def find_methods(name: str) -> tuple[Row, ...]:
+def find_methods(name: str) -> tuple[MethodRow, ...]:
     """The rows that a name means, those that go around another method included: in any spelling, or as people say.
 
     Raises:
@@ -82,20 +81,10 @@ def _from_table(name: str) -> Callable[..., Method]:
 
 def _from_file(name: str) -> Callable[..., Method]:
     path, _, attribute = name.rpartition(":")
-    if not Path(path).is_file():
-        raise ValueError(f"no file {path!r} for method {name!r}")
-    module = run_file(path)
-    made = getattr(module, attribute, None)
-    if made is None:
-        raise ValueError(f"no {attribute!r} in {path!r}; {nearest(attribute, _methods_in(module))}")
+    made = from_file(path, attribute)
     kinds = (Weighting, Aggregator, GroupAggregator, CoordinateAggregator)
     if not (isinstance(made, type) and issubclass(made, kinds)):
         raise ValueError(
             f"{attribute!r} of {path!r} must be a Weighting, an Aggregator, a GroupAggregator or a CoordinateAggregator"
         )
     return made
-
-
-def _methods_in(module: Any) -> list[str]:
-    """The names of the classes that the module itself defines."""
-    return [name for name, value in vars(module).items() if getattr(value, "__module__", None) == module.__name__]

@@ -33,10 +33,10 @@ from equipoise.aggregation import (
     UnitNorm,
     UPGrad,
 )
-from equipoise.registry.row import Row
+from equipoise.registry.row import MethodRow
 
 ROWS = (
-    Row(
+    MethodRow(
         cls=MGDA,
         name="mgda",
         paper="Sener & Koltun, NeurIPS 2018",
@@ -45,7 +45,7 @@ ROWS = (
         when="Where no task may get worse at any price; it listens to small gradients, and slows down.",
         errata="The official code clips the two-task weight at .001 and never counts its iterations.",
     ),
-    Row(
+    MethodRow(
         cls=PCGrad,
         name="pcgrad",
         paper="Yu et al., NeurIPS 2020",
@@ -54,7 +54,7 @@ ROWS = (
         when="Where gradients conflict now and then, at little change otherwise.",
         errata="The official code discards the shuffled order; a port ignores reduction='sum'.",
     ),
-    Row(
+    MethodRow(
         cls=NashMTL,
         name="nash-mtl",
         paper="Navon et al., ICML 2022",
@@ -65,7 +65,7 @@ ROWS = (
             "The official solver fails silently to equal weights where cvxpy lacks ECOS; its step is clipped to norm 1."
         ),
     ),
-    Row(
+    MethodRow(
         cls=Clip,
         name="clip",
         paper="per-task clipping, for a Chain",
@@ -74,7 +74,7 @@ ROWS = (
         when="Where one task's gradients burst, in a Chain before another method or alone.",
         sample=lambda k: {"max_norm": 1.0},
     ),
-    Row(
+    MethodRow(
         cls=UnitNorm,
         name="unit-norm",
         paper="per-task normalisation, for a Chain",
@@ -82,7 +82,7 @@ ROWS = (
         idea="Every task's gradient gets the same length.",
         when="Where tasks differ in scale and directions shall decide.",
     ),
-    Row(
+    MethodRow(
         cls=RunningNorm,
         name="running-norm",
         paper="per-task running normalisation, for a Chain",
@@ -90,7 +90,7 @@ ROWS = (
         idea="Divides each gradient by its running norm.",
         when="As unit-norm, with short gradients staying shorter than usual ones.",
     ),
-    Row(
+    MethodRow(
         cls=CAGrad,
         name="cagrad",
         paper="Liu et al., NeurIPS 2021",
@@ -103,7 +103,7 @@ ROWS = (
             "0.6; TorchJD returns zero below a norm of 0.01."
         ),
     ),
-    Row(
+    MethodRow(
         cls=IMGrad,
         name="imgrad",
         paper="Zhou et al., IJCAI 2025",
@@ -118,7 +118,7 @@ ROWS = (
             "first of three summands by it, and divides by 1 + c^2; its runs take c = 0.8."
         ),
     ),
-    Row(
+    MethodRow(
         cls=ConicGrad,
         name="conicgrad",
         paper="Hassanpour et al., 2025",
@@ -126,7 +126,7 @@ ROWS = (
         idea="In a cone around the mean gradient, the direction that serves the worst-served task best.",
         when="Where no direction further than a known angle from the mean is acceptable.",
     ),
-    Row(
+    MethodRow(
         cls=UPGrad,
         name="upgrad",
         paper="Quinton & Rey, 2024",
@@ -137,7 +137,7 @@ ROWS = (
             "TorchJD's becomes the plain mean where the gradients' norm is below 0.01, and conflicts up to its ridge."
         ),
     ),
-    Row(
+    MethodRow(
         cls=DualProj,
         name="dualproj",
         paper="Lopez-Paz & Ranzato, NeurIPS 2017",
@@ -146,7 +146,7 @@ ROWS = (
         when="Where the mean is right as long as nobody loses.",
         errata="TorchJD's becomes the plain mean where the gradients' norm is below 0.01.",
     ),
-    Row(
+    MethodRow(
         cls=FairGrad,
         name="fairgrad",
         paper="Ban & Ji, ICML 2024",
@@ -161,7 +161,7 @@ ROWS = (
             "for gradients near 1e-4 it returns its starting point."
         ),
     ),
-    Row(
+    MethodRow(
         cls=PCD,
         name="pcd",
         paper="Varam & AlHajri, TMLR 2026",
@@ -173,7 +173,7 @@ ROWS = (
             " it is zero."
         ),
     ),
-    Row(
+    MethodRow(
         cls=CappedMGDA,
         name="capped-mgda",
         paper="Hu, Ho, Yu, 2026",
@@ -181,7 +181,7 @@ ROWS = (
         idea="MGDA in which no task's weight may exceed a cap.",
         when="Where MGDA follows one short or corrupt gradient alone.",
     ),
-    Row(
+    MethodRow(
         cls=HardPriority,
         name="hard-priority",
         paper="the projection of Chaudhry et al. (A-GEM), ICLR 2019",
@@ -189,7 +189,7 @@ ROWS = (
         idea="The other tasks' sum is added after it loses what points against the primary task.",
         when="Auxiliary losses that must never slow the main one.",
     ),
-    Row(
+    MethodRow(
         cls=Krum,
         name="krum",
         paper="Blanchard et al., NeurIPS 2017",
@@ -198,7 +198,7 @@ ROWS = (
         when="With many tasks that mean the same, some of which may be corrupt: it ignores a task that stands alone.",
         errata="TorchJD sums the distances to the neighbours, the paper their squares, which chooses differently.",
     ),
-    Row(
+    MethodRow(
         cls=GradVac,
         name="gradvac",
         paper="Wang et al., ICLR 2021",
@@ -210,7 +210,7 @@ ROWS = (
             "and draw the order from the global generator; LibMTL takes beta = 0.5."
         ),
     ),
-    Row(
+    MethodRow(
         cls=IMTLG,
         name="imtl-g",
         paper="Liu et al., ICLR 2021",
@@ -223,7 +223,7 @@ ROWS = (
             "differ by 1e8."
         ),
     ),
-    Row(
+    MethodRow(
         cls=AlignedMTL,
         name="aligned-mtl",
         paper="Senushkin et al., CVPR 2023",
@@ -236,7 +236,7 @@ ROWS = (
             "torch.symeig is gone."
         ),
     ),
-    Row(
+    MethodRow(
         cls=ConFIG,
         name="config",
         paper="Liu et al., ICLR 2025",
@@ -244,7 +244,7 @@ ROWS = (
         idea="The direction makes the same angle with every task's gradient, as long as their sum along it.",
         when="Physics-informed networks, or any tasks of which none shall be in conflict with the step.",
     ),
-    Row(
+    MethodRow(
         cls=DCGD,
         name="dcgd",
         paper="Hwang & Lim, NeurIPS 2024",
@@ -256,7 +256,7 @@ ROWS = (
             "JAX copy divides the cosine by the norms a second time."
         ),
     ),
-    Row(
+    MethodRow(
         cls=GradCosine,
         name="grad-cosine",
         paper="Du et al., 2018",
@@ -264,7 +264,7 @@ ROWS = (
         idea="An auxiliary task counts only while its gradient points along the main task's.",
         when="One main task, and auxiliary ones that must not harm it.",
     ),
-    Row(
+    MethodRow(
         cls=GradNorm,
         name="gradnorm",
         paper="Chen et al., ICML 2018",
@@ -277,7 +277,7 @@ ROWS = (
             "first losses."
         ),
     ),
-    Row(
+    MethodRow(
         cls=EnCodec,
         name="encodec",
         paper="Défossez et al., TMLR 2023",
@@ -286,7 +286,7 @@ ROWS = (
         when="Reconstruction and adversarial losses on one output, weighed by hand.",
         errata="AudioCraft adds 1e-12 to norms and means norms over the samples of a batch by default.",
     ),
-    Row(
+    MethodRow(
         cls=VQGAN,
         name="vqgan",
         paper="Esser et al., CVPR 2021",
@@ -295,7 +295,7 @@ ROWS = (
         when="Autoencoders with an adversarial loss.",
         errata="The official code adds 1e-4 to the norm, the paper 1e-6: small gradients are not balanced.",
     ),
-    Row(
+    MethodRow(
         cls=PIVRG,
         name="pivrg",
         paper="Qin et al., CVPR 2025",
@@ -308,7 +308,7 @@ ROWS = (
         ),
         sample=lambda k: {"baseline": [0.5] * k},
     ),
-    Row(
+    MethodRow(
         cls=MaxNorm,
         name="max-norm",
         paper="Lin et al., 2023, eq. (2)",
@@ -316,7 +316,7 @@ ROWS = (
         idea="Every task's gradient is stretched to the length of the longest.",
         when="After log-sum, DB-MTL without its moving average; steps shorten only when all gradients do.",
     ),
-    Row(
+    MethodRow(
         cls=MeanNorm,
         name="mean-norm",
         paper="Wang et al., 2023 (arXiv 2308.08468)",
@@ -325,7 +325,7 @@ ROWS = (
         when="Physics-informed networks with several conditions.",
         errata="The paper has the sum of the norms, jaxpi their mean, and 1e-5 of it added to each.",
     ),
-    Row(
+    MethodRow(
         cls=LossScale,
         name="loss-scale",
         paper="per-task division by the loss, for a Chain (Sener & Koltun, NeurIPS 2018, official code)",
@@ -337,7 +337,7 @@ ROWS = (
             "weights to the raw losses; in a Chain both factors count."
         ),
     ),
-    Row(
+    MethodRow(
         cls=LossNorm,
         name="loss-norm",
         paper="per-task division by loss and length, for a Chain (Sener & Koltun, NeurIPS 2018, official code)",
@@ -346,7 +346,7 @@ ROWS = (
         when="Before MGDA, when the task of the largest loss should lead.",
         errata="As for loss-scale.",
     ),
-    Row(
+    MethodRow(
         cls=NTKMTL,
         name="ntkmtl",
         paper="Qin et al., NeurIPS 2025",

@@ -1,10 +1,10 @@
 """Methods that need single coordinates of the gradients."""
 
 from equipoise.aggregation import DBMTL, AdaTask, ExcessMTL, GradDrop, LRAnnealing, Median, MoCo, TrimmedMean
-from equipoise.registry.row import Row
+from equipoise.registry.row import MethodRow
 
 ROWS = (
-    Row(
+    MethodRow(
         cls=GradDrop,
         name="graddrop",
         paper="Chen et al., NeurIPS 2020",
@@ -22,7 +22,7 @@ ROWS = (
             "draws from the global generator, so a saved method does not resume with the same draws."
         ),
     ),
-    Row(
+    MethodRow(
         cls=TrimmedMean,
         name="trimmed-mean",
         paper="Yin et al., ICML 2018",
@@ -30,7 +30,7 @@ ROWS = (
         idea="In every coordinate the mean without the largest and the smallest gradients.",
         when="With five tasks or more of like scale, some of whose gradients may be wild; it does not balance scales.",
     ),
-    Row(
+    MethodRow(
         cls=Median,
         name="median",
         paper="Yin et al., ICML 2018",
@@ -41,7 +41,7 @@ ROWS = (
             "torch.median takes the lower of two middle values, so that opposite gradients do not give the opposite."
         ),
     ),
-    Row(
+    MethodRow(
         cls=MoCo,
         name="moco",
         paper="Fernando et al., ICLR 2023",
@@ -56,7 +56,7 @@ ROWS = (
             " uniform, and replaces g by g / |g| * loss."
         ),
     ),
-    Row(
+    MethodRow(
         cls=ExcessMTL,
         name="excess-mtl",
         paper="He et al., ICML 2024",
@@ -69,7 +69,7 @@ ROWS = (
             "excess risk; both add 1e-7 to squared gradients, so that small gradients are not weighed up."
         ),
     ),
-    Row(
+    MethodRow(
         cls=DBMTL,
         name="db-mtl",
         paper="Lin et al., 2023",
@@ -78,7 +78,7 @@ ROWS = (
         when="Losses of very different scales, and memory for one more gradient per task.",
         errata="The paper and LibMTL add 1e-8 to losses and norms; LibMTL reports weights of 1.",
     ),
-    Row(
+    MethodRow(
         cls=LRAnnealing,
         name="lr-annealing",
         paper="Wang et al., SIAM J. Sci. Comput. 2021",
@@ -92,7 +92,7 @@ ROWS = (
             "several times smaller."
         ),
     ),
-    Row(
+    MethodRow(
         cls=AdaTask,
         name="adatask",
         paper="Yang et al., AAAI 2023",

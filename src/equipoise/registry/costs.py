@@ -9,7 +9,7 @@ FILE = Path(__file__).with_name("costs.csv")  # written by COMMAND
 
 
 @dataclass(frozen=True)
-class Cost:
+class StepCost:
     """One method's, as ratios to the plain sum."""
 
     three: float  # with three tasks
@@ -17,9 +17,10 @@ class Cost:
     machine: str
 
 
-def read_costs() -> dict[str, Cost]:
+def read_costs() -> dict[str, StepCost]:
     """The costs by the method's name."""
     with FILE.open(encoding="utf-8", newline="") as file:
         return {
-            row["method"]: Cost(float(row["three"]), float(row["ten"]), row["machine"]) for row in csv.DictReader(file)
+            row["method"]: StepCost(float(row["three"]), float(row["ten"]), row["machine"])
+            for row in csv.DictReader(file)
         }

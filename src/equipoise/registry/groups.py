@@ -1,10 +1,10 @@
 """Methods that weigh groups of parameters apart."""
 
 from equipoise.aggregation import MetaBalance
-from equipoise.registry.row import Row
+from equipoise.registry.row import MethodRow
 
 ROWS = (
-    Row(
+    MethodRow(
         cls=MetaBalance,
         name="metabalance",
         paper="He et al., WWW 2022",

@@ -4,10 +4,10 @@ from collections.abc import Mapping
 
 from equipoise.chain import Composite
 from equipoise.registry import aggregators, coordinates, groups, rules, weightings, wrappers
-from equipoise.registry.costs import COMMAND, Cost, read_costs
+from equipoise.registry.costs import COMMAND, StepCost, read_costs
 from equipoise.registry.invariances import Invariances
 from equipoise.registry.lengths import length, own_length
-from equipoise.registry.row import Row
+from equipoise.registry.row import MethodRow
 
 INTRODUCTION = """\
 # Methods
@@ -65,7 +65,7 @@ MLP with 1.5 million parameters and a batch of 64. Elsewhere a method's own work
 up to K ([other networks](benchmarks.md)). Measured by `{command}` on
 {machines}.
 """
-SECTIONS: tuple[tuple[str, str, tuple[Row, ...]], ...] = (
+SECTIONS: tuple[tuple[str, str, tuple[MethodRow, ...]], ...] = (
     ("By losses", "One backward pass.", weightings.ROWS),
     ("By validation results", "One backward pass; results go in by `balancer.observe`.", rules.ROWS),
     ("By the gramian of the gradients", "K backward passes or fewer.", aggregators.ROWS),
@@ -108,17 +108,17 @@ def _about_lengths() -> str:
     return ABOUT_LENGTHS.format(own="\n".join(_cells(f"[`{row.name}`](#{row.name})", own_length(row)) for row in rows))
 
 
-def _about(costs: Mapping[str, Cost]) -> str:
+def _about(costs: Mapping[str, StepCost]) -> str:
     machines = "; ".join(sorted({cost.machine for cost in costs.values()}))
     return ABOUT_COSTS.format(command=COMMAND, machines=machines)
 
 
-def _line(row: Row, cost: Cost | None, found: Invariances) -> str:
+def _line(row: MethodRow, cost: StepCost | None, found: Invariances) -> str:
     measured = (f"{cost.three:.1f}", f"{cost.ten:.1f}") if cost else ("–", "–")
     return _cells(f"[`{row.name}`](#{row.name})", row.idea, *measured, length(row), *found.cells)
 
 
-def _entry(row: Row) -> str:
+def _entry(row: MethodRow) -> str:
     formula = row.formula.replace("``", "`")
     weight = "as the method has it" if issubclass(row.cls, Composite) else row.user_weight
     lines = [

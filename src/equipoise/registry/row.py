@@ -1,4 +1,4 @@
-"""One method of the shelf."""
+"""One available method."""
 
 import inspect
 from collections.abc import Callable
@@ -9,7 +9,7 @@ from equipoise.method import Method, UserWeight, Weighting
 
 
 @dataclass(frozen=True)
-class Row:
+class MethodRow:
     """A method under the name that its paper and the command line use."""
 
     name: str

@@ -1,10 +1,10 @@
 """Weights by validation results, told by ``balancer.observe``."""
 
-from equipoise.registry.row import Row
+from equipoise.registry.row import MethodRow
 from equipoise.weighting import AMTL, DTP, CoBa, Plateau, StopAndGo
 
 ROWS = (
-    Row(
+    MethodRow(
         cls=DTP,
         name="dtp",
         paper="Guo et al., ECCV 2018",
@@ -14,7 +14,7 @@ ROWS = (
         ),
         when="When every task has a bounded validation metric and the hard ones are being neglected.",
     ),
-    Row(
+    MethodRow(
         cls=AMTL,
         name="amtl",
         paper="Yun & Cho, ICCV 2023",
@@ -30,7 +30,7 @@ ROWS = (
         ),
         sample=lambda k: {"potential": [0.9] * k},
     ),
-    Row(
+    MethodRow(
         cls=CoBa,
         name="coba",
         paper="Gong et al., EMNLP 2024",
@@ -44,7 +44,7 @@ ROWS = (
         ),
         sample=lambda k: {"warmup": 2, "history": 4},
     ),
-    Row(
+    MethodRow(
         cls=Plateau,
         name="plateau",
         paper="a rule, after PyTorch's ReduceLROnPlateau",
@@ -52,7 +52,7 @@ ROWS = (
         idea="Lowers the weight of a task that has stopped improving; `restore` gives it back to one that gets worse.",
         when="When some tasks converge long before others and you want a rule that can be read off the log.",
     ),
-    Row(
+    MethodRow(
         cls=StopAndGo,
         name="stop-and-go",
         paper="Lu et al., CVPR 2020",

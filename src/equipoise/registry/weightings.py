@@ -1,7 +1,7 @@
 """Methods that see losses: one backward pass."""
 
 from equipoise.method import Sum
-from equipoise.registry.row import Row
+from equipoise.registry.row import MethodRow
 from equipoise.weighting import (
     DWA,
     EMA,
@@ -34,7 +34,7 @@ from equipoise.weighting import (
 )
 
 ROWS = (
-    Row(
+    MethodRow(
         cls=Sum,
         name="sum",
         paper="the plain sum",
@@ -42,7 +42,7 @@ ROWS = (
         idea="All losses count as they are.",
         when="First, always: what every method has to beat.",
     ),
-    Row(
+    MethodRow(
         cls=Fixed,
         name="fixed",
         paper="Xin et al., NeurIPS 2022",
@@ -51,7 +51,7 @@ ROWS = (
         when="Second, always: with searched weights it is hard to beat.",
         sample=lambda k: {"weights": [1.0 + i for i in range(k)]},
     ),
-    Row(
+    MethodRow(
         cls=UW,
         name="uw",
         paper="Kendall et al., CVPR 2018",
@@ -66,7 +66,7 @@ ROWS = (
             "torch-rechub clamps s at 0, where a small loss loses its gradient for good."
         ),
     ),
-    Row(
+    MethodRow(
         cls=DWA,
         name="dwa",
         paper="Liu et al., CVPR 2019",
@@ -75,7 +75,7 @@ ROWS = (
         when="Where tasks train at different rates, and one call per epoch is no trouble.",
         errata="Some ports average over 25 steps instead of an epoch.",
     ),
-    Row(
+    MethodRow(
         cls=RLW,
         name="rlw",
         paper="Lin et al., TMLR 2022",
@@ -84,7 +84,7 @@ ROWS = (
         when="As the baseline that any method which reacts to the losses has to beat.",
         errata="IGB's copy multiplies the weights by K; the paper, LibMTL and TorchJD do not.",
     ),
-    Row(
+    MethodRow(
         cls=Scheduled,
         name="scheduled",
         paper="Kiperwasser & Ballesteros, TACL 2018",
@@ -93,7 +93,7 @@ ROWS = (
         when="For curricula and warm-ups that are known beforehand.",
         sample=lambda k: {"weights": [[1.0 + i for i in range(k)], [1.0] * k]},
     ),
-    Row(
+    MethodRow(
         cls=UWPlus,
         name="uw-plus",
         paper="Liebel & Körner, arXiv 2018",
@@ -102,7 +102,7 @@ ROWS = (
         when="Where UW is wanted and losses may become small.",
         errata="Common copies learn σ itself, which may pass through 0, where the weight 1 / (2 σ²) explodes.",
     ),
-    Row(
+    MethodRow(
         cls=UWO,
         name="uw-o",
         paper="Kirchdorfer et al., GCPR 2024",
@@ -110,7 +110,7 @@ ROWS = (
         idea="Divides each loss by its own value, as UW would at rest.",
         when="Where losses differ in scale and none comes near zero.",
     ),
-    Row(
+    MethodRow(
         cls=UWSO,
         name="uw-so",
         paper="Kirchdorfer et al., GCPR 2024",
@@ -122,7 +122,7 @@ ROWS = (
             " softmax(1 / (T loss))."
         ),
     ),
-    Row(
+    MethodRow(
         cls=LogSum,
         name="log-sum",
         paper="Navon et al., ICML 2022 (baseline SI)",
@@ -131,7 +131,7 @@ ROWS = (
         when="As the first thing to try where losses differ in scale.",
         errata="Public code adds an absolute epsilon such as 1e-20 inside the logarithm.",
     ),
-    Row(
+    MethodRow(
         cls=GLS,
         name="gls",
         paper="Chennupati et al., CVPRW 2019",
@@ -140,7 +140,7 @@ ROWS = (
         when="Where log-sum's direction is wanted with a step that fades as the losses do.",
         errata="LibMTL takes the product before the root, which underflows at 40 tasks, and logs wrong weights.",
     ),
-    Row(
+    MethodRow(
         cls=IMTLL,
         name="imtl-l",
         paper="Liu et al., ICLR 2021",
@@ -148,7 +148,7 @@ ROWS = (
         idea="Learns a scale per loss so that all scaled losses become equal.",
         when="Where UW is wanted without an assumption on likelihoods.",
     ),
-    Row(
+    MethodRow(
         cls=CoV,
         name="cov",
         paper="Groenendijk et al., WACV 2021",
@@ -159,7 +159,7 @@ ROWS = (
             "The official code adds 1e-8 to the variance; its decaying mean leaves the variance a sum over all steps."
         ),
     ),
-    Row(
+    MethodRow(
         cls=SoftAdapt,
         name="softadapt",
         paper="Heydari et al., arXiv 2019",
@@ -171,7 +171,7 @@ ROWS = (
             " first release overwrites slopes while it normalises them."
         ),
     ),
-    Row(
+    MethodRow(
         cls=ReLoBRaLo,
         name="relobralo",
         paper="Bischof & Kraus, CMAME 2025",
@@ -180,7 +180,7 @@ ROWS = (
         when="For the terms of a physics-informed network.",
         errata="The official code takes alpha = 1 in its first step and 0 in its second, whatever is set.",
     ),
-    Row(
+    MethodRow(
         cls=LBTW,
         name="lbtw",
         paper="Liu, Liang, Gitter, AAAI 2019",
@@ -189,7 +189,7 @@ ROWS = (
         when="Where some tasks learn within an epoch what takes others many.",
         errata="The official code further scales the weights to sum K.",
     ),
-    Row(
+    MethodRow(
         cls=EMA,
         name="ema",
         paper="running loss normalisation",
@@ -197,7 +197,7 @@ ROWS = (
         idea="Divides each loss by its running mean.",
         when="To make losses comparable before a method of a Chain that compares them.",
     ),
-    Row(
+    MethodRow(
         cls=Initial,
         name="initial",
         paper="the loss ratio of Chen et al., ICML 2018",
@@ -206,7 +206,7 @@ ROWS = (
         when="To make losses comparable while their progress stays visible.",
         errata="GradNorm copies in mtrl and in ReLoBRaLo's repository overwrite the first losses in every step.",
     ),
-    Row(
+    MethodRow(
         cls=SLAW,
         name="slaw",
         paper="Crawshaw & Košecká, arXiv 2021",
@@ -215,7 +215,7 @@ ROWS = (
         when="Where gradient norms should be equal and K backwards cost too much.",
         errata="The official code floors deviations at an absolute 1e-5; a port exchanges the means of loss and loss².",
     ),
-    Row(
+    MethodRow(
         cls=IGB,
         name="igb",
         paper="Dai et al., UAI 2023 (IGBv1)",
@@ -223,7 +223,7 @@ ROWS = (
         idea="Favours the loss that is farthest from zero, relative to an early epoch.",
         when="Where tasks of one kind lag behind under log-sum.",
     ),
-    Row(
+    MethodRow(
         cls=GO4Align,
         name="go4align",
         paper="Shen et al., NeurIPS 2024",
@@ -232,7 +232,7 @@ ROWS = (
         when="For many tasks of which several behave alike.",
         errata="The public code calls a k-means whose import is commented out; the package meant starts at random.",
     ),
-    Row(
+    MethodRow(
         cls=GroupDRO,
         name="group-dro",
         paper="Sagawa et al., ICLR 2020",
@@ -240,7 +240,7 @@ ROWS = (
         idea="A player raises the weight of the worst loss, exponentially.",
         when="Where the worst task is what counts.",
     ),
-    Row(
+    MethodRow(
         cls=CVaR,
         name="cvar",
         paper="Rockafellar & Uryasev 2000; Fan et al., NeurIPS 2017",
@@ -248,7 +248,7 @@ ROWS = (
         idea="Trains on the mean of the worst share of losses.",
         when="Where the worst few tasks are what counts.",
     ),
-    Row(
+    MethodRow(
         cls=Tchebycheff,
         name="tchebycheff",
         paper="Bowman 1976",
@@ -257,7 +257,7 @@ ROWS = (
         when="To reach a chosen point of a Pareto front that is not convex.",
         errata="LibMOON's tche returns an unweighted value.",
     ),
-    Row(
+    MethodRow(
         cls=STCH,
         name="stch",
         paper="Lin et al., ICML 2024",
@@ -265,7 +265,7 @@ ROWS = (
         idea="Minimises a smooth maximum of the weighted losses.",
         when="As tchebycheff, with gradients from every task.",
     ),
-    Row(
+    MethodRow(
         cls=STCHMTL,
         name="stch-mtl",
         paper="code of Lin et al., ICML 2024",
@@ -278,7 +278,7 @@ ROWS = (
         ),
         sample=lambda k: {"warmup": 1},
     ),
-    Row(
+    MethodRow(
         cls=PNorm,
         name="p-norm",
         paper="Yu, Management Science 1973",
@@ -286,7 +286,7 @@ ROWS = (
         idea="Minimises a p-norm of the weighted losses.",
         when="To go from the sum to the worst loss by one number.",
     ),
-    Row(
+    MethodRow(
         cls=FAMO,
         name="famo",
         paper="Liu et al., NeurIPS 2023",
@@ -299,7 +299,7 @@ ROWS = (
             "by c, not divides."
         ),
     ),
-    Row(
+    MethodRow(
         cls=Lagrangian,
         name="lagrangian",
         paper="Arrow, Hurwicz, Uzawa 1958; Platt & Barr, NeurIPS 1987",

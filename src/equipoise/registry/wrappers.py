@@ -1,11 +1,11 @@
 """Methods around a method."""
 
 from equipoise.aggregation import Preconditioned
-from equipoise.registry.row import Row
+from equipoise.registry.row import MethodRow
 from equipoise.wrapping import Bounded, Every, FreezeAfter, PerGroup, Smooth, Warmup
 
 ROWS = (
-    Row(
+    MethodRow(
         cls=Every,
         name="every",
         paper="Navon et al., ICML 2022; Xu et al., AAAI 2025",
@@ -15,7 +15,7 @@ ROWS = (
         errata="PSMGD's official code smooths the weights that it logs and not those that it uses.",
         code="eq.Every(10, eq.MGDA())",
     ),
-    Row(
+    MethodRow(
         cls=Smooth,
         name="smooth",
         paper="Zhou et al., NeurIPS 2022",
@@ -24,7 +24,7 @@ ROWS = (
         when="When weights jump from batch to batch.",
         code="eq.Smooth(0.9, eq.MGDA())",
     ),
-    Row(
+    MethodRow(
         cls=Bounded,
         name="bounded",
         paper="minimum weights as in Lin et al., RecSys 2019",
@@ -33,7 +33,7 @@ ROWS = (
         when="When a method drops a task, or lets one take over.",
         code="eq.Bounded(0.1, 10.0, eq.MGDA())",
     ),
-    Row(
+    MethodRow(
         cls=Warmup,
         name="warmup",
         paper="a rule",
@@ -42,7 +42,7 @@ ROWS = (
         when="When a method is misled by the first steps of training.",
         code="eq.Warmup(1000, eq.MGDA())",
     ),
-    Row(
+    MethodRow(
         cls=FreezeAfter,
         name="freeze-after",
         paper="Yang et al., 2025; Gama & Grassi, 2025",
@@ -51,7 +51,7 @@ ROWS = (
         when="To get fixed weights without a search.",
         code="eq.FreezeAfter(1000, eq.MGDA())",
     ),
-    Row(
+    MethodRow(
         cls=PerGroup,
         name="per-group",
         paper="a rule",
@@ -60,7 +60,7 @@ ROWS = (
         when="When conflicts lie in some layers, or layers differ too much for one set of weights.",
         code='eq.PerGroup({"encoder": (model.encoder, eq.MGDA())}, rest=eq.Sum())',
     ),
-    Row(
+    MethodRow(
         cls=Preconditioned,
         name="preconditioned",
         paper="a rule, after Kingma & Ba, ICLR 2015",

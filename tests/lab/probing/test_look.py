@@ -11,7 +11,7 @@ from scipy.stats import t as student_t
 from torch import nn
 
 import equipoise as eq
-from equipoise.lab.probing.look import Layer, Pair, judged, look
+from equipoise.lab.probing.look import LayerGradients, Pair, judged, look
 
 
 @pytest.fixture
@@ -130,7 +130,7 @@ def test_what_truly_pulls_apart_is_found(seen):
 
 def test_a_layer_counts_pairs_and_batches_below_0():
     pairs = (Pair(("a", "b"), 0.1, 0.1, 4, 1), Pair(("a", "c"), -0.1, 0.1, 4, 2))
-    layer = Layer("x", 1.0, pairs)
+    layer = LayerGradients("x", 1.0, pairs)
     assert layer.negative == 3 / 8
     assert layer.lowest is pairs[1]
 

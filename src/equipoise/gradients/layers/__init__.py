@@ -1,7 +1,6 @@
 """Layers whose task gradients have factors, found in the graph of the losses; one kind per file.
 
 layer           what they have in common: gradients B_k at the outputs come in, products and a weighted sum go out
-uses            how a parameter is used, read from the graph
 linear          matrix products: nn.Linear, attention's projections, hand-written ones
 embedding       lookups
 embedding_bag   sums and means of lookups
@@ -18,11 +17,10 @@ from equipoise.gradients.graph import Graph
 from equipoise.gradients.layers.convolution import convolution_of
 from equipoise.gradients.layers.embedding import embedding_of
 from equipoise.gradients.layers.embedding_bag import embedding_bag_of
-from equipoise.gradients.layers.layer import Layer
+from equipoise.gradients.layers.layer import Layer, Use
 from equipoise.gradients.layers.linear import adds_bias, has_rows_of_inputs, linear_of
 from equipoise.gradients.layers.tied import tied_of
-from equipoise.gradients.layers.uses import Use, uses_of
-from equipoise.torch_private import saving_runs_hooks
+from equipoise.torch_private import saved, saving_runs_hooks
 
 _Find = Callable[[Tensor, Sequence[Use], Tensor | None], Layer | str]
 
@@ -38,7 +36,7 @@ _KINDS: dict[str, _Find] = {
 def layers_among(leaves: Sequence[Tensor], graph: Graph) -> tuple[list[Layer], dict[Tensor, str]]:
     """The layers that these leaves make up, and for every other leaf why it has no factors."""
     consumers = graph.consumers()
-    uses = {leaf: uses_of(graph.node_of[leaf], consumers) for leaf in leaves if leaf in graph.node_of}
+    uses = {leaf: _uses_of(graph.node_of[leaf], consumers) for leaf in leaves if leaf in graph.node_of}
     biases = {
         frozenset(use.node for use in ways): leaf
         for leaf, ways in uses.items()
@@ -80,3 +78,40 @@ def _layer_of(leaf: Tensor, uses: Sequence[Use], biases: Mapping[frozenset[Any],
 
 def _adds_bias(use: Use) -> bool:
     return adds_bias(use) or (use.name == "ConvolutionBackward0" and use.operand == 2)
+
+
+def _uses_of(accumulator: Any, consumers: Mapping[Any, Sequence[tuple[Any, int]]]) -> list[Use]:
+    """All uses of the parameter behind an accumulator, through views and casts, in a fixed order."""
+    uses: list[Use] = []
+    ways = [(accumulator, False)]
+    while ways:
+        node, transposed = ways.pop()
+        for consumer, operand in consumers.get(node, ()):
+            name = type(consumer).__name__
+            if name == "ToCopyBackward0":
+                ways.append((consumer, transposed))
+            elif name in _TRANSPOSES and _TRANSPOSES[name](consumer):
+                ways.append((consumer, not transposed))
+            else:
+                uses.append(Use(consumer, name, operand, transposed))
+    return uses
+
+
+def _always(node: Any) -> bool:
+    return True
+
+
+def _swaps(node: Any) -> bool:
+    return bool((saved(node, "dim0") - saved(node, "dim1")) % 2 == 1)
+
+
+def _permutes(node: Any) -> bool:
+    return len(saved(node, "dims")) == 2 and bool(saved(node, "dims")[0] % 2 == 1)
+
+
+# what may transpose a matrix, and whether this one does
+_TRANSPOSES: dict[str, Callable[[Any], bool]] = {
+    "TBackward0": _always,
+    "TransposeBackward0": _swaps,
+    "PermuteBackward0": _permutes,
+}

@@ -13,6 +13,7 @@ from equipoise.gradients.layers.layer import (
     SET_UP,
     Layer,
     Products,
+    Use,
     end_to_end,
     like,
     matrix_row_operations,
@@ -21,7 +22,6 @@ from equipoise.gradients.layers.layer import (
     products_of_inputs,
     size,
 )
-from equipoise.gradients.layers.uses import Use
 from equipoise.torch_private import saved
 
 

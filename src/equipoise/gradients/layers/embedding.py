@@ -6,8 +6,7 @@ import torch
 from torch import Tensor
 from torch.autograd.graph import GradientEdge
 
-from equipoise.gradients.layers.layer import MOVED, SET_UP, Layer, Products, like, padded, products_of_rows
-from equipoise.gradients.layers.uses import Use
+from equipoise.gradients.layers.layer import MOVED, SET_UP, Layer, Products, Use, like, padded, products_of_rows
 from equipoise.gradients.ranks import Ranks
 from equipoise.torch_private import saved
 

@@ -13,13 +13,13 @@ from equipoise.gradients.layers.layer import (
     SET_UP,
     Layer,
     Products,
+    Use,
     like,
     product_operations,
     products_of,
     products_of_rows,
     size,
 )
-from equipoise.gradients.layers.uses import Use
 from equipoise.torch_private import embedding_bag_backward, saved
 
 _MEAN, _MAX = 1, 2

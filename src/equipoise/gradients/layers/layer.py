@@ -3,7 +3,7 @@
 import copy
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from typing import NamedTuple, Self
+from typing import Any, NamedTuple, Self
 
 import torch
 from torch import Tensor
@@ -18,6 +18,15 @@ SET_UP = 4e6  # multiply-adds in the time that the dozen small operations of one
 _MANY = 2**21  # numbers of a layer's factors from which on copies of all of them are not made
 _BLOCK = 2**20  # numbers that are multiplied at a time beyond that
 _VANISHING = 1e-12  # squared norm of inputs below which float32 products may vanish though the gradients do not
+
+
+class Use(NamedTuple):
+    """One operation that a parameter, perhaps transposed or cast, is an operand of."""
+
+    node: Any
+    name: str  # of the node's type
+    operand: int
+    transposed: bool
 
 
 class Products(NamedTuple):

@@ -15,6 +15,7 @@ from equipoise.gradients.layers.layer import (
     SET_UP,
     Layer,
     Products,
+    Use,
     end_to_end,
     like,
     matrix_row_operations,
@@ -23,7 +24,6 @@ from equipoise.gradients.layers.layer import (
     products_of,
     products_of_inputs,
 )
-from equipoise.gradients.layers.uses import Use
 from equipoise.gradients.ranks import Ranks
 from equipoise.torch_private import saved
 

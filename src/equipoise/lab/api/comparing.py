@@ -14,7 +14,7 @@ from equipoise.method import Method
 
 def compare(
     case: Any,
-    methods: Sequence[str | Method | StudyArm] | Mapping[str, str | Method | StudyArm] = METHODS,
+    methods: Sequence[str | Method | StudyArm] | Mapping[str, str | Method | StudyArm] | None = None,
     seeds: int | Sequence[int] = SEEDS,
     *,
     folder: str | Path | None = None,
@@ -31,7 +31,8 @@ def compare(
         case: A case by name (``"reviews"``), as ``path/to/file.py:make_case``, a ``Case``, or a recipe such as a
             ``TableCase``. Or ``train(arm, seed) -> {"task/metric": value}``, a loop of one's own that makes its
             balancer by ``arm.balancer(model, tasks)`` and returns test metrics.
-        methods: By name, as ``path/to/file.py:Name``, or as objects; for a loop also {name: method}.
+        methods: By name, as ``path/to/file.py:Name``, or as objects; for a loop also {name: method}. None: the plain
+            sum for the questions ``sharing`` and ``losses``, else six common ones.
         seeds: How many, or which.
         folder: Where runs are kept. None: ``equipoise-runs/CASE``; for a loop: nothing is kept.
         options: Of a case ``jobs``, ``question``, ``tuned_trials`` and the settings of its training, such as
@@ -42,5 +43,5 @@ def compare(
         RuntimeError: No run finished.
     """
     if "tasks" in options or (callable(case) and not hasattr(case, "options")):
-        return compare_loop(case, methods, seeds, folder=folder, **options)
+        return compare_loop(case, METHODS if methods is None else methods, seeds, folder=folder, **options)
     return compare_case(case, methods, seeds, folder=folder, **options)  # type: ignore[arg-type]

@@ -22,7 +22,7 @@ from equipoise.lab.cases.metric import Metric
 from equipoise.lab.cases.metrics import make_metrics
 from equipoise.lab.cases.reviews import reviews
 from equipoise.lab.cases.table import TableCase
-from equipoise.lab.cases.target import KINDS, Target
+from equipoise.lab.cases.target import TARGET_KINDS, Target
 from equipoise.lab.cases.tox21 import tox21
 
 CASES: dict[str, Callable[[], Case]] = {
@@ -37,7 +37,7 @@ CASES: dict[str, Callable[[], Case]] = {
 
 __all__ = [
     "CASES",
-    "KINDS",
+    "TARGET_KINDS",
     "Case",
     "Metric",
     "TableCase",

@@ -13,7 +13,7 @@ from torch import Tensor
 from equipoise.arguments import short_repr
 from equipoise.lab.cases.case import Case
 from equipoise.lab.cases.file_loss import file_loss, path_of, without_folder
-from equipoise.losses.catalog import Row, find_losses
+from equipoise.losses.catalog import LossRow, find_losses
 from equipoise.names import nearest
 from equipoise.tasks import Tasks
 
@@ -175,7 +175,7 @@ def _known_name(task: str, name: str, known: Mapping[str, Factory]) -> str:
     return same[0]
 
 
-def _rows(name: str) -> tuple[Row, ...]:
+def _rows(name: str) -> tuple[LossRow, ...]:
     try:
         return find_losses(name)
     except ValueError:  # a name of the case's own

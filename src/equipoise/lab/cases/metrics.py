@@ -66,7 +66,7 @@ def make_metrics(
 
 def _defaults(task: Task, size: Mapping[str, int]) -> tuple[str, ...]:
     if kind_of(task.loss) == "binary" and "num_labels" in size:
-        return BY_KIND["multi-label"]
+        return BY_KIND["multilabel"]
     try:
         return default_metrics(task.loss)
     except ValueError as error:

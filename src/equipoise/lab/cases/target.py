@@ -20,7 +20,7 @@ from equipoise.missing import MISSING, labelled
 from equipoise.names import key_of, nearest
 from equipoise.tasks import Task, Tasks
 
-KINDS = ("regression", "binary", "multiclass", "ordinal", "multilabel")
+TARGET_KINDS = ("regression", "binary", "multiclass", "ordinal", "multilabel")
 Rows = Sequence[int]
 
 
@@ -30,7 +30,7 @@ class Target:
 
     Args:
         column: Its name, and the task's.
-        kind: One of ``KINDS``.
+        kind: One of ``TARGET_KINDS``.
         order: For an ordinal target whose levels are no numbers: their names, the least first.
 
     Raises:
@@ -42,8 +42,8 @@ class Target:
     order: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
-        if self.kind not in KINDS:
-            raise ValueError(f"no kind {self.kind!r} of target {self.column!r}; {nearest(self.kind, KINDS)}")
+        if self.kind not in TARGET_KINDS:
+            raise ValueError(f"no kind {self.kind!r} of target {self.column!r}; {nearest(self.kind, TARGET_KINDS)}")
         if self.order and self.kind != "ordinal":
             raise ValueError(f"target {self.column!r} is {self.kind}, which has no order: {','.join(self.order)}")
         if not all(self.order) or len(set(self.order)) < len(self.order):
@@ -63,7 +63,7 @@ class Target:
         if colon and head.endswith(":ordinal"):
             return cls(head.removesuffix(":ordinal"), "ordinal", tuple(name.strip() for name in order.split(",")))
         if not colon or not head:
-            raise ValueError(f"a target is COLUMN:KIND, got {text!r}; kinds are {', '.join(KINDS)}")
+            raise ValueError(f"a target is COLUMN:KIND, got {text!r}; kinds are {', '.join(TARGET_KINDS)}")
         return cls(head, _kind(head, order.strip()))
 
     def __str__(self) -> str:
@@ -71,14 +71,14 @@ class Target:
 
 
 def _kind(column: str, name: str) -> str:
-    """One of ``KINDS`` by any name of it; another word as it is."""
+    """One of ``TARGET_KINDS`` by any name of it; another word as it is."""
     if key_of(name) in ("classification", "classes", "categorical"):
         raise ValueError(f"{name!r} of target {column!r} is 'binary' or 'multiclass': say which")
     try:
-        found = find_kind(name).replace("-", "")
+        found = find_kind(name)
     except ValueError:
         return name
-    return found if found in KINDS else name
+    return found if found in TARGET_KINDS else name
 
 
 @dataclass(frozen=True)
@@ -86,7 +86,7 @@ class Labelled:
     """What a target brings to a case.
 
     Args:
-        kind: One of ``KINDS``.
+        kind: One of ``TARGET_KINDS``.
         task: Its loss, by the column's name.
         losses: By name, all that fit; empty where that is its own alone.
         labels: Of all rows [N, ...], as the loss takes them.

@@ -22,7 +22,7 @@ class Guess:
     Args:
         column: Its name.
         kind: ``"number"``, ``"text"``, ``"category"`` or ``"binary"``; None: nothing to learn from.
-        target: The kind of target it would be, one of ``equipoise.lab.cases.KINDS``; None: it would be none.
+        target: The kind of target it would be, one of ``equipoise.lab.cases.TARGET_KINDS``; None: it would be none.
         why: The reason, in words.
     """
 

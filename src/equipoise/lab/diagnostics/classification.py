@@ -111,7 +111,7 @@ def label_table(tasks: Sequence[str], labels: Sequence[str], thresholds: Thresho
     """Precision, recall, F1 and support of every label.
 
     Args:
-        tasks: Multi-label tasks with logits [N, L] and binary ones with logits [N], whose labels follow one another.
+        tasks: Multilabel tasks with logits [N, L] and binary ones with logits [N], whose labels follow one another.
         labels: Names of all of these labels.
         thresholds: Above which a label is predicted.
     """

@@ -13,7 +13,7 @@ def label_cooccurrence(tasks: Sequence[str], labels: Sequence[str]) -> Diagnosti
     """P(column | row) of true labels, among samples for which both are known.
 
     Args:
-        tasks: Binary tasks [N] and multi-label tasks [N, L], whose labels follow one another.
+        tasks: Binary tasks [N] and multilabel tasks [N, L], whose labels follow one another.
         labels: Names of all of these labels.
     """
 

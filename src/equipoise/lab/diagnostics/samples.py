@@ -76,7 +76,7 @@ def number_words(task: str, factor: float = 1.0, offset: float = 0.0) -> Words:
 
 
 def label_words(task: str, labels: Sequence[str], thresholds: Thresholds = even) -> Words:
-    """Of a multi-label task; arguments as in ``label_table``."""
+    """Of a multilabel task; arguments as in ``label_table``."""
 
     def words(predictions: Predictions, place: int) -> tuple[str, str]:
         _, logits, known = predictions.labelled(task)

@@ -12,8 +12,8 @@ from equipoise.lab.metrics.labelled import Reading
 
 BY_KIND: Mapping[str, tuple[str, ...]] = {
     "binary": ("auroc", "average-precision"),
-    "multi-class": ("accuracy", "f1-macro"),
-    "multi-label": ("f1-macro", "average-precision"),
+    "multiclass": ("accuracy", "f1-macro"),
+    "multilabel": ("f1-macro", "average-precision"),
     "segmentation": ("miou", "accuracy"),
     "ordinal": ("level-mae", "within-one-level"),
     "cumulative levels": ("level-mae-cumulative", "within-one-level-cumulative"),
@@ -35,7 +35,7 @@ _LOSSES: Mapping[str, Sequence[tuple[Any, ...]]] = {
         (losses.BinarySquaredHingeLoss, losses.binary_squared_hinge),
         (losses.BinaryPoly1Loss, losses.binary_poly1),
     ],
-    "multi-class": [
+    "multiclass": [
         (nn.CrossEntropyLoss, f.cross_entropy),
         (nn.NLLLoss, f.nll_loss),
         (losses.FocalLoss, losses.focal),
@@ -45,7 +45,7 @@ _LOSSES: Mapping[str, Sequence[tuple[Any, ...]]] = {
         (losses.GeneralisedCrossEntropyLoss, losses.generalised_cross_entropy),
         (losses.SymmetricCrossEntropyLoss, losses.symmetric_cross_entropy),
     ],
-    "multi-label": [
+    "multilabel": [
         (nn.MultiLabelSoftMarginLoss, f.multilabel_soft_margin_loss),
         (losses.AsymmetricLoss, losses.asymmetric),
         (losses.SoftF1Loss, losses.soft_f1),
@@ -85,8 +85,8 @@ _KIND_OF = {loss: kind for kind, pairs in _LOSSES.items() for pair in pairs for 
 
 _READINGS: Mapping[str, Reading] = {
     "binary": read.binary,
-    "multi-class": read.classes,
-    "multi-label": read.labels,
+    "multiclass": read.classes,
+    "multilabel": read.labels,
 }
 
 
@@ -96,7 +96,7 @@ def kind_of(loss: Callable[..., Tensor]) -> str | None:
     A mixture is of its first part's kind, a masked or penalised loss of the one inside.
 
     >>> kind_of(nn.CrossEntropyLoss()), kind_of(f.huber_loss), kind_of(max)
-    ('multi-class', 'absolute regression', None)
+    ('multiclass', 'absolute regression', None)
     """
     if isinstance(loss, losses.Mixed):
         return kind_of(next(loss for _, loss in loss.terms.values()))

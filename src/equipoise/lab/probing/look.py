@@ -51,7 +51,7 @@ class Pair:
 
 
 @dataclass(frozen=True)
-class Layer:
+class LayerGradients:
     """An innermost module with shared parameters: its share of all squared gradients, and its pairs of tasks.
 
     Pairs are ``opposed`` after Holm's correction for the pairs of all layers.
@@ -74,7 +74,7 @@ class Layer:
 
 
 @dataclass(frozen=True)
-class Look:
+class GradientSummary:
     """Gradients with the users' weights in them, after so many steps of training.
 
     ``losses`` are means of the raw losses; ``norms`` (by all shared parameters) and ``own_norms`` (by what a task
@@ -87,7 +87,7 @@ class Look:
     norms: Mapping[str, float]
     own_norms: Mapping[str, float]
     pairs: tuple[Pair, ...]
-    layers: tuple[Layer, ...]
+    layers: tuple[LayerGradients, ...]
 
     @property
     def opposed(self) -> tuple[Pair, ...]:
@@ -95,7 +95,7 @@ class Look:
         return tuple(sorted((pair for pair in self.pairs if pair.opposed), key=lambda pair: pair.mean))
 
 
-def look(model: nn.Module, tasks: Tasks, batches: Iterable[Batch], steps: int = 0) -> Look:
+def look(model: nn.Module, tasks: Tasks, batches: Iterable[Batch], steps: int = 0) -> GradientSummary:
     """Examine each batch by ``eq.doctor``'s measurement; no parameter and no gradient changes.
 
     Raises:
@@ -117,7 +117,7 @@ def look(model: nn.Module, tasks: Tasks, batches: Iterable[Batch], steps: int = 
     pairs = _pairs(names, [(report.names, report.gramian) for report in reports])
     inside = [_pairs(names, [(report.names, report.layers.get(place)) for report in reports]) for place in places]
     told = iter(judged([pair for of_layer in inside for pair in of_layer]))
-    return Look(
+    return GradientSummary(
         steps=steps,
         batches=len(reports),
         losses={name: fmean(_of(reports, "losses", name)) for name in names},
@@ -125,7 +125,7 @@ def look(model: nn.Module, tasks: Tasks, batches: Iterable[Batch], steps: int = 
         own_norms={name: _root_mean_square(_of(reports, "own_norms", name)) for name in names},
         pairs=judged(pairs),
         layers=tuple(
-            Layer(place, squares[place] / whole, tuple(islice(told, len(of_layer))))
+            LayerGradients(place, squares[place] / whole, tuple(islice(told, len(of_layer))))
             for place, of_layer in zip(places, inside, strict=True)
         ),
     )

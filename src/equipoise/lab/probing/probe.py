@@ -14,8 +14,8 @@ from torch.utils.data import DataLoader
 import equipoise as eq
 from equipoise.lab.cases import Case
 from equipoise.lab.probing.kinds import Kind, measure_kinds
-from equipoise.lab.probing.look import Batch, Look, look
-from equipoise.lab.probing.suggestion import Suggestion, suggest
+from equipoise.lab.probing.look import Batch, GradientSummary, look
+from equipoise.lab.probing.suggestion import WeightSuggestion, suggest
 from equipoise.lab.training.order import EpochOrder
 
 
@@ -35,9 +35,9 @@ class Probe:
     title: str
     tasks: tuple[str, ...]
     seed: int
-    looks: tuple[Look, ...]
+    looks: tuple[GradientSummary, ...]
     kinds: tuple[Kind, ...]
-    suggestion: Suggestion
+    suggestion: WeightSuggestion
 
 
 def probe(case: Case, *, batches: int = 8, steps: int = 100, seed: int = 0) -> Probe:

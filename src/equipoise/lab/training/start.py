@@ -100,8 +100,8 @@ _NUMBERS: Mapping[str, Constant] = {
 _CONSTANTS: Mapping[str, Constant] = {
     **_NUMBERS,
     "binary": _log_odds,
-    "multi-label": _log_odds,
-    "multi-class": _log_frequencies,
+    "multilabel": _log_odds,
+    "multiclass": _log_frequencies,
     "segmentation": _log_frequencies,
     "cumulative levels": _log_odds_of_levels,
     "conditional levels": _log_odds_of_next_levels,

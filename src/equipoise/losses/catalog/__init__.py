@@ -1,89 +1,40 @@
-"""The shelf in words: every loss with what it is for, torch's own included."""
+"""The catalogue: every loss with what it is for, torch's own included."""
 
 import re
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 
 from equipoise.losses.catalog import (
-    adversarial,
-    alignment,
-    boundary,
-    boxes,
-    centres,
+    classification,
     composition,
-    contrastive,
-    depth,
-    distillation,
-    focal,
-    hinge,
-    imbalance,
-    lovasz,
-    multi_label,
-    noise,
-    ordinal,
-    redundancy,
+    embeddings,
+    generation,
+    numbers,
     regions,
-    regression,
-    regularisation,
     reinforcement,
-    robust,
-    schedules,
-    sequences,
-    survival,
     torch,
-    triplet,
-    variational,
 )
 from equipoise.losses.catalog.aliases import KIND_ALIASES, LOSS_ALIASES
-from equipoise.losses.catalog.row import CONDITIONS, KINDS, PLAIN, Row
+from equipoise.losses.catalog.row import CONDITIONS, PLAIN, TASK_KINDS, LossRow
 from equipoise.names import key_of, nearest
 
 __all__ = [
     "CONDITIONS",
-    "KINDS",
     "KIND_ALIASES",
     "LOSS_ALIASES",
     "PLAIN",
     "ROWS",
+    "TASK_KINDS",
+    "LossRow",
     "Match",
-    "Row",
     "find_kind",
     "find_losses",
     "narrowed",
 ]
 
-_FAMILIES = (
-    torch,
-    imbalance,
-    noise,
-    multi_label,
-    focal,
-    hinge,
-    ordinal,
-    regression,
-    robust,
-    depth,
-    survival,
-    regions,
-    lovasz,
-    boundary,
-    boxes,
-    centres,
-    sequences,
-    alignment,
-    triplet,
-    contrastive,
-    redundancy,
-    distillation,
-    adversarial,
-    variational,
-    reinforcement,
-    composition,
-    regularisation,
-    schedules,
-)
+_FAMILIES = (torch, classification, numbers, regions, embeddings, generation, reinforcement, composition)
 
-ROWS: tuple[Row, ...] = tuple(row for family in _FAMILIES for row in family.ROWS)
+ROWS: tuple[LossRow, ...] = tuple(row for family in _FAMILIES for row in family.ROWS)
 
 _HOMES = {  # what may stand before a name in code, and how the lines to paste of these losses begin
     r"(?:torch\.)?nn\.(?:functional\.)?|F\.": ("nn.",),
@@ -91,10 +42,10 @@ _HOMES = {  # what may stand before a name in code, and how the lines to paste o
 }
 
 
-def _rows_by_key() -> Mapping[str, tuple[Row, ...]]:
+def _rows_by_key() -> Mapping[str, tuple[LossRow, ...]]:
     """By name, by the class in the line to paste, both with and without "loss" at the end; aliases before these."""
     names = {row.name for row in ROWS}
-    found: dict[str, tuple[Row, ...]] = {}
+    found: dict[str, tuple[LossRow, ...]] = {}
     for row in ROWS:
         made = re.match(r"eq\.losses\.(\w+)", row.code)
         own = [row.name, *([made[1]] if made and made[1] not in names else [])]
@@ -109,10 +60,10 @@ def _rows_by_key() -> Mapping[str, tuple[Row, ...]]:
 
 
 _BY_KEY = _rows_by_key()
-_KIND_BY_KEY = {**{key_of(kind): kind for kind in KINDS}, **KIND_ALIASES}
+_KIND_BY_KEY = {**{key_of(kind): kind for kind in TASK_KINDS}, **KIND_ALIASES}
 
 
-def find_losses(name: str) -> tuple[Row, ...]:
+def find_losses(name: str) -> tuple[LossRow, ...]:
     """The rows that a name means, the likeliest first: as in code, as ``--loss`` takes it, or as people say.
 
     A name that begins as in code, ``nn.`` or ``eq.losses.``, means the rows from there alone, if there are any.
@@ -137,17 +88,17 @@ def find_losses(name: str) -> tuple[Row, ...]:
 
 
 def find_kind(name: str) -> str:
-    """The kind of task that a name means: one of ``KINDS`` in any spelling, or as people say.
+    """The kind of task that a name means: one of ``TASK_KINDS`` in any spelling, or as people say.
 
     Raises:
         ValueError: If there is no such kind; the message names the nearest.
 
     >>> find_kind("multilabel"), find_kind("detection")
-    ('multi-label', 'boxes')
+    ('multilabel', 'boxes')
     """
     kind = _KIND_BY_KEY.get(key_of(name))
     if kind is None:
-        raise ValueError(f"no kind of task {name!r}; {nearest(name, KINDS)}")
+        raise ValueError(f"no kind of task {name!r}; {nearest(name, TASK_KINDS)}")
     return kind
 
 
@@ -155,7 +106,7 @@ def find_kind(name: str) -> str:
 class Match:
     """A row, and why it is offered."""
 
-    row: Row
+    row: LossRow
     reasons: tuple[str, ...]
 
 
@@ -169,7 +120,7 @@ def narrowed(kind: str | None = None, conditions: Collection[str] = ()) -> list[
     Raises:
         ValueError: If there is no such kind or condition.
 
-    >>> [match.row.name for match in narrowed("multi-label", ["imbalanced"])][-1]
+    >>> [match.row.name for match in narrowed("multilabel", ["imbalanced"])][-1]
     'BCEWithLogitsLoss'
     """
     kind = None if kind is None else find_kind(kind)
@@ -187,12 +138,12 @@ def narrowed(kind: str | None = None, conditions: Collection[str] = ()) -> list[
     return [match for _, match in sorted(offered, key=lambda pair: pair[0])]
 
 
-def _place(row: Row, kind: str | None) -> int:
+def _place(row: LossRow, kind: str | None) -> int:
     """Of a kind among those of a row; behind them all for a wrapper of any loss."""
-    return row.kinds.index(kind) if kind in row.kinds else len(KINDS)
+    return row.kinds.index(kind) if kind in row.kinds else len(TASK_KINDS)
 
 
-def _reasons(row: Row, kind: str | None, met: Iterable[str], plain: bool) -> tuple[str, ...]:
+def _reasons(row: LossRow, kind: str | None, met: Iterable[str], plain: bool) -> tuple[str, ...]:
     """Of the conditions, then of its kind."""
     reasons = [f"it helps when {CONDITIONS[condition]}" for condition in met]
     if plain:

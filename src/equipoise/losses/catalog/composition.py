@@ -1,37 +1,138 @@
-"""Rows of what is made of other losses."""
+"""What goes around or beside any loss: wrappers, penalties, schedules."""
 
-from equipoise.losses.catalog.row import Row
+from equipoise.losses.catalog.row import LossRow
+
+_PENALISED = "eq.losses.Penalised(nn.MSELoss(), eq.losses.ParameterPenalty({}, model), strength={})"
 
 ROWS = (
-    Row(
+    LossRow(
         name="Mixed",
         code='eq.losses.Mixed({"bce": (0.5, nn.BCEWithLogitsLoss()), "soft_f1": (0.5, eq.losses.SoftF1Loss())})',
         kinds=("any",),
-        formula="Σ p_i · L_i; learned: Σ p_i · L_i − log p_i",
         use="several losses on one output, each still to be seen in parts",
         pitfalls="losses of different scales: the largest gradient wins, whatever the proportions say",
         paper="Kendall et al., CVPR 2018, for learned proportions",
         checked="the weighted sum, value and gradient; learned: p = 1 / L where the gradient is 0",
     ),
-    Row(
+    LossRow(
         name="Masked",
         code='eq.losses.Masked(nn.BCEWithLogitsLoss(reduction="none"))',
         kinds=("any",),
-        formula="Σ_present L / number present",
         use="labels missing inside a sample; with missing='loss' in the task",
         pitfalls="a label counts 1 wherever it is: rare labels in a batch count as much as frequent ones",
-        paper="",
         checked="removal of what is missing, value and gradient",
         suits=("missing labels",),
     ),
-    Row(
+    LossRow(
         name="Penalised",
         code="eq.losses.Penalised(nn.MSELoss(), eq.losses.ParameterPenalty(eq.losses.l1, model), strength=1e-4)",
         kinds=("any",),
-        formula="L + λ · Ω",
         use="error plus complexity, of the output or of the parameters",
         pitfalls="λ depends on the scale of the loss; a balancer that scales the task's gradient scales Ω's with it",
-        paper="",
         checked="the sum, value and gradient; the optimiser's own weight_decay with SGD",
+    ),
+    LossRow(
+        name="l1",
+        code=_PENALISED.format("eq.losses.l1", "1e-4"),
+        kinds=("any",),
+        use="few weights, or activations, that are not 0",
+        pitfalls="gradient descent brings weights near 0, not to it: cut off what is small",
+        checked="its definition; scikit-learn's Lasso at its minimum",
+    ),
+    LossRow(
+        name="l2",
+        code=_PENALISED.format("eq.losses.l2", "1e-4"),
+        kinds=("any",),
+        use="small weights, where the penalty has to be part of the loss",
+        pitfalls="not weight decay under Adam: for that, AdamW's weight_decay",
+        paper="Loshchilov & Hutter, ICLR 2019, on the difference",
+        checked="weight_decay of torch's SGD and Adam, which it is; of AdamW, which it is not",
+    ),
+    LossRow(
+        name="elastic_net",
+        code=_PENALISED.format("partial(eq.losses.elastic_net, l1_ratio=0.5)", "1e-4"),
+        kinds=("any",),
+        use="few weights, and correlated inputs kept or dropped together",
+        pitfalls="two numbers to tune; in other conventions the quadratic term is not halved",
+        paper="Zou & Hastie, JRSS B 2005",
+        checked="L1 and L2 at its ends; scikit-learn's ElasticNet at its minimum",
+    ),
+    LossRow(
+        name="group_lasso",
+        code=_PENALISED.format("partial(eq.losses.group_lasso, dim=1)", "1e-4"),
+        kinds=("any",),
+        use="whole outputs (dim=0) or inputs (dim=1) of a layer to be dropped",
+        pitfalls="a group nears 0 but does not reach it by gradient descent: cut off what is small",
+        paper="Yuan & Lin, JRSS B 2006",
+        checked="its definition; L1 at groups of one; invariance to rotations inside a group",
+    ),
+    LossRow(
+        name="nuclear_norm",
+        code=_PENALISED.format("eq.losses.nuclear_norm", "1e-4"),
+        kinds=("any",),
+        use="weight matrices of low rank",
+        pitfalls="a singular value decomposition of every matrix at every step",
+        paper="Recht et al., SIAM Review 2010",
+        checked="torch's matrix norm; invariance to rotations; UVᵀ as its gradient",
+    ),
+    LossRow(
+        name="spectral_norm",
+        code=_PENALISED.format("eq.losses.spectral_norm", "1e-2"),
+        kinds=("any",),
+        use="a network that does not stretch small changes of its input",
+        pitfalls="a decomposition of every matrix at every step; a kernel's norm is not its convolution's",
+        paper="Yoshida & Miyato, arXiv 2017",
+        checked="torch's matrix norm; the largest stretch of random vectors; u vᵀ as its gradient",
+    ),
+    LossRow(
+        name="activation_sparsity",
+        code="eq.losses.Penalised(loss, partial(eq.losses.activation_sparsity, target=0.05), strength=1e-3)",
+        kinds=("any",),
+        use="hidden sigmoid units each of which is active for few samples",
+        pitfalls="wants batches much larger than 1 / target; logits, not activations",
+        paper="Ng, CS294A lecture notes 2011",
+        checked="torch's kl_div; 0 at the target; finite where units are saturated",
+    ),
+    LossRow(
+        name="LinearSchedule",
+        code="eq.losses.LinearSchedule(0.0, 1.0, steps=1000)",
+        kinds=("any",),
+        use="a term that is phased in, or out",
+        pitfalls="counts training forwards of the loss that holds it: every micro-batch is one",
+        checked="its formula",
+    ),
+    LossRow(
+        name="CosineSchedule",
+        code="eq.losses.CosineSchedule(1.0, 0.0, steps=1000)",
+        kinds=("any",),
+        use="phased in or out without a corner at either end",
+        pitfalls="counts training forwards of the loss that holds it: every micro-batch is one",
+        paper="Loshchilov & Hutter, ICLR 2017",
+        checked="its formula; torch's CosineAnnealingLR",
+    ),
+    LossRow(
+        name="StepSchedule",
+        code="eq.losses.StepSchedule([0.0, 0.5, 1.0], milestones=[500, 1000])",
+        kinds=("any",),
+        use="a term that is switched on after a warm-up",
+        pitfalls="a jump of the loss is a jump of the gradient: lower the learning rate there, or ramp",
+        checked="its definition; torch's MultiStepLR",
+    ),
+    LossRow(
+        name="SigmoidRamp",
+        code="eq.losses.SigmoidRamp(1.0, steps=1000)",
+        kinds=("any",),
+        use="consistency terms, of little use before the network knows something",
+        pitfalls="does not start at 0 but at end / 148",
+        paper="Laine & Aila, ICLR 2017",
+        checked="its formula",
+    ),
+    LossRow(
+        name="EpochSchedule",
+        code="eq.losses.EpochSchedule([0.0, 0.1, 1.0])",
+        kinds=("any",),
+        use="a value for each epoch",
+        pitfalls="stays at the first value unless end_epoch() is called",
+        checked="its definition",
     ),
 )

@@ -1,8 +1,8 @@
-"""The shelf as a page: docs/losses.md."""
+"""The catalogue as a page: docs/losses.md."""
 
 from collections.abc import Iterable
 
-from equipoise.losses.catalog import KINDS, PLAIN, ROWS, Row
+from equipoise.losses.catalog import PLAIN, ROWS, TASK_KINDS, LossRow
 
 INTRODUCTION = """\
 # Which loss?
@@ -12,7 +12,7 @@ Three ways to find one. Ask the command line, which says why and gives the line 
 ```bash
 equipoise losses
 equipoise losses f1
-equipoise losses --task multi-label --imbalanced
+equipoise losses --task multilabel --imbalanced
 equipoise losses --task regression --outliers --missing-labels
 ```
 
@@ -27,7 +27,7 @@ import torch
 import equipoise as eq
 
 targets = (torch.rand(1000, 3) < torch.tensor([0.3, 0.05, 0.01])).float()
-for suggestion in eq.losses.suggest(task="multi-label", targets=targets):
+for suggestion in eq.losses.suggest(task="multilabel", targets=targets):
     print(suggestion)
 loss = eq.losses.suggest(targets=targets)[0].loss  # ready to use
 ```
@@ -41,14 +41,14 @@ HEAD = "| loss | formula | for what | pitfalls | paper | checked against |\n|---
 
 def markdown() -> str:
     """The page: by kind of task, every loss once in full, and by its name under its other kinds."""
-    return "\n".join([INTRODUCTION, *(_section(kind) for kind in KINDS)]).rstrip("\n")
+    return "\n".join([INTRODUCTION, *(_section(kind) for kind in TASK_KINDS)]).rstrip("\n")
 
 
 def _section(kind: str) -> str:
     of_kind = sorted((row for row in ROWS if kind in row.kinds), key=lambda row: row.name != PLAIN.get(kind))
     here = [row for row in of_kind if row.kinds[0] == kind]
     elsewhere = [row for row in of_kind if row.kinds[0] != kind]
-    parts = [f"## {kind}\n\n{KINDS[kind][0].upper()}{KINDS[kind][1:]}.\n"]
+    parts = [f"## {kind}\n\n{TASK_KINDS[kind][0].upper()}{TASK_KINDS[kind][1:]}.\n"]
     if here:
         parts.append("\n".join([HEAD, *map(_line, here)]) + "\n")
     if elsewhere:
@@ -57,7 +57,7 @@ def _section(kind: str) -> str:
     return "\n".join(parts)
 
 
-def _line(row: Row) -> str:
+def _line(row: LossRow) -> str:
     cells: Iterable[str] = (
         f"`{row.code}`" if row.name[0].isupper() else f"`{row.name}`<br>`{row.code}`",
         f"`{row.formula}`",

@@ -1,11 +1,16 @@
-"""One line of the shelf, and the words it is made of."""
+"""One line of the loss catalogue, and the words it is made of."""
 
+import inspect
+import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 
-KINDS = {  # of tasks, with what the network gives and what the targets are
+from equipoise import losses
+
+TASK_KINDS = {  # of tasks, with what the network gives and what the targets are
     "binary": "yes or no: logits and targets of one shape",
-    "multi-class": "one class of C: logits [N, C], classes [N]",
-    "multi-label": "any number of L labels: logits and targets [N, L]",
+    "multiclass": "one class of C: logits [N, C], classes [N]",
+    "multilabel": "any number of L labels: logits and targets [N, L]",
     "ordinal": "levels that have an order",
     "regression": "numbers",
     "depth": "distances in an image",
@@ -36,8 +41,8 @@ CONDITIONS = {  # what may hold of a task, as the end of "it helps when"
 
 PLAIN = {  # the loss that every other of its kind has to beat
     "binary": "BCEWithLogitsLoss",
-    "multi-class": "CrossEntropyLoss",
-    "multi-label": "BCEWithLogitsLoss",
+    "multiclass": "CrossEntropyLoss",
+    "multilabel": "BCEWithLogitsLoss",
     "ordinal": "CrossEntropyLoss",
     "regression": "MSELoss",
     "depth": "L1Loss",
@@ -50,19 +55,37 @@ PLAIN = {  # the loss that every other of its kind has to beat
 
 
 @dataclass(frozen=True)
-class Row:
-    """A loss for whoever knows the task but not the loss."""
+class LossRow:
+    """A loss for whoever knows the task but not the loss.
+
+    What its own documentation says is read from there: the formula, which is the first paragraph, and the paper, where
+    its module names one only.
+    """
 
     name: str  # the function's, as it is written in code
     code: str  # the line to paste: loss=...
     kinds: tuple[str, ...]  # of tasks
-    formula: str
     use: str  # for what
     pitfalls: str
-    paper: str  # or ""
     checked: str  # what the tests hold it against
+    formula: str = ""
+    paper: str = ""
     suits: tuple[str, ...] = ()  # conditions under which it beats the plain one
 
     def __post_init__(self) -> None:
-        assert set(self.kinds) <= set(KINDS), self
+        assert set(self.kinds) <= set(TASK_KINDS), self
         assert set(self.suits) <= set(CONDITIONS), self
+        if not self.code.startswith("nn."):
+            loss = getattr(losses, self.name)
+            object.__setattr__(self, "formula", self.formula or _paragraphs(loss)[0].replace("``", "").rstrip("."))
+            object.__setattr__(self, "paper", self.paper or _only_paper(_paragraphs(inspect.getmodule(loss))))
+
+
+def _paragraphs(documented: object) -> list[str]:
+    return [paragraph.replace("\n", " ") for paragraph in (inspect.getdoc(documented) or "").split("\n\n")]
+
+
+def _only_paper(paragraphs: Sequence[str]) -> str:
+    """The paragraph with a year, where there is one year in all."""
+    dated = [paragraph for paragraph in paragraphs for _ in re.findall(r"\b(?:19|20)\d\d\b", paragraph)]
+    return dated[0].rstrip(".") if len(dated) == 1 else ""

@@ -1,43 +1,40 @@
 """Rows of torch's own losses."""
 
-from equipoise.losses.catalog.row import Row
+from equipoise.losses.catalog.row import LossRow
 
 ROWS = (
-    Row(
+    LossRow(
         name="BCEWithLogitsLoss",
         code="nn.BCEWithLogitsLoss()",
-        kinds=("binary", "multi-label", "segmentation"),
+        kinds=("binary", "multilabel", "segmentation"),
         formula="−w y log σ(x) − (1 − y) log(1 − σ(x)), w = pos_weight",
         use="yes or no, for every label by itself: the plain loss; pos_weight lets rare positives count more",
         pitfalls="pos_weight shifts the probabilities; targets must be floats; [N] against [N, 1] is an error",
-        paper="",
         checked="torch's own",
         suits=("imbalanced",),
     ),
-    Row(
+    LossRow(
         name="BCELoss",
         code="nn.BCELoss()",
-        kinds=("binary", "multi-label"),
+        kinds=("binary", "multilabel"),
         formula="−y log p − (1 − y) log(1 − p)",
         use="probabilities that come from elsewhere than a sigmoid",
         pitfalls="after a sigmoid it loses digits and refuses autocast: take BCEWithLogitsLoss; log p is cut at −100",
-        paper="",
         checked="torch's own",
     ),
-    Row(
+    LossRow(
         name="SoftMarginLoss",
         code="nn.SoftMarginLoss()",
-        kinds=("binary", "multi-label"),
+        kinds=("binary", "multilabel"),
         formula="log(1 + exp(−y x)), y = ±1",
         use="targets −1 and 1: binary cross-entropy",
         pitfalls="targets 0 give log 2 and no gradient, without an error",
-        paper="",
         checked="torch's own",
     ),
-    Row(
+    LossRow(
         name="CrossEntropyLoss",
         code="nn.CrossEntropyLoss()",
-        kinds=("multi-class", "ordinal", "segmentation", "sequence"),
+        kinds=("multiclass", "ordinal", "segmentation", "sequence"),
         formula="−w_t log softmax(x)_t",
         use="one class of C: the plain loss; weight= for rare classes, ignore_index= for missing ones, "
         "label_smoothing= against overconfidence",
@@ -47,67 +44,63 @@ ROWS = (
         checked="torch's own",
         suits=("imbalanced", "missing labels"),
     ),
-    Row(
+    LossRow(
         name="NLLLoss",
         code="nn.NLLLoss()",
-        kinds=("multi-class", "segmentation", "sequence"),
+        kinds=("multiclass", "segmentation", "sequence"),
         formula="−w_t x_t, x = log-probabilities",
         use="log-probabilities that are there already, as of a mixture of experts",
         pitfalls="takes logits without an error, and then trains nonsense",
-        paper="",
         checked="torch's own",
     ),
-    Row(
+    LossRow(
         name="LinearCrossEntropyLoss",
         code="nn.LinearCrossEntropyLoss(512, 1000)",
-        kinds=("multi-class", "sequence"),
+        kinds=("multiclass", "sequence"),
         formula="CE(W h, t), W a part of the loss",
         use="vocabularies so large that the logits do not fit in memory: the last layer is inside",
         pitfalls="W belongs in the optimiser; takes features, not logits",
-        paper="",
         checked="torch's own",
     ),
-    Row(
+    LossRow(
         name="AdaptiveLogSoftmaxWithLoss",
         code="nn.AdaptiveLogSoftmaxWithLoss(64, 1000, cutoffs=[100, 500])",
-        kinds=("multi-class",),
+        kinds=("multiclass",),
         formula="−log p(cluster of t) − log p(t | its cluster)",
         use="very many classes, most of them rare: frequent ones are cheap, rare ones share a small layer",
         pitfalls="classes must be sorted by frequency; returns (output, loss); has parameters of its own",
         paper="Grave et al., ICML 2017",
         checked="torch's own",
     ),
-    Row(
+    LossRow(
         name="MultiMarginLoss",
         code="nn.MultiMarginLoss()",
-        kinds=("multi-class",),
+        kinds=("multiclass",),
         formula="Σ_{j≠t} max(0, m − x_t + x_j)^p / C",
         use="the hinge loss over classes: what is right by the margin does not count",
         pitfalls="the scores are no probabilities; divides by C, so weigh it against other losses",
         paper="Crammer & Singer, JMLR 2001 (takes the maximum, torch the sum)",
         checked="torch's own",
     ),
-    Row(
+    LossRow(
         name="MultiLabelSoftMarginLoss",
         code="nn.MultiLabelSoftMarginLoss()",
-        kinds=("multi-label",),
+        kinds=("multilabel",),
         formula="mean over labels of BCE(x, y)",
         use="what BCEWithLogitsLoss is for, with a value per sample under reduction='none'",
         pitfalls="no pos_weight; its weight= is per label, for positives and negatives alike",
-        paper="",
         checked="torch's own",
     ),
-    Row(
+    LossRow(
         name="MultiLabelMarginLoss",
         code="nn.MultiLabelMarginLoss()",
-        kinds=("multi-label",),
+        kinds=("multilabel",),
         formula="Σ_{j∈y, i∉y} max(0, 1 − x_j + x_i) / L",
         use="right labels above wrong ones: their order, not their probability",
         pitfalls="targets are lists of labels that end in −1, not 0 and 1; L² pairs",
-        paper="",
         checked="torch's own",
     ),
-    Row(
+    LossRow(
         name="MSELoss",
         code="nn.MSELoss()",
         kinds=("regression", "depth", "distillation"),
@@ -115,21 +108,19 @@ ROWS = (
         use="numbers: the plain loss, which predicts the mean",
         pitfalls="outliers and large units dominate: standardise; [N, 1] against [N] broadcasts to [N, N] with no more "
         "than a warning",
-        paper="",
         checked="torch's own",
     ),
-    Row(
+    LossRow(
         name="L1Loss",
         code="nn.L1Loss()",
         kinds=("regression", "depth"),
         formula="|x − y|",
         use="the median, which outliers do not move",
         pitfalls="its gradient does not shrink near the optimum: lower the learning rate; broadcasts as MSELoss does",
-        paper="",
         checked="torch's own",
         suits=("outliers",),
     ),
-    Row(
+    LossRow(
         name="HuberLoss",
         code="nn.HuberLoss(delta=1.0)",
         kinds=("regression", "depth"),
@@ -140,7 +131,7 @@ ROWS = (
         checked="torch's own",
         suits=("outliers",),
     ),
-    Row(
+    LossRow(
         name="SmoothL1Loss",
         code="nn.SmoothL1Loss(beta=1.0)",
         kinds=("regression", "boxes"),
@@ -152,18 +143,17 @@ ROWS = (
         checked="torch's own",
         suits=("outliers",),
     ),
-    Row(
+    LossRow(
         name="PoissonNLLLoss",
         code="nn.PoissonNLLLoss()",
         kinds=("regression",),
         formula="exp(x) − y x, x = log of the rate",
         use="counts, and positive numbers whose spread grows with their size",
         pitfalls="predicts the log of the rate: take exp() for the count; may be negative, as log y! is left out",
-        paper="",
         checked="torch's own",
         suits=("ratios",),
     ),
-    Row(
+    LossRow(
         name="GaussianNLLLoss",
         code="nn.GaussianNLLLoss()",
         kinds=("regression",),
@@ -175,7 +165,7 @@ ROWS = (
         checked="torch's own",
         suits=("uncertainty",),
     ),
-    Row(
+    LossRow(
         name="KLDivLoss",
         code='nn.KLDivLoss(reduction="batchmean")',
         kinds=("distillation",),
@@ -183,10 +173,9 @@ ROWS = (
         use="a whole distribution as the target",
         pitfalls="takes log-probabilities first, probabilities second; the default reduction='mean' divides by the "
         "classes too, which is no divergence",
-        paper="",
         checked="torch's own",
     ),
-    Row(
+    LossRow(
         name="CTCLoss",
         code="nn.CTCLoss(blank=0, zero_infinity=True)",
         kinds=("sequence",),
@@ -197,7 +186,7 @@ ROWS = (
         paper="Graves et al., ICML 2006",
         checked="torch's own",
     ),
-    Row(
+    LossRow(
         name="CosineEmbeddingLoss",
         code="nn.CosineEmbeddingLoss()",
         kinds=("alignment", "distillation"),
@@ -205,10 +194,9 @@ ROWS = (
         use="pairs labelled 1 (alike) or −1 (not alike)",
         pitfalls="targets 0 count as nothing, without an error; without pairs of −1 everything collapses to one "
         "direction",
-        paper="",
         checked="torch's own",
     ),
-    Row(
+    LossRow(
         name="TripletMarginLoss",
         code="nn.TripletMarginLoss(margin=1.0)",
         kinds=("alignment",),
@@ -218,7 +206,7 @@ ROWS = (
         paper="Balntas et al., BMVC 2016",
         checked="torch's own",
     ),
-    Row(
+    LossRow(
         name="TripletMarginWithDistanceLoss",
         code="nn.TripletMarginWithDistanceLoss(distance_function=nn.PairwiseDistance())",
         kinds=("alignment",),
@@ -228,7 +216,7 @@ ROWS = (
         paper="Balntas et al., BMVC 2016",
         checked="torch's own",
     ),
-    Row(
+    LossRow(
         name="HingeEmbeddingLoss",
         code="nn.HingeEmbeddingLoss(margin=1.0)",
         kinds=("alignment",),
@@ -236,17 +224,15 @@ ROWS = (
         use="distances of pairs labelled 1 (alike) or −1 (not alike)",
         pitfalls="not the hinge loss of a classifier: that is binary_hinge; takes logits in place of distances "
         "without an error",
-        paper="",
         checked="torch's own",
     ),
-    Row(
+    LossRow(
         name="MarginRankingLoss",
         code="nn.MarginRankingLoss(margin=1.0)",
         kinds=("alignment",),
         formula="max(0, m − y(a − b))",
         use="which of two scores should be higher: preferences",
         pitfalls="the default margin of 0 is met by equal scores",
-        paper="",
         checked="torch's own",
     ),
 )

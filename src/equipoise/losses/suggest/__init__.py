@@ -4,7 +4,7 @@ from dataclasses import replace
 
 from torch import Tensor
 
-from equipoise.losses.suggest.classes import binary, multi_class, multi_label, ordinal, sequence
+from equipoise.losses.suggest.classes import binary, multiclass, multilabel, ordinal, sequence
 from equipoise.losses.suggest.kinds import find_task, guess, look, require_fit, require_no_stand_in
 from equipoise.losses.suggest.masks import segmentation
 from equipoise.losses.suggest.suggestion import Suggestion
@@ -14,8 +14,8 @@ __all__ = ["Suggestion", "suggest"]
 
 _RULES = {
     "binary": binary,
-    "multi-class": multi_class,
-    "multi-label": multi_label,
+    "multiclass": multiclass,
+    "multilabel": multilabel,
     "ordinal": ordinal,
     "regression": regression,
     "depth": depth,
@@ -33,7 +33,7 @@ def suggest(
     magnitude of numbers; small regions. What targets cannot show (wrong labels, the metric) is in the reasons, as "if".
 
     Args:
-        task: ``"binary"``, ``"multi-class"``, ``"multi-label"``, ``"ordinal"``, ``"regression"``, ``"depth"``,
+        task: ``"binary"``, ``"multiclass"``, ``"multilabel"``, ``"ordinal"``, ``"regression"``, ``"depth"``,
             ``"segmentation"`` or ``"sequence"``, or another name of these, such as ``"multilabel"``; ``None``:
             guessed, and the first reason says so.
         targets: All of the training set, or a fair sample; batch first. NaN is a missing label.
@@ -50,7 +50,7 @@ def suggest(
     >>> print(suggestion)
     loss = nn.BCEWithLogitsLoss()
         takes logits [N, 2]
-        - no task given: multi-label, for several 0 or 1 per sample
+        - no task given: multilabel, for several 0 or 1 per sample
         - 1 of 2 labels are positive in a sample; label 1 in 30 of 120
         - no label is rare
     >>> suggestion.loss(torch.zeros(120, 2), targets)
@@ -60,10 +60,10 @@ def suggest(
     task = None if task is None else find_task(task)
     if task != "regression":
         require_no_stand_in(seen)
-    if task is not None:
-        require_fit(task, seen)
-        return _RULES[task](seen)
-    task, reason = guess(seen)
+    guessed = []
+    if task is None:
+        task, reason = guess(seen)
+        guessed = [f"no task given: {task}, for {reason}"]
     require_fit(task, seen)
-    first, *others = _RULES[task](seen)
-    return [replace(first, reasons=(f"no task given: {task}, for {reason}", *first.reasons)), *others]
+    facts, (first, *others) = _RULES[task](seen)
+    return [replace(first, reasons=(*guessed, *facts, *first.reasons)), *others]

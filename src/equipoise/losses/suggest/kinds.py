@@ -9,8 +9,6 @@ from equipoise.losses.suggest.thresholds import MOST_CLASSES
 from equipoise.losses.suggest.words import digits
 from equipoise.missing import labelled
 
-KINDS = ("binary", "multi-class", "multi-label", "ordinal", "regression", "depth", "segmentation", "sequence")
-
 
 @dataclass(frozen=True)
 class Targets:
@@ -138,9 +136,9 @@ def guess(seen: Targets) -> tuple[str, str]:
     if unit and alone and (whole or not seen.floating):
         return "binary", "one 0 or 1 per sample"
     if seen.distributions:
-        return "multi-class", "rows that sum to 1"
+        return "multiclass", "rows that sum to 1"
     if unit and not alone and whole:
-        return "multi-label", "several 0 or 1 per sample"
+        return "multilabel", "several 0 or 1 per sample"
     if seen.floating:
         return "regression", "numbers in floats"
     if least < 0:
@@ -148,11 +146,11 @@ def guess(seen: Targets) -> tuple[str, str]:
     different = seen.known.unique().numel()
     if alone and (2 * different > seen.known.numel() or least > different):
         return "regression", "whole numbers, too many different ones or too far from 0 for classes"
-    return ("multi-class", "one class index per sample") if alone else ("sequence", "one class index at every position")
+    return ("multiclass", "one class index per sample") if alone else ("sequence", "one class index at every position")
 
 
 def find_task(name: str) -> str:
-    """One of ``KINDS``, by any name of it.
+    """A kind of task that targets decide on, by any name of it.
 
     Raises:
         ValueError: If there is no such kind, or targets alone do not decide on its loss.
@@ -160,7 +158,7 @@ def find_task(name: str) -> str:
     from equipoise.losses.catalog import find_kind  # the table of all losses: not before it is needed
 
     kind = find_kind(name)
-    if kind not in KINDS:
+    if kind not in _FAULTS:
         raise ValueError(f"targets do not decide on a loss for task={name!r}: see equipoise losses --task {kind}")
     return kind
 
@@ -187,15 +185,15 @@ def _binary(seen: Targets) -> str | None:
     return None
 
 
-def _multi_class(seen: Targets) -> str | None:
+def _multiclass(seen: Targets) -> str | None:
     if seen.distributions:
         return None
-    return _indices(seen, "multi-class", dims=(1, 1))
+    return _indices(seen, "multiclass", dims=(1, 1))
 
 
-def _multi_label(seen: Targets) -> str | None:
+def _multilabel(seen: Targets) -> str | None:
     if seen.values.dim() != 2 or seen.columns < 2 or not seen.unit:
-        return _other("multi-label", seen)
+        return _other("multilabel", seen)
     return None
 
 
@@ -261,8 +259,8 @@ def _as_integers(expression: str, seen: Targets) -> str:
 
 _FAULTS = {
     "binary": _binary,
-    "multi-class": _multi_class,
-    "multi-label": _multi_label,
+    "multiclass": _multiclass,
+    "multilabel": _multilabel,
     "ordinal": _ordinal,
     "regression": _regression,
     "depth": _depth,

@@ -9,7 +9,7 @@ from torch.nn import functional as F  # noqa: N812
 from torch.testing import assert_close
 
 from equipoise.losses.focal import binary_focal
-from equipoise.losses.multi_label import (
+from equipoise.losses.multilabel import (
     AsymmetricLoss,
     DoubleSoftF1Loss,
     SoftF1Loss,

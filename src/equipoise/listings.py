@@ -1,4 +1,4 @@
-"""What is on the shelf, balancings and losses, as text for a terminal of some width; and the page of balancings."""
+"""All methods and losses as text for a terminal of some width; and the page of methods."""
 
 import textwrap
 from collections.abc import Collection
@@ -6,9 +6,8 @@ from functools import partial
 
 import equipoise as eq
 from equipoise.chain import Composite
-from equipoise.losses.catalog import KINDS, ROWS, find_losses, narrowed
-from equipoise.losses.catalog import Row as LossRow
-from equipoise.registry import Row, find_methods
+from equipoise.losses.catalog import ROWS, TASK_KINDS, LossRow, find_losses, narrowed
+from equipoise.registry import MethodRow, find_methods
 from equipoise.registry.costs import read_costs
 from equipoise.registry.lengths import length, own_length
 from equipoise.registry.page import markdown
@@ -23,7 +22,7 @@ WEIGHT_WORDS = {
 
 
 def methods(width: int) -> str:
-    """All balancings, with papers, costs and arguments."""
+    """All methods, with papers, costs and arguments."""
     parts = []
     for row in eq.methods():
         lines = (
@@ -44,7 +43,7 @@ def method(name: str, width: int) -> str:
     return "\n\n".join([*several, *(_full_method(row, width) for row in rows)])
 
 
-def _full_method(row: Row, width: int) -> str:
+def _full_method(row: MethodRow, width: int) -> str:
     around = issubclass(row.cls, Composite)
     cost = "as the method has it" if around else row.cost
     if measured := read_costs().get(row.name):
@@ -65,7 +64,7 @@ def _full_method(row: Row, width: int) -> str:
     return "\n".join([f"{row.name}  ({row.cls.__name__})", *(_indented(line, width) for line in lines)])
 
 
-def _length_words(row: Row) -> str:
+def _length_words(row: MethodRow) -> str:
     found = length(row)
     if found == "own":
         return f"its own: {own_length(row)}"
@@ -81,9 +80,9 @@ def methods_page() -> str:
 
 def losses(width: int) -> str:
     """All losses, each under the first of its kinds."""
-    hint = "equipoise losses --task multi-label --imbalanced says which fit, why, and what to paste."
+    hint = "equipoise losses --task multilabel --imbalanced says which fit, why, and what to paste."
     parts = [_filled(hint, width), ""]
-    for kind, words in KINDS.items():
+    for kind, words in TASK_KINDS.items():
         rows = [row for row in ROWS if row.kinds[0] == kind]
         if rows:
             parts += [_filled(f"{kind.upper()}: {words}", width), ""]
@@ -110,7 +109,7 @@ def narrowed_losses(kind: str | None, conditions: Collection[str], width: int) -
     asked = ", ".join([*([kind] if kind else []), *conditions])
     if not matches:
         return f"No loss for {asked}; equipoise losses lists them all."
-    about = f" ({KINDS[kind]})" if kind else ""
+    about = f" ({TASK_KINDS[kind]})" if kind else ""
     parts = [_filled(f"For {asked}{about}, the likeliest first; a plain loss is there to compare with.", width), ""]
     for match in matches:
         parts += [match.row.name, f"    {match.row.code}"]

@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch.testing import assert_close
 
-from equipoise.losses.multi_label import double_soft_f1, soft_f1
+from equipoise.losses.multilabel import double_soft_f1, soft_f1
 
 metrics = pytest.importorskip("sklearn.metrics")
 
