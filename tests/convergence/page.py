@@ -16,10 +16,10 @@ TOY_STEPS, TOY_RATE = 1500, 0.04
 INTRODUCTION = f"""\
 # Convergence of methods
 
-For each method: the limit of training that its paper promises, what holds here, and what was measured. Two or three tasks
-share four parameters; every task is a strongly convex quadratic of its own scale and shape, so that the
-Pareto set is known in closed form. Gradient descent takes {STEPS} steps of length 0.1 / (1 + t / 20); losses are
-observed and epochs end every ten steps.
+For each method: the limit of training that its paper promises, what holds here, and what was measured. Two or three
+tasks share four parameters; every task is a strongly convex quadratic of its own scale and shape, so that the Pareto
+set is known in closed form. Gradient descent takes {STEPS} steps of length 0.1 / (1 + t / 20); losses are observed and
+epochs end every ten steps.
 
 - *Residual*: the squared length of the shortest convex combination of the tasks' gradients, over the sum of their
   squared lengths. It is zero at Pareto-stationary points only.

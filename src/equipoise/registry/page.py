@@ -12,9 +12,9 @@ from equipoise.registry.row import MethodRow
 INTRODUCTION = """\
 # Methods
 
-All balancing methods, by the names that papers, `eq.method(name)` and the command line use. Start with `sum`, then `fixed`
-with tuned weights; a method that beats neither on your validation metric is not worth its cost. See also
-[how to choose](choose.md), the [papers](papers.md) with files and tests, and [your own method](own-method.md).
+All balancing methods, by the names that papers, `eq.method(name)` and the command line use. Start with `sum`, then
+`fixed` with tuned weights; a method that beats neither on your validation metric is not worth its cost. See also [how
+to choose](choose.md), the [papers](papers.md) with files and tests, and [your own method](own-method.md).
 
 ```python
 import equipoise as eq
@@ -24,8 +24,8 @@ chain = eq.Chain(eq.RunningNorm(), eq.Clip(max_norm=5.0), method)
 wrapped = eq.Smooth(0.9, eq.MGDA())
 ```
 
-`equipoise methods uw` shows one method in the terminal. There, in `eq.method` and in `--methods` other names of a method work
-too: `UW`, `uncertainty`, `GradNorm`, `pareto`. This page is written by `equipoise methods --markdown`.
+`equipoise methods uw` shows one method in the terminal. There, in `eq.method` and in `--methods` other names of a
+method work too: `UW`, `uncertainty`, `GradNorm`, `pareto`. This page is written by `equipoise methods --markdown`.
 
 ## How to read it
 
@@ -44,11 +44,12 @@ scales or follows them slowly, such as `uw`, `imtl-l`, `gradnorm` and `mean-norm
 - **rotation**: does the step turn with the parameter space? Where not, the method looks at single coordinates.
 """
 ABOUT_LENGTHS = """\
-**length** is the norm of the paper's step relative to the plain sum's where K gradients, and K losses, are equal: 1/K for a
-mean. A balancer multiplies by the inverse (`scale="sum"`, its default), so that the learning rate, weight decay and
-clipping of the plain sum hold for all of these; `scale="paper"` leaves it out. A law of `equipoise.testing` holds every
-method to what its `sum_factor` declares. It is exact where the weights follow from the step alone, of random weights in
-every draw, and of `moco` once its running means have caught up. In a chain every step that means sums instead.
+**length** is the norm of the paper's step relative to the plain sum's where K gradients, and K losses, are equal: 1/K
+for a mean. A balancer multiplies by the inverse (`scale="sum"`, its default), so that the learning rate, weight decay
+and clipping of the plain sum hold for all of these; `scale="paper"` leaves it out. A law of `equipoise.testing` holds
+every method to what its `sum_factor` declares. It is exact where the weights follow from the step alone, of random
+weights in every draw, and of `moco` once its running means have caught up. In a chain every step that means sums
+instead.
 
 *own*: the length is part of the method, and no balancer changes it. With SGD tune the learning rate for it:
 

@@ -16,11 +16,11 @@ equipoise losses --task multilabel --imbalanced
 equipoise losses --task regression --outliers --missing-labels
 ```
 
-A loss has several names: `mse`, `ce`, `svm`, `nn.CrossEntropyLoss`, `FocalLoss`, and the names that `--loss` takes. So has
-a kind of task: `classification`, `detection`, `captioning`.
+A loss has several names: `mse`, `ce`, `svm`, `nn.CrossEntropyLoss`, `FocalLoss`, and the names that `--loss` takes. So
+has a kind of task: `classification`, `detection`, `captioning`.
 
-In code, from the targets of the training set: `suggest` checks classes, imbalance, missing labels, range and outliers, and
-computes weights from them:
+In code, from the targets of the training set: `suggest` checks classes, imbalance, missing labels, range and outliers,
+and computes weights from them:
 
 ```python
 import torch
@@ -32,9 +32,9 @@ for suggestion in eq.losses.suggest(task="multilabel", targets=targets):
 loss = eq.losses.suggest(targets=targets)[0].loss  # ready to use
 ```
 
-Or in the tables below. Names with `nn.` are PyTorch's losses. Most of the others are a function and a module, as in PyTorch:
-`eq.losses.focal(logits, targets)` and `eq.losses.FocalLoss()`. Inputs are logits, never probabilities. This page is written
-by `equipoise losses --markdown`.
+Or in the tables below. Names with `nn.` are PyTorch's losses. Most of the others are a function and a module, as in
+PyTorch: `eq.losses.focal(logits, targets)` and `eq.losses.FocalLoss()`. Inputs are logits, never probabilities. This
+page is written by `equipoise losses --markdown`.
 """
 HEAD = "| loss | formula | for what | pitfalls | paper | checked against |\n|---|---|---|---|---|---|"
 
