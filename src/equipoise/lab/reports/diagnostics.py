@@ -3,9 +3,7 @@
 import hashlib
 import math
 import re
-from collections.abc import Callable
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 
 import matplotlib
@@ -24,6 +22,8 @@ from equipoise.lab.reports.static import STYLE, write_png, write_svg
 COLUMNS = 3
 PLACE, ROOM = 0.42, 1.7  # inches for a cell, and for the names beside them
 MOST_NUMBERS = 12  # columns; numbers in narrower cells could not be read
+
+MethodMatrix = tuple[str, DiagnosticResult, Matrix]  # method, diagnostic, its result
 
 
 @dataclass(frozen=True)
@@ -98,25 +98,31 @@ def file_name(shown: DiagnosticResult) -> str:
     return f"diagnostic-{plain}{mark}"
 
 
-def matrix_figures(diagnostics: StudyDiagnostics) -> dict[str, Callable[[], Figure]]:
-    """What draws each matrix, a panel for each method, by the name of its file."""
-    found: dict[str, tuple[str, list[tuple[str, Matrix]]]] = {}
-    shown = [("", one) for one in diagnostics.common]
-    shown += [(method, one) for method, of_it in diagnostics.of_method.items() for one in of_it]
-    for method, one in shown:
-        if isinstance(one.result, Matrix):
-            found.setdefault(file_name(one), (one.title, []))[1].append((method, one.result))
-    return {name: partial(_figure, title, panels) for name, (title, panels) in found.items()}
-
-
 def save_matrices(diagnostics: StudyDiagnostics, folder: Path) -> None:
-    """Write ``folder/<name>.png`` and ``.svg`` of every matrix."""
-    for name, draw in matrix_figures(diagnostics).items():
+    """Write ``folder/<file_name>.png`` and ``.svg`` of every matrix."""
+    for name, found in matrices_of(diagnostics).items():
+        figure = draw_matrix(found)
         with matplotlib.rc_context(STYLE):
-            figure = draw()
             write_png(figure, folder / f"{name}.png", dpi=110)
             figure.set_layout_engine("none")
             write_svg(figure, folder / f"{name}.svg")
+
+
+def matrices_of(diagnostics: StudyDiagnostics) -> dict[str, list[MethodMatrix]]:
+    """Every matrix by the name of its figure, with the methods that have it."""
+    by_name: dict[str, list[MethodMatrix]] = {}
+    titled = [("", one) for one in diagnostics.common]
+    titled += [(method, one) for method, shown in diagnostics.of_method.items() for one in shown]
+    for method, one in titled:
+        if isinstance(one.result, Matrix):
+            by_name.setdefault(file_name(one), []).append((method, one, one.result))
+    return by_name
+
+
+def draw_matrix(found: list[MethodMatrix]) -> Figure:
+    """The figure of a matrix, a panel for each method that has it."""
+    with matplotlib.rc_context(STYLE):
+        return _figure(found[0][1].title, [(method, matrix) for method, _, matrix in found])
 
 
 def _figure(title: str, panels: list[tuple[str, Matrix]]) -> Figure:
