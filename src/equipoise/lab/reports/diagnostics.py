@@ -100,8 +100,8 @@ def file_name(shown: DiagnosticResult) -> str:
 
 def save_matrices(diagnostics: StudyDiagnostics, folder: Path) -> None:
     """Write ``folder/<file_name>.png`` and ``.svg`` of every matrix."""
-    for name, found in matrices_of(diagnostics).items():
-        figure = draw_matrix(found)
+    for found in matrices_of(diagnostics).values():
+        figure, name = draw_matrix(found), file_name(found[0][1])
         with matplotlib.rc_context(STYLE):
             write_png(figure, folder / f"{name}.png", dpi=110)
             figure.set_layout_engine("none")
@@ -109,13 +109,13 @@ def save_matrices(diagnostics: StudyDiagnostics, folder: Path) -> None:
 
 
 def matrices_of(diagnostics: StudyDiagnostics) -> dict[str, list[MethodMatrix]]:
-    """Every matrix by the name of its figure, with the methods that have it."""
+    """Every matrix by its diagnostic's name, with the methods that have it."""
     by_name: dict[str, list[MethodMatrix]] = {}
     titled = [("", one) for one in diagnostics.common]
     titled += [(method, one) for method, shown in diagnostics.of_method.items() for one in shown]
     for method, one in titled:
         if isinstance(one.result, Matrix):
-            by_name.setdefault(file_name(one), []).append((method, one, one.result))
+            by_name.setdefault(one.name, []).append((method, one, one.result))
     return by_name
 
 
