@@ -9,6 +9,7 @@ import pytest
 
 import equipoise as eq
 from equipoise.cli import COMMANDS, main
+from equipoise.lab.cases.recipe import ReadyCase
 from equipoise.lab.studies import Study, make_plan
 from equipoise.lab.studies.plan import run_name
 from equipoise.lab.training import RunResult
@@ -66,7 +67,7 @@ def refuse(capsys, *words):
         (["methods", "--al"], "unknown option '--al'"),
         (["demo", "extra"], "unrecognized arguments: extra"),
         (["compare"], "CASE"),
-        (["compare", "reviws"], "unknown case 'reviws'; the nearest is 'reviews'"),
+        (["compare", "reviws"], "unknown case 'reviws'; did you mean 'reviews'?"),
         (["compare", "reviews", "--methods", "sum,nash-mlt"], "did you mean 'nash-mtl'?"),
         (["compare", "reviews", "--methods", "sum,,uw"], "got 'sum,,uw'"),
         (["compare", "reviews", "--methods", "nowhere.py:Mine"], "nowhere.py"),
@@ -138,7 +139,7 @@ def test_what_the_options_mean(capsys, monkeypatch, words, methods, seeds, epoch
     question = "sharing" if "sharing" in words else ""
     trials = 10 if words[0] == "compare" and not question else 0
     options = {"epochs": epochs, "tuned_trials": trials, "question": question, "looks": 0}
-    assert asked == [(("reviews", methods, seeds), options)]
+    assert asked == [((ReadyCase("reviews"), methods, seeds), options)]
 
 
 @pytest.mark.parametrize(
@@ -175,7 +176,6 @@ def test_a_finished_study_says_so_and_shows_its_table_again(finished, capsys):
     assert main(words) == 0
     output = capsys.readouterr().out
     assert output.startswith(f"Complete: all 10 runs are finished in {finished}")
-    assert "rating: rmse, lower is better" in output
     assert "Over 2 seeds" in output
     assert output.endswith(f"Report: {finished / 'report.html'}\n")
     assert (finished / "report.html").read_text() == "as it was"
@@ -199,8 +199,8 @@ def test_ctrl_c_says_what_is_kept(finished, capsys, monkeypatch):
         f"--out={finished}",
     ]
     assert main(words) == 130
-    last = capsys.readouterr().out.splitlines()[-1]
-    assert last == f"Stopped: 10 of 15 runs are finished and kept in {finished}; the same command goes on."
+    last = capsys.readouterr().err
+    assert last == f"Stopped: 10 of 15 runs are finished and kept in {finished}; the same command resumes it.\n"
 
 
 def test_a_failed_run_is_named_and_the_status_is_1(finished, capsys, monkeypatch):
@@ -213,7 +213,7 @@ def test_a_failed_run_is_named_and_the_status_is_1(finished, capsys, monkeypatch
 
     monkeypatch.setattr("equipoise.lab.studies.Workers.run", lambda self, *asked: fail(*asked))
     (finished / "runs" / "uw-all-seed1" / "result.json").unlink()
-    monkeypatch.setattr("equipoise.lab.reports.write_report", lambda folder, doing: folder / "report.html")
+    monkeypatch.setattr("equipoise.lab.reports.write_report", lambda study, *_: study.folder / "report.html")
     words = [
         "compare",
         "reviews",

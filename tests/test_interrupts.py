@@ -50,9 +50,9 @@ RESUMES = "Stopped. The same command resumes what it began.\n"
         (["losses", "f1"], "equipoise.shelf.loss", "Stopped.\n"),
         (["init", "data.csv"], "equipoise.lab.data.table.read_table", "Stopped.\n"),
         (["report", "there"], "equipoise.cli.parser.Parser.parse", "Stopped.\n"),
-        (["probe", "reviews"], "equipoise.lab.probing.probe", "Stopped.\n"),
+        (["probe", "reviews"], "equipoise.lab.api.probing.measure", "Stopped.\n"),
         (["demo"], "equipoise.cli.parser.Parser.parse", RESUMES),
-        (["demo"], "equipoise.cli.study.need_the_lab", RESUMES),
+        (["demo"], "equipoise.lab.api.comparing.compare", RESUMES),
         (["demo"], "equipoise.lab.studies.make_plan", RESUMES),
         (["compare", "reviews"], "equipoise.lab.cases.CASES", RESUMES),
         (["demo"], "equipoise.lab.studies.Study.__init__", RESUMES),
@@ -94,7 +94,7 @@ def test_while_runs_are_trained(where, tmp_path, capsys, monkeypatch):
     monkeypatch.setattr(where, interrupt)
     tuned = "2" if "search" in where else "0"
     assert main(["demo", "--methods", "sum", "--seeds", "1", "--tuned-trials", tuned, "--jobs", "1"]) == 130
-    last = capsys.readouterr().out.splitlines()[-1]
+    last = capsys.readouterr().err.splitlines()[-1]
     kept = "0 of 4 runs" if tuned == "0" else "0 of 5 runs"
     assert last.startswith(f"Stopped: {kept} are finished and kept in equipoise-runs")
 

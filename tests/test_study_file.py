@@ -62,7 +62,7 @@ def test_tune_takes_the_case_and_how_it_is_trained(monkeypatch, capsys):
 
 
 def test_probe_takes_the_case(monkeypatch, capsys):
-    (case,), _ = asked(monkeypatch, "equipoise.lab.probing.probe", "probe", "--config", "study.yaml")
+    (case,), _ = asked(monkeypatch, "equipoise.lab.api.probing.measure", "probe", "--config", "study.yaml")
     assert case.tasks.names == ("rating", "liked")
     assert type(case.tasks["rating"].loss).__name__ == "HuberLoss"
     left = "methods, seeds, epochs, schedule, jobs, out"

@@ -1,4 +1,4 @@
-"""A Python file of the user's: running it, and saying in one line what is wrong with it.
+"""A Python file of the user's: what it holds by name, and in one line what is wrong with it.
 
 It may import the modules and packages beside it by name, as a script does; what is installed comes first.
 """
@@ -8,11 +8,39 @@ import hashlib
 import importlib.util
 import sys
 import traceback
+from functools import cache
 from pathlib import Path
 from types import ModuleType
+from typing import Any
+
+from equipoise.names import nearest
 
 _FOLDERS: list[Path] = []  # of the files that ran
 _CONTENTS: dict[Path, bytes] = {}  # of the files beside them, when they ran
+
+
+def from_file(path: str, name: str) -> Any:
+    """What a file holds by this name; the file runs where its content, or that of a file beside it, is new.
+
+    Raises:
+        ValueError: If there is no such file or name, or the file fails.
+    """
+    if not Path(path).is_file():
+        raise ValueError(f"there is no file {path!r} (looked in {Path(path).resolve().parent})")
+    try:
+        module = _module(str(Path(path).resolve()), content_hash(path))
+    except Exception as error:  # whatever a user's file does
+        raise ValueError(f"{path}: {error_line(error, path)}") from error
+    if not hasattr(module, name):
+        own = [one for one, value in vars(module).items() if not one.startswith("_") and type(value) is not ModuleType]
+        raise ValueError(f"{path} has no {name!r}; {nearest(name, own)}")
+    return getattr(module, name)
+
+
+@cache
+def _module(path: str, content: str) -> ModuleType:
+    """A file with this content, run once."""
+    return run_file(path)
 
 
 def run_file(path: str) -> ModuleType:

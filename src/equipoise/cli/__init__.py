@@ -56,9 +56,10 @@ def main(words: Sequence[str] | None = None) -> int:
     words = sys.argv[1:] if words is None else words
     try:
         return _run(words)
-    except KeyboardInterrupt:
+    except KeyboardInterrupt as stopped:
         resumes = bool(words) and words[0] in RESUMED
-        print("Stopped. The same command resumes what it began." if resumes else "Stopped.", file=sys.stderr)
+        line = "Stopped. The same command resumes what it began." if resumes else "Stopped."
+        print(str(stopped) or line, file=sys.stderr)
         return STOPPED
 
 

@@ -1,13 +1,21 @@
-"""``equipoise compare``."""
+"""``equipoise compare``, and what it shares with ``equipoise demo``."""
 
-from collections.abc import Sequence
+import argparse
+import re
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
 
 from equipoise.cli.columns import add_column_options, recipe_of
 from equipoise.cli.config import add_case, parse_with_config
-from equipoise.cli.parser import Parser
-from equipoise.cli.study import add_study_options, run_study
+from equipoise.cli.parser import MOST, Parser, fail, names, positive, whole
+from equipoise.cli.parser import folder as path_of_folder
 from equipoise.cli.training import add_training_options, training_of
-from equipoise.lab.api.defaults import RUNS, SEEDS, TUNED_TRIALS
+from equipoise.cli.workbench import FAILED, need_the_lab, show, stopped_by
+from equipoise.lab.api.defaults import JOBS, METHODS, RUNS, SEEDS, TUNED_TRIALS
+
+MOST_SEEDS = 100_000
 
 
 def compare(words: Sequence[str]) -> int:
@@ -20,24 +28,129 @@ def study_parser() -> Parser:
     """What a study is made of, as options."""
     parser = Parser(
         prog="equipoise compare",
-        description="Train a case under several balancings and against one network per task, with the same "
-        "seeds and budget; end in a table with intervals, a verdict and a report. Repeat the command to go "
-        "on after an interruption; with more methods or seeds only what is missing runs.",
+        description="Train a case with several methods and against single-task baselines, with the same seeds and "
+        "budget; end in a table with intervals, a verdict and a report. The same command resumes an interrupted "
+        "study; with more methods or seeds it trains only what is missing.",
     )
     add_case(
         parser,
         "what to train: a name, for example reviews; a table, data.csv (.tsv, .gz, .parquet) with --target and "
         "columns to predict from; or path/to/file.py:name, a Case or a function that makes one",
     )
-    add_study_options(parser, seeds=SEEDS, epochs=None, tuned_trials=TUNED_TRIALS, out=RUNS / "CASE")
+    add_study_options(parser, seeds=SEEDS, tuned_trials=TUNED_TRIALS, out=RUNS / "CASE")
     parser.add_argument(
         "--question",
         default="",
         metavar="NAME",
-        help="ask one thing, and test nothing else: sharing (does one network for all tasks help?), tuned (does any "
-        "balancing beat tuned fixed weights?), freeze (does a method's schedule matter, or only where it ends?) or "
+        help="Restrict the study to one question: sharing (does one network for all tasks help?), tuned (does any "
+        "method beat tuned fixed weights?), freeze (does a method's schedule matter, or only where it ends?) or "
         "losses (does another loss do better than the case's own? without --methods all that the case knows)",
     )
     add_training_options(parser)
     add_column_options(parser)
     return parser
+
+
+def add_study_options(parser: Parser, *, seeds: int, tuned_trials: int, out: Path, epochs: int | None = None) -> None:
+    """Methods, tuned weights, seeds, epochs, jobs and the folder."""
+    parser.add_argument(
+        "--methods",
+        type=_methods,
+        metavar="A,B,…",
+        help="balancing methods by name or as path/to/file.py:Name, or task=loss, the plain sum with another loss; "
+        f"default {','.join(METHODS)}",
+    )
+    parser.add_argument(
+        "--tuned-trials",
+        type=whole,
+        metavar="N",
+        help=f"fixed weights tried for the method tuned, 0 leaves it out; default {tuned_trials}",
+    )
+    parser.add_argument(
+        "--seeds",
+        type=_seeds,
+        default=tuple(range(seeds)),
+        metavar="N|A,B,…",
+        help=f"how many seeds, or which; default {seeds}",
+    )
+    parser.add_argument(
+        "--looks",
+        type=whole,
+        default=0,
+        metavar="N",
+        help="look N times, at equal shares of the seeds, and stop at the first with a significant difference; the "
+        "5 %% of verdicts is spent over the looks (--looks 3 --seeds 20); default: once, after all seeds",
+    )
+    parser.add_argument(
+        "--epochs",
+        type=positive,
+        default=epochs,
+        metavar="N",
+        help=f"most epochs of a run; default {'that of the case' if epochs is None else epochs}",
+    )
+    parser.add_argument(
+        "--jobs", type=positive, default=JOBS, metavar="N", help=f"runs at the same time; default {JOBS}"
+    )
+    parser.add_argument("--out", type=path_of_folder, metavar="DIR", help=f"the study's folder; default {out}")
+    parser.add_argument(
+        "--track",
+        type=names,
+        default=(),
+        metavar="A,B",
+        help="trackers that take every run's curves: tensorboard, wandb, mlflow; all offline, in DIR/trackers",
+    )
+    parser.add_verbose()
+    parser.set_defaults(question="")
+
+
+def run_study(case: Any, arguments: argparse.Namespace, training: Mapping[str, Any]) -> int:
+    """``lab.compare`` of a case, by name or recipe, and its table and report; ``training`` are other settings."""
+    need_the_lab()
+    from rich.console import Console
+
+    from equipoise.lab.api.comparing import compare as run
+
+    try:
+        results = run(
+            case,
+            arguments.methods,
+            arguments.seeds,
+            folder=arguments.out,
+            jobs=arguments.jobs,
+            question=arguments.question,
+            tuned_trials=arguments.tuned_trials,
+            epochs=arguments.epochs,
+            looks=arguments.looks,
+            track=arguments.track,
+            **training,
+        )
+        assert results.study is not None
+        show(Console(highlight=False), results.study, renew=False, verbose=arguments.verbose)
+    except ValueError as error:
+        fail(str(error))
+    except OSError as error:
+        stopped_by(error, case)
+    except RuntimeError as error:  # no run ended well
+        print(f"equipoise: {error}", file=sys.stderr)
+        return FAILED
+    for name, reason in results.failures.items():
+        print(f"equipoise: {name} failed: {reason}", file=sys.stderr)
+    return FAILED if results.failures else 0
+
+
+def _methods(text: str) -> tuple[str, ...]:
+    given = names(text)
+    if not all(given) or any(re.search(r"[\s;]", name) and not re.search(r"=|\.py:", name) for name in given):
+        raise argparse.ArgumentTypeError(f"names with commas between them, like sum,uw; got {text!r}")
+    return given
+
+
+def _seeds(text: str) -> tuple[int, ...]:
+    parts = [part.strip() for part in text.removesuffix(",").split(",")]
+    if not all(part.isdecimal() for part in parts) or text == "0":
+        raise argparse.ArgumentTypeError(f"a number of at least 1, or a list like 0,3,7; got {text!r}")
+    if any(len(part) > len(str(MOST)) or int(part) > MOST for part in parts) or (
+        "," not in text and int(text) > MOST_SEEDS
+    ):
+        raise argparse.ArgumentTypeError(f"at most {MOST_SEEDS} seeds of at most {MOST}, got {text[:40]!r}")
+    return tuple(map(int, parts)) if "," in text else tuple(range(int(text)))

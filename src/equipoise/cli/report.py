@@ -31,8 +31,11 @@ def report(words: Sequence[str]) -> int:
         return _compare(arguments.folder, arguments.other, arguments.out)
     from rich.console import Console
 
+    from equipoise.lab.evaluation import StudyResults
+
     try:
-        return show(Console(highlight=False), arguments.folder, renew=True, verbose=arguments.verbose)
+        study = StudyResults.from_folder(arguments.folder).looked_at()
+        return show(Console(highlight=False), study, renew=True, verbose=arguments.verbose)
     except (ValueError, KeyError) as error:
         fail(f"{arguments.folder} cannot be shown: {error}")
     except OSError as error:

@@ -9,10 +9,13 @@ from equipoise.cli.compare import study_parser
 from equipoise.cli.config import add_case, parse_with_config
 from equipoise.cli.parser import Parser, fail, names, positive, whole
 from equipoise.cli.training import add_training_options, training_of
-from equipoise.cli.workbench import need_the_lab, stopped_by
+from equipoise.cli.workbench import FAILED, need_the_lab, stopped_by
 from equipoise.lab.api.defaults import JOBS, RUNS
 
-FAILED, STOPPED = 1, 130
+ASKED = (
+    *("trials", "method", "search", "sampler", "epochs", "seed"),
+    *("choose", "prefer", "jobs", "storage", "stale_after"),
+)
 
 
 def tune(words: Sequence[str]) -> int:
@@ -20,12 +23,11 @@ def tune(words: Sequence[str]) -> int:
     parser = Parser(
         prog="equipoise tune",
         description="Search the tasks' weights, the learning rate, the weight decay, a method's or a loss's arguments "
-        "by the tasks' validation metrics; end in the weights to paste, a table and a report. Repeat the command to go "
-        "on after an interruption; start it several times, or on several hosts with one folder, and they share the "
-        "work.",
+        "by the tasks' validation metrics; end in the weights to paste, a table and a report. The same command resumes "
+        "an interrupted search; start it several times, or on several hosts with one folder, and they share the work.",
     )
     add_case(parser, "what to train, as for compare: a name, a table, or path/to/file.py:name")
-    parser.add_argument("--method", default="fixed", metavar="NAME", help="a balancing; default fixed")
+    parser.add_argument("--method", default="fixed", metavar="NAME", help="a balancing method; default fixed")
     parser.add_argument(
         "--search",
         type=names,
@@ -47,7 +49,7 @@ def tune(words: Sequence[str]) -> int:
         "--choose", default="delta-m", metavar="RULE", help="of the trial: delta-m, knee or preference; default delta-m"
     )
     parser.add_argument(
-        "--prefer", type=_preference, metavar="TASK=X,…", help="how much a task's loss hurts, for --choose preference"
+        "--prefer", type=_preference, metavar="TASK=X,…", help="preference weight of each task, for --choose preference"
     )
     parser.add_argument("--jobs", type=positive, default=JOBS, metavar="N", help=f"trials at a time; default {JOBS}")
     parser.add_argument("--storage", metavar="URL", help="of Optuna; default a journal in the folder")
@@ -68,29 +70,13 @@ def tune(words: Sequence[str]) -> int:
 
     folder = arguments.out or RUNS / f"{Path(arguments.case.partition('.py:')[0]).stem}-tune"
     try:
-        results = run(
-            recipe_of(arguments),
-            arguments.trials,
-            method=arguments.method,
-            search=arguments.search,
-            sampler=arguments.sampler,
-            epochs=arguments.epochs,
-            seed=arguments.seed,
-            choose=arguments.choose,
-            prefer=arguments.prefer,
-            jobs=arguments.jobs,
-            folder=folder,
-            storage=arguments.storage,
-            stale_after=arguments.stale_after,
-            **training_of(arguments),
-        )
+        asked = {name: getattr(arguments, name) for name in ASKED}
+        results = run(recipe_of(arguments), folder=folder, **asked, **training_of(arguments))
         page = results.save_report()
     except ValueError as error:
         fail(str(error))
     except OSError as error:
-        stopped_by(error, folder, "what is finished is")
-    except KeyboardInterrupt:
-        return STOPPED
+        stopped_by(error, folder)
     console = Console(highlight=False)
     console.print()
     console.print(results, crop=False)  # code stays whole lines

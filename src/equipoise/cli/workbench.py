@@ -1,9 +1,13 @@
 """What a command of the workbench needs and shows."""
 
-from pathlib import Path
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from equipoise.cli.parser import fail
+
+if TYPE_CHECKING:
+    from equipoise.lab.evaluation import StudyResults
+
+FAILED = 1  # exit status
 
 
 def need_the_lab() -> None:
@@ -19,23 +23,22 @@ def need_the_lab() -> None:
         fail(f'{error.name} is missing; this command needs the workbench: pip install "equipoise[lab]"')
 
 
-def stopped_by(error: OSError, folder: Path, kept: str) -> NoReturn:
-    """Leave, saying which file the system refused, why, and what is kept."""
-    what = error.strerror or str(error)
-    file = error.filename or folder
-    fail(f"{file}: {what}; {kept} kept in {folder}, and the same command resumes once this is put right")
+def stopped_by(error: OSError, what: Any) -> NoReturn:
+    """Leave, saying which file the system refused, why, and what is kept, as the error's notes have it."""
+    kept = "; ".join(getattr(error, "__notes__", ()))
+    resumes = f"; {kept}, and the same command resumes once this is fixed" if kept else ""
+    fail(f"{error.filename or what}: {error.strerror or error}{resumes}")
 
 
-def show(console: Any, folder: Path, *, renew: bool, verbose: bool = False) -> int:
+def show(console: Any, study: "StudyResults", *, renew: bool, verbose: bool = False) -> int:
     """Print a study's verdict and table and write its report, or only name a report that is newer than the study."""
     from rich.markup import escape
 
-    from equipoise.lab.evaluation import StudyResults, Summary
+    from equipoise.lab.evaluation import Summary
     from equipoise.lab.reports import print_summary, write_report
     from equipoise.lab.studies import record_look, write_scores
 
-    page = folder / "report.html"
-    study = StudyResults.from_folder(folder).looked_at()
+    folder, page = study.folder, study.folder / "report.html"
     summary = Summary.of_study(study)
     print_summary(console, summary, verbose=verbose)
     try:

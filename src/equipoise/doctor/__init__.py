@@ -10,7 +10,7 @@ report      both: what the doctor answers
 """
 
 from equipoise.doctor.examine import doctor, examine
-from equipoise.doctor.examined import Reach, RouteCost
+from equipoise.doctor.examined import ParameterReach, RouteCost
 from equipoise.doctor.report import Report
 
-__all__ = ["Reach", "Report", "RouteCost", "doctor", "examine"]
+__all__ = ["ParameterReach", "Report", "RouteCost", "doctor", "examine"]

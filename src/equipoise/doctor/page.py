@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 
 from torch import Tensor
 
-from equipoise.doctor.examined import Examined, Reach
+from equipoise.doctor.examined import Examined, ParameterReach
 
 _WIDTH = 88
 _NUMBER = re.compile(r"-?[\d.,e+-]*( [kMG]?B)?|nan|-?inf")
@@ -35,7 +35,7 @@ def _reach(report: Examined) -> list[str]:
     )
 
 
-def _fate(reach: Reach, report: Examined) -> list[str]:
+def _fate(reach: ParameterReach, report: Examined) -> list[str]:
     if reach.frozen:
         return ["frozen", ""]
     who = "no loss" if not reach.tasks else "all tasks" if reach.tasks == report.names else ", ".join(reach.tasks)

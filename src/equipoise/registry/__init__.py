@@ -2,13 +2,12 @@
 
 import inspect
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 from equipoise.arguments import short_repr
 from equipoise.method import Aggregator, CoordinateAggregator, GroupAggregator, Method, Weighting
 from equipoise.names import key_of, nearest
-from equipoise.own_file import run_file
+from equipoise.own_file import from_file
 from equipoise.registry import aggregators, coordinates, groups, rules, weightings, wrappers
 from equipoise.registry.aliases import ALIASES
 from equipoise.registry.row import MethodRow
@@ -82,20 +81,10 @@ def _from_table(name: str) -> Callable[..., Method]:
 
 def _from_file(name: str) -> Callable[..., Method]:
     path, _, attribute = name.rpartition(":")
-    if not Path(path).is_file():
-        raise ValueError(f"no file {path!r} for method {name!r}")
-    module = run_file(path)
-    made = getattr(module, attribute, None)
-    if made is None:
-        raise ValueError(f"no {attribute!r} in {path!r}; {nearest(attribute, _methods_in(module))}")
+    made = from_file(path, attribute)
     kinds = (Weighting, Aggregator, GroupAggregator, CoordinateAggregator)
     if not (isinstance(made, type) and issubclass(made, kinds)):
         raise ValueError(
             f"{attribute!r} of {path!r} must be a Weighting, an Aggregator, a GroupAggregator or a CoordinateAggregator"
         )
     return made
-
-
-def _methods_in(module: Any) -> list[str]:
-    """The names of the classes that the module itself defines."""
-    return [name for name, value in vars(module).items() if getattr(value, "__module__", None) == module.__name__]

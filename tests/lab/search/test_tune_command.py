@@ -16,7 +16,7 @@ from planted import direct
 from rich.console import Console
 
 from equipoise import cli
-from equipoise.cli.tune import STOPPED
+from equipoise.interrupt import STOPPED
 from equipoise.lab.cases import CASES
 from equipoise.lab.search import search
 from equipoise.lab.search.tune import make_tuning
@@ -110,9 +110,9 @@ def test_the_same_command_goes_on_and_another_is_refused(quick, tmp_path, capsys
     with monkeypatch.context() as patch:
         patch.setattr(WatchSearch, "show", stop)
         assert tune(*words) == 130
-    assert "Stopped: 3 of 6 trials are finished" in capsys.readouterr().out
+    assert "Stopped: 3 of 6 trials are finished" in capsys.readouterr().err
     assert tune(*words) == 0
-    assert "Going on: 3 of 6" in capsys.readouterr().out
+    assert "Resuming: 3 of 6" in capsys.readouterr().out
     assert tune(*words) == 0
     assert "Complete: all 6" in capsys.readouterr().out
     assert tune(*words[:2], "--out", str(tmp_path / "b")) == 0
@@ -207,14 +207,14 @@ def test_a_real_search_is_stopped_by_ctrl_c_and_goes_on(shop, one_process, capsy
     words = [*TABLE, "--trials", "20", "--jobs", "1"]
     heard = partial(signal.signal, signal.SIGINT, signal.SIG_DFL)  # a shell ignores it in what runs in the background
     started = [sys.executable, "-m", "equipoise", *words]
-    process = subprocess.Popen(started, stdout=subprocess.PIPE, text=True, preexec_fn=heard)
+    process = subprocess.Popen(started, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, preexec_fn=heard)
     for line in process.stdout:
         if "[1/" in line:
             process.send_signal(signal.SIGINT)
             break
-    assert "Stopped" in process.communicate(timeout=240)[0]
+    assert "Stopped" in process.communicate(timeout=240)[1]
     assert process.returncode == STOPPED
     assert cli.main(words) == 0
     done = capsys.readouterr().out
-    assert "Going on" in done
+    assert "Resuming" in done
     assert "eq.Fixed(" in done

@@ -10,7 +10,7 @@ from equipoise.lab.api.given import recipe_of
 from equipoise.lab.api.loading import load
 from equipoise.lab.api.loops import compare_loop
 from equipoise.lab.api.results import Results
-from equipoise.lab.arms import MethodArm, StudyArm
+from equipoise.lab.arms import SUM, MethodArm, StudyArm
 from equipoise.method import Method
 
 if TYPE_CHECKING:
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 def compare(
     case: Any,
-    methods: Sequence[str | Method | StudyArm] | Mapping[str, str | Method] = METHODS,
+    methods: Sequence[str | Method | StudyArm] | Mapping[str, str | Method] | None = None,
     seeds: int | Sequence[int] = SEEDS,
     *,
     folder: str | Path | None = None,
@@ -27,6 +27,7 @@ def compare(
     tasks: Mapping[str, tuple[str, str]] | None = None,
     question: str = "",
     tuned_trials: int | None = None,
+    track: Sequence[str] = (),
     **settings: Any,
 ) -> Results:
     """Train a case under several methods with the same seeds, or a loop of one's own, and judge the results.
@@ -40,7 +41,8 @@ def compare(
         case: A case: by name (``"reviews"``), as ``path/to/file.py:make_case``, a ``Case``, or a recipe such as a
             ``TableCase``. Or ``train(arm, seed) -> {"task/metric": value}``, a loop of one's own that makes its
             balancer by ``arm.balancer(model, tasks)`` and returns test metrics.
-        methods: By name, as ``path/to/file.py:Name``, or as objects; for a loop also {name: method}.
+        methods: By name, as ``path/to/file.py:Name``, or as objects; for a loop also {name: method}. None: the plain
+            sum for the questions ``sharing`` and ``losses``, else six common ones.
         seeds: How many, or which.
         folder: Where runs are kept. None: ``equipoise-runs/CASE``; for a loop: nothing is kept.
         jobs: Processes at a time; None: one per core, at most 4. Only for a case.
@@ -48,16 +50,19 @@ def compare(
         question: The one question asked, as ``equipoise compare --question`` takes it. Only for a case.
         tuned_trials: Fixed weights tried for the method ``tuned``; None: 10 where there are weights to tune. Only for a
             case.
-        settings: Of the training, by their names in ``equipoise.lab.training.Settings``, such as ``epochs``; for a loop
-            a ``title`` alone.
+        track: Trackers that take every run's curves: ``tensorboard``, ``wandb``, ``mlflow``. Only for a case.
+        settings: Of the training, by their names in ``equipoise.lab.training.Settings``, such as ``epochs``, and
+            ``looks``, how often verdicts are looked at, at equal shares of the seeds; for a loop a ``title`` alone.
 
     Raises:
         ValueError: A case, a method, a seed or a setting cannot be used, or the folder holds something else.
         RuntimeError: No run finished.
     """
+    if methods is None:
+        methods = (str(SUM),) if question in ("sharing", "losses") else METHODS
     chosen = tuple(range(seeds)) if isinstance(seeds, int) else tuple(seeds)
     if tasks is not None or (callable(case) and not hasattr(case, "options")):
-        unused = {"jobs": jobs, "question": question, "tuned_trials": tuned_trials}
+        unused = {"jobs": jobs, "question": question, "tuned_trials": tuned_trials, "track": track}
         return _loop(case, methods, chosen, tasks, folder, {k: v for k, v in unused.items() if v} | settings)
     if isinstance(methods, Mapping):
         raise ValueError("methods of a case are names, as worker processes make them: give a list")
@@ -73,10 +78,9 @@ def compare(
 
     from rich.console import Console
 
-    from equipoise.lab.studies import Study, run_shown
+    from equipoise.lab.studies import run_plan
 
-    study = Study(plan, where)
-    run_shown(study, Console(highlight=False), JOBS if jobs is None else jobs)
+    study = run_plan(plan, where, Console(highlight=False), JOBS if jobs is None else jobs, track)
     if not study.results:
         run, why = next(iter(study.failures.items()))
         raise RuntimeError(f"no run of {where} finished; {run} failed: {why}")
@@ -90,7 +94,6 @@ def plan_study(
     *,
     question: str = "",
     tuned_trials: int | None = None,
-    usual_trials: int = TUNED_TRIALS,
     **settings: Any,
 ) -> "Plan":
     """``make_plan``, with tuned fixed weights where nobody said whether to tune and there are weights to tune.
@@ -100,14 +103,13 @@ def plan_study(
         methods: By name, as objects or as arms.
         seeds: Each 0 or more.
         question: The one that is asked.
-        tuned_trials: None: ``usual_trials`` for a question that tuned weights have a part in.
-        usual_trials: So many.
+        tuned_trials: None: 10 for a question that tuned weights have a part in.
         settings: The other arguments of ``make_plan``.
     """
     from equipoise.lab.studies import NothingToTune, make_plan
 
     make = partial(make_plan, case, methods, seeds, question=question, **settings)
-    usual = usual_trials if question in ("", "tuned") else 0
+    usual = TUNED_TRIALS if question in ("", "tuned") else 0
     try:
         return make(tuned_trials=usual if tuned_trials is None else tuned_trials)
     except NothingToTune:

@@ -59,6 +59,7 @@ def tune(
         settings: Of the training, by their names in ``equipoise.lab.training.Settings``.
 
     Raises:
+        KeyboardInterrupt: The message says what is kept.
         ValueError: The case, the method or an argument cannot be used, the folder holds something else, or no trial
             ended well.
     """
@@ -95,11 +96,17 @@ def _run(tuning: Tuning, jobs: int, console: Console) -> None:
             for event in events:
                 watch.show(event)
                 _keep(tuning, event)
-    except KeyboardInterrupt:
-        kept = f"{len(search.trials)} of {search.strategy.slots} trials are finished and kept in {search.folder}"
-        console.print(f"Stopped: {kept}; the same command goes on.", markup=False, soft_wrap=True)
+    except OSError as error:
+        error.add_note(_kept(tuning))
         raise
+    except KeyboardInterrupt:
+        raise KeyboardInterrupt(f"Stopped: {_kept(tuning)}; the same command resumes it.") from None
     write_trials(search)
+
+
+def _kept(tuning: Tuning) -> str:
+    search = tuning.search
+    return f"{len(search.trials)} of {search.strategy.slots} trials are finished and kept in {search.folder}"
 
 
 def _keep(tuning: Tuning, event: Event[Job]) -> None:
@@ -119,4 +126,4 @@ def _state(tuning: Tuning) -> str:
         return f"Complete: {total - failed} of {total} trials ended well, {failed} failed"
     if done == total:
         return f"Complete: all {total} trials are finished"
-    return f"Going on: {done} of {total} trials are finished" if done else f"Starting: {total} trials"
+    return f"Resuming: {done} of {total} trials are finished" if done else f"Starting: {total} trials"

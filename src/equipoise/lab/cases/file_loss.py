@@ -3,16 +3,14 @@
 import inspect
 import re
 from collections.abc import Callable
-from functools import cache, partial
+from functools import partial
 from inspect import Parameter, Signature
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 from torch import Tensor
 
-from equipoise.names import nearest
-from equipoise.own_file import content_hash, error_line, run_file
+from equipoise.own_file import error_line, from_file
 
 _WORD = re.compile(r"(?P<path>.+\.py):(?P<attribute>\w+)")
 
@@ -49,7 +47,7 @@ def file_loss(name: str) -> Callable[..., Callable[..., Tensor]]:
     found = _WORD.fullmatch(name)
     assert found is not None
     path = found["path"]
-    loss = _attribute(path, found["attribute"])
+    loss = from_file(path, found["attribute"])
     if not callable(loss):
         raise ValueError(f"{name}: a loss is a class or a function, got {type(loss).__name__}")
 
@@ -78,22 +76,3 @@ def _arguments(loss: Callable[..., Any]) -> list[Parameter]:
     if not inspect.isclass(loss):
         named = [one for one in named if one.default is not Parameter.empty or one.kind is Parameter.KEYWORD_ONLY]
     return [one.replace(kind=Parameter.KEYWORD_ONLY) for one in named]
-
-
-def _attribute(path: str, attribute: str) -> Any:
-    if not Path(path).is_file():
-        raise ValueError(f"there is no file {path!r} (looked in {Path(path).resolve().parent})")
-    try:
-        module = _module(str(Path(path).resolve()), content_hash(path))
-    except Exception as error:  # whatever a user's file does
-        raise ValueError(f"{path}: {error_line(error, path)}") from error
-    if not hasattr(module, attribute):
-        own = [name for name, value in vars(module).items() if getattr(value, "__module__", None) == module.__name__]
-        raise ValueError(f"{path} has no {attribute!r}; {nearest(attribute, own)}")
-    return getattr(module, attribute)
-
-
-@cache
-def _module(path: str, content: str) -> ModuleType:
-    """A file with this content, run once."""
-    return run_file(path)

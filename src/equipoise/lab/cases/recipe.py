@@ -1,6 +1,5 @@
 """How to make a case, again in every process that trains on it."""
 
-import difflib
 import hashlib
 import pickle
 from collections.abc import Mapping
@@ -20,7 +19,8 @@ from equipoise.lab.cases import (
     without_folder,
 )
 from equipoise.lab.data.table import ENDINGS
-from equipoise.own_file import content_hash, error_line, line_in, run_file
+from equipoise.names import nearest
+from equipoise.own_file import content_hash, error_line, from_file, line_in
 
 _EXAMPLES = {
     "captions": "examples/cases/captions.py:make_case",
@@ -56,9 +56,7 @@ class ReadyCase:
                 "was made by the name can be reported, not resumed"
             )
         if self.name not in CASES:
-            near = difflib.get_close_matches(self.name.lower(), CASES, n=1)
-            words = f"the nearest is {near[0]!r}" if near else f"there are {', '.join(map(repr, CASES))}"
-            raise ValueError(f"unknown case {self.name!r}; {words}")
+            raise ValueError(f"unknown case {self.name!r}; {nearest(self.name, CASES)}")
 
     @property
     def options(self) -> Mapping[str, Any]:
@@ -88,16 +86,8 @@ class FileCase:
         Raises:
             ValueError: If there is no such file or attribute, it fails, or what it makes is no case.
         """
-        path = Path(self.path)
-        if not path.is_file():
-            raise ValueError(f"there is no file {self.path!r} (looked in {path.resolve().parent})")
+        made = from_file(self.path, self.attribute)
         try:
-            module = run_file(self.path)
-            if not hasattr(module, self.attribute):
-                public = [name for name in vars(module) if not name.startswith("_")]
-                near = difflib.get_close_matches(self.attribute, public, n=1, cutoff=0.0)
-                raise ValueError(f"it has no {self.attribute!r}" + (f"; the nearest is {near[0]!r}" if near else ""))
-            made = getattr(module, self.attribute)
             case = made if isinstance(made, Case) else made()
             check_case(case)
         except Exception as error:  # whatever a user's file does

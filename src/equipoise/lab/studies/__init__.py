@@ -3,7 +3,7 @@
 from equipoise.lab.cases.recipe import Recipe, find_recipe
 from equipoise.lab.studies.looks import record_look
 from equipoise.lab.studies.plan import NothingToTune, Plan, make_plan
-from equipoise.lab.studies.progress import Watch, run_shown
+from equipoise.lab.studies.progress import Watch, run_plan
 from equipoise.lab.studies.run import Run
 from equipoise.lab.studies.scores import write_scores
 from equipoise.lab.studies.study import Study
@@ -21,6 +21,6 @@ __all__ = [
     "find_recipe",
     "make_plan",
     "record_look",
-    "run_shown",
+    "run_plan",
     "write_scores",
 ]

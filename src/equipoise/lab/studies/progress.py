@@ -2,21 +2,53 @@
 
 from collections.abc import Sequence
 from contextlib import closing
+from dataclasses import replace
 from datetime import timedelta
+from pathlib import Path
 from types import TracebackType
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 
+from equipoise.lab.evaluation import StudyResults, Summary
 from equipoise.lab.search.watch import SILENCE, losses_line
+from equipoise.lab.studies.looks import record_look
+from equipoise.lab.studies.plan import Plan
 from equipoise.lab.studies.run import Run
 from equipoise.lab.studies.study import Study, StudyEvent
 
 SPEED_OVER = 1800.0  # seconds back that the time left is told from: some epochs, also where one takes minutes
 
 
-def run_shown(study: Study, console: Console, jobs: int, track: Sequence[str] = ()) -> None:
-    """``Study.run``, and what happens as it happens."""
+def run_plan(plan: Plan, folder: Path, console: Console, jobs: int, track: Sequence[str] = ()) -> Study:
+    """Do what is missing of a plan in a folder, and show what happens as it happens.
+
+    Where looks are planned it ends at the first at which a difference is significant; one that has more seeds is past.
+
+    Raises:
+        ValueError: As of ``Study`` and ``Study.run``.
+        OSError: A file cannot be written; a note says what is kept.
+        KeyboardInterrupt: The message says what is kept.
+    """
+    for count in (count for count in plan.planned_looks[:-1] if not _has_finished(plan, folder, plan.seeds[count:])):
+        study = _run(Study(replace(plan, seeds=plan.seeds[:count]), folder), console, jobs, track)
+        if study.failures:
+            return study
+        seen = StudyResults.from_folder(folder).looked_at()
+        record_look(seen)
+        if Summary.of_study(seen).finds:
+            spared = f"{len(plan.seeds) - count} of {len(plan.seeds)} seeds are not needed"
+            console.print(f"A difference is significant at this look: {spared}.", markup=False)
+            return study
+    return _run(Study(plan, folder), console, jobs, track)
+
+
+def _has_finished(plan: Plan, folder: Path, seeds: Sequence[int]) -> bool:
+    later = [run for run in plan.runs if run.seed in seeds]
+    return any((folder / "runs" / run.folder_name / "result.json").is_file() for run in later)
+
+
+def _run(study: Study, console: Console, jobs: int, track: Sequence[str]) -> Study:
     console.print(f"{_state(study)} in {study.folder}", markup=False, soft_wrap=True)
     if study.left_out:
         console.print(
@@ -27,9 +59,20 @@ def run_shown(study: Study, console: Console, jobs: int, track: Sequence[str] = 
         )
     if study.tunes:
         console.print(f"Tuned weights: {study.plan.tuned_trials} trials", markup=False)
-    with closing(study.run(jobs, track)) as events, Watch(console, study) as watch:
-        for event in events:
-            watch.show(event)
+    try:
+        with closing(study.run(jobs, track)) as events, Watch(console, study) as watch:
+            for event in events:
+                watch.show(event)
+    except OSError as error:
+        error.add_note(_kept(study))
+        raise
+    except KeyboardInterrupt:
+        raise KeyboardInterrupt(f"Stopped: {_kept(study)}; the same command resumes it.") from None
+    return study
+
+
+def _kept(study: Study) -> str:
+    return f"{len(study.results)} of {len(study.plan.runs)} runs are finished and kept in {study.folder}"
 
 
 def _state(study: Study) -> str:
