@@ -116,7 +116,7 @@ def test_a_failure_costs_its_run_only_and_is_tried_again(tmp_path):
     results = lab.compare(train, ["sum", "uw"], **arguments)
     assert results.failures == {"uw, seed 1": "FloatingPointError: it diverged"}
     assert set(results.summary.values["uw"]["a"]) == {0, 2}
-    assert "1 of 3 runs of uw missing" in results.summary.headline
+    assert "1 of 3 runs of uw missing" in " ".join(results.summary.details)
     (trace,) = (tmp_path / "loop" / "runs").glob("*.error.txt")
     assert "in train" in trace.read_text()
     broken = False
