@@ -229,7 +229,7 @@ def test_a_failed_run_is_named_and_the_status_is_1(finished, capsys, monkeypatch
     assert output.out.count("uw: no finished run for seed 1.") == 1
 
 
-def test_the_shelf_lists_every_method_in_80_columns(capsys, monkeypatch):
+def test_methods_lists_every_method_in_80_columns(capsys, monkeypatch):
     monkeypatch.setenv("COLUMNS", "80")
     assert main(["methods"]) == 0
     output = capsys.readouterr().out

@@ -1,4 +1,4 @@
-"""What is on the shelf, balancings and losses, as text for a terminal of some width; and the page of balancings."""
+"""All methods and losses as text for a terminal of some width; and the page of methods."""
 
 import textwrap
 from collections.abc import Collection
@@ -22,7 +22,7 @@ WEIGHT_WORDS = {
 
 
 def methods(width: int) -> str:
-    """All balancings, with papers, costs and arguments."""
+    """All methods, with papers, costs and arguments."""
     parts = []
     for row in eq.methods():
         lines = (
