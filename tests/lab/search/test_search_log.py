@@ -12,7 +12,7 @@ from equipoise.lab.studies import Event
 def test_a_log_hears_of_an_epoch_only_after_a_minute_of_silence():
     now = 0.0
     console = Console(force_terminal=False, record=True, file=open(os.devnull, "w"), get_time=lambda: now)  # noqa: SIM115
-    search = SimpleNamespace(trials={0: None}, changes={}, strategy=SimpleNamespace(numbers=10))
+    search = SimpleNamespace(trials={0: None}, changes={}, strategy=SimpleNamespace(num_trials=10))
     with WatchSearch(console, search) as watch:
         watch.show(Event("started", SimpleNamespace(number=1)))
         for epoch, now in enumerate((40.0, 80.0, 120.0, 160.0), start=1):  # noqa: B007
