@@ -14,7 +14,7 @@ from equipoise.lab.studies import Study, make_plan
 from equipoise.lab.studies.plan import run_name
 from equipoise.lab.training import RunResult
 from equipoise.losses.catalog import ROWS, narrowed
-from equipoise.losses.catalog.page import markdown
+from equipoise.losses.catalog.losses_page import markdown
 
 METRICS = {"rating": "rmse", "recommended": "auroc", "department": "accuracy"}
 
@@ -67,7 +67,7 @@ def refuse(capsys, *words):
         (["methods", "--al"], "unknown option '--al'"),
         (["demo", "extra"], "unrecognized arguments: extra"),
         (["compare"], "CASE"),
-        (["compare", "reviws"], "unknown case 'reviws'; the nearest is 'reviews'"),
+        (["compare", "reviws"], "unknown case 'reviws'; did you mean 'reviews'?"),
         (["compare", "reviews", "--methods", "sum,nash-mlt"], "did you mean 'nash-mtl'?"),
         (["compare", "reviews", "--methods", "sum,,uw"], "got 'sum,,uw'"),
         (["compare", "reviews", "--methods", "nowhere.py:Mine"], "nowhere.py"),
@@ -229,7 +229,7 @@ def test_a_failed_run_is_named_and_the_status_is_1(finished, capsys, monkeypatch
     assert output.out.count("uw: no finished run for seed 1.") == 1
 
 
-def test_the_shelf_lists_every_method_in_80_columns(capsys, monkeypatch):
+def test_methods_lists_every_method_in_80_columns(capsys, monkeypatch):
     monkeypatch.setenv("COLUMNS", "80")
     assert main(["methods"]) == 0
     output = capsys.readouterr().out

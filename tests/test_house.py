@@ -15,7 +15,7 @@ import equipoise
 
 SOURCE = Path(equipoise.__file__).parent
 CONTRACTS = Path(__file__).parents[1] / "pyproject.toml"
-ABOVE_THE_CORE = ("equipoise.lab", "equipoise.trainers", "equipoise.shelf", "equipoise.cli", "equipoise.__main__")
+ABOVE_THE_CORE = ("equipoise.lab", "equipoise.trainers", "equipoise.listings", "equipoise.cli", "equipoise.__main__")
 
 
 def test_imports_keep_the_contracts():
@@ -89,7 +89,7 @@ def test_importing_equipoise_loads_no_workbench():
     heavy = (
         "equipoise.lab",
         "equipoise.cli",
-        "equipoise.shelf",
+        "equipoise.listings",
         "equipoise.testing",
         "equipoise.trainers",
         "accelerate",

@@ -46,8 +46,8 @@ RESUMES = "Stopped. The same command resumes what it began.\n"
 @pytest.mark.parametrize(
     ("words", "where", "line"),
     [
-        (["methods"], "equipoise.shelf.methods", "Stopped.\n"),
-        (["losses", "f1"], "equipoise.shelf.loss", "Stopped.\n"),
+        (["methods"], "equipoise.listings.methods", "Stopped.\n"),
+        (["losses", "f1"], "equipoise.listings.loss", "Stopped.\n"),
         (["init", "data.csv"], "equipoise.lab.data.table.read_table", "Stopped.\n"),
         (["report", "there"], "equipoise.cli.parser.Parser.parse", "Stopped.\n"),
         (["probe", "reviews"], "equipoise.lab.api.probing.measure", "Stopped.\n"),

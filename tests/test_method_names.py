@@ -4,7 +4,7 @@ import pytest
 from torch import nn
 
 import equipoise as eq
-from equipoise import shelf
+from equipoise import listings
 from equipoise.cli import main
 from equipoise.lab.search.tune import make_tuning
 from equipoise.lab.studies.plan import make_plan
@@ -135,4 +135,4 @@ def test_a_search_calls_a_method_by_the_name_of_its_row(tmp_path):
     ],
 )
 def test_a_method_shows_the_length_of_its_steps(name, words):
-    assert words in shelf.method(name, 200)
+    assert words in listings.method(name, 200)

@@ -1,4 +1,4 @@
-"""docs/papers.md: every method of the shelf, with a class, a file and tests that exist."""
+"""docs/papers.md: every available method, with a class, a file and tests that exist."""
 
 import re
 from pathlib import Path
@@ -23,7 +23,7 @@ def table(title: str) -> list[list[str]]:
 METHODS = {cells[0].strip("`"): cells for cells in table("")}
 
 
-def test_every_method_of_the_shelf_is_there_once_and_in_its_order():
+def test_every_available_method_is_there_once_and_in_its_order():
     assert [cells[0].strip("`") for cells in table("")] == list(SHELF), "one line per method, in the registry's order"
 
 
@@ -68,4 +68,4 @@ def test_what_is_not_here_has_a_reason_and_is_not_here(title):
         assert paper, name
         assert len(reason.split()) > 1, name
         for one in re.split(r", | and ", name):
-            assert one.lower().replace(" ", "-") not in SHELF, f"{one} is on the shelf by now: give it a line above"
+            assert one.lower().replace(" ", "-") not in SHELF, f"{one} is available by now: give it a line above"

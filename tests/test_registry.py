@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 
 import equipoise as eq
-from equipoise import shelf
+from equipoise import listings
 from equipoise.method import Method
 from equipoise.registry import wrappers
 from equipoise.registry.costs import read_costs
@@ -20,13 +20,13 @@ NEEDED = {
 }
 
 
-def test_every_method_of_the_package_is_on_the_shelf_once():
-    shelf = [row.cls for row in eq.methods()]
+def test_every_method_of_the_package_is_listed_once():
+    listed = [row.cls for row in eq.methods()]
     abstract = {eq.Method, eq.Weighting, eq.Aggregator, eq.GroupAggregator, eq.CoordinateAggregator, eq.RowAggregator}
     abstract |= {eq.Chain, eq.Wrapper, *(row.cls for row in wrappers.ROWS)}  # made around a method, not by name
     public = [value for value in vars(eq).values() if isinstance(value, type) and issubclass(value, Method)]
-    assert sorted(cls.__name__ for cls in shelf) == sorted(cls.__name__ for cls in set(public) - abstract)
-    assert len({row.name for row in eq.methods()}) == len(shelf)
+    assert sorted(cls.__name__ for cls in listed) == sorted(cls.__name__ for cls in set(public) - abstract)
+    assert len({row.name for row in eq.methods()}) == len(listed)
 
 
 def read_only(value):
@@ -63,7 +63,7 @@ def test_rows_of_the_methods_by_hand():
 def test_the_page_is_written_from_the_table_and_from_running_every_method():
     """After a change: equipoise methods --markdown > docs/methods.md."""
     page = (Path(__file__).parent.parent / "docs" / "methods.md").read_text(encoding="utf-8")
-    assert page.strip() == shelf.methods_page()
+    assert page.strip() == listings.methods_page()
 
 
 def test_every_method_has_a_measured_cost():

@@ -135,6 +135,30 @@ def negated(names: Iterable[str], lower_is_better: Iterable[str]) -> frozenset[s
     return frozenset(lower)
 
 
+def results_of(
+    names: Sequence[str], results: Mapping[str, float], lower_is_better: Iterable[str]
+) -> tuple[Tensor, Tensor]:
+    """Validation results [K] by task name, of which higher is better, and their tasks [K], on the CPU.
+
+    Raises:
+        ValueError: If a name is unknown, or a result is no number.
+    """
+    tasks, lower = indices(names, results), negated(names, lower_is_better)
+    found = [number(f"result of task {names[k]!r}", results[names[k]]) for k in tasks]
+    signed = [-value if names[k] in lower else value for k, value in zip(tasks, found, strict=True)]
+    return torch.tensor(signed, dtype=torch.float64, device="cpu"), torch.tensor(tasks, device="cpu")
+
+
+def counts_of(
+    names: Iterable[str], losses: Mapping[str, Tensor], counts: Mapping[str, float] | None
+) -> Mapping[str, float]:
+    """The labels behind each mean where they are known: as given, or as ``Tasks.losses`` counted them."""
+    if counts is None:
+        return losses.counts if isinstance(losses, TaskLosses) else {}
+    indices(names, counts)
+    return counts
+
+
 def labels_of(counts: Mapping[str, float], name: str) -> float:
     """The labels behind a task's loss; a loss without a count counts as one label.
 

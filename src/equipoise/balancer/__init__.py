@@ -5,7 +5,8 @@ config        what it was built with
 state         what it keeps from step to step, and the record of the last one
 weights       the users' weights in use, and those that come with the next step
 guard         one backward at a time
-defaults      what a method allocates, on which device and in which precision
+binding       the method is given its size, its device and the users' weights
+feedback      what a training loop tells a balancer beside losses
 
 objective     a step of a loss weighting
 backward      a step of a gradient method, from top to bottom

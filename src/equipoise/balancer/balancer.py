@@ -1,43 +1,36 @@
 """The class that users meet."""
 
-import copy
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from typing import Any, Literal
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from equipoise.arguments import number, short_repr
 from equipoise.balancer.accumulating import accumulated, finished, set_micro_batches
 from equipoise.balancer.backward import balanced_by_gradients
-from equipoise.balancer.config import Config
-from equipoise.balancer.defaults import plain_defaults
+from equipoise.balancer.binding import bind
+from equipoise.balancer.config import Config, Heads, Monitoring, RouteName, Scale
+from equipoise.balancer.feedback import FeedbackCalls
 from equipoise.balancer.frozen import FrozenObjective
-from equipoise.balancer.joint import joint_losses, nothing, of_all_ranks, with_idle
+from equipoise.balancer.joint import nothing, of_all_ranks, with_idle
 from equipoise.balancer.objective import balanced_by_losses
 from equipoise.balancer.state import State
 from equipoise.balancer.weights import LiveWeights
 from equipoise.gradients.compiled import uncompiled
-from equipoise.gradients.ranks import ranks_of
 from equipoise.gradients.roles import Parameters
-from equipoise.method import FEEDBACK, Method
+from equipoise.method import Method
 from equipoise.record import Record
-from equipoise.step import indices, negated, take_step, user_weights
+from equipoise.step import counts_of, take_step, user_weights
 from equipoise.tasks import TaskLosses, Tasks
 
-_READ_ONLY = {
-    **dict.fromkeys(
-        ("method", "heads", "scale", "route", "probe_every", "ranks", "monitor", "gramian_from", "names"),
-        "make a new Balancer, with a new method",
-    ),
-    **dict.fromkeys(
-        ("user_weights", "weights", "weight", "tasks"), "change weights by balancer.set_weights({name: weight})"
-    ),
-}
+_OPTIONS = ("names", "heads", "scale", "route", "probe_every", "ranks", "monitor")
+_ANEW = dict.fromkeys(("method", "gramian_from", *_OPTIONS), "make a new Balancer, with a new method")
+_LIVE = "change weights by balancer.set_weights({name: weight})"
+_READ_ONLY = {**_ANEW, **dict.fromkeys(("user_weights", "weights", "weight", "tasks"), _LIVE)}
 
 
-class Balancer(nn.Module):
+class Balancer(FeedbackCalls):
     """One scalar from many losses, whose ``.backward()`` delivers the balanced gradient.
 
     Its value is the sum of the raw losses times the weights that the user chose, as ``tasks`` or within the method
@@ -83,69 +76,41 @@ class Balancer(nn.Module):
     {'left': 1.0, 'right': 1.0}
     """
 
+    names: tuple[str, ...]  # of the tasks, in order; like the options below as it was built with, and read-only
+    heads: Heads
+    scale: Scale
+    route: RouteName
+    probe_every: int
+    ranks: Any
+    monitor: Monitoring
+
     def __init__(
         self,
         method: Method,
         parameters: nn.Module | Iterable[Tensor],
         *,
         tasks: Tasks | Iterable[str] | Mapping[str, float],
-        heads: Literal["raw", "weighted"] = "raw",
-        scale: Literal["sum", "paper"] = "sum",
+        heads: Heads = "raw",
+        scale: Scale = "sum",
         gramian_from: nn.Module | Iterable[Tensor] | None = None,
-        route: Literal["auto", "rows", "batched", "factored"] = "auto",
+        route: RouteName = "auto",
         probe_every: int = 0,
         ranks: Any = "auto",
-        monitor: Literal["warn", "off"] = "warn",
+        monitor: Monitoring = "warn",
     ) -> None:
         super().__init__()
         weights = user_weights(tasks)
         chosen = None if gramian_from is None else Parameters(gramian_from, "gramian_from")
-        given = Parameters(parameters)
         config = Config(method, tuple(weights), heads, scale, chosen, route, probe_every, ranks, monitor)
         self.method = method
-        self._state = State(config, given, LiveWeights(weights, method))
+        self._state = State(config, Parameters(parameters), LiveWeights(weights, method))
         self._frozen: FrozenObjective | None = None  # inside ``frozen``
-        self._bind()
-
-    @property
-    def names(self) -> tuple[str, ...]:
-        """The tasks' names, in order."""
-        return self._state.config.names
+        bind(self._state)
 
     @property
     def user_weights(self) -> Mapping[str, float]:
         """The users' weights of all tasks as the balancer holds them, from the next step on."""
         return self._state.weights.newest
-
-    @property
-    def heads(self) -> Literal["raw", "weighted"]:
-        """As it was built with, like ``route``, ``probe_every`` and ``ranks``."""
-        return self._state.config.heads
-
-    @property
-    def route(self) -> str:
-        """How the gradients of shared parameters are taken."""
-        return self._state.config.route
-
-    @property
-    def probe_every(self) -> int:
-        """Every how many steps gradients are measured that the method does not need."""
-        return self._state.config.probe_every
-
-    @property
-    def ranks(self) -> Any:
-        """The processes that train together, as given."""
-        return self._state.config.ranks
-
-    @property
-    def scale(self) -> Literal["sum", "paper"]:
-        """How long steps are; chosen when the balancer is made."""
-        return self._state.config.scale
-
-    @property
-    def monitor(self) -> Literal["warn", "off"]:
-        """Whether misuse is looked for while training."""
-        return self._state.config.monitor
 
     @property
     def record(self) -> Record | None:
@@ -155,9 +120,7 @@ class Balancer(nn.Module):
     @property
     def given(self) -> Parameters:
         """The parameters to balance, and who reached them so far: a copy, for looks that leave no trace."""
-        given = copy.copy(self._state.parameters)
-        given.reached, given.ambiguous = dict(given.reached), dict(given.ambiguous)
-        return given
+        return self._state.parameters.twin()
 
     @property
     def gramian_from(self) -> list[Tensor] | None:
@@ -191,13 +154,12 @@ class Balancer(nn.Module):
         if state.weights.next is not None and not self.waiting:
             state.weights.adopt()
         step = take_step(state.weights.now, losses, representation)
-        counts = self._counts_of(losses, counts)
+        counts = counts_of(config.names, losses, counts)
         if representation is not None:
             config.require_representation_fits()
         if torch.is_grad_enabled():
             step.require_graph()
-            state.jacobian.ranks = ranks = ranks_of(config.ranks, state.parameters.source, state.steps + 1)
-            state.is_joint = ranks.size > 1
+            state.find_ranks()
             if state.is_joint:
                 step, counts = of_all_ranks(state, step, counts)
         step = step.stated(config.method.stated(step.present))
@@ -315,64 +277,6 @@ class Balancer(nn.Module):
         """Forget the gradients that wait."""
         self._state.accumulation.drop()
 
-    @property
-    def heard(self) -> frozenset[str]:
-        """Which of ``end_epoch``, ``observe`` and ``after_step`` came so far; ``method.needs`` says which must."""
-        return frozenset(self._state.heard)
-
-    def expect(self, *calls: str) -> None:
-        """Say that ``end_epoch``, ``observe`` or ``after_step`` will come, if later than after 100 steps or 2 epochs.
-
-        Otherwise a call that the method needs and has not heard by then is warned of.
-
-        Raises:
-            ValueError: If there is no such call.
-        """
-        if strangers := [call for call in calls if call not in FEEDBACK]:
-            raise ValueError(f"expect takes {', '.join(map(repr, FEEDBACK))}, got {short_repr(strangers[0])}")
-        if self._state.monitor is not None:
-            self._state.monitor.expect(calls)
-
-    def end_epoch(self) -> None:
-        """Tell the method that an epoch has ended; call it once per epoch."""
-        self._state.hear("end_epoch")
-        self.method.end_epoch()
-
-    def observe(self, results: Mapping[str, float], *, lower_is_better: Iterable[str] = ()) -> None:
-        """Tell the method validation results by task name: higher is better, but for the tasks that you name.
-
-        Args:
-            results: One number per task, of all tasks or of some; call it once after each validation.
-            lower_is_better: Tasks whose result is an error or a loss: it is negated.
-
-        Raises:
-            ValueError: If a name is unknown, or a result is no number.
-        """
-        tasks, lower = indices(self.names, results), negated(self.names, lower_is_better)
-        found = [number(f"result of task {self.names[k]!r}", results[self.names[k]]) for k in tasks]
-        signed = [-value if self.names[k] in lower else value for k, value in zip(tasks, found, strict=True)]
-        values = torch.tensor(signed, dtype=torch.float64, device="cpu")
-        self._state.hear("observe")
-        self.method.observe(values, torch.tensor(tasks, device="cpu"))
-
-    def after_step(self, losses: Mapping[str, Tensor], *, counts: Mapping[str, float] | None = None) -> None:
-        """Tell the method the raw losses of the same batch after the optimiser's step; of many ranks, on every one.
-
-        Args:
-            losses: As in a call of the balancer.
-            counts: The labels behind each mean, likewise.
-        """
-        state, counts = self._state, self._counts_of(losses, counts)
-        with torch.no_grad():
-            step = take_step(state.user_weights, losses, None)
-            ranks = ranks_of(self.ranks, state.parameters.source, state.steps)
-            values, tasks = step.stacked, step.tasks
-            if ranks.size > 1:
-                values, tasks = joint_losses(step, counts, state.user_weights, ranks, state.parameters.device)
-            state.hear("after_step")
-            if len(values):
-                self.method.after_step(values, tasks)
-
     def get_extra_state(self) -> dict[str, Any]:
         """What ``state_dict`` holds beside the method's state."""
         return self._state.saved()
@@ -381,41 +285,14 @@ class Balancer(nn.Module):
         """Take up what ``get_extra_state`` gave; the tasks must be the same, in the same order."""
         self._state.load(state)
 
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._state.config, name) if name in _OPTIONS else super().__getattr__(name)
+
     def __setattr__(self, name: str, value: Any) -> None:
         if name in _READ_ONLY and "_state" in self.__dict__:
             raise AttributeError(f"balancer.{name} cannot be set: {_READ_ONLY[name]}")
         super().__setattr__(name, value)
 
-    def __deepcopy__(self, memo: dict[int, Any]) -> "Balancer":
-        """A copy, which talks to the same process group: a group is not copied."""
-        memo[id(self.ranks)] = self.ranks
-        twin = memo[id(self)] = type(self).__new__(type(self))
-        twin.__dict__ = copy.deepcopy(self.__dict__, memo)
-        return twin
-
     def extra_repr(self) -> str:
         """The tasks with the users' weights, and the options."""
-        options = f"heads={self.heads!r}, scale={self.scale!r}, route={self.route!r}"
-        return f"tasks={dict(self.user_weights)}, {options}"
-
-    def _bind(self) -> None:
-        """Give the method its size, its device and the users' weights."""
-        for part in self.method.modules():
-            if isinstance(part, Method):
-                part.require_unbound()
-        self.method.name_tasks(self.names)
-        with plain_defaults():
-            self.method.bind(len(self.names))
-        if self.scale == "sum":
-            self.method.match_sum()
-        device = self._state.parameters.device
-        if device.type != "meta":  # a model that is filled later; state would lose its numbers
-            self.method.to(device)
-        self._state.weights.start()
-
-    def _counts_of(self, losses: Mapping[str, Tensor], counts: Mapping[str, float] | None) -> Mapping[str, float]:
-        """The labels behind each mean where they are known: as given, or as ``Tasks.losses`` counted them."""
-        if counts is None:
-            return losses.counts if isinstance(losses, TaskLosses) else {}
-        indices(self.names, counts)
-        return counts
+        return f"tasks={dict(self.user_weights)}, heads={self.heads!r}, scale={self.scale!r}, route={self.route!r}"

@@ -1,5 +1,6 @@
 """What a balancer was built with: held once, checked once, never changed."""
 
+import copy
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Literal
@@ -14,6 +15,7 @@ from equipoise.method import FEEDBACK, Method
 
 Heads = Literal["raw", "weighted"]
 Scale = Literal["sum", "paper"]
+RouteName = Literal["auto", "rows", "batched", "factored"]
 Monitoring = Literal["warn", "off"]
 
 
@@ -30,7 +32,7 @@ class Config:
     heads: Heads
     scale: Scale
     gramian_from: Parameters | None
-    route: str
+    route: RouteName
     probe_every: int
     ranks: Any
     monitor: Monitoring
@@ -61,6 +63,12 @@ class Config:
             raise ValueError(f"gramian_from has no use in {method}: it compares gradients by every group")
         if self.parts.group is not None and self.heads == "weighted":
             raise ValueError(f"heads='weighted' has no use in {method}: a task has a weight in every group")
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> "Config":
+        """A copy that talks to the same process group: a group is not copied."""
+        twin = memo[id(self)] = object.__new__(Config)
+        twin.__dict__.update(copy.deepcopy({**self.__dict__, "ranks": None}, memo), ranks=self.ranks)
+        return twin
 
     @cached_property
     def parts(self) -> Parts:

@@ -9,7 +9,7 @@ from equipoise.balancer.guard import ReentrancyGuard
 from equipoise.balancer.weights import LiveWeights
 from equipoise.gradients.accumulation import Accumulation
 from equipoise.gradients.jacobian import Jacobian
-from equipoise.gradients.ranks import Ranks
+from equipoise.gradients.ranks import Ranks, ranks_of
 from equipoise.gradients.roles import Parameters
 from equipoise.method import FEEDBACK, Aggregator
 from equipoise.monitor import Monitor, warn
@@ -49,6 +49,11 @@ class State:
     def ranks(self) -> Ranks:
         """Who takes part in this step; a copy of a balancer finds them anew."""
         return self.jacobian.ranks
+
+    def find_ranks(self) -> None:
+        """Find who takes part in the step that begins."""
+        self.jacobian.ranks = ranks_of(self.config.ranks, self.parameters.source, self.steps + 1)
+        self.is_joint = self.jacobian.ranks.size > 1
 
     @property
     def is_probe_due(self) -> bool:

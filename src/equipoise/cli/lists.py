@@ -1,4 +1,4 @@
-"""Printing a list of the shelf."""
+"""Printing a list."""
 
 import io
 import os

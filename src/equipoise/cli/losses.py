@@ -3,11 +3,11 @@
 import argparse
 from collections.abc import Sequence
 
-from equipoise import shelf
+from equipoise import listings
 from equipoise.cli.lists import show_text, width
 from equipoise.cli.parser import Parser, fail
 from equipoise.losses.catalog import CONDITIONS, TASK_KINDS, find_kind
-from equipoise.losses.catalog.page import markdown
+from equipoise.losses.catalog.losses_page import markdown
 
 
 def losses(words: Sequence[str]) -> int:
@@ -40,15 +40,15 @@ def losses(words: Sequence[str]) -> int:
             fail("--markdown writes the whole list: leave out the other options")
         text = markdown()
     elif arguments.task or conditions:
-        text = shelf.narrowed_losses(arguments.task, conditions, width())
+        text = listings.narrowed_losses(arguments.task, conditions, width())
     else:
-        text = shelf.losses(width())
+        text = listings.losses(width())
     return show_text(text)
 
 
 def _named(name: str) -> str:
     try:
-        return shelf.loss(name, width())
+        return listings.loss(name, width())
     except ValueError as error:
         try:
             kind = find_kind(name)

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from equipoise import shelf
+from equipoise import listings
 from equipoise.cli.lists import show_text, width
 from equipoise.cli.parser import Parser, fail
 
@@ -18,10 +18,10 @@ def methods(words: Sequence[str]) -> int:
     parser.add_argument("--markdown", action="store_true", help="the list as the page docs/methods.md")
     arguments = parser.parse(words)
     if arguments.name is None:
-        return show_text(shelf.methods_page() if arguments.markdown else shelf.methods(width()))
+        return show_text(listings.methods_page() if arguments.markdown else listings.methods(width()))
     if arguments.markdown:
         fail("a NAME shows one method: leave out --markdown")
     try:
-        return show_text(shelf.method(arguments.name, width()))
+        return show_text(listings.method(arguments.name, width()))
     except ValueError as error:
         fail(str(error))

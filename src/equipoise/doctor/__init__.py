@@ -5,12 +5,12 @@ decide      what the method would answer
 cost        what each route costs: passes, operations, memory, milliseconds
 findings    what is wrong or worth knowing, with the next action
 examined    the numbers
-page        the numbers as text
+rendering   the numbers as text
 report      both: what the doctor answers
 """
 
 from equipoise.doctor.examine import doctor, examine
-from equipoise.doctor.examined import Reach, RouteCost
+from equipoise.doctor.examined import ParameterReach, RouteCost
 from equipoise.doctor.report import Report
 
-__all__ = ["Reach", "Report", "RouteCost", "doctor", "examine"]
+__all__ = ["ParameterReach", "Report", "RouteCost", "doctor", "examine"]

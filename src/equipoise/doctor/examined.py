@@ -10,7 +10,7 @@ from equipoise.record import Record
 
 
 @dataclass(frozen=True)
-class Reach:
+class ParameterReach:
     """Parameters that share one fate."""
 
     name: str  # of a parameter, or of all below a module: ``trunk.*``
@@ -45,7 +45,7 @@ class Examined:
     absent: tuple[str, ...]
     user_weights: Mapping[str, float]
     losses: Mapping[str, float]  # raw
-    reach: list[Reach]
+    reach: list[ParameterReach]
     gramian: Tensor | None  # [K, K] by all shared parameters; None if there was none, or no way to measure it
     modules: Mapping[str, Tensor]  # [K, K] by the shared parameters of each top-level module
     layers: Mapping[str, Tensor]  # [K, K] by the shared parameters of each innermost module

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 from torch import Tensor
 
-from equipoise.doctor.examined import Reach
+from equipoise.doctor.examined import ParameterReach
 
 
 def reach_of(
@@ -14,7 +14,7 @@ def reach_of(
     tasks: tuple[str, ...],
     given: Collection[Tensor],
     held: Collection[Tensor] | None,
-) -> list[Reach]:
+) -> list[ParameterReach]:
     """One line per part.
 
     Args:
@@ -30,11 +30,11 @@ def reach_of(
         reaching = tuple(task for k, task in enumerate(tasks) if mask >> k & 1)
         is_held = None if held is None else parameter in held
         frozen = not parameter.requires_grad
-        lines.append(Reach(name, reaching, frozen, is_held, parameter in given, parameter.numel()))
+        lines.append(ParameterReach(name, reaching, frozen, is_held, parameter in given, parameter.numel()))
     return _compressed(lines, depth=0)
 
 
-def _compressed(lines: list[Reach], depth: int) -> list[Reach]:
+def _compressed(lines: list[ParameterReach], depth: int) -> list[ParameterReach]:
     """Lines below one node of the tree of names, joined where all agree."""
     if len(lines) == 1:
         return lines
@@ -42,7 +42,7 @@ def _compressed(lines: list[Reach], depth: int) -> list[Reach]:
     if all(replace(line, name=first.name, numbers=first.numbers) == first for line in lines):
         place = [*first.name.split(".")[:depth], "*"]
         return [replace(first, name=".".join(place), numbers=sum(line.numbers for line in lines))]
-    branches: dict[str, list[Reach]] = {}
+    branches: dict[str, list[ParameterReach]] = {}
     for line in lines:
         branches.setdefault(line.name.split(".")[depth], []).append(line)
     return [joined for branch in branches.values() for joined in _compressed(branch, depth + 1)]

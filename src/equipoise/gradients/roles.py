@@ -1,5 +1,6 @@
 """Which parameters are shared, which belong to one task, which nobody gave us."""
 
+import copy
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
@@ -70,6 +71,12 @@ class Parameters:
         self.ambiguous: dict[str, int] = {}  # the same where compiled graphs let every task seem to reach it
         if not self.named():
             raise ValueError(f"{argument} is empty: give a module, or parameters of the model")
+
+    def twin(self) -> "Parameters":
+        """A copy that remembers on its own; the parameters are the same."""
+        twin = copy.copy(self)
+        twin.reached, twin.ambiguous = dict(self.reached), dict(self.ambiguous)
+        return twin
 
     def named(self) -> dict[str, Tensor]:
         """All given parameters by name, each once."""

@@ -23,7 +23,7 @@ _BY_KEY = {
 
 
 def methods() -> list[MethodRow]:
-    """Every method of the shelf: name, class, paper, cost, arguments, needs, use of a user's weight."""
+    """Every available method: name, class, paper, cost, arguments, needs, use of a user's weight."""
     return list(_TABLE)
 
 

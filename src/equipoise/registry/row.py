@@ -1,4 +1,4 @@
-"""One method of the shelf."""
+"""One available method."""
 
 import inspect
 from collections.abc import Callable

@@ -7,7 +7,7 @@ import pytest
 
 import equipoise as eq
 from equipoise import lab
-from equipoise.lab.api.comparing import plan_study
+from equipoise.lab.api.case_study import plan_study
 from equipoise.lab.studies import NothingToTune
 
 CASES = Path(__file__).parents[1] / "studies"
@@ -39,7 +39,7 @@ def test_where_there_is_nothing_to_tune_only_who_asked_hears_of_it(monkeypatch):
 @pytest.mark.parametrize(
     ("case", "arguments", "message"),
     [
-        ("reveiws", {}, "unknown case 'reveiws'; the nearest is 'reviews'"),
+        ("reveiws", {}, "unknown case 'reveiws'; did you mean 'reviews'"),
         ("data.csv", {}, "data.csv is a table: say what to predict and from what"),
         (3, {}, "case must be a case's name, a Case, a recipe or a function, got int"),
         ("reviews", {"tasks": {"rating": ("rmse", "lower")}}, "tasks belong to a loop of one's own"),

@@ -8,13 +8,13 @@ from torch import nn
 import equipoise as eq
 from equipoise.lab.probing import probe, write_page
 from equipoise.lab.probing.kinds import measure_kinds
-from equipoise.lab.probing.look import Look, Pair, judged
+from equipoise.lab.probing.look import GradientSummary, Pair, judged
 from equipoise.lab.probing.suggestion import suggest
 from equipoise.lab.probing.words import give_conflict, give_cost, give_headline, to_paste
 
 
 def of_norms(**norms):
-    return Look(steps=0, batches=2, losses=norms, norms=norms, own_norms=norms, pairs=(), layers=())
+    return GradientSummary(steps=0, batches=2, losses=norms, norms=norms, own_norms=norms, pairs=(), layers=())
 
 
 def test_opposite_tasks_are_seen_to_conflict_and_the_other_splits_are_not_read(toy):

@@ -31,7 +31,7 @@ def test_a_table_is_probed_in_80_columns_and_as_a_page(table, tmp_path, capsys, 
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (["reviws"], "unknown case 'reviws'; the nearest is 'reviews'"),
+        (["reviws"], "unknown case 'reviws'; did you mean 'reviews'?"),
         (["reviews", "--steps", "-1"], "a whole number of at least 0, got '-1'"),
         (["reviews", "--batches", "0"], "a whole number of at least 1, got '0'"),
         (["reviews", "--html", "nowhere/p.html"], "there is no folder nowhere"),

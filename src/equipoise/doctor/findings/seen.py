@@ -6,7 +6,7 @@ from torch import Tensor
 from torch.optim import Optimizer
 
 from equipoise.balancer import Balancer
-from equipoise.doctor.examined import Reach
+from equipoise.doctor.examined import ParameterReach
 from equipoise.step import Step
 
 
@@ -21,7 +21,7 @@ class Seen:
     gramian: Tensor | None = None
     weights: Tensor | None = None
     single_task_tensors: list[str] = field(default_factory=list)
-    reach: list[Reach] = field(default_factory=list)
+    reach: list[ParameterReach] = field(default_factory=list)
     refusals: list[str] = field(default_factory=list)  # what could not be looked at
 
 

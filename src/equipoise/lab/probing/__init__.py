@@ -8,16 +8,16 @@ terminal    the result for a terminal; ``page`` the same as an HTML file, ``char
 """
 
 from equipoise.lab.probing.kinds import Kind
-from equipoise.lab.probing.look import LayerGradients, Look, Pair, look
+from equipoise.lab.probing.look import GradientSummary, LayerGradients, Pair, look
 from equipoise.lab.probing.page import render_sections, write_page
 from equipoise.lab.probing.probe import Probe, probe
 from equipoise.lab.probing.suggestion import WeightSuggestion
 from equipoise.lab.probing.terminal import probe_parts
 
 __all__ = [
+    "GradientSummary",
     "Kind",
     "LayerGradients",
-    "Look",
     "Pair",
     "Probe",
     "WeightSuggestion",

@@ -1,6 +1,6 @@
 """Gradient diagnostics as figures: norms and cosines, a panel for each moment."""
 
-from equipoise.lab.probing.look import Look, Pair
+from equipoise.lab.probing.look import GradientSummary, Pair
 from equipoise.lab.probing.probe import Probe
 from equipoise.lab.probing.words import when_of
 from equipoise.lab.reports.chart import Chart, Panel, Series
@@ -35,7 +35,7 @@ def cosines(probe: Probe) -> Chart:
     )
 
 
-def _cosines(look: Look, pairs: list[Pair]) -> Panel:
+def _cosines(look: GradientSummary, pairs: list[Pair]) -> Panel:
     spreads = [pair.spread if pair.spread == pair.spread else 0.0 for pair in pairs]
     series = tuple(
         Series(

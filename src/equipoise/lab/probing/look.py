@@ -74,7 +74,7 @@ class LayerGradients:
 
 
 @dataclass(frozen=True)
-class Look:
+class GradientSummary:
     """Gradients with the users' weights in them, after so many steps of training.
 
     ``losses`` are means of the raw losses; ``norms`` (by all shared parameters) and ``own_norms`` (by what a task
@@ -95,7 +95,7 @@ class Look:
         return tuple(sorted((pair for pair in self.pairs if pair.opposed), key=lambda pair: pair.mean))
 
 
-def look(model: nn.Module, tasks: Tasks, batches: Iterable[Batch], steps: int = 0) -> Look:
+def look(model: nn.Module, tasks: Tasks, batches: Iterable[Batch], steps: int = 0) -> GradientSummary:
     """Examine each batch by ``eq.doctor``'s measurement; no parameter and no gradient changes.
 
     Raises:
@@ -117,7 +117,7 @@ def look(model: nn.Module, tasks: Tasks, batches: Iterable[Batch], steps: int = 
     pairs = _pairs(names, [(report.names, report.gramian) for report in reports])
     inside = [_pairs(names, [(report.names, report.layers.get(place)) for report in reports]) for place in places]
     told = iter(judged([pair for of_layer in inside for pair in of_layer]))
-    return Look(
+    return GradientSummary(
         steps=steps,
         batches=len(reports),
         losses={name: fmean(_of(reports, "losses", name)) for name in names},

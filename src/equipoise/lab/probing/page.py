@@ -6,7 +6,7 @@ from importlib import resources
 from pathlib import Path
 
 from equipoise.lab.files import replace_file
-from equipoise.lab.probing.look import Look, Pair
+from equipoise.lab.probing.look import GradientSummary, Pair
 from equipoise.lab.probing.probe import Probe
 from equipoise.lab.probing.words import give_conflict, give_cost, give_headline, to_paste, when_of
 from equipoise.lab.reports.cells import cell, row, table
@@ -40,7 +40,7 @@ def render_sections(probe: Probe) -> str:
 <section id="costs"><h2>Cost per step</h2>{_kinds(probe)}</section>"""
 
 
-def _look(look: Look, place: int) -> str:
+def _look(look: GradientSummary, place: int) -> str:
     tasks = (
         row(_head(name), *(cell(of[name], ".4g") for of in (look.losses, look.norms, look.own_norms)))
         for name in look.losses

@@ -14,7 +14,7 @@ from torch.utils.data import DataLoader
 import equipoise as eq
 from equipoise.lab.cases import Case
 from equipoise.lab.probing.kinds import Kind, measure_kinds
-from equipoise.lab.probing.look import Batch, Look, look
+from equipoise.lab.probing.look import Batch, GradientSummary, look
 from equipoise.lab.probing.suggestion import WeightSuggestion, suggest
 from equipoise.lab.training.order import EpochOrder
 
@@ -35,7 +35,7 @@ class Probe:
     title: str
     tasks: tuple[str, ...]
     seed: int
-    looks: tuple[Look, ...]
+    looks: tuple[GradientSummary, ...]
     kinds: tuple[Kind, ...]
     suggestion: WeightSuggestion
 

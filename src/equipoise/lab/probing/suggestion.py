@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from equipoise.lab.probing.look import Look
+from equipoise.lab.probing.look import GradientSummary
 
 ALIKE = 2.0  # the largest weight over the smallest below which equal weights are as good a start
 
@@ -16,7 +16,7 @@ class WeightSuggestion:
     reason: str
 
 
-def suggest(look: Look, user_weights: Mapping[str, float]) -> WeightSuggestion:
+def suggest(look: GradientSummary, user_weights: Mapping[str, float]) -> WeightSuggestion:
     """weight_k ∝ 1 / ‖gradient of the raw loss k by the shared parameters‖: every task then moves them equally far."""
     raw = {name: norm / user_weights[name] for name, norm in look.norms.items() if user_weights[name] > 0}
     still = [name for name, norm in raw.items() if not 0 < norm < float("inf")]
@@ -42,5 +42,5 @@ def suggest(look: Look, user_weights: Mapping[str, float]) -> WeightSuggestion:
     )
 
 
-def _moment(look: Look) -> str:
+def _moment(look: GradientSummary) -> str:
     return f"after {look.steps} steps of the plain sum" if look.steps else "at initialisation"

@@ -7,7 +7,7 @@ from rich.table import Table
 from rich.text import Text
 
 from equipoise.lab.evaluation import show
-from equipoise.lab.probing.look import Look, Pair
+from equipoise.lab.probing.look import GradientSummary, Pair
 from equipoise.lab.probing.probe import Probe
 from equipoise.lab.probing.words import give_conflict, give_cost, give_headline, to_paste
 
@@ -68,7 +68,7 @@ def _cosine(pair: Pair) -> tuple[str, str]:
     return f"{pair.mean:+.2f}{spread}", f"{pair.negative}/{pair.batches}"
 
 
-def _layers_table(look: Look) -> Table:
+def _layers_table(look: GradientSummary) -> Table:
     when = f"after {look.steps} steps" if look.steps else "at initialisation"
     table = _table(f"\nlayer by layer, {when}", "layer", "of gradients", "lowest", "between", "below 0")
     for layer in look.layers:

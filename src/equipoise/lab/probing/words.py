@@ -1,7 +1,7 @@
 """Gradient diagnostics in sentences; the terminal and the page show the same."""
 
 from equipoise.lab.evaluation import listing
-from equipoise.lab.probing.look import Look, lowest
+from equipoise.lab.probing.look import GradientSummary, lowest
 from equipoise.lab.probing.probe import Probe
 
 FEW = 3  # pairs and layers that a sentence names
@@ -51,7 +51,7 @@ def give_conflict(probe: Probe) -> str:
     return f"{at}Removing conflict between gradients has little to work on here."
 
 
-def when_of(look: Look) -> str:
+def when_of(look: GradientSummary) -> str:
     """The moment of a look, at the start of a sentence or as a title."""
     return f"After {look.steps} steps of the plain sum" if look.steps else "At initialisation"
 

@@ -1,4 +1,4 @@
-"""One line of the shelf, and the words it is made of."""
+"""One line of the loss catalogue, and the words it is made of."""
 
 import inspect
 import re

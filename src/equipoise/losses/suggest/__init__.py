@@ -60,10 +60,10 @@ def suggest(
     task = None if task is None else find_task(task)
     if task != "regression":
         require_no_stand_in(seen)
-    if task is not None:
-        require_fit(task, seen)
-        return _RULES[task](seen)
-    task, reason = guess(seen)
+    guessed = []
+    if task is None:
+        task, reason = guess(seen)
+        guessed = [f"no task given: {task}, for {reason}"]
     require_fit(task, seen)
-    first, *others = _RULES[task](seen)
-    return [replace(first, reasons=(f"no task given: {task}, for {reason}", *first.reasons)), *others]
+    facts, (first, *others) = _RULES[task](seen)
+    return [replace(first, reasons=(*guessed, *facts, *first.reasons)), *others]

@@ -1,6 +1,6 @@
 """Suggestions for targets that are labels, classes or levels."""
 
-from torch import nn
+from torch import Tensor, nn
 
 from equipoise.losses.focal import BinaryFocalLoss, FocalLoss
 from equipoise.losses.imbalance import LogitAdjustedLoss
@@ -8,6 +8,7 @@ from equipoise.losses.multilabel import AsymmetricLoss, SoftF1Loss
 from equipoise.losses.noise import GeneralisedCrossEntropyLoss
 from equipoise.losses.ordinal import CoralLoss, CornLoss
 from equipoise.losses.sequences import SequenceCrossEntropyLoss
+from equipoise.losses.suggest.formatting import digits
 from equipoise.losses.suggest.kinds import Targets
 from equipoise.losses.suggest.labels import (
     SHIFTED,
@@ -25,12 +26,11 @@ from equipoise.losses.suggest.labels import (
     present_only,
     weights_words,
 )
-from equipoise.losses.suggest.suggestion import Call, Suggestion
+from equipoise.losses.suggest.suggestion import Call, Found, Suggestion
 from equipoise.losses.suggest.thresholds import IMBALANCED, LEVELS, MANY_NEGATIVES
-from equipoise.losses.suggest.words import digits
 
 
-def binary(seen: Targets) -> list[Suggestion]:
+def binary(seen: Targets) -> Found:
     """For one 0 or 1 per sample."""
     labels = seen.known.double()
     share = labels.mean().item()
@@ -41,15 +41,15 @@ def binary(seen: Targets) -> list[Suggestion]:
         facts.append("one of the two never occurs: there is nothing to learn")
     plain = nn.BCEWithLogitsLoss
     if share in (0.0, 1.0) or 1 / IMBALANCED < ratio < IMBALANCED:
-        return [present_only(seen, Call(plain), output, *facts, "not imbalanced: no weights needed")]
-    return [
-        present_only(seen, Call(plain, pos_weight=pos_weight(ratio)), output, *facts, pos_weight_words(ratio), SHIFTED),
+        return facts, [present_only(seen, Call(plain), output, "not imbalanced: no weights needed")]
+    return facts, [
+        present_only(seen, Call(plain, pos_weight=pos_weight(ratio)), output, pos_weight_words(ratio), SHIFTED),
         present_only(seen, Call(BinaryFocalLoss, gamma=2.0), output, "makes easy ones count less, of either kind"),
         present_only(seen, Call(plain), output, "the plain loss: good probabilities; move the threshold instead"),
     ]
 
 
-def multiclass(seen: Targets) -> list[Suggestion]:
+def multiclass(seen: Targets) -> Found:
     """For one class of C per sample."""
     if seen.distributions:
         return _shares_of_classes(seen)
@@ -60,8 +60,8 @@ def multiclass(seen: Targets) -> list[Suggestion]:
     if 2 < len(counts) <= LEVELS:
         facts.append("if the classes have an order, task='ordinal' fits")
     if imbalance(counts) < IMBALANCED:
-        return [
-            Suggestion.of(cross_entropy(seen), output, *facts, "not imbalanced: no weights needed"),
+        return facts, [
+            Suggestion.of(cross_entropy(seen), output, "not imbalanced: no weights needed"),
             Suggestion.of(
                 cross_entropy(seen, label_smoothing=0.1), output, "if it becomes too sure of itself in training"
             ),
@@ -71,28 +71,26 @@ def multiclass(seen: Targets) -> list[Suggestion]:
                 "if some labels are wrong, which targets alone do not show",
             ),
         ]
-    return [
+    weighted, plain = _weighted_and_plain(seen, counts, output)
+    return facts, [
         Suggestion.of(
             Call(LogitAdjustedLoss, class_counts=counts.clamp(min=1), **ignored(seen)),
             output,
-            *facts,
             f"imbalanced {digits(imbalance(counts))} to 1: aims at the mean over classes (balanced accuracy), also "
             "where weights fade out: in a network that fits its training set",
             SHIFTED,
         ),
-        Suggestion.of(cross_entropy(seen, weight=class_weights(counts)), output, weights_words(counts), SHIFTED),
+        weighted,
         Suggestion.of(
             Call(FocalLoss, gamma=2.0, **ignored(seen)),
             output,
             "if easy samples drown the rest, more than large classes",
         ),
-        Suggestion.of(
-            cross_entropy(seen), output, "the plain loss: the one to take where the metric is plain accuracy"
-        ),
+        plain,
     ]
 
 
-def multilabel(seen: Targets) -> list[Suggestion]:
+def multilabel(seen: Targets) -> Found:
     """For several labels per sample."""
     values = seen.values.double().masked_fill(~seen.present, 0.0)
     positives, counts = values.sum(dim=0), seen.present.sum(dim=0)
@@ -108,44 +106,32 @@ def multilabel(seen: Targets) -> list[Suggestion]:
         facts.append("every row has one label: if it always has, take task='multiclass' and targets.argmax(dim=1)")
     found = []
     if share < MANY_NEGATIVES:
-        found.append(
-            (Call(AsymmetricLoss), f"{1 - share:.1%} of all labels are negative: lets go of the easy ones among them")
-        )
+        reason = f"{1 - share:.1%} of all labels are negative: lets go of the easy ones among them"
+        found.append(present_only(seen, Call(AsymmetricLoss), output, reason))
     if bool((ratios >= IMBALANCED).any()):
+        weighted = Call(nn.BCEWithLogitsLoss, pos_weight=pos_weight(ratios))
         words = f"{pos_weight_words(ratios)}. {SHIFTED[0].upper()}{SHIFTED[1:]}"
-        found.append((Call(nn.BCEWithLogitsLoss, pos_weight=pos_weight(ratios)), words))
-    found.append(
-        (
-            Call(nn.BCEWithLogitsLoss),
-            "the plain loss: good probabilities; choose a threshold per label" if found else "no label is rare",
-        )
-    )
-    suggestions = [
-        present_only(seen, call, output, *([] if place else facts), reason)
-        for place, (call, reason) in enumerate(found)
-    ]
+        found.append(present_only(seen, weighted, output, words))
+    reason = "the plain loss: good probabilities; choose a threshold per label" if found else "no label is rare"
+    found.append(present_only(seen, Call(nn.BCEWithLogitsLoss), output, reason))
     if not seen.missing:
         reason = "if the metric is macro F1, in large batches; goes well into a Mixed with the plain loss"
-        suggestions.append(Suggestion.of(Call(SoftF1Loss, average="macro"), output, reason))
-    return suggestions
+        found.append(Suggestion.of(Call(SoftF1Loss, average="macro"), output, reason))
+    return facts, found
 
 
-def ordinal(seen: Targets) -> list[Suggestion]:
+def ordinal(seen: Targets) -> Found:
     """For levels 0 to K - 1."""
     counts = class_counts(seen)
-    facts, apart, between = (
-        facts_of_classes(counts, "level"),
-        f"logits [N, {len(counts)}]",
-        f"logits [N, {len(counts) - 1}]",
-    )
+    apart, between = f"logits [N, {len(counts)}]", f"logits [N, {len(counts) - 1}]"
+    facts = facts_of_classes(counts, "level")
     if seen.missing:
         reason = "the losses of levels take no missing ones: leave those samples out, and ask again"
-        return [Suggestion.of(cross_entropy(seen), apart, *facts, reason)]
-    return [
+        return facts, [Suggestion.of(cross_entropy(seen), apart, reason)]
+    return facts, [
         Suggestion.of(
             Call(CoralLoss),
             f"{between}: one score, shared, plus K − 1 biases",
-            *facts,
             f"{len(counts)} levels in order: a miss by two costs more than a miss by one, and P(above k) falls with k",
         ),
         Suggestion.of(Call(CornLoss), between, "the same with free logits: more to learn, so with more data"),
@@ -153,7 +139,7 @@ def ordinal(seen: Targets) -> list[Suggestion]:
     ]
 
 
-def sequence(seen: Targets) -> list[Suggestion]:
+def sequence(seen: Targets) -> Found:
     """For a class at every position."""
     classes = len(class_counts(seen))
     facts = [f"{seen.known.numel()} positions, {classes} classes"]
@@ -163,10 +149,10 @@ def sequence(seen: Targets) -> list[Suggestion]:
         facts.append(
             f"{seen.missing:.1%} are {seen.ignore_index}, missing: they count neither in the sum nor in the mean"
         )
-    return [Suggestion.of(Call(SequenceCrossEntropyLoss, **ignored(seen)), f"logits [B, T, {classes}]", *facts)]
+    return facts, [Suggestion.of(Call(SequenceCrossEntropyLoss, **ignored(seen)), f"logits [B, T, {classes}]")]
 
 
-def _shares_of_classes(seen: Targets) -> list[Suggestion]:
+def _shares_of_classes(seen: Targets) -> Found:
     """For rows that sum to 1, which cross-entropy alone takes."""
     counts = seen.values.sum(dim=0)
     output, facts = f"logits [N, {len(counts)}]", facts_of_classes(counts)
@@ -176,12 +162,13 @@ def _shares_of_classes(seen: Targets) -> list[Suggestion]:
         facts.append("rows are shares of the classes, which cross-entropy takes as they are")
     facts += facts_of_dtype(seen)
     if imbalance(counts) < IMBALANCED:
-        return [Suggestion.of(cross_entropy(seen), output, *facts, "not imbalanced: no weights needed")]
+        return facts, [Suggestion.of(cross_entropy(seen), output, "not imbalanced: no weights needed")]
+    return facts, _weighted_and_plain(seen, counts, output)
+
+
+def _weighted_and_plain(seen: Targets, counts: Tensor, output: str) -> list[Suggestion]:
+    plain = "the plain loss: the one to take where the metric is plain accuracy"
     return [
-        Suggestion.of(
-            cross_entropy(seen, weight=class_weights(counts)), output, *facts, weights_words(counts), SHIFTED
-        ),
-        Suggestion.of(
-            cross_entropy(seen), output, "the plain loss: the one to take where the metric is plain accuracy"
-        ),
+        Suggestion.of(cross_entropy(seen, weight=class_weights(counts)), output, weights_words(counts), SHIFTED),
+        Suggestion.of(cross_entropy(seen), output, plain),
     ]

@@ -5,11 +5,9 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from equipoise.losses.suggest.formatting import digits
 from equipoise.losses.suggest.thresholds import MOST_CLASSES
-from equipoise.losses.suggest.words import digits
 from equipoise.missing import labelled
-
-SUGGESTED_KINDS = ("binary", "multiclass", "multilabel", "ordinal", "regression", "depth", "segmentation", "sequence")
 
 
 @dataclass(frozen=True)
@@ -152,7 +150,7 @@ def guess(seen: Targets) -> tuple[str, str]:
 
 
 def find_task(name: str) -> str:
-    """One of ``SUGGESTED_KINDS``, by any name of it.
+    """A kind of task that targets decide on, by any name of it.
 
     Raises:
         ValueError: If there is no such kind, or targets alone do not decide on its loss.
@@ -160,7 +158,7 @@ def find_task(name: str) -> str:
     from equipoise.losses.catalog import find_kind  # the table of all losses: not before it is needed
 
     kind = find_kind(name)
-    if kind not in SUGGESTED_KINDS:
+    if kind not in _FAULTS:
         raise ValueError(f"targets do not decide on a loss for task={name!r}: see equipoise losses --task {kind}")
     return kind
 

@@ -6,6 +6,7 @@ from torch import Tensor, nn
 from equipoise.losses.binary_regions import BinaryDiceLoss, BinaryFocalTverskyLoss
 from equipoise.losses.mixed import Mixed
 from equipoise.losses.regions import DiceLoss, FocalTverskyLoss
+from equipoise.losses.suggest.formatting import listed
 from equipoise.losses.suggest.kinds import Targets
 from equipoise.losses.suggest.labels import (
     class_counts,
@@ -19,17 +20,16 @@ from equipoise.losses.suggest.labels import (
     present_only,
     weights_words,
 )
-from equipoise.losses.suggest.suggestion import Call, Suggestion
+from equipoise.losses.suggest.suggestion import Call, Found, Suggestion
 from equipoise.losses.suggest.thresholds import SMALL_REGION
-from equipoise.losses.suggest.words import listed
 
 
-def segmentation(seen: Targets) -> list[Suggestion]:
+def segmentation(seen: Targets) -> Found:
     """For a class at every pixel, or masks of labels."""
     return _masks(seen) if seen.floating or seen.values.dtype == torch.bool else _classes(seen)
 
 
-def _classes(seen: Targets) -> list[Suggestion]:
+def _classes(seen: Targets) -> Found:
     """Classes [N, H, W]."""
     counts = class_counts(seen)
     shares = counts / counts.sum()
@@ -40,19 +40,12 @@ def _classes(seen: Targets) -> list[Suggestion]:
     plain, overlap = cross_entropy(seen), Call(DiceLoss, **ignored(seen))
     mixed = Call(Mixed, {"ce": (1.0, plain), "dice": (1.0, overlap)})
     if shares[counts > 0].min() >= SMALL_REGION:
-        return [
-            Suggestion.of(plain, output, *facts, "no class is small: the mean over pixels sees all of them"),
-            Suggestion.of(mixed, output, "if the metric is Dice or IoU"),
-        ]
-    return [
-        Suggestion.of(mixed, output, *facts, _SMALL),
-        Suggestion.of(Call(FocalTverskyLoss, **ignored(seen)), output, "if what is missed is worse than false alarms"),
-        Suggestion.of(cross_entropy(seen, weight=class_weights(counts)), output, weights_words(counts)),
-        Suggestion.of(plain, output, "the plain loss: if the metric is the accuracy of pixels"),
-    ]
+        return facts, _where_none_is_small(plain, mixed, output, "class")
+    weighted = Suggestion.of(cross_entropy(seen, weight=class_weights(counts)), output, weights_words(counts))
+    return facts, _where_some_are_small(mixed, Call(FocalTverskyLoss, **ignored(seen)), weighted, plain, output)
 
 
-def _masks(seen: Targets) -> list[Suggestion]:
+def _masks(seen: Targets) -> Found:
     """Masks [N, L, H, W]."""
     values = seen.values.double().masked_fill(~seen.present, 0.0).transpose(0, 1).flatten(2)  # [L, N, pixels]
     positives, counts = values.sum(dim=(1, 2)), seen.present.transpose(0, 1).flatten(1).sum(dim=1)
@@ -68,23 +61,28 @@ def _masks(seen: Targets) -> list[Suggestion]:
     if seen.missing:
         first, reason = (weighted, pos_weight_words(ratios)) if small else (plain, "no label is small")
         overlap = "Dice and Tversky losses take the gaps as mask=~targets.isnan()"
-        return [present_only(seen, first, output, *facts, reason, overlap)]
+        return facts, [present_only(seen, first, output, reason, overlap)]
     if not small:
-        return [
-            Suggestion.of(plain, output, *facts, "no label is small: the mean over pixels sees all of them"),
-            Suggestion.of(mixed, output, "if the metric is Dice or IoU"),
-        ]
+        return facts, _where_none_is_small(plain, mixed, output, "label")
+    by_label = Suggestion.of(weighted, output, pos_weight_words(ratios))
+    return facts, _where_some_are_small(mixed, Call(BinaryFocalTverskyLoss), by_label, plain, output)
+
+
+def _where_none_is_small(plain: Call, mixed: Call, output: str, word: str) -> list[Suggestion]:
     return [
-        Suggestion.of(mixed, output, *facts, _SMALL),
-        Suggestion.of(Call(BinaryFocalTverskyLoss), output, "if what is missed is worse than false alarms"),
-        Suggestion.of(weighted, output, pos_weight_words(ratios)),
-        Suggestion.of(plain, output, "the plain loss: if the metric is the accuracy of pixels"),
+        Suggestion.of(plain, output, f"no {word} is small: the mean over pixels sees all of them"),
+        Suggestion.of(mixed, output, "if the metric is Dice or IoU"),
     ]
 
 
-_SMALL = (
-    "small regions hardly move a mean over pixels; Dice counts overlap by its own size, and the other part is smooth"
-)
+def _where_some_are_small(mixed: Call, focal: Call, weighted: Suggestion, plain: Call, output: str) -> list[Suggestion]:
+    small = "small regions hardly move a mean over pixels; Dice counts overlap by its own size, and the other part is "
+    return [
+        Suggestion.of(mixed, output, f"{small}smooth"),
+        Suggestion.of(focal, output, "if what is missed is worse than false alarms"),
+        weighted,
+        Suggestion.of(plain, output, "the plain loss: if the metric is the accuracy of pixels"),
+    ]
 
 
 def _facts(shares: Tensor, images: Tensor, samples: int, word: str) -> list[str]:

@@ -72,6 +72,9 @@ class Suggestion:
         return f"Suggestion({self._short})"
 
 
+Found = tuple[list[str], list[Suggestion]]  # what is seen in the targets, and what follows, the likeliest first
+
+
 def _made(value: Any) -> Any:
     if isinstance(value, Call):
         return value.make()

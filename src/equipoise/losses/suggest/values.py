@@ -7,9 +7,10 @@ from torch import Tensor, nn
 
 from equipoise.losses.depth import BerHuLoss, SILogLoss
 from equipoise.losses.robust import AdaptiveRobustLoss
+from equipoise.losses.suggest.formatting import digits
 from equipoise.losses.suggest.kinds import Targets
 from equipoise.losses.suggest.labels import facts_of_dtype, present_only
-from equipoise.losses.suggest.suggestion import Call, Suggestion
+from equipoise.losses.suggest.suggestion import Call, Found, Suggestion
 from equipoise.losses.suggest.thresholds import (
     DISPERSED,
     HUBER,
@@ -20,7 +21,6 @@ from equipoise.losses.suggest.thresholds import (
     OWN_UNIT,
     WIDE_DEPTH,
 )
-from equipoise.losses.suggest.words import digits
 
 _NORMAL_MAD = 0.6745  # median absolute deviation of a standard normal
 
@@ -50,16 +50,14 @@ class Spread:
         return (self.robust.median() if self.robust.median() > 0 else self.deviation.median()).item()
 
 
-def regression(seen: Targets) -> list[Suggestion]:
+def regression(seen: Targets) -> Found:
     """For numbers."""
     if not seen.floating:
         seen = replace(seen, present=torch.ones_like(seen.present))  # among integers that are numbers, -100 is one
     least, most = seen.range
     if least == most:
-        return [
-            present_only(
-                seen, Call(nn.MSELoss), _like(seen), f"all targets are {digits(least)}: there is nothing to learn"
-            )
+        return [f"all targets are {digits(least)}: there is nothing to learn"], [
+            present_only(seen, Call(nn.MSELoss), _like(seen))
         ]
     if least > 0 and _percentiles_apart(seen.known) >= ORDERS:
         return _ratios(seen)
@@ -80,10 +78,16 @@ def regression(seen: Targets) -> list[Suggestion]:
                 "all lie in [0, 1]: as shares, with logits as the output, none is predicted outside",
             )
         )
-    return _listed(seen, found, facts)
+    outputs = {
+        _COUNTS.constructor: f"the logarithm of the rate, of the targets' shape, {seen.shape}",
+        nn.BCEWithLogitsLoss: f"logits of the targets' shape, {seen.shape}",
+    }
+    return facts, [
+        present_only(seen, call, outputs.get(call.constructor, _like(seen)), reason) for call, reason in found
+    ]
 
 
-def depth(seen: Targets) -> list[Suggestion]:
+def depth(seen: Targets) -> Found:
     """For distances [N, ..., H, W], positive where there is a reading."""
     positive = seen.known[seen.known > 0]
     facts = [f"depths from {digits(positive.min())} to {digits(positive.max())}"]
@@ -104,28 +108,24 @@ def depth(seen: Targets) -> list[Suggestion]:
         ),
         present_only(read, Call(BerHuLoss), _like(seen), "the same for small errors, squares for large ones", *zeros),
     ]
-    ordered = [relative, *absolute] if _percentiles_apart(positive) >= WIDE_DEPTH else [*absolute, relative]
-    return [replace(ordered[0], reasons=(*facts, *ordered[0].reasons)), *ordered[1:]]
+    return facts, [relative, *absolute] if _percentiles_apart(positive) >= WIDE_DEPTH else [*absolute, relative]
 
 
 _COUNTS = Call(nn.PoissonNLLLoss)
 
 
-def _ratios(seen: Targets) -> list[Suggestion]:
+def _ratios(seen: Targets) -> Found:
     """For positive numbers over orders of magnitude: their logarithms, first."""
     known = seen.known.double()
-    apart = (
-        f"{known.numel()} positive numbers from {digits(known.min())} to {digits(known.max())}: relative errors matter"
-    )
+    least, most = digits(known.min()), digits(known.max())
+    facts = [f"{known.numel()} positive numbers from {least} to {most}: relative errors matter", *facts_of_dtype(seen)]
     logs = replace(seen, values=seen.values.double().log())
     call, reason = _by_spread(logs)[0]
-    return [
+    return facts, [
         present_only(
             logs,
             call,
             f"a prediction of the logarithm, of the targets' shape, {seen.shape}",
-            apart,
-            *facts_of_dtype(seen),
             "train on targets.log() and take exp() of what is predicted",
             f"logarithms: {reason}",
         ),
@@ -160,17 +160,6 @@ def _by_spread(seen: Targets) -> list[tuple[Call, str]]:
         ),
         (Call(nn.L1Loss), "predicts the median, with nothing to choose"),
         (Call(nn.MSELoss), "only if the mean is wanted, outliers and all"),
-    ]
-
-
-def _listed(seen: Targets, found: list[tuple[Call, str]], facts: list[str]) -> list[Suggestion]:
-    outputs = {
-        _COUNTS.constructor: f"the logarithm of the rate, of the targets' shape, {seen.shape}",
-        nn.BCEWithLogitsLoss: f"logits of the targets' shape, {seen.shape}",
-    }
-    return [
-        present_only(seen, call, outputs.get(call.constructor, _like(seen)), *([] if place else facts), reason)
-        for place, (call, reason) in enumerate(found)
     ]
 
 

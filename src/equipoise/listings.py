@@ -1,4 +1,4 @@
-"""What is on the shelf, balancings and losses, as text for a terminal of some width; and the page of balancings."""
+"""All methods and losses as text for a terminal of some width; and the page of methods."""
 
 import textwrap
 from collections.abc import Collection
@@ -10,7 +10,7 @@ from equipoise.losses.catalog import ROWS, TASK_KINDS, LossRow, find_losses, nar
 from equipoise.registry import MethodRow, find_methods
 from equipoise.registry.costs import read_costs
 from equipoise.registry.lengths import length, own_length
-from equipoise.registry.page import markdown
+from equipoise.registry.methods_page import markdown
 from equipoise.testing import NUM_TASKS, invariances
 
 WEIGHT_WORDS = {
@@ -22,7 +22,7 @@ WEIGHT_WORDS = {
 
 
 def methods(width: int) -> str:
-    """All balancings, with papers, costs and arguments."""
+    """All methods, with papers, costs and arguments."""
     parts = []
     for row in eq.methods():
         lines = (

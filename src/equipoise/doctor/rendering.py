@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 
 from torch import Tensor
 
-from equipoise.doctor.examined import Examined, Reach
+from equipoise.doctor.examined import Examined, ParameterReach
 
 _WIDTH = 88
 _NUMBER = re.compile(r"-?[\d.,e+-]*( [kMG]?B)?|nan|-?inf")
@@ -22,7 +22,7 @@ def page_of(report: Examined) -> str:
         ("Cosines between the tasks' gradients", _cosines(report)),
         ("What a backward costs, by route", _costs(report)),
         ("Findings", _numbered(report.findings)),
-        ("Weights to begin with", _suggestion(report)),
+        ("Suggested starting weights", _suggestion(report)),
     ]
     parts = [textwrap.fill(title, _WIDTH)]
     parts += [f"{name}\n{'-' * len(name)}\n" + "\n".join(lines) for name, lines in sections if lines]
@@ -35,7 +35,7 @@ def _reach(report: Examined) -> list[str]:
     )
 
 
-def _fate(reach: Reach, report: Examined) -> list[str]:
+def _fate(reach: ParameterReach, report: Examined) -> list[str]:
     if reach.frozen:
         return ["frozen", ""]
     who = "no loss" if not reach.tasks else "all tasks" if reach.tasks == report.names else ", ".join(reach.tasks)
