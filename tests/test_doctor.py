@@ -251,7 +251,7 @@ def test_a_healthy_step_has_no_findings(net):
     optimizer = torch.optim.AdamW(net.parameters())
     weights = examine(net, balancer_of(net, eq.Sum()), losses_of(net)).suggestion
     found = findings(net, losses_of(net), optimizer, balancer_of(net, eq.Sum(), weights))
-    assert [finding for finding in found if "pull apart" not in finding] == []
+    assert [finding for finding in found if "conflict in this batch" not in finding] == []
 
 
 def test_what_the_optimiser_lacks_is_found(net):
@@ -295,7 +295,7 @@ def test_a_balancer_that_was_not_restored_is_found(net):
         (lambda net, losses: losses | {"a": losses["a"] * 0}, "a have no gradient by the shared"),
         (lambda net, losses: losses | {"a": losses["a"] * 1e3}, "times as long as that of"),
         (lambda net, losses: losses | {"a": losses["b"] * 2}, "'a' and 'b' have parallel gradients"),
-        (lambda net, losses: losses | {"a": -losses["b"]}, "'a' and 'b' pull apart in this batch (cosine -1.00)"),
+        (lambda net, losses: losses | {"a": -losses["b"]}, "'a' and 'b' conflict in this batch (cosine -1.00)"),
         (lambda net, losses: losses | {"a": net.heads["a"](X.new_ones(4)).sum()}, "a share no parameter with"),
         (lambda net, losses: {name: losses[name] for name in "ab"}, "heads.c.* are reached by no loss"),
         (

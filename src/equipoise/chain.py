@@ -169,7 +169,7 @@ class WeightingChain(Chain, Weighting):
                 raise ValueError(
                     f"a step of {self} gave weight 0 to tasks {lost} (counted from 0), so that the one after it saw "
                     "losses of 0: put a floor under the weights, as in Bounded(0.01, None, step), or turn the steps. "
-                    f"It said: {error}"
+                    f"Its error: {error}"
                 ) from error
             raise
 

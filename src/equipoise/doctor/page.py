@@ -22,7 +22,7 @@ def page_of(report: Examined) -> str:
         ("Cosines between the tasks' gradients", _cosines(report)),
         ("What a backward costs, by route", _costs(report)),
         ("Findings", _numbered(report.findings)),
-        ("Weights to begin with", _suggestion(report)),
+        ("Suggested starting weights", _suggestion(report)),
     ]
     parts = [textwrap.fill(title, _WIDTH)]
     parts += [f"{name}\n{'-' * len(name)}\n" + "\n".join(lines) for name, lines in sections if lines]

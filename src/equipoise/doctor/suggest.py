@@ -1,4 +1,4 @@
-"""Weights to begin with."""
+"""Suggested starting weights."""
 
 from collections.abc import Mapping
 

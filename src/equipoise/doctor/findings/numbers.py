@@ -7,7 +7,7 @@ import torch
 from equipoise.doctor.findings.seen import Seen, listed
 
 _UNEVEN = 10.0  # ratio of gradient norms from which on a plain sum is one task's
-_OPPOSED = -0.1  # cosine below which two tasks pull apart by more than noise
+_OPPOSED = -0.1  # cosine below which two tasks conflict by more than noise
 _ALONE = 0.999  # share of the weights
 
 
@@ -45,13 +45,13 @@ def of_gradients(seen: Seen) -> list[str]:
     if ratio > _UNEVEN:
         found.append(
             f"the gradient of {names[large]!r} is {ratio:.3g} times as long as that of {names[small]!r}: in a plain "
-            "sum the shared parameters hear the first almost alone; see the weights suggested below"
+            "sum the shared parameters follow the first almost alone; see the weights suggested below"
         )
     pairs = {(i, j): float(seen.gramian[i, j] / norms[i] / norms[j]) for i in moving for j in moving if i < j}
     (i, j), cosine = min(pairs.items(), key=lambda pair: pair[1])
     if cosine < _OPPOSED:
         found.append(
-            f"{names[i]!r} and {names[j]!r} pull apart in this batch (cosine {cosine:.2f}): if that lasts "
+            f"{names[i]!r} and {names[j]!r} conflict in this batch (cosine {cosine:.2f}): if that lasts "
             "(record.cosines over an epoch), a gradient method may help"
         )
     twins = [pair for pair, value in pairs.items() if value > 1 - 1e-6]

@@ -95,7 +95,7 @@ ROWS = (
         code='eq.losses.SoftF1Loss(average="macro")',
         kinds=("multilabel", "binary"),
         use="the metric is F1 or F-beta",
-        pitfalls="large batches; a label without positives there costs 1, without a gradient; add BCE to begin with",
+        pitfalls="large batches; a label without positives there costs 1, without a gradient; add BCE at first",
         paper="Bénédict et al., TMLR 2022",
         checked="by hand; scikit-learn's F-beta (zero_division=0) of certain predictions; MONAI's Dice and Tversky",
         suits=("imbalanced", "ranking", "missing labels"),
