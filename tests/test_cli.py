@@ -14,7 +14,7 @@ from equipoise.lab.studies import Study, make_plan
 from equipoise.lab.studies.plan import run_name
 from equipoise.lab.training import RunResult
 from equipoise.losses.catalog import ROWS, narrowed
-from equipoise.losses.catalog.page import markdown
+from equipoise.losses.catalog.losses_page import markdown
 
 METRICS = {"rating": "rmse", "recommended": "auroc", "department": "accuracy"}
 

@@ -10,7 +10,7 @@ from equipoise.losses.catalog import ROWS, TASK_KINDS, LossRow, find_losses, nar
 from equipoise.registry import MethodRow, find_methods
 from equipoise.registry.costs import read_costs
 from equipoise.registry.lengths import length, own_length
-from equipoise.registry.page import markdown
+from equipoise.registry.methods_page import markdown
 from equipoise.testing import NUM_TASKS, invariances
 
 WEIGHT_WORDS = {

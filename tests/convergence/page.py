@@ -14,12 +14,12 @@ TOY_ARGUMENTS = {"lagrangian": {"limits": [None, 10.0, None]}}  # the toy's loss
 TOY_STEPS, TOY_RATE = 1500, 0.04
 
 INTRODUCTION = f"""\
-# What methods converge to
+# Convergence of methods
 
-What a method's paper promises of the point that training comes to, what holds here, and what was measured. Two or
-three tasks share four parameters; every task is a strongly convex quadratic of its own scale and shape, so that the
-Pareto set is known in closed form. Gradient descent takes {STEPS} steps of length 0.1 / (1 + t / 20); losses are
-observed and epochs end every ten steps.
+For each method: the limit of training that its paper promises, what holds here, and what was measured. Two or three
+tasks share four parameters; every task is a strongly convex quadratic of its own scale and shape, so that the Pareto
+set is known in closed form. Gradient descent takes {STEPS} steps of length 0.1 / (1 + t / 20); losses are observed and
+epochs end every ten steps.
 
 - *Residual*: the squared length of the shortest convex combination of the tasks' gradients, over the sum of their
   squared lengths. It is zero at Pareto-stationary points only.
@@ -29,7 +29,7 @@ observed and epochs end every ten steps.
   the first task's; - where it does not. {TOY_STEPS} steps of Adam with a rate that falls from {TOY_RATE} to 0; losses
   are shown above their lower bound of -21.
 
-*Nothing* promised is no reproach: many methods are made to change the way, not where it ends. Where the weights are
+*Nothing* promised is common: many methods change the path of training, not its limit. Where the weights are
 positive and come to rest, the end is Pareto-stationary by algebra, and *here* says so. Where the front is concave
 (Fonseca's problem, ZDT2, DTLZ2), weighted sums reach only its ends; `tchebycheff`, `stch`, `p-norm` and `stch-mtl`
 reach the point of their preference: `tests/convergence/test_known_fronts.py`.

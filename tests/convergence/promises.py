@@ -130,7 +130,7 @@ PROMISES = {
         "A heuristic; positive weights of log losses, which settle with the results.", potential=[0.6] * 3
     ),
     "coba": _settles("A heuristic; positive weights, softmaxes of bounded slopes."),
-    "plateau": _settles("A rule; positive weights, which only fall, to a floor, and so settle."),
+    "plateau": _settles("A rule; positive weights, which only fall, to a lower bound, and so settle."),
     "stop-and-go": _fades("A rule; once all tasks are stopped, they train in the same steps."),
     # by the gramian
     "mgda": _front("Désidéri 2012: the common descent direction vanishes only there."),

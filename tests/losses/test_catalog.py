@@ -12,7 +12,7 @@ from torch.nn.modules import loss as torch_losses
 import equipoise as eq
 from equipoise import losses
 from equipoise.losses.catalog import CONDITIONS, PLAIN, ROWS, TASK_KINDS, LossRow, narrowed
-from equipoise.losses.catalog.page import markdown
+from equipoise.losses.catalog.losses_page import markdown
 
 PAGE = Path(__file__).parents[2] / "docs" / "losses.md"
 LOGITS, IMAGES, STEPS = torch.randn(4, requires_grad=True), torch.randn(4, 1, 2, 2), torch.rand(5, 4)

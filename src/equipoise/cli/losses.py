@@ -7,7 +7,7 @@ from equipoise import listings
 from equipoise.cli.lists import show_text, width
 from equipoise.cli.parser import Parser, fail
 from equipoise.losses.catalog import CONDITIONS, TASK_KINDS, find_kind
-from equipoise.losses.catalog.page import markdown
+from equipoise.losses.catalog.losses_page import markdown
 
 
 def losses(words: Sequence[str]) -> int:

@@ -5,7 +5,7 @@ decide      what the method would answer
 cost        what each route costs: passes, operations, memory, milliseconds
 findings    what is wrong or worth knowing, with the next action
 examined    the numbers
-page        the numbers as text
+rendering   the numbers as text
 report      both: what the doctor answers
 """
 

@@ -1,7 +1,7 @@
 """What the doctor answers: one step examined, which prints as a page."""
 
 from equipoise.doctor.examined import Examined
-from equipoise.doctor.page import page_of
+from equipoise.doctor.rendering import page_of
 
 
 class Report(Examined):

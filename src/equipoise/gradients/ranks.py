@@ -9,7 +9,7 @@ import torch
 import torch.distributed as dist
 from torch import Tensor
 
-from equipoise.gradients.missing import missing_ranks
+from equipoise.gradients.missing_ranks import missing_ranks
 from equipoise.torch_private import is_joining
 
 if dist.is_available():  # loaded later, by DDP, its default arguments would hold the process group and its threads

@@ -1,7 +1,8 @@
 """The workbench: fair comparisons from Python. May import the core, never the reverse.
 
 ``compare`` trains, ``judge`` takes results from anywhere, ``load`` those of a folder; each gives ``Results``. ``probe``
-measures a case's gradients before training, ``tune`` searches weights and settings.
+measures a case's gradients before training, ``tune`` searches weights and settings;
+``Recorder`` records a training loop of one's own.
 """
 
 from typing import TYPE_CHECKING, Any
@@ -13,6 +14,7 @@ if TYPE_CHECKING:
     from equipoise.lab.api.loops import Arm as Arm
     from equipoise.lab.api.probing import GradientDiagnostics as GradientDiagnostics
     from equipoise.lab.api.probing import probe as probe
+    from equipoise.lab.api.recorder import Recorder as Recorder
     from equipoise.lab.api.results import Results as Results
     from equipoise.lab.api.tuning import SearchResults as SearchResults
     from equipoise.lab.api.tuning import tune as tune
@@ -20,6 +22,7 @@ if TYPE_CHECKING:
 _FILES = {
     "Arm": "loops",
     "GradientDiagnostics": "probing",
+    "Recorder": "recorder",
     "Results": "results",
     "SearchResults": "tuning",
     "compare": "comparing",
@@ -29,7 +32,18 @@ _FILES = {
     "tune": "tuning",
 }
 
-__all__ = ["Arm", "GradientDiagnostics", "Results", "SearchResults", "compare", "judge", "load", "probe", "tune"]
+__all__ = [
+    "Arm",
+    "GradientDiagnostics",
+    "Recorder",
+    "Results",
+    "SearchResults",
+    "compare",
+    "judge",
+    "load",
+    "probe",
+    "tune",
+]
 
 
 def __getattr__(name: str) -> Any:

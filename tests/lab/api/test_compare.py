@@ -7,7 +7,7 @@ import pytest
 
 import equipoise as eq
 from equipoise import lab
-from equipoise.lab.api.comparing import plan_study
+from equipoise.lab.api.case_study import plan_study
 from equipoise.lab.studies import NothingToTune
 
 CASES = Path(__file__).parents[1] / "studies"

@@ -116,7 +116,7 @@ def test_a_failure_costs_its_run_only_and_is_tried_again(tmp_path):
     results = lab.compare(train, ["sum", "uw"], **arguments)
     assert results.failures == {"uw, seed 1": "FloatingPointError: it diverged"}
     assert set(results.summary.values["uw"]["a"]) == {0, 2}
-    assert "1 of 3 runs of uw missing" in results.summary.headline
+    assert "1 of 3 runs of uw missing" in " ".join(results.summary.details)
     (trace,) = (tmp_path / "loop" / "runs").glob("*.error.txt")
     assert "in train" in trace.read_text()
     broken = False
@@ -142,10 +142,12 @@ def test_what_train_returns_must_have_every_metric():
 
 def test_a_run_that_was_changed_is_not_used(tmp_path):
     lab.compare(quick, ["sum", "uw"], seeds=2, tasks=TASKS, folder=tmp_path / "loop")
-    file = next((tmp_path / "loop" / "runs").glob("uw*seed1.json"))
-    file.write_text(file.read_text().replace("0.6", "0.1"))
-    with pytest.raises(ValueError, match="is not as it was written"):
+    for file in (tmp_path / "loop" / "runs.csv", next((tmp_path / "loop" / "runs").glob("uw*seed1.json"))):
+        file.write_text(file.read_text().replace("0.6", "0.1"))
+    with pytest.raises(ValueError, match=r"runs.csv is not as it was written"):
         lab.load(tmp_path / "loop")
+    with pytest.raises(ValueError, match=r"seed1.json is not as it was written"):
+        lab.compare(quick, ["sum", "uw"], seeds=2, tasks=TASKS, folder=tmp_path / "loop")
 
 
 def test_runs_of_other_tasks_and_other_folders_are_not_mixed_in(tmp_path):
@@ -158,12 +160,16 @@ def test_runs_of_other_tasks_and_other_folders_are_not_mixed_in(tmp_path):
         lab.compare(quick, ["sum"], seeds=2, tasks=TASKS, folder=tmp_path / "mine")
 
 
+def test_an_option_of_a_case_is_none_of_a_loop():
+    with pytest.raises(TypeError, match="unexpected keyword argument 'jobs'"):
+        lab.compare(quick, ["sum"], tasks=TASKS, jobs=2)
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
         ({}, "a loop of one's own needs tasks"),
         ({"tasks": {"a": ("mse", "down")}}, "tasks: 'a' must be higher or lower, got 'down'"),
-        ({"tasks": TASKS, "jobs": 2}, "jobs: a loop of one's own takes a title alone"),
         ({"tasks": TASKS, "methods": ["sum", "sum"]}, "method sum is given twice"),
         ({"tasks": TASKS, "seeds": (1, 1)}, "seed 1 is given twice"),
         ({"tasks": TASKS, "methods": ["single-task"]}, "no method 'single-task'"),

@@ -90,21 +90,20 @@ def test_figures_are_the_reports(results, rows, make_folder):
 
 
 def test_a_figure_is_made_alone(rows, make_folder, monkeypatch):
-    from equipoise.lab.reports import report
+    from equipoise.lab.reports import drawing
 
     results = lab.load(make_folder(values_of(rows)))
-    names = [*report.OF_VALUES, *report.OF_TRAINING]
-    charts = {name: make() for name, make in results._charts.items()}
+    names = [*drawing.OF_VALUES, *drawing.OF_TRAINING]
+    charts = {name: make() for name, make in results._drawing._charts.items()}
     assert [*charts] == names
     assert all(chart is None or chart.name == name for name, chart in charts.items())
 
     def never(*_):
         raise AssertionError("another figure was made")
 
-    monkeypatch.setattr(report, "OF_TRAINING", dict.fromkeys(report.OF_TRAINING, never))
-    monkeypatch.setattr(
-        report, "OF_VALUES", {**dict.fromkeys(report.OF_VALUES, never), "ranks": report.OF_VALUES["ranks"]}
-    )
+    of_values = {**dict.fromkeys(drawing.OF_VALUES, never), "ranks": drawing.OF_VALUES["ranks"]}
+    monkeypatch.setattr(drawing, "OF_TRAINING", dict.fromkeys(drawing.OF_TRAINING, never))
+    monkeypatch.setattr(drawing, "OF_VALUES", of_values)
     lab.load(results.study.folder).plot("ranks")
 
 

@@ -2,8 +2,6 @@
 
 from pathlib import Path
 
-from equipoise.lab.api.loops import FILE as LOOP
-from equipoise.lab.api.loops import load_loop
 from equipoise.lab.api.results import Results
 from equipoise.lab.evaluation import StudyResults, Summary
 
@@ -24,8 +22,6 @@ def load(folder: str | Path) -> Results:
     ValueError: no-such-folder is not the folder of a study: it has no study.json
     """
     folder = Path(folder)
-    if (folder / LOOP).is_file():
-        return load_loop(folder)
     from equipoise.lab.studies import record_look
 
     study = StudyResults.from_folder(folder).looked_at()

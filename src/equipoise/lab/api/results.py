@@ -1,8 +1,8 @@
 """What a comparison came to: computed once, shown in many ways."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from functools import cached_property, partial
+from functools import cached_property
 from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,8 +13,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
     from equipoise.lab.reports import SummaryView
-    from equipoise.lab.reports.chart import Chart
-    from equipoise.lab.reports.palette import Look
+    from equipoise.lab.reports.drawing import Drawing
 
 
 @dataclass(frozen=True, repr=False)
@@ -25,11 +24,13 @@ class Results:
         summary: Every figure of them; what ``equipoise compare`` prints.
         failures: Why a run failed, by the run.
         study: With curves and costs beside the results; None where there are results alone.
+        temporary: Whether the study's folder is gone with these results.
     """
 
     summary: Summary
     failures: Mapping[str, str] = field(default_factory=dict)
     study: StudyResults | None = None
+    temporary: bool = False
 
     @cached_property
     def verdict(self) -> Judgement:
@@ -63,7 +64,7 @@ class Results:
     @property
     def figures(self) -> tuple[str, ...]:
         """The names of the figures that ``plot`` can draw, as the report has them."""
-        return tuple(name for name, make in self._charts.items() if (chart := make()) is not None and chart.panels)
+        return self._drawing.figures
 
     def plot(self, name: str = "differences") -> "Figure":
         """A figure of the report as a matplotlib figure, to be saved or changed.
@@ -74,12 +75,7 @@ class Results:
         Raises:
             ValueError: There is no such figure, or nothing to draw in it.
         """
-        from equipoise.lab.reports.static import draw
-
-        chart = self._charts[name]() if name in self._charts else None
-        if chart is None:
-            raise ValueError(f"no figure {name!r}: there are {', '.join(self.figures)}")
-        return draw(chart, self._look)
+        return self._drawing.plot(name)
 
     def save_report(self, page: str | Path = "report.html") -> Path:
         """Write the report: one HTML file that needs no network.
@@ -93,25 +89,15 @@ class Results:
 
         if self.study is None:
             return write_short_report(self.summary, Path(page))
-        return write_report(self.study, self.summary, page=Path(page))
+        return write_report(self.study, self.summary, page=Path(page), links=not self.temporary)
 
     @cached_property
-    def _charts(self) -> Mapping[str, Callable[[], "Chart | None"]]:
-        """What makes each chart, by name: only those that are asked for are made."""
-        from equipoise.lab.reports.report import OF_TRAINING, OF_VALUES
+    def _drawing(self) -> "Drawing":
+        from equipoise.lab.reports.drawing import Drawing
+        from equipoise.lab.reports.study_diagnostics import StudyDiagnostics
 
-        found: dict[str, Callable[[], Chart | None]] = {
-            name: partial(make, self.summary, self._look) for name, make in OF_VALUES.items()
-        }
-        if self.study is not None:
-            found |= {name: partial(make, self.study, self._look) for name, make in OF_TRAINING.items()}
-        return found
-
-    @cached_property
-    def _look(self) -> Mapping[str, "Look"]:
-        from equipoise.lab.reports.palette import looks
-
-        return looks(tuple(row.method for row in self.summary.rows), self.summary.baselines.single_task)
+        shown = None if self.study is None else StudyDiagnostics.of_study(self.study)
+        return Drawing(self.summary, self.study, shown)
 
     def __repr__(self) -> str:
         failed = f" {len(self.failures)} runs failed." if self.failures else ""

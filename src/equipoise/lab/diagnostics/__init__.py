@@ -33,7 +33,13 @@ from equipoise.lab.diagnostics.samples import (
     overlaid,
     worst_samples,
 )
-from equipoise.lab.diagnostics.store import diagnostics_hash, read_diagnostics, write_diagnostics
+from equipoise.lab.diagnostics.store import (
+    diagnostics_hash,
+    keep_diagnostics,
+    make_diagnostics,
+    read_diagnostics,
+    write_diagnostics,
+)
 
 __all__ = [
     "Card",
@@ -56,12 +62,14 @@ __all__ = [
     "confusion",
     "diagnostics_hash",
     "first_samples",
+    "keep_diagnostics",
     "label_cooccurrence",
     "label_table",
     "label_words",
     "labelled_together",
     "largest",
     "level",
+    "make_diagnostics",
     "number_words",
     "overlaid",
     "predicted_cooccurrence",

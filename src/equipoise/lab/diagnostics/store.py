@@ -41,11 +41,24 @@ def write_diagnostics(folder: Path, diagnostics: Sequence[Diagnostic], predictio
     Raises:
         ValueError: If two diagnostics have one name.
     """
+    keep_diagnostics(folder, make_diagnostics(diagnostics, predictions))
+
+
+def make_diagnostics(diagnostics: Sequence[Diagnostic], predictions: Predictions) -> tuple[DiagnosticResult, ...]:
+    """All diagnostics whose tasks the network has; one that fails is warned of, and costs itself alone.
+
+    Raises:
+        ValueError: If two diagnostics have one name.
+    """
     names = [diagnostic.name for diagnostic in diagnostics]
     if twice := {name for name in names if names.count(name) > 1}:
         raise ValueError(f"diagnostics of a case must have different names, got {sorted(twice)} more than once")
     tasks = set(predictions.tasks.names)
-    made = [_make(diagnostic, predictions) for diagnostic in diagnostics if set(diagnostic.tasks) <= tasks]
+    return tuple(_make(diagnostic, predictions) for diagnostic in diagnostics if set(diagnostic.tasks) <= tasks)
+
+
+def keep_diagnostics(folder: Path, made: Sequence[DiagnosticResult]) -> None:
+    """Write diagnostics into a run's folder; nothing where there are none."""
     if made:
         entries = [_entry(shown, place, folder) for place, shown in enumerate(made)]
         (folder / FILE).write_text(json.dumps(entries, indent=1), encoding="utf-8")

@@ -99,7 +99,7 @@ class Summary:
         return cls.from_values(
             results.test_values,
             results.metrics,
-            (SINGLE_TASK, *study["methods"]),
+            (*([] if study.get("loop") else [SINGLE_TASK]), *study["methods"]),  # a loop has no single-task runs
             study["seeds"],
             title=study["title"],
             case=study["case"],

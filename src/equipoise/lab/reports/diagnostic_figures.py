@@ -19,6 +19,8 @@ COLUMNS = 3
 PLACE, ROOM = 0.42, 1.7  # inches for a cell, and for the names beside them
 MOST_NUMBERS = 12  # columns; numbers in narrower cells could not be read
 
+Shown = tuple[str, DiagnosticResult, Matrix]  # method, diagnostic, its result
+
 
 def file_name(shown: DiagnosticResult) -> str:
     """Of a diagnostic's figure, without its kind.
@@ -33,19 +35,29 @@ def file_name(shown: DiagnosticResult) -> str:
 
 def save_matrices(diagnostics: StudyDiagnostics, folder: Path) -> None:
     """Write ``folder/<file_name>.png`` and ``.svg`` of every matrix."""
-    by_name: dict[str, list[tuple[str, DiagnosticResult, Matrix]]] = {}
+    for found in matrices_of(diagnostics).values():
+        figure, (_, shown, _) = draw_matrix(found), found[0]
+        with matplotlib.rc_context(STYLE):
+            write_png(figure, folder / f"{file_name(shown)}.png", dpi=110)
+            figure.set_layout_engine("none")
+            write_svg(figure, folder / f"{file_name(shown)}.svg")
+
+
+def matrices_of(diagnostics: StudyDiagnostics) -> dict[str, list[Shown]]:
+    """Every matrix by its diagnostic's name, with the methods that have it."""
+    by_name: dict[str, list[Shown]] = {}
     titled = [("", one) for one in diagnostics.common]
     titled += [(method, one) for method, shown in diagnostics.of_method.items() for one in shown]
     for method, one in titled:
         if isinstance(one.result, Matrix):
             by_name.setdefault(one.name, []).append((method, one, one.result))
-    for found in by_name.values():
-        with matplotlib.rc_context(STYLE):
-            shown = found[0][1]
-            figure = _figure(shown.title, [(method, matrix) for method, _, matrix in found])
-            write_png(figure, folder / f"{file_name(shown)}.png", dpi=110)
-            figure.set_layout_engine("none")
-            write_svg(figure, folder / f"{file_name(shown)}.svg")
+    return by_name
+
+
+def draw_matrix(found: list[Shown]) -> Figure:
+    """The figure of a matrix, a panel for each method that has it."""
+    with matplotlib.rc_context(STYLE):
+        return _figure(found[0][1].title, [(method, matrix) for method, _, matrix in found])
 
 
 def _figure(title: str, panels: list[tuple[str, Matrix]]) -> Figure:

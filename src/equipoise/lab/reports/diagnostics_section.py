@@ -14,15 +14,16 @@ MOST_COUNTS = 12  # columns; a wider matrix shows shares alone
 TITLE = "Predictions"
 
 
-def diagnostics_section(diagnostics: StudyDiagnostics | None) -> str:
-    """The section, or the sentence that says why there is nothing in it."""
+def diagnostics_section(diagnostics: StudyDiagnostics | None, made_of: str = "") -> str:
+    """The section, or the sentence that says why there is nothing in it; ``made_of`` is no best epoch of a study."""
     head = f'<section id="diagnostics"><h2>{TITLE}</h2>'
     if diagnostics is None:
         return f'{head}<p class="missing">Nothing to show: the runs of this study have no diagnostics.</p></section>'
-    note = (
-        f"Made with the weights of the best epoch of seed {diagnostics.seed} on the validation split; the test split "
-        "is read for scores alone. One seed and single samples explain; they decide nothing."
+    best = (
+        f"the weights of the best epoch of seed {diagnostics.seed} on the validation split; the test split is read "
+        "for scores alone"
     )
+    note = f"Made with {made_of or best}. One seed and single samples explain; they decide nothing."
     methods = list(diagnostics.of_method)
     first = next((method for method in methods if method != SINGLE_TASK), methods[0])
     options = "".join(

@@ -32,9 +32,9 @@ def render(
     charts: Sequence[Chart],
     look: Mapping[str, Look],
     diagnostics: StudyDiagnostics | None,
-    root: str = "",
+    root: str | None = "",
 ) -> str:
-    """The whole page as text; ``root`` leads from it to the study's folder, where it is not there itself."""
+    """The whole page as text; ``root`` leads from it to the study's folder, None: no link leads there."""
     links = [("results", "Results"), *((chart.name, chart.title) for chart in charts), ("diagnostics", DIAGNOSTICS)]
     body = [
         _top(study, summary),
@@ -48,8 +48,35 @@ def render(
         "</main>",
     ]
     title = f"{summary.title}: Equipoise report"
-    text = re.sub(r'(?<=<a href=")(?!#)', lambda _: root, "\n".join(body))  # but for anchors, links are to the folder
+    text = _linked("\n".join(body), root)
     return document(title, text, charts, look, str(study.settings["equipoise"]))
+
+
+def render_training(
+    study: StudyResults,
+    title: str,
+    headline: str,
+    charts: Sequence[Chart],
+    look: Mapping[str, Look],
+    diagnostics: StudyDiagnostics | None,
+) -> str:
+    """The page of one training without a study's folder."""
+    links = [(chart.name, chart.title) for chart in charts]
+    tasks = f"{len(study.tasks)} task{'s' * (len(study.tasks) != 1)}"
+    body = [
+        f"""<header>
+<h1>{escape(title)}</h1>
+<p class="about">{tasks} · {study.settings["settings"]["epochs"]} epochs</p>
+</header>
+<main>
+<div class="verdict"><p class="headline">{escape(headline)}</p></div>""",
+        contents([*links, *([("diagnostics", DIAGNOSTICS)] if diagnostics else [])]),
+        legend(look),
+        *(figure_section(chart, _below(chart, study, look)) for chart in charts),
+        *([diagnostics_section(diagnostics, "the last outputs that were recorded")] if diagnostics else []),
+        "</main>",
+    ]
+    return document(title, _linked("\n".join(body), None), charts, look, str(study.settings["equipoise"]))
 
 
 def render_values(summary: Summary, charts: Sequence[Chart], look: Mapping[str, Look]) -> str:
@@ -64,6 +91,14 @@ def render_values(summary: Summary, charts: Sequence[Chart], look: Mapping[str, 
         "</main>",
     ]
     return document(f"{summary.title}: Equipoise report", "\n".join(body), charts, look, version("equipoise"))
+
+
+def _linked(text: str, root: str | None) -> str:
+    """With its links, but for anchors, to the study's folder; without them where there is none."""
+    if root is None:
+        text = re.sub(r'<p class="links">.*?</p>', "", text)
+        return re.sub(r'<a href="(?!#)[^"]*">(.*?)</a>', r"\1", text)
+    return re.sub(r'(?<=<a href=")(?!#)', lambda _: root, text)
 
 
 def _below(chart: Chart, study: StudyResults, look: Mapping[str, Look]) -> str:

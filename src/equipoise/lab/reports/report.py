@@ -11,7 +11,7 @@ from equipoise.lab.files import write_text
 from equipoise.lab.reports import curves, gradient_curves, results
 from equipoise.lab.reports.chart import Chart
 from equipoise.lab.reports.diagnostic_figures import save_matrices
-from equipoise.lab.reports.page import render, render_values
+from equipoise.lab.reports.page import render, render_training, render_values
 from equipoise.lab.reports.palette import Look, looks
 from equipoise.lab.reports.paper_tables import write_paper_tables
 from equipoise.lab.reports.ranks import critical_differences
@@ -41,6 +41,7 @@ def write_report(
     summary: Summary,
     doing: Callable[[str], None] = lambda what: None,
     page: Path | None = None,
+    links: bool = True,
 ) -> Path:
     """Write ``report.html``, ``figures/*.png|svg`` and ``tables/*.tex|md`` into the folder of a study.
 
@@ -52,6 +53,7 @@ def write_report(
         summary: of it.
         doing: is told what is being made, in a few words; the figures of many tasks take a while.
         page: where the page is written in place of ``report.html``; its links lead to the files of the folder.
+        links: whether there are any; not where the folder will be gone.
 
     Returns:
         The path of the page.
@@ -74,7 +76,7 @@ def write_report(
     doing("the page")
     where = folder / "report.html" if page is None else page
     root = "" if page is None else quote(os.path.relpath(folder, page.parent).replace(os.sep, "/")) + "/"
-    write_text(where, render(study, summary, charts, look, diagnostics, root))
+    write_text(where, render(study, summary, charts, look, diagnostics, root if links else None))
     return where
 
 
@@ -83,3 +85,12 @@ def write_short_report(summary: Summary, page: Path) -> Path:
     look = looks(tuple(row.method for row in summary.rows), summary.baselines.single_task)
     write_text(page, render_values(summary, [make(summary, look) for make in OF_VALUES.values()], look))
     return page
+
+
+def write_training_report(
+    study: StudyResults, title: str, headline: str, diagnostics: StudyDiagnostics | None, page: Path
+) -> None:
+    """Write the page of one training, of which there is nothing to compare; one file without outside references."""
+    look = looks(study.methods)
+    charts = [chart for make in OF_TRAINING.values() if (chart := make(study, look)) is not None and chart.panels]
+    write_text(page, render_training(study, title, headline, charts, look, diagnostics))

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from equipoise.losses.suggest.formatting import digits
 from equipoise.losses.suggest.thresholds import MOST_CLASSES
-from equipoise.losses.suggest.words import digits
 from equipoise.missing import labelled
 
 

@@ -6,6 +6,7 @@ from torch import Tensor, nn
 from equipoise.losses.binary_regions import BinaryDiceLoss, BinaryFocalTverskyLoss
 from equipoise.losses.mixed import Mixed
 from equipoise.losses.regions import DiceLoss, FocalTverskyLoss
+from equipoise.losses.suggest.formatting import listed
 from equipoise.losses.suggest.kinds import Targets
 from equipoise.losses.suggest.labels import (
     class_counts,
@@ -21,7 +22,6 @@ from equipoise.losses.suggest.labels import (
 )
 from equipoise.losses.suggest.suggestion import Call, Found, Suggestion
 from equipoise.losses.suggest.thresholds import SMALL_REGION
-from equipoise.losses.suggest.words import listed
 
 
 def segmentation(seen: Targets) -> Found:

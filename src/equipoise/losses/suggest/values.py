@@ -7,6 +7,7 @@ from torch import Tensor, nn
 
 from equipoise.losses.depth import BerHuLoss, SILogLoss
 from equipoise.losses.robust import AdaptiveRobustLoss
+from equipoise.losses.suggest.formatting import digits
 from equipoise.losses.suggest.kinds import Targets
 from equipoise.losses.suggest.labels import facts_of_dtype, present_only
 from equipoise.losses.suggest.suggestion import Call, Found, Suggestion
@@ -20,7 +21,6 @@ from equipoise.losses.suggest.thresholds import (
     OWN_UNIT,
     WIDE_DEPTH,
 )
-from equipoise.losses.suggest.words import digits
 
 _NORMAL_MAD = 0.6745  # median absolute deviation of a standard normal
 

@@ -12,10 +12,9 @@ from equipoise.registry.row import MethodRow
 INTRODUCTION = """\
 # Methods
 
-How losses or gradients are balanced, by the names that papers, `eq.method(name)` and the command line use. Begin with
-`sum`, then `fixed` with searched weights; what beats neither on your validation metric is not worth its cost.
-[Which to choose](choose.md): questions that lead to a few. [Papers](papers.md): from which paper, in which file, by
-which test. [A method of your own](own-method.md): where the one you want is not here.
+All balancing methods, by the names that papers, `eq.method(name)` and the command line use. Start with `sum`, then
+`fixed` with tuned weights; a method that beats neither on your validation metric is not worth its cost. See also [how
+to choose](choose.md), the [papers](papers.md) with files and tests, and [your own method](own-method.md).
 
 ```python
 import equipoise as eq
@@ -25,10 +24,8 @@ chain = eq.Chain(eq.RunningNorm(), eq.Clip(max_norm=5.0), method)
 wrapped = eq.Smooth(0.9, eq.MGDA())
 ```
 
-`equipoise methods uw` shows one of them in the terminal. Other names of a method work too, there, in `eq.method` and in
-`--methods`: `UW`, `uncertainty`, `GradNorm`, `pareto`.
-
-This page is written by `equipoise methods --markdown`, from the table that the command line reads.
+`equipoise methods uw` shows one method in the terminal. There, in `eq.method` and in `--methods` other names of a
+method work too: `UW`, `uncertainty`, `GradNorm`, `pareto`. This page is written by `equipoise methods --markdown`.
 
 ## How to read it
 
@@ -36,10 +33,10 @@ A method that sees losses costs one backward pass, one that sees gradients up to
 wide). A user's *weight* of a task scales its loss, becomes a preference, inverts (a heavier task counts less), or is
 ignored, where the method does not depend on the scale of a loss.
 
-The tables say what a method was seen to do, not what its paper says. *Invariances* are found anew whenever this page is
+The tables show measured behaviour, not the paper's claims. *Invariances* are measured anew whenever this page is
 written, by `equipoise.testing.invariances`: a training of a few steps with five tasks runs as it is, and again with one
 thing changed. A "no" is a counterexample; a "yes" held in every training drawn, whatever task was changed. What learns
-scales or follows them slowly, such as `uw`, `imtl-l`, `gradnorm` and `mean-norm`, is asked before it comes to rest.
+scales or follows them slowly, such as `uw`, `imtl-l`, `gradnorm` and `mean-norm`, is measured before it has settled.
 
 - **one loss × c**: does the direction of the step stay when one loss is multiplied by c = 2^±10?
 - **all losses × c**: the step becomes c^d times itself, and d is shown; neither: how the step changes depends on c.
@@ -47,13 +44,14 @@ scales or follows them slowly, such as `uw`, `imtl-l`, `gradnorm` and `mean-norm
 - **rotation**: does the step turn with the parameter space? Where not, the method looks at single coordinates.
 """
 ABOUT_LENGTHS = """\
-**length** is how long the paper's step is beside the plain sum's where K gradients, and K losses, are equal: 1/K for a
-mean. A balancer multiplies by the inverse (`scale="sum"`, its default), so that the learning rate, weight decay and
-clipping of the plain sum hold for all of these; `scale="paper"` leaves it out. A law of `equipoise.testing` holds every
-method to what its `sum_factor` declares. It is exact where the weights follow from the step alone, of random weights in
-every draw, and of `moco` once its running means have caught up. In a chain every step that means sums instead.
+**length** is the norm of the paper's step relative to the plain sum's where K gradients, and K losses, are equal: 1/K
+for a mean. A balancer multiplies by the inverse (`scale="sum"`, its default), so that the learning rate, weight decay
+and clipping of the plain sum hold for all of these; `scale="paper"` leaves it out. A law of `equipoise.testing` holds
+every method to what its `sum_factor` declares. It is exact where the weights follow from the step alone, of random
+weights in every draw, and of `moco` once its running means have caught up. In a chain every step that means sums
+instead.
 
-*own*: the length is a part of the method, and no balancer changes it. With SGD choose the learning rate anew:
+*own*: the length is part of the method, and no balancer changes it. With SGD tune the learning rate for it:
 
 | method | length of a step |
 |---|---|

@@ -5,9 +5,9 @@ from collections.abc import Iterable
 from equipoise.losses.catalog import PLAIN, ROWS, TASK_KINDS, LossRow
 
 INTRODUCTION = """\
-# Which loss?
+# Losses
 
-Three ways to find one. Ask the command line, which says why and gives the line to paste:
+Three ways to find a loss. On the command line, with the reason and the line to paste:
 
 ```bash
 equipoise losses
@@ -16,11 +16,11 @@ equipoise losses --task multilabel --imbalanced
 equipoise losses --task regression --outliers --missing-labels
 ```
 
-A loss is found by any of its names: `mse`, `ce`, `svm`, `nn.CrossEntropyLoss`, `FocalLoss`, what `--loss` takes; a kind
-of task too: `classification`, `detection`, `captioning`.
+A loss has several names: `mse`, `ce`, `svm`, `nn.CrossEntropyLoss`, `FocalLoss`, and the names that `--loss` takes. So
+has a kind of task: `classification`, `detection`, `captioning`.
 
-Or show your targets, those of the training set. Classes, imbalance, missing labels, range and outliers are looked at,
-and weights are computed from them:
+In code, from the targets of the training set: `suggest` checks classes, imbalance, missing labels, range and outliers,
+and computes weights from them:
 
 ```python
 import torch
@@ -32,9 +32,9 @@ for suggestion in eq.losses.suggest(task="multilabel", targets=targets):
 loss = eq.losses.suggest(targets=targets)[0].loss  # ready to use
 ```
 
-Or read on. What begins with `nn.` is torch's own. Most of the others are a function and a module, as in torch:
-`eq.losses.focal(logits, targets)` and `eq.losses.FocalLoss()`. Logits go in, never probabilities. This page is written
-by `equipoise losses --markdown`, from the table that the command line reads.
+Or in the tables below. Names with `nn.` are PyTorch's losses. Most of the others are a function and a module, as in
+PyTorch: `eq.losses.focal(logits, targets)` and `eq.losses.FocalLoss()`. Inputs are logits, never probabilities. This
+page is written by `equipoise losses --markdown`.
 """
 HEAD = "| loss | formula | for what | pitfalls | paper | checked against |\n|---|---|---|---|---|---|"
 
