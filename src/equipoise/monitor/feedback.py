@@ -15,7 +15,7 @@ _NAMED = 4  # tasks that a line shows
 class Feedback:
     """Counts steps and epochs; each missing call is told once.
 
-    ``expected`` holds the calls of which the loop has said that they will come.
+    ``expected`` holds the calls that the loop has announced.
     """
 
     def __init__(self, method: Method, names: Sequence[str]) -> None:

@@ -53,15 +53,15 @@ class Attempt:
 class Search:
     """A strategy in a folder.
 
-    The same search, started again, goes on; started several times at once, or on several hosts, its drivers share the
+    The same search, started again, resumes; started several times at once, or on several hosts, its drivers share the
     work. A trial whose process died is tried again, up to three times by one driver. One that failed for want of disk
     or memory or by a damaged file stays open for the next start; one that failed by itself is not tried again.
 
     Args:
         strategy: What is searched, and how.
         objectives: What is measured of each trial, on validation.
-        folder: Where the list of trials lies and drivers are marked; made if it is not there. Trainings that go on
-            with another's state need one folder for all hosts.
+        folder: Where the list of trials lies and drivers are marked; made if it is not there. Trainings that continue
+            from another's state need one folder for all hosts.
         storage: None for a journal in the folder; else a URL or a storage of Optuna.
         name: Of the study in the storage.
         stale_after: Minutes after which a running trial of a host without this folder counts as lost; None: never.

@@ -26,7 +26,7 @@ class Job:
         slot: Its place in the search, counted from 0; slot 0 has the defaults, of weights equal ones.
         point: What is tried.
         share: How much of a whole training it takes, counted from the beginning, above 0 to 1.
-        parent: The slot whose training it goes on with; None begins anew.
+        parent: The slot whose training it continues; None begins anew.
         baseline: The slot with the defaults and as much training, which Δm is against.
     """
 

@@ -30,7 +30,7 @@ class Training:
     mark: str  # of the plan
 
     def __call__(self, run: Run, report: Callable[..., None]) -> list[str]:
-        """Train, or go on where an interruption stopped, into the run's folder; returns the warnings."""
+        """Train, or resume an interrupted run, into the run's folder; returns the warnings."""
         torch.set_num_threads(self.threads)
         method = self._method(run)
         folder = self.folder / run.folder_name
