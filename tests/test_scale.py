@@ -2,6 +2,7 @@
 
 import copy
 import warnings
+from functools import partial
 
 import pytest
 import torch
@@ -281,7 +282,9 @@ def test_a_run_resumes_at_its_scale(method, matters):
 
 def test_a_state_of_before_loads_and_says_that_its_steps_were_shorter():
     net = Net(3)
-    for make, scale, warns in ((eq.MGDA, "sum", True), (eq.MGDA, "paper", False), (eq.UnitNorm, "sum", False)):
+    mean = partial(eq.Chain, eq.UnitNorm(), eq.MGDA())  # one of the two has a length of its own
+    cases = ((eq.MGDA, "sum", True), (eq.MGDA, "paper", False), (eq.UnitNorm, "sum", False), (mean, "sum", True))
+    for make, scale, warns in cases:
         balancer = eq.Balancer(make(), net, tasks=net.names, scale=scale)
         state = balancer.state_dict()
         del state["_extra_state"]["scale"]

@@ -20,6 +20,10 @@ class Record:
 
     ``gramian`` and all that is derived from it describe the tasks' gradients with the weights in them that the balancer
     holds, and before any method touched them; it is ``None`` where a step measured none.
+
+    ``skipped`` says that the method was not asked: a loss, a gradient or the incoming gradient was not finite, or the
+    last was zero. ``weights`` are then the user's alone, and the gradients went to ``.grad`` as they are, NaN and inf
+    included, so that a GradScaler skips the optimiser's step. Without one, look at it before ``optimizer.step()``.
     """
 
     step: int  # backwards of this balancer so far, this one included
@@ -29,7 +33,7 @@ class Record:
     weights_tensor: Tensor | None  # [K], effective; None if the method has no one weight per task
     gramian: Tensor | None  # [K, K]
     route: str  # how the gradients were taken
-    skipped: bool = False  # the method was not asked: a gradient was not finite, or the incoming one was zero
+    skipped: bool = False
     unsolved: int = 0  # steps so far in which the method's equations had no solution
     residual: float | None = None  # of the optimality conditions solved in this step, the largest; inf: no solution
     parts_tensors: Mapping[str, Mapping[str, Tensor]] = field(default_factory=dict)  # what a task's loss consists of

@@ -8,9 +8,9 @@ guard         one backward at a time
 binding       the method is given its size, its device and the users' weights
 feedback      what a training loop tells a balancer beside losses
 
-objective     a step of a loss weighting
-backward      a step of a gradient method, from top to bottom
+forward       the scalar of a step
 reach         who reaches what, and where gradients are measured
+backward      what the scalar's backward pass does, from top to bottom
 decide        what the method decides
 
 frozen        the objective at frozen weights, for a line search

@@ -13,7 +13,7 @@ from equipoise.balancer.state import State
 from equipoise.chain import linearise
 from equipoise.gradients.accumulation import Micro
 from equipoise.gradients.freed import Explained
-from equipoise.gradients.parts import are_in_parts
+from equipoise.gradients.parts import is_in_parts
 from equipoise.gradients.roles import Roles
 from equipoise.gradients.routes import seed
 from equipoise.gradients.surrogate import surrogate
@@ -40,7 +40,7 @@ def accumulated(state: State, step: Step, counts: Mapping[str, float], is_over: 
     if step.representation is not None:
         raise ValueError("representation has no use with accumulate(n): its graph is gone when weights are known")
     graph = state.parameters.graph_of(step.losses)
-    if are_in_parts(graph.named.values()):
+    if any(map(is_in_parts, graph.named.values())):
         raise ValueError("accumulate(n) needs whole parameters: let the trainer accumulate where they are sharded")
     step.require_graph()
     names, accumulation, roles = state.config.names, state.accumulation, Roles()

@@ -1,53 +1,36 @@
-"""One step of a gradient method, from top to bottom.
-
-The forward pass gives a scalar; its backward pass a plan, K gradients, the method's decision, and a gradient for every
-leaf.
-"""
+"""The backward pass of a gradient method's step, from top to bottom: plan, gradients, decision, a gradient per leaf."""
 
 from functools import partial
 
-import torch
 from torch import Tensor
 
 from equipoise.balancer.decide import Decision, decide, decide_unmeasured, extract_single_task, needs_gramian
-from equipoise.balancer.reach import Reach, reach_of, require_deliverable
+from equipoise.balancer.reach import Reach
 from equipoise.balancer.state import State
-from equipoise.chain import linearise
 from equipoise.gradients.delivery import UnsharedGradients, fill, in_order, jointly, through
 from equipoise.gradients.freed import Explained
 from equipoise.gradients.fsdp import harvested
 from equipoise.gradients.jacobian import Jacobian, Spread
 from equipoise.gradients.known import are_finite, at_known
-from equipoise.gradients.parts import are_in_parts
+from equipoise.gradients.parts import is_in_parts
 from equipoise.gradients.plan import Plan, plan_of
 from equipoise.gradients.routes import sequential
-from equipoise.gradients.surrogate import surrogate
-from equipoise.method import Sum
 from equipoise.monitor import Monitor
-from equipoise.step import Step
+from equipoise.plain import PLAIN
 
 Gradients = list[Tensor | None]  # of every leaf
 
 
-def balanced_by_gradients(state: State, step: Step) -> Tensor:
-    """A scalar that balances the tasks' gradients when it goes backward."""
-    reach = reach_of(state, step)
-    require_deliverable(state, reach)
-    weighting, watched, learns = state.config.parts.weighting, list(reach.graph.leaves), False
-    objective, scales = step.total, torch.ones_like(step.stacked)
-    if not isinstance(weighting, Sum):
-        objective, scales = linearise(weighting, step.stacked, step.tasks)
-        learns = any(p.requires_grad for p in weighting.parameters())
-    is_watched = state.monitor is not None and state.monitor.is_due_for_optimisers(state.steps + 1)
-    if is_watched and learns:
-        watched += state.parameters.graph_of([objective]).leaves
-    backward = partial(_backward, state, reach, scales, watched if is_watched else None)
-    loss = surrogate(step.total, reach.roles.leaves, backward)
-    return loss + (objective - objective.detach()) if learns else loss
+def backward(state: State, reach: Reach, scales: Tensor, watched: list[Tensor] | None, incoming: Tensor) -> Gradients:
+    """The gradient of every leaf.
 
-
-def _backward(state: State, reach: Reach, scales: Tensor, watched: list[Tensor] | None, incoming: Tensor) -> Gradients:
-    """The gradient of every leaf, for an incoming gradient []."""
+    Args:
+        state: Of the balancer.
+        reach: K tasks.
+        scales: The weighting's weights [K].
+        watched: The leaves that the losses reach, where the monitor begins or ends to look at optimisers.
+        incoming: The gradient [] of the balanced loss.
+    """
     monitor = state.monitor
     with state.guard, Explained(reach.step.raw, state.config.method):
         reach.graph.delay_to_the_outer_pass()
@@ -161,7 +144,7 @@ def plan_for(state: State, reach: Reach) -> Plan:
     """
     config, step, shared, is_joint = state.config, reach.step, reach.roles.shared, state.is_joint
     parts = config.parts
-    if are_in_parts(shared):
+    if not PLAIN.issuperset(map(type, shared)) and any(map(is_in_parts, shared)):
         if reach.points is not None or parts.needs_whole_rows:
             raise ValueError(
                 f"{config.method} over sharded parameters compares the gradients of all of them, and needs no "

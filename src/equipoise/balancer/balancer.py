@@ -8,13 +8,12 @@ import torch
 from torch import Tensor, nn
 
 from equipoise.balancer.accumulating import accumulated, finished, set_micro_batches
-from equipoise.balancer.backward import balanced_by_gradients
 from equipoise.balancer.binding import bind
 from equipoise.balancer.config import Config, Heads, Monitoring, RouteName, Scale
 from equipoise.balancer.feedback import FeedbackCalls
+from equipoise.balancer.forward import balanced_by_gradients, balanced_by_losses
 from equipoise.balancer.frozen import FrozenObjective
 from equipoise.balancer.joint import nothing, of_all_ranks, with_idle
-from equipoise.balancer.objective import balanced_by_losses
 from equipoise.balancer.state import State
 from equipoise.balancer.weights import LiveWeights
 from equipoise.gradients.compiled import uncompiled

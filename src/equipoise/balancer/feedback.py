@@ -38,7 +38,7 @@ class FeedbackCalls(nn.Module):
 
     def end_epoch(self) -> None:
         """Tell the method that an epoch has ended; call it once per epoch."""
-        self._state.hear("end_epoch")
+        self._state.note_call("end_epoch")
         self._state.config.method.end_epoch()
 
     def observe(self, results: Mapping[str, float], *, lower_is_better: Iterable[str] = ()) -> None:
@@ -52,7 +52,7 @@ class FeedbackCalls(nn.Module):
             ValueError: If a name is unknown, or a result is no number.
         """
         values, tasks = results_of(self._state.config.names, results, lower_is_better)
-        self._state.hear("observe")
+        self._state.note_call("observe")
         self._state.config.method.observe(values, tasks)
 
     def after_step(self, losses: Mapping[str, Tensor], *, counts: Mapping[str, float] | None = None) -> None:
@@ -70,6 +70,6 @@ class FeedbackCalls(nn.Module):
             values, tasks = step.stacked, step.tasks
             if ranks.size > 1:
                 values, tasks = joint_losses(step, counts, state.user_weights, ranks, state.parameters.device)
-            state.hear("after_step")
+            state.note_call("after_step")
             if len(values):
                 config.method.after_step(values, tasks)

@@ -1,22 +1,25 @@
 """Who reaches what in one step, and where its gradients are measured."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
-from functools import cached_property
 
 import torch
 from torch import Tensor
 
 from equipoise.balancer.state import State
 from equipoise.gradients.graph import Graph
-from equipoise.gradients.parts import require_gradients_of_tasks
 from equipoise.gradients.roles import Roles
 from equipoise.step import Step
+from equipoise.torch_private import has_flat_of_fsdp
 
 
 @dataclass
 class Reach:
-    """One step of K losses."""
+    """One step of K losses.
+
+    ``balanced`` are the tasks that reach something shared, by their numbers within the step, ``tasks`` the same by
+    their numbers among all tasks, on the CPU.
+    """
 
     step: Step
     graph: Graph
@@ -29,15 +32,10 @@ class Reach:
         """The tensors at which gradients are measured."""
         return self.roles.shared if self.points is None else self.points
 
-    @cached_property
-    def balanced(self) -> list[int]:
-        """The tasks that reach something shared, by their numbers within the step."""
-        return [k for k in range(len(self.step.losses)) if self.roles.sharing >> k & 1]
-
-    @cached_property
-    def tasks(self) -> Tensor:
-        """The same among all tasks, on the CPU."""
-        return torch.tensor([self.step.present[k] for k in self.balanced], dtype=torch.int64, device="cpu")
+    def __post_init__(self) -> None:
+        self.balanced = [k for k in range(len(self.step.losses)) if self.roles.sharing >> k & 1]
+        of_all = [self.step.present[k] for k in self.balanced]
+        self.tasks = torch.tensor(of_all, dtype=torch.int64, device="cpu")
 
 
 def reach_of(state: State, step: Step) -> Reach:
@@ -49,7 +47,7 @@ def reach_of(state: State, step: Step) -> Reach:
     """
     graph = state.parameters.graph_of(step.losses)
     graph.require_visible()
-    require_gradients_of_tasks(graph.named.values())
+    _require_gradients_of_tasks(graph.named.values())
     roles = roles_of(state, step, graph)
     groups = groups_of(state, graph.named, roles)
     points, chosen = None, state.config.gramian_from
@@ -116,6 +114,19 @@ def require_deliverable(state: State, reach: Reach) -> None:
         raise ValueError(
             "with gramian_from a compiled graph does not tell which parameters are one task's own: leave "
             "gramian_from out, or say heads='weighted'"
+        )
+
+
+def _require_gradients_of_tasks(parameters: Collection[Tensor]) -> None:
+    """Raise for parameters whose gradients of single tasks nobody can have."""
+    kind = "FSDP1" if has_flat_of_fsdp(parameters) else ""
+    for parameter in parameters:
+        if hasattr(parameter, "ds_id"):
+            kind = "DeepSpeed ZeRO"
+    if kind:
+        raise RuntimeError(
+            f"{kind} makes no gradients of single tasks: shard with fully_shard (FSDP2), or balance by losses (Sum, "
+            "Fixed, UW, DWA)"
         )
 
 

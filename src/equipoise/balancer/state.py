@@ -61,7 +61,7 @@ class State:
         every = self.config.probe_every
         return every > 0 and self.steps % every == 0
 
-    def hear(self, call: str) -> None:
+    def note_call(self, call: str) -> None:
         """Note that one of ``FEEDBACK`` has come."""
         self.heard.add(call)
         if self.monitor is not None and call == "end_epoch":

@@ -24,7 +24,7 @@ class LiveWeights:
         self._built_with = NamedWeights(built_with)
         self._method = method
         self.next: NamedWeights | None = None  # of the next step, if they are others
-        self._has_told = False
+        self._has_warned = False
         self.is_live = False  # whether anybody has set any since the balancer was built
         self.now = self._built_with  # in use; never changed in place
 
@@ -48,7 +48,7 @@ class LiveWeights:
                 "weights to the balancer, as in Balancer(Sum(), ..., tasks={name: weight}), and set them there"
             )
         self.next, self.is_live = NamedWeights({**self.newest, **given}), True
-        self._tell(self.next)
+        self._warn(self.next)
 
     def adopt(self) -> None:
         """Put the newest in use."""
@@ -60,7 +60,7 @@ class LiveWeights:
         """Tell a bound method of weights that are not all 1."""
         if set(self.now.values()) != {1.0}:
             self._prefer()
-            self._tell(self.now)
+            self._warn(self.now)
 
     def saved(self) -> list[float] | None:
         """The newest in order, or None if nobody has set any since the balancer was built."""
@@ -76,8 +76,8 @@ class LiveWeights:
     def _prefer(self) -> None:
         self._method.prefer(torch.tensor(list(self.now.values()), dtype=torch.float64, device="cpu"))
 
-    def _tell(self, weights: Mapping[str, float]) -> None:
+    def _warn(self, weights: Mapping[str, float]) -> None:
         """Warn, once, if weights do not do what they say."""
-        if not self._has_told and (text := _WARNINGS.get(self._method.user_weight)):
-            self._has_told = True
+        if not self._has_warned and (text := _WARNINGS.get(self._method.user_weight)):
+            self._has_warned = True
             warn(f"{self._method} {text.format(weights=weights)}")

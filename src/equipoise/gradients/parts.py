@@ -4,36 +4,14 @@ Nothing is imported for them: a tensor that has a mesh came with the code that m
 """
 
 import math
-from collections.abc import Collection
 from typing import Any
 
 from torch import Tensor
-
-from equipoise.plain import PLAIN
-from equipoise.torch_private import has_flat_of_fsdp
 
 
 def is_in_parts(tensor: Tensor | None) -> bool:
     """Whether ranks hold parts of this tensor."""
     return hasattr(tensor, "device_mesh")
-
-
-def are_in_parts(tensors: Collection[Tensor | None]) -> bool:
-    """Whether ranks hold parts of one of these."""
-    return not PLAIN.issuperset(map(type, tensors)) and any(map(is_in_parts, tensors))
-
-
-def require_gradients_of_tasks(parameters: Collection[Tensor]) -> None:
-    """Raise for parameters whose gradients of single tasks nobody can have."""
-    kind = "FSDP1" if has_flat_of_fsdp(parameters) else ""
-    for parameter in parameters:
-        if hasattr(parameter, "ds_id"):
-            kind = "DeepSpeed ZeRO"
-    if kind:
-        raise RuntimeError(
-            f"{kind} makes no gradients of single tasks: shard with fully_shard (FSDP2), or balance by losses (Sum, "
-            "Fixed, UW, DWA)"
-        )
 
 
 def part_of(tensor: Any, like: Any) -> Tensor:

@@ -5,9 +5,10 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from equipoise.gradients.parts import are_in_parts, copies_of, part_of, whole_of
+from equipoise.gradients.parts import copies_of, is_in_parts, part_of, whole_of
 from equipoise.gradients.products import CHUNK, FLOAT32_RANGE, exact_products, float32_is_exact, inner_products
 from equipoise.gradients.ranks import Ranks
+from equipoise.plain import PLAIN
 from equipoise.torch_private import add_each_, copy_each_, fill_zeros_
 
 
@@ -38,7 +39,7 @@ class Rows:
             num_ranks: Ranks that have parts of the tensors; what several of them have counts once in ``products``.
         """
         self._tensors = tensors
-        self._are_whole = not are_in_parts(tensors)
+        self._are_whole = PLAIN.issuperset(map(type, tensors)) or not any(map(is_in_parts, tensors))
         parts = tensors if self._are_whole else [part_of(tensor, like=tensor) for tensor in tensors]
         copies = [num_ranks if self._are_whole else copies_of(tensor, num_ranks) for tensor in tensors]
         layout = [(t.shape, t.dtype, t.device, c) for t, c in zip(parts, copies, strict=True)]

@@ -12,45 +12,45 @@ _NEGLIGIBLE = 1e-6  # of the largest
 
 
 class Balance:
-    """Counts steps; each finding is told once."""
+    """Counts steps; each finding is warned of once."""
 
     def __init__(self, method: str) -> None:
         self._method = method
         self._silent: dict[str, int] = {}  # steps without a gradient, of tasks that never had one
-        self._heard: set[str] = set()  # tasks that need no watching: they had a gradient, or were told of
-        self._alone, self._times, self._is_told = "", 0, False  # which task decides alone, for how many steps
+        self._seen: set[str] = set()  # tasks that need no watching: they had a gradient, or were warned of
+        self._alone, self._times, self._has_warned = "", 0, False  # which task decides alone, for how many steps
 
     def decided(self, names: Sequence[str], balanced: Sequence[int], gramian: Tensor, weights: Tensor | None) -> None:
         """Look at one decision: weights [K], or none, for a gramian [K, K], and which of the tasks it is about."""
         squares: list[float] = gramian.diagonal().tolist()
         for k in balanced:
-            if names[k] not in self._heard:
-                self._listen(names[k], squares[k])
-        moving = [k for k in balanced if squares[k] > 0]
-        if weights is not None and not self._is_told and len(moving) > 1:
-            self._compare(names, moving, squares, weights.tolist())
+            if names[k] not in self._seen:
+                self._count_silence(names[k], squares[k])
+        nonzero = [k for k in balanced if squares[k] > 0]
+        if weights is not None and not self._has_warned and len(nonzero) > 1:
+            self._count_collapse(names, nonzero, squares, weights.tolist())
 
-    def _listen(self, name: str, square: float) -> None:
+    def _count_silence(self, name: str, square: float) -> None:
         if square > 0:
-            self._heard.add(name)
+            self._seen.add(name)
             return
         self._silent[name] = self._silent.get(name, 0) + 1
         if self._silent[name] == _SILENCE:
-            self._heard.add(name)
+            self._seen.add(name)
             warn(
                 f"the gradient of task {name!r} by the shared parameters was zero in all of its {_SILENCE} steps: its "
                 "loss does not depend on them (a mask of zeros, a saturated or clamped output, a unit that died): "
                 "look at its labels and its output, or leave the task out",
             )
 
-    def _compare(
-        self, names: Sequence[str], moving: Sequence[int], squares: Sequence[float], weights: Sequence[float]
+    def _count_collapse(
+        self, names: Sequence[str], nonzero: Sequence[int], squares: Sequence[float], weights: Sequence[float]
     ) -> None:
         """Count steps in which all but one task have neither weight nor a part in the gradient."""
-        sizes = {k: abs(weights[k]) for k in moving}
-        parts = {k: sizes[k] * squares[k] ** 0.5 for k in moving}
-        largest = max(moving, key=parts.__getitem__)
-        for k in moving:
+        sizes = {k: abs(weights[k]) for k in nonzero}
+        parts = {k: sizes[k] * squares[k] ** 0.5 for k in nonzero}
+        largest = max(nonzero, key=parts.__getitem__)
+        for k in nonzero:
             counts = sizes[k] > _NEGLIGIBLE * sizes[largest] or parts[k] > _NEGLIGIBLE * parts[largest]
             if k != largest and counts:
                 self._alone, self._times = "", 0
@@ -58,7 +58,7 @@ class Balance:
         self._times = self._times + 1 if names[largest] == self._alone else 1
         self._alone = names[largest]
         if self._times == _COLLAPSE:
-            self._is_told = True
+            self._has_warned = True
             warn(
                 f"{self._method} gave all weight to task {self._alone!r} for {_COLLAPSE} steps in a row: the others do "
                 "not train what is shared. Bring gradients to one scale first (Chain(UnitNorm(), ...)), keep a floor "

@@ -13,38 +13,34 @@ _NAMED = 4  # tasks that a line shows
 
 
 class Feedback:
-    """Counts steps and epochs; each missing call is told once.
+    """Counts steps and epochs; each missing call is warned of once.
 
-    ``expected`` holds the calls of which the loop has said that they will come.
+    ``needs`` holds the calls that the method needs, ``expected`` those of which the loop has said that they will come;
+    ``steps`` counts what went backward.
     """
 
     def __init__(self, method: Method, names: Sequence[str]) -> None:
-        self._needs = frozenset(method.needs)
+        self.needs = frozenset(method.needs)
         self._method, self._names = method, tuple(names)
-        self._steps = self._epochs = 0
+        self.steps = 0
+        self._epochs = 0
         self.expected: set[str] = set()
-        self._told: set[str] = set()
+        self._warned: set[str] = set()
 
     def epoch_ended(self) -> None:
         """Note the end of an epoch."""
         self._epochs += 1
 
-    def delivered(self) -> None:
-        """Note that a step has gone backward."""
-        self._steps += 1
-
     def called(self, heard: Collection[str]) -> None:
         """Warn of what is missing as the next step begins: what belongs to the one before has come by now."""
-        if not self._needs:
+        ended = self._epochs if self.steps >= _FEWEST else 0
+        if self.steps < _STEPS and ended < _EPOCHS:
             return
-        ended = self._epochs if self._steps >= _FEWEST else 0
-        if self._steps < _STEPS and ended < _EPOCHS:
-            return
-        for call in sorted(self._needs - set(heard) - self.expected - self._told):
-            self._tell(call, f"{ended} epochs" if ended >= _EPOCHS else f"{self._steps} steps")
+        for call in sorted(self.needs - set(heard) - self.expected - self._warned):
+            self._warn(call, f"{ended} epochs" if ended >= _EPOCHS else f"{self.steps} steps")
 
-    def _tell(self, call: str, since: str) -> None:
-        self._told.add(call)
+    def _warn(self, call: str, since: str) -> None:
+        self._warned.add(call)
         late = "" if call == "after_step" else f". If it comes later than that, say so: balancer.expect({call!r})"
         warn(
             f"{_listeners(self._method, call)} has not heard balancer.{call}() in {since}, and without it does not do "
@@ -69,8 +65,8 @@ def line_for(call: str, names: Collection[str]) -> str:
 
 
 def _by_name(names: Collection[str], letter: str) -> str:
-    shown = [f'"{name}": {letter}{place}' for place, name in enumerate(names, start=1)]
-    return "{" + ", ".join(shown[:_NAMED] + ["..."] * (len(shown) > _NAMED)) + "}"
+    values = [f'"{name}": {letter}{place}' for place, name in enumerate(names, start=1)]
+    return "{" + ", ".join(values[:_NAMED] + ["..."] * (len(values) > _NAMED)) + "}"
 
 
 def _listeners(method: Method, call: str) -> str:

@@ -27,22 +27,22 @@ class LineSearch:
     def __init__(self, method: Method) -> None:
         self._method = method
         self._first: int | None = None  # the instruction of ``LBFGS.step`` that evaluates a step's first point
-        self._is_told = False
+        self.has_warned = False
 
     def decides_anew(self) -> None:
         """Note a call by which a gradient method will decide, which each evaluation of one step would do anew."""
-        if not self._is_told and self._again() is not None:
-            self._tell(f"{self._method} decides weights anew each time, so that its gradients are not of one function")
+        if not self.has_warned and self._again() is not None:
+            self._warn(f"{self._method} decides weights anew each time, so that its gradients are not of one function")
 
     def compares(self, value: Tensor, objective: Tensor) -> None:
         """Note a balanced loss of this value [] whose gradient is the objective's []: a line search compares values."""
-        if self._is_told or (step := self._again()) is None:
+        if self.has_warned or (step := self._again()) is None:
             return
         searches = any(group.get("line_search_fn") for group in step.f_locals["self"].param_groups)
         if searches and not torch.allclose(
             value.detach(), objective.detach().to(value), rtol=1e-6, atol=0.0, equal_nan=True
         ):
-            self._tell(
+            self._warn(
                 f"the value of the balanced loss is the total, its gradient that of the objective of {self._method}"
             )
 
@@ -56,8 +56,8 @@ class LineSearch:
         self._first = frame.f_lasti if self._first is None else min(self._first, frame.f_lasti)
         return frame if frame.f_lasti > self._first else None
 
-    def _tell(self, what: str) -> None:
-        self._is_told = True
+    def _warn(self, what: str) -> None:
+        self.has_warned = True
         warn(
             f"torch.optim.LBFGS evaluates its closure several times in one step, and {what}. {_WAY_OUT}",
         )

@@ -24,7 +24,7 @@ class Monitor:
         self._method = method
         self._is_first = self._is_first_of_tasks = True
         self._has_looked_for_heads = self._has_looked_for_joins = False
-        self._has_told_of_sharing = False
+        self._has_warned_of_sharing = False
         self._unused = Unused()
         self._optimisers = Optimisers(method)
         self._balance = Balance(repr(method))
@@ -50,11 +50,12 @@ class Monitor:
             takes_gradients: Whether the backward decides anew, from gradients of single tasks.
             heard: Which of ``FEEDBACK`` have come so far.
         """
-        self._feedback.called(heard)
+        if self._feedback.needs:
+            self._feedback.called(heard)
         if of_tasks is not None and self._is_first_of_tasks:
             self._is_first_of_tasks = False
             self._compare_weights(of_tasks, weights)
-        if takes_gradients:
+        if takes_gradients and not self._line_search.has_warned:
             self._line_search.decides_anew()
         if self._is_first and losses:
             self._is_first = False
@@ -63,7 +64,7 @@ class Monitor:
                     f"losses {', '.join(map(repr, doubled))} are already multiplied by the weights that the balancer "
                     "was given for them, and it applies those itself: pass raw losses, or tasks without weights"
                 )
-        if losses and given is not None:
+        if losses and given is not None and not self._unused.is_over:
             self._unused.called(given)
 
     def _compare_weights(self, tasks: Mapping[str, float], held: Mapping[str, float]) -> None:
@@ -80,8 +81,9 @@ class Monitor:
 
     def went_backward(self) -> None:
         """Note that a balanced loss has gone backward."""
-        self._unused.went_backward()
-        self._feedback.delivered()
+        if not self._unused.is_over:
+            self._unused.went_backward()
+        self._feedback.steps += 1
 
     def decided(self, names: Sequence[str], balanced: Sequence[int], gramian: Tensor, weights: Tensor | None) -> None:
         """Note a method's weights [K], if it gives some, for a gramian [K, K], both on the CPU.
@@ -100,8 +102,8 @@ class Monitor:
 
     def nothing_shared(self) -> None:
         """Say that no two tasks meet in a parameter."""
-        if not self._has_told_of_sharing:
-            self._has_told_of_sharing = True
+        if not self._has_warned_of_sharing:
+            self._has_warned_of_sharing = True
             warn("no parameter is shared by two tasks: there is nothing to balance")
 
     def is_due_for_optimisers(self, step: int) -> bool:

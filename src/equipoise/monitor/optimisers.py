@@ -11,6 +11,7 @@ from torch.optim.optimizer import register_optimizer_step_pre_hook
 from torch.utils.hooks import RemovableHandle
 
 from equipoise.monitor.warning import warn
+from equipoise.names import listed
 from equipoise.torch_private import version
 
 _ADAPTIVE = (torch.optim.Adadelta, torch.optim.Adafactor, torch.optim.Adagrad, torch.optim.RMSprop, torch.optim.Rprop)
@@ -33,7 +34,7 @@ class Optimisers:
         self._handle: RemovableHandle | None = None
         self._windows = 0
         self._updates = next((part for part in method.modules() if getattr(part, "returns_update", False)), None)
-        self._updated: dict[int, str] = {}  # id of a shared parameter -> its name, where updates go and none was told
+        self._updated: dict[int, str] = {}  # id of a shared parameter -> its name, until a warning
 
     def __reduce__(self) -> tuple[type["Optimisers"], tuple[nn.Module]]:
         return Optimisers, (self._method,)  # a copy of a balancer has no hook yet
@@ -55,7 +56,7 @@ class Optimisers:
             if self._updates is not None and not self._has_looked:
                 self._updated = {id(p): name for name, p in watched.items() if p in shared}
             self._is_open = self._has_looked = True
-            self._listen()
+            self._register_hook()
             return
         self._windows += 1
         if not self._held and self._windows < _WINDOWS:
@@ -63,55 +64,55 @@ class Optimisers:
         self._close()
         if self._held:
             still = {name: pair for name, pair in self._watched.items() if every.get(name) is pair[0]}
-            self._tell_of_missing([n for n, (p, v) in still.items() if self._is_missing(p, v)])
-            self._tell_of_decay({n: self._held.get(id(p), 0.0) for n, p in learned.items()})
+            self._warn_of_missing([n for n, (p, v) in still.items() if self._is_missing(p, v)])
+            self._warn_of_decay({n: self._held.get(id(p), 0.0) for n, p in learned.items()})
         self._watched = {}
 
     def _is_missing(self, parameter: Tensor, before: int) -> bool:
         """Whether nothing moves it: no optimiser, and no other code."""
         return parameter.requires_grad and id(parameter) not in self._held and version(parameter) == before
 
-    def _tell_of_missing(self, missing: list[str]) -> None:
+    def _warn_of_missing(self, missing: list[str]) -> None:
         if missing:
             warn(
-                f"{_listed(missing)}: no optimiser that stepped holds this, though the losses have a gradient there: "
+                f"{listed(missing)}: no optimiser that stepped holds this, though the losses have a gradient there: "
                 "add the parameters of the model, of the tasks' losses and of the balancer to the optimiser, or freeze "
                 "what shall not move (requires_grad_(False))",
             )
 
-    def _tell_of_decay(self, decays: Mapping[str, float]) -> None:
+    def _warn_of_decay(self, decays: Mapping[str, float]) -> None:
         decayed = {name: decay for name, decay in decays.items() if decay}
         if decayed:
             warn(
-                f"weight decay of {max(decayed.values()):g} pulls {_listed(list(decayed))} to 0, whatever the losses "
+                f"weight decay of {max(decayed.values()):g} pulls {listed(list(decayed))} to 0, whatever the losses "
                 'say: give balancer.parameters() a group of their own, {"params": balancer.parameters(), '
                 '"weight_decay": 0.0}',
             )
 
-    def _listen(self) -> None:
+    def _register_hook(self) -> None:
         me = weakref.ref(self)
 
-        def hear(optimizer: Optimizer, *_: Any) -> None:
+        def on_step(optimizer: Optimizer, *_: Any) -> None:
             if (watch := me()) is not None:
-                watch._hear(optimizer)
+                watch._on_step(optimizer)
 
-        self._handle = register_optimizer_step_pre_hook(hear)
+        self._handle = register_optimizer_step_pre_hook(on_step)
         weakref.finalize(self, self._handle.remove)
 
-    def _hear(self, optimizer: Optimizer) -> None:
+    def _on_step(self, optimizer: Optimizer) -> None:
         ours = {id(parameter) for parameter, _ in self._watched.values()}
         for group in optimizer.param_groups:
             decay = group.get("weight_decay", 0.0)
             self._held.update({id(p): float(decay) for p in group["params"] if id(p) in ours})
-        self._tell_of_updates(optimizer)
+        self._warn_of_updates(optimizer)
 
-    def _tell_of_updates(self, optimizer: Optimizer) -> None:
+    def _warn_of_updates(self, optimizer: Optimizer) -> None:
         for group in optimizer.param_groups:
             names = [self._updated[id(p)] for p in group["params"] if id(p) in self._updated]
             if names and (scaler := _scaling(optimizer, group)):
                 self._updated = {}
                 warn(
-                    f"{self._updates} returns updates, and {scaler} scales those of {_listed(names)} again: give what "
+                    f"{self._updates} returns updates, and {scaler} scales those of {listed(names)} again: give what "
                     "tasks share to torch.optim.SGD without momentum, and heads to an optimiser of their own",
                 )
 
@@ -128,9 +129,3 @@ def _scaling(optimizer: Optimizer, group: Mapping[str, Any]) -> str:
         return f"{type(optimizer).__name__} with momentum {group['momentum']:g}"
     adapts = "betas" in group or isinstance(optimizer, _ADAPTIVE)
     return type(optimizer).__name__ if adapts else ""
-
-
-def _listed(names: list[str]) -> str:
-    """All of them if they are few."""
-    more = f" and {len(names) - 6} more" if len(names) > 6 else ""
-    return ", ".join(names[:6]) + more

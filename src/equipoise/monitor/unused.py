@@ -16,23 +16,21 @@ class Unused:
     """Compares a few small parameters from call to call, until a first backward."""
 
     def __init__(self) -> None:
-        self._is_over = False
-        self._moves = 0
+        self.is_over = False
+        self._times_moved = 0
         self._samples: list[tuple[Tensor, Tensor]] = []  # a parameter, and what it was at the last call
 
     def called(self, given: Callable[[], Mapping[str, Tensor]]) -> None:
-        """Note a call; after the first backward this costs nothing."""
-        if self._is_over:
-            return
+        """Note a call before the first backward."""
         if not self._samples:
             trainable = [parameter for parameter in given().values() if parameter.requires_grad]
             smallest = heapq.nsmallest(_SAMPLES, trainable, key=torch.numel)
         else:
             moved = any(not torch.equal(_numbers(parameter), before) for parameter, before in self._samples)
-            self._moves = self._moves + 1 if moved else 0
+            self._times_moved = self._times_moved + 1 if moved else 0
             smallest = [parameter for parameter, _ in self._samples]
         self._samples = [(parameter, _numbers(parameter).clone()) for parameter in smallest]
-        if self._moves == _PATIENCE:
+        if self._times_moved == _PATIENCE:
             self.went_backward()
             warn(
                 f"the balanced loss did not go backward in {_PATIENCE + 1} calls, and yet the model trains: call "
@@ -41,7 +39,7 @@ class Unused:
 
     def went_backward(self) -> None:
         """Note a backward: all is well from here on."""
-        self._is_over = True
+        self.is_over = True
         self._samples = []
 
 

@@ -47,6 +47,13 @@ def test_every_form_shows_the_same(found):
     assert found.headline in repr(found)
 
 
+def test_details_are_what_the_conflict_means_the_cost_per_step_and_the_reason_for_the_weights(found):
+    conflict, cost, reason = found.details
+    assert "conflict" in conflict
+    assert cost.startswith("A step takes, in steps of the plain sum: ")
+    assert reason == found.probe.suggestion.reason
+
+
 def test_weights_are_those_of_the_code(found):
     assert sum(found.weights.values()) == pytest.approx(2.0)
     names = {"eq": eq, "model": model(("a & b", "c"))}

@@ -29,7 +29,20 @@ def test_what_is_written_is_read_back(tmp_path):
     assert (255 * png[..., :3]).round().astype(int).tolist() == PIXELS.tolist()
 
 
-def test_an_diagnostic_needs_all_of_its_tasks(tmp_path):
+def test_the_hash_is_of_entries_and_pictures(tmp_path):
+    assert ex.diagnostics_hash(tmp_path) == ""
+    gallery = ex.Gallery((ex.Card(("one",), (ex.Picture.of(PIXELS, "red and blue"),)),), "n")
+    ex.write_diagnostics(tmp_path, [diagnostic("gallery", gallery)], SEEN)
+    whole = ex.diagnostics_hash(tmp_path)
+    assert whole == ex.diagnostics_hash(tmp_path) != ""
+    for file in (tmp_path / "exhibits.json", tmp_path / "exhibits" / "0-0-0.png"):
+        before = file.read_bytes()
+        file.write_bytes(before + b"\n")
+        assert ex.diagnostics_hash(tmp_path) != whole
+        file.write_bytes(before)
+
+
+def test_a_diagnostic_needs_all_of_its_tasks(tmp_path):
     ex.write_diagnostics(tmp_path, [diagnostic("both", TABLE, ("t", "other"))], SEEN)
     assert list(tmp_path.iterdir()) == []
     assert ex.read_diagnostics(tmp_path) == ()

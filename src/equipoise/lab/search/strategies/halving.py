@@ -45,27 +45,27 @@ class Halving:
 
     @cached_property
     def begins(self) -> tuple[int, ...]:
-        """The first slot of each stage, and the end."""
+        """The first trial of each stage, and the end."""
         sizes = [self.trials]
         while len(sizes) < self.stages:
             sizes.append(ceil(sizes[-1] / self.factor))
         return tuple(sum(sizes[:stage]) for stage in range(self.stages + 1))
 
     @property
-    def slots(self) -> int:
+    def num_trials(self) -> int:
         """One per point and stage."""
         return self.begins[-1]
 
-    def job(self, slot: int, trials: Trials) -> Job | None:
+    def job(self, number: int, trials: Trials) -> Job | None:
         """A random point in the first stage; later None until the stage before is finished."""
-        stage = max(stage for stage in range(self.stages) if self.begins[stage] <= slot)
+        stage = max(stage for stage in range(self.stages) if self.begins[stage] <= number)
         share = 1 / self.factor ** (self.stages - 1 - stage)
         if stage == 0:
-            return Job(slot, draw(self.space, self.seed, slot, None), share)
+            return Job(number, draw(self.space, self.seed, number, None), share)
         before = range(self.begins[stage - 1], self.begins[stage])
         if any(earlier not in trials for earlier in before):
             return None
         found = changes({earlier: trials[earlier] for earlier in before}, self.objectives)
         ranked = sorted(before, key=lambda earlier: (earlier != before[0], found[earlier], earlier))
-        parent = ranked[slot - self.begins[stage]]
-        return Job(slot, trials[parent].job.point, share, parent, self.begins[stage])
+        parent = ranked[number - self.begins[stage]]
+        return Job(number, trials[parent].job.point, share, parent, self.begins[stage])

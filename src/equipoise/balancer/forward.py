@@ -1,17 +1,39 @@
-"""One step of a loss weighting: one ordinary backward pass, of the total's value and the objective's gradient."""
+"""The scalar that a step gives, and what its backward pass will do."""
 
+from functools import partial
+
+import torch
 from torch import Tensor
 
-from equipoise.balancer.backward import measure
-from equipoise.balancer.reach import reach_of, roles_of
+from equipoise.balancer.backward import backward, measure
+from equipoise.balancer.reach import reach_of, require_deliverable, roles_of
 from equipoise.balancer.state import State
+from equipoise.chain import linearise
 from equipoise.gradients.freed import note_backward, require_unused
-from equipoise.gradients.surrogate import with_gradient_of
+from equipoise.gradients.surrogate import surrogate, with_gradient_of
+from equipoise.method import Sum
 from equipoise.step import Step
 
 
+def balanced_by_gradients(state: State, step: Step) -> Tensor:
+    """A scalar that balances the tasks' gradients when it goes backward."""
+    reach = reach_of(state, step)
+    require_deliverable(state, reach)
+    weighting, watched, learns = state.config.parts.weighting, list(reach.graph.leaves), False
+    objective, scales = step.total, torch.ones_like(step.stacked)
+    if not isinstance(weighting, Sum):
+        objective, scales = linearise(weighting, step.stacked, step.tasks)
+        learns = any(p.requires_grad for p in weighting.parameters())
+    is_watched = state.monitor is not None and state.monitor.is_due_for_optimisers(state.steps + 1)
+    if is_watched and learns:
+        watched += state.parameters.graph_of([objective]).leaves
+    on_backward = partial(backward, state, reach, scales, watched if is_watched else None)
+    loss = surrogate(step.total, reach.roles.leaves, on_backward)
+    return loss + (objective - objective.detach()) if learns else loss
+
+
 def balanced_by_losses(state: State, step: Step) -> Tensor:
-    """A scalar whose gradient is that of the weighting's objective."""
+    """A scalar of the total's value and the gradient of the weighting's objective: one ordinary backward pass."""
     if not state.has_seen_losses:  # raises if this is the wrong model
         graph = state.parameters.graph_of(step.losses)
         if not graph.hides_parameters():
