@@ -72,7 +72,7 @@ def test_what_a_question_trains(question, methods, trials, expected):
         ({"question": "shring"}, "unknown question 'shring'; the nearest is 'sharing'"),
         ({"question": "sharing"}, "question sharing trains sum only"),
         ({"question": "tuned"}, "question tuned needs --tuned-trials of at least 1"),
-        ({"question": "freeze", "methods": ["sum"]}, "question freeze needs a balancing"),
+        ({"question": "freeze", "methods": ["sum"]}, "question freeze needs a method"),
         ({"question": "freeze", "methods": ["graddrop"]}, "graddrop decides no one weight for each task"),
         ({"question": "freeze", "methods": ["metabalance"]}, "metabalance decides no one weight for each task"),
         ({"methods": ["frozen-uw"]}, "frozen-uw takes its weights from uw: add it to the methods"),

@@ -10,7 +10,7 @@ from equipoise.lab.evaluation import Question
 
 QUESTIONS = {
     "sharing": "does one network for all tasks help, against one for each?",
-    "tuned": "does any balancing beat tuned fixed weights?",
+    "tuned": "does any method beat tuned fixed weights?",
     "freeze": "does the schedule of a method's weights matter, or only where it ends?",
     "losses": "does another loss do better than the case's own?",
 }
@@ -60,7 +60,7 @@ def arms_for(question: Question, arms: tuple[StudyArm, ...], tuned_trials: int) 
     if question == "freeze":
         sources = [arm for arm in arms if arm != SUM and arm.source is None]
         if not sources:
-            raise ValueError("question freeze needs a balancing, such as --methods uw")
+            raise ValueError("question freeze needs a method, such as --methods uw")
         if plain := [arm for arm in sources if arm.losses]:
             raise ValueError(
                 f"{plain[0]} is the plain sum with another loss: its weights are 1, so there is nothing to freeze"
