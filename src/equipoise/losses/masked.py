@@ -30,6 +30,7 @@ class Masked(LossModule):
     Raises:
         ValueError: If the loss reduces, or a shape or dtype is not as said.
 
+    >>> import torch
     >>> masked = Masked(torch.nn.L1Loss(reduction="none"))
     >>> masked(torch.tensor([[1.0, 5.0]]), torch.tensor([[3.0, torch.nan]]))
     tensor(2.)
