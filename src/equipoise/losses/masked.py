@@ -28,7 +28,7 @@ class Masked(LossModule):
         fill: A target at which the loss is finite for every output: 0 for most, not for relative errors.
 
     Raises:
-        ValueError: If the loss reduces, or a shape or dtype is not as said.
+        ValueError: If the loss reduces, or a shape or dtype is not as above.
 
     >>> import torch
     >>> masked = Masked(torch.nn.L1Loss(reduction="none"))

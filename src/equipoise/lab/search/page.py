@@ -30,7 +30,7 @@ def write_page(search: Search, title: str, chosen: int, words: Sequence[str], co
         search: With a finished trial.
         title: Of the page.
         chosen: The number of the trial that was chosen.
-        words: What is said of it, a paragraph each.
+        words: Sentences about it, a paragraph each.
         code: What to paste.
         page: Where.
     """

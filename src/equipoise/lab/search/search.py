@@ -59,8 +59,8 @@ class Search:
     Args:
         strategy: What is searched, and how.
         objectives: What is measured of each trial, on validation.
-        folder: Where the list of trials lies and workers are marked; made if it is not there. Trainings that go on
-            with another's state need one folder for all hosts.
+        folder: Where the list of trials lies and workers are marked; made if it is not there. Trainings that continue
+            from another's state need one folder for all hosts.
         storage: None for a journal in the folder; else a URL or a storage of Optuna.
         name: Of the study in the storage.
         stale_after: Minutes after which a running trial of a host without this folder counts as lost; None: never.

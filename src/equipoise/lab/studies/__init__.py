@@ -1,4 +1,4 @@
-"""Fair comparisons: a case, arms and seeds, run in worker processes into a folder."""
+"""Fair comparisons: a case, methods and seeds, run in worker processes into a folder."""
 
 from equipoise.lab.cases.recipe import Recipe, find_recipe
 from equipoise.lab.studies.looks import record_look

@@ -1,4 +1,4 @@
-"""Successive halving: many begin, the better part goes on.
+"""Successive halving: many begin, the better part continues.
 
 Jamieson, Talwalkar, Non-stochastic Best Arm Identification and Hyperparameter Optimization, AISTATS 2016, fig. 3.
 Optuna's pruners refuse several objectives; here Δm at equal steps decides, so that they are no matter.
@@ -17,7 +17,7 @@ from equipoise.lab.search.trial import Job, Objective, Trials, changes
 class Halving:
     """Random points for a small share of a training; then 1/factor of them, by Δm, for ``factor`` times as long.
 
-    The trial with the defaults goes on through every stage, so that each has its baseline.
+    The trial with the defaults continues through every stage, so that each has its baseline.
 
     Args:
         space: What is searched.

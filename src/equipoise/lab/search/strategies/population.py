@@ -16,7 +16,7 @@ from equipoise.lab.search.trial import Job, Objective, Trials, changes
 
 @dataclass(frozen=True)
 class Population:
-    """All train in turns; after each, the worst quarter by Δm goes on from a copy of one of the best quarter.
+    """All train in turns; after each, the worst quarter by Δm continues from a copy of one of the best quarter.
 
     A copy's ratios of weights are multiplied or divided by ``step``, each by a coin. The first member keeps equal
     weights and is the baseline of each turn. What is found is a schedule of weights, not one vector: the member that
