@@ -53,7 +53,8 @@ def _compare(first: Path, second: Path, out: Path | None) -> int:
         fail(f"the study.json of {first} or {second} has no {error}")
     except (ValueError, OSError) as error:
         fail(str(error))
-    print("\n".join([two.headline, *two.notes, f"Report: {page}"]))
+    unequal = [f"Unequal: {'; '.join(two.unequal)}."] if two.unequal else []
+    print("\n".join([two.headline, *unequal, *two.notes, f"Report: {page}"]))
     return 0
 
 
