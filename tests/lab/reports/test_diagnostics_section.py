@@ -2,7 +2,10 @@ import pytest
 from made_diagnostics import add_diagnostics, matrix
 from report_reading import Page, write_report
 
-pytestmark = pytest.mark.filterwarnings("ignore:diagnostic 'broken' is not shown")
+pytestmark = [
+    pytest.mark.filterwarnings("ignore:diagnostic 'broken' is not shown"),
+    pytest.mark.usefixtures("blank_images"),  # but for the matrices
+]
 METHODS = ("sum", "mgda")
 
 
