@@ -2,7 +2,7 @@
 
 import difflib
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 
 def key_of(name: str) -> str:
@@ -12,6 +12,16 @@ def key_of(name: str) -> str:
     ('crossentropyloss', 'nashmtl')
     """
     return re.sub(r"[\W_]+", "", name).lower()
+
+
+def listed(names: Sequence[object], most: int = 6) -> str:
+    """The first of them, and how many more there are.
+
+    >>> listed([0, 1, 2, 3], most=2)
+    '0, 1 and 2 more'
+    """
+    more = f" and {len(names) - most} more" if len(names) > most else ""
+    return ", ".join(map(str, names[:most])) + more
 
 
 _LISTED = 30  # names of which a message shows all

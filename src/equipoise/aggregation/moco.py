@@ -31,7 +31,7 @@ class MoCo(RowMemory, CoordinateAggregator):
         gamma: The step of the weights. No eigenvalue of the quotient is above 1: below 2 it settles for any K.
         rho: What is added to the diagonal: the larger, the nearer the weights stay to each other.
         relative: False is the paper's step, without the trace; gamma is then in the units of one over the squared
-            length of a gradient, and rho in those of its square.
+            norm of a gradient, and rho in those of its square.
     """
 
     user_weight = "inverts"

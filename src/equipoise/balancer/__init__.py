@@ -1,4 +1,4 @@
-"""The only room that knows methods and gradients: many losses in, one scalar out, balanced when it goes backward.
+"""The only package that knows methods and gradients: many losses in, one scalar out, balanced when it goes backward.
 
 balancer      the class that users meet
 config        what it was built with

@@ -253,7 +253,7 @@ class Balancer(FeedbackCalls):
         delivers. The method sees each task's mean gradient and mean loss over the micro-batches that have the task,
         weighed by ``counts`` where they are known; ``record`` and the method's state count one step.
 
-        May be said again while micro-batches wait, for a shorter or longer step: at the end of an epoch
+        May be called again while micro-batches wait, for a shorter or longer step: at the end of an epoch
         ``accumulate(balancer.waiting + 1)`` makes the next one the last. ``finish()`` ends a step without another
         batch, ``drop()`` forgets it. ``accumulate(1)`` ends accumulation.
 

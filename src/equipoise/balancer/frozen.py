@@ -16,7 +16,7 @@ from equipoise.step import Step, on_one_device
 
 
 class FrozenObjective:
-    """Weights by task name; those of the last step to begin with, if it was not skipped."""
+    """Weights by task name; at first those of the last step, if it was not skipped."""
 
     def __init__(self, state: State) -> None:
         self._state = state

@@ -71,7 +71,7 @@ def judge(words: Sequence[str]) -> int:
 
 
 def _pair(text: str) -> tuple[str, str]:
-    """A task and what is said of it; a name may hold =.
+    """A task and its value; a name may hold =.
 
     >>> _pair("a=b=higher")
     ('a=b', 'higher')

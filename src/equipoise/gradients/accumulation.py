@@ -67,7 +67,7 @@ class Accumulation:
         return Accumulation, (self.num_tasks,)  # a copy of a balancer starts with none waiting
 
     def drop(self) -> None:
-        """Forget what waits; the room of the rows is kept."""
+        """Forget what waits; the buffer of the rows is kept."""
         self.waiting = 0
         self._incoming = 0.0
         self._shared: dict[str, Tensor] = {}

@@ -180,7 +180,7 @@ class Jacobian:
         return [gradients[tensor] for tensor in self._tensors]
 
     def release(self) -> None:
-        """Let go of the factors; the room of the rows is kept."""
+        """Let go of the factors; the buffer of the rows is kept."""
         self._tensors, self._by_rows, self._layers, self._owned = [], [], (), None
         self._rows.release()
 

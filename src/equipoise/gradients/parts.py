@@ -31,7 +31,7 @@ def whole_of(part: Tensor, like: Any) -> Tensor:
 
 
 def copies_of(tensor: Any, num_ranks: int) -> int:
-    """How many of the ranks hold each number of a tensor; one of which nothing is said is on all."""
+    """How many of the ranks hold each number of a tensor; one that is not listed is on all."""
     if not is_in_parts(tensor):
         return num_ranks
     mesh = tensor.device_mesh

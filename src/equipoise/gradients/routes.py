@@ -130,7 +130,7 @@ def weighted_pass(
 
 @contextmanager
 def skip_fired_hooks(output: Tensor, gradient: Tensor) -> Iterator[None]:
-    """Let a pass that starts from this output with this gradient go on with it, past the output's own hooks.
+    """Let a pass that starts from this output with this gradient continue with it, past the output's own hooks.
 
     They have run where a pass before it ended: autograd runs a tensor's hooks there, and again where one starts.
     """

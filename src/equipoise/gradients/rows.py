@@ -30,7 +30,7 @@ class Rows:
     def prepare(
         self, tensors: Sequence[Tensor], num_rows: int, sliced_over: Ranks | None = None, num_ranks: int = 1
     ) -> None:
-        """Make room for ``num_rows`` gradients by these tensors; a room that fits is used again.
+        """Make room for ``num_rows`` gradients by these tensors; a buffer that fits is used again.
 
         Args:
             tensors: What is differentiated by.
@@ -62,7 +62,7 @@ class Rows:
                 block.ranks = sliced_over  # of this step
 
     def release(self) -> None:
-        """Let go of the tensors; their room is kept."""
+        """Let go of the tensors; their buffer is kept."""
         self._tensors = ()
 
     def write(self, rows: range, gradients: Sequence[Tensor | None]) -> None:

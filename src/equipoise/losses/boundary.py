@@ -15,8 +15,8 @@ from equipoise.losses.checks import (
     sees_values,
     wide,
 )
-from equipoise.losses.module import LossModule
-from equipoise.losses.reduction import Reduction, reduced, require_reduction
+from equipoise.losses.module import ReducedLoss
+from equipoise.losses.reduction import Reduction, reduced
 
 
 @torch.no_grad()
@@ -76,13 +76,8 @@ def boundary(logits: Tensor, distances: Tensor, *, reduction: Reduction = "mean"
     return reduced(wide(logits).softmax(dim=1) * wide(distances), reduction)
 
 
-class BoundaryLoss(LossModule):
+class BoundaryLoss(ReducedLoss):
     """``boundary`` with its arguments."""
-
-    def __init__(self, reduction: Reduction = "mean") -> None:
-        super().__init__()
-        require_reduction(reduction)
-        self.reduction = reduction
 
     def forward(self, logits: Tensor, distances: Tensor) -> Tensor:
         """Of logits and signed distances [N, C, ...]."""

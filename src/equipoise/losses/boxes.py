@@ -13,8 +13,8 @@ import torch
 from torch import Tensor
 
 from equipoise.losses.checks import require_dim, require_floating, require_same_shape, sees_values, wide
-from equipoise.losses.module import LossModule
-from equipoise.losses.reduction import Reduction, reduced, require_reduction
+from equipoise.losses.module import ReducedLoss
+from equipoise.losses.reduction import Reduction, reduced
 
 
 def iou(prediction: Tensor, target: Tensor, *, reduction: Reduction = "mean") -> Tensor:
@@ -96,52 +96,32 @@ def ciou(prediction: Tensor, target: Tensor, *, reduction: Reduction = "mean") -
     return reduced(1 - overlap + _distance(prediction, target) + weight * unlike, reduction)
 
 
-class IoULoss(LossModule):
+class IoULoss(ReducedLoss):
     """``iou`` with its arguments."""
-
-    def __init__(self, reduction: Reduction = "mean") -> None:
-        super().__init__()
-        require_reduction(reduction)
-        self.reduction = reduction
 
     def forward(self, prediction: Tensor, target: Tensor) -> Tensor:
         """Of boxes x1, y1, x2, y2 [N, 4]."""
         return iou(prediction, target, reduction=self.reduction)
 
 
-class GIoULoss(LossModule):
+class GIoULoss(ReducedLoss):
     """``giou`` with its arguments."""
-
-    def __init__(self, reduction: Reduction = "mean") -> None:
-        super().__init__()
-        require_reduction(reduction)
-        self.reduction = reduction
 
     def forward(self, prediction: Tensor, target: Tensor) -> Tensor:
         """Of boxes x1, y1, x2, y2 [N, 4]."""
         return giou(prediction, target, reduction=self.reduction)
 
 
-class DIoULoss(LossModule):
+class DIoULoss(ReducedLoss):
     """``diou`` with its arguments."""
-
-    def __init__(self, reduction: Reduction = "mean") -> None:
-        super().__init__()
-        require_reduction(reduction)
-        self.reduction = reduction
 
     def forward(self, prediction: Tensor, target: Tensor) -> Tensor:
         """Of boxes x1, y1, x2, y2 [N, 4]."""
         return diou(prediction, target, reduction=self.reduction)
 
 
-class CIoULoss(LossModule):
+class CIoULoss(ReducedLoss):
     """``ciou`` with its arguments."""
-
-    def __init__(self, reduction: Reduction = "mean") -> None:
-        super().__init__()
-        require_reduction(reduction)
-        self.reduction = reduction
 
     def forward(self, prediction: Tensor, target: Tensor) -> Tensor:
         """Of boxes x1, y1, x2, y2 [N, 4]."""

@@ -18,7 +18,7 @@ from equipoise.losses.checks import (
     wide,
 )
 from equipoise.losses.focal import binary_focal
-from equipoise.losses.module import LossModule
+from equipoise.losses.module import LossModule, ReducedLoss
 from equipoise.losses.reduction import Reduction, reduced_over, require_reduction
 
 
@@ -99,13 +99,8 @@ class HeatMapFocalLoss(LossModule):
         return max(int((targets == 1).sum()), 1) if self.reduction == "mean" else 1
 
 
-class DenseGIoULoss(LossModule):
+class DenseGIoULoss(ReducedLoss):
     """``dense_giou`` with its arguments."""
-
-    def __init__(self, reduction: Reduction = "mean") -> None:
-        super().__init__()
-        require_reduction(reduction)
-        self.reduction = reduction
 
     def forward(self, prediction: Tensor, target: Tensor) -> Tensor:
         """Of distances left, top, right, bottom [N, 4, ...]."""

@@ -109,7 +109,7 @@ def require_mask(mask: Tensor, **tensor: Tensor) -> None:
 def require_argument(
     name: str, value: float, *, low: float, high: float = math.inf, open_low: bool = False, infinite: bool = False
 ) -> None:
-    """Raise unless a number lies in [low, high], (low, high] with ``open_low``; infinite only where that is said."""
+    """Raise unless a number lies in [low, high], (low, high] with ``open_low``; infinite only with ``infinite``."""
     is_number = isinstance(value, Real) and not isinstance(value, bool)
     if not is_number or not low <= value <= high or (open_low and value == low) or (math.isinf(value) and not infinite):
         interval = f"{'(' if open_low else '['}{low:g}, {high:g}{']' if high < math.inf or infinite else ')'}"

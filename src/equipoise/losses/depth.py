@@ -16,7 +16,7 @@ from equipoise.losses.checks import (
     sees_values,
     wide,
 )
-from equipoise.losses.module import LossModule
+from equipoise.losses.module import LossModule, ReducedLoss
 from equipoise.losses.reduction import Reduction, reduced, reduced_over, require_reduction
 
 
@@ -169,13 +169,8 @@ class BerHuLoss(LossModule):
         return berhu(prediction, target, threshold=self.threshold, mask=mask, reduction=self.reduction)
 
 
-class CosineNormalsLoss(LossModule):
+class CosineNormalsLoss(ReducedLoss):
     """``cosine_normals`` with its arguments."""
-
-    def __init__(self, reduction: Reduction = "mean") -> None:
-        super().__init__()
-        require_reduction(reduction)
-        self.reduction = reduction
 
     def forward(self, prediction: Tensor, target: Tensor, mask: Tensor | None = None) -> Tensor:
         """Of normals [N, 3, H, W], and booleans [N, H, W]."""

@@ -18,7 +18,7 @@ from equipoise.losses.checks import (
     wide,
 )
 from equipoise.losses.features import unit
-from equipoise.losses.module import LossModule
+from equipoise.losses.module import LossModule, ReducedLoss
 from equipoise.losses.reduction import Reduction, reduced, require_reduction
 
 
@@ -119,26 +119,16 @@ class DistillationLoss(LossModule):
         return distillation_kl(student_logits, teacher_logits, temperature=self.temperature, reduction=self.reduction)
 
 
-class FeatureDistillationLoss(LossModule):
+class FeatureDistillationLoss(ReducedLoss):
     """``feature_distillation`` with its arguments."""
-
-    def __init__(self, reduction: Reduction = "mean") -> None:
-        super().__init__()
-        require_reduction(reduction)
-        self.reduction = reduction
 
     def forward(self, student: Tensor, teacher: Tensor) -> Tensor:
         """Of features of one shape."""
         return feature_distillation(student, teacher, reduction=self.reduction)
 
 
-class AttentionTransferLoss(LossModule):
+class AttentionTransferLoss(ReducedLoss):
     """``attention_transfer`` with its arguments."""
-
-    def __init__(self, reduction: Reduction = "mean") -> None:
-        super().__init__()
-        require_reduction(reduction)
-        self.reduction = reduction
 
     def forward(self, student: Tensor, teacher: Tensor) -> Tensor:
         """Of activations [N, C, ...] of both."""

@@ -9,8 +9,8 @@ import torch
 from torch import Tensor
 
 from equipoise.losses.checks import require_floating, require_same_shape, require_within, sees_values, wide
-from equipoise.losses.module import LossModule
-from equipoise.losses.reduction import Reduction, reduced, require_reduction
+from equipoise.losses.module import ReducedLoss
+from equipoise.losses.reduction import Reduction, reduced
 
 
 def binary_hinge(logits: Tensor, targets: Tensor, *, reduction: Reduction = "mean") -> Tensor:
@@ -47,26 +47,16 @@ def binary_squared_hinge(logits: Tensor, targets: Tensor, *, reduction: Reductio
     return reduced(_shortfall(logits, targets).square(), reduction)
 
 
-class BinaryHingeLoss(LossModule):
+class BinaryHingeLoss(ReducedLoss):
     """``binary_hinge`` with its arguments."""
-
-    def __init__(self, reduction: Reduction = "mean") -> None:
-        super().__init__()
-        require_reduction(reduction)
-        self.reduction = reduction
 
     def forward(self, logits: Tensor, targets: Tensor) -> Tensor:
         """Of logits and targets of one shape."""
         return binary_hinge(logits, targets, reduction=self.reduction)
 
 
-class BinarySquaredHingeLoss(LossModule):
+class BinarySquaredHingeLoss(ReducedLoss):
     """``binary_squared_hinge`` with its arguments."""
-
-    def __init__(self, reduction: Reduction = "mean") -> None:
-        super().__init__()
-        require_reduction(reduction)
-        self.reduction = reduction
 
     def forward(self, logits: Tensor, targets: Tensor) -> Tensor:
         """Of logits and targets of one shape."""

@@ -28,8 +28,9 @@ class Masked(LossModule):
         fill: A target at which the loss is finite for every output: 0 for most, not for relative errors.
 
     Raises:
-        ValueError: If the loss reduces, or a shape or dtype is not as said.
+        ValueError: If the loss reduces, or a shape or dtype is not as above.
 
+    >>> import torch
     >>> masked = Masked(torch.nn.L1Loss(reduction="none"))
     >>> masked(torch.tensor([[1.0, 5.0]]), torch.tensor([[3.0, torch.nan]]))
     tensor(2.)

@@ -19,8 +19,8 @@ from equipoise.losses.checks import (
     sees_values,
     wide,
 )
-from equipoise.losses.module import LossModule
-from equipoise.losses.reduction import Reduction, reduced, reduced_over, require_reduction
+from equipoise.losses.module import ReducedLoss
+from equipoise.losses.reduction import Reduction, reduced, reduced_over
 
 
 def coral(logits: Tensor, targets: Tensor, *, reduction: Reduction = "mean") -> Tensor:
@@ -81,26 +81,16 @@ def corn_levels(logits: Tensor) -> Tensor:
     return (F.logsigmoid(wide(logits)).cumsum(dim=1) > math.log(0.5)).sum(dim=1)
 
 
-class CoralLoss(LossModule):
+class CoralLoss(ReducedLoss):
     """``coral`` with its arguments."""
-
-    def __init__(self, reduction: Reduction = "mean") -> None:
-        super().__init__()
-        require_reduction(reduction)
-        self.reduction = reduction
 
     def forward(self, logits: Tensor, targets: Tensor) -> Tensor:
         """Of logits [N, K - 1] and levels [N]."""
         return coral(logits, targets, reduction=self.reduction)
 
 
-class CornLoss(LossModule):
+class CornLoss(ReducedLoss):
     """``corn`` with its arguments."""
-
-    def __init__(self, reduction: Reduction = "mean") -> None:
-        super().__init__()
-        require_reduction(reduction)
-        self.reduction = reduction
 
     def forward(self, logits: Tensor, targets: Tensor) -> Tensor:
         """Of logits [N, K - 1] and levels [N]."""

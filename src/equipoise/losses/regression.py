@@ -13,7 +13,7 @@ from torch import Tensor
 from torch.nn import functional as F  # noqa: N812
 
 from equipoise.losses.checks import require_dim, require_floating, require_same_shape, sees_values, wide
-from equipoise.losses.module import LossModule
+from equipoise.losses.module import LossModule, ReducedLoss
 from equipoise.losses.reduction import Reduction, reduced, require_reduction
 
 
@@ -137,13 +137,8 @@ class RMSELoss(LossModule):
         return rmse(prediction, target)
 
 
-class LogCoshLoss(LossModule):
+class LogCoshLoss(ReducedLoss):
     """``log_cosh`` with its arguments."""
-
-    def __init__(self, reduction: Reduction = "mean") -> None:
-        super().__init__()
-        require_reduction(reduction)
-        self.reduction = reduction
 
     def forward(self, prediction: Tensor, target: Tensor) -> Tensor:
         """Of prediction and target of one shape."""
@@ -164,13 +159,8 @@ class PinballLoss(LossModule):
         return pinball(prediction, target, quantiles=self.quantiles, reduction=self.reduction)
 
 
-class GaussianNLLLoss(LossModule):
+class GaussianNLLLoss(ReducedLoss):
     """``gaussian_nll`` of mean and log-scale on the last dimension of one output."""
-
-    def __init__(self, reduction: Reduction = "mean") -> None:
-        super().__init__()
-        require_reduction(reduction)
-        self.reduction = reduction
 
     def forward(self, prediction: Tensor, target: Tensor) -> Tensor:
         """Of prediction [..., 2], mean and log of the standard deviation, and target [...]."""
@@ -178,13 +168,8 @@ class GaussianNLLLoss(LossModule):
         return gaussian_nll(mean, log_scale, target, reduction=self.reduction)
 
 
-class LaplaceNLLLoss(LossModule):
+class LaplaceNLLLoss(ReducedLoss):
     """``laplace_nll`` of mean and log-scale on the last dimension of one output."""
-
-    def __init__(self, reduction: Reduction = "mean") -> None:
-        super().__init__()
-        require_reduction(reduction)
-        self.reduction = reduction
 
     def forward(self, prediction: Tensor, target: Tensor) -> Tensor:
         """Of prediction [..., 2], mean and log of the mean absolute deviation, and target [...]."""

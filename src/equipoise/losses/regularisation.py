@@ -177,7 +177,7 @@ class ParameterPenalty(LossModule):
         parameters: ``model -> those to penalise``; by default weights without biases and normalisation.
 
     Raises:
-        ValueError: If an argument is not as said, or the model has nothing to penalise.
+        ValueError: If an argument is not as above, or the model has nothing to penalise.
 
     >>> model = nn.Linear(2, 1)
     >>> _ = nn.init.constant_(model.weight, 3.0)

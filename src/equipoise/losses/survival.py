@@ -18,8 +18,8 @@ from equipoise.losses.checks import (
     sees_values,
     wide,
 )
-from equipoise.losses.module import LossModule
-from equipoise.losses.reduction import Reduction, reduced_over, require_reduction
+from equipoise.losses.module import ReducedLoss
+from equipoise.losses.reduction import Reduction, reduced_over
 
 
 def cox(log_hazards: Tensor, times: Tensor, events: Tensor, *, reduction: Reduction = "mean") -> Tensor:
@@ -69,26 +69,16 @@ def cox_efron(log_hazards: Tensor, times: Tensor, events: Tensor, *, reduction: 
     return _reduced(losses, sample, reduction)
 
 
-class CoxLoss(LossModule):
+class CoxLoss(ReducedLoss):
     """``cox`` with its arguments, on targets [N, 2] of time and event."""
-
-    def __init__(self, reduction: Reduction = "mean") -> None:
-        super().__init__()
-        require_reduction(reduction)
-        self.reduction = reduction
 
     def forward(self, log_hazards: Tensor, targets: Tensor) -> Tensor:
         """Of log hazards [N], and of targets [N, 2]: time, and 1 for an event or 0 for none."""
         return cox(log_hazards, *_times_and_events(targets), reduction=self.reduction)
 
 
-class CoxEfronLoss(LossModule):
+class CoxEfronLoss(ReducedLoss):
     """``cox_efron`` with its arguments, on targets [N, 2] of time and event."""
-
-    def __init__(self, reduction: Reduction = "mean") -> None:
-        super().__init__()
-        require_reduction(reduction)
-        self.reduction = reduction
 
     def forward(self, log_hazards: Tensor, targets: Tensor) -> Tensor:
         """Of log hazards [N], and of targets [N, 2]: time, and 1 for an event or 0 for none."""

@@ -15,7 +15,7 @@ _NAMED = 4  # tasks that a line shows
 class Feedback:
     """Counts steps and epochs; each missing call is warned of once.
 
-    ``needs`` holds the calls that the method needs, ``expected`` those of which the loop has said that they will come;
+    ``needs`` holds the calls that the method needs, ``expected`` those that the loop has announced;
     ``steps`` counts what went backward.
     """
 

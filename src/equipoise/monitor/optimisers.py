@@ -11,6 +11,7 @@ from torch.optim.optimizer import register_optimizer_step_pre_hook
 from torch.utils.hooks import RemovableHandle
 
 from equipoise.monitor.warning import warn
+from equipoise.names import listed
 from equipoise.torch_private import version
 
 _ADAPTIVE = (torch.optim.Adadelta, torch.optim.Adafactor, torch.optim.Adagrad, torch.optim.RMSprop, torch.optim.Rprop)
@@ -74,7 +75,7 @@ class Optimisers:
     def _warn_of_missing(self, missing: list[str]) -> None:
         if missing:
             warn(
-                f"{_listed(missing)}: no optimiser that stepped holds this, though the losses have a gradient there: "
+                f"{listed(missing)}: no optimiser that stepped holds this, though the losses have a gradient there: "
                 "add the parameters of the model, of the tasks' losses and of the balancer to the optimiser, or freeze "
                 "what shall not move (requires_grad_(False))",
             )
@@ -83,7 +84,7 @@ class Optimisers:
         decayed = {name: decay for name, decay in decays.items() if decay}
         if decayed:
             warn(
-                f"weight decay of {max(decayed.values()):g} pulls {_listed(list(decayed))} to 0, whatever the losses "
+                f"weight decay of {max(decayed.values()):g} pulls {listed(list(decayed))} to 0, whatever the losses "
                 'say: give balancer.parameters() a group of their own, {"params": balancer.parameters(), '
                 '"weight_decay": 0.0}',
             )
@@ -111,7 +112,7 @@ class Optimisers:
             if names and (scaler := _scaling(optimizer, group)):
                 self._updated = {}
                 warn(
-                    f"{self._updates} returns updates, and {scaler} scales those of {_listed(names)} again: give what "
+                    f"{self._updates} returns updates, and {scaler} scales those of {listed(names)} again: give what "
                     "tasks share to torch.optim.SGD without momentum, and heads to an optimiser of their own",
                 )
 
@@ -128,9 +129,3 @@ def _scaling(optimizer: Optimizer, group: Mapping[str, Any]) -> str:
         return f"{type(optimizer).__name__} with momentum {group['momentum']:g}"
     adapts = "betas" in group or isinstance(optimizer, _ADAPTIVE)
     return type(optimizer).__name__ if adapts else ""
-
-
-def _listed(names: list[str]) -> str:
-    """All of them if they are few."""
-    more = f" and {len(names) - 6} more" if len(names) > 6 else ""
-    return ", ".join(names[:6]) + more

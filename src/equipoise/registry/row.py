@@ -36,7 +36,7 @@ class MethodRow:
 
     @property
     def cost(self) -> str:
-        """What a step costs beside the forward pass, with K tasks."""
+        """Cost per step beside the forward pass, with K tasks."""
         return "1 backward" if issubclass(self.cls, Weighting) else "K backwards"
 
     @property

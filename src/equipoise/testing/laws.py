@@ -135,7 +135,7 @@ def leaves_input(make: Make) -> None:
 
 @_named
 def resumes(make: Make) -> None:
-    """A saved state loads into a new method, which goes on bit for bit."""
+    """A saved state loads into a new method, which continues bit for bit."""
     method, resumed = bound(make()), bound(make())
     run(method)
     resumed.load_state_dict(saved(method))

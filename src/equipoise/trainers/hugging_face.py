@@ -78,7 +78,7 @@ class _Attached(TrainerCallback):
         path = _folder(args, state) / _FILE
         if not path.exists():
             raise FileNotFoundError(
-                f"the run goes on from step {state.global_step}, and there is no balancer at {path}: resume from a "
+                f"the run resumes from step {state.global_step}, and there is no balancer at {path}: resume from a "
                 "checkpoint in the trainer's output folder that was written with attach()"
             )
         self.balancer.load_state_dict(torch.load(path, weights_only=True))

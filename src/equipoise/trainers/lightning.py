@@ -37,7 +37,7 @@ class BalancerCallback(Callback):
             the trainer's precision; dropout draws anew.
 
     Raises:
-        ValueError: If an argument is not as said; from ``fit``, if the module does not hold the balancer, nothing is
+        ValueError: If an argument is not as above; from ``fit``, if the module does not hold the balancer, nothing is
             validated, or a key was not logged, with those that were.
     """
 

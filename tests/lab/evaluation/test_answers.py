@@ -266,7 +266,7 @@ def test_where_equal_weights_were_the_best_of_the_search_tuned_weights_do_not_wi
     assert (table.tested, table.ranks) == (without.tested, without.ranks)
     assert [row.scores for row in table.rows[:-1]] == [row.scores for row in without.rows]
     assert not any(score.to for score in table.rows[-1].scores.values())
-    assert "Equal weights were the best of the search: what is said of the plain sum is said of them." in headline
+    assert "Equal weights were the best of the search: the results of the plain sum are theirs." in headline
     assert "as the search for fixed weights found none better than equal ones." in advice
     other, _, _ = ask("", **methods, tuned=(noisy(), noisy()))
     assert other.tested > without.tested

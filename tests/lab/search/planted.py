@@ -30,7 +30,7 @@ def error(weights):
 
 @dataclass(frozen=True)
 class Planted:
-    """An evaluation; the slots of ``deadly`` kill their process as often as they have letters in their file."""
+    """An evaluation; the trials of ``deadly`` kill their process as often as they have letters in their file."""
 
     space: Space = SPACE
     folder: Path | None = None
@@ -40,12 +40,12 @@ class Planted:
     def __call__(self, job, report):
         report(1, 1, 0.0, {})
         if self.folder is not None:
-            mark = self.folder / f"{job.slot}.ran"
+            mark = self.folder / f"{job.number}.ran"
             with mark.open("a") as file:
                 file.write("x")
-            if job.slot in self.deadly and mark.stat().st_size < 2:
+            if job.number in self.deadly and mark.stat().st_size < 2:
                 os.kill(os.getpid(), signal.SIGKILL)
-        if job.slot in self.failing:
+        if job.number in self.failing:
             raise ValueError("as planned")
         value = error(self.space.weights(job.point))
         return [value / sigma for sigma in SIGMAS.values()]

@@ -45,8 +45,8 @@ def test_stages_are_one_training(work):
     assert epochs == [(1, 1), (2, 2), (3, 4), (4, 4)]
     assert last == whole(Job(0, POINT), silent)
     one, other = (
-        RunResult.read(folder / "trials" / slot / "result.json")
-        for folder, slot in ((staged.folder, "0002"), (whole.folder, "0000"))
+        RunResult.read(folder / "trials" / number / "result.json")
+        for folder, number in ((staged.folder, "0002"), (whole.folder, "0000"))
     )
     assert one.history == other.history
     assert first == [
@@ -108,7 +108,7 @@ def test_a_copy_goes_on_with_other_weights(work):
     evaluate(Job(1, child_point, 1.0, 0), silent)
     evaluate(Job(2, POINT, 1.0, 0), silent)
     parent = torch.load(evaluate.folder / "trials" / "0000" / "checkpoint.pt", weights_only=True)
-    other, same = (RunResult.read(evaluate.folder / "trials" / slot / "result.json") for slot in ("0001", "0002"))
+    other, same = (RunResult.read(evaluate.folder / "trials" / number / "result.json") for number in ("0001", "0002"))
     shared = parent["progress"]["history"]
     assert other.history[: len(shared)] == same.history[: len(shared)] == shared
     assert other.history != same.history

@@ -8,7 +8,7 @@ TWO = (Objective("a", "error", False), Objective("b", "accuracy", True))
 
 
 def trials(*values):
-    return {slot: Trial(Job(slot, {}), value) for slot, value in enumerate(values)}
+    return {number: Trial(Job(number, {}), value) for number, value in enumerate(values)}
 
 
 def test_delta_m_is_the_mean_relative_loss():
@@ -27,9 +27,9 @@ def test_the_front_is_what_no_other_dominates():
         return p[0] <= q[0] and p[1] >= q[1] and p != q
 
     best = {p for p in values if not any(beats(q, p) for q in values)}
-    assert {values[slot] for slot in kept} == best
+    assert {values[number] for number in kept} == best
     assert len(kept) == len(best)
-    assert all(values.index(values[slot]) == slot for slot in kept)  # the first of the two
+    assert all(values.index(values[number]) == number for number in kept)  # the first of the two
 
 
 def test_of_equal_trials_the_first_slot_is_chosen_however_they_are_listed():
@@ -59,11 +59,11 @@ def test_what_is_beaten_and_what_does_not_differ_scale_nothing():
     """The range is that of the front, and a metric without any has no say."""
     values = [(1.0, 0.5), (1.2, 0.85), (2.0, 1.0), (1.6, 0.975)]
     three = (*TWO, Objective("c", "error", False))
-    for rule, preference, slot in (("knee", None, 1), ("preference", {"a": 1.0}, 1), ("preference", {"b": 10.0}, 3)):
+    for rule, preference, number in (("knee", None, 1), ("preference", {"a": 1.0}, 1), ("preference", {"b": 10.0}, 3)):
         there = trials(*values, (90.0, 0.01))
-        assert choose(there, there[0], TWO, rule, preference) == slot
+        assert choose(there, there[0], TWO, rule, preference) == number
         there = trials(*[(*value, 3.0) for value in values])
-        assert choose(there, there[0], three, rule, preference) == slot
+        assert choose(there, there[0], three, rule, preference) == number
 
 
 def test_what_is_covered_is_the_volume_better_than_equal_weights():

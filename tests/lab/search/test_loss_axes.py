@@ -13,8 +13,7 @@ from equipoise import cli, losses
 from equipoise.lab.cases import CASES, with_losses
 from equipoise.lab.cases.recipe import ReadyCase
 from equipoise.lab.search import Job, Random, Search, Space, Trial, training
-from equipoise.lab.search.axes import axis
-from equipoise.lab.search.loss_axes import losses_at
+from equipoise.lab.search.axes import axis, losses_at
 from equipoise.lab.search.tables import to_paste
 from equipoise.lab.search.training import CaseTraining, objectives
 from equipoise.lab.search.tune import SAMPLERS

@@ -26,8 +26,8 @@ def solve(strategy, folder):
 
 def excess(search, rule="delta-m"):
     """By how much the chosen trial's error is above the least, as a share of it."""
-    slot = choose(search.whole, search.baseline, OBJECTIVES, rule)
-    return error(search.strategy.space.weights(search.trials[slot].job.point)) - 1.0
+    number = choose(search.whole, search.baseline, OBJECTIVES, rule)
+    return error(search.strategy.space.weights(search.trials[number].job.point)) - 1.0
 
 
 # Equal weights have an excess of 2.06.
@@ -62,34 +62,34 @@ def test_a_front_is_covered(tmp_path):
 def test_same_seed_same_search(tmp_path):
     points = [
         {
-            slot: trial.job.point
-            for slot, trial in solve(TPE(SPACE, OBJECTIVES, 12, seed), tmp_path / name).trials.items()
+            number: trial.job.point
+            for number, trial in solve(TPE(SPACE, OBJECTIVES, 12, seed), tmp_path / name).trials.items()
         }
         for seed, name in ((3, "one"), (3, "again"), (4, "other"))
     ]
     assert points[0] == points[1]
-    assert all(points[0][slot] != points[2][slot] for slot in range(1, 12))
+    assert all(points[0][number] != points[2][number] for number in range(1, 12))
 
 
 def test_halving_lets_the_better_half_go_on(tmp_path):
     search = solve(Halving(SPACE, OBJECTIVES, 16, factor=2, stages=3), tmp_path)
     trials, changes = search.trials, search.changes
-    assert [trials[slot].job.share for slot in (0, 15, 16, 23, 24, 27)] == [0.25, 0.25, 0.5, 0.5, 1.0, 1.0]
+    assert [trials[number].job.share for number in (0, 15, 16, 23, 24, 27)] == [0.25, 0.25, 0.5, 0.5, 1.0, 1.0]
     assert len(trials) == 28
-    assert (search.baseline.job.slot, search.baseline.job.share) == (24, 1.0)
-    went_on = {trials[slot].job.parent for slot in range(16, 24)}
+    assert (search.baseline.job.number, search.baseline.job.share) == (24, 1.0)
+    went_on = {trials[number].job.parent for number in range(16, 24)}
     left = set(range(16)) - went_on - {0}
     assert 0 in went_on
-    assert max(changes[slot] for slot in went_on - {0}) <= min(changes[slot] for slot in left)
-    assert all(trials[slot].job.point == trials[trials[slot].job.parent].job.point for slot in range(16, 28))
-    assert all(trials[trials[slot].job.baseline].job.point == SPACE.default for slot in trials)
+    assert max(changes[number] for number in went_on - {0}) <= min(changes[number] for number in left)
+    assert all(trials[number].job.point == trials[trials[number].job.parent].job.point for number in range(16, 28))
+    assert all(trials[trials[number].job.baseline].job.point == SPACE.default for number in trials)
 
 
 def test_halving_lets_no_failed_trial_go_on(tmp_path):
     strategy, failing = Halving(SPACE, OBJECTIVES, 8, factor=2, stages=2), (1, 2, 3)
     search = Search(strategy, OBJECTIVES, tmp_path, storage=InMemoryStorage())
     list(search.run(Planted(SPACE, failing=failing), execute=direct))
-    assert {search.trials[slot].job.parent for slot in range(8, 12)}.isdisjoint(failing)
+    assert {search.trials[number].job.parent for number in range(8, 12)}.isdisjoint(failing)
 
 
 def test_a_population_moves_towards_them(tmp_path):
@@ -100,22 +100,22 @@ def test_a_population_moves_towards_them(tmp_path):
     worst = [max(changes[turn * 8 + member] for member in range(8)) for turn in range(6)]
     assert best[-1] < best[0]
     assert worst[-1] < worst[0]
-    assert [search.trials[slot].job.share for slot in range(48)] == [
+    assert [search.trials[number].job.share for number in range(48)] == [
         (turn + 1) / 6 for turn in range(6) for _ in range(8)
     ]
-    for slot in range(8, 48):
-        trial = search.trials[slot]
+    for number in range(8, 48):
+        trial = search.trials[number]
         parent = search.trials[trial.job.parent]
-        if trial.job.parent == slot - 8:
+        if trial.job.parent == number - 8:
             assert trial.job.point == parent.job.point
         else:  # a copy of one of the best two, one step away
-            turn = slot // 8 - 1
+            turn = number // 8 - 1
             ranked = sorted(range(turn * 8, turn * 8 + 8), key=changes.__getitem__)
             assert trial.job.parent in ranked[:2]
-            assert slot - 8 in ranked[-2:]
+            assert number - 8 in ranked[-2:]
             for name in SPACE.ratios:
                 assert abs(trial.job.point[name] - parent.job.point[name]) == pytest.approx(math.log(1.5))
-        assert slot % 8 or trial.job.point == SPACE.default
+        assert number % 8 or trial.job.point == SPACE.default
 
 
 def test_a_population_stays_within_the_span(tmp_path):

@@ -14,7 +14,7 @@ HERE = Path(__file__).parent
 
 
 def points(search):
-    return {slot: (trial.job.point, trial.values, trial.reason) for slot, trial in search.trials.items()}
+    return {number: (trial.job.point, trial.values, trial.reason) for number, trial in search.trials.items()}
 
 
 def runs(folder):
@@ -33,8 +33,8 @@ def test_workers_that_are_killed_change_nothing(tmp_path, undisturbed):
     search = Search(TPE(SPACE, OBJECTIVES, 12), OBJECTIVES, tmp_path)
     events = list(search.run(Planted(folder=tmp_path, deadly=(0, 5)), jobs=2))
     assert points(search) == undisturbed
-    assert runs(tmp_path) == {slot: 2 if slot in (0, 5) else 1 for slot in range(12)}
-    assert sorted(e.item.slot for e in events if e.kind == "failed") == [0, 5]
+    assert runs(tmp_path) == {number: 2 if number in (0, 5) else 1 for number in range(12)}
+    assert sorted(e.item.number for e in events if e.kind == "failed") == [0, 5]
 
 
 DRIVER = """
@@ -50,8 +50,8 @@ folder, deadly = Path(sys.argv[1]), int(sys.argv[2])
 class Deadly(Planted):
     def __call__(self, job, report):
         values = super().__call__(job, report)
-        if job.slot == deadly:
-            os.kill(os.getpid(), 9)  # the driver itself: it works in its own process
+        if job.number == deadly:
+            os.kill(os.getpid(), 9)  # the worker itself: it works in its own process
         return values
 
 def patient(work, items, jobs):
@@ -73,12 +73,12 @@ def start(folder, deadly):
 @pytest.mark.slow
 def test_a_driver_that_is_killed_among_others_changes_nothing(tmp_path, undisturbed):
     victim = start(tmp_path, deadly=2)
-    assert victim.wait(120) == -9  # dead with slot 2 running
+    assert victim.wait(120) == -9  # dead with trial 2 running
     others = [start(tmp_path, deadly=-1) for _ in range(2)]
-    assert [driver.wait(240) for driver in others] == [0, 0]
+    assert [worker.wait(240) for worker in others] == [0, 0]
     search = Search(TPE(SPACE, OBJECTIVES, 12), OBJECTIVES, tmp_path)
     assert points(search) == undisturbed
-    assert runs(tmp_path) == {slot: 2 if slot == 2 else 1 for slot in range(12)}
+    assert runs(tmp_path) == {number: 2 if number == 2 else 1 for number in range(12)}
 
 
 def test_a_search_that_is_closed_goes_on(tmp_path, undisturbed):
@@ -88,7 +88,7 @@ def test_a_search_that_is_closed_goes_on(tmp_path, undisturbed):
             break
         with closing(search.run(Planted(), execute=direct)) as events:
             for event in events:
-                if event.kind == "finished" and event.item.slot % 3 == 0:
+                if event.kind == "finished" and event.item.number % 3 == 0:
                     break
     assert points(search) == undisturbed
 
@@ -97,7 +97,7 @@ def test_a_trial_that_fails_by_itself_fails_once(tmp_path):
     search = Search(Random(SPACE, 4), OBJECTIVES, tmp_path)
     events = list(search.run(Planted(folder=tmp_path, failing=(2,)), execute=direct))
     (failed,) = [event for event in events if event.kind == "failed"]
-    assert failed.item.slot == 2
+    assert failed.item.number == 2
     assert failed.details[0] == "ValueError: as planned"
     assert "in __call__" in failed.details[1]
     assert search.trials[2].reason == "ValueError: as planned"
@@ -137,8 +137,8 @@ def test_an_executor_that_loses_a_job_is_asked_again(tmp_path, undisturbed):
 
     def submit(function, job, report):
         future = Future()
-        if job.slot in (1, 4) and job.slot not in lost:
-            lost.append(job.slot)
+        if job.number in (1, 4) and job.number not in lost:
+            lost.append(job.number)
             future.set_exception(ConnectionError("the node is gone"))
         else:
             future.set_result(function(job, report))

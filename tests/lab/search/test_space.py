@@ -46,21 +46,21 @@ def test_a_grid_is_the_finest_that_fits_and_repeats_nothing():
         keys = {tuple(point.values()) for point in points}
         assert len(keys) == len(points) <= trials
         assert points[0] == SPACE.default
-    assert Grid(SPACE, 37).slots == 37  # the 36 of ten parts, and equal weights
+    assert Grid(SPACE, 37).num_trials == 37  # the 36 of ten parts, and equal weights
     space = Space(("a", "b"), (LR, MODE))
     grid = Grid(space, 60)
-    assert grid.slots <= 60
+    assert grid.num_trials <= 60
     assert sorted({point["lr"] for point in grid.points}) == pytest.approx([1e-4, 1e-3, 1e-2])
     assert {point["mode"] for point in grid.points} == {"a", "b"}
     with pytest.raises(ValueError, match=r"a grid over log\(b/a\), lr, mode needs 13 trials, got 12"):
         Grid(space, 12)
-    assert Grid(space, 13).slots <= 13
+    assert Grid(space, 13).num_trials <= 13
 
 
 @pytest.mark.parametrize("concentration", [1.0, None])
 def test_random_points_are_spread_over_their_range(concentration):
     space = Space(("a", "b"), (LR, MODE))
-    jobs = [Random(space, 400, 1, concentration).job(slot, {}) for slot in range(400)]
+    jobs = [Random(space, 400, 1, concentration).job(number, {}) for number in range(400)]
     assert jobs[0].point == space.default
     share = [space.weights(job.point)["a"] / 2 for job in jobs[1:]]
     if concentration:  # even on the simplex
@@ -76,7 +76,7 @@ def test_random_points_are_spread_over_their_range(concentration):
 @pytest.mark.parametrize("concentration", [1.0, None])
 def test_a_seed_decides_every_point_but_the_first(concentration):
     one, again, other = (
-        [Random(SPACE, 20, seed, concentration).job(slot, {}).point for slot in range(20)] for seed in (1, 1, 2)
+        [Random(SPACE, 20, seed, concentration).job(number, {}).point for number in range(20)] for seed in (1, 1, 2)
     )
     assert one == again
     assert [first == second for first, second in zip(one, other, strict=True)] == [True] + [False] * 19
@@ -85,7 +85,9 @@ def test_a_seed_decides_every_point_but_the_first(concentration):
 def test_a_larger_concentration_stays_nearer_to_equal_weights():
     spread = [
         sum(
-            abs(log) for slot in range(200) for log in Random(SPACE, 200, 0, concentration).job(slot, {}).point.values()
+            abs(log)
+            for number in range(200)
+            for log in Random(SPACE, 200, 0, concentration).job(number, {}).point.values()
         )
         for concentration in (0.5, 1.0, 50.0)
     ]
@@ -95,14 +97,14 @@ def test_a_larger_concentration_stays_nearer_to_equal_weights():
 @pytest.mark.parametrize(("trials", "start", "random"), [(12, None, 4), (60, None, 10), (12, 2, 2)])
 def test_tpe_begins_with_random_points_then_waits_for_all_trials_but_the_latest(trials, start, random):
     strategy, drawn = TPE(SPACE, OBJECTIVES, trials, 3, start=start, lag=2), Random(SPACE, trials, 3, None)
-    assert all(strategy.job(slot, {}) == drawn.job(slot, {}) for slot in range(random + 1))
-    slot = random + 1
-    finished = {earlier: Trial(drawn.job(earlier, {}), (1.0 + earlier, 1.0, 1.0)) for earlier in range(slot - 1)}
-    job = strategy.job(slot, finished)
-    assert job.point != drawn.job(slot, {}).point
-    assert job.point != replace(strategy, seed=4).job(slot, finished).point
-    assert strategy.job(slot, {**finished, slot - 1: Trial(drawn.job(slot - 1, {}), (0.1, 0.1, 0.1))}) == job
-    assert strategy.job(slot, {earlier: finished[earlier] for earlier in range(slot - 2)}) is None
+    assert all(strategy.job(number, {}) == drawn.job(number, {}) for number in range(random + 1))
+    number = random + 1
+    finished = {earlier: Trial(drawn.job(earlier, {}), (1.0 + earlier, 1.0, 1.0)) for earlier in range(number - 1)}
+    job = strategy.job(number, finished)
+    assert job.point != drawn.job(number, {}).point
+    assert job.point != replace(strategy, seed=4).job(number, finished).point
+    assert strategy.job(number, {**finished, number - 1: Trial(drawn.job(number - 1, {}), (0.1, 0.1, 0.1))}) == job
+    assert strategy.job(number, {earlier: finished[earlier] for earlier in range(number - 2)}) is None
 
 
 def test_halving_keeps_at_least_its_part_of_an_odd_number():

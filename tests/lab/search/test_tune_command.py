@@ -69,7 +69,7 @@ def test_it_ends_in_weights_to_paste_a_table_and_a_page(quick, tmp_path, capsys)
     best = min(rows, key=lambda row: float(row["delta_m"]))
     weights = {task: float(f"{float(best[f'weight {task}']):.4g}") for task in METRICS}
     assert f"method = eq.Fixed({weights})" in out
-    assert f"Trial {best['slot']} is chosen" in out
+    assert f"Trial {best['number']} is chosen" in out
     assert (
         f"learning_rate = {float(best['lr']):.4g}\n# on the command line: --learning-rate {float(best['lr']):.4g}\n"
         in out
@@ -104,7 +104,7 @@ def test_the_same_command_goes_on_and_another_is_refused(quick, tmp_path, capsys
 
     def stop(self, event):
         shown(self, event)
-        if event.kind == "finished" and event.item.slot == 2:
+        if event.kind == "finished" and event.item.number == 2:
             raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
@@ -184,7 +184,7 @@ def test_a_terminal_shows_the_best_and_what_runs(tmp_path):
         WatchSearch(console, made.search) as watch,
     ):
         for event in events:
-            if event.kind == "started" and event.item.slot == 3:
+            if event.kind == "started" and event.item.number == 3:
                 break
         watch.show(event)
         watch.show(Event("progress", event.item, (2, 8, 0.5, {"rating": 0.25, "recommended": 1.5})))

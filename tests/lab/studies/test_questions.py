@@ -72,7 +72,7 @@ def test_what_a_question_trains(question, methods, trials, expected):
         ({"question": "shring"}, "unknown question 'shring'; the nearest is 'sharing'"),
         ({"question": "sharing"}, "question sharing trains sum only"),
         ({"question": "tuned"}, "question tuned needs --tuned-trials of at least 1"),
-        ({"question": "freeze", "methods": ["sum"]}, "question freeze needs a balancing"),
+        ({"question": "freeze", "methods": ["sum"]}, "question freeze needs a method"),
         ({"question": "freeze", "methods": ["graddrop"]}, "graddrop decides no one weight for each task"),
         ({"question": "freeze", "methods": ["metabalance"]}, "metabalance decides no one weight for each task"),
         ({"methods": ["frozen-uw"]}, "frozen-uw takes its weights from uw: add it to the methods"),
@@ -212,7 +212,7 @@ def test_tuned_weights_are_the_best_trial_and_every_seed_trains_with_them(tmp_pa
     assert sum(about["weights"].values()) == pytest.approx(2.0)
     for seed in (2, 4):
         assert weights_in(result(study, "tuned", seed))[1, "a"] == pytest.approx(about["weights"]["a"])
-    trained_alike = RunResult.read(tmp_path / "tuned" / "trials" / f"{about['slot']:04d}" / "result.json")
+    trained_alike = RunResult.read(tmp_path / "tuned" / "trials" / f"{about['number']:04d}" / "result.json")
     on_validation = [score for score in result(study, "tuned", 2).scores if score[0] == "validation"]
     assert on_validation == trained_alike.scores  # the trial and the run are one training, but for the test split
     summary = Summary.from_folder(tmp_path)
@@ -224,7 +224,7 @@ def test_tuned_weights_are_the_best_trial_and_every_seed_trains_with_them(tmp_pa
 def test_weights_are_tried_evenly_in_the_logarithm_up_to_ten_times_the_first_tasks(tmp_path):
     plan = make_plan(CASE, ["sum"], [3], tuned_trials=400)
     strategy = WeightSearch(plan, tmp_path, 1).search.strategy
-    weights = [strategy.space.weights(strategy.job(slot, {}).point) for slot in range(400)]
+    weights = [strategy.space.weights(strategy.job(number, {}).point) for number in range(400)]
     assert weights[0] == {"a": 1.0, "b": 1.0}
     logs = [math.log10(one["b"] / one["a"]) for one in weights[1:]]
     assert all(abs(sum(log < q for log in logs) / 399 - (q + 1) / 2) < 0.06 for q in (-0.95, -0.5, 0.0, 0.5, 0.95))

@@ -1,6 +1,7 @@
 """What the optimiser holds, what it lacks, and what is saved."""
 
-from equipoise.doctor.findings.seen import Seen, listed
+from equipoise.doctor.findings.seen import Seen
+from equipoise.names import listed
 
 
 def of_optimisers(seen: Seen) -> list[str]:

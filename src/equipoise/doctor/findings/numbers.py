@@ -4,7 +4,8 @@ import math
 
 import torch
 
-from equipoise.doctor.findings.seen import Seen, listed
+from equipoise.doctor.findings.seen import Seen
+from equipoise.names import listed
 
 _UNEVEN = 10.0  # ratio of gradient norms from which on a plain sum is one task's
 _OPPOSED = -0.1  # cosine below which two tasks conflict by more than noise

@@ -1,7 +1,8 @@
 """Who reaches what, and with which factor."""
 
-from equipoise.doctor.findings.seen import Seen, listed
+from equipoise.doctor.findings.seen import Seen
 from equipoise.monitor import HEADS, ends_in
+from equipoise.names import listed
 
 
 def of_reach(seen: Seen) -> list[str]:

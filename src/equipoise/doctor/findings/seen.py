@@ -23,9 +23,3 @@ class Seen:
     single_task_tensors: list[str] = field(default_factory=list)
     reach: list[ParameterReach] = field(default_factory=list)
     refusals: list[str] = field(default_factory=list)  # what could not be looked at
-
-
-def listed(names: list[str]) -> str:
-    """All of them if they are few."""
-    more = f" and {len(names) - 6} more" if len(names) > 6 else ""
-    return ", ".join(names[:6]) + more

@@ -78,7 +78,7 @@ def plan_study(
     tuned_trials: int | None = None,
     **settings: Any,
 ) -> "Plan":
-    """``make_plan``, with tuned fixed weights where nobody said whether to tune and there are weights to tune.
+    """``make_plan``, with tuned fixed weights by default where there are weights to tune.
 
     Args:
         case: By recipe, or by name.

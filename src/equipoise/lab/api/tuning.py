@@ -106,13 +106,13 @@ def _run(tuning: Tuning, jobs: int, console: Console) -> None:
 
 def _kept(tuning: Tuning) -> str:
     search = tuning.search
-    return f"{len(search.trials)} of {search.strategy.slots} trials are finished and kept in {search.folder}"
+    return f"{len(search.trials)} of {search.strategy.num_trials} trials are finished and kept in {search.folder}"
 
 
 def _keep(tuning: Tuning, event: Event[Job]) -> None:
     """What a stop at any time leaves to read."""
     if event.kind == "failed":
-        place = tuning.search.folder / "trials" / f"{event.item.slot:04d}"
+        place = tuning.search.folder / "trials" / f"{event.item.number:04d}"
         place.mkdir(parents=True, exist_ok=True)
         write_text(place / "error.txt", event.details[1])
     elif event.kind == "finished":
@@ -120,7 +120,7 @@ def _keep(tuning: Tuning, event: Event[Job]) -> None:
 
 
 def _state(tuning: Tuning) -> str:
-    trials, total = tuning.search.trials, tuning.search.strategy.slots
+    trials, total = tuning.search.trials, tuning.search.strategy.num_trials
     done, failed = len(trials), sum(trial.values is None for trial in trials.values())
     if done == total and failed:
         return f"Complete: {total - failed} of {total} trials ended well, {failed} failed"

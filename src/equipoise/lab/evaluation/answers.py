@@ -79,7 +79,7 @@ def beats_tuned(table: Table, metrics: Sequence[TaskMetric]) -> str:
     The plain sum and frozen weights are fixed weights, no balancing methods either.
     """
     if table.tuned_is_sum:
-        return "Equal weights were the best of the search: what is said of the plain sum is said of them."
+        return "Equal weights were the best of the search: the results of the plain sum are theirs."
     compared = against(table, TUNED)
     with_losses = {row.method for row in table.rows if row.arm.losses}
     rows = [one for one in compared if one[0] in with_losses]
@@ -166,7 +166,7 @@ def _frozen(row: Row, source: str, compared: Compared, metrics: Sequence[TaskMet
 
 
 def _unknown(compared: Compared, who: str) -> str:
-    """Why nothing can be said, if so."""
+    """Why there is no answer, if so."""
     if not compared:
         return f"Not known: no seed has a finished run of {who}."
     if all(comparison.interval.n < 2 for _, _, comparison in compared):

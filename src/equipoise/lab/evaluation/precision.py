@@ -92,7 +92,7 @@ def _nearest(table: Table, metrics: Sequence[TaskMetric]) -> str:
     interval = comparison.interval
     if interval.n < FEWEST:
         return (
-            "Two seeds hardly show how much runs scatter: how many would settle it can be said from "
+            "Two seeds hardly show how much runs scatter: how many would settle it can be estimated from "
             f"{FEWEST} seeds on, better 5."
         )
     needed = seeds_needed(comparison, table)

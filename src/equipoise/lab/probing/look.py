@@ -132,7 +132,7 @@ def look(model: nn.Module, tasks: Tasks, batches: Iterable[Batch], steps: int = 
 
 
 def judged(pairs: Sequence[Pair]) -> tuple[Pair, ...]:
-    """The pairs as one family: those that are opposed after Holm's correction are said to be."""
+    """The pairs as one family: those that are opposed after Holm's correction are marked."""
     adjusted = holm([pair.p_value for pair in pairs])
     return tuple(replace(pair, opposed=p < LEVEL) for pair, p in zip(pairs, adjusted, strict=True))
 

@@ -69,7 +69,7 @@ def part_cosines(study: StudyResults, look: Mapping[str, Look]) -> Chart:
 
 
 def magnitude_similarity(study: StudyResults, look: Mapping[str, Look]) -> Chart:
-    """How alike the lengths of the gradients of each two tasks are."""
+    """How similar the gradient norms of each two tasks are."""
     quantity = "magnitude_similarity"
     drawn = panels_of(study, look, _pairs(study, quantity), quantity, "magnitude similarity", without=(SINGLE_TASK,))
     return Chart(

@@ -3,8 +3,8 @@
 from equipoise.lab.search.choice import RULES, choose, covered, front
 from equipoise.lab.search.search import Search
 from equipoise.lab.search.space import Choice, Number, Point, Space, simplex
-from equipoise.lab.search.strategies import TPE, Grid, Halving, Population, Random, Strategy
-from equipoise.lab.search.trial import Job, Objective, Trial, change
+from equipoise.lab.search.strategies import TPE, Grid, Halving, Population, Random
+from equipoise.lab.search.trial import Job, Objective, Strategy, Trial, change
 from equipoise.lab.training.workers import submitting
 
 __all__ = [

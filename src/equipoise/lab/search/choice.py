@@ -19,14 +19,14 @@ RULES = {
 
 def front(trials: Mapping[int, Trial], objectives: Sequence[Objective]) -> list[int]:
     """Slots of the trials that none beats on one metric without losing on another; of equal ones the first."""
-    slots = sorted(slot for slot, trial in trials.items() if trial.values is not None)
-    costs = _costs([trials[slot] for slot in slots], objectives)
+    numbers = sorted(number for number, trial in trials.items() if trial.values is not None)
+    costs = _costs([trials[number] for number in numbers], objectives)
     kept = []
     for i, cost in enumerate(costs):
         no_worse = (costs <= cost).all(axis=1)
         better = no_worse & (costs < cost).any(axis=1)
         if not better.any() and not no_worse[:i].any():
-            kept.append(slots[i])
+            kept.append(numbers[i])
     return kept
 
 
@@ -37,7 +37,7 @@ def choose(
     rule: str = "delta-m",
     preference: Mapping[str, float] | None = None,
 ) -> int:
-    """The slot that a rule of ``RULES`` chooses; of equals the first.
+    """The number of the trial that a rule of ``RULES`` chooses; of equals the first.
 
     Args:
         trials: Those to choose from; failed ones are left out.
@@ -49,7 +49,7 @@ def choose(
     Raises:
         ValueError: If nothing is there to choose from, or rule and preference do not fit.
     """
-    kept = {slot: trial for slot, trial in trials.items() if trial.values is not None}
+    kept = {number: trial for number, trial in trials.items() if trial.values is not None}
     if not kept:
         raise ValueError("no trial ended well: there is nothing to choose from")
     if rule not in RULES:
@@ -57,18 +57,18 @@ def choose(
     if (rule == "preference") != bool(preference):
         raise ValueError("rule 'preference' and preferences of the tasks go together: give both or neither")
     if rule == "delta-m":
-        return min(sorted(kept), key=lambda slot: change(kept[slot], baseline, objectives))
+        return min(sorted(kept), key=lambda number: change(kept[number], baseline, objectives))
     tasks = [objective.task for objective in objectives]
     hurts = dict(preference or {})
     if strangers := set(hurts) - set(tasks):
         raise ValueError(f"preference names {sorted(strangers)[0]!r}; the tasks are {', '.join(tasks)}")
     if hurts and not all(0 < value < float("inf") for value in hurts.values()):
         raise ValueError(f"preferences must be positive and finite, got {hurts}")
-    slots = front(kept, objectives)
-    scaled = _scaled(_costs([kept[slot] for slot in slots], objectives))
+    numbers = front(kept, objectives)
+    scaled = _scaled(_costs([kept[number] for number in numbers], objectives))
     if rule == "knee":
-        return slots[int(np.linalg.norm(scaled, axis=1).argmin())]
-    return slots[int((scaled * [hurts.get(task, 1.0) for task in tasks]).max(axis=1).argmin())]
+        return numbers[int(np.linalg.norm(scaled, axis=1).argmin())]
+    return numbers[int((scaled * [hurts.get(task, 1.0) for task in tasks]).max(axis=1).argmin())]
 
 
 def covered(trials: Mapping[int, Trial], baseline: Trial, objectives: Sequence[Objective]) -> float:

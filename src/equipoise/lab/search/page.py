@@ -29,8 +29,8 @@ def write_page(search: Search, title: str, chosen: int, words: Sequence[str], co
     Args:
         search: With a finished trial.
         title: Of the page.
-        chosen: The slot that was chosen.
-        words: What is said of it, a paragraph each.
+        chosen: The number of the trial that was chosen.
+        words: Sentences about it, a paragraph each.
         code: What to paste.
         page: Where.
     """
@@ -65,15 +65,15 @@ def tradeoff(search: Search, chosen: int) -> Chart:
     marks = _kinds(search, chosen)
     names = [f"{objective.task}: {objective.metric}" for objective in search.objectives]
     signs = [1 if objective.higher_is_better else -1 for objective in search.objectives]
-    values = {slot: trial.values or () for slot, trial in whole.items()}
+    values = {number: trial.values or () for number, trial in whole.items()}
     panels = [
         Panel(
             f"{search.objectives[i].task} and {search.objectives[k].task}",
             names[i],
             names[k],
             tuple(
-                Series("points", kind, tuple(values[s][i] for s in slots), tuple(values[s][k] for s in slots))
-                for kind, slots in marks.items()
+                Series("points", kind, tuple(values[s][i] for s in numbers), tuple(values[s][k] for s in numbers))
+                for kind, numbers in marks.items()
             ),
             better=(signs[i], signs[k]),
         )
@@ -85,8 +85,8 @@ def tradeoff(search: Search, chosen: int) -> Chart:
             "trial",
             "Δm in % · lower is better",
             tuple(
-                Series("points", kind, tuple(map(float, slots)), tuple(search.changes[s] for s in slots))
-                for kind, slots in marks.items()
+                Series("points", kind, tuple(map(float, numbers)), tuple(search.changes[s] for s in numbers))
+                for kind, numbers in marks.items()
             ),
             zero="y",
         )
@@ -98,10 +98,10 @@ def _kinds(search: Search, chosen: int) -> Mapping[str, list[int]]:
     """Slots by what they are; a trial that is several things is shown as the last of them."""
     best_ones, equal = front(search.whole, search.objectives), search.trials[chosen].job.baseline
     kinds: dict[str, list[int]] = {kind: [] for kind in KINDS}
-    for slot in sorted(search.whole):
-        kind = 3 if slot == chosen else 2 if slot == equal else 1 if slot in best_ones else 0
-        kinds[KINDS[kind]].append(slot)
-    return {kind: slots for kind, slots in kinds.items() if slots}
+    for number in sorted(search.whole):
+        kind = 3 if number == chosen else 2 if number == equal else 1 if number in best_ones else 0
+        kinds[KINDS[kind]].append(number)
+    return {kind: numbers for kind, numbers in kinds.items() if numbers}
 
 
 def _table(search: Search, chosen: int) -> str:
@@ -109,13 +109,13 @@ def _table(search: Search, chosen: int) -> str:
     heads = ["trial", "Δm in %", *(f"{o.task}: {o.metric}" for o in search.objectives)]
     heads += [f"weight of {task}" for task in space.tasks] + [axis.name for axis in space.axes]
     rows = []
-    for slot in [slot for slot in best(search, MOST_ROWS) if slot in search.whole]:
-        trial = trials[slot]
+    for number in [number for number in best(search, MOST_ROWS) if number in search.whole]:
+        trial = trials[number]
         others = space.others(trial.job.point).values()
         rows.append(
             row(
-                f'<th scope="row">{slot}{" (chosen)" if slot == chosen else ""}</th>',
-                cell(changes[slot], "+.2f"),
+                f'<th scope="row">{number}{" (chosen)" if number == chosen else ""}</th>',
+                cell(changes[number], "+.2f"),
                 *(cell(value, ".4g") for value in trial.values or ()),
                 *(cell(weight, ".3g") for weight in space.weights(trial.job.point).values()),
                 *(f"<td>{escape(v)}</td>" if isinstance(v, str) else cell(v, ".3g") for v in others),

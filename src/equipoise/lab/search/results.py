@@ -44,7 +44,7 @@ class SearchResults:
 
     @cached_property
     def chosen(self) -> int:
-        """The slot of the chosen trial."""
+        """The number of the chosen trial."""
         search = self.tuning.search
         return choose(search.whole, search.baseline, search.objectives, self.rule, self.preference)
 
@@ -55,7 +55,7 @@ class SearchResults:
 
     @property
     def trials(self) -> Mapping[int, Trial]:
-        """The finished trials by slot, those that failed included."""
+        """The finished trials by number, those that failed included."""
         return self.tuning.search.trials
 
     @property
@@ -75,8 +75,8 @@ class SearchResults:
 
     @property
     def failures(self) -> dict[int, str]:
-        """Why a trial failed, by slot."""
-        return {slot: trial.reason for slot, trial in sorted(self.trials.items()) if trial.values is None}
+        """Why a trial failed, by number."""
+        return {number: trial.reason for number, trial in sorted(self.trials.items()) if trial.values is None}
 
     @property
     def complete(self) -> bool:
@@ -88,7 +88,7 @@ class SearchResults:
         """The result in one sentence."""
         search = self.tuning.search
         against = "equal weights" if search.strategy.space.tasks else "the defaults"
-        if self.chosen == search.baseline.job.slot:
+        if self.chosen == search.baseline.job.number:
             return f"None of {len(search.whole)} trials is chosen over {against} on validation."
         return f"Trial {self.chosen} of {len(search.whole)} is chosen: Δm {self.delta_m:+.2f} % against {against}."
 
@@ -98,11 +98,11 @@ class SearchResults:
         search, whole = self.tuning.search, self.tuning.search.whole
         default, on_front = search.baseline, front(whole, search.objectives)
         equal = "equal weights, " if search.strategy.space.tasks else ""
-        ended, slots = len(self.trials) - len(self.failures), search.strategy.slots
-        some = f"(of the search's {slots} trials {ended} ended well) " if ended < slots else ""
+        ended, numbers = len(self.trials) - len(self.failures), search.strategy.num_trials
+        some = f"(of the search's {numbers} trials {ended} ended well) " if ended < numbers else ""
         return (
             f"Trial {self.chosen} is chosen: {RULES[self.rule]}.",
-            f"Its Δm is {self.delta_m:+.2f} % against the defaults ({equal}trial {default.job.slot}), lower is "
+            f"Its Δm is {self.delta_m:+.2f} % against the defaults ({equal}trial {default.job.number}), lower is "
             f"better. It is the best of {len(whole)} {some}on the same validation data and of one seed, so expect less "
             "of it elsewhere: compare it with other methods on test data and several seeds before you believe it.",
             f"{len(on_front)} of {len(whole)} trials are on the front (none beats them on every task); hypervolume "
@@ -168,10 +168,10 @@ class SearchResults:
         for line in self.details:
             yield Text(f"\n{line}")
         yield Text(f"\nTo paste:\n\n{self.code}\n", style="bold", no_wrap=True, overflow="ignore")
-        for slot, reason in self.failures.items():
-            yield Text(f"Trial {slot} failed: {reason}")
-        for slot, reason in self.tuning.search.unfinished.items():
-            yield Text(f"Trial {slot} is open, the same command tries it again: {reason}")
+        for number, reason in self.failures.items():
+            yield Text(f"Trial {number} failed: {reason}")
+        for number, reason in self.tuning.search.unfinished.items():
+            yield Text(f"Trial {number} is open, the same command tries it again: {reason}")
 
     def __repr__(self) -> str:
         return f"<SearchResults of {self._title}: {self.headline}>"

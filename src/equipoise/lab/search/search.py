@@ -1,4 +1,4 @@
-"""A search: a strategy's jobs, claimed from a list, done in processes, each slot once."""
+"""A search: a strategy's jobs, claimed from a store, done in processes, each trial once."""
 
 import traceback
 from collections.abc import Generator, Iterator, Sequence
@@ -10,10 +10,9 @@ from typing import Any
 from optuna.storages import BaseStorage
 
 from equipoise.lab.files import is_passing
-from equipoise.lab.search.drivers import at_work
-from equipoise.lab.search.ledger import Ledger
-from equipoise.lab.search.strategies import Strategy
-from equipoise.lab.search.trial import Evaluate, Job, Objective, Report, Trial, changes
+from equipoise.lab.search.trial import Evaluate, Job, Objective, Report, Strategy, Trial, changes
+from equipoise.lab.search.trial_store import TrialStore
+from equipoise.lab.search.workers import at_work
 from equipoise.lab.training.workers import Event, Execute, run_jobs
 
 
@@ -53,15 +52,15 @@ class Attempt:
 class Search:
     """A strategy in a folder.
 
-    The same search, started again, goes on; started several times at once, or on several hosts, its drivers share the
-    work. A trial whose process died is tried again, up to three times by one driver. One that failed for want of disk
+    The same search, started again, resumes; started several times at once, or on several hosts, its workers share the
+    work. A trial whose process died is tried again, up to three times by one worker. One that failed for want of disk
     or memory or by a damaged file stays open for the next start; one that failed by itself is not tried again.
 
     Args:
         strategy: What is searched, and how.
         objectives: What is measured of each trial, on validation.
-        folder: Where the list of trials lies and drivers are marked; made if it is not there. Trainings that go on
-            with another's state need one folder for all hosts.
+        folder: Where the list of trials lies and workers are marked; made if it is not there. Trainings that continue
+            from another's state need one folder for all hosts.
         storage: None for a journal in the folder; else a URL or a storage of Optuna.
         name: Of the study in the storage.
         stale_after: Minutes after which a running trial of a host without this folder counts as lost; None: never.
@@ -89,27 +88,27 @@ class Search:
             folder.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise ValueError(f"{folder} cannot be made ({error.strerror}): choose another folder") from None
-        self._ledger = Ledger(storage, name, strategy, self.objectives, folder, stale_after, identity)
+        self._store = TrialStore(storage, name, strategy, self.objectives, folder, stale_after, identity)
 
     @property
     def trials(self) -> dict[int, Trial]:
-        """The finished trials by slot, whoever did them."""
-        return self._ledger.trials()
+        """The finished trials by number, whoever did them."""
+        return self._store.trials()
 
     @property
     def unfinished(self) -> dict[int, str]:
-        """The slots whose last attempt failed without fault of its own -> why; the same search tries them again."""
-        return self._ledger.unfinished()
+        """By number, why the last attempt failed without fault of its own; the same search tries them again."""
+        return self._store.unfinished()
 
     @property
     def complete(self) -> bool:
-        """Whether every slot is finished."""
-        return len(self.trials) == self.strategy.slots
+        """Whether every trial is finished."""
+        return len(self.trials) == self.strategy.num_trials
 
     @property
     def whole(self) -> dict[int, Trial]:
         """The trials with a whole training that did not fail: one of these is the answer."""
-        return {slot: t for slot, t in self.trials.items() if t.job.share == 1.0 and t.values is not None}
+        return {number: t for number, t in self.trials.items() if t.job.share == 1.0 and t.values is not None}
 
     @property
     def baseline(self) -> Trial:
@@ -119,9 +118,9 @@ class Search:
             ValueError: If it is not finished.
         """
         for trial in self.trials.values():
-            if trial.job.share == 1.0 and trial.job.slot == trial.job.baseline:
+            if trial.job.share == 1.0 and trial.job.number == trial.job.baseline:
                 return trial
-        why = "".join(f"; trial {slot}: {reason}" for slot, reason in self.unfinished.items())
+        why = "".join(f"; trial {number}: {reason}" for number, reason in self.unfinished.items())
         raise ValueError(f"the trial with the defaults is not finished{why}; the same command tries it again")
 
     @property
@@ -140,30 +139,30 @@ class Search:
         if jobs < 1:
             raise ValueError(f"jobs must be at least 1, got {jobs}")
         work = Attempt(evaluate, self.objectives)
-        with at_work(self.folder) as driver, closing(execute(work, self._jobs(driver), jobs)) as events:
+        with at_work(self.folder) as worker, closing(execute(work, self._jobs(worker), jobs)) as events:
             for event in events:
                 if event.kind == "failed":
-                    self._ledger.lose(event.item, driver, event.details[0])
+                    self._store.lose(event.item, worker, event.details[0])
                 elif event.kind == "finished":
-                    event = self._finish(event.item, driver, event.details[0])
+                    event = self._finish(event.item, worker, event.details[0])
                 yield event
 
-    def _finish(self, job: Job, driver: str, outcome: Any) -> Event[Job]:
+    def _finish(self, job: Job, worker: str, outcome: Any) -> Event[Job]:
         if isinstance(outcome, Failure):
             if outcome.passing:
-                self._ledger.lose(job, driver, outcome.line, most=1)
+                self._store.lose(job, worker, outcome.line, most=1)
             else:
-                self._ledger.finish(job, driver, None, outcome.line)
+                self._store.finish(job, worker, None, outcome.line)
             return Event("failed", job, (outcome.line, outcome.trace))
-        if not self._ledger.finish(job, driver, outcome):
-            late = "it was given to another driver meanwhile; this result is not counted"
+        if not self._store.finish(job, worker, outcome):
+            late = "it was given to another worker meanwhile; this result is not counted"
             return Event("failed", job, (late, late))
         return Event("finished", job, (outcome,))
 
-    def _jobs(self, driver: str) -> Iterator[Job | None]:
+    def _jobs(self, worker: str) -> Iterator[Job | None]:
         while not self.complete:
-            others = self._ledger.at_work()
-            job = self._ledger.claim(driver)
+            others = self._store.at_work()
+            job = self._store.claim(worker)
             if job is None and not others:
                 return  # what is left failed, or waits for what failed
             yield job

@@ -6,16 +6,15 @@ from pathlib import Path
 
 from equipoise.lab.cases import Case, with_losses
 from equipoise.lab.files import write_rows
-from equipoise.lab.search.loss_axes import beside_losses, losses_at
+from equipoise.lab.search.axes import SETTINGS, beside_losses, losses_at
 from equipoise.lab.search.search import Search
-from equipoise.lab.search.training import SETTINGS
 from equipoise.lab.search.trial import Trial
 
 Cells = tuple[object, ...]
 
 
 def write_trials(search: Search) -> Path:
-    """Write trials.csv: one row per finished trial or stage, by slot; the same trials write the same bytes."""
+    """Write trials.csv: one row per finished trial or stage, by number; the same trials write the same bytes."""
     path = search.folder / "trials.csv"
     write_rows(path, *trial_rows(search))
     return path
@@ -33,11 +32,13 @@ def trial_rows(search: Search) -> tuple[tuple[str, ...], list[Cells]]:
         "failed",
     )
     rows: list[Cells] = []
-    for slot, trial in sorted(trials.items()):
-        change, values = changes.get(slot, math.nan), trial.values or (math.nan,) * len(search.objectives)
+    for number, trial in sorted(trials.items()):
+        change, values = changes.get(number, math.nan), trial.values or (math.nan,) * len(search.objectives)
         parent = "" if trial.job.parent is None else trial.job.parent
         weights, others = space.weights(trial.job.point), space.others(trial.job.point)
-        rows.append((slot, parent, trial.job.share, change, *values, *weights.values(), *others.values(), trial.reason))
+        rows.append(
+            (number, parent, trial.job.share, change, *values, *weights.values(), *others.values(), trial.reason)
+        )
     return header, rows
 
 

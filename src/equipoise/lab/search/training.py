@@ -11,15 +11,13 @@ import equipoise as eq
 from equipoise.lab.cases import Case, with_losses
 from equipoise.lab.cases.recipe import Recipe, made_once
 from equipoise.lab.files import DamagedError, save_sealed
-from equipoise.lab.search.ledger import JOURNAL
-from equipoise.lab.search.loss_axes import beside_losses, losses_at
+from equipoise.lab.search.axes import SETTINGS, beside_losses, losses_at
 from equipoise.lab.search.space import Space
 from equipoise.lab.search.trial import Job, Objective, Report
+from equipoise.lab.search.trial_store import JOURNAL
 from equipoise.lab.training import Moment, RunResult, Settings, train
 from equipoise.lab.training.checkpoint import read_checkpoint, require_same_run
 from equipoise.lab.training.loop import describe
-
-SETTINGS = {"lr": "learning_rate", "wd": "weight_decay"}  # by the name of their axis
 
 
 class Paused(Exception):  # noqa: N818
@@ -52,7 +50,7 @@ class CaseTraining:
         """Each task's primary metric on validation: of the best epoch, or where a stage ends, of its last one."""
         torch.set_num_threads(self.threads)
         case, method, settings = self._parts(job)
-        folder = self._place(job.slot)
+        folder = self._place(job.number)
         folder.mkdir(parents=True, exist_ok=True)
         name = f"trial with {', '.join(f'{task}={loss}' for task, loss in case.chosen.items()) or 'the own losses'}"
         run = describe(case, case.tasks.names, method, self.seed, settings, name=name)
@@ -87,8 +85,8 @@ class CaseTraining:
         tasks = [replace(task, weight=weights.get(task.name, task.weight)) for task in case.tasks]
         return replace(case, tasks=eq.Tasks(tasks)), eq.method(self.method, **others), settings
 
-    def _place(self, slot: int) -> Path:
-        return self.folder / "trials" / f"{slot:04d}"
+    def _place(self, number: int) -> Path:
+        return self.folder / "trials" / f"{number:04d}"
 
     def _inherit(self, parent: int, folder: Path, run: str) -> None:
         """Begin with a copy of the parent's checkpoint, as the one of this run."""

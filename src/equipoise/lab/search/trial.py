@@ -1,12 +1,13 @@
-"""A trial before and after: what is to be tried, and how well each task did."""
+"""A trial before and after: what is to be tried and who says so, and how well each task did."""
 
 import hashlib
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 from equipoise.lab.evaluation import delta_m
-from equipoise.lab.search.space import Point
+from equipoise.lab.search.space import Point, Space
 
 
 @dataclass(frozen=True)
@@ -23,21 +24,21 @@ class Job:
     """A trial, or a stage of one.
 
     Args:
-        slot: Its place in the search, counted from 0; slot 0 has the defaults, of weights equal ones.
+        number: Its place in the search, counted from 0; trial 0 has the defaults, of weights equal ones.
         point: What is tried.
         share: How much of a whole training it takes, counted from the beginning, above 0 to 1.
-        parent: The slot whose training it goes on with; None begins anew.
-        baseline: The slot with the defaults and as much training, which Δm is against.
+        parent: The trial whose training it continues; None begins anew.
+        baseline: The trial with the defaults and as much training, which Δm is against.
     """
 
-    slot: int
+    number: int
     point: Point
     share: float = 1.0
     parent: int | None = None
     baseline: int = 0
 
     def __str__(self) -> str:
-        return f"trial {self.slot}"
+        return f"trial {self.number}"
 
 
 @dataclass(frozen=True)
@@ -51,13 +52,32 @@ class Trial:
 
 def mark(job: Job, values: Sequence[float]) -> str:
     """A checksum of a job and its values."""
-    what = (job.slot, sorted(job.point.items()), job.share, job.parent, job.baseline, [float(v) for v in values])
+    what = (job.number, sorted(job.point.items()), job.share, job.parent, job.baseline, [float(v) for v in values])
     return hashlib.sha256(repr(what).encode()).hexdigest()
 
 
-Trials = Mapping[int, Trial]  # by slot, finished ones only
+Trials = Mapping[int, Trial]  # by number, finished ones only
 Report = Callable[..., None]
 Evaluate = Callable[[Job, Report], Sequence[float]]  # values in the objectives' order; pickled into workers
+
+
+class Strategy(Protocol):
+    """A search in so many trials.
+
+    A trial's job depends on the strategy's arguments and on stated earlier trials, nothing else: so a
+    search that is interrupted, or runs in many processes, tries the same points as one that is left alone.
+    """
+
+    @property
+    def space(self) -> Space:
+        """What is searched."""
+
+    @property
+    def num_trials(self) -> int:
+        """How many jobs there are."""
+
+    def job(self, number: int, trials: Trials) -> Job | None:
+        """The job of a trial; None while it waits for trials that are not finished."""
 
 
 def change(trial: Trial, baseline: Trial, objectives: Sequence[Objective]) -> float:
@@ -81,6 +101,6 @@ def change(trial: Trial, baseline: Trial, objectives: Sequence[Objective]) -> fl
 
 
 def changes(trials: Trials, objectives: Sequence[Objective]) -> dict[int, float]:
-    """Δm of each trial by slot, against the defaults at the same share of a training."""
-    there = {slot: trial for slot, trial in trials.items() if trial.job.baseline in trials}
-    return {slot: change(trial, trials[trial.job.baseline], objectives) for slot, trial in there.items()}
+    """Δm of each trial by number, against the defaults at the same share of a training."""
+    there = {number: trial for number, trial in trials.items() if trial.job.baseline in trials}
+    return {number: change(trial, trials[trial.job.baseline], objectives) for number, trial in there.items()}

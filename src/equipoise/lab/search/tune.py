@@ -19,9 +19,9 @@ from equipoise.lab.files import differences, read_json, write_json
 from equipoise.lab.search.axes import axis
 from equipoise.lab.search.search import Search
 from equipoise.lab.search.space import Space
-from equipoise.lab.search.strategies import TPE, Grid, Halving, Population, Random, Strategy
+from equipoise.lab.search.strategies import TPE, Grid, Halving, Population, Random
 from equipoise.lab.search.training import CaseTraining, objectives
-from equipoise.lab.search.trial import Objective
+from equipoise.lab.search.trial import Objective, Strategy
 from equipoise.lab.training.case_settings import case_settings
 
 OURS = ("search.json", "trials", "drivers", "report.html", "figures")  # how names begin that a search makes

@@ -52,32 +52,32 @@ class WatchSearch:
 
     def show(self, event: Event[Job]) -> None:
         """Draw or print what happened."""
-        slot = event.item.slot
+        number = event.item.number
         if event.kind == "started":
-            self._running[slot] = "begins"
+            self._running[number] = "begins"
         elif event.kind == "progress":
             epoch, epochs, skill, losses = event.details
-            self._running[slot] = f"epoch {epoch}/{epochs}  skill {skill:.3f}  {losses_line(losses)}"
+            self._running[number] = f"epoch {epoch}/{epochs}  skill {skill:.3f}  {losses_line(losses)}"
             if self._live is None and self._console.get_time() - self._spoke >= SILENCE:
-                self._say(f"[{self._count}] trial {slot}: {self._running[slot]}")
+                self._say(f"[{self._count}] trial {number}: {self._running[number]}")
         else:
-            self._running.pop(slot, None)
+            self._running.pop(number, None)
             if event.kind == "failed":
-                self._say(f"trial {slot} failed: {event.details[0]}")
+                self._say(f"trial {number} failed: {event.details[0]}")
             elif self._live is None:
-                change = self._search.changes.get(slot)
+                change = self._search.changes.get(number)
                 told = "" if change is None else f", Δm {change:+.2f} %"
-                self._say(f"[{self._count}] trial {slot} done{told}")
+                self._say(f"[{self._count}] trial {number} done{told}")
         if self._live is not None:
             self._live.update(self._picture(), refresh=True)
 
     @property
     def _count(self) -> str:
-        return f"{len(self._search.trials)}/{self._search.strategy.slots}"
+        return f"{len(self._search.trials)}/{self._search.strategy.num_trials}"
 
     def _picture(self) -> Group:
-        done = f"{len(self._search.trials)} of {self._search.strategy.slots} trials are finished"
-        lines = [Text(f"  trial {slot}: {what}", style="dim") for slot, what in sorted(self._running.items())]
+        done = f"{len(self._search.trials)} of {self._search.strategy.num_trials} trials are finished"
+        lines = [Text(f"  trial {number}: {what}", style="dim") for number, what in sorted(self._running.items())]
         return Group(trials_table(self._search, best(self._search, BEST)), Text(done), *lines)
 
     def _say(self, line: str) -> None:
@@ -86,31 +86,31 @@ class WatchSearch:
 
 
 def best(search: Search, most: int) -> list[int]:
-    """The slots with the lowest Δm, those with the longest training first."""
+    """Numbers of the trials with the lowest Δm, those with the longest training first."""
     trials, changes = search.trials, search.changes
-    well = [slot for slot in changes if trials[slot].values is not None]
-    return sorted(well, key=lambda slot: (-trials[slot].job.share, changes[slot], slot))[:most]
+    well = [number for number in changes if trials[number].values is not None]
+    return sorted(well, key=lambda number: (-trials[number].job.share, changes[number], number))[:most]
 
 
-def trials_table(search: Search, slots: list[int]) -> Table:
+def trials_table(search: Search, numbers: list[int]) -> Table:
     """Some trials with their Δm, metrics, weights and settings; many tasks' metrics stay in trials.csv."""
     space, trials, changes = search.strategy.space, search.trials, search.changes
     measured = search.objectives if len(search.objectives) <= MOST_METRICS else ()
-    staged = any(trials[slot].job.share < 1 for slot in slots)
+    staged = any(trials[number].job.share < 1 for number in numbers)
     heads = ["trial", *["share"] * staged, "Δm in %"]
     heads += [f"{o.task}\n{o.metric} {'↑' if o.higher_is_better else '↓'}" for o in measured]
     heads += ["weights"] * bool(space.tasks) + [axis.name for axis in space.axes]
     table = Table(box=None, pad_edge=False, padding=(0, 1, 0, 0))
     for head in heads:
         table.add_column(Text(head), header_style="underline", overflow="fold")
-    for slot in slots:
-        trial = trials[slot]
+    for number in numbers:
+        trial = trials[number]
         weights = " ".join(f"{weight:.3g}" for weight in space.weights(trial.job.point).values())
         others = space.others(trial.job.point).values()
         cells = [
-            f"{slot} (default)" if slot == trial.job.baseline else str(slot),
+            f"{number} (default)" if number == trial.job.baseline else str(number),
             *[f"{trial.job.share:.0%}"] * staged,
-            f"{changes[slot]:+.2f}",
+            f"{changes[number]:+.2f}",
             *(show(value) for value in (trial.values or ())[: len(measured)]),
             *[weights] * bool(space.tasks),
             *(value if isinstance(value, str) else f"{value:.3g}" for value in others),

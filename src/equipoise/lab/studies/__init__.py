@@ -1,12 +1,12 @@
-"""Fair comparisons: a case, balancings and seeds, run in worker processes into a folder."""
+"""Fair comparisons: a case, methods and seeds, run in worker processes into a folder."""
 
 from equipoise.lab.cases.recipe import Recipe, find_recipe
 from equipoise.lab.studies.looks import record_look
 from equipoise.lab.studies.plan import NothingToTune, Plan, make_plan
 from equipoise.lab.studies.progress import Watch, run_plan
 from equipoise.lab.studies.run import Run
-from equipoise.lab.studies.scores import write_scores
 from equipoise.lab.studies.study import Study
+from equipoise.lab.studies.tables import write_scores
 from equipoise.lab.training.workers import Event, Workers
 
 __all__ = [

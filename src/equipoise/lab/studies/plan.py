@@ -14,8 +14,7 @@ from equipoise.lab.cases import Case, describe_loss, require_losses
 from equipoise.lab.cases.recipe import Recipe, find_recipe
 from equipoise.lab.evaluation import Question, planned_looks
 from equipoise.lab.studies.derived_methods import require_freezable
-from equipoise.lab.studies.loss_rows import losses_by_arm, one_at_a_time
-from equipoise.lab.studies.questions import arms_for, find_question
+from equipoise.lab.studies.questions import arms_for, find_question, losses_by_arm, one_at_a_time
 from equipoise.lab.studies.run import Run
 from equipoise.lab.training import Settings
 from equipoise.lab.training.case_settings import case_settings

@@ -20,9 +20,8 @@ from equipoise.lab.studies.looks import FILE, ever_left_out, looks_in, require_s
 from equipoise.lab.studies.plan import Plan, method_files, run_name
 from equipoise.lab.studies.run import Run
 from equipoise.lab.studies.tables import write_tables
-from equipoise.lab.studies.trackers import Trackers
 from equipoise.lab.studies.tuning import WeightSearch
-from equipoise.lab.studies.worker import Training
+from equipoise.lab.studies.worker import Trackers, Training
 from equipoise.lab.training import RunResult
 from equipoise.lab.training.tracking import require_tracker
 from equipoise.lab.training.workers import Event, Execute, Workers

@@ -1,9 +1,10 @@
-"""The CSV files of a study, from its finished runs alone: the same runs write the same bytes."""
+"""The CSV files of a study: of its finished runs alone, the same runs in the same bytes, and of their summary."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from equipoise.lab.arms import SINGLE_TASK, StudyArm
+from equipoise.lab.evaluation import Interval, Row, Summary
 from equipoise.lab.evaluation.folder import TABLES
 from equipoise.lab.files import file_hash, write_rows
 from equipoise.lab.studies.run import Run
@@ -65,3 +66,53 @@ def write_csv_files(folder: Path, scores: Rows, moments: Rows, costs: Rows, show
     else:
         (folder / "exhibits.csv").unlink(missing_ok=True)
     return {name: file_hash(folder / name) for name in TABLES if (folder / name).is_file()}
+
+
+METHODS = (
+    *("method", "mean_rank", "rank_by_seed", "delta_m", "delta_m_low", "delta_m_high", "median_delta_m", "delta_p"),
+    *("worst_change_task", "worst_change", "wins", "geometric_ratio", "skill", "worst_skill_task", "worst_skill"),
+    *("score", "seconds_per_step", "to_sum", "backwards_per_step", "peak_memory_mb", "training_seconds"),
+    *("skipped_steps", "unsolved_steps", "unequal"),
+)
+EQUAL_TIME = ("method", "seconds", "epochs", "task", "metric", "value", "difference", "low", "high", "seeds")
+
+
+def write_scores(folder: Path, summary: Summary) -> None:
+    """Write methods.csv and equal_time.csv; a cell is empty where there is nothing to say."""
+    by_seed = dict(zip(summary.ranks.names, summary.ranks.mean_ranks, strict=True)) if summary.ranks else {}
+    stamp = "; ".join(summary.unequal)
+    rows = ((*_row(row, by_seed.get(row.method)), stamp) for row in summary.rows)
+    write_rows(folder / "methods.csv", METHODS, rows)
+    write_rows(folder / "equal_time.csv", EQUAL_TIME, _equal_time(summary))
+
+
+def _row(row: Row, rank: float | None) -> tuple[object, ...]:
+    one, skill, cost = row.against, row.skills, row.cost
+    return (
+        *(row.method, row.mean_rank, rank),
+        *((*_ends(one.delta_m), one.median_delta_m, one.delta_p) if one else (None,) * 5),
+        *((*one.worst, one.wins, one.ratio) if one else (None,) * 4),
+        *((skill.average, *skill.worst, skill.score) if skill else (None,) * 4),
+        *(row.seconds_per_step, row.cost_ratio),
+        *((cost.backwards_per_step, cost.peak_memory_mb, cost.seconds) if cost else (None,) * 3),
+        *((cost.skipped_steps, cost.unsolved_steps) if cost else (None,) * 2),
+    )
+
+
+def _equal_time(summary: Summary) -> Iterator[tuple[object, ...]]:
+    if summary.equal_time is None:
+        return
+    for row in summary.equal_time.rows:
+        for metric in summary.metrics:
+            interval = row.to_sum[metric.task]
+            differences = (*_ends(interval), interval.n) if interval else (None,) * 4
+            value = row.values[metric.task]
+            yield (
+                *(row.method, summary.equal_time.seconds, row.epochs),
+                *(metric.task, metric.name, value, *differences),
+            )
+
+
+def _ends(interval: Interval) -> tuple[float | None, float | None, float | None]:
+    known = interval.low == interval.low
+    return interval.mean, interval.low if known else None, interval.high if known else None

@@ -53,13 +53,13 @@ class WeightSearch:
         ended = sum(trial.values is not None for trial in trials.values())
         about: dict[str, Any] = {"trials": asked, "ended": ended, "seed": self._plan.seeds[0]}
         if not self.search.complete:  # weights now might be others than those of the whole search
-            why = "".join(f"; trial {slot}: {reason}" for slot, reason in self.search.unfinished.items())
+            why = "".join(f"; trial {number}: {reason}" for number, reason in self.search.unfinished.items())
             reason = f"{len(trials)} of {asked} trials are finished{why}; the same command tries the others again"
             return {**about, "reason": reason}
         try:
-            slot = choose(self.search.whole, self.search.baseline, self.search.objectives)
+            number = choose(self.search.whole, self.search.baseline, self.search.objectives)
         except ValueError as error:  # no trial ended well, or Δm means nothing for these metrics
             return {**about, "reason": str(error)}
         about["table"] = file_hash(write_trials(self.search))
-        weights = self.search.strategy.space.weights(self.search.trials[slot].job.point)
-        return {**about, "slot": slot, "delta_m": self.search.changes[slot], "weights": weights}
+        weights = self.search.strategy.space.weights(self.search.trials[number].job.point)
+        return {**about, "slot": number, "delta_m": self.search.changes[number], "weights": weights}

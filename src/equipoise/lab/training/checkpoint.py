@@ -1,4 +1,4 @@
-"""The state of a run after an epoch: enough to go on as if nothing had happened."""
+"""The state of a run after an epoch: enough to resume as if nothing had happened."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, fields

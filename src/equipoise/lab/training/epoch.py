@@ -96,7 +96,7 @@ def _leave_alone(balancer: Balancer, present: Collection[str]) -> None:
 
 
 def _penalise(learner: Learner) -> None:
-    """Add the penalties' gradient to that which balancing left of the network's weights."""
+    """Add the penalties' gradient to what balancing left of the network's weights."""
     weights = [weight for weight in weights_only(learner.network) if weight.grad is not None]
     for penalty, strength in ((l1, learner.settings.l1), (l2, learner.settings.l2)):
         if strength and weights:

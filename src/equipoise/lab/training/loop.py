@@ -40,7 +40,7 @@ def train(
     track: Track | None = None,
     name: str = "",
 ) -> RunResult:
-    """Train on these tasks of a case, or go on where an interrupted run in the same folder stopped.
+    """Train on these tasks of a case, or resume an interrupted run in the same folder.
 
     The seed decides the network's first weights, the order of the samples and the dropout, whatever the
     method; Python's, numpy's and torch's global generators are seeded. The case and the method object

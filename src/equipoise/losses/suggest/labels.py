@@ -7,10 +7,11 @@ from torch import Tensor, nn
 
 from equipoise.losses.imbalance import effective_number_weights
 from equipoise.losses.masked import Masked
-from equipoise.losses.suggest.formatting import digits, listed
+from equipoise.losses.suggest.formatting import digits
 from equipoise.losses.suggest.kinds import Targets
 from equipoise.losses.suggest.suggestion import Call, Suggestion
 from equipoise.losses.suggest.thresholds import FEW, LONG_TAIL, MOST_POS_WEIGHT
+from equipoise.names import listed
 
 SHIFTED = "probabilities lean towards what is rare: where they matter, take the plain loss"
 
@@ -77,9 +78,11 @@ def facts_of_few(counts: Tensor, word: str) -> list[str]:
     """Those that have no sample, or too few."""
     absent = (counts == 0).nonzero().flatten().tolist()
     few = ((counts > 0) & (counts < FEW)).nonzero().flatten().tolist()
-    facts = [f"no sample of {word} {listed(absent)}: nothing is learned of it; its weight is 1"] if absent else []
+    facts = (
+        [f"no sample of {word} {listed(absent, most=5)}: nothing is learned of it; its weight is 1"] if absent else []
+    )
     if few:
-        facts.append(f"fewer than {FEW} samples of {word} {listed(few)}: no loss makes up for more labels")
+        facts.append(f"fewer than {FEW} samples of {word} {listed(few, most=5)}: no loss makes up for more labels")
     return facts
 
 

@@ -6,7 +6,6 @@ from torch import Tensor, nn
 from equipoise.losses.binary_regions import BinaryDiceLoss, BinaryFocalTverskyLoss
 from equipoise.losses.mixed import Mixed
 from equipoise.losses.regions import DiceLoss, FocalTverskyLoss
-from equipoise.losses.suggest.formatting import listed
 from equipoise.losses.suggest.kinds import Targets
 from equipoise.losses.suggest.labels import (
     class_counts,
@@ -22,6 +21,7 @@ from equipoise.losses.suggest.labels import (
 )
 from equipoise.losses.suggest.suggestion import Call, Found, Suggestion
 from equipoise.losses.suggest.thresholds import SMALL_REGION
+from equipoise.names import listed
 
 
 def segmentation(seen: Targets) -> Found:
@@ -94,7 +94,7 @@ def _facts(shares: Tensor, images: Tensor, samples: int, word: str) -> list[str]
     ]
     absent = (shares == 0).nonzero().flatten().tolist()
     if absent:
-        facts.append(f"no pixel of {word} {listed(absent)}")
+        facts.append(f"no pixel of {word} {listed(absent, most=5)}")
     return facts
 
 

@@ -4,7 +4,6 @@ from equipoise.lab.search.strategies.grid import Grid
 from equipoise.lab.search.strategies.halving import Halving
 from equipoise.lab.search.strategies.population import Population
 from equipoise.lab.search.strategies.random import Random
-from equipoise.lab.search.strategies.strategy import Strategy
 from equipoise.lab.search.strategies.tpe import TPE
 
-__all__ = ["TPE", "Grid", "Halving", "Population", "Random", "Strategy"]
+__all__ = ["TPE", "Grid", "Halving", "Population", "Random"]

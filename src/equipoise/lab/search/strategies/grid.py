@@ -55,10 +55,10 @@ class Grid:
         return [self.space.at_weights(dict(zip(tasks, weights, strict=True))) for weights in simplex(len(tasks), parts)]
 
     @property
-    def slots(self) -> int:
+    def num_trials(self) -> int:
         """How many points there are."""
         return len(self.points)
 
-    def job(self, slot: int, trials: Trials) -> Job:
-        """The slot's point, whatever is finished."""
-        return Job(slot, self.points[slot])
+    def job(self, number: int, trials: Trials) -> Job:
+        """The point of a trial, whatever is finished."""
+        return Job(number, self.points[number])

@@ -1,4 +1,4 @@
-"""Successive halving: many begin, the better part goes on.
+"""Successive halving: many begin, the better part continues.
 
 Jamieson, Talwalkar, Non-stochastic Best Arm Identification and Hyperparameter Optimization, AISTATS 2016, fig. 3.
 Optuna's pruners refuse several objectives; here Δm at equal steps decides, so that they are no matter.
@@ -17,7 +17,7 @@ from equipoise.lab.search.trial import Job, Objective, Trials, changes
 class Halving:
     """Random points for a small share of a training; then 1/factor of them, by Δm, for ``factor`` times as long.
 
-    The trial with the defaults goes on through every stage, so that each has its baseline.
+    The trial with the defaults continues through every stage, so that each has its baseline.
 
     Args:
         space: What is searched.
@@ -45,27 +45,27 @@ class Halving:
 
     @cached_property
     def begins(self) -> tuple[int, ...]:
-        """The first slot of each stage, and the end."""
+        """The first trial of each stage, and the end."""
         sizes = [self.trials]
         while len(sizes) < self.stages:
             sizes.append(ceil(sizes[-1] / self.factor))
         return tuple(sum(sizes[:stage]) for stage in range(self.stages + 1))
 
     @property
-    def slots(self) -> int:
+    def num_trials(self) -> int:
         """One per point and stage."""
         return self.begins[-1]
 
-    def job(self, slot: int, trials: Trials) -> Job | None:
+    def job(self, number: int, trials: Trials) -> Job | None:
         """A random point in the first stage; later None until the stage before is finished."""
-        stage = max(stage for stage in range(self.stages) if self.begins[stage] <= slot)
+        stage = max(stage for stage in range(self.stages) if self.begins[stage] <= number)
         share = 1 / self.factor ** (self.stages - 1 - stage)
         if stage == 0:
-            return Job(slot, draw(self.space, self.seed, slot, None), share)
+            return Job(number, draw(self.space, self.seed, number, None), share)
         before = range(self.begins[stage - 1], self.begins[stage])
         if any(earlier not in trials for earlier in before):
             return None
         found = changes({earlier: trials[earlier] for earlier in before}, self.objectives)
         ranked = sorted(before, key=lambda earlier: (earlier != before[0], found[earlier], earlier))
-        parent = ranked[slot - self.begins[stage]]
-        return Job(slot, trials[parent].job.point, share, parent, self.begins[stage])
+        parent = ranked[number - self.begins[stage]]
+        return Job(number, trials[parent].job.point, share, parent, self.begins[stage])

@@ -16,7 +16,7 @@ from equipoise.lab.search.trial import Job, Objective, Trials, changes
 
 @dataclass(frozen=True)
 class Population:
-    """All train in turns; after each, the worst quarter by Δm goes on from a copy of one of the best quarter.
+    """All train in turns; after each, the worst quarter by Δm continues from a copy of one of the best quarter.
 
     A copy's ratios of weights are multiplied or divided by ``step``, each by a coin. The first member keeps equal
     weights and is the baseline of each turn. What is found is a schedule of weights, not one vector: the member that
@@ -51,17 +51,17 @@ class Population:
             raise ValueError(f"step must be above 1 and finite, got {self.step!r}")
 
     @property
-    def slots(self) -> int:
+    def num_trials(self) -> int:
         """One per member and turn."""
         return self.members * self.turns
 
-    def job(self, slot: int, trials: Trials) -> Job | None:
+    def job(self, number: int, trials: Trials) -> Job | None:
         """A random point in the first turn; later None until the turn before is finished."""
-        turn, member = divmod(slot, self.members)
+        turn, member = divmod(number, self.members)
         share = (turn + 1) / self.turns
         if turn == 0:
-            return Job(slot, draw(self.space, self.seed, slot, None), share)
-        before = range(slot - member - self.members, slot - member)
+            return Job(number, draw(self.space, self.seed, number, None), share)
+        before = range(number - member - self.members, number - member)
         if any(earlier not in trials for earlier in before):
             return None
         parent = before[member]
@@ -71,10 +71,10 @@ class Population:
             ranked = sorted(before, key=lambda earlier: (found[earlier], earlier))
             quarter = self.members // 4
             if parent in ranked[-quarter:]:
-                generator = np.random.default_rng((self.seed, slot))
+                generator = np.random.default_rng((self.seed, number))
                 parent = ranked[int(generator.integers(quarter))]
                 point = self._explore(trials[parent].job.point, generator)
-        return Job(slot, point, share, parent, slot - member)
+        return Job(number, point, share, parent, number - member)
 
     def _explore(self, point: Point, generator: np.random.Generator) -> dict[str, float | str]:
         bound = math.log(self.space.span)

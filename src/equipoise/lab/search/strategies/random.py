@@ -1,4 +1,4 @@
-"""Random search: each point drawn by itself."""
+"""Random search: each point drawn by itself, from the seed and its number; Optuna's sampler draws in sequence."""
 
 from dataclasses import dataclass
 
@@ -35,20 +35,20 @@ class Random:
             raise ValueError(f"concentration must be positive or None, got {self.concentration!r}")
 
     @property
-    def slots(self) -> int:
+    def num_trials(self) -> int:
         """One per point."""
         return self.trials
 
-    def job(self, slot: int, trials: Trials) -> Job:
-        """The slot's point, whatever is finished."""
-        return Job(slot, draw(self.space, self.seed, slot, self.concentration))
+    def job(self, number: int, trials: Trials) -> Job:
+        """The point of a trial, whatever is finished."""
+        return Job(number, draw(self.space, self.seed, number, self.concentration))
 
 
-def draw(space: Space, seed: int, slot: int, concentration: float | None) -> Point:
-    """The point of a slot; the first is the default."""
-    if slot == 0:
+def draw(space: Space, seed: int, number: int, concentration: float | None) -> Point:
+    """The point of a trial; the first is the default."""
+    if number == 0:
         return space.default
-    generator = np.random.default_rng((seed, slot))
+    generator = np.random.default_rng((seed, number))
     shares = {axis.name: axis.at(generator.random()) for axis in space.axes}
     if concentration is None:
         bound = float(np.log(space.span))

@@ -49,23 +49,23 @@ class TPE:
             raise ValueError(f"start must be at least 1 or None, got {self.start}")
 
     @property
-    def slots(self) -> int:
+    def num_trials(self) -> int:
         """One per point."""
         return self.trials
 
-    def job(self, slot: int, trials: Trials) -> Job | None:
-        """A random point at first; then None until all slots up to ``slot - lag`` are finished."""
+    def job(self, number: int, trials: Trials) -> Job | None:
+        """A random point at first; then None until all trials up to ``number - lag`` are finished."""
         start = min(10, self.trials // 3) if self.start is None else self.start
-        if slot <= start:
-            return Job(slot, draw(self.space, self.seed, slot, None))
-        known = range(max(slot - self.lag, 0) + 1)
+        if number <= start:
+            return Job(number, draw(self.space, self.seed, number, None))
+        known = range(max(number - self.lag, 0) + 1)
         if any(earlier not in trials for earlier in known):
             return None
-        return Job(slot, self._propose([trials[earlier] for earlier in known], slot))
+        return Job(number, self._propose([trials[earlier] for earlier in known], number))
 
-    def _propose(self, known: Sequence[Trial], slot: int) -> dict[str, float | str]:
+    def _propose(self, known: Sequence[Trial], number: int) -> dict[str, float | str]:
         space, costs = distributions(self.space), self._costs(known)
-        seed = int(np.random.SeedSequence((self.seed, slot)).generate_state(1)[0])
+        seed = int(np.random.SeedSequence((self.seed, number)).generate_state(1)[0])
         sampler = optuna.samplers.TPESampler(seed=seed, n_startup_trials=0, multivariate=True)
         with quiet():
             study = optuna.create_study(sampler=sampler, directions=["minimize"] * costs.shape[1])
@@ -84,8 +84,8 @@ class TPE:
             sign = np.where([objective.higher_is_better for objective in self.objectives], -1.0, 1.0)
             costs = sign * np.array([nothing if trial.values is None else trial.values for trial in known])
         else:
-            by_slot = changes({trial.job.slot: trial for trial in known}, self.objectives)
-            costs = np.array([[by_slot[trial.job.slot]] for trial in known])
+            by_slot = changes({trial.job.number: trial for trial in known}, self.objectives)
+            costs = np.array([[by_slot[trial.job.number]] for trial in known])
         finite = np.isfinite(costs)
         worst = np.where(finite, costs, -np.inf).max(axis=0)
         filled: np.ndarray[tuple[int, int], np.dtype[np.float64]] = np.where(

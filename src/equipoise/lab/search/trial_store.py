@@ -1,8 +1,11 @@
-"""The list of trials in an Optuna storage: whoever claims a slot gets it alone, and none is forgotten.
+"""The trials of a search in an Optuna storage: whoever claims one gets it alone, and none is forgotten.
 
-Several drivers may work on one list. A claim is one new row with slot, point and driver in it. Where two claim the same
-slot, the first row counts and the other is failed as a duplicate; a row whose driver ended is failed as lost, and its
-slot is open again.
+Several workers, each a process or a host, may share a storage. A claim is one new row of Optuna's with the trial's
+number, its point and the worker in it. Where two claim the same trial, the first row counts and the other is failed as
+a duplicate; a row whose worker ended is failed as lost, and its trial is open again.
+
+Ours, since trials are the same whatever the number of workers, and after a kill: Optuna's samplers draw in the order in
+which trials begin and end, its heartbeat and retry need a database, and its pruners refuse several objectives.
 """
 
 import json
@@ -11,7 +14,6 @@ import uuid
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import asdict
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -22,17 +24,16 @@ from optuna.storages.journal import JournalFileBackend, JournalFileSymlinkLock
 from optuna.trial import FrozenTrial, TrialState
 
 from equipoise.lab.files import DamagedError
-from equipoise.lab.search.drivers import ended
 from equipoise.lab.search.optuna_parts import distributions, quiet
-from equipoise.lab.search.strategies import Strategy
-from equipoise.lab.search.trial import Job, Objective, Trial, mark
+from equipoise.lab.search.trial import Job, Objective, Strategy, Trial, mark
+from equipoise.lab.search.workers import ended
 
-MOST_LOSSES = 3  # of one slot to one driver; then it is the trial that kills its process
+MOST_LOSSES = 3  # of a trial to one worker; then it is the trial that kills its process
 JOURNAL = "trials.journal"
 _AT_WORK = (TrialState.RUNNING, TrialState.COMPLETE, TrialState.PRUNED)
 
 
-class Ledger:
+class TrialStore:
     """A strategy's trials in a storage.
 
     Args:
@@ -40,8 +41,8 @@ class Ledger:
         name: Of the study in the storage.
         strategy: What is searched, and how.
         objectives: What is measured of each trial.
-        folder: Where drivers are marked.
-        stale_after: Minutes after which a running trial of a driver that this folder does not know counts as lost;
+        folder: Where workers are marked.
+        stale_after: Minutes after which a running trial of a worker that this folder does not know counts as lost;
             None: never.
         identity: What must agree beside the strategy for trials to stand in one list.
 
@@ -87,34 +88,36 @@ class Ledger:
             self.trials()  # whole, or refused
 
     def trials(self) -> dict[int, Trial]:
-        """The finished trials, by slot."""
+        """The finished trials, by number."""
         return self._finished(self._rows())
 
     def unfinished(self) -> dict[int, str]:
-        """Why the last attempt at a slot failed that is to be tried again."""
+        """By number, why the last attempt failed of each trial that is to be tried again."""
         rows = self._rows()
         done = self._finished(rows)
         lost = {row.user_attrs["slot"]: row.user_attrs["reason"] for row in rows if _is_lost(row)}
-        return {slot: lost[slot] for slot in sorted(lost) if slot not in done}
+        return {number: lost[number] for number in sorted(lost) if number not in done}
 
     def at_work(self) -> bool:
         """Whether any trial is running."""
         return any(row.state == TrialState.RUNNING for row in self._rows())
 
-    def claim(self, driver: str) -> Job | None:
-        """A job that is now this driver's alone; None if nothing can begin now.
+    def claim(self, worker: str) -> Job | None:
+        """A job that is now this worker's alone; None if nothing can begin now.
 
-        A slot that failed this driver without fault of its own is left to the next one: at once if it wanted disk,
+        A trial that failed this worker without fault of its own is left to another: at once if it wanted disk,
         memory or a file, and after ``MOST_LOSSES`` deaths of its process.
         """
         while True:
             rows = self._rows()
             if self._release(rows):
                 continue
-            if (job := self._next(rows, driver)) is None:
+            if (job := self._next(rows, worker)) is None:
                 return None
-            about = {**asdict(job), "driver": driver, "claim": uuid.uuid4().hex}
-            del about["point"]  # that is the row's own
+            about = {  # by names of earlier versions; the point is the row's own
+                **{"slot": job.number, "share": job.share, "parent": job.parent, "baseline": job.baseline},
+                **{"driver": worker, "claim": uuid.uuid4().hex},
+            }
             self._study.add_trial(
                 optuna.trial.create_trial(
                     state=TrialState.RUNNING,
@@ -123,27 +126,27 @@ class Ledger:
                     user_attrs=about,
                 )
             )
-            same = [row for row in self._rows() if row.user_attrs.get("slot") == job.slot]
+            same = [row for row in self._rows() if row.user_attrs.get("slot") == job.number]
             first = next(row for row in same if row.state in _AT_WORK)
             if first.user_attrs["claim"] == about["claim"]:
                 return job
             mine = next(row for row in same if row.user_attrs["claim"] == about["claim"])
-            self._fail(mine, "duplicate: another driver was first", final=None)
+            self._fail(mine, "duplicate: another worker was first", final=None)
 
-    def finish(self, job: Job, driver: str, values: Sequence[float] | None, reason: str = "") -> bool:
-        """Write down how a claimed job ended; False where it was given to another driver meanwhile."""
-        return self._close(job, driver, values, reason, final=True)
+    def finish(self, job: Job, worker: str, values: Sequence[float] | None, reason: str = "") -> bool:
+        """Write down how a claimed job ended; False where it was given to another worker meanwhile."""
+        return self._close(job, worker, values, reason, final=True)
 
-    def lose(self, job: Job, driver: str, reason: str, *, most: int = MOST_LOSSES) -> bool:
-        """Give a claimed job back, since it failed without fault of its own; after ``most`` times, to other drivers."""
-        return self._close(job, driver, None, reason, final=False, most=most)
+    def lose(self, job: Job, worker: str, reason: str, *, most: int = MOST_LOSSES) -> bool:
+        """Give a claimed job back, since it failed without fault of its own; after ``most`` times, to other workers."""
+        return self._close(job, worker, None, reason, final=False, most=most)
 
     def _close(
-        self, job: Job, driver: str, values: Sequence[float] | None, reason: str, *, final: bool, most: int = 0
+        self, job: Job, worker: str, values: Sequence[float] | None, reason: str, *, final: bool, most: int = 0
     ) -> bool:
         for row in self._rows():
             about = row.user_attrs
-            if row.state == TrialState.RUNNING and (about.get("slot"), about.get("driver")) == (job.slot, driver):
+            if row.state == TrialState.RUNNING and (about.get("slot"), about.get("driver")) == (job.number, worker):
                 if values is not None:
                     return self._complete(row, values)
                 return self._fail(row, reason, final=final, most=most)
@@ -159,7 +162,7 @@ class Ledger:
 
     def _fail(self, row: FrozenTrial, reason: str, *, final: bool | None, most: int = 0) -> bool:
         trial = optuna.Trial(self._study, row._trial_id)
-        with suppress(UpdateFinishedTrialError):  # another driver told it in between
+        with suppress(UpdateFinishedTrialError):  # another worker told it in between
             trial.set_user_attr("reason", reason)
             trial.set_user_attr("most", most)
             trial.set_user_attr("final", final)
@@ -167,7 +170,7 @@ class Ledger:
         return False
 
     def _tell(self, row: FrozenTrial, state: TrialState, values: Sequence[float] | None = None) -> bool:
-        with quiet(), suppress(ValueError, UpdateFinishedTrialError):  # another driver told it in between
+        with quiet(), suppress(ValueError, UpdateFinishedTrialError):  # another worker told it in between
             self._study.tell(row.number, values, state)
             return True
         return False
@@ -189,31 +192,31 @@ class Ledger:
     def _finished(self, rows: Sequence[FrozenTrial]) -> dict[int, Trial]:
         found: dict[int, Trial] = {}
         for row in rows:
-            slot = row.user_attrs.get("slot")
-            if slot is None or slot in found:
+            number = row.user_attrs.get("slot")
+            if number is None or number in found:
                 continue
             if row.state in (TrialState.COMPLETE, TrialState.PRUNED):
                 job, values = _job(row), tuple(row.user_attrs["values"])
                 if self._journal is not None and row.user_attrs.get("mark") != mark(job, values):
-                    raise DamagedError(self._journal, f"is damaged (the checksum of trial {slot} does not fit)")
-                found[slot] = Trial(job, values)
+                    raise DamagedError(self._journal, f"is damaged (the checksum of trial {number} does not fit)")
+                found[number] = Trial(job, values)
             elif row.user_attrs.get("final"):
-                found[slot] = Trial(_job(row), None, row.user_attrs["reason"])
+                found[number] = Trial(_job(row), None, row.user_attrs["reason"])
         return found
 
-    def _next(self, rows: Sequence[FrozenTrial], driver: str) -> Job | None:
+    def _next(self, rows: Sequence[FrozenTrial], worker: str) -> Job | None:
         finished = self._finished(rows)
         taken = {row.user_attrs.get("slot") for row in rows if row.state == TrialState.RUNNING}
-        lost = [row.user_attrs for row in rows if _is_lost(row) and row.user_attrs["driver"] == driver]
+        lost = [row.user_attrs for row in rows if _is_lost(row) and row.user_attrs["driver"] == worker]
         count = Counter(about["slot"] for about in lost)
         taken |= {about["slot"] for about in lost if count[about["slot"]] >= about["most"]}
-        for slot in range(self.strategy.slots):
-            if slot not in finished and slot not in taken:
-                return self.strategy.job(slot, finished)
+        for number in range(self.strategy.num_trials):
+            if number not in finished and number not in taken:
+                return self.strategy.job(number, finished)
         return None
 
     def _release(self, rows: Sequence[FrozenTrial]) -> bool:
-        """Fail running trials whose driver ended; whether there was one."""
+        """Fail running trials whose worker ended; whether there was one."""
         released = False
         for row in rows:
             if row.state != TrialState.RUNNING:
@@ -222,7 +225,7 @@ class Ledger:
             if gone is None and self.stale_after is not None and row.datetime_start is not None:
                 gone = datetime.now() - row.datetime_start > timedelta(minutes=self.stale_after)
             if gone:
-                released |= self._fail(row, "its driver ended", final=None)
+                released |= self._fail(row, "its worker ended", final=None)
         return released
 
 
@@ -237,7 +240,7 @@ def _require_whole(journal: Path) -> None:
         return
     if not journal.read_bytes().endswith(b"\n"):
         lock = JournalFileSymlinkLock(str(journal))
-        lock.acquire()  # another driver may be writing it just now
+        lock.acquire()  # another worker may be writing it just now
         try:
             os.truncate(journal, journal.read_bytes().rfind(b"\n") + 1)
         finally:

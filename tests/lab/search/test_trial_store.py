@@ -1,4 +1,4 @@
-"""Several drivers on one list: each slot is done once, and none is forgotten."""
+"""Several workers on one list: each trial is done once, and none is forgotten."""
 
 from datetime import timedelta
 from pathlib import Path
@@ -9,16 +9,16 @@ from optuna.storages.journal import JournalFileBackend
 from planted import OBJECTIVES, SPACE, direct
 
 from equipoise.lab.files import DamagedError
-from equipoise.lab.search import TPE, Halving, Random, Search, ledger
-from equipoise.lab.search.drivers import at_work
-from equipoise.lab.search.ledger import Ledger
+from equipoise.lab.search import TPE, Halving, Random, Search, trial_store
+from equipoise.lab.search.trial_store import TrialStore
+from equipoise.lab.search.workers import at_work
 
 STRATEGY = Random(SPACE, 6)
 VALUES = (1.0, 2.0, 3.0)
 
 
 def make(folder, strategy=STRATEGY, **options):
-    return Ledger(options.pop("storage", None), "search", strategy, OBJECTIVES, folder, **options)
+    return TrialStore(options.pop("storage", None), "search", strategy, OBJECTIVES, folder, **options)
 
 
 def rows(book):
@@ -29,25 +29,27 @@ def test_two_drivers_share_the_slots(tmp_path):
     a, b = make(tmp_path), make(tmp_path)
     with at_work(tmp_path) as one, at_work(tmp_path) as two:
         jobs = [a.claim(one), b.claim(two), b.claim(two), a.claim(one), a.claim(one), b.claim(two)]
-        assert [job.slot for job in jobs] == [0, 1, 2, 3, 4, 5]
-        assert [job.point for job in jobs] == [STRATEGY.job(slot, {}).point for slot in range(6)]
+        assert [job.number for job in jobs] == [0, 1, 2, 3, 4, 5]
+        assert [job.point for job in jobs] == [STRATEGY.job(number, {}).point for number in range(6)]
         assert a.claim(one) is None
-        for job, book, driver in zip(jobs, (a, b, b, a, a, b), (one, two, two, one, one, two), strict=True):
-            assert book.finish(job, driver, VALUES)
-    assert {slot: trial.values for slot, trial in make(tmp_path).trials().items()} == dict.fromkeys(range(6), VALUES)
+        for job, book, worker in zip(jobs, (a, b, b, a, a, b), (one, two, two, one, one, two), strict=True):
+            assert book.finish(job, worker, VALUES)
+    assert {number: trial.values for number, trial in make(tmp_path).trials().items()} == dict.fromkeys(
+        range(6), VALUES
+    )
 
 
 class Interrupted:
-    """A strategy during whose answer another driver claims."""
+    """A strategy during whose answer another worker claims."""
 
     def __init__(self, during):
         self.during = [during]
-        self.space, self.slots = STRATEGY.space, STRATEGY.slots
+        self.space, self.num_trials = STRATEGY.space, STRATEGY.num_trials
 
-    def job(self, slot, trials):
+    def job(self, number, trials):
         if self.during:
             self.during.pop()()
-        return STRATEGY.job(slot, trials)
+        return STRATEGY.job(number, trials)
 
     def __repr__(self):
         return repr(STRATEGY)
@@ -59,8 +61,8 @@ def test_a_race_for_a_slot_has_one_winner_and_is_seen(tmp_path):
         won = []
         b = make(tmp_path, Interrupted(lambda: won.append(a.claim(one))))
         lost = b.claim(two)
-        assert won[0].slot == 0
-        assert lost.slot == 1
+        assert won[0].number == 0
+        assert lost.number == 1
         assert rows(a) == [(0, "RUNNING"), (0, "FAIL"), (1, "RUNNING")]
         assert "duplicate" in a._rows()[1].user_attrs["reason"]
 
@@ -70,7 +72,7 @@ def test_what_a_driver_leaves_running_is_open_when_it_ends(tmp_path):
     with at_work(tmp_path) as two:
         with at_work(tmp_path) as one:
             job = a.claim(one)
-            assert b.claim(two).slot == 1
+            assert b.claim(two).number == 1
         again = b.claim(two)
         assert again == job
         assert not a.finish(job, one, VALUES)  # too late, and told so
@@ -82,30 +84,30 @@ def test_what_a_driver_leaves_running_is_open_when_it_ends(tmp_path):
 def test_ends_of_drivers_are_no_fault_of_the_trial(tmp_path):
     book = make(tmp_path)
     for _ in range(5):
-        with at_work(tmp_path) as driver:
-            assert book.claim(driver).slot == 0
+        with at_work(tmp_path) as worker:
+            assert book.claim(worker).number == 0
 
 
 def test_a_trial_that_kills_its_process_is_given_up(tmp_path):
     book = make(tmp_path)
-    with at_work(tmp_path) as driver:
+    with at_work(tmp_path) as worker:
         for _ in range(3):
-            job = book.claim(driver)
-            assert job.slot == 0
-            book.lose(job, driver, "signal 9")
-        assert book.claim(driver).slot == 1
+            job = book.claim(worker)
+            assert job.number == 0
+            book.lose(job, worker, "signal 9")
+        assert book.claim(worker).number == 1
         assert book.unfinished() == {0: "signal 9"}
     with at_work(tmp_path) as another:  # the same command once more
-        assert book.claim(another).slot == 0
+        assert book.claim(another).number == 0
 
 
 def test_what_wanted_disk_or_memory_is_left_to_the_next_driver(tmp_path):
     book = make(tmp_path)
-    with at_work(tmp_path) as driver:
-        job = book.claim(driver)
-        book.lose(job, driver, "OSError: no space", most=1)
-        assert [book.claim(driver).slot for _ in range(5)] == [1, 2, 3, 4, 5]
-        assert book.claim(driver) is None
+    with at_work(tmp_path) as worker:
+        job = book.claim(worker)
+        book.lose(job, worker, "OSError: no space", most=1)
+        assert [book.claim(worker).number for _ in range(5)] == [1, 2, 3, 4, 5]
+        assert book.claim(worker) is None
         assert book.trials() == {}
     with at_work(tmp_path) as another:
         assert book.claim(another) == job
@@ -132,9 +134,9 @@ def spoilt(content, place):
 @pytest.mark.parametrize("damage", ["cut in the middle", "garbage", "null", "a number"])
 def test_a_damaged_journal_is_named_and_made_anew_without_it(tmp_path, damage):
     book = make(tmp_path)
-    with at_work(tmp_path) as driver:
+    with at_work(tmp_path) as worker:
         for _ in range(2):
-            assert book.finish(book.claim(driver), driver, VALUES)
+            assert book.finish(book.claim(worker), worker, VALUES)
     journal = tmp_path / "trials.journal"
     journal.write_bytes(spoilt(journal.read_bytes(), 700)[damage])
     with pytest.raises(DamagedError, match=r"trials\.journal is damaged .*: delete it; "):
@@ -145,25 +147,25 @@ def test_a_damaged_journal_is_named_and_made_anew_without_it(tmp_path, damage):
 
 def test_what_a_full_disk_left_of_the_last_line_is_forgotten(tmp_path):
     book = make(tmp_path)
-    with at_work(tmp_path) as driver:
-        assert book.finish(book.claim(driver), driver, VALUES)
-        lost = book.claim(driver)
+    with at_work(tmp_path) as worker:
+        assert book.finish(book.claim(worker), worker, VALUES)
+        lost = book.claim(worker)
     journal = tmp_path / "trials.journal"
     journal.write_bytes(journal.read_bytes() + b'{"op_code": 5, "wor')
     book = make(tmp_path)
     assert list(book.trials()) == [0]
-    with at_work(tmp_path) as driver:
-        assert book.claim(driver) == lost
+    with at_work(tmp_path) as worker:
+        assert book.claim(worker) == lost
 
 
 class Fails:
     """An evaluation of which one trial fails."""
 
-    def __init__(self, error, slot=3):
-        self.error, self.slot = error, slot
+    def __init__(self, error, number=3):
+        self.error, self.number = error, number
 
     def __call__(self, job, report):
-        if job.slot == self.slot and self.error is not None:
+        if job.number == self.number and self.error is not None:
             raise self.error
         return VALUES
 
@@ -174,7 +176,7 @@ class Fails:
 def test_a_trial_without_fault_is_tried_again_by_the_same_search(tmp_path, error):
     search = Search(STRATEGY, OBJECTIVES, tmp_path)
     events = list(search.run(Fails(error), execute=direct))
-    assert [event.item.slot for event in events if event.kind == "failed"] == [3]  # once, and it ends
+    assert [event.item.number for event in events if event.kind == "failed"] == [3]  # once, and it ends
     assert len(search.trials) == 5
     assert not search.complete
     assert list(search.unfinished) == [3]
@@ -212,25 +214,25 @@ def test_a_trial_of_an_unknown_host_is_lost_after_its_time(tmp_path, monkeypatch
     with at_work(here) as two:
         with at_work(there) as one:
             job = a.claim(one)
-        assert b.claim(two).slot == 1
-        later = ledger.datetime.now() + timedelta(minutes=11)
-        monkeypatch.setattr(ledger, "datetime", type("Clock", (), {"now": staticmethod(lambda: later)}))
-        assert c.claim(two).slot == 2  # never, unless asked for
+        assert b.claim(two).number == 1
+        later = trial_store.datetime.now() + timedelta(minutes=11)
+        monkeypatch.setattr(trial_store, "datetime", type("Clock", (), {"now": staticmethod(lambda: later)}))
+        assert c.claim(two).number == 2  # never, unless asked for
         assert b.claim(two) == job
-        assert b.claim(two).slot == 3  # slots 1 and 2 are as old, but their driver is known to be at work
+        assert b.claim(two).number == 3  # trials 1 and 2 are as old, but their worker is known to be at work
 
 
 def test_points_wait_for_the_trials_they_depend_on(tmp_path):
     strategy = TPE(SPACE, OBJECTIVES, 8, start=1, lag=3)
     book = make(tmp_path, strategy)
-    with at_work(tmp_path) as driver:
-        jobs = {job.slot: job for job in iter(lambda: book.claim(driver), None)}
+    with at_work(tmp_path) as worker:
+        jobs = {job.number: job for job in iter(lambda: book.claim(worker), None)}
         assert sorted(jobs) == [0, 1]
-        assert book.finish(jobs[1], driver, VALUES)
-        assert book.claim(driver) is None
-        assert book.finish(jobs[0], driver, VALUES)
-        assert [book.claim(driver).slot for _ in range(3)] == [2, 3, 4]
-        assert book.claim(driver) is None
+        assert book.finish(jobs[1], worker, VALUES)
+        assert book.claim(worker) is None
+        assert book.finish(jobs[0], worker, VALUES)
+        assert [book.claim(worker).number for _ in range(3)] == [2, 3, 4]
+        assert book.claim(worker) is None
 
 
 def test_another_search_is_refused(tmp_path):

@@ -1,4 +1,4 @@
-"""Who is at work: each driver holds a locked file, so that the others see when it ends, however it ends."""
+"""Who is at work: each worker, a process of a search, holds a locked file, so that others see when and how it ends."""
 
 import os
 import socket
@@ -8,12 +8,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-FOLDER = "drivers"
+FOLDER = "drivers"  # as earlier versions have it
 
 
 @contextmanager
 def at_work(folder: Path) -> Iterator[str]:
-    """The name of a new driver, known to be at work until the context or the process ends; its file stays.
+    """The name of a new worker, known to be at work until the context or the process ends; its file stays.
 
     Raises:
         ValueError: If the folder cannot be written.
@@ -31,7 +31,7 @@ def at_work(folder: Path) -> Iterator[str]:
 
 
 def ended(folder: Path, name: str) -> bool | None:
-    """Whether a driver is gone; None where this folder does not know it, since it has another one."""
+    """Whether a worker is gone; None where this folder does not know it, since it has another one."""
     try:
         with (folder / FOLDER / name).open("rb+") as file:
             return _lock(file.fileno())
