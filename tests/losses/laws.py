@@ -148,7 +148,7 @@ def check_it_compiles_to_the_same(case: Case, backend: str = "aot_eager") -> Non
 
 
 def laws_for(cases: list[Case]) -> tuple[Any, Any]:
-    """Two tests to be bound in a module: every law on every case, and that each compiles; the first by Inductor, too."""
+    """Two tests to be bound in a module: every law on every case, and that each compiles; one by Inductor, too."""
 
     @pytest.mark.parametrize("case", cases, ids=str)
     @pytest.mark.parametrize("check", LAWS, ids=lambda law: law.__name__)

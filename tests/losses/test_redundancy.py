@@ -44,7 +44,6 @@ def test_laws(check, case):
     check(case)
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("case", CASES, ids=str)
 def test_compiles(case):
     check_it_compiles_to_the_same(case)

@@ -4,7 +4,7 @@ from functools import partial
 
 from torch import Tensor
 
-from equipoise.balancer.decide import Decision, decide, decide_unmeasured, extract_single_task
+from equipoise.balancer.decide import StepDecision, decide, decide_unmeasured, extract_single_task
 from equipoise.balancer.reach import Reach, needs_gramian
 from equipoise.balancer.state import State
 from equipoise.gradients.delivery import UnsharedGradients, fill, in_order, jointly, through
@@ -13,7 +13,7 @@ from equipoise.gradients.fsdp import harvested
 from equipoise.gradients.jacobian import Jacobian, Spread
 from equipoise.gradients.known import are_finite, at_known
 from equipoise.gradients.parts import is_in_parts
-from equipoise.gradients.plan import Plan, plan_of
+from equipoise.gradients.plan import RoutePlan, plan_of
 from equipoise.gradients.routes import sequential
 from equipoise.monitor import Monitor
 from equipoise.plain import PLAIN
@@ -136,7 +136,7 @@ def measure(state: State, reach: Reach, incoming: Tensor) -> tuple[Tensor, Tenso
             jacobian.release()
 
 
-def plan_for(state: State, reach: Reach) -> Plan:
+def plan_for(state: State, reach: Reach) -> RoutePlan:
     """How to take the gradients of a step.
 
     Raises:
@@ -151,12 +151,12 @@ def plan_for(state: State, reach: Reach) -> Plan:
                 "single rows: leave out representation and gramian_from, and methods by coordinate or by group"
             )
         passes = harvested if reach.graph.is_gathered else sequential
-        return Plan(passes, "rows", spread="parts", why=dict.fromkeys(shared, "rows, by this rank's part"))
+        return RoutePlan(passes, "rows", spread="parts", why=dict.fromkeys(shared, "rows, by this rank's part"))
     if step.representation is not None:
-        return Plan(sequential, spread="samples")
+        return RoutePlan(sequential, spread="samples")
     spread: Spread = "slices" if is_joint and not parts.needs_whole_rows else "whole"
     if reach.points is not None:
-        return Plan(sequential, spread=spread)
+        return RoutePlan(sequential, spread=spread)
     if spread == "whole" and is_joint and config.route == "factored":
         raise ValueError(f"route='factored' has no rows, and {config.method} needs them over several processes")
     needs_rows = parts.coordinate is not None or (is_joint and spread == "whole")
@@ -166,7 +166,7 @@ def plan_for(state: State, reach: Reach) -> Plan:
     return plan
 
 
-def _look(state: State, monitor: Monitor, reach: Reach, jacobian: Jacobian, decision: Decision) -> None:
+def _look(state: State, monitor: Monitor, reach: Reach, jacobian: Jacobian, decision: StepDecision) -> None:
     """Let the monitor see a decision, and now and then heads that only seem shared."""
     parts, gramian, names = state.config.parts, decision.gramian, reach.step.names
     assert gramian is not None

@@ -13,7 +13,7 @@ from equipoise.gradients.jacobian import Jacobian, to_host
 
 
 @dataclass
-class Decision:
+class StepDecision:
     """Weights [K] for the rows, and the combined gradient by each measured tensor where it is not their sum."""
 
     weights: Tensor
@@ -25,7 +25,7 @@ class Decision:
 
 def decide(
     state: State, reach: Reach, jacobian: Jacobian, others: list[Tensor], scales: Tensor, incoming: Tensor
-) -> Decision:
+) -> StepDecision:
     """Ask the method for weights, unless a number is not finite: then all gradients go through as they are.
 
     Args:
@@ -64,21 +64,21 @@ def decide(
         combined = jacobian.combine(weights) if combined is None else combined
         for place, (k, gradient) in extracted.items():
             combined[place] = gradient * float(weights[k]) if config.heads == "weighted" else gradient
-    return Decision(weights, combined, gramian, skipped, has_weights)
+    return StepDecision(weights, combined, gramian, skipped, has_weights)
 
 
-def decide_unmeasured(state: State, reach: Reach, scales: Tensor, incoming: Tensor) -> Decision:
+def decide_unmeasured(state: State, reach: Reach, scales: Tensor, incoming: Tensor) -> StepDecision:
     """Ask a method that needs no gramian; what is not finite of losses alone is seen here."""
     config, parts, step = state.config, state.config.parts, reach.step
     losses, factor, scales = to_host((), [step.stacked, incoming, scales], state.ranks)
     if float(factor) == 0 or not math.isfinite(float(factor + losses.sum())):
-        return Decision(torch.ones_like(scales), skipped=True)
+        return StepDecision(torch.ones_like(scales), skipped=True)
     unread = losses.new_full((len(losses),) * 2, torch.nan)
     weights = weights_by_gramian(config, reach, unread, losses, scales)
     if parts.row is not None:
         balanced = reach.balanced
         weights[balanced] *= weights_by_rows(config, reach, unread[balanced, :0], losses[balanced])
-    return Decision(weights)
+    return StepDecision(weights)
 
 
 def weights_by_gramian(config: Config, reach: Reach, gramian: Tensor, losses: Tensor, scales: Tensor) -> Tensor:

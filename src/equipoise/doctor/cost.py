@@ -13,7 +13,7 @@ from equipoise.gradients.delivery import fill
 from equipoise.gradients.graph import Graph
 from equipoise.gradients.jacobian import Jacobian
 from equipoise.gradients.layers.layer import size
-from equipoise.gradients.plan import Plan, plan_of
+from equipoise.gradients.plan import RoutePlan, plan_of
 from equipoise.gradients.roles import Roles
 from equipoise.gradients.routes import sequential, weighted_pass
 from equipoise.step import Step
@@ -45,13 +45,13 @@ def costs_of(step: Step, graph: Graph, roles: Roles, timed: bool) -> list[RouteC
     return _timed(costs, runs, step.stacked.device) if timed else costs
 
 
-def _passes(plan: Plan, num_tasks: int) -> str:
+def _passes(plan: RoutePlan, num_tasks: int) -> str:
     if plan.passes is sequential:
         return f"{num_tasks} backwards"
     return f"1 backward with {num_tasks} seeds" if not plan.layers else f"1 to the join, 1 with {num_tasks} seeds"
 
 
-def _memory(plan: Plan, roles: Roles, num_tasks: int) -> int:
+def _memory(plan: RoutePlan, roles: Roles, num_tasks: int) -> int:
     factored = {leaf for layer in plan.layers for leaf in layer.leaves}
     rows = sum(_bytes(leaf) for leaf in roles.shared if leaf not in factored)
     factors = sum(4 * size(edge).numel() for layer in plan.layers for edge in layer.edges)
@@ -80,12 +80,12 @@ def _measured(step: Step, graph: Graph, roles: Roles, route: str, room: Jacobian
 def _at_representation(step: Step, graph: Graph, roles: Roles) -> None:
     representation, jacobian = step.representation, Jacobian()
     assert representation is not None
-    weights = _gramian(jacobian, step, graph, roles, [representation], Plan(sequential))
+    weights = _gramian(jacobian, step, graph, roles, [representation], RoutePlan(sequential))
     weighted_pass([representation], roles.shared, jacobian.combine(weights), keep=True)
 
 
 def _gramian(
-    jacobian: Jacobian, step: Step, graph: Graph, roles: Roles, measured: Sequence[Tensor], plan: Plan
+    jacobian: Jacobian, step: Step, graph: Graph, roles: Roles, measured: Sequence[Tensor], plan: RoutePlan
 ) -> Tensor:
     """Fill the jacobian and ask it for the gramian; weights [K] of ones.
 

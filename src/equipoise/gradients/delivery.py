@@ -9,7 +9,7 @@ from torch import Tensor
 from equipoise.gradients.graph import Graph, graph_of
 from equipoise.gradients.jacobian import Jacobian
 from equipoise.gradients.parts import part_of
-from equipoise.gradients.plan import Plan
+from equipoise.gradients.plan import RoutePlan
 from equipoise.gradients.products import scaled
 from equipoise.gradients.roles import Roles
 from equipoise.gradients.routes import Wanted, seed, skip_fired_hooks, weighted_pass
@@ -39,7 +39,7 @@ class UnsharedGradients:
 def fill(
     jacobian: Jacobian,
     measured: Sequence[Tensor],
-    plan: Plan,
+    plan: RoutePlan,
     losses: Sequence[Tensor],
     graph: Graph,
     own: Sequence[Sequence[Tensor]],

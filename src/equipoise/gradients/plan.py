@@ -70,7 +70,7 @@ _BATCHES_AT_THE_BOTTOM = {"EmbeddingBackward0", "EmbeddingBagBackward0"}  # aske
 
 
 @dataclass
-class Plan:
+class RoutePlan:
     """Equal mathematics, whatever it says."""
 
     passes: Route
@@ -94,7 +94,7 @@ def plan_of(
     num_tasks: int,
     groups: Sequence[Sequence[Tensor]] = (),
     ranks: Ranks = _ALONE,
-) -> Plan:
+) -> RoutePlan:
     """What the route means for these losses.
 
     ``"rows"`` and ``"batched"`` know no layers; ``"factored"`` takes factors wherever there are some, ``"auto"``
@@ -103,7 +103,7 @@ def plan_of(
     """
     if route in ("rows", "batched"):
         passes: Route = sequential if route == "rows" else batched
-        return Plan(passes, route, why=dict.fromkeys(shared, "rows, as for everything on this route"))
+        return RoutePlan(passes, route, why=dict.fromkeys(shared, "rows, as for everything on this route"))
     found, reasons = layers_among(shared, graph)
     group_of = {leaf: number for number, group in enumerate(groups) for leaf in group}
     layers, why = [], {leaf: f"rows, {reason}" for leaf, reason in reasons.items()}
@@ -137,7 +137,7 @@ def plan_of(
         lengths = [length_of[layer.leaves[0]] for layer in layers]
     passes = joined if joins else sequential
     route = "factored" if layers else "rows"
-    return Plan(passes, route, layers, lengths=lengths, why={leaf: why[leaf] for leaf in shared})
+    return RoutePlan(passes, route, layers, lengths=lengths, why={leaf: why[leaf] for leaf in shared})
 
 
 def _by_rows(shared: Sequence[Tensor], layers: Sequence[Layer]) -> list[Tensor]:

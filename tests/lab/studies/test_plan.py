@@ -46,7 +46,7 @@ def test_runs_have_folders_of_their_own(plan):
 @pytest.mark.parametrize(
     ("case", "methods", "seeds", "epochs", "message"),
     [
-        ("reviws", ["sum"], [0], None, "'reviws'; the nearest is 'reviews'"),
+        ("reviws", ["sum"], [0], None, "unknown case 'reviws'; did you mean 'reviews'"),
         ("reviews", ["nash-mlt"], [0], None, "nash-mtl"),
         ("reviews", ["nash", "nash-mtl"], [0], None, "method nash-mtl is named twice"),
         ("reviews", ["sum", "adatask"], [0], None, "method 'adatask' returns an update, for SGD"),

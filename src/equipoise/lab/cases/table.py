@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from torch.utils.data import Dataset
 
 from equipoise.lab.cases.case import Case
-from equipoise.lab.cases.target import Labelled, Rows, Target, make_target
+from equipoise.lab.cases.target import LabelledTarget, Rows, Target, make_target
 from equipoise.lab.cases.target_diagnostics import table_diagnostics
 from equipoise.lab.data.features import Features, Row, make_features
 from equipoise.lab.data.split import SPLITS, split_of
@@ -163,7 +163,7 @@ class TableCase:
         return dict(rows)
 
 
-def _model_maker(features: Features, targets: dict[str, Labelled], category_columns: int) -> Any:
+def _model_maker(features: Features, targets: dict[str, LabelledTarget], category_columns: int) -> Any:
     def make_model(task_names: Sequence[str]) -> nn.Module:
         encoder = RowEncoder(
             features.numbers.shape[1], features.num_categories, category_columns, features.num_words, hidden=HIDDEN

@@ -82,7 +82,7 @@ def _kind(column: str, name: str) -> str:
 
 
 @dataclass(frozen=True)
-class Labelled:
+class LabelledTarget:
     """What a target brings to a case.
 
     Args:
@@ -114,7 +114,7 @@ class LevelLoss(CornLoss):
     ignore_index = MISSING
 
 
-def make_target(target: Target, table: Table, splits: dict[str, Rows]) -> Labelled:
+def make_target(target: Target, table: Table, splits: dict[str, Rows]) -> LabelledTarget:
     """The labels in a column; of regression, standardised on the training rows and judged in their own unit.
 
     Args:
@@ -133,7 +133,7 @@ def make_target(target: Target, table: Table, splits: dict[str, Rows]) -> Labell
         fitting = number_losses()
         task = Task(column, fitting["mse"]())
         metrics = tuple(_in_unit(metric, mean, deviation) for metric in _metrics(task, values, splits))
-        return Labelled(
+        return LabelledTarget(
             target.kind, task, fitting, scaled.float(), scalar_head, metrics, mean=mean, deviation=deviation
         )
     if target.kind == "binary":
@@ -141,7 +141,9 @@ def make_target(target: Target, table: Table, splits: dict[str, Rows]) -> Labell
         _require_classes(labels, both, target, table, splits, everywhere=True)
         fitting = binary_losses(labels[list(splits["train"])])
         task = Task(column, fitting["bce"]())
-        return Labelled(target.kind, task, fitting, labels, scalar_head, _metrics(task, labels, splits), tuple(both))
+        return LabelledTarget(
+            target.kind, task, fitting, labels, scalar_head, _metrics(task, labels, splits), tuple(both)
+        )
     if target.kind == "multiclass":
         labels, names = classes(table, column)
         _require_classes(labels, names, target, table, splits)
@@ -149,13 +151,13 @@ def make_target(target: Target, table: Table, splits: dict[str, Rows]) -> Labell
         task = Task(column, fitting["cross-entropy"]())
         metrics = _metrics(task, labels, splits, num_classes=len(names))
         head = partial(nn.Linear, out_features=len(names))
-        return Labelled(target.kind, task, fitting, labels, head, metrics, tuple(names))
+        return LabelledTarget(target.kind, task, fitting, labels, head, metrics, tuple(names))
     if target.kind == "ordinal":
         labels, names = levels(table, column, target.order)
         _require_classes(labels, names, target, table, splits)
         task = Task(column, LevelLoss())
         head = partial(nn.Linear, out_features=len(names) - 1)
-        return Labelled(target.kind, task, {}, labels, head, _metrics(task, labels, splits), tuple(names))
+        return LabelledTarget(target.kind, task, {}, labels, head, _metrics(task, labels, splits), tuple(names))
     labels, names = label_sets(table, column)
     _require_labels(labels[:, 0], target, table, splits)
     fitting = label_losses(labels[list(splits["train"])])
@@ -164,7 +166,7 @@ def make_target(target: Target, table: Table, splits: dict[str, Rows]) -> Labell
     f1 = tuned_f1(validation[labelled(validation[:, 0])], ["macro"])  # a loss may move the logits of all samples
     metrics = _metrics(task, labels, splits, (*f1, "average-precision"), num_labels=len(names))
     head = partial(nn.Linear, out_features=len(names))
-    return Labelled(target.kind, task, fitting, labels, head, metrics, tuple(names))
+    return LabelledTarget(target.kind, task, fitting, labels, head, metrics, tuple(names))
 
 
 def _metrics(

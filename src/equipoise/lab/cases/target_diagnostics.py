@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 
-from equipoise.lab.cases.target import Labelled
+from equipoise.lab.cases.target import LabelledTarget
 from equipoise.lab.diagnostics import (
     Diagnostic,
     Predictions,
@@ -28,7 +28,7 @@ DECISIONS: Mapping[str, Decide] = {"binary": above_half, "multiclass": largest, 
 
 
 def table_diagnostics(
-    targets: Mapping[str, Labelled], title: Callable[[Predictions, int], str]
+    targets: Mapping[str, LabelledTarget], title: Callable[[Predictions, int], str]
 ) -> tuple[Diagnostic, ...]:
     """Confusions, scores of classes and labels, the rows with the largest losses, and which targets share rows.
 
@@ -42,7 +42,7 @@ def table_diagnostics(
     return (*shown, *([labelled_together(list(targets))] if len(targets) > 1 else []))
 
 
-def _of_target(column: str, target: Labelled) -> Sequence[Diagnostic]:
+def _of_target(column: str, target: LabelledTarget) -> Sequence[Diagnostic]:
     if target.kind in DECISIONS:
         decision = DECISIONS[target.kind]
         make = (confusion, class_table)
@@ -52,7 +52,7 @@ def _of_target(column: str, target: Labelled) -> Sequence[Diagnostic]:
     return []
 
 
-def _words(column: str, target: Labelled) -> Words:
+def _words(column: str, target: LabelledTarget) -> Words:
     if target.kind == "regression":
         return number_words(column, target.deviation, target.mean)
     if target.kind == "multilabel":

@@ -32,10 +32,10 @@ def diagnostics_by_loss(predictions: Predictions) -> tuple[Diagnostic, ...]:
 
 def _of_task(task: str, predictions: Predictions) -> list[Diagnostic]:
     kind, output, target = kind_of(predictions.tasks[task].loss), predictions.output(task), predictions.target(task)
-    if kind in ("binary", "multi-label", "multilabel") and output.dim() > 1:
+    if kind in ("binary", "multilabel") and output.dim() > 1:
         labels = [str(place) for place in range(output.shape[1])]
         return [label_table([task], labels), *([label_cooccurrence([task], labels)] if len(labels) > 1 else [])]
-    decision = {"binary": above_half, "multi-class": largest, "multiclass": largest, **LEVELS}.get(kind or "")
+    decision = {"binary": above_half, "multiclass": largest, **LEVELS}.get(kind or "")
     if decision is None:
         return []
     classes = [str(place) for place in range(_count(kind or "", output, target))]

@@ -24,7 +24,7 @@ from equipoise.lab.evaluation.metric import REFERENCE, SINGLE_TASK, TUNED, Basel
 from equipoise.lab.evaluation.numbers import listing, percent, show
 from equipoise.lab.evaluation.pairs import Question, pairs_of
 from equipoise.lab.evaluation.power import power, seeds_to_show
-from equipoise.lab.evaluation.ranks import Ranks, critical_difference, rank_test
+from equipoise.lab.evaluation.ranks import RankTest, critical_difference, rank_test
 from equipoise.lab.evaluation.scores import (
     AVERAGE_FORMULA,
     SCORE_FORMULA,
@@ -37,7 +37,7 @@ from equipoise.lab.evaluation.scores import (
 from equipoise.lab.evaluation.statistics import Interval, Verdict, holm, paired_t, verdict
 from equipoise.lab.evaluation.study import StudyResults
 from equipoise.lab.evaluation.summary import Summary
-from equipoise.lab.evaluation.table import Comparison, Row, Score, Table, make_table
+from equipoise.lab.evaluation.table import Comparison, ComparisonTable, Row, Score, make_table
 from equipoise.lab.evaluation.wall_clock import EqualTime, Reached
 
 __all__ = [
@@ -55,6 +55,7 @@ __all__ = [
     "Change",
     "Check",
     "Comparison",
+    "ComparisonTable",
     "Decision",
     "EqualTime",
     "Fit",
@@ -62,14 +63,13 @@ __all__ = [
     "Judgement",
     "MethodCost",
     "Question",
-    "Ranks",
+    "RankTest",
     "Reached",
     "Row",
     "Score",
     "Skills",
     "StudyResults",
     "Summary",
-    "Table",
     "TaskMetric",
     "Verdict",
     "aggregated_score",

@@ -7,7 +7,7 @@ from statistics import fmean
 
 from equipoise.lab.evaluation.delta_m import delta_m, mean_rank, median_delta_m, relative_changes
 from equipoise.lab.evaluation.metric import SINGLE_TASK, TaskMetric, Values
-from equipoise.lab.evaluation.ranks import Ranks, rank_test
+from equipoise.lab.evaluation.ranks import RankTest, rank_test
 from equipoise.lab.evaluation.scores import aggregated_score, average_task_performance, skills, worst_task
 from equipoise.lab.evaluation.statistics import Interval, paired_t
 
@@ -100,7 +100,7 @@ def mean_ranks(values: Values, metrics: Sequence[TaskMetric], single_task: str =
     return dict(zip(names, mean_rank(means, [metric.higher_is_better for metric in metrics]), strict=True))
 
 
-def ranks_by_seed(values: Values, metrics: Sequence[TaskMetric], single_task: str = SINGLE_TASK) -> Ranks | None:
+def ranks_by_seed(values: Values, metrics: Sequence[TaskMetric], single_task: str = SINGLE_TASK) -> RankTest | None:
     """The methods ranked within each seed by their mean rank over the tasks: seeds are the blocks.
 
     Methods without any whole seed stay out, then seeds that lack one of the others. None for fewer than 3 methods or 2

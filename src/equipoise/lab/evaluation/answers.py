@@ -5,17 +5,17 @@ from collections.abc import Callable, Mapping, Sequence
 from equipoise.lab.evaluation.metric import REFERENCE, SINGLE_TASK, TUNED, TaskMetric
 from equipoise.lab.evaluation.numbers import listing, percent, show
 from equipoise.lab.evaluation.pairs import Question
-from equipoise.lab.evaluation.table import Comparison, Row, Table
+from equipoise.lab.evaluation.table import Comparison, ComparisonTable, Row
 
 Compared = Sequence[tuple[str, str, Comparison]]  # method, task, comparison with one other
 
 
-def give_answer(table: Table, metrics: Sequence[TaskMetric]) -> str:
+def give_answer(table: ComparisonTable, metrics: Sequence[TaskMetric]) -> str:
     """The question and its answer."""
     return _ANSWERS[table.question](table, metrics)
 
 
-def against(table: Table, other: str) -> Compared:
+def against(table: ComparisonTable, other: str) -> Compared:
     """Every comparison of a table with a method."""
     return [(row.method, task, s.to[other]) for row in table.rows for task, s in row.scores.items() if other in s.to]
 
@@ -48,7 +48,7 @@ def by_verdict(compared: Compared, metrics: Sequence[TaskMetric]) -> list[str]:
     return [f"{words} on {listing(tasks[word])}" for word, words in order.items() if word in tasks]
 
 
-def _sharing(table: Table, metrics: Sequence[TaskMetric]) -> str:
+def _sharing(table: ComparisonTable, metrics: Sequence[TaskMetric]) -> str:
     asked = "Does sharing one network help?"
     compared = [one for one in against(table, SINGLE_TASK) if one[0] == REFERENCE]
     if why := _unknown(compared, "the plain sum and single-task networks"):
@@ -69,11 +69,11 @@ def _sharing(table: Table, metrics: Sequence[TaskMetric]) -> str:
     return f"{asked} {short}: the plain sum is {', '.join(by_verdict(compared, metrics))}{change}."
 
 
-def _tuned(table: Table, metrics: Sequence[TaskMetric]) -> str:
+def _tuned(table: ComparisonTable, metrics: Sequence[TaskMetric]) -> str:
     return f"Does any method beat tuned fixed weights? {beats_tuned(table, metrics)}"
 
 
-def beats_tuned(table: Table, metrics: Sequence[TaskMetric]) -> str:
+def beats_tuned(table: ComparisonTable, metrics: Sequence[TaskMetric]) -> str:
     """Yes, no or not known, and on which tasks; then what other losses do, which are no balancing methods.
 
     The plain sum and frozen weights are fixed weights, no balancing methods either.
@@ -91,7 +91,7 @@ def beats_tuned(table: Table, metrics: Sequence[TaskMetric]) -> str:
     return f"{_methods(methods, metrics, table)}{beside}"
 
 
-def _methods(compared: Compared, metrics: Sequence[TaskMetric], table: Table) -> str:
+def _methods(compared: Compared, metrics: Sequence[TaskMetric], table: ComparisonTable) -> str:
     if why := _unknown(compared, f"{TUNED} and another method"):
         return why
     methods = list(dict.fromkeys(method for method, _, _ in compared))
@@ -114,7 +114,7 @@ def _rest(compared: Compared) -> str:
     return f" {rest} of {len(compared)} comparisons show no significant difference." if rest else ""
 
 
-def _losses(table: Table, metrics: Sequence[TaskMetric]) -> str:
+def _losses(table: ComparisonTable, metrics: Sequence[TaskMetric]) -> str:
     asked = "Does another loss do better than the case's own?"
     compared = against(table, REFERENCE)
     if why := _unknown(compared, "the plain sum with the case's own losses and with another"):
@@ -136,7 +136,7 @@ def _losses(table: Table, metrics: Sequence[TaskMetric]) -> str:
     return f"{asked} {short}: {'; '.join(told)}.{_rest(compared)}"
 
 
-def _freeze(table: Table, metrics: Sequence[TaskMetric]) -> str:
+def _freeze(table: ComparisonTable, metrics: Sequence[TaskMetric]) -> str:
     asked = "Does the schedule of the weights matter, or only where it ends?"
     parts = []
     for row in table.rows:
@@ -174,7 +174,7 @@ def _unknown(compared: Compared, who: str) -> str:
     return ""
 
 
-_ANSWERS: Mapping[Question, Callable[[Table, Sequence[TaskMetric]], str]] = {
+_ANSWERS: Mapping[Question, Callable[[ComparisonTable, Sequence[TaskMetric]], str]] = {
     "sharing": _sharing,
     "tuned": _tuned,
     "freeze": _freeze,

@@ -8,12 +8,12 @@ from equipoise.lab.evaluation.metric import TUNED, TaskMetric
 from equipoise.lab.evaluation.numbers import listing, percent
 from equipoise.lab.evaluation.precision import give_precision
 from equipoise.lab.evaluation.sentences import Compared, compared_in, row_of
-from equipoise.lab.evaluation.table import Row, Table
+from equipoise.lab.evaluation.table import ComparisonTable, Row
 
 MOST_NAMED = 3  # tasks, where something holds for all
 
 
-def details_of(table: Table, metrics: Sequence[TaskMetric]) -> tuple[str, ...]:
+def details_of(table: ComparisonTable, metrics: Sequence[TaskMetric]) -> tuple[str, ...]:
     """Sentences that stand below the table; those without content are left out."""
     missing = [f"{lacking}: no verdict in its favour." for lacking in table.incomplete.values()]
     precision = give_precision(table, metrics)
@@ -24,7 +24,7 @@ def details_of(table: Table, metrics: Sequence[TaskMetric]) -> tuple[str, ...]:
     return tuple(filter(None, (*found, _alone(table, metrics))))
 
 
-def _to_sum(table: Table, metrics: Sequence[TaskMetric]) -> list[str]:
+def _to_sum(table: ComparisonTable, metrics: Sequence[TaskMetric]) -> list[str]:
     """With both means, every significant difference to the reference; how many others there are."""
     compared = compared_in(table)
     clauses = findings(compared, metrics, table.baselines.spoken)
@@ -35,7 +35,7 @@ def _to_sum(table: Table, metrics: Sequence[TaskMetric]) -> list[str]:
     return [*told, _nearly(compared, table)]
 
 
-def _ranks(table: Table) -> str:
+def _ranks(table: ComparisonTable) -> str:
     """Which methods differ by their ranks over the seeds; nothing where Friedman's test finds nothing."""
     ranks = table.ranks
     if ranks is None or not ranks.differs:
@@ -49,7 +49,7 @@ def _ranks(table: Table) -> str:
     return f"By rank over the seeds {'; '.join(ahead)}." if ahead else ""
 
 
-def _nearly(compared: Compared, table: Table) -> str:
+def _nearly(compared: Compared, table: ComparisonTable) -> str:
     """What would be significant if it were the only comparison, so that nobody is puzzled by its interval."""
     alone = [
         f"{method} on {task}"
@@ -60,13 +60,13 @@ def _nearly(compared: Compared, table: Table) -> str:
     return f"Taken alone {listing(alone)} would be significant, but {many}." if alone else ""
 
 
-def _base(table: Table) -> Row | None:
+def _base(table: ComparisonTable) -> Row | None:
     """The shared network that stands for sharing: the reference, else the first method."""
     baselines, rows = table.baselines, table.rows
     return row_of(rows, baselines.reference) or next((r for r in rows if r.method != baselines.single_task), None)
 
 
-def _sharing(table: Table, metrics: Sequence[TaskMetric]) -> str:
+def _sharing(table: ComparisonTable, metrics: Sequence[TaskMetric]) -> str:
     """Whether sharing helps; nothing for one task, which shares nothing."""
     base, baselines = _base(table), table.baselines
     if len(metrics) == 1:
@@ -94,7 +94,7 @@ def _sharing(table: Table, metrics: Sequence[TaskMetric]) -> str:
     return f"{middle}{f'; Δm {percent(base.delta_m)}, lower is better' if base.delta_m else ''}."
 
 
-def _alone(table: Table, metrics: Sequence[TaskMetric]) -> str:
+def _alone(table: ComparisonTable, metrics: Sequence[TaskMetric]) -> str:
     base = _base(table)
     worse = [
         metric.task

@@ -7,7 +7,7 @@ from equipoise.lab.arms import parse_arm
 from equipoise.lab.evaluation.metric import REFERENCE, SINGLE_TASK, TUNED
 from equipoise.lab.evaluation.numbers import listing
 from equipoise.lab.evaluation.study import RunCost
-from equipoise.lab.evaluation.table import Table
+from equipoise.lab.evaluation.table import ComparisonTable
 
 _SKEWED = (
     "The 5 % of a verdict hold for differences that are roughly symmetric about their mean; with such a run among "
@@ -42,7 +42,7 @@ def gap_notes(without: Sequence[str], absent: Mapping[tuple[str, str], tuple[int
     return notes
 
 
-def check_notes(table: Table) -> list[str]:
+def check_notes(table: ComparisonTable) -> list[str]:
     """One note for the comparisons with one other on one task that ask for the same seeds to be inspected."""
     alike: dict[tuple[str, str, str], list[str]] = {}
     for row in table.rows:
@@ -85,7 +85,7 @@ def frozen_notes(study: Mapping[str, Any]) -> list[str]:
     ]
 
 
-def loss_notes(table: Table) -> list[str]:
+def loss_notes(table: ComparisonTable) -> list[str]:
     """What a row of other losses changes."""
     rows = [row for row in table.rows if row.arm.losses]
     if not rows:

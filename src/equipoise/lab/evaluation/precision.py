@@ -6,9 +6,9 @@ from typing import Protocol
 from equipoise.lab.evaluation.metric import TaskMetric
 from equipoise.lab.evaluation.numbers import show
 from equipoise.lab.evaluation.power import MOST_SEEDS, seeds_to_show
-from equipoise.lab.evaluation.ranks import Ranks
+from equipoise.lab.evaluation.ranks import RankTest
 from equipoise.lab.evaluation.statistics import LEVEL, reach_of
-from equipoise.lab.evaluation.table import NONE, Comparison, Row, Table
+from equipoise.lab.evaluation.table import NONE, Comparison, ComparisonTable, Row
 
 WIDE = 0.02  # of the way from a constant to a perfect prediction: half an interval that counts as wide
 FEWEST = 3  # pairs: the spread of two is unknown to a factor of thirty
@@ -22,7 +22,7 @@ class Family(Protocol):
         """With their comparisons."""
 
     @property
-    def ranks(self) -> Ranks | None:
+    def ranks(self) -> RankTest | None:
         """Tested with them."""
 
     @property
@@ -34,7 +34,7 @@ class Family(Protocol):
         """Of all together."""
 
 
-def give_precision(table: Table, metrics: Sequence[TaskMetric]) -> str:
+def give_precision(table: ComparisonTable, metrics: Sequence[TaskMetric]) -> str:
     """Sentences on the widest open interval, and on the comparison nearest to a finding, if any is open.
 
     Where looks are planned there are none: the number of seeds is decided.
@@ -52,12 +52,12 @@ def give_precision(table: Table, metrics: Sequence[TaskMetric]) -> str:
     return " ".join(filter(None, sentences))
 
 
-def nearest(table: Table) -> tuple[str, str, Comparison] | None:
+def nearest(table: ComparisonTable) -> tuple[str, str, Comparison] | None:
     """Method, task and comparison of the open one with the smallest p-value; None where none is open."""
     return min(_open(table), key=lambda one: one[2].interval.p_value, default=None)
 
 
-def _open(table: Table) -> list[tuple[str, str, Comparison]]:
+def _open(table: ComparisonTable) -> list[tuple[str, str, Comparison]]:
     """The comparisons of the study's question, or with the plain sum, that show no significant difference."""
     return [
         (row.method, task, comparison)
@@ -86,7 +86,7 @@ def _widest(open_ones: Sequence[tuple[str, str, Comparison]], metrics: Sequence[
     )
 
 
-def _nearest(table: Table, metrics: Sequence[TaskMetric]) -> str:
+def _nearest(table: ComparisonTable, metrics: Sequence[TaskMetric]) -> str:
     """The open comparison with the smallest p-value, at the level that Holm's next step asks of it."""
     method, task, comparison = nearest(table) or _open(table)[0]
     interval = comparison.interval

@@ -17,7 +17,7 @@ from equipoise.lab.evaluation.statistics import LEVEL
 
 
 @dataclass(frozen=True)
-class Ranks:
+class RankTest:
     """Methods in the order given, each with its mean rank over the blocks, 1 is best.
 
     ``p_value`` is Friedman's of "all methods are alike"; ``p_adjusted`` is Holm's in the family that the test belongs
@@ -51,7 +51,7 @@ class Ranks:
         return tuple(tuple(self.names[i] for i in order[place : ends[place]]) for place in starts)
 
 
-def rank_test(names: Sequence[str], costs: Sequence[Sequence[float]]) -> Ranks:
+def rank_test(names: Sequence[str], costs: Sequence[Sequence[float]]) -> RankTest:
     """Q = (k - 1) N² Σ_j (r̄_j - (k+1)/2)² / Σ_ij (r_ij - (k+1)/2)², approximately chi² with k - 1 degrees of freedom.
 
     A block is whatever is drawn independently: a data set, or a seed. The tasks of one network are no blocks: they
@@ -83,7 +83,7 @@ def rank_test(names: Sequence[str], costs: Sequence[Sequence[float]]) -> Ranks:
     spread = ((ranks - middle) ** 2).sum()
     statistic = (k - 1) * blocks**2 * ((means - middle) ** 2).sum() / spread if spread else 0.0
     p_value = float(chdtrc(k - 1, statistic))
-    return Ranks(tuple(names), tuple(means.tolist()), blocks, p_value, p_value, critical_difference(k, blocks))
+    return RankTest(tuple(names), tuple(means.tolist()), blocks, p_value, p_value, critical_difference(k, blocks))
 
 
 def critical_difference(methods: int, blocks: int) -> float:

@@ -7,7 +7,7 @@ from equipoise.lab.evaluation.metric import TUNED, TaskMetric
 from equipoise.lab.evaluation.numbers import listing
 from equipoise.lab.evaluation.precision import FEWEST, nearest, seeds_needed
 from equipoise.lab.evaluation.statistics import LEVEL
-from equipoise.lab.evaluation.table import Comparison, Row, Table
+from equipoise.lab.evaluation.table import Comparison, ComparisonTable, Row
 
 MOST_WORDS = 25
 MOST_NAMED = 2  # tasks that a clause names
@@ -17,7 +17,7 @@ _OTHERS = {"sharing": "single-task networks", "tuned": "tuned fixed weights", "l
 _OTHERS |= {"freeze": "its own schedule"}  # what each question compares with
 
 
-def compared_in(table: Table) -> Compared:
+def compared_in(table: ComparisonTable) -> Compared:
     """The comparisons that a study is about: with the reference, or those of its question."""
     pairs = [(row.method, task, score) for row in table.rows for task, score in row.scores.items()]
     if table.question:
@@ -25,7 +25,7 @@ def compared_in(table: Table) -> Compared:
     return [(method, task, score.to_sum) for method, task, score in pairs if score.to_sum]
 
 
-def headline_of(table: Table, metrics: Sequence[TaskMetric], seeds: int) -> str:
+def headline_of(table: ComparisonTable, metrics: Sequence[TaskMetric], seeds: int) -> str:
     """Which methods differ significantly from what they are compared with.
 
     Args:
@@ -60,7 +60,7 @@ def headline_of(table: Table, metrics: Sequence[TaskMetric], seeds: int) -> str:
     return fitting(f"{over}, {whole}{tail}.", f"{over}, {whole}.", f"{over}, {short}.", f"{over}, {counts}.")
 
 
-def advice_of(table: Table, metrics: Sequence[TaskMetric]) -> str:
+def advice_of(table: ComparisonTable, metrics: Sequence[TaskMetric]) -> str:
     """What to do next."""
     compared, plain = compared_in(table), _plain(table)
     if table.question:
@@ -113,7 +113,7 @@ def row_of(rows: Iterable[Row], method: str) -> Row | None:
     return next((row for row in rows if row.method == method), None)
 
 
-def _plain(table: Table) -> str:
+def _plain(table: ComparisonTable) -> str:
     """What the others are compared with, in at most three words."""
     spoken = table.baselines.spoken
     return spoken if len(spoken.split()) <= 3 else "the reference"
@@ -149,7 +149,7 @@ def _counted(found: Mapping[str, Sequence[str]], methods: Sequence[str], word: s
     return f"{len(found)} of {len(methods)} methods {are} significantly {word} than {other} on some task"
 
 
-def _advice_on_question(table: Table, compared: Compared) -> str:
+def _advice_on_question(table: ComparisonTable, compared: Compared) -> str:
     if all(one.interval.n < 2 for _, _, one in compared):
         return "Train at least 3 seeds of both sides (--seeds 3, better 5)."
     if table.level != LEVEL:
@@ -170,7 +170,7 @@ def _advice_on_question(table: Table, compared: Compared) -> str:
     )
 
 
-def _use(table: Table, best: str, tasks: int) -> str:
+def _use(table: ComparisonTable, best: str, tasks: int) -> str:
     """To use a method that is better than the plain sum and nowhere worse, and what to do before."""
     cost = _cost(table, best)
     plain = _plain(table)
@@ -188,7 +188,7 @@ def _use(table: Table, best: str, tasks: int) -> str:
     return fitting(f"Use {best},{price and f'{price},'} {before}", f"Use {best}, {before}", f"Use the best, {before}")
 
 
-def _beside_tuned(table: Table, best: str, price: str) -> str:
+def _beside_tuned(table: ComparisonTable, best: str, price: str) -> str:
     chosen = row_of(table.rows, best)
     verdicts = [score.to[TUNED].verdict for score in chosen.scores.values() if TUNED in score.to] if chosen else []
     if "better" in verdicts and "worse" in verdicts:
@@ -204,7 +204,7 @@ def _beside_tuned(table: Table, best: str, price: str) -> str:
     )
 
 
-def _is_whole(table: Table, method: str) -> bool:
+def _is_whole(table: ComparisonTable, method: str) -> bool:
     """Whether a method has a finite score wherever the reference has one: a run that diverged is no gain."""
     plain, mine = row_of(table.rows, table.baselines.reference), row_of(table.rows, method)
     if plain is None or mine is None:
@@ -212,6 +212,6 @@ def _is_whole(table: Table, method: str) -> bool:
     return all(set(score.seeds) <= set(mine.scores[task].seeds) for task, score in plain.scores.items())
 
 
-def _cost(table: Table, method: str) -> float:
+def _cost(table: ComparisonTable, method: str) -> float:
     row = row_of(table.rows, method)
     return inf if row is None or row.cost_ratio is None else row.cost_ratio

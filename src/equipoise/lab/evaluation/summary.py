@@ -22,7 +22,7 @@ from equipoise.lab.evaluation.notes import (
     tuning_notes,
 )
 from equipoise.lab.evaluation.pairs import Question
-from equipoise.lab.evaluation.ranks import Ranks
+from equipoise.lab.evaluation.ranks import RankTest
 from equipoise.lab.evaluation.sentences import advice_of, headline_of
 from equipoise.lab.evaluation.statistics import LEVEL
 from equipoise.lab.evaluation.study import Curves, RunCost, StudyResults
@@ -43,7 +43,7 @@ class Summary:
     seeds: tuple[int, ...]
     metrics: tuple[TaskMetric, ...]  # the primary one of each task, in order
     rows: tuple[Row, ...]  # single-task first, then in the order of the study
-    ranks: Ranks | None  # by seed
+    ranks: RankTest | None  # by seed
     tested: int  # comparisons in the family
     unequal: tuple[str, ...]  # in what the methods' budgets differ
     equal_time: EqualTime | None  # validation when the cheapest method is done

@@ -11,7 +11,7 @@ from equipoise.lab.evaluation.checks import Check, check_differences, too_many_m
 from equipoise.lab.evaluation.costs import MethodCost
 from equipoise.lab.evaluation.metric import BASELINES, TUNED, Baselines, TaskMetric, Values
 from equipoise.lab.evaluation.pairs import Question, pairs_of
-from equipoise.lab.evaluation.ranks import Ranks
+from equipoise.lab.evaluation.ranks import RankTest
 from equipoise.lab.evaluation.statistics import LEVEL, Interval, Verdict, holm, paired_t, verdict
 
 NONE: Verdict = "no significant difference"
@@ -93,7 +93,7 @@ class Row:
 
 
 @dataclass(frozen=True)
-class Table:
+class ComparisonTable:
     """The rows in the order of the values, the ranks by seed (None for fewer than 3 methods or 2 seeds).
 
     ``question`` decides which comparisons were made; with one there are no ranks.
@@ -104,7 +104,7 @@ class Table:
     """
 
     rows: tuple[Row, ...]
-    ranks: Ranks | None
+    ranks: RankTest | None
     tested: int
     question: Question = ""
     tuned_is_sum: bool = False
@@ -122,7 +122,7 @@ def make_table(
     seeds: int | None = None,
     level: float = LEVEL,
     baselines: Baselines = BASELINES,
-) -> Table:
+) -> ComparisonTable:
     """Everything that a study's values say; where no method differs, 5 % of such tables say "different" anywhere.
 
     Args:
@@ -178,7 +178,7 @@ def make_table(
         )
         for name, by_task in values.items()
     )
-    return Table(
+    return ComparisonTable(
         rows,
         ranks and replace(ranks, p_adjusted=adjusted[-1]),
         sum(p == p for p in adjusted),

@@ -9,7 +9,7 @@ from accelerate.utils import send_to_device
 from torch import Tensor, nn
 from torch.utils.data import DataLoader
 
-from equipoise.lab.training.problem import Metric, Problem
+from equipoise.lab.training.problem import MetricLike, Problem
 from equipoise.missing import labelled_samples, may_be_missing
 from equipoise.tasks import Task, Tasks
 
@@ -25,7 +25,7 @@ def whole_split(case: Problem, name: str, device: torch.device) -> list[Batch]:
 
 @torch.no_grad()
 def evaluate(
-    model: nn.Module, tasks: Tasks, metrics: Mapping[str, Sequence[Metric]], batches: Iterable[Batch]
+    model: nn.Module, tasks: Tasks, metrics: Mapping[str, Sequence[MetricLike]], batches: Iterable[Batch]
 ) -> dict[str, dict[str, float]]:
     """Metrics, then "loss", by task, on the outputs of all batches together; leaves the model in train mode.
 
@@ -49,8 +49,8 @@ def evaluate(
 
 @torch.no_grad()
 def settled(
-    model: nn.Module, tasks: Tasks, metrics: Mapping[str, Sequence[Metric]], batches: Iterable[Batch]
-) -> dict[str, tuple[Metric, ...]]:
+    model: nn.Module, tasks: Tasks, metrics: Mapping[str, Sequence[MetricLike]], batches: Iterable[Batch]
+) -> dict[str, tuple[MetricLike, ...]]:
     """The metrics by task, with what they choose by a split chosen on these batches."""
     outputs, targets = outputs_of(model, tasks, batches)
     pairs = {task.name: _labelled(task, outputs[task.name], targets[str(task.target)]) for task in tasks}

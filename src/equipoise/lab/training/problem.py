@@ -10,7 +10,7 @@ from equipoise.lab.diagnostics import Diagnostic
 from equipoise.tasks import Tasks
 
 
-class Metric(Protocol):
+class MetricLike(Protocol):
     """How good a task's outputs are."""
 
     @property
@@ -30,7 +30,7 @@ class Metric(Protocol):
         """``(outputs, targets) -> value`` on a whole split, samples without a label removed."""
 
     @property
-    def settle(self) -> "Callable[[Tensor, Tensor], Metric] | None":
+    def settle(self) -> "Callable[[Tensor, Tensor], MetricLike] | None":
         """``(outputs, targets) -> metric`` with what it chooses by a split chosen; None where nothing is."""
 
 
@@ -62,7 +62,7 @@ class Problem(Protocol):
         """Task names -> network: inputs -> outputs by task name."""
 
     @property
-    def metrics(self) -> Mapping[str, Sequence[Metric]]:
+    def metrics(self) -> Mapping[str, Sequence[MetricLike]]:
         """By task name, the primary one first."""
 
     @property

@@ -4,17 +4,17 @@ import math
 from collections.abc import Mapping, Sequence
 
 from equipoise.lab.settings import Settings
-from equipoise.lab.training.problem import Metric
+from equipoise.lab.training.problem import MetricLike
 from equipoise.names import nearest
 
 SKILL = "skill"  # the criterion that is the mean over the tasks
 SELECTION = "selection"  # in the history: the score by the criterion that selects, where it is another
 
 Values = Mapping[str, Mapping[str, float]]  # by task, and metric or "loss"
-Metrics = Mapping[str, Sequence[Metric]]
+Metrics = Mapping[str, Sequence[MetricLike]]
 
 
-def skill(value: float, metric: Metric) -> float:
+def skill(value: float, metric: MetricLike) -> float:
     """(value - trivial) / (perfect - trivial): 0 for a constant predictor, 1 for a perfect one.
 
     Raises:
@@ -87,5 +87,5 @@ def should_stop(scores: Sequence[float], patience: int) -> bool:
     return len(scores) - best_epoch(scores) >= patience
 
 
-def _names(metrics: Sequence[Metric]) -> list[str]:
+def _names(metrics: Sequence[MetricLike]) -> list[str]:
     return [metric.name for metric in metrics]

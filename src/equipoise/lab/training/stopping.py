@@ -2,13 +2,13 @@
 
 from collections.abc import Collection, Mapping, Sequence
 
-from equipoise.lab.training.problem import Metric
+from equipoise.lab.training.problem import MetricLike
 from equipoise.lab.training.result import Moment
 from equipoise.lab.training.selection import should_stop, skill
 
 
 def stopping_tasks(
-    history: Sequence[Moment], stopped: Collection[str], metrics: Mapping[str, Sequence[Metric]], patience: int
+    history: Sequence[Moment], stopped: Collection[str], metrics: Mapping[str, Sequence[MetricLike]], patience: int
 ) -> list[str]:
     """The tasks that stop now: the last ``patience`` epochs brought nothing better to their primary metric.
 
