@@ -18,7 +18,7 @@ def report(words: Sequence[str]) -> int:
     parser.add_argument("folder", metavar="FOLDER", type=Path, help="the folder of a study")
     parser.add_argument("other", metavar="OTHER", nargs="?", type=Path, help="the folder of another study")
     parser.add_argument(
-        "--out", metavar="FILE", type=Path, help="the page of a comparison; default OTHER/against-FOLDER.html"
+        "--out", metavar="FILE", type=Path, help="file of the comparison; default OTHER/against-FOLDER.html"
     )
     parser.add_verbose()
     arguments = parser.parse(words)
@@ -53,7 +53,8 @@ def _compare(first: Path, second: Path, out: Path | None) -> int:
         fail(f"the study.json of {first} or {second} has no {error}")
     except (ValueError, OSError) as error:
         fail(str(error))
-    print("\n".join([two.headline, *two.notes, f"Report: {page}"]))
+    unequal = [f"Unequal: {'; '.join(two.unequal)}."] if two.unequal else []
+    print("\n".join([two.headline, *unequal, *two.notes, f"Report: {page}"]))
     return 0
 
 

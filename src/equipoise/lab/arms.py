@@ -187,6 +187,23 @@ def parse_losses(text: str) -> tuple[tuple[str, str], ...]:
     return tuple((match["task"] or match["task_of_file"], match["loss"] or match["file"]) for match in found)
 
 
+def name_of(method: str | eq.Method) -> str:
+    """The name of a method in results: that of the table where its arguments are the defaults, else its ``repr``.
+
+    >>> name_of(eq.DWA()), name_of(eq.DWA(temperature=1.0)), name_of("NashMTL")
+    ('dwa', 'DWA(temperature=1.0)', 'nash-mtl')
+
+    Raises:
+        ValueError: There is no such method, or the name means several.
+    """
+    if isinstance(method, str):
+        return str(_in_full(parse_arm(method)))
+    if not isinstance(method, eq.Method):
+        raise ValueError(f"a method is a name or an object such as eq.UW(), got {type(method).__name__}")
+    names = [row.name for row in eq.methods() if row.cls is type(method)]
+    return names[0] if names and repr(method) == f"{type(method).__name__}()" else repr(method)
+
+
 def make_arm(given: "str | eq.Method | StudyArm") -> StudyArm:
     """The arm of what a user compares; a method by any of its names has the one of the table.
 
@@ -198,11 +215,16 @@ def make_arm(given: "str | eq.Method | StudyArm") -> StudyArm:
     """
     if isinstance(given, StudyArm):
         return given
-    if isinstance(given, eq.Method):
-        return _of_object(given)
-    if not isinstance(given, str):
-        raise ValueError(f"a method is a name or an object such as eq.UW(), got {type(given).__name__}")
-    return _in_full(parse_arm(given))
+    if isinstance(given, str):
+        return _in_full(parse_arm(given))
+    name = name_of(given)
+    parts = [part for part in given.modules() if isinstance(part, eq.Method)]
+    if not all(type(part).__module__.startswith("equipoise.") for part in parts):
+        raise ValueError(
+            f"{given} has a class of your own, whose file is part of what is compared: give 'path/to/file.py:Name', a "
+            "class whose arguments have defaults"
+        )
+    return MethodArm(name, None if name != repr(given) else given)
 
 
 def _in_full(arm: StudyArm) -> StudyArm:
@@ -211,16 +233,3 @@ def _in_full(arm: StudyArm) -> StudyArm:
     if isinstance(arm, MethodArm) and not arm.files and "=" not in arm.name:
         return MethodArm(method_name(arm.name))
     return arm
-
-
-def _of_object(method: eq.Method) -> MethodArm:
-    """By name, where its arguments are the defaults."""
-    cls = type(method)
-    parts = [part for part in method.modules() if isinstance(part, eq.Method)]
-    if not all(type(part).__module__.startswith("equipoise.") for part in parts):
-        raise ValueError(
-            f"{method} has a class of your own, whose file is part of what is compared: give 'path/to/file.py:Name', "
-            "a class whose arguments have defaults"
-        )
-    names = [row.name for row in eq.methods() if row.cls is cls]
-    return MethodArm(names[0]) if names and repr(method) == f"{cls.__name__}()" else MethodArm(repr(method), method)

@@ -172,7 +172,7 @@ def test_an_option_of_a_case_is_none_of_a_loop():
         ({"tasks": {"a": ("mse", "down")}}, "tasks: 'a' must be higher or lower, got 'down'"),
         ({"tasks": TASKS, "methods": ["sum", "sum"]}, "method sum is given twice"),
         ({"tasks": TASKS, "seeds": (1, 1)}, "seed 1 is given twice"),
-        ({"tasks": TASKS, "methods": ["single-task"]}, "no method 'single-task'"),
+        ({"tasks": TASKS, "methods": ["single-task"]}, "single-task is no method of a loop"),
         ({"tasks": TASKS, "methods": [3]}, "a method is a name or an object such as eq.UW\\(\\), got int"),
     ],
 )

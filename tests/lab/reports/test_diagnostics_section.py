@@ -2,7 +2,12 @@ import pytest
 from made_diagnostics import add_diagnostics, matrix
 from report_reading import Page, write_report
 
-pytestmark = pytest.mark.filterwarnings("ignore:diagnostic 'broken' is not shown")
+from equipoise import lab
+
+pytestmark = [
+    pytest.mark.filterwarnings("ignore:diagnostic 'broken' is not shown"),
+    pytest.mark.usefixtures("blank_images"),  # but for the matrices
+]
 METHODS = ("sum", "mgda")
 
 
@@ -63,17 +68,26 @@ def test_the_seed_is_the_one_that_most_methods_have(make):
     assert page.tables["Title of confusion, mgda"][1][1][0].endswith(f"%{matrix(11).counts[0][0]}")
 
 
+def test_every_figure_of_the_page_is_drawn_by_its_name(study):
+    write_report(study.path)
+    results = lab.load(study.path)
+    files = {path.stem.removeprefix("diagnostic-") for path in (study.path / "figures").glob("*.png")}
+    assert set(results.figures) == files >= {"confusion", "differences"}
+    assert [axes.get_title() for axes in results.plot("confusion").axes] == list(METHODS)
+
+
 def test_a_study_without_diagnostics_says_so(make):
     assert "Nothing to show" in Page(write_report(make(methods=("sum",)).path)).words
 
 
 def test_counts_are_left_out_of_a_wide_matrix():
     from equipoise.lab.diagnostics import DiagnosticResult, Matrix
-    from equipoise.lab.reports.diagnostics_section import diagnostics_section
-    from equipoise.lab.reports.study_diagnostics import StudyDiagnostics
+    from equipoise.lab.reports.diagnostics import StudyDiagnostics
+    from equipoise.lab.reports.html import environment
 
     names = tuple(f"label {i}" for i in range(13))
     wide = Matrix(names, names, "given", "also", ((0.25,) * 13,) * 13, ((777,) * 13,) * 13)
-    html = diagnostics_section(StudyDiagnostics({"sum": (DiagnosticResult("m", "M", ("t",), wide),)}, (), 0))
+    section = environment().get_template("diagnostics.html").module.section
+    html = section(StudyDiagnostics({"sum": (DiagnosticResult("m", "M", ("t",), wide),)}, (), 0), "")
     assert html.count("25 %") == 169
     assert "777" not in html

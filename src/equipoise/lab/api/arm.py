@@ -1,12 +1,10 @@
 """A method with one seed, as a training loop of one's own gets it."""
 
-from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
 import equipoise as eq
 from equipoise.lab.api.recorder import Recorder
-from equipoise.registry import method_name
 
 
 @dataclass(eq=False)
@@ -38,20 +36,3 @@ class Arm:
             raise ValueError(f"{self.name}, seed {self.seed} has a recorder already: call arm.recorder once")
         self.recorded = Recorder(tasks, epochs=epochs, title=f"{self.name}, seed {self.seed}")
         return self.recorded
-
-
-def name_of(method: str | eq.Method) -> str:
-    """The name of a method in results: that of the table where its arguments are the defaults, else its ``repr``.
-
-    >>> name_of(eq.DWA()), name_of(eq.DWA(temperature=1.0)), name_of("NashMTL")
-    ('dwa', 'DWA(temperature=1.0)', 'nash-mtl')
-    """
-    if isinstance(method, str):
-        return method if ".py:" in method or "=" in method else method_name(method)
-    if not isinstance(method, eq.Method):
-        raise ValueError(f"a method is a name or an object such as eq.UW(), got {type(method).__name__}")
-    with suppress(ValueError, TypeError):  # of no table, or one that needs arguments
-        name = method_name(type(method).__name__)
-        if repr(eq.method(name)) == repr(method):
-            return name
-    return repr(method)

@@ -15,11 +15,10 @@ import torch
 
 import equipoise as eq
 from equipoise.lab.api.arm import Arm as Arm
-from equipoise.lab.api.arm import name_of
 from equipoise.lab.api.loop_runs import LoopRuns
 from equipoise.lab.api.results import Results
 from equipoise.lab.api.rows import direction
-from equipoise.lab.arms import MethodArm, StudyArm
+from equipoise.lab.arms import MethodArm, StudyArm, name_of
 from equipoise.lab.evaluation import SINGLE_TASK, StudyResults, Summary, TaskMetric
 from equipoise.lab.studies import record_look
 

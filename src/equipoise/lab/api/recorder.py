@@ -196,8 +196,8 @@ class Recorder:
 
     @property
     def _drawing(self) -> "Drawing":
+        from equipoise.lab.reports.diagnostics import StudyDiagnostics
         from equipoise.lab.reports.drawing import Drawing
-        from equipoise.lab.reports.study_diagnostics import StudyDiagnostics
 
         shown = self.diagnostics
         return Drawing(None, self.study, StudyDiagnostics({METHOD: shown}, (), 0) if shown else None)

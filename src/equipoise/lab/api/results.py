@@ -93,8 +93,8 @@ class Results:
 
     @cached_property
     def _drawing(self) -> "Drawing":
+        from equipoise.lab.reports.diagnostics import StudyDiagnostics
         from equipoise.lab.reports.drawing import Drawing
-        from equipoise.lab.reports.study_diagnostics import StudyDiagnostics
 
         shown = None if self.study is None else StudyDiagnostics.of_study(self.study)
         return Drawing(self.summary, self.study, shown)

@@ -2,8 +2,7 @@
 
 from equipoise.lab.reports.report import write_report, write_short_report, write_training_report
 from equipoise.lab.reports.terminal import SummaryView, print_summary
-from equipoise.lab.reports.two_page import write_two_page
-from equipoise.lab.reports.two_studies import TwoStudies
+from equipoise.lab.reports.two_studies import TwoStudies, write_two_page
 
 __all__ = [
     "SummaryView",

@@ -8,11 +8,10 @@ from matplotlib.figure import Figure
 
 from equipoise.lab.evaluation import StudyResults, Summary
 from equipoise.lab.reports.chart import Chart
-from equipoise.lab.reports.diagnostic_figures import Shown, draw_matrix, matrices_of
+from equipoise.lab.reports.diagnostics import MethodMatrix, StudyDiagnostics, draw_matrix, matrices_of
 from equipoise.lab.reports.palette import Look, looks
 from equipoise.lab.reports.report import OF_TRAINING, OF_VALUES
 from equipoise.lab.reports.static import draw
-from equipoise.lab.reports.study_diagnostics import StudyDiagnostics
 
 
 @dataclass(frozen=True)
@@ -58,7 +57,7 @@ class Drawing:
         return made
 
     @cached_property
-    def _matrices(self) -> Mapping[str, list[Shown]]:
+    def _matrices(self) -> Mapping[str, list[MethodMatrix]]:
         return matrices_of(self.diagnostics) if self.diagnostics else {}
 
     @cached_property

@@ -1,32 +1,35 @@
-"""The page of a study."""
+"""The pages of a study, of values alone and of one training: what their templates show."""
 
-import re
-from collections.abc import Mapping, Sequence
-from html import escape
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from importlib.metadata import version
-from string import Template
+from statistics import fmean, median
+from typing import Any
 
-from equipoise.lab.evaluation import FORMULA, StudyResults, Summary
+from equipoise.lab.evaluation import FIT_RULE, FORMULA, RATIO_FORMULA, TUNED, Fit, Row, StudyResults, Summary, judge_fit
 from equipoise.lab.reports.chart import Chart
-from equipoise.lab.reports.diagnostics_section import TITLE as DIAGNOSTICS
-from equipoise.lab.reports.diagnostics_section import diagnostics_section
-from equipoise.lab.reports.figure import figure_section
-from equipoise.lab.reports.fit_table import fit_table
-from equipoise.lab.reports.frame import contents, document, legend, resource
+from equipoise.lab.reports.diagnostics import StudyDiagnostics
+from equipoise.lab.reports.html import render_with_figures
 from equipoise.lab.reports.palette import Look
-from equipoise.lab.reports.results_table import results_section
-from equipoise.lab.reports.settings_table import cost_table, settings_section
-from equipoise.lab.reports.static import some_of
-from equipoise.lab.reports.study_diagnostics import StudyDiagnostics
 
-PAPERS = (
-    '<p class="links">The table of results for papers: <a href="tables/results.tex">LaTeX</a> · '
-    '<a href="tables/results.md">Markdown</a></p>'
-)
-TABLES = {"costs": cost_table, "losses": fit_table}  # below a chart, by its name
+FITS: Mapping[Fit, str] = {"over-fitting": "▲ over-fitting", "under-fitting": "▼ under-fitting", "neither": "neither"}
 
 
-def render(
+@dataclass(frozen=True)
+class MethodTotals:
+    """What a method's runs took: medians over seeds, the mean of the best epochs, sums of what went wrong."""
+
+    seconds: float
+    backwards: float
+    memory: float
+    best_epoch: float
+    epochs: int
+    skipped: int
+    unsolved: int
+
+
+def render_study(
     study: StudyResults,
     summary: Summary,
     charts: Sequence[Chart],
@@ -35,21 +38,36 @@ def render(
     root: str | None = "",
 ) -> str:
     """The whole page as text; ``root`` leads from it to the study's folder, None: no link leads there."""
-    links = [("results", "Results"), *((chart.name, chart.title) for chart in charts), ("diagnostics", DIAGNOSTICS)]
-    body = [
-        _top(study, summary),
-        contents([*links, ("settings", "Settings and versions"), ("reading", "How to read this")]),
-        legend(look),
-        results_section(summary, look, PAPERS),
-        *(figure_section(chart, _below(chart, study, look)) for chart in charts),
-        diagnostics_section(diagnostics),
-        settings_section(study),
-        Template(resource("reading.html")).substitute(formula=escape(FORMULA)),
-        "</main>",
-    ]
-    title = f"{summary.title}: Equipoise report"
-    text = _linked("\n".join(body), root)
-    return document(title, text, charts, look, str(study.settings["equipoise"]))
+    links = [*_links(charts), ("diagnostics", "Predictions")]
+    return render_with_figures(
+        "study.html",
+        charts,
+        look,
+        links=[*links, ("settings", "Settings and versions"), ("reading", "How to read this")],
+        small=[*_small(summary), *(f"{run} failed: {line}" for run, line in study.settings["failed"].items())],
+        diagnostics=diagnostics,
+        root=root,
+        formula=FORMULA,
+        asked=_asked(study.settings),
+        facts=_facts(study.settings),
+        **_of_training(study),
+        **_of_summary(summary),
+    )
+
+
+def render_values(summary: Summary, charts: Sequence[Chart], look: Mapping[str, Look]) -> str:
+    """The page of results without a study's folder."""
+    return render_with_figures(
+        "study.html",
+        charts,
+        look,
+        study=None,
+        version=version("equipoise"),
+        links=_links(charts),
+        small=_small(summary),
+        root=None,
+        **_of_summary(summary),
+    )
 
 
 def render_training(
@@ -62,81 +80,147 @@ def render_training(
 ) -> str:
     """The page of one training without a study's folder."""
     links = [(chart.name, chart.title) for chart in charts]
-    tasks = f"{len(study.tasks)} task{'s' * (len(study.tasks) != 1)}"
-    body = [
-        f"""<header>
-<h1>{escape(title)}</h1>
-<p class="about">{tasks} · {study.settings["settings"]["epochs"]} epochs</p>
-</header>
-<main>
-<div class="verdict"><p class="headline">{escape(headline)}</p></div>""",
-        contents([*links, *([("diagnostics", DIAGNOSTICS)] if diagnostics else [])]),
-        legend(look),
-        *(figure_section(chart, _below(chart, study, look)) for chart in charts),
-        *([diagnostics_section(diagnostics, "the last outputs that were recorded")] if diagnostics else []),
-        "</main>",
-    ]
-    return document(title, _linked("\n".join(body), None), charts, look, str(study.settings["equipoise"]))
+    tasks = len(study.tasks)
+    return render_with_figures(
+        "training.html",
+        charts,
+        look,
+        title=title,
+        headline=headline,
+        about=[f"{tasks} task{'s' * (tasks != 1)}", f"{study.settings['settings']['epochs']} epochs"],
+        links=[*links, *([("diagnostics", "Predictions")] if diagnostics else [])],
+        diagnostics=diagnostics,
+        root=None,
+        **_of_training(study),
+    )
 
 
-def render_values(summary: Summary, charts: Sequence[Chart], look: Mapping[str, Look]) -> str:
-    """The page of results without a study's folder."""
-    links = [("results", "Results"), *((chart.name, chart.title) for chart in charts)]
-    body = [
-        _head(summary, []),
-        contents(links),
-        legend(look),
-        results_section(summary, look),
-        *(figure_section(chart) for chart in charts),
-        "</main>",
-    ]
-    return document(f"{summary.title}: Equipoise report", "\n".join(body), charts, look, version("equipoise"))
+def _of_training(study: StudyResults) -> dict[str, Any]:
+    return {
+        "study": study,
+        "version": study.settings["equipoise"],
+        "costs": _costs(study),
+        "fits": {method: [_fits(study, method, task) for task in study.tasks] for method in study.methods},
+        "fit_rule": FIT_RULE,
+    }
 
 
-def _linked(text: str, root: str | None) -> str:
-    """With its links, but for anchors, to the study's folder; without them where there is none."""
-    if root is None:
-        text = re.sub(r'<p class="links">.*?</p>', "", text)
-        return re.sub(r'<a href="(?!#)[^"]*">(.*?)</a>', r"\1", text)
-    return re.sub(r'(?<=<a href=")(?!#)', lambda _: root, text)
+def _small(summary: Summary) -> list[str]:
+    """What stands below the table."""
+    return [*summary.details, *summary.notes]
 
 
-def _below(chart: Chart, study: StudyResults, look: Mapping[str, Look]) -> str:
-    """The chart's table, and links to its files."""
-    table = TABLES[chart.name](study, look) if chart.name in TABLES else ""
-    same = f"The same figure ({some_of(chart)})" if some_of(chart) else "The same figure"
-    links = " · ".join(f'<a href="figures/{chart.name}.{kind}">{kind.upper()}</a>' for kind in ("png", "svg"))
-    return f'{table}<p class="links">{same} beside this page: {links}</p>'
+def _links(charts: Sequence[Chart]) -> list[tuple[str, str]]:
+    return [("results", "Results"), ("tables", "Tables"), *((chart.name, chart.title) for chart in charts)]
 
 
-def _top(study: StudyResults, summary: Summary) -> str:
-    return _head(summary, [f"{run} failed: {line}" for run, line in study.settings["failed"].items()])
+def _of_summary(summary: Summary) -> dict[str, Any]:
+    has_sum = any(score.to_sum for row in summary.rows for score in row.scores.values())
+    has_single = any(row.delta_m for row in summary.rows)
+    others: Mapping[str, Callable[[Row], str]] = {
+        "to_single_task": lambda row: summary.baselines.single_task,
+        "to_tuned": lambda row: TUNED,
+        "to_source": lambda row: str(row.arm.source),
+    }
+    return {
+        "title": f"{summary.title}: Equipoise report",
+        "summary": summary,
+        "about": _about(summary),
+        "has_sum": has_sum,
+        "has_single": has_single,
+        "reference": summary.baselines.reference,
+        "reading": _reading(summary, has_sum=has_sum, has_single=has_single),
+        "ratio_formula": RATIO_FORMULA,
+        **{
+            name: {
+                row.method: other(row)
+                for row in summary.rows
+                if any(other(row) in score.to for score in row.scores.values())
+            }
+            for name, other in others.items()
+        },
+    }
 
 
-def _head(summary: Summary, failed: Sequence[str]) -> str:
+def _about(summary: Summary) -> list[str]:
     losses = sum(bool(row.arm.losses) for row in summary.rows)
-    methods = len(summary.methods) - losses
-    about = [
+    counts = [(len(summary.tasks), "task", "s"), (len(summary.methods) - losses, "method", "s")]
+    counts += [(losses, "other loss", "es")] if losses else []
+    counts += [(len(summary.seeds), "seed", "s")]
+    return [
         *([f"Case {summary.case}"] if summary.case else []),
-        f"{len(summary.tasks)} task{'s' * (len(summary.tasks) != 1)}",
-        f"{methods} method{'s' * (methods != 1)}",
-        *([f"{losses} other loss{'es' * (losses != 1)}"] if losses else []),
-        f"{len(summary.seeds)} seed{'s' * (len(summary.seeds) != 1)}",
+        *(f"{count} {what}{plural * (count != 1)}" for count, what, plural in counts),
         *([] if summary.row(summary.baselines.single_task) is None else ["single-task baseline"]),
     ]
-    unfinished = (
-        ""
-        if summary.complete
-        else '<p class="unfinished">This study is not finished: the page shows the runs that are. '
-        "Run the same command again to continue.</p>"
-    )
-    stamp = f'<p class="unfinished">Unequal: {escape("; ".join(summary.unequal))}.</p>' if summary.unequal else ""
-    return f"""<header>
-<h1>{escape(summary.title)}</h1>
-<p class="about">{escape(" · ".join(about))}</p>
-</header>
-<main>
-<div class="verdict">
-{unfinished}{stamp}<p class="headline">{escape(summary.headline)}</p>
-<p class="advice">{escape(summary.advice)}</p>
-{"".join(f'<p class="note">{escape(note)}</p>' for note in (*summary.notes, *failed))}</div>"""
+
+
+def _reading(summary: Summary, *, has_sum: bool, has_single: bool) -> list[str]:
+    """How to read the table."""
+    reference, tested = summary.baselines.reference, summary.tested
+    if summary.question:
+        where = f"are the differences to {reference}" if has_sum else "stand below"
+        asked = f"The study asks one question: its {tested} comparisons"
+        differences = f"{asked}, paired by seed and Holm-corrected together, {where}."
+    elif has_sum:
+        verdicts = f"verdicts are Holm-corrected for all {tested} comparisons of the study together"
+        verdicts = verdicts if tested else "none could be tested"
+        differences = f"Differences are method minus {reference}, paired by seed, with their 95 % interval; {verdicts}."
+    else:
+        differences = f"No differences to {reference}: no other method shares a finished seed with a run of it."
+    changes = "No Δm: it needs a finished seed of a method with all single-task networks, none of them at zero."
+    if has_single:
+        changes = f"Δm compares with single-task networks, below zero is better: {FORMULA}."
+    return ["Means over the seeds.", differences, changes]
+
+
+def _costs(study: StudyResults) -> dict[str, MethodTotals]:
+    found = {}
+    for method in study.methods:
+        seeds = study.costs_of(method).values()
+        rows = [cost for group in seeds for cost in group]
+        if rows:
+            found[method] = MethodTotals(
+                median(sum(cost.seconds_per_step for cost in group) for group in seeds),
+                median(sum(cost.backwards_per_step for cost in group) for group in seeds),
+                median(max(cost.peak_memory_mb for cost in group) for group in seeds),
+                fmean(cost.best_epoch for cost in rows),
+                max(cost.epochs for cost in rows),
+                sum(cost.skipped_steps for cost in rows),
+                sum(cost.unsolved_steps for cost in rows),
+            )
+    return found
+
+
+def _fits(study: StudyResults, method: str, task: str) -> list[str]:
+    """In how many runs the loss curves show over- and under-fitting."""
+    train, validation = (study.curves.get((method, task, f"{split} loss"), {}) for split in ("train", "validation"))
+    epochs = study.settings["settings"]["epochs"]
+    found = Counter(judge_fit(train.get(seed, {}), curve, epochs) for seed, curve in validation.items())
+    judged = sum(found[fit] for fit in FITS)
+    return [f"{words} in {found[fit]} of {judged}" for fit, words in FITS.items() if found[fit]] or ["not judged"]
+
+
+def _asked(given: Mapping[str, Any]) -> list[tuple[str, str, str, str]]:
+    """Each task with its loss, the user's weight and its metrics."""
+    return [
+        (task, str(asked["loss"]), str(asked["weight"]), ", ".join(m["name"] for m in given["metrics"][task]))
+        for task, asked in given["tasks"].items()
+    ]
+
+
+def _facts(given: Mapping[str, Any]) -> dict[str, str]:
+    """What it takes to run the study again."""
+    facts = {
+        "Case": given["case"],
+        "Data (sha256)": given["data_hash"],
+        "Methods": ", ".join(given["methods"]),
+        **{f"Losses of {method}": "; ".join(losses.values()) for method, losses in given.get("losses", {}).items()},
+        "Seeds": ", ".join(map(str, given["seeds"])),
+        **{key.replace("_", " ").capitalize(): value for key, value in given["settings"].items()},
+        **({"Model": given["options"]["model"]} if "model" in given.get("options", {}) else {}),
+        **{f"Samples, {split}": size for split, size in given["split_sizes"].items()},
+        "Reads of the test split": given["test_reads"],
+        "Equipoise": given["equipoise"],
+        **given["versions"],
+    }
+    return {fact: "none" if value is None else str(value) for fact, value in facts.items()}

@@ -9,6 +9,7 @@ from collections import Counter
 from dataclasses import dataclass
 from pathlib import PurePath
 
+from equipoise.lab.arms import parse_arm
 from equipoise.lab.evaluation import SINGLE_TASK
 
 LIGHT = ("#1e3d7f", "#c70702", "#156e41", "#9f2fbf", "#a8763c", "#1287cd", "#711746")
@@ -62,7 +63,7 @@ def looks(methods: tuple[str, ...], single_task: str = SINGLE_TASK) -> dict[str,
 
 def _labels(methods: tuple[str, ...]) -> dict[str, str]:
     """Short, still unique names: a method given as path/to/file.py:Name loses its folders."""
-    short = {name: PurePath(name).name if ".py:" in name else name for name in methods}
+    short = {name: PurePath(name).name if parse_arm(name).files else name for name in methods}
     short = {
         name: label if len(label) <= LONGEST_LABEL else "…" + label[1 - LONGEST_LABEL :]
         for name, label in short.items()

@@ -1,4 +1,4 @@
-"""From a study folder to its report."""
+"""From a study to its report: a page, figures and tables."""
 
 import os
 from collections.abc import Callable, Mapping
@@ -8,31 +8,29 @@ from urllib.parse import quote
 from equipoise.lab.data.within import folder_within
 from equipoise.lab.evaluation import StudyResults, Summary
 from equipoise.lab.files import write_text
-from equipoise.lab.reports import curves, gradient_curves, results
+from equipoise.lab.reports import curves, figures
 from equipoise.lab.reports.chart import Chart
-from equipoise.lab.reports.diagnostic_figures import save_matrices
-from equipoise.lab.reports.page import render, render_training, render_values
+from equipoise.lab.reports.diagnostics import StudyDiagnostics, save_matrices
+from equipoise.lab.reports.page import render_study, render_training, render_values
 from equipoise.lab.reports.palette import Look, looks
 from equipoise.lab.reports.paper_tables import write_paper_tables
-from equipoise.lab.reports.ranks import critical_differences
 from equipoise.lab.reports.static import save
-from equipoise.lab.reports.study_diagnostics import StudyDiagnostics
 
 OF_VALUES: Mapping[str, Callable[[Summary, Mapping[str, Look]], Chart]] = {  # need no more than each run's result
-    "differences": results.differences,
-    "ranks": critical_differences,
+    "differences": figures.differences,
+    "ranks": figures.critical_differences,
 }
 OF_TRAINING: Mapping[str, Callable[[StudyResults, Mapping[str, Look]], Chart | None]] = {  # from a study's folder
-    "tradeoff": results.tradeoff,
+    "tradeoff": figures.tradeoff,
     "losses": curves.losses,
     "parts": curves.parts,
     "weights": curves.weights,
-    "gradient_norms": gradient_curves.gradient_norms,
-    "cosines": gradient_curves.cosines,
-    "part_cosines": gradient_curves.part_cosines,
-    "magnitude_similarity": gradient_curves.magnitude_similarity,
-    "condition_number": gradient_curves.condition_number,
-    "costs": results.costs,
+    "gradient_norms": curves.gradient_norms,
+    "cosines": curves.cosines,
+    "part_cosines": curves.part_cosines,
+    "magnitude_similarity": curves.magnitude_similarity,
+    "condition_number": curves.condition_number,
+    "costs": figures.costs,
 }
 
 
@@ -65,18 +63,18 @@ def write_report(
     look = looks(study.methods)
     of_training = [make(study, look) for make in OF_TRAINING.values()]
     charts = (*(make(summary, look) for make in OF_VALUES.values()), *filter(None, of_training))
-    figures = folder_within(folder, "figures")
+    images = folder_within(folder, "figures")
     for place, chart in enumerate(charts, 1):
         doing(f"figure {place} of {len(charts)}, {chart.title}")
-        save(chart, look, figures)
+        save(chart, look, images)
     write_paper_tables(summary, folder_within(folder, "tables"))
     diagnostics = StudyDiagnostics.of_study(study)
     if diagnostics is not None:
-        save_matrices(diagnostics, figures)
+        save_matrices(diagnostics, images)
     doing("the page")
     where = folder / "report.html" if page is None else page
     root = "" if page is None else quote(os.path.relpath(folder, page.parent).replace(os.sep, "/")) + "/"
-    write_text(where, render(study, summary, charts, look, diagnostics, root if links else None))
+    write_text(where, render_study(study, summary, charts, look, diagnostics, root if links else None))
     return where
 
 

@@ -1,35 +1,26 @@
 """A study's verdict and table, as a terminal of 80 columns shows them."""
 
-import re
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
-from math import isnan
 
 from rich.cells import cell_len
 from rich.console import Console, ConsoleOptions, Group, RenderableType
 from rich.segment import Segments
-from rich.table import Table
 from rich.text import Text
 
-from equipoise.lab.arms import StudyArm
-from equipoise.lab.evaluation import (
-    FORMULA,
-    RATIO_FORMULA,
-    TUNED,
-    Comparison,
-    EqualTime,
-    Interval,
-    Score,
-    Summary,
-    TaskMetric,
-    show,
+from equipoise.lab.evaluation import Summary, TaskMetric, show
+from equipoise.lab.reports.terminal_tables import (
+    STYLES,
+    every_table,
+    long_legend,
+    plain_table,
+    row_name,
+    shown_comparison,
+    signed,
 )
 
 MOST_LINES = 40  # below the verdict
 GAP = 2  # between columns
-NAME = 15  # letters that stay in one line beside the columns of a task, in 80
-STYLES = {"better": "green", "worse": "red", "no significant difference": "dim", "no verdict": "yellow"}
-WORDS = {"no significant difference": "not significant"}  # what a column has room for
 
 
 def print_summary(console: Console, summary: Summary, *, verbose: bool = False) -> None:
@@ -73,18 +64,10 @@ def _parts(summary: Summary, width: int, *, verbose: bool) -> Iterator[Renderabl
     if not verbose:
         yield from _blocks(summary, width)
     else:
-        yield from (_task_table(summary, metric) for metric in summary.metrics)
-        if not summary.question and any(TUNED in score.to for row in summary.rows for score in row.scores.values()):
-            yield _tuned_table(summary)
-        if any(row.against or row.skills or row.mean_rank for row in summary.rows):
-            yield _overall_table(summary)
-        if any(row.cost for row in summary.rows):
-            yield _cost_table(summary)
-        if summary.equal_time and summary.unequal:
-            yield _equal_time_table(summary, summary.equal_time)
+        yield from every_table(summary)
     yield ""
     unequal = [f"Unequal: {'; '.join(summary.unequal)}."] if summary.unequal else []
-    legend = _legend(summary) if verbose else _short_legend(summary)
+    legend = long_legend(summary) if verbose else _short_legend(summary)
     for line in (*legend, *unequal, *summary.details, *(f"Note: {note}" for note in summary.notes)):
         yield Text(line, style="dim")
 
@@ -93,7 +76,7 @@ def _blocks(summary: Summary, width: int) -> Iterator[RenderableType]:
     """One table of all tasks, in as many blocks as the width makes necessary."""
     columns = [_task_column(summary, metric) for metric in summary.metrics]
     columns += filter(None, (_delta_column(summary), _time_column(summary)))
-    names = [_name(row.arm) for row in summary.rows]
+    names = [row_name(row.arm) for row in summary.rows]
     first = max(6, *(cell_len(line) for name in names for line in name.plain.splitlines()))
     blocks: list[list[list[Text]]] = []
     room = 0
@@ -105,7 +88,7 @@ def _blocks(summary: Summary, width: int) -> Iterator[RenderableType]:
         blocks[-1].append(column)
         room -= needed
     for block in blocks:
-        table = _table(summary, "", Text("method"), *(column[0] for column in block))
+        table = plain_table(summary, "", Text("method"), *(column[0] for column in block))
         for place, name in enumerate(names, 1):
             table.add_row(name, *(column[place] for column in block))
         yield table
@@ -117,13 +100,13 @@ def _task_column(summary: Summary, metric: TaskMetric) -> list[Text]:
     scores = [row.scores[metric.task] for row in summary.rows]
     wide = max(len(show(score.mean)) for score in scores)
     for score in scores:
-        _, one = _shown(score, summary)
+        _, one = shown_comparison(score, summary)
         cell = Text(f"{show(score.mean):<{wide}}")
         if one is not None:
             known = one.interval.low == one.interval.low
             half = f" ±{show(one.interval.half_width)}" if known else ""
             word = one.verdict if one.verdict in ("better", "worse", "no verdict") else ""
-            cell.append(f" {_signed(one.interval.mean)}{half}")
+            cell.append(f" {signed(one.interval.mean)}{half}")
             cell.append(f" {word}" if word else "", style=STYLES[one.verdict])
         cells.append(cell)
     return cells
@@ -149,188 +132,4 @@ def _short_legend(summary: Summary) -> list[str]:
     )
     if any(row.delta_m for row in summary.rows):
         lines.append("Δm: mean relative change against single-task networks, lower is better.")
-    return lines
-
-
-def _table(summary: Summary, title: str, *columns: str | Text) -> Table:
-    names = max(len(line) for row in summary.rows for line in _name(row.arm).plain.splitlines())
-    table = Table(title=title, title_justify="left", title_style="bold", box=None, pad_edge=False, padding=(0, 2, 0, 0))
-    for place, column in enumerate(columns):
-        whole = place < len(columns) - 1 if place else names <= NAME + 1
-        table.add_column(column, overflow="fold", header_style="underline", no_wrap=whole)
-    return table
-
-
-def _name(arm: StudyArm) -> Text:
-    """The name of a row; a long one of losses has a new line where another loss or argument begins."""
-    lines = [""]
-    for part in re.findall(r":?[^+:]+\+?", str(arm)) if arm.losses else [str(arm)]:
-        if lines[-1] and len(lines[-1]) + len(part) > NAME:
-            lines.append(" ")
-        lines[-1] += part
-    return Text("\n".join(lines))
-
-
-def _task_table(summary: Summary, metric: TaskMetric) -> Table:
-    direction = "higher" if metric.higher_is_better else "lower"
-    shown = {row.method: _shown(row.scores[metric.task], summary) for row in summary.rows}
-    others = {other for other, comparison in shown.values() if comparison is not None}
-    several = len(others) > 1
-    table = _table(
-        summary,
-        f"\n{metric.task}: {metric.name}, {direction} is better",
-        "method",
-        "mean ± sd",
-        "difference, 95 %" if several else f"difference to {''.join(others) or summary.baselines.reference}, 95 %",
-        *(["to"] if several else []),
-        "verdict",
-    )
-    for row in summary.rows:
-        score = row.scores[metric.task]
-        spread = f" ± {show(score.spread)}" if score.spread == score.spread else ""
-        other, comparison = shown[row.method]
-        cells = [_difference(comparison), *([Text(other)] if several else []), _verdict(comparison)]
-        table.add_row(_name(row.arm), f"{show(score.mean)}{spread}", *cells)
-    return table
-
-
-def _shown(score: Score, summary: Summary) -> tuple[str, Comparison | None]:
-    """The other and the comparison of a row: the one that the question is about, else that with the reference."""
-    if summary.question:
-        return next(iter(score.to.items()), ("", None))
-    return summary.baselines.reference, score.to_sum
-
-
-def _tuned_table(summary: Summary) -> Table:
-    table = _table(
-        summary, "\nagainst tuned fixed weights: differences, and verdicts where significant", "method", *summary.tasks
-    )
-    for row in summary.rows:
-        found = [row.scores[task].to.get(TUNED) for task in summary.tasks]
-        if any(found):
-            table.add_row(_name(row.arm), *map(_short, found))
-    return table
-
-
-def _short(comparison: Comparison | None) -> Text:
-    if comparison is None:
-        return Text("")
-    word = "" if comparison.verdict == "no significant difference" else f" {comparison.verdict}"
-    return Text(f"{_signed(comparison.interval.mean)}{word}", style=STYLES[comparison.verdict])
-
-
-def _difference(comparison: Comparison | None) -> Text:
-    return Text("") if comparison is None else Text(_interval(comparison.interval, _signed))
-
-
-def _interval(interval: Interval, number: Callable[[float], str]) -> str:
-    ends = f" [{number(interval.low)}, {number(interval.high)}]" if interval.low == interval.low else ""
-    return f"{number(interval.mean)}{ends}"
-
-
-def _signed(value: float) -> str:
-    return f"{'-' if value < 0 else '+'}{show(abs(value))}"
-
-
-def _verdict(comparison: Comparison | None) -> Text:
-    if comparison is None:
-        return Text("")
-    if isnan(comparison.interval.p_value):  # one seed, or differences without spread
-        return Text("not tested", style="dim")
-    return Text(WORDS.get(comparison.verdict, comparison.verdict), style=STYLES[comparison.verdict])
-
-
-def _overall_table(summary: Summary) -> Table:
-    table = _table(
-        summary,
-        f"\nall tasks{_stamp(summary)}",
-        "method",
-        "Δm in %, 95 %",
-        "rank",
-        "wins",
-        "ratio",
-        "skill",
-        "worst change",
-    )
-    for row in summary.rows:
-        one = row.against
-        table.add_row(
-            _name(row.arm),
-            Text("") if one is None else Text(_interval(one.delta_m, "{:+.2f}".format)),
-            "" if row.mean_rank is None else f"{row.mean_rank:.2f}",
-            "" if one is None else f"{one.wins}/{len(summary.tasks)}",
-            "" if one is None or one.ratio is None else f"{one.ratio:.3f}",
-            "" if row.skills is None else f"{row.skills.average:.3f}",
-            Text("") if one is None else Text(f"{one.worst[1]:+.1f} % {one.worst[0]}"),
-        )
-    return table
-
-
-def _cost_table(summary: Summary) -> Table:
-    table = _table(
-        summary,
-        f"\ncosts{_stamp(summary)}",
-        "method",
-        "ms per step",
-        "to sum",
-        "backwards",
-        "peak MB",
-        "skipped",
-        "unsolved",
-    )
-    for row in summary.rows:
-        cost = row.cost
-        table.add_row(
-            _name(row.arm),
-            "" if row.seconds_per_step is None else f"{1000 * row.seconds_per_step:.2f}",
-            "" if row.cost_ratio is None else f"x{row.cost_ratio:.2f}",
-            "" if cost is None else f"{cost.backwards_per_step:g}",
-            "" if cost is None else f"{cost.peak_memory_mb:.0f}",
-            "" if cost is None else str(cost.skipped_steps),
-            "" if cost is None else str(cost.unsolved_steps),
-        )
-    return table
-
-
-def _equal_time_table(summary: Summary, reached: EqualTime) -> Table:
-    title = f"\nat equal wall-clock: validation after {reached.seconds:.3g} s, when {reached.cheapest} is done"
-    table = _table(summary, title, "method", "epochs", *summary.tasks)
-    arms = {row.method: row.arm for row in summary.rows}
-    for row in reached.rows:
-        cells = []
-        for task in summary.tasks:
-            interval = row.to_sum[task]
-            cells.append(f"{show(row.values[task])}{f' ({_signed(interval.mean)})' if interval else ''}")
-        table.add_row(_name(arms[row.method]), f"{row.epochs:.1f}", *cells)
-    return table
-
-
-def _stamp(summary: Summary) -> str:
-    return f" (unequal: {'; '.join(summary.unequal)})" if summary.unequal else ""
-
-
-def _legend(summary: Summary) -> list[str]:
-    """What the columns mean, as far as they have any content."""
-    lines, alone = [""], summary.baselines.single_task
-    if summary.tested:
-        at = f"at {100 * summary.level:.2g} %" if summary.level else "left open"
-        lines.append(
-            f"Differences are paired by seed: intervals by Student's t, each by itself; verdicts {at} for all "
-            f"{summary.tested} comparisons of the study together (Holm), if differences are roughly symmetric."
-        )
-    if any(row.against for row in summary.rows):
-        lines.append(
-            f"{FORMULA}; baseline: {alone} networks; lower is better. Δp = -Δm. Wins: tasks with a "
-            f"better mean than that. Worst change: the largest term of Δm. {RATIO_FORMULA}; above 1 is better."
-        )
-    if any(row.skills for row in summary.rows):
-        lines.append("Skill: mean over the tasks, 0 for a constant prediction, 1 for a perfect one.")
-    if any(row.mean_rank for row in summary.rows):
-        lines.append("Rank: mean among the methods, over the tasks, 1 is best.")
-    if summary.ranks and not summary.ranks.differs:
-        lines.append(
-            f"Ranks by seed: no significant difference (Friedman, p = {summary.ranks.p_value:.2g} alone, before Holm)."
-        )
-    if summary.row(alone):
-        lines.append(f"A step of {alone} is one step of each of its networks.")
     return lines

@@ -1,4 +1,4 @@
-"""Two study folders read as a comparison: what can be compared, how, and in what they differ."""
+"""Two study folders compared: what can be compared, how, in what they differ, and the page that shows it."""
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -7,7 +7,12 @@ from typing import Any
 
 from equipoise.lab.evaluation import Change, TaskMetric, changes
 from equipoise.lab.evaluation.looks import after_looking
+from equipoise.lab.evaluation.sentences import fitting
 from equipoise.lab.evaluation.study import StudyResults
+from equipoise.lab.files import write_text
+from equipoise.lab.reports.chart import Chart, Panel, Series
+from equipoise.lab.reports.html import render_with_figures
+from equipoise.lab.reports.palette import Look, looks
 
 ASKED = (
     *("settings", "tasks", "options", "versions", "seeds", "methods", "method_files", "budgets"),
@@ -49,22 +54,24 @@ class TwoStudies:
     def headline(self) -> str:
         """The outcome in a sentence."""
         a, b = self.names
-        stamp = f" Unequal: {'; '.join(self.unequal)}." if self.unequal else ""
         judged = [change for change in self.changes if change.comparison is not None]
         if not judged:
             why = "they share no seed" if self.paired else "their data differ"
-            return f"{a} and {b} stand side by side without a verdict: {why}.{stamp}"
-        words = [
-            f"{len(found)} significantly {word} ({', '.join(f'{c.method} on {c.task}' for c in found)})"
+            return f"{a} and {b} stand side by side without a verdict: {why}."
+        of = f"Of {len(judged)} comparisons of {b} with {a}"
+        short = f"Of {len(judged)} comparisons of the second study with the first"
+        found = {
+            word: [f"{c.method} on {c.task}" for c in judged if c.comparison and c.comparison.verdict == word]
             for word in ("better", "worse")
-            if (found := [c for c in judged if c.comparison and c.comparison.verdict == word])
-        ]
-        none = [c for c in judged if c.comparison and c.comparison.verdict == "no verdict"]
-        if none:
-            stamp = f" No verdict on {', '.join(f'{c.method} on {c.task}' for c in none)}: runs are missing.{stamp}"
-        others = f"{' and '.join(words)} in {b} than in {a}, the others without a significant difference"
-        rest = others if words else "none shows a significant difference"
-        return f"Of {len(judged)} comparisons of {b} with {a}, {rest}.{stamp}"
+        }
+        if not found["better"] and not found["worse"]:
+            rest = "none shows a significant difference."
+            return fitting(f"{of}, {rest}", f"{short}, {rest}")
+        counts = [f"{len(found[word])} significantly {word}" for word in ("better", "worse") if found[word]]
+        named = [f"{count} ({', '.join(found[count.split()[-1]])})" for count in counts]
+        told, count = " and ".join(named), " and ".join(counts)
+        rest = "no other differs significantly."
+        return fitting(f"{of}, {told}; {rest}", f"{of}, {count}; {rest}", f"{short}, {count}.")
 
     @property
     def unequal(self) -> tuple[str, ...]:
@@ -98,6 +105,11 @@ class TwoStudies:
                 f"{', '.join(a.methods) or 'none'}, and {', '.join(b.methods) or 'none'}"
             )
         names = (first.name, second.name) if first.name != second.name else (str(first), str(second))
+        notes += [
+            f"No verdict on {one.method} on {one.task}: runs are missing."
+            for one in found
+            if one.comparison and one.comparison.verdict == "no verdict"
+        ]
         notes += _left_out(names, a, b)
         notes += [
             f"{name}: {note}" for name, one in zip(names, (a, b), strict=True) for note in after_looking(one.settings)
@@ -160,3 +172,65 @@ def _flat(values: Mapping[str, Any], above: str = "") -> Iterator[tuple[str, str
             yield from _flat(value, f"{above}{key}.")
         else:
             yield f"{above}{key}", ", ".join(map(str, value)) if isinstance(value, list) else str(value)
+
+
+def write_two_page(two: TwoStudies, page: Path) -> Path:
+    """Write the page; it is replaced in one step."""
+    write_text(page, render_two(two))
+    return page
+
+
+def render_two(two: TwoStudies) -> str:
+    """The whole page as text."""
+    look = looks(two.methods)
+    return render_with_figures(
+        "two.html",
+        [differences(two, look)],
+        look,
+        title=f"{two.names[1]} against {two.names[0]}: Equipoise report",
+        two=two,
+        changes={(change.method, change.task): change for change in two.changes},
+        version=two.version,
+    )
+
+
+def differences(two: TwoStudies, look: Mapping[str, Look]) -> Chart:
+    """Second minus first of every method, with its interval, a panel for each task."""
+    panels = [panel for metric in two.metrics if (panel := _panel(two, metric, look)) is not None]
+    return Chart(
+        "differences",
+        "Differences between the studies",
+        "A mark is the mean difference over the seeds of both studies, its line the paired-t 95 % interval. Filled "
+        "marks remain significant after Holm's correction for all comparisons of this page.",
+        tuple(panels),
+        missing="No differences: nothing can be paired by seed.",
+    )
+
+
+def _panel(two: TwoStudies, metric: TaskMetric, look: Mapping[str, Look]) -> Panel | None:
+    shown = [c for c in two.changes if c.task == metric.task and c.comparison is not None]
+    series = tuple(_mark(change, place, look) for place, change in enumerate(shown))
+    direction = "second is better →" if metric.higher_is_better else "← second is better"
+    rows = tuple(look[change.method].label for change in shown)
+    if not shown:
+        return None
+    return Panel(metric.task, f"difference in {metric.name} · {direction}", "", series, rows, zero="x")
+
+
+def _mark(change: Change, place: int, look: Mapping[str, Look]) -> Series:
+    assert change.comparison is not None
+    interval = change.comparison.interval
+    known = interval.low == interval.low
+    low, high = (interval.low, interval.high) if known else (interval.mean, interval.mean)
+    bounds = f"95 % interval {low:+.4g} to {high:+.4g}" if known else "no interval"
+    return Series(
+        "interval",
+        change.method,
+        (interval.mean,),
+        (place,),
+        hollow=change.comparison.verdict not in ("better", "worse"),
+        low=(low,),
+        high=(high,),
+        what=look[change.method].label,
+        hover=(f"{interval.mean:+.4g}\n{bounds}, {interval.n} seeds\n{change.comparison.verdict}",),
+    )

@@ -2,18 +2,16 @@
 
 import os
 from collections.abc import Mapping, Sequence
-from html import escape
-from importlib import resources
 from itertools import combinations
 from pathlib import Path
+from typing import Any
 from urllib.parse import quote
 
 from equipoise.lab.data.within import folder_within
 from equipoise.lab.files import write_text
-from equipoise.lab.reports.cells import cell, row, table
 from equipoise.lab.reports.chart import Chart, Panel, Series
+from equipoise.lab.reports.html import render, render_page
 from equipoise.lab.reports.palette import looks
-from equipoise.lab.reports.policy import policy
 from equipoise.lab.reports.static import draw_svg, save
 from equipoise.lab.search.choice import front
 from equipoise.lab.search.search import Search
@@ -36,27 +34,26 @@ def write_page(search: Search, title: str, chosen: int, words: Sequence[str], co
     """
     figures = folder_within(search.folder, "figures")
     save(tradeoff(search, chosen), looks(KINDS), figures)
-    style = (resources.files("equipoise.lab.reports") / "page.css").read_text(encoding="utf-8")
     trials = quote(os.path.relpath(search.folder / "trials.csv", page.parent).replace(os.sep, "/"))
-    text = f"""<!DOCTYPE html>
-<html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
-<meta http-equiv="Content-Security-Policy" content="{policy()}">
-<title>{escape(title)}</title><style>{style} figure svg {{ max-width: 100%; height: auto; background: white; }}</style>
-</head><body><header><h1>{escape(title)}</h1></header><main>
-{render_sections(search, chosen, words, code)}
-<p>All trials are in <a href="{trials}">trials.csv</a>.</p>
-</main></body></html>
-"""
+    text = render_page("search.html", title=title, trials_file=trials, **_values(search, chosen, words, code))
     write_text(page, text)
 
 
 def render_sections(search: Search, chosen: int, words: Sequence[str], code: str) -> str:
     """All that the page shows below its head, as HTML without a style of its own; arguments as of ``write_page``."""
-    paragraphs = "".join(f"<p>{escape(text)}</p>" for text in words)
-    return f"""<section id="answer"><h2>Answer</h2>{paragraphs}<pre><code>{escape(code)}</code></pre></section>
-<section id="tradeoff"><h2>All trials</h2><figure role="img" aria-label="Validation metrics of all trials">
-{draw_svg(tradeoff(search, chosen), looks(KINDS))}</figure></section>
-<section id="trials"><h2>Best trials</h2>{_table(search, chosen)}</section>"""
+    return render("search_sections.html", **_values(search, chosen, words, code))
+
+
+def _values(search: Search, chosen: int, words: Sequence[str], code: str) -> dict[str, Any]:
+    space = search.strategy.space
+    heads = ["trial", "Δm in %", *(f"{o.task}: {o.metric}" for o in search.objectives)]
+    return {
+        "words": words,
+        "code": code,
+        "picture": draw_svg(tradeoff(search, chosen), looks(KINDS)),
+        "heads": [*heads, *(f"weight of {task}" for task in space.tasks), *(axis.name for axis in space.axes)],
+        "trials": [_row(search, number, chosen) for number in best(search, MOST_ROWS) if number in search.whole],
+    }
 
 
 def tradeoff(search: Search, chosen: int) -> Chart:
@@ -104,22 +101,13 @@ def _kinds(search: Search, chosen: int) -> Mapping[str, list[int]]:
     return {kind: numbers for kind, numbers in kinds.items() if numbers}
 
 
-def _table(search: Search, chosen: int) -> str:
-    space, trials, changes = search.strategy.space, search.trials, search.changes
-    heads = ["trial", "Δm in %", *(f"{o.task}: {o.metric}" for o in search.objectives)]
-    heads += [f"weight of {task}" for task in space.tasks] + [axis.name for axis in space.axes]
-    rows = []
-    for number in [number for number in best(search, MOST_ROWS) if number in search.whole]:
-        trial = trials[number]
-        others = space.others(trial.job.point).values()
-        rows.append(
-            row(
-                f'<th scope="row">{number}{" (chosen)" if number == chosen else ""}</th>',
-                cell(changes[number], "+.2f"),
-                *(cell(value, ".4g") for value in trial.values or ()),
-                *(cell(weight, ".3g") for weight in space.weights(trial.job.point).values()),
-                *(f"<td>{escape(v)}</td>" if isinstance(v, str) else cell(v, ".3g") for v in others),
-            )
-        )
-    head = row(*(f'<th scope="col">{escape(text)}</th>' for text in heads))
-    return table("Best trials", [head], rows)
+def _row(search: Search, number: int, chosen: int) -> dict[str, Any]:
+    point = search.trials[number].job.point
+    return {
+        "number": number,
+        "chosen": number == chosen,
+        "change": search.changes[number],
+        "metrics": search.trials[number].values or (),
+        "weights": search.strategy.space.weights(point).values(),
+        "others": search.strategy.space.others(point).values(),
+    }

@@ -1,9 +1,13 @@
-"""The progress of a study: bars on a terminal; elsewhere a line for each finished run, and one after long silence."""
+"""The progress of a study: bars on a terminal, and in a notebook that has ipywidgets; elsewhere a line for each run.
+
+A log that has been silent for long hears of an epoch.
+"""
 
 from collections.abc import Sequence
 from contextlib import closing
 from dataclasses import replace
 from datetime import timedelta
+from importlib.util import find_spec
 from pathlib import Path
 from types import TracebackType
 
@@ -87,6 +91,7 @@ class Watch:
 
     def __init__(self, console: Console, study: Study) -> None:
         self._console = console
+        self._live = console.is_terminal or (console.is_jupyter and find_spec("ipywidgets") is not None)
         self._epochs = study.plan.settings.epochs
         self._total = {True: len(study.plan.runs), False: study.plan.tuned_trials}  # by whether it is a run
         self._ended = {True: len(study.results), False: 0}
@@ -99,7 +104,7 @@ class Watch:
             transient=True,
             speed_estimate_period=SPEED_OVER,
             expand=True,
-            disable=not console.is_terminal,
+            disable=not self._live,
         )
         left = {True: len(study.missing), False: study.plan.tuned_trials if study.tunes else 0}
         self._whole = {
@@ -149,7 +154,7 @@ class Watch:
                 note=f"epoch {epoch}/{epochs}  skill {skill:.3f}",
             )
             self._reach(name, is_run, epoch)
-            if not self._console.is_terminal and self._console.get_time() - self._spoke >= SILENCE:
+            if not self._live and self._console.get_time() - self._spoke >= SILENCE:
                 left = self._left if is_run else ""
                 self._say(f"[{self._count(is_run)}] {name}: epoch {epoch}/{epochs}, {losses_line(losses)}{left}")
         else:
@@ -160,7 +165,7 @@ class Watch:
             if event.kind == "failed":
                 self._say(f"[{self._count(is_run)}] {name}: FAILED, {event.details[0]}")
                 return
-            if not self._console.is_terminal:
+            if not self._live:
                 self._say(f"[{self._count(is_run)}] {name}: done")
             if is_run:
                 self._warn(name, *event.details)

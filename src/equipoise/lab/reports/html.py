@@ -1,0 +1,132 @@
+"""Pages from templates of Jinja2, one file each without outside references; what is not marked as HTML is escaped."""
+
+import base64
+import gzip
+import hashlib
+import json
+import math
+from collections.abc import Callable, Mapping, Sequence
+from functools import cache
+from importlib import resources
+from typing import Any
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
+from plotly.offline import get_plotlyjs
+
+from equipoise.lab.diagnostics import Gallery, ScoreTable
+from equipoise.lab.evaluation import show
+from equipoise.lab.reports.chart import Chart, Panel
+from equipoise.lab.reports.diagnostics import file_name
+from equipoise.lab.reports.interactive import specs
+from equipoise.lab.reports.palette import Look
+from equipoise.lab.reports.static import some_of
+
+NOTHING, MINUS = "\N{EN DASH}", "\N{MINUS SIGN}"
+MOST_PANELS = 9  # a chart with more shows one at a time
+FORMS: Mapping[str, Callable[[float], str]] = {
+    "show": show,
+    "signed": lambda value: f"{'+' if value >= 0 else '-'}{show(abs(value))}",
+    "percent": lambda value: f"{value:+.2f} %",
+}
+
+
+def render(template: str, **values: Any) -> str:
+    """The text of a template from ``templates/``, filled in."""
+    return environment().get_template(template).render(values)
+
+
+def render_page(template: str, **values: Any) -> str:
+    """A page without a script; the browser runs none and loads nothing."""
+    return render(template, style=_resource("page.css"), policy=policy(), figures=None, **values)
+
+
+def render_with_figures(template: str, charts: Sequence[Chart], look: Mapping[str, Look], **values: Any) -> str:
+    """A page whose figures a reader can zoom and filter.
+
+    Args:
+        template: In ``templates/``.
+        charts: What the figures show.
+        look: Of the methods in them.
+        values: For the template.
+    """
+    script, plotly = f"\n{_resource('page.js')}", get_plotlyjs()
+    figures = {
+        "panels": {f"{chart.name}-{place}": spec for chart in charts for place, spec in enumerate(specs(chart, look))},
+        "looks": {method: {"light": each.light, "dark": each.dark} for method, each in look.items()},
+    }
+    return render(
+        template,
+        style=_resource("page.css"),
+        policy=policy(script, plotly),
+        figures=_json(figures),
+        plotly=base64.b64encode(gzip.compress(plotly.encode("utf-8"), mtime=0)).decode("ascii"),  # a third of its size
+        script=Markup(script),
+        charts=charts,
+        look=look,
+        **values,
+    )
+
+
+def policy(*scripts: str) -> Markup:
+    """A Content-Security-Policy that allows these inline scripts, by their hashes, and no other.
+
+    Args:
+        scripts: The text of each, as it stands in its element.
+    """
+    hashes = [base64.b64encode(hashlib.sha256(text.encode("utf-8")).digest()).decode("ascii") for text in scripts]
+    allowed = " ".join(f"'sha256-{one}'" for one in hashes) or "'none'"
+    return Markup(
+        f"default-src 'none'; script-src {allowed}; style-src 'unsafe-inline'; img-src data: blob:; "
+        "base-uri 'none'; form-action 'none'"
+    )
+
+
+def data(value: float | None, form: str = "show") -> Markup:
+    """What a person reads, with the exact number behind it; a dash for None and NaN.
+
+    >>> data(-0.5, "signed"), data(None)
+    (Markup('<data value="-0.5">−0.5000</data>'), Markup('–'))
+    """
+    if value is None:
+        return Markup(NOTHING)
+    text = FORMS[form](value) if form in FORMS else f"{value:{form}}"
+    text = NOTHING if math.isnan(value) else text.replace("-", MINUS)
+    return Markup('<data value="{}">{}</data>').format(repr(value), text)
+
+
+@cache
+def environment() -> Environment:
+    """The templates, with what they may use."""
+    made = Environment(
+        loader=PackageLoader("equipoise.lab.reports"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    made.filters |= {"data": data, "base64": lambda png: base64.b64encode(png).decode("ascii")}
+    made.tests |= {"nan": math.isnan}
+    made.tests |= {
+        "gallery": lambda one: isinstance(one, Gallery),
+        "score_table": lambda one: isinstance(one, ScoreTable),
+    }
+    made.globals |= {"some_of": some_of, "spoken": _spoken, "figure_name": file_name}
+    made.globals |= {"most_panels": MOST_PANELS, "nothing": NOTHING}
+    return made
+
+
+def _spoken(chart: Chart, panel: Panel) -> str:
+    axes = f"{panel.y_title} against {panel.x_title}" if panel.y_title else panel.x_title
+    return f"{chart.title}, {panel.title}: {axes}"
+
+
+def _resource(name: str) -> Markup:
+    """The text of a file of ours beside this one."""
+    return Markup((resources.files("equipoise.lab.reports") / name).read_text(encoding="utf-8"))
+
+
+def _json(value: Any) -> Markup:
+    """JSON that cannot end the script element it stands in."""
+    text = json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+    return Markup(text.replace("<", "\\u003c"))

@@ -1,0 +1,225 @@
+"""Every table of a study, as a terminal of 80 columns shows them."""
+
+import re
+from collections.abc import Callable, Iterator
+from math import isnan
+
+from rich.table import Table
+from rich.text import Text
+
+from equipoise.lab.arms import StudyArm
+from equipoise.lab.evaluation import (
+    FORMULA,
+    RATIO_FORMULA,
+    TUNED,
+    Comparison,
+    EqualTime,
+    Interval,
+    Score,
+    Summary,
+    TaskMetric,
+    show,
+)
+
+NAME = 15  # letters that stay in one line beside the columns of a task, in 80
+STYLES = {"better": "green", "worse": "red", "no significant difference": "dim", "no verdict": "yellow"}
+WORDS = {"no significant difference": "not significant"}  # what a column has room for
+
+
+def every_table(summary: Summary) -> Iterator[Table]:
+    """A table of each task, of the comparisons with tuned weights, of all tasks, of costs, and at equal wall-clock."""
+    yield from (_task_table(summary, metric) for metric in summary.metrics)
+    if not summary.question and any(TUNED in score.to for row in summary.rows for score in row.scores.values()):
+        yield _tuned_table(summary)
+    if any(row.against or row.skills or row.mean_rank for row in summary.rows):
+        yield _overall_table(summary)
+    if any(row.cost for row in summary.rows):
+        yield _cost_table(summary)
+    if summary.equal_time and summary.unequal:
+        yield _equal_time_table(summary, summary.equal_time)
+
+
+def plain_table(summary: Summary, title: str, *columns: str | Text) -> Table:
+    """Without lines, its first column as wide as the names of the methods."""
+    names = max(len(line) for row in summary.rows for line in row_name(row.arm).plain.splitlines())
+    table = Table(title=title, title_justify="left", title_style="bold", box=None, pad_edge=False, padding=(0, 2, 0, 0))
+    for place, column in enumerate(columns):
+        whole = place < len(columns) - 1 if place else names <= NAME + 1
+        table.add_column(column, overflow="fold", header_style="underline", no_wrap=whole)
+    return table
+
+
+def row_name(arm: StudyArm) -> Text:
+    """The name of a row; a long one of losses has a new line where another loss or argument begins."""
+    lines = [""]
+    for part in re.findall(r":?[^+:]+\+?", str(arm)) if arm.losses else [str(arm)]:
+        if lines[-1] and len(lines[-1]) + len(part) > NAME:
+            lines.append(" ")
+        lines[-1] += part
+    return Text("\n".join(lines))
+
+
+def _task_table(summary: Summary, metric: TaskMetric) -> Table:
+    direction = "higher" if metric.higher_is_better else "lower"
+    shown = {row.method: shown_comparison(row.scores[metric.task], summary) for row in summary.rows}
+    others = {other for other, comparison in shown.values() if comparison is not None}
+    several = len(others) > 1
+    table = plain_table(
+        summary,
+        f"\n{metric.task}: {metric.name}, {direction} is better",
+        "method",
+        "mean ± sd",
+        "difference, 95 %" if several else f"difference to {''.join(others) or summary.baselines.reference}, 95 %",
+        *(["to"] if several else []),
+        "verdict",
+    )
+    for row in summary.rows:
+        score = row.scores[metric.task]
+        spread = f" ± {show(score.spread)}" if score.spread == score.spread else ""
+        other, comparison = shown[row.method]
+        cells = [_difference(comparison), *([Text(other)] if several else []), _verdict(comparison)]
+        table.add_row(row_name(row.arm), f"{show(score.mean)}{spread}", *cells)
+    return table
+
+
+def shown_comparison(score: Score, summary: Summary) -> tuple[str, Comparison | None]:
+    """The other and the comparison of a row: the one that the question is about, else that with the reference."""
+    if summary.question:
+        return next(iter(score.to.items()), ("", None))
+    return summary.baselines.reference, score.to_sum
+
+
+def _tuned_table(summary: Summary) -> Table:
+    table = plain_table(
+        summary, "\nagainst tuned fixed weights: differences, and verdicts where significant", "method", *summary.tasks
+    )
+    for row in summary.rows:
+        found = [row.scores[task].to.get(TUNED) for task in summary.tasks]
+        if any(found):
+            table.add_row(row_name(row.arm), *map(_short, found))
+    return table
+
+
+def _short(comparison: Comparison | None) -> Text:
+    if comparison is None:
+        return Text("")
+    word = "" if comparison.verdict == "no significant difference" else f" {comparison.verdict}"
+    return Text(f"{signed(comparison.interval.mean)}{word}", style=STYLES[comparison.verdict])
+
+
+def _difference(comparison: Comparison | None) -> Text:
+    return Text("") if comparison is None else Text(_interval(comparison.interval, signed))
+
+
+def _interval(interval: Interval, number: Callable[[float], str]) -> str:
+    ends = f" [{number(interval.low)}, {number(interval.high)}]" if interval.low == interval.low else ""
+    return f"{number(interval.mean)}{ends}"
+
+
+def signed(value: float) -> str:
+    """A number for people, with its sign."""
+    return f"{'-' if value < 0 else '+'}{show(abs(value))}"
+
+
+def _verdict(comparison: Comparison | None) -> Text:
+    if comparison is None:
+        return Text("")
+    if isnan(comparison.interval.p_value):  # one seed, or differences without spread
+        return Text("not tested", style="dim")
+    return Text(WORDS.get(comparison.verdict, comparison.verdict), style=STYLES[comparison.verdict])
+
+
+def _overall_table(summary: Summary) -> Table:
+    table = plain_table(
+        summary,
+        f"\nall tasks{_stamp(summary)}",
+        "method",
+        "Δm in %, 95 %",
+        "rank",
+        "wins",
+        "ratio",
+        "skill",
+        "worst change",
+    )
+    for row in summary.rows:
+        one = row.against
+        table.add_row(
+            row_name(row.arm),
+            Text("") if one is None else Text(_interval(one.delta_m, "{:+.2f}".format)),
+            "" if row.mean_rank is None else f"{row.mean_rank:.2f}",
+            "" if one is None else f"{one.wins}/{len(summary.tasks)}",
+            "" if one is None or one.ratio is None else f"{one.ratio:.3f}",
+            "" if row.skills is None else f"{row.skills.average:.3f}",
+            Text("") if one is None else Text(f"{one.worst[1]:+.1f} % {one.worst[0]}"),
+        )
+    return table
+
+
+def _cost_table(summary: Summary) -> Table:
+    table = plain_table(
+        summary,
+        f"\ncosts{_stamp(summary)}",
+        "method",
+        "ms per step",
+        "to sum",
+        "backwards",
+        "peak MB",
+        "skipped",
+        "unsolved",
+    )
+    for row in summary.rows:
+        cost = row.cost
+        table.add_row(
+            row_name(row.arm),
+            "" if row.seconds_per_step is None else f"{1000 * row.seconds_per_step:.2f}",
+            "" if row.cost_ratio is None else f"x{row.cost_ratio:.2f}",
+            "" if cost is None else f"{cost.backwards_per_step:g}",
+            "" if cost is None else f"{cost.peak_memory_mb:.0f}",
+            "" if cost is None else str(cost.skipped_steps),
+            "" if cost is None else str(cost.unsolved_steps),
+        )
+    return table
+
+
+def _equal_time_table(summary: Summary, reached: EqualTime) -> Table:
+    title = f"\nat equal wall-clock: validation after {reached.seconds:.3g} s, when {reached.cheapest} is done"
+    table = plain_table(summary, title, "method", "epochs", *summary.tasks)
+    arms = {row.method: row.arm for row in summary.rows}
+    for row in reached.rows:
+        cells = []
+        for task in summary.tasks:
+            interval = row.to_sum[task]
+            cells.append(f"{show(row.values[task])}{f' ({signed(interval.mean)})' if interval else ''}")
+        table.add_row(row_name(arms[row.method]), f"{row.epochs:.1f}", *cells)
+    return table
+
+
+def _stamp(summary: Summary) -> str:
+    return f" (unequal: {'; '.join(summary.unequal)})" if summary.unequal else ""
+
+
+def long_legend(summary: Summary) -> list[str]:
+    """What the columns mean, as far as they have any content."""
+    lines, alone = [""], summary.baselines.single_task
+    if summary.tested:
+        at = f"at {100 * summary.level:.2g} %" if summary.level else "left open"
+        lines.append(
+            f"Differences are paired by seed: intervals by Student's t, each by itself; verdicts {at} for all "
+            f"{summary.tested} comparisons of the study together (Holm), if differences are roughly symmetric."
+        )
+    if any(row.against for row in summary.rows):
+        lines.append(
+            f"{FORMULA}; baseline: {alone} networks; lower is better. Δp = -Δm. Wins: tasks with a "
+            f"better mean than that. Worst change: the largest term of Δm. {RATIO_FORMULA}; above 1 is better."
+        )
+    if any(row.skills for row in summary.rows):
+        lines.append("Skill: mean over the tasks, 0 for a constant prediction, 1 for a perfect one.")
+    if any(row.mean_rank for row in summary.rows):
+        lines.append("Rank: mean among the methods, over the tasks, 1 is best.")
+    if summary.ranks and not summary.ranks.differs:
+        lines.append(
+            f"Ranks by seed: no significant difference (Friedman, p = {summary.ranks.p_value:.2g} alone, before Holm)."
+        )
+    if summary.row(alone):
+        lines.append(f"A step of {alone} is one step of each of its networks.")
+    return lines
