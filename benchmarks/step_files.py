@@ -2,6 +2,7 @@
 
     python benchmarks/step_files.py                                        # MGDA, without monitor
     python benchmarks/step_files.py --methods sum uw mgda --monitor warn
+    python benchmarks/step_files.py --torchjd                              # the same of TorchJD's MGDA
 
 A step is the balancer's call and ``.backward()`` of what it returns; the forward pass of the network lies outside. It
 is the third of a fresh balancer on a trunk of two layers with three heads of two, so that nothing is done for the first
@@ -13,6 +14,7 @@ else runs.
 import argparse
 import sys
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import FrameType
@@ -23,14 +25,14 @@ from torch import Tensor, nn
 
 import equipoise as eq
 
-_PACKAGE = str(Path(eq.__file__).parent)
 _NAMES = ("left", "middle", "right")
 
 
 @dataclass
 class Trace:
-    """What one step has entered."""
+    """What one step has entered of a package."""
 
+    package: str = str(Path(eq.__file__).parent)
     order: list[str] = field(default_factory=list)  # files, by first entry
     entries: Counter[str] = field(default_factory=Counter)
     upwards: Counter[tuple[str, str]] = field(default_factory=Counter)  # (from, to)
@@ -40,7 +42,7 @@ class Trace:
         if event != "call":
             return
         self.calls += 1
-        file, caller = _file(frame), _caller(frame)
+        file, caller = self._file(frame), self._caller(frame)
         if file == "" or file == caller:
             return
         if file not in self.entries:
@@ -49,34 +51,64 @@ class Trace:
             self.upwards[caller, file] += 1
         self.entries[file] += 1
 
+    def _file(self, frame: FrameType) -> str:
+        """A frame's file within the package; nothing for one of another package."""
+        path = frame.f_code.co_filename
+        return path[len(self.package) + 1 :] if path.startswith(self.package) else ""
 
-def _file(frame: FrameType) -> str:
-    """A frame's file within the package; nothing for one of another package."""
-    path = frame.f_code.co_filename
-    return path[len(_PACKAGE) + 1 :] if path.startswith(_PACKAGE) else ""
-
-
-def _caller(frame: FrameType) -> str:
-    """The file of the package that a call comes from, through frames of others; nothing if there is none."""
-    outer = frame.f_back
-    while outer is not None and not _file(outer):
-        outer = outer.f_back
-    return "" if outer is None else _file(outer)
+    def _caller(self, frame: FrameType) -> str:
+        """The file of the package that a call comes from, through frames of others; nothing if there is none."""
+        outer = frame.f_back
+        while outer is not None and not self._file(outer):
+            outer = outer.f_back
+        return "" if outer is None else self._file(outer)
 
 
 def trace(name: str, monitor: Literal["warn", "off"]) -> Trace:
     """Trace the third step of a method."""
+    trunk, heads, inputs = _network()
+    balancer = eq.Balancer(eq.method(name), nn.ModuleList([trunk, heads]), tasks=_NAMES, monitor=monitor)
+
+    def step(losses: dict[str, Tensor], _: Tensor) -> None:
+        balancer(losses).backward()
+
+    return _third(step, trunk, heads, inputs, Trace())
+
+
+def trace_torchjd() -> Trace:
+    """Trace the third step of TorchJD's MGDA."""
+    import torchjd
+    from torchjd.aggregation import MGDA
+    from torchjd.autojac import jac_to_grad, mtl_backward
+
+    (trunk, heads, inputs), aggregator = _network(), MGDA()
+
+    def step(losses: dict[str, Tensor], hidden: Tensor) -> None:
+        mtl_backward(list(losses.values()), features=hidden)
+        jac_to_grad(trunk.parameters(), aggregator)
+
+    return _third(step, trunk, heads, inputs, Trace(str(Path(torchjd.__file__).parent)))
+
+
+def _network() -> tuple[nn.Module, nn.ModuleDict, Tensor]:
     torch.manual_seed(0)
     trunk = nn.Sequential(nn.Linear(8, 16), nn.ReLU(), nn.Linear(16, 16), nn.ReLU())
-    heads = nn.ModuleDict({name: nn.Linear(16, 2) for name in _NAMES})
-    balancer = eq.Balancer(eq.method(name), nn.ModuleList([trunk, heads]), tasks=_NAMES, monitor=monitor)
-    inputs, found = torch.randn(4, 8), Trace()
-    for step in range(3):
+    return trunk, nn.ModuleDict({name: nn.Linear(16, 2) for name in _NAMES}), torch.randn(4, 8)
+
+
+def _third(
+    step: Callable[[dict[str, Tensor], Tensor], None],
+    trunk: nn.Module,
+    heads: nn.ModuleDict,
+    inputs: Tensor,
+    found: Trace,
+) -> Trace:
+    for number in range(3):
         hidden = trunk(inputs)
-        losses: dict[str, Tensor] = {name: heads[name](hidden).square().mean() for name in _NAMES}
-        sys.setprofile(found if step == 2 else None)
+        losses = {name: heads[name](hidden).square().mean() for name in _NAMES}
+        sys.setprofile(found if number == 2 else None)
         try:
-            balancer(losses).backward()
+            step(losses, hidden)
         finally:
             sys.setprofile(None)
     return found
@@ -87,9 +119,10 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--methods", nargs="+", default=["mgda"])
     parser.add_argument("--monitor", choices=["warn", "off"], default="off")
+    parser.add_argument("--torchjd", action="store_true")
     arguments = parser.parse_args()
-    for name in arguments.methods:
-        found = trace(name, arguments.monitor)
+    for name in ["torchjd"] if arguments.torchjd else arguments.methods:
+        found = trace_torchjd() if arguments.torchjd else trace(name, arguments.monitor)
         entered = sum(found.entries.values())
         print(
             f"{name}: {len(found.order)} files, {entered} entries, {sum(found.upwards.values())} of them upwards, "

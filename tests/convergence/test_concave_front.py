@@ -29,6 +29,7 @@ def place(x):
     return float(x.sum() / len(x) ** 0.5)
 
 
+@pytest.mark.paired
 @pytest.mark.parametrize("start", STARTS)
 @pytest.mark.parametrize("name", DESCENT)
 def test_common_descent_stops_in_the_middle(name, start):

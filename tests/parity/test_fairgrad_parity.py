@@ -15,8 +15,9 @@ def error_of(gramian, alpha, weights):
     return (gramian @ weights * weights ** (1 / alpha) - 1).abs().max()
 
 
+@pytest.mark.paired
 @pytest.mark.parametrize("alpha", [0.5, 1.0, 2.0])
-@pytest.mark.parametrize("spread", [0.0, 1.0, 3.0])
+@pytest.mark.parametrize("spread", [1.0, 3.0, 0.0])
 def test_the_weights_agree_or_the_equations_hold_better_here(alpha, spread):
     generator = torch.Generator().manual_seed(0)
     agreed = 0

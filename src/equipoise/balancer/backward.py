@@ -4,8 +4,8 @@ from functools import partial
 
 from torch import Tensor
 
-from equipoise.balancer.decide import StepDecision, decide, decide_unmeasured, extract_single_task, needs_gramian
-from equipoise.balancer.reach import Reach
+from equipoise.balancer.decide import StepDecision, decide, decide_unmeasured, extract_single_task
+from equipoise.balancer.reach import Reach, needs_gramian
 from equipoise.balancer.state import State
 from equipoise.gradients.delivery import UnsharedGradients, fill, in_order, jointly, through
 from equipoise.gradients.freed import Explained

@@ -23,20 +23,6 @@ class StepDecision:
     has_weights: bool = True  # else the method has no one weight per task
 
 
-def needs_gramian(state: State, reach: Reach) -> bool:
-    """Whether the method will read it, or the engine must, to find out who owns what in a compiled graph."""
-    return reach.graph.is_gathered or _has_unsure(state, reach) or method_needs_gramian(state.config, reach)
-
-
-def method_needs_gramian(config: Config, reach: Reach) -> bool:
-    """Whether the method will read the gramian of this step, or its rows."""
-    parts = config.parts
-    if not reach.balanced or not parts.decides_weights:
-        return True
-    by_gramian = parts.aggregator is not None and parts.aggregator.needs_gramian(reach.tasks)
-    return by_gramian or (parts.row is not None and parts.row.needs_rows(reach.tasks))
-
-
 def decide(
     state: State, reach: Reach, jacobian: Jacobian, others: list[Tensor], scales: Tensor, incoming: Tensor
 ) -> StepDecision:
@@ -144,11 +130,6 @@ def extract_single_task(state: State, reach: Reach, jacobian: Jacobian) -> dict[
             if parameters.is_unsure(name, num_tasks):
                 extracted[place] = max(nonzero.bit_length() - 1, 0), jacobian.extract(leaf, num_rows)
     return extracted
-
-
-def _has_unsure(state: State, reach: Reach) -> bool:
-    parameters, num_tasks = state.parameters, len(state.config.names)
-    return bool(parameters.ambiguous) and any(parameters.is_unsure(name, num_tasks) for name in reach.roles.names)
 
 
 def _balanced_rows(jacobian: Jacobian, reach: Reach, weights: Tensor, factor: float) -> Tensor:

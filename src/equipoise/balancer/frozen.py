@@ -6,8 +6,8 @@ import torch
 from torch import Tensor
 
 from equipoise.balancer.backward import measure
-from equipoise.balancer.decide import method_needs_gramian, weights_by_gramian, weights_by_rows
-from equipoise.balancer.reach import reach_of
+from equipoise.balancer.decide import weights_by_gramian, weights_by_rows
+from equipoise.balancer.reach import method_needs_gramian, reach_of
 from equipoise.balancer.state import State
 from equipoise.chain import linearise
 from equipoise.gradients.jacobian import to_host

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from equipoise.balancer.config import Config
 from equipoise.balancer.state import State
 from equipoise.gradients.graph import Graph
 from equipoise.gradients.roles import Roles
@@ -69,6 +70,20 @@ def roles_of(state: State, step: Step, graph: Graph) -> Roles:
     return parameters.roles(graph, step.present, num_tasks, state.is_joint, state.config.parts.has_coordinate_state)
 
 
+def needs_gramian(state: State, reach: Reach) -> bool:
+    """Whether the method will read it, or the engine must, to find out who owns what in a compiled graph."""
+    return reach.graph.is_gathered or _has_unsure(state, reach) or method_needs_gramian(state.config, reach)
+
+
+def method_needs_gramian(config: Config, reach: Reach) -> bool:
+    """Whether the method will read the gramian of this step, or its rows."""
+    parts = config.parts
+    if not reach.balanced or not parts.decides_weights:
+        return True
+    by_gramian = parts.aggregator is not None and parts.aggregator.needs_gramian(reach.tasks)
+    return by_gramian or (parts.row is not None and parts.row.needs_rows(reach.tasks))
+
+
 def groups_of(state: State, named: Mapping[str, Tensor], roles: Roles) -> list[list[Tensor]]:
     """The groups of parameters, given by name, that the method weighs apart; none where it does not.
 
@@ -115,6 +130,11 @@ def require_deliverable(state: State, reach: Reach) -> None:
             "with gramian_from a compiled graph does not tell which parameters are one task's own: leave "
             "gramian_from out, or say heads='weighted'"
         )
+
+
+def _has_unsure(state: State, reach: Reach) -> bool:
+    parameters, num_tasks = state.parameters, len(state.config.names)
+    return bool(parameters.ambiguous) and any(parameters.is_unsure(name, num_tasks) for name in reach.roles.names)
 
 
 def _require_gradients_of_tasks(parameters: Collection[Tensor]) -> None:

@@ -20,20 +20,20 @@ from equipoise.cli.tune import tune
 from equipoise.interrupt import STOPPED
 
 START = """\
-Equipoise makes many task losses train one network well, and says whether it
-helped.
+Equipoise balances many task losses in one network and compares methods with
+statistics.
 
-  equipoise demo              a fair comparison on real reviews, in minutes
-  equipoise compare reviews   the same with your methods, seeds and epochs
-  equipoise probe reviews     the tasks' gradients, before any choice
-  equipoise tune reviews      search the tasks' weights, learning rate and more
-  equipoise init data.csv     looks at your table; compare then trains on it
-  equipoise report FOLDER     a study's page once more; of two, what differs
-  equipoise judge FILE        the verdict on a table of results from elsewhere
-  equipoise methods [NAME]    all methods, with papers and costs, or one in full
-  equipoise losses [NAME]     all losses of a task, or one; which fits yours
+  equipoise demo              compare methods on real reviews, in minutes
+  equipoise compare reviews   compare your methods over seeds, with a verdict
+  equipoise probe reviews     gradient diagnostics before training
+  equipoise tune reviews      search task weights, learning rate and more
+  equipoise init data.csv     write a study.yaml for your table
+  equipoise report FOLDER     write a study's report, or compare two studies
+  equipoise judge FILE        the verdict on results from elsewhere
+  equipoise methods [NAME]    list all methods, or show one
+  equipoise losses [NAME]     list all losses, or show one, or those that fit
 
-Every command explains itself: equipoise compare --help"""
+Help on a command: equipoise compare --help"""
 
 
 COMMANDS: Mapping[str, Callable[[Sequence[str]], int]] = {

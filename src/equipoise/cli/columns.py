@@ -19,23 +19,23 @@ def add_column_options(parser: Parser) -> None:
         "--target",
         action="append",
         metavar="COLUMN:KIND",
-        help="what to predict, again for each: regression, binary, multiclass, ordinal (levels that are no numbers: "
-        "COLUMN:ordinal:low,middle,high) or multilabel (cells like a;b)",
+        help="column to predict and its kind, again for each: regression, binary, multiclass, ordinal (levels that are "
+        "no numbers: COLUMN:ordinal:low,middle,high) or multilabel (cells like a;b)",
     )
     for option, what in (
         ("--text", "columns of text"),
         ("--number", "columns of numbers"),
         ("--category", "columns of names, such as colours,"),
     ):
-        group.add_argument(option, type=columns, action="extend", metavar="A,B,…", help=f"{what} to predict from")
-    group.add_argument("--group", metavar="COLUMN", help="rows with the same cell here stay in one split")
+        group.add_argument(option, type=columns, action="extend", metavar="A,B,…", help=f"{what} as inputs")
+    group.add_argument("--group", metavar="COLUMN", help="column whose equal cells keep rows in one split")
     add_delimiter(group)
 
 
 def add_delimiter(parser: Any) -> None:
     """What stands between cells."""
     parser.add_argument(
-        "--delimiter", type=_delimiter, metavar="MARK", help="between cells; default a comma, in .tsv a tab"
+        "--delimiter", type=_delimiter, metavar="MARK", help="delimiter of cells; default a comma, in .tsv a tab"
     )
 
 

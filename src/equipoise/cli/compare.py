@@ -42,7 +42,7 @@ def study_parser() -> Parser:
         "--question",
         default="",
         metavar="NAME",
-        help="Restrict the study to one question: sharing (does one network for all tasks help?), tuned (does any "
+        help="restrict the study to one question: sharing (does one network for all tasks help?), tuned (does any "
         "method beat tuned fixed weights?), freeze (does a method's schedule matter, or only where it ends?) or "
         "losses (does another loss do better than the case's own? without --methods all that the case knows)",
     )
@@ -64,40 +64,40 @@ def add_study_options(parser: Parser, *, seeds: int, tuned_trials: int, out: Pat
         "--tuned-trials",
         type=whole,
         metavar="N",
-        help=f"fixed weights tried for the method tuned, 0 leaves it out; default {tuned_trials}",
+        help=f"trials of tuned fixed weights, a further baseline; 0 leaves it out; default {tuned_trials}",
     )
     parser.add_argument(
         "--seeds",
         type=_seeds,
         default=tuple(range(seeds)),
         metavar="N|A,B,…",
-        help=f"how many seeds, or which; default {seeds}",
+        help=f"number of seeds, or a list of seeds; default {seeds}",
     )
     parser.add_argument(
         "--looks",
         type=whole,
         default=0,
         metavar="N",
-        help="look N times, at equal shares of the seeds, and stop at the first with a significant difference; the "
-        "5 %% of verdicts is spent over the looks (--looks 3 --seeds 20); default: once, after all seeds",
+        help="test N times, after equal shares of the seeds, and stop at the first significant difference; the 5 %% level is "
+        "divided among the tests (--looks 3 --seeds 20); default: once, after all seeds",
     )
     parser.add_argument(
         "--epochs",
         type=positive,
         default=epochs,
         metavar="N",
-        help=f"most epochs of a run; default {'that of the case' if epochs is None else epochs}",
+        help=f"maximum epochs of a run; default {'that of the case' if epochs is None else epochs}",
     )
     parser.add_argument(
-        "--jobs", type=positive, default=JOBS, metavar="N", help=f"runs at the same time; default {JOBS}"
+        "--jobs", type=positive, default=JOBS, metavar="N", help=f"number of parallel runs; default {JOBS}"
     )
-    parser.add_argument("--out", type=path_of_folder, metavar="DIR", help=f"the study's folder; default {out}")
+    parser.add_argument("--out", type=path_of_folder, metavar="DIR", help=f"folder of the study; default {out}")
     parser.add_argument(
         "--track",
         type=names,
         default=(),
         metavar="A,B",
-        help="trackers that take every run's curves: tensorboard, wandb, mlflow; all offline, in DIR/trackers",
+        help="trackers for the curves of all runs: tensorboard, wandb, mlflow; offline, in DIR/trackers",
     )
     parser.add_verbose()
     parser.set_defaults(question="")

@@ -37,11 +37,11 @@ def init(words: Sequence[str]) -> int:
         "--target",
         action="append",
         metavar="COLUMN[:KIND]",
-        help="what to predict, again for each; the kind is guessed",
+        help="column to predict, again for each; the kind is guessed",
     )
     add_delimiter(parser)
     parser.add_argument(
-        "--out", type=Path, default=Path("study.yaml"), metavar="FILE", help="the file to write; default study.yaml"
+        "--out", type=Path, default=Path("study.yaml"), metavar="FILE", help="file to write; default study.yaml"
     )
     arguments = parser.parse(words)
     need_the_lab()

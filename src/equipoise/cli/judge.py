@@ -22,12 +22,12 @@ def judge(words: Sequence[str]) -> int:
         "results",
         metavar="FILE",
         type=Path,
-        help="a table (.csv, .tsv, .gz, .parquet) with columns method, seed, task, metric and value, and if it likes "
-        "better (higher or lower) and split (only test is read)",
+        help="a table (.csv, .tsv, .gz, .parquet) with columns method, seed, task, metric and value; optional: better "
+        "(higher or lower) and split (only test is read)",
     )
     for option, metavar, what in (
         ("--better", "TASK=WAY", "higher or lower, again for each task; known for metrics such as rmse or auroc"),
-        ("--metric", "TASK=NAME", "which metric is judged of a task that has several, again for each"),
+        ("--metric", "TASK=NAME", "the metric to judge of a task that has several, again for each"),
     ):
         parser.add_argument(option, type=_pair, action="append", default=[], metavar=metavar, help=what)
     parser.add_argument(
@@ -37,9 +37,9 @@ def judge(words: Sequence[str]) -> int:
         "--single-task",
         default="single-task",
         metavar="METHOD",
-        help="that of one network per task; default single-task",
+        help="name of the single-task baseline; default single-task",
     )
-    parser.add_argument("--report", type=Path, metavar="FILE", help="write a page with table and figures")
+    parser.add_argument("--report", type=Path, metavar="FILE", help="write a report with table and figures")
     parser.add_argument("--json", action="store_true", help="print the verdict as JSON and nothing else")
     parser.add_verbose()
     arguments = parser.parse(words)

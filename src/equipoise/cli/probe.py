@@ -20,13 +20,21 @@ def probe(words: Sequence[str]) -> int:
         "initialisation and after some steps of the plain sum; validation and test are not read.",
     )
     add_case(parser, "what to look at, as for compare: a name, a table, or path/to/file.py:name")
-    parser.add_argument("--batches", type=positive, default=8, metavar="N", help="of the training split; default 8")
     parser.add_argument(
-        "--steps", type=whole, default=100, metavar="N", help="of training before the second look; default 100, 0: none"
+        "--batches", type=positive, default=8, metavar="N", help="batches of the training split; default 8"
     )
-    parser.add_argument("--seed", type=whole, default=0, metavar="N", help="of initialisation and batches; default 0")
+    parser.add_argument(
+        "--steps",
+        type=whole,
+        default=100,
+        metavar="N",
+        help="training steps before the second measurement; default 100; 0: none",
+    )
+    parser.add_argument(
+        "--seed", type=whole, default=0, metavar="N", help="seed of initialisation and batches; default 0"
+    )
     add_case_options(parser)
-    parser.add_argument("--html", type=Path, metavar="FILE", help="write the same as a page")
+    parser.add_argument("--html", type=Path, metavar="FILE", help="write the diagnostics as a page")
     add_column_options(parser)
     arguments = parse_with_config(parser, words, study_parser())
     need_the_lab()

@@ -18,7 +18,7 @@ def report(words: Sequence[str]) -> int:
     parser.add_argument("folder", metavar="FOLDER", type=Path, help="the folder of a study")
     parser.add_argument("other", metavar="OTHER", nargs="?", type=Path, help="the folder of another study")
     parser.add_argument(
-        "--out", metavar="FILE", type=Path, help="the page of a comparison; default OTHER/against-FOLDER.html"
+        "--out", metavar="FILE", type=Path, help="file of the comparison; default OTHER/against-FOLDER.html"
     )
     parser.add_verbose()
     arguments = parser.parse(words)

@@ -28,15 +28,15 @@ def add_case_options(parser: Any) -> None:
     parser.add_argument(
         "--model",
         metavar="NAME",
-        help="on the case's encoder: cross-stitch, mmoe, cgc, ple or mtan; default the case's own, hard sharing",
+        help="architecture on the case's encoder: cross-stitch, mmoe, cgc, ple or mtan; default hard sharing",
     )
     parser.add_argument(
         "--loss",
         action="append",
         default=[],
         metavar="TASK=LOSS",
-        help="in place of the case's own, again for each task; by name, or a class or function in a file, "
-        "TASK=path/to/file.py:NAME; what it takes may follow: emotions=soft-f1:proportion=0.3",
+        help="loss of a task, again for each task: a name, or a class or function in a file, "
+        "TASK=path/to/file.py:NAME; arguments may follow: emotions=soft-f1:proportion=0.3",
     )
 
 

@@ -42,24 +42,31 @@ def tune(words: Sequence[str]) -> int:
         metavar="NAME",
         help="tpe, grid, random, front (TPE for every task's metric), halving or population; default tpe",
     )
-    parser.add_argument("--trials", type=positive, default=30, metavar="N", help="how many points; default 30")
-    parser.add_argument("--epochs", type=positive, metavar="N", help="most epochs of a trial; default the case's")
-    parser.add_argument("--seed", type=whole, default=0, metavar="N", help="of the search and each training")
+    parser.add_argument("--trials", type=positive, default=30, metavar="N", help="number of trials; default 30")
+    parser.add_argument("--epochs", type=positive, metavar="N", help="maximum epochs of a trial; default the case's")
     parser.add_argument(
-        "--choose", default="delta-m", metavar="RULE", help="of the trial: delta-m, knee or preference; default delta-m"
+        "--seed", type=whole, default=0, metavar="N", help="seed of the search and of each training; default 0"
+    )
+    parser.add_argument(
+        "--choose",
+        default="delta-m",
+        metavar="RULE",
+        help="rule for the best trial: delta-m, knee or preference; default delta-m",
     )
     parser.add_argument(
         "--prefer", type=_preference, metavar="TASK=X,…", help="preference weight of each task, for --choose preference"
     )
-    parser.add_argument("--jobs", type=positive, default=JOBS, metavar="N", help=f"trials at a time; default {JOBS}")
-    parser.add_argument("--storage", metavar="URL", help="of Optuna; default a journal in the folder")
+    parser.add_argument(
+        "--jobs", type=positive, default=JOBS, metavar="N", help=f"number of parallel trials; default {JOBS}"
+    )
+    parser.add_argument("--storage", metavar="URL", help="storage of Optuna; default a journal in the folder")
     parser.add_argument(
         "--stale-after",
         type=positive,
         metavar="MIN",
         help="minutes until an unknown host's trial counts as lost",
     )
-    parser.add_argument("--out", type=Path, metavar="DIR", help=f"the search's folder; default {RUNS / 'CASE-tune'}")
+    parser.add_argument("--out", type=Path, metavar="DIR", help=f"folder of the search; default {RUNS / 'CASE-tune'}")
     add_training_options(parser)
     add_column_options(parser)
     arguments = parse_with_config(parser, words, study_parser())

@@ -39,28 +39,26 @@ def _setting(
 class Settings:
     """The budget of a run, and its options."""
 
-    epochs: int = _setting("most passes over the training split", "N", COUNT)
+    epochs: int = _setting("maximum number of passes over the training split", "N", COUNT)
     batch_size: int = _setting("samples per step, of all processes together", "N", COUNT)
-    learning_rate: float = _setting("of AdamW, at its highest", "X", FINITE)
+    learning_rate: float = _setting("peak learning rate of AdamW", "X", FINITE)
     weight_decay: float = _setting(
-        "of AdamW, on the network's parameters; follows the schedule of the learning rate", "X", FROM_0
+        "weight decay of AdamW on the network's parameters; follows the learning rate's schedule", "X", FROM_0
     )
-    clip_norm: float | None = _setting("longest gradient that AdamW sees, after balancing; default any", "X", POSITIVE)
-    patience: int = _setting("epochs in a row without a better one, then a run stops", "EPOCHS", COUNT)
+    clip_norm: float | None = _setting("maximum norm of the balanced gradient; default none", "X", POSITIVE)
+    patience: int = _setting("stop a run after so many epochs without improvement", "EPOCHS", COUNT)
     schedule: str = _setting(
-        "of the learning rate over all epochs: constant, linear, cosine or step; default constant",
+        "schedule of the learning rate: constant, linear, cosine or step; default constant",
         "NAME",
         _one_of(SCHEDULES),
         "constant",
     )
-    warmup: int = _setting(
-        "steps in which the learning rate rises from 0 to where the schedule begins; default 0", "STEPS", FROM_0, 0
-    )
+    warmup: int = _setting("steps in which the learning rate rises from 0; default 0", "STEPS", FROM_0, 0)
     weight_decay_end: float | None = _setting(
-        "where weight decay ends, along half a cosine; default where it begins", "X", FROM_0, None
+        "final weight decay, reached along half a cosine; default the first", "X", FROM_0, None
     )
     clip_value: float | None = _setting(
-        "largest number in the gradient, clipped after balancing, before the norm; default any",
+        "maximum entry of the balanced gradient, before --clip-norm; default none",
         "X",
         POSITIVE,
         None,
@@ -71,36 +69,37 @@ class Settings:
         SHARE,
         None,
     )
-    micro_batches: int = _setting(
-        "parts in which a step's samples go through the network, balanced as one batch; default 1", "N", COUNT, 1
-    )
+    micro_batches: int = _setting("number of micro-batches of a step, balanced as one batch; default 1", "N", COUNT, 1)
     precision: str = _setting(
-        "fp32, or bf16: the network under autocast, all else in float32; default fp32",
+        "fp32 or bf16 (the network under autocast, all else in float32); default fp32",
         "NAME",
         _one_of(PRECISIONS),
         "fp32",
     )
     task_patience: int | None = _setting(
-        "epochs in a row without a better one of a task, then it contributes no more, and the weights of its best one "
-        "are kept; default no task stops",
+        "leave a task out after so many epochs without improvement, and keep the weights of its best epoch; default "
+        "never",
         "EPOCHS",
         COUNT,
         None,
     )
     select: str = _setting(
-        "what makes an epoch the best: skill (the tasks' mean), TASK, TASK/METRIC or TASK/loss; default skill",
+        "criterion of the best epoch: skill (the tasks' mean), TASK, TASK/METRIC or TASK/loss; default skill",
         "WHAT",
         None,
         "skill",
     )
     keep: tuple[str, ...] = _setting(
-        "more such criteria, whose best weights stay in the run's folder", "A,B,…", None, ()
+        "further criteria whose best weights are kept in the run's folder", "A,B,…", None, ()
     )
     start: str = _setting(
-        "labels: begin with outputs that fit the labels' frequencies; default drawn", "NAME", _one_of(STARTS), "drawn"
+        "initialisation of heads: drawn, or labels (from the labels' frequencies); default drawn",
+        "NAME",
+        _one_of(STARTS),
+        "drawn",
     )
     temperature: float | None = _setting(
-        "of sampling where the training split has several sources: proportional, sqrt, uniform or a number; default "
+        "sampling temperature of several sources: proportional, sqrt, uniform or a number; default "
         "every sample once per epoch",
         "T",
         POSITIVE,

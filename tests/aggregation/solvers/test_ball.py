@@ -15,6 +15,7 @@ def bound_of(rows, gains, radius, weights):
     return gains @ weights + radius * np.linalg.norm(weights @ rows)
 
 
+@pytest.mark.paired
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("c", [0.1, 0.5, 1.5])
 def test_the_step_is_as_good_as_the_dual_allows(kind, c):

@@ -20,6 +20,7 @@ def cheapest(slopes, cap):
     return total
 
 
+@pytest.mark.paired
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("share", [0.2, 0.5, 0.9])
 def test_no_feasible_weights_promise_a_shorter_point(kind, share):

@@ -9,7 +9,7 @@ from equipoise.lab.cases.goemotions import FILES, GROUPS, read_comments, read_la
 from equipoise.lab.cases.tuned import tuned_f1
 from equipoise.lab.data import sentences
 from equipoise.lab.data.sentences import encoder_files
-from equipoise.lab.training.evaluate import evaluate, settled
+from equipoise.lab.training.evaluate import calibrated, evaluate
 from equipoise.tasks import Task, Tasks
 
 LABELS = sorted(name for group in GROUPS.values() for name in group)
@@ -151,7 +151,7 @@ def test_test_is_judged_by_the_thresholds_of_validation(width):
     names = ("f1",) if width == 1 else ("f1-macro", "f1-micro", "f1-weighted")
     metrics, tasks = {"a": tuned_f1(labels)}, Tasks([Task("a", nn.BCEWithLogitsLoss())])
     batch, other = (validation, {"a": labels}), (test, {"a": labels})
-    kept = settled(Scores(), tasks, metrics, [batch])
+    kept = calibrated(Scores(), tasks, metrics, [batch])
     assert tuple(metric.name for metric in kept["a"]) == names
     for name in names:
         assert evaluate(Scores(), tasks, metrics, [other])["a"][name] == 1.0

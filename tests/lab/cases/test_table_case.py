@@ -129,7 +129,8 @@ def test_a_loss_that_moves_all_logits_of_a_label_does_not_change_how_its_labels_
     logits = target + torch.randn(target.shape, generator=torch.Generator().manual_seed(0))
     moved = logits + torch.tensor([3.0, -2.0])
     for metric in case.metrics["tags"]:
-        kept, kept_moved = (metric.settle(scores, target) if metric.settle else metric for scores in (logits, moved))
+        fitted = (metric.calibrate(scores, target) if metric.calibrate else metric for scores in (logits, moved))
+        kept, kept_moved = fitted
         assert kept.compute(logits, target) == pytest.approx(kept_moved.compute(moved, target))
 
 

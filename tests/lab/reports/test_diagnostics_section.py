@@ -4,7 +4,10 @@ from report_reading import Page, write_report
 
 from equipoise import lab
 
-pytestmark = pytest.mark.filterwarnings("ignore:diagnostic 'broken' is not shown")
+pytestmark = [
+    pytest.mark.filterwarnings("ignore:diagnostic 'broken' is not shown"),
+    pytest.mark.usefixtures("blank_images"),  # but for the matrices
+]
 METHODS = ("sum", "mgda")
 
 

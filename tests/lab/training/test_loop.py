@@ -230,11 +230,11 @@ def test_the_scores_of_a_split_are_those_of_the_kept_weights_on_its_samples(smal
 def test_what_a_metric_chooses_by_a_split_is_chosen_on_validation_and_holds_on_test(small_case, tmp_path):
     shown = []
 
-    def settle(outputs, targets):
+    def calibrate(outputs, targets):
         shown.append(targets)
-        return dataclasses.replace(metric, compute=lambda outputs, targets: 0.25, settle=None)
+        return dataclasses.replace(metric, compute=lambda outputs, targets: 0.25, calibrate=None)
 
-    metric = dataclasses.replace(small_case.metrics["department"][0], settle=settle)
+    metric = dataclasses.replace(small_case.metrics["department"][0], calibrate=calibrate)
     case = dataclasses.replace(small_case, metrics={**small_case.metrics, "department": (metric,)})
     settings = dataclasses.replace(SETTINGS, epochs=1)
     scores = train(case, ["department"], eq.Sum(), 0, settings, tmp_path).scores

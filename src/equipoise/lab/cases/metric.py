@@ -16,8 +16,8 @@ class Metric:
         perfect: The best value there is.
         trivial: The value on the validation split of a constant predictor fitted on the training split.
         compute: ``(outputs, targets) -> value`` on a whole split, samples without a label removed.
-        settle: ``(outputs, targets) -> metric`` where ``compute`` chooses something by the split that it is given, such
-            as thresholds: the metric that keeps what it chose on this one. None where nothing is chosen.
+        calibrate: ``(outputs, targets) -> metric`` where ``compute`` chooses something by the split that it is given,
+            such as thresholds: the metric that keeps what it chose on this one. None where nothing is chosen.
     """
 
     name: str
@@ -25,4 +25,4 @@ class Metric:
     perfect: float
     trivial: float
     compute: Callable[[Tensor, Tensor], float]
-    settle: "Callable[[Tensor, Tensor], Metric] | None" = None
+    calibrate: "Callable[[Tensor, Tensor], Metric] | None" = None

@@ -16,7 +16,7 @@ def tuned_f1(validation: Tensor, averages: Sequence[str] = ("macro", "micro", "w
 
     Every label is predicted above its best threshold.
 
-    ``compute`` chooses the thresholds on what it is given, which suits validation; ``settle`` keeps them for test.
+    ``compute`` chooses the thresholds on what it is given, which suits validation; ``calibrate`` keeps them for test.
 
     Args:
         validation: The labels of the validation split, 0 or 1 [N, L].
@@ -31,12 +31,12 @@ def _tuned(name: str, validation: Tensor) -> Metric:
     def compute(outputs: Tensor, targets: Tensor) -> float:
         return _f1(name, outputs, targets, best_thresholds(outputs, targets))
 
-    def settle(outputs: Tensor, targets: Tensor) -> Metric:
+    def calibrate(outputs: Tensor, targets: Tensor) -> Metric:
         thresholds = best_thresholds(outputs, targets)
-        return replace(tuned, compute=lambda o, t: _f1(name, o, t, thresholds), settle=None)
+        return replace(tuned, compute=lambda o, t: _f1(name, o, t, thresholds), calibrate=None)
 
     constant = compute(torch.zeros_like(validation), validation)
-    tuned = Metric(name, True, 1.0, constant, compute, settle)
+    tuned = Metric(name, True, 1.0, constant, compute, calibrate)
     return tuned
 
 

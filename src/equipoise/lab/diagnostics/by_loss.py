@@ -16,7 +16,7 @@ from equipoise.lab.diagnostics.classification import (
 from equipoise.lab.diagnostics.cooccurrence import label_cooccurrence
 from equipoise.lab.diagnostics.diagnostic import Diagnostic, Predictions
 from equipoise.lab.metrics.defaults import kind_of
-from equipoise.missing import MISSING
+from equipoise.missing import labelled
 
 LEVELS: Mapping[str, Decide] = {"cumulative levels": level("cumulative"), "conditional levels": level("conditional")}
 
@@ -45,4 +45,4 @@ def _of_task(task: str, predictions: Predictions) -> list[Diagnostic]:
 def _count(kind: str, output: Tensor, target: Tensor) -> int:
     if kind == "binary":
         return 2
-    return output.shape[1] + (kind in LEVELS) if output.dim() > 1 else int(target[target != MISSING].max()) + 1
+    return output.shape[1] + (kind in LEVELS) if output.dim() > 1 else int(target[labelled(target)].max()) + 1

@@ -48,14 +48,14 @@ def evaluate(
 
 
 @torch.no_grad()
-def settled(
+def calibrated(
     model: nn.Module, tasks: Tasks, metrics: Mapping[str, Sequence[MetricLike]], batches: Iterable[Batch]
 ) -> dict[str, tuple[MetricLike, ...]]:
     """The metrics by task, with what they choose by a split chosen on these batches."""
     outputs, targets = outputs_of(model, tasks, batches)
     pairs = {task.name: _labelled(task, outputs[task.name], targets[str(task.target)]) for task in tasks}
     return {
-        name: tuple(metric if metric.settle is None else metric.settle(*pair) for metric in metrics[name])
+        name: tuple(metric if metric.calibrate is None else metric.calibrate(*pair) for metric in metrics[name])
         for name, pair in pairs.items()
     }
 

@@ -9,7 +9,7 @@ from accelerate.utils import send_to_device
 from equipoise.chain import split
 from equipoise.lab.diagnostics import Predictions, diagnostics_hash, write_diagnostics
 from equipoise.lab.training.checkpoint import Progress
-from equipoise.lab.training.evaluate import Batch, evaluate, outputs_of, settled, whole_split
+from equipoise.lab.training.evaluate import Batch, calibrated, evaluate, outputs_of, whole_split
 from equipoise.lab.training.learner import Learner
 from equipoise.lab.training.problem import Problem
 from equipoise.lab.training.result import RunResult
@@ -32,7 +32,7 @@ def finish(
     settings, tasks, network = learner.settings, learner.tasks, learner.network
     best = progress.best[settings.select]
     network.load_state_dict(best["weights"])
-    metrics = settled(network, tasks, case.metrics, validation)
+    metrics = calibrated(network, tasks, case.metrics, validation)
     splits = {"validation": validation}
     if "test" in case.data:
         splits["test"] = whole_split(case, "test", learner.accelerator.device)

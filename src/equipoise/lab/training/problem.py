@@ -30,7 +30,7 @@ class MetricLike(Protocol):
         """``(outputs, targets) -> value`` on a whole split, samples without a label removed."""
 
     @property
-    def settle(self) -> "Callable[[Tensor, Tensor], MetricLike] | None":
+    def calibrate(self) -> "Callable[[Tensor, Tensor], MetricLike] | None":
         """``(outputs, targets) -> metric`` with what it chooses by a split chosen; None where nothing is."""
 
 
