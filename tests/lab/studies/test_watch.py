@@ -7,6 +7,7 @@ import pytest
 from rich.console import Console
 
 from equipoise.lab.arms import parse_arm
+from equipoise.lab.search import Job
 from equipoise.lab.studies import Event, Watch
 from equipoise.lab.studies.plan import Run
 
@@ -67,3 +68,14 @@ def test_elsewhere_a_line_for_each_finished_run(study):
     events = [Event("started", RUN), Event("progress", RUN, (2, 8, 0.5, LOSSES)), Event("finished", RUN, (["odd"],))]
     text = shown(study, 80, *events, terminal=False)
     assert text.splitlines() == ["[2/2] nash-mtl, seed 3: done", "Warning from nash-mtl, seed 3: odd"]
+
+
+def test_trials_of_the_search_for_weights_come_in_the_same_stream(study):
+    study.plan.tuned_trials, study.tunes = 3, True
+    trial = Job(1, {})
+    begun = Event("started", trial), Event("progress", trial, (2, 8, 0.5, LOSSES))
+    assert "tuned weights" in (text := shown(study, 100, *begun))
+    assert "trial 1" in text
+    ended = *begun, Event("finished", trial, ((0.5,),)), Event("started", RUN), Event("finished", RUN, ([],))
+    lines = shown(study, 80, *ended, terminal=False).splitlines()
+    assert lines == ["[1/3] trial 1: done", "[2/2] nash-mtl, seed 3: done"]
