@@ -20,6 +20,7 @@ def test_laws(distribution):
     check_method(lambda: RLW(distribution), except_for=WHY)
 
 
+@pytest.mark.paired
 @pytest.mark.parametrize("distribution", ["normal", "dirichlet"])
 @pytest.mark.parametrize("tasks", [None, [0, 2]])
 def test_weights_are_on_the_simplex_and_no_task_is_favoured(distribution, tasks):

@@ -78,8 +78,8 @@ def add_study_options(parser: Parser, *, seeds: int, tuned_trials: int, out: Pat
         type=whole,
         default=0,
         metavar="N",
-        help="test N times, after equal shares of the seeds, and stop at the first significant difference; the 5 %% level is "
-        "divided among the tests (--looks 3 --seeds 20); default: once, after all seeds",
+        help="test N times, after equal shares of the seeds, and stop at the first significant difference; the 5 %% "
+        "level is divided among the tests (--looks 3 --seeds 20); default: once, after all seeds",
     )
     parser.add_argument(
         "--epochs",

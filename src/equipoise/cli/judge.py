@@ -8,12 +8,14 @@ from pathlib import Path
 from equipoise.cli.parser import Parser, fail
 from equipoise.cli.workbench import need_the_lab
 
+SHOWN = 5  # open comparisons
+
 
 def judge(words: Sequence[str]) -> int:
     """Judge results from anywhere; the exit status is 0 whatever the verdict is."""
     parser = Parser(
         prog="equipoise judge",
-        description="Judge results from anywhere by the statistics of a study: each method against the plain sum and "
+        description="Judge results from anywhere by the statistics of a study: each method against a reference and "
         "against single-task, paired by seed, corrected for all comparisons together.",
     )
     parser.add_argument(
@@ -28,7 +30,9 @@ def judge(words: Sequence[str]) -> int:
         ("--metric", "TASK=NAME", "the metric to judge of a task that has several, again for each"),
     ):
         parser.add_argument(option, type=_pair, action="append", default=[], metavar=metavar, help=what)
-    parser.add_argument("--reference", default="sum", metavar="METHOD", help="name of the plain sum; default sum")
+    parser.add_argument(
+        "--reference", default="sum", metavar="METHOD", help="what the others are compared with; default sum"
+    )
     parser.add_argument(
         "--single-task",
         default="single-task",
@@ -65,6 +69,10 @@ def judge(words: Sequence[str]) -> int:
 
     console = Console(highlight=False)
     print_summary(console, results.summary, verbose=arguments.verbose)
+    if needed := list(results.verdict.seeds_still_needed.items()):
+        listed = ", ".join(f"{method} on {task} {seeds}" for (method, task), seeds in needed[:SHOWN])
+        more = f" and {len(needed) - SHOWN} more, see --json" if len(needed) > SHOWN else ""
+        console.print(f"\nSeeds still needed to show a difference of this size: {listed}{more}", markup=False)
     if page is not None:
         console.print(f"\nReport: {page}", markup=False, soft_wrap=True)
     return 0

@@ -30,7 +30,14 @@ def test_the_terminal_begins_with_verdict_and_advice(file, rows, capsys):
 def test_nothing_significant_is_no_error_and_says_how_many_seeds_are_needed(rows, tmp_path, capsys):
     few = [row for row in rows if row["method"] in ("sum", "dwa")]
     assert main(["judge", str(written(tmp_path / "few.csv", few))]) == 0
-    assert "more seeds would show a difference of this size" in " ".join(capsys.readouterr().out.split())
+    text = " ".join(capsys.readouterr().out.split())
+    assert "more seeds would show a difference of this size" in text
+    needed = lab.judge(few).verdict.seeds_still_needed
+    assert [*needed.values()] == sorted(needed.values())
+    for (method, task), seeds in needed.items():
+        one = lab.judge(few).verdict.of(method, task)
+        assert one.seeds + seeds == one.seeds_needed
+        assert f"{method} on {task} {seeds}" in text.split("Seeds still needed to show a difference of this size: ")[1]
 
 
 def test_options_say_what_the_table_does_not(rows, tmp_path, capsys):

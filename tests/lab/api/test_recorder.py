@@ -78,13 +78,18 @@ def test_a_mean_over_the_steps_of_an_epoch_and_each_record_once():
         given = {"a": z[0, 0].square(), "b": z[0, 1].square()}
         balancer(given).backward()
         losses.append({name: float(loss.detach()) for name, loss in given.items()})
-        recorder.step(balancer.record)
-        recorder.step(balancer.record)  # the same step
+        for _ in range(int(scale)):  # the same step
+            recorder.step(balancer.record)
     recorder.validate(1, {"a/loss": 1.0})
     found = {
         task: value for _, split, task, quantity, value in recorder.history if (split, quantity) == ("train", "loss")
     }
     assert found == pytest.approx({name: sum(one[name] for one in losses) / 2 for name in "ab"})
+    z = model(torch.full((1, 2), 5.0))
+    balancer({"a": z[0, 0].square(), "b": z[0, 1].square()}).backward()
+    recorder.step(balancer.record)
+    recorder.validate(2, {"a/loss": 1.0})
+    assert (2, "train", "a", "loss", pytest.approx(float(z[0, 0].detach().square()))) in recorder.history
 
 
 def test_the_verdict_on_the_fit_is_that_of_the_stated_rule(recorder):

@@ -2,7 +2,7 @@ import math
 
 import pytest
 
-from equipoise.lab.evaluation.delta_m import (
+from equipoise.lab.evaluation.scores import (
     delta_m,
     delta_m_by_task,
     mean_rank,

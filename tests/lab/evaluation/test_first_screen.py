@@ -21,18 +21,19 @@ def tables(draw):
     metrics = [
         TaskMetric(name, "m", draw(st.booleans()), 1.0, 0.0) for name in NAMES[: draw(st.integers(1, len(NAMES)))]
     ]
-    seeds = draw(st.integers(1, 6))
+    seeds = draw(st.sampled_from([1, 2, 3, 5, 6]))
     methods = ["single-task", *METHODS][: draw(st.integers(2, 1 + len(METHODS)))]
-    noise = draw(st.sampled_from([0.0, 1e-4, 0.05]))
+    noise = draw(st.sampled_from([0.0, 1e-4, 1e-4, 1e-4, 0.05]))
+    gaps = draw(st.integers(0, 3)) == 0  # which leave most methods without a verdict
     values = {
         method: {
             metric.task: {
                 seed: 0.5 + effect + noise * ((7 * seed * (1 + place)) % 5)
                 for seed in range(seeds)
-                if draw(st.integers(0, 9)) != 0
+                if not gaps or draw(st.integers(0, 9)) != 0
             }
             for metric in metrics
-            for effect in (draw(st.sampled_from([-0.1, 0.0, 0.0, 0.1])),)
+            for effect in (draw(st.sampled_from([-0.1, 0.0, 0.1])),)
         }
         for place, method in enumerate(methods)
     }

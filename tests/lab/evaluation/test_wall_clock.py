@@ -3,8 +3,8 @@ import math
 import pytest
 
 from equipoise.lab.evaluation import TaskMetric
+from equipoise.lab.evaluation.costs import equal_time
 from equipoise.lab.evaluation.study import RunCost, curves_of
-from equipoise.lab.evaluation.wall_clock import equal_time
 
 METRICS = [TaskMetric("size", "rmse", False, 0.0, 1.0), TaskMetric("kind", "accuracy", True, 1.0, 0.0)]
 

@@ -37,8 +37,8 @@ def test_names_that_matplotlib_could_misread_are_drawn(make):
     "poor",
     [
         {"seeds": (0,), "single_task": False, "epochs": 1, "cosines": False},
-        {"methods": ("uw",), "single_task": False, "norms": False},
-        {"tasks": {"rating": ("mae", False)}, "methods": ("sum",)},
+        pytest.param({"methods": ("uw",), "single_task": False, "norms": False}, marks=pytest.mark.slow),
+        pytest.param({"tasks": {"rating": ("mae", False)}, "methods": ("sum",)}, marks=pytest.mark.slow),
     ],
     ids=["one seed and epoch", "no sum", "one task"],
 )
@@ -88,6 +88,7 @@ def test_a_logarithmic_axis_has_a_few_ticks_in_its_range(low, high):
     assert all(low <= tick <= high for tick in ticks)
 
 
+@pytest.mark.slow
 def test_of_many_panels_a_file_has_the_first_and_says_so(tmp_path):
     names = [f"pair {i}" for i in range(26)]
     panels = tuple(Panel(name, "x", "y", (Series("points", "sum", (0.0, 1.0), (0.0, 1.0)),)) for name in names)

@@ -2,18 +2,8 @@
 
 from equipoise.lab.evaluation.aggregates import RATIO_FORMULA, Against, Skills
 from equipoise.lab.evaluation.between import Change, changes
-from equipoise.lab.evaluation.budget import unequal
 from equipoise.lab.evaluation.checks import Check, check_differences, outlier, sign_test
-from equipoise.lab.evaluation.costs import MethodCost
-from equipoise.lab.evaluation.delta_m import (
-    FORMULA,
-    delta_m,
-    delta_m_by_task,
-    mean_rank,
-    median_delta_m,
-    relative_changes,
-    worst_delta_m,
-)
+from equipoise.lab.evaluation.costs import EqualTime, MethodCost, Reached, unequal
 from equipoise.lab.evaluation.fit import RULE as FIT_RULE
 from equipoise.lab.evaluation.fit import Fit, judge_fit
 from equipoise.lab.evaluation.folder import printable, read_rows, read_study
@@ -23,22 +13,27 @@ from equipoise.lab.evaluation.looks import levels, planned_looks
 from equipoise.lab.evaluation.metric import REFERENCE, SINGLE_TASK, TUNED, Baselines, TaskMetric
 from equipoise.lab.evaluation.numbers import listing, percent, show
 from equipoise.lab.evaluation.pairs import Question, pairs_of
-from equipoise.lab.evaluation.power import power, seeds_to_show
 from equipoise.lab.evaluation.ranks import RankTest, critical_difference, rank_test
 from equipoise.lab.evaluation.scores import (
     AVERAGE_FORMULA,
+    FORMULA,
     SCORE_FORMULA,
     SKILL_FORMULA,
     aggregated_score,
     average_task_performance,
+    delta_m,
+    delta_m_by_task,
+    mean_rank,
+    median_delta_m,
+    relative_changes,
     skills,
+    worst_delta_m,
     worst_task,
 )
-from equipoise.lab.evaluation.statistics import Interval, Verdict, holm, paired_t, verdict
+from equipoise.lab.evaluation.statistics import Interval, Verdict, holm, paired_t, power, seeds_to_show, verdict
 from equipoise.lab.evaluation.study import StudyResults
 from equipoise.lab.evaluation.summary import Summary
 from equipoise.lab.evaluation.table import Comparison, ComparisonTable, Row, Score, make_table
-from equipoise.lab.evaluation.wall_clock import EqualTime, Reached
 
 __all__ = [
     "AVERAGE_FORMULA",

@@ -5,10 +5,18 @@ from dataclasses import dataclass
 from math import exp, log
 from statistics import fmean
 
-from equipoise.lab.evaluation.delta_m import delta_m, mean_rank, median_delta_m, relative_changes
 from equipoise.lab.evaluation.metric import SINGLE_TASK, TaskMetric, Values
 from equipoise.lab.evaluation.ranks import RankTest, rank_test
-from equipoise.lab.evaluation.scores import aggregated_score, average_task_performance, skills, worst_task
+from equipoise.lab.evaluation.scores import (
+    aggregated_score,
+    average_task_performance,
+    delta_m,
+    mean_rank,
+    median_delta_m,
+    relative_changes,
+    skills,
+    worst_task,
+)
 from equipoise.lab.evaluation.statistics import Interval, paired_t
 
 RATIO_FORMULA = "geometric mean ratio = (Π method / baseline)^(1/K), inverted where lower is better"

@@ -5,9 +5,8 @@ from typing import Protocol
 
 from equipoise.lab.evaluation.metric import TaskMetric
 from equipoise.lab.evaluation.numbers import show
-from equipoise.lab.evaluation.power import MOST_SEEDS, seeds_to_show
 from equipoise.lab.evaluation.ranks import RankTest
-from equipoise.lab.evaluation.statistics import LEVEL, reach_of
+from equipoise.lab.evaluation.statistics import LEVEL, MOST_SEEDS, reach_of, seeds_to_show
 from equipoise.lab.evaluation.table import NONE, Comparison, ComparisonTable, Row
 
 WIDE = 0.02  # of the way from a constant to a perfect prediction: half an interval that counts as wide

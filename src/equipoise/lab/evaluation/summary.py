@@ -6,8 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from equipoise.lab.evaluation.budget import Budgets, unequal
-from equipoise.lab.evaluation.costs import method_costs
+from equipoise.lab.evaluation.costs import Budgets, EqualTime, equal_time, method_costs, unequal
 from equipoise.lab.evaluation.details import details_of
 from equipoise.lab.evaluation.looks import level_of, look_notes
 from equipoise.lab.evaluation.metric import BASELINES, SINGLE_TASK, Baselines, TaskMetric, Values
@@ -27,7 +26,6 @@ from equipoise.lab.evaluation.sentences import advice_of, headline_of
 from equipoise.lab.evaluation.statistics import LEVEL
 from equipoise.lab.evaluation.study import Curves, RunCost, StudyResults
 from equipoise.lab.evaluation.table import Row, make_table
-from equipoise.lab.evaluation.wall_clock import EqualTime, equal_time
 
 
 @dataclass(frozen=True)
