@@ -37,7 +37,7 @@ def test_workers_that_are_killed_change_nothing(tmp_path, undisturbed):
     assert sorted(e.item.number for e in events if e.kind == "failed") == [0, 5]
 
 
-DRIVER = """
+WORKER = """
 import sys, os
 from pathlib import Path
 from dataclasses import dataclass
@@ -67,11 +67,11 @@ list(search.run(Deadly(folder=folder), execute=patient))
 
 
 def start(folder, deadly):
-    return subprocess.Popen([sys.executable, "-c", DRIVER, str(folder), str(deadly)], cwd=HERE)
+    return subprocess.Popen([sys.executable, "-c", WORKER, str(folder), str(deadly)], cwd=HERE)
 
 
 @pytest.mark.slow
-def test_a_driver_that_is_killed_among_others_changes_nothing(tmp_path, undisturbed):
+def test_a_worker_that_is_killed_among_others_changes_nothing(tmp_path, undisturbed):
     victim = start(tmp_path, deadly=2)
     assert victim.wait(120) == -9  # dead with trial 2 running
     others = [start(tmp_path, deadly=-1) for _ in range(2)]

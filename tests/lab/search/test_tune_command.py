@@ -69,7 +69,7 @@ def test_it_ends_in_weights_to_paste_a_table_and_a_page(quick, tmp_path, capsys)
     best = min(rows, key=lambda row: float(row["delta_m"]))
     weights = {task: float(f"{float(best[f'weight {task}']):.4g}") for task in METRICS}
     assert f"method = eq.Fixed({weights})" in out
-    assert f"Trial {best['number']} is chosen" in out
+    assert f"Trial {best['slot']} is chosen" in out
     assert (
         f"learning_rate = {float(best['lr']):.4g}\n# on the command line: --learning-rate {float(best['lr']):.4g}\n"
         in out
