@@ -7,7 +7,7 @@ from typing import Any
 
 import torch
 
-from equipoise.lab.api.recorder import Recorder
+from equipoise.lab.api.recorder import Recorder, split_name
 from equipoise.lab.arms import MethodArm
 from equipoise.lab.diagnostics import diagnostics_hash, keep_diagnostics
 from equipoise.lab.evaluation import TaskMetric
@@ -24,20 +24,21 @@ class LoopRuns:
     """What is known of a loop's runs.
 
     Args:
-        methods: Their names, in order.
+        methods: By their names, in order, what each is with its arguments.
         seeds: Of each.
         metrics: That are judged, one for each task.
         folder: Made if need be; it holds runs of a loop with these tasks, or nothing.
         title: Of the results.
 
     Raises:
-        ValueError: The folder holds runs with other tasks, or something else.
+        ValueError: The folder holds runs with other tasks, of another method by one of the names, or something else.
     """
 
     def __init__(
-        self, methods: Sequence[str], seeds: Sequence[int], metrics: Sequence[TaskMetric], folder: Path, title: str
+        self, methods: Mapping[str, str], seeds: Sequence[int], metrics: Sequence[TaskMetric], folder: Path, title: str
     ) -> None:
         self.methods, self.seeds, self.metrics = list(methods), list(seeds), list(metrics)
+        self._made = dict(methods)
         self.folder, self.title = folder, title
         self.failures: dict[str, str] = {}
         self._kept: dict[tuple[str, int], Mapping[str, Any]] = {}
@@ -72,9 +73,9 @@ class LoopRuns:
             raise ValueError(f"train must return a mapping with {', '.join(needed)}, got {str(got)[:200]}")
         try:
             numbers = {str(key): _number(value) for key, value in returned.items()}
-        except (TypeError, ValueError) as error:
+        except (TypeError, ValueError, OverflowError) as error:
             raise ValueError(f"train must return numbers, got {str(dict(returned))[:200]}") from error
-        kept: dict[str, Any] = {"method": method, "seed": seed, "returned": numbers}
+        kept: dict[str, Any] = {"method": method, "made": self._made[method], "seed": seed, "returned": numbers}
         if recorder is not None:
             shown = self._shown(method, seed)
             shown.mkdir(exist_ok=True)
@@ -145,6 +146,11 @@ class LoopRuns:
         kept: Mapping[str, Any] = read_json(path)
         if (kept.get("method"), kept.get("seed")) != (method, seed):
             raise DamagedError(path, f"is not the run of {method}, seed {seed}")
+        if (made := kept.get("made", self._made[method])) != self._made[method]:
+            raise ValueError(
+                f"in {self.folder} {method} is {made}, now it is {self._made[method]}: give it another name, or choose "
+                "another folder"
+            )
         return kept
 
     def _path(self, method: str, seed: int) -> Path:
@@ -158,8 +164,8 @@ class LoopRuns:
 
 def _scores(returned: Mapping[str, float], tasks: set[str]) -> list[Score]:
     """What a run returned of the tasks; the rest stays in its file."""
-    parts = [(*key.partition("/"), value) for key, value in sorted(returned.items())]
-    return [("test", task, metric, value) for task, _, metric, value in parts if task in tasks and metric]
+    parts = [(split_name(key, tasks), value) for key, value in sorted(returned.items())]
+    return [("test", *named, value) for named, value in parts if named]
 
 
 def _moments(kept: Mapping[str, Any]) -> list[Moment]:
