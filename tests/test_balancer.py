@@ -13,6 +13,7 @@ from torch.testing import assert_close
 from torch.utils.checkpoint import checkpoint
 
 import equipoise as eq
+from equipoise.gradients.ranks import Ranks
 
 NAMES = ["a", "b"]
 GRADIENT_METHODS = [eq.MGDA, eq.PCGrad, eq.NashMTL]
@@ -861,3 +862,21 @@ def test_a_copy_talks_to_the_same_process_group_and_trains_a_model_of_its_own(ne
     assert its.record.step == 2
     assert balancer.record.step == 1
     assert grads(net) == [None] * len(expected)
+
+
+def test_what_a_balancer_was_built_with_is_seen_by_help_and_completion(net):
+    made = eq.Balancer(eq.MGDA(), net, tasks=NAMES)
+    for option in ("names", "heads", "scale", "route", "probe_every", "ranks", "monitor"):
+        assert option in dir(made)
+        assert isinstance(getattr(eq.Balancer, option), property)
+        with pytest.raises(AttributeError, match=rf"balancer\.{option} cannot be set: make a new Balancer"):
+            setattr(made, option, getattr(made, option))
+
+
+def test_a_copy_of_one_of_two_ranks_is_alone(net, monkeypatch):
+    made = eq.Balancer(eq.MGDA(), net, tasks=NAMES)
+    monkeypatch.setattr("equipoise.balancer.state.ranks_of", lambda *_: Ranks(size=2))
+    made._state.find_ranks()
+    with pytest.raises(RuntimeError, match="no forward pass of DDP"):
+        made.finish()
+    assert copy.deepcopy(made).finish().item() == 0

@@ -306,3 +306,15 @@ def test_a_weight_of_zero_before_a_logarithm_is_what_the_error_names():
         chain(torch.tensor([1.0, 2.0]))
     with pytest.raises(ValueError, match=r"^LogSum\(\) needs positive losses, got 0 for task 0"):
         chain(torch.tensor([0.0, 0.0]))
+
+
+def test_a_method_of_one_s_own_may_name_its_attributes_as_it_likes():
+    class Mine(eq.Aggregator):
+        def __init__(self):
+            super().__init__()
+            self._scale, self._scaled, self._checked = 0.5, 0.5, True
+
+        def forward(self, gramian, losses, tasks):
+            return torch.full_like(losses, self._scale * self._scaled)
+
+    assert_close(Mine()(torch.eye(2), torch.ones(2)), torch.full((2,), 0.25))

@@ -83,25 +83,6 @@ class Method(KeepsPrecision):
         """From now on answer ``sum_factor`` times the paper's; called by a balancer with ``scale="sum"``."""
         self._matches_sum = True
 
-    def _scale(self, num_tasks: int) -> float:
-        """By what an answer for so many tasks is multiplied."""
-        factor = self.sum_factor(num_tasks) if self._matches_sum else None
-        if factor is not None and not 0 < factor < math.inf:
-            raise ValueError(f"sum_factor({num_tasks}) of {self} must be positive and finite, or None, got {factor!r}")
-        return 1.0 if factor is None else factor
-
-    def _checked(self, what: str, answer: Any, shape: torch.Size) -> Tensor:
-        if not isinstance(answer, Tensor):
-            raise ValueError(f"{self} must return {what} as a tensor, got {type(answer).__name__}")
-        if answer.shape != shape:
-            raise ValueError(f"{self} must return {what} of shape {tuple(shape)}, got {tuple(answer.shape)}")
-        return answer
-
-    def _scaled(self, what: str, answer: Any, shape: torch.Size, num_tasks: int) -> Tensor:
-        """The answer, checked, at the scale that the balancer has."""
-        checked, scale = self._checked(what, answer, shape), self._scale(num_tasks)
-        return checked if scale == 1 else checked * scale
-
     def stated(self, tasks: Sequence[int]) -> list[float] | None:
         """The weights [K] that the user stated in this method for the next step of these tasks, where there are any.
 
@@ -172,6 +153,28 @@ def all_tasks(values: Tensor) -> Tensor:
     return torch.arange(len(values), device=values.device)
 
 
+def _scale(method: Method, num_tasks: int) -> float:
+    """By what a method's answer for so many tasks is multiplied."""
+    factor = method.sum_factor(num_tasks) if method._matches_sum else None
+    if factor is not None and not 0 < factor < math.inf:
+        raise ValueError(f"sum_factor({num_tasks}) of {method} must be positive and finite, or None, got {factor!r}")
+    return 1.0 if factor is None else factor
+
+
+def _checked(method: Method, what: str, answer: Any, shape: torch.Size) -> Tensor:
+    if not isinstance(answer, Tensor):
+        raise ValueError(f"{method} must return {what} as a tensor, got {type(answer).__name__}")
+    if answer.shape != shape:
+        raise ValueError(f"{method} must return {what} of shape {tuple(shape)}, got {tuple(answer.shape)}")
+    return answer
+
+
+def _scaled(method: Method, what: str, answer: Any, shape: torch.Size, num_tasks: int) -> Tensor:
+    """The answer, checked, at the scale that the balancer has."""
+    checked, scale = _checked(method, what, answer, shape), _scale(method, num_tasks)
+    return checked if scale == 1 else checked * scale
+
+
 class Weighting(Method):
     """``weighting(losses, tasks) -> objective``: one backward pass.
 
@@ -180,10 +183,10 @@ class Weighting(Method):
 
     def __call__(self, losses: Tensor, tasks: Tensor | None = None) -> Tensor:
         """The objective [] of losses [K]; tasks [K] default to all."""
-        scale = self._scale(len(losses))
+        scale = _scale(self, len(losses))
         steep = losses if scale == 1 else _steeper(losses, scale)
         answer = super().__call__(steep, all_tasks(losses) if tasks is None else tasks)
-        objective = self._checked("an objective", answer, torch.Size())
+        objective = _checked(self, "an objective", answer, torch.Size())
         return objective if scale == 1 else objective + (scale - 1) * objective.detach()
 
 
@@ -222,7 +225,7 @@ class Aggregator(StaysOnCPU, Method):
     def __call__(self, gramian: Tensor, losses: Tensor, tasks: Tensor | None = None) -> Tensor:
         """The weights [K] for a gramian [K, K] and losses [K]; tasks [K] default to all."""
         weights = super().__call__(gramian, losses, all_tasks(losses) if tasks is None else tasks)
-        return self._scaled("weights", weights, losses.shape, len(losses))
+        return _scaled(self, "weights", weights, losses.shape, len(losses))
 
     def needs_gramian(self, tasks: Tensor) -> bool:
         """Whether the next step, if it is one of these tasks [K], will read the gramian.
@@ -248,7 +251,7 @@ class GroupAggregator(StaysOnCPU, Method):
     def __call__(self, gramians: Tensor, losses: Tensor, tasks: Tensor | None = None) -> Tensor:
         """The weights [N, K] for gramians [N, K, K] and losses [K]; tasks [K] default to all."""
         weights = super().__call__(gramians, losses, all_tasks(losses) if tasks is None else tasks)
-        return self._scaled("weights", weights, gramians.shape[:2], len(losses))
+        return _scaled(self, "weights", weights, gramians.shape[:2], len(losses))
 
 
 class CoordinateAggregator(Method):
@@ -266,7 +269,7 @@ class CoordinateAggregator(Method):
     def __call__(self, jacobian: Tensor, losses: Tensor, tasks: Tensor | None = None) -> Tensor:
         """The gradient [P] for a jacobian [K, P] and losses [K]; tasks [K] default to all."""
         gradient = super().__call__(jacobian, losses, all_tasks(losses) if tasks is None else tasks)
-        return self._scaled("a gradient", gradient, jacobian.shape[1:], len(losses))
+        return _scaled(self, "a gradient", gradient, jacobian.shape[1:], len(losses))
 
 
 class RowAggregator(CoordinateAggregator):
@@ -282,7 +285,7 @@ class RowAggregator(CoordinateAggregator):
     def decide(self, jacobian: Tensor, losses: Tensor, tasks: Tensor) -> Tensor:
         """``row_weights``, checked, and at the scale that the balancer has."""
         weights = self.row_weights(jacobian, losses, tasks)
-        return self._scaled("weights", weights, losses.shape, len(losses))
+        return _scaled(self, "weights", weights, losses.shape, len(losses))
 
     def needs_rows(self, tasks: Tensor) -> bool:
         """Whether the next step, if it is one of these tasks [K], will read the jacobian; else it is shown none."""

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from operator import attrgetter
 from typing import Any
 
 import torch
@@ -27,6 +28,11 @@ _OPTIONS = ("names", "heads", "scale", "route", "probe_every", "ranks", "monitor
 _ANEW = dict.fromkeys(("method", "gramian_from", *_OPTIONS), "make a new Balancer, with a new method")
 _LIVE = "change weights by balancer.set_weights({name: weight})"
 _READ_ONLY = {**_ANEW, **dict.fromkeys(("user_weights", "weights", "weight", "tasks"), _LIVE)}
+
+
+def _as_built(option: str) -> Any:
+    """A property that reads what a balancer was built with."""
+    return property(attrgetter(f"_state.config.{option}"))
 
 
 class Balancer(FeedbackCalls):
@@ -75,13 +81,14 @@ class Balancer(FeedbackCalls):
     {'left': 1.0, 'right': 1.0}
     """
 
-    names: tuple[str, ...]  # of the tasks, in order; like the options below as it was built with, and read-only
-    heads: Heads
-    scale: Scale
-    route: RouteName
-    probe_every: int
-    ranks: Any
-    monitor: Monitoring
+    # as it was built with, and read-only
+    names: tuple[str, ...] = _as_built("names")
+    heads: Heads = _as_built("heads")
+    scale: Scale = _as_built("scale")
+    route: RouteName = _as_built("route")
+    probe_every: int = _as_built("probe_every")
+    ranks: Any = _as_built("ranks")
+    monitor: Monitoring = _as_built("monitor")
 
     def __init__(
         self,
@@ -283,9 +290,6 @@ class Balancer(FeedbackCalls):
     def set_extra_state(self, state: dict[str, Any]) -> None:
         """Take up what ``get_extra_state`` gave; the tasks must be the same, in the same order."""
         self._state.load(state)
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._state.config, name) if name in _OPTIONS else super().__getattr__(name)
 
     def __setattr__(self, name: str, value: Any) -> None:
         if name in _READ_ONLY and "_state" in self.__dict__:

@@ -30,7 +30,6 @@ class State:
         self.applied: dict[str, float] = {}  # the users' weights in that record's
         self.heard: set[str] = set()  # which of ``FEEDBACK`` have come
         self.jacobian = Jacobian()  # of one step; its room is kept
-        self.is_joint = False  # whether other ranks take part in this step
         self.accumulation = Accumulation(len(config.names))  # gradients of micro-batches
         self.micro_batches = 1  # that make a step
         self.has_seen_losses = False  # of the model: a loss weighting looks at the first only
@@ -53,7 +52,11 @@ class State:
     def find_ranks(self) -> None:
         """Find who takes part in the step that begins."""
         self.jacobian.ranks = ranks_of(self.config.ranks, self.parameters.source, self.steps + 1)
-        self.is_joint = self.jacobian.ranks.size > 1
+
+    @property
+    def is_joint(self) -> bool:
+        """Whether other ranks take part in this step."""
+        return self.jacobian.ranks.size > 1
 
     @property
     def is_probe_due(self) -> bool:
