@@ -241,3 +241,15 @@ def test_a_name_cannot_command_a_terminal(rows):
     for row in rows:
         row["method"] = row["method"].replace("uw", "u\x1b[2Jw")
     assert "\x1b" not in str(lab.judge(rows).table())
+
+
+def test_differences_without_spread_are_not_judged_and_the_advice_says_so():
+    values = [("sum", 0.8), ("uw", 0.9)]
+    rows = [
+        {"method": method, "seed": seed, "task": "kind", "metric": "accuracy", "value": value}
+        for method, value in values
+        for seed in range(3)
+    ]
+    verdict = lab.judge(rows).verdict
+    assert verdict.of("uw", "kind").decision == "no significant difference"
+    assert verdict.advice == "No difference varies over the seeds: check that each seed is a run of its own."

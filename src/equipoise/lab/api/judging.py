@@ -40,7 +40,7 @@ def judge(
     >>> rows = [{"method": method, "seed": seed, "task": "kind", "metric": "accuracy", "value": value + 0.001 * seed**2}
     ...         for method, value in (("sum", 0.80), ("uw", 0.90)) for seed in range(3)]
     >>> judge(rows).verdict.headline
-    'Over 3 seeds, uw is not significantly different from the plain sum on any task.'
+    'Over 3 seeds, uw does not differ significantly from the plain sum on any task.'
     """
     rows = read_rows(results)
     found_metrics = metrics_of(rows, better or {}, metrics or {})

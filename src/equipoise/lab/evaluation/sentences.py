@@ -70,6 +70,8 @@ def advice_of(table: ComparisonTable, metrics: Sequence[TaskMetric]) -> str:
     if not compared:
         return f"Train {plain} and at least one method (--methods sum,uw) to learn which to use."
     if all(isnan(one.interval.low) for _, _, one in compared):
+        if min(one.interval.n for _, _, one in compared) >= FEWEST:
+            return "No difference varies over the seeds: check that each seed is a run of its own."
         return f"Train at least 3 seeds (--seeds 3, better 5) before choosing; until then use {plain}."
     wins, losses = tally(compared, "better"), tally(compared, "worse")
     clean = [method for method in wins if method not in losses]
