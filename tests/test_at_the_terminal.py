@@ -55,10 +55,10 @@ def test_help_and_version_are_commands_too(capsys):
 
 
 def test_one_task_has_no_weights_to_tune_and_needs_no_option(capsys, monkeypatch):
-    def enough(plan, folder):
+    def enough(plan, *_):
         raise ValueError(f"{[*map(str, plan.arms)]} {plan.tuned_trials}")
 
-    monkeypatch.setattr("equipoise.lab.studies.Study", enough)
+    monkeypatch.setattr("equipoise.lab.studies.run_plan", enough)
     words = ["compare", "data.csv", "--target", "rating:regression", "--number", "age", "--methods", "sum,uw"]
     assert "['sum', 'uw'] 0" in refused(capsys, *words)
 

@@ -100,7 +100,9 @@ def test_an_unknown_name_names_the_nearest(wrong, right):
 
 
 def test_a_name_that_is_near_to_none_lists_none():
-    with pytest.raises(ValueError, match=r"no method 'zzzz'; none of the \d+ names is near$"):
+    with pytest.raises(
+        ValueError, match=r"no method 'zzzz'; none of the \d+ names is near; eq.methods\(\) lists them$"
+    ):
         eq.method("zzzz")
 
 
@@ -182,3 +184,10 @@ def test_the_methods_with_a_length_of_their_own_are_named_with_the_reason():
     assert all(reasons.values()), reasons
     page = (Path(__file__).parent.parent / "docs" / "methods.md").read_text(encoding="utf-8")
     assert all(f"| [`{name}`](#{name}) | {reason} |" in page for name, reason in reasons.items())
+
+
+@pytest.mark.parametrize("name", ["DWA(temperature=1.0)", "eq.dwa( 1.0 )"])
+def test_arguments_in_a_name_are_refused_not_dropped(name):
+    with pytest.raises(ValueError, match=r"has arguments, and a name has none: give them as eq.method\('dwa', ...\)"):
+        eq.method(name)
+    assert repr(eq.method("eq.DWA()")) == "DWA()"

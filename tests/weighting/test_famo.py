@@ -113,10 +113,9 @@ def test_through_a_balancer_all_log_losses_fall_at_one_rate():
 
 def test_a_minimum_is_in_the_units_of_the_loss_without_the_users_weight():
     for weights in ({"a": 1.0, "b": 1.0}, {"a": 4.0, "b": 1.0}):
-        with pytest.warns(UserWarning, match="do not change") if weights["a"] > 1 else torch.no_grad():
-            balancer = eq.Balancer(FAMO(minimum=[1.0, 0.0]), torch.nn.Linear(1, 1), tasks=weights)
-        balancer._is_checked = True  # the losses are their own parameters
         losses = torch.nn.Parameter(torch.tensor([3.0, 4.0]))
+        with pytest.warns(UserWarning, match="do not change") if weights["a"] > 1 else torch.no_grad():
+            balancer = eq.Balancer(FAMO(minimum=[1.0, 0.0]), [losses], tasks=weights)
         a, b = losses
         balancer({"a": a, "b": b}).backward()
         ratio = losses.grad[0] / losses.grad[1]

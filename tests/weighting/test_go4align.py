@@ -58,9 +58,9 @@ def test_an_absent_task_keeps_its_share():
 
 def test_a_users_weight_scales_the_result_and_moves_no_task_to_another_group():
     for weight in (1.0, 100.0):
-        balancer = eq.Balancer(GO4Align(), torch.nn.Linear(1, 1), tasks={"a": weight, "b": 1.0, "c": 1.0})
-        balancer._is_checked = True  # the losses are their own parameters
-        a, b, c = torch.nn.Parameter(torch.tensor(HISTORY[0]))
+        losses = torch.nn.Parameter(torch.tensor(HISTORY[0]))
+        balancer = eq.Balancer(GO4Align(), [losses], tasks={"a": weight, "b": 1.0, "c": 1.0})
+        a, b, c = losses
         balancer({"a": a, "b": b, "c": c}).backward()
         first, *others = weights_of(bound(GO4Align()), HISTORY[0])
         assert list(balancer.record.weights.values()) == pytest.approx([weight * first, *others], rel=1e-5)

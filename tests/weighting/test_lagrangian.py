@@ -58,10 +58,10 @@ def test_absent_tasks_and_losses_that_are_not_finite_move_no_multiplier():
 
 
 def test_a_users_weight_scales_the_term_with_its_limit():
-    balancer = eq.Balancer(Lagrangian([None, 1.0], 0.5), torch.nn.Linear(1, 1), tasks={"a": 3.0, "b": 2.0})
-    balancer._is_checked = True  # the losses are their own parameters
+    losses = torch.nn.Parameter(torch.tensor([5.0, 4.0]))
+    balancer = eq.Balancer(Lagrangian([None, 1.0], 0.5), [losses], tasks={"a": 3.0, "b": 2.0})
     for counts in ([3.0, 0.0], [3.0, 2 * 0.5 * 2 * (4 - 1)]):
-        losses = torch.nn.Parameter(torch.tensor([5.0, 4.0]))
+        losses.grad = None
         a, b = losses
         balancer({"a": a, "b": b}).backward()
         assert losses.grad.tolist() == counts

@@ -90,14 +90,13 @@ def test_p_norm_of_zero_losses_has_no_gradient():
 
 @pytest.mark.parametrize("make", [Tchebycheff, STCH, PNorm])
 def test_a_users_weight_multiplies_the_preference_and_the_reference_is_in_the_users_units(make):
+    losses = torch.nn.Parameter(torch.tensor(LOSSES))
     balancer = eq.Balancer(
         make(weights=WEIGHTS, reference=REFERENCE),
-        torch.nn.Linear(1, 1),
+        [losses],
         tasks={"a": 3.0, "b": 1.0, "c": 0.5},
         scale="paper",
     )
-    balancer._is_checked = True  # the losses are their own parameters
-    losses = torch.nn.Parameter(torch.tensor(LOSSES))
     balancer(dict(zip("abc", losses, strict=True))).backward()
     preferred = [w * u for w, u in zip(WEIGHTS, (3.0, 1.0, 0.5), strict=True)]
     expected = weights_of(bound(make(weights=preferred, reference=REFERENCE)), LOSSES)

@@ -63,10 +63,10 @@ def test_absent_tasks_and_losses_that_are_not_finite_leave_the_deviation():
 
 def test_a_users_weight_scales_the_result():
     for weight in (1.0, 4.0):
-        balancer = eq.Balancer(SLAW(), torch.nn.Linear(1, 2), tasks={"a": weight, "b": 1.0})
+        scale = torch.nn.Parameter(torch.ones(2))
+        balancer = eq.Balancer(SLAW(), [scale], tasks={"a": weight, "b": 1.0})
         for losses in ([1.0, 2.0], [2.0, 5.0]):
-            a, b = torch.nn.Parameter(torch.tensor(losses))
-            balancer._is_checked = True  # the losses are their own parameters
+            a, b = scale * torch.tensor(losses)
             balancer({"a": a, "b": b}).backward()
         assert balancer.record.weights == pytest.approx({"a": 1.5 * weight, "b": 0.5})
 

@@ -1,6 +1,7 @@
 """The one table of methods, by the names that papers and the command line use; one file per kind."""
 
 import inspect
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -38,7 +39,7 @@ def find_methods(name: str) -> tuple[MethodRow, ...]:
     """
     found = _BY_KEY.get(key_of(name.strip().removeprefix("eq.").removeprefix("equipoise.").partition("(")[0]), ())
     if not found:
-        raise ValueError(f"no method {name!r}; {nearest(name, _BY_NAME)}")
+        raise ValueError(f"no method {name!r}; {nearest(name, _BY_NAME, 'eq.methods()')}")
     return found
 
 
@@ -46,9 +47,14 @@ def method_name(name: str) -> str:
     """The name of the one row that ``method`` makes of this name.
 
     Raises:
-        ValueError: If there is none, are several, or it goes around another method.
+        ValueError: If there is none, are several, it goes around another method, or has arguments in brackets.
     """
     rows = find_methods(name)
+    if re.search(r"\(.*[^)\s]", name, re.DOTALL):
+        raise ValueError(
+            f"{name!r} has arguments, and a name has none: give them as eq.method({rows[0].name!r}, ...) or an object "
+            f"eq.{name.partition('(')[0].strip().removeprefix('eq.')}(...)"
+        )
     if len(rows) > 1:
         raise ValueError(f"{name!r} is several methods: name one of {', '.join(repr(row.name) for row in rows)}")
     if rows[0] not in _TABLE:

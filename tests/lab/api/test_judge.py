@@ -292,3 +292,24 @@ def test_advice_does_not_hide_that_single_task_networks_are_better():
         "Use the plain sum where one network must do: single-task networks are significantly better on a and b."
     )
     assert "Where a and b matter most, train each alone" in " ".join(verdict.details)
+
+
+def test_differences_without_spread_are_not_judged_and_the_advice_says_so():
+    values = [("sum", 0.8), ("uw", 0.9)]
+    rows = [
+        {"method": method, "seed": seed, "task": "kind", "metric": "accuracy", "value": value}
+        for method, value in values
+        for seed in range(3)
+    ]
+    verdict = lab.judge(rows).verdict
+    assert verdict.of("uw", "kind").decision == "no significant difference"
+    assert verdict.advice == "No difference varies over the seeds: check that each seed is a run of its own."
+
+
+def test_methods_without_a_seed_in_common_are_told_to_share_seeds(rows):
+    two = [row for row in rows if row["method"] in ("sum", "uw")]
+    verdict = lab.judge([row | {"seed": row["seed"] + 50 * (row["method"] == "uw")} for row in two]).verdict
+    assert verdict.decisions == ()
+    assert verdict.advice == "Train the plain sum and the methods with the same seeds: differences are paired by seed."
+    alone = lab.judge([row for row in rows if row["method"] in ("sum", "single-task")]).verdict
+    assert alone.advice.startswith("Train the plain sum and at least one method")

@@ -190,7 +190,7 @@ def test_wrong_use_is_named_before_anything_runs(arguments, message):
         lab.compare(never, **arguments)
 
 
-def test_random_numbers_of_the_caller_go_on_where_they_were():
+def test_random_numbers_of_the_caller_are_not_touched():
     random.seed(5), np.random.seed(5), torch.manual_seed(5)
     expected = random.random(), np.random.rand(), torch.rand(()).item()
     random.seed(5), np.random.seed(5), torch.manual_seed(5)

@@ -92,7 +92,7 @@ def test_a_name_that_is_no_case_is_named():
         lab.probe("reviwes")
 
 
-def test_random_numbers_of_the_caller_go_on_where_they_were(case):
+def test_random_numbers_of_the_caller_are_not_touched(case):
     before = torch.get_rng_state()
     lab.probe(case, batches=2, steps=1)
     assert torch.equal(torch.get_rng_state(), before)

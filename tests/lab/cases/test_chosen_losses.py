@@ -110,7 +110,7 @@ def test_what_is_chosen_is_then_the_cases_own(reviews_case):
 
 def test_a_task_keeps_its_weight_its_keys_and_its_missing_labels(reviews_case):
     task = eq.Task("a", nn.MSELoss(), weight=3.0, output="one", target="two", missing="loss")
-    case = replace(reviews_case, tasks=eq.Tasks([task]), losses=KNOWN)
+    case = replace(reviews_case, tasks=eq.Tasks([task]), losses=KNOWN, metrics={"a": reviews_case.metrics["rating"]})
     made = with_losses(case, {"a": "huber"}).tasks["a"]
     assert (made.weight, made.output, made.target, made.missing) == (3.0, "one", "two", "loss")
 

@@ -41,7 +41,7 @@ def compare_loop(
 ) -> Results:
     """Call ``train`` for every method and seed in this process, and judge what it returns.
 
-    The random numbers of ``random``, numpy and torch go on afterwards where they were before.
+    The states of ``random``, numpy and torch are restored afterwards.
 
     Args:
         train: ``train(arm, seed) -> {"task/metric": value}``, test metrics. It makes its balancer by

@@ -69,9 +69,15 @@ def advice_of(table: ComparisonTable, metrics: Sequence[TaskMetric]) -> str:
         return _advice_on_question(table, compared)
     if not compared and len(metrics) == 1:
         return "Train another loss, too (--question losses), to learn which to use."
+    row = row_of(table.rows, table.baselines.reference)
+    others = [one for one in table.rows if one is not row and one.method != table.baselines.single_task]
+    if not compared and row and any(_has_results(one) for one in others) and _has_results(row):
+        return f"Train {plain} and the methods with the same seeds: differences are paired by seed."
     if not compared:
         return f"Train {plain} and at least one method (--methods sum,uw) to learn which to use."
     if all(isnan(one.interval.low) for _, _, one in compared):
+        if min(one.interval.n for _, _, one in compared) >= FEWEST:
+            return "No difference varies over the seeds: check that each seed is a run of its own."
         return f"Train at least 3 seeds (--seeds 3, better 5) before choosing; until then use {plain}."
     wins, losses = tally(compared, "better"), tally(compared, "worse")
     clean = [method for method in wins if method not in losses]
@@ -89,12 +95,15 @@ def advice_of(table: ComparisonTable, metrics: Sequence[TaskMetric]) -> str:
             f"Choose by the task that matters: {trade}; {otherwise}",
             f"Choose by the task that matters: every method that gains on one loses on another; {otherwise}",
         )
-    row = row_of(table.rows, table.baselines.reference)
     alone = [task for task, score in row.scores.items() if _is_worse(score.to_single_task)] if row else []
     if alone and len(metrics) > 1:
         told = f"Use {plain} where one network must do: single-task networks are significantly better on"
         return fitting(f"{told} {listing(alone)}.", f"{told} {len(alone)} of {len(metrics)} tasks.")
     return f"Use {plain}: nothing here is significantly better."
+
+
+def _has_results(row: Row) -> bool:
+    return any(score.seeds for score in row.scores.values())
 
 
 def _is_worse(comparison: Comparison | None) -> bool:
