@@ -93,7 +93,7 @@ def _run(train: Train, given: Mapping[str, str | eq.Method], runs: LoopRuns) -> 
             runs.keep_error(name, seed, _line(error), traceback.format_exc())
         else:
             runs.keep(name, seed, returned, arm.recorded)
-    if not runs.finished and first is not None:
+    if not runs.has_finished and first is not None:
         raise RuntimeError(f"no run finished; {first[0]} failed: {_line(first[1])}") from first[1]
 
 
