@@ -1,7 +1,8 @@
 """Compare the seconds of each folder of tests with tests/budget.txt: ``budget.py JUNIT_XML``.
 
-Sums what pytest measured for each test, set-up included, over the folder that its file is in. Ends with 1 where a
-folder took longer than its budget or has none.
+Sums what pytest measured for each test, set-up included, over the folder that its file is in, and names the folders
+that took longer than their budget. Ends with 1 where one took more than three times as long, which no busy machine
+explains, or has none.
 """
 
 import sys
@@ -10,6 +11,7 @@ from pathlib import Path
 from xml.etree import ElementTree
 
 BUDGET = Path(__file__).parents[1] / "tests" / "budget.txt"
+BUSY = 3  # times its budget that a folder may take on a machine which has other work
 
 
 def read_budgets() -> dict[str, float]:
@@ -32,7 +34,7 @@ def budget_of(folder: str, budgets: dict[str, float]) -> str | None:
 
 
 def main(xml: str) -> int:
-    """Print a line for each folder, and what is over its budget; 1 if anything is."""
+    """Print a line for each folder, and what is over its budget."""
     budgets = read_budgets()
     spent: Counter[str] = Counter()
     without = []
@@ -52,7 +54,7 @@ def main(xml: str) -> int:
         print(f"{seconds:7.1f} s of {budgets[name]:4g} s  {name}")
     print(f"{spent.total():7.1f} s of {sum(budgets.values()):4g} s  in all, start and collection left out")
     print(*without, *over, sep="\n")
-    return bool(without or over)
+    return bool(without) or any(spent[name] > BUSY * budgets[name] for name in budgets)
 
 
 if __name__ == "__main__":

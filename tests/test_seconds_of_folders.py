@@ -26,10 +26,12 @@ def test_seconds_within_the_budget_pass(ended):
     assert "2.0 s" in next(line for line in printed.splitlines() if line.endswith("tests/lab"))
 
 
-def test_a_folder_over_its_budget_is_named(ended):
-    status, printed = ended(("tests/weighting/test_a.py", 10_000), ("tests/test_c.py", 3))
-    assert status == 1
-    assert "tests/weighting took 10000 s, its budget is" in printed
+@pytest.mark.parametrize(("times", "status"), [(1.5, 0), (4, 1)])
+def test_a_folder_over_its_budget_is_named_and_fails_where_no_busy_machine_explains_it(ended, times, status):
+    seconds = times * BUDGET["read_budgets"]()["tests/weighting"]
+    left, printed = ended(("tests/weighting/test_a.py", seconds), ("tests/test_c.py", 3))
+    assert left == status
+    assert f"tests/weighting took {seconds:.0f} s, its budget is" in printed
 
 
 def test_a_folder_without_a_budget_is_named(ended):

@@ -27,8 +27,10 @@ def listed(names: Sequence[object], most: int = 6) -> str:
 _LISTED = 30  # names of which a message shows all
 
 
-def nearest(name: str, names: Iterable[str]) -> str:
+def nearest(name: str, names: Iterable[str], listing: str = "") -> str:
     """The end of an error message about an unknown name: the likely ones, or all there are, or how many.
+
+    ``listing`` is what prints all of them, where they are too many for a message.
 
     >>> nearest("mgd", ["mgda", "pcgrad"]), nearest("x", ["mgda", "pcgrad"])
     ("did you mean 'mgda'?", "there are 'mgda', 'pcgrad'")
@@ -44,7 +46,7 @@ def nearest(name: str, names: Iterable[str]) -> str:
         *others, last = [repr(by_lower[lower]) for lower in score if score[lower] == best]
         return f"did you mean {', '.join(others)} or {last}?" if others else f"did you mean {last}?"
     if len(by_lower) > _LISTED:
-        return f"none of the {len(by_lower)} names is near"
+        return f"none of the {len(by_lower)} names is near{listing and f'; {listing} lists them'}"
     return f"there are {', '.join(map(repr, by_lower.values())) or 'none'}"
 
 

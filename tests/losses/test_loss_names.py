@@ -163,5 +163,7 @@ def test_the_command_shows_each_loss_that_a_word_means(capsys, monkeypatch):
 def test_a_name_that_is_nearly_right_is_answered_by_the_likely_ones_alone():
     with pytest.raises(ValueError, match=r"^no loss 'bse'; did you mean 'mse', 'bce' or 'sce'\?$"):
         find_losses("bse")
-    with pytest.raises(ValueError, match=r"^no loss 'zzzz'; none of the \d+ names is near$"):
+    with pytest.raises(
+        ValueError, match=r"^no loss 'zzzz'; none of the \d+ names is near; equipoise losses lists them$"
+    ):
         find_losses("zzzz")

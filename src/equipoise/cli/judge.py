@@ -5,6 +5,7 @@ import json
 from collections.abc import Sequence
 from pathlib import Path
 
+from equipoise.cli.columns import add_delimiter
 from equipoise.cli.parser import Parser, fail
 from equipoise.cli.workbench import need_the_lab
 
@@ -39,6 +40,7 @@ def judge(words: Sequence[str]) -> int:
         metavar="METHOD",
         help="name of the single-task baseline; default single-task",
     )
+    add_delimiter(parser)
     parser.add_argument("--report", type=Path, metavar="FILE", help="write a report with table and figures")
     parser.add_argument("--json", action="store_true", help="print the verdict as JSON and nothing else")
     parser.add_verbose()
@@ -54,6 +56,7 @@ def judge(words: Sequence[str]) -> int:
             reference=arguments.reference,
             single_task=arguments.single_task,
             title=arguments.results.name,
+            delimiter=arguments.delimiter,
         )
         page = None if arguments.report is None else results.save_report(arguments.report)
     except ValueError as error:

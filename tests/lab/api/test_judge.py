@@ -182,6 +182,7 @@ def test_seeds_needed_are_those_of_the_advice(rows):
         ({"drop": "seed"}, "row 1 has no column 'seed'; results have method, seed, task, metric, value, here are"),
         ({"seed": "first"}, "row 1, column 'seed': must be a whole number of at least 0, got 'first'"),
         ({"seed": 0.5}, "row 1, column 'seed': must be a whole number of at least 0, got 0.5"),
+        ({"value": 10**400}, "row 1, column 'value': '1000"),
         ({"value": "high"}, "row 1, column 'value': 'high' is no number"),
         ({"method": " "}, "row 1, column 'method': is empty"),
         ({"seed": 1}, "row 3: single-task, seed 1, size, rmse is there twice"),
@@ -215,6 +216,8 @@ def test_a_direction_that_nothing_says_is_asked_for(rows):
         ({"better": {"sise": "lower"}}, "better names task 'sise', which has no results; did you mean 'size'"),
         ({"better": {"size": "down"}}, "better of task 'size' must be higher or lower, got 'down'"),
         ({"metrics": {"size": "rmsle"}}, "task 'size' has no metric 'rmsle'; did you mean 'rmse'"),
+        ({"better": "lower"}, "better must be a mapping from task to a word, got 'lower'"),
+        ({"single_task": "STL"}, "single_task: no method is named 'STL'"),
         ({"reference": "LS"}, "no method is named 'LS': say which of single-task, sum, uw, mgda, dwa the others are"),
     ],
 )
@@ -243,6 +246,54 @@ def test_a_name_cannot_command_a_terminal(rows):
     assert "\x1b" not in str(lab.judge(rows).table())
 
 
+def test_a_name_of_two_lines_makes_a_sentence_of_one(rows):
+    for row in rows:
+        row["method"] = row["method"].replace("uw", "uncertainty\r\n weights")
+    results = lab.judge(rows)
+    assert "uncertainty weights" in results.summary.methods
+    assert "\n" not in str(results.verdict)
+
+
+def test_other_delimiters_are_read_where_they_are_said(rows, tmp_path):
+    (tmp_path / "results.csv").write_text(
+        "\n".join([";".join(rows[0]), *(";".join(map(str, row.values())) for row in rows)]) + "\n"
+    )
+    with pytest.raises(ValueError, match=r"say --delimiter \(delimiter=';'\)"):
+        lab.judge(tmp_path / "results.csv")
+    assert repr(lab.judge(tmp_path / "results.csv", delimiter=";").verdict) == repr(lab.judge(rows).verdict)
+
+
+@pytest.mark.parametrize("value", [float("nan"), 0.8])
+def test_a_task_without_a_verdict_is_not_spoken_of(rows, value):
+    """Of a task with no finite value nothing was tested, so the sentence does not say any task."""
+    two = [row | {"value": 0.5} for row in rows if row["method"] in ("sum", "uw")]
+    values = [row | {"task": "other", "value": value} for row in two if row["task"] == "size"]
+    told = "on any task with a verdict." if value != value else "on any task."
+    assert lab.judge([*two, *values]).verdict.headline.endswith(told)
+
+
+def test_advice_does_not_hide_that_single_task_networks_are_better():
+    draw = random.Random(0)
+    rows = [
+        {
+            "method": m,
+            "seed": s,
+            "task": t,
+            "metric": "accuracy",
+            "value": 0.8 + 0.1 * (m == "single-task") + draw.random() / 500,
+        }
+        for m in ("single-task", "sum", "uw")
+        for s in range(5)
+        for t in ("a", "b")
+    ]
+    verdict = lab.judge(rows).verdict
+    assert verdict.of("sum", "a", "single-task").decision == "worse"
+    assert verdict.advice == (
+        "Use the plain sum where one network must do: single-task networks are significantly better on a and b."
+    )
+    assert "Where a and b matter most, train each alone" in " ".join(verdict.details)
+
+
 def test_differences_without_spread_are_not_judged_and_the_advice_says_so():
     values = [("sum", 0.8), ("uw", 0.9)]
     rows = [
@@ -253,3 +304,12 @@ def test_differences_without_spread_are_not_judged_and_the_advice_says_so():
     verdict = lab.judge(rows).verdict
     assert verdict.of("uw", "kind").decision == "no significant difference"
     assert verdict.advice == "No difference varies over the seeds: check that each seed is a run of its own."
+
+
+def test_methods_without_a_seed_in_common_are_told_to_share_seeds(rows):
+    two = [row for row in rows if row["method"] in ("sum", "uw")]
+    verdict = lab.judge([row | {"seed": row["seed"] + 50 * (row["method"] == "uw")} for row in two]).verdict
+    assert verdict.decisions == ()
+    assert verdict.advice == "Train the plain sum and the methods with the same seeds: differences are paired by seed."
+    alone = lab.judge([row for row in rows if row["method"] in ("sum", "single-task")]).verdict
+    assert alone.advice.startswith("Train the plain sum and at least one method")

@@ -173,6 +173,12 @@ def test_an_option_of_a_case_is_none_of_a_loop():
         ({"tasks": TASKS, "methods": ["sum", "sum"]}, "method sum is given twice"),
         ({"tasks": TASKS, "seeds": (1, 1)}, "seed 1 is given twice"),
         ({"tasks": TASKS, "methods": ["single-task"]}, "single-task is no method of a loop"),
+        ({"tasks": TASKS, "seeds": 2.5}, "seeds must be a whole number or a list of whole numbers, got 2.5"),
+        ({"tasks": TASKS, "seeds": True}, "seeds must be a whole number or a list of whole numbers, got True"),
+        ({"tasks": TASKS, "seeds": [2**40]}, "seeds must be from 0 to 4294967295, got 1099511627776"),
+        ({"tasks": TASKS, "methods": "sum"}, "methods must be a list, such as \\['sum', 'uw'\\], got 'sum'"),
+        ({"tasks": ["a", "b"]}, "tasks must be a mapping from task to its metric and direction"),
+        ({"tasks": {"a": "mse"}}, "tasks must be a mapping from task to its metric and direction"),
         ({"tasks": TASKS, "methods": [3]}, "a method is a name or an object such as eq.UW\\(\\), got int"),
     ],
 )
@@ -182,3 +188,54 @@ def test_wrong_use_is_named_before_anything_runs(arguments, message):
 
     with pytest.raises(ValueError, match=message):
         lab.compare(never, **arguments)
+
+
+def test_random_numbers_of_the_caller_are_not_touched():
+    random.seed(5), np.random.seed(5), torch.manual_seed(5)
+    expected = random.random(), np.random.rand(), torch.rand(()).item()
+    random.seed(5), np.random.seed(5), torch.manual_seed(5)
+    lab.compare(quick, ["sum", "uw"], seeds=2, tasks=TASKS)
+    assert (random.random(), np.random.rand(), torch.rand(()).item()) == expected
+
+
+def test_another_method_by_the_same_name_is_not_mixed_in(tmp_path):
+    arguments = {"seeds": 2, "tasks": TASKS, "folder": tmp_path / "loop"}
+    lab.compare(quick, {"sum": "sum", "mine": eq.DWA(0.5)}, **arguments)
+    lab.compare(quick, {"sum": eq.Sum(), "mine": eq.DWA(0.5)}, **arguments)
+    with pytest.raises(ValueError, match=r"mine is DWA\(temperature=0.5\), now it is DWA\(temperature=4.0\)"):
+        lab.compare(quick, {"sum": "sum", "mine": eq.DWA(4.0)}, **arguments)
+
+
+def test_the_name_of_a_task_may_have_a_slash():
+    def train(arm, seed):
+        return {"road/left/iou": value_of(arm, seed, "road"), "road/left/loss": 1.0}
+
+    results = lab.compare(train, ["sum", "uw"], seeds=2, tasks={"road/left": ("iou", "higher")})
+    assert set(results.summary.values["uw"]["road/left"]) == {0, 1}
+    recorder = lab.Recorder(["road", "road/left"])
+    recorder.validate(1, {"road/left/iou": 0.5, "road/iou": 0.6})
+    assert [moment[2:] for moment in recorder.history] == [("road/left", "iou", 0.5), ("road", "iou", 0.6)]
+
+
+def test_what_a_later_run_returns_wrongly_costs_that_run_only():
+    def train(arm, seed):
+        return {"a/mse": 1.0} if (arm.name, seed) == ("uw", 1) else quick(arm, seed)
+
+    results = lab.compare(train, ["sum", "uw"], seeds=3, tasks=TASKS)
+    assert list(results.failures) == ["uw, seed 1"]
+    assert "train must return a mapping with a/mse, b/accuracy" in results.failures["uw, seed 1"]
+
+
+def test_nothing_is_left_behind_where_a_comparison_is_interrupted(tmp_path, monkeypatch):
+    def train(arm, seed):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    with pytest.raises(KeyboardInterrupt):
+        lab.compare(train, ["sum"], seeds=2, tasks=TASKS)
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("seeds", [np.int64(2), np.arange(2), torch.arange(2), range(2)])
+def test_seeds_may_be_any_whole_numbers(seeds):
+    assert lab.compare(quick, ["sum", "uw"], seeds=seeds, tasks=TASKS).summary.seeds == (0, 1)

@@ -90,3 +90,9 @@ def test_the_command_prints_what_the_function_gives(capsys, tmp_path):
 def test_a_name_that_is_no_case_is_named():
     with pytest.raises(ValueError, match="reviwes"):
         lab.probe("reviwes")
+
+
+def test_random_numbers_of_the_caller_are_not_touched(case):
+    before = torch.get_rng_state()
+    lab.probe(case, batches=2, steps=1)
+    assert torch.equal(torch.get_rng_state(), before)

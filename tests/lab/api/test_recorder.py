@@ -174,3 +174,14 @@ def test_an_arm_has_one_recorder():
     arm.recorder(["a"])
     with pytest.raises(ValueError, match="sum, seed 3 has a recorder already"):
         arm.recorder(["a"])
+
+
+def test_a_loss_that_ends_as_nan_is_said_and_not_judged():
+    arm = lab.Arm("sum", 0, eq.Sum())
+    train(arm, 0)
+    recorder = arm.recorded
+    recorder.validate(recorder.epoch + 1, {"size/loss": float("nan"), "kind/loss": 0.1})
+    assert recorder.fits["size"] == "not judged"
+    assert "the last loss is not finite on size" in recorder.headline
+    recorder.validate(recorder.epoch + 1, {"size/loss": 0.5, "kind/loss": 0.1})
+    assert "not finite" not in recorder.headline

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from equipoise.lab.api.defaults import JOBS, METHODS, RUNS, TUNED_TRIALS
-from equipoise.lab.api.given import recipe_of
+from equipoise.lab.api.given import recipe_of, seeds_of
 from equipoise.lab.api.loading import load
 from equipoise.lab.api.results import Results
 from equipoise.lab.arms import SUM, StudyArm
@@ -54,8 +54,9 @@ def compare_case(
         methods = (str(SUM),) if question in ("sharing", "losses") else METHODS
     if isinstance(methods, Mapping):
         raise ValueError("methods of a case are names, as worker processes make them: give a list")
-    chosen = tuple(range(seeds)) if isinstance(seeds, int) else tuple(seeds)
-    plan = plan_study(recipe_of(case), methods, chosen, question=question, tuned_trials=tuned_trials, **settings)
+    plan = plan_study(
+        recipe_of(case), methods, seeds_of(seeds), question=question, tuned_trials=tuned_trials, **settings
+    )
     where = RUNS / plan.case.name if folder is None else Path(folder)
 
     from rich.console import Console

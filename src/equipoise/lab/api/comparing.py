@@ -42,6 +42,8 @@ def compare(
         ValueError: A case, a method, a seed or an option cannot be used, or the folder holds something else.
         RuntimeError: No run finished.
     """
+    if isinstance(methods, str | Method | StudyArm):
+        raise ValueError(f"methods must be a list, such as ['sum', 'uw'], got {methods!r}")
     if "tasks" in options or (callable(case) and not hasattr(case, "options")):
         return compare_loop(case, METHODS if methods is None else methods, seeds, folder=folder, **options)
     return compare_case(case, methods, seeds, folder=folder, **options)  # type: ignore[arg-type]

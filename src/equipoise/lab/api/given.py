@@ -1,5 +1,6 @@
 """What a user may give as a case, as the recipe that worker processes make it by."""
 
+from operator import index
 from typing import Any
 
 from equipoise.lab.cases import Case
@@ -26,6 +27,25 @@ def recipe_of(case: Any) -> Recipe:
         raise ValueError(f"case must be a case's name, a Case, a recipe or a function, got {type(case).__name__}")
     recipe: Recipe = case
     return recipe
+
+
+def seeds_of(seeds: Any) -> tuple[int, ...]:
+    """The seeds that a user gave: how many, or which.
+
+    >>> seeds_of(3), seeds_of([7, 8])
+    ((0, 1, 2), (7, 8))
+
+    Raises:
+        ValueError: They are no whole numbers.
+    """
+    try:
+        if isinstance(seeds, bool | str):
+            raise TypeError
+        if hasattr(seeds, "__index__") and not getattr(seeds, "ndim", 0):
+            return tuple(range(index(seeds)))
+        return tuple(map(index, seeds))
+    except TypeError:
+        raise ValueError(f"seeds must be a whole number or a list of whole numbers, got {seeds!r}") from None
 
 
 def case_of(case: Any) -> Case:

@@ -6,6 +6,7 @@ from typing import Any
 from equipoise.lab.api.results import Results
 from equipoise.lab.api.rows import metrics_of, read_rows
 from equipoise.lab.evaluation import REFERENCE, SINGLE_TASK, Baselines, Summary
+from equipoise.names import nearest
 
 
 def judge(
@@ -16,6 +17,7 @@ def judge(
     reference: str = REFERENCE,
     single_task: str = SINGLE_TASK,
     title: str = "Results",
+    delimiter: str | None = None,
 ) -> Results:
     """Judge results from anywhere by the statistics of a study.
 
@@ -32,17 +34,19 @@ def judge(
         reference: The method that the others are compared with, by its name there.
         single_task: The method that is one network per task, by its name there; Δm is against it.
         title: Of the results.
+        delimiter: Between the cells of a CSV file; None: a comma, in .tsv a tab.
 
     Raises:
         ValueError: A column is missing, a cell cannot be read, a value is there twice, a direction is not known, there
-            is no reference, or there is one seed only.
+            is no reference or no method that ``single_task`` names, or there is one seed only.
 
-    >>> rows = [{"method": method, "seed": seed, "task": "kind", "metric": "accuracy", "value": value + 0.001 * seed**2}
-    ...         for method, value in (("sum", 0.80), ("uw", 0.90)) for seed in range(3)]
+    >>> values = {"sum": (0.80, 0.81, 0.82), "uw": (0.90, 0.91, 0.93)}
+    >>> rows = [{"method": method, "seed": seed, "task": "kind", "metric": "accuracy", "value": value}
+    ...         for method, of in values.items() for seed, value in enumerate(of)]
     >>> judge(rows).verdict.headline
-    'Over 3 seeds, uw does not differ significantly from the plain sum on any task.'
+    'Over 3 seeds, uw is significantly better than the plain sum on kind.'
     """
-    rows = read_rows(results)
+    rows = read_rows(results, delimiter)
     found_metrics = metrics_of(rows, better or {}, metrics or {})
     judged = {(metric.task, metric.name) for metric in found_metrics}
     given = list(dict.fromkeys(row.method for row in rows))
@@ -51,6 +55,8 @@ def judge(
             f"no method is named {reference!r}: say which of {', '.join(given)} the others are compared with, such as "
             f"reference={given[0]!r}"
         )
+    if single_task not in given and single_task != SINGLE_TASK:
+        raise ValueError(f"single_task: no method is named {single_task!r}; {nearest(single_task, given)}")
     values: dict[tuple[str, str, int], float] = {}
     for row in rows:
         if (row.task, row.metric) in judged:

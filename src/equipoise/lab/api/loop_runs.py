@@ -7,7 +7,7 @@ from typing import Any
 
 import torch
 
-from equipoise.lab.api.recorder import Recorder
+from equipoise.lab.api.recorder import Recorder, split_name
 from equipoise.lab.arms import MethodArm
 from equipoise.lab.diagnostics import diagnostics_hash, keep_diagnostics
 from equipoise.lab.evaluation import TaskMetric
@@ -27,7 +27,7 @@ class LoopRuns:
     study of a case has, so that ``StudyResults.from_folder`` reads it.
 
     Args:
-        methods: The methods' names, in the order of the tables.
+        methods: The methods in the order of the tables: name -> what it is with its arguments, as ``repr`` has it.
         seeds: The seeds that every method has.
         metrics: The metrics that are judged, one for each task.
         folder: Created if it is missing; else it is empty, or holds runs of a loop with these metrics, which count.
@@ -37,13 +37,14 @@ class LoopRuns:
         failures: The error in one line of each run that failed, by "method, seed k".
 
     Raises:
-        ValueError: The folder holds runs with other metrics, or something else.
+        ValueError: The folder holds runs with other metrics, of another method by one of the names, or something else.
     """
 
     def __init__(
-        self, methods: Sequence[str], seeds: Sequence[int], metrics: Sequence[TaskMetric], folder: Path, title: str
+        self, methods: Mapping[str, str], seeds: Sequence[int], metrics: Sequence[TaskMetric], folder: Path, title: str
     ) -> None:
         self.methods, self.seeds, self.metrics = list(methods), list(seeds), list(metrics)
+        self._made = dict(methods)
         self.folder, self.title = folder, title
         self.failures: dict[str, str] = {}
         self._finished: dict[tuple[str, int], Mapping[str, Any]] = {}  # content of a run's file, by method and seed
@@ -85,9 +86,9 @@ class LoopRuns:
             raise ValueError(f"train must return a mapping with {', '.join(needed)}, got {str(got)[:200]}")
         try:
             numbers = {str(key): _number(value) for key, value in returned.items()}
-        except (TypeError, ValueError) as error:
+        except (TypeError, ValueError, OverflowError) as error:
             raise ValueError(f"train must return numbers, got {str(dict(returned))[:200]}") from error
-        run: dict[str, Any] = {"method": method, "seed": seed, "returned": numbers}
+        run: dict[str, Any] = {"method": method, "made": self._made[method], "seed": seed, "returned": numbers}
         if recorder is not None:
             folder = self._diagnostics_folder(method, seed)
             folder.mkdir(exist_ok=True)
@@ -174,6 +175,11 @@ class LoopRuns:
         run: Mapping[str, Any] = read_json(path)
         if (run.get("method"), run.get("seed")) != (method, seed):
             raise DamagedError(path, f"is not the run of {method}, seed {seed}")
+        if (made := run.get("made", self._made[method])) != self._made[method]:
+            raise ValueError(
+                f"in {self.folder} {method} is {made}, now it is {self._made[method]}: give it another name, or choose "
+                "another folder"
+            )
         return run
 
     def _path(self, method: str, seed: int) -> Path:
@@ -186,8 +192,8 @@ class LoopRuns:
 
 def _scores(returned: Mapping[str, float], tasks: set[str]) -> list[Score]:
     """The rows of runs.csv: what a run returned of these tasks; anything else stays in the run's file."""
-    parts = [(*key.partition("/"), value) for key, value in sorted(returned.items())]
-    return [("test", task, metric, value) for task, _, metric, value in parts if task in tasks and metric]
+    parts = [(split_name(key, tasks), value) for key, value in sorted(returned.items())]
+    return [("test", *named, value) for named, value in parts if named]
 
 
 def _moments(run: Mapping[str, Any]) -> list[Moment]:

@@ -2,6 +2,7 @@
 
 import copy
 import random
+import re
 import shutil
 import tempfile
 import traceback
@@ -15,15 +16,18 @@ import torch
 
 import equipoise as eq
 from equipoise.lab.api.arm import Arm as Arm
+from equipoise.lab.api.given import seeds_of
 from equipoise.lab.api.loop_runs import LoopRuns
 from equipoise.lab.api.results import Results
 from equipoise.lab.api.rows import direction
 from equipoise.lab.arms import MethodArm, StudyArm, name_of
 from equipoise.lab.evaluation import SINGLE_TASK, StudyResults, Summary, TaskMetric
 from equipoise.lab.studies import record_look
+from equipoise.lab.training.generators import generators_kept
 
 Train = Callable[[Arm, int], Mapping[str, Any]]
 Method = str | eq.Method | StudyArm
+LARGEST_SEED = 2**32 - 1  # numpy's
 
 
 def compare_loop(
@@ -36,6 +40,8 @@ def compare_loop(
     title: str = "",
 ) -> Results:
     """Call ``train`` for every method and seed in this process, and judge what it returns.
+
+    The states of ``random``, numpy and torch are restored afterwards.
 
     Args:
         train: ``train(arm, seed) -> {"task/metric": value}``, test metrics. It makes its balancer by
@@ -52,26 +58,43 @@ def compare_loop(
     """
     if not callable(train):
         raise ValueError(f"tasks belong to a loop of one's own, train(arm, seed), got {train!r}: a case has its own")
-    if not tasks:
-        raise ValueError(
-            "a loop of one's own needs tasks, the metric of each and its direction, such as "
-            "tasks={'rating': ('rmse', 'lower')}"
-        )
+    metrics = _metrics(tasks)
     pairs = methods.items() if isinstance(methods, Mapping) else [(name_of(_plain(each)), each) for each in methods]
     given = {name: _plain(each) for name, each in pairs}
-    chosen = tuple(range(seeds)) if isinstance(seeds, int) else tuple(seeds)
+    chosen = seeds_of(seeds)
     _require([name for name, _ in pairs], given, chosen)
-    metrics = [TaskMetric(task, name, direction(way, f"tasks: {task!r}")) for task, (name, way) in tasks.items()]
+    made = {name: _described(each) for name, each in given.items()}
     where = Path(tempfile.mkdtemp(prefix="equipoise-")) if folder is None else Path(folder)
-    runs = LoopRuns(list(given), chosen, metrics, where, title or getattr(train, "__name__", "A loop"))
-    _run(train, given, runs)
-    study = StudyResults.from_folder(where).looked_at()
-    results = Results(Summary.of_study(study), runs.failures, study, temporary=folder is None)
+    try:
+        runs = LoopRuns(made, chosen, metrics, where, title or getattr(train, "__name__", "A loop"))
+        with generators_kept():
+            _run(train, given, runs)
+        study = StudyResults.from_folder(where).looked_at()
+        results = Results(Summary.of_study(study), runs.failures, study, temporary=folder is None)
+    except BaseException:
+        if folder is None:
+            shutil.rmtree(where, ignore_errors=True)
+        raise
     if folder is None:
         weakref.finalize(results, shutil.rmtree, where, ignore_errors=True)
     else:
         record_look(study)
     return results
+
+
+def _metrics(tasks: Mapping[str, tuple[str, str]] | None) -> list[TaskMetric]:
+    if not tasks:
+        raise ValueError(
+            "a loop of one's own needs tasks, the metric of each and its direction, such as "
+            "tasks={'rating': ('rmse', 'lower')}"
+        )
+    pairs: list[Any] = list(tasks.values()) if isinstance(tasks, Mapping) else [None]
+    if any(isinstance(pair, str) or not isinstance(pair, Sequence) or len(pair) != 2 for pair in pairs):
+        raise ValueError(
+            "tasks must be a mapping from task to its metric and direction, such as {'rating': ('rmse', 'lower')}, got "
+            f"{tasks!r}"
+        )
+    return [TaskMetric(task, name, direction(way, f"tasks: {task!r}")) for task, (name, way) in tasks.items()]
 
 
 def _run(train: Train, given: Mapping[str, str | eq.Method], runs: LoopRuns) -> None:
@@ -92,7 +115,12 @@ def _run(train: Train, given: Mapping[str, str | eq.Method], runs: LoopRuns) -> 
             first = first or (f"{name}, seed {seed}", error)
             runs.keep_error(name, seed, _line(error), traceback.format_exc())
         else:
-            runs.keep(name, seed, returned, arm.recorded)
+            try:
+                runs.keep(name, seed, returned, arm.recorded)
+            except ValueError as error:
+                if not runs.has_finished:
+                    raise  # nothing is lost yet
+                runs.keep_error(name, seed, _line(error), traceback.format_exc())
     if not runs.has_finished and first is not None:
         raise RuntimeError(f"no run finished; {first[0]} failed: {_line(first[1])}") from first[1]
 
@@ -112,11 +140,18 @@ def _require(names: Sequence[str], given: Mapping[str, str | eq.Method], seeds: 
     for what, values in named:
         if twice := [value for value in values if values.count(value) > 1]:
             raise ValueError(f"{what} {twice[0]} is given twice")
+    if beyond := [seed for seed in seeds if not 0 <= seed <= LARGEST_SEED]:
+        raise ValueError(f"seeds must be from 0 to {LARGEST_SEED}, got {beyond[0]}")
     if SINGLE_TASK in names:
         raise ValueError(f"{SINGLE_TASK} is no method of a loop: judge its results together with these by lab.judge")
     for method in given.values():
         if isinstance(method, str):
             eq.method(method)  # what cannot be made fails before anything runs
+
+
+def _described(method: str | eq.Method) -> str:
+    """What a method is, with its arguments; the address of an object is none of it."""
+    return re.sub(r" at 0x[0-9a-fA-F]+", "", repr(eq.method(method) if isinstance(method, str) else method))
 
 
 def _set_seeds(seed: int) -> None:

@@ -9,6 +9,7 @@ from equipoise.lab.api.text import text_of
 from equipoise.lab.probing import Probe, probe_parts, render_sections, write_page
 from equipoise.lab.probing import probe as measure
 from equipoise.lab.probing.words import give_conflict, give_cost, give_headline, to_paste
+from equipoise.lab.training.generators import generators_kept
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -30,7 +31,8 @@ def probe(case: Any, *, batches: int = 8, steps: int = 100, seed: int = 0) -> "G
     Raises:
         ValueError: The case cannot be made, has one task or shares nothing, or an argument is out of its range.
     """
-    return GradientDiagnostics(measure(case_of(case), batches=batches, steps=steps, seed=seed))
+    with generators_kept():
+        return GradientDiagnostics(measure(case_of(case), batches=batches, steps=steps, seed=seed))
 
 
 @dataclass(frozen=True, repr=False)

@@ -28,6 +28,16 @@ if TYPE_CHECKING:
 METHOD = "training"  # the only one of a record
 
 
+def split_name(name: str, tasks: Iterable[str]) -> tuple[str, str] | None:
+    """Task and metric of ``task/metric``; a task's name may have a slash. None where it begins with no task.
+
+    >>> split_name("road/left/iou", ["road", "road/left"]), split_name("loss", ["road"])
+    (('road/left', 'iou'), None)
+    """
+    found = [task for task in tasks if name.startswith(f"{task}/") and len(name) > len(task) + 1]
+    return (task := max(found, key=len), name[len(task) + 1 :]) if found else None
+
+
 class Recorder:
     """Record a training loop of one's own; the same quantities as of a study's training, drawn by the same code.
 
@@ -100,11 +110,12 @@ class Recorder:
         if outputs is not None:
             found |= self._losses(outputs, targets or {})
         for key, value in (values or {}).items():
-            task, slash, quantity = str(key).partition("/")
-            if not slash or not quantity:
+            if (named := split_name(str(key), self.names)) is None:
+                task, slash, quantity = str(key).partition("/")
+                if slash and quantity:
+                    self._require(task)
                 raise ValueError(f"values are named 'task/metric', such as '{self.names[0]}/loss', got {key!r}")
-            self._require(task)
-            found[task, quantity] = float(value.detach() if isinstance(value, Tensor) else value)
+            found[named] = float(value.detach() if isinstance(value, Tensor) else value)
         self.history += [(epoch, "train", *row) for row in self._means.rows()]
         self.history += [(epoch, "validation", *name, value) for name, value in found.items()]
         self._means = Means()
@@ -124,8 +135,11 @@ class Recorder:
     def fits(self) -> dict[str, Fit]:
         """Whether the loss curves of each task show over- or under-fitting, by the rule of a study's report."""
         of = {(task, key): seeds[0] for (_, task, key), seeds in self.study.curves.items()}
+        diverged = self._diverged
         return {
-            task: judge_fit(of.get((task, "train loss"), {}), of.get((task, "validation loss"), {}), self.epochs)
+            task: "not judged"
+            if task in diverged
+            else judge_fit(of.get((task, "train loss"), {}), of.get((task, "validation loss"), {}), self.epochs)
             for task in self.names
         }
 
@@ -136,11 +150,19 @@ class Recorder:
         for task, fit in self.fits.items():
             tasks.setdefault(fit, []).append(task)
         parts = [f"{fit} on {listing(tasks[fit])}" for fit in ("over-fitting", "under-fitting") if fit in tasks]
+        if diverged := self._diverged:
+            parts.append(f"the last loss is not finite on {listing(diverged)}")
         if parts:
             return f"After {self.epoch} epochs: {'; '.join(parts)}."
         if "neither" in tasks:
             return f"After {self.epoch} epochs: no over- or under-fitting on {listing(tasks['neither'])}."
         return "Over- and under-fitting are not judged: that takes 3 epochs with steps and validation losses."
+
+    @property
+    def _diverged(self) -> list[str]:
+        """Tasks whose last training or validation loss is NaN or infinite."""
+        last = {(split, task): value for _, split, task, quantity, value in self.history if quantity == "loss"}
+        return [task for task in self.names if any(not isfinite(v) for (_, of), v in last.items() if of == task)]
 
     @property
     def diagnostics(self) -> tuple[DiagnosticResult, ...]:

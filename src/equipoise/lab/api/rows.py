@@ -28,13 +28,13 @@ class ResultRow:
     higher_is_better: bool | None
 
 
-def read_rows(results: Any) -> list[ResultRow]:
-    """The rows of a file, a data frame or an iterable of mappings.
+def read_rows(results: Any, delimiter: str | None = None) -> list[ResultRow]:
+    """The rows of a file, whose cells ``delimiter`` separates, of a data frame or of an iterable of mappings.
 
     Raises:
         ValueError: A column is missing, or a cell cannot be read; the message says where.
     """
-    rows = [_row(place, cells) for place, cells in _cells(results) if _is_test(cells)]
+    rows = [_row(place, cells) for place, cells in _cells(results, delimiter) if _is_test(cells)]
     if not rows:
         raise ValueError("there are no results: no row at all, or none whose split is test")
     return rows
@@ -55,6 +55,8 @@ def metrics_of(rows: Sequence[ResultRow], better: Mapping[str, str], metrics: Ma
     for row in rows:
         found.setdefault(row.task, {}).setdefault(row.metric, []).append(row)
     for what, given in (("better", better), ("metrics", metrics)):
+        if not isinstance(given, Mapping):
+            raise ValueError(f"{what} must be a mapping from task to a word, got {given!r}")
         if unknown := [task for task in given if task not in found]:
             raise ValueError(f"{what} names task {unknown[0]!r}, which has no results; {nearest(unknown[0], found)}")
     return [_metric(task, by_name, better.get(task), metrics.get(task)) for task, by_name in found.items()]
@@ -64,7 +66,7 @@ def _metric(task: str, by_name: Mapping[str, list[ResultRow]], better: str | Non
     if chosen is None and len(by_name) > 1:
         raise ValueError(
             f"task {task!r} has several metrics, {', '.join(by_name)}: say which one is judged, such as "
-            f"metrics={{{task!r}: {next(iter(by_name))!r}}}"
+            f"metrics={{{task!r}: {next(iter(by_name))!r}}} (--metric {task}={next(iter(by_name))})"
         )
     name = next(iter(by_name)) if chosen is None else chosen
     if name not in by_name:
@@ -83,17 +85,17 @@ def _metric(task: str, by_name: Mapping[str, list[ResultRow]], better: str | Non
     if higher is None:
         raise ValueError(
             f"it is not known whether {name} of task {task!r} is better higher or lower: say better={{{task!r}: "
-            "'higher'}, or 'lower', or add a column named better"
+            f"'higher'}} (--better {task}=higher), or 'lower', or add a column named better"
         )
     return TaskMetric(task, name, higher)
 
 
-def _cells(results: Any) -> Iterator[tuple[str, Mapping[str, Any]]]:
+def _cells(results: Any, delimiter: str | None) -> Iterator[tuple[str, Mapping[str, Any]]]:
     """Where each row stands, and its cells by column."""
     if isinstance(results, str | PathLike):
         from equipoise.lab.data.table import read_table
 
-        table = read_table(Path(results))
+        table = read_table(Path(results), delimiter)
         _require_columns(table.columns, table.name)
         for place in range(len(table)):
             cells = {column: column_cells[place] for column, column_cells in table.columns.items()}
@@ -134,7 +136,7 @@ def _row(place: str, cells: Mapping[str, Any]) -> ResultRow:
 def _text(place: str, column: str, cell: Any) -> str:
     if cell is None or cell != cell or not str(cell).strip():
         raise ValueError(f"{place}, column {column!r}: is empty")
-    return str(printable(str(cell).strip()))
+    return str(printable(re.sub(r"\s*[\r\n]\s*", " ", str(cell).strip())))  # a sentence is one line
 
 
 def _seed(place: str, cell: Any) -> int:
@@ -149,7 +151,7 @@ def _value(place: str, cell: Any) -> float:
         return float("nan")
     try:
         return float(cell)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         raise ValueError(f"{place}, column 'value': {str(cell)[:40]!r} is no number") from None
 
 

@@ -164,7 +164,10 @@ def _quotes(error: str) -> str:
 def _require_header(name: str, header: list[str], delimiter: str) -> None:
     other = next((mark for mark in ";\t|," if mark != delimiter and mark in "".join(header)), None)
     if len(header) == 1 and other:
-        raise ValueError(f"{name} has one column, {header[0]!r}: if {other!r} is between the cells, say --delimiter")
+        raise ValueError(
+            f"{name} has one column, {header[0]!r}: if {other!r} is between the cells, say --delimiter "
+            f"(delimiter={other!r})"
+        )
     for place, column in enumerate(header, start=1):
         if not column:
             raise ValueError(f"{name} row 1: the name of column {place} is empty")

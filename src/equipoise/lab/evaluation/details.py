@@ -103,4 +103,5 @@ def _alone(table: ComparisonTable, metrics: Sequence[TaskMetric]) -> str:
     ]
     if not worse or len(metrics) == 1:
         return ""
-    return f"Where {listing(worse)} matters most, train it alone: the shared network is significantly worse there."
+    matter = "matters most, train it alone" if len(worse) == 1 else "matter most, train each alone"
+    return f"Where {listing(worse)} {matter}: the shared network is significantly worse there."

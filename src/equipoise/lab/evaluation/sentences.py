@@ -46,10 +46,12 @@ def headline_of(table: ComparisonTable, metrics: Sequence[TaskMetric], seeds: in
         judged = list(dict.fromkeys(method for method, _, one in compared if one.verdict != "no verdict"))
         if not judged:
             return f"{over}, no verdict on any method: too many runs are missing."
+        judged_on = {task for _, task, one in compared if one.verdict != "no verdict"}
+        task = "task" if len(judged_on) == len(metrics) else "task with a verdict"
         if len(judged) == 1:
-            tail = f"does not differ significantly from {other} on any task."
+            tail = f"does not differ significantly from {other} on any {task}."
             return fitting(f"{over}, {judged[0]} {tail}", f"{over}, the method {tail}")
-        return f"{over}, none of the {len(judged)} methods differs significantly from {other} on any task."
+        return f"{over}, none of the {len(judged)} methods differs significantly from {other} on any {task}."
     rest = any(one.verdict == "no significant difference" for _, _, one in compared)
     tail = "; no other difference is significant" if rest else ""
     whole, short = _clauses(by_word, other, len(metrics)), _clauses(by_word, other, 0)
@@ -67,6 +69,10 @@ def advice_of(table: ComparisonTable, metrics: Sequence[TaskMetric]) -> str:
         return _advice_on_question(table, compared)
     if not compared and len(metrics) == 1:
         return "Train another loss, too (--question losses), to learn which to use."
+    row = row_of(table.rows, table.baselines.reference)
+    others = [one for one in table.rows if one is not row and one.method != table.baselines.single_task]
+    if not compared and row and any(_has_results(one) for one in others) and _has_results(row):
+        return f"Train {plain} and the methods with the same seeds: differences are paired by seed."
     if not compared:
         return f"Train {plain} and at least one method (--methods sum,uw) to learn which to use."
     if all(isnan(one.interval.low) for _, _, one in compared):
@@ -89,7 +95,19 @@ def advice_of(table: ComparisonTable, metrics: Sequence[TaskMetric]) -> str:
             f"Choose by the task that matters: {trade}; {otherwise}",
             f"Choose by the task that matters: every method that gains on one loses on another; {otherwise}",
         )
+    alone = [task for task, score in row.scores.items() if _is_worse(score.to_single_task)] if row else []
+    if alone and len(metrics) > 1:
+        told = f"Use {plain} where one network must do: single-task networks are significantly better on"
+        return fitting(f"{told} {listing(alone)}.", f"{told} {len(alone)} of {len(metrics)} tasks.")
     return f"Use {plain}: nothing here is significantly better."
+
+
+def _has_results(row: Row) -> bool:
+    return any(score.seeds for score in row.scores.values())
+
+
+def _is_worse(comparison: Comparison | None) -> bool:
+    return comparison is not None and comparison.verdict == "worse"
 
 
 def fitting(*candidates: str) -> str:

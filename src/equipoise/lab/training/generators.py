@@ -1,6 +1,8 @@
 """The state of every generator that training may draw from."""
 
 import random
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -26,3 +28,13 @@ def restore_generators(state: dict[str, Any]) -> None:
     torch.set_rng_state(state["torch"])
     if state["cuda"]:
         torch.cuda.set_rng_state_all(state["cuda"])
+
+
+@contextmanager
+def generators_kept() -> Iterator[None]:
+    """Put the generators back afterwards, so that whoever calls draws what would have been next."""
+    state = generator_state()
+    try:
+        yield
+    finally:
+        restore_generators(state)

@@ -83,7 +83,8 @@ def find_losses(name: str) -> tuple[LossRow, ...]:
     else:
         found = _BY_KEY.get(key_of(word), ())
     if not found:
-        raise ValueError(f"no loss {name!r}; {nearest(name, [*(row.name for row in ROWS), *LOSS_ALIASES])}")
+        known = [*(row.name for row in ROWS), *LOSS_ALIASES]
+        raise ValueError(f"no loss {name!r}; {nearest(name, known, 'equipoise losses')}")
     return found
 
 
