@@ -17,18 +17,18 @@ from equipoise.method import CoordinateAggregator
 class AdaTask(RowMemory, CoordinateAggregator):
     """update = sum_k p_k m_k / (sqrt(v_k) + eps): Adam's update for every task's gradient on its own.
 
-    m_k and v_k are the bias-corrected running means of g_k and of its square; an absent task waits, and adds nothing.
-    The optimiser is part of this method: what it returns is an update, so give the shared parameters to
-    ``torch.optim.SGD`` without momentum, with Adam's learning rate. A head gets its gradient, and may have Adam. A
-    task keeps 2 P numbers of state, and p_k is the user's weight of the task.
+    m_k and v_k are the bias-corrected running means of g_k and of its square, p_k is the user's weight of the task; an
+    absent task adds nothing, and its state stands still. The optimiser is part of this method: what it returns is an
+    update, so give the shared parameters to ``torch.optim.SGD`` without momentum, with Adam's learning rate. A head
+    gets its gradient, and may have Adam. A task keeps 2 P numbers of state.
 
     Args:
         betas: Adam's factors of the running means, each in [0, 1).
-        eps: Adam's epsilon, a length of single gradient entries below which updates fade; with 0 the scale of a loss
-            does not matter, and what never had a gradient does not move.
+        eps: Adam's epsilon: updates of entries whose sqrt(v_k) is smaller fade. With 0 the scale of a loss does not
+            matter, and an entry that never had a gradient is not updated.
     """
 
-    memories: ClassVar = ("mean", "root")  # m, and the root of v, whose square could underflow
+    memories: ClassVar = ("mean", "root")  # m, and sqrt(v): v itself could underflow; neither bias-corrected
     user_weight = "preference"
     returns_update = True
     steps: Tensor
@@ -50,17 +50,17 @@ class AdaTask(RowMemory, CoordinateAggregator):
 
     def forward(self, jacobian: Tensor, losses: Tensor, tasks: Tensor) -> Tensor:
         means, roots = self.remember(jacobian, "mean"), self.remember(jacobian, "root")
-        first, second = self.betas
+        beta1, beta2 = self.betas
         self.steps[tasks] += 1
-        steps = self.steps[tasks].double()[:, None]
-        shares = (self.preferred(tasks) / (1 - first ** steps[:, 0])).to(means)
-        unbiased = (1 - second**steps).sqrt().to(roots)
-        gradient = torch.empty_like(means[0])
+        steps = self.steps[tasks].double()
+        factors = (self.preferred(tasks) / (1 - beta1**steps)).to(means)  # [K], with the bias correction of m
+        root_corrections = (1 - beta2**steps).sqrt().to(roots)[:, None]  # [K, 1]
+        update = torch.empty_like(means[0])  # [P]
         for piece in pieces(jacobian):
             rows = jacobian[:, piece].to(means)
-            mean = torch.lerp(rows, means[:, piece][tasks], first)
-            root = torch.hypot(second**0.5 * roots[:, piece][tasks], (1 - second) ** 0.5 * rows)
+            mean = torch.lerp(rows, means[:, piece][tasks], beta1)
+            root = torch.hypot(beta2**0.5 * roots[:, piece][tasks], (1 - beta2) ** 0.5 * rows)
             means[:, piece][tasks], roots[:, piece][tasks] = mean, root
-            lengths = root / unbiased + self.eps
-            gradient[piece] = shares @ (mean / lengths.where(lengths > 0, 1.0))
-        return gradient.to(jacobian)
+            denominators = root / root_corrections + self.eps
+            update[piece] = factors @ (mean / denominators.where(denominators > 0, 1.0))
+        return update.to(jacobian)

@@ -12,12 +12,12 @@ from equipoise.method import Aggregator
 class GradCosine(Aggregator):
     """weights_k = 1 if cos(g_k, g_main) > 0 else 0 for auxiliary tasks k, and 1 for the main task.
 
-    The direction never opposes the main task's gradient. Where that is zero, or the main task absent, no cosine is
-    positive, and the auxiliary tasks do not move what they share with it; their heads learn on with
-    ``heads="raw"``, as in the paper.
+    The direction never conflicts with the main task's gradient. Where that is zero, or the main task absent, no cosine
+    is positive, and the auxiliary tasks do not change the shared parameters; with ``heads="raw"`` their heads still
+    learn, as in the paper.
 
     Args:
-        main: The place of the main task.
+        main: The index of the main task, from 0.
         weighted: The paper's weighted version: weights_k = max(0, cos(g_k, g_main)).
     """
 
@@ -35,7 +35,7 @@ class GradCosine(Aggregator):
     def forward(self, gramian: Tensor, losses: Tensor, tasks: Tensor) -> Tensor:
         is_main = tasks == self.main
         norms = gramian.diagonal().sqrt()
-        units = gramian / norms.where(norms > 0, 1.0)[:, None] / norms.where(norms > 0, 1.0)
-        cosines = (is_main.double() @ units).clamp(min=0.0)
-        weights = cosines if self.weighted else (cosines > 0).double()
+        norms = norms.where(norms > 0, 1.0)
+        cosines = is_main.double() @ (gramian / norms[:, None] / norms)  # [K], with g_main; 0 where main is absent
+        weights = cosines.clamp(min=0.0) if self.weighted else (cosines > 0).double()
         return torch.where(is_main, 1.0, weights)

@@ -14,11 +14,15 @@ from equipoise.method import Aggregator
 
 
 class NashMTL(Aggregator):
-    """weights alpha with G alpha = preference / alpha, the maximiser of sum_k preference_k log(g_k . d).
+    """weights alpha > 0 with G alpha = preference / alpha: then d = sum_k alpha_k g_k maximises sum_k p_k log(g_k . d).
 
-    The direction d has the norm sqrt(sum_k preference_k) and does not depend on the scale of any loss; a
-    user's weight multiplies the task's preference. Where the gradients leave nothing to bargain for (a
-    convex combination of them is zero), ``unsolved`` counts the step and d is of least norm.
+    p is the preference, and the maximum is over all d of the same norm, sqrt(sum_k p_k). d does not depend on the scale
+    of any loss; a user's weight multiplies the task's preference. Where no d decreases all losses (a convex combination
+    of the gradients is zero), ``unsolved`` counts the step, and d is the shortest in the convex hull of the unit
+    gradients.
+
+    Args:
+        preference: The bargaining power of each task, positive; None: 1 for each.
     """
 
     user_weight = "preference"
@@ -37,9 +41,9 @@ class NashMTL(Aggregator):
         """The length is its own: sqrt(sum p) by definition, whatever the gradients' lengths."""
 
     def forward(self, gramian: Tensor, losses: Tensor, tasks: Tensor) -> Tensor:
-        power = self.preferred(tasks)
+        preference = self.preferred(tasks)
         if self.preference is not None:
-            power = power * torch.tensor(self.preference, dtype=torch.float64, device="cpu")[tasks]
-        alpha, residual = nash(gramian.numpy(), power.numpy())
+            preference = preference * torch.tensor(self.preference, dtype=torch.float64, device="cpu")[tasks]
+        alpha, residual = nash(gramian.numpy(), preference.numpy())
         self.certify(residual)
         return torch.from_numpy(alpha)

@@ -12,7 +12,7 @@ from equipoise.balancer.reach import Reach, groups_of, roles_of
 from equipoise.balancer.state import State
 from equipoise.chain import linearise
 from equipoise.gradients.accumulation import Micro
-from equipoise.gradients.freed import Explained
+from equipoise.gradients.freed import GraphErrors
 from equipoise.gradients.parts import is_in_parts
 from equipoise.gradients.roles import Roles
 from equipoise.gradients.routes import seed
@@ -78,7 +78,7 @@ def _backward(
 ) -> Gradients:
     """The gradient of the start and of every leaf: zeros, until the step is over."""
     accumulation, gradients = state.accumulation, dict[Tensor, Tensor | None]()
-    with state.guard, Explained(step.raw, state.config.method):
+    with state.guard, GraphErrors(step.raw, state.config.method):
         if micro is not None:
             if state.monitor is not None and state.monitor.looks_for_joins:
                 accumulation.under_joins |= micro.graph.under_joins

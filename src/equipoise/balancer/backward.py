@@ -8,7 +8,7 @@ from equipoise.balancer.decide import StepDecision, decide, decide_unmeasured, e
 from equipoise.balancer.reach import Reach, needs_gramian
 from equipoise.balancer.state import State
 from equipoise.gradients.delivery import UnsharedGradients, fill, in_order, jointly, through
-from equipoise.gradients.freed import Explained
+from equipoise.gradients.freed import GraphErrors
 from equipoise.gradients.fsdp import harvested
 from equipoise.gradients.jacobian import Jacobian, Spread
 from equipoise.gradients.known import are_finite, at_known
@@ -32,7 +32,7 @@ def backward(state: State, reach: Reach, scales: Tensor, watched: list[Tensor] |
         incoming: The gradient [] of the balanced loss.
     """
     monitor = state.monitor
-    with state.guard, Explained(reach.step.raw, state.config.method):
+    with state.guard, GraphErrors(reach.step.raw, state.config.method):
         reach.graph.delay_to_the_outer_pass()
         if monitor is not None and watched is not None:
             monitor.optimisers(reach.graph.named, set(watched), set(reach.roles.shared))
@@ -122,7 +122,7 @@ def measure(state: State, reach: Reach, incoming: Tensor) -> tuple[Tensor, Tenso
     step, graph, jacobian = reach.step, reach.graph, state.jacobian
     num_tasks = len(step.losses)
     graph.require_several_passes(reach.measured)
-    with state.guard, Explained(step.raw, state.config.method):
+    with state.guard, GraphErrors(step.raw, state.config.method):
         try:
             nothing: list[list[Tensor]] = [[] for _ in step.losses]
             fill(jacobian, reach.measured, plan_for(state, reach), step.losses, graph, nothing, incoming, keep=True)

@@ -14,7 +14,7 @@ from equipoise.doctor.findings import Seen, findings_of
 from equipoise.doctor.reach import reach_of
 from equipoise.doctor.report import Report
 from equipoise.doctor.suggest import suggested
-from equipoise.gradients.freed import Explained
+from equipoise.gradients.freed import GraphErrors
 from equipoise.gradients.graph import Graph
 from equipoise.gradients.measure import Measured, measure
 from equipoise.gradients.roles import Roles
@@ -157,7 +157,7 @@ def _measured(balancer: Balancer, step: Step, graph: Graph, roles: Roles, seen: 
     try:
         graph.require_visible()
         graph.require_several_passes()
-        with Explained(step.raw, balancer.method):
+        with GraphErrors(step.raw, balancer.method):
             return measure(step.losses, graph, points, own)
     except RuntimeError as error:
         seen.refusals.append(f"gradients of single tasks cannot be measured: {error}")

@@ -1,4 +1,4 @@
-"""Graphs that an earlier backward pass has used up, or that allow one pass only."""
+"""Errors for graphs that an earlier backward pass has freed, or that allow one pass only."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -7,11 +7,11 @@ from torch import Tensor, nn
 
 from equipoise.torch_private import backward_number, backward_retains_graph, is_freed
 
-_MARK = "equipoise: whose backward used this up"  # in the metadata of a loss's node
+_FREED_BY = "equipoise: freed by"  # in the metadata of a loss's node: (number of the backward pass, its method)
 
 
-class Explained:
-    """Says in the balancer's words what PyTorch says of a graph that is gone, or that allows one pass only."""
+class GraphErrors:
+    """Context of a backward pass of ``losses``: PyTorch's errors of freed graphs are raised as what to do instead."""
 
     def __init__(self, losses: Sequence[Tensor], method: nn.Module) -> None:
         self._losses, self._method = losses, method
@@ -24,7 +24,7 @@ class Explained:
         if not isinstance(error, RuntimeError):
             return
         if "backward through the graph a second time" in str(error):
-            raise RuntimeError(_used_up(self._earlier, self._method)) from error
+            raise RuntimeError(_freed_message(self._earlier, self._method)) from error
         if "computed under selective activation checkpoint" in str(error):
             raise RuntimeError(
                 f"a region under selective activation checkpointing allows one backward pass, and {self._method} needs "
@@ -35,34 +35,37 @@ class Explained:
 
 
 def note_backward(losses: Sequence[Tensor], method: nn.Module) -> None:
-    """Note at the losses which balancer's backward uses them up, for the words of a later one's error."""
-    mark = backward_number(), method
-    if mark[0] < 0 or backward_retains_graph():
-        return  # no backward, or one that retains the graph
+    """Note at the losses that the backward pass that runs now, of this method's balancer, frees their graph.
+
+    The error of a later pass then names the method. Outside a backward pass, or if it retains the graph: nothing.
+    """
+    number = backward_number()
+    if number < 0 or backward_retains_graph():
+        return
     for loss in losses:
         node: Any = loss.grad_fn
         if node is not None:
-            node.metadata[_MARK] = mark
+            node.metadata[_FREED_BY] = (number, method)
 
 
 def require_unused(losses: Sequence[Tensor], method: nn.Module) -> None:
-    """Raise if an earlier backward of a balancer went through these losses and freed their graph."""
+    """Raise RuntimeError if an earlier backward pass of a balancer went through these losses and freed their graph."""
     earlier = _earlier(losses)
-    if earlier is not None and earlier[0] != backward_number() and _is_freed(losses):
-        raise RuntimeError(_used_up(earlier, method))
+    if earlier is not None and earlier[0] != backward_number() and _has_freed_node(losses):
+        raise RuntimeError(_freed_message(earlier, method))
 
 
 def _earlier(losses: Sequence[Tensor]) -> tuple[int, nn.Module] | None:
-    """The backward that used up one of the losses last, and the method of its balancer."""
+    """What ``note_backward`` noted last, of the first loss that has a note: the pass's number and its method."""
     for loss in losses:
         node: Any = loss.grad_fn
-        if node is not None and _MARK in node.metadata:  # which lives as long as the node
-            found: tuple[int, nn.Module] = node.metadata[_MARK]
-            return found
+        if node is not None and _FREED_BY in node.metadata:  # which lives as long as the node
+            noted: tuple[int, nn.Module] = node.metadata[_FREED_BY]
+            return noted
     return None
 
 
-def _used_up(earlier: tuple[int, nn.Module] | None, method: nn.Module) -> str:
+def _freed_message(earlier: tuple[int, nn.Module] | None, method: nn.Module) -> str:
     if earlier is None or earlier[1] is method:
         return (
             "the graph of these losses is used up: a backward pass, of their sum or of an earlier balanced loss, went "
@@ -75,16 +78,16 @@ def _used_up(earlier: tuple[int, nn.Module] | None, method: nn.Module) -> str:
     )
 
 
-def _is_freed(losses: Sequence[Tensor]) -> bool:
-    """Whether something that the losses' graph had saved is gone."""
-    ways: list[Any] = [loss.grad_fn for loss in losses]
-    seen = {None}
-    while ways:
-        node = ways.pop()
-        if node in seen:
+def _has_freed_node(losses: Sequence[Tensor]) -> bool:
+    """Whether any node of the losses' graph has lost its saved tensors."""
+    to_visit: list[Any] = [loss.grad_fn for loss in losses]
+    visited = {None}
+    while to_visit:
+        node = to_visit.pop()
+        if node in visited:
             continue
-        seen.add(node)
+        visited.add(node)
         if is_freed(node):
             return True
-        ways += [below for below, _ in node.next_functions]
+        to_visit += [next_node for next_node, _ in node.next_functions]
     return False

@@ -1,10 +1,10 @@
 """Advantages: how much better an action was than expected.
 
-Schulman et al., High-Dimensional Continuous Control Using Generalized Advantage Estimation, ICLR 2016, eq. (16). Group
-relative: Shao et al., DeepSeekMath, 2024, section 4.1 (GRPO); several rewards, each normalised by itself: Liu et al.,
-GDPO: Group reward-Decoupled Normalization Policy Optimization, 2026.
+Schulman et al., High-Dimensional Continuous Control Using Generalized Advantage Estimation, ICLR 2016, eq. (16) (GAE).
+Shao et al., DeepSeekMath, 2024, section 4.1 (GRPO: relative to a group). Liu et al., GDPO: Group reward-Decoupled
+Normalization Policy Optimization, 2026 (several rewards, each normalised by itself).
 
-All are constants, without a gradient, for ``policy_gradient``, ``ppo_clip`` and a value loss.
+What is returned has no gradient; it is for ``policy_gradient``, ``ppo_clip`` and a value loss.
 """
 
 import torch
@@ -25,18 +25,18 @@ def gae(
 ) -> tuple[Tensor, Tensor]:
     """A_t = δ_t + discount · trace · A_{t+1}, δ_t = r_t + discount · V(s_{t+1}) − V(s_t); and the returns A_t + V(s_t).
 
-    Where a step terminated, V(s_{t+1}) and A_{t+1} are 0. Where it was truncated, by a time limit say, only A_{t+1} is:
-    the episode would have gone on, so its last state keeps its value.
+    Where a step terminated, V(s_{t+1}) and A_{t+1} are 0. Where it was truncated, by a time limit say, only A_{t+1} is
+    0, and V(s_{t+1}) bootstraps the rest of the episode.
 
     Args:
-        rewards: [T], or [T, N] of N environments.
+        rewards: [T] of one environment, or [T, N] of N.
         values: V(s_t), of the same shape.
         next_value: V of the state after the last step, [] or [N]. With ``truncated``, V of the state after every step,
             of the rewards' shape: after a reset, s_{t+1} is not the next row's state.
-        terminated: Bool of the rewards' shape, whether the episode came to its end.
+        terminated: Bool of the rewards' shape, whether step t ended the episode.
         discount: In [0, 1].
-        trace: λ in [0, 1]; 0 trusts the values, 1 the rewards.
-        truncated: Bool of the rewards' shape, whether the episode was cut.
+        trace: λ in [0, 1]: 0 gives the one-step error δ (least variance), 1 the discounted return − V (least bias).
+        truncated: Bool of the rewards' shape, whether the episode was cut off after step t.
 
     Returns:
         Advantages and returns, of the rewards' shape.
@@ -55,23 +55,22 @@ def gae(
     require_argument("trace", trace, low=0.0, high=1.0)
     _require_flags(rewards, "terminated", terminated)
     _require_next(rewards, next_value, truncated)
-    rewards, values, following = (wide(tensor.detach()) for tensor in (rewards, values, next_value))
-    ended = terminated
+    rewards, values, next_value = (wide(tensor.detach()) for tensor in (rewards, values, next_value))
     if truncated is None:
-        following = torch.cat([values[1:], following[None]])[: len(values)]
+        ended, next_values = terminated, torch.cat([values[1:], next_value[None]])[: len(values)]  # none for T = 0
     else:
-        ended = terminated | truncated
-    deltas = rewards + discount * following.masked_fill(terminated, 0.0) - values
+        ended, next_values = terminated | truncated, next_value
+    deltas = rewards + discount * next_values.masked_fill(terminated, 0.0) - values
     decays = torch.full_like(deltas, discount * trace).masked_fill(ended, 0.0)
     advantages = _discounted_sums(deltas, decays)
     return advantages, advantages + values
 
 
 def group_relative_advantages(rewards: Tensor, *, weights: Tensor | None = None) -> Tensor:
-    """(reward − mean) / standard deviation, both of the group; of several rewards, the weighted sum over rewards.
+    """(reward − mean) / standard deviation, both of the group; of several rewards, the weighted sum of these.
 
-    The deviation is the unbiased one, as ``torch.std``. A group of equal rewards, or of one, has advantages 0. The
-    second normalisation of GDPO, over the batch, is left to the caller.
+    The deviation is the unbiased one, as ``torch.std``. A group of equal rewards, or of one, has advantages 0. GDPO
+    normalises the sum once more, over the batch; that is left to the caller.
 
     Args:
         rewards: [G, n] of G groups of n samples, or [G, n, R] of R rewards each.
@@ -99,7 +98,7 @@ def group_relative_advantages(rewards: Tensor, *, weights: Tensor | None = None)
 
 
 def _discounted_sums(terms: Tensor, decays: Tensor) -> Tensor:
-    """s_t = terms_t + decays_t · s_{t+1}, in log2 T passes: each doubles the steps that are summed."""
+    """s_t = terms_t + decays_t · s_{t+1} [T, ...], in log2 T passes: each doubles the steps that are summed."""
     step = 1
     while step < len(terms):
         terms = torch.cat([terms[:-step] + decays[:-step] * terms[step:], terms[-step:]])
@@ -109,12 +108,12 @@ def _discounted_sums(terms: Tensor, decays: Tensor) -> Tensor:
 
 
 def _standardised(rewards: Tensor) -> Tensor:
-    """Of mean 0 and deviation 1 over dimension 1; exactly 0 where all are equal."""
-    # above the least, equal rewards are 0 exactly, and in units of the most, no square underflows
-    above = rewards - rewards.amin(dim=1, keepdim=True)
-    most = above.amax(dim=1, keepdim=True)
-    above = above / most.where(most > 0, 1.0)
-    centred = above - above.mean(dim=1, keepdim=True)
+    """Rewards [G, n, ...] with mean 0 and standard deviation 1 over dimension 1; exactly 0 where all are equal."""
+    # scaled to [0, 1]: equal rewards become exactly 0, and no square underflows
+    shifted = rewards - rewards.amin(dim=1, keepdim=True)
+    span = shifted.amax(dim=1, keepdim=True)
+    scaled = shifted / span.where(span > 0, 1.0)
+    centred = scaled - scaled.mean(dim=1, keepdim=True)
     deviation = (centred.square().sum(dim=1, keepdim=True) / max(rewards.shape[1] - 1, 1)).sqrt()
     return centred / deviation.where(deviation > 0, 1.0)
 

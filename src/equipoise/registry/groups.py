@@ -8,7 +8,7 @@ ROWS = (
         cls=MetaBalance,
         name="metabalance",
         paper="He et al., WWW 2022",
-        needs="the gradients' lengths by every parameter",
+        needs="gradient norms by parameter",
         idea=(
             "In every parameter tensor an auxiliary task's gradient is brought near the length of the main task's, "
             "by running means of both."

@@ -15,7 +15,7 @@ class MethodRow:
     name: str
     cls: type[Method]
     paper: str
-    needs: str  # what the training loop has to give it
+    needs: str  # what it reads of the tasks, and what the training loop has to give it
     idea: str
     when: str  # to use it
     errata: str = ""  # where public code differs from the paper

@@ -85,7 +85,7 @@ def agrees_with_engine(make: Make) -> None:
     network, alone = Network(make()), bound(make())
     alone.match_sum()
     for seed, incoming in enumerate((1.0, 2.0**-40, 2.0**40)):
-        expected = gradient(alone, network.seen(seed))
+        expected = gradient(alone, network.batch(seed))
         delivered = network.delivered(network.losses(seed), incoming)
         require_close(delivered / incoming, expected, f"step {seed}, incoming gradient {incoming:.0e}")
 

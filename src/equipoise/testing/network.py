@@ -13,7 +13,10 @@ NAMES = tuple(f"task {k}" for k in range(NUM_TASKS))
 
 
 class Network:
-    """tanh(inputs @ trunk) @ head_k, by squared error; drawn from a generator of its own."""
+    """Outputs tanh(inputs @ trunk) @ head_k, losses by mean squared error, a balancer; float64, always the same.
+
+    Trunk [4, 3], heads [3], batches of 6 inputs. Batches are drawn by ``seed``.
+    """
 
     def __init__(self, method: Method) -> None:
         generator = torch.Generator().manual_seed(0)
@@ -22,22 +25,22 @@ class Network:
         self.balancer = Balancer(method, [self.trunk, *self.heads], tasks=NAMES)
 
     def losses(self, seed: int, present: Sequence[int] = range(NUM_TASKS)) -> dict[str, Tensor]:
-        """The losses of a drawn batch, by task name."""
+        """The losses [] of a batch, by task name, of the ``present`` tasks."""
         generator = torch.Generator().manual_seed(seed)
         inputs = torch.randn(6, 4, generator=generator, dtype=torch.float64)
         targets = torch.randn(NUM_TASKS, 6, generator=generator, dtype=torch.float64)
         features = torch.tanh(inputs @ self.trunk)
         return {NAMES[k]: (features @ self.heads[k] - targets[k]).square().mean() for k in present}
 
-    def seen(self, seed: int) -> Batch:
-        """The trunk's rows and the losses of a drawn batch, by plain autograd."""
+    def batch(self, seed: int) -> Batch:
+        """What a method sees of a batch: the jacobian [K, 12] of the trunk, by plain autograd, and the losses [K]."""
         losses = list(self.losses(seed).values())
         rows = [torch.autograd.grad(loss, self.trunk, retain_graph=True)[0].flatten() for loss in losses]
         values = torch.stack(losses).detach()
         return Batch(torch.stack(rows), values, torch.arange(NUM_TASKS), -values, (self.trunk.numel(),))
 
     def delivered(self, losses: dict[str, Tensor], incoming: float = 1.0) -> Tensor:
-        """What the balancer puts into the trunk's ``.grad``."""
+        """The trunk's ``.grad`` [12] after a backward pass that begins with the gradient ``incoming``."""
         self.trunk.grad = None
         (incoming * self.balancer(losses)).backward()
         assert self.trunk.grad is not None, "delivered no gradient"

@@ -118,10 +118,10 @@ def _run(train: Train, given: Mapping[str, str | eq.Method], runs: LoopRuns) -> 
             try:
                 runs.keep(name, seed, returned, arm.recorded)
             except ValueError as error:
-                if not runs.finished:
+                if not runs.has_finished:
                     raise  # nothing is lost yet
                 runs.keep_error(name, seed, _line(error), traceback.format_exc())
-    if not runs.finished and first is not None:
+    if not runs.has_finished and first is not None:
         raise RuntimeError(f"no run finished; {first[0]} failed: {_line(first[1])}") from first[1]
 
 
