@@ -173,6 +173,10 @@ def test_an_option_of_a_case_is_none_of_a_loop():
         ({"tasks": TASKS, "methods": ["sum", "sum"]}, "method sum is given twice"),
         ({"tasks": TASKS, "seeds": (1, 1)}, "seed 1 is given twice"),
         ({"tasks": TASKS, "methods": ["single-task"]}, "single-task is no method of a loop"),
+        (
+            {"tasks": TASKS, "methods": ["uw", "dwa"]},
+            "methods lacks 'sum', which the others are compared with, got uw, dwa",
+        ),
         ({"tasks": TASKS, "seeds": 2.5}, "seeds must be a whole number or a list of whole numbers, got 2.5"),
         ({"tasks": TASKS, "seeds": True}, "seeds must be a whole number or a list of whole numbers, got True"),
         ({"tasks": TASKS, "seeds": [2**40]}, "seeds must be from 0 to 4294967295, got 1099511627776"),

@@ -1,6 +1,9 @@
+from pathlib import Path
+
 import pytest
 
-from equipoise.lab.evaluation import judge_fit
+from equipoise.lab.evaluation import StudyResults, fit_of, judge_fit
+from equipoise.lab.evaluation.study import curves_of
 
 
 def curve(*values):
@@ -43,3 +46,17 @@ def test_neither_unit_nor_origin_of_a_loss_matters(scale):
 
 def test_epochs_without_a_finite_loss_are_left_out():
     assert judge_fit({1: 1.0, 3: 0.5, 4: 0.4}, {1: 1.0, 2: 0.1, 3: 0.5, 4: 0.8}, 4) == "over-fitting"
+
+
+@pytest.mark.parametrize("split", ["train", "validation"])
+@pytest.mark.parametrize(("nan", "fit"), [((4, 5), "not judged"), ((2,), "neither")])
+def test_a_run_whose_loss_ends_not_finite_is_not_judged(split, nan, fit):
+    rows = [
+        {"method": "sum", "seed": "0", "task": "a", "split": of, "quantity": "loss", "epoch": str(epoch)}
+        | {"value": "nan" if of == split and epoch in nan else str(1 / epoch)}
+        for of in ("train", "validation")
+        for epoch in range(1, 6)
+    ]
+    curves, not_finite = curves_of(rows)
+    study = StudyResults(Path(), {"settings": {"epochs": 9}}, (), (), curves, not_finite, ())
+    assert fit_of(study, "sum", "a", 0) == fit

@@ -21,7 +21,7 @@ from equipoise.lab.api.loop_runs import LoopRuns
 from equipoise.lab.api.results import Results
 from equipoise.lab.api.rows import direction
 from equipoise.lab.arms import MethodArm, StudyArm, name_of
-from equipoise.lab.evaluation import SINGLE_TASK, StudyResults, Summary, TaskMetric
+from equipoise.lab.evaluation import REFERENCE, SINGLE_TASK, StudyResults, Summary, TaskMetric
 from equipoise.lab.studies import record_look
 from equipoise.lab.training.generators import generators_kept
 
@@ -144,6 +144,8 @@ def _require(names: Sequence[str], given: Mapping[str, str | eq.Method], seeds: 
         raise ValueError(f"seeds must be from 0 to {LARGEST_SEED}, got {beyond[0]}")
     if SINGLE_TASK in names:
         raise ValueError(f"{SINGLE_TASK} is no method of a loop: judge its results together with these by lab.judge")
+    if REFERENCE not in names:
+        raise ValueError(f"methods lacks {REFERENCE!r}, which the others are compared with, got {', '.join(names)}")
     for method in given.values():
         if isinstance(method, str):
             eq.method(method)  # what cannot be made fails before anything runs

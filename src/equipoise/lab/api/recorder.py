@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from equipoise.lab.diagnostics import DiagnosticResult, Predictions, make_diagnostics
 from equipoise.lab.diagnostics.by_loss import diagnostics_by_loss
-from equipoise.lab.evaluation import Fit, StudyResults, judge_fit, listing
+from equipoise.lab.evaluation import Fit, StudyResults, fit_of, listing
 from equipoise.lab.evaluation.study import RunScore, curves_of
 from equipoise.lab.training.means import Means
 from equipoise.lab.training.result import Moment
@@ -134,14 +134,7 @@ class Recorder:
     @property
     def fits(self) -> dict[str, Fit]:
         """Whether the loss curves of each task show over- or under-fitting, by the rule of a study's report."""
-        of = {(task, key): seeds[0] for (_, task, key), seeds in self.study.curves.items()}
-        diverged = self._diverged
-        return {
-            task: "not judged"
-            if task in diverged
-            else judge_fit(of.get((task, "train loss"), {}), of.get((task, "validation loss"), {}), self.epochs)
-            for task in self.names
-        }
+        return {task: fit_of(self.study, METHOD, task, 0) for task in self.names}
 
     @property
     def headline(self) -> str:
@@ -199,7 +192,7 @@ class Recorder:
         """The record as the results of a study with one method."""
         columns = ("method", "seed", "epoch", "split", "task", "quantity", "value")
         rows = [dict(zip(columns, map(str, (METHOD, 0, *moment)), strict=True)) for moment in self.history]
-        curves, unplottable = curves_of(rows)
+        curves, not_finite = curves_of(rows)
         loss = {"name": "loss", "higher_is_better": False, "perfect": 0.0, "trivial": 0.0}
         settings = {
             "title": self.title,
@@ -214,7 +207,7 @@ class Recorder:
             for epoch, split, task, name, value in self.history
             if epoch == self.epoch and isfinite(value)
         )
-        return StudyResults(Path(), settings, scores, (), curves, unplottable, ())
+        return StudyResults(Path(), settings, scores, (), curves, not_finite, ())
 
     @property
     def _drawing(self) -> "Drawing":

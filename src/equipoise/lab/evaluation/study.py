@@ -9,6 +9,7 @@ from pathlib import Path
 from time import monotonic, sleep
 from typing import Any, NamedTuple
 
+from equipoise.lab.evaluation.fit import Fit, judge_fit
 from equipoise.lab.evaluation.folder import FILES, read_rows, read_study
 from equipoise.lab.evaluation.metric import SINGLE_TASK, TaskMetric, Values
 from equipoise.lab.files import DamagedError
@@ -67,7 +68,7 @@ class StudyResults:
         curves: history.csv by (method, task, quantity), then by seed, then by epoch. Losses, and what is not of the
             training split, have the split's name before theirs (``train loss``, ``validation rmse``). Values that are
             not finite are left out.
-        unplottable: How many values of history.csv are not finite.
+        not_finite: Of each value of history.csv that is not: method, task, quantity, seed, epoch.
         diagnostics: The rows of exhibits.csv; none where no run shows anything.
     """
 
@@ -76,7 +77,7 @@ class StudyResults:
     scores: tuple[RunScore, ...]
     costs: tuple[RunCost, ...]
     curves: Curves
-    unplottable: int
+    not_finite: tuple[tuple[str, str, str, int, int], ...]
     diagnostics: tuple[RunDiagnostics, ...]
 
     @classmethod
@@ -159,35 +160,48 @@ class StudyResults:
         return self if self.look in looks else replace(self, settings={**self.settings, "looks": [*looks, self.look]})
 
 
+def fit_of(study: StudyResults, method: str, task: str, seed: int) -> Fit:
+    """Over- or under-fitting of one run on one task; not judged where a last loss is not finite."""
+    train, validation = (
+        study.curves.get((method, task, f"{split} loss"), {}).get(seed, {}) for split in ("train", "validation")
+    )
+    for name, curve in (("train loss", train), ("validation loss", validation)):
+        gaps = [epoch for *of, epoch in study.not_finite if of == [method, task, name, seed]]
+        if max(gaps, default=0) > max(curve, default=0):
+            return "not judged"
+    return judge_fit(train, validation, study.settings["settings"]["epochs"])
+
+
 def _read(folder: Path, settings: Mapping[str, Any]) -> StudyResults:
     runs, history, costs = (read_rows(folder, f"{name}.csv", settings) for name in ("runs", "history", "costs"))
     shown: list[dict[str, str]] = []
     if (folder / "exhibits.csv").is_file() or "exhibits.csv" in settings.get(FILES, {}):
         shown = read_rows(folder, "exhibits.csv", settings)
-    curves, unplottable = curves_of(history)
+    curves, not_finite = curves_of(history)
     return StudyResults(
         folder=folder,
         settings=settings,
         scores=tuple(RunScore(**_typed(row, RunScore)) for row in runs),
         costs=tuple(RunCost(**_typed(row, RunCost)) for row in costs),
         curves=curves,
-        unplottable=unplottable,
+        not_finite=not_finite,
         diagnostics=tuple(RunDiagnostics(**_typed({"sha256": "", **row}, RunDiagnostics)) for row in shown),
     )
 
 
-def curves_of(rows: Iterable[Mapping[str, str]]) -> tuple[Curves, int]:
-    """The curves of a history's rows, and how many of its values are not finite; see ``StudyResults``."""
+def curves_of(rows: Iterable[Mapping[str, str]]) -> tuple[Curves, tuple[tuple[str, str, str, int, int], ...]]:
+    """The curves of a history's rows, and which of its values are not finite; see ``StudyResults``."""
     curves: dict[tuple[str, str, str], dict[int, dict[int, float]]] = defaultdict(lambda: defaultdict(dict))
-    unplottable = 0
+    not_finite = []
     for row in rows:
         value, split, quantity = float(row["value"]), row["split"], row["quantity"]
-        if not math.isfinite(value):
-            unplottable += 1
-            continue
         named = quantity if split == "train" and quantity != "loss" else f"{split} {quantity}"
-        curves[row["method"], row["task"], named][int(row["seed"])][int(row["epoch"])] = value
-    return {key: dict(seeds) for key, seeds in curves.items()}, unplottable
+        method, task, seed, epoch = row["method"], row["task"], int(row["seed"]), int(row["epoch"])
+        if math.isfinite(value):
+            curves[method, task, named][seed][epoch] = value
+        else:
+            not_finite.append((method, task, named, seed, epoch))
+    return {key: dict(seeds) for key, seeds in curves.items()}, tuple(not_finite)
 
 
 def _typed(row: Mapping[str, str], kind: type[NamedTuple]) -> dict[str, Any]:

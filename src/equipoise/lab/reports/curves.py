@@ -186,9 +186,9 @@ def weights(study: StudyResults, look: Mapping[str, Look]) -> Chart:
 
 def _notes(study: StudyResults) -> tuple[str, ...]:
     notes = []
-    if study.unplottable:
+    if study.not_finite:
         notes.append(
-            f"{study.unplottable} values of history.csv are not finite (a loss overflowed or was undefined); "
+            f"{len(study.not_finite)} values of history.csv are not finite (a loss overflowed or was undefined); "
             "they are not drawn."
         )
     if (step := stride(study)) > 1:

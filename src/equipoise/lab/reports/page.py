@@ -7,7 +7,7 @@ from importlib.metadata import version
 from statistics import fmean, median
 from typing import Any
 
-from equipoise.lab.evaluation import FIT_RULE, FORMULA, RATIO_FORMULA, TUNED, Fit, Row, StudyResults, Summary, judge_fit
+from equipoise.lab.evaluation import FIT_RULE, FORMULA, RATIO_FORMULA, TUNED, Fit, Row, StudyResults, Summary, fit_of
 from equipoise.lab.reports.chart import Chart
 from equipoise.lab.reports.diagnostics import StudyDiagnostics
 from equipoise.lab.reports.html import render_with_figures
@@ -193,9 +193,8 @@ def _costs(study: StudyResults) -> dict[str, MethodTotals]:
 
 def _fits(study: StudyResults, method: str, task: str) -> list[str]:
     """In how many runs the loss curves show over- and under-fitting."""
-    train, validation = (study.curves.get((method, task, f"{split} loss"), {}) for split in ("train", "validation"))
-    epochs = study.settings["settings"]["epochs"]
-    found = Counter(judge_fit(train.get(seed, {}), curve, epochs) for seed, curve in validation.items())
+    seeds = study.curves.get((method, task, "validation loss"), {})
+    found = Counter(fit_of(study, method, task, seed) for seed in seeds)
     judged = sum(found[fit] for fit in FITS)
     return [f"{words} in {found[fit]} of {judged}" for fit, words in FITS.items() if found[fit]] or ["not judged"]
 
