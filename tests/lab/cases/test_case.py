@@ -123,6 +123,17 @@ def test_nothing_is_read_where_nothing_is_left_open():
         (lambda x: make({"trian": Samples(x, labels_of(x))}), "data has no 'train'; did you mean 'trian'"),
         (lambda x: make(iter(x)), "data must have a length"),
         (lambda x: make(Samples(x, labels_of(x)), {"height": ["rnse"]}), "task 'height': .*'rmse'"),
+        (
+            lambda x: make(Samples(x, labels_of(x)), {"height": "rmse"}),
+            r"must be a list, such as \['rmse'\], got 'rmse'",
+        ),
+        (lambda x: make(Samples(x, {"hight": x[:, 0]})), "data has no target 'height' of task 'height'; did you mean"),
+        (lambda x: Case("../mine", TASKS, Samples(x, {}), model, {}, 16), "it has no slash, got '../mine'"),
+        (
+            lambda x: Case("mine", [*TASKS], Samples(x, {}), model, {}, 16),
+            r"tasks must be equipoise.Tasks\(\[...\]\), got",
+        ),
+        (lambda x: Case("mine", TASKS, Samples(x, {}), model, {}, 0), "batch_size must be at least 1, got 0"),
     ],
 )
 def test_what_is_missing_is_named(make_wrong, message):

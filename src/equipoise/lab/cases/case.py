@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import PurePath
 from typing import Any
 
 from torch import Tensor, nn
@@ -23,7 +24,7 @@ class Case:
     data set, for metrics that are given by name, and for ``data_hash``.
 
     Args:
-        name: As the command line calls it.
+        name: As the command line calls it, and of the study's folder; without a slash.
         tasks: All of the case's tasks.
         data: The data sets "train", "validation" and "test"; or one, which is split into 70 / 15 / 15 percent by the
             content of the inputs. A sample is (inputs, targets by name).
@@ -48,7 +49,8 @@ class Case:
         chosen: By task name, which of ``losses`` replaces the case's own; ``with_losses`` sets it.
 
     Raises:
-        ValueError: One data set cannot be split, or a metric cannot be made.
+        ValueError: An argument is out of its range, one data set cannot be split, a target is not there, or a metric
+            cannot be made.
     """
 
     name: str
@@ -69,6 +71,7 @@ class Case:
     chosen: Mapping[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
+        self._require_arguments()
         data: Any = self.data
         first = next(iter(data.values())) if isinstance(data, Mapping) else data
         collate = collate_of(first) if self.collate is default_collate else self.collate
@@ -79,6 +82,17 @@ class Case:
         if not are_made or not {*self.tasks.names} <= {*self.metrics}:
             self._set(metrics=self._make_metrics())
         self._set(data_hash=self.data_hash or hash_data(self.data, self.collate))
+
+    def _require_arguments(self) -> None:
+        if not self.name or self.name != PurePath(self.name).name:
+            raise ValueError(f"name is that of the study's folder, too, so it has no slash, got {self.name!r}")
+        if not isinstance(self.tasks, Tasks):
+            raise ValueError(f"tasks must be equipoise.Tasks([...]), got {type(self.tasks).__name__}")
+        if self.batch_size < 1:
+            raise ValueError(f"batch_size must be at least 1, got {self.batch_size}")
+        if alone := [task for task, named in self.metrics.items() if isinstance(named, str)]:
+            named = self.metrics[alone[0]]
+            raise ValueError(f"metrics of task {alone[0]!r} must be a list, such as [{named!r}], got {named!r}")
 
     def _set(self, **values: Any) -> None:
         """Set fields of this frozen object while it is made."""
@@ -93,6 +107,10 @@ class Case:
         train, validation = (read_targets(self.data[split], self.collate) for split in ("train", "validation"))
         sizes = {}
         for task in self.tasks:
+            if task.target not in train:
+                raise ValueError(
+                    f"data has no target {task.target!r} of task {task.name!r}; {nearest(str(task.target), train)}"
+                )
             labels = train[str(task.target)]
             if not labels.is_floating_point():
                 largest = max(labels.max(), validation[str(task.target)].max())
