@@ -37,7 +37,19 @@ def finished(here):
         scores = [("test", task, METRICS[task], 0.5 + place / 100) for task in run.tasks]
         history = [(1, "train", task, "loss", 0.3) for task in run.tasks]
         result = RunResult(
-            scores, history, 1, 2, 10, 1.0, 0.1, 1.0, 300.0, False, 0, 0, run=f"{run_name(run, plan.mark)}: made"
+            scores,
+            history,
+            1,
+            2,
+            10,
+            1.0,
+            0.1,
+            1.0,
+            300.0,
+            False,
+            0,
+            0,
+            run=f"{run_name(run, plan.identity_hash)}: made",
         )
         result.write(folder / "runs" / run.folder_name / "result.json")
     Study(plan, folder).write()

@@ -55,7 +55,7 @@ def test_without_the_main_tasks_gradient_no_auxiliary_task_counts(weighted):
 
 
 def test_bad_places_are_refused():
-    with pytest.raises(ValueError, match="main must be the place of a task, 0 for the first, got -1"):
+    with pytest.raises(ValueError, match="main must be the index of a task, 0 for the first, got -1"):
         GradCosine(main=-1)
-    with pytest.raises(ValueError, match="main must be the place of one of 3 tasks, below 3, got 3"):
+    with pytest.raises(ValueError, match="main must be the index of one of 3 tasks, below 3, got 3"):
         GradCosine(main=3).bind(3)

@@ -23,14 +23,14 @@ class GradCosine(Aggregator):
 
     def __init__(self, main: int = 0, weighted: bool = False) -> None:
         if main < 0:
-            raise ValueError(f"main must be the place of a task, 0 for the first, got {main}")
+            raise ValueError(f"main must be the index of a task, 0 for the first, got {main}")
         super().__init__()
         self.main = main
         self.weighted = weighted
 
     def bind(self, num_tasks: int) -> None:
         if self.main >= num_tasks:
-            raise ValueError(f"main must be the place of one of {num_tasks} tasks, below {num_tasks}, got {self.main}")
+            raise ValueError(f"main must be the index of one of {num_tasks} tasks, below {num_tasks}, got {self.main}")
 
     def forward(self, gramian: Tensor, losses: Tensor, tasks: Tensor) -> Tensor:
         is_main = tasks == self.main

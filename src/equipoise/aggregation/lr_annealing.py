@@ -17,7 +17,7 @@ class LRAnnealing(RowAggregator):
     zero gradient, or a step without the residual, leaves a weight as it is.
 
     Args:
-        residual: The place of the residual task.
+        residual: The index of the residual task.
         alpha: In (0, 1], how much of the new ratio is taken up.
     """
 
@@ -26,7 +26,7 @@ class LRAnnealing(RowAggregator):
 
     def __init__(self, residual: int = 0, alpha: float = 0.1) -> None:
         if residual < 0:
-            raise ValueError(f"residual must be the place of a task, 0 for the first, got {residual}")
+            raise ValueError(f"residual must be the index of a task, 0 for the first, got {residual}")
         if not 0 < alpha <= 1:
             raise ValueError(f"alpha must be in (0, 1], got {alpha}")
         super().__init__()
@@ -35,7 +35,7 @@ class LRAnnealing(RowAggregator):
 
     def bind(self, num_tasks: int) -> None:
         if self.residual >= num_tasks:
-            raise ValueError(f"residual must be the place of one of {num_tasks} tasks, got {self.residual}")
+            raise ValueError(f"residual must be the index of one of {num_tasks} tasks, got {self.residual}")
         self.register_buffer("weight", torch.ones(num_tasks, dtype=torch.float64))
 
     def sum_factor(self, num_tasks: int) -> None:

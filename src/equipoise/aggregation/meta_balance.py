@@ -19,7 +19,7 @@ class MetaBalance(RowMemory, GroupAggregator):
     part ``1 - relax`` only. A task keeps a number of state for every parameter tensor.
 
     Args:
-        main: The place of the main task, whose own gradients stay as they are.
+        main: The index of the main task, whose own gradients stay as they are.
         relax: In [0, 1]: how near lengths are brought; 0 changes nothing.
         beta: In [0, 1): the factor of the running mean.
     """
@@ -28,7 +28,7 @@ class MetaBalance(RowMemory, GroupAggregator):
 
     def __init__(self, main: int = 0, relax: float = 0.7, beta: float = 0.9) -> None:
         if main < 0:
-            raise ValueError(f"main must be the place of a task, 0 for the first, got {main}")
+            raise ValueError(f"main must be the index of a task, 0 for the first, got {main}")
         if not 0 <= relax <= 1:
             raise ValueError(f"relax must be in [0, 1], got {relax}")
         if not 0 <= beta < 1:
@@ -38,7 +38,7 @@ class MetaBalance(RowMemory, GroupAggregator):
 
     def bind(self, num_tasks: int) -> None:
         if self.main >= num_tasks:
-            raise ValueError(f"main must be the place of one of {num_tasks} tasks, below {num_tasks}, got {self.main}")
+            raise ValueError(f"main must be the index of one of {num_tasks} tasks, below {num_tasks}, got {self.main}")
         super().bind(num_tasks)
         self.register_buffer("steps", torch.zeros(num_tasks, dtype=torch.int64))
 

@@ -18,8 +18,8 @@ class VQGAN(Aggregator):
     weight is 1, and moves nothing; where g_rec is zero or absent it is 0.
 
     Args:
-        reconstruction: The place of the reconstruction task.
-        adversarial: The place of the adversarial task.
+        reconstruction: The index of the reconstruction task.
+        adversarial: The index of the adversarial task.
         largest: Bound of the weight; the official code has 10⁴.
     """
 

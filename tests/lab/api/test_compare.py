@@ -8,7 +8,7 @@ import pytest
 import equipoise as eq
 from equipoise import lab
 from equipoise.lab.api.case_study import plan_study
-from equipoise.lab.studies import NothingToTune
+from equipoise.lab.studies import NothingToTuneError
 
 CASES = Path(__file__).parents[1] / "studies"
 CASE = f"{CASES / 'tiny_case.py'}:make_case"
@@ -26,13 +26,13 @@ def test_where_there_is_nothing_to_tune_only_who_asked_hears_of_it(monkeypatch):
     def make_plan(case, methods, seeds, *, tuned_trials, **_):
         asked.append(tuned_trials)
         if tuned_trials:
-            raise NothingToTune("one task")
+            raise NothingToTuneError("one task")
         return "plan"
 
     monkeypatch.setattr("equipoise.lab.studies.make_plan", make_plan)
     assert plan_study("one", ["sum"], [0]) == "plan"
     assert asked == [10, 0]
-    with pytest.raises(NothingToTune):
+    with pytest.raises(NothingToTuneError):
         plan_study("one", ["sum"], [0], tuned_trials=5)
 
 

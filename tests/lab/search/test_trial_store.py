@@ -10,8 +10,8 @@ from planted import OBJECTIVES, SPACE, direct
 
 from equipoise.lab.files import DamagedError
 from equipoise.lab.search import TPE, Halving, Random, Search, trial_store
+from equipoise.lab.search.liveness import alive
 from equipoise.lab.search.trial_store import TrialStore
-from equipoise.lab.search.workers import at_work
 
 STRATEGY = Random(SPACE, 6)
 VALUES = (1.0, 2.0, 3.0)
@@ -27,7 +27,7 @@ def rows(book):
 
 def test_two_drivers_share_the_slots(tmp_path):
     a, b = make(tmp_path), make(tmp_path)
-    with at_work(tmp_path) as one, at_work(tmp_path) as two:
+    with alive(tmp_path) as one, alive(tmp_path) as two:
         jobs = [a.claim(one), b.claim(two), b.claim(two), a.claim(one), a.claim(one), b.claim(two)]
         assert [job.number for job in jobs] == [0, 1, 2, 3, 4, 5]
         assert [job.point for job in jobs] == [STRATEGY.job(number, {}).point for number in range(6)]
@@ -57,7 +57,7 @@ class Interrupted:
 
 def test_a_race_for_a_slot_has_one_winner_and_is_seen(tmp_path):
     a = make(tmp_path)
-    with at_work(tmp_path) as one, at_work(tmp_path) as two:
+    with alive(tmp_path) as one, alive(tmp_path) as two:
         won = []
         b = make(tmp_path, Interrupted(lambda: won.append(a.claim(one))))
         lost = b.claim(two)
@@ -69,8 +69,8 @@ def test_a_race_for_a_slot_has_one_winner_and_is_seen(tmp_path):
 
 def test_what_a_driver_leaves_running_is_open_when_it_ends(tmp_path):
     a, b = make(tmp_path), make(tmp_path)
-    with at_work(tmp_path) as two:
-        with at_work(tmp_path) as one:
+    with alive(tmp_path) as two:
+        with alive(tmp_path) as one:
             job = a.claim(one)
             assert b.claim(two).number == 1
         again = b.claim(two)
@@ -84,32 +84,32 @@ def test_what_a_driver_leaves_running_is_open_when_it_ends(tmp_path):
 def test_ends_of_drivers_are_no_fault_of_the_trial(tmp_path):
     book = make(tmp_path)
     for _ in range(5):
-        with at_work(tmp_path) as worker:
+        with alive(tmp_path) as worker:
             assert book.claim(worker).number == 0
 
 
 def test_a_trial_that_kills_its_process_is_given_up(tmp_path):
     book = make(tmp_path)
-    with at_work(tmp_path) as worker:
+    with alive(tmp_path) as worker:
         for _ in range(3):
             job = book.claim(worker)
             assert job.number == 0
             book.lose(job, worker, "signal 9")
         assert book.claim(worker).number == 1
         assert book.unfinished() == {0: "signal 9"}
-    with at_work(tmp_path) as another:  # the same command once more
+    with alive(tmp_path) as another:  # the same command once more
         assert book.claim(another).number == 0
 
 
 def test_what_wanted_disk_or_memory_is_left_to_the_next_driver(tmp_path):
     book = make(tmp_path)
-    with at_work(tmp_path) as worker:
+    with alive(tmp_path) as worker:
         job = book.claim(worker)
         book.lose(job, worker, "OSError: no space", most=1)
         assert [book.claim(worker).number for _ in range(5)] == [1, 2, 3, 4, 5]
         assert book.claim(worker) is None
         assert book.trials() == {}
-    with at_work(tmp_path) as another:
+    with alive(tmp_path) as another:
         assert book.claim(another) == job
         assert book.finish(job, another, VALUES)
     assert book.unfinished() == {}
@@ -134,7 +134,7 @@ def spoilt(content, place):
 @pytest.mark.parametrize("damage", ["cut in the middle", "garbage", "null", "a number"])
 def test_a_damaged_journal_is_named_and_made_anew_without_it(tmp_path, damage):
     book = make(tmp_path)
-    with at_work(tmp_path) as worker:
+    with alive(tmp_path) as worker:
         for _ in range(2):
             assert book.finish(book.claim(worker), worker, VALUES)
     journal = tmp_path / "trials.journal"
@@ -147,14 +147,14 @@ def test_a_damaged_journal_is_named_and_made_anew_without_it(tmp_path, damage):
 
 def test_what_a_full_disk_left_of_the_last_line_is_forgotten(tmp_path):
     book = make(tmp_path)
-    with at_work(tmp_path) as worker:
+    with alive(tmp_path) as worker:
         assert book.finish(book.claim(worker), worker, VALUES)
         lost = book.claim(worker)
     journal = tmp_path / "trials.journal"
     journal.write_bytes(journal.read_bytes() + b'{"op_code": 5, "wor')
     book = make(tmp_path)
     assert list(book.trials()) == [0]
-    with at_work(tmp_path) as worker:
+    with alive(tmp_path) as worker:
         assert book.claim(worker) == lost
 
 
@@ -211,8 +211,8 @@ def test_a_trial_of_an_unknown_host_is_lost_after_its_time(tmp_path, monkeypatch
     here, there = tmp_path / "here", tmp_path / "there"
     a, b = make(there, storage=journal), make(here, storage=journal, stale_after=10)
     c = make(here, storage=journal)
-    with at_work(here) as two:
-        with at_work(there) as one:
+    with alive(here) as two:
+        with alive(there) as one:
             job = a.claim(one)
         assert b.claim(two).number == 1
         later = trial_store.datetime.now() + timedelta(minutes=11)
@@ -225,7 +225,7 @@ def test_a_trial_of_an_unknown_host_is_lost_after_its_time(tmp_path, monkeypatch
 def test_points_wait_for_the_trials_they_depend_on(tmp_path):
     strategy = TPE(SPACE, OBJECTIVES, 8, start=1, lag=3)
     book = make(tmp_path, strategy)
-    with at_work(tmp_path) as worker:
+    with alive(tmp_path) as worker:
         jobs = {job.number: job for job in iter(lambda: book.claim(worker), None)}
         assert sorted(jobs) == [0, 1]
         assert book.finish(jobs[1], worker, VALUES)

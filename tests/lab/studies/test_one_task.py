@@ -30,7 +30,7 @@ def finish(folder, plan, run):
     place = folder / "runs" / run.folder_name
     place.mkdir(parents=True)
     scores = [(split, task, "rmse", 0.5 + run.seed / 10) for split in ("validation", "test") for task in run.tasks]
-    history, name = [(1, "train", run.tasks[0], "loss", 0.3)], f"{run_name(run, plan.mark)}: made"
+    history, name = [(1, "train", run.tasks[0], "loss", 0.3)], f"{run_name(run, plan.identity_hash)}: made"
     RunResult(scores, history, 1, 2, 10, 1.0, 0.1, 1.0, 300.0, False, 0, 0, name).write(place / "result.json")
 
 

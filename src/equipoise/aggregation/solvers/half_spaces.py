@@ -13,11 +13,11 @@ from equipoise.aggregation.solvers.min_norm import EPSILON, Array
 
 Mask = npt.NDArray[np.bool_]
 
-ROUNDS = 12  # of exchanges; who needs more is likely to cycle
+ROUNDS = 12  # of exchanges; a problem that needs more is likely to cycle
 SOLVED = 1e-12  # a residual that needs no second attempt
 DEFINITE = 1e-8  # a least eigenvalue that leaves every system of free rows well conditioned
-SLIGHT = 1e-10
-FEW = 12  # up to here masked systems cost less than selected ones
+SLIGHT = 1e-10  # a ridge for nearly dependent rows
+FEW = 12  # rows up to which K x K systems with a mask cost less than smaller ones of the free rows
 
 
 def by_pivoting(cosines: Array, heights: Array, scale: float) -> tuple[Array, float]:
@@ -74,12 +74,12 @@ def violation(cosines: Array, heights: Array, step: Array) -> float:
 
 
 def _noise(steps: Array) -> float:
-    """What rounding may make of a slack of zero."""
+    """The largest absolute value that rounding may give a slack that is zero."""
     return float(4 * EPSILON * steps.shape[-1] * (1 + np.abs(steps).sum(axis=-1).max()))
 
 
 def _pivot(cosines: Array, heights: Array) -> Array:
-    """The rounds of ``by_pivoting`` for many rows of heights; a row that is done drops out."""
+    """The rounds of ``by_pivoting`` for heights [R, K]: m [R, K]; rows of heights that are solved are left alone."""
     steps = np.zeros_like(heights)
     free = heights > 0
     active = np.flatnonzero(free.any(axis=1))

@@ -16,9 +16,9 @@ MOST_STEPS = 50  # a solution that rounding does not hide takes fewer than 25
 def nash(gramian: Array, preference: Array) -> tuple[Array, float]:
     """The positive alpha with gramian @ alpha = preference / alpha.
 
-    Without one, the tasks cannot all gain, and alpha points to the least norm in the convex hull of the
-    unit gradients. A row that is exactly zero has nothing to gain: the others bargain without it, and it
-    keeps weight 1, which moves no shared parameter and lets a head that still ignores them learn.
+    If there is none, no direction decreases all losses, and alpha @ rows is the point of least norm in the convex hull
+    of the unit gradients. A gradient that is exactly zero takes no part: the others bargain without it, and its weight
+    is 1, which changes no shared parameter and lets the task's head learn.
 
     Args:
         gramian: [K, K], float64, positive semidefinite, finite.
@@ -31,11 +31,11 @@ def nash(gramian: Array, preference: Array) -> tuple[Array, float]:
     (array([0.5, 2. ]), 0.0)
     """
     norms = np.sqrt(gramian.diagonal())
-    moving = norms > 0
-    if not moving.all():
+    nonzero = norms > 0
+    if not nonzero.all():
         alpha = np.ones_like(norms)
-        if moving.any():
-            alpha[moving], _ = nash(gramian[np.ix_(moving, moving)], preference[moving])
+        if nonzero.any():
+            alpha[nonzero], _ = nash(gramian[np.ix_(nonzero, nonzero)], preference[nonzero])
         return alpha, np.inf
     cosines = gramian / norms[:, None] / norms
     lowest = min_norm(cosines)
@@ -48,10 +48,11 @@ def nash(gramian: Array, preference: Array) -> tuple[Array, float]:
 
 
 def _bargain(cosines: Array, preference: Array) -> Array:
-    """Newton's steps, each cut to 1 / (1 + r), where r is the largest relative fall of a share.
+    """The b [K] with cosines @ b = preference / b, by Newton's steps, each damped by 1 / (1 + r).
 
-    Along such a step the slope of the objective stays negative (the logarithm's curvature has grown at
-    most by the square of 1 + r), so it never overshoots, whatever the preferences, and stays positive.
+    r is the largest relative decrease of an entry of b in that step. Along such a step the slope of the objective
+    stays negative (the logarithm's curvature has grown at most by the square of 1 + r), so it never overshoots,
+    whatever the preferences, and b stays positive.
     """
     if len(cosines) == 2 and preference[0] == preference[1]:
         return np.asarray(np.sqrt(preference / (1 + cosines[0, 1])))

@@ -89,13 +89,13 @@ def plan_study(
         tuned_trials: None: 10 for a question that tuned weights have a part in.
         settings: The other arguments of ``make_plan``.
     """
-    from equipoise.lab.studies import NothingToTune, make_plan
+    from equipoise.lab.studies import NothingToTuneError, make_plan
 
     make = partial(make_plan, case, methods, seeds, question=question, **settings)
     usual = TUNED_TRIALS if question in ("", "tuned") else 0
     try:
         return make(tuned_trials=usual if tuned_trials is None else tuned_trials)
-    except NothingToTune:
+    except NothingToTuneError:
         if tuned_trials is not None or question:
             raise
         return make(tuned_trials=0)  # nobody asked for it

@@ -1,4 +1,4 @@
-"""What a case is: data, a model and tasks, and how well each can be done."""
+"""What a case is: data, a model, tasks, and the metrics of each task."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -39,14 +39,14 @@ class Case:
         learning_rate: For AdamW.
         weight_decay: For AdamW.
         epochs: Enough for the validation metrics to pass their best.
-        data_hash: SHA-256 of the data, in hexadecimal; empty: of every sample. Give it where samples are drawn anew at
-            each reading, or are many.
-        patience: Epochs without a better one after which a run stops; more where validation is small, so noisy.
+        data_hash: SHA-256 of the data, in hexadecimal; empty: computed from every sample. Give it where samples are
+            many, or differ at each reading (augmentation).
+        patience: Epochs without improvement on validation after which a run stops; more where that is small, so noisy.
         diagnostics: What a finished run shows beyond numbers, such as a confusion matrix.
-        losses: By task name, then by name (letters, digits and ``-``): what makes the losses that take the task's
-            outputs and targets. The first makes the task's own. Arguments with defaults can be chosen and searched. A
-            task of which none but its own is known is not there.
-        chosen: By task name, which of ``losses`` stand in place of the case's own, as ``with_losses`` took them.
+        losses: By task name, then by the loss's name (letters, digits and ``-``): a factory of a loss that takes the
+            task's outputs and targets. The first makes the task's own loss. Arguments of a factory that have defaults
+            can be chosen and searched. A task with no loss but its own can be left out.
+        chosen: By task name, which of ``losses`` replaces the case's own; ``with_losses`` sets it.
 
     Raises:
         ValueError: An argument is out of its range, one data set cannot be split, a target is not there, or a metric
@@ -78,8 +78,8 @@ class Case:
         if not isinstance(data, Mapping):
             data = split_data(data, collate)
         self._set(title=self.title or self.name, collate=collate, data=data)
-        known = [metric for metrics in self.metrics.values() for metric in metrics]
-        if not {*self.tasks.names} <= {*self.metrics} or not all(isinstance(metric, Metric) for metric in known):
+        are_made = all(isinstance(metric, Metric) for metrics in self.metrics.values() for metric in metrics)
+        if not are_made or not {*self.tasks.names} <= {*self.metrics}:
             self._set(metrics=self._make_metrics())
         self._set(data_hash=self.data_hash or hash_data(self.data, self.collate))
 
@@ -95,10 +95,12 @@ class Case:
             raise ValueError(f"metrics of task {alone[0]!r} must be a list, such as [{named!r}], got {named!r}")
 
     def _set(self, **values: Any) -> None:
+        """Set fields of this frozen object while it is made."""
         for name, value in values.items():
             object.__setattr__(self, name, value)
 
     def _make_metrics(self) -> dict[str, tuple[Metric, ...]]:
+        """The metrics by task name, from names, torchmetrics metrics or the losses, and the labels in the data."""
         for split in ("train", "validation"):
             if split not in self.data:
                 raise ValueError(f"data has no {split!r}; {nearest(split, self.data)}")
@@ -111,7 +113,8 @@ class Case:
                 )
             labels = train[str(task.target)]
             if not labels.is_floating_point():
-                sizes[task.name] = {"num_classes": int(max(labels.max(), validation[str(task.target)].max())) + 1}
+                largest = max(labels.max(), validation[str(task.target)].max())
+                sizes[task.name] = {"num_classes": int(largest) + 1}
             elif labels.dim() > 1:
                 sizes[task.name] = {"num_labels": labels.shape[1]}
         return make_metrics(self.tasks, train, validation, self.metrics, sizes)

@@ -12,21 +12,21 @@ from torch import Tensor
 
 from equipoise.own_file import error_line, from_file
 
-_WORD = re.compile(r"(?P<path>.+\.py):(?P<attribute>\w+)")
+_FILE_LOSS = re.compile(r"(?P<path>.+\.py):(?P<attribute>\w+)")
 
 
 def path_of(word: str) -> str | None:
-    """The file that a loss is from; None for one by name.
+    """The path in the text of a loss, ``path.py:Name`` with or without arguments; None where it is a loss's name.
 
     >>> path_of("mine/own.py:Mine:gamma=2"), path_of("focal:gamma=2")
     ('mine/own.py', None)
     """
-    found = _WORD.match(word)
+    found = _FILE_LOSS.match(word)
     return None if found is None else found["path"]
 
 
 def without_folder(word: str) -> str:
-    """A loss from a file, without the folder of the file; one by name as it is.
+    """The text of a loss from a file, without the folder of the file; any other as it is.
 
     >>> without_folder("mine/own.py:Mine:gamma=2")
     'own.py:Mine:gamma=2'
@@ -36,7 +36,11 @@ def without_folder(word: str) -> str:
 
 
 def file_loss(name: str) -> Callable[..., Callable[..., Tensor]]:
-    """What makes a loss: of a class with its arguments, of a function with these bound; a ready module as it is.
+    """A factory of the loss in a file: keyword arguments -> a loss, (output, target) -> scalar.
+
+    A class is called with the arguments, a function is returned with them bound, and any other callable, such as a
+    module that is made already, takes none and is returned as it is. ``inspect.signature`` of the factory shows the
+    arguments, as it does for the losses of a case.
 
     Args:
         name: ``path/to/file.py:Name``.
@@ -44,7 +48,7 @@ def file_loss(name: str) -> Callable[..., Callable[..., Tensor]]:
     Raises:
         ValueError: If there is no such file or name, the file fails, or what it holds cannot be called.
     """
-    found = _WORD.fullmatch(name)
+    found = _FILE_LOSS.fullmatch(name)
     assert found is not None
     path = found["path"]
     loss = from_file(path, found["attribute"])
@@ -53,26 +57,36 @@ def file_loss(name: str) -> Callable[..., Callable[..., Tensor]]:
 
     is_class = inspect.isclass(loss)
 
-    def make(**arguments: Any) -> Callable[..., Tensor]:
+    def factory(**arguments: Any) -> Callable[..., Tensor]:
         try:
-            made: Callable[..., Tensor] = loss(**arguments) if is_class else partial(loss, **arguments)
-            return made if is_class or arguments else loss
+            made: Callable[..., Tensor] = loss(**arguments) if is_class else _bound(loss, arguments)
+            return made
         except Exception as error:  # whatever a user's file does
             raise ValueError(error_line(error, path)) from error
 
-    make.__signature__ = Signature(_arguments(loss))  # type: ignore[attr-defined]
-    return make
+    factory.__signature__ = Signature(_arguments(loss))  # type: ignore[attr-defined]
+    return factory
+
+
+def _bound(loss: Callable[..., Tensor], arguments: dict[str, Any]) -> Callable[..., Tensor]:
+    return partial(loss, **arguments) if arguments else loss
 
 
 def _arguments(loss: Callable[..., Any]) -> list[Parameter]:
-    """What may be given: all that a class takes, and of a function what is no output or target."""
+    """The arguments that may be given: all of a class's; those of a function that have defaults or are keyword-only.
+
+    The others of a function are the output and the target.
+    """
     if not (inspect.isclass(loss) or inspect.isfunction(loss)):
         return []
-    named = [
-        one
-        for one in inspect.signature(loss).parameters.values()
-        if one.kind in (Parameter.POSITIONAL_OR_KEYWORD, Parameter.KEYWORD_ONLY)
+    arguments = [
+        parameter
+        for parameter in inspect.signature(loss).parameters.values()
+        if parameter.kind in (Parameter.POSITIONAL_OR_KEYWORD, Parameter.KEYWORD_ONLY)
+        and (
+            inspect.isclass(loss)
+            or parameter.default is not Parameter.empty
+            or parameter.kind is Parameter.KEYWORD_ONLY
+        )
     ]
-    if not inspect.isclass(loss):
-        named = [one for one in named if one.default is not Parameter.empty or one.kind is Parameter.KEYWORD_ONLY]
-    return [one.replace(kind=Parameter.KEYWORD_ONLY) for one in named]
+    return [argument.replace(kind=Parameter.KEYWORD_ONLY) for argument in arguments]

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from equipoise.lab.data.arrays import Rows, join
-from equipoise.lab.data.kept import cache_folder
+from equipoise.lab.data.cache import cache_folder
 from equipoise.lab.data.sentences import encoder_files, encoder_folder, sentence_vectors
 from equipoise.lab.data.text import bags_of, encode, known_words, ngrams, pad_bags, vocabulary
 from equipoise.lab.diagnostics import Predictions

@@ -14,10 +14,10 @@ from torch import Tensor, nn
 from equipoise.lab.cases.case import Case
 from equipoise.lab.cases.usual_losses import binary_losses
 from equipoise.lab.data.arrays import Arrays, join
+from equipoise.lab.data.cache import cache_folder
 from equipoise.lab.data.cells import places
 from equipoise.lab.data.fingerprints import fingerprints
 from equipoise.lab.data.folder import data_folder, data_hash
-from equipoise.lab.data.kept import cache_folder
 from equipoise.lab.data.split import SPLITS, split_of
 from equipoise.lab.data.table import read_table
 from equipoise.lab.diagnostics import label_cooccurrence, label_table, labelled_together

@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from equipoise.lab.data.kept import keep, kept
+from equipoise.lab.data.cache import read_cached, write_cached
 
 
 def fingerprints(smiles: Sequence[str], bits: int, radius: int, cache: Path) -> Tensor:
@@ -34,7 +34,7 @@ def fingerprints(smiles: Sequence[str], bits: int, radius: int, cache: Path) -> 
         raise ValueError(f'{error.name} is missing: pip install "equipoise[cases]"') from error
     key = hashlib.sha256("\n".join([__version__, str(bits), str(radius), *smiles]).encode()).hexdigest()
     path = cache / f"fingerprints-{key[:32]}.npy"
-    if (found := kept(path)) is not None:
+    if (found := read_cached(path)) is not None:
         return torch.from_numpy(np.unpackbits(found, axis=1))
     generator = rdFingerprintGenerator.GetMorganGenerator(radius=radius, fpSize=bits)
     rows = np.empty((len(smiles), bits), dtype=np.uint8)
@@ -50,5 +50,5 @@ def fingerprints(smiles: Sequence[str], bits: int, radius: int, cache: Path) -> 
             rows[number] = generator.GetFingerprintAsNumPy(molecule)
     finally:
         log.EnableLog("rdApp.*")
-    keep(np.packbits(rows, axis=1), path)
+    write_cached(np.packbits(rows, axis=1), path)
     return torch.from_numpy(rows)

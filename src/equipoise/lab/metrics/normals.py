@@ -17,9 +17,14 @@ from equipoise.losses.checks import require_same_shape
 
 
 def normal_angles(outputs: Tensor, targets: Tensor, mask: Tensor | None = None) -> Tensor:
-    """atan2(|n × n*|, n · n*) in degrees [M], 0 to 180, in float64, of the pixels that count.
+    """atan2(|n × n*|, n · n*) in degrees [M], 0 to 180, in float64, of the M pixels that count.
 
-    An output of length zero has no direction and is counted as 90°, the angle of a guess.
+    An output of zero has no direction and is counted as 90°, the mean angle of a random one.
+
+    Args:
+        outputs: Predicted normals n, [N, 3, ...]; their norm does not matter.
+        targets: True normals n*, of the same shape; a pixel with zeros, NaN or inf has no label.
+        mask: Of [N, ...] or [N, 1, ...]: where it is False a pixel does not count.
 
     Raises:
         ValueError: If outputs and targets differ in shape, are not [N, 3, ...], or the mask does not fit them.
@@ -35,7 +40,7 @@ def normal_angles(outputs: Tensor, targets: Tensor, mask: Tensor | None = None) 
         mask = mask.squeeze(1) if mask.dim() == targets.dim() else mask
         require_same_shape(mask=mask, pixels=counts)
         counts &= mask.bool()
-    predicted, true = (normals.movedim(1, -1)[counts].double() for normals in (outputs, targets))  # [M, 3]
+    predicted, true = (normals.movedim(1, -1)[counts].double() for normals in (outputs, targets))  # [M, 3] each
     sine = torch.linalg.vector_norm(torch.linalg.cross(predicted, true), dim=-1)
     angles = torch.rad2deg(torch.atan2(sine, (predicted * true).sum(dim=-1)))
     return angles.where((predicted != 0).any(dim=-1), 90.0)

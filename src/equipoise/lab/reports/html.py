@@ -1,4 +1,4 @@
-"""Pages from templates of Jinja2, one file each without outside references; what is not marked as HTML is escaped."""
+"""HTML pages from Jinja2 templates: each one file that loads nothing, its text escaped unless it is ``Markup``."""
 
 import base64
 import gzip
@@ -24,7 +24,7 @@ from equipoise.lab.reports.static import some_of
 
 NOTHING, MINUS = "\N{EN DASH}", "\N{MINUS SIGN}"
 MOST_PANELS = 9  # a chart with more shows one at a time
-FORMS: Mapping[str, Callable[[float], str]] = {
+FORMATS: Mapping[str, Callable[[float], str]] = {
     "show": show,
     "signed": lambda value: f"{'+' if value >= 0 else '-'}{show(abs(value))}",
     "percent": lambda value: f"{value:+.2f} %",
@@ -32,22 +32,26 @@ FORMS: Mapping[str, Callable[[float], str]] = {
 
 
 def render(template: str, **values: Any) -> str:
-    """The text of a template from ``templates/``, filled in."""
+    """The text of a template from ``templates/``, filled in.
+
+    Raises:
+        jinja2.UndefinedError: If the template needs a value that is not given.
+    """
     return environment().get_template(template).render(values)
 
 
 def render_page(template: str, **values: Any) -> str:
-    """A page without a script; the browser runs none and loads nothing."""
-    return render(template, style=_resource("page.css"), policy=policy(), figures=None, **values)
+    """The text of a page without scripts; its policy lets the browser run none."""
+    return render(template, style=_resource("page.css"), policy=content_security_policy(), figures=None, **values)
 
 
 def render_with_figures(template: str, charts: Sequence[Chart], look: Mapping[str, Look], **values: Any) -> str:
-    """A page whose figures a reader can zoom and filter.
+    """The text of a page whose figures a reader can zoom and filter, by Plotly.
 
     Args:
         template: In ``templates/``.
         charts: What the figures show.
-        look: Of the methods in them.
+        look: The colours and marks of the methods in them, by name.
         values: For the template.
     """
     script, plotly = f"\n{_resource('page.js')}", get_plotlyjs()
@@ -58,7 +62,7 @@ def render_with_figures(template: str, charts: Sequence[Chart], look: Mapping[st
     return render(
         template,
         style=_resource("page.css"),
-        policy=policy(script, plotly),
+        policy=content_security_policy(script, plotly),
         figures=_json(figures),
         plotly=base64.b64encode(gzip.compress(plotly.encode("utf-8"), mtime=0)).decode("ascii"),  # a third of its size
         script=Markup(script),
@@ -68,7 +72,7 @@ def render_with_figures(template: str, charts: Sequence[Chart], look: Mapping[st
     )
 
 
-def policy(*scripts: str) -> Markup:
+def content_security_policy(*scripts: str) -> Markup:
     """A Content-Security-Policy that allows these inline scripts, by their hashes, and no other.
 
     Args:
@@ -82,22 +86,26 @@ def policy(*scripts: str) -> Markup:
     )
 
 
-def data(value: float | None, form: str = "show") -> Markup:
-    """What a person reads, with the exact number behind it; a dash for None and NaN.
+def data_element(value: float | None, form: str = "show") -> Markup:
+    """A ``<data>`` element: the number as people read it, with its exact value; a dash for None and NaN.
 
-    >>> data(-0.5, "signed"), data(None)
+    Args:
+        value: The number.
+        form: A key of ``FORMATS``, or a format specification of Python.
+
+    >>> data_element(-0.5, "signed"), data_element(None)
     (Markup('<data value="-0.5">−0.5000</data>'), Markup('–'))
     """
     if value is None:
         return Markup(NOTHING)
-    text = FORMS[form](value) if form in FORMS else f"{value:{form}}"
+    text = FORMATS[form](value) if form in FORMATS else f"{value:{form}}"
     text = NOTHING if math.isnan(value) else text.replace("-", MINUS)
     return Markup('<data value="{}">{}</data>').format(repr(value), text)
 
 
 @cache
 def environment() -> Environment:
-    """The templates, with what they may use."""
+    """Jinja2's environment, with the filters, tests and globals that the templates use; made once."""
     made = Environment(
         loader=PackageLoader("equipoise.lab.reports"),
         autoescape=True,
@@ -105,24 +113,25 @@ def environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    made.filters |= {"data": data, "base64": lambda png: base64.b64encode(png).decode("ascii")}
+    made.filters |= {"data": data_element, "base64": lambda png: base64.b64encode(png).decode("ascii")}
     made.tests |= {"nan": math.isnan}
     made.tests |= {
         "gallery": lambda one: isinstance(one, Gallery),
         "score_table": lambda one: isinstance(one, ScoreTable),
     }
-    made.globals |= {"some_of": some_of, "spoken": _spoken, "figure_name": file_name}
+    made.globals |= {"some_of": some_of, "aria_label": _aria_label, "figure_name": file_name}
     made.globals |= {"most_panels": MOST_PANELS, "nothing": NOTHING}
     return made
 
 
-def _spoken(chart: Chart, panel: Panel) -> str:
+def _aria_label(chart: Chart, panel: Panel) -> str:
+    """What a screen reader says of a panel."""
     axes = f"{panel.y_title} against {panel.x_title}" if panel.y_title else panel.x_title
     return f"{chart.title}, {panel.title}: {axes}"
 
 
 def _resource(name: str) -> Markup:
-    """The text of a file of ours beside this one."""
+    """The text of a file of this package, which needs no escaping."""
     return Markup((resources.files("equipoise.lab.reports") / name).read_text(encoding="utf-8"))
 
 

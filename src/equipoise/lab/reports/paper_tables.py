@@ -1,17 +1,17 @@
-"""The table of results as LaTeX and Markdown, for papers and notes."""
+"""The table of results as LaTeX, Markdown and plain HTML, for papers, notes and notebooks."""
 
 import math
 import re
 from collections.abc import Callable
-from html import escape
+from html import escape as escape_html
 from pathlib import Path
 
 from equipoise.lab.evaluation import Interval, Summary, show
 from equipoise.lab.files import write_text
 
 RULE = (
-    "Bold: the best mean of a column, only where the Holm-corrected verdicts of the study set it apart from all it is "
-    "compared with: a method from {reference} and from {single_task}, these two from every method."
+    "Bold: the best mean of a column, only where it is significantly better (Holm-corrected) than all it is compared "
+    "with: for a method {reference} and {single_task}, for each of these two every method."
 )
 _LATEX = {
     **{letter: f"\\{letter}" for letter in "&%$#_{}"},
@@ -25,7 +25,10 @@ def write_paper_tables(summary: Summary, folder: Path) -> tuple[Path, ...]:
 
     Args:
         summary: Of the study.
-        folder: Where.
+        folder: The folder of both files.
+
+    Returns:
+        The two paths.
     """
     paths = (folder / "results.tex", folder / "results.md")
     for path, make in zip(paths, (latex, markdown), strict=True):
@@ -35,9 +38,9 @@ def write_paper_tables(summary: Summary, folder: Path) -> tuple[Path, ...]:
 
 def latex(summary: Summary) -> str:
     """A ``tabular`` whose lines fit any float; names are escaped."""
-    head, rows = _cells(summary, lambda text: rf"\textbf{{{text}}}", _escaped)
+    head, rows = _table(summary, lambda text: rf"\textbf{{{text}}}", _escape_latex)
     lines = [
-        *(f"% {_line(note)}" for note in _notes(summary)),  # a new line in a name would end the comment
+        *(f"% {_one_line(note)}" for note in _notes(summary)),  # a new line in a name would end the comment
         rf"\begin{{tabular}}{{l{'r' * (len(head) - 1)}}}",
         r"\toprule",
         " & ".join(head) + r" \\",
@@ -51,18 +54,18 @@ def latex(summary: Summary) -> str:
 
 def markdown(summary: Summary) -> str:
     """A table with its notes below."""
-    head, rows = _cells(summary, lambda text: f"**{text}**", _piped)
+    head, rows = _table(summary, lambda text: f"**{text}**", _escape_markdown)
     lines = [head, ["---", *["---:"] * (len(head) - 1)], *rows]
-    notes = "\n".join(map(_piped, _notes(summary)))
+    notes = "\n".join(map(_escape_markdown, _notes(summary)))
     return "\n".join(f"| {' | '.join(line)} |" for line in lines) + f"\n\n{notes}\n"
 
 
 def html_table(summary: Summary) -> str:
-    """The same as HTML without a style of its own, for a notebook."""
-    head, rows = _cells(summary, lambda text: f"<strong>{text}</strong>", escape)
+    """A ``<table>`` without a style of its own, with its notes below, for a notebook."""
+    head, rows = _table(summary, lambda text: f"<strong>{text}</strong>", escape_html)
     first = "".join(f"<th>{cell}</th>" for cell in head)
     body = "".join(f"<tr><th>{row[0]}</th>{''.join(f'<td>{cell}</td>' for cell in row[1:])}</tr>" for row in rows)
-    notes = "".join(f"<p><small>{escape(note)}</small></p>" for note in _notes(summary))
+    notes = "".join(f"<p><small>{escape_html(note)}</small></p>" for note in _notes(summary))
     return f"<table><thead><tr>{first}</tr></thead><tbody>{body}</tbody></table>{notes}"
 
 
@@ -71,26 +74,29 @@ def _notes(summary: Summary) -> list[str]:
     return [
         f"{summary.title}. Means on the test split over {seeds} seed{'s' * (seeds != 1)}; differences to "
         f"{baselines.spoken} are paired by seed, with their 95 % interval by Student's t.",
-        *(["Δm: mean relative change against single-task networks in percent, lower is better."] * _has(summary)),
+        *(
+            ["Δm: mean relative change against single-task networks in percent, lower is better."]
+            * _has_delta_m(summary)
+        ),
         RULE.format(reference=baselines.spoken, single_task=baselines.single_task),
     ]
 
 
-def _has(summary: Summary) -> bool:
-    """Whether there is a Δm."""
+def _has_delta_m(summary: Summary) -> bool:
     return any(row.delta_m is not None for row in summary.rows)
 
 
-def _cells(
+def _table(
     summary: Summary, bold: Callable[[str], str], escape: Callable[[str], str]
 ) -> tuple[list[str], list[list[str]]]:
+    """The escaped cells of the head, and of a row for each method: for each metric its mean and difference, then Δm."""
     head = ["Method"]
     for metric in summary.metrics:
         head += [
             f"{metric.task} ({metric.name} {'↑' if metric.higher_is_better else '↓'})",
             f"difference to {summary.baselines.reference}",
         ]
-    head += ["Δm in %"] * _has(summary)
+    head += ["Δm in %"] * _has_delta_m(summary)
     rows = []
     for row in summary.rows:
         cells = [escape(row.method)]
@@ -99,33 +105,34 @@ def _cells(
             mean = escape(show(score.mean))
             cells.append(bold(mean) if row.method == best(summary, metric.task) else mean)
             cells.append(escape(_interval(score.to_sum.interval if score.to_sum else None, show)))
-        if _has(summary):
+        if _has_delta_m(summary):
             cells.append(escape(_interval(row.delta_m, "{:.2f}".format)))
         rows.append(cells)
     return [escape(name) for name in head], rows
 
 
 def best(summary: Summary, task: str) -> str | None:
-    """The method that ``RULE`` sets in bold for a task, None where it sets none."""
+    """The method whose mean is bold for a task, by ``RULE``; None where no mean is."""
     metric = next(metric for metric in summary.metrics if metric.task == task)
     means = {row.method: row.scores[task].mean for row in summary.rows}
     finite = [method for method in means if math.isfinite(means[method])]
     if not finite:
         return None
-    first = (max if metric.higher_is_better else min)(finite, key=means.__getitem__)
-    verdicts, baselines = [], summary.baselines
+    best_mean = (max if metric.higher_is_better else min)(finite, key=means.__getitem__)
+    wins, baselines = [], summary.baselines  # whether the method of the best mean is better, by comparison
     for row in summary.rows:
         score = row.scores[task]
-        sides = ((score.to_sum, baselines.reference), (score.to_single_task, baselines.single_task))
-        for comparison, other in sides:
-            if comparison is not None and row.method == first:
-                verdicts.append(comparison.verdict == "better")
-            elif comparison is not None and other == first:
-                verdicts.append(comparison.verdict == "worse")
-    return first if verdicts and all(verdicts) else None
+        comparisons = ((score.to_sum, baselines.reference), (score.to_single_task, baselines.single_task))
+        for comparison, baseline in comparisons:
+            if comparison is not None and row.method == best_mean:
+                wins.append(comparison.verdict == "better")
+            elif comparison is not None and baseline == best_mean:
+                wins.append(comparison.verdict == "worse")
+    return best_mean if wins and all(wins) else None
 
 
 def _interval(interval: Interval | None, form: Callable[[float], str]) -> str:
+    """``+mean [+low, +high]``; a dash without a mean, the mean alone without an interval (one seed)."""
     if interval is None or math.isnan(interval.mean):
         return "–"
     mean, low, high = (_signed(value, form) for value in (interval.mean, interval.low, interval.high))
@@ -136,14 +143,14 @@ def _signed(value: float, form: Callable[[float], str]) -> str:
     return f"{'+' if value >= 0 else '−'}{form(abs(value))}"
 
 
-def _line(text: str) -> str:
+def _one_line(text: str) -> str:
     return " ".join(text.split())
 
 
-def _escaped(text: str) -> str:
-    line = "".join(_LATEX.get(letter, letter) for letter in _line(text))
-    return f"{{}}{line}" if line.startswith(("[", "*")) else line  # which the end of the row above would take
+def _escape_latex(text: str) -> str:
+    line = "".join(_LATEX.get(letter, letter) for letter in _one_line(text))
+    return f"{{}}{line}" if line.startswith(("[", "*")) else line  # after \\ these would be its argument
 
 
-def _piped(text: str) -> str:
-    return re.sub(r"([\\|*_`<>]|\](?=[(\[]))", r"\\\1", _line(text))  # ]( and ][ would make a link
+def _escape_markdown(text: str) -> str:
+    return re.sub(r"([\\|*_`<>]|\](?=[(\[]))", r"\\\1", _one_line(text))  # ]( and ][ would make a link

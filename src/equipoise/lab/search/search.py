@@ -10,9 +10,9 @@ from typing import Any
 from optuna.storages import BaseStorage
 
 from equipoise.lab.files import is_passing
+from equipoise.lab.search.liveness import alive
 from equipoise.lab.search.trial import Evaluate, Job, Objective, Report, Strategy, Trial, changes
 from equipoise.lab.search.trial_store import TrialStore
-from equipoise.lab.search.workers import at_work
 from equipoise.lab.training.workers import Event, Execute, run_jobs
 
 
@@ -139,7 +139,7 @@ class Search:
         if jobs < 1:
             raise ValueError(f"jobs must be at least 1, got {jobs}")
         work = Attempt(evaluate, self.objectives)
-        with at_work(self.folder) as worker, closing(execute(work, self._jobs(worker), jobs)) as events:
+        with alive(self.folder) as worker, closing(execute(work, self._jobs(worker), jobs)) as events:
             for event in events:
                 if event.kind == "failed":
                     self._store.lose(event.item, worker, event.details[0])
@@ -161,7 +161,7 @@ class Search:
 
     def _jobs(self, worker: str) -> Iterator[Job | None]:
         while not self.complete:
-            others = self._store.at_work()
+            others = self._store.has_running()
             job = self._store.claim(worker)
             if job is None and not others:
                 return  # what is left failed, or waits for what failed

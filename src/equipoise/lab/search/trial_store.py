@@ -24,9 +24,9 @@ from optuna.storages.journal import JournalFileBackend, JournalFileSymlinkLock
 from optuna.trial import FrozenTrial, TrialState
 
 from equipoise.lab.files import DamagedError
+from equipoise.lab.search.liveness import has_ended
 from equipoise.lab.search.optuna_parts import distributions, quiet
 from equipoise.lab.search.trial import Job, Objective, Strategy, Trial, mark
-from equipoise.lab.search.workers import ended
 
 MOST_LOSSES = 3  # of a trial to one worker; then it is the trial that kills its process
 JOURNAL = "trials.journal"
@@ -41,7 +41,7 @@ class TrialStore:
         name: Of the study in the storage.
         strategy: What is searched, and how.
         objectives: What is measured of each trial.
-        folder: Where workers are marked.
+        folder: Where workers' locked files are.
         stale_after: Minutes after which a running trial of a worker that this folder does not know counts as lost;
             None: never.
         identity: What must agree beside the strategy for trials to stand in one list.
@@ -98,7 +98,7 @@ class TrialStore:
         lost = {row.user_attrs["slot"]: row.user_attrs["reason"] for row in rows if _is_lost(row)}
         return {number: lost[number] for number in sorted(lost) if number not in done}
 
-    def at_work(self) -> bool:
+    def has_running(self) -> bool:
         """Whether any trial is running."""
         return any(row.state == TrialState.RUNNING for row in self._rows())
 
@@ -221,7 +221,7 @@ class TrialStore:
         for row in rows:
             if row.state != TrialState.RUNNING:
                 continue
-            gone = ended(self.folder, row.user_attrs["driver"])
+            gone = has_ended(self.folder, row.user_attrs["driver"])
             if gone is None and self.stale_after is not None and row.datetime_start is not None:
                 gone = datetime.now() - row.datetime_start > timedelta(minutes=self.stale_after)
             if gone:

@@ -2,7 +2,7 @@
 
 from equipoise.lab.cases.recipe import Recipe, find_recipe
 from equipoise.lab.studies.looks import record_look
-from equipoise.lab.studies.plan import NothingToTune, Plan, make_plan
+from equipoise.lab.studies.plan import NothingToTuneError, Plan, make_plan
 from equipoise.lab.studies.progress import Watch, run_plan
 from equipoise.lab.studies.run import Run
 from equipoise.lab.studies.study import Study
@@ -11,7 +11,7 @@ from equipoise.lab.training.workers import Event, Workers
 
 __all__ = [
     "Event",
-    "NothingToTune",
+    "NothingToTuneError",
     "Plan",
     "Recipe",
     "Run",

@@ -3,7 +3,7 @@
 import hashlib
 import json
 import platform
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib.metadata import version
 from typing import Any
@@ -23,35 +23,47 @@ from equipoise.own_file import content_hash
 
 @dataclass(frozen=True)
 class Plan:
-    """A study before it runs: its arms, and one network per task, each with every seed."""
+    """A study before it runs: every arm, and the single-task baseline of every task, with every seed.
 
-    recipe: Recipe  # of the case
+    Args:
+        recipe: Of the case.
+        case: What the recipe makes.
+        arms: Without the single-task baseline.
+        seeds: Of every arm and baseline.
+        settings: Of every training.
+        tuned_trials: Of the search for the weights of the arm ``TUNED``; 0 where that is none of the arms.
+        question: The one question that the study is restricted to; empty: none.
+        planned_looks: After how many seeds there is an interim look at the verdicts; empty: one look, after all.
+        losses: By arm and task, the losses of arms that have others than the case.
+    """
+
+    recipe: Recipe
     case: Case
-    arms: tuple[StudyArm, ...]  # without single-task
+    arms: tuple[StudyArm, ...]
     seeds: tuple[int, ...]
     settings: Settings
-    tuned_trials: int = 0  # of the search for the weights of ``TunedArm``; 0 where that is none of the arms
+    tuned_trials: int = 0
     question: Question = ""
-    planned_looks: tuple[int, ...] = ()  # after how many seeds verdicts are looked at; empty: after all
-    losses: Mapping[str, Mapping[str, str]] = field(default_factory=dict)  # of the arms that have others than the case
+    planned_looks: tuple[int, ...] = ()
+    losses: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
 
     @property
     def runs(self) -> tuple[Run, ...]:
-        """All runs, seed by seed, so that an interrupted study holds whole comparisons."""
+        """All runs, seed by seed, so that an interrupted study has whole seeds to compare."""
         names = tuple(self.case.tasks.names)
-        alone = names if self._has_single_task else ()
+        baselines = names if self._has_single_task else ()
         return tuple(
             run
             for seed in self.seeds
             for run in (
-                *(Run(SINGLE_TASK, (name,), seed) for name in alone),
+                *(Run(SINGLE_TASK, (name,), seed) for name in baselines),
                 *(Run(arm, names, seed) for arm in self.arms),
             )
         )
 
     @property
     def _has_single_task(self) -> bool:
-        """Whether networks of single tasks are trained: that of a case's only task is the plain sum's."""
+        """Whether single-task baselines are trained: for a case's only task, the plain sum is the same."""
         return len(self.case.tasks) > 1 or SUM not in self.arms
 
     @property
@@ -67,19 +79,19 @@ class Plan:
         }
 
     def _loss(self, task: eq.Task) -> str:
-        """One that was chosen by name and arguments, which its ``repr`` may hide."""
+        """A loss as study.json has it: as it was chosen, by name and arguments, since a ``repr`` may hide them."""
         return describe_loss(self.case, task.name) if task.name in self.case.chosen else repr(task.loss)
 
     @property
-    def mark(self) -> str:
-        """The identity in a few letters."""
+    def identity_hash(self) -> str:
+        """The first 12 hexadecimal digits of the identity's SHA-256."""
         return hashlib.sha256(json.dumps(self.identity, sort_keys=True).encode()).hexdigest()[:12]
 
     @property
     def budgets(self) -> dict[str, dict[str, int]]:
-        """What each method may use: epochs, batch size, settings tried to choose its own, and trainings for one run.
+        """By method: epochs, batch size, trials of settings of its own, and trainings that one run takes.
 
-        A frozen method needs two trainings: the first is that of its source, whose last weights it takes.
+        An arm with a source takes two trainings: its source's, whose last weights it has, and its own.
         """
         allowed = {"epochs": self.settings.epochs, "batch_size": self.settings.batch_size, "trials": 1}
         budgets = {
@@ -123,8 +135,8 @@ class Plan:
         }
 
 
-class NothingToTune(ValueError):  # noqa: N818
-    """Weights are to be searched, and the case has one task."""
+class NothingToTuneError(ValueError):
+    """Weights are to be tuned, and the case has one task."""
 
 
 def make_plan(
@@ -142,21 +154,41 @@ def make_plan(
 
     Args:
         case: By recipe or as ``find_recipe`` takes it.
-        methods: Each an arm, or what ``make_arm`` makes one of: text, or a method.
+        methods: Arms, or what ``make_arm`` makes arms of: text or methods.
         seeds: Each 0 or more.
         epochs: At most; None: the case's own.
         tuned_trials: How many fixed weights to try for the method "tuned"; 0 leaves it out.
-        question: The one question that is asked; it adds the methods it needs. For "losses" without any: all.
-        looks: How often verdicts are looked at, at equal shares of the seeds; 0: once, after all.
+        question: The one question that the study is restricted to; it adds the methods it needs; "losses" with no
+            method but the sum adds every loss that the case has.
+        looks: How many interim looks at the verdicts, at equal shares of the seeds; 0: one look, after all.
         training: Other settings that are not the case's own, by their names in ``Settings``.
 
     Raises:
-        ValueError: an unknown case or method (the message names the nearest), a repetition, an
-            argument out of range, nothing to run.
+        ValueError: An unknown case or method (the message names the nearest), a repetition, an argument out of range,
+            or nothing to run.
+        NothingToTuneError: A ValueError where "tuned" is a method and the case has one task.
     """
     asked = find_question(question)
     arms, seeds = arms_for(asked, tuple(map(make_arm, methods)), tuned_trials), tuple(seeds)
     recipe = find_recipe(case) if isinstance(case, str) else case
+    _require_runs(arms, seeds)
+    made = recipe()
+    if asked == "losses" and arms == (SUM,):
+        arms = (SUM, *one_at_a_time(made))
+    losses = losses_by_arm(made, arms)
+    require_losses(made, [arm.losses for arm in arms])
+    if asked == "sharing" and len(made.tasks) < 2:
+        raise ValueError(f"case {made.name} has one task, so there is nothing to share: leave out the question")
+    if TUNED in arms and len(made.tasks) < 2:
+        how = "leave out the question" if asked == "tuned" else "--tuned-trials 0"
+        raise NothingToTuneError(f"case {made.name} has one task, so no weights to tune: {how}")
+    settings = case_settings(made, epochs=epochs, **training)
+    after_seeds = planned_looks(len(seeds), looks) if looks else ()
+    return Plan(recipe, made, arms, seeds, settings, tuned_trials, asked, after_seeds, losses)
+
+
+def _require_runs(arms: Sequence[StudyArm], seeds: Sequence[int]) -> None:
+    """Raise if there is nothing to run, if something is named twice, or if an arm or a seed cannot be run."""
     if not arms or not seeds:
         raise ValueError(f"a study needs a method and a seed, got methods {[*map(str, arms)]} and seeds {seeds}")
     for what, values in (("method", arms), ("seed", seeds)):
@@ -172,19 +204,6 @@ def make_plan(
             arm.require_trainable()
     if min(seeds) < 0:
         raise ValueError(f"seeds must not be negative, got {min(seeds)}")
-    ready = recipe()
-    if asked == "losses" and arms == (SUM,):
-        arms = (SUM, *one_at_a_time(ready))
-    losses = losses_by_arm(ready, arms)
-    require_losses(ready, [arm.losses for arm in arms])
-    if asked == "sharing" and len(ready.tasks) < 2:
-        raise ValueError(f"case {ready.name} has one task, so there is nothing to share: leave out the question")
-    if TUNED in arms and len(ready.tasks) < 2:
-        how = "leave out the question" if asked == "tuned" else "--tuned-trials 0"
-        raise NothingToTune(f"case {ready.name} has one task, so no weights to tune: {how}")
-    settings = case_settings(ready, epochs=epochs, **training)
-    at = planned_looks(len(seeds), looks) if looks else ()
-    return Plan(recipe, ready, arms, seeds, settings, tuned_trials, asked, at, losses)
 
 
 def method_files(arms: Iterable[StudyArm]) -> dict[str, str]:
@@ -192,7 +211,7 @@ def method_files(arms: Iterable[StudyArm]) -> dict[str, str]:
     return {str(arm): ", ".join(map(content_hash, arm.files)) for arm in arms if arm.files}
 
 
-def run_name(run: Run, mark: str) -> str:
-    """What tells a run's result from any other: method and its file, task, seed, and the mark of the plan."""
+def run_name(run: Run, identity_hash: str) -> str:
+    """The name by which a result belongs to a run: method and its file's hash, task, seed, and the plan's hash."""
     files = "".join(f" of file {found[:12]}" for found in method_files([run.arm]).values())
-    return f"{run}{files} in study {mark}"
+    return f"{run}{files} in study {identity_hash}"

@@ -121,8 +121,10 @@ class Study:
     ) -> Generator[Event[Run], None, None]:
         trackers = Trackers(tuple(track), self.folder / "trackers")
         for run, finished in self.results.items():
-            trackers.take_in(self.plan.case.name, run, finished.history)
-        work = Training(self.plan.recipe, self.plan.settings, self._runs_folder, threads, trackers, self.plan.mark)
+            trackers.log_finished(self.plan.case.name, run, finished.history)
+        work = Training(
+            self.plan.recipe, self.plan.settings, self._runs_folder, threads, trackers, self.plan.identity_hash
+        )
         with closing(execute(work, self._queue(), jobs)) as events:
             for event in events:
                 if event.kind == "finished":
@@ -198,7 +200,7 @@ class Study:
         path = self._path(run)
         if not path.exists():
             return None
-        result = RunResult.read(path, run_name(run, self.plan.mark))
+        result = RunResult.read(path, run_name(run, self.plan.identity_hash))
         if result.exhibits and diagnostics_hash(path.parent) != result.exhibits:
             shown = path.with_name("exhibits.json")
             raise DamagedError(shown, "or a picture of it is not as it was written", path.parent)

@@ -37,7 +37,7 @@ class WeightSearch:
     def __init__(self, plan: Plan, folder: Path, threads: int) -> None:
         space, seed = Space(tuple(plan.case.tasks.names), span=SPAN), plan.seeds[0]
         strategy = Random(space, plan.tuned_trials, seed, concentration=None)
-        self.search = Search(strategy, objectives(plan.case), folder, name="tuned", identity=plan.mark)
+        self.search = Search(strategy, objectives(plan.case), folder, name="tuned", identity=plan.identity_hash)
         self._plan = plan
         self._evaluate = CaseTraining(plan.recipe, "fixed", space, plan.settings, seed, folder, threads)
 

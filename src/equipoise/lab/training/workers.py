@@ -1,6 +1,6 @@
-"""Jobs in worker processes that live on for the next job and die with their parent.
+"""A pool of worker processes that take one job after another, and end with their parent.
 
-A job that fails, or whose process dies, costs nothing but itself. ``submitting`` puts any executor in their place: Ray,
+An error in a job, or the death of its process, fails that job only. ``submitting`` makes the same of any executor: Ray,
 Dask, SLURM job arrays, threads.
 """
 
@@ -41,7 +41,7 @@ Execute = Callable[[Work[Item], Iterable[Item | None], int], Generator[Event[Ite
 
 
 class Waiting(Generic[Item]):
-    """Items that wait to begin; ``more`` is True until the last is taken.
+    """Items that are not started; ``more`` is True until the iterator has ended.
 
     >>> waiting = Waiting(iter(["a", None, "b"]))
     >>> [waiting.take(), waiting.take(), waiting.take(), waiting.more, waiting.take(), waiting.more]
@@ -53,7 +53,7 @@ class Waiting(Generic[Item]):
         self.more = True
 
     def take(self) -> Item | None:
-        """The next; None where none can begin now, or none is left."""
+        """The next item; None where none can start now, or none is left."""
         try:
             return next(self._items)
         except StopIteration:
@@ -62,7 +62,7 @@ class Waiting(Generic[Item]):
 
 
 class Workers:
-    """Processes that live on for the next job, whoever's; fresh interpreters, started when there is one to do."""
+    """Worker processes, each a fresh interpreter; started when there is an item for one, and kept for later calls."""
 
     def __init__(self) -> None:
         self._idle: list[tuple[SpawnProcess, Connection]] = []
@@ -70,10 +70,10 @@ class Workers:
     def run(self, work: Work[Item], items: Iterable[Item | None], jobs: int) -> Generator[Event[Item], None, None]:
         """Do ``work(item, report)`` for each item in ``jobs`` processes and yield what happens.
 
-        An item is taken when a process is free for it, so that what to do next may depend on what is finished;
-        ``None`` says that nothing can begin now, and to ask again later. Work and items are pickled. An exception, or
-        the death of a worker, is the failure of its item. Closing the iterator kills the workers that are busy. Call
-        it from the main thread.
+        An item is taken when a process is free for it, so that what to do next may depend on what is finished; an item
+        ``None`` means that nothing can start now, and to ask again later. Work and items are pickled. An exception in
+        work, or the death of its process, fails the item. Closing the iterator kills the busy workers. Call it from
+        the main thread.
         """
         waiting = Waiting(items)
         busy: dict[Connection, tuple[SpawnProcess, Item]] = {}
@@ -109,13 +109,13 @@ class Workers:
             _kill([process for process, _ in busy.values()])
 
     def close(self) -> None:
-        """Kill the workers; none of them is busy."""
+        """Kill the workers, of which none is busy once ``run`` has ended."""
         _kill([process for process, _ in self._idle])
         self._idle = []
 
 
 def run_jobs(work: Work[Item], items: Iterable[Item | None], jobs: int) -> Generator[Event[Item], None, None]:
-    """``Workers.run`` in workers that live for these items."""
+    """``Workers.run`` in workers that are killed after these items."""
     with closing(Workers()) as workers, closing(workers.run(work, items, jobs)) as events:
         yield from events
 
@@ -152,7 +152,7 @@ def _serve(connection: Connection) -> None:
         try:
             work, item = connection.recv()
             value = work(item, lambda *details: connection.send(("progress", details)))
-        except Exception as error:  # whatever it is, it costs this item only
+        except Exception as error:  # of any kind: it fails this item only
             line = " ".join(f"{type(error).__name__}: {error}".split())
             connection.send(("failed", (line, traceback.format_exc())))
         else:
@@ -167,13 +167,13 @@ def _die_with_parent() -> None:
 
 
 class Future(Protocol):
-    """What concurrent.futures, Dask and submitit hand back, and ``ref.future()`` of Ray."""
+    """What an executor of concurrent.futures, Dask or submitit returns, and ``ref.future()`` of Ray."""
 
     def done(self) -> bool:
-        """Whether it ended, well or not."""
+        """Whether it has ended, with a value or an error."""
 
     def result(self) -> Any:
-        """The value, or the exception that ended it."""
+        """The value; raises the exception that ended it."""
 
 
 Submit = Callable[..., Future]  # (function, *arguments), both of which can be pickled
@@ -201,7 +201,7 @@ def submitting(submit: Submit) -> Execute[Any]:
             for future, item in ended:
                 try:
                     value = future.result()
-                except Exception as error:  # whatever it is, it costs this item only
+                except Exception as error:  # of any kind: it fails this item only
                     line = " ".join(f"{type(error).__name__}: {error}".split())
                     yield Event("failed", item, (line, line))
                 else:
@@ -213,4 +213,4 @@ def submitting(submit: Submit) -> Execute[Any]:
 
 
 def _silent(*details: Any) -> None:
-    """Progress has no way back."""
+    """Drop progress: an executor brings back results only."""

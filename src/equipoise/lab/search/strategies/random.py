@@ -1,4 +1,4 @@
-"""Random search: each point drawn by itself, from the seed and its number; Optuna's sampler draws in sequence."""
+"""Random search: each point depends on the seed and the trial's number only; Optuna's sampler draws in sequence."""
 
 from dataclasses import dataclass
 
@@ -10,14 +10,17 @@ from equipoise.lab.search.trial import Job, Trials
 
 @dataclass(frozen=True)
 class Random:
-    """Equal weights, then weights from a Dirichlet or log-uniform distribution, the rest uniform on its axis.
+    """Trial 0 has the defaults and equal weights; the others are drawn, weights and the space's axes independently.
+
+    Weights come from a Dirichlet or a log-uniform distribution; the value on an axis is uniform, or log-uniform where
+    the axis says ``log``.
 
     Args:
         space: What is searched.
-        trials: How many points.
+        trials: The number of trials.
         seed: Two searches with one seed draw the same points.
-        concentration: Of the Dirichlet distribution: 1 is even on the simplex, more stays near equal weights;
-            None: the logarithms of the ratios are uniform within the span.
+        concentration: Of the symmetric Dirichlet distribution of the weights: 1 is uniform on the simplex, more stays
+            near equal weights. None: the logarithms of the weights' ratios are uniform within the space's span.
 
     Raises:
         ValueError: If ``trials`` or the concentration is out of its range.
@@ -36,23 +39,23 @@ class Random:
 
     @property
     def num_trials(self) -> int:
-        """One per point."""
+        """As many as ``trials``."""
         return self.trials
 
     def job(self, number: int, trials: Trials) -> Job:
-        """The point of a trial, whatever is finished."""
+        """The job of a trial; the finished ``trials`` do not matter."""
         return Job(number, draw(self.space, self.seed, number, self.concentration))
 
 
 def draw(space: Space, seed: int, number: int, concentration: float | None) -> Point:
-    """The point of a trial; the first is the default."""
+    """The point of trial ``number``: a value by name of each ratio of weights and axis; the default for trial 0."""
     if number == 0:
         return space.default
     generator = np.random.default_rng((seed, number))
-    shares = {axis.name: axis.at(generator.random()) for axis in space.axes}
+    on_axes = {axis.name: axis.at(generator.random()) for axis in space.axes}
     if concentration is None:
         bound = float(np.log(space.span))
-        return {**{name: float(generator.uniform(-bound, bound)) for name in space.ratios}, **shares}
+        return {**{name: float(generator.uniform(-bound, bound)) for name in space.ratios}, **on_axes}
     weights = generator.dirichlet(np.full(max(len(space.tasks), 1), concentration))
-    weights = np.maximum(weights, np.finfo(float).tiny)  # a share that underflowed; the span bounds it anyway
-    return {**space.at_weights(dict(zip(space.tasks, weights.tolist(), strict=False))), **shares}
+    weights = np.maximum(weights, np.finfo(float).tiny)  # 0 has no logarithm; the span bounds ratios anyway
+    return {**space.at_weights(dict(zip(space.tasks, weights.tolist(), strict=False))), **on_axes}

@@ -1,4 +1,4 @@
-"""Who is at work: each worker, a process of a search, holds a locked file, so that others see when and how it ends."""
+"""Which workers of a search are alive: each holds a lock on a file of its own, which the system releases at its end."""
 
 import os
 import socket
@@ -8,12 +8,14 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-FOLDER = "drivers"  # as earlier versions have it
+FOLDER = "drivers"  # the name that earlier versions gave it
 
 
 @contextmanager
-def at_work(folder: Path) -> Iterator[str]:
-    """The name of a new worker, known to be at work until the context or the process ends; its file stays.
+def alive(folder: Path) -> Iterator[str]:
+    """Context with the name of a new worker, which counts as alive until the context or the process ends.
+
+    Its file stays, unlocked.
 
     Raises:
         ValueError: If the folder cannot be written.
@@ -26,26 +28,26 @@ def at_work(folder: Path) -> Iterator[str]:
     except OSError as error:
         raise ValueError(f"{folder} cannot be written ({error.strerror}): choose another folder") from None
     with file:
-        _lock(file.fileno())
+        _try_lock(file.fileno())
         yield name
 
 
-def ended(folder: Path, name: str) -> bool | None:
-    """Whether a worker is gone; None where this folder does not know it, since it has another one."""
+def has_ended(folder: Path, name: str) -> bool | None:
+    """Whether a worker has ended; None where its file is not in this folder, so that it cannot be told."""
     try:
         with (folder / FOLDER / name).open("rb+") as file:
-            return _lock(file.fileno())
+            return _try_lock(file.fileno())
     except FileNotFoundError:
         return None
 
 
-def _lock(number: int) -> bool:
-    """Lock an open file until it is closed; False where somebody else holds it (never on Windows)."""
+def _try_lock(descriptor: int) -> bool:
+    """Lock an open file until it is closed; False if another process holds the lock. No lock on Windows, and True."""
     if sys.platform != "win32":
         import fcntl
 
         try:
-            fcntl.flock(number, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             return False
     return True

@@ -5,14 +5,14 @@ import sys
 
 import numpy as np
 
-from equipoise.lab.data.kept import keep, kept
+from equipoise.lab.data.cache import read_cached, write_cached
 
 RESULT = np.arange(1000)
 KILLED = """
 import os, signal, sys
 from pathlib import Path
 import numpy as np
-from equipoise.lab.data.kept import keep
+from equipoise.lab.data.cache import write_cached
 
 def half(file, result):
     file.write(b"half of it")
@@ -20,7 +20,7 @@ def half(file, result):
     os.kill(os.getpid(), signal.SIGKILL)
 
 np.save = half
-keep(np.arange(1000), Path(sys.argv[1]))
+write_cached(np.arange(1000), Path(sys.argv[1]))
 """
 
 
@@ -29,9 +29,9 @@ def test_what_a_killed_writer_leaves_is_no_result_and_goes_with_the_next(tmp_pat
     subprocess.run([sys.executable, "-c", KILLED, str(path)], check=False)
     assert [left.suffix for left in tmp_path.iterdir()] == [".part"]
     other = tmp_path / "other.npy"
-    keep(RESULT, other)
+    write_cached(RESULT, other)
     assert len(list(tmp_path.iterdir())) == 2  # what may be the work of a writer of something else stays
-    keep(RESULT, path)
+    write_cached(RESULT, path)
     assert sorted(tmp_path.iterdir()) == [other, path]
     assert (np.load(path) == RESULT).all()
 
@@ -41,7 +41,7 @@ def test_a_name_with_brackets_is_that_name_and_no_other(tmp_path):
     left = tmp_path / "rows[1].npy.part"
     other.touch()
     left.touch()
-    keep(RESULT, tmp_path / "rows[1].npy")
+    write_cached(RESULT, tmp_path / "rows[1].npy")
     assert sorted(tmp_path.iterdir()) == [other, tmp_path / "rows[1].npy"]
 
 
@@ -51,13 +51,13 @@ def test_two_that_write_the_same_leave_one_whole_result(tmp_path, monkeypatch):
     def interrupted(file, result):
         file.write(b"half of it")
         monkeypatch.setattr(np, "save", save)
-        keep(RESULT, path)  # the other, from its beginning to its end
+        write_cached(RESULT, path)  # the other, from its beginning to its end
         assert (np.load(path) == RESULT).all()
         file.seek(0)
         save(file, result)
 
     monkeypatch.setattr(np, "save", interrupted)
-    keep(RESULT, path)
+    write_cached(RESULT, path)
     assert list(tmp_path.iterdir()) == [path]
     assert (np.load(path) == RESULT).all()
 
@@ -68,19 +68,19 @@ def test_a_full_disk_leaves_nothing_and_a_folder_that_cannot_be_made_is_no_error
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(np, "save", full)
-    keep(RESULT, tmp_path / "rows.npy")
+    write_cached(RESULT, tmp_path / "rows.npy")
     assert list(tmp_path.iterdir()) == []
     (tmp_path / "file").touch()
-    keep(RESULT, tmp_path / "file" / "rows.npy")
+    write_cached(RESULT, tmp_path / "file" / "rows.npy")
     assert [left.name for left in tmp_path.iterdir()] == ["file"]
 
 
 def test_what_is_not_as_it_was_written_is_computed_anew(tmp_path):
     path = tmp_path / "rows.npy"
-    assert kept(path) is None
-    keep(RESULT, path)
+    assert read_cached(path) is None
+    write_cached(RESULT, path)
     content = path.read_bytes()
-    assert (kept(path) == RESULT).all()
+    assert (read_cached(path) == RESULT).all()
     for damaged in (b"", content[:-40], content[:500] + b"x" + content[501:]):
         path.write_bytes(damaged)
-        assert kept(path) is None
+        assert read_cached(path) is None
