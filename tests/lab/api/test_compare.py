@@ -71,7 +71,7 @@ def test_a_case_is_compared_from_start_to_end_and_repeated_for_nothing(tmp_path,
     arguments = {"seeds": 2, "epochs": 1, "jobs": 1, "tuned_trials": 1, "folder": tmp_path / "study"}
     results = lab.compare(make_case(), ["sum", eq.UW()], **arguments)
     assert results.summary.methods == ("sum", "uw", "tuned")
-    assert results.folder == tmp_path / "study"
+    assert results.study.folder == tmp_path / "study"
     assert (tmp_path / "study" / "tuned.json").is_file()
     assert capsys.readouterr().out.startswith("Starting: 10 runs")
 
