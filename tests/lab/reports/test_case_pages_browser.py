@@ -16,7 +16,7 @@ from equipoise.lab.evaluation import FIT_RULE
 pytestmark = pytest.mark.slow
 
 SECTIONS = [
-    *("results", "differences", "ranks", "tradeoff", "losses", "weights", "gradient_norms", "cosines"),
+    *("results", "tables", "differences", "ranks", "tradeoff", "losses", "weights", "gradient_norms", "cosines"),
     *("part_cosines", "magnitude_similarity", "condition_number", "costs", "diagnostics", "settings", "reading"),
 ]
 METHODS = ("sum", "mgda")
