@@ -113,4 +113,4 @@ def test_a_real_signal_to_the_process(tmp_path):
         output, errors = process.communicate(timeout=120)
     assert process.returncode == 130
     assert "Traceback" not in output + errors
-    assert "Stopped: " in output.splitlines()[-1]
+    assert "Stopped: " in errors.splitlines()[-1]

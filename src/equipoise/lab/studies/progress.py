@@ -53,6 +53,20 @@ def _has_finished(plan: Plan, folder: Path, seeds: Sequence[int]) -> bool:
 
 
 def _run(study: Study, console: Console, jobs: int, track: Sequence[str]) -> Study:
+    try:
+        _announce(study, console)
+        with closing(study.run(jobs, track)) as events, Watch(console, study) as watch:
+            for event in events:
+                watch.show(event)
+    except OSError as error:
+        error.add_note(_kept(study))
+        raise
+    except KeyboardInterrupt:
+        raise KeyboardInterrupt(f"Stopped: {_kept(study)}; the same command resumes it.") from None
+    return study
+
+
+def _announce(study: Study, console: Console) -> None:
     console.print(f"{_state(study)} in {study.folder}", markup=False, soft_wrap=True)
     if study.left_out:
         console.print(
@@ -63,16 +77,6 @@ def _run(study: Study, console: Console, jobs: int, track: Sequence[str]) -> Stu
         )
     if study.tunes:
         console.print(f"Tuned weights: {study.plan.tuned_trials} trials", markup=False)
-    try:
-        with closing(study.run(jobs, track)) as events, Watch(console, study) as watch:
-            for event in events:
-                watch.show(event)
-    except OSError as error:
-        error.add_note(_kept(study))
-        raise
-    except KeyboardInterrupt:
-        raise KeyboardInterrupt(f"Stopped: {_kept(study)}; the same command resumes it.") from None
-    return study
 
 
 def _kept(study: Study) -> str:
