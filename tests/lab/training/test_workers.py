@@ -81,7 +81,7 @@ def test_workers_go_on_with_other_work_and_end_when_closed():
 
 def test_workers_die_with_a_parent_that_was_killed():
     code = (
-        "from equipoise.lab.training.workers import run_jobs; from test_pool import work\n"
+        "from equipoise.lab.training.workers import run_jobs; from test_workers import work\n"
         "for event in run_jobs(work, ['hangs'], jobs=1): print(*event.details, flush=True)"
     )
     parent = subprocess.Popen(
