@@ -37,9 +37,9 @@ def draw(generator, seeds, gain=0.0):
     """[method][task][seed]: single-task and 8 methods, from sum to tuned; the second is better by ``gain``."""
     common = 5 + generator.normal(size=(TASKS, seeds))  # easy and hard seeds: what pairing takes out
     alone = common + generator.normal(size=(TASKS, seeds))
-    luck = sqrt(SHARED) * generator.normal(size=(METHODS, 1, seeds))
-    luck = luck + sqrt(1 - SHARED) * generator.normal(size=(METHODS, TASKS, seeds))
-    runs = common + luck
+    noise = sqrt(SHARED) * generator.normal(size=(METHODS, 1, seeds))
+    noise = noise + sqrt(1 - SHARED) * generator.normal(size=(METHODS, TASKS, seeds))
+    runs = common + noise
     runs[1] -= gain
     names = (SINGLE_TASK, "sum", *(f"m{i}" for i in range(1, METHODS - 1)), TUNED)
     return {

@@ -20,7 +20,7 @@ from equipoise.lab.search import TPE, Grid, Objective, Random, Search, Space, ch
 
 SIGMA = {"a": 1.0, "b": 0.5, "c": 2.0}
 TRIALS, SAMPLES, NUMBERS, STEPS = 60, 20, 500, 400
-BALANCINGS = ("sum", "uw", "gradnorm", "dwa", "mgda", "imtl-g")
+METHODS = ("sum", "uw", "gradnorm", "dwa", "mgda", "imtl-g")
 
 
 def excess(weights):
@@ -80,7 +80,7 @@ def main():
         "front": TPE(space, objectives, TRIALS, seed, front=True),
     }.items():
         found[f"{name} search, {TRIALS} trials"] = searched(strategy)
-    for name in BALANCINGS:
+    for name in METHODS:
         found[name] = balanced(name)
     for name, weights in found.items():
         shown = "  ".join(f"{task} {weight:.2f}" for task, weight in weights.items())

@@ -11,7 +11,7 @@ from rendered.surfaces import COLOURS, background, coat
 _MOST = 3  # things in a scene
 _LARGEST = (10, 14)  # radius of the largest thing in 64ths of the side
 _OTHERS = (6, 8)  # of every other one: which is the largest is never in doubt
-_SMALLEST_SIZE = 32  # pixels; below, shapes cannot be told apart
+_SMALLEST_SIZE = 32  # pixels; below, shapes cannot be recognised
 
 
 @dataclass(frozen=True, eq=False)
