@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from equipoise.lab.diagnostics import DiagnosticResult, Predictions, make_diagnostics
 from equipoise.lab.diagnostics.by_loss import diagnostics_by_loss
-from equipoise.lab.evaluation import Fit, StudyResults, fit_of, listing
+from equipoise.lab.evaluation import Fit, StudyResults, fit_of, has_diverged, listing
 from equipoise.lab.evaluation.study import RunScore, curves_of
 from equipoise.lab.training.means import Means
 from equipoise.lab.training.result import Moment
@@ -154,8 +154,7 @@ class Recorder:
     @property
     def _diverged(self) -> list[str]:
         """Tasks whose last training or validation loss is NaN or infinite."""
-        last = {(split, task): value for _, split, task, quantity, value in self.history if quantity == "loss"}
-        return [task for task in self.names if any(not isfinite(v) for (_, of), v in last.items() if of == task)]
+        return [task for task in self.names if has_diverged(self.study, METHOD, task, 0)]
 
     @property
     def diagnostics(self) -> tuple[DiagnosticResult, ...]:

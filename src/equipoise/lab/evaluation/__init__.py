@@ -31,7 +31,7 @@ from equipoise.lab.evaluation.scores import (
     worst_task,
 )
 from equipoise.lab.evaluation.statistics import Interval, Verdict, holm, paired_t, power, seeds_to_show, verdict
-from equipoise.lab.evaluation.study import StudyResults, fit_of
+from equipoise.lab.evaluation.study import StudyResults, fit_of, has_diverged
 from equipoise.lab.evaluation.summary import Summary
 from equipoise.lab.evaluation.table import Comparison, ComparisonTable, Row, Score, make_table
 
@@ -75,6 +75,7 @@ __all__ = [
     "delta_m",
     "delta_m_by_task",
     "fit_of",
+    "has_diverged",
     "holm",
     "hypervolume",
     "judge_fit",

@@ -160,15 +160,23 @@ class StudyResults:
         return self if self.look in looks else replace(self, settings={**self.settings, "looks": [*looks, self.look]})
 
 
+def has_diverged(study: StudyResults, method: str, task: str, seed: int) -> bool:
+    """Whether the last training or validation loss of a run on a task is not finite."""
+    for name in ("train loss", "validation loss"):
+        curve = study.curves.get((method, task, name), {}).get(seed, {})
+        gaps = [epoch for *of, epoch in study.not_finite if of == [method, task, name, seed]]
+        if max(gaps, default=0) > max(curve, default=0):
+            return True
+    return False
+
+
 def fit_of(study: StudyResults, method: str, task: str, seed: int) -> Fit:
-    """Over- or under-fitting of one run on one task; not judged where a last loss is not finite."""
+    """Over- or under-fitting of one run on one task; not judged where it has diverged."""
+    if has_diverged(study, method, task, seed):
+        return "not judged"
     train, validation = (
         study.curves.get((method, task, f"{split} loss"), {}).get(seed, {}) for split in ("train", "validation")
     )
-    for name, curve in (("train loss", train), ("validation loss", validation)):
-        gaps = [epoch for *of, epoch in study.not_finite if of == [method, task, name, seed]]
-        if max(gaps, default=0) > max(curve, default=0):
-            return "not judged"
     return judge_fit(train, validation, study.settings["settings"]["epochs"])
 
 

@@ -14,7 +14,7 @@ from equipoise.lab.evaluation import SINGLE_TASK
 
 LIGHT = ("#1e3d7f", "#c70702", "#156e41", "#9f2fbf", "#a8763c", "#1287cd", "#711746")
 DARK = ("#5a74ff", "#e0703a", "#69d091", "#fc75fe", "#eee83f", "#91eefe", "#a06db8")
-NEUTRAL = ("#6b7280", "#a3abb8")  # single-task networks: the yardstick, not a contestant
+NEUTRAL = ("#6b7280", "#a3abb8")  # single-task networks: the baseline, not compared
 
 # plotly's name, matplotlib's name, and the mark drawn in a 16 x 16 box for the page's own legend
 MARKS = (
