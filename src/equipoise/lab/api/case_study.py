@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from equipoise.lab.api.defaults import JOBS, METHODS, RUNS, TUNED_TRIALS
 from equipoise.lab.api.given import recipe_of, seeds_of
 from equipoise.lab.api.loading import load
-from equipoise.lab.api.results import Results
+from equipoise.lab.api.results import Results, none_finished
 from equipoise.lab.arms import SUM, StudyArm
 from equipoise.method import Method
 
@@ -65,8 +65,7 @@ def compare_case(
 
     study = run_plan(plan, where, Console(highlight=False), JOBS if jobs is None else jobs, track)
     if not study.results:
-        run, why = next(iter(study.failures.items()))
-        raise RuntimeError(f"no run of {where} finished; {run} failed: {why}")
+        raise none_finished({str(run): why for run, why in study.failures.items()}, where)
     return load(where)
 
 
