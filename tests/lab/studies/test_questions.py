@@ -207,12 +207,12 @@ def test_tuned_weights_are_the_best_trial_and_every_seed_trains_with_them(tmp_pa
     about = json.loads((tmp_path / "tuned.json").read_text())
     search = WeightSearch(study.plan, tmp_path / "tuned", 1).search
     assert search.complete
-    assert min(search.changes, key=search.changes.get) == about["slot"]
-    assert about["delta_m"] == search.changes[about["slot"]] <= 0.0  # equal weights are among the trials
+    assert min(search.changes, key=search.changes.get) == about["trial"]
+    assert about["delta_m"] == search.changes[about["trial"]] <= 0.0  # equal weights are among the trials
     assert sum(about["weights"].values()) == pytest.approx(2.0)
     for seed in (2, 4):
         assert weights_in(result(study, "tuned", seed))[1, "a"] == pytest.approx(about["weights"]["a"])
-    trained_alike = RunResult.read(tmp_path / "tuned" / "trials" / f"{about['slot']:04d}" / "result.json")
+    trained_alike = RunResult.read(tmp_path / "tuned" / "trials" / f"{about['trial']:04d}" / "result.json")
     on_validation = [score for score in result(study, "tuned", 2).scores if score[0] == "validation"]
     assert on_validation == trained_alike.scores  # the trial and the run are one training, but for the test split
     summary = Summary.from_folder(tmp_path)
