@@ -52,7 +52,7 @@ class Watch:
         items: By the type of an event's item, the first those whose time left is told.
         epochs: Of each training.
         about: What a line about an end says beside it, such as ``, Δm -1.20 %``.
-        above: What a terminal shows above the bars, asked for when something has ended.
+        above: What a terminal shows above the bars, asked for when something begins or ends.
     """
 
     def __init__(
@@ -104,8 +104,10 @@ class Watch:
     def show(self, event: Event[Any]) -> None:
         """Draw or print what happened."""
         kind, name = type(event.item), str(event.item)
+        if event.kind != "progress":
+            self._bars.update(self._whole[kind], visible=True, note=str(self._items[kind]))
+            self._bars.look()
         if event.kind == "started":
-            self._bars.update(self._whole[kind], visible=True)
             self._current[name] = self._bars.add_task(f"  {name}", total=self._epochs, note="")
             self._epoch[name] = 0
         elif event.kind == "progress":
@@ -125,8 +127,6 @@ class Watch:
         else:
             self._bars.remove_task(self._current.pop(name))
             self._reach(name, kind, self._epochs)  # also where it stopped early
-            self._bars.update(self._whole[kind], note=str(self._items[kind]))
-            self._bars.look()
             if event.kind == "failed":
                 self.say(f"[{self._items[kind]}] {name}: FAILED, {event.details[0]}")
             elif not self._live:
