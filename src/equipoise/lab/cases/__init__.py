@@ -18,8 +18,7 @@ from equipoise.lab.cases.chosen_losses import (
 from equipoise.lab.cases.coffee_leaf import coffee_leaf, coffee_leaf_all
 from equipoise.lab.cases.file_loss import path_of, without_folder
 from equipoise.lab.cases.goemotions import GOEMOTIONS, goemotions
-from equipoise.lab.cases.metric import Metric
-from equipoise.lab.cases.metrics import make_metrics
+from equipoise.lab.cases.metrics import Metric, make_metrics
 from equipoise.lab.cases.reviews import reviews
 from equipoise.lab.cases.table import TableCase
 from equipoise.lab.cases.target import TARGET_KINDS, Target

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from equipoise.lab.cases.case import Case
 from equipoise.lab.cases.goemotions_inputs import INPUTS
-from equipoise.lab.cases.tuned import tuned_f1
+from equipoise.lab.cases.metrics import tuned_f1
 from equipoise.lab.cases.usual_losses import label_losses
 from equipoise.lab.data.arrays import Arrays
 from equipoise.lab.data.folder import data_folder, data_hash
