@@ -11,7 +11,7 @@ from equipoise.balancer.state import State
 from equipoise.chain import linearise
 from equipoise.gradients.freed import note_backward, require_unused
 from equipoise.gradients.surrogate import surrogate, with_gradient_of
-from equipoise.method import Sum
+from equipoise.plain_sum import Sum
 from equipoise.step import Step
 
 
