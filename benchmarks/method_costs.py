@@ -28,7 +28,8 @@ import torch
 
 import equipoise as eq
 from equipoise.method import Method
-from equipoise.registry.costs import FILE, Cost, read_costs
+from equipoise.registry import read_costs
+from equipoise.registry.row import FILE, StepCost
 from models import Problem, build
 
 _PLAIN = "plain sum"
@@ -97,7 +98,7 @@ def main() -> None:
     torch.set_num_threads(1)
     machine = f"{processor()}, one thread, PyTorch {torch.__version__.partition('+')[0]}"
     three, ten = (measure(options.methods, num_tasks, options.repeats) for num_tasks in (3, 10))
-    found = {name: Cost(round(three[name], 2), round(ten[name], 2), machine) for name in options.methods}
+    found = {name: StepCost(round(three[name], 2), round(ten[name], 2), machine) for name in options.methods}
     for name, cost in found.items():
         print(f"{name:16} {cost.three:6.2f} {cost.ten:6.2f}")
     if options.dry:

@@ -39,7 +39,7 @@ VIOLATIONS = [
     ("weighting/uw.py", "from ..gradients import rows", "equipoise.gradients.rows"),
     ("weighting/dwa.py", "import equipoise.aggregation.mgda", "equipoise.aggregation.mgda"),
     ("aggregation/solvers/min_norm.py", "from equipoise.aggregation.mgda import MGDA", "equipoise.aggregation.mgda"),
-    ("aggregation/solvers/nash.py", "from equipoise.method import Sum", "equipoise.method"),
+    ("aggregation/solvers/nash.py", "from equipoise.method import Aggregator", "equipoise.method"),
     ("balancer/__init__.py", "import equipoise.registry", "equipoise.registry"),
     ("balancer/decider.py", "def f():\n    from equipoise.lab.data import split", "equipoise.lab.data"),
     ("balancer/joint.py", "if TYPE_CHECKING:\n    from equipoise.testing import Law", "equipoise.testing"),

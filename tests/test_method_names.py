@@ -9,10 +9,9 @@ from equipoise.cli import main
 from equipoise.lab.search.tune import make_tuning
 from equipoise.lab.studies.plan import make_plan
 from equipoise.names import key_of
-from equipoise.registry import ALIASES, find_methods, wrappers
-from equipoise.registry.costs import read_costs
+from equipoise.registry import ALIASES, AROUND, find_methods, read_costs
 
-ROWS = (*eq.methods(), *wrappers.ROWS)
+ROWS = (*eq.methods(), *AROUND)
 
 
 def names_of(name):
@@ -90,7 +89,7 @@ def test_one_method_is_shown_in_full_in_80_columns(capsys, monkeypatch, row):
     output = capsys.readouterr().out
     flat = " ".join(output.split())
     assert output.startswith(f"{row.name}  ({row.cls.__name__})\n")
-    for words in (row.idea, row.formula.replace("``", ""), row.paper, row.needs, row.when, row.errata, row.signature):
+    for words in (row.idea, row.formula.replace("`", ""), row.paper, row.needs, row.when, row.errata, row.signature):
         assert " ".join(words.split()) in flat
     assert "eq.Balancer(" in flat
     if row.name in (costs := read_costs()):
@@ -128,11 +127,11 @@ def test_a_search_calls_a_method_by_the_name_of_its_row(tmp_path):
 @pytest.mark.parametrize(
     ("name", "words"),
     [
-        ("cagrad", "length of a step: the sum's, where all gradients are equal; 1.5/K of that with scale='paper'"),
-        ("pcgrad", "length of a step: the sum's, where all gradients are equal\n"),
+        ("cagrad", "norm of a step: the sum's, where all gradients are equal; 1.5/K of that with scale='paper'"),
+        ("pcgrad", "norm of a step: the sum's, where all gradients are equal\n"),
         ("stch", "1/K² of that with scale='paper'"),
-        ("nash-mtl", "length of a step: its own: sqrt(sum p) by definition, whatever the gradients' lengths"),
+        ("nash-mtl", "norm of a step: its own: sqrt(sum p) by definition, whatever the gradients' lengths"),
     ],
 )
-def test_a_method_shows_the_length_of_its_steps(name, words):
+def test_a_method_shows_the_norm_of_its_steps(name, words):
     assert words in listings.method(name, 200)

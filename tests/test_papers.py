@@ -6,11 +6,11 @@ from pathlib import Path
 import pytest
 
 import equipoise as eq
-from equipoise.registry import wrappers
+from equipoise.registry import AROUND
 
 ROOT = Path(__file__).parent.parent
 PAGE = (ROOT / "docs" / "papers.md").read_text(encoding="utf-8")
-SHELF = {row.name: row for row in (*eq.methods(), *wrappers.ROWS)}
+SHELF = {row.name: row for row in (*eq.methods(), *AROUND)}
 
 
 def table(title: str) -> list[list[str]]:

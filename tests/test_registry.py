@@ -6,9 +6,7 @@ import pytest
 import equipoise as eq
 from equipoise import listings
 from equipoise.method import Method
-from equipoise.registry import wrappers
-from equipoise.registry.costs import read_costs
-from equipoise.registry.lengths import length, own_length
+from equipoise.registry import AROUND, read_costs
 
 NEEDED = {
     "amtl": {"potential": [0.8, 0.9]},
@@ -23,7 +21,7 @@ NEEDED = {
 def test_every_method_of_the_package_is_listed_once():
     listed = [row.cls for row in eq.methods()]
     abstract = {eq.Method, eq.Weighting, eq.Aggregator, eq.GroupAggregator, eq.CoordinateAggregator, eq.RowAggregator}
-    abstract |= {eq.Chain, eq.Wrapper, *(row.cls for row in wrappers.ROWS)}  # made around a method, not by name
+    abstract |= {eq.Chain, eq.Wrapper, *(row.cls for row in AROUND)}  # made around a method, not by name
     public = [value for value in vars(eq).values() if isinstance(value, type) and issubclass(value, Method)]
     assert sorted(cls.__name__ for cls in listed) == sorted(cls.__name__ for cls in set(public) - abstract)
     assert len({row.name for row in eq.methods()}) == len(listed)
@@ -174,13 +172,13 @@ def test_arguments_that_do_not_fit_the_users_method(own):
         eq.method(f"{own}:Half", fcator=1.0)
 
 
-def test_the_methods_with_a_length_of_their_own_are_named_with_the_reason():
+def test_the_methods_with_a_norm_of_their_own_are_named_with_the_reason():
     """The law ``delivers_sum`` holds the others to what they declare."""
     rows = {row.name: row for row in eq.methods()}
-    own = {name for name, row in rows.items() if length(row) == "own"}
+    own = {name for name, row in rows.items() if row.norm == "own"}
     assert {"nash-mtl", "unit-norm", "fairgrad", "uw", "log-sum", "adatask"} <= own
     assert not own & {"sum", "mgda", "pcgrad", "cagrad", "config", "rlw", "gradnorm", "fixed"}
-    reasons = {name: own_length(rows[name]) for name in own}
+    reasons = {name: rows[name].own_norm for name in own}
     assert all(reasons.values()), reasons
     page = (Path(__file__).parent.parent / "docs" / "methods.md").read_text(encoding="utf-8")
     assert all(f"| [`{name}`](#{name}) | {reason} |" in page for name, reason in reasons.items())

@@ -66,7 +66,8 @@ from equipoise.balancer import Balancer
 from equipoise.chain import Chain
 from equipoise.criterion import MultiTaskLoss
 from equipoise.doctor import doctor
-from equipoise.method import Aggregator, CoordinateAggregator, GroupAggregator, Method, RowAggregator, Sum, Weighting
+from equipoise.method import Aggregator, CoordinateAggregator, GroupAggregator, Method, RowAggregator, Weighting
+from equipoise.plain_sum import Sum
 from equipoise.record import Record
 from equipoise.registry import method, methods
 from equipoise.tasks import Task, TaskLosses, Tasks

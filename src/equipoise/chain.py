@@ -16,10 +16,10 @@ from equipoise.method import (
     GroupAggregator,
     Method,
     RowAggregator,
-    Sum,
     Weighting,
     overridden,
 )
+from equipoise.plain_sum import Sum
 
 
 def linearise(weighting: Weighting, losses: Tensor, tasks: Tensor) -> tuple[Tensor, Tensor]:
@@ -55,7 +55,7 @@ class Composite(Method):
             part.prefer(weights)
 
     def sum_factor(self, num_tasks: int) -> float | None:
-        """The product of its parts'; ``None`` if the length of one of them is its own."""
+        """The product of its parts'; ``None`` if the norm of one of them is its own."""
         factors = [part.sum_factor(num_tasks) for part in self.parts]
         return None if None in factors else math.prod(cast(list[float], factors))
 

@@ -7,10 +7,8 @@ from functools import partial
 import equipoise as eq
 from equipoise.chain import Composite
 from equipoise.losses.catalog import ROWS, TASK_KINDS, LossRow, find_losses, narrowed
-from equipoise.registry import MethodRow, find_methods
-from equipoise.registry.costs import read_costs
-from equipoise.registry.lengths import length, own_length
-from equipoise.registry.methods_page import markdown
+from equipoise.methods_page import markdown
+from equipoise.registry import MethodRow, find_methods, read_costs
 from equipoise.testing import NUM_TASKS, invariances
 
 WEIGHT_WORDS = {
@@ -45,32 +43,31 @@ def method(name: str, width: int) -> str:
 
 def _full_method(row: MethodRow, width: int) -> str:
     around = issubclass(row.cls, Composite)
-    cost = "as the method has it" if around else row.cost
+    cost = row.cost
     if measured := read_costs().get(row.name):
         cost += f"; a step takes x{measured.three:.1f} of the plain sum's with 3 tasks, x{measured.ten:.1f} with 10"
     lines = (
         row.idea,
-        f"formula: {row.formula.replace('``', '')}",
+        f"formula: {row.formula.replace('`', '')}",
         f"arguments: {row.signature}" if row.signature else "no arguments",
         f"needs: {row.needs}",
         f"cost: {cost}",
         f"a user's weight: {'as the method has it' if around else WEIGHT_WORDS[row.user_weight]}",
-        *([] if around else [f"length of a step: {_length_words(row)}"]),
+        *([] if around else [f"norm of a step: {_norm_words(row)}"]),
         f"when: {row.when}",
-        f"paper: {row.paper}",
+        f"source: {row.paper}",
         *([f"public code: {row.errata}"] if row.errata else []),
         f"use: balancer = eq.Balancer({row.example}, model, tasks=tasks)",
     )
     return "\n".join([f"{row.name}  ({row.cls.__name__})", *(_indented(line, width) for line in lines)])
 
 
-def _length_words(row: MethodRow) -> str:
-    found = length(row)
-    if found == "own":
-        return f"its own: {own_length(row)}"
-    if found == "1":
+def _norm_words(row: MethodRow) -> str:
+    if row.norm == "own":
+        return f"its own: {row.own_norm}"
+    if row.norm == "1":
         return "the sum's, where all gradients are equal"
-    return f"the sum's, where all gradients are equal; {found} of that with scale='paper'"
+    return f"the sum's, where all gradients are equal; {row.norm} of that with scale='paper'"
 
 
 def methods_page() -> str:

@@ -75,7 +75,7 @@ class Method(KeepsPrecision):
     def sum_factor(self, num_tasks: int) -> float | None:
         """How many times longer the sum of ``num_tasks`` equal gradients of equal losses is than what it answers.
 
-        1 for a method that sums, ``num_tasks`` for one that means. ``None`` if its length is its own.
+        1 for a method that sums, ``num_tasks`` for one that means. ``None`` if its norm is its own.
         """
         return 1.0
 
@@ -293,10 +293,3 @@ class RowAggregator(CoordinateAggregator):
 
     def forward(self, jacobian: Tensor, losses: Tensor, tasks: Tensor) -> Tensor:
         return self.row_weights(jacobian, losses, tasks).to(jacobian) @ jacobian
-
-
-class Sum(Weighting):
-    """objective = sum_k loss_k: the plain sum, and the unit of ``Chain``."""
-
-    def forward(self, losses: Tensor, tasks: Tensor) -> Tensor:
-        return losses.sum()

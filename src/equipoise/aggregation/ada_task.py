@@ -46,7 +46,7 @@ class AdaTask(RowMemory, CoordinateAggregator):
         self.register_buffer("steps", torch.zeros(num_tasks, dtype=torch.int64))
 
     def sum_factor(self, num_tasks: int) -> None:
-        """The length is its own: that of Adam's updates."""
+        """The norm is its own: that of Adam's updates."""
 
     def forward(self, jacobian: Tensor, losses: Tensor, tasks: Tensor) -> Tensor:
         means, roots = self.remember(jacobian, "mean"), self.remember(jacobian, "root")

@@ -1,4 +1,4 @@
-"""Aligned-MTL: turn the tasks' gradients until they are orthogonal and of one length, changing them least.
+"""Aligned-MTL: turn the tasks' gradients until they are orthogonal and of one norm, changing them least.
 
 Senushkin et al., Independent Component Alignment for Multi-Task Learning, CVPR 2023, algorithm 1.
 """

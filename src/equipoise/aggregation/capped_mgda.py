@@ -1,4 +1,4 @@
-"""Capped MGDA: MGDA in which no task may decide alone.
+"""Capped MGDA: MGDA in which no task's weight may exceed a cap.
 
 Hu, Ho, Yu, A Unified Framework for Gradient Aggregation in Multi-Objective Optimization, 2026 (arXiv 2605.30452).
 """

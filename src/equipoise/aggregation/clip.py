@@ -12,7 +12,7 @@ from equipoise.method import Aggregator
 class Clip(Aggregator):
     """weights_k = min(1, max_norm / |g_k|).
 
-    ``max_norm`` is a length in the units of the gradient, so this is the one transform that a rescaling
+    ``max_norm`` is in the units of the gradient, so this is the one transform that a rescaling
     of all losses changes.
     """
 

@@ -1,4 +1,4 @@
-"""DB-MTL: gradients of log losses, averaged over steps, all stretched to the length of the longest.
+"""DB-MTL: gradients of log losses, averaged over steps, all stretched to the largest of their norms.
 
 Lin et al., Dual-Balancing for Multi-Task Learning, 2023 (arXiv 2308.12029), eqs. (1), (2) and algorithm 1.
 """
@@ -41,7 +41,7 @@ class DBMTL(RowMemory, CoordinateAggregator):
         self.register_buffer("steps", torch.zeros(num_tasks, dtype=torch.int64))
 
     def sum_factor(self, num_tasks: int) -> None:
-        """The length is its own: of relative change: the longest gradient over its loss."""
+        """The norm is its own: of relative change: the longest gradient over its loss."""
 
     def forward(self, jacobian: Tensor, losses: Tensor, tasks: Tensor) -> Tensor:
         if (losses < 0).any():

@@ -27,7 +27,7 @@ class EnCodec(RunningNorm):
         self.norm = norm
 
     def sum_factor(self, num_tasks: int) -> None:
-        """The length is its own: ``norm``, if all gradients are parallel."""
+        """The norm is its own: ``norm``, if all gradients are parallel."""
 
     def forward(self, gramian: Tensor, losses: Tensor, tasks: Tensor) -> Tensor:
         return super().forward(gramian, losses, tasks) * self.norm / self.preferred(tasks).sum()

@@ -35,7 +35,7 @@ class FairGrad(Aggregator):
         self.alpha = alpha
 
     def sum_factor(self, num_tasks: int) -> None:
-        """The length is its own: of the degree (1 - alpha) / (1 + alpha) in the gradients' lengths, by definition."""
+        """The norm is its own: of the degree (1 - alpha) / (1 + alpha) in the gradients' lengths, by definition."""
 
     def forward(self, gramian: Tensor, losses: Tensor, tasks: Tensor) -> Tensor:
         power = self.preferred(tasks).numpy()

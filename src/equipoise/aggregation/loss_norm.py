@@ -1,4 +1,4 @@
-"""LossNorm: divide each task's gradient by its loss and by its own length.
+"""LossNorm: divide each task's gradient by its loss and by its own norm.
 
 The normalisation "loss+" of Sener & Koltun, Multi-Task Learning as Multi-Objective Optimization, NeurIPS 2018
 (official code, gradient_normalizers).
@@ -20,7 +20,7 @@ class LossNorm(Aggregator):
     user_weight = "preference"
 
     def sum_factor(self, num_tasks: int) -> None:
-        """The length is its own: one over the loss for every task's gradient."""
+        """The norm is its own: one over the loss for every task's gradient."""
 
     def forward(self, gramian: Tensor, losses: Tensor, tasks: Tensor) -> Tensor:
         self.unsolved += bool((losses <= 0).any())

@@ -23,7 +23,7 @@ class LossScale(Aggregator):
         return False
 
     def sum_factor(self, num_tasks: int) -> None:
-        """The length is its own: of relative change: gradients over losses."""
+        """The norm is its own: of relative change: gradients over losses."""
 
     def forward(self, gramian: Tensor, losses: Tensor, tasks: Tensor) -> Tensor:
         self.unsolved += bool((losses <= 0).any())

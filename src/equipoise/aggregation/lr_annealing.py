@@ -39,7 +39,7 @@ class LRAnnealing(RowAggregator):
         self.register_buffer("weight", torch.ones(num_tasks, dtype=torch.float64))
 
     def sum_factor(self, num_tasks: int) -> None:
-        """The length is its own: by the residual's largest gradient entry."""
+        """The norm is its own: by the residual's largest gradient entry."""
 
     def row_weights(self, jacobian: Tensor, losses: Tensor, tasks: Tensor) -> Tensor:
         power, old = self.preferred(tasks).to(jacobian.device), self.weight[tasks]

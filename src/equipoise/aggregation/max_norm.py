@@ -1,4 +1,4 @@
-"""MaxNorm: stretch every task's gradient to the length of the longest.
+"""MaxNorm: stretch every task's gradient to the largest of their norms.
 
 Lin et al., Dual-Balancing for Multi-Task Learning, 2023 (arXiv 2308.12029), eq. (2), without its moving average of
 the gradients, which ``DBMTL`` keeps: ``Chain(LogSum(), MaxNorm())`` is that method with beta = 0, from the gramian.

@@ -1,4 +1,4 @@
-"""MetaBalance: in every parameter, bring the auxiliary gradients near the length of the main task's.
+"""MetaBalance: in every parameter tensor, bring the norms of the auxiliary gradients near that of the main task's.
 
 He et al., MetaBalance: Improving Multi-Task Recommendations via Adapting Gradient Magnitudes of Auxiliary Tasks,
 WWW 2022 (arXiv 2203.06801), in the form that both reduces and enlarges.

@@ -1,4 +1,4 @@
-"""MGDA: the common descent direction of least norm.
+"""MGDA: the common descent direction of least norm in the convex hull of the gradients.
 
 Sener & Koltun, Multi-Task Learning as Multi-Objective Optimization, NeurIPS 2018, eq. (3); Désidéri,
 Multiple-Gradient Descent Algorithm, Comptes Rendus Mathématique 2012.

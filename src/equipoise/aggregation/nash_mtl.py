@@ -1,4 +1,4 @@
-"""Nash-MTL: the direction on which the tasks agree as players of a bargaining game.
+"""Nash-MTL: the direction on which the tasks agree as players of a bargaining game, whatever their losses' scales.
 
 Navon et al., Multi-Task Learning as a Bargaining Game, ICML 2022, claim 3.1 and algorithm 1;
 with preferences, the asymmetric Nash solution.
@@ -38,7 +38,7 @@ class NashMTL(Aggregator):
             raise ValueError(f"preference has {len(self.preference)} values for {num_tasks} tasks; give one for each")
 
     def sum_factor(self, num_tasks: int) -> None:
-        """The length is its own: sqrt(sum p) by definition, whatever the gradients' lengths."""
+        """The norm is its own: sqrt(sum p) by definition, whatever the gradients' lengths."""
 
     def forward(self, gramian: Tensor, losses: Tensor, tasks: Tensor) -> Tensor:
         preference = self.preferred(tasks)

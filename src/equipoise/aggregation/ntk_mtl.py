@@ -1,7 +1,8 @@
 """NTKMTL: weigh a task by how slowly its neural tangent kernel lets it converge.
 
 Qin et al., NTKMTL: Mitigating Task Imbalance in Multi-Task Learning from Neural Tangent Kernel Perspective, NeurIPS
-2025 (arXiv 2510.18258), with n = 1, as in the paper's comparison: a task's kernel is then the number |g_k|^2.
+2025 (arXiv 2510.18258), with n = 1, as in the paper's comparison: a task's kernel is then the
+squared norm of its gradient.
 """
 
 from torch import Tensor

@@ -48,7 +48,7 @@ class PCD(Aggregator):
         self.register_buffer("steps", torch.zeros(num_tasks, dtype=torch.int64))
 
     def sum_factor(self, num_tasks: int) -> None:
-        """The length is its own: that of the primary task's gradient."""
+        """The norm is its own: that of the primary task's gradient."""
 
     def forward(self, gramian: Tensor, losses: Tensor, tasks: Tensor) -> Tensor:
         self.square[tasks] += (1 - self.beta) * (gramian.diagonal() - self.square[tasks])

@@ -57,7 +57,7 @@ class PIVRG(Aggregator):
         self.delta[tasks] = delta.where(delta.isfinite(), self.delta[tasks])
 
     def sum_factor(self, num_tasks: int) -> None:
-        """The length is its own: of the degree -1/3 in the gradients' lengths, by definition."""
+        """The norm is its own: of the degree -1/3 in the gradients' lengths, by definition."""
 
     def forward(self, gramian: Tensor, losses: Tensor, tasks: Tensor) -> Tensor:
         power, delta = self.preferred(tasks), self.delta[tasks]

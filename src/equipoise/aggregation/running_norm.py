@@ -32,7 +32,7 @@ class RunningNorm(Aggregator):
         self.register_buffer("steps", torch.zeros(num_tasks, dtype=torch.int64))
 
     def sum_factor(self, num_tasks: int) -> None:
-        """The length is its own: about one for every task's gradient."""
+        """The norm is its own: about one for every task's gradient."""
 
     def forward(self, gramian: Tensor, losses: Tensor, tasks: Tensor) -> Tensor:
         self.mean[tasks] += (1 - self.beta) * (gramian.diagonal().sqrt() - self.mean[tasks])

@@ -1,4 +1,4 @@
-"""UnitNorm: let every task's gradient have the same length in every step.
+"""UnitNorm: let every task's gradient have the same norm in every step.
 
 What Chen et al., GradNorm, ICML 2018, eq. (2), aims at with alpha = 0, reached at once.
 """
@@ -17,7 +17,7 @@ class UnitNorm(Aggregator):
     user_weight = "preference"
 
     def sum_factor(self, num_tasks: int) -> None:
-        """The length is its own: one for every task's gradient."""
+        """The norm is its own: one for every task's gradient."""
 
     def forward(self, gramian: Tensor, losses: Tensor, tasks: Tensor) -> Tensor:
         norms = gramian.diagonal().sqrt()

@@ -15,9 +15,9 @@ from equipoise.gradients.parts import is_in_parts
 from equipoise.gradients.plan import RoutePlan, plan_of
 from equipoise.gradients.routes import harvested, sequential
 from equipoise.gradients.surrogate import GraphErrors, note_backward, require_unused, surrogate, with_gradient_of
-from equipoise.method import Sum
 from equipoise.monitor import Monitor
 from equipoise.plain import PLAIN
+from equipoise.plain_sum import Sum
 from equipoise.step import Step
 
 Gradients = list[Tensor | None]  # of every leaf

@@ -71,7 +71,7 @@ class Balancer(FeedbackCalls):
     Raises:
         ValueError: If an argument is out of its range.
 
-    >>> from equipoise.method import Sum
+    >>> from equipoise.plain_sum import Sum
     >>> model = nn.Linear(3, 2)
     >>> balancer = Balancer(Sum(), model, tasks=["left", "right"])
     >>> left, right = model(torch.ones(3))
@@ -197,7 +197,7 @@ class Balancer(FeedbackCalls):
         Raises:
             ValueError: If the method gives a gradient and no weights.
 
-        >>> from equipoise.method import Sum
+        >>> from equipoise.plain_sum import Sum
         >>> model = nn.Linear(3, 2)
         >>> balancer = Balancer(Sum(), model, tasks=["left", "right"])
         >>> optimizer = torch.optim.LBFGS(model.parameters(), line_search_fn="strong_wolfe")
@@ -236,7 +236,7 @@ class Balancer(FeedbackCalls):
                 (``Fixed``, ``Scheduled``), with which these would multiply.
             RuntimeError: Inside ``frozen``, which holds the weights.
 
-        >>> from equipoise.method import Sum
+        >>> from equipoise.plain_sum import Sum
         >>> model = nn.Linear(3, 2)
         >>> balancer = Balancer(Sum(), model, tasks=["left", "right"])
         >>> balancer.set_weights({"left": 0.5})

@@ -9,14 +9,31 @@ from equipoise.arguments import short_repr
 from equipoise.method import Aggregator, CoordinateAggregator, GroupAggregator, Method, Weighting
 from equipoise.names import key_of, nearest
 from equipoise.own_file import from_file
-from equipoise.registry import aggregators, coordinates, groups, rules, weightings, wrappers
+from equipoise.registry.aggregators import BY_GRAMIAN
 from equipoise.registry.aliases import ALIASES
-from equipoise.registry.row import MethodRow
+from equipoise.registry.coordinates import BY_COORDINATES, BY_GROUPS
+from equipoise.registry.row import MethodRow, read_costs
+from equipoise.registry.weightings import BY_LOSSES, BY_RESULTS
+from equipoise.registry.wrappers import AROUND
 
-__all__ = ["ALIASES", "MethodRow", "find_methods", "method", "method_name", "methods"]
+__all__ = [
+    "ALIASES",
+    "AROUND",
+    "BY_COORDINATES",
+    "BY_GRAMIAN",
+    "BY_GROUPS",
+    "BY_LOSSES",
+    "BY_RESULTS",
+    "MethodRow",
+    "find_methods",
+    "method",
+    "method_name",
+    "methods",
+    "read_costs",
+]
 
-_TABLE = (*weightings.ROWS, *rules.ROWS, *aggregators.ROWS, *groups.ROWS, *coordinates.ROWS)
-_BY_NAME = {row.name: row for row in (*_TABLE, *wrappers.ROWS)}
+_TABLE = (*BY_LOSSES, *BY_RESULTS, *BY_GRAMIAN, *BY_GROUPS, *BY_COORDINATES)
+_BY_NAME = {row.name: row for row in (*_TABLE, *AROUND)}
 _BY_KEY = {
     **{key_of(name): (row,) for row in _BY_NAME.values() for name in (row.name, row.cls.__name__)},
     **{alias: tuple(_BY_NAME[name] for name in names) for alias, names in ALIASES.items()},

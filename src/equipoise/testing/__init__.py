@@ -13,9 +13,8 @@ One test per law, with pytest::
 ``invariances`` tells what a method's answer depends on: the scale of a loss, copies of a task, coordinates.
 """
 
-from equipoise.registry.invariances import Invariances
 from equipoise.testing.check import EXCEPTIONS, check_method, exceptions_of, laws_of
-from equipoise.testing.invariances import invariances
+from equipoise.testing.invariances import Invariances, invariances
 from equipoise.testing.laws import LAWS, Law, Make
 from equipoise.testing.run import NUM_TASKS
 

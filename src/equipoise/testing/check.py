@@ -13,7 +13,7 @@ EXCEPTIONS: Mapping[str, Mapping[str, str]] = {
     },
     "Clip": {
         "delivers_sum": "a gradient longer than max_norm is cut",
-        "is_homogeneous": "max_norm is a length: a gradient above it loses its scale, one below keeps it",
+        "is_homogeneous": "max_norm is a norm: a gradient above it loses its scale, one below keeps it",
     },
     "DCGD": {
         "ignores_task_order": "its two groups are the first tasks and the rest",
@@ -52,7 +52,7 @@ EXCEPTIONS: Mapping[str, Mapping[str, str]] = {
         "is_homogeneous": "limits are losses",
     },
     "LossNorm": {
-        "is_homogeneous": "rows get the length 1 / loss: of degree -1",
+        "is_homogeneous": "rows get the norm 1 / loss: of degree -1",
     },
     "MetaBalance": {
         "ignores_task_order": "its main task is known by its place",

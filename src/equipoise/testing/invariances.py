@@ -2,12 +2,13 @@
 
 import math
 from collections.abc import Iterable
+from dataclasses import dataclass
+from fractions import Fraction
 from typing import cast
 
 import torch
 from torch import Tensor
 
-from equipoise.registry.invariances import Invariances
 from equipoise.testing.laws import Make
 from equipoise.testing.run import NUM_TASKS, Batch, batch, bound, run
 
@@ -15,7 +16,24 @@ _TRAINING = tuple(batch(seed) for seed in range(1, 9))
 _WAIT = 4  # the first steps, in which many methods have not yet seen what they decide by
 _FACTORS = (2.0**-10, 2.0**10)
 _BUT_LAST = list(range(NUM_TASKS - 1))
-_TOLERANCE = 1e-6  # of a vector's length
+_TOLERANCE = 1e-6  # of a vector's norm
+
+
+@dataclass(frozen=True)
+class Invariances:
+    """What running a method has shown."""
+
+    one_loss: bool  # multiplying one loss by c > 0 leaves the direction of the gradient
+    degree: float | None  # multiplying all losses by c gives the gradient times c^degree; None: for no degree
+    copy: bool  # a copy of one task leaves the direction
+    rotation: bool  # the gradient turns with the parameter space
+
+    @property
+    def cells(self) -> tuple[str, str, str, str]:
+        """The four as words for a table."""
+        words = ["yes" if holds else "no" for holds in (self.one_loss, self.copy, self.rotation)]
+        degree = "neither" if self.degree is None else str(Fraction(self.degree).limit_denominator(12))
+        return words[0], degree.replace("-", "−"), words[1], words[2]
 
 
 def invariances(make: Make) -> Invariances:

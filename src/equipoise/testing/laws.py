@@ -12,7 +12,8 @@ from torch import Tensor
 
 from equipoise.aggregation import UnitNorm
 from equipoise.chain import Chain
-from equipoise.method import Aggregator, CoordinateAggregator, GroupAggregator, Method, Sum, Weighting
+from equipoise.method import Aggregator, CoordinateAggregator, GroupAggregator, Method, Weighting
+from equipoise.plain_sum import Sum
 from equipoise.testing.network import NAMES, Network
 from equipoise.testing.run import BATCHES, NUM_TASKS, batch, bound, gradient, require_close, require_equal, run, saved
 from equipoise.weighting import Fixed

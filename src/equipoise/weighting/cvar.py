@@ -1,4 +1,4 @@
-"""CVaR: the mean of the worst losses.
+"""CVaR: the mean of the worst share of losses.
 
 Rockafellar & Uryasev, Optimization of Conditional Value-at-Risk, Journal of Risk 2000; with a whole number of
 tasks, Fan et al., Learning with Average Top-k Loss, NeurIPS 2017, eq. (2).

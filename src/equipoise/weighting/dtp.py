@@ -1,4 +1,4 @@
-"""Dynamic task prioritization: listen to the tasks that are still done badly.
+"""Dynamic task prioritization: the tasks with the worst validation results count most.
 
 Guo et al., Dynamic Task Prioritization for Multitask Learning, ECCV 2018 (task-level prioritization).
 """
@@ -47,7 +47,7 @@ class DTP(Weighting):
         follow(self.kpi, results.clamp(self.floor, 1.0), tasks, self.alpha)
 
     def sum_factor(self, num_tasks: int) -> None:
-        """The length is its own: by validation results: weights fall as these rise."""
+        """The norm is its own: by validation results: weights fall as these rise."""
 
     def forward(self, losses: Tensor, tasks: Tensor) -> Tensor:
         kpi = self.kpi[tasks]

@@ -1,4 +1,4 @@
-"""Dynamic weight average: listen to the task whose loss falls slowest.
+"""Dynamic weight average: the task whose loss fell least over the last two epochs counts most.
 
 Liu, Johns, Davison, End-to-End Multi-Task Learning with Attention, CVPR 2019, eq. (7).
 """

@@ -35,7 +35,7 @@ class EMA(Weighting):
         self.register_buffer("steps", torch.zeros(num_tasks))
 
     def sum_factor(self, num_tasks: int) -> None:
-        """The length is its own: of relative change: gradients over mean losses."""
+        """The norm is its own: of relative change: gradients over mean losses."""
 
     def forward(self, losses: Tensor, tasks: Tensor) -> Tensor:
         values, old = losses.detach().to(self.mean), self.mean[tasks]

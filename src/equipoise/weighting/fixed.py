@@ -1,4 +1,4 @@
-"""Fixed weights: the baseline that any other method has to beat once it is tuned.
+"""Fixed: weights that the user has chosen or searched for; tuned, the baseline that every method has to beat.
 
 Xin et al., Do Current Multi-Task Optimization Methods in Deep Learning Even Help?, NeurIPS 2022, eq. (1).
 """

@@ -1,4 +1,4 @@
-"""IGB (v1): favour the task with the most left to improve.
+"""IGB (v1): favour the task with the most left to improve, relative to an early epoch.
 
 Dai, Fei, Lu, Improvable Gap Balancing for Multi-Task Learning, UAI 2023, section 3.2 (IGBv1, on log losses).
 """
@@ -35,7 +35,7 @@ class IGB(Weighting):
         self.epoch = EpochMean(num_tasks)
 
     def sum_factor(self, num_tasks: int) -> None:
-        """The length is its own: of relative change: gradients over losses."""
+        """The norm is its own: of relative change: gradients over losses."""
 
     def forward(self, losses: Tensor, tasks: Tensor) -> Tensor:
         self.epoch.add(losses, tasks)

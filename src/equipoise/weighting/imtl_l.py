@@ -29,7 +29,7 @@ class IMTLL(Weighting):
         self.log_scale = nn.Parameter(torch.full((num_tasks,), float(self.initial)))
 
     def sum_factor(self, num_tasks: int) -> None:
-        """The length is its own: learned."""
+        """The norm is its own: learned."""
 
     def forward(self, losses: Tensor, tasks: Tensor) -> Tensor:
         log_scale = self.log_scale[tasks]

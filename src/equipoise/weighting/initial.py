@@ -45,7 +45,7 @@ class Initial(Weighting):
         self.register_buffer("closed", self.mean > 0)
 
     def sum_factor(self, num_tasks: int) -> None:
-        """The length is its own: in units of the losses at the start."""
+        """The norm is its own: in units of the losses at the start."""
 
     def forward(self, losses: Tensor, tasks: Tensor) -> Tensor:
         values = (losses.detach() / self.preferred(tasks).to(losses.device)).to(self.mean)

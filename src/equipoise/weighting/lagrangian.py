@@ -41,7 +41,7 @@ class Lagrangian(Weighting):
         self.register_buffer("multiplier", torch.zeros(num_tasks).where(~limit.isnan(), 1.0))
 
     def sum_factor(self, num_tasks: int) -> None:
-        """The length is its own: by the multipliers, which grow until limits are kept."""
+        """The norm is its own: by the multipliers, which grow until limits are kept."""
 
     def forward(self, losses: Tensor, tasks: Tensor) -> Tensor:
         multiplier = self.multiplier[tasks]

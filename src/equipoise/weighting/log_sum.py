@@ -1,4 +1,4 @@
-"""The sum of log losses: a rate of change counts, whatever a loss's scale.
+"""LogSum: the sum of log losses, so that only relative change counts.
 
 The baseline "SI" of Navon et al., Multi-Task Learning as a Bargaining Game, ICML 2022, section 5; where the
 learned scales of UW and IMTL-L come to rest.
@@ -20,7 +20,7 @@ class LogSum(Weighting):
     user_weight = "preference"
 
     def sum_factor(self, num_tasks: int) -> None:
-        """The length is its own: of relative change: gradients over losses."""
+        """The norm is its own: of relative change: gradients over losses."""
 
     def forward(self, losses: Tensor, tasks: Tensor) -> Tensor:
         return torch.sum(self.preferred(tasks).to(losses) * positive(losses, tasks, self).log())

@@ -1,6 +1,6 @@
 """Plateau: a task that has stopped improving counts less.
 
-A rule of thumb, for the weights of tasks what torch.optim.lr_scheduler.ReduceLROnPlateau is for the learning rate.
+A rule, no paper: for the weights of tasks what torch.optim.lr_scheduler.ReduceLROnPlateau is for the learning rate.
 """
 
 import torch

@@ -1,4 +1,4 @@
-"""SLAW: the spread of a loss between steps stands in for the length of its gradient.
+"""SLAW: the spread of a loss between steps stands in for the norm of its gradient.
 
 Crawshaw & Košecká, SLAW: Scaled Loss Approximate Weighting for Efficient Multi-Task Learning,
 arXiv:2109.08218, 2021, section 3.

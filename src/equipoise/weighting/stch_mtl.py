@@ -41,7 +41,7 @@ class STCHMTL(Weighting):
         self.epoch = EpochMean(num_tasks)
 
     def sum_factor(self, num_tasks: int) -> None:
-        """The length is its own: of relative change: gradients over losses."""
+        """The norm is its own: of relative change: gradients over losses."""
 
     def forward(self, losses: Tensor, tasks: Tensor) -> Tensor:
         self.epoch.add(losses, tasks)

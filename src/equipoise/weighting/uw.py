@@ -46,7 +46,7 @@ class UW(Weighting):
         self.log_variance = nn.Parameter(torch.full((num_tasks,), float(self.initial)))
 
     def sum_factor(self, num_tasks: int) -> None:
-        """The length is its own: learned."""
+        """The norm is its own: learned."""
 
     def forward(self, losses: Tensor, tasks: Tensor) -> Tensor:
         log_variance = self.log_variance[tasks]

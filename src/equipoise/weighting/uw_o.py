@@ -1,4 +1,4 @@
-"""UW-O: the weights at which UW's learned noise would come to rest, reached at once.
+"""UW-O: divide each loss by its own value, where UW's learned noise would come to rest.
 
 Kirchdorfer et al., Analytical Uncertainty-Based Loss Weighting in Multi-Task Learning, GCPR 2024
 (arXiv:2408.07985), section 3.
@@ -20,7 +20,7 @@ class UWO(Weighting):
     user_weight = "preference"
 
     def sum_factor(self, num_tasks: int) -> None:
-        """The length is its own: of relative change: gradients over losses."""
+        """The norm is its own: of relative change: gradients over losses."""
 
     def forward(self, losses: Tensor, tasks: Tensor) -> Tensor:
         return torch.sum(self.preferred(tasks).to(losses) * losses / positive(losses.detach(), tasks, self))

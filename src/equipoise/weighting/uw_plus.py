@@ -1,4 +1,4 @@
-"""UW with a regulariser that keeps the objective positive.
+"""UW+: UW with the regulariser log(1 + σ²), which keeps the objective positive.
 
 Liebel & Körner, Auxiliary Tasks in Multi-task Learning, arXiv:1805.06334, 2018, section 3 (a revision of
 Kendall et al.'s UW).
@@ -30,7 +30,7 @@ class UWPlus(Weighting):
         self.log_variance = nn.Parameter(torch.full((num_tasks,), float(self.initial)))
 
     def sum_factor(self, num_tasks: int) -> None:
-        """The length is its own: learned."""
+        """The norm is its own: learned."""
 
     def forward(self, losses: Tensor, tasks: Tensor) -> Tensor:
         log_variance = self.log_variance[tasks]

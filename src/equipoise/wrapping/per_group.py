@@ -1,4 +1,7 @@
-"""PerGroup: balance each group of parameters by a method of its own."""
+"""PerGroup: balance each group of parameters by a method of its own, which sees that group's gradients alone.
+
+A rule; no paper.
+"""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from types import MappingProxyType

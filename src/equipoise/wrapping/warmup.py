@@ -1,4 +1,7 @@
-"""Warmup: train on the plain sum first, then hand over to a method."""
+"""Warmup: train on the plain sum first, then hand over to a method, at once or along a ramp.
+
+A rule; no paper.
+"""
 
 from collections.abc import Callable, Sequence
 
@@ -13,7 +16,7 @@ class Warmup(Wrapper):
 
     While r is 0 the weights are ones, as in ``Sum``, and the method is not asked: its memory of steps begins
     where the plain sum ends. At a balancer's default scale the length of the steps does not jump then, but where a
-    method's length is its own (Nash-MTL, UnitNorm).
+    method's norm is its own (Nash-MTL, UnitNorm).
 
     Args:
         steps: Steps (backward passes) of the plain sum.

@@ -14,7 +14,7 @@ from equipoise.balancer import Balancer
 from equipoise.doctor import Report, examine
 from equipoise.lab.evaluation import holm
 from equipoise.lab.evaluation.statistics import LEVEL, ROUNDING
-from equipoise.method import Sum
+from equipoise.plain_sum import Sum
 from equipoise.tasks import Tasks
 
 Batch = tuple[Any, dict[str, Tensor]]

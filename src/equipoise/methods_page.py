@@ -3,11 +3,18 @@
 from collections.abc import Mapping
 
 from equipoise.chain import Composite
-from equipoise.registry import aggregators, coordinates, groups, rules, weightings, wrappers
-from equipoise.registry.costs import COMMAND, StepCost, read_costs
-from equipoise.registry.invariances import Invariances
-from equipoise.registry.lengths import length, own_length
-from equipoise.registry.row import MethodRow
+from equipoise.registry import (
+    AROUND,
+    BY_COORDINATES,
+    BY_GRAMIAN,
+    BY_GROUPS,
+    BY_LOSSES,
+    BY_RESULTS,
+    MethodRow,
+    read_costs,
+)
+from equipoise.registry.row import COMMAND, StepCost
+from equipoise.testing import Invariances
 
 INTRODUCTION = """\
 # Methods
@@ -43,17 +50,17 @@ scales or follows them slowly, such as `uw`, `imtl-l`, `gradnorm` and `mean-norm
 - **copy**: does the direction stay when one of the tasks is there twice?
 - **rotation**: does the step turn with the parameter space? Where not, the method looks at single coordinates.
 """
-ABOUT_LENGTHS = """\
-**length** is the norm of the paper's step relative to the plain sum's where K gradients, and K losses, are equal: 1/K
-for a mean. A balancer multiplies by the inverse (`scale="sum"`, its default), so that the learning rate, weight decay
+ABOUT_NORMS = """\
+**norm** is that of the paper's step relative to the plain sum's where K gradients, and K losses, are equal: 1/K for a
+mean. A balancer multiplies by the inverse (`scale="sum"`, its default), so that the learning rate, weight decay
 and clipping of the plain sum hold for all of these; `scale="paper"` leaves it out. A law of `equipoise.testing` holds
 every method to what its `sum_factor` declares. It is exact where the weights follow from the step alone, of random
 weights in every draw, and of `moco` once its running means have caught up. In a chain every step that means sums
 instead.
 
-*own*: the length is part of the method, and no balancer changes it. With SGD tune the learning rate for it:
+*own*: the norm is part of the method, and no balancer changes it. With SGD tune the learning rate for it:
 
-| method | length of a step |
+| method | norm of a step |
 |---|---|
 {own}
 """
@@ -63,24 +70,24 @@ MLP with 1.5 million parameters and a batch of 64. Elsewhere a method's own work
 up to K ([other networks](benchmarks.md)). Measured by `{command}` on
 {machines}.
 """
+ABOUT_AROUND = """\
+## Around another method
+
+Made as `eq.Every(10, method)`, not by name. What stays when losses or parameters change is the method's affair.
+"""
 SECTIONS: tuple[tuple[str, str, tuple[MethodRow, ...]], ...] = (
-    ("By losses", "One backward pass.", weightings.ROWS),
-    ("By validation results", "One backward pass; results go in by `balancer.observe`.", rules.ROWS),
-    ("By the gramian of the gradients", "K backward passes or fewer.", aggregators.ROWS),
+    ("By losses", "One backward pass.", BY_LOSSES),
+    ("By validation results", "One backward pass; results go in by `balancer.observe`.", BY_RESULTS),
+    ("By the gramian of the gradients", "K backward passes or fewer.", BY_GRAMIAN),
     (
         "By groups of parameters",
         "K backward passes or fewer; weights for every group, measured over all shared parameters, with raw heads.",
-        groups.ROWS,
+        BY_GROUPS,
     ),
-    ("By single coordinates", "K backward passes, and memory for K gradients.", coordinates.ROWS),
-)
-AROUND = (
-    "Around another method",
-    "Made as `eq.Every(10, method)`, not by name. What stays when losses or parameters change is the method's affair.",
-    wrappers.ROWS,
+    ("By single coordinates", "K backward passes, and memory for K gradients.", BY_COORDINATES),
 )
 HEAD = (
-    "| method | idea | K = 3 | K = 10 | length | one loss × c | all losses × c | copy | rotation |\n"
+    "| method | idea | K = 3 | K = 10 | norm | one loss × c | all losses × c | copy | rotation |\n"
     "|---|---|---|---|---|---|---|---|---|"
 )
 
@@ -92,18 +99,17 @@ def markdown(found: Mapping[str, Invariances]) -> str:
         found: {name: what running the method has shown}, of every method that has a name.
     """
     costs = read_costs()
-    parts = [INTRODUCTION, _about_lengths(), _about(costs)]
+    parts = [INTRODUCTION, _about_norms(), _about(costs)]
     for title, words, rows in SECTIONS:
         table = "\n".join([HEAD, *(_line(row, costs.get(row.name), found[row.name]) for row in rows)])
         parts += [f"## {title}\n\n{words}\n\n{table}\n", *map(_entry, rows)]
-    title, words, rows = AROUND
-    parts += [f"## {title}\n\n{words}\n", *map(_entry, rows)]
+    parts += [ABOUT_AROUND, *map(_entry, AROUND)]
     return "\n".join(parts).rstrip("\n")
 
 
-def _about_lengths() -> str:
-    rows = [row for _, _, rows in SECTIONS for row in rows if length(row) == "own"]
-    return ABOUT_LENGTHS.format(own="\n".join(_cells(f"[`{row.name}`](#{row.name})", own_length(row)) for row in rows))
+def _about_norms() -> str:
+    rows = [row for _, _, rows in SECTIONS for row in rows if row.norm == "own"]
+    return ABOUT_NORMS.format(own="\n".join(_cells(f"[`{row.name}`](#{row.name})", row.own_norm) for row in rows))
 
 
 def _about(costs: Mapping[str, StepCost]) -> str:
@@ -113,19 +119,19 @@ def _about(costs: Mapping[str, StepCost]) -> str:
 
 def _line(row: MethodRow, cost: StepCost | None, found: Invariances) -> str:
     measured = (f"{cost.three:.1f}", f"{cost.ten:.1f}") if cost else ("–", "–")
-    return _cells(f"[`{row.name}`](#{row.name})", row.idea, *measured, length(row), *found.cells)
+    return _cells(f"[`{row.name}`](#{row.name})", row.idea, *measured, row.norm, *found.cells)
 
 
 def _entry(row: MethodRow) -> str:
-    formula = row.formula.replace("``", "`")
     weight = "as the method has it" if issubclass(row.cls, Composite) else row.user_weight
     lines = [
         f"### {row.name}",
         "",
         row.idea,
         "",
-        f"- {formula}",
-        f"- `eq.{row.cls.__name__}({row.signature})`; {row.paper}",
+        f"- {row.formula}",
+        f"- `eq.{row.cls.__name__}({row.signature})`",
+        f"- Source: {row.paper}",
         f"- When: {row.when}",
         f"- Needs: {row.needs}. A user's weight: {weight}.",
     ]
