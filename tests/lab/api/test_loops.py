@@ -1,6 +1,7 @@
 """A loop of one's own: the same seeds for all, what is finished is kept, a failure costs its run only."""
 
 import random
+from functools import partial
 
 import numpy as np
 import pytest
@@ -9,6 +10,7 @@ from torch import nn
 
 import equipoise as eq
 from equipoise import lab
+from equipoise.lab.files import read_json, write_json
 
 TASKS = {"a": ("mse", "lower"), "b": ("accuracy", "higher")}
 
@@ -161,8 +163,52 @@ def test_runs_of_other_tasks_and_other_folders_are_not_mixed_in(tmp_path):
 
 
 def test_an_option_of_a_case_is_none_of_a_loop():
-    with pytest.raises(TypeError, match="unexpected keyword argument 'jobs'"):
-        lab.compare(quick, ["sum"], tasks=TASKS, jobs=2)
+    for option in ({"jobs": 2}, {"epochs": 3}, {"schedule": "cosine"}, {"question": "sharing"}, {"l1": 0.0}):
+        with pytest.raises(ValueError, match=f"{next(iter(option))} is an option of a case"):
+            lab.compare(quick, ["sum"], tasks=TASKS, **option)
+
+
+def one(arm, seed):
+    return {"a/mse": 1.0 + seed, "b/accuracy": 0.5}
+
+
+def other(arm, seed):
+    return {"a/mse": 2.0 + seed, "b/accuracy": 0.5}
+
+
+def same(arm, seed):
+    # the code of one, with a comment
+    return {"a/mse": 1.0 + seed, "b/accuracy": 0.5}
+
+
+def scaled(arm, seed, by):
+    return {"a/mse": by * seed, "b/accuracy": 0.5}
+
+
+@pytest.mark.parametrize(
+    ("earlier", "now"),
+    [
+        (one, other),
+        (lambda arm, seed: one(arm, seed), lambda arm, seed: other(arm, seed)),
+        (partial(scaled, by=1.0), partial(scaled, by=2.0)),
+    ],
+)
+def test_runs_of_another_function_are_not_mixed_in(earlier, now, tmp_path):
+    lab.compare(earlier, ["sum", "uw"], seeds=2, tasks=TASKS, folder=tmp_path / "loop")
+    with pytest.raises(ValueError, match=r"loop holds runs of .* as it was before it was changed: choose another"):
+        lab.compare(now, ["sum", "uw"], seeds=3, tasks=TASKS, folder=tmp_path / "loop")
+    assert lab.compare(earlier, ["sum", "uw"], seeds=3, tasks=TASKS, folder=tmp_path / "loop").failures == {}
+
+
+def test_a_comment_changes_no_function_and_runs_of_earlier_versions_count(tmp_path):
+    arguments = {"seeds": 2, "tasks": TASKS, "folder": tmp_path / "loop"}
+    lab.compare(one, ["sum", "uw"], **arguments)
+    lab.compare(same, ["sum", "uw"], **arguments)
+    for file in (tmp_path / "loop" / "runs").glob("*.json"):
+        run = read_json(file)
+        del run["train"]
+        write_json(file, run)
+    assert lab.compare(other, ["sum", "uw"], **arguments).failures == {}
 
 
 @pytest.mark.parametrize(

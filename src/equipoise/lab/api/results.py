@@ -1,5 +1,6 @@
-"""What a comparison came to: computed once, shown in many ways."""
+"""What a comparison came to: computed once, or read from its folder, and shown in many ways."""
 
+import io
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -14,6 +15,8 @@ if TYPE_CHECKING:
 
     from equipoise.lab.reports import SummaryView
     from equipoise.lab.reports.drawing import Drawing
+
+WIDTH = 120  # characters of what is printed as text
 
 
 @dataclass(frozen=True, repr=False)
@@ -133,8 +136,6 @@ class ResultsTable:
         return SummaryView(self.summary)
 
     def __str__(self) -> str:
-        from equipoise.lab.api.text import text_of
-
         return text_of(self)
 
     __repr__ = __str__
@@ -143,3 +144,36 @@ class ResultsTable:
         from equipoise.lab.reports.paper_tables import html_table
 
         return html_table(self.summary)
+
+
+def load(folder: str | Path) -> Results:
+    """The results in the folder of a study or of a loop's runs, as ``compare`` and the command line leave it.
+
+    That its verdicts are shown is noted in study.json as a look, as ``equipoise report`` does: looking, adding seeds
+    and looking again changes what verdicts mean.
+
+    Raises:
+        ValueError: The folder holds no study, no finished run of it, a damaged file or a link that leads out.
+        OSError: study.json cannot be written.
+
+    >>> load("no-such-folder")
+    Traceback (most recent call last):
+    ...
+    ValueError: no-such-folder is not the folder of a study: it has no study.json
+    """
+    from equipoise.lab.studies import record_look
+
+    folder = Path(folder)
+    study = StudyResults.from_folder(folder).looked_at()
+    results = Results(Summary.of_study(study), study.settings.get("failed", {}), study)
+    record_look(study)
+    return results
+
+
+def text_of(shown: Any) -> str:
+    """What rich shows, as the lines of a terminal of ``WIDTH`` characters, without styles."""
+    from rich.console import Console
+
+    file = io.StringIO()
+    Console(file=file, width=WIDTH, highlight=False).print(shown, crop=False)
+    return "\n".join(line.rstrip() for line in file.getvalue().splitlines())
