@@ -13,7 +13,7 @@ from equipoise.cli.parser import MOST, Parser, fail, names, positive, whole
 from equipoise.cli.parser import folder as path_of_folder
 from equipoise.cli.training import add_training_options, training_of
 from equipoise.cli.workbench import FAILED, need_the_lab, show, stopped_by
-from equipoise.lab.api.defaults import JOBS, METHODS, RUNS, SEEDS, TUNED_TRIALS
+from equipoise.lab.settings import JOBS, METHODS, RUNS, SEEDS, TUNED_TRIALS
 
 MOST_SEEDS = 100_000
 

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from equipoise.cli.compare import add_study_options, run_study
 from equipoise.cli.parser import Parser
-from equipoise.lab.api.defaults import RUNS
+from equipoise.lab.settings import RUNS
 
 
 def demo(words: Sequence[str]) -> int:

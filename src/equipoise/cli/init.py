@@ -10,7 +10,7 @@ from typing import Any
 from equipoise.cli.columns import add_delimiter
 from equipoise.cli.parser import Parser, fail
 from equipoise.cli.workbench import need_the_lab
-from equipoise.lab.api.defaults import METHODS, TUNED_TRIALS
+from equipoise.lab.settings import METHODS, TUNED_TRIALS
 
 NOT_TEXT = ("y", "n", "yes", "no", "on", "off", "true", "false", "null")  # to YAML
 OTHERS = """\

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from equipoise.cli.parser import Parser, fail, nearest
 from equipoise.cli.workbench import need_the_lab, show
-from equipoise.lab.api.defaults import RUNS
+from equipoise.lab.settings import RUNS
 
 
 def report(words: Sequence[str]) -> int:

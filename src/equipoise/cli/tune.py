@@ -10,7 +10,7 @@ from equipoise.cli.config import add_case, parse_with_config
 from equipoise.cli.parser import Parser, fail, names, positive, whole
 from equipoise.cli.training import add_training_options, training_of
 from equipoise.cli.workbench import FAILED, need_the_lab, stopped_by
-from equipoise.lab.api.defaults import JOBS, RUNS
+from equipoise.lab.settings import JOBS, RUNS
 
 ASKED = (
     *("trials", "method", "search", "sampler", "epochs", "seed"),

@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from equipoise.lab.api.comparing import compare as compare
     from equipoise.lab.api.judging import judge as judge
-    from equipoise.lab.api.loading import load as load
     from equipoise.lab.api.loops import Arm as Arm
     from equipoise.lab.api.probing import GradientDiagnostics as GradientDiagnostics
     from equipoise.lab.api.probing import probe as probe
     from equipoise.lab.api.recorder import Recorder as Recorder
     from equipoise.lab.api.results import Results as Results
+    from equipoise.lab.api.results import load as load
     from equipoise.lab.api.tuning import SearchResults as SearchResults
     from equipoise.lab.api.tuning import tune as tune
 
@@ -27,7 +27,7 @@ _FILES = {
     "SearchResults": "tuning",
     "compare": "comparing",
     "judge": "judging",
-    "load": "loading",
+    "load": "results",
     "probe": "probing",
     "tune": "tuning",
 }

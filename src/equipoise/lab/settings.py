@@ -1,15 +1,24 @@
-"""How long, how fast and how to train: the same for every method.
+"""What a comparison does by default, and how long, how fast and how it trains: the same for every method.
 
 Each field says once what it is, what it may be and what the command line calls its value; the class's docstring, its
 checks and the options of ``equipoise compare`` are made of that.
 """
 
 import math
+import os
 import textwrap
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import MISSING, dataclass, field, fields
+from pathlib import Path
 from types import NoneType
-from typing import Any, get_args
+from typing import Any, TypedDict, get_args
+
+# what a comparison does unless it is told otherwise; the command line has the same
+METHODS = ("sum", "uw", "dwa", "pcgrad", "mgda", "nash-mtl")
+SEEDS = 5
+TUNED_TRIALS = 10
+JOBS = min(os.cpu_count() or 1, 4)
+RUNS = Path("equipoise-runs")  # the folder of studies
 
 SCHEDULES = ("constant", "linear", "cosine", "step")
 PRECISIONS = ("fp32", "bf16")
@@ -145,6 +154,30 @@ class Settings:
 
 
 _BUDGET = 6  # fields that every run has said
+
+
+class TrainingOptions(TypedDict, total=False):
+    """The fields of ``Settings`` but the epochs, as keywords: type checkers and editors read them here."""
+
+    batch_size: int
+    learning_rate: float
+    weight_decay: float
+    clip_norm: float | None
+    patience: int
+    schedule: str
+    warmup: int
+    weight_decay_end: float | None
+    clip_value: float | None
+    average: float | None
+    micro_batches: int
+    precision: str
+    task_patience: int | None
+    select: str
+    keep: tuple[str, ...]
+    start: str
+    temperature: float | None
+    l1: float
+    l2: float
 
 
 def _docstring() -> str:

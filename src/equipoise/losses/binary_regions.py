@@ -16,8 +16,19 @@ from equipoise.losses.checks import (
     require_within,
     wide,
 )
-from equipoise.losses.module import LossModule
+from equipoise.losses.module import FunctionLoss
 from equipoise.losses.overlap import require_prices, tversky_of_counts
+
+__all__ = [
+    "BinaryDiceLoss",
+    "BinaryFocalTverskyLoss",
+    "BinaryJaccardLoss",
+    "BinaryTverskyLoss",
+    "binary_dice",
+    "binary_focal_tversky",
+    "binary_jaccard",
+    "binary_tversky",
+]
 
 
 def binary_dice(
@@ -129,82 +140,6 @@ def binary_focal_tversky(
     return tversky_of_counts(*counts, alpha, beta, gamma, smooth)
 
 
-class BinaryDiceLoss(LossModule):
-    """``binary_dice`` with its arguments."""
-
-    def __init__(self, per_sample: bool = False, smooth: float = 0.0) -> None:
-        super().__init__()
-        require_prices(smooth=smooth)
-        self.per_sample, self.smooth = per_sample, smooth
-
-    def forward(self, logits: Tensor, targets: Tensor, mask: Tensor | None = None) -> Tensor:
-        """Of logits, targets and a mask of one shape [N, L, ...]."""
-        return binary_dice(logits, targets, mask=mask, per_sample=self.per_sample, smooth=self.smooth)
-
-
-class BinaryJaccardLoss(LossModule):
-    """``binary_jaccard`` with its arguments."""
-
-    def __init__(self, per_sample: bool = False, smooth: float = 0.0) -> None:
-        super().__init__()
-        require_prices(smooth=smooth)
-        self.per_sample, self.smooth = per_sample, smooth
-
-    def forward(self, logits: Tensor, targets: Tensor, mask: Tensor | None = None) -> Tensor:
-        """Of logits, targets and a mask of one shape [N, L, ...]."""
-        return binary_jaccard(logits, targets, mask=mask, per_sample=self.per_sample, smooth=self.smooth)
-
-
-class BinaryTverskyLoss(LossModule):
-    """``binary_tversky`` with its arguments."""
-
-    def __init__(self, alpha: float = 0.3, beta: float = 0.7, per_sample: bool = False, smooth: float = 0.0) -> None:
-        super().__init__()
-        require_prices(alpha, beta, smooth=smooth)
-        self.alpha, self.beta, self.per_sample, self.smooth = alpha, beta, per_sample, smooth
-
-    def forward(self, logits: Tensor, targets: Tensor, mask: Tensor | None = None) -> Tensor:
-        """Of logits, targets and a mask of one shape [N, L, ...]."""
-        return binary_tversky(
-            logits,
-            targets,
-            alpha=self.alpha,
-            beta=self.beta,
-            mask=mask,
-            per_sample=self.per_sample,
-            smooth=self.smooth,
-        )
-
-
-class BinaryFocalTverskyLoss(LossModule):
-    """``binary_focal_tversky`` with its arguments."""
-
-    def __init__(
-        self,
-        gamma: float = 4 / 3,
-        alpha: float = 0.3,
-        beta: float = 0.7,
-        per_sample: bool = False,
-        smooth: float = 0.0,
-    ) -> None:
-        super().__init__()
-        require_prices(alpha, beta, gamma, smooth)
-        self.gamma, self.alpha, self.beta, self.per_sample, self.smooth = gamma, alpha, beta, per_sample, smooth
-
-    def forward(self, logits: Tensor, targets: Tensor, mask: Tensor | None = None) -> Tensor:
-        """Of logits, targets and a mask of one shape [N, L, ...]."""
-        return binary_focal_tversky(
-            logits,
-            targets,
-            gamma=self.gamma,
-            alpha=self.alpha,
-            beta=self.beta,
-            mask=mask,
-            per_sample=self.per_sample,
-            smooth=self.smooth,
-        )
-
-
 def _label_counts(
     logits: Tensor, targets: Tensor, mask: Tensor | None, per_sample: bool
 ) -> tuple[Tensor, Tensor, Tensor]:
@@ -227,3 +162,60 @@ def _sums(values: Tensor, dims: tuple[int, ...]) -> Tensor:
     """[rows, L]; torch takes no dimensions for all of them."""
     sums = values.sum(dims) if dims else values
     return sums if sums.dim() == 2 else sums.unsqueeze(0)
+
+
+class BinaryDiceLoss(FunctionLoss):
+    """``binary_dice`` with its arguments."""
+
+    function = staticmethod(binary_dice)
+    check = staticmethod(require_prices)
+    per_sample: bool = False
+    smooth: float = 0.0
+
+    def forward(self, logits: Tensor, targets: Tensor, mask: Tensor | None = None) -> Tensor:
+        """Of logits, targets and a mask of one shape [N, L, ...]."""
+        return binary_dice(logits, targets, mask=mask, **self.arguments)
+
+
+class BinaryJaccardLoss(FunctionLoss):
+    """``binary_jaccard`` with its arguments."""
+
+    function = staticmethod(binary_jaccard)
+    check = staticmethod(require_prices)
+    per_sample: bool = False
+    smooth: float = 0.0
+
+    def forward(self, logits: Tensor, targets: Tensor, mask: Tensor | None = None) -> Tensor:
+        """Of logits, targets and a mask of one shape [N, L, ...]."""
+        return binary_jaccard(logits, targets, mask=mask, **self.arguments)
+
+
+class BinaryTverskyLoss(FunctionLoss):
+    """``binary_tversky`` with its arguments."""
+
+    function = staticmethod(binary_tversky)
+    check = staticmethod(require_prices)
+    alpha: float = 0.3
+    beta: float = 0.7
+    per_sample: bool = False
+    smooth: float = 0.0
+
+    def forward(self, logits: Tensor, targets: Tensor, mask: Tensor | None = None) -> Tensor:
+        """Of logits, targets and a mask of one shape [N, L, ...]."""
+        return binary_tversky(logits, targets, mask=mask, **self.arguments)
+
+
+class BinaryFocalTverskyLoss(FunctionLoss):
+    """``binary_focal_tversky`` with its arguments."""
+
+    function = staticmethod(binary_focal_tversky)
+    check = staticmethod(require_prices)
+    gamma: float = 4 / 3
+    alpha: float = 0.3
+    beta: float = 0.7
+    per_sample: bool = False
+    smooth: float = 0.0
+
+    def forward(self, logits: Tensor, targets: Tensor, mask: Tensor | None = None) -> Tensor:
+        """Of logits, targets and a mask of one shape [N, L, ...]."""
+        return binary_focal_tversky(logits, targets, mask=mask, **self.arguments)

@@ -15,8 +15,10 @@ from equipoise.losses.checks import (
     sees_values,
     wide,
 )
-from equipoise.losses.module import ReducedLoss
+from equipoise.losses.module import FunctionLoss
 from equipoise.losses.reduction import Reduction, reduced
+
+__all__ = ["BoundaryLoss", "boundary", "signed_distance"]
 
 
 @torch.no_grad()
@@ -76,14 +78,6 @@ def boundary(logits: Tensor, distances: Tensor, *, reduction: Reduction = "mean"
     return reduced(wide(logits).softmax(dim=1) * wide(distances), reduction)
 
 
-class BoundaryLoss(ReducedLoss):
-    """``boundary`` with its arguments."""
-
-    def forward(self, logits: Tensor, distances: Tensor) -> Tensor:
-        """Of logits and signed distances [N, C, ...]."""
-        return boundary(logits, distances, reduction=self.reduction)
-
-
 def _distance_to(masks: Tensor) -> Tensor:
     """Distance of each pixel to the nearest one in its mask; infinite where the mask is empty."""
     squares = _distance_in_line(masks).square()
@@ -117,3 +111,10 @@ def _require_signed(distances: Tensor) -> None:
         least, most = (value.item() for value in distances.detach().aminmax())
         if least >= 0 and most == 1:
             raise ValueError("distances are masks (0 to 1, none negative): pass signed_distance(masks.bool())")
+
+
+class BoundaryLoss(FunctionLoss):
+    """``boundary`` with its arguments."""
+
+    function = staticmethod(boundary)
+    reduction: Reduction = "mean"

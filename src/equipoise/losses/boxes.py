@@ -13,8 +13,10 @@ import torch
 from torch import Tensor
 
 from equipoise.losses.checks import require_dim, require_floating, require_same_shape, sees_values, wide
-from equipoise.losses.module import ReducedLoss
+from equipoise.losses.module import FunctionLoss
 from equipoise.losses.reduction import Reduction, reduced
+
+__all__ = ["CIoULoss", "DIoULoss", "GIoULoss", "IoULoss", "ciou", "diou", "giou", "iou"]
 
 
 def iou(prediction: Tensor, target: Tensor, *, reduction: Reduction = "mean") -> Tensor:
@@ -96,38 +98,6 @@ def ciou(prediction: Tensor, target: Tensor, *, reduction: Reduction = "mean") -
     return reduced(1 - overlap + _distance(prediction, target) + weight * unlike, reduction)
 
 
-class IoULoss(ReducedLoss):
-    """``iou`` with its arguments."""
-
-    def forward(self, prediction: Tensor, target: Tensor) -> Tensor:
-        """Of boxes x1, y1, x2, y2 [N, 4]."""
-        return iou(prediction, target, reduction=self.reduction)
-
-
-class GIoULoss(ReducedLoss):
-    """``giou`` with its arguments."""
-
-    def forward(self, prediction: Tensor, target: Tensor) -> Tensor:
-        """Of boxes x1, y1, x2, y2 [N, 4]."""
-        return giou(prediction, target, reduction=self.reduction)
-
-
-class DIoULoss(ReducedLoss):
-    """``diou`` with its arguments."""
-
-    def forward(self, prediction: Tensor, target: Tensor) -> Tensor:
-        """Of boxes x1, y1, x2, y2 [N, 4]."""
-        return diou(prediction, target, reduction=self.reduction)
-
-
-class CIoULoss(ReducedLoss):
-    """``ciou`` with its arguments."""
-
-    def forward(self, prediction: Tensor, target: Tensor) -> Tensor:
-        """Of boxes x1, y1, x2, y2 [N, 4]."""
-        return ciou(prediction, target, reduction=self.reduction)
-
-
 def _in_one_unit(prediction: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:
     """Boxes [2, N, 2] of corners in the unit of the longer side of their enclosure: no area over- or underflows."""
     _require_boxes(prediction, target)
@@ -193,3 +163,31 @@ def _require_boxes(prediction: Tensor, target: Tensor) -> None:
                 f"target must have x1 <= x2 and y1 <= y2, got {target[wrong][0].tolist()}: order the corners, or "
                 "convert centres and sizes to corners"
             )
+
+
+class IoULoss(FunctionLoss):
+    """``iou`` with its arguments."""
+
+    function = staticmethod(iou)
+    reduction: Reduction = "mean"
+
+
+class GIoULoss(FunctionLoss):
+    """``giou`` with its arguments."""
+
+    function = staticmethod(giou)
+    reduction: Reduction = "mean"
+
+
+class DIoULoss(FunctionLoss):
+    """``diou`` with its arguments."""
+
+    function = staticmethod(diou)
+    reduction: Reduction = "mean"
+
+
+class CIoULoss(FunctionLoss):
+    """``ciou`` with its arguments."""
+
+    function = staticmethod(ciou)
+    reduction: Reduction = "mean"

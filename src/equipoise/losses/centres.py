@@ -18,8 +18,10 @@ from equipoise.losses.checks import (
     wide,
 )
 from equipoise.losses.focal import binary_focal
-from equipoise.losses.module import LossModule, ReducedLoss
-from equipoise.losses.reduction import Reduction, reduced_over, require_reduction
+from equipoise.losses.module import FunctionLoss
+from equipoise.losses.reduction import Reduction, reduced_over
+
+__all__ = ["DenseGIoULoss", "HeatMapFocalLoss", "dense_giou", "heat_map_focal"]
 
 
 def heat_map_focal(
@@ -81,32 +83,6 @@ def dense_giou(prediction: Tensor, target: Tensor, *, reduction: Reduction = "me
     return reduced_over(losses, present, reduction)
 
 
-class HeatMapFocalLoss(LossModule):
-    """``heat_map_focal`` with its arguments."""
-
-    def __init__(self, gamma: float = 2.0, beta: float = 4.0, reduction: Reduction = "mean") -> None:
-        super().__init__()
-        _require_arguments(gamma, beta)
-        require_reduction(reduction)
-        self.gamma, self.beta, self.reduction = gamma, beta, reduction
-
-    def forward(self, logits: Tensor, targets: Tensor) -> Tensor:
-        """Of logits and targets of one shape."""
-        return heat_map_focal(logits, targets, gamma=self.gamma, beta=self.beta, reduction=self.reduction)
-
-    def divisor(self, logits: Tensor, targets: Tensor) -> int:
-        """What the sum over cells is divided by: for the mean the number of centres, 1 where there is none."""
-        return max(int((targets == 1).sum()), 1) if self.reduction == "mean" else 1
-
-
-class DenseGIoULoss(ReducedLoss):
-    """``dense_giou`` with its arguments."""
-
-    def forward(self, prediction: Tensor, target: Tensor) -> Tensor:
-        """Of distances left, top, right, bottom [N, 4, ...]."""
-        return dense_giou(prediction, target, reduction=self.reduction)
-
-
 def _around_cells(distances: Tensor, present: Tensor) -> Tensor:
     """Boxes x1, y1, x2, y2 [M, 4] with the cell as origin; where no object is, one box for both, so no loss."""
     kept = distances.movedim(1, -1).flatten(0, -2).where(present.flatten()[:, None], 1.0)
@@ -116,3 +92,24 @@ def _around_cells(distances: Tensor, present: Tensor) -> Tensor:
 def _require_arguments(gamma: float, beta: float) -> None:
     require_argument("gamma", gamma, low=0.0)
     require_argument("beta", beta, low=0.0)
+
+
+class HeatMapFocalLoss(FunctionLoss):
+    """``heat_map_focal`` with its arguments."""
+
+    function = staticmethod(heat_map_focal)
+    check = staticmethod(_require_arguments)
+    gamma: float = 2.0
+    beta: float = 4.0
+    reduction: Reduction = "mean"
+
+    def divisor(self, logits: Tensor, targets: Tensor) -> int:
+        """What the sum over cells is divided by: for the mean the number of centres, 1 where there is none."""
+        return max(int((targets == 1).sum()), 1) if self.reduction == "mean" else 1
+
+
+class DenseGIoULoss(FunctionLoss):
+    """``dense_giou`` with its arguments."""
+
+    function = staticmethod(dense_giou)
+    reduction: Reduction = "mean"

@@ -116,6 +116,11 @@ def require_argument(
         raise ValueError(f"{name} must lie in {interval}, got {value!r}")
 
 
+def require_temperature(temperature: float) -> None:
+    """Raise unless a temperature is positive."""
+    require_argument("temperature", temperature, low=0.0, open_low=True)
+
+
 def require_weight(weight: Tensor | None, num_classes: int) -> None:
     """Raise unless a weight, where there is one, is of each class [C], from 0."""
     if weight is None:

@@ -6,10 +6,12 @@ Khosla et al., Supervised Contrastive Learning, NeurIPS 2020, eq. (2).
 import torch
 from torch import Tensor
 
-from equipoise.losses.checks import require_argument, wide
+from equipoise.losses.checks import require_temperature, wide
 from equipoise.losses.features import products, require_labelled, unit
-from equipoise.losses.module import LossModule
-from equipoise.losses.reduction import Reduction, reduced_over, require_reduction
+from equipoise.losses.module import FunctionLoss
+from equipoise.losses.reduction import Reduction, reduced_over
+
+__all__ = ["SupervisedContrastiveLoss", "supervised_contrastive"]
 
 
 def supervised_contrastive(
@@ -31,7 +33,7 @@ def supervised_contrastive(
     tensor(0.6931)
     """
     require_labelled(features, labels)
-    require_argument("temperature", temperature, low=0.0, open_low=True)
+    require_temperature(temperature)
     directions = unit(wide(features))
     logits = products(directions / temperature, directions)
     itself = torch.eye(len(labels), dtype=torch.bool, device=labels.device)
@@ -43,15 +45,10 @@ def supervised_contrastive(
     return reduced_over(losses, number > 0, reduction)
 
 
-class SupervisedContrastiveLoss(LossModule):
+class SupervisedContrastiveLoss(FunctionLoss):
     """``supervised_contrastive`` with its arguments."""
 
-    def __init__(self, temperature: float = 0.1, reduction: Reduction = "mean") -> None:
-        super().__init__()
-        require_argument("temperature", temperature, low=0.0, open_low=True)
-        require_reduction(reduction)
-        self.temperature, self.reduction = temperature, reduction
-
-    def forward(self, features: Tensor, labels: Tensor) -> Tensor:
-        """Of features [N, D] and classes [N]."""
-        return supervised_contrastive(features, labels, temperature=self.temperature, reduction=self.reduction)
+    function = staticmethod(supervised_contrastive)
+    check = staticmethod(require_temperature)
+    temperature: float = 0.1
+    reduction: Reduction = "mean"

@@ -16,8 +16,10 @@ from equipoise.losses.checks import (
     sees_values,
     wide,
 )
-from equipoise.losses.module import LossModule, ReducedLoss
-from equipoise.losses.reduction import Reduction, reduced, reduced_over, require_reduction
+from equipoise.losses.module import FunctionLoss
+from equipoise.losses.reduction import Reduction, reduced, reduced_over
+
+__all__ = ["BerHuLoss", "CosineNormalsLoss", "SILogLoss", "berhu", "cosine_normals", "silog"]
 
 
 def silog(
@@ -141,42 +143,6 @@ def cosine_normals(
     return reduced_over((1 - cosine).where(valid, 0.0), valid, reduction)
 
 
-class SILogLoss(LossModule):
-    """``silog`` with its arguments."""
-
-    def __init__(self, lambd: float = 0.5, reduction: Reduction = "mean") -> None:
-        super().__init__()
-        _require_lambd(lambd)
-        require_reduction(reduction)
-        self.lambd, self.reduction = lambd, reduction
-
-    def forward(self, prediction: Tensor, target: Tensor, mask: Tensor | None = None) -> Tensor:
-        """Of depths [N, ..., H, W], and booleans of their shape."""
-        return silog(prediction, target, lambd=self.lambd, mask=mask, reduction=self.reduction)
-
-
-class BerHuLoss(LossModule):
-    """``berhu`` with its arguments."""
-
-    def __init__(self, threshold: float = 0.2, reduction: Reduction = "mean") -> None:
-        super().__init__()
-        _require_threshold(threshold)
-        require_reduction(reduction)
-        self.threshold, self.reduction = threshold, reduction
-
-    def forward(self, prediction: Tensor, target: Tensor, mask: Tensor | None = None) -> Tensor:
-        """Of prediction and target of one shape, and booleans of that shape."""
-        return berhu(prediction, target, threshold=self.threshold, mask=mask, reduction=self.reduction)
-
-
-class CosineNormalsLoss(ReducedLoss):
-    """``cosine_normals`` with its arguments."""
-
-    def forward(self, prediction: Tensor, target: Tensor, mask: Tensor | None = None) -> Tensor:
-        """Of normals [N, 3, H, W], and booleans [N, H, W]."""
-        return cosine_normals(prediction, target, mask=mask, reduction=self.reduction)
-
-
 def _dot(one: Tensor, other: Tensor) -> Tensor:
     """Of [N, 3, H, W] over the coordinates, one by one: a sum over dimension 1 is ten times as slow."""
     x, y, z = one.unbind(dim=1)
@@ -204,3 +170,40 @@ def _require_lambd(lambd: float) -> None:
 
 def _require_threshold(threshold: float) -> None:
     require_argument("threshold", threshold, low=0.0, high=1.0, open_low=True)
+
+
+class SILogLoss(FunctionLoss):
+    """``silog`` with its arguments."""
+
+    function = staticmethod(silog)
+    check = staticmethod(_require_lambd)
+    lambd: float = 0.5
+    reduction: Reduction = "mean"
+
+    def forward(self, prediction: Tensor, target: Tensor, mask: Tensor | None = None) -> Tensor:
+        """Of depths [N, ..., H, W], and booleans of their shape."""
+        return silog(prediction, target, mask=mask, **self.arguments)
+
+
+class BerHuLoss(FunctionLoss):
+    """``berhu`` with its arguments."""
+
+    function = staticmethod(berhu)
+    check = staticmethod(_require_threshold)
+    threshold: float = 0.2
+    reduction: Reduction = "mean"
+
+    def forward(self, prediction: Tensor, target: Tensor, mask: Tensor | None = None) -> Tensor:
+        """Of prediction and target of one shape, and booleans of that shape."""
+        return berhu(prediction, target, mask=mask, **self.arguments)
+
+
+class CosineNormalsLoss(FunctionLoss):
+    """``cosine_normals`` with its arguments."""
+
+    function = staticmethod(cosine_normals)
+    reduction: Reduction = "mean"
+
+    def forward(self, prediction: Tensor, target: Tensor, mask: Tensor | None = None) -> Tensor:
+        """Of normals [N, 3, H, W], and booleans [N, H, W]."""
+        return cosine_normals(prediction, target, mask=mask, **self.arguments)

@@ -10,16 +10,25 @@ from torch import Tensor
 from torch.nn import functional as F  # noqa: N812
 
 from equipoise.losses.checks import (
-    require_argument,
     require_dim,
     require_floating,
     require_logits,
     require_same_shape,
+    require_temperature,
     wide,
 )
 from equipoise.losses.features import unit
-from equipoise.losses.module import LossModule, ReducedLoss
+from equipoise.losses.module import FunctionLoss
 from equipoise.losses.reduction import Reduction, reduced, require_reduction
+
+__all__ = [
+    "AttentionTransferLoss",
+    "DistillationLoss",
+    "FeatureDistillationLoss",
+    "attention_transfer",
+    "distillation_kl",
+    "feature_distillation",
+]
 
 
 def distillation_kl(
@@ -44,7 +53,7 @@ def distillation_kl(
     require_same_shape(student_logits=student_logits, teacher_logits=teacher_logits)
     require_logits(student_logits)
     require_logits(teacher_logits)
-    require_argument("temperature", temperature, low=0.0, open_low=True)
+    require_temperature(temperature)
     student = F.log_softmax(wide(student_logits) / temperature, dim=1)
     with torch.no_grad():
         teacher = F.log_softmax(wide(teacher_logits) / temperature, dim=1)
@@ -105,36 +114,29 @@ def attention_transfer(student: Tensor, teacher: Tensor, *, reduction: Reduction
     return reduced(torch.linalg.vector_norm(gap, dim=1), reduction)
 
 
-class DistillationLoss(LossModule):
-    """``distillation_kl`` with its arguments."""
-
-    def __init__(self, temperature: float = 2.0, reduction: Reduction = "mean") -> None:
-        super().__init__()
-        require_argument("temperature", temperature, low=0.0, open_low=True)
-        require_reduction(reduction)
-        self.temperature, self.reduction = temperature, reduction
-
-    def forward(self, student_logits: Tensor, teacher_logits: Tensor) -> Tensor:
-        """Of logits [N, C, ...] of both."""
-        return distillation_kl(student_logits, teacher_logits, temperature=self.temperature, reduction=self.reduction)
-
-
-class FeatureDistillationLoss(ReducedLoss):
-    """``feature_distillation`` with its arguments."""
-
-    def forward(self, student: Tensor, teacher: Tensor) -> Tensor:
-        """Of features of one shape."""
-        return feature_distillation(student, teacher, reduction=self.reduction)
-
-
-class AttentionTransferLoss(ReducedLoss):
-    """``attention_transfer`` with its arguments."""
-
-    def forward(self, student: Tensor, teacher: Tensor) -> Tensor:
-        """Of activations [N, C, ...] of both."""
-        return attention_transfer(student, teacher, reduction=self.reduction)
-
-
 def _attention(activations: Tensor) -> Tensor:
     """Unit maps [N, places]."""
     return unit(activations.square().sum(dim=1).flatten(1))
+
+
+class DistillationLoss(FunctionLoss):
+    """``distillation_kl`` with its arguments."""
+
+    function = staticmethod(distillation_kl)
+    check = staticmethod(require_temperature)
+    temperature: float = 2.0
+    reduction: Reduction = "mean"
+
+
+class FeatureDistillationLoss(FunctionLoss):
+    """``feature_distillation`` with its arguments."""
+
+    function = staticmethod(feature_distillation)
+    reduction: Reduction = "mean"
+
+
+class AttentionTransferLoss(FunctionLoss):
+    """``attention_transfer`` with its arguments."""
+
+    function = staticmethod(attention_transfer)
+    reduction: Reduction = "mean"

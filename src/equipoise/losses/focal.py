@@ -17,9 +17,11 @@ from equipoise.losses.checks import (
     require_within,
     wide,
 )
-from equipoise.losses.module import LossModule
-from equipoise.losses.reduction import Reduction, reduced, reduced_over, require_reduction
+from equipoise.losses.module import FunctionLoss
+from equipoise.losses.reduction import Reduction, reduced, reduced_over
 from equipoise.tasks import weight_of
+
+__all__ = ["BinaryFocalLoss", "FocalLoss", "binary_focal", "focal"]
 
 
 def binary_focal(
@@ -82,7 +84,7 @@ def focal(
     require_classes(logits, targets, ignore_index=ignore_index)
     require_logits(logits)
     require_weight(weight, logits.shape[1])
-    _require_arguments(gamma, None)
+    _require_arguments(gamma)
     logits, counts = wide(logits), targets != ignore_index
     cross_entropy = F.cross_entropy(logits, targets, ignore_index=ignore_index, reduction="none")
     losses = _miss(-cross_entropy).pow(gamma) * cross_entropy
@@ -94,60 +96,37 @@ def focal(
     return reduced_over(losses, weights, reduction)
 
 
-class BinaryFocalLoss(LossModule):
-    """``binary_focal`` with its arguments."""
-
-    def __init__(self, gamma: float = 2.0, alpha: float | None = None, reduction: Reduction = "mean") -> None:
-        super().__init__()
-        _require_arguments(gamma, alpha)
-        require_reduction(reduction)
-        self.gamma, self.alpha, self.reduction = gamma, alpha, reduction
-
-    def forward(self, logits: Tensor, targets: Tensor) -> Tensor:
-        """Of logits and targets of one shape."""
-        return binary_focal(logits, targets, gamma=self.gamma, alpha=self.alpha, reduction=self.reduction)
-
-
-class FocalLoss(LossModule):
-    """``focal`` with its arguments."""
-
-    weight: Tensor | None
-
-    def __init__(
-        self,
-        gamma: float = 2.0,
-        weight: Tensor | None = None,
-        ignore_index: int = -100,
-        reduction: Reduction = "mean",
-    ) -> None:
-        super().__init__()
-        _require_arguments(gamma, None)
-        require_reduction(reduction)
-        self.gamma, self.ignore_index, self.reduction = gamma, ignore_index, reduction
-        self.register_buffer("weight", weight)
-
-    def forward(self, logits: Tensor, targets: Tensor) -> Tensor:
-        """Of logits [N, C, ...] and classes [N, ...]."""
-        return focal(
-            logits,
-            targets,
-            gamma=self.gamma,
-            weight=self.weight,
-            ignore_index=self.ignore_index,
-            reduction=self.reduction,
-        )
-
-    def divisor(self, logits: Tensor, targets: Tensor) -> float:
-        """What the sum is divided by: for the mean the weights of the targets, or how many count; else 1."""
-        return weight_of(targets[targets != self.ignore_index], self.weight) if self.reduction == "mean" else 1
-
-
 def _miss(log_hit: Tensor) -> Tensor:
     """1 - p_t; where p_t is 1 its power has the gradient of its limit, not NaN."""
     return -torch.expm1(log_hit.clamp(max=-torch.finfo(log_hit.dtype).tiny))
 
 
-def _require_arguments(gamma: float, alpha: float | None) -> None:
+def _require_arguments(gamma: float, alpha: float | None = None) -> None:
     require_argument("gamma", gamma, low=0.0)
     if alpha is not None:
         require_argument("alpha", alpha, low=0.0, high=1.0)
+
+
+class BinaryFocalLoss(FunctionLoss):
+    """``binary_focal`` with its arguments."""
+
+    function = staticmethod(binary_focal)
+    check = staticmethod(_require_arguments)
+    gamma: float = 2.0
+    alpha: float | None = None
+    reduction: Reduction = "mean"
+
+
+class FocalLoss(FunctionLoss):
+    """``focal`` with its arguments."""
+
+    function = staticmethod(focal)
+    check = staticmethod(_require_arguments)
+    gamma: float = 2.0
+    weight: Tensor | None = None
+    ignore_index: int = -100
+    reduction: Reduction = "mean"
+
+    def divisor(self, logits: Tensor, targets: Tensor) -> float:
+        """What the sum is divided by: for the mean the weights of the targets, or how many count; else 1."""
+        return weight_of(targets[targets != self.ignore_index], self.weight) if self.reduction == "mean" else 1

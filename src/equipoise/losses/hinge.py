@@ -9,8 +9,10 @@ import torch
 from torch import Tensor
 
 from equipoise.losses.checks import require_floating, require_same_shape, require_within, sees_values, wide
-from equipoise.losses.module import ReducedLoss
+from equipoise.losses.module import FunctionLoss
 from equipoise.losses.reduction import Reduction, reduced
+
+__all__ = ["BinaryHingeLoss", "BinarySquaredHingeLoss", "binary_hinge", "binary_squared_hinge"]
 
 
 def binary_hinge(logits: Tensor, targets: Tensor, *, reduction: Reduction = "mean") -> Tensor:
@@ -47,22 +49,6 @@ def binary_squared_hinge(logits: Tensor, targets: Tensor, *, reduction: Reductio
     return reduced(_shortfall(logits, targets).square(), reduction)
 
 
-class BinaryHingeLoss(ReducedLoss):
-    """``binary_hinge`` with its arguments."""
-
-    def forward(self, logits: Tensor, targets: Tensor) -> Tensor:
-        """Of logits and targets of one shape."""
-        return binary_hinge(logits, targets, reduction=self.reduction)
-
-
-class BinarySquaredHingeLoss(ReducedLoss):
-    """``binary_squared_hinge`` with its arguments."""
-
-    def forward(self, logits: Tensor, targets: Tensor) -> Tensor:
-        """Of logits and targets of one shape."""
-        return binary_squared_hinge(logits, targets, reduction=self.reduction)
-
-
 def _shortfall(logits: Tensor, targets: Tensor) -> Tensor:
     """What a sample lacks of the margin of 1."""
     require_floating(logits=logits, targets=targets)
@@ -84,3 +70,17 @@ def _require_labels(targets: Tensor) -> None:
                 f"targets must all be {kind}, got {targets[wrong][0].item():g} among them: "
                 "give labels 0 or 1, or -1 or 1, and leave out what is neither"
             )
+
+
+class BinaryHingeLoss(FunctionLoss):
+    """``binary_hinge`` with its arguments."""
+
+    function = staticmethod(binary_hinge)
+    reduction: Reduction = "mean"
+
+
+class BinarySquaredHingeLoss(FunctionLoss):
+    """``binary_squared_hinge`` with its arguments."""
+
+    function = staticmethod(binary_squared_hinge)
+    reduction: Reduction = "mean"

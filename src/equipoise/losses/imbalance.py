@@ -20,9 +20,11 @@ from equipoise.losses.checks import (
     sees_values,
     wide,
 )
-from equipoise.losses.module import LossModule
-from equipoise.losses.reduction import Reduction, reduced_over, require_reduction
+from equipoise.losses.module import FunctionLoss
+from equipoise.losses.reduction import Reduction, reduced_over
 from equipoise.tasks import weight_of
+
+__all__ = ["LDAMLoss", "LogitAdjustedLoss", "effective_number_weights", "ldam", "logit_adjusted", "positive_weights"]
 
 
 def logit_adjusted(
@@ -151,76 +153,6 @@ def positive_weights(label_counts: Tensor, *, num_samples: int) -> Tensor:
     return ((num_samples - counts) / counts).to(torch.get_default_dtype())
 
 
-class LogitAdjustedLoss(LossModule):
-    """``logit_adjusted`` with its arguments; ``class_counts`` is a buffer."""
-
-    class_counts: Tensor
-
-    def __init__(
-        self, class_counts: Tensor, tau: float = 1.0, ignore_index: int = -100, reduction: Reduction = "mean"
-    ) -> None:
-        super().__init__()
-        _require_counts("class_counts", class_counts)
-        require_argument("tau", tau, low=0.0)
-        require_reduction(reduction)
-        self.tau, self.ignore_index, self.reduction = tau, ignore_index, reduction
-        self.register_buffer("class_counts", class_counts)
-
-    def forward(self, logits: Tensor, targets: Tensor) -> Tensor:
-        """Of logits [N, C, ...] and classes [N, ...]."""
-        return logit_adjusted(
-            logits,
-            targets,
-            class_counts=self.class_counts,
-            tau=self.tau,
-            ignore_index=self.ignore_index,
-            reduction=self.reduction,
-        )
-
-
-class LDAMLoss(LossModule):
-    """``ldam`` with its arguments; ``class_counts`` and ``weight`` are buffers."""
-
-    class_counts: Tensor
-    weight: Tensor | None
-
-    def __init__(
-        self,
-        class_counts: Tensor,
-        max_margin: float = 0.5,
-        scale: float = 30.0,
-        weight: Tensor | None = None,
-        ignore_index: int = -100,
-        reduction: Reduction = "mean",
-    ) -> None:
-        super().__init__()
-        _require_counts("class_counts", class_counts)
-        _require_margins(max_margin, scale)
-        require_weight(weight, len(class_counts))
-        require_reduction(reduction)
-        self.max_margin, self.scale = max_margin, scale
-        self.ignore_index, self.reduction = ignore_index, reduction
-        self.register_buffer("class_counts", class_counts)
-        self.register_buffer("weight", weight)
-
-    def forward(self, logits: Tensor, targets: Tensor) -> Tensor:
-        """Of logits [N, C, ...] and classes [N, ...]."""
-        return ldam(
-            logits,
-            targets,
-            class_counts=self.class_counts,
-            max_margin=self.max_margin,
-            scale=self.scale,
-            weight=self.weight,
-            ignore_index=self.ignore_index,
-            reduction=self.reduction,
-        )
-
-    def divisor(self, logits: Tensor, targets: Tensor) -> float:
-        """What the sum is divided by: for the mean the weights of the targets, or how many count; else 1."""
-        return weight_of(targets[targets != self.ignore_index], self.weight) if self.reduction == "mean" else 1
-
-
 def _over_classes(values: Tensor, logits: Tensor) -> Tensor:
     """[C] beside [N, C, ...]."""
     return values.view(-1, *[1] * (logits.dim() - 2))
@@ -251,3 +183,42 @@ def _require_counts(name: str, counts: Tensor) -> None:
 def _require_margins(max_margin: float, scale: float) -> None:
     require_argument("max_margin", max_margin, low=0.0)
     require_argument("scale", scale, low=0.0, open_low=True)
+
+
+def _require_logit_adjusted(class_counts: Tensor, tau: float) -> None:
+    _require_counts("class_counts", class_counts)
+    require_argument("tau", tau, low=0.0)
+
+
+def _require_ldam(class_counts: Tensor, max_margin: float, scale: float, weight: Tensor | None) -> None:
+    _require_counts("class_counts", class_counts)
+    _require_margins(max_margin, scale)
+    require_weight(weight, len(class_counts))
+
+
+class LogitAdjustedLoss(FunctionLoss):
+    """``logit_adjusted`` with its arguments; ``class_counts`` is a buffer."""
+
+    function = staticmethod(logit_adjusted)
+    check = staticmethod(_require_logit_adjusted)
+    class_counts: Tensor
+    tau: float = 1.0
+    ignore_index: int = -100
+    reduction: Reduction = "mean"
+
+
+class LDAMLoss(FunctionLoss):
+    """``ldam`` with its arguments; ``class_counts`` and ``weight`` are buffers."""
+
+    function = staticmethod(ldam)
+    check = staticmethod(_require_ldam)
+    class_counts: Tensor
+    max_margin: float = 0.5
+    scale: float = 30.0
+    weight: Tensor | None = None
+    ignore_index: int = -100
+    reduction: Reduction = "mean"
+
+    def divisor(self, logits: Tensor, targets: Tensor) -> float:
+        """What the sum is divided by: for the mean the weights of the targets, or how many count; else 1."""
+        return weight_of(targets[targets != self.ignore_index], self.weight) if self.reduction == "mean" else 1

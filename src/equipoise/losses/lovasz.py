@@ -18,8 +18,10 @@ from equipoise.losses.checks import (
     require_within,
     wide,
 )
-from equipoise.losses.module import LossModule
+from equipoise.losses.module import FunctionLoss
 from equipoise.losses.overlap import mean_over_present
+
+__all__ = ["LovaszHingeLoss", "LovaszSoftmaxLoss", "lovasz_hinge", "lovasz_softmax"]
 
 
 def lovasz_softmax(logits: Tensor, targets: Tensor, *, per_sample: bool = False, ignore_index: int = -100) -> Tensor:
@@ -83,30 +85,6 @@ def lovasz_hinge(logits: Tensor, targets: Tensor, *, mask: Tensor | None = None,
     return mean_over_present(losses, _rows(counts, per_sample).any(dim=2))
 
 
-class LovaszSoftmaxLoss(LossModule):
-    """``lovasz_softmax`` with its arguments."""
-
-    def __init__(self, per_sample: bool = False, ignore_index: int = -100) -> None:
-        super().__init__()
-        self.per_sample, self.ignore_index = per_sample, ignore_index
-
-    def forward(self, logits: Tensor, targets: Tensor) -> Tensor:
-        """Of logits [N, C, ...] and classes [N, ...]."""
-        return lovasz_softmax(logits, targets, per_sample=self.per_sample, ignore_index=self.ignore_index)
-
-
-class LovaszHingeLoss(LossModule):
-    """``lovasz_hinge`` with its arguments."""
-
-    def __init__(self, per_sample: bool = False) -> None:
-        super().__init__()
-        self.per_sample = per_sample
-
-    def forward(self, logits: Tensor, targets: Tensor, mask: Tensor | None = None) -> Tensor:
-        """Of logits, targets and a mask of one shape [N, L, ...]."""
-        return lovasz_hinge(logits, targets, mask=mask, per_sample=self.per_sample)
-
-
 def _extension(errors: Tensor, foreground: Tensor, counts: Tensor, per_sample: bool) -> Tensor:
     """Losses [rows, C] of errors and foreground [N, C, S], where ``counts`` [N, 1 or C, S]."""
     # what does not count comes after every error above 0, and changes the index of none
@@ -130,3 +108,22 @@ def _slopes(errors: Tensor, foreground: Tensor) -> Tensor:
 def _rows(values: Tensor, per_sample: bool) -> Tensor:
     """[N, C, S] as it is, or the batch in one row [1, C, N S]."""
     return values if per_sample else values.transpose(0, 1).flatten(1).unsqueeze(0)
+
+
+class LovaszSoftmaxLoss(FunctionLoss):
+    """``lovasz_softmax`` with its arguments."""
+
+    function = staticmethod(lovasz_softmax)
+    per_sample: bool = False
+    ignore_index: int = -100
+
+
+class LovaszHingeLoss(FunctionLoss):
+    """``lovasz_hinge`` with its arguments."""
+
+    function = staticmethod(lovasz_hinge)
+    per_sample: bool = False
+
+    def forward(self, logits: Tensor, targets: Tensor, mask: Tensor | None = None) -> Tensor:
+        """Of logits, targets and a mask of one shape [N, L, ...]."""
+        return lovasz_hinge(logits, targets, mask=mask, **self.arguments)

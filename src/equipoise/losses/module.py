@@ -1,8 +1,13 @@
 """What loss modules have in common."""
 
-from torch import nn
+import inspect
+from collections.abc import Callable
+from dataclasses import Field, dataclass, fields
+from typing import Any, ClassVar, Self, dataclass_transform, get_args
 
-from equipoise.losses.reduction import Reduction, require_reduction
+from torch import Tensor, nn
+
+from equipoise.losses.reduction import require_reduction
 
 
 class LossModule(nn.Module):
@@ -14,10 +19,61 @@ class LossModule(nn.Module):
         return ", ".join(f"{name}={value!r}" for name, value in shown.items())
 
 
-class ReducedLoss(LossModule):
-    """A loss whose one argument is how its values are reduced."""
+@dataclass_transform(eq_default=False)
+class FunctionLoss(LossModule):
+    """``function`` with its arguments: each subclass is a dataclass of them, in which tensors are buffers.
 
-    def __init__(self, reduction: Reduction = "mean") -> None:
-        super().__init__()
-        require_reduction(reduction)
-        self.reduction = reduction
+    A subclass states the function and declares the arguments; ``check``, where there is one, is called with those that
+    it names when a loss is made. ``reduction`` is checked anyhow. ``forward`` is written out where the function's
+    tensors are not what a task gives.
+
+    >>> import torch
+    >>> class Scaled(FunctionLoss):
+    ...     function = staticmethod(lambda values, scale: (scale * values).mean())
+    ...     scale: float = 1.0
+    >>> Scaled(scale=2.0), Scaled(2.0)(torch.tensor([1.0, 3.0]))
+    (Scaled(scale=2.0), tensor(4.))
+    """
+
+    function: ClassVar[Callable[..., Tensor]]
+    check: ClassVar[Callable[..., None] | None] = None
+    __dataclass_fields__: ClassVar[dict[str, Field[Any]]]
+
+    def __init_subclass__(cls) -> None:
+        super().__init_subclass__()
+        if "__init__" not in vars(cls):
+            dataclass(eq=False, repr=False)(cls)
+        for name in cls._tensors():
+            if name in vars(cls):
+                delattr(cls, name)  # the default, which would hide the buffer
+
+    def __new__(cls, *_: object, **__: object) -> Self:
+        """A module already, so that the dataclass's constructor may set attributes."""
+        self = super().__new__(cls)
+        nn.Module.__init__(self)
+        return self
+
+    def __post_init__(self) -> None:
+        arguments = self.arguments
+        if self.check is not None:
+            names = inspect.signature(self.check).parameters
+            self.check(**{name: arguments[name] for name in names if name in arguments})
+        if "reduction" in arguments:
+            require_reduction(arguments["reduction"])
+        for name in self._tensors():
+            delattr(self, name)
+            self.register_buffer(name, arguments[name])
+
+    @property
+    def arguments(self) -> dict[str, Any]:
+        """By name, as the function takes them."""
+        return {one.name: getattr(self, one.name) for one in fields(self)}
+
+    def forward(self, *tensors: Any, **named: Any) -> Tensor:
+        """Of the tensors that ``function`` takes."""
+        return self.function(*tensors, **named, **self.arguments)
+
+    @classmethod
+    def _tensors(cls) -> list[str]:
+        """The names of those fields that are tensors, or may be."""
+        return [one.name for one in fields(cls) if Tensor in (one.type, *get_args(one.type))]

@@ -19,8 +19,10 @@ from equipoise.losses.checks import (
     require_within,
     wide,
 )
-from equipoise.losses.module import LossModule
-from equipoise.losses.reduction import Reduction, reduced, reduced_over, require_reduction
+from equipoise.losses.module import FunctionLoss
+from equipoise.losses.reduction import Reduction, reduced, reduced_over
+
+__all__ = ["AsymmetricLoss", "DoubleSoftF1Loss", "SoftF1Loss", "asymmetric", "double_soft_f1", "soft_f1"]
 
 Average = Literal["macro", "micro", "samples"]
 
@@ -95,8 +97,7 @@ def soft_f1(
     >>> soft_f1(torch.zeros(2, 1), torch.tensor([[1.0], [0.0]]))  # 1 - 2 · 0.5 / (1 + 1)
     tensor(0.5000)
     """
-    require_argument("beta", beta, low=0.0, open_low=True)
-    _require_average(average)
+    _require_f_score(beta, average)
     hits, predicted, positives, cells = _soft_counts(logits, targets, average, mask)
     return _mean_of_scored(1 - _f_score(hits, predicted, positives, beta), cells)
 
@@ -122,51 +123,6 @@ def double_soft_f1(logits: Tensor, targets: Tensor, *, mask: Tensor | None = Non
     of_positives = _f_score(hits, predicted, positives, 1.0)
     of_negatives = _f_score(cells - predicted - positives + hits, cells - predicted, cells - positives, 1.0)
     return _mean_of_scored(1 - (of_positives + of_negatives) / 2, cells)
-
-
-class AsymmetricLoss(LossModule):
-    """``asymmetric`` with its arguments."""
-
-    def __init__(
-        self, gamma_pos: float = 0.0, gamma_neg: float = 4.0, clip: float = 0.05, reduction: Reduction = "mean"
-    ) -> None:
-        super().__init__()
-        _require_focusing(gamma_pos, gamma_neg, clip)
-        require_reduction(reduction)
-        self.gamma_pos, self.gamma_neg, self.clip, self.reduction = gamma_pos, gamma_neg, clip, reduction
-
-    def forward(self, logits: Tensor, targets: Tensor) -> Tensor:
-        """Of logits and targets of one shape."""
-        return asymmetric(
-            logits,
-            targets,
-            gamma_pos=self.gamma_pos,
-            gamma_neg=self.gamma_neg,
-            clip=self.clip,
-            reduction=self.reduction,
-        )
-
-
-class SoftF1Loss(LossModule):
-    """``soft_f1`` with its arguments."""
-
-    def __init__(self, beta: float = 1.0, average: Average = "macro") -> None:
-        super().__init__()
-        require_argument("beta", beta, low=0.0, open_low=True)
-        _require_average(average)
-        self.beta, self.average = beta, average
-
-    def forward(self, logits: Tensor, targets: Tensor, mask: Tensor | None = None) -> Tensor:
-        """Of logits, targets and a mask of one shape [N, L]."""
-        return soft_f1(logits, targets, beta=self.beta, average=self.average, mask=mask)
-
-
-class DoubleSoftF1Loss(LossModule):
-    """``double_soft_f1``."""
-
-    def forward(self, logits: Tensor, targets: Tensor, mask: Tensor | None = None) -> Tensor:
-        """Of logits, targets and a mask of one shape [N, L]."""
-        return double_soft_f1(logits, targets, mask=mask)
 
 
 class _SoftCounts(NamedTuple):
@@ -213,6 +169,41 @@ def _require_focusing(gamma_pos: float, gamma_neg: float, clip: float) -> None:
     require_argument("clip", clip, low=0.0, high=1.0)
 
 
-def _require_average(average: str) -> None:
+def _require_f_score(beta: float, average: str) -> None:
+    require_argument("beta", beta, low=0.0, open_low=True)
     if average not in get_args(Average):
         raise ValueError(f"average must be 'macro', 'micro' or 'samples', got {average!r}")
+
+
+class AsymmetricLoss(FunctionLoss):
+    """``asymmetric`` with its arguments."""
+
+    function = staticmethod(asymmetric)
+    check = staticmethod(_require_focusing)
+    gamma_pos: float = 0.0
+    gamma_neg: float = 4.0
+    clip: float = 0.05
+    reduction: Reduction = "mean"
+
+
+class SoftF1Loss(FunctionLoss):
+    """``soft_f1`` with its arguments."""
+
+    function = staticmethod(soft_f1)
+    check = staticmethod(_require_f_score)
+    beta: float = 1.0
+    average: Average = "macro"
+
+    def forward(self, logits: Tensor, targets: Tensor, mask: Tensor | None = None) -> Tensor:
+        """Of logits, targets and a mask of one shape [N, L]."""
+        return soft_f1(logits, targets, mask=mask, **self.arguments)
+
+
+class DoubleSoftF1Loss(FunctionLoss):
+    """``double_soft_f1``."""
+
+    function = staticmethod(double_soft_f1)
+
+    def forward(self, logits: Tensor, targets: Tensor, mask: Tensor | None = None) -> Tensor:
+        """Of logits, targets and a mask of one shape [N, L]."""
+        return double_soft_f1(logits, targets, mask=mask)

@@ -18,8 +18,19 @@ from equipoise.losses.checks import (
     require_within,
     wide,
 )
-from equipoise.losses.module import LossModule
-from equipoise.losses.reduction import Reduction, reduced, reduced_over, require_reduction
+from equipoise.losses.module import FunctionLoss
+from equipoise.losses.reduction import Reduction, reduced, reduced_over
+
+__all__ = [
+    "BinaryPoly1Loss",
+    "GeneralisedCrossEntropyLoss",
+    "Poly1Loss",
+    "SymmetricCrossEntropyLoss",
+    "binary_poly1",
+    "generalised_cross_entropy",
+    "poly1",
+    "symmetric_cross_entropy",
+]
 
 
 def poly1(
@@ -127,80 +138,6 @@ def symmetric_cross_entropy(
     return reduced_over(losses, counts, reduction)
 
 
-class Poly1Loss(LossModule):
-    """``poly1`` with its arguments."""
-
-    def __init__(self, epsilon: float = 1.0, ignore_index: int = -100, reduction: Reduction = "mean") -> None:
-        super().__init__()
-        _require_epsilon(epsilon)
-        require_reduction(reduction)
-        self.epsilon, self.ignore_index, self.reduction = epsilon, ignore_index, reduction
-
-    def forward(self, logits: Tensor, targets: Tensor) -> Tensor:
-        """Of logits [N, C, ...] and classes [N, ...]."""
-        return poly1(logits, targets, epsilon=self.epsilon, ignore_index=self.ignore_index, reduction=self.reduction)
-
-
-class BinaryPoly1Loss(LossModule):
-    """``binary_poly1`` with its arguments."""
-
-    def __init__(self, epsilon: float = 1.0, reduction: Reduction = "mean") -> None:
-        super().__init__()
-        _require_epsilon(epsilon)
-        require_reduction(reduction)
-        self.epsilon, self.reduction = epsilon, reduction
-
-    def forward(self, logits: Tensor, targets: Tensor) -> Tensor:
-        """Of logits and targets of one shape."""
-        return binary_poly1(logits, targets, epsilon=self.epsilon, reduction=self.reduction)
-
-
-class GeneralisedCrossEntropyLoss(LossModule):
-    """``generalised_cross_entropy`` with its arguments."""
-
-    def __init__(self, q: float = 0.7, ignore_index: int = -100, reduction: Reduction = "mean") -> None:
-        super().__init__()
-        _require_q(q)
-        require_reduction(reduction)
-        self.q, self.ignore_index, self.reduction = q, ignore_index, reduction
-
-    def forward(self, logits: Tensor, targets: Tensor) -> Tensor:
-        """Of logits [N, C, ...] and classes [N, ...]."""
-        return generalised_cross_entropy(
-            logits, targets, q=self.q, ignore_index=self.ignore_index, reduction=self.reduction
-        )
-
-
-class SymmetricCrossEntropyLoss(LossModule):
-    """``symmetric_cross_entropy`` with its arguments."""
-
-    def __init__(
-        self,
-        alpha: float = 0.1,
-        beta: float = 1.0,
-        log_zero: float = -4.0,
-        ignore_index: int = -100,
-        reduction: Reduction = "mean",
-    ) -> None:
-        super().__init__()
-        _require_symmetric(alpha, beta, log_zero)
-        require_reduction(reduction)
-        self.alpha, self.beta, self.log_zero = alpha, beta, log_zero
-        self.ignore_index, self.reduction = ignore_index, reduction
-
-    def forward(self, logits: Tensor, targets: Tensor) -> Tensor:
-        """Of logits [N, C, ...] and classes [N, ...]."""
-        return symmetric_cross_entropy(
-            logits,
-            targets,
-            alpha=self.alpha,
-            beta=self.beta,
-            log_zero=self.log_zero,
-            ignore_index=self.ignore_index,
-            reduction=self.reduction,
-        )
-
-
 def _cross_entropy(logits: Tensor, targets: Tensor, ignore_index: int) -> tuple[Tensor, Tensor]:
     """Of every sample, 0 where it is ignored; and which count."""
     require_classes(logits, targets, ignore_index=ignore_index)
@@ -226,3 +163,44 @@ def _require_symmetric(alpha: float, beta: float, log_zero: float) -> None:
     require_argument("alpha", alpha, low=0.0)
     require_argument("beta", beta, low=0.0)
     require_argument("log_zero", log_zero, low=-float("inf"), high=0.0, open_low=True)
+
+
+class Poly1Loss(FunctionLoss):
+    """``poly1`` with its arguments."""
+
+    function = staticmethod(poly1)
+    check = staticmethod(_require_epsilon)
+    epsilon: float = 1.0
+    ignore_index: int = -100
+    reduction: Reduction = "mean"
+
+
+class BinaryPoly1Loss(FunctionLoss):
+    """``binary_poly1`` with its arguments."""
+
+    function = staticmethod(binary_poly1)
+    check = staticmethod(_require_epsilon)
+    epsilon: float = 1.0
+    reduction: Reduction = "mean"
+
+
+class GeneralisedCrossEntropyLoss(FunctionLoss):
+    """``generalised_cross_entropy`` with its arguments."""
+
+    function = staticmethod(generalised_cross_entropy)
+    check = staticmethod(_require_q)
+    q: float = 0.7
+    ignore_index: int = -100
+    reduction: Reduction = "mean"
+
+
+class SymmetricCrossEntropyLoss(FunctionLoss):
+    """``symmetric_cross_entropy`` with its arguments."""
+
+    function = staticmethod(symmetric_cross_entropy)
+    check = staticmethod(_require_symmetric)
+    alpha: float = 0.1
+    beta: float = 1.0
+    log_zero: float = -4.0
+    ignore_index: int = -100
+    reduction: Reduction = "mean"

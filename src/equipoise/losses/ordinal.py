@@ -19,8 +19,10 @@ from equipoise.losses.checks import (
     sees_values,
     wide,
 )
-from equipoise.losses.module import ReducedLoss
+from equipoise.losses.module import FunctionLoss
 from equipoise.losses.reduction import Reduction, reduced, reduced_over
+
+__all__ = ["CoralLoss", "CornLoss", "coral", "coral_levels", "corn", "corn_levels"]
 
 
 def coral(logits: Tensor, targets: Tensor, *, reduction: Reduction = "mean") -> Tensor:
@@ -81,27 +83,6 @@ def corn_levels(logits: Tensor) -> Tensor:
     return (F.logsigmoid(wide(logits)).cumsum(dim=1) > math.log(0.5)).sum(dim=1)
 
 
-class CoralLoss(ReducedLoss):
-    """``coral`` with its arguments."""
-
-    def forward(self, logits: Tensor, targets: Tensor) -> Tensor:
-        """Of logits [N, K - 1] and levels [N]."""
-        return coral(logits, targets, reduction=self.reduction)
-
-
-class CornLoss(ReducedLoss):
-    """``corn`` with its arguments."""
-
-    def forward(self, logits: Tensor, targets: Tensor) -> Tensor:
-        """Of logits [N, K - 1] and levels [N]."""
-        return corn(logits, targets, reduction=self.reduction)
-
-    def divisor(self, logits: Tensor, targets: Tensor) -> int:
-        """What the sum over questions is divided by: for the mean the number of questions asked."""
-        asked = (targets + 1).clamp(max=logits.shape[1])
-        return int(asked.sum()) if self.reduction == "mean" else 1
-
-
 def _levels(logits: Tensor) -> Tensor:
     return torch.arange(logits.shape[1], device=logits.device)
 
@@ -134,3 +115,22 @@ def _require_levels(logits: Tensor, targets: Tensor) -> None:
                 f"targets must be levels 0 to {logits.shape[1]}, got {least if least < 0 else most}: "
                 "K levels start at 0 and have K - 1 logits"
             )
+
+
+class CoralLoss(FunctionLoss):
+    """``coral`` with its arguments."""
+
+    function = staticmethod(coral)
+    reduction: Reduction = "mean"
+
+
+class CornLoss(FunctionLoss):
+    """``corn`` with its arguments."""
+
+    function = staticmethod(corn)
+    reduction: Reduction = "mean"
+
+    def divisor(self, logits: Tensor, targets: Tensor) -> int:
+        """What the sum over questions is divided by: for the mean the number of questions asked."""
+        asked = (targets + 1).clamp(max=logits.shape[1])
+        return int(asked.sum()) if self.reduction == "mean" else 1

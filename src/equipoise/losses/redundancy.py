@@ -11,7 +11,9 @@ from torch.nn import functional as F  # noqa: N812
 
 from equipoise.losses.checks import require_argument, wide
 from equipoise.losses.features import both, products, require_pairs
-from equipoise.losses.module import LossModule
+from equipoise.losses.module import FunctionLoss
+
+__all__ = ["BarlowTwinsLoss", "VICRegLoss", "barlow_twins", "vicreg"]
 
 
 def vicreg(
@@ -37,7 +39,7 @@ def vicreg(
     tensor(25.)
     """
     require_pairs(first, second, least=2)
-    _require_weights(invariance=invariance, variance=variance, covariance=covariance)
+    _require_weights(invariance, variance, covariance)
     first, second = wide(first), wide(second)
     loss = invariance * F.mse_loss(first, second)
     for view in (first, second):
@@ -65,37 +67,9 @@ def barlow_twins(first: Tensor, second: Tensor, *, off_diagonal: float = 0.005) 
     tensor(4.)
     """
     require_pairs(first, second, least=2)
-    _require_weights(off_diagonal=off_diagonal)
+    _require_off_diagonal(off_diagonal)
     correlations, others = _diagonal_and_others(_standardised(wide(first)), _standardised(wide(second)), len(first))
     return (1 - correlations).square().sum() + off_diagonal * others
-
-
-class VICRegLoss(LossModule):
-    """``vicreg`` with its arguments."""
-
-    def __init__(self, invariance: float = 25.0, variance: float = 25.0, covariance: float = 1.0) -> None:
-        super().__init__()
-        _require_weights(invariance=invariance, variance=variance, covariance=covariance)
-        self.invariance, self.variance, self.covariance = invariance, variance, covariance
-
-    def forward(self, features: tuple[Tensor, Tensor]) -> Tensor:
-        """Of a pair of features [N, D], as ``eq.Task("views", VICRegLoss(), target=None)`` hands it over."""
-        first, second = both(features)
-        return vicreg(first, second, invariance=self.invariance, variance=self.variance, covariance=self.covariance)
-
-
-class BarlowTwinsLoss(LossModule):
-    """``barlow_twins`` with its arguments."""
-
-    def __init__(self, off_diagonal: float = 0.005) -> None:
-        super().__init__()
-        _require_weights(off_diagonal=off_diagonal)
-        self.off_diagonal = off_diagonal
-
-    def forward(self, features: tuple[Tensor, Tensor]) -> Tensor:
-        """Of a pair of features [N, D], as ``eq.Task("views", BarlowTwinsLoss(), target=None)`` hands it over."""
-        first, second = both(features)
-        return barlow_twins(first, second, off_diagonal=self.off_diagonal)
 
 
 def _diagonal_and_others(first: Tensor, second: Tensor, divisor: int) -> tuple[Tensor, Tensor]:
@@ -117,6 +91,39 @@ def _standardised(features: Tensor) -> Tensor:
     return F.batch_norm(safe, None, None, training=True, eps=torch.finfo(features.dtype).tiny)
 
 
-def _require_weights(**weights: float) -> None:
-    for name, weight in weights.items():
-        require_argument(name, weight, low=0.0)
+def _require_weights(invariance: float, variance: float, covariance: float) -> None:
+    require_argument("invariance", invariance, low=0.0)
+    require_argument("variance", variance, low=0.0)
+    require_argument("covariance", covariance, low=0.0)
+
+
+def _require_off_diagonal(off_diagonal: float) -> None:
+    require_argument("off_diagonal", off_diagonal, low=0.0)
+
+
+class VICRegLoss(FunctionLoss):
+    """``vicreg`` with its arguments."""
+
+    function = staticmethod(vicreg)
+    check = staticmethod(_require_weights)
+    invariance: float = 25.0
+    variance: float = 25.0
+    covariance: float = 1.0
+
+    def forward(self, features: tuple[Tensor, Tensor]) -> Tensor:
+        """Of a pair of features [N, D], as ``eq.Task("views", VICRegLoss(), target=None)`` hands it over."""
+        first, second = both(features)
+        return vicreg(first, second, **self.arguments)
+
+
+class BarlowTwinsLoss(FunctionLoss):
+    """``barlow_twins`` with its arguments."""
+
+    function = staticmethod(barlow_twins)
+    check = staticmethod(_require_off_diagonal)
+    off_diagonal: float = 0.005
+
+    def forward(self, features: tuple[Tensor, Tensor]) -> Tensor:
+        """Of a pair of features [N, D], as ``eq.Task("views", BarlowTwinsLoss(), target=None)`` hands it over."""
+        first, second = both(features)
+        return barlow_twins(first, second, **self.arguments)

@@ -14,8 +14,21 @@ import torch
 from torch import Tensor
 
 from equipoise.losses.checks import require_classes, require_logits, sees_values, wide
-from equipoise.losses.module import LossModule
+from equipoise.losses.module import FunctionLoss
 from equipoise.losses.overlap import mean_over_present, require_prices, tversky_of_counts
+
+__all__ = [
+    "DiceLoss",
+    "FocalTverskyLoss",
+    "GeneralisedDiceLoss",
+    "JaccardLoss",
+    "TverskyLoss",
+    "dice",
+    "focal_tversky",
+    "generalised_dice",
+    "jaccard",
+    "tversky",
+]
 
 _STRETCH = 64  # pixels to one running sum: over a whole image float32 loses its last digits
 
@@ -163,104 +176,6 @@ def focal_tversky(
     return tversky_of_counts(*counts, alpha, beta, gamma, smooth)
 
 
-class DiceLoss(LossModule):
-    """``dice`` with its arguments."""
-
-    def __init__(self, per_sample: bool = False, smooth: float = 0.0, ignore_index: int = -100) -> None:
-        super().__init__()
-        require_prices(smooth=smooth)
-        self.per_sample, self.smooth, self.ignore_index = per_sample, smooth, ignore_index
-
-    def forward(self, logits: Tensor, targets: Tensor) -> Tensor:
-        """Of logits [N, C, ...] and classes [N, ...]."""
-        return dice(logits, targets, per_sample=self.per_sample, smooth=self.smooth, ignore_index=self.ignore_index)
-
-
-class GeneralisedDiceLoss(LossModule):
-    """``generalised_dice`` with its arguments."""
-
-    def __init__(self, per_sample: bool = False, ignore_index: int = -100) -> None:
-        super().__init__()
-        self.per_sample, self.ignore_index = per_sample, ignore_index
-
-    def forward(self, logits: Tensor, targets: Tensor) -> Tensor:
-        """Of logits [N, C, ...] and classes [N, ...]."""
-        return generalised_dice(logits, targets, per_sample=self.per_sample, ignore_index=self.ignore_index)
-
-
-class JaccardLoss(LossModule):
-    """``jaccard`` with its arguments."""
-
-    def __init__(self, per_sample: bool = False, smooth: float = 0.0, ignore_index: int = -100) -> None:
-        super().__init__()
-        require_prices(smooth=smooth)
-        self.per_sample, self.smooth, self.ignore_index = per_sample, smooth, ignore_index
-
-    def forward(self, logits: Tensor, targets: Tensor) -> Tensor:
-        """Of logits [N, C, ...] and classes [N, ...]."""
-        return jaccard(logits, targets, per_sample=self.per_sample, smooth=self.smooth, ignore_index=self.ignore_index)
-
-
-class TverskyLoss(LossModule):
-    """``tversky`` with its arguments."""
-
-    def __init__(
-        self,
-        alpha: float = 0.3,
-        beta: float = 0.7,
-        per_sample: bool = False,
-        smooth: float = 0.0,
-        ignore_index: int = -100,
-    ) -> None:
-        super().__init__()
-        require_prices(alpha, beta, smooth=smooth)
-        self.alpha, self.beta = alpha, beta
-        self.per_sample, self.smooth, self.ignore_index = per_sample, smooth, ignore_index
-
-    def forward(self, logits: Tensor, targets: Tensor) -> Tensor:
-        """Of logits [N, C, ...] and classes [N, ...]."""
-        return tversky(
-            logits,
-            targets,
-            alpha=self.alpha,
-            beta=self.beta,
-            per_sample=self.per_sample,
-            smooth=self.smooth,
-            ignore_index=self.ignore_index,
-        )
-
-
-class FocalTverskyLoss(LossModule):
-    """``focal_tversky`` with its arguments."""
-
-    def __init__(
-        self,
-        gamma: float = 4 / 3,
-        alpha: float = 0.3,
-        beta: float = 0.7,
-        per_sample: bool = False,
-        smooth: float = 0.0,
-        ignore_index: int = -100,
-    ) -> None:
-        super().__init__()
-        require_prices(alpha, beta, gamma, smooth)
-        self.gamma, self.alpha, self.beta = gamma, alpha, beta
-        self.per_sample, self.smooth, self.ignore_index = per_sample, smooth, ignore_index
-
-    def forward(self, logits: Tensor, targets: Tensor) -> Tensor:
-        """Of logits [N, C, ...] and classes [N, ...]."""
-        return focal_tversky(
-            logits,
-            targets,
-            gamma=self.gamma,
-            alpha=self.alpha,
-            beta=self.beta,
-            per_sample=self.per_sample,
-            smooth=self.smooth,
-            ignore_index=self.ignore_index,
-        )
-
-
 def _class_counts(
     logits: Tensor, targets: Tensor, per_sample: bool, ignore_index: int
 ) -> tuple[Tensor, Tensor, Tensor]:
@@ -299,3 +214,56 @@ def _sums_by_class(values: Tensor, targets: Tensor, num_classes: int) -> Tensor:
     bins = targets + num_classes * (torch.arange(num_pixels, device=targets.device) // _STRETCH)
     sums = values.new_zeros(num_samples, stretches * num_classes).scatter_add(1, bins, values)
     return sums.view(num_samples, stretches, num_classes).sum(dim=1)
+
+
+class DiceLoss(FunctionLoss):
+    """``dice`` with its arguments."""
+
+    function = staticmethod(dice)
+    check = staticmethod(require_prices)
+    per_sample: bool = False
+    smooth: float = 0.0
+    ignore_index: int = -100
+
+
+class GeneralisedDiceLoss(FunctionLoss):
+    """``generalised_dice`` with its arguments."""
+
+    function = staticmethod(generalised_dice)
+    per_sample: bool = False
+    ignore_index: int = -100
+
+
+class JaccardLoss(FunctionLoss):
+    """``jaccard`` with its arguments."""
+
+    function = staticmethod(jaccard)
+    check = staticmethod(require_prices)
+    per_sample: bool = False
+    smooth: float = 0.0
+    ignore_index: int = -100
+
+
+class TverskyLoss(FunctionLoss):
+    """``tversky`` with its arguments."""
+
+    function = staticmethod(tversky)
+    check = staticmethod(require_prices)
+    alpha: float = 0.3
+    beta: float = 0.7
+    per_sample: bool = False
+    smooth: float = 0.0
+    ignore_index: int = -100
+
+
+class FocalTverskyLoss(FunctionLoss):
+    """``focal_tversky`` with its arguments."""
+
+    function = staticmethod(focal_tversky)
+    check = staticmethod(require_prices)
+    gamma: float = 4 / 3
+    alpha: float = 0.3
+    beta: float = 0.7
+    per_sample: bool = False
+    smooth: float = 0.0
+    ignore_index: int = -100

@@ -13,8 +13,21 @@ from torch import Tensor
 from torch.nn import functional as F  # noqa: N812
 
 from equipoise.losses.checks import require_dim, require_floating, require_same_shape, sees_values, wide
-from equipoise.losses.module import LossModule, ReducedLoss
-from equipoise.losses.reduction import Reduction, reduced, require_reduction
+from equipoise.losses.module import FunctionLoss
+from equipoise.losses.reduction import Reduction, reduced
+
+__all__ = [
+    "GaussianNLLLoss",
+    "LaplaceNLLLoss",
+    "LogCoshLoss",
+    "PinballLoss",
+    "RMSELoss",
+    "gaussian_nll",
+    "laplace_nll",
+    "log_cosh",
+    "pinball",
+    "rmse",
+]
 
 
 def rmse(prediction: Tensor, target: Tensor) -> Tensor:
@@ -129,54 +142,6 @@ def laplace_nll(mean: Tensor, log_scale: Tensor, target: Tensor, *, reduction: R
     return reduced(error.abs() * (-log_scale).exp() + log_scale + math.log(2), reduction)
 
 
-class RMSELoss(LossModule):
-    """``rmse``."""
-
-    def forward(self, prediction: Tensor, target: Tensor) -> Tensor:
-        """Of prediction and target of one shape."""
-        return rmse(prediction, target)
-
-
-class LogCoshLoss(ReducedLoss):
-    """``log_cosh`` with its arguments."""
-
-    def forward(self, prediction: Tensor, target: Tensor) -> Tensor:
-        """Of prediction and target of one shape."""
-        return log_cosh(prediction, target, reduction=self.reduction)
-
-
-class PinballLoss(LossModule):
-    """``pinball`` with its arguments."""
-
-    def __init__(self, quantiles: float | Sequence[float] = 0.5, reduction: Reduction = "mean") -> None:
-        super().__init__()
-        require_reduction(reduction)
-        _require_levels(_levels(quantiles, torch.empty(0)))
-        self.quantiles, self.reduction = quantiles, reduction
-
-    def forward(self, prediction: Tensor, target: Tensor) -> Tensor:
-        """Of prediction [..., Q] and target [...]; both of one shape if ``quantiles`` is one number."""
-        return pinball(prediction, target, quantiles=self.quantiles, reduction=self.reduction)
-
-
-class GaussianNLLLoss(ReducedLoss):
-    """``gaussian_nll`` of mean and log-scale on the last dimension of one output."""
-
-    def forward(self, prediction: Tensor, target: Tensor) -> Tensor:
-        """Of prediction [..., 2], mean and log of the standard deviation, and target [...]."""
-        mean, log_scale = _halves(prediction, target)
-        return gaussian_nll(mean, log_scale, target, reduction=self.reduction)
-
-
-class LaplaceNLLLoss(ReducedLoss):
-    """``laplace_nll`` of mean and log-scale on the last dimension of one output."""
-
-    def forward(self, prediction: Tensor, target: Tensor) -> Tensor:
-        """Of prediction [..., 2], mean and log of the mean absolute deviation, and target [...]."""
-        mean, log_scale = _halves(prediction, target)
-        return laplace_nll(mean, log_scale, target, reduction=self.reduction)
-
-
 def _require_pair(prediction: Tensor, target: Tensor) -> None:
     require_floating(prediction=prediction, target=target)
     require_same_shape(prediction=prediction, target=target)
@@ -216,9 +181,59 @@ def _require_levels(quantiles: Tensor) -> None:
         raise ValueError(f"quantiles must lie in (0, 1), got {quantiles.tolist()}: 0.9 is the 90th percentile")
 
 
+def _require_quantiles(quantiles: float | Sequence[float]) -> None:
+    _require_levels(_levels(quantiles, torch.empty(0)))
+
+
 def _require_quantiles_last(prediction: Tensor, target: Tensor, count: int) -> None:
     if prediction.shape != (*target.shape, count):
         raise ValueError(
             f"prediction must have shape [..., Q] = {(*target.shape, count)} beside target [...] = "
             f"{tuple(target.shape)} and {count} quantiles, got {tuple(prediction.shape)}"
         )
+
+
+class RMSELoss(FunctionLoss):
+    """``rmse``."""
+
+    function = staticmethod(rmse)
+
+
+class LogCoshLoss(FunctionLoss):
+    """``log_cosh`` with its arguments."""
+
+    function = staticmethod(log_cosh)
+    reduction: Reduction = "mean"
+
+
+class PinballLoss(FunctionLoss):
+    """``pinball`` with its arguments."""
+
+    function = staticmethod(pinball)
+    check = staticmethod(_require_quantiles)
+    quantiles: float | Sequence[float] = 0.5
+    reduction: Reduction = "mean"
+
+
+class GaussianNLLLoss(FunctionLoss):
+    """``gaussian_nll`` of mean and log-scale on the last dimension of one output."""
+
+    function = staticmethod(gaussian_nll)
+    reduction: Reduction = "mean"
+
+    def forward(self, prediction: Tensor, target: Tensor) -> Tensor:
+        """Of prediction [..., 2], mean and log of the standard deviation, and target [...]."""
+        mean, log_scale = _halves(prediction, target)
+        return gaussian_nll(mean, log_scale, target, **self.arguments)
+
+
+class LaplaceNLLLoss(FunctionLoss):
+    """``laplace_nll`` of mean and log-scale on the last dimension of one output."""
+
+    function = staticmethod(laplace_nll)
+    reduction: Reduction = "mean"
+
+    def forward(self, prediction: Tensor, target: Tensor) -> Tensor:
+        """Of prediction [..., 2], mean and log of the mean absolute deviation, and target [...]."""
+        mean, log_scale = _halves(prediction, target)
+        return laplace_nll(mean, log_scale, target, **self.arguments)

@@ -41,8 +41,18 @@ from equipoise.losses.checks import (
     sees_values,
     wide,
 )
-from equipoise.losses.module import LossModule
-from equipoise.losses.reduction import Reduction, reduced, require_reduction
+from equipoise.losses.module import FunctionLoss
+from equipoise.losses.reduction import Reduction, reduced
+
+__all__ = [
+    "PPOClipLoss",
+    "clipped_value",
+    "double_q_learning",
+    "entropy_bonus",
+    "policy_gradient",
+    "ppo_clip",
+    "q_learning",
+]
 
 
 def policy_gradient(log_probs: Tensor, advantages: Tensor, *, reduction: Reduction = "mean") -> Tensor:
@@ -225,20 +235,6 @@ def entropy_bonus(logits: Tensor, *, reduction: Reduction = "mean") -> Tensor:
     return reduced((log_probs.exp() * surprises).sum(dim=-1), reduction)
 
 
-class PPOClipLoss(LossModule):
-    """``ppo_clip`` with its arguments."""
-
-    def __init__(self, clip: float = 0.2, reduction: Reduction = "mean") -> None:
-        super().__init__()
-        _require_clip(clip)
-        require_reduction(reduction)
-        self.clip, self.reduction = clip, reduction
-
-    def forward(self, log_probs: Tensor, old_log_probs: Tensor, advantages: Tensor) -> Tensor:
-        """Of three tensors of one shape."""
-        return ppo_clip(log_probs, old_log_probs, advantages, clip=self.clip, reduction=self.reduction)
-
-
 def _temporal_difference(
     q_values: Tensor,
     actions: Tensor,
@@ -298,3 +294,12 @@ def _require_actions(actions: Tensor, num_actions: int) -> None:
         if least < 0 or most >= num_actions:
             wrong = least if least < 0 else most
             raise ValueError(f"actions must be 0 to {num_actions - 1}, got {wrong}: q_values have A there")
+
+
+class PPOClipLoss(FunctionLoss):
+    """``ppo_clip`` with its arguments."""
+
+    function = staticmethod(ppo_clip)
+    check = staticmethod(_require_clip)
+    clip: float = 0.2
+    reduction: Reduction = "mean"

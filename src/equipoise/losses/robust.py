@@ -17,8 +17,10 @@ from equipoise.losses.checks import (
     sees_values,
     wide,
 )
-from equipoise.losses.module import LossModule
+from equipoise.losses.module import FunctionLoss, LossModule
 from equipoise.losses.reduction import Reduction, reduced, require_reduction
+
+__all__ = ["AdaptiveRobustLoss", "AdaptiveRobustNLLLoss", "adaptive_robust", "adaptive_robust_nll"]
 
 
 def adaptive_robust(
@@ -90,21 +92,6 @@ def adaptive_robust_nll(
         shape = squares.new_full((), alpha)
     log_scale = wide(scale).log() if isinstance(scale, Tensor) else math.log(scale)
     return reduced(_rho(squares, shape) + (_log_normaliser(shape) + log_scale), reduction)
-
-
-class AdaptiveRobustLoss(LossModule):
-    """``adaptive_robust`` with its arguments, as numbers."""
-
-    def __init__(self, alpha: float = 1.0, scale: float = 1.0, reduction: Reduction = "mean") -> None:
-        super().__init__()
-        _require_alpha(alpha)
-        _require_scale(scale)
-        require_reduction(reduction)
-        self.alpha, self.scale, self.reduction = alpha, scale, reduction
-
-    def forward(self, prediction: Tensor, target: Tensor) -> Tensor:
-        """Of prediction and target of one shape."""
-        return adaptive_robust(prediction, target, alpha=self.alpha, scale=self.scale, reduction=self.reduction)
 
 
 class AdaptiveRobustNLLLoss(LossModule):
@@ -245,3 +232,18 @@ def _require_per_output(name: str, value: Tensor, prediction: Tensor) -> None:
 def _require_num_outputs(num_outputs: int | None) -> None:
     if num_outputs is not None and (not isinstance(num_outputs, int) or num_outputs < 1):
         raise ValueError(f"num_outputs must be a positive integer or None, got {num_outputs!r}")
+
+
+def _require_robust(alpha: float, scale: float) -> None:
+    _require_alpha(alpha)
+    _require_scale(scale)
+
+
+class AdaptiveRobustLoss(FunctionLoss):
+    """``adaptive_robust`` with its arguments, as numbers."""
+
+    function = staticmethod(adaptive_robust)
+    check = staticmethod(_require_robust)
+    alpha: float = 1.0
+    scale: float = 1.0
+    reduction: Reduction = "mean"

@@ -20,8 +20,10 @@ from equipoise.losses.checks import (
     require_within,
     wide,
 )
-from equipoise.losses.module import LossModule
-from equipoise.losses.reduction import Reduction, reduced_over, require_reduction
+from equipoise.losses.module import FunctionLoss
+from equipoise.losses.reduction import Reduction, reduced_over
+
+__all__ = ["SequenceCrossEntropyLoss", "sequence_cross_entropy"]
 
 
 def sequence_cross_entropy(
@@ -77,42 +79,6 @@ def sequence_cross_entropy(
     return reduced_over(values, weights, reduction)
 
 
-class SequenceCrossEntropyLoss(LossModule):
-    """``sequence_cross_entropy`` with its arguments."""
-
-    def __init__(
-        self,
-        ignore_index: int = -100,
-        label_smoothing: float = 0.0,
-        z_loss: float = 0.0,
-        per: Literal["token", "sequence"] = "token",
-        reduction: Reduction = "mean",
-    ) -> None:
-        super().__init__()
-        _require_arguments(label_smoothing, z_loss, per)
-        require_reduction(reduction)
-        self.ignore_index, self.label_smoothing, self.z_loss = ignore_index, label_smoothing, z_loss
-        self.per, self.reduction = per, reduction
-
-    def forward(self, logits: Tensor, targets: Tensor, lengths: Tensor | None = None) -> Tensor:
-        """Of logits [B, T, V] and classes [B, T]; in a task, where targets carry ``ignore_index``, without lengths."""
-        return sequence_cross_entropy(
-            logits,
-            targets,
-            lengths=lengths,
-            ignore_index=self.ignore_index,
-            label_smoothing=self.label_smoothing,
-            z_loss=self.z_loss,
-            per=self.per,
-            reduction=self.reduction,
-        )
-
-    def divisor(self, logits: Tensor, targets: Tensor) -> int:
-        """What the sum is divided by: for the mean the tokens that count, or the sequences with any; else 1."""
-        counts = targets != self.ignore_index
-        return int((counts.any(dim=1) if self.per == "sequence" else counts).sum()) if self.reduction == "mean" else 1
-
-
 def _expected(logits: Tensor, targets: Tensor, ignore_index: int, label_smoothing: float) -> Tensor:
     """The mean logit under the smoothed label [N]: cross-entropy plus this is logsumexp, without another pass."""
     known = targets.masked_fill(targets == ignore_index, 0)
@@ -153,3 +119,24 @@ def _require_arguments(label_smoothing: float, z_loss: float, per: str) -> None:
     require_argument("z_loss", z_loss, low=0.0)
     if per not in ("token", "sequence"):
         raise ValueError(f"per must be 'token' or 'sequence', got {per!r}")
+
+
+class SequenceCrossEntropyLoss(FunctionLoss):
+    """``sequence_cross_entropy`` with its arguments."""
+
+    function = staticmethod(sequence_cross_entropy)
+    check = staticmethod(_require_arguments)
+    ignore_index: int = -100
+    label_smoothing: float = 0.0
+    z_loss: float = 0.0
+    per: Literal["token", "sequence"] = "token"
+    reduction: Reduction = "mean"
+
+    def forward(self, logits: Tensor, targets: Tensor, lengths: Tensor | None = None) -> Tensor:
+        """Of logits [B, T, V] and classes [B, T]; in a task, where targets carry ``ignore_index``, without lengths."""
+        return sequence_cross_entropy(logits, targets, lengths=lengths, **self.arguments)
+
+    def divisor(self, logits: Tensor, targets: Tensor) -> int:
+        """What the sum is divided by: for the mean the tokens that count, or the sequences with any; else 1."""
+        counts = targets != self.ignore_index
+        return int((counts.any(dim=1) if self.per == "sequence" else counts).sum()) if self.reduction == "mean" else 1

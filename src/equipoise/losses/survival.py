@@ -18,8 +18,10 @@ from equipoise.losses.checks import (
     sees_values,
     wide,
 )
-from equipoise.losses.module import ReducedLoss
+from equipoise.losses.module import FunctionLoss
 from equipoise.losses.reduction import Reduction, reduced_over
+
+__all__ = ["CoxEfronLoss", "CoxLoss", "cox", "cox_efron"]
 
 
 def cox(log_hazards: Tensor, times: Tensor, events: Tensor, *, reduction: Reduction = "mean") -> Tensor:
@@ -67,22 +69,6 @@ def cox_efron(log_hazards: Tensor, times: Tensor, events: Tensor, *, reduction: 
     left_out = place / _sums(sample.event, sample.first).clamp(min=1) * _sums(hazard, sample.first)
     losses = sample.event * (sample.log_at_risk + torch.log1p(-left_out) - sample.log_hazard)
     return _reduced(losses, sample, reduction)
-
-
-class CoxLoss(ReducedLoss):
-    """``cox`` with its arguments, on targets [N, 2] of time and event."""
-
-    def forward(self, log_hazards: Tensor, targets: Tensor) -> Tensor:
-        """Of log hazards [N], and of targets [N, 2]: time, and 1 for an event or 0 for none."""
-        return cox(log_hazards, *_times_and_events(targets), reduction=self.reduction)
-
-
-class CoxEfronLoss(ReducedLoss):
-    """``cox_efron`` with its arguments, on targets [N, 2] of time and event."""
-
-    def forward(self, log_hazards: Tensor, targets: Tensor) -> Tensor:
-        """Of log hazards [N], and of targets [N, 2]: time, and 1 for an event or 0 for none."""
-        return cox_efron(log_hazards, *_times_and_events(targets), reduction=self.reduction)
 
 
 class _Samples(NamedTuple):
@@ -140,3 +126,25 @@ def _reduced(losses: Tensor, sample: _Samples, reduction: Reduction) -> Tensor:
     """In the order of the batch, with the mean over events."""
     ordered = torch.empty_like(losses).scatter(0, sample.origin, losses) if reduction == "none" else losses
     return reduced_over(ordered, sample.event, reduction)
+
+
+class CoxLoss(FunctionLoss):
+    """``cox`` with its arguments, on targets [N, 2] of time and event."""
+
+    function = staticmethod(cox)
+    reduction: Reduction = "mean"
+
+    def forward(self, log_hazards: Tensor, targets: Tensor) -> Tensor:
+        """Of log hazards [N], and of targets [N, 2]: time, and 1 for an event or 0 for none."""
+        return cox(log_hazards, *_times_and_events(targets), **self.arguments)
+
+
+class CoxEfronLoss(FunctionLoss):
+    """``cox_efron`` with its arguments, on targets [N, 2] of time and event."""
+
+    function = staticmethod(cox_efron)
+    reduction: Reduction = "mean"
+
+    def forward(self, log_hazards: Tensor, targets: Tensor) -> Tensor:
+        """Of log hazards [N], and of targets [N, 2]: time, and 1 for an event or 0 for none."""
+        return cox_efron(log_hazards, *_times_and_events(targets), **self.arguments)

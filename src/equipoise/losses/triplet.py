@@ -11,7 +11,9 @@ from torch import Tensor
 
 from equipoise.losses.checks import require_argument, wide
 from equipoise.losses.features import require_labelled
-from equipoise.losses.module import LossModule
+from equipoise.losses.module import FunctionLoss
+
+__all__ = ["TripletLoss", "triplet"]
 
 Mining = Literal["hard", "semi-hard", "all"]
 
@@ -42,19 +44,6 @@ def triplet(features: Tensor, labels: Tensor, *, margin: float = 0.2, mining: Mi
     positive = same & ~torch.eye(len(labels), dtype=torch.bool, device=labels.device)
     total, count = _MINED[mining](_distances(wide(features)), positive, ~same, margin)
     return total / count.clamp(min=1)
-
-
-class TripletLoss(LossModule):
-    """``triplet`` with its arguments."""
-
-    def __init__(self, margin: float = 0.2, mining: Mining = "hard") -> None:
-        super().__init__()
-        _require_arguments(margin, mining)
-        self.margin, self.mining = margin, mining
-
-    def forward(self, features: Tensor, labels: Tensor) -> Tensor:
-        """Of features [N, D] and classes [N]."""
-        return triplet(features, labels, margin=self.margin, mining=self.mining)
 
 
 def _distances(features: Tensor) -> Tensor:
@@ -102,3 +91,12 @@ def _require_arguments(margin: float, mining: str) -> None:
     require_argument("margin", margin, low=0.0)
     if mining not in _MINED:
         raise ValueError(f"mining must be 'hard', 'semi-hard' or 'all', got {mining!r}")
+
+
+class TripletLoss(FunctionLoss):
+    """``triplet`` with its arguments."""
+
+    function = staticmethod(triplet)
+    check = staticmethod(_require_arguments)
+    margin: float = 0.2
+    mining: Mining = "hard"

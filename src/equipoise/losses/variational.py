@@ -8,8 +8,10 @@ import torch
 from torch import Tensor
 
 from equipoise.losses.checks import require_argument, require_dim, require_floating, require_same_shape, wide
-from equipoise.losses.module import LossModule
+from equipoise.losses.module import FunctionLoss
 from equipoise.losses.reduction import Reduction, reduced, require_reduction
+
+__all__ = ["GaussianKLLoss", "gaussian_kl"]
 
 
 def gaussian_kl(mean: Tensor, log_variance: Tensor, *, free_bits: float = 0.0, reduction: Reduction = "mean") -> Tensor:
@@ -45,7 +47,14 @@ def gaussian_kl(mean: Tensor, log_variance: Tensor, *, free_bits: float = 0.0, r
     return reduced(divergences.flatten(1).sum(dim=1), reduction)
 
 
-class GaussianKLLoss(LossModule):
+def _require_arguments(free_bits: float, reduction: Reduction) -> None:
+    require_argument("free_bits", free_bits, low=0.0)
+    require_reduction(reduction)
+    if free_bits > 0 and reduction != "mean":
+        raise ValueError(f"reduction must be 'mean' with free_bits, which are of the batch's mean, got {reduction!r}")
+
+
+class GaussianKLLoss(FunctionLoss):
     """``gaussian_kl`` with its arguments; for a task without a target, whose output is (mean, log_variance).
 
     >>> import equipoise as eq
@@ -54,10 +63,10 @@ class GaussianKLLoss(LossModule):
     {'code': tensor(1.)}
     """
 
-    def __init__(self, free_bits: float = 0.0, reduction: Reduction = "mean") -> None:
-        super().__init__()
-        _require_arguments(free_bits, reduction)
-        self.free_bits, self.reduction = free_bits, reduction
+    function = staticmethod(gaussian_kl)
+    check = staticmethod(_require_arguments)
+    free_bits: float = 0.0
+    reduction: Reduction = "mean"
 
     def forward(self, posterior: tuple[Tensor, Tensor]) -> Tensor:
         """Of a pair (mean, log_variance)."""
@@ -67,11 +76,4 @@ class GaussianKLLoss(LossModule):
                 "split it, as with output.chunk(2, dim=1)"
             )
         mean, log_variance = posterior
-        return gaussian_kl(mean, log_variance, free_bits=self.free_bits, reduction=self.reduction)
-
-
-def _require_arguments(free_bits: float, reduction: Reduction) -> None:
-    require_argument("free_bits", free_bits, low=0.0)
-    require_reduction(reduction)
-    if free_bits > 0 and reduction != "mean":
-        raise ValueError(f"reduction must be 'mean' with free_bits, which are of the batch's mean, got {reduction!r}")
+        return gaussian_kl(mean, log_variance, **self.arguments)

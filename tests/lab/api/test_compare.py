@@ -1,13 +1,17 @@
 """A case is compared from start to end: tuned weights first, then every run, and the folder's results."""
 
+import inspect
 import sys
+from dataclasses import fields
 from pathlib import Path
+from typing import get_type_hints
 
 import pytest
 
 import equipoise as eq
 from equipoise import lab
-from equipoise.lab.api.case_study import plan_study
+from equipoise.lab.api.comparing import plan_study
+from equipoise.lab.settings import Settings, TrainingOptions
 from equipoise.lab.studies import NothingToTuneError
 
 CASES = Path(__file__).parents[1] / "studies"
@@ -50,6 +54,40 @@ def test_where_there_is_nothing_to_tune_only_who_asked_hears_of_it(monkeypatch):
 def test_wrong_use_is_named(case, arguments, message):
     with pytest.raises(ValueError, match=message):
         lab.compare(case, **arguments)
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda: lab.compare("reviews", epoch=3), r"compare\(\) has no option 'epoch'; did you mean 'epochs'\?"),
+        (lambda: lab.compare("reviews", learning_rat=1), "compare.* 'learning_rat'; did you mean 'learning_rate'"),
+        (lambda: lab.compare(len, tasks={"a": ("mse", "lower")}, titel="x"), "compare.* 'titel'; did you mean 'title'"),
+        (lambda: lab.tune("reviews", trails=3), r"tune\(\) has no option 'trails'; did you mean 'trials'"),
+    ],
+)
+def test_an_unknown_option_names_the_likely_one_and_nothing_inside(call, message):
+    with pytest.raises(TypeError, match=message) as raised:
+        call()
+    assert "Settings" not in str(raised.value)
+
+
+@pytest.mark.parametrize("function", [lab.compare, lab.tune])
+def test_an_editor_is_told_every_option(function):
+    listed = inspect.signature(function).parameters
+    assert {field.name for field in fields(Settings)} <= set(listed)
+    assert {"jobs", "folder"} <= set(listed)
+    assert inspect.Parameter.VAR_KEYWORD not in {parameter.kind for parameter in listed.values()}
+    assert listed["schedule"].default == "constant"
+
+
+def test_a_type_checker_is_told_every_training_option():
+    types = {field.name: field.type for field in fields(Settings) if field.name != "epochs"}
+    assert get_type_hints(TrainingOptions) == types
+
+
+def test_a_case_has_a_title_of_its_own():
+    with pytest.raises(ValueError, match="title belongs to a loop of one's own"):
+        lab.compare("reviews", title="mine")
 
 
 def test_a_case_that_no_worker_can_take_is_told_so(monkeypatch):

@@ -1,6 +1,7 @@
 """A loop of one's own: the same seeds for all, what is finished is kept, a failure costs its run only."""
 
 import random
+from functools import partial
 
 import numpy as np
 import pytest
@@ -9,6 +10,7 @@ from torch import nn
 
 import equipoise as eq
 from equipoise import lab
+from equipoise.lab.files import read_json, write_json
 
 TASKS = {"a": ("mse", "lower"), "b": ("accuracy", "higher")}
 
@@ -54,7 +56,9 @@ def test_results_of_a_loop_are_judged_as_its_values_are():
         for arm in [lab.Arm(name, seed, eq.Sum())]
         for task, (metric, way) in TASKS.items()
     ]
-    assert repr(results.verdict) == repr(lab.judge(rows).verdict)
+    ours, given = results.verdict, lab.judge(rows).verdict
+    assert repr(ours.decisions) == repr(given.decisions)
+    assert (ours.headline, ours.details) == (given.headline, given.details)
     assert results.failures == {}
 
 
@@ -133,6 +137,18 @@ def test_where_every_run_fails_the_first_error_is_raised():
     assert isinstance(raised.value.__cause__, KeyError)
 
 
+def test_where_every_run_fails_the_others_are_counted_and_their_tracebacks_are_told_of(tmp_path):
+    def train(arm, seed):
+        raise KeyError(arm.name)
+
+    arguments = {"seeds": 2, "tasks": TASKS}
+    with pytest.raises(RuntimeError, match="3 other runs failed, 1 of them likewise; give a folder to keep the trace"):
+        lab.compare(train, ["sum", "uw"], **arguments)
+    with pytest.raises(RuntimeError, match=r"3 other runs failed, .*the tracebacks are in .*loop"):
+        lab.compare(train, ["sum", "uw"], folder=tmp_path / "loop", **arguments)
+    assert len([*(tmp_path / "loop" / "runs").glob("*.error.txt")]) == 4
+
+
 def test_what_train_returns_must_have_every_metric():
     with pytest.raises(ValueError, match="train must return a mapping with a/mse, b/accuracy, got \\['a/mse'\\]"):
         lab.compare(lambda arm, seed: {"a/mse": 1.0}, ["sum"], tasks=TASKS)
@@ -161,8 +177,52 @@ def test_runs_of_other_tasks_and_other_folders_are_not_mixed_in(tmp_path):
 
 
 def test_an_option_of_a_case_is_none_of_a_loop():
-    with pytest.raises(TypeError, match="unexpected keyword argument 'jobs'"):
-        lab.compare(quick, ["sum"], tasks=TASKS, jobs=2)
+    for option in ({"jobs": 2}, {"epochs": 3}, {"schedule": "cosine"}, {"question": "sharing"}, {"l1": 0.0}):
+        with pytest.raises(ValueError, match=f"{next(iter(option))} is an option of a case"):
+            lab.compare(quick, ["sum"], tasks=TASKS, **option)
+
+
+def one(arm, seed):
+    return {"a/mse": 1.0 + seed, "b/accuracy": 0.5}
+
+
+def other(arm, seed):
+    return {"a/mse": 2.0 + seed, "b/accuracy": 0.5}
+
+
+def same(arm, seed):
+    # the code of one, with a comment
+    return {"a/mse": 1.0 + seed, "b/accuracy": 0.5}
+
+
+def scaled(arm, seed, by):
+    return {"a/mse": by * seed, "b/accuracy": 0.5}
+
+
+@pytest.mark.parametrize(
+    ("earlier", "now"),
+    [
+        (one, other),
+        (lambda arm, seed: one(arm, seed), lambda arm, seed: other(arm, seed)),
+        (partial(scaled, by=1.0), partial(scaled, by=2.0)),
+    ],
+)
+def test_runs_of_another_function_are_not_mixed_in(earlier, now, tmp_path):
+    lab.compare(earlier, ["sum", "uw"], seeds=2, tasks=TASKS, folder=tmp_path / "loop")
+    with pytest.raises(ValueError, match=r"loop holds runs of .* as it was before it was changed: choose another"):
+        lab.compare(now, ["sum", "uw"], seeds=3, tasks=TASKS, folder=tmp_path / "loop")
+    assert lab.compare(earlier, ["sum", "uw"], seeds=3, tasks=TASKS, folder=tmp_path / "loop").failures == {}
+
+
+def test_a_comment_changes_no_function_and_runs_of_earlier_versions_count(tmp_path):
+    arguments = {"seeds": 2, "tasks": TASKS, "folder": tmp_path / "loop"}
+    lab.compare(one, ["sum", "uw"], **arguments)
+    lab.compare(same, ["sum", "uw"], **arguments)
+    for file in (tmp_path / "loop" / "runs").glob("*.json"):
+        run = read_json(file)
+        del run["train"]
+        write_json(file, run)
+    assert lab.compare(other, ["sum", "uw"], **arguments).failures == {}
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,7 @@
 import csv
 import json
 
+import numpy as np
 import pytest
 import torch
 from torch import nn
@@ -159,6 +160,9 @@ def test_without_a_folder_the_same_is_shown_and_nothing_is_left(tmp_path, monkey
     [
         (lambda recorder: recorder.step(None), "there is no record yet"),
         (lambda recorder: recorder.validate(0, {}), "epoch must be above 0, the last that was recorded, got 0"),
+        (lambda recorder: recorder.validate(1.5, {}), "epoch must be a whole number, got 1.5"),
+        (lambda recorder: recorder.validate("1", {}), "epoch must be a whole number, got '1'"),
+        (lambda recorder: recorder.validate(True, {}), "epoch must be a whole number, got True"),
         (lambda recorder: recorder.validate(1, {"size": 1.0}), "values are named 'task/metric', such as 'size/loss'"),
         (lambda recorder: recorder.validate(1, {"sise/loss": 1.0}), "no task 'sise' is recorded; did you mean 'size'"),
         (lambda recorder: recorder.validate(1, outputs={}, targets={}), r"outputs need tasks with losses"),
@@ -167,6 +171,32 @@ def test_without_a_folder_the_same_is_shown_and_nothing_is_left(tmp_path, monkey
 def test_wrong_use_is_named(use, message):
     with pytest.raises(ValueError, match=message):
         use(lab.Recorder(["size", "kind"]))
+
+
+@pytest.mark.parametrize(
+    ("tasks", "message"),
+    [
+        (["size", "kind", "size"], "task names must be unique, got 'size' more than once"),
+        ("size", r"tasks must be Tasks, or a list of tasks or of their names, such as \['size'\], got 'size'"),
+        ([], "there is no task to record"),
+        ([1], "a task is a Task or a name, got 1"),
+    ],
+)
+def test_tasks_are_told_by_different_names(tasks, message):
+    with pytest.raises(ValueError, match=message):
+        lab.Recorder(tasks)
+
+
+def test_a_whole_number_of_numpy_is_an_epoch():
+    recorder = lab.Recorder(["size"])
+    recorder.validate(np.int64(1), {"size/loss": 1.0})
+    assert type(recorder.epoch) is int
+
+
+@pytest.mark.parametrize(("epochs", "message"), [(0, "at least 1 or None, got 0"), (2.5, "whole number, got 2.5")])
+def test_allowed_epochs_are_a_whole_number(epochs, message):
+    with pytest.raises(ValueError, match=f"epochs must be .*{message}"):
+        lab.Recorder(["size"], epochs=epochs)
 
 
 def test_an_arm_has_one_recorder():

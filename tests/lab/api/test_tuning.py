@@ -38,7 +38,7 @@ def test_the_best_trial_is_that_with_the_lowest_change_in_the_file(results):
     with (results.tuning.search.folder / "trials.csv").open(newline="") as file:
         rows = list(csv.DictReader(file))
     best = min(rows, key=lambda row: float(row["delta_m"]))
-    assert results.chosen == int(best["slot"])
+    assert results.chosen == int(best["trial"])
     assert results.delta_m == pytest.approx(float(best["delta_m"]))
     assert results.weights == pytest.approx({task: float(best[f"weight {task}"]) for task in TASKS})
     assert f"eq.Fixed({ ({task: float(f'{weight:.4g}') for task, weight in results.weights.items()}) })" in results.code
@@ -49,7 +49,7 @@ def test_the_best_trial_is_that_with_the_lowest_change_in_the_file(results):
 
 def test_the_frame_has_the_rows_of_the_file(results):
     frame = results.to_frame()
-    assert list(frame["slot"]) == list(range(8))
+    assert list(frame["trial"]) == list(range(8))
     assert frame["delta_m"].min() == pytest.approx(results.delta_m)
 
 

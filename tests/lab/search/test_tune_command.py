@@ -17,10 +17,11 @@ from rich.console import Console
 
 from equipoise import cli
 from equipoise.interrupt import STOPPED
+from equipoise.lab.api.tuning import watch_of
 from equipoise.lab.cases import CASES
 from equipoise.lab.search import search
 from equipoise.lab.search.tune import make_tuning
-from equipoise.lab.search.watch import WatchSearch
+from equipoise.lab.search.watch import Watch
 from equipoise.lab.studies import Event
 
 
@@ -65,11 +66,11 @@ def test_it_ends_in_weights_to_paste_a_table_and_a_page(quick, tmp_path, capsys)
     assert tune("--search", "weights,lr", "--trials", "12", "--out", str(tmp_path / "a")) == 0
     out = capsys.readouterr().out
     rows = read(tmp_path / "a")
-    assert [int(row["slot"]) for row in rows] == list(range(12))
+    assert [int(row["trial"]) for row in rows] == list(range(12))
     best = min(rows, key=lambda row: float(row["delta_m"]))
     weights = {task: float(f"{float(best[f'weight {task}']):.4g}") for task in METRICS}
     assert f"method = eq.Fixed({weights})" in out
-    assert f"Trial {best['slot']} is chosen" in out
+    assert f"Trial {best['trial']} is chosen" in out
     assert (
         f"learning_rate = {float(best['lr']):.4g}\n# on the command line: --learning-rate {float(best['lr']):.4g}\n"
         in out
@@ -100,7 +101,7 @@ def test_the_first_trial_has_the_defaults_and_equal_weights_only_where_weights_a
 
 def test_the_same_command_goes_on_and_another_is_refused(quick, tmp_path, capsys, monkeypatch):
     words = ["--trials", "6", "--out", str(tmp_path / "a")]
-    shown = WatchSearch.show
+    shown = Watch.show
 
     def stop(self, event):
         shown(self, event)
@@ -108,7 +109,7 @@ def test_the_same_command_goes_on_and_another_is_refused(quick, tmp_path, capsys
             raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr(WatchSearch, "show", stop)
+        patch.setattr(Watch, "show", stop)
         assert tune(*words) == 130
     assert "Stopped: 3 of 6 trials are finished" in capsys.readouterr().err
     assert tune(*words) == 0
@@ -181,17 +182,19 @@ def test_a_terminal_shows_the_best_and_what_runs(tmp_path):
     console = Console(force_terminal=True, width=80, record=True, file=open(os.devnull, "w"))  # noqa: SIM115
     with (
         closing(made.search.run(lambda job, report: evaluate(made.evaluate, job, report), execute=direct)) as events,
-        WatchSearch(console, made.search) as watch,
+        watch_of(made, console) as watch,
     ):
         for event in events:
             if event.kind == "started" and event.item.number == 3:
                 break
         watch.show(event)
         watch.show(Event("progress", event.item, (2, 8, 0.5, {"rating": 0.25, "recommended": 1.5})))
+        console.print(watch._bars.get_renderable())
     text = console.export_text()
     assert "0 (default)" in text
-    assert "3 of 6 trials are finished" in text
-    assert "trial 3: epoch 2/8  skill 0.500  loss: rating 0.2500, recommended 1.5000" in text
+    assert "3/6" in text
+    assert "epoch 2/8  skill 0.500" in text
+    assert "loss: rating 0.2500, recommended 1.5000" in text
 
 
 def test_stages_end_in_a_whole_trial(quick, tmp_path, capsys):

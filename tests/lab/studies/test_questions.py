@@ -205,14 +205,14 @@ def test_every_training_has_the_threads_that_the_study_began_with(tmp_path, monk
 def test_tuned_weights_are_the_best_trial_and_every_seed_trains_with_them(tmp_path):
     study = finish(Study(make_plan(CASE, ["sum"], [2, 4], tuned_trials=5), tmp_path))
     about = json.loads((tmp_path / "tuned.json").read_text())
-    search = WeightSearch(study.plan, tmp_path / "tuned", 1).search
+    search = WeightSearch(study.plan, tmp_path / "tuned").search
     assert search.complete
-    assert min(search.changes, key=search.changes.get) == about["slot"]
-    assert about["delta_m"] == search.changes[about["slot"]] <= 0.0  # equal weights are among the trials
+    assert min(search.changes, key=search.changes.get) == about["trial"]
+    assert about["delta_m"] == search.changes[about["trial"]] <= 0.0  # equal weights are among the trials
     assert sum(about["weights"].values()) == pytest.approx(2.0)
     for seed in (2, 4):
         assert weights_in(result(study, "tuned", seed))[1, "a"] == pytest.approx(about["weights"]["a"])
-    trained_alike = RunResult.read(tmp_path / "tuned" / "trials" / f"{about['slot']:04d}" / "result.json")
+    trained_alike = RunResult.read(tmp_path / "tuned" / "trials" / f"{about['trial']:04d}" / "result.json")
     on_validation = [score for score in result(study, "tuned", 2).scores if score[0] == "validation"]
     assert on_validation == trained_alike.scores  # the trial and the run are one training, but for the test split
     summary = Summary.from_folder(tmp_path)
@@ -223,7 +223,7 @@ def test_tuned_weights_are_the_best_trial_and_every_seed_trains_with_them(tmp_pa
 
 def test_weights_are_tried_evenly_in_the_logarithm_up_to_ten_times_the_first_tasks(tmp_path):
     plan = make_plan(CASE, ["sum"], [3], tuned_trials=400)
-    strategy = WeightSearch(plan, tmp_path, 1).search.strategy
+    strategy = WeightSearch(plan, tmp_path).search.strategy
     weights = [strategy.space.weights(strategy.job(number, {}).point) for number in range(400)]
     assert weights[0] == {"a": 1.0, "b": 1.0}
     logs = [math.log10(one["b"] / one["a"]) for one in weights[1:]]

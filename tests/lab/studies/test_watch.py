@@ -1,6 +1,8 @@
 """What a person sees of a study while it runs."""
 
 import os
+from contextlib import closing
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
@@ -8,11 +10,20 @@ from rich.console import Console
 
 from equipoise.lab.arms import parse_arm
 from equipoise.lab.search import Job
-from equipoise.lab.studies import Event, Watch
-from equipoise.lab.studies.plan import Run
+from equipoise.lab.studies import Event, Run, Study, make_plan, run_plan
+from equipoise.lab.studies.progress import watch_of
+from equipoise.lab.training.workers import Workers
 
+CASE = f"{Path(__file__).parent / 'tiny_case.py'}:make_case"
 LOSSES = {"rating": 0.671234, "recommended": 0.2, "department": 1.25}
 RUN = Run(parse_arm("nash-mtl"), tuple(LOSSES), 3)
+
+
+def direct(work, items, jobs):
+    """As ``run_jobs``, in this process."""
+    for item in items:
+        yield Event("started", item)
+        yield Event("finished", item, (work(item, lambda *details: None),))
 
 
 @pytest.fixture
@@ -20,12 +31,12 @@ def study():
     runs = (Run(parse_arm("sum"), tuple(LOSSES), 3), RUN)
     settings = SimpleNamespace(epochs=8)
     plan = SimpleNamespace(settings=settings, runs=runs, tuned_trials=0)
-    return SimpleNamespace(plan=plan, results={runs[0]: None}, missing=runs[1:], tunes=False)
+    return SimpleNamespace(plan=plan, results={runs[0]: None}, failures={}, tunes=False, tried=0)
 
 
 def shown(study, width, *events, terminal=True):
     console = Console(force_terminal=terminal, width=width, record=True, file=open(os.devnull, "w"))  # noqa: SIM115
-    with Watch(console, study) as watch:
+    with watch_of(study, console) as watch:
         for event in events:
             watch.show(event)
         if terminal:
@@ -52,7 +63,7 @@ def test_of_many_tasks_the_first_are_shown(study):
 def test_a_log_hears_of_an_epoch_only_after_a_minute_of_silence(study):
     now = 0.0
     console = Console(force_terminal=False, record=True, file=open(os.devnull, "w"), get_time=lambda: now)  # noqa: SIM115
-    with Watch(console, study) as watch:
+    with watch_of(study, console) as watch:
         watch.show(Event("started", RUN))
         for epoch, now in enumerate((40.0, 80.0, 120.0, 160.0, 200.0), start=1):  # noqa: B007
             watch.show(Event("progress", RUN, (epoch, 8, 0.5, LOSSES)))
@@ -65,13 +76,44 @@ def test_a_log_hears_of_an_epoch_only_after_a_minute_of_silence(study):
 
 
 def test_elsewhere_a_line_for_each_finished_run(study):
+    study.results[RUN] = None
     events = [Event("started", RUN), Event("progress", RUN, (2, 8, 0.5, LOSSES)), Event("finished", RUN, (["odd"],))]
-    text = shown(study, 80, *events, terminal=False)
-    assert text.splitlines() == ["[2/2] nash-mtl, seed 3: done", "Warning from nash-mtl, seed 3: odd"]
+    assert shown(study, 80, *events, terminal=False).splitlines() == ["[2/2] nash-mtl, seed 3: done"]
+
+
+def test_a_warning_of_several_runs_is_said_once(tmp_path, monkeypatch):
+    def run(self, jobs, track):
+        for run in self.missing:
+            yield Event("started", run)
+            self.results[run] = None
+            yield Event("finished", run, (["odd"],))
+
+    monkeypatch.setattr(Study, "run", run)
+    console = Console(width=80, record=True, file=open(os.devnull, "w"))  # noqa: SIM115
+    run_plan(make_plan(CASE, ["sum"], [0]), tmp_path, console, jobs=1)
+    assert console.export_text().splitlines()[1:] == [
+        "[1/3] single-task a, seed 0: done",
+        "Warning from single-task a, seed 0: odd",
+        "[2/3] single-task b, seed 0: done",
+        "[3/3] sum, seed 0: done",
+    ]
+
+
+def test_a_search_that_is_resumed_counts_on(tmp_path, monkeypatch):
+    plan = make_plan(CASE, ["sum"], [0], tuned_trials=3)
+    with closing(Study(plan, tmp_path).run(1, execute=direct)) as events:
+        while next(events).kind != "finished":
+            pass
+    monkeypatch.setattr(Workers, "run", lambda self, work, items, jobs: direct(work, items, jobs))
+    console = Console(width=80, record=True, file=open(os.devnull, "w"))  # noqa: SIM115
+    run_plan(plan, tmp_path, console, jobs=1)
+    lines = [line for line in console.export_text().splitlines() if "trial " in line]
+    assert lines == ["[2/3] trial 1: done", "[3/3] trial 2: done"]
 
 
 def test_trials_of_the_search_for_weights_come_in_the_same_stream(study):
     study.plan.tuned_trials, study.tunes = 3, True
+    study.tried, study.results[RUN] = 1, None
     trial = Job(1, {})
     begun = Event("started", trial), Event("progress", trial, (2, 8, 0.5, LOSSES))
     assert "tuned weights" in (text := shown(study, 100, *begun))

@@ -1,29 +1,42 @@
-"""A fair comparison of methods, on a case or by a training loop of one's own."""
+"""A fair comparison of methods, on a case from start to end, or by a training loop of one's own."""
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, Unpack
 
-from equipoise.lab.api.case_study import compare_case
-from equipoise.lab.api.defaults import METHODS, SEEDS
+from equipoise.lab.api.given import recipe_of, seeds_of, takes_settings
 from equipoise.lab.api.loops import compare_loop
-from equipoise.lab.api.results import Results
-from equipoise.lab.arms import StudyArm
+from equipoise.lab.api.results import Results, load, none_finished
+from equipoise.lab.arms import SUM, StudyArm
+from equipoise.lab.settings import JOBS, METHODS, RUNS, SEEDS, TUNED_TRIALS, TrainingOptions
 from equipoise.method import Method
 
+if TYPE_CHECKING:
+    from equipoise.lab.studies import Plan
 
+
+@takes_settings
 def compare(
     case: Any,
     methods: Sequence[str | Method | StudyArm] | Mapping[str, str | Method | StudyArm] | None = None,
     seeds: int | Sequence[int] = SEEDS,
     *,
     folder: str | Path | None = None,
-    **options: Any,
+    tasks: Mapping[str, tuple[str, str]] | None = None,
+    title: str = "",
+    jobs: int | None = None,
+    question: str = "",
+    tuned_trials: int | None = None,
+    looks: int = 0,
+    track: Sequence[str] = (),
+    epochs: int | None = None,
+    **settings: Unpack[TrainingOptions],
 ) -> Results:
     """Train under several methods with the same seeds, and judge the results.
 
-    A case is trained in worker processes (``compare_case``), so a script calls this below ``if __name__ ==
-    "__main__":``; a function ``train(arm, seed)`` is called in this process (``compare_loop``). Where the folder holds
+    A case is trained in worker processes, so a script calls this below ``if __name__ ==
+    "__main__":``; a function ``train(arm, seed)`` is called in this process. Where the folder holds
     finished runs, only what is missing is run. A run that fails does not end the comparison: see ``Results.failures``;
     the next call tries it again.
 
@@ -35,15 +48,94 @@ def compare(
             sum for the questions ``sharing`` and ``losses``, else six common ones.
         seeds: How many, or which.
         folder: Where runs are kept. None: ``equipoise-runs/CASE``; for a loop: nothing is kept.
-        options: Of a case ``jobs``, ``question``, ``tuned_trials`` and the settings of its training, such as
-            ``epochs``; of a loop ``tasks``, {task: (metric, "higher" or "lower")}, and a ``title``.
+        tasks: Of a loop, by task, the metric that is judged and whether "higher" or "lower" is better.
+        title: Of a loop's results; empty: the name of the function.
+        jobs: Of a case, as all that follows: processes at a time; None: one per core, at most 4.
+        question: The one question asked, as ``equipoise compare --question`` takes it.
+        tuned_trials: Fixed weights tried for the method ``tuned``; None: 10 where there are weights to tune.
+        looks: How often verdicts are looked at, at equal shares of the seeds; 0: once, after all.
+        track: Trackers that take every run's curves: ``tensorboard``, ``wandb``, ``mlflow``.
+        epochs: At most so many per run; None: the case's own.
+        settings: Of the training, by their names in ``equipoise.lab.training.Settings``.
 
     Raises:
         ValueError: A case, a method, a seed or an option cannot be used, or the folder holds something else.
+        TypeError: There is no such option.
         RuntimeError: No run finished.
     """
     if isinstance(methods, str | Method | StudyArm):
         raise ValueError(f"methods must be a list, such as ['sum', 'uw'], got {methods!r}")
-    if "tasks" in options or (callable(case) and not hasattr(case, "options")):
-        return compare_loop(case, METHODS if methods is None else methods, seeds, folder=folder, **options)
-    return compare_case(case, methods, seeds, folder=folder, **options)  # type: ignore[arg-type]
+    of_case: dict[str, Any] = {"jobs": jobs, "question": question, "tuned_trials": tuned_trials, "looks": looks}
+    of_case |= {"track": track, "epochs": epochs}
+    if tasks is not None or (callable(case) and not hasattr(case, "options")):
+        if given := [*(name for name, value in of_case.items() if value), *settings]:
+            raise ValueError(f"{given[0]} is an option of a case, and a loop of one's own has none of it: leave it out")
+        return compare_loop(
+            case, METHODS if methods is None else methods, seeds, tasks=tasks, folder=folder, title=title
+        )
+    if title:
+        raise ValueError(f"title belongs to a loop of one's own, and a case has its own: leave out {title!r}")
+    return _compare_case(case, methods, seeds, folder, **of_case, **settings)
+
+
+def _compare_case(
+    case: Any,
+    methods: Sequence[str | Method | StudyArm] | Mapping[str, str | Method | StudyArm] | None,
+    seeds: int | Sequence[int],
+    folder: str | Path | None,
+    *,
+    jobs: int | None,
+    question: str,
+    tuned_trials: int | None,
+    track: Sequence[str],
+    **settings: Any,
+) -> Results:
+    """Tune fixed weights, then train single-task networks and every method in worker processes, and judge."""
+    if methods is None:
+        methods = (str(SUM),) if question in ("sharing", "losses") else METHODS
+    if isinstance(methods, Mapping):
+        raise ValueError("methods of a case are names, as worker processes make them: give a list")
+    plan = plan_study(
+        recipe_of(case), methods, seeds_of(seeds), question=question, tuned_trials=tuned_trials, **settings
+    )
+    where = RUNS / plan.case.name if folder is None else Path(folder)
+
+    from rich.console import Console
+
+    from equipoise.lab.studies import run_plan
+
+    study = run_plan(plan, where, Console(highlight=False), JOBS if jobs is None else jobs, track)
+    if not study.results:
+        raise none_finished({str(run): why for run, why in study.failures.items()}, where)
+    return load(where)
+
+
+def plan_study(
+    case: Any,
+    methods: Sequence[str | Method | StudyArm],
+    seeds: Sequence[int],
+    *,
+    question: str = "",
+    tuned_trials: int | None = None,
+    **settings: Any,
+) -> "Plan":
+    """``make_plan``, with tuned fixed weights by default where there are weights to tune.
+
+    Args:
+        case: By recipe, or by name.
+        methods: By name, as objects or as arms.
+        seeds: Each 0 or more.
+        question: The one that is asked.
+        tuned_trials: None: 10 for a question that tuned weights have a part in.
+        settings: The other arguments of ``make_plan``.
+    """
+    from equipoise.lab.studies import NothingToTuneError, make_plan
+
+    make = partial(make_plan, case, methods, seeds, question=question, **settings)
+    usual = TUNED_TRIALS if question in ("", "tuned") else 0
+    try:
+        return make(tuned_trials=usual if tuned_trials is None else tuned_trials)
+    except NothingToTuneError:
+        if tuned_trials is not None or question:
+            raise
+        return make(tuned_trials=0)  # nobody asked for it

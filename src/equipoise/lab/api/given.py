@@ -1,11 +1,19 @@
-"""What a user may give as a case, as the recipe that worker processes make it by."""
+"""What a user may give: a case, as the recipe that worker processes make it by; seeds; options of the training."""
 
+import inspect
+from collections.abc import Callable
+from dataclasses import MISSING, fields
+from functools import wraps
 from operator import index
-from typing import Any
+from typing import Any, TypeVar
 
 from equipoise.lab.cases import Case
 from equipoise.lab.cases.recipe import Recipe, find_recipe, given_case
 from equipoise.lab.data.table import is_table
+from equipoise.lab.settings import Settings
+from equipoise.names import nearest
+
+Function = TypeVar("Function", bound=Callable[..., Any])
 
 
 def recipe_of(case: Any) -> Recipe:
@@ -51,3 +59,34 @@ def seeds_of(seeds: Any) -> tuple[int, ...]:
 def case_of(case: Any) -> Case:
     """The case that a user gave; arguments and errors as of ``recipe_of``."""
     return case if isinstance(case, Case) else recipe_of(case)()
+
+
+def takes_settings(function: Function) -> Function:
+    """Spell ``**settings`` out: in the signature, which notebooks complete by, and where an option is not known.
+
+    Raises:
+        TypeError: By the function, if there is no such option; the message names the likely one.
+    """
+    given = inspect.signature(function)
+    own = [parameter for parameter in given.parameters.values() if parameter.kind is not parameter.VAR_KEYWORD]
+    settings = [
+        inspect.Parameter(
+            field.name,
+            inspect.Parameter.KEYWORD_ONLY,
+            default=None if field.default is MISSING else field.default,
+            annotation=field.type,
+        )
+        for field in fields(Settings)
+        if field.name not in given.parameters
+    ]
+    signature = given.replace(parameters=[*own, *settings])
+
+    @wraps(function)
+    def checked(*arguments: Any, **options: Any) -> Any:
+        if unknown := [name for name in options if name not in signature.parameters]:
+            likely = nearest(unknown[0], signature.parameters)
+            raise TypeError(f"{function.__name__}() has no option {unknown[0]!r}; {likely}")
+        return function(*arguments, **options)
+
+    checked.__signature__ = signature  # type: ignore[attr-defined]
+    return checked  # type: ignore[return-value]

@@ -32,20 +32,28 @@ class LoopRuns:
         metrics: The metrics that are judged, one for each task.
         folder: Created if it is missing; else it is empty, or holds runs of a loop with these metrics, which count.
         title: The title of the results.
+        train: What tells the function that runs from another: its name, Python's version and a checksum by it.
 
     Attributes:
         failures: The error in one line of each run that failed, by "method, seed k".
 
     Raises:
-        ValueError: The folder holds runs with other metrics, of another method by one of the names, or something else.
+        ValueError: The folder holds runs with other metrics, of another function, of another method by one of the
+            names, or something else.
     """
 
     def __init__(
-        self, methods: Mapping[str, str], seeds: Sequence[int], metrics: Sequence[TaskMetric], folder: Path, title: str
+        self,
+        methods: Mapping[str, str],
+        seeds: Sequence[int],
+        metrics: Sequence[TaskMetric],
+        folder: Path,
+        title: str,
+        train: Mapping[str, str],
     ) -> None:
         self.methods, self.seeds, self.metrics = list(methods), list(seeds), list(metrics)
         self._made = dict(methods)
-        self.folder, self.title = folder, title
+        self.folder, self.title, self._train = folder, title, train
         self.failures: dict[str, str] = {}
         self._finished: dict[tuple[str, int], Mapping[str, Any]] = {}  # content of a run's file, by method and seed
         self._looks = self._read_looks()
@@ -89,6 +97,7 @@ class LoopRuns:
         except (TypeError, ValueError, OverflowError) as error:
             raise ValueError(f"train must return numbers, got {str(dict(returned))[:200]}") from error
         run: dict[str, Any] = {"method": method, "made": self._made[method], "seed": seed, "returned": numbers}
+        run["train"] = dict(self._train)
         if recorder is not None:
             folder = self._diagnostics_folder(method, seed)
             folder.mkdir(exist_ok=True)
@@ -179,6 +188,12 @@ class LoopRuns:
             raise ValueError(
                 f"in {self.folder} {method} is {made}, now it is {self._made[method]}: give it another name, or choose "
                 "another folder"
+            )
+        then, now = run.get("train", self._train), self._train  # earlier versions did not write it
+        if then["python"] == now["python"] and then["code"] != now["code"]:
+            raise ValueError(
+                f"{self.folder} holds runs of {then['name']} as it was before it was changed: choose another folder, "
+                f"or delete {self.folder / 'runs'} to run all anew by {now['name']} as it is"
             )
         return run
 

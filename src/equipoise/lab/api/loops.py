@@ -1,29 +1,67 @@
 """A comparison by a training loop of one's own: the same seeds for every method, a failure listed and not the end."""
 
 import copy
+import hashlib
+import inspect
 import random
 import re
 import shutil
+import sys
 import tempfile
 import traceback
 import weakref
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
+from types import CodeType
 from typing import Any
 
 import numpy as np
 import torch
 
 import equipoise as eq
-from equipoise.lab.api.arm import Arm as Arm
 from equipoise.lab.api.given import seeds_of
 from equipoise.lab.api.loop_runs import LoopRuns
-from equipoise.lab.api.results import Results
+from equipoise.lab.api.recorder import Recorder
+from equipoise.lab.api.results import Results, none_finished
 from equipoise.lab.api.rows import direction
 from equipoise.lab.arms import MethodArm, StudyArm, name_of
 from equipoise.lab.evaluation import REFERENCE, SINGLE_TASK, StudyResults, Summary, TaskMetric
 from equipoise.lab.studies import record_look
 from equipoise.lab.training.generators import generators_kept
+
+
+@dataclass(eq=False)
+class Arm:
+    """A method with one seed; nothing in it has seen another run.
+
+    Args:
+        name: Of the method, as the results show it.
+        seed: Of the run; those of ``random``, numpy and torch are set to it already.
+        method: Made for this run.
+    """
+
+    name: str
+    seed: int
+    method: eq.Method = field(repr=False)
+    recorded: Recorder | None = field(default=None, init=False, repr=False)  # what ``recorder`` made
+
+    def balancer(self, model: Any, tasks: Any, **options: Any) -> eq.Balancer:
+        """The balancer of this run's model; arguments as of ``eq.Balancer``."""
+        return eq.Balancer(self.method, model, tasks=tasks, **options)
+
+    def recorder(self, tasks: Any, epochs: int | None = None) -> Recorder:
+        """The recorder of this run, whose history the comparison keeps; arguments as of ``Recorder``.
+
+        Raises:
+            ValueError: The run has one already.
+        """
+        if self.recorded is not None:
+            raise ValueError(f"{self.name}, seed {self.seed} has a recorder already: call arm.recorder once")
+        self.recorded = Recorder(tasks, epochs=epochs, title=f"{self.name}, seed {self.seed}")
+        return self.recorded
+
 
 Train = Callable[[Arm, int], Mapping[str, Any]]
 Method = str | eq.Method | StudyArm
@@ -49,7 +87,8 @@ def compare_loop(
         methods: By name, as ``path/to/file.py:Name`` or as objects; or {name: method}.
         seeds: How many, or which.
         tasks: By task, the metric that is judged and whether "higher" or "lower" is better.
-        folder: Where runs are kept, as a study's are; finished ones are not run again. None: nowhere.
+        folder: Where runs are kept, as a study's are; finished ones are not run again, and those of another function,
+            or of this one before its code was changed, are refused. What it calls is not looked at. None: nowhere.
         title: Of the results; empty: the name of ``train``.
 
     Raises:
@@ -66,9 +105,9 @@ def compare_loop(
     made = {name: _described(each) for name, each in given.items()}
     where = Path(tempfile.mkdtemp(prefix="equipoise-")) if folder is None else Path(folder)
     try:
-        runs = LoopRuns(made, chosen, metrics, where, title or getattr(train, "__name__", "A loop"))
+        runs = LoopRuns(made, chosen, metrics, where, title or getattr(train, "__name__", "A loop"), code_of(train))
         with generators_kept():
-            _run(train, given, runs)
+            _run(train, given, runs, None if folder is None else where)
         study = StudyResults.from_folder(where).looked_at()
         results = Results(Summary.of_study(study), runs.failures, study, temporary=folder is None)
     except BaseException:
@@ -97,12 +136,12 @@ def _metrics(tasks: Mapping[str, tuple[str, str]] | None) -> list[TaskMetric]:
     return [TaskMetric(task, name, direction(way, f"tasks: {task!r}")) for task, (name, way) in tasks.items()]
 
 
-def _run(train: Train, given: Mapping[str, str | eq.Method], runs: LoopRuns) -> None:
-    """Do what is missing, with a progress bar."""
+def _run(train: Train, given: Mapping[str, str | eq.Method], runs: LoopRuns, folder: Path | None) -> None:
+    """Do what is missing, with a progress bar; ``folder`` is where the runs stay, None: nowhere."""
     from rich.console import Console
     from rich.progress import track
 
-    first: tuple[str, Exception] | None = None
+    first: Exception | None = None
     console = Console()
     shown = console.is_terminal or console.is_jupyter
     for name, seed in track(runs.missing, runs.title, console=console, transient=True, disable=not shown):
@@ -112,7 +151,7 @@ def _run(train: Train, given: Mapping[str, str | eq.Method], runs: LoopRuns) -> 
         try:
             returned = train(arm, seed)
         except Exception as error:  # whatever a user's loop does, it costs this run only
-            first = first or (f"{name}, seed {seed}", error)
+            first = first or error
             runs.keep_error(name, seed, _line(error), traceback.format_exc())
         else:
             try:
@@ -122,7 +161,7 @@ def _run(train: Train, given: Mapping[str, str | eq.Method], runs: LoopRuns) -> 
                     raise  # nothing is lost yet
                 runs.keep_error(name, seed, _line(error), traceback.format_exc())
     if not runs.has_finished and first is not None:
-        raise RuntimeError(f"no run finished; {first[0]} failed: {_line(first[1])}") from first[1]
+        raise none_finished(runs.failures, folder) from first
 
 
 def _plain(given: Method) -> str | eq.Method:
@@ -153,7 +192,38 @@ def _require(names: Sequence[str], given: Mapping[str, str | eq.Method], seeds: 
 
 def _described(method: str | eq.Method) -> str:
     """What a method is, with its arguments; the address of an object is none of it."""
-    return re.sub(r" at 0x[0-9a-fA-F]+", "", repr(eq.method(method) if isinstance(method, str) else method))
+    return _without_addresses(repr(eq.method(method) if isinstance(method, str) else method))
+
+
+def code_of(train: Train) -> dict[str, str]:
+    """A function's name, Python's version, and by that version a checksum of its bytecode, defaults and ``partial``.
+
+    Comments and its place in the file do not change it; neither does what it calls or reads.
+    """
+    function: Any = inspect.unwrap(train)
+    given: list[Any] = []
+    while isinstance(function, partial):
+        given += [function.args, sorted(function.keywords.items())]
+        function = inspect.unwrap(function.func)
+    called = function if hasattr(function, "__code__") else type(function).__call__
+    given += [getattr(called, "__defaults__", None), getattr(called, "__kwdefaults__", None)]
+    text = f"{_parts(getattr(called, '__code__', None))} {_without_addresses(repr(given))}"
+    return {
+        "name": getattr(function, "__name__", type(function).__name__),
+        "python": f"{sys.version_info.major}.{sys.version_info.minor}",
+        "code": hashlib.sha256(text.encode()).hexdigest()[:12],
+    }
+
+
+def _parts(constant: Any) -> Any:
+    """What bytecode holds, without line numbers, and sets in an order."""
+    if isinstance(constant, CodeType):
+        return constant.co_code, constant.co_names, constant.co_varnames, [*map(_parts, constant.co_consts)]
+    return sorted(map(repr, constant)) if isinstance(constant, frozenset) else repr(constant)
+
+
+def _without_addresses(text: str) -> str:
+    return re.sub(r" at 0x[0-9a-fA-F]+", "", text)
 
 
 def _set_seeds(seed: int) -> None:

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from equipoise.lab.api.given import case_of
-from equipoise.lab.api.text import text_of
+from equipoise.lab.api.results import text_of
 from equipoise.lab.probing import Probe, probe_parts, render_sections, write_page
 from equipoise.lab.probing import probe as measure
 from equipoise.lab.probing.words import give_conflict, give_cost, give_headline, to_paste

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping
 from functools import cached_property
 from importlib.metadata import version
 from math import isfinite
+from operator import index
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,7 +17,7 @@ from equipoise.lab.evaluation import Fit, StudyResults, fit_of, has_diverged, li
 from equipoise.lab.evaluation.study import RunScore, curves_of
 from equipoise.lab.training.means import Means
 from equipoise.lab.training.result import Moment
-from equipoise.names import nearest
+from equipoise.names import nearest, require_unique
 from equipoise.record import Record
 from equipoise.tasks import Task, Tasks
 
@@ -46,6 +47,9 @@ class Recorder:
         epochs: How many were allowed, for the verdict of under-fitting; None: as many as are recorded.
         title: Of the report.
 
+    Raises:
+        ValueError: A task is none, there is no task or one twice, or ``epochs`` is no whole number of at least 1.
+
     >>> recorder = Recorder(["size", "kind"])
     >>> for epoch in range(1, 4):
     ...     recorder.validate(epoch, {"size/loss": 1.0 / epoch, "kind/loss": 2.0 / epoch})
@@ -56,10 +60,21 @@ class Recorder:
     def __init__(
         self, tasks: Tasks | Iterable[Task] | Iterable[str], *, epochs: int | None = None, title: str = "Training"
     ) -> None:
-        given = tasks if isinstance(tasks, Tasks) else list(tasks)
-        whole = isinstance(given, Tasks) or all(isinstance(task, Task) for task in given)
-        self.tasks = (given if isinstance(given, Tasks) else Tasks(given)) if whole else None  # type: ignore[arg-type]
-        self.names: tuple[str, ...] = tuple(self.tasks.names) if self.tasks else tuple(map(str, given))
+        if isinstance(tasks, str):
+            raise ValueError(
+                f"tasks must be Tasks, or a list of tasks or of their names, such as [{tasks!r}], got {tasks!r}"
+            )
+        given = tuple(tasks)
+        if not given:
+            raise ValueError("there is no task to record: give one or more")
+        whole = all(isinstance(task, Task) for task in given)
+        if not whole and (strangers := [one for one in given if not isinstance(one, str)]):
+            raise ValueError(f"a task is a Task or a name, got {strangers[0]!r}")
+        self.tasks = tasks if isinstance(tasks, Tasks) else Tasks(given) if whole else None  # type: ignore[arg-type]
+        self.names: tuple[str, ...] = self.tasks.names if self.tasks else given  # type: ignore[assignment]
+        require_unique(self.names)
+        if epochs is not None and _whole("epochs", epochs) < 1:
+            raise ValueError(f"epochs must be at least 1 or None, got {epochs}")
         self.title = title
         self.history: list[Moment] = []
         self.predictions: Predictions | None = None  # of the last validation that had outputs
@@ -102,8 +117,10 @@ class Recorder:
             targets: Its labels, by target name [N, ...].
 
         Raises:
-            ValueError: The epoch is none that follows, a name is unknown, or outputs are given for names of tasks.
+            ValueError: The epoch is no whole number that follows, a name is unknown, or outputs are given for names of
+                tasks.
         """
+        epoch = _whole("epoch", epoch)
         if epoch <= self.epoch:
             raise ValueError(f"epoch must be above {self.epoch}, the last that was recorded, got {epoch}")
         found: dict[tuple[str, str], float] = {}
@@ -233,6 +250,15 @@ class Recorder:
 
     def __repr__(self) -> str:
         return f"<Recorder of {self.title}: {self.headline}>"
+
+
+def _whole(name: str, number: Any) -> int:
+    try:
+        if isinstance(number, bool):
+            raise TypeError
+        return index(number)
+    except TypeError:
+        raise ValueError(f"{name} must be a whole number, got {number!r}") from None
 
 
 def _no_inputs(samples: list[Any]) -> tuple[Any, Any]:

@@ -1,5 +1,6 @@
-"""What a comparison came to: computed once, shown in many ways."""
+"""What a comparison came to: computed once, or read from its folder, and shown in many ways."""
 
+import io
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -7,13 +8,15 @@ from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from equipoise.lab.evaluation import Judgement, StudyResults, Summary, judgement_of
+from equipoise.lab.evaluation import Judgement, StudyResults, Summary, counted, judgement_of
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
     from equipoise.lab.reports import SummaryView
     from equipoise.lab.reports.drawing import Drawing
+
+WIDTH = 120  # characters of what is printed as text
 
 
 @dataclass(frozen=True, repr=False)
@@ -78,7 +81,7 @@ class Results:
         return self._drawing.plot(name)
 
     def save_report(self, page: str | Path = "report.html") -> Path:
-        """Write the report: one HTML file that needs no network.
+        """Write the report: one HTML file that needs no network; its folder is made where there is none.
 
         That of a study links to the figures, tables and results in its folder, which are written anew.
 
@@ -100,13 +103,27 @@ class Results:
         return Drawing(self.summary, self.study, shown)
 
     def __repr__(self) -> str:
-        failed = f" {len(self.failures)} runs failed." if self.failures else ""
+        failed = f" {counted(len(self.failures), 'run')} failed." if self.failures else ""
         return f"<Results of {self.summary.title}: {self.verdict.headline}{failed}>"
 
     def _repr_html_(self) -> str:
-        verdict = f"<p><strong>{escape(self.verdict.headline)}</strong> {escape(self.verdict.advice)}</p>"
+        verdict = f"<p><strong>{escape(self.verdict.headline)}</strong> {escape(str(self.verdict.advice))}</p>"
         failed = "".join(f"<p>{escape(run)} failed: {escape(why)}</p>" for run, why in self.failures.items())
         return f"{verdict}{self.table()._repr_html_()}{failed}"
+
+
+def none_finished(failures: Mapping[str, str], folder: Path | None) -> RuntimeError:
+    """The error of a comparison without any finished run: the first failure, how many others, where they are.
+
+    Args:
+        failures: The error in one line of each run that failed, in order.
+        folder: Where the tracebacks are kept; None: nowhere.
+    """
+    (run, why), others = next(iter(failures.items())), len(failures) - 1
+    alike = list(failures.values()).count(why) - 1
+    rest = f"; {counted(others, 'other run')} failed, {alike} of them likewise" if others else ""
+    where = "give a folder to keep the tracebacks" if folder is None else f"the tracebacks are in {folder / 'runs'}"
+    return RuntimeError(f"no run finished; {run} failed: {why}{rest}; {where}")
 
 
 @dataclass(frozen=True, repr=False)
@@ -133,8 +150,6 @@ class ResultsTable:
         return SummaryView(self.summary)
 
     def __str__(self) -> str:
-        from equipoise.lab.api.text import text_of
-
         return text_of(self)
 
     __repr__ = __str__
@@ -143,3 +158,36 @@ class ResultsTable:
         from equipoise.lab.reports.paper_tables import html_table
 
         return html_table(self.summary)
+
+
+def load(folder: str | Path) -> Results:
+    """The results in the folder of a study or of a loop's runs, as ``compare`` and the command line leave it.
+
+    That its verdicts are shown is noted in study.json as a look, as ``equipoise report`` does: looking, adding seeds
+    and looking again changes what verdicts mean.
+
+    Raises:
+        ValueError: The folder holds no study, no finished run of it, a damaged file or a link that leads out.
+        OSError: study.json cannot be written.
+
+    >>> load("no-such-folder")
+    Traceback (most recent call last):
+    ...
+    ValueError: no-such-folder is not the folder of a study: it has no study.json
+    """
+    from equipoise.lab.studies import record_look
+
+    folder = Path(folder)
+    study = StudyResults.from_folder(folder).looked_at()
+    results = Results(Summary.of_study(study), study.settings.get("failed", {}), study)
+    record_look(study)
+    return results
+
+
+def text_of(shown: Any) -> str:
+    """What rich shows, as the lines of a terminal of ``WIDTH`` characters, without styles."""
+    from rich.console import Console
+
+    file = io.StringIO()
+    Console(file=file, width=WIDTH, highlight=False).print(shown, crop=False)
+    return "\n".join(line.rstrip() for line in file.getvalue().splitlines())

@@ -3,22 +3,25 @@
 from collections.abc import Mapping, Sequence
 from contextlib import closing
 from pathlib import Path
-from typing import Any
+from typing import Any, Unpack
 
 from rich.console import Console
 
-from equipoise.lab.api.defaults import JOBS, RUNS
-from equipoise.lab.api.given import recipe_of
+from equipoise.lab.api.given import recipe_of, takes_settings
 from equipoise.lab.files import write_text
 from equipoise.lab.search import RULES
 from equipoise.lab.search.results import SearchResults as SearchResults
-from equipoise.lab.search.tables import write_trials
+from equipoise.lab.search.tables import best, trials_table, write_trials
 from equipoise.lab.search.trial import Job
 from equipoise.lab.search.tune import Tuning, make_tuning
-from equipoise.lab.search.watch import WatchSearch
+from equipoise.lab.search.watch import Items, Watch
+from equipoise.lab.settings import JOBS, RUNS, TrainingOptions
 from equipoise.lab.training.workers import Event
 
+BEST = 5  # trials that a terminal shows while it goes
 
+
+@takes_settings
 def tune(
     case: Any,
     trials: int = 30,
@@ -34,7 +37,7 @@ def tune(
     folder: str | Path | None = None,
     storage: str | None = None,
     stale_after: float | None = None,
-    **settings: Any,
+    **settings: Unpack[TrainingOptions],
 ) -> SearchResults:
     """Search the tasks' weights, or what else is asked for, by the tasks' validation metrics.
 
@@ -92,7 +95,7 @@ def _run(tuning: Tuning, jobs: int, console: Console) -> None:
     search = tuning.search
     console.print(f"{_state(tuning)} in {search.folder}", markup=False, soft_wrap=True)
     try:
-        with closing(search.run(tuning.evaluate, jobs)) as events, WatchSearch(console, search) as watch:
+        with closing(search.run(tuning.evaluate, jobs)) as events, watch_of(tuning, console) as watch:
             for event in events:
                 watch.show(event)
                 _keep(tuning, event)
@@ -102,6 +105,23 @@ def _run(tuning: Tuning, jobs: int, console: Console) -> None:
     except KeyboardInterrupt:
         raise KeyboardInterrupt(f"Stopped: {_kept(tuning)}; the same command resumes it.") from None
     write_trials(search)
+
+
+def watch_of(tuning: Tuning, console: Console) -> Watch:
+    """What shows the events of a search, on a terminal below its best trials."""
+    search = tuning.search
+
+    def about(event: Event[Job]) -> str:
+        change = search.changes.get(event.item.number)
+        return "" if change is None else f", Δm {change:+.2f} %"
+
+    return Watch(
+        console,
+        {Job: Items("trials", search.strategy.num_trials, lambda: len(search.trials))},
+        tuning.evaluate.settings.epochs,
+        about=about,
+        above=lambda: trials_table(search, best(search, BEST)),
+    )
 
 
 def _kept(tuning: Tuning) -> str:

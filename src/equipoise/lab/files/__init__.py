@@ -5,11 +5,14 @@ from equipoise.lab.files.differences import differences
 from equipoise.lab.files.rows import read_rows, write_rows
 from equipoise.lab.files.sealed import file_hash, load_sealed, read_json, save_sealed, write_json
 from equipoise.lab.files.whole import replace_file, write_text
+from equipoise.lab.files.within import file_within, folder_within
 
 __all__ = [
     "DamagedError",
     "differences",
     "file_hash",
+    "file_within",
+    "folder_within",
     "is_passing",
     "load_sealed",
     "read_json",

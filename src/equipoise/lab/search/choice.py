@@ -18,7 +18,7 @@ RULES = {
 
 
 def front(trials: Mapping[int, Trial], objectives: Sequence[Objective]) -> list[int]:
-    """Slots of the trials that none beats on one metric without losing on another; of equal ones the first."""
+    """Numbers of the trials that none beats on one metric without losing on another; of equal ones the first."""
     numbers = sorted(number for number, trial in trials.items() if trial.values is not None)
     costs = _costs([trials[number] for number in numbers], objectives)
     kept = []

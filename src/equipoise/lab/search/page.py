@@ -7,15 +7,14 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-from equipoise.lab.data.within import folder_within
-from equipoise.lab.files import write_text
+from equipoise.lab.files import folder_within
 from equipoise.lab.reports.chart import Chart, Panel, Series
-from equipoise.lab.reports.html import render, render_page
+from equipoise.lab.reports.html import render, render_page, save_page
 from equipoise.lab.reports.palette import looks
 from equipoise.lab.reports.static import draw_svg, save
 from equipoise.lab.search.choice import front
 from equipoise.lab.search.search import Search
-from equipoise.lab.search.watch import best
+from equipoise.lab.search.tables import best
 
 MOST_PAIRS, MOST_ROWS = 6, 20
 KINDS = ("trial", "on the front", "the defaults", "chosen")
@@ -36,7 +35,7 @@ def write_page(search: Search, title: str, chosen: int, words: Sequence[str], co
     save(tradeoff(search, chosen), looks(KINDS), figures)
     trials = quote(os.path.relpath(search.folder / "trials.csv", page.parent).replace(os.sep, "/"))
     text = render_page("search.html", title=title, trials_file=trials, **_values(search, chosen, words, code))
-    write_text(page, text)
+    save_page(page, text)
 
 
 def render_sections(search: Search, chosen: int, words: Sequence[str], code: str) -> str:
@@ -92,7 +91,7 @@ def tradeoff(search: Search, chosen: int) -> Chart:
 
 
 def _kinds(search: Search, chosen: int) -> Mapping[str, list[int]]:
-    """Slots by what they are; a trial that is several things is shown as the last of them."""
+    """Trials by what they are; a trial that is several things is shown as the last of them."""
     best_ones, equal = front(search.whole, search.objectives), search.trials[chosen].job.baseline
     kinds: dict[str, list[int]] = {kind: [] for kind in KINDS}
     for number in sorted(search.whole):

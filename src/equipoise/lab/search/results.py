@@ -11,10 +11,9 @@ from rich.text import Text
 
 from equipoise.lab.search.choice import RULES, choose, covered, front
 from equipoise.lab.search.page import KINDS, render_sections, tradeoff, write_page
-from equipoise.lab.search.tables import to_paste, trial_rows
+from equipoise.lab.search.tables import best, to_paste, trial_rows, trials_table
 from equipoise.lab.search.trial import Trial
 from equipoise.lab.search.tune import Tuning
-from equipoise.lab.search.watch import best, trials_table
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

@@ -30,6 +30,7 @@ from equipoise.lab.search.trial import Job, Objective, Strategy, Trial, mark
 
 MOST_LOSSES = 3  # of a trial to one worker; then it is the trial that kills its process
 JOURNAL = "trials.journal"
+NUMBER, WORKER = "slot", "driver"  # attributes of a row, by the names that earlier versions gave them
 _AT_WORK = (TrialState.RUNNING, TrialState.COMPLETE, TrialState.PRUNED)
 
 
@@ -95,7 +96,7 @@ class TrialStore:
         """By number, why the last attempt failed of each trial that is to be tried again."""
         rows = self._rows()
         done = self._finished(rows)
-        lost = {row.user_attrs["slot"]: row.user_attrs["reason"] for row in rows if _is_lost(row)}
+        lost = {row.user_attrs[NUMBER]: row.user_attrs["reason"] for row in rows if _is_lost(row)}
         return {number: lost[number] for number in sorted(lost) if number not in done}
 
     def has_running(self) -> bool:
@@ -114,9 +115,9 @@ class TrialStore:
                 continue
             if (job := self._next(rows, worker)) is None:
                 return None
-            about = {  # by names of earlier versions; the point is the row's own
-                **{"slot": job.number, "share": job.share, "parent": job.parent, "baseline": job.baseline},
-                **{"driver": worker, "claim": uuid.uuid4().hex},
+            about = {  # the point is the row's own
+                **{NUMBER: job.number, "share": job.share, "parent": job.parent, "baseline": job.baseline},
+                **{WORKER: worker, "claim": uuid.uuid4().hex},
             }
             self._study.add_trial(
                 optuna.trial.create_trial(
@@ -126,7 +127,7 @@ class TrialStore:
                     user_attrs=about,
                 )
             )
-            same = [row for row in self._rows() if row.user_attrs.get("slot") == job.number]
+            same = [row for row in self._rows() if row.user_attrs.get(NUMBER) == job.number]
             first = next(row for row in same if row.state in _AT_WORK)
             if first.user_attrs["claim"] == about["claim"]:
                 return job
@@ -146,7 +147,7 @@ class TrialStore:
     ) -> bool:
         for row in self._rows():
             about = row.user_attrs
-            if row.state == TrialState.RUNNING and (about.get("slot"), about.get("driver")) == (job.number, worker):
+            if row.state == TrialState.RUNNING and (about.get(NUMBER), about.get(WORKER)) == (job.number, worker):
                 if values is not None:
                     return self._complete(row, values)
                 return self._fail(row, reason, final=final, most=most)
@@ -192,7 +193,7 @@ class TrialStore:
     def _finished(self, rows: Sequence[FrozenTrial]) -> dict[int, Trial]:
         found: dict[int, Trial] = {}
         for row in rows:
-            number = row.user_attrs.get("slot")
+            number = row.user_attrs.get(NUMBER)
             if number is None or number in found:
                 continue
             if row.state in (TrialState.COMPLETE, TrialState.PRUNED):
@@ -206,10 +207,10 @@ class TrialStore:
 
     def _next(self, rows: Sequence[FrozenTrial], worker: str) -> Job | None:
         finished = self._finished(rows)
-        taken = {row.user_attrs.get("slot") for row in rows if row.state == TrialState.RUNNING}
-        lost = [row.user_attrs for row in rows if _is_lost(row) and row.user_attrs["driver"] == worker]
-        count = Counter(about["slot"] for about in lost)
-        taken |= {about["slot"] for about in lost if count[about["slot"]] >= about["most"]}
+        taken = {row.user_attrs.get(NUMBER) for row in rows if row.state == TrialState.RUNNING}
+        lost = [row.user_attrs for row in rows if _is_lost(row) and row.user_attrs[WORKER] == worker]
+        count = Counter(about[NUMBER] for about in lost)
+        taken |= {about[NUMBER] for about in lost if count[about[NUMBER]] >= about["most"]}
         for number in range(self.strategy.num_trials):
             if number not in finished and number not in taken:
                 return self.strategy.job(number, finished)
@@ -221,7 +222,7 @@ class TrialStore:
         for row in rows:
             if row.state != TrialState.RUNNING:
                 continue
-            gone = has_ended(self.folder, row.user_attrs["driver"])
+            gone = has_ended(self.folder, row.user_attrs[WORKER])
             if gone is None and self.stale_after is not None and row.datetime_start is not None:
                 gone = datetime.now() - row.datetime_start > timedelta(minutes=self.stale_after)
             if gone:
@@ -257,4 +258,4 @@ def _require_whole(journal: Path) -> None:
 def _job(row: FrozenTrial) -> Job:
     """What a row says is to be done."""
     about = row.user_attrs
-    return Job(about["slot"], row.params, about["share"], about["parent"], about["baseline"])
+    return Job(about[NUMBER], row.params, about["share"], about["parent"], about["baseline"])

@@ -1,22 +1,24 @@
-"""A search as it goes: a live table on a terminal; elsewhere a line for each trial, and one after long silence."""
+"""A search or a study as it goes: bars on a terminal, and in a notebook that has ipywidgets; elsewhere lines.
 
-from collections.abc import Mapping
+Lines are for what has ended; a log that has been silent for long hears of an epoch, too.
+"""
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+from importlib.util import find_spec
 from types import TracebackType
+from typing import Any
 
-from rich.console import Console, Group
-from rich.live import Live
-from rich.table import Table
-from rich.text import Text
+from rich.console import Console, RenderableType
+from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 
 from equipoise.lab.evaluation import show
-from equipoise.lab.search.search import Search
-from equipoise.lab.search.trial import Job
 from equipoise.lab.training.workers import Event
 
 MOST_LOSSES = 3  # that fit beside the bars
 SILENCE = 60.0  # seconds after which a log hears of an epoch
-BEST = 5  # trials in the live table
-MOST_METRICS = 4  # that fit beside the rest
+SPEED_OVER = 1800.0  # seconds back that the time left is told from: some epochs, also where one takes minutes
 
 
 def losses_line(losses: Mapping[str, float]) -> str:
@@ -29,91 +31,137 @@ def losses_line(losses: Mapping[str, float]) -> str:
     return "loss: " + ", ".join(f"{task} {show(losses[task])}" for task in list(losses)[:MOST_LOSSES]) + more
 
 
-class WatchSearch:
-    """Shows each event of a search as it comes; a context, because a terminal must be put right again."""
+@dataclass(frozen=True)
+class Items:
+    """Trainings of one kind: what they are called, how many there are, and how many of them have ended by now."""
 
-    def __init__(self, console: Console, search: Search) -> None:
-        self._console = console
-        self._search = search
-        self._running: dict[int, str] = {}
+    name: str
+    total: int
+    ended: Callable[[], int]
+    visible: bool = True  # from the beginning; else once one starts
+
+    def __str__(self) -> str:
+        return f"{self.ended()}/{self.total}"
+
+
+class Watch:
+    """Shows each event as it comes; a context, because a terminal must be put right again.
+
+    Args:
+        console: Where.
+        items: By the type of an event's item, the first those whose time left is told.
+        epochs: Of each training.
+        about: What a line about an end says beside it, such as ``, Δm -1.20 %``.
+        above: What a terminal shows above the bars, asked for when something begins or ends.
+    """
+
+    def __init__(
+        self,
+        console: Console,
+        items: Mapping[type, Items],
+        epochs: int,
+        *,
+        about: Callable[[Event[Any]], str] = lambda event: "",
+        above: Callable[[], RenderableType] | None = None,
+    ) -> None:
+        self._console, self._items, self._epochs, self._about = console, items, epochs, about
+        self._live = console.is_terminal or (console.is_jupyter and find_spec("ipywidgets") is not None)
+        self._bars = _Bars(
+            TextColumn("{task.description}", markup=False),
+            BarColumn(bar_width=None),
+            TextColumn("{task.fields[note]}", markup=False),
+            TimeRemainingColumn(),
+            console=console,
+            transient=True,
+            speed_estimate_period=SPEED_OVER,
+            expand=True,
+            disable=not self._live,
+        )
+        self._bars.above = above if self._live else None
+        self._whole = {
+            kind: self._bars.add_task(
+                of.name,
+                total=of.total * epochs,
+                completed=of.ended() * epochs,
+                note=str(of),
+                visible=of.visible,
+            )
+            for kind, of in items.items()
+        }
+        self._current: dict[str, TaskID] = {}
+        self._epoch: dict[str, int] = {}
         self._spoke = console.get_time()
-        self._live = Live(console=console, transient=True, auto_refresh=False) if console.is_terminal else None
 
-    def __enter__(self) -> "WatchSearch":
-        if self._live is not None:
-            self._live.start()
+    def __enter__(self) -> "Watch":
+        self._bars.start()
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if self._live is not None:
-            self._live.stop()
+        self._bars.stop()
 
-    def show(self, event: Event[Job]) -> None:
+    def show(self, event: Event[Any]) -> None:
         """Draw or print what happened."""
-        number = event.item.number
+        kind, name = type(event.item), str(event.item)
+        if event.kind != "progress":
+            self._bars.update(self._whole[kind], visible=True, note=str(self._items[kind]))
+            self._bars.look()
         if event.kind == "started":
-            self._running[number] = "begins"
+            self._current[name] = self._bars.add_task(f"  {name}", total=self._epochs, note="")
+            self._epoch[name] = 0
         elif event.kind == "progress":
             epoch, epochs, skill, losses = event.details
-            self._running[number] = f"epoch {epoch}/{epochs}  skill {skill:.3f}  {losses_line(losses)}"
-            if self._live is None and self._console.get_time() - self._spoke >= SILENCE:
-                self._say(f"[{self._count}] trial {number}: {self._running[number]}")
+            self._bars.update(
+                self._current[name],
+                completed=epoch,
+                total=epochs,
+                description=f"  {name}\n    {losses_line(losses)}",
+                note=f"epoch {epoch}/{epochs}  skill {skill:.3f}",
+            )
+            self._reach(name, kind, epoch)
+            if not self._live and self._console.get_time() - self._spoke >= SILENCE:
+                self.say(
+                    f"[{self._items[kind]}] {name}: epoch {epoch}/{epochs}, {losses_line(losses)}{self._left(kind)}"
+                )
         else:
-            self._running.pop(number, None)
+            self._bars.remove_task(self._current.pop(name))
+            self._reach(name, kind, self._epochs)  # also where it stopped early
             if event.kind == "failed":
-                self._say(f"trial {number} failed: {event.details[0]}")
-            elif self._live is None:
-                change = self._search.changes.get(number)
-                told = "" if change is None else f", Δm {change:+.2f} %"
-                self._say(f"[{self._count}] trial {number} done{told}")
-        if self._live is not None:
-            self._live.update(self._picture(), refresh=True)
+                self.say(f"[{self._items[kind]}] {name}: FAILED, {event.details[0]}")
+            elif not self._live:
+                self.say(f"[{self._items[kind]}] {name}: done{self._about(event)}")
 
-    @property
-    def _count(self) -> str:
-        return f"{len(self._search.trials)}/{self._search.strategy.num_trials}"
-
-    def _picture(self) -> Group:
-        done = f"{len(self._search.trials)} of {self._search.strategy.num_trials} trials are finished"
-        lines = [Text(f"  trial {number}: {what}", style="dim") for number, what in sorted(self._running.items())]
-        return Group(trials_table(self._search, best(self._search, BEST)), Text(done), *lines)
-
-    def _say(self, line: str) -> None:
+    def say(self, line: str) -> None:
+        """Print a line, above the bars."""
         self._spoke = self._console.get_time()
         self._console.print(line, markup=False, highlight=False, soft_wrap=True)
 
+    def _reach(self, name: str, kind: type, epoch: int) -> None:
+        self._bars.advance(self._whole[kind], epoch - self._epoch[name])
+        self._epoch[name] = epoch
 
-def best(search: Search, most: int) -> list[int]:
-    """Numbers of the trials with the lowest Δm, those with the longest training first."""
-    trials, changes = search.trials, search.changes
-    well = [number for number in changes if trials[number].values is not None]
-    return sorted(well, key=lambda number: (-trials[number].job.share, changes[number], number))[:most]
+    def _left(self, kind: type) -> str:
+        """The time left, once it can be told."""
+        seconds = self._bars.tasks[0].time_remaining if kind is next(iter(self._items)) else None
+        return "" if seconds is None else f"; about {timedelta(seconds=seconds)} left"
 
 
-def trials_table(search: Search, numbers: list[int]) -> Table:
-    """Some trials with their Δm, metrics, weights and settings; many tasks' metrics stay in trials.csv."""
-    space, trials, changes = search.strategy.space, search.trials, search.changes
-    measured = search.objectives if len(search.objectives) <= MOST_METRICS else ()
-    staged = any(trials[number].job.share < 1 for number in numbers)
-    heads = ["trial", *["share"] * staged, "Δm in %"]
-    heads += [f"{o.task}\n{o.metric} {'↑' if o.higher_is_better else '↓'}" for o in measured]
-    heads += ["weights"] * bool(space.tasks) + [axis.name for axis in space.axes]
-    table = Table(box=None, pad_edge=False, padding=(0, 1, 0, 0))
-    for head in heads:
-        table.add_column(Text(head), header_style="underline", overflow="fold")
-    for number in numbers:
-        trial = trials[number]
-        weights = " ".join(f"{weight:.3g}" for weight in space.weights(trial.job.point).values())
-        others = space.others(trial.job.point).values()
-        cells = [
-            f"{number} (default)" if number == trial.job.baseline else str(number),
-            *[f"{trial.job.share:.0%}"] * staged,
-            f"{changes[number]:+.2f}",
-            *(show(value) for value in (trial.values or ())[: len(measured)]),
-            *[weights] * bool(space.tasks),
-            *(value if isinstance(value, str) else f"{value:.3g}" for value in others),
-        ]
-        table.add_row(*map(Text, cells))
-    return table
+class _Bars(Progress):
+    """Bars below what ``above`` gives, which is asked only by ``look``: it may be long to make."""
+
+    above: Callable[[], RenderableType] | None = None
+    _seen: RenderableType | None = None
+
+    def look(self) -> None:
+        if self.above is not None:
+            self._seen = self.above()
+
+    def start(self) -> None:
+        self.look()
+        super().start()
+
+    def get_renderables(self) -> Iterable[RenderableType]:
+        if self._seen is not None:
+            yield self._seen
+        yield from super().get_renderables()

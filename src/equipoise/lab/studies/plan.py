@@ -10,7 +10,7 @@ from typing import Any
 
 import equipoise as eq
 from equipoise.lab.arms import SINGLE_TASK, SUM, TUNED, MethodArm, StudyArm, make_arm
-from equipoise.lab.cases import Case, describe_loss, require_losses
+from equipoise.lab.cases import Case, own_loss, require_losses
 from equipoise.lab.cases.recipe import Recipe, find_recipe
 from equipoise.lab.evaluation import Question, planned_looks
 from equipoise.lab.studies.derived_methods import require_freezable
@@ -80,7 +80,7 @@ class Plan:
 
     def _loss(self, task: eq.Task) -> str:
         """A loss as study.json has it: as it was chosen, by name and arguments, since a ``repr`` may hide them."""
-        return describe_loss(self.case, task.name) if task.name in self.case.chosen else repr(task.loss)
+        return str(own_loss(self.case, task.name)) if task.name in self.case.chosen else repr(task.loss)
 
     @property
     def identity_hash(self) -> str:

@@ -3,6 +3,7 @@
 import sys
 from collections.abc import Generator, Iterator, Mapping, Sequence
 from contextlib import closing
+from functools import cached_property
 from pathlib import Path
 from typing import IO, Any
 
@@ -80,6 +81,15 @@ class Study:
         """Whether ``run`` begins with a search for fixed weights."""
         return self.plan.tuned_trials > 0 and (bool(self.missing) or not self.tuned)
 
+    @property
+    def tried(self) -> int:
+        """How many trials of the search for fixed weights are finished."""
+        return len(self._search.search.trials) if (self.folder / "tuned").is_dir() else 0
+
+    @cached_property
+    def _search(self) -> WeightSearch:
+        return WeightSearch(self.plan, self.folder / "tuned")
+
     def run(
         self, jobs: int, track: Sequence[str] = (), execute: Execute[Any] | None = None
     ) -> Generator[StudyEvent, None, None]:
@@ -111,9 +121,8 @@ class Study:
             yield from self._train(self.threads, jobs, track, execute or workers.run)
 
     def _tune(self, threads: int, jobs: int, execute: Execute[Job]) -> Generator[Event[Job], None, None]:
-        search = WeightSearch(self.plan, self.folder / "tuned", threads)
-        yield from search.run(jobs, execute)
-        write_tuned(self.folder, search.answer())
+        yield from self._search.run(threads, jobs, execute)
+        write_tuned(self.folder, self._search.answer())
         self.write()
 
     def _train(

@@ -28,23 +28,24 @@ class WeightSearch:
     Args:
         plan: Of the study.
         folder: Of the search.
-        threads: Of each training.
 
     Raises:
         ValueError: If the folder holds a search with another number of trials.
     """
 
-    def __init__(self, plan: Plan, folder: Path, threads: int) -> None:
+    def __init__(self, plan: Plan, folder: Path) -> None:
         space, seed = Space(tuple(plan.case.tasks.names), span=SPAN), plan.seeds[0]
         strategy = Random(space, plan.tuned_trials, seed, concentration=None)
         self.search = Search(strategy, objectives(plan.case), folder, name="tuned", identity=plan.identity_hash)
         self._plan = plan
-        self._evaluate = CaseTraining(plan.recipe, "fixed", space, plan.settings, seed, folder, threads)
 
-    def run(self, jobs: int, execute: Execute[Job]) -> Generator[Event[Job], None, None]:
-        """Do what is missing, ``jobs`` at a time."""
+    def run(self, threads: int, jobs: int, execute: Execute[Job]) -> Generator[Event[Job], None, None]:
+        """Do what is missing, ``jobs`` at a time, each with so many threads."""
         if not self.search.complete:
-            with closing(self.search.run(self._evaluate, jobs, execute)) as events:
+            plan, search = self._plan, self.search
+            space, seed = search.strategy.space, plan.seeds[0]
+            evaluate = CaseTraining(plan.recipe, "fixed", space, plan.settings, seed, search.folder, threads)
+            with closing(search.run(evaluate, jobs, execute)) as events:
                 yield from events
 
     def answer(self) -> dict[str, Any]:
@@ -62,4 +63,4 @@ class WeightSearch:
             return {**about, "reason": str(error)}
         about["table"] = file_hash(write_trials(self.search))
         weights = self.search.strategy.space.weights(self.search.trials[number].job.point)
-        return {**about, "slot": number, "delta_m": self.search.changes[number], "weights": weights}
+        return {**about, "trial": number, "delta_m": self.search.changes[number], "weights": weights}

@@ -84,8 +84,8 @@ class TPE:
             sign = np.where([objective.higher_is_better for objective in self.objectives], -1.0, 1.0)
             costs = sign * np.array([nothing if trial.values is None else trial.values for trial in known])
         else:
-            by_slot = changes({trial.job.number: trial for trial in known}, self.objectives)
-            costs = np.array([[by_slot[trial.job.number]] for trial in known])
+            by_number = changes({trial.job.number: trial for trial in known}, self.objectives)
+            costs = np.array([[by_number[trial.job.number]] for trial in known])
         finite = np.isfinite(costs)
         worst = np.where(finite, costs, -np.inf).max(axis=0)
         filled: np.ndarray[tuple[int, int], np.dtype[np.float64]] = np.where(
