@@ -2,16 +2,15 @@
 
 from pathlib import Path
 
-from equipoise.lab.files import write_text
 from equipoise.lab.probing.probe import Probe
 from equipoise.lab.probing.words import give_conflict, give_cost, give_headline, to_paste, when_of
-from equipoise.lab.reports.html import render, render_page
+from equipoise.lab.reports.html import render, render_page, save_page
 
 
 def write_page(probe: Probe, path: Path) -> None:
-    """Write the page, whole or not at all; its folder must be there."""
+    """Write the page, whole or not at all; its folder is made where there is none."""
     page = render_page("probe.html", title=f"Probe: {probe.title}", probe=probe, **_told(probe))
-    write_text(path, page)
+    save_page(path, page)
 
 
 def render_sections(probe: Probe) -> str:

@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-from equipoise.lab.files import folder_within, write_text
+from equipoise.lab.files import folder_within
 from equipoise.lab.reports.chart import Chart, Panel, Series
-from equipoise.lab.reports.html import render, render_page
+from equipoise.lab.reports.html import render, render_page, save_page
 from equipoise.lab.reports.palette import looks
 from equipoise.lab.reports.static import draw_svg, save
 from equipoise.lab.search.choice import front
@@ -35,7 +35,7 @@ def write_page(search: Search, title: str, chosen: int, words: Sequence[str], co
     save(tradeoff(search, chosen), looks(KINDS), figures)
     trials = quote(os.path.relpath(search.folder / "trials.csv", page.parent).replace(os.sep, "/"))
     text = render_page("search.html", title=title, trials_file=trials, **_values(search, chosen, words, code))
-    write_text(page, text)
+    save_page(page, text)
 
 
 def render_sections(search: Search, chosen: int, words: Sequence[str], code: str) -> str:
