@@ -22,14 +22,14 @@ import torch
 
 import equipoise as eq
 from equipoise.lab.api.given import seeds_of
+from equipoise.lab.api.judging import direction
 from equipoise.lab.api.loop_runs import LoopRuns
 from equipoise.lab.api.recorder import Recorder
 from equipoise.lab.api.results import Results
-from equipoise.lab.api.rows import direction
 from equipoise.lab.arms import MethodArm, StudyArm, name_of
 from equipoise.lab.evaluation import REFERENCE, SINGLE_TASK, StudyResults, Summary, TaskMetric
 from equipoise.lab.studies import record_look
-from equipoise.lab.training.generators import generators_kept
+from equipoise.lab.training.checkpoint import generators_kept
 
 
 @dataclass(eq=False)

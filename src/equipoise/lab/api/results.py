@@ -1,6 +1,5 @@
 """What a comparison came to: computed once, or read from its folder, and shown in many ways."""
 
-import io
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -15,8 +14,6 @@ if TYPE_CHECKING:
 
     from equipoise.lab.reports import SummaryView
     from equipoise.lab.reports.drawing import Drawing
-
-WIDTH = 120  # characters of what is printed as text
 
 
 @dataclass(frozen=True, repr=False)
@@ -136,6 +133,8 @@ class ResultsTable:
         return SummaryView(self.summary)
 
     def __str__(self) -> str:
+        from equipoise.lab.reports.terminal import text_of
+
         return text_of(self)
 
     __repr__ = __str__
@@ -168,12 +167,3 @@ def load(folder: str | Path) -> Results:
     results = Results(Summary.of_study(study), study.settings.get("failed", {}), study)
     record_look(study)
     return results
-
-
-def text_of(shown: Any) -> str:
-    """What rich shows, as the lines of a terminal of ``WIDTH`` characters, without styles."""
-    from rich.console import Console
-
-    file = io.StringIO()
-    Console(file=file, width=WIDTH, highlight=False).print(shown, crop=False)
-    return "\n".join(line.rstrip() for line in file.getvalue().splitlines())

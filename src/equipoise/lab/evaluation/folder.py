@@ -11,8 +11,7 @@ from typing import Any, get_args
 from equipoise.lab import files
 from equipoise.lab.data.within import file_within
 from equipoise.lab.evaluation.pairs import Question
-from equipoise.lab.files import DamagedError, read_json
-from equipoise.lab.files.rows import Kind
+from equipoise.lab.files import DamagedError, Kind, read_json
 
 MOST_SEEDS = 100_000  # of a study
 FILES = "files"  # of study.json: SHA-256 of each table by its name

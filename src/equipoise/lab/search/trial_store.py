@@ -25,7 +25,7 @@ from optuna.trial import FrozenTrial, TrialState
 
 from equipoise.lab.files import DamagedError
 from equipoise.lab.search.liveness import has_ended
-from equipoise.lab.search.optuna_parts import distributions, quiet
+from equipoise.lab.search.space import distributions, quiet
 from equipoise.lab.search.trial import Job, Objective, Strategy, Trial, mark
 
 MOST_LOSSES = 3  # of a trial to one worker; then it is the trial that kills its process

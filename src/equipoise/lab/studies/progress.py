@@ -11,8 +11,7 @@ from equipoise.lab.evaluation import StudyResults, Summary
 from equipoise.lab.search.trial import Job
 from equipoise.lab.search.watch import Items, Watch
 from equipoise.lab.studies.looks import record_look
-from equipoise.lab.studies.plan import Plan
-from equipoise.lab.studies.run import Run
+from equipoise.lab.studies.plan import Plan, Run
 from equipoise.lab.studies.study import Study
 
 

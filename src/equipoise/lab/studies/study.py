@@ -16,12 +16,10 @@ from equipoise.lab.evaluation.folder import FILES, TABLES
 from equipoise.lab.evaluation.numbers import listing
 from equipoise.lab.files import DamagedError, differences, file_hash, read_json, write_json, write_text
 from equipoise.lab.search.trial import Job
-from equipoise.lab.studies.derived_methods import read_tuned, write_tuned
+from equipoise.lab.studies.derived_methods import WeightSearch, read_tuned, write_tuned
 from equipoise.lab.studies.looks import FILE, ever_left_out, looks_in, require_same_looks
-from equipoise.lab.studies.plan import Plan, method_files, run_name
-from equipoise.lab.studies.run import Run
+from equipoise.lab.studies.plan import Plan, Run, method_files, run_name
 from equipoise.lab.studies.tables import write_tables
-from equipoise.lab.studies.tuning import WeightSearch
 from equipoise.lab.studies.worker import Trackers, Training
 from equipoise.lab.training import RunResult
 from equipoise.lab.training.tracking import require_tracker

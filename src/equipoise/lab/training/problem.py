@@ -68,3 +68,27 @@ class Problem(Protocol):
     @property
     def diagnostics(self) -> Sequence[Diagnostic]:
         """What a finished run is to show."""
+
+
+class CaseDefaults(Problem, Protocol):
+    """A problem with settings of its own."""
+
+    @property
+    def epochs(self) -> int:
+        """At most."""
+
+    @property
+    def batch_size(self) -> int:
+        """Samples per step."""
+
+    @property
+    def learning_rate(self) -> float:
+        """At its highest."""
+
+    @property
+    def weight_decay(self) -> float:
+        """Of AdamW."""
+
+    @property
+    def patience(self) -> int:
+        """Epochs without a better one."""

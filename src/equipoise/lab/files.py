@@ -1,0 +1,282 @@
+"""Files of a folder: there whole or not at all, and read only as they were written."""
+
+import csv
+import hashlib
+import io
+import json
+import math
+import os
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
+from pathlib import Path
+from pickle import UnpicklingError
+from typing import Any, BinaryIO
+
+import torch
+
+SEAL = "sha256"
+_LENGTH = hashlib.sha256().digest_size
+_CHUNK = 2**20
+Kind = type[str] | type[int] | type[float]
+_FORMULA = re.compile(r"'*[=+\-@\t\r\n]")
+_QUOTED = re.compile(r"'+[=+\-@\t\r\n]")
+_CELL_LIMIT = 2**31 - 1  # characters; csv's own limit of 128 kB is short for a reason in words
+
+
+class DamagedError(ValueError):
+    """A file that is not as it was written.
+
+    Args:
+        path: The file.
+        what: What is wrong with it.
+        delete: What to delete so that it is made anew; None: the file.
+    """
+
+    def __init__(self, path: Path, what: str, *delete: Path) -> None:
+        which = " and ".join(map(str, delete)) if delete else "it"
+        super().__init__(f"{path} {what}: delete {which}; the command that made the folder makes it anew")
+        self.delete = delete or (path,)
+
+
+def is_passing(error: BaseException | None) -> bool:
+    """Whether an error, or what led to it, is want of disk or memory or a damaged file: no fault of the settings.
+
+    >>> is_passing(OSError(28, "No space left on device")), is_passing(ValueError("alpha must be positive"))
+    (True, False)
+    """
+    while error is not None:
+        allocating = isinstance(error, RuntimeError) and "allocate memory" in str(error)  # the CPU's, in torch
+        if allocating or isinstance(error, OSError | MemoryError | DamagedError | torch.OutOfMemoryError):
+            return True
+        error = error.__cause__ or error.__context__
+    return False
+
+
+class Sink:
+    """Takes what is written to a file, and remembers the error that a library may hide."""
+
+    def __init__(self, file: BinaryIO) -> None:
+        self._file = file
+        self.error: OSError | None = None
+
+    def write(self, data: Any) -> int:
+        """Hand it on."""
+        try:
+            return self._file.write(data)
+        except OSError as error:
+            self.error = error
+            raise
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._file, name)
+
+
+def replace_file(path: Path, write: Callable[[Any], Any]) -> None:
+    """Let ``write`` fill a new file, then put it in the place of ``path`` in one move; a link there is not followed.
+
+    Raises:
+        OSError: It cannot be written, with the name of the file; what was there stays.
+    """
+    unfinished = path.with_name(path.name + ".unfinished")
+    try:
+        if unfinished.is_symlink():
+            unfinished.unlink()
+        with open(unfinished, "wb", opener=_open_itself) as file:
+            sink = Sink(file)
+            try:
+                write(sink)
+            except RuntimeError as error:  # torch's, in which the cause is lost
+                raise (sink.error or error) from None
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(unfinished, path)
+    except OSError as error:
+        with suppress(OSError):
+            unfinished.unlink(missing_ok=True)
+        raise OSError(error.errno, error.strerror, str(path)) from error
+
+
+def write_text(path: Path, text: str) -> None:
+    """Put a text in the place of ``path``, in UTF-8, whole or not at all."""
+    replace_file(path, lambda file: file.write(text.encode("utf-8")))
+
+
+def _open_itself(path: str, flags: int) -> int:
+    return os.open(path, flags | getattr(os, "O_NOFOLLOW", 0), 0o666)
+
+
+def write_json(path: Path, content: Mapping[str, Any]) -> None:
+    """Write an object with its checksum, whole or not at all, and not if it is there with the same content."""
+    plain = json.loads(json.dumps(content))
+    text = json.dumps({**plain, SEAL: _seal(plain)}, indent=1, ensure_ascii=False) + "\n"
+    encoded = text.encode("utf-8")
+    if not path.is_file() or path.read_bytes() != encoded:  # what is as it was is not newer than its report
+        replace_file(path, lambda file: file.write(encoded))
+
+
+def read_json(path: Path, *delete: Path, sealed: bool = True) -> dict[str, Any]:
+    """The object that ``write_json`` wrote, without its checksum.
+
+    Args:
+        path: The file.
+        delete: What to delete if it is damaged; the file itself if nothing is given.
+        sealed: Whether it must carry a checksum; one that is there must fit in any case.
+
+    Raises:
+        DamagedError: It is no JSON, no object, or not as it was written.
+    """
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except (ValueError, RecursionError) as error:
+        raise DamagedError(path, f"is damaged ({' '.join(str(error).split())[:100]})", *delete) from None
+    if not isinstance(content, dict):
+        raise DamagedError(path, f"is damaged (it holds no object but {str(content)[:20]!r})", *delete)
+    seal = content.pop(SEAL, None)
+    if seal is None and sealed:
+        raise DamagedError(path, "carries no checksum, so it is damaged, edited or of an older version", *delete)
+    if seal is not None and seal != _seal(content):
+        raise DamagedError(path, "is not as it was written (its checksum does not fit)", *delete)
+    return content
+
+
+def save_sealed(path: Path, state: Any) -> None:
+    """Write what ``torch.load`` reads, and after it its checksum."""
+
+    def write(file: Sink) -> None:
+        digest = hashlib.sha256()
+        torch.save(state, _Hashed(file, digest.update))  # type: ignore[arg-type]  # it only writes and flushes
+        file.write(digest.digest())
+
+    replace_file(path, write)
+
+
+def load_sealed(path: Path) -> Any:
+    """What ``save_sealed`` wrote, on the CPU.
+
+    Raises:
+        DamagedError: It is not as it was written.
+    """
+    digest, left = hashlib.sha256(), path.stat().st_size - _LENGTH
+    with path.open("rb") as file:
+        while left > 0 and (chunk := file.read(min(_CHUNK, left))):
+            digest.update(chunk)
+            left -= len(chunk)
+        seal = file.read()
+    if seal != digest.digest():
+        raise DamagedError(path, "is damaged (its checksum does not fit)")
+    try:
+        return torch.load(path, map_location="cpu", weights_only=True)
+    except (RuntimeError, EOFError, UnpicklingError) as error:
+        raise DamagedError(path, f"cannot be loaded ({' '.join(str(error).split())[:100]})") from error
+
+
+def file_hash(path: Path) -> str:
+    """SHA-256 of a file in hexadecimal."""
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+class _Hashed:
+    """Hands on what is written, and to a hash."""
+
+    def __init__(self, file: Sink, update: Callable[[Any], None]) -> None:
+        self._file, self._update = file, update
+
+    def write(self, data: Any) -> int:
+        self._update(data)
+        return self._file.write(data)
+
+    def flush(self) -> None:
+        self._file.flush()
+
+
+def _seal(content: Mapping[str, Any]) -> str:
+    return hashlib.sha256(json.dumps(content, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
+
+
+def write_rows(path: Path, header: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
+    """Write a CSV file, whole or not at all, and not if it is there with the same content."""
+    content = "".join(f"{','.join(map(_written, row))}\n" for row in (header, *rows)).encode("utf-8")
+    if not path.is_file() or path.read_bytes() != content:  # what is as it was is not newer than its report
+        replace_file(path, lambda file: file.write(content))
+
+
+def read_rows(path: Path, columns: Mapping[str, Kind], written: str | None = None) -> list[dict[str, str]]:
+    """The rows that ``write_rows`` wrote, as text by column.
+
+    Args:
+        path: The file.
+        columns: Those that it must have, and what each cell of them must be.
+        written: SHA-256 of the file as it was written; None: not known.
+
+    Raises:
+        DamagedError: It is not as it was written, or no such table.
+    """
+    content = path.read_bytes()
+    if written is not None and hashlib.sha256(content).hexdigest() != written:
+        raise DamagedError(path, "is not as it was written (its checksum does not fit)")
+    csv.field_size_limit(_CELL_LIMIT)
+    try:
+        lines = csv.reader(io.StringIO(content.decode("utf-8"), newline=""), strict=True)
+        header, *rows = ([unquoted(cell) for cell in line] for line in lines)
+    except (ValueError, csv.Error) as error:  # not UTF-8, or empty
+        raise DamagedError(path, f"is damaged ({error})") from None
+    if absent := [column for column in columns if column not in header]:
+        raise DamagedError(path, f"is damaged (it has no column {absent[0]!r})")
+    places = [(header.index(name), name, kind) for name, kind in columns.items() if kind is not str]
+    for number, row in enumerate(rows, start=2):
+        if len(row) != len(header):
+            raise DamagedError(path, f"is damaged (row {number} has {len(row)} cells, the header has {len(header)})")
+        for place, name, kind in places:
+            if not _is(row[place], kind):
+                raise DamagedError(
+                    path, f"is damaged (row {number}, column {name!r}: {row[place][:40]!r} is no number)"
+                )
+    return [dict(zip(header, row, strict=True)) for row in rows]
+
+
+def _written(cell: object) -> str:
+    """A cell as it stands in the file; Python's own writer leaves a carriage return bare, where its reader stops."""
+    if cell is None:
+        return ""
+    text = repr(cell) if isinstance(cell, float) else str(quoted(cell))
+    return '"{}"'.format(text.replace('"', '""')) if re.search(r'[",\r\n]', text) else text
+
+
+def quoted(cell: object) -> object:
+    """The cell behind an apostrophe if it is text that a spreadsheet would calculate.
+
+    >>> [quoted(cell) for cell in ("=1+1", -0.5, "'@x", "rating")]
+    ["'=1+1", -0.5, "''@x", 'rating']
+    """
+    return f"'{cell}" if isinstance(cell, str) and _FORMULA.match(cell) else cell
+
+
+def unquoted(cell: str) -> str:
+    """What ``quoted`` took."""
+    return cell[1:] if _QUOTED.match(cell) else cell
+
+
+def _is(cell: str, kind: Kind) -> bool:
+    if kind is int:
+        return re.fullmatch(r"\d{1,19}", cell) is not None
+    try:
+        return not math.isnan(float(cell)) or cell == "nan"
+    except ValueError:
+        return False
+
+
+def differences(earlier: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
+    """Where two nested mappings differ, as ``settings.epochs is 8, now 3``.
+
+    >>> differences({"a": 1, "b": {"c": 2}}, {"a": 1, "b": {"c": 3}})
+    ['b.c is 2, now 3']
+    """
+    found = []
+    for key in dict.fromkeys((*earlier, *now)):
+        old, new = earlier.get(key), now.get(key)
+        if isinstance(old, Mapping) and isinstance(new, Mapping):
+            found += [f"{key}.{line}" for line in differences(old, new)]
+        elif old != new:
+            found.append(f"{key} is {old}, now {new}")
+    return found
