@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from torch import Tensor
 
 from captioning.vocabulary import PADDING, Vocabulary
-from equipoise.lab.cases.metric import Metric
+from equipoise.lab.cases.metrics import Metric
 from equipoise.lab.metrics.table import metric
 
 _ORDERS = (4, 1, 2, 3)  # the first is the primary metric

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from detecting.centres import found_objects
-from equipoise.lab.cases.metric import Metric
+from equipoise.lab.cases.metrics import Metric
 from equipoise.lab.metrics import metric
 
 MOST = 8  # objects that are read from a picture's maps

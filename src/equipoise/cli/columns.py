@@ -59,12 +59,12 @@ def recipe_of(arguments: argparse.Namespace) -> Any:
 def _losses(words: Sequence[str]) -> tuple[tuple[str, str], ...]:
     """(task, loss) of each ``TASK=LOSS``."""
     from equipoise.lab.arms import parse_losses
-    from equipoise.lab.cases import path_of
+    from equipoise.lab.cases import LossChoice
 
     chosen: dict[str, str] = {}
     for word in words:
         task, _, loss = word.partition("=")
-        is_file = task and path_of(loss) is not None and "+" not in word
+        is_file = task and LossChoice.parse(loss).path is not None and "+" not in word
         found = {task: loss} if is_file else dict(parse_losses(word))
         if not found:
             raise ValueError(

@@ -9,8 +9,7 @@ from torch import nn
 
 import equipoise as eq
 from equipoise import losses
-from equipoise.lab.cases import CASES, TableCase, Target, check_case, reviews, with_losses
-from equipoise.lab.cases.chosen_losses import loss_arguments, own_loss
+from equipoise.lab.cases import CASES, TableCase, Target, check_case, own_loss, reviews, with_losses
 from equipoise.lab.cases.usual_losses import label_losses
 
 KNOWN = {"a": {"mse": nn.MSELoss, "huber": lambda delta=1.0: nn.HuberLoss(delta=delta)}}
@@ -99,8 +98,8 @@ def test_the_name_depends_on_what_is_chosen_alone_and_is_short_enough_for_a_fold
 
 def test_what_is_chosen_is_then_the_cases_own(reviews_case):
     other = with_losses(reviews_case, {"rating": "huber:delta=0.5"})
-    assert own_loss(other, "rating") == "huber"
-    assert loss_arguments(other, "rating") == {"delta": 0.5}
+    assert own_loss(other, "rating").name == "huber"
+    assert own_loss(other, "rating").arguments == {"delta": 0.5}
     assert set(other.losses["rating"]) == set(reviews_case.losses["rating"])
     check_case(other)
     back = with_losses(other, {"rating": "mse"})

@@ -5,7 +5,7 @@ from real_data import needs, trained, whole
 from torch.testing import assert_close
 
 from equipoise.lab.cases import CASES, coffee_leaf, with_losses
-from equipoise.lab.data.coffee_leaf import REGIONS, list_leaves, read_masks, read_pictures
+from equipoise.lab.cases.coffee_leaf import REGIONS, list_leaves, read_masks, read_pictures
 from equipoise.missing import MISSING
 
 Image = pytest.importorskip("PIL.Image")
@@ -162,9 +162,9 @@ def test_on_the_real_pictures_most_masks_are_missing():
 
 
 def coffee_folder():
-    from equipoise.lab.data.coffee_leaf import coffee_leaf_folder
+    from equipoise.lab.data.folder import data_folder
 
-    return coffee_leaf_folder()
+    return data_folder("coffee-leaf", "")
 
 
 @needs("coffee-leaf")

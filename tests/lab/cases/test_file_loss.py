@@ -9,7 +9,7 @@ from torch.testing import assert_close
 
 from asked_plan import first_call
 from equipoise.cli import main
-from equipoise.lab.cases import CASES, TableCase, Target, describe_loss, require_losses, reviews, with_losses
+from equipoise.lab.cases import CASES, TableCase, Target, own_loss, require_losses, reviews, with_losses
 from equipoise.lab.cases.recipe import CaseWithLosses, find_recipe
 from equipoise.lab.studies import Study, make_plan
 
@@ -82,7 +82,7 @@ def test_a_class_a_function_or_a_module_is_the_tasks_loss(case, own, what, power
 
 def test_its_arguments_are_described_and_can_be_searched(case, own):
     made = with_losses(case, {"rating": f"{own}:Cubed"})
-    assert describe_loss(made, "rating") == "own.py:Cubed(scale=1)"
+    assert str(own_loss(made, "rating")) == "own.py:Cubed(scale=1)"
     again = with_losses(made, {"rating": "own.py:Cubed:scale=3"})  # as a search does
     assert again.tasks["rating"].loss.scale == 3
 

@@ -6,7 +6,7 @@ from torch.testing import assert_close
 
 from equipoise.lab.cases import CASES, goemotions, with_losses
 from equipoise.lab.cases.goemotions import FILES, GROUPS, read_comments, read_labels
-from equipoise.lab.cases.tuned import tuned_f1
+from equipoise.lab.cases.metrics import tuned_f1
 from equipoise.lab.data import sentences
 from equipoise.lab.data.sentences import encoder_files
 from equipoise.lab.training.evaluate import calibrated, evaluate

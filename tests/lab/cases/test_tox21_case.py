@@ -5,8 +5,7 @@ import torch
 from real_data import needs, trained, whole
 
 from equipoise.lab.cases import CASES, tox21
-from equipoise.lab.cases.tox21 import ASSAYS, read_tox21
-from equipoise.lab.data.fingerprints import fingerprints
+from equipoise.lab.cases.tox21 import ASSAYS, fingerprints, read_tox21
 from equipoise.lab.data.split import SPLITS, split_of
 
 HEADER = ",".join([*ASSAYS, "mol_id", "smiles"])

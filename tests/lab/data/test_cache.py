@@ -5,14 +5,14 @@ import sys
 
 import numpy as np
 
-from equipoise.lab.data.cache import read_cached, write_cached
+from equipoise.lab.data.folder import read_cached, write_cached
 
 RESULT = np.arange(1000)
 KILLED = """
 import os, signal, sys
 from pathlib import Path
 import numpy as np
-from equipoise.lab.data.cache import write_cached
+from equipoise.lab.data.folder import write_cached
 
 def half(file, result):
     file.write(b"half of it")

@@ -6,20 +6,10 @@ from equipoise.lab.cases.architecture import with_architecture
 from equipoise.lab.cases.case import Case
 from equipoise.lab.cases.census import census, census_college
 from equipoise.lab.cases.check import check_case, require_losses
-from equipoise.lab.cases.chosen_losses import (
-    describe_loss,
-    loss_arguments,
-    loss_word,
-    number_or_word,
-    own_loss,
-    require_argument,
-    with_losses,
-)
+from equipoise.lab.cases.chosen_losses import LossChoice, number_or_word, own_loss, with_losses
 from equipoise.lab.cases.coffee_leaf import coffee_leaf, coffee_leaf_all
-from equipoise.lab.cases.file_loss import path_of, without_folder
 from equipoise.lab.cases.goemotions import GOEMOTIONS, goemotions
-from equipoise.lab.cases.metric import Metric
-from equipoise.lab.cases.metrics import make_metrics
+from equipoise.lab.cases.metrics import Metric, make_metrics
 from equipoise.lab.cases.reviews import reviews
 from equipoise.lab.cases.table import TableCase
 from equipoise.lab.cases.target import TARGET_KINDS, Target
@@ -39,25 +29,20 @@ __all__ = [
     "CASES",
     "TARGET_KINDS",
     "Case",
+    "LossChoice",
     "Metric",
     "TableCase",
     "Target",
     "census",
     "check_case",
     "coffee_leaf",
-    "describe_loss",
     "goemotions",
-    "loss_arguments",
-    "loss_word",
     "make_metrics",
     "number_or_word",
     "own_loss",
-    "path_of",
-    "require_argument",
     "require_losses",
     "reviews",
     "tox21",
     "with_architecture",
     "with_losses",
-    "without_folder",
 ]

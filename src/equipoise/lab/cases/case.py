@@ -9,8 +9,7 @@ from torch import Tensor, nn
 from torch.utils.data import Dataset, default_collate
 
 from equipoise.lab.cases.contents import Collate, collate_of, hash_data, read_targets, split_data
-from equipoise.lab.cases.metric import Metric
-from equipoise.lab.cases.metrics import make_metrics
+from equipoise.lab.cases.metrics import Metric, make_metrics
 from equipoise.lab.diagnostics import Diagnostic
 from equipoise.names import nearest
 from equipoise.tasks import Tasks

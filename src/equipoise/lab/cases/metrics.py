@@ -1,7 +1,8 @@
 """The metrics of a case, from names, torchmetrics metrics or nothing, each with the value of a constant predictor."""
 
 import copy
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from functools import partial
 
 import torch
@@ -10,7 +11,6 @@ from torch import Tensor
 from torch.nn import functional
 from torchmetrics.classification import BinaryAUROC, MulticlassAUROC, MultilabelAUROC
 
-from equipoise.lab.cases.metric import Metric
 from equipoise.lab.metrics import labelled as read
 from equipoise.lab.metrics.defaults import BY_KIND, default_metrics, default_reading, kind_of
 from equipoise.lab.metrics.depth import DepthAbsoluteError, DepthDelta, DepthRelativeError, DepthRMSE, depth_pairs
@@ -18,9 +18,33 @@ from equipoise.lab.metrics.labelled import Labelled
 from equipoise.lab.metrics.normals import NormalsMean, NormalsMedian, NormalsWithin
 from equipoise.lab.metrics.ordinal import Form, level_pairs
 from equipoise.lab.metrics.table import metric, takes_size
+from equipoise.lab.metrics.thresholds import best_thresholds
 from equipoise.missing import MISSING, labelled
 from equipoise.names import nearest
 from equipoise.tasks import Task, Tasks
+
+
+@dataclass(frozen=True)
+class Metric:
+    """How good a task's outputs are.
+
+    Args:
+        name: Unique within the task.
+        higher_is_better: Whether larger values are better.
+        perfect: The best value there is.
+        trivial: The value on the validation split of a constant predictor fitted on the training split.
+        compute: ``(outputs, targets) -> value`` on a whole split, samples without a label removed.
+        calibrate: ``(outputs, targets) -> metric`` where ``compute`` chooses something by the split that it is given,
+            such as thresholds: the metric that keeps what it chose on this one. None where nothing is chosen.
+    """
+
+    name: str
+    higher_is_better: bool
+    perfect: float
+    trivial: float
+    compute: Callable[[Tensor, Tensor], float]
+    calibrate: "Callable[[Tensor, Tensor], Metric] | None" = None
+
 
 Named = str | torchmetrics.Metric | Metric
 
@@ -62,6 +86,41 @@ def make_metrics(
             for each in ([one] if isinstance(one, Metric) else _with_constant(_labelled(one, task, size), *targets))
         )
     return made
+
+
+def tuned_f1(validation: Tensor, averages: Sequence[str] = ("macro", "micro", "weighted")) -> tuple[Metric, ...]:
+    """One metric for each average of the labels' F1, or "f1" where there is one label.
+
+    Every label is predicted above its best threshold.
+
+    ``compute`` chooses the thresholds on what it is given, which suits validation; ``calibrate`` keeps them for test.
+
+    Args:
+        validation: The labels of the validation split, 0 or 1 [N, L].
+        averages: Of "macro", "micro" and "weighted".
+    """
+    if validation.shape[1] == 1:
+        return (_tuned("f1", validation),)
+    return tuple(_tuned(f"f1-{average}", validation) for average in averages)
+
+
+def _tuned(name: str, validation: Tensor) -> Metric:
+    def compute(outputs: Tensor, targets: Tensor) -> float:
+        return _f1(name, outputs, targets, best_thresholds(outputs, targets))
+
+    def calibrate(outputs: Tensor, targets: Tensor) -> Metric:
+        thresholds = best_thresholds(outputs, targets)
+        return replace(tuned, compute=lambda o, t: _f1(name, o, t, thresholds), calibrate=None)
+
+    constant = compute(torch.zeros_like(validation), validation)
+    tuned = Metric(name, True, 1.0, constant, compute, calibrate)
+    return tuned
+
+
+def _f1(name: str, outputs: Tensor, targets: Tensor, thresholds: Tensor) -> float:
+    f1 = metric(name) if name == "f1" else metric(name, num_labels=len(thresholds))
+    f1.update(outputs.double() - thresholds.to(outputs.device), targets)
+    return float(f1.compute())
 
 
 def _defaults(task: Task, size: Mapping[str, int]) -> tuple[str, ...]:

@@ -8,16 +8,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any, Protocol
 
-from equipoise.lab.cases import (
-    CASES,
-    Case,
-    check_case,
-    path_of,
-    require_losses,
-    with_architecture,
-    with_losses,
-    without_folder,
-)
+from equipoise.lab.cases import CASES, Case, LossChoice, check_case, require_losses, with_architecture, with_losses
 from equipoise.lab.data.table import ENDINGS
 from equipoise.names import nearest
 from equipoise.own_file import content_hash, error_line, from_file, line_in
@@ -125,8 +116,9 @@ class CaseWithLosses:
     @property
     def options(self) -> Mapping[str, Any]:
         """The case's own, the losses, and the content of the files that they are from."""
-        files = {Path(path).name: content_hash(path) for _, word in self.losses if (path := path_of(word)) is not None}
-        losses = {task: without_folder(word) for task, word in self.losses}
+        choices = {task: LossChoice.parse(text) for task, text in self.losses}
+        files = {Path(one.path).name: content_hash(one.path) for one in choices.values() if one.path is not None}
+        losses = {task: str(choice.without_folder()) for task, choice in choices.items()}
         return {**self.recipe.options, "losses": losses, **({"loss_files": files} if files else {})}
 
     def __call__(self) -> Case:

@@ -1,7 +1,7 @@
 """A case from a table: which columns are predicted, and from which."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,12 +11,12 @@ from torch import Tensor, nn
 from torch.utils.data import Dataset
 
 from equipoise.lab.cases.case import Case
-from equipoise.lab.cases.target import LabelledTarget, Rows, Target, make_target
-from equipoise.lab.cases.target_diagnostics import table_diagnostics
+from equipoise.lab.cases.target import LabelledTarget, Rows, Splits, Target, make_target
 from equipoise.lab.data.features import Features, Row, make_features
 from equipoise.lab.data.split import SPLITS, split_of
 from equipoise.lab.data.table import Table, read_table
 from equipoise.lab.data.text import join_bags, words
+from equipoise.lab.diagnostics import Diagnostic, cards, labelled_together, worst_samples
 from equipoise.lab.models.encoders import RowEncoder
 from equipoise.lab.models.heads import SharedEncoder
 from equipoise.tasks import Tasks
@@ -131,8 +131,8 @@ class TableCase:
             weight_decay=0.01,
             epochs=30,
             data_hash=table.data_hash,
-            diagnostics=table_diagnostics(made, lambda seen, place: self._title(table, seen.samples.rows[place])),
-            losses={name: target.losses for name, target in made.items() if target.losses},
+            diagnostics=self._diagnostics(table, made),
+            losses={name: target.losses for name, target in made.items() if len(target.losses) > 1},
         )
 
     def _title(self, table: Table, row: int) -> str:
@@ -140,7 +140,17 @@ class TableCase:
         texts = [text for column in self.text if (text := table.cells(column)[row])]
         return " · ".join([f"row {table.first_row + row}", *texts])
 
-    def _split(self, table: Table) -> dict[str, Rows]:
+    def _diagnostics(self, table: Table, targets: Mapping[str, LabelledTarget]) -> tuple[Diagnostic, ...]:
+        """What each target shows, the rows with its largest losses, and which targets share rows."""
+        words = {column: target.words for column, target in targets.items()}
+        describe = cards(words, lambda seen, place: self._title(table, seen.samples.rows[place]))
+        return (
+            *(one for target in targets.values() for one in target.diagnostics),
+            *(worst_samples(column, describe) for column in targets),
+            *([labelled_together(list(targets))] if len(targets) > 1 else []),
+        )
+
+    def _split(self, table: Table) -> Splits:
         """The rows of each split, by the content of what identifies them."""
         if self.group is None:
             texts = [[" ".join(words(cell)) for cell in table.cells(column)] for column in self.text]
@@ -160,7 +170,7 @@ class TableCase:
                     f"{table.name} has {len(table)} rows with {len(set(contents))} {what}, and none of them falls into "
                     f"the {split} split: it needs more"
                 )
-        return dict(rows)
+        return rows
 
 
 def _model_maker(features: Features, targets: dict[str, LabelledTarget], category_columns: int) -> Any:

@@ -1,18 +1,32 @@
-"""A column as a task: its labels, loss, head and metrics, by its kind."""
+"""A column as a task: its labels, losses, head, metrics and diagnostics, by its kind."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 
 from torch import Tensor, nn
 
-from equipoise.lab.cases.metric import Metric
-from equipoise.lab.cases.metrics import Named, make_metrics
-from equipoise.lab.cases.tuned import tuned_f1
+from equipoise.lab.cases.metrics import Metric, Named, make_metrics, tuned_f1
 from equipoise.lab.cases.usual_losses import Losses, binary_losses, counted_class_losses, label_losses, number_losses
 from equipoise.lab.data.cells import binary, classes, label_sets, levels, numbers
 from equipoise.lab.data.features import standardised
 from equipoise.lab.data.table import Table
+from equipoise.lab.diagnostics import (
+    Decide,
+    Diagnostic,
+    Words,
+    above_half,
+    class_table,
+    class_words,
+    confusion,
+    label_cooccurrence,
+    label_table,
+    label_words,
+    largest,
+    level,
+    number_words,
+)
+from equipoise.lab.metrics.thresholds import best_thresholds
 from equipoise.lab.models.heads import scalar_head
 from equipoise.losses import CornLoss
 from equipoise.losses.catalog import find_kind
@@ -22,6 +36,7 @@ from equipoise.tasks import Task, Tasks
 
 TARGET_KINDS = ("regression", "binary", "multiclass", "ordinal", "multilabel")
 Rows = Sequence[int]
+Splits = Mapping[str, Rows]  # by name
 
 
 @dataclass(frozen=True)
@@ -86,26 +101,22 @@ class LabelledTarget:
     """What a target brings to a case.
 
     Args:
-        kind: One of ``TARGET_KINDS``.
         task: Its loss, by the column's name.
-        losses: By name, all that fit; empty where that is its own alone.
+        losses: By name, all that fit; the first is its own.
         labels: Of all rows [N, ...], as the loss takes them.
         make_head: Numbers per row -> head.
         metrics: The primary one first.
-        names: Of its classes, levels or labels, in the order of their numbers; empty for regression.
-        mean: What the network's 0 stands for, in the column's unit.
-        deviation: What the network's 1 is more than that.
+        words: A row's label and prediction in words.
+        diagnostics: What a run shows of this target alone.
     """
 
-    kind: str
     task: Task
     losses: Losses
     labels: Tensor
     make_head: Callable[[int], nn.Module]
     metrics: tuple[Metric, ...]
-    names: tuple[str, ...] = ()
-    mean: float = 0.0
-    deviation: float = 1.0
+    words: Words
+    diagnostics: tuple[Diagnostic, ...]
 
 
 class LevelLoss(CornLoss):
@@ -114,8 +125,8 @@ class LevelLoss(CornLoss):
     ignore_index = MISSING
 
 
-def make_target(target: Target, table: Table, splits: dict[str, Rows]) -> LabelledTarget:
-    """The labels in a column; of regression, standardised on the training rows and judged in their own unit.
+def make_target(target: Target, table: Table, splits: Splits) -> LabelledTarget:
+    """The labels in a column, and what follows from their kind.
 
     Args:
         target: The column and its kind.
@@ -125,52 +136,76 @@ def make_target(target: Target, table: Table, splits: dict[str, Rows]) -> Labell
     Raises:
         ValueError: If a cell is not of the kind, or a split lacks labels.
     """
-    column = target.column
     if target.kind == "regression":
-        values = numbers(table, column)
-        _require_labels(values, target, table, splits)
-        scaled, mean, deviation = standardised(table, column, splits["train"], f"target {column!r} of {table.name}")
-        fitting = number_losses()
-        task = Task(column, fitting["mse"]())
-        metrics = tuple(_in_unit(metric, mean, deviation) for metric in _metrics(task, values, splits))
-        return LabelledTarget(
-            target.kind, task, fitting, scaled.float(), scalar_head, metrics, mean=mean, deviation=deviation
-        )
+        return _of_numbers(target, table, splits)
+    if target.kind == "multilabel":
+        return _of_label_sets(target, table, splits)
+    return _of_classes(target, table, splits)
+
+
+def _of_numbers(target: Target, table: Table, splits: Splits) -> LabelledTarget:
+    """Standardised on the training rows, and judged and shown in the column's own unit."""
+    column = target.column
+    values = numbers(table, column)
+    _require_labels(values, target, table, splits)
+    scaled, mean, deviation = standardised(table, column, splits["train"], f"target {column!r} of {table.name}")
+
+    def in_unit(metric: Metric) -> Metric:
+        def compute(outputs: Tensor, targets: Tensor) -> float:
+            return metric.compute(outputs.double() * deviation + mean, targets.double() * deviation + mean)
+
+        return replace(metric, compute=compute)
+
+    known = number_losses()
+    task = Task(column, known["mse"]())
+    metrics = tuple(map(in_unit, _metrics(task, values, splits)))
+    words = number_words(column, deviation, mean)
+    return LabelledTarget(task, known, scaled.float(), scalar_head, metrics, words, ())
+
+
+def _of_classes(target: Target, table: Table, splits: Splits) -> LabelledTarget:
+    """One of two answers, of several classes, or of levels in order."""
+    column, train = target.column, list(splits["train"])
+    names: Sequence[str]
+    known: Losses
+    decide: Decide
+    size: dict[str, int] = {}
     if target.kind == "binary":
-        labels, both = binary(table, column)
-        _require_classes(labels, both, target, table, splits, everywhere=True)
-        fitting = binary_losses(labels[list(splits["train"])])
-        task = Task(column, fitting["bce"]())
-        return LabelledTarget(
-            target.kind, task, fitting, labels, scalar_head, _metrics(task, labels, splits), tuple(both)
-        )
-    if target.kind == "multiclass":
+        labels, names = binary(table, column)
+        known, outputs, decide = binary_losses(labels[train]), 0, above_half
+    elif target.kind == "multiclass":
         labels, names = classes(table, column)
-        _require_classes(labels, names, target, table, splits)
-        fitting = counted_class_losses(labels[list(splits["train"])], len(names))
-        task = Task(column, fitting["cross-entropy"]())
-        metrics = _metrics(task, labels, splits, num_classes=len(names))
-        head = partial(nn.Linear, out_features=len(names))
-        return LabelledTarget(target.kind, task, fitting, labels, head, metrics, tuple(names))
-    if target.kind == "ordinal":
+        known, outputs, decide = counted_class_losses(labels[train], len(names)), len(names), largest
+        size = {"num_classes": len(names)}
+    else:
         labels, names = levels(table, column, target.order)
-        _require_classes(labels, names, target, table, splits)
-        task = Task(column, LevelLoss())
-        head = partial(nn.Linear, out_features=len(names) - 1)
-        return LabelledTarget(target.kind, task, {}, labels, head, _metrics(task, labels, splits), tuple(names))
+        known, outputs, decide = {"corn": LevelLoss}, len(names) - 1, level("conditional")
+    _require_classes(labels, names, target, table, splits)
+    task = Task(column, next(iter(known.values()))())
+    head = partial(nn.Linear, out_features=outputs) if outputs else scalar_head
+    metrics = _metrics(task, labels, splits, size=size)
+    diagnostics = (confusion(column, names, decide, "rows"), class_table(column, names, decide, "rows"))
+    return LabelledTarget(task, known, labels, head, metrics, class_words(column, names, decide), diagnostics)
+
+
+def _of_label_sets(target: Target, table: Table, splits: Splits) -> LabelledTarget:
+    """Any of several labels; each is predicted above a threshold of its own, since a loss may move all logits."""
+    column = target.column
     labels, names = label_sets(table, column)
     _require_labels(labels[:, 0], target, table, splits)
-    fitting = label_losses(labels[list(splits["train"])])
-    task = Task(column, fitting["bce"]())
+    known = label_losses(labels[list(splits["train"])])
+    task = Task(column, known["bce"]())
     validation = labels[list(splits["validation"])]
-    f1 = tuned_f1(validation[labelled(validation[:, 0])], ["macro"])  # a loss may move the logits of all samples
-    metrics = _metrics(task, labels, splits, (*f1, "average-precision"), num_labels=len(names))
+    f1 = tuned_f1(validation[labelled(validation[:, 0])], ["macro"])
+    metrics = _metrics(task, labels, splits, (*f1, "average-precision"), {"num_labels": len(names)})
     head = partial(nn.Linear, out_features=len(names))
-    return LabelledTarget(target.kind, task, fitting, labels, head, metrics, tuple(names))
+    words = label_words(column, names, best_thresholds)
+    diagnostics = (label_table([column], names, best_thresholds), label_cooccurrence([column], names))
+    return LabelledTarget(task, known, labels, head, metrics, words, diagnostics)
 
 
 def _metrics(
-    task: Task, labels: Tensor, splits: dict[str, Rows], chosen: Sequence[Named] = (), **size: int
+    task: Task, labels: Tensor, splits: Splits, chosen: Sequence[Named] = (), size: Mapping[str, int] | None = None
 ) -> tuple[Metric, ...]:
     """Those chosen, by default those that follow from the loss."""
     train, validation = ({task.name: labels[list(splits[split])]} for split in ("train", "validation"))
@@ -179,16 +214,7 @@ def _metrics(
     return make_metrics(Tasks([task]), train, validation, named, sizes)[task.name]
 
 
-def _in_unit(metric: Metric, mean: float, deviation: float) -> Metric:
-    """The metric of numbers that were standardised, on the numbers themselves."""
-
-    def compute(outputs: Tensor, targets: Tensor) -> float:
-        return metric.compute(outputs.double() * deviation + mean, targets.double() * deviation + mean)
-
-    return replace(metric, compute=compute)
-
-
-def _require_labels(labels: Tensor, target: Target, table: Table, splits: dict[str, Rows]) -> None:
+def _require_labels(labels: Tensor, target: Target, table: Table, splits: Splits) -> None:
     for split, rows in splits.items():
         if not labelled(labels[list(rows)]).any():
             raise ValueError(
@@ -197,19 +223,13 @@ def _require_labels(labels: Tensor, target: Target, table: Table, splits: dict[s
             )
 
 
-def _require_classes(
-    labels: Tensor,
-    names: Sequence[str],
-    target: Target,
-    table: Table,
-    splits: dict[str, Rows],
-    everywhere: bool = False,
-) -> None:
-    """Raise unless the training split, or every split, has each class."""
+def _require_classes(labels: Tensor, names: Sequence[str], target: Target, table: Table, splits: Splits) -> None:
+    """Raise unless the training split has each class; of two, every split, else nothing can be ranked there."""
     _require_labels(labels, target, table, splits)
-    for split, rows in splits.items():
+    judged = splits if target.kind == "binary" else ("train",)
+    for split in judged:
         for place, name in enumerate(names):
-            if (everywhere or split == "train") and not (labels[list(rows)] == place).any():
+            if not (labels[list(splits[split])] == place).any():
                 count = int((labels == place).sum())
                 raise ValueError(
                     f"target {target.column!r} of {table.name} has no {name!r} in the {split} split ({count} in all): "

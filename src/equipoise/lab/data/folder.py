@@ -1,9 +1,15 @@
-"""Where data lies that is too large, or not free, to come with the package."""
+"""Folders outside the package: data sets that do not come with it, and a cache of arrays that can be computed again."""
 
+import glob
 import hashlib
+import io
 import os
-from collections.abc import Iterable
+import tempfile
+from collections.abc import Callable, Iterable
+from contextlib import suppress
 from pathlib import Path
+
+import numpy as np
 
 VARIABLE = "EQUIPOISE_DATA"
 
@@ -41,3 +47,53 @@ def data_hash(paths: Iterable[Path]) -> str:
             raise ValueError(f"{path} is missing")
         digests.append(hashlib.sha256(path.read_bytes()).hexdigest())
     return hashlib.sha256("".join(sorted(digests)).encode()).hexdigest()
+
+
+def cache_folder() -> Path:
+    """The folder of the cache: ``XDG_CACHE_HOME`` or ``~/.cache``, in ``equipoise``."""
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "equipoise"
+
+
+def cached(folder: Path, what: str, depends_on: Iterable[str], compute: Callable[[], np.ndarray]) -> np.ndarray:
+    """What ``compute`` returns: read from the cache if it is there, else computed and written there if it can be.
+
+    Args:
+        folder: Of the cache.
+        what: What the array is, for the file's name.
+        depends_on: Texts that differ wherever the array does.
+        compute: Makes the array.
+    """
+    key = hashlib.sha256("\n".join(depends_on).encode()).hexdigest()
+    path = folder / f"{what}-{key[:32]}.npy"
+    if (found := read_cached(path)) is not None:
+        return found
+    result = compute()
+    write_cached(result, path)
+    return result
+
+
+def read_cached(path: Path) -> np.ndarray | None:
+    """The array that ``write_cached`` wrote; None where the file is missing or damaged, so has to be computed again."""
+    if not path.is_file():
+        return None
+    content = path.read_bytes()
+    checksum = hashlib.sha256().digest_size
+    if hashlib.sha256(content[:-checksum]).digest() != content[-checksum:]:
+        return None
+    result: np.ndarray = np.load(io.BytesIO(content))
+    return result
+
+
+def write_cached(result: np.ndarray, path: Path) -> None:
+    """Write an array with its checksum, whole or not at all; where the folder cannot be written, nothing."""
+    with suppress(OSError):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.NamedTemporaryFile(dir=path.parent, prefix=path.name, suffix=".part", delete=False) as file:
+            content = io.BytesIO()
+            np.save(content, result)
+            file.write(content.getvalue() + hashlib.sha256(content.getvalue()).digest())
+        Path(file.name).replace(path)
+    with suppress(OSError):
+        # left by writers that died; one that still writes the same array loses a copy that nobody needs
+        for part in path.parent.glob(f"{glob.escape(path.name)}*.part"):
+            part.unlink(missing_ok=True)

@@ -4,7 +4,6 @@ Reimers, Gurevych, Sentence-BERT: Sentence Embeddings using Siamese BERT-Network
 tokens; here divided by its norm, since such encoders are trained on cosines.
 """
 
-import hashlib
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -15,8 +14,7 @@ from rich.progress import track
 from torch import Tensor
 from torch.nn import functional
 
-from equipoise.lab.data.cache import read_cached, write_cached
-from equipoise.lab.data.folder import data_folder, data_hash
+from equipoise.lab.data.folder import cached, data_folder, data_hash
 
 SOURCE = "it holds an encoder as Hugging Face's transformers saves one, such as sentence-transformers/all-MiniLM-L6-v2"
 _FILES = ("config.json", "model.safetensors", "tokenizer.json", "tokenizer_config.json")
@@ -50,13 +48,8 @@ def sentence_vectors(texts: Sequence[str], folder: Path, cache: Path) -> Tensor:
     Raises:
         ValueError: If transformers is not installed, or a file of the encoder is missing.
     """
-    key = hashlib.sha256("\n".join([data_hash(encoder_files(folder)), *texts]).encode()).hexdigest()
-    path = cache / f"sentences-{key[:32]}.npy"
-    if (found := read_cached(path)) is not None:
-        return torch.from_numpy(found)
-    vectors = _encode(texts, folder)
-    write_cached(vectors.numpy(), path)
-    return vectors
+    depends_on = [data_hash(encoder_files(folder)), *texts]
+    return torch.from_numpy(cached(cache, "sentences", depends_on, lambda: _encode(texts, folder).numpy()))
 
 
 @torch.no_grad()

@@ -11,7 +11,6 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any, TypeVar
 
-from equipoise.lab.data.within import file_within
 from equipoise.lab.diagnostics.diagnostic import (
     Card,
     Diagnostic,
@@ -23,6 +22,7 @@ from equipoise.lab.diagnostics.diagnostic import (
     Result,
     ScoreTable,
 )
+from equipoise.lab.files import file_within
 
 FILE, PICTURES = "exhibits.json", "exhibits"  # as older folders name them
 _PNG = b"\x89PNG\r\n\x1a\n"

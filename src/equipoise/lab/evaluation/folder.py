@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Any, get_args
 
 from equipoise.lab import files
-from equipoise.lab.data.within import file_within
 from equipoise.lab.evaluation.pairs import Question
-from equipoise.lab.files import DamagedError, Kind, read_json
+from equipoise.lab.files import DamagedError, file_within, read_json
+from equipoise.lab.files.rows import Kind
 
 MOST_SEEDS = 100_000  # of a study
 FILES = "files"  # of study.json: SHA-256 of each table by its name

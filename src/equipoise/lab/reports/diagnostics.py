@@ -12,11 +12,10 @@ from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
-from equipoise.lab.data.within import file_within
 from equipoise.lab.diagnostics import DiagnosticResult, Matrix, diagnostics_hash, read_diagnostics
 from equipoise.lab.evaluation import SINGLE_TASK, StudyResults
 from equipoise.lab.evaluation.study import RunDiagnostics
-from equipoise.lab.files import DamagedError
+from equipoise.lab.files import DamagedError, file_within
 from equipoise.lab.reports.static import STYLE, write_png, write_svg
 
 COLUMNS = 3

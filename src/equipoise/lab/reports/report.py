@@ -5,9 +5,8 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from urllib.parse import quote
 
-from equipoise.lab.data.within import folder_within
 from equipoise.lab.evaluation import StudyResults, Summary
-from equipoise.lab.files import write_text
+from equipoise.lab.files import folder_within, write_text
 from equipoise.lab.reports import curves, figures
 from equipoise.lab.reports.chart import Chart
 from equipoise.lab.reports.diagnostics import StudyDiagnostics, save_matrices

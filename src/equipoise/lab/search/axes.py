@@ -4,15 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import equipoise as eq
-from equipoise.lab.cases import (
-    Case,
-    loss_arguments,
-    loss_word,
-    number_or_word,
-    own_loss,
-    require_argument,
-    require_losses,
-)
+from equipoise.lab.cases import Case, LossChoice, number_or_word, own_loss, require_losses
 from equipoise.lab.search.space import Choice, Number
 
 SETTINGS = {"lr": "learning_rate", "wd": "weight_decay"}  # by the name of their axis
@@ -77,7 +69,7 @@ def is_of_loss(name: str) -> bool:
 
 def searchable(case: Case) -> list[str]:
     """The names of all such axes."""
-    return [f"{task}.{argument}" for task in case.losses for argument in loss_arguments(case, task)]
+    return [f"{task}.{argument}" for task in case.losses for argument in own_loss(case, task).arguments]
 
 
 def loss_default(case: Case, name: str) -> Any:
@@ -87,9 +79,9 @@ def loss_default(case: Case, name: str) -> Any:
         ValueError: If there is no such task, the case knows no losses of it, or its loss has no such argument.
     """
     task, _, argument = name.rpartition(".")
-    arguments = loss_arguments(case, task)
-    require_argument(task, own_loss(case, task), arguments, argument)
-    return arguments[argument]
+    loss = own_loss(case, task)
+    loss.require_argument(argument)
+    return loss.arguments[argument]
 
 
 def losses_at(case: Case, point: Mapping[str, Any]) -> dict[str, str]:
@@ -104,7 +96,7 @@ def losses_at(case: Case, point: Mapping[str, Any]) -> dict[str, str]:
         if is_of_loss(name):
             task, _, argument = name.rpartition(".")
             given.setdefault(task, {})[argument] = _text(value)
-    return {task: loss_word(own_loss(case, task), arguments) for task, arguments in given.items()}
+    return {task: str(LossChoice(own_loss(case, task).name, arguments)) for task, arguments in given.items()}
 
 
 def beside_losses(point: Mapping[str, Any]) -> dict[str, Any]:

@@ -12,8 +12,7 @@ from urllib.parse import quote
 from rich.console import RenderableType
 from rich.text import Text
 
-from equipoise.lab.data.within import folder_within
-from equipoise.lab.files import write_text
+from equipoise.lab.files import folder_within, write_text
 from equipoise.lab.reports.chart import Chart, Panel, Series
 from equipoise.lab.reports.html import render, render_page
 from equipoise.lab.reports.palette import looks

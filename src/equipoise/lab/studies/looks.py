@@ -5,9 +5,8 @@ from pathlib import Path
 from typing import Any
 
 from equipoise.lab.arms import SINGLE_TASK, StudyArm, parse_arm
-from equipoise.lab.data.within import file_within
 from equipoise.lab.evaluation import StudyResults
-from equipoise.lab.files import DamagedError, read_json, write_json
+from equipoise.lab.files import DamagedError, file_within, read_json, write_json
 from equipoise.lab.studies.plan import Plan, Run
 
 FILE = "study.json"

@@ -12,7 +12,7 @@ from typing import Any
 import equipoise as eq
 from equipoise.chain import split
 from equipoise.lab.arms import SINGLE_TASK, SUM, TUNED, MethodArm, StudyArm, make_arm
-from equipoise.lab.cases import Case, describe_loss, require_losses
+from equipoise.lab.cases import Case, own_loss, require_losses
 from equipoise.lab.cases.recipe import Recipe, find_recipe
 from equipoise.lab.evaluation import Question, planned_looks
 from equipoise.lab.studies.questions import arms_for, find_question, losses_by_arm, one_at_a_time
@@ -113,7 +113,7 @@ class Plan:
 
     def _loss(self, task: eq.Task) -> str:
         """A loss as study.json has it: as it was chosen, by name and arguments, since a ``repr`` may hide them."""
-        return describe_loss(self.case, task.name) if task.name in self.case.chosen else repr(task.loss)
+        return str(own_loss(self.case, task.name)) if task.name in self.case.chosen else repr(task.loss)
 
     @property
     def identity_hash(self) -> str:

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from typing import get_args
 
 from equipoise.lab.arms import SUM, TUNED, FrozenArm, LossArm, StudyArm, parse_arm
-from equipoise.lab.cases import Case, describe_loss, with_losses
+from equipoise.lab.cases import Case, own_loss, with_losses
 from equipoise.lab.evaluation import Question
 
 QUESTIONS = {
@@ -85,7 +85,7 @@ def one_at_a_time(case: Case) -> tuple[LossArm, ...]:
 
 
 def losses_by_arm(case: Case, arms: Sequence[StudyArm]) -> dict[str, dict[str, str]]:
-    """The losses of each arm that has others, by task, with every argument, as ``describe_loss`` tells them.
+    """The losses of each arm that has others, by task, with every argument.
 
     Raises:
         ValueError: If the case has no such task or loss, or an arm has what the case has, or what another arm has.
@@ -97,9 +97,9 @@ def losses_by_arm(case: Case, arms: Sequence[StudyArm]) -> dict[str, dict[str, s
         if len(arm.losses) < len(arm.pairs):
             raise ValueError(f"{arm} gives a task two losses: leave one out")
         made = with_losses(case, arm.losses)
-        described = {task: describe_loss(made, task) for task in arm.losses}
+        described = {task: str(own_loss(made, task)) for task in arm.losses}
         for task, loss in arm.pairs:
-            if task in case.losses and described[task] == describe_loss(case, task):
+            if task in case.losses and described[task] == str(own_loss(case, task)):
                 raise ValueError(f"{arm}: {loss} is the case's own loss of {task!r}, which sum has: leave it out")
         if same := [other for other in found if found[other] == described]:
             raise ValueError(f"{arm} and {same[0]} are the same losses: leave one out")

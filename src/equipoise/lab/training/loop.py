@@ -4,7 +4,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Unpack
+from typing import Any, Unpack
 
 from accelerate import Accelerator
 from accelerate.utils import broadcast_object_list, set_seed
@@ -168,7 +168,7 @@ def case_settings(case: CaseDefaults, *, epochs: int | None = None, **training: 
     Raises:
         ValueError: If one is out of its range, or names a task or metric that the case has not.
     """
-    own = {
+    own: dict[str, Any] = {
         "epochs": case.epochs if epochs is None else epochs,
         "batch_size": case.batch_size,
         "learning_rate": case.learning_rate,
