@@ -30,6 +30,7 @@ from equipoise.lab.arms import MethodArm, StudyArm, name_of
 from equipoise.lab.evaluation import REFERENCE, SINGLE_TASK, StudyResults, Summary, TaskMetric
 from equipoise.lab.studies import record_look
 from equipoise.lab.training.checkpoint import generators_kept
+from equipoise.own_file import error_line
 
 
 @dataclass(eq=False)
@@ -152,16 +153,16 @@ def _run(train: Train, given: Mapping[str, str | eq.Method], runs: LoopRuns) -> 
             returned = train(arm, seed)
         except Exception as error:  # whatever a user's loop does, it costs this run only
             first = first or (f"{name}, seed {seed}", error)
-            runs.keep_error(name, seed, _line(error), traceback.format_exc())
+            runs.keep_error(name, seed, error_line(error), traceback.format_exc())
         else:
             try:
                 runs.keep(name, seed, returned, arm.recorded)
             except ValueError as error:
                 if not runs.has_finished:
                     raise  # nothing is lost yet
-                runs.keep_error(name, seed, _line(error), traceback.format_exc())
+                runs.keep_error(name, seed, error_line(error), traceback.format_exc())
     if not runs.has_finished and first is not None:
-        raise RuntimeError(f"no run finished; {first[0]} failed: {_line(first[1])}") from first[1]
+        raise RuntimeError(f"no run finished; {first[0]} failed: {error_line(first[1])}") from first[1]
 
 
 def _plain(given: Method) -> str | eq.Method:
@@ -230,7 +231,3 @@ def _set_seeds(seed: int) -> None:
     random.seed(seed)
     np.random.seed(seed)
     torch.manual_seed(seed)
-
-
-def _line(error: Exception) -> str:
-    return " ".join(f"{type(error).__name__}: {error}".split())

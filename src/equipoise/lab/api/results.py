@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from equipoise.lab.evaluation import Judgement, StudyResults, Summary, judgement_of
+from equipoise.lab.files.rows import to_frame
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -47,10 +48,6 @@ class Results:
         Raises:
             ModuleNotFoundError: pandas is not installed.
         """
-        try:
-            import pandas
-        except ModuleNotFoundError:
-            raise ModuleNotFoundError("to_frame needs pandas: pip install pandas", name="pandas") from None
         columns = ("method", "seed", "task", "metric", "value", "better")
         rows = [
             (method, seed, metric.task, metric.name, by_task[metric.task].get(seed, float("nan")), better)
@@ -59,7 +56,7 @@ class Results:
             for better in ("higher" if metric.higher_is_better else "lower",)
             for seed in self.summary.seeds
         ]
-        return pandas.DataFrame(rows, columns=list(columns))
+        return to_frame(columns, rows)
 
     @property
     def figures(self) -> tuple[str, ...]:

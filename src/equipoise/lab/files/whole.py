@@ -3,6 +3,7 @@
 import hashlib
 import json
 import os
+import sys
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from pathlib import Path
@@ -96,6 +97,42 @@ def write_text(path: Path, text: str) -> None:
 
 def _open_itself(path: str, flags: int) -> int:
     return os.open(path, flags | getattr(os, "O_NOFOLLOW", 0), 0o666)
+
+
+def make_folder(folder: Path) -> None:
+    """Make a folder that a user chose, if it is not there.
+
+    Raises:
+        ValueError: It cannot be made.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ValueError(f"{folder} cannot be made ({error.strerror}): choose another folder") from None
+
+
+def open_to_hold(path: Path) -> BinaryIO:
+    """A file in a user's folder, opened to be held by ``try_lock``.
+
+    Raises:
+        ValueError: It cannot be written.
+    """
+    try:
+        return path.open("wb")
+    except OSError as error:
+        raise ValueError(f"{path.parent} cannot be written ({error.strerror}): choose another folder") from None
+
+
+def try_lock(file: BinaryIO) -> bool:
+    """Hold an open file until it is closed or this process ends; False if another does. On Windows always True."""
+    if sys.platform != "win32":
+        import fcntl
+
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return False
+    return True
 
 
 def file_within(folder: Path, name: str) -> Path:

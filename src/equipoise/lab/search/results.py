@@ -13,6 +13,7 @@ from rich.console import RenderableType
 from rich.text import Text
 
 from equipoise.lab.files import folder_within, write_text
+from equipoise.lab.files.rows import to_frame
 from equipoise.lab.reports.chart import Chart, Panel, Series
 from equipoise.lab.reports.html import render, render_page
 from equipoise.lab.reports.palette import looks
@@ -138,12 +139,7 @@ class SearchResults:
         Raises:
             ModuleNotFoundError: pandas is not installed.
         """
-        try:
-            import pandas
-        except ModuleNotFoundError:
-            raise ModuleNotFoundError("to_frame needs pandas: pip install pandas", name="pandas") from None
-        columns, rows = trial_rows(self.tuning.search)
-        return pandas.DataFrame(rows, columns=list(columns))
+        return to_frame(*trial_rows(self.tuning.search))
 
     def plot(self, name: str = "tradeoff") -> "Figure":
         """Every trial as a mark, one task's metric against another's, as a matplotlib figure.

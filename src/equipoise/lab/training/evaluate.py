@@ -12,10 +12,10 @@ from torch import Tensor, nn
 from torch.utils.data import DataLoader
 
 from equipoise.chain import split
+from equipoise.lab.cases import Case, Metric
 from equipoise.lab.diagnostics import Predictions, diagnostics_hash, write_diagnostics
 from equipoise.lab.training.checkpoint import Progress
 from equipoise.lab.training.learner import Learner
-from equipoise.lab.training.problem import MetricLike, Problem
 from equipoise.lab.training.result import RunResult
 from equipoise.method import Method
 from equipoise.missing import labelled_samples, may_be_missing
@@ -25,7 +25,7 @@ Batch = tuple[Any, dict[str, Tensor]]
 _BATCH = 1024
 
 
-def whole_split(case: Problem, name: str, device: torch.device) -> list[Batch]:
+def whole_split(case: Case, name: str, device: torch.device) -> list[Batch]:
     """A split, collated once, on the device."""
     loader = DataLoader(case.data[name], _BATCH, collate_fn=case.collate)
     return [send_to_device(batch, device) for batch in loader]
@@ -33,7 +33,7 @@ def whole_split(case: Problem, name: str, device: torch.device) -> list[Batch]:
 
 @torch.no_grad()
 def evaluate(
-    model: nn.Module, tasks: Tasks, metrics: Mapping[str, Sequence[MetricLike]], batches: Iterable[Batch]
+    model: nn.Module, tasks: Tasks, metrics: Mapping[str, Sequence[Metric]], batches: Iterable[Batch]
 ) -> dict[str, dict[str, float]]:
     """Metrics, then "loss", by task, on the outputs of all batches together; leaves the model in train mode.
 
@@ -57,8 +57,8 @@ def evaluate(
 
 @torch.no_grad()
 def calibrated(
-    model: nn.Module, tasks: Tasks, metrics: Mapping[str, Sequence[MetricLike]], batches: Iterable[Batch]
-) -> dict[str, tuple[MetricLike, ...]]:
+    model: nn.Module, tasks: Tasks, metrics: Mapping[str, Sequence[Metric]], batches: Iterable[Batch]
+) -> dict[str, tuple[Metric, ...]]:
     """The metrics by task, with what they choose by a split chosen on these batches."""
     outputs, targets = outputs_of(model, tasks, batches)
     pairs = {task.name: _labelled(task, outputs[task.name], targets[str(task.target)]) for task in tasks}
@@ -88,7 +88,7 @@ def _labelled(task: Task, output: Tensor, target: Tensor) -> tuple[Tensor, Tenso
 
 
 def finish(
-    case: Problem, method: Method, learner: Learner, progress: Progress, validation: Sequence[Batch], run: str
+    case: Case, method: Method, learner: Learner, progress: Progress, validation: Sequence[Batch], run: str
 ) -> RunResult:
     """The result of a run whose epochs are over.
 
@@ -133,7 +133,7 @@ def finish(
     )
 
 
-def make_diagnostics(case: Problem, learner: Learner, validation: Sequence[Batch], folder: Path) -> str:
+def make_diagnostics(case: Case, learner: Learner, validation: Sequence[Batch], folder: Path) -> str:
     """Make what the case shows of the finished network, on validation, and keep it in the folder; its SHA-256."""
     outputs, targets = send_to_device(outputs_of(learner.network, learner.tasks, validation), "cpu")
     network, tasks = learner.network.cpu().eval(), learner.tasks.cpu()

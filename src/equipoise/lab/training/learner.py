@@ -13,8 +13,8 @@ from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel
 
 from equipoise.balancer import Balancer
+from equipoise.lab.cases import Case
 from equipoise.lab.settings import Settings
-from equipoise.lab.training.problem import Problem
 from equipoise.lab.training.start import begin_at_labels
 from equipoise.method import Method
 from equipoise.tasks import Tasks
@@ -120,7 +120,7 @@ class Learner:
 
 
 def make_learner(
-    case: Problem, task_names: Sequence[str], method: Method, settings: Settings, accelerator: Accelerator, steps: int
+    case: Case, task_names: Sequence[str], method: Method, settings: Settings, accelerator: Accelerator, steps: int
 ) -> Learner:
     """The learner of a run; draws the network from torch's generator.
 

@@ -10,6 +10,7 @@ from accelerate import Accelerator
 from accelerate.utils import broadcast_object_list, set_seed
 from torch.utils.data import DataLoader
 
+from equipoise.lab.cases import Case
 from equipoise.lab.settings import Settings, TrainingOptions
 from equipoise.lab.training.checkpoint import (
     Progress,
@@ -24,7 +25,6 @@ from equipoise.lab.training.evaluate import evaluate, finish, make_diagnostics, 
 from equipoise.lab.training.learner import make_learner
 from equipoise.lab.training.measurements import layer_rows, peak_mb, reset_peak, spread_batch
 from equipoise.lab.training.order import MicroBatches, make_order
-from equipoise.lab.training.problem import CaseDefaults, Problem
 from equipoise.lab.training.result import Moment, RunResult
 from equipoise.lab.training.selection import kept_criteria, mean_skill, should_stop, skills_of, stopping_tasks
 from equipoise.method import Method
@@ -34,7 +34,7 @@ Track = Callable[[Sequence[Moment]], None]
 
 
 def train(
-    case: Problem,
+    case: Case,
     task_names: Sequence[str],
     method: Method,
     seed: int,
@@ -55,7 +55,7 @@ def train(
     share every batch, and the first one writes.
 
     Args:
-        case: Data, a network and tasks.
+        case: Data, a network and tasks; without a test split nothing is scored on it.
         task_names: The tasks to train; the network has heads for these only.
         method: How to balance; ``Sum()`` where there is one task.
         seed: 0 or more.
@@ -147,7 +147,7 @@ def _is_over(progress: Progress, settings: Settings, task_names: Sequence[str]) 
 
 
 def describe(
-    case: Problem,
+    case: Case,
     task_names: Sequence[str],
     method: Method,
     seed: int,
@@ -162,7 +162,7 @@ def describe(
     return f"{called}{case.name} ({case.data_hash[:12]}): {names} by {method!r}, seed {seed}, {settings!r}{together}"
 
 
-def case_settings(case: CaseDefaults, *, epochs: int | None = None, **training: Unpack[TrainingOptions]) -> Settings:
+def case_settings(case: Case, *, epochs: int | None = None, **training: Unpack[TrainingOptions]) -> Settings:
     """The settings of a case, but for those that are given.
 
     Raises:
