@@ -1,6 +1,7 @@
 """For all tests."""
 
 import atexit
+import gc
 import os
 import shutil
 import tempfile
@@ -18,3 +19,8 @@ os.environ["TORCHINDUCTOR_CACHE_DIR"] = folder
 @pytest.hookimpl(tryfirst=True)  # before ``-m`` chooses
 def pytest_collection_modifyitems(items):
     pair(items)
+
+
+def pytest_collection_finish():
+    """What was imported lives to the end: a collection in a test need not look through it."""
+    gc.freeze()

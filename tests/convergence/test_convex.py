@@ -35,7 +35,7 @@ def test_every_method_has_a_row_and_every_row_a_method():
 
 @pytest.mark.parametrize("name", KEPT)
 def test_it_comes_to_its_point(name):
-    found, distance = ended(name, 3, steps=300)
+    found, distance = ended(name, 3, steps=200)
     assert found < 1e-3
     assert distance < 0.06
 

@@ -6,12 +6,13 @@ from pathlib import Path
 
 import pytest
 import torch
+from public import PUBLIC
 from torch import nn
 from torch.nn.modules import loss as torch_losses
 
 import equipoise as eq
 from equipoise import losses
-from equipoise.losses.catalog import CONDITIONS, PLAIN, ROWS, TASK_KINDS, LossRow, narrowed
+from equipoise.losses.catalog import CONDITIONS, ROWS, TASK_KINDS, LossRow, narrowed
 from equipoise.losses.catalog.losses_page import markdown
 
 PAGE = Path(__file__).parents[2] / "docs" / "losses.md"
@@ -63,7 +64,7 @@ def test_the_line_to_paste_runs(row):
 @by_name
 def test_a_row_is_complete_in_words(row):
     assert row.kinds
-    assert row.name in (losses.__all__ if "eq.losses" in row.code else OF_TORCH)
+    assert row.name in (PUBLIC if "eq.losses" in row.code else OF_TORCH)
     for words in (row.formula, row.use, row.pitfalls, row.checked):
         assert words
         assert not words.endswith((".", " "))
@@ -75,22 +76,23 @@ def test_names_are_unique():
     assert sorted(names) == sorted(set(names))
 
 
+def test_what_a_family_lists_is_public():
+    for name, public in PUBLIC.items():
+        assert getattr(losses, name) is public
+
+
 def test_every_public_loss_has_a_row():
     names = {row.name for row in ROWS}
-    functions = {name for name in losses.__all__ if name == name.lower()} - NOT_LOSSES
+    functions = {name for name in PUBLIC if name == name.lower()} - NOT_LOSSES
     assert functions - names == set()
     assert names & NOT_LOSSES == set()
 
 
 def test_every_public_module_is_in_a_line_to_paste():
     pasted = {word for row in ROWS for word in re.findall(r"eq\.losses\.(\w+)", row.code)}
-    modules = {
-        name
-        for name in losses.__all__
-        if isinstance(getattr(losses, name), type) and issubclass(getattr(losses, name), nn.Module)
-    }
+    modules = {name for name, public in PUBLIC.items() if isinstance(public, type) and issubclass(public, nn.Module)}
     assert modules - pasted == PARTS
-    assert pasted <= set(losses.__all__)
+    assert pasted <= PUBLIC.keys()
 
 
 def test_all_of_torchs_own_losses_are_there():
@@ -102,9 +104,9 @@ def test_every_kind_and_condition_is_served():
     assert {condition for row in ROWS for condition in row.suits} == set(CONDITIONS)
 
 
-@pytest.mark.parametrize("kind", PLAIN)
+@pytest.mark.parametrize("kind", [name for name, kind in TASK_KINDS.items() if kind.plain])
 def test_a_plain_loss_is_of_its_kind_and_offered_first(kind):
-    (plain,) = (row for row in ROWS if row.name == PLAIN[kind])
+    (plain,) = (row for row in ROWS if row.name == TASK_KINDS[kind].plain)
     assert kind in plain.kinds
     first, *others = narrowed(kind)
     assert first.row is plain
@@ -113,10 +115,11 @@ def test_a_plain_loss_is_of_its_kind_and_offered_first(kind):
 
 
 def test_rows_that_are_wrong_are_refused():
-    with pytest.raises(AssertionError):
-        LossRow("x", "nn.x", ("labels",), "", "", "")
-    with pytest.raises(AssertionError):
-        LossRow("x", "nn.x", ("binary",), "", "", "", suits=("imbalance",))
+    row = {"code": "nn.MSELoss()", "kinds": ("regression",), "use": "", "pitfalls": ""}
+    assert LossRow(**row).name == "MSELoss"
+    for wrong in ({"kinds": ("labels",)}, {"suits": ("imbalance",)}, {"code": "eq.losses.RMSELoss()"}):
+        with pytest.raises(AssertionError):
+            LossRow(**row | wrong)
 
 
 OWN = [row for row in ROWS if not row.code.startswith("nn.")]
@@ -150,7 +153,7 @@ def test_narrowed_by_its_definition(kind, number):
             row.name
             for row in ROWS
             if (set(conditions) & set(row.suits) and (kind is None or {kind, "any"} & set(row.kinds)))
-            or (kind is not None and row.name == PLAIN.get(kind))
+            or (kind is not None and row.name == TASK_KINDS[kind].plain)
         }
         assert {match.row.name for match in matches} == expected
         for match in matches:
@@ -162,7 +165,7 @@ def test_narrowed_by_its_definition(kind, number):
 def test_among_equals_those_made_for_the_kind_are_first_and_the_plain_loss_last():
     rows = [match.row for match in narrowed("multilabel", ["imbalanced"])]
     *others, last = [row for row in rows if "imbalanced" in row.suits]
-    assert last.name == PLAIN["multilabel"]
+    assert last.name == "BCEWithLogitsLoss"
     places = [row.kinds.index("multilabel") for row in others]
     assert places == sorted(places)
     assert len(set(places)) > 1

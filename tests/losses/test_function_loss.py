@@ -6,14 +6,13 @@ import pickle
 
 import pytest
 import torch
+from public import PUBLIC
 from torch import Tensor, nn
 
 from equipoise import losses
 from equipoise.losses.module import FunctionLoss
 
-CLASSES = [
-    one for one in map(vars(losses).get, losses.__all__) if isinstance(one, type) and issubclass(one, FunctionLoss)
-]
+CLASSES = [one for one in PUBLIC.values() if isinstance(one, type) and issubclass(one, FunctionLoss)]
 COUNTS = torch.tensor([3, 2, 1])
 
 

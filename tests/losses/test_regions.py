@@ -36,9 +36,9 @@ def classes(n, generator):
 
 def images(n, generator, num_classes=4):
     """With a class that is absent, and pixels that are ignored."""
-    logits = 2 * torch.randn(n, num_classes, 3, 7, generator=generator, dtype=torch.float64)
-    targets = torch.randint(num_classes - 1, (n, 3, 7), generator=generator)
-    return logits, targets.masked_fill(torch.rand(n, 3, 7, generator=generator) < 0.2, -100)
+    logits = 2 * torch.randn(n, num_classes, 2, 4, generator=generator, dtype=torch.float64)
+    targets = torch.randint(num_classes - 1, (n, 2, 4), generator=generator)
+    return logits, targets.masked_fill(torch.rand(n, 2, 4, generator=generator) < 0.2, -100)
 
 
 def vectors(n, generator):

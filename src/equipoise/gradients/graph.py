@@ -16,7 +16,6 @@ from equipoise.torch_private import (
     backward_will_run,
     ddp_of,
     delay_ddp_to_the_outer_pass,
-    is_ddp_sink,
 )
 
 _HANDS_ON = {"_DDPSinkBackward", "BackwardHookFunctionBackward"}  # output i is input i: they join nothing
@@ -150,7 +149,7 @@ class Graph:
 
     def awaited(self) -> set[Tensor] | None:
         """The leaves whose gradients DDP waits for: below all outputs of the model if it has looked, else ``None``."""
-        sinks = [node for node in self.handing if is_ddp_sink(node)]
+        sinks = [node for node in self.handing if ddp_of(node) is not None]
         if not sinks:
             return None
         starts = [below for node in sinks for below, _ in node.next_functions if below is not None]

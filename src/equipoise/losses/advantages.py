@@ -12,6 +12,8 @@ from torch import Tensor
 
 from equipoise.losses.checks import require_argument, require_dim, require_floating, require_same_shape, wide
 
+__all__ = ["gae", "group_relative_advantages"]
+
 
 def gae(
     rewards: Tensor,

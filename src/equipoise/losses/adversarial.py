@@ -24,6 +24,22 @@ from torch.nn import functional as F  # noqa: N812
 
 from equipoise.losses.checks import require_dim, require_floating, require_same_shape, wide
 
+__all__ = [
+    "hinge_discriminator",
+    "hinge_generator",
+    "least_squares_discriminator",
+    "least_squares_generator",
+    "minimax_discriminator",
+    "minimax_generator",
+    "non_saturating_generator",
+    "paired_relativistic_discriminator",
+    "paired_relativistic_generator",
+    "relativistic_discriminator",
+    "relativistic_generator",
+    "wasserstein_discriminator",
+    "wasserstein_generator",
+]
+
 
 def minimax_discriminator(real_logits: Tensor, fake_logits: Tensor) -> Tensor:
     """E −log D(real) + E −log(1 − D(fake)), D the logits' sigmoid: the sum of two cross-entropies, not their mean.

@@ -17,6 +17,8 @@ from equipoise.losses.gather import gather_with_gradient
 from equipoise.losses.module import LossModule
 from equipoise.losses.reduction import Reduction, reduced, require_reduction
 
+__all__ = ["InfoNCELoss", "SigLIPLoss", "info_nce", "siglip"]
+
 
 def info_nce(
     first: Tensor, second: Tensor, *, temperature: float | Tensor = 0.07, reduction: Reduction = "mean"

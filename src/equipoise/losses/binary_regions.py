@@ -19,6 +19,17 @@ from equipoise.losses.checks import (
 from equipoise.losses.module import FunctionLoss
 from equipoise.losses.overlap import require_prices, tversky_of_counts
 
+__all__ = [
+    "BinaryDiceLoss",
+    "BinaryFocalTverskyLoss",
+    "BinaryJaccardLoss",
+    "BinaryTverskyLoss",
+    "binary_dice",
+    "binary_focal_tversky",
+    "binary_jaccard",
+    "binary_tversky",
+]
+
 
 def binary_dice(
     logits: Tensor, targets: Tensor, *, mask: Tensor | None = None, per_sample: bool = False, smooth: float = 0.0

@@ -18,6 +18,8 @@ from equipoise.losses.checks import (
 from equipoise.losses.module import FunctionLoss
 from equipoise.losses.reduction import Reduction, reduced
 
+__all__ = ["BoundaryLoss", "boundary", "signed_distance"]
+
 
 @torch.no_grad()
 def signed_distance(masks: Tensor) -> Tensor:

@@ -16,6 +16,8 @@ from equipoise.losses.checks import require_dim, require_floating, require_same_
 from equipoise.losses.module import FunctionLoss
 from equipoise.losses.reduction import Reduction, reduced
 
+__all__ = ["CIoULoss", "DIoULoss", "GIoULoss", "IoULoss", "ciou", "diou", "giou", "iou"]
+
 
 def iou(prediction: Tensor, target: Tensor, *, reduction: Reduction = "mean") -> Tensor:
     """1 - IoU of paired boxes; without a gradient where they do not meet.

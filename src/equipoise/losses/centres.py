@@ -21,6 +21,8 @@ from equipoise.losses.focal import binary_focal
 from equipoise.losses.module import FunctionLoss
 from equipoise.losses.reduction import Reduction, reduced_over
 
+__all__ = ["DenseGIoULoss", "HeatMapFocalLoss", "dense_giou", "heat_map_focal"]
+
 
 def heat_map_focal(
     logits: Tensor, targets: Tensor, *, gamma: float = 2.0, beta: float = 4.0, reduction: Reduction = "mean"

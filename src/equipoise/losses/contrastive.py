@@ -11,6 +11,8 @@ from equipoise.losses.features import products, require_labelled, unit
 from equipoise.losses.module import FunctionLoss
 from equipoise.losses.reduction import Reduction, reduced_over
 
+__all__ = ["SupervisedContrastiveLoss", "supervised_contrastive"]
+
 
 def supervised_contrastive(
     features: Tensor, labels: Tensor, *, temperature: float = 0.1, reduction: Reduction = "mean"

@@ -19,6 +19,8 @@ from equipoise.losses.checks import (
 from equipoise.losses.module import FunctionLoss
 from equipoise.losses.reduction import Reduction, reduced, reduced_over
 
+__all__ = ["BerHuLoss", "CosineNormalsLoss", "SILogLoss", "berhu", "cosine_normals", "silog"]
+
 
 def silog(
     prediction: Tensor,

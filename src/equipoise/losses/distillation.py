@@ -21,6 +21,15 @@ from equipoise.losses.features import unit
 from equipoise.losses.module import FunctionLoss
 from equipoise.losses.reduction import Reduction, reduced, require_reduction
 
+__all__ = [
+    "AttentionTransferLoss",
+    "DistillationLoss",
+    "FeatureDistillationLoss",
+    "attention_transfer",
+    "distillation_kl",
+    "feature_distillation",
+]
+
 
 def distillation_kl(
     student_logits: Tensor, teacher_logits: Tensor, *, temperature: float = 2.0, reduction: Reduction = "mean"

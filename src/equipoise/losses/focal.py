@@ -21,6 +21,8 @@ from equipoise.losses.module import FunctionLoss
 from equipoise.losses.reduction import Reduction, reduced, reduced_over
 from equipoise.tasks import weight_of
 
+__all__ = ["BinaryFocalLoss", "FocalLoss", "binary_focal", "focal"]
+
 
 def binary_focal(
     logits: Tensor, targets: Tensor, *, gamma: float = 2.0, alpha: float | None = None, reduction: Reduction = "mean"

@@ -13,6 +13,8 @@ from torch.nn import functional as F  # noqa: N812
 from equipoise.losses.checks import require_dim
 from equipoise.torch_private import all_gather_with_gradient
 
+__all__ = ["gather_with_gradient"]
+
 
 def gather_with_gradient(tensor: Tensor) -> Tensor:
     """The rows of all processes in the order of their ranks; of this one alone where no process group is initialised.

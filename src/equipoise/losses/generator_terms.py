@@ -12,6 +12,8 @@ from torch import Tensor
 from equipoise.losses.checks import require_dim, require_floating, require_same_shape, require_tensors, wide
 from equipoise.losses.reduction import Reduction, reduced
 
+__all__ = ["feature_matching", "mode_seeking"]
+
 
 def feature_matching(real_features: Tensor | Sequence[Tensor], fake_features: Tensor | Sequence[Tensor]) -> Tensor:
     """‖E f(real) − E f(fake)‖², of a layer's features f; of several layers, the mean over layers.

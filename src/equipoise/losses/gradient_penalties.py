@@ -17,6 +17,8 @@ from torch import Tensor
 
 from equipoise.losses.checks import require_argument, require_dim, require_floating, require_same_shape, wide
 
+__all__ = ["gradient_penalty", "r1_penalty", "r2_penalty"]
+
 Discriminator = Callable[[Tensor], Tensor]
 
 

@@ -12,6 +12,8 @@ from equipoise.losses.checks import require_floating, require_same_shape, requir
 from equipoise.losses.module import FunctionLoss
 from equipoise.losses.reduction import Reduction, reduced
 
+__all__ = ["BinaryHingeLoss", "BinarySquaredHingeLoss", "binary_hinge", "binary_squared_hinge"]
+
 
 def binary_hinge(logits: Tensor, targets: Tensor, *, reduction: Reduction = "mean") -> Tensor:
     """max(0, 1 - s · logit), elementwise, with s = 1 where targets are positive, else -1.

@@ -24,6 +24,8 @@ from equipoise.losses.module import FunctionLoss
 from equipoise.losses.reduction import Reduction, reduced_over
 from equipoise.tasks import weight_of
 
+__all__ = ["LDAMLoss", "LogitAdjustedLoss", "effective_number_weights", "ldam", "logit_adjusted", "positive_weights"]
+
 
 def logit_adjusted(
     logits: Tensor,

@@ -21,6 +21,8 @@ from equipoise.losses.checks import (
 from equipoise.losses.module import FunctionLoss
 from equipoise.losses.overlap import mean_over_present
 
+__all__ = ["LovaszHingeLoss", "LovaszSoftmaxLoss", "lovasz_hinge", "lovasz_softmax"]
+
 
 def lovasz_softmax(logits: Tensor, targets: Tensor, *, per_sample: bool = False, ignore_index: int = -100) -> Tensor:
     """Lovász extension of 1 - Jaccard at the errors |t - p|, the mean over the classes present; p = softmax(logits).

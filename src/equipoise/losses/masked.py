@@ -12,6 +12,8 @@ from equipoise.losses.mixed import require_loss
 from equipoise.losses.module import LossModule
 from equipoise.missing import ignored_class, labelled
 
+__all__ = ["Masked"]
+
 
 class Masked(LossModule):
     """mean of the loss over the labels that are there; 0, with a graph, where none is.

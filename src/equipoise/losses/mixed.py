@@ -15,6 +15,8 @@ from equipoise.losses.module import LossModule
 from equipoise.losses.schedules import Schedule, require_factor
 from equipoise.missing import ignored_class
 
+__all__ = ["LearnedProportion", "Mixed"]
+
 
 class LearnedProportion(LossModule):
     """p = exp(log_proportion), learned; its part counts p · loss − log p, which is least at p = 1 / loss.

@@ -22,6 +22,8 @@ from equipoise.losses.checks import (
 from equipoise.losses.module import FunctionLoss
 from equipoise.losses.reduction import Reduction, reduced, reduced_over
 
+__all__ = ["AsymmetricLoss", "DoubleSoftF1Loss", "SoftF1Loss", "asymmetric", "double_soft_f1", "soft_f1"]
+
 Average = Literal["macro", "micro", "samples"]
 
 

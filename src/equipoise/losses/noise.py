@@ -21,6 +21,17 @@ from equipoise.losses.checks import (
 from equipoise.losses.module import FunctionLoss
 from equipoise.losses.reduction import Reduction, reduced, reduced_over
 
+__all__ = [
+    "BinaryPoly1Loss",
+    "GeneralisedCrossEntropyLoss",
+    "Poly1Loss",
+    "SymmetricCrossEntropyLoss",
+    "binary_poly1",
+    "generalised_cross_entropy",
+    "poly1",
+    "symmetric_cross_entropy",
+]
+
 
 def poly1(
     logits: Tensor, targets: Tensor, *, epsilon: float = 1.0, ignore_index: int = -100, reduction: Reduction = "mean"

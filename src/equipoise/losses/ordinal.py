@@ -22,6 +22,8 @@ from equipoise.losses.checks import (
 from equipoise.losses.module import FunctionLoss
 from equipoise.losses.reduction import Reduction, reduced, reduced_over
 
+__all__ = ["CoralLoss", "CornLoss", "coral", "coral_levels", "corn", "corn_levels"]
+
 
 def coral(logits: Tensor, targets: Tensor, *, reduction: Reduction = "mean") -> Tensor:
     """sum_k binary cross-entropy of logit_k against [target > k], per sample.

@@ -10,6 +10,8 @@ from equipoise.losses.mixed import Composed, parts_of, require_loss, require_sca
 from equipoise.losses.schedules import Schedule, require_factor
 from equipoise.missing import ignored_class
 
+__all__ = ["Penalised"]
+
 
 class Penalised(Composed):
     """loss + strength · penalty(output); after a forward ``parts`` holds both, detached and without the strength.

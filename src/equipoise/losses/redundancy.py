@@ -13,6 +13,8 @@ from equipoise.losses.checks import require_argument, wide
 from equipoise.losses.features import both, products, require_pairs
 from equipoise.losses.module import FunctionLoss
 
+__all__ = ["BarlowTwinsLoss", "VICRegLoss", "barlow_twins", "vicreg"]
+
 
 def vicreg(
     first: Tensor, second: Tensor, *, invariance: float = 25.0, variance: float = 25.0, covariance: float = 1.0

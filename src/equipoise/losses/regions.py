@@ -17,6 +17,19 @@ from equipoise.losses.checks import require_classes, require_logits, sees_values
 from equipoise.losses.module import FunctionLoss
 from equipoise.losses.overlap import mean_over_present, require_prices, tversky_of_counts
 
+__all__ = [
+    "DiceLoss",
+    "FocalTverskyLoss",
+    "GeneralisedDiceLoss",
+    "JaccardLoss",
+    "TverskyLoss",
+    "dice",
+    "focal_tversky",
+    "generalised_dice",
+    "jaccard",
+    "tversky",
+]
+
 _STRETCH = 64  # pixels to one running sum: over a whole image float32 loses its last digits
 
 

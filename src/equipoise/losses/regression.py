@@ -16,6 +16,19 @@ from equipoise.losses.checks import require_dim, require_floating, require_same_
 from equipoise.losses.module import FunctionLoss
 from equipoise.losses.reduction import Reduction, reduced
 
+__all__ = [
+    "GaussianNLLLoss",
+    "LaplaceNLLLoss",
+    "LogCoshLoss",
+    "PinballLoss",
+    "RMSELoss",
+    "gaussian_nll",
+    "laplace_nll",
+    "log_cosh",
+    "pinball",
+    "rmse",
+]
+
 
 def rmse(prediction: Tensor, target: Tensor) -> Tensor:
     """sqrt(mean (prediction - target)^2) over all elements; a perfect prediction has a gradient of 0.

@@ -18,6 +18,18 @@ from torch.nn import functional as F  # noqa: N812
 from equipoise.losses.checks import require_argument, require_dim, require_floating, wide
 from equipoise.losses.module import LossModule
 
+__all__ = [
+    "ParameterPenalty",
+    "activation_sparsity",
+    "elastic_net",
+    "group_lasso",
+    "l1",
+    "l2",
+    "nuclear_norm",
+    "spectral_norm",
+    "weights_only",
+]
+
 _NORMS = (nn.LayerNorm, nn.RMSNorm)  # batch, group and instance norms have vectors only
 
 

@@ -44,6 +44,16 @@ from equipoise.losses.checks import (
 from equipoise.losses.module import FunctionLoss
 from equipoise.losses.reduction import Reduction, reduced
 
+__all__ = [
+    "PPOClipLoss",
+    "clipped_value",
+    "double_q_learning",
+    "entropy_bonus",
+    "policy_gradient",
+    "ppo_clip",
+    "q_learning",
+]
+
 
 def policy_gradient(log_probs: Tensor, advantages: Tensor, *, reduction: Reduction = "mean") -> Tensor:
     """−log π(action) · advantage; its gradient, not its value, is that of the return.

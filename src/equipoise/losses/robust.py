@@ -20,6 +20,8 @@ from equipoise.losses.checks import (
 from equipoise.losses.module import FunctionLoss, LossModule
 from equipoise.losses.reduction import Reduction, reduced, require_reduction
 
+__all__ = ["AdaptiveRobustLoss", "AdaptiveRobustNLLLoss", "adaptive_robust", "adaptive_robust_nll"]
+
 
 def adaptive_robust(
     prediction: Tensor,

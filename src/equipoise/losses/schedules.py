@@ -19,6 +19,8 @@ from torch import Tensor
 from equipoise.losses.module import LossModule
 from equipoise.placement import KeepsPrecision
 
+__all__ = ["CosineSchedule", "EpochSchedule", "LinearSchedule", "Schedule", "SigmoidRamp", "StepSchedule"]
+
 
 class Schedule(LossModule, KeepsPrecision):
     """value = ``at(step)``, step counted from 0 in a buffer; subclasses write ``at``.

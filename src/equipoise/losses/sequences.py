@@ -23,6 +23,8 @@ from equipoise.losses.checks import (
 from equipoise.losses.module import FunctionLoss
 from equipoise.losses.reduction import Reduction, reduced_over
 
+__all__ = ["SequenceCrossEntropyLoss", "sequence_cross_entropy"]
+
 
 def sequence_cross_entropy(
     logits: Tensor,

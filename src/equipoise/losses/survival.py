@@ -21,6 +21,8 @@ from equipoise.losses.checks import (
 from equipoise.losses.module import FunctionLoss
 from equipoise.losses.reduction import Reduction, reduced_over
 
+__all__ = ["CoxEfronLoss", "CoxLoss", "cox", "cox_efron"]
+
 
 def cox(log_hazards: Tensor, times: Tensor, events: Tensor, *, reduction: Reduction = "mean") -> Tensor:
     """-log partial likelihood: of each event, log sum_{j: t_j >= t_i} exp(h_j) - h_i; ties as Breslow.

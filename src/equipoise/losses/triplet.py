@@ -13,6 +13,8 @@ from equipoise.losses.checks import require_argument, wide
 from equipoise.losses.features import require_labelled
 from equipoise.losses.module import FunctionLoss
 
+__all__ = ["TripletLoss", "triplet"]
+
 Mining = Literal["hard", "semi-hard", "all"]
 
 

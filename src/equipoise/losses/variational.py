@@ -11,6 +11,8 @@ from equipoise.losses.checks import require_argument, require_dim, require_float
 from equipoise.losses.module import FunctionLoss
 from equipoise.losses.reduction import Reduction, reduced, require_reduction
 
+__all__ = ["GaussianKLLoss", "gaussian_kl"]
+
 
 def gaussian_kl(mean: Tensor, log_variance: Tensor, *, free_bits: float = 0.0, reduction: Reduction = "mean") -> Tensor:
     """Σ_latents ½ (mean² + variance − 1 − log variance): KL(N(mean, variance) ‖ N(0, 1)) of each sample, in nats.

@@ -6,9 +6,9 @@ from torch import Tensor
 
 from equipoise.method import Method
 from equipoise.monitor.balance import Balance
-from equipoise.monitor.feedback import Feedback
 from equipoise.monitor.heads import joined_heads
 from equipoise.monitor.line_search import LineSearch
+from equipoise.monitor.missing_calls import MissingCalls
 from equipoise.monitor.optimisers import Optimisers
 from equipoise.monitor.unused import Unused
 from equipoise.monitor.warning import warn
@@ -20,8 +20,9 @@ _HEADS_LOOK = 10  # the first step that looks for heads mistaken for shared para
 class Monitor:
     """Warns of misuse, each kind once; a balancer with ``monitor="off"`` has none."""
 
-    def __init__(self, method: Method, names: Sequence[str]) -> None:
+    def __init__(self, method: Method, names: Sequence[str], takes_gradients: bool) -> None:
         self._method = method
+        self._takes_gradients = takes_gradients  # a backward decides anew, from gradients of single tasks
         self._is_first = self._is_first_of_tasks = True
         self._has_looked_for_heads = self._has_looked_for_joins = False
         self._has_warned_of_sharing = False
@@ -29,15 +30,15 @@ class Monitor:
         self._optimisers = Optimisers(method)
         self._balance = Balance(repr(method))
         self._line_search = LineSearch(method)
-        self._feedback = Feedback(method, names)
+        self._missing_calls = MissingCalls(method, names)
 
     def called(
         self,
         losses: Mapping[str, Tensor],
         weights: Mapping[str, float],
         of_tasks: Mapping[str, float] | None,
-        given: Callable[[], Mapping[str, Tensor]] | None,
-        takes_gradients: bool,
+        parameters: Callable[[], Mapping[str, Tensor]],
+        delivers: bool,
         heard: Collection[str],
     ) -> None:
         """Note a call with gradients on.
@@ -46,16 +47,16 @@ class Monitor:
             losses: As the balancer was given them.
             weights: The users', as the balancer holds them.
             of_tasks: The weights of the tasks that made the losses, where these are known and count.
-            given: The balancer's parameters by name, where the backward of this call delivers.
-            takes_gradients: Whether the backward decides anew, from gradients of single tasks.
+            parameters: The balancer's by name.
+            delivers: Whether the backward of this call does; one of several micro-batches may not.
             heard: Which of ``FEEDBACK`` have come so far.
         """
-        if self._feedback.needs:
-            self._feedback.called(heard)
+        if self._missing_calls.needs:
+            self._missing_calls.called(heard)
         if of_tasks is not None and self._is_first_of_tasks:
             self._is_first_of_tasks = False
             self._compare_weights(of_tasks, weights)
-        if takes_gradients and not self._line_search.has_warned:
+        if self._takes_gradients and not self._line_search.has_warned:
             self._line_search.decides_anew()
         if self._is_first and losses:
             self._is_first = False
@@ -64,8 +65,8 @@ class Monitor:
                     f"losses {', '.join(map(repr, doubled))} are already multiplied by the weights that the balancer "
                     "was given for them, and it applies those itself: pass raw losses, or tasks without weights"
                 )
-        if losses and given is not None and not self._unused.is_over:
-            self._unused.called(given)
+        if losses and delivers and not self._unused.is_over:
+            self._unused.called(parameters)
 
     def _compare_weights(self, tasks: Mapping[str, float], held: Mapping[str, float]) -> None:
         lost, counting = unheard(tasks, held, self._method.stated(range(len(held))))
@@ -83,7 +84,7 @@ class Monitor:
         """Note that a balanced loss has gone backward."""
         if not self._unused.is_over:
             self._unused.went_backward()
-        self._feedback.steps += 1
+        self._missing_calls.steps += 1
 
     def decided(self, names: Sequence[str], balanced: Sequence[int], gramian: Tensor, weights: Tensor | None) -> None:
         """Note a method's weights [K], if it gives some, for a gramian [K, K], both on the CPU.
@@ -94,11 +95,11 @@ class Monitor:
 
     def expect(self, calls: Iterable[str]) -> None:
         """Take it that these calls will come, however late."""
-        self._feedback.expected.update(calls)
+        self._missing_calls.expected.update(calls)
 
     def epoch_ended(self) -> None:
         """Note the end of an epoch."""
-        self._feedback.epoch_ended()
+        self._missing_calls.epoch_ended()
 
     def nothing_shared(self) -> None:
         """Say that no two tasks meet in a parameter."""

@@ -91,7 +91,7 @@ def test_one_seed_says_nothing_however_large_the_difference():
 
 def test_two_seeds_may_find_something_but_count_no_seeds_to_settle():
     headline, advice = say(ACCURACY, 2, sum=PLAIN[:2], mine=NOISY[:2])
-    assert headline.startswith("Over 2 seeds, mine does not differ significantly")
+    assert headline.startswith("Over only 2 seeds, mine does not differ significantly")
     assert "Two seeds hardly show how much runs scatter" in advice
     assert "about" not in advice
     assert decided(ACCURACY, sum=[0.1, 0.2], mine=[0.9, 1.00001]) == "better"
@@ -196,4 +196,4 @@ def test_one_task_has_no_weights_to_tune():
     _, advice = say_of([ACCURACY, ERROR], 5, sum=[PLAIN, PLAIN], mine=[GAINED, PLAIN])
     assert "tune the plain sum's weights" in advice
     _, advice = say(ACCURACY, 5, sum=PLAIN)
-    assert advice == "Train another loss, too (--question losses), to learn which to use."
+    assert advice == "Train another loss, too (question='losses'), to learn which to use."

@@ -103,7 +103,7 @@ def _cells(results: Any, delimiter: str | None) -> Iterator[tuple[str, Mapping[s
             yield f"{table.name} row {table.first_row + place}", cells
         return
     if hasattr(results, "columns"):
-        _require_columns([str(column) for column in results.columns], "the frame")
+        _require_columns([str(column) for column in results.columns], "the frame", _levels(results))
         results = results.to_dicts() if hasattr(results, "to_dicts") else results.to_dict("records")  # polars, pandas
     if isinstance(results, Mapping) or not isinstance(results, Iterable):
         raise ValueError(f"results must be a file, a data frame or rows as mappings, got {type(results).__name__}")
@@ -114,9 +114,19 @@ def _cells(results: Any, delimiter: str | None) -> Iterator[tuple[str, Mapping[s
         yield f"row {place}", row
 
 
-def _require_columns(columns: Iterable[str], where: str) -> None:
+def _levels(frame: Any) -> list[str]:
+    """The names of a pandas frame's index."""
+    return [str(name) for name in getattr(getattr(frame, "index", None), "names", ())]
+
+
+def _require_columns(columns: Iterable[str], where: str, index: Sequence[str] = ()) -> None:
     columns = list(columns)
     if absent := [column for column in COLUMNS if column not in columns]:
+        if in_index := [column for column in absent if column in index]:
+            raise ValueError(
+                f"{where} has {' and '.join(map(repr, in_index))} in its index and not as columns: give "
+                "frame.reset_index()"
+            )
         raise ValueError(
             f"{where} has no column {' and '.join(map(repr, absent))}; results have {', '.join(COLUMNS)}, here are "
             f"{', '.join(map(str, columns)) or 'none'}"
@@ -238,4 +248,6 @@ def judge(
         )
     baselines = Baselines(reference, single_task)
     methods = sorted(given, key=lambda name: name != single_task)
-    return Results(Summary.from_values(values, found_metrics, methods, seeds, title=title, baselines=baselines))
+    return Results(
+        Summary.from_values(values, found_metrics, methods, seeds, title=title, baselines=baselines, given=True)
+    )

@@ -7,7 +7,7 @@ from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from equipoise.lab.evaluation import Judgement, StudyResults, Summary, judgement_of
+from equipoise.lab.evaluation import Judgement, StudyResults, Summary, counted, judgement_of
 from equipoise.lab.files.rows import to_frame
 
 if TYPE_CHECKING:
@@ -75,7 +75,7 @@ class Results:
         return self._drawing.plot(name)
 
     def save_report(self, page: str | Path = "report.html") -> Path:
-        """Write the report: one HTML file that needs no network.
+        """Write the report: one HTML file that needs no network; its folder is made where there is none.
 
         That of a study links to the figures, tables and results in its folder, which are written anew.
 
@@ -97,13 +97,27 @@ class Results:
         return Drawing(self.summary, self.study, shown)
 
     def __repr__(self) -> str:
-        failed = f" {len(self.failures)} runs failed." if self.failures else ""
+        failed = f" {counted(len(self.failures), 'run')} failed." if self.failures else ""
         return f"<Results of {self.summary.title}: {self.verdict.headline}{failed}>"
 
     def _repr_html_(self) -> str:
-        verdict = f"<p><strong>{escape(self.verdict.headline)}</strong> {escape(self.verdict.advice)}</p>"
+        verdict = f"<p><strong>{escape(self.verdict.headline)}</strong> {escape(str(self.verdict.advice))}</p>"
         failed = "".join(f"<p>{escape(run)} failed: {escape(why)}</p>" for run, why in self.failures.items())
         return f"{verdict}{self.table()._repr_html_()}{failed}"
+
+
+def none_finished(failures: Mapping[str, str], folder: Path | None) -> RuntimeError:
+    """The error of a comparison without any finished run: the first failure, how many others, where they are.
+
+    Args:
+        failures: The error in one line of each run that failed, in order.
+        folder: Where the tracebacks are kept; None: nowhere.
+    """
+    (run, why), others = next(iter(failures.items())), len(failures) - 1
+    alike = list(failures.values()).count(why) - 1
+    rest = f"; {counted(others, 'other run')} failed, {alike} of them likewise" if others else ""
+    where = "give a folder to keep the tracebacks" if folder is None else f"the tracebacks are in {folder / 'runs'}"
+    return RuntimeError(f"no run finished; {run} failed: {why}{rest}; {where}")
 
 
 @dataclass(frozen=True, repr=False)

@@ -1,5 +1,6 @@
 """What a study's numbers mean: intervals, corrected verdicts, Δm, and a summary in words."""
 
+from equipoise.lab.evaluation.advice import Advice
 from equipoise.lab.evaluation.aggregates import RATIO_FORMULA, Against, Skills
 from equipoise.lab.evaluation.between import Change, changes
 from equipoise.lab.evaluation.checks import Check, check_differences, outlier, sign_test
@@ -11,7 +12,7 @@ from equipoise.lab.evaluation.hypervolume import hypervolume
 from equipoise.lab.evaluation.judgement import Decision, Judgement, judgement_of
 from equipoise.lab.evaluation.looks import levels, planned_looks
 from equipoise.lab.evaluation.metric import REFERENCE, SINGLE_TASK, TUNED, Baselines, TaskMetric
-from equipoise.lab.evaluation.numbers import listing, percent, show
+from equipoise.lab.evaluation.numbers import all_of, counted, listing, percent, show
 from equipoise.lab.evaluation.pairs import Question, pairs_of
 from equipoise.lab.evaluation.ranks import RankTest, critical_difference, rank_test
 from equipoise.lab.evaluation.scores import (
@@ -45,6 +46,7 @@ __all__ = [
     "SINGLE_TASK",
     "SKILL_FORMULA",
     "TUNED",
+    "Advice",
     "Against",
     "Baselines",
     "Change",
@@ -68,9 +70,11 @@ __all__ = [
     "TaskMetric",
     "Verdict",
     "aggregated_score",
+    "all_of",
     "average_task_performance",
     "changes",
     "check_differences",
+    "counted",
     "critical_difference",
     "delta_m",
     "delta_m_by_task",

@@ -3,21 +3,14 @@
 from collections.abc import Callable, Mapping, Sequence
 
 from equipoise.lab.evaluation.metric import REFERENCE, SINGLE_TASK, TUNED, TaskMetric
-from equipoise.lab.evaluation.numbers import listing, percent, show
+from equipoise.lab.evaluation.numbers import counted, listing, percent, show
 from equipoise.lab.evaluation.pairs import Question
-from equipoise.lab.evaluation.table import Comparison, ComparisonTable, Row
-
-Compared = Sequence[tuple[str, str, Comparison]]  # method, task, comparison with one other
+from equipoise.lab.evaluation.table import Compared, ComparisonTable, Row
 
 
 def give_answer(table: ComparisonTable, metrics: Sequence[TaskMetric]) -> str:
     """The question and its answer."""
     return _ANSWERS[table.question](table, metrics)
-
-
-def against(table: ComparisonTable, other: str) -> Compared:
-    """Every comparison of a table with a method."""
-    return [(row.method, task, s.to[other]) for row in table.rows for task, s in row.scores.items() if other in s.to]
 
 
 def findings(compared: Compared, metrics: Sequence[TaskMetric], other: str) -> list[str]:
@@ -50,7 +43,7 @@ def by_verdict(compared: Compared, metrics: Sequence[TaskMetric]) -> list[str]:
 
 def _sharing(table: ComparisonTable, metrics: Sequence[TaskMetric]) -> str:
     asked = "Does sharing one network help?"
-    compared = [one for one in against(table, SINGLE_TASK) if one[0] == REFERENCE]
+    compared = [one for one in table.compared_with(SINGLE_TASK) if one[0] == REFERENCE]
     if why := _unknown(compared, "the plain sum and single-task networks"):
         return f"{asked} {why}"
     words = {comparison.verdict for _, _, comparison in compared}
@@ -80,7 +73,7 @@ def beats_tuned(table: ComparisonTable, metrics: Sequence[TaskMetric]) -> str:
     """
     if table.tuned_is_sum:
         return "Equal weights were the best of the search: the results of the plain sum are theirs."
-    compared = against(table, TUNED)
+    compared = table.compared_with(TUNED)
     with_losses = {row.method for row in table.rows if row.arm.losses}
     rows = [one for one in compared if one[0] in with_losses]
     methods = [one for one in compared if one[0] not in with_losses]
@@ -111,12 +104,13 @@ def _short(better: set[str], worse: set[str]) -> str:
 
 def _rest(compared: Compared) -> str:
     rest = sum(comparison.verdict == "no significant difference" for _, _, comparison in compared)
-    return f" {rest} of {len(compared)} comparisons show no significant difference." if rest else ""
+    show = "shows" if rest == 1 else "show"
+    return f" {rest} of {counted(len(compared), 'comparison')} {show} no significant difference." if rest else ""
 
 
 def _losses(table: ComparisonTable, metrics: Sequence[TaskMetric]) -> str:
     asked = "Does another loss do better than the case's own?"
-    compared = against(table, REFERENCE)
+    compared = table.compared_with(REFERENCE)
     if why := _unknown(compared, "the plain sum with the case's own losses and with another"):
         return f"{asked} {why}"
     methods = list(dict.fromkeys(method for method, _, _ in compared))
@@ -170,7 +164,7 @@ def _unknown(compared: Compared, who: str) -> str:
     if not compared:
         return f"Not known: no seed has a finished run of {who}."
     if all(comparison.interval.n < 2 for _, _, comparison in compared):
-        return "Not known: with one seed a difference may be chance; train at least 3 (--seeds 3, better 5)."
+        return "Not known: with one seed a difference may be chance; train at least 3, better 5."
     return ""
 
 

@@ -7,8 +7,7 @@ from equipoise.lab.evaluation.answers import beats_tuned, findings, give_answer
 from equipoise.lab.evaluation.metric import TUNED, TaskMetric
 from equipoise.lab.evaluation.numbers import listing, percent
 from equipoise.lab.evaluation.precision import give_precision
-from equipoise.lab.evaluation.sentences import Compared, compared_in, row_of
-from equipoise.lab.evaluation.table import ComparisonTable, Row
+from equipoise.lab.evaluation.table import Compared, ComparisonTable, Row
 
 MOST_NAMED = 3  # tasks, where something holds for all
 
@@ -19,14 +18,14 @@ def details_of(table: ComparisonTable, metrics: Sequence[TaskMetric]) -> tuple[s
     precision = give_precision(table, metrics)
     if table.question:
         return tuple(filter(None, (give_answer(table, metrics), *missing, precision)))
-    tuned = f"Against tuned fixed weights: {beats_tuned(table, metrics)}" if row_of(table.rows, TUNED) else ""
+    tuned = f"Against tuned fixed weights: {beats_tuned(table, metrics)}" if table.row(TUNED) else ""
     found = (*_to_sum(table, metrics), tuned, _ranks(table), _sharing(table, metrics), *missing, precision)
     return tuple(filter(None, (*found, _alone(table, metrics))))
 
 
 def _to_sum(table: ComparisonTable, metrics: Sequence[TaskMetric]) -> list[str]:
     """With both means, every significant difference to the reference; how many others there are."""
-    compared = compared_in(table)
+    compared = table.compared
     clauses = findings(compared, metrics, table.baselines.spoken)
     rest = sum(comparison.verdict == "no significant difference" for _, _, comparison in compared)
     tail = f"The other {rest} of {len(compared)} comparisons show no significant difference." if rest > 1 else ""
@@ -63,7 +62,7 @@ def _nearly(compared: Compared, table: ComparisonTable) -> str:
 def _base(table: ComparisonTable) -> Row | None:
     """The shared network that stands for sharing: the reference, else the first method."""
     baselines, rows = table.baselines, table.rows
-    return row_of(rows, baselines.reference) or next((r for r in rows if r.method != baselines.single_task), None)
+    return table.row(baselines.reference) or next((r for r in rows if r.method != baselines.single_task), None)
 
 
 def _sharing(table: ComparisonTable, metrics: Sequence[TaskMetric]) -> str:
@@ -73,7 +72,7 @@ def _sharing(table: ComparisonTable, metrics: Sequence[TaskMetric]) -> str:
         return ""
     if base is None:
         return "No network with several tasks was trained."
-    if row_of(table.rows, baselines.single_task) is None:
+    if table.row(baselines.single_task) is None:
         return "No single-task networks were trained, so it is not known whether sharing a network helps."
     by_verdict: dict[str, list[str]] = {}
     for metric in metrics:

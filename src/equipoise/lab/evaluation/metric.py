@@ -20,6 +20,11 @@ class Baselines:
         """The reference in a sentence."""
         return "the plain sum" if self.reference == REFERENCE else self.reference
 
+    @property
+    def brief(self) -> str:
+        """The same in at most three words."""
+        return self.spoken if len(self.spoken.split()) <= 3 else "the reference"
+
 
 BASELINES = Baselines()
 

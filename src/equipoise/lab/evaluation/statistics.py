@@ -11,6 +11,7 @@ from scipy.special import chdtri, ndtr, stdtr, stdtrit
 Verdict = Literal["better", "worse", "no significant difference", "no verdict"]
 
 LEVEL = 0.05
+FEWEST = 3  # pairs of runs: the spread of two is unknown to a factor of thirty
 ROUNDING = 1e-9  # differences that agree to this relative size differ by rounding only
 SINGLE = 1e-6  # as do those of numbers in single precision, relative to the numbers
 POWER = 0.8  # of studies that find what is there

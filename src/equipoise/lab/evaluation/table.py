@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import chain
+from math import inf
 from statistics import fmean, stdev
 
 from equipoise.lab.arms import StudyArm, parse_arm
@@ -15,6 +16,8 @@ from equipoise.lab.evaluation.ranks import RankTest
 from equipoise.lab.evaluation.statistics import LEVEL, Interval, Verdict, holm, paired_t, verdict
 
 NONE: Verdict = "no significant difference"
+
+Compared = Sequence[tuple[str, str, "Comparison"]]  # method, task, comparison with another
 
 
 @dataclass(frozen=True)
@@ -111,6 +114,36 @@ class ComparisonTable:
     level: float = LEVEL
     incomplete: Mapping[str, str] = field(default_factory=dict)
     baselines: Baselines = BASELINES
+
+    @property
+    def compared(self) -> Compared:
+        """The comparisons that the study is about: with the reference, or those of its question."""
+        if not self.question:
+            return self.compared_with(self.baselines.reference)
+        return [
+            (row.method, t, one) for row in self.rows for t, score in row.scores.items() for one in score.to.values()
+        ]
+
+    def compared_with(self, other: str) -> Compared:
+        """Every comparison with a method."""
+        found = [(row.method, task, score.to.get(other)) for row in self.rows for task, score in row.scores.items()]
+        return [(method, task, one) for method, task, one in found if one is not None]
+
+    def row(self, method: str) -> Row | None:
+        """The row of a method, None if it is not in the table."""
+        return next((row for row in self.rows if row.method == method), None)
+
+    def cost_ratio(self, method: str) -> float:
+        """Seconds per step in units of the reference; infinite where not known, to be chosen last."""
+        row = self.row(method)
+        return inf if row is None or row.cost_ratio is None else row.cost_ratio
+
+    def is_whole(self, method: str) -> bool:
+        """Whether a method has a finite score wherever the reference has one: a run that diverged is no gain."""
+        plain, mine = self.row(self.baselines.reference), self.row(method)
+        if plain is None or mine is None:
+            return False
+        return all(set(score.seeds) <= set(mine.scores[task].seeds) for task, score in plain.scores.items())
 
 
 def make_table(

@@ -10,11 +10,10 @@ from rich.table import Table
 from rich.text import Text
 
 from equipoise.lab.evaluation import listing, show
-from equipoise.lab.files import write_text
 from equipoise.lab.probing.look import GradientSummary, Pair, lowest
 from equipoise.lab.probing.probe import Probe
 from equipoise.lab.reports.chart import Chart, Panel, Series
-from equipoise.lab.reports.html import render, render_page
+from equipoise.lab.reports.html import render, render_page, save_page
 from equipoise.lab.reports.palette import looks
 from equipoise.lab.reports.static import draw
 from equipoise.lab.reports.terminal import text_of
@@ -74,12 +73,12 @@ class GradientDiagnostics:
         return draw(FIGURES[name](self.probe), looks((MARK,)))
 
     def save_report(self, page: str | Path = "probe.html") -> Path:
-        """Write the same as one HTML file; its folder must be there.
+        """Write the same as one HTML file; its folder is made where there is none.
 
         Returns:
             The path of the page.
         """
-        write_text(Path(page), render_page("probe.html", title=f"Probe: {self.probe.title}", **self._shown))
+        save_page(Path(page), render_page("probe.html", title=f"Probe: {self.probe.title}", **self._shown))
         return Path(page)
 
     @property

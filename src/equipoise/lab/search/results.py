@@ -12,10 +12,10 @@ from urllib.parse import quote
 from rich.console import RenderableType
 from rich.text import Text
 
-from equipoise.lab.files import folder_within, write_text
+from equipoise.lab.files import folder_within
 from equipoise.lab.files.rows import to_frame
 from equipoise.lab.reports.chart import Chart, Panel, Series
-from equipoise.lab.reports.html import render, render_page
+from equipoise.lab.reports.html import render, render_page, save_page
 from equipoise.lab.reports.palette import looks
 from equipoise.lab.reports.static import draw, draw_svg, save
 from equipoise.lab.search.choice import RULES, choose, covered, front
@@ -162,7 +162,7 @@ class SearchResults:
         save(self._tradeoff, looks(KINDS), folder_within(search.folder, "figures"))
         trials = quote(os.path.relpath(search.folder / "trials.csv", where.parent).replace(os.sep, "/"))
         shown = self._shown(self.details)
-        write_text(where, render_page("search.html", title=self._title, trials_file=trials, **shown))
+        save_page(where, render_page("search.html", title=self._title, trials_file=trials, **shown))
         return where
 
     @property
