@@ -225,7 +225,7 @@ def _look(state: State, monitor: Monitor, reach: Reach, jacobian: Jacobian, deci
     decides = parts.aggregator is not None or parts.row is not None
     monitor.decided(names, reach.balanced, gramian, decision.weights if decides else None)
     if reach.points is None and state.ranks.size == 1:
-        monitor.look_for_heads(
+        monitor.heads.look(
             reach.graph.named,
             gramian,
             state.steps,

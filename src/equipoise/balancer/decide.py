@@ -55,8 +55,8 @@ def decide_measured(
         rows = partial(_balanced_rows, jacobian, reach, float(factor))
         weights = checked_weights(config, reach, losses, scales, gramian, rows)
         if balanced and parts.coordinate is not None and parts.row is None:
-            unweighted = rows(weights)
-            gradient = parts.coordinate(unweighted, losses[balanced].to(unweighted), reach.tasks)
+            weighted = rows(weights)
+            gradient = parts.coordinate(weighted, losses[balanced].to(weighted), reach.tasks)
             combined = jacobian.spread(gradient if float(factor) == 1 else gradient * incoming.to(gradient))
         if balanced and parts.group is not None:
             combined = _by_group(config, reach, jacobian, weights, losses, float(factor))
