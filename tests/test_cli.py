@@ -200,7 +200,7 @@ def test_ctrl_c_says_what_is_kept(finished, capsys, monkeypatch):
     def interrupt(*_):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("equipoise.lab.studies.Watch.show", interrupt)
+    monkeypatch.setattr("equipoise.lab.search.watch.Watch.show", interrupt)
     words = [
         "compare",
         "reviews",
