@@ -454,7 +454,7 @@ def test_weights_that_are_not_finite_are_the_method_s_defect(net, x):
         ({"gramian_from": ["trunk"]}, "gramian_from must be a module or leaf tensors, got among them 'trunk'"),
         ({"method": nn.Sequential(nn.Tanh())}, r"got Sequential\( \(0\): Tanh\(\) \)$"),
         ({"method": Sign(), "gramian_from": nn.Linear(1, 1)}, "gramian_from has no use in a coordinate method"),
-        ({"method": eq.Fixed([1.0])}, r"weights must hold one number for each of 2 tasks, got \[1.0\]"),
+        ({"method": eq.Fixed([1.0])}, r"weights must hold one value for each of 2 tasks, got \[1.0\]"),
     ],
 )
 def test_constructor_errors(net, arguments, message):

@@ -189,7 +189,7 @@ def test_a_finished_study_says_so_and_shows_its_table_again(finished, capsys):
     assert main(words) == 0
     output = capsys.readouterr().out
     assert output.startswith(f"Complete: all 10 runs are finished in {finished}")
-    assert "Over 2 seeds" in output
+    assert "Over only 2 seeds" in output
     assert output.endswith(f"Report: {finished / 'report.html'}\n")
     assert (finished / "report.html").read_text() == "as it was"
     os.utime(finished / "report.html", (0, 0))  # of an earlier state of the study

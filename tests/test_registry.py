@@ -111,7 +111,7 @@ def test_a_name_that_is_near_to_none_lists_none():
         ("fixed", {}, r"method 'fixed': missing a required argument: 'weights'; it takes \(weights"),
         ("sum", {"weights": 1}, "method 'sum': got an unexpected keyword argument 'weights'"),
         ("mgda", {"seed": 1}, r"method 'mgda': got an unexpected keyword argument 'seed'; it takes \(\)"),
-        ("dwa", {"temperature": -1.0}, "temperature must be positive, got -1.0"),
+        ("dwa", {"temperature": -1.0}, r"temperature must be in \(0, inf\], got -1.0"),
     ],
 )
 def test_arguments_that_do_not_fit(name, arguments, message):

@@ -1,4 +1,4 @@
-"""Private PyTorch is touched in one module only."""
+"""Private PyTorch is touched in one module only, and hooks that it suppresses stay so where blocks nest."""
 
 import ast
 from pathlib import Path
@@ -8,6 +8,7 @@ import torch
 from torch import nn
 
 import equipoise
+from equipoise.torch_private import suppressed_hooks
 
 SOURCE = Path(equipoise.__file__).parent
 HOME = "torch_private.py"
@@ -78,3 +79,20 @@ def test_a_private_name_is_found(line):
 @pytest.mark.parametrize("line", ["self._rows.clear()", "self._x = 1; twin._x = 2", "getattr(self, '__doc__')", "_a.b"])
 def test_names_of_ones_own_are_not(line):
     assert touched(line) == []
+
+
+def test_hooks_stay_suppressed_around_a_block_within():
+    """A hook on the way may go backward through another network, which suppresses hooks of its own."""
+    outer, inner = torch.ones(2, requires_grad=True), torch.ones(2, requires_grad=True)
+    heard = []
+    for name, leaf in (("outer", outer), ("inner", inner)):
+        leaf.register_hook(lambda gradient, name=name: heard.append(name))
+    with suppressed_hooks([outer]):
+        with suppressed_hooks([inner]):
+            torch.autograd.grad(inner.sum(), inner)
+        torch.autograd.grad(outer.sum(), outer)
+        assert heard == []
+        inner.sum().backward()
+    assert heard == ["inner"]
+    outer.sum().backward()
+    assert heard == ["inner", "outer"]

@@ -1,5 +1,6 @@
 """Arguments as they are checked, and as messages show them."""
 
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 
@@ -21,6 +22,61 @@ def number(what: str, value: Any) -> float:
         return float(value)
     except (TypeError, ValueError, RuntimeError):
         raise ValueError(f"{what} must be a number, got {short_repr(value)}") from None
+
+
+def within(interval: str, **values: Any) -> None:
+    """Require numbers, by their arguments' names, to lie in an interval; of several, one per task, all.
+
+    Args:
+        interval: As it is written: ``"[0, 1)"`` has 0 and not 1; ``"(0, inf)"`` is all that is positive and finite.
+        **values: The arguments.
+
+    Raises:
+        ValueError: If one does not.
+
+    >>> within("[0, 1)", beta=0.9)
+    >>> within("[0, 1)", beta=1)
+    Traceback (most recent call last):
+    ValueError: beta must be in [0, 1), got 1
+    """
+    low, high = map(float, interval[1:-1].split(","))
+    for name, value in values.items():
+        are_several = isinstance(value, Iterable) and not isinstance(value, str) and getattr(value, "ndim", 1) > 0
+        for one in value if are_several else [value]:
+            found = number(name, one)
+            is_end = (found == low and interval[0] == "[") or (found == high and interval[-1] == "]")
+            if not (low < found < high or is_end):
+                raise ValueError(f"{name} must be in {interval}, got {short_repr(value)}")
+
+
+def whole_number(least: int, **values: Any) -> None:
+    """Require whole numbers, by their arguments' names, to be at least so large.
+
+    Args:
+        least: The smallest.
+        **values: The arguments.
+
+    Raises:
+        ValueError: If one is not.
+    """
+    for name, value in values.items():
+        if not isinstance(value, int) or value < least:
+            raise ValueError(f"{name} must be a whole number, {least} or more, got {short_repr(value)}")
+
+
+def one_per_task(num_tasks: int, **values: Sequence[Any]) -> None:
+    """Require as many values as there are tasks, by their arguments' names.
+
+    Args:
+        num_tasks: Of all tasks.
+        **values: The arguments.
+
+    Raises:
+        ValueError: If there are more or fewer.
+    """
+    for name, given in values.items():
+        if len(given) != num_tasks:
+            raise ValueError(f"{name} must hold one value for each of {num_tasks} tasks, got {short_repr(list(given))}")
 
 
 def positive_weight(name: str, weight: Any) -> float:

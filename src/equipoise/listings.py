@@ -79,10 +79,10 @@ def losses(width: int) -> str:
     """All losses, each under the first of its kinds."""
     hint = "equipoise losses --task multilabel --imbalanced says which fit, why, and what to paste."
     parts = [_filled(hint, width), ""]
-    for kind, words in TASK_KINDS.items():
+    for kind, known in TASK_KINDS.items():
         rows = [row for row in ROWS if row.kinds[0] == kind]
         if rows:
-            parts += [_filled(f"{kind.upper()}: {words}", width), ""]
+            parts += [_filled(f"{kind.upper()}: {known.words}", width), ""]
             parts += [_entry(row, width) for row in rows]
             parts.append("")
     return "\n".join(parts)
@@ -106,7 +106,7 @@ def narrowed_losses(kind: str | None, conditions: Collection[str], width: int) -
     asked = ", ".join([*([kind] if kind else []), *conditions])
     if not matches:
         return f"No loss for {asked}; equipoise losses lists them all."
-    about = f" ({TASK_KINDS[kind]})" if kind else ""
+    about = f" ({TASK_KINDS[kind].words})" if kind else ""
     parts = [_filled(f"For {asked}{about}, the likeliest first; a plain loss is there to compare with.", width), ""]
     for match in matches:
         parts += [match.row.name, f"    {match.row.code}"]

@@ -20,7 +20,6 @@ and ``_aot_id``                                                                 
 ``Tensor._version``                      a parameter changed between two looks        AttributeError when first needed
 ``torch._foreach_*``                     one kernel for many tensors                  AttributeError at the first step
 ``aten._embedding_bag_backward``         gradient of an embedding bag                 AttributeError where one is met
-``_orig_mod`` in parameters' names       a state fits with and without compile        names differ: a state is refused
 ``DDPSink``'s ``ddp_weakref``, DDP's     which gradients DDP awaits; its first        DDP with a static graph or unused
 ``reducer``, ``_static_graph_...``       all-reduce of a static graph                 parameters fails in its reducer
 ``DDP._join_config``                     refuse ``join()``                            ``join()`` hangs
@@ -31,15 +30,15 @@ and ``_aot_id``                                                                 
 =======================================  ===========================================  =================================
 
 Overridden elsewhere, where a module's state moves or loads in a way of its own: ``Module._apply`` (``placement.py``)
-and ``Module._load_from_state_dict``. Nodes are known by the names of their types (``AddmmBackward0``); of one of
-another name nothing is known, and it takes the general way.
+and ``Module._load_from_state_dict``; ``gradients/roles.py`` reads ``_orig_mod``, which ``torch.compile`` adds to names.
+Nodes are known by the names of their types (``AddmmBackward0``); one of another name takes the general way.
 """
 
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from functools import cache, update_wrapper
-from typing import Any, cast
+from functools import cache, update_wrapper, wraps
+from typing import Any, TypeVar, cast
 
 import torch
 import torch.distributed as dist
@@ -48,7 +47,7 @@ from torch.autograd.graph import GradientEdge
 
 _SUPPRESSED = "equipoise: hooks of parameters do not run"  # in what autograd's own threads take over from the caller
 
-Pieces = tuple[Tensor, ...] | list[Tensor]
+_Function = TypeVar("_Function", bound=Callable[..., Any])
 
 _TAG = "several-backward-passes"  # in the cache's key, so that no artefact compiled with donation is found there
 _first_safe = [sys.maxsize]  # number of the first graph that was compiled under these settings
@@ -64,13 +63,18 @@ def suppressed_hooks(leaves: Iterable[Tensor]) -> Iterator[None]:
     Other threads may go backward through the leaves meanwhile, and a hook on the way may go backward through another
     network, in a pass that inherits what this one knows.
     """
-    leaves = list(leaves)
+    leaves, outer = list(leaves), _suppressed()
     _wrap_hooks(leaves)
-    torch._C._stash_obj_in_tls(_SUPPRESSED, frozenset(map(id, leaves)))
+    torch._C._stash_obj_in_tls(_SUPPRESSED, outer.union(map(id, leaves)))
     try:
         yield
     finally:
-        torch._C._stash_obj_in_tls(_SUPPRESSED, frozenset())
+        torch._C._stash_obj_in_tls(_SUPPRESSED, outer)
+
+
+def _suppressed() -> frozenset[int]:
+    """The ``id`` of each leaf whose hooks do not run."""
+    return torch._C._get_obj_in_tls(_SUPPRESSED) if torch._C._is_key_in_tls(_SUPPRESSED) else frozenset()
 
 
 def _wrap_hooks(leaves: Iterable[Tensor]) -> None:
@@ -90,8 +94,7 @@ class _Hook:
         self._run, self._leaf = run, leaf
 
     def __call__(self, gradient: Tensor) -> Tensor | None:
-        is_suppressed = torch._C._is_key_in_tls(_SUPPRESSED) and self._leaf in torch._C._get_obj_in_tls(_SUPPRESSED)
-        return None if is_suppressed else self._run(gradient)
+        return None if self._leaf in _suppressed() else self._run(gradient)
 
 
 # Nodes of autograd's graph
@@ -133,8 +136,7 @@ def is_freed(node: Any) -> bool:
 
 def output_metadata(edge: GradientEdge | tuple[Any, int]) -> Any:
     """Shape, dtype and device of the output of a node that an edge leads to, and whether it is nested."""
-    node: Any = edge[0]
-    return node._input_metadata[edge[1]]
+    return cast(Any, edge[0])._input_metadata[edge[1]]
 
 
 # The backward pass that is running
@@ -184,7 +186,7 @@ def copy_each_(tensors: list[Tensor], sources: list[Tensor]) -> None:
     torch._foreach_copy_(tensors, sources)
 
 
-def add_each_(tensors: Pieces, others: Pieces, factor: float) -> None:
+def add_each_(tensors: list[Tensor], others: list[Tensor], factor: float) -> None:
     """Add a multiple of each other to its tensor."""
     torch._foreach_add_(tensors, others, alpha=factor)
 
@@ -195,6 +197,17 @@ def embedding_bag_backward(*arguments: Any) -> Tensor:
 
 
 # Compiled graphs
+
+
+def uncompiled(function: _Function) -> _Function:
+    """The function, run as it is where ``torch.compile`` meets it: it walks graphs, which cannot be traced."""
+
+    @wraps(function)
+    def run(*args: Any, **kwargs: Any) -> Any:
+        plain = torch.compiler.disable(function) if torch.compiler.is_compiling() else function
+        return plain(*args, **kwargs)
+
+    return cast(_Function, run)
 
 
 def compile_safe() -> None:
@@ -232,22 +245,12 @@ def allows_several_passes(node: Any) -> bool:
     return number >= _first_safe[0] and not getattr(metadata, "bw_donated_idxs", True)
 
 
-def without_compiled_names(named: Iterable[tuple[str, Tensor]]) -> dict[str, Tensor]:
-    """Parameters by name, without what ``torch.compile`` puts into names."""
-    return {name.replace("_orig_mod.", ""): parameter for name, parameter in named}
-
-
 # Several processes
 
 
 def ddp_of(node: Any) -> Any:
-    """The ``DistributedDataParallel`` whose sink a node is; ``None`` of any other node."""
+    """The ``DistributedDataParallel`` whose outputs pass this node; ``None`` of any other node."""
     return node.ddp_weakref() if hasattr(node, "ddp_weakref") else None
-
-
-def is_ddp_sink(node: Any) -> bool:
-    """Whether a model's outputs pass this node in ``DistributedDataParallel``."""
-    return hasattr(node, "ddp_weakref")
 
 
 def delay_ddp_to_the_outer_pass(ddp: Any) -> None:
@@ -270,8 +273,7 @@ def gathered_by_fsdp(module: nn.Module) -> Mapping[Tensor, Tensor]:
     """Gathered parameter, as the graph of a loss has it -> sharded parameter, as the optimiser has it (FSDP2)."""
     if not (dist.is_available() and dist.is_initialized()):
         return {}
-    parts: list[Any] = [part for part in module.modules() if hasattr(part, "_get_fsdp_state")]
-    states = [part._get_fsdp_state() for part in parts]
+    states = [cast(Any, part)._get_fsdp_state() for part in module.modules() if hasattr(part, "_get_fsdp_state")]
     parameters = [p for state in states for group in state._fsdp_param_groups for p in group.fsdp_params]
     return {p.unsharded_param: p.sharded_param for p in parameters if hasattr(p, "_unsharded_param")}
 
@@ -295,5 +297,4 @@ def all_gather_with_gradient(tensor: Tensor) -> Tensor:
     from torch.distributed._functional_collectives import all_gather_single, wait_tensor
 
     world = cast(dist.ProcessGroup, dist.group.WORLD)
-    rows: Tensor = wait_tensor(all_gather_single(tensor.contiguous(), 0, world))
-    return rows
+    return cast(Tensor, wait_tensor(all_gather_single(tensor.contiguous(), 0, world)))

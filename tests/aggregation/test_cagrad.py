@@ -97,5 +97,5 @@ def test_one_task_is_followed_further():
 
 @pytest.mark.parametrize("c", [-0.1, float("inf"), float("nan")])
 def test_a_bad_radius_is_refused(c):
-    with pytest.raises(ValueError, match=f"c must be finite and not negative, got {c}"):
+    with pytest.raises(ValueError, match=rf"c must be in \[0, inf\), got {c}"):
         CAGrad(c)

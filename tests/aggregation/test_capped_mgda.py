@@ -55,5 +55,5 @@ def test_a_common_scale_changes_nothing(scale):
 
 @pytest.mark.parametrize("cap", [0.0, -0.5, 1.5])
 def test_a_bad_cap_is_refused(cap):
-    with pytest.raises(ValueError, match=f"cap must be above 0 and at most 1, got {cap}"):
+    with pytest.raises(ValueError, match=rf"cap must be in \(0, 1\], got {cap}"):
         CappedMGDA(cap)

@@ -101,7 +101,7 @@ def test_a_common_scale_changes_no_weight(scale):
 
 @pytest.mark.parametrize("c", [-0.1, 1.1])
 def test_a_cosine_outside_of_its_range_is_refused(c):
-    with pytest.raises(ValueError, match=f"c must be from 0 to 1, got {c}"):
+    with pytest.raises(ValueError, match=rf"c must be in \[0, 1\], got {c}"):
         ConicGrad(c)
 
 

@@ -90,5 +90,5 @@ def test_bad_arguments_are_refused():
         with pytest.raises(ValueError, match=r"beta must be in \[0, 1\), got"):
             DBMTL(beta)
     for decay in (-1.0, float("nan")):
-        with pytest.raises(ValueError, match="decay must not be negative, got"):
+        with pytest.raises(ValueError, match=r"decay must be in \[0, inf\), got"):
             DBMTL(decay=decay)

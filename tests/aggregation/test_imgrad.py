@@ -79,5 +79,5 @@ def test_a_common_scale_changes_no_weight(scale):
 
 
 def test_a_bad_radius_is_refused():
-    with pytest.raises(ValueError, match="c must be finite and not negative, got -1"):
+    with pytest.raises(ValueError, match=r"c must be in \[0, inf\), got -1"):
         IMGrad(-1)

@@ -161,9 +161,9 @@ def test_tasks_that_have_no_share_together_start_alike():
     [
         ({"beta": 0.0}, r"beta must be in \(0, 1\], got 0.0"),
         ({"beta": 1.5}, r"beta must be in \(0, 1\], got 1.5"),
-        ({"gamma": 0.0}, "gamma must be positive, got 0.0"),
-        ({"rho": -0.1}, "rho must not be negative, got -0.1"),
-        ({"rho": float("nan")}, "rho must not be negative, got nan"),
+        ({"gamma": 0.0}, r"gamma must be in \(0, inf\), got 0.0"),
+        ({"rho": -0.1}, r"rho must be in \[0, inf\), got -0.1"),
+        ({"rho": float("nan")}, r"rho must be in \[0, inf\), got nan"),
     ],
 )
 def test_refuses(arguments, message):

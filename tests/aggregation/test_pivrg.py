@@ -111,7 +111,7 @@ def test_bad_arguments_are_refused():
             PIVRG(baseline)
     with pytest.raises(ValueError, match="bound must be above 1, got 1"):
         PIVRG(BASELINE, bound=1)
-    with pytest.raises(ValueError, match="min_temperature must be positive, got 0"):
+    with pytest.raises(ValueError, match=r"min_temperature must be in \(0, inf\], got 0"):
         PIVRG(BASELINE, min_temperature=0)
-    with pytest.raises(ValueError, match=r"baseline must hold one number for each of 2 tasks, got \[0.5, -2.0, 80.0\]"):
+    with pytest.raises(ValueError, match=r"baseline must hold one value for each of 2 tasks, got \[0.5, -2.0, 80.0\]"):
         bound(num_tasks=2)

@@ -12,7 +12,7 @@ from torch.nn.modules import loss as torch_losses
 
 import equipoise as eq
 from equipoise import losses
-from equipoise.losses.catalog import CONDITIONS, PLAIN, ROWS, TASK_KINDS, LossRow, narrowed
+from equipoise.losses.catalog import CONDITIONS, ROWS, TASK_KINDS, LossRow, narrowed
 from equipoise.losses.catalog.losses_page import markdown
 
 PAGE = Path(__file__).parents[2] / "docs" / "losses.md"
@@ -104,9 +104,9 @@ def test_every_kind_and_condition_is_served():
     assert {condition for row in ROWS for condition in row.suits} == set(CONDITIONS)
 
 
-@pytest.mark.parametrize("kind", PLAIN)
+@pytest.mark.parametrize("kind", [name for name, kind in TASK_KINDS.items() if kind.plain])
 def test_a_plain_loss_is_of_its_kind_and_offered_first(kind):
-    (plain,) = (row for row in ROWS if row.name == PLAIN[kind])
+    (plain,) = (row for row in ROWS if row.name == TASK_KINDS[kind].plain)
     assert kind in plain.kinds
     first, *others = narrowed(kind)
     assert first.row is plain
@@ -115,10 +115,11 @@ def test_a_plain_loss_is_of_its_kind_and_offered_first(kind):
 
 
 def test_rows_that_are_wrong_are_refused():
-    with pytest.raises(AssertionError):
-        LossRow("x", "nn.x", ("labels",), "", "", "")
-    with pytest.raises(AssertionError):
-        LossRow("x", "nn.x", ("binary",), "", "", "", suits=("imbalance",))
+    row = {"code": "nn.MSELoss()", "kinds": ("regression",), "use": "", "pitfalls": ""}
+    assert LossRow(**row).name == "MSELoss"
+    for wrong in ({"kinds": ("labels",)}, {"suits": ("imbalance",)}, {"code": "eq.losses.RMSELoss()"}):
+        with pytest.raises(AssertionError):
+            LossRow(**row | wrong)
 
 
 OWN = [row for row in ROWS if not row.code.startswith("nn.")]
@@ -152,7 +153,7 @@ def test_narrowed_by_its_definition(kind, number):
             row.name
             for row in ROWS
             if (set(conditions) & set(row.suits) and (kind is None or {kind, "any"} & set(row.kinds)))
-            or (kind is not None and row.name == PLAIN.get(kind))
+            or (kind is not None and row.name == TASK_KINDS[kind].plain)
         }
         assert {match.row.name for match in matches} == expected
         for match in matches:
@@ -164,7 +165,7 @@ def test_narrowed_by_its_definition(kind, number):
 def test_among_equals_those_made_for_the_kind_are_first_and_the_plain_loss_last():
     rows = [match.row for match in narrowed("multilabel", ["imbalanced"])]
     *others, last = [row for row in rows if "imbalanced" in row.suits]
-    assert last.name == PLAIN["multilabel"]
+    assert last.name == "BCEWithLogitsLoss"
     places = [row.kinds.index("multilabel") for row in others]
     assert places == sorted(places)
     assert len(set(places)) > 1

@@ -80,8 +80,8 @@ def test_errors():
         tell(bound(DTP()), 0.5, 81.0, tasks=[0, 2])
     tell(bound(DTP()), 1.0000001)
     for arguments, message in [
-        ({"gamma": -1.0}, "gamma must be finite and not negative, got -1.0"),
-        ({"gamma": float("nan")}, "gamma must be finite"),
+        ({"gamma": -1.0}, r"gamma must be in \[0, inf\), got -1.0"),
+        ({"gamma": float("nan")}, r"gamma must be in \[0, inf\)"),
         ({"alpha": 0.0}, r"alpha must be in \(0, 1\], got 0.0"),
         ({"floor": 0.0}, r"floor must be in \(0, 1\), got 0.0"),
         ({"floor": 1.0}, r"floor must be in \(0, 1\), got 1.0"),

@@ -89,5 +89,5 @@ def test_the_value_that_the_balancer_reports_is_the_plain_total():
 
 @pytest.mark.parametrize("temperature", [0.0, -1.0, float("nan")])
 def test_errors(temperature):
-    with pytest.raises(ValueError, match=f"temperature must be positive, got {temperature}"):
+    with pytest.raises(ValueError, match=rf"temperature must be in \(0, inf\], got {temperature}"):
         eq.DWA(temperature)

@@ -125,8 +125,8 @@ def test_a_minimum_is_in_the_units_of_the_loss_without_the_users_weight():
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({"lr": -1.0}, "lr must not be negative, got -1.0"),
-        ({"decay": math.nan}, "decay must not be negative, got nan"),
+        ({"lr": -1.0}, r"lr must be in \[0, inf\), got -1.0"),
+        ({"decay": math.nan}, r"decay must be in \[0, inf\), got nan"),
     ],
 )
 def test_errors(arguments, message):
@@ -137,5 +137,5 @@ def test_errors(arguments, message):
 def test_losses_must_be_above_their_minimum():
     with pytest.raises(ValueError, match=r"needs positive losses, got -0\.5 for task 1"):
         bound(FAMO(minimum=[0.0, 1.0]), 2)(torch.tensor([1.0, 0.5]))
-    with pytest.raises(ValueError, match="minimum must hold one number for each of 3 tasks"):
+    with pytest.raises(ValueError, match="minimum must hold one value for each of 3 tasks"):
         bound(FAMO(minimum=[0.0, 1.0]))

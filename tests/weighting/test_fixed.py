@@ -57,5 +57,5 @@ def test_a_tensor_of_weights():
 
 
 def test_one_weight_for_each_task():
-    with pytest.raises(ValueError, match=r"weights must hold one number for each of 3 tasks, got \[1.0, 2.0\]"):
+    with pytest.raises(ValueError, match=r"weights must hold one value for each of 3 tasks, got \[1.0, 2.0\]"):
         eq.Balancer(eq.Fixed([1.0, 2.0]), torch.nn.Linear(1, 1), tasks=["a", "b", "c"])

@@ -58,5 +58,5 @@ def test_a_loss_that_is_not_finite_leaves_no_trace():
 
 
 def test_errors():
-    with pytest.raises(ValueError, match="rate must be positive, got 0"):
+    with pytest.raises(ValueError, match=r"rate must be in \(0, inf\], got 0"):
         GroupDRO(0)

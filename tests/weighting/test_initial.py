@@ -71,7 +71,7 @@ def test_errors():
     for reference in ("first", [], [1.0, 0.0], [1.0, -2.0], [float("nan")], [float("inf")]):
         with pytest.raises(ValueError, match="reference must be 'step', 'epoch' or one positive number per task"):
             Initial(reference)
-    with pytest.raises(ValueError, match=r"reference must hold one number for each of 3 tasks, got \[1.0\]"):
+    with pytest.raises(ValueError, match=r"reference must hold one value for each of 3 tasks, got \[1.0\]"):
         bound(Initial([1.0]))
     with pytest.raises(ValueError, match="needs positive losses, got 0 for task 1"):
         bound(Initial(), 2)(torch.tensor([1.0, 0.0]))

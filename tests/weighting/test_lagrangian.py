@@ -71,7 +71,7 @@ def test_errors():
     for limits in ([1.0, 2.0], [None, math.nan], [None, math.inf], []):
         with pytest.raises(ValueError, match="limits must be finite, and None for at least one main task"):
             Lagrangian(limits)
-    with pytest.raises(ValueError, match="rate must be positive, got 0"):
+    with pytest.raises(ValueError, match=r"rate must be in \(0, inf\], got 0"):
         Lagrangian([None], rate=0)
-    with pytest.raises(ValueError, match=r"limits must hold one for each of 3 tasks, got \[None, 1.0\]"):
+    with pytest.raises(ValueError, match=r"limits must hold one value for each of 3 tasks, got \[None, 1.0\]"):
         bound(Lagrangian([None, 1.0]))

@@ -128,8 +128,8 @@ def test_what_is_not_told_changes_nothing():
 def test_errors():
     for arguments, message in [
         ({"factor": 1.0}, r"factor must be in \(0, 1\), got 1.0"),
-        ({"patience": 0}, "patience must be a number of evaluations, 1 or more, got 0"),
-        ({"delta": -0.1}, "delta must not be negative, got -0.1"),
+        ({"patience": 0}, "patience must be a whole number, 1 or more, got 0"),
+        ({"delta": -0.1}, r"delta must be in \[0, inf\], got -0.1"),
         ({"restore": float("nan")}, "restore must not be negative, or None, got nan"),
         ({"floor": 0.0}, r"floor must be in \(0, 1\], got 0.0"),
     ]:

@@ -130,22 +130,22 @@ def test_a_smooth_maximum_finds_points_of_a_non_convex_front_that_no_weighted_su
 @pytest.mark.parametrize("make", [Tchebycheff, STCH, PNorm])
 def test_errors(make):
     for weights in ([1.0, 0.0], [1.0, -1.0], [math.nan], [math.inf]):
-        with pytest.raises(ValueError, match="weights must be positive and finite for every task"):
+        with pytest.raises(ValueError, match=r"weights must be in \(0, inf\)"):
             make(weights=weights)
-    with pytest.raises(ValueError, match=r"reference must be finite for every task, got \[nan\]"):
+    with pytest.raises(ValueError, match=r"reference must be in \(-inf, inf\), got \[nan\]"):
         make(reference=[math.nan])
-    with pytest.raises(ValueError, match=r"weights must hold one number for each of 3 tasks, got \[1.0\]"):
+    with pytest.raises(ValueError, match=r"weights must hold one value for each of 3 tasks, got \[1.0\]"):
         bound(make(weights=[1.0]))
-    with pytest.raises(ValueError, match="reference must hold one number for each of 3 tasks"):
+    with pytest.raises(ValueError, match="reference must hold one value for each of 3 tasks"):
         bound(make(reference=[1.0, 2.0]))
 
 
 def test_errors_of_their_own_arguments():
     for mu in (0.0, -1.0, math.nan):
-        with pytest.raises(ValueError, match=f"mu must be positive, got {mu}"):
+        with pytest.raises(ValueError, match=rf"mu must be in \(0, inf\], got {mu}"):
             STCH(mu)
     for p in (0.5, math.inf, math.nan):
-        with pytest.raises(ValueError, match=f"p must be at least 1 and finite, got {p}"):
+        with pytest.raises(ValueError, match=rf"p must be in \[1, inf\), got {p}"):
             PNorm(p)
     with pytest.raises(ValueError, match=r"needs losses that are not negative, got -0\.2.* for task 2"):
         bound(PNorm(reference=[0.0, 0.0, 1.0]))(torch.tensor([1.0, 1.0, 0.25]))

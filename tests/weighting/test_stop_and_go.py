@@ -108,8 +108,8 @@ def test_what_is_not_told_changes_nothing():
 
 def test_errors():
     for arguments, message in [
-        ({"gain": -1.0}, "gain must not be negative, got -1.0"),
-        ({"drop": float("nan")}, "drop must not be negative, got nan"),
+        ({"gain": -1.0}, r"gain must be in \[0, inf\], got -1.0"),
+        ({"drop": float("nan")}, r"drop must be in \[0, inf\], got nan"),
         ({"patience": 0}, "patience must be a whole number, 1 or more, got 0"),
         ({"gap": 1.5}, "gap must be a whole number, 1 or more, got 1.5"),
     ]:

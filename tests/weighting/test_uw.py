@@ -68,5 +68,5 @@ def test_errors():
         eq.UW("regresion")
     with pytest.raises(ValueError, match=r"got \['regression', 'ranking'\]"):
         eq.UW(["regression", "ranking"])
-    with pytest.raises(ValueError, match="form must name one for each of 3 tasks"):
+    with pytest.raises(ValueError, match="form must hold one value for each of 3 tasks"):
         bound(["regression", "classification"])

@@ -91,5 +91,5 @@ def test_resuming_falls_into_step():
 
 @pytest.mark.parametrize("n", [0, -1, 1.5, "2"])
 def test_errors(n):
-    with pytest.raises(ValueError, match=f"n must be a number of steps, 1 or more, got {n!r}"):
+    with pytest.raises(ValueError, match=f"n must be a whole number, 1 or more, got {n!r}"):
         Every(n, eq.MGDA())

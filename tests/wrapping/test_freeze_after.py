@@ -48,5 +48,5 @@ def test_frozen_weights_are_those_of_fixed():
 
 @pytest.mark.parametrize("steps", [0, -2, 1.5])
 def test_errors(steps):
-    with pytest.raises(ValueError, match=f"steps must be a number of steps, 1 or more, got {steps}"):
+    with pytest.raises(ValueError, match=f"steps must be a whole number, 1 or more, got {steps}"):
         FreezeAfter(steps, eq.MGDA())

@@ -43,7 +43,7 @@ def test_absent_tasks_do_not_stop_the_clock():
 
 
 def test_errors():
-    with pytest.raises(ValueError, match="steps must be a number of steps, 0 or more, got -1"):
+    with pytest.raises(ValueError, match="steps must be a whole number, 0 or more, got -1"):
         Warmup(-1, eq.MGDA())
-    with pytest.raises(ValueError, match=r"ramp must be a number of steps, 0 or more, got 0\.5"):
+    with pytest.raises(ValueError, match=r"ramp must be a whole number, 0 or more, got 0\.5"):
         Warmup(1, eq.MGDA(), ramp=0.5)

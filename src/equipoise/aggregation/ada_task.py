@@ -11,6 +11,7 @@ from torch import Tensor
 
 from equipoise.aggregation.pieces import pieces
 from equipoise.aggregation.row_memory import RowMemory
+from equipoise.arguments import within
 from equipoise.method import CoordinateAggregator
 
 
@@ -34,10 +35,10 @@ class AdaTask(RowMemory, CoordinateAggregator):
     steps: Tensor
 
     def __init__(self, betas: tuple[float, float] = (0.9, 0.999), eps: float = 0.0) -> None:
-        if len(betas) != 2 or not all(0 <= beta < 1 for beta in betas):
-            raise ValueError(f"betas must be two numbers in [0, 1), got {betas!r}")
-        if not 0 <= eps < float("inf"):
-            raise ValueError(f"eps must not be negative, got {eps}")
+        if len(betas) != 2:
+            raise ValueError(f"betas must be two numbers, got {betas!r}")
+        within("[0, 1)", betas=betas)
+        within("[0, inf)", eps=eps)
         super().__init__()
         self.betas, self.eps = betas, eps
 

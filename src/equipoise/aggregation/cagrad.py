@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 
 from equipoise.aggregation.solvers.ball import best_step, mean_length
+from equipoise.arguments import within
 from equipoise.method import Aggregator
 
 
@@ -23,8 +24,7 @@ class CAGrad(Aggregator):
     """
 
     def __init__(self, c: float = 0.5) -> None:
-        if not 0 <= c < float("inf"):
-            raise ValueError(f"c must be finite and not negative, got {c}")
+        within("[0, inf)", c=c)
         super().__init__()
         self.c = c
 

@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 
 from equipoise.aggregation.solvers.capped import capped_min_norm
+from equipoise.arguments import within
 from equipoise.method import Aggregator
 
 
@@ -24,8 +25,7 @@ class CappedMGDA(Aggregator):
     user_weight = "inverts"
 
     def __init__(self, cap: float = 0.5) -> None:
-        if not 0 < cap <= 1:
-            raise ValueError(f"cap must be above 0 and at most 1, got {cap}")
+        within("(0, 1]", cap=cap)
         super().__init__()
         self.cap = cap
 

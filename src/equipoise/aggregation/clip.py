@@ -6,6 +6,7 @@ applied to each task alone.
 
 from torch import Tensor
 
+from equipoise.arguments import within
 from equipoise.method import Aggregator
 
 
@@ -17,8 +18,7 @@ class Clip(Aggregator):
     """
 
     def __init__(self, max_norm: float) -> None:
-        if not max_norm > 0:
-            raise ValueError(f"max_norm must be positive, got {max_norm}")
+        within("(0, inf]", max_norm=max_norm)
         super().__init__()
         self.max_norm = max_norm
 

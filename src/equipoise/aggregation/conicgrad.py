@@ -10,6 +10,7 @@ from torch import Tensor
 
 from equipoise.aggregation.solvers.ball import best_step, mean_length
 from equipoise.aggregation.solvers.min_norm import EPSILON, min_norm
+from equipoise.arguments import within
 from equipoise.method import Aggregator
 
 
@@ -25,8 +26,7 @@ class ConicGrad(Aggregator):
     """
 
     def __init__(self, c: float = 0.75) -> None:
-        if not 0 <= c <= 1:
-            raise ValueError(f"c must be from 0 to 1, got {c}")
+        within("[0, 1]", c=c)
         super().__init__()
         self.c = c
 

@@ -8,6 +8,7 @@ from torch import Tensor
 
 from equipoise.aggregation.pieces import pieces
 from equipoise.aggregation.row_memory import RowMemory
+from equipoise.arguments import within
 from equipoise.method import CoordinateAggregator
 
 
@@ -28,10 +29,8 @@ class DBMTL(RowMemory, CoordinateAggregator):
     steps: Tensor
 
     def __init__(self, beta: float = 0.9, decay: float = 0.0) -> None:
-        if not 0 <= beta < 1:
-            raise ValueError(f"beta must be in [0, 1), got {beta}")
-        if not 0 <= decay < float("inf"):
-            raise ValueError(f"decay must not be negative, got {decay}")
+        within("[0, 1)", beta=beta)
+        within("[0, inf)", decay=decay)
         super().__init__()
         self.beta = beta
         self.decay = decay

@@ -6,6 +6,7 @@ Hwang & Lim, Dual Cone Gradient Descent for Training Physics-Informed Neural Net
 import torch
 from torch import Tensor
 
+from equipoise.arguments import within
 from equipoise.method import Aggregator
 
 
@@ -24,8 +25,7 @@ class DCGD(Aggregator):
     user_weight = "scales"
 
     def __init__(self, split: int = 1) -> None:
-        if split < 1:
-            raise ValueError(f"split must be at least 1, the number of tasks in the first group, got {split}")
+        within("[1, inf)", split=split)
         super().__init__()
         self.split = split
 

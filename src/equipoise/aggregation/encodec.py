@@ -7,6 +7,7 @@ Défossez et al., High Fidelity Neural Audio Compression, TMLR 2023, section 3.4
 from torch import Tensor
 
 from equipoise.aggregation.running_norm import RunningNorm
+from equipoise.arguments import within
 
 
 class EnCodec(RunningNorm):
@@ -21,8 +22,7 @@ class EnCodec(RunningNorm):
     """
 
     def __init__(self, norm: float = 1.0, beta: float = 0.999) -> None:
-        if not 0 < norm < float("inf"):
-            raise ValueError(f"norm must be positive and finite, got {norm}")
+        within("(0, inf)", norm=norm)
         super().__init__(beta)
         self.norm = norm
 

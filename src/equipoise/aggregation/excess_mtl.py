@@ -8,6 +8,7 @@ from torch import Tensor
 
 from equipoise.aggregation.pieces import pieces
 from equipoise.aggregation.row_memory import RowMemory
+from equipoise.arguments import within
 from equipoise.method import RowAggregator
 
 
@@ -29,10 +30,8 @@ class ExcessMTL(RowMemory, RowAggregator):
     steps: Tensor
 
     def __init__(self, step_size: float = 0.01, warmup: int = 1) -> None:
-        if not 0 < step_size < float("inf"):
-            raise ValueError(f"step_size must be positive, got {step_size}")
-        if warmup < 1:
-            raise ValueError(f"warmup must be at least 1 step, got {warmup}")
+        within("(0, inf)", step_size=step_size)
+        within("[1, inf)", warmup=warmup)
         super().__init__()
         self.step_size, self.warmup = step_size, warmup
 

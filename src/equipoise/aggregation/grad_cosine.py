@@ -1,4 +1,4 @@
-"""GradCosine: an auxiliary task counts only while its gradient points along the main task's.
+"""GradCosine: an auxiliary task counts only while its gradient does not point against the main task's.
 
 Du et al., Adapting Auxiliary Losses Using Gradient Similarity, 2018 (arXiv 1812.02224), propositions 1 and 2.
 """
@@ -6,14 +6,15 @@ Du et al., Adapting Auxiliary Losses Using Gradient Similarity, 2018 (arXiv 1812
 import torch
 from torch import Tensor
 
+from equipoise.arguments import within
 from equipoise.method import Aggregator
 
 
 class GradCosine(Aggregator):
-    """weights_k = 1 if cos(g_k, g_main) > 0 else 0 for auxiliary tasks k, and 1 for the main task.
+    """weights_k = 1 if cos(g_k, g_main) >= 0 else 0 for auxiliary tasks k, and 1 for the main task.
 
-    The direction never conflicts with the main task's gradient. Where that is zero, or the main task absent, no cosine
-    is positive, and the auxiliary tasks do not change the shared parameters; with ``heads="raw"`` their heads still
+    The direction never conflicts with the main task's gradient. Where that is zero, or the main task absent, there is
+    no cosine, and the auxiliary tasks do not change the shared parameters; with ``heads="raw"`` their heads still
     learn, as in the paper.
 
     Args:
@@ -22,20 +23,19 @@ class GradCosine(Aggregator):
     """
 
     def __init__(self, main: int = 0, weighted: bool = False) -> None:
-        if main < 0:
-            raise ValueError(f"main must be the index of a task, 0 for the first, got {main}")
+        within("[0, inf)", main=main)
         super().__init__()
         self.main = main
         self.weighted = weighted
 
     def bind(self, num_tasks: int) -> None:
-        if self.main >= num_tasks:
-            raise ValueError(f"main must be the index of one of {num_tasks} tasks, below {num_tasks}, got {self.main}")
+        within(f"[0, {num_tasks - 1}]", main=self.main)
 
     def forward(self, gramian: Tensor, losses: Tensor, tasks: Tensor) -> Tensor:
         is_main = tasks == self.main
         norms = gramian.diagonal().sqrt()
         norms = norms.where(norms > 0, 1.0)
-        cosines = is_main.double() @ (gramian / norms[:, None] / norms)  # [K], with g_main; 0 where main is absent
-        weights = cosines.clamp(min=0.0) if self.weighted else (cosines > 0).double()
+        cosines = is_main.double() @ (gramian / norms[:, None] / norms)  # [K], with g_main
+        is_known = (is_main & (gramian.diagonal() > 0)).any()
+        weights = cosines.clamp(min=0.0) if self.weighted else ((cosines >= 0) & is_known).double()
         return torch.where(is_main, 1.0, weights)

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from equipoise.aggregation.pieces import pieces
+from equipoise.arguments import one_per_task, within
 from equipoise.method import CoordinateAggregator
 
 
@@ -30,18 +31,16 @@ class GradDrop(CoordinateAggregator):
     step: Tensor
 
     def __init__(self, leak: float | Sequence[float] = 0.0, seed: int = 0) -> None:
-        if not all(0 <= value <= 1 for value in ([leak] if isinstance(leak, float | int) else leak)):
-            raise ValueError(f"leak must be in [0, 1], one number or one per task, got {leak}")
-        if seed < 0:
-            raise ValueError(f"seed must not be negative, got {seed}")
+        within("[0, 1]", leak=leak)
+        within("[0, inf)", seed=seed)
         super().__init__()
         self.leak = leak if isinstance(leak, float | int) else tuple(leak)
         self.seed = seed
         self.register_buffer("step", torch.zeros((), dtype=torch.int64, device="cpu"))
 
     def bind(self, num_tasks: int) -> None:
-        if isinstance(self.leak, tuple) and len(self.leak) != num_tasks:
-            raise ValueError(f"leak has {len(self.leak)} values for {num_tasks} tasks; give one for each")
+        if isinstance(self.leak, tuple):
+            one_per_task(num_tasks, leak=self.leak)
         self.register_buffer("leaks", torch.tensor(self.leak).expand(num_tasks).clone(), persistent=False)
 
     def forward(self, jacobian: Tensor, losses: Tensor, tasks: Tensor) -> Tensor:

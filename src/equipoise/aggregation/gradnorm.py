@@ -7,6 +7,7 @@ eqs. (1), (2) and algorithm 1. The paper compares gradients at the last shared l
 import torch
 from torch import Tensor
 
+from equipoise.arguments import within
 from equipoise.method import Aggregator
 
 _BETAS = 0.9, 0.999  # Adam's, Kingma & Ba, ICLR 2015
@@ -32,10 +33,8 @@ class GradNorm(Aggregator):
     steps: Tensor
 
     def __init__(self, alpha: float = 1.5, lr: float = 0.025) -> None:
-        if not alpha >= 0:
-            raise ValueError(f"alpha must not be negative, got {alpha}")
-        if not 0 < lr < 1:
-            raise ValueError(f"lr must be in (0, 1), got {lr}")
+        within("[0, inf]", alpha=alpha)
+        within("(0, 1)", lr=lr)
         super().__init__()
         self.alpha = alpha
         self.lr = lr

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from equipoise.aggregation.orders import random_orders
+from equipoise.arguments import within
 from equipoise.method import Aggregator
 
 _PARALLEL = 1e-3  # the sine of a target from which on a step towards it would be a thousand lengths
@@ -30,10 +31,8 @@ class GradVac(Aggregator):
     step: Tensor
 
     def __init__(self, beta: float = 0.01, seed: int = 0) -> None:
-        if not 0 <= beta <= 1:
-            raise ValueError(f"beta must be in [0, 1], got {beta}")
-        if seed < 0:
-            raise ValueError(f"seed must not be negative, got {seed}")
+        within("[0, 1]", beta=beta)
+        within("[0, inf)", seed=seed)
         super().__init__()
         self.beta = beta
         self.seed = seed

@@ -7,6 +7,7 @@ summed gradient, with the primary task's in the place of the memory's.
 import torch
 from torch import Tensor
 
+from equipoise.arguments import within
 from equipoise.method import Aggregator
 
 
@@ -21,14 +22,12 @@ class HardPriority(Aggregator):
     """
 
     def __init__(self, primary: int = 0) -> None:
-        if primary < 0:
-            raise ValueError(f"primary must be a task's place in their order, from 0, got {primary}")
+        within("[0, inf)", primary=primary)
         super().__init__()
         self.primary = primary
 
     def bind(self, num_tasks: int) -> None:
-        if self.primary >= num_tasks:
-            raise ValueError(f"primary must be below the number of tasks, {num_tasks}, got {self.primary}")
+        within(f"[0, {num_tasks - 1}]", primary=self.primary)
 
     def forward(self, gramian: Tensor, losses: Tensor, tasks: Tensor) -> Tensor:
         weights = torch.ones_like(losses)

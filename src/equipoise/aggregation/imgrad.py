@@ -9,6 +9,7 @@ from torch import Tensor
 
 from equipoise.aggregation.solvers.ball import best_step, mean_length
 from equipoise.aggregation.solvers.min_norm import EPSILON, min_norm
+from equipoise.arguments import within
 from equipoise.method import Aggregator
 
 
@@ -23,8 +24,7 @@ class IMGrad(Aggregator):
     """
 
     def __init__(self, c: float = 0.5) -> None:
-        if not 0 <= c < float("inf"):
-            raise ValueError(f"c must be finite and not negative, got {c}")
+        within("[0, inf)", c=c)
         super().__init__()
         self.c = c
 

@@ -8,6 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from equipoise.arguments import within
 from equipoise.method import Aggregator
 
 
@@ -26,10 +27,8 @@ class Krum(Aggregator):
     user_weight = "inverts"  # a heavier task is further from the others
 
     def __init__(self, byzantine: int = 0, selected: int = 1) -> None:
-        if byzantine < 0:
-            raise ValueError(f"byzantine must not be negative, got {byzantine}")
-        if selected < 1:
-            raise ValueError(f"selected must be at least 1, got {selected}")
+        within("[0, inf)", byzantine=byzantine)
+        within("[1, inf)", selected=selected)
         super().__init__()
         self.byzantine = byzantine
         self.selected = selected

@@ -7,6 +7,7 @@ SIAM Journal on Scientific Computing 2021, algorithm 2.1; eq. (2.30) as the prep
 import torch
 from torch import Tensor
 
+from equipoise.arguments import within
 from equipoise.method import RowAggregator
 
 
@@ -25,17 +26,14 @@ class LRAnnealing(RowAggregator):
     weight: Tensor
 
     def __init__(self, residual: int = 0, alpha: float = 0.1) -> None:
-        if residual < 0:
-            raise ValueError(f"residual must be the index of a task, 0 for the first, got {residual}")
-        if not 0 < alpha <= 1:
-            raise ValueError(f"alpha must be in (0, 1], got {alpha}")
+        within("[0, inf)", residual=residual)
+        within("(0, 1]", alpha=alpha)
         super().__init__()
         self.residual = residual
         self.alpha = alpha
 
     def bind(self, num_tasks: int) -> None:
-        if self.residual >= num_tasks:
-            raise ValueError(f"residual must be the index of one of {num_tasks} tasks, got {self.residual}")
+        within(f"[0, {num_tasks - 1}]", residual=self.residual)
         self.register_buffer("weight", torch.ones(num_tasks, dtype=torch.float64))
 
     def sum_factor(self, num_tasks: int) -> None:

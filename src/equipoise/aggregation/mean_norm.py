@@ -7,6 +7,7 @@ The gradient-norm weighting of Wang et al., An Expert's Guide to Training Physic
 import torch
 from torch import Tensor
 
+from equipoise.arguments import within
 from equipoise.method import Aggregator
 
 
@@ -24,8 +25,7 @@ class MeanNorm(Aggregator):
     weight: Tensor
 
     def __init__(self, beta: float = 0.9) -> None:
-        if not 0 <= beta < 1:
-            raise ValueError(f"beta must be in [0, 1), got {beta}")
+        within("[0, 1)", beta=beta)
         super().__init__()
         self.beta = beta
 

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from equipoise.aggregation.row_memory import RowMemory
+from equipoise.arguments import within
 from equipoise.method import GroupAggregator
 
 
@@ -27,18 +28,14 @@ class MetaBalance(RowMemory, GroupAggregator):
     steps: Tensor
 
     def __init__(self, main: int = 0, relax: float = 0.7, beta: float = 0.9) -> None:
-        if main < 0:
-            raise ValueError(f"main must be the index of a task, 0 for the first, got {main}")
-        if not 0 <= relax <= 1:
-            raise ValueError(f"relax must be in [0, 1], got {relax}")
-        if not 0 <= beta < 1:
-            raise ValueError(f"beta must be in [0, 1), got {beta}")
+        within("[0, inf)", main=main)
+        within("[0, 1]", relax=relax)
+        within("[0, 1)", beta=beta)
         super().__init__()
         self.main, self.relax, self.beta = main, relax, beta
 
     def bind(self, num_tasks: int) -> None:
-        if self.main >= num_tasks:
-            raise ValueError(f"main must be the index of one of {num_tasks} tasks, below {num_tasks}, got {self.main}")
+        within(f"[0, {num_tasks - 1}]", main=self.main)
         super().bind(num_tasks)
         self.register_buffer("steps", torch.zeros(num_tasks, dtype=torch.int64))
 

@@ -13,6 +13,7 @@ from torch import Tensor
 from equipoise.aggregation.pieces import pieces
 from equipoise.aggregation.row_memory import RowMemory
 from equipoise.aggregation.solvers.simplex import nearest_in_simplex
+from equipoise.arguments import within
 from equipoise.method import CoordinateAggregator
 
 
@@ -39,12 +40,9 @@ class MoCo(RowMemory, CoordinateAggregator):
     is_relative: Tensor
 
     def __init__(self, beta: float = 0.1, gamma: float = 0.5, rho: float = 0.0, relative: bool = True) -> None:
-        if not 0 < beta <= 1:
-            raise ValueError(f"beta must be in (0, 1], got {beta}")
-        if not 0 < gamma < float("inf"):
-            raise ValueError(f"gamma must be positive, got {gamma}")
-        if not 0 <= rho < float("inf"):
-            raise ValueError(f"rho must not be negative, got {rho}")
+        within("(0, 1]", beta=beta)
+        within("(0, inf)", gamma=gamma)
+        within("[0, inf)", rho=rho)
         super().__init__()
         self.beta, self.gamma, self.rho, self.relative = beta, gamma, rho, relative
 

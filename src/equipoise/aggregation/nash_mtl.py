@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from equipoise.aggregation.solvers.nash import nash
+from equipoise.arguments import one_per_task, within
 from equipoise.method import Aggregator
 
 
@@ -28,14 +29,14 @@ class NashMTL(Aggregator):
     user_weight = "preference"
 
     def __init__(self, preference: Sequence[float] | None = None) -> None:
-        if preference is not None and not all(0 < value < float("inf") for value in preference):
-            raise ValueError(f"preference must be positive and finite for every task, got {preference}")
+        if preference is not None:
+            within("(0, inf)", preference=preference)
         super().__init__()
         self.preference = preference if preference is None else tuple(preference)
 
     def bind(self, num_tasks: int) -> None:
-        if self.preference is not None and len(self.preference) != num_tasks:
-            raise ValueError(f"preference has {len(self.preference)} values for {num_tasks} tasks; give one for each")
+        if self.preference is not None:
+            one_per_task(num_tasks, preference=self.preference)
 
     def sum_factor(self, num_tasks: int) -> None:
         """The norm is its own: sqrt(sum p) by definition, whatever the gradients' lengths."""

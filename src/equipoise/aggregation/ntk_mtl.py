@@ -7,6 +7,7 @@ squared norm of its gradient.
 
 from torch import Tensor
 
+from equipoise.arguments import within
 from equipoise.method import Aggregator
 
 
@@ -23,8 +24,7 @@ class NTKMTL(Aggregator):
     user_weight = "ignored"
 
     def __init__(self, exponent: float = 0.5) -> None:
-        if not 0 < exponent < float("inf"):
-            raise ValueError(f"exponent must be positive and finite, got {exponent}")
+        within("(0, inf)", exponent=exponent)
         super().__init__()
         self.exponent = exponent
 

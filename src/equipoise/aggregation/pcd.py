@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from equipoise.aggregation.solvers.priority import nearest_to
+from equipoise.arguments import within
 from equipoise.method import Aggregator
 
 
@@ -30,20 +31,16 @@ class PCD(Aggregator):
     steps: Tensor
 
     def __init__(self, primary: int = 0, tau: float = 0.02, beta: float = 0.999) -> None:
-        if primary < 0:
-            raise ValueError(f"primary must be a task's place in their order, from 0, got {primary}")
-        if not 0 <= tau <= 1:
-            raise ValueError(f"tau must be from 0 to 1, got {tau}")
-        if not 0 <= beta < 1:
-            raise ValueError(f"beta must be in [0, 1), got {beta}")
+        within("[0, inf)", primary=primary)
+        within("[0, 1]", tau=tau)
+        within("[0, 1)", beta=beta)
         super().__init__()
         self.primary = primary
         self.tau = tau
         self.beta = beta
 
     def bind(self, num_tasks: int) -> None:
-        if self.primary >= num_tasks:
-            raise ValueError(f"primary must be below the number of tasks, {num_tasks}, got {self.primary}")
+        within(f"[0, {num_tasks - 1}]", primary=self.primary)
         self.register_buffer("square", torch.zeros(num_tasks, dtype=torch.float64))
         self.register_buffer("steps", torch.zeros(num_tasks, dtype=torch.int64))
 

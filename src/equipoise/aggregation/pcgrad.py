@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from equipoise.aggregation.orders import random_orders
+from equipoise.arguments import within
 from equipoise.method import Aggregator
 
 
@@ -21,8 +22,7 @@ class PCGrad(Aggregator):
     step: Tensor
 
     def __init__(self, seed: int = 0) -> None:
-        if seed < 0:
-            raise ValueError(f"seed must not be negative, got {seed}")
+        within("[0, inf)", seed=seed)
         super().__init__()
         self.seed = seed
         self.register_buffer("step", torch.zeros((), dtype=torch.int64, device="cpu"))

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from equipoise.aggregation.solvers.fair import fair
+from equipoise.arguments import one_per_task, within
 from equipoise.method import Aggregator
 
 
@@ -37,18 +38,14 @@ class PIVRG(Aggregator):
             raise ValueError(f"baseline must hold a finite number other than zero for every task, got {baseline!r}")
         if not bound > 1:
             raise ValueError(f"bound must be above 1, got {bound}")
-        if not min_temperature > 0:
-            raise ValueError(f"min_temperature must be positive, got {min_temperature}")
+        within("(0, inf]", min_temperature=min_temperature)
         super().__init__()
         self.baseline = tuple(baseline)
         self.bound = bound
         self.min_temperature = min_temperature
 
     def bind(self, num_tasks: int) -> None:
-        if len(self.baseline) != num_tasks:
-            raise ValueError(
-                f"baseline must hold one number for each of {num_tasks} tasks, got {list(self.baseline)!r}"
-            )
+        one_per_task(num_tasks, baseline=self.baseline)
         self.register_buffer("delta", torch.zeros(num_tasks, dtype=torch.float64))
 
     def observe(self, results: Tensor, tasks: Tensor) -> None:

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from equipoise.aggregation.row_memory import RowMemory
-from equipoise.arguments import short_repr
+from equipoise.arguments import short_repr, within
 from equipoise.chain import AggregatorChain, Composite
 from equipoise.method import Aggregator, CoordinateAggregator, Method, Weighting
 
@@ -35,8 +35,7 @@ class Preconditioned(RowMemory, Composite, CoordinateAggregator):
     def __init__(self, method: Weighting | Aggregator, beta: float = 0.999) -> None:
         if not isinstance(method, Weighting | Aggregator):
             raise ValueError(f"method must give weights: a Weighting or an Aggregator, got {short_repr(method)}")
-        if not 0 <= beta < 1:
-            raise ValueError(f"beta must be in [0, 1), got {beta}")
+        within("[0, 1)", beta=beta)
         super().__init__()
         self.method, self.beta = method, beta
         self.user_weight = method.user_weight

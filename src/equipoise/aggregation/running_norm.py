@@ -7,6 +7,7 @@ bias correction is that of Adam, Kingma & Ba, ICLR 2015, algorithm 1.
 import torch
 from torch import Tensor
 
+from equipoise.arguments import within
 from equipoise.method import Aggregator
 
 
@@ -22,8 +23,7 @@ class RunningNorm(Aggregator):
     steps: Tensor
 
     def __init__(self, beta: float = 0.99) -> None:
-        if not 0 <= beta < 1:
-            raise ValueError(f"beta must be in [0, 1), got {beta}")
+        within("[0, 1)", beta=beta)
         super().__init__()
         self.beta = beta
 

@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 
 from equipoise.aggregation.pieces import pieces
+from equipoise.arguments import within
 from equipoise.method import CoordinateAggregator
 
 _FEW = 16  # extremes on each side, up to which comparing rows is faster than sorting along their short side
@@ -20,8 +21,7 @@ class TrimmedMean(CoordinateAggregator):
     """
 
     def __init__(self, trim: int = 1) -> None:
-        if trim < 0:
-            raise ValueError(f"trim must not be negative, got {trim}")
+        within("[0, inf)", trim=trim)
         super().__init__()
         self.trim = trim
 

@@ -7,6 +7,7 @@ the last layer of the decoder.
 import torch
 from torch import Tensor
 
+from equipoise.arguments import within
 from equipoise.method import Aggregator
 
 
@@ -26,21 +27,19 @@ class VQGAN(Aggregator):
     user_weight = "preference"
 
     def __init__(self, reconstruction: int = 0, adversarial: int = 1, largest: float = 1e4) -> None:
-        if min(reconstruction, adversarial) < 0 or reconstruction == adversarial:
+        within("[0, inf)", reconstruction=reconstruction, adversarial=adversarial)
+        within("(0, inf]", largest=largest)
+        if reconstruction == adversarial:
             raise ValueError(
-                "reconstruction and adversarial must be the places of two tasks, 0 for the first, "
-                f"got {reconstruction} and {adversarial}"
+                f"reconstruction and adversarial must be two tasks, got {reconstruction} and {adversarial}"
             )
-        if not largest > 0:
-            raise ValueError(f"largest must be positive, got {largest}")
         super().__init__()
         self.reconstruction = reconstruction
         self.adversarial = adversarial
         self.largest = largest
 
     def bind(self, num_tasks: int) -> None:
-        if (place := max(self.reconstruction, self.adversarial)) >= num_tasks:
-            raise ValueError(f"reconstruction and adversarial must be places below {num_tasks}, got {place}")
+        within(f"[0, {num_tasks - 1}]", reconstruction=self.reconstruction, adversarial=self.adversarial)
 
     def forward(self, gramian: Tensor, losses: Tensor, tasks: Tensor) -> Tensor:
         norms = gramian.diagonal().sqrt() / self.preferred(tasks)

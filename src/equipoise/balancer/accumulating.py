@@ -7,16 +7,15 @@ from functools import partial
 import torch
 from torch import Tensor
 
-from equipoise.balancer.backward import Gradients, delivered
+from equipoise.balancer.balanced import Gradients, delivered
 from equipoise.balancer.reach import Reach, groups_of, roles_of
 from equipoise.balancer.state import State
 from equipoise.chain import linearise
 from equipoise.gradients.accumulation import Micro
-from equipoise.gradients.freed import GraphErrors
 from equipoise.gradients.parts import is_in_parts
 from equipoise.gradients.roles import Roles
 from equipoise.gradients.routes import seed
-from equipoise.gradients.surrogate import surrogate
+from equipoise.gradients.surrogate import GraphErrors, surrogate
 from equipoise.step import Step, labels_of, take_step
 
 
@@ -65,12 +64,12 @@ def accumulated(state: State, step: Step, counts: Mapping[str, float], is_over: 
 
 def finished(state: State) -> Tensor:
     """A zero whose backward delivers what waits."""
-    if state.is_joint:
+    if state.ranks.size > 1:
         raise RuntimeError(
             "finish() has no forward pass of DDP, which averages heads only after one: say "
             "accumulate(balancer.waiting + 1) before the last micro-batch, or drop() what waits"
         )
-    return accumulated(state, take_step(state.user_weights, {}, None), {}, is_over=True)
+    return accumulated(state, take_step(state.weights.now, {}, None), {}, is_over=True)
 
 
 def _backward(
@@ -80,7 +79,7 @@ def _backward(
     accumulation, gradients = state.accumulation, dict[Tensor, Tensor | None]()
     with state.guard, GraphErrors(step.raw, state.config.method):
         if micro is not None:
-            if state.monitor is not None and state.monitor.looks_for_joins:
+            if state.monitor is not None and state.monitor.heads.looks_for_joins:
                 accumulation.under_joins |= micro.graph.under_joins
             try:
                 accumulation.add(micro, incoming)
@@ -108,29 +107,26 @@ def _of_all(state: State, learned: Sequence[Tensor]) -> dict[Tensor, Tensor | No
     """Balance what waits: a gradient for every leaf."""
     config, accumulation, monitor = state.config, state.accumulation, state.monitor
     try:
-        every = accumulation.close()
+        every = accumulation.close(state.ranks)
         if not every.tasks:
             return {}
         means = {config.names[k]: loss for k, loss in every.losses.items()}
         parts = {config.names[k]: of for k, of in every.parts.items()}
-        step = replace(take_step(state.user_weights, means, None), parts=parts)
+        step = replace(take_step(state.weights.now, means, None), parts=parts)
         step = step.stated(config.method.stated(step.present))
         if monitor is not None and not every.roles.shared and len(every.tasks) > 1:
             monitor.nothing_shared()
         objective, scales = linearise(config.parts.weighting, step.stacked, step.tasks)
         incoming = every.incoming.to(step.stacked)
-        every.jacobian.ranks = state.ranks
         every.jacobian.average(len(every.tasks))
         graph = state.parameters.graph_of([])
         graph.under_joins = accumulation.under_joins
         reach = Reach(step, graph, every.roles, None, groups_of(state, graph.named, every.roles))
         route = f"rows, of {accumulation.waiting} micro-batches"
-        # an objective weighs everything, what one task alone reaches too
-        own, factors = (
-            (None, [1.0] * len(scales)) if config.parts.takes_gradients else (objective.detach(), scales.tolist())
-        )
-        unshared = every.unshared(factors)
-        found = delivered(state, reach, every.jacobian, unshared, scales, incoming, route, own)
+        by_losses = not config.parts.takes_gradients  # an objective weighs everything, what one task alone reaches too
+        unshared = every.unshared(scales.tolist() if by_losses else None)
+        noted = objective.detach() if by_losses else None
+        found = delivered(state, reach, every.jacobian, unshared, scales, incoming, route, noted)
         gradients = dict(zip(every.roles.leaves, found, strict=True))
         if learned:
             of_learned = torch.autograd.grad(objective, learned, seed(objective, incoming), allow_unused=True)

@@ -9,20 +9,19 @@ import torch
 from torch import Tensor, nn
 
 from equipoise.balancer.accumulating import accumulated, finished, set_micro_batches
-from equipoise.balancer.binding import bind
+from equipoise.balancer.balanced import balanced_by_gradients, balanced_by_losses
 from equipoise.balancer.config import Config, Heads, Monitoring, RouteName, Scale
 from equipoise.balancer.feedback import FeedbackCalls
-from equipoise.balancer.forward import balanced_by_gradients, balanced_by_losses
 from equipoise.balancer.frozen import FrozenObjective
-from equipoise.balancer.joint import nothing, of_all_ranks, with_idle
+from equipoise.balancer.joint import nothing, of_all_ranks, reaching_idle
 from equipoise.balancer.state import State
 from equipoise.balancer.weights import LiveWeights
-from equipoise.gradients.compiled import uncompiled
 from equipoise.gradients.roles import Parameters
 from equipoise.method import Method
 from equipoise.record import Record
 from equipoise.step import counts_of, take_step, user_weights
 from equipoise.tasks import TaskLosses, Tasks
+from equipoise.torch_private import uncompiled
 
 _OPTIONS = ("names", "heads", "scale", "route", "probe_every", "ranks", "monitor")
 _ANEW = dict.fromkeys(("method", "gramian_from", *_OPTIONS), "make a new Balancer, with a new method")
@@ -111,7 +110,8 @@ class Balancer(FeedbackCalls):
         self.method = method
         self._state = State(config, Parameters(parameters), LiveWeights(weights, method))
         self._frozen: FrozenObjective | None = None  # inside ``frozen``
-        bind(self._state)
+        config.bind(self._state.parameters.device)
+        self._state.weights.start()
 
     @property
     def user_weights(self) -> Mapping[str, float]:
@@ -166,27 +166,25 @@ class Balancer(FeedbackCalls):
         if torch.is_grad_enabled():
             step.require_graph()
             state.find_ranks()
-            if state.is_joint:
+            if state.ranks.size > 1:
                 step, counts = of_all_ranks(state, step, counts)
         step = step.stated(config.method.stated(step.present))
         if self._frozen is not None and step.losses and self._frozen.covers(step):
-            loss = self._frozen.objective(step)
-            return with_idle(state, loss, step) if state.is_joint else loss
+            return reaching_idle(state, step, self._frozen.objective(step))
         if not torch.is_grad_enabled():
             return step.total
         accumulates = state.micro_batches > 1
         if state.monitor is not None:
             of_tasks = losses.weights if isinstance(losses, TaskLosses) and not state.weights.is_live else None
-            given = None if accumulates else state.parameters.named
-            state.monitor.called(losses, state.weights.now, of_tasks, given, config.parts.takes_gradients, state.heard)
+            named = state.parameters.named
+            state.monitor.called(losses, state.weights.now, of_tasks, named, not accumulates, state.heard)
         if accumulates:
             return accumulated(state, step, counts)
         if not step.losses:
             return nothing(state, step)
         if config.parts.takes_gradients:
             return balanced_by_gradients(state, step)
-        loss = balanced_by_losses(state, step)
-        return with_idle(state, loss, step) if state.is_joint else loss
+        return reaching_idle(state, step, balanced_by_losses(state, step))
 
     @contextmanager
     def frozen(self) -> Iterator[None]:

@@ -1,10 +1,13 @@
 """What a balancer was built with: held once, checked once, never changed."""
 
 import copy
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Literal
 
+import torch
 import torch.distributed as dist
 
 from equipoise.arguments import short_repr
@@ -83,6 +86,23 @@ class Config:
         ]
         return any(leaf.sum_factor(len(self.names)) not in (1, None) for leaf in leaves)
 
+    def bind(self, device: torch.device) -> None:
+        """Give the method its size and its device, once.
+
+        Raises:
+            ValueError: If another balancer has it.
+        """
+        for part in self.method.modules():
+            if isinstance(part, Method):
+                part.require_unbound()
+        self.method.name_tasks(self.names)
+        with _plain_defaults():
+            self.method.bind(len(self.names))
+        if self.scale == "sum":
+            self.method.match_sum()
+        if device.type != "meta":  # a model that is filled later; state would lose its numbers
+            self.method.to(device)
+
     def require_representation_fits(self) -> None:
         """Raise if gradients cannot be compared at a representation."""
         if self.parts.coordinate is not None:
@@ -91,3 +111,15 @@ class Config:
             raise ValueError(f"representation has no use in {self.method}: it compares gradients by every group")
         if self.gramian_from is not None:
             raise ValueError("give gramian_from or a representation, not both")
+
+
+@contextmanager
+def _plain_defaults() -> Iterator[None]:
+    """The CPU, and float32 or better: trainers set a GPU and bfloat16 while a model is made, and state needs digits."""
+    dtype = torch.get_default_dtype()
+    torch.set_default_dtype(torch.promote_types(dtype, torch.float32))
+    try:
+        with torch.device("cpu"):
+            yield
+    finally:
+        torch.set_default_dtype(dtype)

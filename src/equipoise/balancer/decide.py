@@ -1,7 +1,9 @@
 """What the method decides in one step: from its measured gradients, or before if it needs none."""
 
 import math
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import torch
 from torch import Tensor
@@ -9,7 +11,10 @@ from torch import Tensor
 from equipoise.balancer.config import Config
 from equipoise.balancer.reach import Reach
 from equipoise.balancer.state import State
+from equipoise.chain import Parts
 from equipoise.gradients.jacobian import Jacobian, to_host
+
+WeightedRows = Callable[[Tensor], Tensor]
 
 
 @dataclass
@@ -23,7 +28,7 @@ class StepDecision:
     has_weights: bool = True  # else the method has no one weight per task
 
 
-def decide(
+def decide_measured(
     state: State, reach: Reach, jacobian: Jacobian, others: list[Tensor], scales: Tensor, incoming: Tensor
 ) -> StepDecision:
     """Ask the method for weights, unless a number is not finite: then all gradients go through as they are.
@@ -36,26 +41,22 @@ def decide(
         scales: The weighting's weights [K].
         incoming: [].
     """
-    config, step, balanced = state.config, reach.step, reach.balanced
-    parts, num_tasks = config.parts, len(step.losses)
+    config, balanced, num_tasks = state.config, reach.balanced, len(reach.step.losses)
+    parts, stacked = config.parts, reach.step.stacked
     extracted = extract_single_task(state, reach, jacobian)
     others = [*others, *(gradient for _, gradient in extracted.values())]
     largest = torch.nn.utils.get_total_norm(others, float("inf")) if others else torch.zeros(())
-    gramian, largest, losses, factor, scales = jacobian.gramian(
-        num_tasks, step.stacked, incoming, scales, own=[largest]
-    )
+    gramian, largest, losses, factor, scales = jacobian.gramian(num_tasks, stacked, incoming, scales, own=[largest])
     gramian = gramian / factor**2
     numbers = float(gramian.sum() + losses.sum() + largest)  # finite if all of them are
     skipped = float(factor) == 0 or not math.isfinite(numbers)
     weights, combined = torch.ones_like(scales), None
     if not skipped:
-        weights = weights_by_gramian(config, reach, gramian, losses, scales)
-        if balanced and parts.row is not None:
-            rows = _balanced_rows(jacobian, reach, weights, float(factor))
-            weights[balanced] *= weights_by_rows(config, reach, rows, step.stacked.detach()[balanced])
-        elif balanced and parts.coordinate is not None:
-            rows = _balanced_rows(jacobian, reach, weights, float(factor))
-            gradient = parts.coordinate(rows, step.stacked.detach()[balanced].to(rows), reach.tasks)
+        rows = partial(_balanced_rows, jacobian, reach, float(factor))
+        weights = checked_weights(config, reach, losses, scales, gramian, rows)
+        if balanced and parts.coordinate is not None and parts.row is None:
+            weighted = rows(weights)
+            gradient = parts.coordinate(weighted, losses[balanced].to(weighted), reach.tasks)
             combined = jacobian.spread(gradient if float(factor) == 1 else gradient * incoming.to(gradient))
         if balanced and parts.group is not None:
             combined = _by_group(config, reach, jacobian, weights, losses, float(factor))
@@ -69,47 +70,60 @@ def decide(
 
 def decide_unmeasured(state: State, reach: Reach, scales: Tensor, incoming: Tensor) -> StepDecision:
     """Ask a method that needs no gramian; what is not finite of losses alone is seen here."""
-    config, parts, step = state.config, state.config.parts, reach.step
-    losses, factor, scales = to_host((), [step.stacked, incoming, scales], state.ranks)
+    losses, factor, scales = to_host((), [reach.step.stacked, incoming, scales], state.ranks)
     if float(factor) == 0 or not math.isfinite(float(factor + losses.sum())):
         return StepDecision(torch.ones_like(scales), skipped=True)
     unread = losses.new_full((len(losses),) * 2, torch.nan)
-    weights = weights_by_gramian(config, reach, unread, losses, scales)
-    if parts.row is not None:
-        balanced = reach.balanced
-        weights[balanced] *= weights_by_rows(config, reach, unread[balanced, :0], losses[balanced])
-    return StepDecision(weights)
+    no_rows = unread[reach.balanced, :0]
+    return StepDecision(checked_weights(state.config, reach, losses, scales, unread, lambda _: no_rows))
 
 
-def weights_by_gramian(config: Config, reach: Reach, gramian: Tensor, losses: Tensor, scales: Tensor) -> Tensor:
-    """The weights [K] of the weighting, which are ``scales``, and of the aggregator for the balanced tasks.
+def checked_weights(
+    config: Config, reach: Reach, losses: Tensor, scales: Tensor, gramian: Tensor, rows: WeightedRows
+) -> Tensor:
+    """The weights [K] of a whole method; the arguments are those of ``weights_of``.
 
     Raises:
         ValueError: If the weighting gave weights that are not finite.
-        RuntimeError: If the aggregator did.
+        RuntimeError: If what follows it did.
     """
     if not scales.isfinite().all():
         raise ValueError(
             f"{config.parts.weighting} gave weights {scales.tolist()} for losses {losses.tolist()}: if it takes "
             "logarithms or ratios, add the task losses' lower bounds to them"
         )
-    weights, balanced = scales.clone(), reach.balanced
-    if balanced and config.parts.aggregator is not None:
-        scaled = (scales[:, None] * gramian * scales)[balanced][:, balanced]
-        weights[balanced] *= config.parts.aggregator(scaled, losses[balanced], reach.tasks)
+    weights = weights_of(config.parts, scales, reach.balanced, reach.tasks, losses, gramian, rows)
     _require_finite(config, weights)
     return weights
 
 
-def weights_by_rows(config: Config, reach: Reach, rows: Tensor, losses: Tensor) -> Tensor:
-    """The weights [K] of the balanced tasks that the part by rows decides, on the CPU.
+def weights_of(
+    parts: Parts,
+    scales: Tensor,
+    balanced: Sequence[int],
+    tasks: Tensor,
+    losses: Tensor,
+    gramian: Tensor,
+    rows: WeightedRows,
+) -> Tensor:
+    """The weights [K] of a method, in float64 on the CPU as are its arguments.
 
-    Raises:
-        RuntimeError: If they are not finite.
+    Args:
+        parts: The method.
+        scales: The weights [K] of its weighting.
+        balanced: The places of the B tasks that it balances.
+        tasks: The numbers [B] of these among all tasks.
+        losses: [K].
+        gramian: [K, K]; of no effect where the method does not read it.
+        rows: Gives the rows [B, P] of the balanced tasks, times the weights [K].
     """
-    assert config.parts.row is not None
-    weights = config.parts.row.decide(rows, losses, reach.tasks).double().cpu()
-    _require_finite(config, weights)
+    weights = scales.clone()
+    if balanced and parts.aggregator is not None:
+        weighted = (scales[:, None] * gramian * scales)[balanced][:, balanced]
+        weights[balanced] *= parts.aggregator(weighted, losses[balanced], tasks)
+    if balanced and parts.row is not None:
+        weighted = rows(weights)
+        weights[balanced] *= parts.row.decide(weighted, losses[balanced].to(weighted), tasks).double().cpu()
     return weights
 
 
@@ -132,7 +146,7 @@ def extract_single_task(state: State, reach: Reach, jacobian: Jacobian) -> dict[
     return extracted
 
 
-def _balanced_rows(jacobian: Jacobian, reach: Reach, weights: Tensor, factor: float) -> Tensor:
+def _balanced_rows(jacobian: Jacobian, reach: Reach, factor: float, weights: Tensor) -> Tensor:
     """The rows [K, P] of the balanced tasks, weighted and unscaled."""
     balanced, rows = reach.balanced, jacobian.rows(len(reach.step.losses))
     rows = rows if len(balanced) == len(rows) else rows[balanced]

@@ -65,11 +65,11 @@ class FeedbackCalls(nn.Module):
         state, config = self._state, self._state.config
         counts = counts_of(config.names, losses, counts)
         with torch.no_grad():
-            step = take_step(state.user_weights, losses, None)
+            step = take_step(state.weights.now, losses, None)
             ranks = ranks_of(config.ranks, state.parameters.source, state.steps)
             values, tasks = step.stacked, step.tasks
             if ranks.size > 1:
-                values, tasks = joint_losses(step, counts, state.user_weights, ranks, state.parameters.device)
+                values, tasks = joint_losses(step, counts, state.weights.now, ranks, state.parameters.device)
             state.note_call("after_step")
             if len(values):
                 config.method.after_step(values, tasks)

@@ -5,8 +5,8 @@ import math
 import torch
 from torch import Tensor
 
-from equipoise.balancer.backward import measure
-from equipoise.balancer.decide import weights_by_gramian, weights_by_rows
+from equipoise.balancer.balanced import measured_gramian
+from equipoise.balancer.decide import checked_weights
 from equipoise.balancer.reach import method_needs_gramian, reach_of
 from equipoise.balancer.state import State
 from equipoise.chain import linearise
@@ -22,7 +22,7 @@ class FrozenObjective:
         self._state = state
         record = state.record
         known = {} if record is None or record.skipped else record.weights
-        user = state.user_weights
+        user = state.weights.now
         self._weights = {  # of losses with the users' weights in them; where these have changed, the method decides
             name: weight / user[name]
             for name, weight in known.items()
@@ -64,12 +64,12 @@ class FrozenObjective:
         gramian, numbers = losses.new_full((len(losses),) * 2, torch.nan), losses
         rows = gramian[:, :0]
         if method_needs_gramian(config, reach):
-            gramian, rows = measure(state, reach, torch.ones_like(step.stacked[0]))
+            gramian, rows = measured_gramian(state, reach, torch.ones_like(step.stacked[0]))
             numbers = losses + gramian.sum()
         if not numbers.isfinite().all():
             return torch.full_like(scales, torch.nan)
-        weights, balanced = weights_by_gramian(config, reach, gramian, losses, scales), reach.balanced
-        if balanced and config.parts.row is not None:
-            rows = rows[balanced] * weights[balanced, None].to(rows)
-            weights[balanced] *= weights_by_rows(config, reach, rows, losses[balanced].to(rows))
-        return weights
+
+        def weighted_rows(weights: Tensor) -> Tensor:
+            return rows[reach.balanced] * weights[reach.balanced, None].to(rows)
+
+        return checked_weights(config, reach, losses, scales, gramian, weighted_rows)

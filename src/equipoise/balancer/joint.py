@@ -28,9 +28,9 @@ def of_all_ranks(state: State, step: Step, counts: Mapping[str, float]) -> tuple
     config, ranks, parameters = state.config, state.ranks, state.parameters
     where = "a representation" if step.representation is not None else "parameters"
     how = f"heads={config.heads!r}, scale={config.scale!r}, compared at {where}"
-    word = f"{config.method} for tasks {state.user_weights}, {how}"
+    word = f"{config.method} for tasks {state.weights.now}, {how}"
     news = parameters.learn(parameters.graph_of(step.losses), step.present, len(config.names), joint=True)
-    joint = joint_step(step, counts, state.user_weights, ranks, parameters.device, word, news)
+    joint = joint_step(step, counts, state.weights.now, ranks, parameters.device, word, news)
     if joint.partly and (waiting := _waiting_for_all(state, step)):
         raise ValueError(
             f"{', '.join(map(repr, joint.partly))} has a loss on some ranks only, where {waiting} waits for all: give "
@@ -49,8 +49,10 @@ def _waiting_for_all(state: State, step: Step) -> str:
     return "SyncBatchNorm" if passes_by_task and state.parameters.normalises_over_ranks() else ""
 
 
-def with_idle(state: State, loss: Tensor, step: Step) -> Tensor:
-    """The loss, reaching also what no loss of this rank reaches: the others wait for its gradient."""
+def reaching_idle(state: State, step: Step, loss: Tensor) -> Tensor:
+    """The loss; over several ranks one that reaches also what no loss of this rank does: the others wait for that."""
+    if state.ranks.size == 1:
+        return loss
     graph = state.parameters.graph_of([loss])
     roles = state.parameters.roles(graph, step.present, len(state.config.names), joint=True)
     closed = {leaf for name, leaf in zip(roles.names, roles.shared, strict=True) if name in roles.unused_parameters}
@@ -61,7 +63,7 @@ def with_idle(state: State, loss: Tensor, step: Step) -> Tensor:
 def nothing(state: State, step: Step) -> Tensor:
     """A loss for a step with nothing to learn from: its backward does nothing but tell other ranks so."""
     leaf = step.total.to(state.parameters.device).requires_grad_()
-    waited_for = state.parameters.trainable() if state.is_joint else []
+    waited_for = state.parameters.trainable() if state.ranks.size > 1 else []
     return surrogate(leaf, waited_for, lambda _: [None] * len(waited_for))
 
 

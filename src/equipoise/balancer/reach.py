@@ -64,10 +64,10 @@ def reach_of(state: State, step: Step) -> Reach:
 
 def roles_of(state: State, step: Step, graph: Graph) -> Roles:
     """The roles of the leaves of a step; what is new of who reaches what is remembered."""
-    parameters, num_tasks = state.parameters, len(state.config.names)
-    if not state.is_joint:  # else the ranks have agreed on it
+    parameters, num_tasks, is_joint = state.parameters, len(state.config.names), state.ranks.size > 1
+    if not is_joint:  # else the ranks have agreed on it
         parameters.learn(graph, step.present, num_tasks)
-    return parameters.roles(graph, step.present, num_tasks, state.is_joint, state.config.parts.has_coordinate_state)
+    return parameters.roles(graph, step.present, num_tasks, is_joint, state.config.parts.has_coordinate_state)
 
 
 def needs_gramian(state: State, reach: Reach) -> bool:
@@ -111,7 +111,7 @@ def require_deliverable(state: State, reach: Reach) -> None:
         ValueError: If roles are unknown that ``heads="raw"`` needs.
     """
     config, step, graph, roles = state.config, reach.step, reach.graph, reach.roles
-    if state.is_joint and step.representation is None and graph.ambiguous:
+    if state.ranks.size > 1 and step.representation is None and graph.ambiguous:
         raise RuntimeError(
             "in several processes a compiled graph does not tell which parameters are one task's own: leave the "
             "model uncompiled, or give the compiled trunk's output as representation="

@@ -5,17 +5,16 @@ from typing import Any
 from torch import Tensor
 
 from equipoise.balancer.config import Config
-from equipoise.balancer.guard import ReentrancyGuard
 from equipoise.balancer.weights import LiveWeights
 from equipoise.gradients.accumulation import Accumulation
 from equipoise.gradients.jacobian import Jacobian
 from equipoise.gradients.ranks import Ranks, ranks_of
 from equipoise.gradients.roles import Parameters
+from equipoise.gradients.surrogate import ReentrancyGuard
 from equipoise.method import FEEDBACK, Aggregator
 from equipoise.monitor import Monitor, warn
 from equipoise.record import Record
 from equipoise.step import Step
-from equipoise.task_weights import NamedWeights
 
 
 class State:
@@ -29,34 +28,22 @@ class State:
         self.record: Record | None = None
         self.applied: dict[str, float] = {}  # the users' weights in that record's
         self.heard: set[str] = set()  # which of ``FEEDBACK`` have come
+        self.ranks = Ranks()  # who takes part in this step
         self.jacobian = Jacobian()  # of one step; its room is kept
         self.accumulation = Accumulation(len(config.names))  # gradients of micro-batches
         self.micro_batches = 1  # that make a step
         self.has_seen_losses = False  # of the model: a loss weighting looks at the first only
         self.guard = ReentrancyGuard()
-        self.monitor = Monitor(config.method, config.names) if config.monitor == "warn" else None
+        self.monitor = (
+            Monitor(config.method, config.names, config.parts.takes_gradients) if config.monitor == "warn" else None
+        )
         if config.parts.group is not None:
             config.parts.group.groups_of(parameters.named())  # raises if they do not fit
         self._aggregators = [part for part in config.method.modules() if isinstance(part, Aggregator)]
 
-    @property
-    def user_weights(self) -> NamedWeights:
-        """The users' weights in use."""
-        return self.weights.now
-
-    @property
-    def ranks(self) -> Ranks:
-        """Who takes part in this step; a copy of a balancer finds them anew."""
-        return self.jacobian.ranks
-
     def find_ranks(self) -> None:
         """Find who takes part in the step that begins."""
-        self.jacobian.ranks = ranks_of(self.config.ranks, self.parameters.source, self.steps + 1)
-
-    @property
-    def is_joint(self) -> bool:
-        """Whether other ranks take part in this step."""
-        return self.jacobian.ranks.size > 1
+        self.ranks = ranks_of(self.config.ranks, self.parameters.source, self.steps + 1)
 
     @property
     def is_probe_due(self) -> bool:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from equipoise.cli.parser import Parser, fail
+from equipoise.cli.parser import Listed, Parser, fail
 from equipoise.cli.workbench import need_the_lab
 
 OPTIONS = ("target", "text", "number", "category", "group", "delimiter")
@@ -27,7 +27,9 @@ def add_column_options(parser: Parser) -> None:
         ("--number", "columns of numbers"),
         ("--category", "columns of names, such as colours,"),
     ):
-        group.add_argument(option, type=columns, action="extend", metavar="A,B,…", help=f"{what} as inputs")
+        group.add_argument(
+            option, type=Listed(_columns, split_columns), action="extend", metavar="A,B,…", help=f"{what} as inputs"
+        )
     group.add_argument("--group", metavar="COLUMN", help="column whose equal cells keep rows in one split")
     add_delimiter(group)
 
@@ -109,16 +111,19 @@ def _case_of(arguments: argparse.Namespace) -> Any:
         fail(str(error))
 
 
-def columns(text: str) -> list[str]:
+def split_columns(text: str) -> list[str]:
     """Names between commas; one that holds a comma stands in double quotes.
 
-    >>> columns('title,"price, net"')
+    >>> split_columns('title,"price, net"')
     ['title', 'price, net']
     """
-    names = [name.strip() for name in next(csv.reader([text], skipinitialspace=True), [])]
-    if not names or not all(names):
-        raise argparse.ArgumentTypeError(f"names with commas between them, like title,text; got {text!r}")
-    return names
+    return [name.strip() for name in next(csv.reader([text], skipinitialspace=True), [])]
+
+
+def _columns(given: Sequence[str]) -> Sequence[str]:
+    if not given or not all(given):
+        raise argparse.ArgumentTypeError(f"names with commas between them, like title,text; got {','.join(given)!r}")
+    return given
 
 
 def _delimiter(text: str) -> str:

@@ -9,7 +9,7 @@ from typing import Any
 
 from equipoise.cli.columns import add_column_options, recipe_of
 from equipoise.cli.config import add_case, parse_with_config
-from equipoise.cli.parser import MOST, Parser, fail, names, positive, whole
+from equipoise.cli.parser import MOST, Listed, Parser, between_commas, fail, names, positive, whole
 from equipoise.cli.parser import folder as path_of_folder
 from equipoise.cli.training import add_training_options, training_of
 from equipoise.cli.workbench import FAILED, need_the_lab, show, stopped_by
@@ -55,7 +55,7 @@ def add_study_options(parser: Parser, *, seeds: int, tuned_trials: int, out: Pat
     """Methods, tuned weights, seeds, epochs, jobs and the folder."""
     parser.add_argument(
         "--methods",
-        type=_methods,
+        type=Listed(_methods),
         metavar="A,B,…",
         help="balancing methods by name or as path/to/file.py:Name, or task=loss, the plain sum with another loss; "
         f"default {','.join(METHODS)}",
@@ -68,7 +68,7 @@ def add_study_options(parser: Parser, *, seeds: int, tuned_trials: int, out: Pat
     )
     parser.add_argument(
         "--seeds",
-        type=_seeds,
+        type=Listed(_seeds, _seed_texts),
         default=tuple(range(seeds)),
         metavar="N|A,B,…",
         help=f"number of seeds, or a list of seeds; default {seeds}",
@@ -138,19 +138,26 @@ def run_study(case: Any, arguments: argparse.Namespace, training: Mapping[str, A
     return FAILED if results.failures else 0
 
 
-def _methods(text: str) -> tuple[str, ...]:
-    given = names(text)
+def _methods(given: Sequence[str]) -> tuple[str, ...]:
     if not all(given) or any(re.search(r"[\s;]", name) and not re.search(r"=|\.py:", name) for name in given):
-        raise argparse.ArgumentTypeError(f"names with commas between them, like sum,uw; got {text!r}")
-    return given
+        raise argparse.ArgumentTypeError(f"names with commas between them, like sum,uw; got {','.join(given)!r}")
+    return tuple(given)
 
 
-def _seeds(text: str) -> tuple[int, ...]:
-    parts = [part.strip() for part in text.removesuffix(",").split(",")]
-    if not all(part.isdecimal() for part in parts) or text == "0":
-        raise argparse.ArgumentTypeError(f"a number of at least 1, or a list like 0,3,7; got {text!r}")
-    if any(len(part) > len(str(MOST)) or int(part) > MOST for part in parts) or (
-        "," not in text and int(text) > MOST_SEEDS
-    ):
-        raise argparse.ArgumentTypeError(f"at most {MOST_SEEDS} seeds of at most {MOST}, got {text[:40]!r}")
-    return tuple(map(int, parts)) if "," in text else tuple(range(int(text)))
+def _seed_texts(text: str) -> list[str]:
+    """The seeds that a text lists, or as many as it says: 3 is how many, ``3,`` is which."""
+    if "," in text or not text.isdecimal():
+        return between_commas(text.removesuffix(","))
+    if int(text[:20]) > MOST_SEEDS:
+        raise argparse.ArgumentTypeError(f"at most {MOST_SEEDS} seeds, got {text[:40]!r}")
+    return [str(seed) for seed in range(int(text))]
+
+
+def _seeds(given: Sequence[str]) -> tuple[int, ...]:
+    if not given or not all(seed.isdecimal() for seed in given):
+        raise argparse.ArgumentTypeError(
+            f"a number of at least 1, or a list like 0,3,7; got {','.join(given) or '0'!r}"
+        )
+    if wrong := [seed for seed in given if len(seed) > len(str(MOST)) or int(seed) > MOST]:
+        raise argparse.ArgumentTypeError(f"at most {MOST_SEEDS} seeds of at most {MOST}, got {wrong[0][:40]!r}")
+    return tuple(map(int, given))

@@ -1,12 +1,11 @@
 """A study.yaml: the options of a command, by their names, in a file."""
 
-import csv
-import io
+import argparse
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
-from equipoise.cli.parser import Parser, fail, nearest
+from equipoise.cli.parser import Listed, Parser, fail, nearest
 from equipoise.cli.workbench import need_the_lab
 
 MOST_BYTES = 2**18  # of a study.yaml; one with every column of a table of 10,000 has less
@@ -33,41 +32,41 @@ def parse_with_config(parser: Parser, words: Sequence[str], study: Parser | None
             it has an option for, but for the folder, which is the study's own. It says what it leaves.
     """
     arguments = parser.parse(words)
-    if arguments.config is not None:
-        arguments = parser.parse([*_file_words(parser, study or parser, arguments, words), *words])
+    path = arguments.config
+    if path is not None:
+        values = _values(path, study or parser)
+        known = _options(parser)
+        left = [key for key in values if study and (key == "out" or key not in known)]
+        if left:
+            print(f"{path}: not used by {parser.prog}: {', '.join(left)}")
+        given = {word.split("=")[0].removeprefix("--") for word in words} | ({"case"} if arguments.case else set())
+        for key, value in values.items():
+            if key not in left and key not in given:
+                setattr(arguments, known[key].dest, value)
     if arguments.case is None:
         parser.error("name a CASE, or a --config with a case")
     return arguments
 
 
-def _file_words(parser: Parser, study: Parser, arguments: Any, words: Sequence[str]) -> list[str]:
-    """The words that a command takes from a study's file, which is read as a whole: what is wrong in it ends here."""
-    path = arguments.config
-    settings = _settings(path, {"case", *_options(study)})
-    file_words = {key: _word(key, value, path) for key, value in settings.items()}
+def _values(path: Path, study: Parser) -> dict[str, Any]:
+    """The values in a file, as the options of a study have them, by key: what is wrong in it ends here."""
+    options = _options(study)
+    settings = _settings(path, options)
     study.source = f"{path}: "
-    study.parse([word for words_of_key in file_words.values() for word in words_of_key])
+    defaults = {options[key].dest: _default(study, options[key], key, value, path) for key, value in settings.items()}
+    study.set_defaults(**defaults)
+    read = study.parse([])  # the type of each option reads its text
     study.source = ""
-    left = (
-        [] if study is parser else [key for key in settings if key == "out" or key not in {"case", *_options(parser)}]
-    )
-    if left:
-        print(f"{path}: not used by {parser.prog}: {', '.join(left)}")
-    given = {word.split("=")[0] for word in words}
-    return [
-        word
-        for key, words_of_key in file_words.items()
-        if key not in left and f"--{key}" not in given and not (key == "case" and arguments.case)
-        for word in words_of_key
-    ]
+    return {key: getattr(read, options[key].dest) for key in settings}
 
 
-def _options(parser: Parser) -> list[str]:
-    names = [option.removeprefix("--") for action in parser._actions for option in action.option_strings]
-    return [name for name in names if name not in ("help", "-h", "config", "verbose")]
+def _options(parser: Parser) -> dict[str, argparse.Action]:
+    """What a file can set, by key."""
+    options = {name.removeprefix("--"): one for one in parser._actions for name in one.option_strings or [one.dest]}
+    return {key: one for key, one in options.items() if key not in ("help", "-h", "config", "verbose")}
 
 
-def _settings(path: Path, known: set[str]) -> dict[str, Any]:
+def _settings(path: Path, known: Iterable[str]) -> dict[str, Any]:
     need_the_lab()
     import yaml
 
@@ -132,17 +131,20 @@ def _require_unique_keys(path: Path, node: Any) -> None:
         _require_unique_keys(path, value)
 
 
-def _word(key: str, value: Any, path: Path) -> list[str]:
-    """The words of the command line that mean the same."""
+def _default(parser: Parser, option: argparse.Action, key: str, value: Any, path: Path) -> Any:
+    """What a value of the file is to its option: text, which the option's type reads, or a list, which is read here."""
     if key in PAIRS:
         pairs = [f"{name}{PAIRS[key]}{what}" for name, what in value.items()] if isinstance(value, dict) else value
-        return [f"--{key}={_text(key, pair, path)}" for pair in (pairs if isinstance(pairs, list) else [pairs])]
-    if isinstance(value, list):
-        texts = [_text(key, one, path) for one in value]
-        ending = "," if key == "seeds" and len(texts) == 1 else ""  # 3 is how many, 3, is which
-        value = _joined(texts) + ending
-    text = _text(key, value, path)
-    return [text] if key == "case" else [f"--{key}={text}"]
+        return [_text(key, pair, path) for pair in (pairs if isinstance(pairs, list) else [pairs])]
+    if not isinstance(value, list):
+        return _text(key, value, path)
+    texts = [_text(key, one, path).strip() for one in value or [""]]
+    if not isinstance(option.type, Listed):
+        return ",".join(texts)
+    try:
+        return option.type.read(texts)
+    except argparse.ArgumentTypeError as error:
+        parser.error(f"argument --{key}: {error}")
 
 
 def _text(key: str, value: Any, path: Path) -> str:
@@ -151,9 +153,3 @@ def _text(key: str, value: Any, path: Path) -> str:
     if isinstance(value, bool) or not isinstance(value, str | int | float):
         fail(f"{path}: {key} must be text, a number or a list of them, got {value!r}: put text in quotes")
     return str(value)
-
-
-def _joined(texts: Iterable[str]) -> str:
-    line = io.StringIO()
-    csv.writer(line, lineterminator="").writerow(texts)
-    return line.getvalue()

@@ -4,7 +4,8 @@ import argparse
 import difflib
 import shutil
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -83,9 +84,29 @@ def hint(word: str, valid: Iterable[str]) -> str:
     return f"the nearest is {close[0]!r}" if close else f"there are {', '.join(map(repr, valid))}"
 
 
-def names(text: str) -> tuple[str, ...]:
-    """Words between commas."""
-    return tuple(name.strip() for name in text.split(","))
+def between_commas(text: str) -> list[str]:
+    """The parts of a text, without blanks around them."""
+    return [part.strip() for part in text.split(",")]
+
+
+@dataclass(frozen=True)
+class Listed:
+    """The type of an option with several values.
+
+    Args:
+        read: From the parts, which a file gives apart, to the values.
+        split: From the text on the command line to the parts.
+    """
+
+    read: Callable[[Sequence[str]], Sequence[Any]]
+    split: Callable[[str], list[str]] = between_commas
+
+    def __call__(self, text: str) -> Sequence[Any]:
+        """The values in a text."""
+        return self.read(self.split(text))
+
+
+names = Listed(tuple)
 
 
 def positive(text: str) -> int:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
+from equipoise.balancer.decide import weights_of
 from equipoise.chain import linearise, split
 from equipoise.gradients.measure import Measured
 from equipoise.method import Method
@@ -35,12 +36,10 @@ def decision(
     if measured is None or not balanced:
         return weights
     tasks = torch.tensor([step.present[k] for k in balanced], device="cpu")
-    losses = step.stacked.detach()[balanced]
-    if parts.aggregator is not None:
-        scaled = weights[:, None] * measured.total(compared) * weights
-        weights[balanced] *= parts.aggregator(scaled[balanced][:, balanced], losses.double().cpu(), tasks)
-    if parts.row is not None:
+    losses, gramian = step.stacked.detach().double().cpu(), measured.total(compared)
+
+    def weighted_rows(weights: Tensor) -> Tensor:
         rows = measured.jacobian(compared)[balanced]
-        scaled = rows * weights[balanced].to(rows)[:, None]
-        weights[balanced] *= parts.row.decide(scaled, losses, tasks).double().cpu()
-    return weights
+        return rows * weights[balanced].to(rows)[:, None]
+
+    return weights_of(parts, weights, balanced, tasks, losses, gramian, weighted_rows)

@@ -14,10 +14,10 @@ from equipoise.doctor.findings import Seen, findings_of
 from equipoise.doctor.reach import reach_of
 from equipoise.doctor.report import Report
 from equipoise.doctor.suggest import suggested
-from equipoise.gradients.freed import GraphErrors
 from equipoise.gradients.graph import Graph
 from equipoise.gradients.measure import Measured, measure
 from equipoise.gradients.roles import Roles
+from equipoise.gradients.surrogate import GraphErrors
 from equipoise.step import Step, take_step
 
 

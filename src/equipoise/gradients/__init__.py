@@ -1,13 +1,18 @@
 """Reading the tasks' gradients and writing the combined one; knows no method.
 
-graph       which leaves each loss reaches, read from the autograd graph
-roles       which parameters are shared, which belong to one task
-layers      layers whose gradients have factors: how they are found, and their algebra
-plan        which layers by factors, which tensors by rows, in which backward passes
-routes      K gradients from K losses: one backward pass after another, or batched
-rows        gradients side by side, in a buffer kept between steps
-products    inner products of long rows
-jacobian    rows and factors together: the gramian, and the weighted sum
-delivery    from losses and a decision to the gradient of every leaf
-surrogate   the scalar whose backward asks for all this
+graph         which leaves each loss reaches, read from the autograd graph
+regions       the same by part of a tensor, where outputs were joined; flows by kind of node, boxes are the parts
+roles         which parameters are shared, which belong to one task
+layers        layers whose gradients have factors: how they are found, and their algebra
+plan          which layers by factors, which tensors by rows, in which backward passes; fills the jacobian by them
+routes        K gradients from K losses: one backward pass after another, or batched
+rows          gradients side by side, in a buffer kept between steps
+products      inner products of long rows
+jacobian      rows and factors together: the gramian, and the weighted sum
+known         the weighted gradient by one backward pass, at known weights
+accumulation  gradients of micro-batches, which wait for the last of their step
+measure       gradients that are looked at and not delivered
+ranks         the processes that train one network together
+parts         what each of them holds of a sharded tensor
+surrogate     the scalar whose backward asks for all this
 """

@@ -7,9 +7,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from equipoise.gradients.delivery import UnsharedGradients
 from equipoise.gradients.graph import Graph
-from equipoise.gradients.jacobian import Jacobian
+from equipoise.gradients.jacobian import Jacobian, UnsharedGradients
+from equipoise.gradients.ranks import Ranks
 from equipoise.gradients.roles import Roles
 from equipoise.gradients.routes import Wanted, sequential
 from equipoise.gradients.rows import Rows
@@ -42,12 +42,15 @@ class Accumulated:
     parts: dict[int, dict[str, Tensor]]
     incoming: Tensor  # the sum of all
 
-    def unshared(self, factors: Sequence[float]) -> UnsharedGradients:
-        """The gradients by private and outside leaves, each task's times its factor."""
-        unshared = UnsharedGradients(wanted := self.roles.wanted(len(self.tasks)))
-        for k, (task, leaves, factor) in enumerate(zip(self.tasks, wanted, factors, strict=True)):
+    def unshared(self, weights: Sequence[float] | None) -> UnsharedGradients:
+        """The gradients by private and outside leaves, each task's times its weight, if there are any."""
+        wanted = self.roles.wanted(len(self.tasks))
+        unshared = UnsharedGradients(wanted, are_weighted=weights is not None)
+        for k, (task, leaves) in enumerate(zip(self.tasks, wanted, strict=True)):
             own = [self.own.get((task, leaf)) for leaf in leaves]
-            unshared.add(k, [None if gradient is None else gradient * factor for gradient in own])
+            if weights is not None:
+                own = [None if gradient is None else gradient * weights[k] for gradient in own]
+            unshared.add(k, own)
         return unshared
 
 
@@ -130,14 +133,14 @@ class Accumulation:
         waiting = {leaf: plain(leaf) for leaf in self.leaves if leaf not in sparse}
         return {leaf: bare.new_zeros(()).expand_as(bare) for leaf, bare in waiting.items()}
 
-    def close(self) -> Accumulated:
+    def close(self, ranks: Ranks) -> Accumulated:
         """All micro-batches as one step."""
         tasks = sorted(self._weight)
         place = {task: k for k, task in enumerate(tasks)}
         factors = [self._incoming * self._first[task] / self._weight[task] for task in tasks]
         shared = list(self._shared.values())
         jacobian = Jacobian(self._rows)
-        jacobian.prepare(shared, self.num_tasks)
+        jacobian.prepare(shared, self.num_tasks, ranks=ranks)
         self._rows.keep(tasks, factors)
         outside = [(leaf, sum(1 << place[k] for k in reach)) for leaf, reach in self._outside.items()]
         private = [(leaf, place[k]) for leaf, k in self._private.items()]

@@ -9,9 +9,11 @@ from torch import Tensor
 from torch.autograd.graph import GradientEdge
 
 from equipoise.gradients.layers.layer import Layer, Products
+from equipoise.gradients.parts import part_of
 from equipoise.gradients.products import float32_is_exact
 from equipoise.gradients.ranks import Ranks
 from equipoise.gradients.rows import Rows
+from equipoise.plain import PLAIN
 from equipoise.torch_private import fill_zeros_
 
 Spread = Literal["whole", "slices", "parts", "samples"]
@@ -30,7 +32,7 @@ class Jacobian:
     """
 
     def __init__(self, rows: Rows | None = None) -> None:
-        self.ranks = Ranks()
+        self._ranks = Ranks()
         self._spread: Spread = "whole"
         self._tensors: list[Tensor] = []
         self._by_rows: list[Tensor] = []
@@ -49,11 +51,13 @@ class Jacobian:
         layers: Sequence[Layer] = (),
         spread: Spread = "whole",
         lengths: Sequence[int] = (),
+        ranks: Ranks | None = None,
     ) -> None:
         """Expect ``num_rows`` gradients by these tensors, and those of the layers by factors.
 
         Over several ranks the factors of a layer are at most of its length on every rank.
         """
+        self._ranks = Ranks() if ranks is None else ranks
         self._spread, self._lengths, self._owned = spread, lengths, None
         factored = {leaf for layer in layers for leaf in layer.leaves}
         self._tensors, self._layers = list(tensors), layers
@@ -61,8 +65,8 @@ class Jacobian:
         self._rows.prepare(
             self._by_rows,
             num_rows,
-            sliced_over=self.ranks if spread == "slices" else None,
-            num_ranks=self.ranks.size if spread == "parts" else 1,
+            sliced_over=self._ranks if spread == "slices" else None,
+            num_ranks=self._ranks.size if spread == "parts" else 1,
         )
 
     @property
@@ -80,8 +84,8 @@ class Jacobian:
 
     def average(self, num_rows: int) -> None:
         """Make whole rows those of all ranks, once all are written."""
-        if self._spread == "whole" and self.ranks.size > 1:
-            self._rows.average(num_rows, self.ranks)
+        if self._spread == "whole" and self._ranks.size > 1:
+            self._rows.average(num_rows, self._ranks)
 
     def gramian(self, num_rows: int, *extras: Tensor, own: Sequence[Tensor] = ()) -> tuple[Tensor, ...]:
         """G [K, K] = J Jᵀ in float64 on the CPU, and ``own`` and ``extras`` brought there by the same copy.
@@ -89,23 +93,23 @@ class Jacobian:
         ``own`` is what each rank has of its own: it comes back as the sum over ranks, before ``extras``.
         """
         layers = [layer.products(layer.dtype if float32_is_exact() else torch.float64) for layer in self._to_multiply()]
-        terms = _sum([found.terms for found in layers], num_rows) / self.ranks.size**2
+        terms = _sum([found.terms for found in layers], num_rows) / self._ranks.size**2
         products = [*self._rows.products(num_rows), *self._means(layers)]
         joint = [self._over_ranks(products, num_rows), terms, *own]
-        gramian, terms, *others = to_host(joint, extras, self.ranks)
+        gramian, terms, *others = to_host(joint, extras, self._ranks)
         if not self._is_accurate(gramian, terms):
             layers = [layer.products(torch.float64) for layer in self._to_multiply()]
             products = [*self._rows.exact_products(num_rows), *self._means(layers)]
-            (gramian,) = to_host([self._over_ranks(products, num_rows)], (), self.ranks)
+            (gramian,) = to_host([self._over_ranks(products, num_rows)], (), self._ranks)
         return (gramian, *others)
 
     def _to_multiply(self) -> Sequence[Layer]:
         """The layers whose products this rank makes: its own share of them, with the samples of all ranks."""
-        if self.ranks.size == 1 or not self._lengths:
+        if self._ranks.size == 1 or not self._lengths:
             return self._layers
         if self._owned is None:
             joint = [
-                layer.of_all_ranks(self.ranks, owner=number % self.ranks.size, length=length)
+                layer.of_all_ranks(self._ranks, owner=number % self._ranks.size, length=length)
                 for number, (layer, length) in enumerate(zip(self._layers, self._lengths, strict=True))
             ]
             self._owned = [layer for layer in joint if layer is not None]
@@ -113,19 +117,19 @@ class Jacobian:
 
     def _means(self, found: Sequence[Products]) -> list[Tensor]:
         """Products of gradients that are means over ranks, where factors hold the sums."""
-        return [products.products / self.ranks.size**2 if self._lengths else products.products for products in found]
+        return [products.products / self._ranks.size**2 if self._lengths else products.products for products in found]
 
     def _over_ranks(self, products: Sequence[Tensor], num_rows: int) -> Tensor:
         """This rank's share of J Jᵀ: the sum of all ranks' shares is J Jᵀ."""
-        share = {"whole": self.ranks.size, "slices": 1, "parts": 1, "samples": self.ranks.size**2}[self._spread]
+        share = {"whole": self._ranks.size, "slices": 1, "parts": 1, "samples": self._ranks.size**2}[self._spread]
         return _sum(products, num_rows, num_rows) / share
 
     def _is_nonzero(self, row: int) -> bool:
         """Whether a row has a number other than zero, on any rank."""
         here = self._rows.is_nonzero(row) or any(layer.is_nonzero(row) for layer in self._layers)
-        if self.ranks.size == 1 or not self._tensors:  # which are the same on all ranks
+        if self._ranks.size == 1 or not self._tensors:  # which are the same on all ranks
             return here
-        return bool(self.ranks.sum_(torch.tensor(float(here), device=self._tensors[0].device)))
+        return bool(self._ranks.sum_(torch.tensor(float(here), device=self._tensors[0].device)))
 
     def gramians(self, num_rows: int, groups: Sequence[Sequence[Tensor]]) -> Tensor:
         """J Jᵀ [N, K, K] by each group of tensors, in float64 on the CPU; a layer lies within one group.
@@ -218,6 +222,27 @@ class Jacobian:
         cosines = products[np.ix_(nonzero, nonzero)] / norms / norms[:, None]
         least = 2 - np.abs(cosines).sum(axis=1).max()  # Gershgorin: no eigenvalue is smaller
         return bool(least > _NEARLY_DEPENDENT or np.linalg.eigvalsh(cosines)[0] > _NEARLY_DEPENDENT)
+
+
+class UnsharedGradients:
+    """Gradients by the leaves that are not measured, summed over the tasks that reach them."""
+
+    def __init__(self, wanted: Sequence[Sequence[Tensor]], are_weighted: bool = False) -> None:
+        self._wanted = wanted
+        self.are_weighted = are_weighted  # whether each task's have its weight in them
+        self.by_leaf: dict[Tensor, Tensor] = {}
+
+    def add(self, task: int, gradients: Sequence[Tensor | None]) -> None:
+        for leaf, gradient in zip(self._wanted[task], gradients, strict=True):
+            if gradient is not None:
+                before = self.by_leaf.get(leaf)
+                self.by_leaf[leaf] = gradient if before is None else before + gradient
+
+    def numbers(self) -> list[Tensor]:
+        """The numbers of all of them."""
+        values = [g.coalesce().values() if g.is_sparse else g for g in self.by_leaf.values()]
+        parts = values if PLAIN.issuperset(map(type, values)) else [part_of(value, like=value) for value in values]
+        return [part for part in parts if part.numel()]
 
 
 def _numbered(groups: Sequence[Sequence[Tensor]]) -> dict[Tensor, int]:

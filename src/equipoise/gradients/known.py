@@ -1,4 +1,4 @@
-"""The delivery at weights that are known beforehand: one backward pass from all losses."""
+"""The weighted gradient by one backward pass, at weights that need no gradients or were decided by some."""
 
 import math
 from collections.abc import Iterator, Sequence
@@ -9,13 +9,13 @@ from typing import Any, Literal
 import torch
 from torch import Tensor
 
-from equipoise.gradients.delivery import in_order
-from equipoise.gradients.graph import Graph
+from equipoise.gradients.graph import Graph, graph_of
+from equipoise.gradients.jacobian import Jacobian
 from equipoise.gradients.parts import part_of
 from equipoise.gradients.products import scaled
 from equipoise.gradients.ranks import Ranks
 from equipoise.gradients.roles import Roles
-from equipoise.gradients.routes import differentiate, seed, weighted_pass
+from equipoise.gradients.routes import differentiate, seed, skip_fired_hooks, weighted_pass
 from equipoise.plain import zeros_like
 
 _NEAR_ONE = (0.01, 100.0)  # largest weights with which no gradient leaves its dtype on the way
@@ -65,7 +65,40 @@ def at_known(
         mask, gradient = graph.leaves.get(leaf, 0), found.get(leaf)
         factor = power if mask.bit_count() > 1 or not passes_single else factors[mask.bit_length() - 1]
         shared.append(zeros_like(leaf) if gradient is None or factor == 0 else scaled(gradient, factor))
-    return in_order(roles, shared, found, heads, factors)
+    return roles.in_order(shared, found, heads, factors)
+
+
+def jointly(
+    losses: Sequence[Tensor], graph: Graph, leaves: Sequence[Tensor], weights: Tensor, incoming: Tensor
+) -> list[Tensor]:
+    """sum_k weights[k] g_k by the leaves, by one pass with the weights as seeds.
+
+    Their power of two is applied afterwards, lest a seed overflows.
+    """
+    factors = weights.tolist()
+    power = 2.0 ** math.frexp(max(map(abs, factors)))[1]
+    taking = [k for k, factor in enumerate(factors) if factor != 0]  # 0 · inf would be NaN
+    seeds = [seed(losses[k], incoming) * (factors[k] / power) for k in taking]
+    gradients = weighted_pass([losses[k] for k in taking], leaves, seeds, keep=graph.is_kept())
+    return [scaled(gradient, power) for gradient in gradients]
+
+
+def through(
+    representation: Tensor,
+    losses: Sequence[Tensor],
+    graph: Graph,
+    leaves: Sequence[Tensor],
+    jacobian: Jacobian,
+    weights: Tensor,
+    incoming: Tensor,
+) -> list[Tensor]:
+    """The same where the jacobian is by a representation: one pass from there down, if no path leads around it."""
+    around = graph_of(losses, stop=representation).leaves
+    if any(leaf in around for leaf in leaves):
+        return jointly(losses, graph, leaves, weights, incoming)
+    (combined,) = jacobian.combine(weights)
+    with skip_fired_hooks(representation, combined):
+        return weighted_pass([representation], leaves, [combined], keep=graph.is_kept())
 
 
 @contextmanager

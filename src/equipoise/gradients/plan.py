@@ -1,21 +1,24 @@
 """How a step's gradients are taken: which layers by factors, which tensors by rows, in which backward passes.
 
 Counted from shapes, never timed, so that a run repeats bit for bit.
+
+Over several ranks G needs products of gradients across ranks, so the factors of a layer, N·(D_in + K·D_out) numbers,
+meet on one rank, its owner; layers are dealt out in turn. What is delivered comes from each rank's own factors.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+import torch
 from torch import Tensor
 
 from equipoise.gradients.graph import Graph
-from equipoise.gradients.jacobian import Spread
-from equipoise.gradients.joint_layers import agreed, pays
+from equipoise.gradients.jacobian import Jacobian, Spread, UnsharedGradients
 from equipoise.gradients.layers import layers_among
 from equipoise.gradients.layers.layer import Layer, size
 from equipoise.gradients.ranks import Ranks
-from equipoise.gradients.routes import Route, batched, joined, sequential
+from equipoise.gradients.routes import Route, Wanted, batched, joined, sequential
 from equipoise.torch_private import saving_runs_hooks
 
 _ALONE = Ranks()
@@ -78,6 +81,7 @@ class RoutePlan:
     layers: list[Layer] = field(default_factory=list)
     spread: Spread = "whole"  # where the rows lie, over several ranks
     lengths: list[int] = field(default_factory=list)  # of the layers' factors, over several ranks
+    ranks: Ranks = _ALONE
     why: dict[Tensor, str] = field(default_factory=dict)  # for each shared tensor
 
     def describe(self, names: Sequence[str]) -> str:
@@ -85,6 +89,38 @@ class RoutePlan:
         passes: dict[Route, str] = {sequential: "one backward pass per task", batched: "one batched backward pass"}
         first = passes.get(self.passes, "one batched backward pass below the join of the tasks")
         return "\n".join([f"{self.route}: {first}", *map("  {}: {}".format, names, self.why.values())])
+
+    def fill(
+        self,
+        jacobian: Jacobian,
+        measured: Sequence[Tensor],
+        losses: Sequence[Tensor],
+        graph: Graph,
+        own: Sequence[Sequence[Tensor]],
+        incoming: Tensor,
+        keep: bool,
+    ) -> UnsharedGradients:
+        """Fill the jacobian with gradients of the losses by the measured tensors, in the backward passes of the plan.
+
+        Args:
+            jacobian: Row k becomes the gradient of loss k.
+            measured: What its columns belong to.
+            losses: K scalars.
+            graph: Of these.
+            own: For each loss, further leaves, whose gradients are returned.
+            incoming: The gradient [] that each backward starts from.
+            keep: Leave the graph alive.
+        """
+        num_tasks = len(losses)
+        jacobian.prepare(measured, num_tasks, self.layers, self.spread, self.lengths, self.ranks)
+        unshared = UnsharedGradients(own)
+        for found in self.passes(Wanted(losses, graph, jacobian.wanted, own, incoming, keep)):
+            jacobian.write(found.tasks, found.shared)
+            for k, gradients in zip(found.tasks, found.own, strict=True):
+                unshared.add(k, gradients)
+            del found, gradients  # the next pass needs their room
+        jacobian.average(num_tasks)
+        return unshared
 
 
 def plan_of(
@@ -103,7 +139,7 @@ def plan_of(
     """
     if route in ("rows", "batched"):
         passes: Route = sequential if route == "rows" else batched
-        return RoutePlan(passes, route, why=dict.fromkeys(shared, "rows, as for everything on this route"))
+        return RoutePlan(passes, route, ranks=ranks, why=dict.fromkeys(shared, "rows, as for everything on this route"))
     found, reasons = layers_among(shared, graph)
     group_of = {leaf: number for number, group in enumerate(groups) for leaf in group}
     layers, why = [], {leaf: f"rows, {reason}" for leaf, reason in reasons.items()}
@@ -112,7 +148,7 @@ def plan_of(
         is_whole = len({group_of.get(leaf) for leaf in layer.leaves}) == 1
         taken = is_whole and (route == "factored" or share < _CLEARLY or layer.is_sparse)
         if taken and ranks.size > 1:
-            taken = layer.length > 0 and (route == "factored" or pays(layer, num_tasks, share, ranks))
+            taken = layer.length > 0 and (route == "factored" or _pays(layer, num_tasks, share, ranks))
         layers += [layer] if taken else []
         reason = f"{layer.kind} for which factors cost {share:.2f} of what rows cost"
         if not is_whole:
@@ -130,14 +166,14 @@ def plan_of(
     joins = bool(layers) and num_tasks > 1 and (gains or route == "factored") and _joins(graph, measured)
     lengths: list[int] = []
     if ranks.size > 1 and shared:
-        length_of, joins = agreed(layers, joins, shared, ranks)
+        length_of, joins = _agreed(layers, joins, shared, ranks)
         alone = [layer for layer in layers if layer.leaves[0] not in length_of]
         why.update({leaf: "rows, as another rank has no factors for it" for layer in alone for leaf in layer.leaves})
         layers = [layer for layer in layers if layer.leaves[0] in length_of]
         lengths = [length_of[layer.leaves[0]] for layer in layers]
     passes = joined if joins else sequential
     route = "factored" if layers else "rows"
-    return RoutePlan(passes, route, layers, lengths=lengths, why={leaf: why[leaf] for leaf in shared})
+    return RoutePlan(passes, route, layers, lengths=lengths, ranks=ranks, why={leaf: why[leaf] for leaf in shared})
 
 
 def _by_rows(shared: Sequence[Tensor], layers: Sequence[Layer]) -> list[Tensor]:
@@ -170,3 +206,31 @@ def _joins(graph: Graph, measured: Sequence[Any]) -> bool:
         if saving_runs_hooks(node):  # a checkpoint would run its forward pass inside the batched one
             return False
     return bool(entries)
+
+
+def _agreed(
+    taken: Sequence[Layer], joins: bool, shared: Sequence[Tensor], ranks: Ranks
+) -> tuple[dict[Tensor, int], bool]:
+    """What the ranks take alike: first leaf of a layer -> the longest of its factors.
+
+    And whether their tasks join, if all take just these.
+    """
+    by_leaf: Mapping[Tensor, Layer] = {layer.leaves[0]: layer for layer in taken}
+    rows = [_shape(by_leaf.get(tensor)) for tensor in shared]
+    own = torch.tensor([*rows, [int(joins), len(taken), 0]], device=shared[0].device)
+    most, least = ranks.most_(torch.stack([own, -own])).tolist()
+    lengths = {}
+    for tensor, row, opposite in zip(shared, most, least, strict=False):
+        if opposite[0] < 0 and all(a == -b for a, b in zip(row[1:], opposite[1:], strict=True)):
+            lengths[tensor] = row[0]
+    return lengths, least[-1][0] == -1 and most[-1][1] == -least[-1][1] == len(lengths)
+
+
+def _pays(layer: Layer, num_tasks: int, share: float, ranks: Ranks) -> bool:
+    """Whether factors cost less than rows, and fewer numbers travel; ``share`` is what they cost on one rank."""
+    numbers = sum(leaf.numel() for leaf in layer.leaves) * num_tasks
+    return layer.is_sparse or (share * ranks.size < 1 and layer.gathered(num_tasks) * ranks.size < numbers)
+
+
+def _shape(layer: Layer | None) -> list[int]:
+    return [0, 0, 0] if layer is None else [layer.length, len(layer.edges), len(layer.leaves)]

@@ -1,19 +1,23 @@
 """The processes that train one network together, each on its share of a batch; one process is a group of one."""
 
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from datetime import timedelta
 from typing import Any
 
 import torch
 import torch.distributed as dist
 from torch import Tensor
 
-from equipoise.gradients.missing_ranks import missing_ranks
 from equipoise.torch_private import is_joining
 
 if dist.is_available():  # loaded later, by DDP, its default arguments would hold the process group and its threads
     import torch.distributed.nn.functional
+
+
+_PATIENCE = 3.0  # seconds in which others whose collective failed about when ours did say that they are there
 
 
 @dataclass(frozen=True)
@@ -23,6 +27,9 @@ class Ranks:
     group: Any = None
     size: int = 1
     step: int = field(default=0, compare=False)
+
+    def __reduce__(self) -> tuple[type["Ranks"], tuple[()]]:
+        return Ranks, ()  # a group is not copied: a copy of a balancer finds it anew
 
     def sum_(self, tensor: Tensor) -> Tensor:
         """The sum over ranks, the same bits everywhere, in the tensor's own place."""
@@ -72,7 +79,7 @@ class Ranks:
         try:
             yield
         except RuntimeError as error:
-            missing = missing_ranks(self.group)
+            missing = _missing_ranks(self.group)
             if missing is None:  # the back end's watchdog speaks for itself
                 raise
             who = f"rank {', '.join(map(str, missing))} is gone" if missing else "no rank is known to be gone"
@@ -98,3 +105,48 @@ def ranks_of(choice: Any, source: Any, step: int) -> Ranks:
     group = getattr(source, "process_group", dist.group.WORLD) if choice == "auto" else choice
     size = dist.get_world_size(group)
     return Ranks(group, size, step) if size > 1 else Ranks()
+
+
+def _missing_ranks(group: Any) -> Sequence[int] | None:
+    """The ranks that are gone when a collective of gloo has failed; ``None`` if the back end is not gloo.
+
+    Its own error names none, its barrier the wrong one. Gone is who says nothing and whose connection is closed.
+
+    A rank whose collective failed says in the group's store that it is there. One that says nothing and has its
+    connection open may still wait in the collective, as those do that do not talk to the missing one. One that gives
+    up waiting closes its connections, and then says that it is there: so silence counts before and after.
+    """
+    group = dist.group.WORLD if group is None else group
+    if dist.get_backend(group) != "gloo":
+        return None
+    store, me = group.get_group_store(), dist.get_rank()
+    others = [rank for rank in dist.get_process_group_ranks(group) if rank != me]
+    try:
+        store.set(_here(me), "")
+    except RuntimeError:  # the store went with the rank that kept it
+        return [rank for rank in others if not _is_connected(rank, group)]
+    silent = [rank for rank in _silent(store, others) if not _is_connected(rank, group)]
+    return _silent(store, silent)
+
+
+def _here(rank: int) -> str:
+    return f"equipoise/here/{rank}"
+
+
+def _silent(store: Any, ranks: Sequence[int]) -> list[int]:
+    """Those of some ranks that leave no word in time."""
+    last, silent = time.monotonic() + _PATIENCE, []
+    for rank in ranks:
+        try:
+            store.wait([_here(rank)], timedelta(seconds=max(last - time.monotonic(), 0.01)))
+        except RuntimeError:
+            silent.append(rank)
+    return silent
+
+
+def _is_connected(rank: int, group: Any) -> bool:
+    try:
+        dist.isend(torch.zeros(1), rank, group)
+    except RuntimeError:
+        return False
+    return True

@@ -1,8 +1,9 @@
 """Which parameters are shared, which belong to one task, which nobody gave us."""
 
 import copy
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Literal
 
 import torch
 from torch import Tensor, nn
@@ -10,23 +11,30 @@ from torch.nn.parallel import DistributedDataParallel
 
 from equipoise.arguments import short_repr
 from equipoise.gradients.graph import Graph, graph_of
+from equipoise.gradients.products import scaled
 from equipoise.gradients.ranks import Ranks
-from equipoise.torch_private import flattened_by_fsdp, gathered_by_fsdp, without_compiled_names
+from equipoise.plain import zeros_like
+from equipoise.torch_private import flattened_by_fsdp, gathered_by_fsdp
 
 
 @dataclass
 class Roles:
     """The leaves of one step, in a fixed order; tasks are numbered within the step."""
 
-    shared: list[Tensor] = field(default_factory=list)  # given, and reached by two tasks now or before
-    names: list[str] = field(default_factory=list)  # of the shared ones
-    private: list[tuple[Tensor, int]] = field(default_factory=list)  # given; the one task that reaches it
-    outside: list[tuple[Tensor, int]] = field(
-        default_factory=list
-    )  # not given, or with zeros only; bits of the tasks that do
-    idle: list[Tensor] = field(default_factory=list)  # given and not reached, but other ranks wait for them
-    unused_parameters: list[str] = field(default_factory=list)  # shared, and DDP has closed them: no output needs them
-    sharing: int = 0  # bits of the tasks that reach something shared: those that can be balanced
+    # given, and reached by two tasks now or before
+    shared: list[Tensor] = field(default_factory=list)
+    # of the shared ones
+    names: list[str] = field(default_factory=list)
+    # given, and the one task that reaches it
+    private: list[tuple[Tensor, int]] = field(default_factory=list)
+    # not given, with bits of the tasks that reach it; or given, with no bits: its gradients are zeros
+    outside: list[tuple[Tensor, int]] = field(default_factory=list)
+    # given and not reached, but other ranks wait for them
+    idle: list[Tensor] = field(default_factory=list)
+    # names of shared ones that DDP has closed: the forward pass of this rank did not use them
+    unused_parameters: list[str] = field(default_factory=list)
+    # bits of the tasks that reach something shared: those that can be balanced
+    sharing: int = 0
 
     @property
     def leaves(self) -> list[Tensor]:
@@ -44,6 +52,25 @@ class Roles:
                 if mask >> task & 1:
                     wanted[task].append(leaf)
         return wanted
+
+    def in_order(
+        self,
+        shared: Sequence[Tensor | None],
+        by_leaf: Mapping[Tensor, Tensor | None],
+        heads: Literal["raw", "weighted"],
+        factors: Sequence[float],
+    ) -> list[Tensor | None]:
+        """The gradient of every leaf, in the order of ``leaves``.
+
+        ``shared`` are those of shared parameters, ``by_leaf`` those of others; private ones take their task's factor if
+        heads are weighted.
+        """
+        private: list[Tensor | None] = []
+        for leaf, k in self.private:
+            gradient = by_leaf.get(leaf)
+            private.append(gradient if gradient is None or heads == "raw" else scaled(gradient, factors[k]))
+        outside = [by_leaf.get(leaf) if mask else zeros_like(leaf) for leaf, mask in self.outside]
+        return [*shared, *private, *outside, *(None for _ in self.idle)]
 
 
 class Parameters:
@@ -84,7 +111,7 @@ class Parameters:
             return self.source
         # without the words that DDP and torch.compile put into names: a state fits with and without them
         inner = self.source.module if isinstance(self.source, DistributedDataParallel) else self.source
-        named = without_compiled_names(inner.named_parameters())
+        named = {name.replace("_orig_mod.", ""): parameter for name, parameter in inner.named_parameters()}
         if gathered := gathered_by_fsdp(self.source):
             return {name: gathered.get(p, p) for name, p in named.items()}
         if flattened := flattened_by_fsdp(self.source):

@@ -1,6 +1,6 @@
 """K gradients from K losses: one backward pass after another, one batched pass, or batched from where tasks join."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -55,7 +55,20 @@ def sequential(wanted: Wanted) -> Iterator[Found]:
             points = [*shared, *own[k]]
             if points:
                 retain = wanted.keep or k < len(losses) - 1
-                yield alone(k, _pass([loss], points, [seed(loss, wanted.incoming)], retain, captured), shared)
+                yield _alone(k, _pass([loss], points, [seed(loss, wanted.incoming)], retain, captured), shared)
+
+
+def harvested(wanted: Wanted) -> Iterator[Found]:
+    """One whole backward pass per task, whose gradients are taken from ``.grad``; what was there before is put back.
+
+    For FSDP2 (``fully_shard``), whose parameters are in no graph: its hooks fill ``.grad``.
+    """
+    for k, loss in enumerate(wanted.losses):
+        points = [point for point in [*wanted.shared, *wanted.own[k]] if isinstance(point, Tensor)]
+        with _without_gradients(wanted.graph.leaves):
+            loss.backward(seed(loss, wanted.incoming), retain_graph=wanted.keep or k < len(wanted.losses) - 1)
+            gradients = [point.grad for point in points]
+        yield _alone(k, gradients, wanted.shared)
 
 
 def batched(wanted: Wanted) -> Iterator[Found]:
@@ -243,12 +256,24 @@ def _capture_gradients(points: Sequence[Point]) -> Iterator[dict[int, Tensor | N
             handle.remove()
 
 
-def alone(k: int, gradients: Sequence[Tensor | None], points: Sequence[Point]) -> Found:
+def _alone(k: int, gradients: Sequence[Tensor | None], points: Sequence[Point]) -> Found:
     """What one task's own pass found, first by the shared points."""
     parts = gradients[: len(points)]
     if not PLAIN.issuperset(map(type, parts)):
         parts = [g if g is None else part_of(g, like=point) for g, point in zip(parts, points, strict=True)]
     return Found(range(k, k + 1), [g if g is None else g.unsqueeze(0) for g in parts], [gradients[len(points) :]])
+
+
+@contextmanager
+def _without_gradients(leaves: Iterable[Tensor]) -> Iterator[None]:
+    aside = [(leaf, leaf.grad) for leaf in leaves]
+    for leaf, _ in aside:
+        leaf.grad = None
+    try:
+        yield
+    finally:
+        for leaf, gradient in aside:
+            leaf.grad = gradient
 
 
 def _stack(gradients: Sequence[Tensor | None]) -> Tensor | None:

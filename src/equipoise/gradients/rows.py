@@ -200,11 +200,10 @@ class _Block:
             copy_each_(filled, sources)
 
     def add(self, row: int, gradients: list[Tensor | None], factor: float) -> None:
-        nonzero = [(view, g) for view, g in zip(self.views[row], gradients, strict=True) if g is not None]
         _require_dense(gradients)
-        if nonzero:
-            views, sources = zip(*nonzero, strict=True)
-            add_each_(views, sources, factor)
+        views = [view for view, gradient in zip(self.views[row], gradients, strict=True) if gradient is not None]
+        if views:
+            add_each_(views, [gradient for gradient in gradients if gradient is not None], factor)
 
     def products(self, num_rows: int) -> Tensor:
         """J Jᵀ, float32 products within a chunk and float64 sums over chunks."""

@@ -6,38 +6,37 @@ from torch import Tensor
 
 from equipoise.method import Method
 from equipoise.monitor.balance import Balance
-from equipoise.monitor.feedback import Feedback
-from equipoise.monitor.heads import joined_heads
+from equipoise.monitor.heads import Heads
 from equipoise.monitor.line_search import LineSearch
+from equipoise.monitor.missing_calls import MissingCalls
 from equipoise.monitor.optimisers import Optimisers
 from equipoise.monitor.unused import Unused
 from equipoise.monitor.warning import warn
 from equipoise.monitor.weighted import unheard, weighted_already
 
-_HEADS_LOOK = 10  # the first step that looks for heads mistaken for shared parameters: none is still at its zero start
-
 
 class Monitor:
     """Warns of misuse, each kind once; a balancer with ``monitor="off"`` has none."""
 
-    def __init__(self, method: Method, names: Sequence[str]) -> None:
+    def __init__(self, method: Method, names: Sequence[str], takes_gradients: bool) -> None:
         self._method = method
+        self._takes_gradients = takes_gradients  # a backward decides anew, from gradients of single tasks
         self._is_first = self._is_first_of_tasks = True
-        self._has_looked_for_heads = self._has_looked_for_joins = False
         self._has_warned_of_sharing = False
+        self.heads = Heads()
         self._unused = Unused()
         self._optimisers = Optimisers(method)
         self._balance = Balance(repr(method))
         self._line_search = LineSearch(method)
-        self._feedback = Feedback(method, names)
+        self._missing_calls = MissingCalls(method, names)
 
     def called(
         self,
         losses: Mapping[str, Tensor],
         weights: Mapping[str, float],
         of_tasks: Mapping[str, float] | None,
-        given: Callable[[], Mapping[str, Tensor]] | None,
-        takes_gradients: bool,
+        parameters: Callable[[], Mapping[str, Tensor]],
+        delivers: bool,
         heard: Collection[str],
     ) -> None:
         """Note a call with gradients on.
@@ -46,16 +45,16 @@ class Monitor:
             losses: As the balancer was given them.
             weights: The users', as the balancer holds them.
             of_tasks: The weights of the tasks that made the losses, where these are known and count.
-            given: The balancer's parameters by name, where the backward of this call delivers.
-            takes_gradients: Whether the backward decides anew, from gradients of single tasks.
+            parameters: The balancer's by name.
+            delivers: Whether the backward of this call does; one of several micro-batches may not.
             heard: Which of ``FEEDBACK`` have come so far.
         """
-        if self._feedback.needs:
-            self._feedback.called(heard)
+        if self._missing_calls.needs:
+            self._missing_calls.called(heard)
         if of_tasks is not None and self._is_first_of_tasks:
             self._is_first_of_tasks = False
             self._compare_weights(of_tasks, weights)
-        if takes_gradients and not self._line_search.has_warned:
+        if self._takes_gradients and not self._line_search.has_warned:
             self._line_search.decides_anew()
         if self._is_first and losses:
             self._is_first = False
@@ -64,8 +63,8 @@ class Monitor:
                     f"losses {', '.join(map(repr, doubled))} are already multiplied by the weights that the balancer "
                     "was given for them, and it applies those itself: pass raw losses, or tasks without weights"
                 )
-        if losses and given is not None and not self._unused.is_over:
-            self._unused.called(given)
+        if losses and delivers and not self._unused.is_over:
+            self._unused.called(parameters)
 
     def _compare_weights(self, tasks: Mapping[str, float], held: Mapping[str, float]) -> None:
         lost, counting = unheard(tasks, held, self._method.stated(range(len(held))))
@@ -83,7 +82,7 @@ class Monitor:
         """Note that a balanced loss has gone backward."""
         if not self._unused.is_over:
             self._unused.went_backward()
-        self._feedback.steps += 1
+        self._missing_calls.steps += 1
 
     def decided(self, names: Sequence[str], balanced: Sequence[int], gramian: Tensor, weights: Tensor | None) -> None:
         """Note a method's weights [K], if it gives some, for a gramian [K, K], both on the CPU.
@@ -94,11 +93,11 @@ class Monitor:
 
     def expect(self, calls: Iterable[str]) -> None:
         """Take it that these calls will come, however late."""
-        self._feedback.expected.update(calls)
+        self._missing_calls.expected.update(calls)
 
     def epoch_ended(self) -> None:
         """Note the end of an epoch."""
-        self._feedback.epoch_ended()
+        self._missing_calls.epoch_ended()
 
     def nothing_shared(self) -> None:
         """Say that no two tasks meet in a parameter."""
@@ -113,38 +112,3 @@ class Monitor:
     def optimisers(self, given: Mapping[str, Tensor], reached: Collection[Tensor], shared: Collection[Tensor]) -> None:
         """Look at what optimisers hold of the parameters that the losses of this step reach, and some share."""
         self._optimisers.look(given, reached, shared)
-
-    @property
-    def looks_for_joins(self) -> bool:
-        """Whether no step yet has looked below operations that join."""
-        return not (self._has_looked_for_joins or self._has_looked_for_heads)
-
-    def look_for_heads(
-        self,
-        named: Mapping[str, Tensor],
-        gramian: Tensor,
-        step: int,
-        under_joins: Callable[[], Collection[Tensor]],
-        single_task_tensors: Callable[[], Mapping[Tensor, int]],
-    ) -> None:
-        """Look for heads that only seem shared: below joins in the first step that can tell, everywhere in the tenth.
-
-        Args:
-            named: The balancer's parameters.
-            gramian: [K, K] of this step's gradients. Where one task alone has some, it has them in trunks as in heads.
-            step: Its number.
-            under_joins: The parameters below operations that join outputs.
-            single_task_tensors: Those by which one task alone has a gradient, with that task.
-        """
-        if self._has_looked_for_heads or int(gramian.diagonal().count_nonzero()) < 2:
-            return
-        if not self._has_looked_for_joins:
-            self._has_looked_for_joins = True
-            if joined := under_joins():
-                owners = {leaf: task for leaf, task in single_task_tensors().items() if leaf in joined}
-                if len(set(owners.values())) > 1:  # one task alone has a trunk below heads that start at zero
-                    self._has_looked_for_heads = True
-                    joined_heads(named, owners)
-        if step >= _HEADS_LOOK and not self._has_looked_for_heads:
-            self._has_looked_for_heads = True
-            joined_heads(named, single_task_tensors())

@@ -20,10 +20,10 @@ class Unused:
         self._times_moved = 0
         self._samples: list[tuple[Tensor, Tensor]] = []  # a parameter, and what it was at the last call
 
-    def called(self, given: Callable[[], Mapping[str, Tensor]]) -> None:
+    def called(self, parameters: Callable[[], Mapping[str, Tensor]]) -> None:
         """Note a call before the first backward."""
         if not self._samples:
-            trainable = [parameter for parameter in given().values() if parameter.requires_grad]
+            trainable = [parameter for parameter in parameters().values() if parameter.requires_grad]
             smallest = heapq.nsmallest(_SAMPLES, trainable, key=torch.numel)
         else:
             moved = any(not torch.equal(_numbers(parameter), before) for parameter, before in self._samples)

@@ -159,6 +159,7 @@ BY_GRAMIAN = (
         "grad-cosine",
         aggregation.GradCosine,
         when="One main task, and auxiliary ones that must not harm it.",
+        errata="AuxiNash's copy leaves out an orthogonal auxiliary gradient, too (cosine > 0).",
     ),
     MethodRow(
         "gradnorm",

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
+from equipoise.arguments import one_per_task, within
 from equipoise.method import Weighting
 from equipoise.weighting.results import follow
 from equipoise.weighting.signs import positive
@@ -39,22 +40,14 @@ class AMTL(Weighting):
         self, potential: Sequence[float], gamma: float = 2.0, margin: float = 0.05, alpha: float = 0.1
     ) -> None:
         super().__init__()
-        if not potential or not all(0 < value < float("inf") for value in potential):
-            raise ValueError(f"potential must be positive and finite for every task, got {potential!r}")
-        if not 0 < gamma < float("inf"):
-            raise ValueError(f"gamma must be positive and finite, got {gamma!r}")
-        if not 0 <= margin < float("inf"):
-            raise ValueError(f"margin must be finite and not negative, got {margin!r}")
-        if not 0 < alpha <= 1:
-            raise ValueError(f"alpha must be in (0, 1], got {alpha!r}")
+        within("(0, inf)", potential=potential, gamma=gamma)
+        within("[0, inf)", margin=margin)
+        within("(0, 1]", alpha=alpha)
         self.potential = tuple(potential)
         self.gamma, self.margin, self.alpha = gamma, margin, alpha
 
     def bind(self, num_tasks: int) -> None:
-        if len(self.potential) != num_tasks:
-            raise ValueError(
-                f"potential must hold one number for each of {num_tasks} tasks, got {list(self.potential)!r}"
-            )
+        one_per_task(num_tasks, potential=self.potential)
         self.register_buffer("goal", (1 + self.margin) * torch.tensor(self.potential), persistent=False)
         self.register_buffer("preference", torch.ones(num_tasks), persistent=False)
         self.register_buffer("kpi", torch.full((num_tasks,), torch.nan))  # κ_k

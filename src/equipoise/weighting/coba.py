@@ -6,6 +6,7 @@ Gong et al., CoBa: Convergence Balancer for Multitask Finetuning of Large Langua
 import torch
 from torch import Tensor
 
+from equipoise.arguments import whole_number, within
 from equipoise.method import Weighting
 from equipoise.weighting.slopes import followed, in_means, slope
 
@@ -39,12 +40,9 @@ class CoBa(Weighting):
 
     def __init__(self, warmup: int = 100, history: int = 200, tau: float = 5.0) -> None:
         super().__init__()
-        if not isinstance(warmup, int) or warmup < 2:
-            raise ValueError(f"warmup must be a number of evaluations, 2 or more, got {warmup!r}")
-        if not isinstance(history, int) or history < warmup:
-            raise ValueError(f"history must be a number of evaluations, not below warmup={warmup!r}, got {history!r}")
-        if not 0 < tau < float("inf"):
-            raise ValueError(f"tau must be positive and finite, got {tau!r}")
+        whole_number(2, warmup=warmup)
+        whole_number(warmup, history=history)
+        within("(0, inf)", tau=tau)
         self.warmup, self.history, self.tau = warmup, history, tau
 
     def bind(self, num_tasks: int) -> None:

@@ -7,6 +7,7 @@ tasks, Fan et al., Learning with Average Top-k Loss, NeurIPS 2017, eq. (2).
 import torch
 from torch import Tensor
 
+from equipoise.arguments import within
 from equipoise.method import Weighting
 
 
@@ -22,8 +23,7 @@ class CVaR(Weighting):
 
     def __init__(self, alpha: float = 0.5) -> None:
         super().__init__()
-        if not 0 < alpha <= 1:
-            raise ValueError(f"alpha must be in (0, 1], got {alpha!r}")
+        within("(0, 1]", alpha=alpha)
         self.alpha = alpha
 
     def sum_factor(self, num_tasks: int) -> float:

@@ -6,6 +6,7 @@ Guo et al., Dynamic Task Prioritization for Multitask Learning, ECCV 2018 (task-
 import torch
 from torch import Tensor
 
+from equipoise.arguments import within
 from equipoise.method import Weighting
 from equipoise.weighting.results import follow
 
@@ -28,12 +29,9 @@ class DTP(Weighting):
 
     def __init__(self, gamma: float = 1.0, alpha: float = 0.1, floor: float = 0.01) -> None:
         super().__init__()
-        if not 0 <= gamma < float("inf"):
-            raise ValueError(f"gamma must be finite and not negative, got {gamma!r}")
-        if not 0 < alpha <= 1:
-            raise ValueError(f"alpha must be in (0, 1], got {alpha!r}")
-        if not 0 < floor < 1:
-            raise ValueError(f"floor must be in (0, 1), got {floor!r}")
+        within("[0, inf)", gamma=gamma)
+        within("(0, 1]", alpha=alpha)
+        within("(0, 1)", floor=floor)
         self.gamma, self.alpha, self.floor = gamma, alpha, floor
 
     def bind(self, num_tasks: int) -> None:

@@ -6,6 +6,7 @@ Liu, Johns, Davison, End-to-End Multi-Task Learning with Attention, CVPR 2019, e
 import torch
 from torch import Tensor
 
+from equipoise.arguments import within
 from equipoise.method import Weighting
 
 
@@ -21,8 +22,7 @@ class DWA(Weighting):
 
     def __init__(self, temperature: float = 2.0) -> None:
         super().__init__()
-        if not temperature > 0:
-            raise ValueError(f"temperature must be positive, got {temperature!r}")
+        within("(0, inf]", temperature=temperature)
         self.temperature = temperature
 
     def bind(self, num_tasks: int) -> None:

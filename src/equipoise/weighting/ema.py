@@ -9,6 +9,7 @@ import math
 import torch
 from torch import Tensor
 
+from equipoise.arguments import within
 from equipoise.method import Weighting
 from equipoise.weighting.signs import positive
 
@@ -26,8 +27,7 @@ class EMA(Weighting):
 
     def __init__(self, beta: float = 0.99) -> None:
         super().__init__()
-        if not 0 <= beta < 1:
-            raise ValueError(f"beta must be in [0, 1), got {beta}")
+        within("[0, 1)", beta=beta)
         self.beta = beta
 
     def bind(self, num_tasks: int) -> None:

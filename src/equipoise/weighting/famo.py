@@ -9,6 +9,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
+from equipoise.arguments import within
 from equipoise.method import Weighting
 from equipoise.weighting.scalarisation import numbers
 from equipoise.weighting.signs import positive
@@ -33,9 +34,7 @@ class FAMO(Weighting):
 
     def __init__(self, lr: float = 0.025, decay: float = 1e-3, minimum: Sequence[float] | None = None) -> None:
         super().__init__()
-        for name, value in (("lr", lr), ("decay", decay)):
-            if not 0 <= value < float("inf"):
-                raise ValueError(f"{name} must not be negative, got {value!r}")
+        within("[0, inf)", lr=lr, decay=decay)
         self.lr = lr
         self.decay = decay
         self.minimum = minimum if minimum is None else tuple(minimum)

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 import torch
 from torch import Tensor
 
+from equipoise.arguments import one_per_task
 from equipoise.method import Weighting
 from equipoise.task_weights import NamedWeights, in_order
 
@@ -41,8 +42,7 @@ class Fixed(Weighting):
 
     def bind(self, num_tasks: int) -> None:
         weights = self._in_order()
-        if len(weights) != num_tasks:
-            raise ValueError(f"weights must hold one number for each of {num_tasks} tasks, got {list(weights)!r}")
+        one_per_task(num_tasks, weights=weights)
         self.register_buffer("factors", torch.tensor(weights, dtype=torch.float64), persistent=False)
 
     def stated(self, tasks: Sequence[int]) -> list[float] | None:

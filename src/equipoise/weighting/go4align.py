@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from equipoise.aggregation.solvers.clusters import clusters
+from equipoise.arguments import within
 from equipoise.method import Weighting
 from equipoise.weighting.signs import positive
 
@@ -27,10 +28,8 @@ class GO4Align(Weighting):
 
     def __init__(self, groups: int = 2, rate: float = 1e-4) -> None:
         super().__init__()
-        if groups < 1:
-            raise ValueError(f"groups must be at least 1, got {groups!r}")
-        if not 0 <= rate < float("inf"):
-            raise ValueError(f"rate must not be negative, got {rate!r}")
+        within("[1, inf)", groups=groups)
+        within("[0, inf)", rate=rate)
         self.groups = groups
         self.rate = rate
 

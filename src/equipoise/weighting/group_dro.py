@@ -7,6 +7,7 @@ place of a group.
 import torch
 from torch import Tensor
 
+from equipoise.arguments import within
 from equipoise.method import Weighting
 
 
@@ -23,8 +24,7 @@ class GroupDRO(Weighting):
 
     def __init__(self, rate: float = 0.01) -> None:
         super().__init__()
-        if not rate > 0:
-            raise ValueError(f"rate must be positive, got {rate!r}")
+        within("(0, inf]", rate=rate)
         self.rate = rate
 
     def bind(self, num_tasks: int) -> None:

@@ -6,6 +6,7 @@ Dai, Fei, Lu, Improvable Gap Balancing for Multi-Task Learning, UAI 2023, sectio
 import torch
 from torch import Tensor
 
+from equipoise.arguments import within
 from equipoise.method import Weighting
 from equipoise.weighting.epoch_mean import EpochMean
 from equipoise.weighting.signs import positive
@@ -25,8 +26,7 @@ class IGB(Weighting):
 
     def __init__(self, base_epoch: int = 1) -> None:
         super().__init__()
-        if base_epoch < 0:
-            raise ValueError(f"base_epoch must not be negative, got {base_epoch!r}")
+        within("[0, inf)", base_epoch=base_epoch)
         self.base_epoch = base_epoch
 
     def bind(self, num_tasks: int) -> None:

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
+from equipoise.arguments import one_per_task
 from equipoise.method import Weighting
 from equipoise.weighting.signs import positive
 
@@ -36,10 +37,7 @@ class Initial(Weighting):
 
     def bind(self, num_tasks: int) -> None:
         given = [0.0] * num_tasks if isinstance(self.reference, str) else self.reference
-        if len(given) != num_tasks:
-            raise ValueError(
-                f"reference must hold one number for each of {num_tasks} tasks, got {list(self.reference)!r}"
-            )
+        one_per_task(num_tasks, reference=given)
         self.register_buffer("mean", torch.tensor(given))
         self.register_buffer("steps", torch.zeros(num_tasks))
         self.register_buffer("closed", self.mean > 0)

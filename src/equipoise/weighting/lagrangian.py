@@ -9,6 +9,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
+from equipoise.arguments import one_per_task, within
 from equipoise.method import Weighting
 
 
@@ -28,14 +29,12 @@ class Lagrangian(Weighting):
         super().__init__()
         if None not in limits or any(limit is not None and not abs(limit) < float("inf") for limit in limits):
             raise ValueError(f"limits must be finite, and None for at least one main task, got {list(limits)!r}")
-        if not rate > 0:
-            raise ValueError(f"rate must be positive, got {rate!r}")
+        within("(0, inf]", rate=rate)
         self.limits = tuple(limits)
         self.rate = rate
 
     def bind(self, num_tasks: int) -> None:
-        if len(self.limits) != num_tasks:
-            raise ValueError(f"limits must hold one for each of {num_tasks} tasks, got {list(self.limits)!r}")
+        one_per_task(num_tasks, limits=self.limits)
         limit = torch.tensor([torch.nan if one is None else one for one in self.limits])  # NaN: a main task
         self.register_buffer("limit", limit, persistent=False)
         self.register_buffer("multiplier", torch.zeros(num_tasks).where(~limit.isnan(), 1.0))

@@ -7,6 +7,7 @@ algorithm 1.
 import torch
 from torch import Tensor
 
+from equipoise.arguments import within
 from equipoise.method import Weighting
 from equipoise.weighting.signs import non_negative
 
@@ -23,8 +24,7 @@ class LBTW(Weighting):
 
     def __init__(self, alpha: float = 0.5) -> None:
         super().__init__()
-        if not alpha >= 0:
-            raise ValueError(f"alpha must not be negative, got {alpha!r}")
+        within("[0, inf]", alpha=alpha)
         self.alpha = alpha
 
     def bind(self, num_tasks: int) -> None:

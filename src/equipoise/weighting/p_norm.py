@@ -9,6 +9,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
+from equipoise.arguments import within
 from equipoise.weighting.scalarisation import Scalarisation
 from equipoise.weighting.signs import non_negative
 
@@ -30,8 +31,7 @@ class PNorm(Scalarisation):
         self, p: float = 2.0, weights: Sequence[float] | None = None, reference: Sequence[float] | None = None
     ) -> None:
         super().__init__(weights, reference)
-        if not 1 <= p < float("inf"):
-            raise ValueError(f"p must be at least 1 and finite, got {p!r}")
+        within("[1, inf)", p=p)
         self.p = p
 
     def sum_factor(self, num_tasks: int) -> float:

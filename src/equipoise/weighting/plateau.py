@@ -6,6 +6,7 @@ A rule, no paper: for the weights of tasks what torch.optim.lr_scheduler.ReduceL
 import torch
 from torch import Tensor
 
+from equipoise.arguments import whole_number, within
 from equipoise.method import Weighting
 from equipoise.weighting.results import rose_and_fell
 
@@ -41,16 +42,12 @@ class Plateau(Weighting):
         restore: float | None = None,
     ) -> None:
         super().__init__()
-        if not 0 < factor < 1:
-            raise ValueError(f"factor must be in (0, 1), got {factor!r}")
-        if not isinstance(patience, int) or patience < 1:
-            raise ValueError(f"patience must be a number of evaluations, 1 or more, got {patience!r}")
-        if not delta >= 0:
-            raise ValueError(f"delta must not be negative, got {delta!r}")
+        within("(0, 1)", factor=factor)
+        whole_number(1, patience=patience)
+        within("[0, inf]", delta=delta)
         if restore is not None and not restore >= 0:
             raise ValueError(f"restore must not be negative, or None, got {restore!r}")
-        if not 0 < floor <= 1:
-            raise ValueError(f"floor must be in (0, 1], got {floor!r}")
+        within("(0, 1]", floor=floor)
         self.factor, self.patience, self.delta, self.floor, self.restore = factor, patience, delta, floor, restore
 
     def bind(self, num_tasks: int) -> None:

@@ -9,6 +9,7 @@ import random
 import torch
 from torch import Tensor
 
+from equipoise.arguments import within
 from equipoise.method import Weighting
 from equipoise.weighting.clock import Clock
 from equipoise.weighting.signs import non_negative
@@ -29,13 +30,9 @@ class ReLoBRaLo(Weighting):
 
     def __init__(self, alpha: float = 0.999, beta: float = 0.99, temperature: float = 1.0, seed: int = 0) -> None:
         super().__init__()
-        for name, value in (("alpha", alpha), ("beta", beta)):
-            if not 0 <= value <= 1:
-                raise ValueError(f"{name} must be in [0, 1], got {value!r}")
-        if not temperature > 0:
-            raise ValueError(f"temperature must be positive, got {temperature!r}")
-        if seed < 0:
-            raise ValueError(f"seed must not be negative, got {seed}")
+        within("[0, 1]", alpha=alpha, beta=beta)
+        within("(0, inf]", temperature=temperature)
+        within("[0, inf)", seed=seed)
         self.alpha, self.beta = alpha, beta
         self.temperature = temperature
         self.seed = seed

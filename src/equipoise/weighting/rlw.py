@@ -8,6 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from equipoise.arguments import within
 from equipoise.method import Weighting
 from equipoise.weighting.clock import Clock
 
@@ -27,8 +28,7 @@ class RLW(Weighting):
         super().__init__()
         if distribution not in ("normal", "dirichlet"):
             raise ValueError(f"distribution must be 'normal' or 'dirichlet', got {distribution!r}")
-        if seed < 0:
-            raise ValueError(f"seed must not be negative, got {seed}")
+        within("[0, inf)", seed=seed)
         self.distribution = distribution
         self.seed = seed
         self.clock = Clock()

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
+from equipoise.arguments import one_per_task, within
 from equipoise.method import Weighting
 
 
@@ -12,8 +13,7 @@ def numbers(name: str, values: Sequence[float] | None, num_tasks: int, default: 
     """One number per task from a constructor's argument, or the default for all."""
     if values is None:
         return torch.full((num_tasks,), default)
-    if len(values) != num_tasks:
-        raise ValueError(f"{name} must hold one number for each of {num_tasks} tasks, got {list(values)!r}")
+    one_per_task(num_tasks, **{name: values})
     return torch.tensor(values, dtype=torch.float32)
 
 
@@ -29,10 +29,8 @@ class Scalarisation(Weighting):
 
     def __init__(self, weights: Sequence[float] | None = None, reference: Sequence[float] | None = None) -> None:
         super().__init__()
-        if weights is not None and not all(0 < value < float("inf") for value in weights):
-            raise ValueError(f"weights must be positive and finite for every task, got {list(weights)!r}")
-        if reference is not None and not all(abs(value) < float("inf") for value in reference):
-            raise ValueError(f"reference must be finite for every task, got {list(reference)!r}")
+        within("(0, inf)", weights=weights or ())
+        within("(-inf, inf)", reference=reference or ())
         self.weights = weights if weights is None else tuple(weights)
         self.reference = reference if reference is None else tuple(reference)
 

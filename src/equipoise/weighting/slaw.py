@@ -7,6 +7,7 @@ arXiv:2109.08218, 2021, section 3.
 import torch
 from torch import Tensor
 
+from equipoise.arguments import within
 from equipoise.method import Weighting
 
 
@@ -25,8 +26,7 @@ class SLAW(Weighting):
 
     def __init__(self, beta: float = 0.99) -> None:
         super().__init__()
-        if not 0 < beta < 1:
-            raise ValueError(f"beta must be in (0, 1), got {beta}")
+        within("(0, 1)", beta=beta)
         self.beta = beta
 
     def bind(self, num_tasks: int) -> None:

@@ -7,6 +7,7 @@ Loss Functions, arXiv:1912.12355, 2019, section 3.1.
 import torch
 from torch import Tensor
 
+from equipoise.arguments import within
 from equipoise.method import Weighting
 from equipoise.weighting.signs import non_negative
 
@@ -29,8 +30,7 @@ class SoftAdapt(Weighting):
         self, beta: float = 0.1, normalised: bool = False, loss_weighted: bool = False, window: int = 2
     ) -> None:
         super().__init__()
-        if window < 2:
-            raise ValueError(f"window must be at least 2, got {window}")
+        within("[2, inf)", window=window)
         self.beta = beta
         self.normalised = normalised
         self.loss_weighted = loss_weighted

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
+from equipoise.arguments import within
 from equipoise.weighting.scalarisation import Scalarisation
 
 
@@ -29,8 +30,7 @@ class STCH(Scalarisation):
         self, mu: float = 0.1, weights: Sequence[float] | None = None, reference: Sequence[float] | None = None
     ) -> None:
         super().__init__(weights, reference)
-        if not mu > 0:
-            raise ValueError(f"mu must be positive, got {mu!r}")
+        within("(0, inf]", mu=mu)
         self.mu = mu
 
     def forward(self, losses: Tensor, tasks: Tensor) -> Tensor:

@@ -7,6 +7,7 @@ The public code of Lin et al., Smooth Tchebycheff Scalarization for Multi-Object
 import torch
 from torch import Tensor
 
+from equipoise.arguments import within
 from equipoise.method import Weighting
 from equipoise.weighting.epoch_mean import EpochMean
 from equipoise.weighting.signs import positive
@@ -28,10 +29,8 @@ class STCHMTL(Weighting):
 
     def __init__(self, mu: float = 1.0, warmup: int = 4) -> None:
         super().__init__()
-        if not mu > 0:
-            raise ValueError(f"mu must be positive, got {mu!r}")
-        if warmup < 0:
-            raise ValueError(f"warmup must not be negative, got {warmup!r}")
+        within("(0, inf]", mu=mu)
+        within("[0, inf)", warmup=warmup)
         self.mu = mu
         self.warmup = warmup
 

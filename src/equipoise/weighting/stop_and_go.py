@@ -7,6 +7,7 @@ Lu et al., 12-in-1: Multi-Task Vision and Language Representation Learning, CVPR
 import torch
 from torch import Tensor
 
+from equipoise.arguments import whole_number, within
 from equipoise.method import Weighting
 from equipoise.weighting.results import rose_and_fell
 
@@ -33,12 +34,8 @@ class StopAndGo(Weighting):
 
     def __init__(self, gain: float = 1e-3, patience: int = 2, drop: float = 5e-3, gap: int = 4) -> None:
         super().__init__()
-        for name, value in (("gain", gain), ("drop", drop)):
-            if not value >= 0:
-                raise ValueError(f"{name} must not be negative, got {value!r}")
-        for name, number in (("patience", patience), ("gap", gap)):
-            if not isinstance(number, int) or number < 1:
-                raise ValueError(f"{name} must be a whole number, 1 or more, got {number!r}")
+        within("[0, inf]", gain=gain, drop=drop)
+        whole_number(1, patience=patience, gap=gap)
         self.gain, self.patience, self.drop, self.gap = gain, patience, drop, gap
 
     def bind(self, num_tasks: int) -> None:

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
+from equipoise.arguments import one_per_task
 from equipoise.method import Weighting
 
 _FACTORS = {"regression": 0.5, "classification": 1.0}
@@ -40,8 +41,7 @@ class UW(Weighting):
 
     def bind(self, num_tasks: int) -> None:
         forms = [self.form] * num_tasks if isinstance(self.form, str) else list(self.form)
-        if len(forms) != num_tasks:
-            raise ValueError(f"form must name one for each of {num_tasks} tasks, got {self.form!r}")
+        one_per_task(num_tasks, form=forms)
         self.register_buffer("factor", torch.tensor([_FACTORS[form] for form in forms]), persistent=False)
         self.log_variance = nn.Parameter(torch.full((num_tasks,), float(self.initial)))
 

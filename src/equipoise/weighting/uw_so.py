@@ -7,6 +7,7 @@ Kirchdorfer et al., Analytical Uncertainty-Based Loss Weighting in Multi-Task Le
 import torch
 from torch import Tensor
 
+from equipoise.arguments import within
 from equipoise.method import Weighting
 from equipoise.weighting.signs import positive
 
@@ -24,8 +25,7 @@ class UWSO(Weighting):
 
     def __init__(self, temperature: float = 1.0) -> None:
         super().__init__()
-        if not temperature > 0:
-            raise ValueError(f"temperature must be positive, got {temperature!r}")
+        within("(0, inf]", temperature=temperature)
         self.temperature = temperature
 
     def sum_factor(self, num_tasks: int) -> float:

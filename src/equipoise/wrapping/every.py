@@ -9,6 +9,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
+from equipoise.arguments import whole_number
 from equipoise.wrapping.wrapper import GivesWeights, Wrapper
 
 
@@ -29,8 +30,7 @@ class Every(Wrapper):
     decided: Tensor
 
     def __init__(self, n: int, method: GivesWeights) -> None:
-        if not isinstance(n, int) or n < 1:
-            raise ValueError(f"n must be a number of steps, 1 or more, got {n!r}")
+        whole_number(1, n=n)
         super().__init__(method)
         self.n = n
         self.register_buffer("step", torch.zeros((), dtype=torch.int64, device="cpu"))

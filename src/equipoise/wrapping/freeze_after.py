@@ -10,6 +10,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
+from equipoise.arguments import whole_number
 from equipoise.wrapping.wrapper import GivesWeights, Wrapper
 
 
@@ -29,8 +30,7 @@ class FreezeAfter(Wrapper):
     seen: Tensor
 
     def __init__(self, steps: int, method: GivesWeights) -> None:
-        if not isinstance(steps, int) or steps < 1:
-            raise ValueError(f"steps must be a number of steps, 1 or more, got {steps!r}")
+        whole_number(1, steps=steps)
         super().__init__(method)
         self.steps = steps
         self.register_buffer("step", torch.zeros((), dtype=torch.int64, device="cpu"))

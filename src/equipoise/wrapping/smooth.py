@@ -9,6 +9,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
+from equipoise.arguments import within
 from equipoise.wrapping.wrapper import GivesWeights, Wrapper
 
 
@@ -27,8 +28,7 @@ class Smooth(Wrapper):
     steps: Tensor
 
     def __init__(self, beta: float, method: GivesWeights) -> None:
-        if not 0 <= beta < 1:
-            raise ValueError(f"beta must be in [0, 1), got {beta!r}")
+        within("[0, 1)", beta=beta)
         super().__init__(method)
         self.beta = beta
 

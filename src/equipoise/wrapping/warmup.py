@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 import torch
 from torch import Tensor
 
+from equipoise.arguments import whole_number
 from equipoise.wrapping.wrapper import GivesWeights, Wrapper
 
 
@@ -27,9 +28,7 @@ class Warmup(Wrapper):
     step: Tensor
 
     def __init__(self, steps: int, method: GivesWeights, ramp: int = 0) -> None:
-        for name, value in (("steps", steps), ("ramp", ramp)):
-            if not isinstance(value, int) or value < 0:
-                raise ValueError(f"{name} must be a number of steps, 0 or more, got {value!r}")
+        whole_number(0, steps=steps, ramp=ramp)
         super().__init__(method)
         self.steps, self.ramp = steps, ramp
         self.register_buffer("step", torch.zeros((), dtype=torch.int64, device="cpu"))

@@ -288,10 +288,10 @@ def test_advice_does_not_hide_that_single_task_networks_are_better():
     ]
     verdict = lab.judge(rows).verdict
     assert verdict.of("sum", "a", "single-task").decision == "worse"
-    assert verdict.advice == (
+    assert str(verdict.advice) == (
         "Use the plain sum where one network must do: single-task networks are significantly better on a and b."
     )
-    assert "Where a and b matter most, train each alone" in " ".join(verdict.details)
+    assert "significantly worse on a and b; where a and b matter most, train each alone" in " ".join(verdict.details)
 
 
 def test_differences_without_spread_are_not_judged_and_the_advice_says_so():
@@ -303,13 +303,38 @@ def test_differences_without_spread_are_not_judged_and_the_advice_says_so():
     ]
     verdict = lab.judge(rows).verdict
     assert verdict.of("uw", "kind").decision == "no significant difference"
-    assert verdict.advice == "No difference varies over the seeds: check that each seed is a run of its own."
+    assert str(verdict.advice) == "No difference varies over the seeds: check that each seed is a run of its own."
 
 
 def test_methods_without_a_seed_in_common_are_told_to_share_seeds(rows):
     two = [row for row in rows if row["method"] in ("sum", "uw")]
     verdict = lab.judge([row | {"seed": row["seed"] + 50 * (row["method"] == "uw")} for row in two]).verdict
     assert verdict.decisions == ()
-    assert verdict.advice == "Train the plain sum and the methods with the same seeds: differences are paired by seed."
+    assert str(verdict.advice) == (
+        "Add results with the same seeds for the plain sum and the methods: differences are paired by seed."
+    )
     alone = lab.judge([row for row in rows if row["method"] in ("sum", "single-task")]).verdict
-    assert alone.advice.startswith("Train the plain sum and at least one method")
+    assert str(alone.advice).startswith("Add results of at least one other method")
+
+
+def test_what_stands_in_the_index_of_a_frame_is_pointed_at(rows):
+    frame = pandas.DataFrame(rows).set_index(["method", "seed"])
+    with pytest.raises(ValueError, match=r"'method' and 'seed' in its index .* frame.reset_index\(\)"):
+        lab.judge(frame)
+    assert repr(lab.judge(frame.reset_index()).verdict) == repr(lab.judge(rows).verdict)
+
+
+def test_two_seeds_ask_for_more_before_a_method_is_used():
+    values = {"sum": (0.8, 0.9), "uw": (0.7, 0.800005)}
+    rows = [
+        {"method": method, "seed": seed, "task": "kind", "metric": "rmse", "value": value}
+        for method, of in values.items()
+        for seed, value in enumerate(of)
+    ]
+    results = lab.judge(rows)
+    assert results.verdict.of("uw", "kind").decision == "better"
+    assert str(results.verdict.advice) == (
+        "Add results of at least 1 more seed, better 3, before relying on uw; until then use the plain sum."
+    )
+    assert results.verdict.to_dict()["next"]["action"] == "train seeds"
+    assert "for the one comparison of the study" in " ".join(str(results.table()).split())

@@ -61,7 +61,7 @@ def test_options_say_what_the_table_does_not(rows, tmp_path, capsys):
     [
         (["--better", "size"], "TASK=WORD, such as rating=lower; got 'size'"),
         (["--better", "size=up"], "better of task 'size' must be higher or lower, got 'up'"),
-        (["--report", "absent/page.html"], "No such file or directory"),
+        (["--report", "results.csv/page.html"], "results.csv: File exists"),
     ],
 )
 def test_wrong_use_is_one_line(file, options, message, capsys, monkeypatch, tmp_path):

@@ -56,7 +56,9 @@ def test_results_of_a_loop_are_judged_as_its_values_are():
         for arm in [lab.Arm(name, seed, eq.Sum())]
         for task, (metric, way) in TASKS.items()
     ]
-    assert repr(results.verdict) == repr(lab.judge(rows).verdict)
+    ours, given = results.verdict, lab.judge(rows).verdict
+    assert repr(ours.decisions) == repr(given.decisions)
+    assert (ours.headline, ours.details) == (given.headline, given.details)
     assert results.failures == {}
 
 
@@ -133,6 +135,18 @@ def test_where_every_run_fails_the_first_error_is_raised():
     with pytest.raises(RuntimeError, match="no run finished; sum, seed 0 failed: KeyError: 'nothing'") as raised:
         lab.compare(train, ["sum", "uw"], seeds=2, tasks=TASKS)
     assert isinstance(raised.value.__cause__, KeyError)
+
+
+def test_where_every_run_fails_the_others_are_counted_and_their_tracebacks_are_told_of(tmp_path):
+    def train(arm, seed):
+        raise KeyError(arm.name)
+
+    arguments = {"seeds": 2, "tasks": TASKS}
+    with pytest.raises(RuntimeError, match="3 other runs failed, 1 of them likewise; give a folder to keep the trace"):
+        lab.compare(train, ["sum", "uw"], **arguments)
+    with pytest.raises(RuntimeError, match=r"3 other runs failed, .*the tracebacks are in .*loop"):
+        lab.compare(train, ["sum", "uw"], folder=tmp_path / "loop", **arguments)
+    assert len([*(tmp_path / "loop" / "runs").glob("*.error.txt")]) == 4
 
 
 def test_what_train_returns_must_have_every_metric():

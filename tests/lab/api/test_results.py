@@ -152,3 +152,8 @@ def test_what_is_missing_is_named_with_how_to_install_it():
 def test_an_unknown_name_is_an_attribute_error():
     with pytest.raises(AttributeError, match="has no attribute 'jugde'"):
         _ = lab.jugde
+
+
+def test_a_report_makes_its_folder(results, tmp_path):
+    page = results.save_report(tmp_path / "pages" / "of today" / "report.html")
+    assert page.is_file()

@@ -1,7 +1,8 @@
 """What a study says of a table: its verdict or its advice, with the sentences below the table."""
 
-from equipoise.lab.evaluation.details import details_of
-from equipoise.lab.evaluation.sentences import advice_of, headline_of
+from equipoise.lab.evaluation.advice import advise
+from equipoise.lab.evaluation.findings import details_of
+from equipoise.lab.evaluation.headline import headline_of
 
 
 def told(table, metrics, seeds):
@@ -11,4 +12,4 @@ def told(table, metrics, seeds):
 
 def advised(table, metrics):
     """The advice, then the details."""
-    return " ".join([advice_of(table, metrics), *details_of(table, metrics)])
+    return " ".join([str(advise(table, metrics)), *details_of(table, metrics)])

@@ -7,8 +7,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from equipoise.lab.evaluation import MethodCost, TaskMetric, make_table
+from equipoise.lab.evaluation.advice import advise
+from equipoise.lab.evaluation.headline import headline_of
 from equipoise.lab.evaluation.metric import Baselines
-from equipoise.lab.evaluation.sentences import advice_of, headline_of
 
 METHODS = ("sum", "uw", "nash-mtl", "frozen-uw", "tuned", "a b=huber", "my methods/a long path.py:Mine")
 NAMES = ("a", "overall rating of the stay", "c", "d", "Anteil der Dinge, die gefallen")
@@ -49,7 +50,9 @@ def tables(draw):
 @given(tables())
 def test_verdict_and_advice_are_one_sentence_of_at_most_25_words(made):
     table, metrics, seeds = made
-    for sentence in (headline_of(table, metrics, seeds), advice_of(table, metrics)):
+    advice = [advise(table, metrics, given=given) for given in (False, True)]
+    voices = [one.text(voice) for one in advice for voice in ("python", "command line", "page")]
+    for sentence in (headline_of(table, metrics, seeds), *voices):
         assert len(sentence.split()) <= 25, sentence
         assert sentence.endswith(".")
         assert not re.search(r"[.!?] [A-Z]", sentence.replace("Mine", "mine")), sentence

@@ -62,7 +62,7 @@ def test_repeated_looks_are_counted_with_what_they_do():
     (note,) = look_notes(study(5, looks=looks))
     assert note.startswith("Look 3 at this study (3, 4 and 5 seeds).")
     assert "19 %" in note
-    assert "--looks 3" in note
+    assert "3 looks at 20 seeds" in note
     assert look_notes(study(5, looks=looks[:1])) == []
 
 

@@ -97,7 +97,7 @@ def test_values_that_are_not_finite_are_left_out_and_counted(make):
     runs = re.sub(r"(?m)^(mgda,0,test,rating,mae),.*$", r"\1,inf", (study.path / "runs.csv").read_text())
     (study.path / "runs.csv").write_text(runs)
     page = Page(write_report(study.path))
-    assert "2 values of history.csv are not finite" in page.words
+    assert "Not finite, and not drawn: 2 values of history.csv" in page.words
     assert not re.search(r"NaN|Infinity", json.dumps(page.figures))
 
 

@@ -104,7 +104,16 @@ def test_a_reader_finds_verdict_advice_definitions_and_settings(study, page):
     from equipoise.lab.evaluation import FORMULA, Summary
 
     summary = Summary.from_folder(study.path)
-    for text in (summary.headline, summary.advice, FORMULA, "Holm", "paired-t", "0.002", "2.13.0", "9f86d081884c7d65"):
+    for text in (
+        summary.headline,
+        summary.advice.text("page"),
+        FORMULA,
+        "Holm",
+        "paired-t",
+        "0.002",
+        "2.13.0",
+        "9f86d081884c7d65",
+    ):
         assert text in page.words, text
     for task in TASKS:
         assert task in page.words

@@ -4,6 +4,7 @@ import pytest
 from rich.console import Console
 
 from equipoise.lab.evaluation import EqualTime, MethodCost, Reached, Summary, TaskMetric, make_table
+from equipoise.lab.evaluation.advice import Advice
 from equipoise.lab.reports import print_summary
 
 METRICS = [TaskMetric("rating", "rmse", False, 0.0, 1.0), TaskMetric("recommended", "accuracy", True, 1.0, 0.5)]
@@ -37,7 +38,7 @@ def test_the_table_fits_and_says_everything(width):
         notes=("a note",),
         complete=True,
         headline="The headline.",
-        advice="The advice.",
+        advice=Advice("use", "sum"),
     )
     console = Console(file=io.StringIO(), width=width)
     print_summary(console, summary, verbose=True)
@@ -57,7 +58,7 @@ def test_the_table_fits_and_says_everything(width):
         "costs (unequal: backward passes of a run (sum 1,000, nash-mtl 2,000))",
         "Note: a note",
         "The headline.",
-        "The advice.",
+        "Use the plain sum: nothing here is significantly better.",
     ):
         assert expected in lines
     assert "…" not in text
@@ -90,7 +91,7 @@ def test_rows_of_losses_wrap_where_another_loss_or_argument_begins(parts):
         notes=(),
         complete=True,
         headline="",
-        advice="",
+        advice=Advice("use", "sum"),
     )
     console = Console(file=io.StringIO(), width=80)
     print_summary(console, summary, verbose=True)

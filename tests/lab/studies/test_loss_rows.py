@@ -16,8 +16,8 @@ from equipoise.lab.arms import SUM, parse_arm
 from equipoise.lab.cases.recipe import CaseWithLosses
 from equipoise.lab.evaluation import Summary
 from equipoise.lab.studies import Event, Study, make_plan
+from equipoise.lab.studies.plan import Run
 from equipoise.lab.studies.questions import losses_by_arm, one_at_a_time
-from equipoise.lab.studies.run import Run
 from equipoise.lab.training import RunResult
 
 KNOWN = {

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Unpack
 
 from equipoise.lab.api.given import recipe_of, seeds_of, takes_settings
 from equipoise.lab.api.loops import compare_loop
-from equipoise.lab.api.results import Results, load
+from equipoise.lab.api.results import Results, load, none_finished
 from equipoise.lab.arms import SUM, StudyArm
 from equipoise.lab.settings import JOBS, METHODS, RUNS, SEEDS, TUNED_TRIALS, TrainingOptions
 from equipoise.method import Method
@@ -106,8 +106,7 @@ def _compare_case(
 
     study = run_plan(plan, where, Console(highlight=False), JOBS if jobs is None else jobs, track)
     if not study.results:
-        run, why = next(iter(study.failures.items()))
-        raise RuntimeError(f"no run of {where} finished; {run} failed: {why}")
+        raise none_finished({str(run): why for run, why in study.failures.items()}, where)
     return load(where)
 
 

@@ -22,14 +22,15 @@ import torch
 
 import equipoise as eq
 from equipoise.lab.api.given import seeds_of
+from equipoise.lab.api.judging import direction
 from equipoise.lab.api.loop_runs import LoopRuns
 from equipoise.lab.api.recorder import Recorder
-from equipoise.lab.api.results import Results
-from equipoise.lab.api.rows import direction
+from equipoise.lab.api.results import Results, none_finished
 from equipoise.lab.arms import MethodArm, StudyArm, name_of
 from equipoise.lab.evaluation import REFERENCE, SINGLE_TASK, StudyResults, Summary, TaskMetric
 from equipoise.lab.studies import record_look
-from equipoise.lab.training.generators import generators_kept
+from equipoise.lab.training.checkpoint import generators_kept
+from equipoise.own_file import error_line
 
 
 @dataclass(eq=False)
@@ -107,7 +108,7 @@ def compare_loop(
     try:
         runs = LoopRuns(made, chosen, metrics, where, title or getattr(train, "__name__", "A loop"), code_of(train))
         with generators_kept():
-            _run(train, given, runs)
+            _run(train, given, runs, None if folder is None else where)
         study = StudyResults.from_folder(where).looked_at()
         results = Results(Summary.of_study(study), runs.failures, study, temporary=folder is None)
     except BaseException:
@@ -136,12 +137,12 @@ def _metrics(tasks: Mapping[str, tuple[str, str]] | None) -> list[TaskMetric]:
     return [TaskMetric(task, name, direction(way, f"tasks: {task!r}")) for task, (name, way) in tasks.items()]
 
 
-def _run(train: Train, given: Mapping[str, str | eq.Method], runs: LoopRuns) -> None:
-    """Do what is missing, with a progress bar."""
+def _run(train: Train, given: Mapping[str, str | eq.Method], runs: LoopRuns, folder: Path | None) -> None:
+    """Do what is missing, with a progress bar; ``folder`` is where the runs stay, None: nowhere."""
     from rich.console import Console
     from rich.progress import track
 
-    first: tuple[str, Exception] | None = None
+    first: Exception | None = None
     console = Console()
     shown = console.is_terminal or console.is_jupyter
     for name, seed in track(runs.missing, runs.title, console=console, transient=True, disable=not shown):
@@ -151,17 +152,17 @@ def _run(train: Train, given: Mapping[str, str | eq.Method], runs: LoopRuns) -> 
         try:
             returned = train(arm, seed)
         except Exception as error:  # whatever a user's loop does, it costs this run only
-            first = first or (f"{name}, seed {seed}", error)
-            runs.keep_error(name, seed, _line(error), traceback.format_exc())
+            first = first or error
+            runs.keep_error(name, seed, error_line(error), traceback.format_exc())
         else:
             try:
                 runs.keep(name, seed, returned, arm.recorded)
             except ValueError as error:
                 if not runs.has_finished:
                     raise  # nothing is lost yet
-                runs.keep_error(name, seed, _line(error), traceback.format_exc())
+                runs.keep_error(name, seed, error_line(error), traceback.format_exc())
     if not runs.has_finished and first is not None:
-        raise RuntimeError(f"no run finished; {first[0]} failed: {_line(first[1])}") from first[1]
+        raise none_finished(runs.failures, folder) from first
 
 
 def _plain(given: Method) -> str | eq.Method:
@@ -230,7 +231,3 @@ def _set_seeds(seed: int) -> None:
     random.seed(seed)
     np.random.seed(seed)
     torch.manual_seed(seed)
-
-
-def _line(error: Exception) -> str:
-    return " ".join(f"{type(error).__name__}: {error}".split())

@@ -1,6 +1,5 @@
 """What a comparison came to: computed once, or read from its folder, and shown in many ways."""
 
-import io
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -8,15 +7,14 @@ from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from equipoise.lab.evaluation import Judgement, StudyResults, Summary, judgement_of
+from equipoise.lab.evaluation import Judgement, StudyResults, Summary, counted, judgement_of
+from equipoise.lab.files.rows import to_frame
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
     from equipoise.lab.reports import SummaryView
     from equipoise.lab.reports.drawing import Drawing
-
-WIDTH = 120  # characters of what is printed as text
 
 
 @dataclass(frozen=True, repr=False)
@@ -50,10 +48,6 @@ class Results:
         Raises:
             ModuleNotFoundError: pandas is not installed.
         """
-        try:
-            import pandas
-        except ModuleNotFoundError:
-            raise ModuleNotFoundError("to_frame needs pandas: pip install pandas", name="pandas") from None
         columns = ("method", "seed", "task", "metric", "value", "better")
         rows = [
             (method, seed, metric.task, metric.name, by_task[metric.task].get(seed, float("nan")), better)
@@ -62,7 +56,7 @@ class Results:
             for better in ("higher" if metric.higher_is_better else "lower",)
             for seed in self.summary.seeds
         ]
-        return pandas.DataFrame(rows, columns=list(columns))
+        return to_frame(columns, rows)
 
     @property
     def figures(self) -> tuple[str, ...]:
@@ -81,7 +75,7 @@ class Results:
         return self._drawing.plot(name)
 
     def save_report(self, page: str | Path = "report.html") -> Path:
-        """Write the report: one HTML file that needs no network.
+        """Write the report: one HTML file that needs no network; its folder is made where there is none.
 
         That of a study links to the figures, tables and results in its folder, which are written anew.
 
@@ -103,13 +97,27 @@ class Results:
         return Drawing(self.summary, self.study, shown)
 
     def __repr__(self) -> str:
-        failed = f" {len(self.failures)} runs failed." if self.failures else ""
+        failed = f" {counted(len(self.failures), 'run')} failed." if self.failures else ""
         return f"<Results of {self.summary.title}: {self.verdict.headline}{failed}>"
 
     def _repr_html_(self) -> str:
-        verdict = f"<p><strong>{escape(self.verdict.headline)}</strong> {escape(self.verdict.advice)}</p>"
+        verdict = f"<p><strong>{escape(self.verdict.headline)}</strong> {escape(str(self.verdict.advice))}</p>"
         failed = "".join(f"<p>{escape(run)} failed: {escape(why)}</p>" for run, why in self.failures.items())
         return f"{verdict}{self.table()._repr_html_()}{failed}"
+
+
+def none_finished(failures: Mapping[str, str], folder: Path | None) -> RuntimeError:
+    """The error of a comparison without any finished run: the first failure, how many others, where they are.
+
+    Args:
+        failures: The error in one line of each run that failed, in order.
+        folder: Where the tracebacks are kept; None: nowhere.
+    """
+    (run, why), others = next(iter(failures.items())), len(failures) - 1
+    alike = list(failures.values()).count(why) - 1
+    rest = f"; {counted(others, 'other run')} failed, {alike} of them likewise" if others else ""
+    where = "give a folder to keep the tracebacks" if folder is None else f"the tracebacks are in {folder / 'runs'}"
+    return RuntimeError(f"no run finished; {run} failed: {why}{rest}; {where}")
 
 
 @dataclass(frozen=True, repr=False)
@@ -136,6 +144,8 @@ class ResultsTable:
         return SummaryView(self.summary)
 
     def __str__(self) -> str:
+        from equipoise.lab.reports.terminal import text_of
+
         return text_of(self)
 
     __repr__ = __str__
@@ -168,12 +178,3 @@ def load(folder: str | Path) -> Results:
     results = Results(Summary.of_study(study), study.settings.get("failed", {}), study)
     record_look(study)
     return results
-
-
-def text_of(shown: Any) -> str:
-    """What rich shows, as the lines of a terminal of ``WIDTH`` characters, without styles."""
-    from rich.console import Console
-
-    file = io.StringIO()
-    Console(file=file, width=WIDTH, highlight=False).print(shown, crop=False)
-    return "\n".join(line.rstrip() for line in file.getvalue().splitlines())

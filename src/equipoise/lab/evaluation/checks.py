@@ -9,7 +9,7 @@ import numpy as np
 from scipy.special import stdtrit
 
 from equipoise.lab.evaluation.metric import TaskMetric
-from equipoise.lab.evaluation.numbers import listing
+from equipoise.lab.evaluation.numbers import of_seeds
 
 MISSING = 0.1  # of a method's runs; where more are missing, which ones are may decide the outcome
 GRUBBS = 0.01  # level of the test for an outlier
@@ -37,7 +37,7 @@ class Check:
         """In words, without what holds instead."""
         far = tuple(seed for seed in self.seeds if seed not in self.collapsed)
         parts = [
-            f"inspect {_seeds(which)}: {what}"
+            f"inspect {of_seeds(which)}: {what}"
             for which, what in ((self.collapsed, "a run collapsed"), (far, "the difference is an outlier"))
             if which
         ]
@@ -121,7 +121,3 @@ def _collapsed(
     skills = {seed: [(side[seed] - metric.trivial) / way for side in (mine, theirs)] for seed in seeds}
     bound = COLLAPSED * median(skill for both in skills.values() for skill in both)
     return [seed for seed, both in skills.items() if min(both) < bound] if bound > 0 else []
-
-
-def _seeds(seeds: Sequence[int]) -> str:
-    return f"seed{'s' * (len(seeds) > 1)} {listing([str(seed) for seed in seeds])}"

@@ -4,6 +4,7 @@ import math
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from equipoise.lab.evaluation.advice import Advice
 from equipoise.lab.evaluation.metric import REFERENCE
 from equipoise.lab.evaluation.precision import seeds_needed
 from equipoise.lab.evaluation.statistics import Verdict
@@ -50,10 +51,13 @@ class Decision:
 
 @dataclass(frozen=True)
 class Judgement:
-    """A study's verdict: one sentence, what to do next, every comparison behind it, and what else was found."""
+    """A study's verdict: one sentence, what to do next, every comparison behind it, and what else was found.
+
+    ``str(advice)`` is a sentence as well; its fields say the same to a program.
+    """
 
     headline: str
-    advice: str
+    advice: Advice
     decisions: tuple[Decision, ...]
     reference: str = REFERENCE
     details: tuple[str, ...] = ()
@@ -91,7 +95,8 @@ class Judgement:
         """For JSON: what is NaN is None."""
         return {
             "headline": self.headline,
-            "advice": self.advice,
+            "advice": str(self.advice),
+            "next": asdict(self.advice),
             "seeds_still_needed": [
                 {"method": method, "task": task, "seeds": seeds}
                 for (method, task), seeds in self.seeds_still_needed.items()

@@ -14,9 +14,7 @@ from typing import Any
 from scipy.special import ndtr, ndtri
 
 from equipoise.lab.evaluation.numbers import listing
-from equipoise.lab.evaluation.statistics import LEVEL
-
-FEWEST = 3  # seeds at the first look
+from equipoise.lab.evaluation.statistics import FEWEST, LEVEL
 
 
 def planned_looks(seeds: int, looks: int) -> tuple[int, ...]:
@@ -119,8 +117,8 @@ def _looks(study: Mapping[str, Any]) -> list[str]:
     return [
         f"Look {len(looks)} at this study{over}. To look, add seeds and look again makes chance look like a finding: "
         "where three methods do not differ on a task, one look at 3 seeds says that they do in 3 % of studies, a "
-        "look after each seed from 3 to 20 in 19 %, and more where there are more methods. To look more than once plan "
-        "the looks before: --looks 3 --seeds 20."
+        "look after each seed from 3 to 20 in 19 %, and more where there are more methods. To look more than once, "
+        "plan the looks before, such as 3 looks at 20 seeds."
     ]
 
 

@@ -5,7 +5,7 @@ from typing import Any
 
 from equipoise.lab.arms import parse_arm
 from equipoise.lab.evaluation.metric import REFERENCE, SINGLE_TASK, TUNED
-from equipoise.lab.evaluation.numbers import listing
+from equipoise.lab.evaluation.numbers import counted, listing, of_seeds
 from equipoise.lab.evaluation.study import RunCost
 from equipoise.lab.evaluation.table import ComparisonTable
 
@@ -26,7 +26,7 @@ def gap_notes(without: Sequence[str], absent: Mapping[tuple[str, str], tuple[int
         tasks: How many there are; where all lack the same, they are not listed.
 
     >>> gap_notes(["dwa"], {("uw", "a"): (3, 4), ("uw", "b"): (3, 4), ("sum", "a"): (3,), ("sum", "b"): ()}, 2)
-    ['dwa: no finished run.', 'uw: no finished run for seeds 3, 4.', 'sum on a: no finished run for seed 3.']
+    ['dwa: no finished run.', 'uw: no finished run for seeds 3 and 4.', 'sum on a: no finished run for seed 3.']
     """
     lacking: dict[tuple[str, tuple[int, ...]], list[str]] = {}
     for (method, task), seeds in absent.items():
@@ -38,7 +38,7 @@ def gap_notes(without: Sequence[str], absent: Mapping[tuple[str, str], tuple[int
     notes = [f"{listing(without)}: no finished run."] if without else []
     for (of_tasks, seeds), methods in alike.items():
         where = f" on {listing(of_tasks)}" if len(of_tasks) < tasks else ""
-        notes.append(f"{listing(methods)}{where}: no finished run for {seeds_of(seeds)}.")
+        notes.append(f"{listing(methods)}{where}: no finished run for {of_seeds(seeds)}.")
     return notes
 
 
@@ -57,7 +57,7 @@ def check_notes(table: ComparisonTable) -> list[str]:
 def tuning_notes(study: Mapping[str, Any]) -> list[str]:
     """With how much effort the tuned weights were found, or that there are none."""
     if study.get("tuned_trials") == 0 and study.get("question", "") == "" and len(study["metrics"]) > 1:
-        return [f"{TUNED}: left out (--tuned-trials 0), so whether any method beats tuned fixed weights is not known."]
+        return [f"{TUNED}: left out (0 trials), so whether any method beats tuned fixed weights is not known."]
     about = study.get(TUNED, {}) if TUNED in study["methods"] else {}
     if "weights" not in about:
         return [f"{TUNED}: {about['reason']}"] if "reason" in about else []
@@ -72,7 +72,8 @@ def _trials(about: Mapping[str, Any]) -> str:
     """How many ended well, of how many."""
     asked = about["trials"]
     ended = about.get("ended", asked)
-    return f"{ended} trials" if ended == asked else f"{ended} trials ({asked - ended} of {asked} failed)"
+    trials = counted(ended, "trial")
+    return trials if ended == asked else f"{trials} ({asked - ended} of {asked} failed)"
 
 
 def frozen_notes(study: Mapping[str, Any]) -> list[str]:
@@ -116,12 +117,3 @@ def step_notes(costs: Iterable[RunCost]) -> list[str]:
         for column, what in told.items()
         if getattr(row, column)
     ]
-
-
-def seeds_of(seeds: Sequence[int]) -> str:
-    """In words.
-
-    >>> seeds_of([3]), seeds_of([0, 4])
-    ('seed 3', 'seeds 0, 4')
-    """
-    return f"seed{'s' if len(seeds) > 1 else ''} {', '.join(map(str, seeds))}"

@@ -1,8 +1,10 @@
-"""Numbers and lists as sentences hold them."""
+"""Numbers, lists and sentences as people read them."""
 
 from collections.abc import Sequence
 
 from equipoise.lab.evaluation.statistics import Interval
+
+MOST_WORDS = 25  # of a sentence
 
 
 def show(value: float) -> str:
@@ -26,6 +28,42 @@ def listing(words: Sequence[str]) -> str:
     'a, b and c'
     """
     return " and ".join([", ".join(words[:-1]), words[-1]] if len(words) > 1 else words)
+
+
+def counted(count: int, what: str) -> str:
+    """A number of things, in the singular where it is one.
+
+    >>> counted(1, "comparison"), counted(12_000, "comparison")
+    ('1 comparison', '12,000 comparisons')
+    """
+    return f"{count:,} {what}{'s' * (count != 1)}"
+
+
+def all_of(count: int, what: str) -> str:
+    """Every thing of so many.
+
+    >>> all_of(1, "comparison"), all_of(12, "comparison")
+    ('the one comparison', 'all 12 comparisons')
+    """
+    return f"the one {what}" if count == 1 else f"all {counted(count, what)}"
+
+
+def of_seeds(seeds: Sequence[int]) -> str:
+    """Seeds by their numbers.
+
+    >>> of_seeds([3]), of_seeds([0, 2, 4])
+    ('seed 3', 'seeds 0, 2 and 4')
+    """
+    return f"seed{'s' * (len(seeds) != 1)} {listing([str(seed) for seed in seeds])}"
+
+
+def fitting(*candidates: str) -> str:
+    """The first sentence of at most 25 words; the last one where none has, which should hold no names.
+
+    >>> fitting("word " * 26, "In short.")
+    'In short.'
+    """
+    return next((one for one in candidates if len(one.split()) <= MOST_WORDS), candidates[-1])
 
 
 def percent(interval: Interval) -> str:

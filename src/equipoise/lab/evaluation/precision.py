@@ -4,13 +4,11 @@ from collections.abc import Sequence
 from typing import Protocol
 
 from equipoise.lab.evaluation.metric import TaskMetric
-from equipoise.lab.evaluation.numbers import show
-from equipoise.lab.evaluation.ranks import RankTest
-from equipoise.lab.evaluation.statistics import LEVEL, MOST_SEEDS, reach_of, seeds_to_show
+from equipoise.lab.evaluation.numbers import counted, show
+from equipoise.lab.evaluation.statistics import FEWEST, LEVEL, MOST_SEEDS, RankTest, reach_of, seeds_to_show
 from equipoise.lab.evaluation.table import NONE, Comparison, ComparisonTable, Row
 
 WIDE = 0.02  # of the way from a constant to a perfect prediction: half an interval that counts as wide
-FEWEST = 3  # pairs: the spread of two is unknown to a factor of thirty
 
 
 class Family(Protocol):
@@ -99,11 +97,11 @@ def _nearest(table: ComparisonTable, metrics: Sequence[TaskMetric]) -> str:
     what = f"Nearest to a finding is {method} on {task} ({metric} {'+' if interval.mean > 0 else '-'}"
     what += f"{show(abs(interval.mean))}): "
     if needed is None:
-        return f"{what}not even {MOST_SEEDS:,} seeds would show a difference of this size; take them for equal."
+        return f"{what}not even {MOST_SEEDS:,} seeds would show a difference of this size; treat them as equal."
     more = needed - interval.n
     return (
-        f"{what}about {more} more seed{'s' * (more != 1)} would show a difference of this size "
-        f"(in 8 of 10 studies, if it is the true one, among {table.tested} comparisons)."
+        f"{what}about {counted(more, 'more seed')} would show a difference of this size "
+        f"(in 8 of 10 studies, if it is the true one, among {counted(table.tested, 'comparison')})."
     )
 
 

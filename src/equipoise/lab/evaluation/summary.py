@@ -6,24 +6,23 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from equipoise.lab.evaluation.advice import Advice, advise
 from equipoise.lab.evaluation.costs import Budgets, EqualTime, equal_time, method_costs, unequal
-from equipoise.lab.evaluation.details import details_of
+from equipoise.lab.evaluation.findings import details_of
+from equipoise.lab.evaluation.headline import headline_of
 from equipoise.lab.evaluation.looks import level_of, look_notes
-from equipoise.lab.evaluation.metric import BASELINES, SINGLE_TASK, Baselines, TaskMetric, Values
+from equipoise.lab.evaluation.metric import BASELINES, SINGLE_TASK, Baselines, Question, TaskMetric, Values
 from equipoise.lab.evaluation.notes import (
     SAME_TRAINING,
     check_notes,
     frozen_notes,
     gap_notes,
     loss_notes,
-    seeds_of,
     step_notes,
     tuning_notes,
 )
-from equipoise.lab.evaluation.pairs import Question
-from equipoise.lab.evaluation.ranks import RankTest
-from equipoise.lab.evaluation.sentences import advice_of, headline_of
-from equipoise.lab.evaluation.statistics import LEVEL
+from equipoise.lab.evaluation.numbers import of_seeds
+from equipoise.lab.evaluation.statistics import LEVEL, RankTest
 from equipoise.lab.evaluation.study import Curves, RunCost, StudyResults
 from equipoise.lab.evaluation.table import Row, make_table
 
@@ -48,7 +47,7 @@ class Summary:
     notes: tuple[str, ...]  # what is missing or did not stay finite
     complete: bool
     headline: str  # the verdict in one sentence of at most 25 words
-    advice: str  # what to do, in another
+    advice: Advice  # what to do, in another
     details: tuple[str, ...] = ()  # what else was found
     question: Question = ""  # the one that the study asks, if it asks one
     level: float = LEVEL  # of the verdicts, in all
@@ -128,6 +127,7 @@ class Summary:
         budgets: Budgets | None = None,
         baselines: Baselines = BASELINES,
         complete: bool = True,
+        given: bool = False,
     ) -> "Summary":
         """The one way from values to a verdict, whoever measured them.
 
@@ -146,6 +146,7 @@ class Summary:
             budgets: Of the methods, by which they may be unequal.
             baselines: What the others are compared with.
             complete: Whether nothing is still to be run.
+            given: Whether the values come from elsewhere, so that further ones are added and not trained here.
         """
         values, missing = _by_method(found, metrics, methods, seeds, baselines)
         spent = method_costs(costs, len(metrics))
@@ -164,7 +165,7 @@ class Summary:
             notes=(*missing, *notes, *loss_notes(table), *step_notes(costs), *check_notes(table)),
             complete=complete,
             headline=headline_of(table, metrics, len(seeds)),
-            advice=advice_of(table, metrics),
+            advice=advise(table, metrics, given=given),
             details=details_of(table, metrics),
             question=table.question,
             level=level,
@@ -193,7 +194,7 @@ def _by_method(
             values[method][metric.task] = {s: value for s, value in there.items() if math.isfinite(value)}
             absent[method, metric.task] = tuple(seed for seed in seeds if seed not in there)
             if odd := [seed for seed in there if not math.isfinite(there[seed])]:
-                broken.append(f"{method} on {metric.task}: {metric.name} is not finite for {seeds_of(odd)}; left out.")
+                broken.append(f"{method} on {metric.task}: {metric.name} is not finite for {of_seeds(odd)}; left out.")
     without = [name for name in asked if name not in ran]
     same = baselines.single_task in without and len(metrics) == 1 and baselines.reference in asked
     if same:

@@ -3,18 +3,19 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import chain
+from math import inf
 from statistics import fmean, stdev
 
 from equipoise.lab.arms import StudyArm, parse_arm
-from equipoise.lab.evaluation.aggregates import Against, Skills, against, mean_ranks, ranks_by_seed, skills_of
 from equipoise.lab.evaluation.checks import Check, check_differences, too_many_missing
 from equipoise.lab.evaluation.costs import MethodCost
-from equipoise.lab.evaluation.metric import BASELINES, TUNED, Baselines, TaskMetric, Values
-from equipoise.lab.evaluation.pairs import Question, pairs_of
-from equipoise.lab.evaluation.ranks import RankTest
-from equipoise.lab.evaluation.statistics import LEVEL, Interval, Verdict, holm, paired_t, verdict
+from equipoise.lab.evaluation.metric import BASELINES, TUNED, Baselines, Question, TaskMetric, Values, pairs_of
+from equipoise.lab.evaluation.scores import Against, Skills, against, mean_ranks, ranks_by_seed, skills_of
+from equipoise.lab.evaluation.statistics import LEVEL, Interval, RankTest, Verdict, holm, paired_t, verdict
 
 NONE: Verdict = "no significant difference"
+
+Compared = Sequence[tuple[str, str, "Comparison"]]  # method, task, comparison with another
 
 
 @dataclass(frozen=True)
@@ -111,6 +112,36 @@ class ComparisonTable:
     level: float = LEVEL
     incomplete: Mapping[str, str] = field(default_factory=dict)
     baselines: Baselines = BASELINES
+
+    @property
+    def compared(self) -> Compared:
+        """The comparisons that the study is about: with the reference, or those of its question."""
+        if not self.question:
+            return self.compared_with(self.baselines.reference)
+        return [
+            (row.method, t, one) for row in self.rows for t, score in row.scores.items() for one in score.to.values()
+        ]
+
+    def compared_with(self, other: str) -> Compared:
+        """Every comparison with a method."""
+        found = [(row.method, task, score.to.get(other)) for row in self.rows for task, score in row.scores.items()]
+        return [(method, task, one) for method, task, one in found if one is not None]
+
+    def row(self, method: str) -> Row | None:
+        """The row of a method, None if it is not in the table."""
+        return next((row for row in self.rows if row.method == method), None)
+
+    def cost_ratio(self, method: str) -> float:
+        """Seconds per step in units of the reference; infinite where not known, to be chosen last."""
+        row = self.row(method)
+        return inf if row is None or row.cost_ratio is None else row.cost_ratio
+
+    def is_whole(self, method: str) -> bool:
+        """Whether a method has a finite score wherever the reference has one: a run that diverged is no gain."""
+        plain, mine = self.row(self.baselines.reference), self.row(method)
+        if plain is None or mine is None:
+            return False
+        return all(set(score.seeds) <= set(mine.scores[task].seeds) for task, score in plain.scores.items())
 
 
 def make_table(
@@ -241,11 +272,18 @@ def _compare(
     for name, other in pairs:
         for metric in metrics:
             mine, theirs = values[name][metric.task], values.get(other, {}).get(metric.task, {})
-            both = [(mine[seed], theirs[seed]) for seed in mine if seed in theirs]
-            if both:
-                interval = paired_t([a - b for a, b in both], max(map(abs, chain.from_iterable(both))))
-                means = fmean(a for a, _ in both), fmean(b for _, b in both)
-                tested = interval.p_value == interval.p_value
-                check = check_differences(mine, theirs, metric) if tested else None
-                found[name, other, metric.task] = Comparison(interval, interval.p_value, NONE, *means, check)
+            if (one := compare_by_seed(mine, theirs, metric)) is not None:
+                found[name, other, metric.task] = one
     return found
+
+
+def compare_by_seed(mine: Mapping[int, float], theirs: Mapping[int, float], metric: TaskMetric) -> Comparison | None:
+    """The comparison of two sides' values by seed, not judged yet; None where they have no seed in common."""
+    both = [(mine[seed], theirs[seed]) for seed in mine if seed in theirs]
+    if not both:
+        return None
+    interval = paired_t([a - b for a, b in both], max(map(abs, chain.from_iterable(both))))
+    means = fmean(a for a, _ in both), fmean(b for _, b in both)
+    tested = interval.p_value == interval.p_value
+    check = check_differences(mine, theirs, metric) if tested else None
+    return Comparison(interval, interval.p_value, NONE, *means, check)

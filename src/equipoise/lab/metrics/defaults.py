@@ -26,62 +26,65 @@ BY_KIND: Mapping[str, tuple[str, ...]] = {
     "sequence": ("bleu", "rouge-l"),
 }
 
-# kind -> (module, function)
-_LOSSES: Mapping[str, Sequence[tuple[Any, ...]]] = {
-    "binary": [
-        (nn.BCEWithLogitsLoss, f.binary_cross_entropy_with_logits),
-        (losses.BinaryFocalLoss, losses.binary_focal),
-        (losses.BinaryHingeLoss, losses.binary_hinge),
-        (losses.BinarySquaredHingeLoss, losses.binary_squared_hinge),
-        (losses.BinaryPoly1Loss, losses.binary_poly1),
-    ],
-    "multiclass": [
-        (nn.CrossEntropyLoss, f.cross_entropy),
-        (nn.NLLLoss, f.nll_loss),
-        (losses.FocalLoss, losses.focal),
-        (losses.Poly1Loss, losses.poly1),
-        (losses.LDAMLoss, losses.ldam),
-        (losses.LogitAdjustedLoss, losses.logit_adjusted),
-        (losses.GeneralisedCrossEntropyLoss, losses.generalised_cross_entropy),
-        (losses.SymmetricCrossEntropyLoss, losses.symmetric_cross_entropy),
-    ],
-    "multilabel": [
-        (nn.MultiLabelSoftMarginLoss, f.multilabel_soft_margin_loss),
-        (losses.AsymmetricLoss, losses.asymmetric),
-        (losses.SoftF1Loss, losses.soft_f1),
-        (losses.DoubleSoftF1Loss, losses.double_soft_f1),
-    ],
-    "segmentation": [
-        (losses.DiceLoss, losses.dice),
-        (losses.GeneralisedDiceLoss, losses.generalised_dice),
-        (losses.JaccardLoss, losses.jaccard),
-        (losses.TverskyLoss, losses.tversky),
-        (losses.FocalTverskyLoss, losses.focal_tversky),
-        (losses.LovaszSoftmaxLoss, losses.lovasz_softmax),
-    ],
-    "cumulative levels": [(losses.CoralLoss, losses.coral)],
-    "conditional levels": [(losses.CornLoss, losses.corn)],
-    "regression": [
-        (nn.MSELoss, f.mse_loss),
-        (losses.RMSELoss, losses.rmse),
-    ],
-    "absolute regression": [
-        (nn.L1Loss, f.l1_loss),
-        (nn.SmoothL1Loss, f.smooth_l1_loss),
-        (nn.HuberLoss, f.huber_loss),
-        (losses.LogCoshLoss, losses.log_cosh),
-        (losses.AdaptiveRobustLoss, losses.adaptive_robust),
-        (losses.AdaptiveRobustNLLLoss,),
-    ],
-    "depth": [
-        (losses.SILogLoss, losses.silog),
-        (losses.BerHuLoss, losses.berhu),
-    ],
-    "normals": [
-        (losses.CosineNormalsLoss, losses.cosine_normals),
-    ],
+_LOSSES: Mapping[str, Sequence[Callable[..., Any]]] = {  # modules; of torch's, their functions too
+    "binary": (
+        nn.BCEWithLogitsLoss,
+        f.binary_cross_entropy_with_logits,
+        losses.BinaryFocalLoss,
+        losses.BinaryHingeLoss,
+        losses.BinarySquaredHingeLoss,
+        losses.BinaryPoly1Loss,
+    ),
+    "multiclass": (
+        nn.CrossEntropyLoss,
+        f.cross_entropy,
+        nn.NLLLoss,
+        f.nll_loss,
+        losses.FocalLoss,
+        losses.Poly1Loss,
+        losses.LDAMLoss,
+        losses.LogitAdjustedLoss,
+        losses.GeneralisedCrossEntropyLoss,
+        losses.SymmetricCrossEntropyLoss,
+    ),
+    "multilabel": (
+        nn.MultiLabelSoftMarginLoss,
+        f.multilabel_soft_margin_loss,
+        losses.AsymmetricLoss,
+        losses.SoftF1Loss,
+        losses.DoubleSoftF1Loss,
+    ),
+    "segmentation": (
+        losses.DiceLoss,
+        losses.GeneralisedDiceLoss,
+        losses.JaccardLoss,
+        losses.TverskyLoss,
+        losses.FocalTverskyLoss,
+        losses.LovaszSoftmaxLoss,
+    ),
+    "cumulative levels": (losses.CoralLoss,),
+    "conditional levels": (losses.CornLoss,),
+    "regression": (nn.MSELoss, f.mse_loss, losses.RMSELoss),
+    "absolute regression": (
+        nn.L1Loss,
+        f.l1_loss,
+        nn.SmoothL1Loss,
+        f.smooth_l1_loss,
+        nn.HuberLoss,
+        f.huber_loss,
+        losses.LogCoshLoss,
+        losses.AdaptiveRobustLoss,
+        losses.AdaptiveRobustNLLLoss,
+    ),
+    "depth": (losses.SILogLoss, losses.BerHuLoss),
+    "normals": (losses.CosineNormalsLoss,),
 }
-_KIND_OF = {loss: kind for kind, pairs in _LOSSES.items() for pair in pairs for loss in pair}
+_KIND_OF = {
+    loss: kind
+    for kind, listed in _LOSSES.items()
+    for module in listed
+    for loss in (module, getattr(module, "function", module))
+}
 
 _READINGS: Mapping[str, Reading] = {
     "binary": read.binary,

@@ -5,7 +5,7 @@ from dataclasses import replace
 from itertools import combinations
 from statistics import fmean
 
-from equipoise.lab.evaluation import SINGLE_TASK
+from equipoise.lab.evaluation import SINGLE_TASK, counted
 from equipoise.lab.evaluation.study import Curve, StudyResults
 from equipoise.lab.reports.chart import Chart, Panel, Series
 from equipoise.lab.reports.palette import Look
@@ -188,8 +188,8 @@ def _notes(study: StudyResults) -> tuple[str, ...]:
     notes = []
     if study.not_finite:
         notes.append(
-            f"{len(study.not_finite)} values of history.csv are not finite (a loss overflowed or was undefined); "
-            "they are not drawn."
+            f"Not finite, and not drawn: {counted(len(study.not_finite), 'value')} of history.csv (a loss overflowed "
+            "or was undefined)."
         )
     if (step := stride(study)) > 1:
         notes.append(f"Every epoch would make the page too large: curves show one epoch in {step}.")

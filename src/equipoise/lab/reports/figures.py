@@ -5,7 +5,7 @@ from itertools import combinations
 from math import isfinite
 from statistics import fmean, median
 
-from equipoise.lab.evaluation import Interval, Row, Summary, TaskMetric, listing
+from equipoise.lab.evaluation import Interval, Row, Summary, TaskMetric, all_of, counted, listing
 from equipoise.lab.evaluation.study import RunCost, StudyResults
 from equipoise.lab.reports.chart import Chart, Panel, Series
 from equipoise.lab.reports.palette import Look
@@ -90,7 +90,7 @@ def costs(study: StudyResults, look: Mapping[str, Look]) -> Chart:
         for row, method in enumerate(methods):
             by_seed = {seed: together([value(c) for c in rows]) for seed, rows in study.costs_of(method).items()}
             middle = median(by_seed.values())
-            text = f"median of {len(by_seed)} runs\n{words}: {middle:.4g}"
+            text = f"median of {counted(len(by_seed), 'run')}\n{words}: {middle:.4g}"
             bars.append(Series("bar", method, (middle,), (row,), what=look[method].label, hover=(text,)))
             if len(by_seed) > 1:
                 hover = tuple(f"seed {s}\n{words}: {v:.4g}" for s, v in by_seed.items())
@@ -118,7 +118,7 @@ def _forest(
         has_interval = isfinite(interval.low) and isfinite(interval.high)
         low, high = (interval.low, interval.high) if has_interval else (interval.mean, interval.mean)
         bounds = f"95 % interval {low:+{form}} to {high:+{form}}" if has_interval else "no interval"
-        text = f"{interval.mean:+{form}}\n{bounds}, {interval.n} seeds"
+        text = f"{interval.mean:+{form}}\n{bounds}, {counted(interval.n, 'seed')}"
         series.append(
             Series(
                 "interval",
@@ -182,7 +182,8 @@ def _notes(summary: Summary) -> tuple[str, ...]:
     ranks = summary.ranks
     if ranks is None:
         return ()
-    test = f"Friedman's test: p = {ranks.p_value:.2g}, {ranks.p_adjusted:.2g} among the {summary.tested} comparisons of"
-    test += f" the study; critical difference {ranks.critical_difference:.2f}."
+    family = all_of(summary.tested, "comparison")
+    test = f"Friedman's test: p = {ranks.p_value:.2g}, {ranks.p_adjusted:.2g} among {family} of the study"
+    test += f"; critical difference {ranks.critical_difference:.2f}."
     same = "; ".join(listing(group) for group in ranks.groups if len(group) > 1)
     return (test, f"No significant difference by rank: {same}." if same else "All differ significantly by rank.")

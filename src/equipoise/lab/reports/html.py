@@ -8,6 +8,7 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from functools import cache
 from importlib import resources
+from pathlib import Path
 from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
@@ -16,6 +17,7 @@ from plotly.offline import get_plotlyjs
 
 from equipoise.lab.diagnostics import Gallery, ScoreTable
 from equipoise.lab.evaluation import show
+from equipoise.lab.files import write_text
 from equipoise.lab.reports.chart import Chart, Panel
 from equipoise.lab.reports.diagnostics import file_name
 from equipoise.lab.reports.interactive import specs
@@ -43,6 +45,17 @@ def render(template: str, **values: Any) -> str:
 def render_page(template: str, **values: Any) -> str:
     """The text of a page without scripts; its policy lets the browser run none."""
     return render(template, style=_resource("page.css"), policy=content_security_policy(), figures=None, **values)
+
+
+def save_page(page: Path, text: str) -> Path:
+    """Write a page, and make its folder where there is none.
+
+    Returns:
+        The path of the page.
+    """
+    page.parent.mkdir(parents=True, exist_ok=True)
+    write_text(page, text)
+    return page
 
 
 def render_with_figures(template: str, charts: Sequence[Chart], look: Mapping[str, Look], **values: Any) -> str:

@@ -7,7 +7,19 @@ from importlib.metadata import version
 from statistics import fmean, median
 from typing import Any
 
-from equipoise.lab.evaluation import FIT_RULE, FORMULA, RATIO_FORMULA, TUNED, Fit, Row, StudyResults, Summary, fit_of
+from equipoise.lab.evaluation import (
+    FIT_RULE,
+    FORMULA,
+    RATIO_FORMULA,
+    TUNED,
+    Fit,
+    Row,
+    StudyResults,
+    Summary,
+    all_of,
+    counted,
+    fit_of,
+)
 from equipoise.lab.reports.chart import Chart
 from equipoise.lab.reports.diagnostics import StudyDiagnostics
 from equipoise.lab.reports.html import render_with_figures
@@ -80,14 +92,13 @@ def render_training(
 ) -> str:
     """The page of one training without a study's folder."""
     links = [(chart.name, chart.title) for chart in charts]
-    tasks = len(study.tasks)
     return render_with_figures(
         "training.html",
         charts,
         look,
         title=title,
         headline=headline,
-        about=[f"{tasks} task{'s' * (tasks != 1)}", f"{study.settings['settings']['epochs']} epochs"],
+        about=[counted(len(study.tasks), "task"), counted(study.settings["settings"]["epochs"], "epoch")],
         links=[*links, *([("diagnostics", "Predictions")] if diagnostics else [])],
         diagnostics=diagnostics,
         root=None,
@@ -159,10 +170,10 @@ def _reading(summary: Summary, *, has_sum: bool, has_single: bool) -> list[str]:
     reference, tested = summary.baselines.reference, summary.tested
     if summary.question:
         where = f"are the differences to {reference}" if has_sum else "stand below"
-        asked = f"The study asks one question: its {tested} comparisons"
+        asked = f"The study asks one question: its {counted(tested, 'comparison')}"
         differences = f"{asked}, paired by seed and Holm-corrected together, {where}."
     elif has_sum:
-        verdicts = f"verdicts are Holm-corrected for all {tested} comparisons of the study together"
+        verdicts = f"verdicts are Holm-corrected for {all_of(tested, 'comparison')} of the study together"
         verdicts = verdicts if tested else "none could be tested"
         differences = f"Differences are method minus {reference}, paired by seed, with their 95 % interval; {verdicts}."
     else:

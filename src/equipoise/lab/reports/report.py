@@ -6,10 +6,11 @@ from pathlib import Path
 from urllib.parse import quote
 
 from equipoise.lab.evaluation import StudyResults, Summary
-from equipoise.lab.files import folder_within, write_text
+from equipoise.lab.files import folder_within
 from equipoise.lab.reports import curves, figures
 from equipoise.lab.reports.chart import Chart
 from equipoise.lab.reports.diagnostics import StudyDiagnostics, save_matrices
+from equipoise.lab.reports.html import save_page
 from equipoise.lab.reports.page import render_study, render_training, render_values
 from equipoise.lab.reports.palette import Look, looks
 from equipoise.lab.reports.paper_tables import write_paper_tables
@@ -73,15 +74,13 @@ def write_report(
     doing("the page")
     where = folder / "report.html" if page is None else page
     root = "" if page is None else quote(os.path.relpath(folder, page.parent).replace(os.sep, "/")) + "/"
-    write_text(where, render_study(study, summary, charts, look, diagnostics, root if links else None))
-    return where
+    return save_page(where, render_study(study, summary, charts, look, diagnostics, root if links else None))
 
 
 def write_short_report(summary: Summary, page: Path) -> Path:
     """Write the page of results of which there is nothing but their values; one file without outside references."""
     look = looks(tuple(row.method for row in summary.rows), summary.baselines.single_task)
-    write_text(page, render_values(summary, [make(summary, look) for make in OF_VALUES.values()], look))
-    return page
+    return save_page(page, render_values(summary, [make(summary, look) for make in OF_VALUES.values()], look))
 
 
 def write_training_report(
@@ -90,4 +89,4 @@ def write_training_report(
     """Write the page of one training, of which there is nothing to compare; one file without outside references."""
     look = looks(study.methods)
     charts = [chart for make in OF_TRAINING.values() if (chart := make(study, look)) is not None and chart.panels]
-    write_text(page, render_training(study, title, headline, charts, look, diagnostics))
+    save_page(page, render_training(study, title, headline, charts, look, diagnostics))

@@ -1,5 +1,6 @@
 """A study's verdict and table, as a terminal of 80 columns shows them."""
 
+import io
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -8,7 +9,8 @@ from rich.console import Console, ConsoleOptions, Group, RenderableType
 from rich.segment import Segments
 from rich.text import Text
 
-from equipoise.lab.evaluation import Summary, TaskMetric, show
+from equipoise.lab.evaluation import Summary, TaskMetric, all_of, show
+from equipoise.lab.evaluation.advice import Voice
 from equipoise.lab.reports.terminal_tables import (
     STYLES,
     every_table,
@@ -21,6 +23,7 @@ from equipoise.lab.reports.terminal_tables import (
 
 MOST_LINES = 40  # below the verdict
 GAP = 2  # between columns
+WIDTH = 120  # characters of what is printed as text
 
 
 def print_summary(console: Console, summary: Summary, *, verbose: bool = False) -> None:
@@ -31,7 +34,7 @@ def print_summary(console: Console, summary: Summary, *, verbose: bool = False) 
         summary: Of the study.
         verbose: Print every table and note, and not 40 lines of them at most.
     """
-    for part in _verdict_parts(summary):
+    for part in _verdict_parts(summary, "command line"):
         console.print(part)
     lines = console.render_lines(Group(*_parts(summary, console.width, verbose=verbose)), pad=False, new_lines=True)
     shown = lines if verbose or len(lines) <= MOST_LINES else lines[: MOST_LINES - 1]
@@ -48,15 +51,15 @@ class SummaryView:
     summary: Summary
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> Iterator[RenderableType]:
-        yield from _verdict_parts(self.summary)
+        yield from _verdict_parts(self.summary, "python")
         yield from _parts(self.summary, options.max_width, verbose=False)
 
 
-def _verdict_parts(summary: Summary) -> Iterator[RenderableType]:
+def _verdict_parts(summary: Summary, voice: Voice) -> Iterator[RenderableType]:
     yield ""
     yield Text(summary.title, style="bold")
     yield Text(summary.headline, style="bold")
-    yield Text(summary.advice, style="bold")
+    yield Text(summary.advice.text(voice), style="bold")
 
 
 def _parts(summary: Summary, width: int, *, verbose: bool) -> Iterator[RenderableType]:
@@ -126,10 +129,17 @@ def _time_column(summary: Summary) -> list[Text] | None:
 
 def _short_legend(summary: Summary) -> list[str]:
     other = "what each is compared with" if summary.question else summary.baselines.reference
-    tested = f"verdicts at {100 * summary.level:.2g} % for all {summary.tested} comparisons of the study (Holm)"
+    tested = f"verdicts at {100 * summary.level:.2g} % for {all_of(summary.tested, 'comparison')} of the study (Holm)"
     lines = (
         [f"Mean, difference to {other} ± half its 95 % interval, paired by seed; {tested}."] if summary.tested else []
     )
     if any(row.delta_m for row in summary.rows):
         lines.append("Δm: mean relative change against single-task networks, lower is better.")
     return lines
+
+
+def text_of(shown: RenderableType) -> str:
+    """What rich shows, as the lines of a terminal of ``WIDTH`` characters, without styles."""
+    file = io.StringIO()
+    Console(file=file, width=WIDTH, highlight=False).print(shown, crop=False)
+    return "\n".join(line.rstrip() for line in file.getvalue().splitlines())

@@ -18,6 +18,7 @@ from equipoise.lab.evaluation import (
     Score,
     Summary,
     TaskMetric,
+    all_of,
     show,
 )
 
@@ -202,10 +203,11 @@ def long_legend(summary: Summary) -> list[str]:
     """What the columns mean, as far as they have any content."""
     lines, alone = [""], summary.baselines.single_task
     if summary.tested:
+        family = all_of(summary.tested, "comparison")
         at = f"at {100 * summary.level:.2g} %" if summary.level else "left open"
         lines.append(
-            f"Differences are paired by seed: intervals by Student's t, each by itself; verdicts {at} for all "
-            f"{summary.tested} comparisons of the study together (Holm), if differences are roughly symmetric."
+            f"Differences are paired by seed: intervals by Student's t, each by itself; verdicts {at} for {family} "
+            "of the study together (Holm), if differences are roughly symmetric."
         )
     if any(row.against for row in summary.rows):
         lines.append(

@@ -7,11 +7,10 @@ from typing import Any
 
 from equipoise.lab.evaluation import Change, TaskMetric, changes
 from equipoise.lab.evaluation.looks import after_looking
-from equipoise.lab.evaluation.sentences import fitting
+from equipoise.lab.evaluation.numbers import counted, fitting
 from equipoise.lab.evaluation.study import StudyResults
-from equipoise.lab.files import write_text
 from equipoise.lab.reports.chart import Chart, Panel, Series
-from equipoise.lab.reports.html import render_with_figures
+from equipoise.lab.reports.html import render_with_figures, save_page
 from equipoise.lab.reports.palette import Look, looks
 
 ASKED = (
@@ -58,8 +57,8 @@ class TwoStudies:
         if not judged:
             why = "they share no seed" if self.paired else "their data differ"
             return f"{a} and {b} stand side by side without a verdict: {why}."
-        of = f"Of {len(judged)} comparisons of {b} with {a}"
-        short = f"Of {len(judged)} comparisons of the second study with the first"
+        of = f"Of {counted(len(judged), 'comparison')} of {b} with {a}"
+        short = f"Of {counted(len(judged), 'comparison')} of the second study with the first"
         found = {
             word: [f"{c.method} on {c.task}" for c in judged if c.comparison and c.comparison.verdict == word]
             for word in ("better", "worse")
@@ -176,8 +175,7 @@ def _flat(values: Mapping[str, Any], above: str = "") -> Iterator[tuple[str, str
 
 def write_two_page(two: TwoStudies, page: Path) -> Path:
     """Write the page; it is replaced in one step."""
-    write_text(page, render_two(two))
-    return page
+    return save_page(page, render_two(two))
 
 
 def render_two(two: TwoStudies) -> str:
@@ -232,5 +230,5 @@ def _mark(change: Change, place: int, look: Mapping[str, Look]) -> Series:
         low=(low,),
         high=(high,),
         what=look[change.method].label,
-        hover=(f"{interval.mean:+.4g}\n{bounds}, {interval.n} seeds\n{change.comparison.verdict}",),
+        hover=(f"{interval.mean:+.4g}\n{bounds}, {counted(interval.n, 'seed')}\n{change.comparison.verdict}",),
     )

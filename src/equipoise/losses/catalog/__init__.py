@@ -14,15 +14,13 @@ from equipoise.losses.catalog import (
     reinforcement,
     torch,
 )
-from equipoise.losses.catalog.aliases import KIND_ALIASES, LOSS_ALIASES
-from equipoise.losses.catalog.row import CONDITIONS, PLAIN, TASK_KINDS, LossRow
+from equipoise.losses.catalog.aliases import LOSS_ALIASES
+from equipoise.losses.catalog.row import CONDITIONS, TASK_KINDS, LossRow
 from equipoise.names import key_of, nearest
 
 __all__ = [
     "CONDITIONS",
-    "KIND_ALIASES",
     "LOSS_ALIASES",
-    "PLAIN",
     "ROWS",
     "TASK_KINDS",
     "LossRow",
@@ -60,7 +58,7 @@ def _rows_by_key() -> Mapping[str, tuple[LossRow, ...]]:
 
 
 _BY_KEY = _rows_by_key()
-_KIND_BY_KEY = {**{key_of(kind): kind for kind in TASK_KINDS}, **KIND_ALIASES}
+_KIND_BY_KEY = {key_of(word): name for name, kind in TASK_KINDS.items() for word in (name, *kind.also.split(", "))}
 
 
 def find_losses(name: str) -> tuple[LossRow, ...]:
@@ -131,7 +129,7 @@ def narrowed(kind: str | None = None, conditions: Collection[str] = ()) -> list[
     offered = []
     for row in ROWS:
         met = [condition for condition in CONDITIONS if condition in conditions and condition in row.suits]
-        plain = kind is not None and row.name == PLAIN.get(kind)
+        plain = kind is not None and row.name == TASK_KINDS[kind].plain
         of_kind = kind is None or kind in row.kinds or (met and "any" in row.kinds)
         if of_kind and (met or plain or not conditions):
             rank = (-len(met), plain, _place(row, kind)) if conditions else (not plain,)

@@ -4,7 +4,6 @@ from equipoise.losses.catalog.row import LossRow
 
 ROWS = (
     LossRow(
-        name="logit_adjusted",
         code="eq.losses.LogitAdjustedLoss(class_counts, tau=1.0)",
         kinds=("multiclass", "segmentation"),
         use="rare classes matter as much as frequent ones: balanced accuracy",
@@ -14,7 +13,6 @@ ROWS = (
         suits=("imbalanced",),
     ),
     LossRow(
-        name="ldam",
         code="eq.losses.LDAMLoss(class_counts, max_margin=0.5, scale=30.0)",
         kinds=("multiclass",),
         use="rare classes get wider margins; with weights late in training (DRW), as in the paper",
@@ -43,7 +41,6 @@ ROWS = (
         suits=("imbalanced",),
     ),
     LossRow(
-        name="poly1",
         code="eq.losses.Poly1Loss(epsilon=1.0)",
         kinds=("multiclass", "segmentation"),
         use="cross-entropy with one number to tune; ε > 0 for balanced classes, ε < 0 where models are too sure",
@@ -52,7 +49,6 @@ ROWS = (
         checked="its formula in probabilities; the series of −log p without its first term; CE at ε = 0",
     ),
     LossRow(
-        name="binary_poly1",
         code="eq.losses.BinaryPoly1Loss(epsilon=1.0)",
         kinds=("binary", "multilabel", "segmentation"),
         use="binary cross-entropy with one number to tune",
@@ -61,7 +57,6 @@ ROWS = (
         checked="poly1 over two classes; shares of labels",
     ),
     LossRow(
-        name="generalised_cross_entropy",
         code="eq.losses.GeneralisedCrossEntropyLoss(q=0.7)",
         kinds=("multiclass", "segmentation"),
         use="some labels are wrong: a sample that disagrees strongly has a weak pull",
@@ -71,7 +66,6 @@ ROWS = (
         suits=("noisy labels",),
     ),
     LossRow(
-        name="symmetric_cross_entropy",
         code="eq.losses.SymmetricCrossEntropyLoss(alpha=0.1, beta=1.0)",
         kinds=("multiclass", "segmentation"),
         use="some labels are wrong: cross-entropy learns, the bounded reverse resists",
@@ -81,7 +75,6 @@ ROWS = (
         suits=("noisy labels",),
     ),
     LossRow(
-        name="asymmetric",
         code="eq.losses.AsymmetricLoss(gamma_pos=0.0, gamma_neg=4.0, clip=0.05)",
         kinds=("multilabel", "binary"),
         use="few positives among many labels: easy negatives count little, and none below the clip",
@@ -91,7 +84,6 @@ ROWS = (
         suits=("imbalanced", "many negatives"),
     ),
     LossRow(
-        name="soft_f1",
         code='eq.losses.SoftF1Loss(average="macro")',
         kinds=("multilabel", "binary"),
         use="the metric is F1 or F-beta",
@@ -101,7 +93,6 @@ ROWS = (
         suits=("imbalanced", "ranking", "missing labels"),
     ),
     LossRow(
-        name="double_soft_f1",
         code="eq.losses.DoubleSoftF1Loss()",
         kinds=("multilabel", "binary"),
         use="macro F1 where batches lack positives of some labels: false alarms there still count",
@@ -110,7 +101,6 @@ ROWS = (
         suits=("ranking", "missing labels"),
     ),
     LossRow(
-        name="binary_focal",
         code="eq.losses.BinaryFocalLoss(gamma=2.0)",
         kinds=("binary", "multilabel", "segmentation"),
         use="many easy negatives: what is already right counts less",
@@ -119,7 +109,6 @@ ROWS = (
         suits=("imbalanced", "many negatives"),
     ),
     LossRow(
-        name="focal",
         code="eq.losses.FocalLoss(gamma=2.0)",
         kinds=("multiclass", "segmentation"),
         use="classes of which most samples are easy",
@@ -128,7 +117,6 @@ ROWS = (
         suits=("imbalanced", "many negatives"),
     ),
     LossRow(
-        name="binary_hinge",
         code="eq.losses.BinaryHingeLoss()",
         kinds=("binary", "multilabel"),
         use="a decision with a margin, where probabilities are not needed",
@@ -137,7 +125,6 @@ ROWS = (
         checked="by hand; both codings of the labels; torch's MultiMarginLoss over two classes; scikit-learn",
     ),
     LossRow(
-        name="binary_squared_hinge",
         code="eq.losses.BinarySquaredHingeLoss()",
         kinds=("binary", "multilabel"),
         use="as the hinge, with a slope that fades towards the margin",
@@ -146,7 +133,6 @@ ROWS = (
         checked="by hand; both codings of the labels; torch's MultiMarginLoss(p=2) over two classes; torchmetrics",
     ),
     LossRow(
-        name="coral",
         code="eq.losses.CoralLoss()",
         kinds=("ordinal",),
         use="ratings, stages, ages: K levels as K − 1 questions that never contradict each other",
@@ -155,7 +141,6 @@ ROWS = (
         checked="by hand; BCE over two levels; coral-pytorch",
     ),
     LossRow(
-        name="corn",
         code="eq.losses.CornLoss()",
         kinds=("ordinal",),
         use="levels in order, with any head of K − 1 logits",

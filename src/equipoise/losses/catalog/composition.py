@@ -6,7 +6,6 @@ _PENALISED = "eq.losses.Penalised(nn.MSELoss(), eq.losses.ParameterPenalty({}, m
 
 ROWS = (
     LossRow(
-        name="Mixed",
         code='eq.losses.Mixed({"bce": (0.5, nn.BCEWithLogitsLoss()), "soft_f1": (0.5, eq.losses.SoftF1Loss())})',
         kinds=("any",),
         use="several losses on one output, each still to be seen in parts",
@@ -15,7 +14,6 @@ ROWS = (
         checked="the weighted sum, value and gradient; learned: p = 1 / L where the gradient is 0",
     ),
     LossRow(
-        name="Masked",
         code='eq.losses.Masked(nn.BCEWithLogitsLoss(reduction="none"))',
         kinds=("any",),
         use="labels missing inside a sample; with missing='loss' in the task",
@@ -24,7 +22,6 @@ ROWS = (
         suits=("missing labels",),
     ),
     LossRow(
-        name="Penalised",
         code="eq.losses.Penalised(nn.MSELoss(), eq.losses.ParameterPenalty(eq.losses.l1, model), strength=1e-4)",
         kinds=("any",),
         use="error plus complexity, of the output or of the parameters",
@@ -94,7 +91,6 @@ ROWS = (
         checked="torch's kl_div; 0 at the target; finite where units are saturated",
     ),
     LossRow(
-        name="LinearSchedule",
         code="eq.losses.LinearSchedule(0.0, 1.0, steps=1000)",
         kinds=("any",),
         use="a term that is phased in, or out",
@@ -102,7 +98,6 @@ ROWS = (
         checked="its formula",
     ),
     LossRow(
-        name="CosineSchedule",
         code="eq.losses.CosineSchedule(1.0, 0.0, steps=1000)",
         kinds=("any",),
         use="phased in or out without a corner at either end",
@@ -111,7 +106,6 @@ ROWS = (
         checked="its formula; torch's CosineAnnealingLR",
     ),
     LossRow(
-        name="StepSchedule",
         code="eq.losses.StepSchedule([0.0, 0.5, 1.0], milestones=[500, 1000])",
         kinds=("any",),
         use="a term that is switched on after a warm-up",
@@ -119,7 +113,6 @@ ROWS = (
         checked="its definition; torch's MultiStepLR",
     ),
     LossRow(
-        name="SigmoidRamp",
         code="eq.losses.SigmoidRamp(1.0, steps=1000)",
         kinds=("any",),
         use="consistency terms, of little use before the network knows something",
@@ -128,7 +121,6 @@ ROWS = (
         checked="its formula",
     ),
     LossRow(
-        name="EpochSchedule",
         code="eq.losses.EpochSchedule([0.0, 0.1, 1.0])",
         kinds=("any",),
         use="a value for each epoch",

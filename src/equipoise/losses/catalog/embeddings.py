@@ -4,7 +4,6 @@ from equipoise.losses.catalog.row import LossRow
 
 ROWS = (
     LossRow(
-        name="sequence_cross_entropy",
         code="eq.losses.SequenceCrossEntropyLoss()",
         kinds=("sequence",),
         use="language models, tagging, translation: sequences of unequal length",
@@ -32,7 +31,6 @@ ROWS = (
         suits=("many negatives",),
     ),
     LossRow(
-        name="triplet",
         code='eq.losses.TripletLoss(margin=0.2, mining="hard")',
         kinds=("alignment",),
         use="retrieval and identification: few samples of many classes",
@@ -42,7 +40,6 @@ ROWS = (
         checked="all triplets in three loops; pytorch-metric-learning",
     ),
     LossRow(
-        name="supervised_contrastive",
         code="eq.losses.SupervisedContrastiveLoss(temperature=0.1)",
         kinds=("alignment", "multiclass"),
         use="features by class before a linear classifier; with labels of views: SimCLR",
@@ -50,7 +47,6 @@ ROWS = (
         checked="eq. (2) in loops; info_nce's softmax over pairs; pytorch-metric-learning",
     ),
     LossRow(
-        name="vicreg",
         code="eq.losses.VICRegLoss()",
         kinds=("alignment",),
         use="two views without negatives, branches may differ",
@@ -59,7 +55,6 @@ ROWS = (
         checked="algorithm 1 written out; pytorch-metric-learning",
     ),
     LossRow(
-        name="barlow_twins",
         code="eq.losses.BarlowTwinsLoss(off_diagonal=0.005)",
         kinds=("alignment",),
         use="two views without negatives",
@@ -68,7 +63,6 @@ ROWS = (
         checked="numpy's corrcoef; batch normalisation and a product",
     ),
     LossRow(
-        name="distillation_kl",
         code="eq.losses.DistillationLoss(temperature=2.0)",
         kinds=("distillation", "multiclass"),
         use="a student of a classifier or of an ensemble, beside the loss of the labels",
@@ -77,7 +71,6 @@ ROWS = (
         checked="torch.distributions' KL; the limit of high temperatures",
     ),
     LossRow(
-        name="feature_distillation",
         code="eq.losses.FeatureDistillationLoss()",
         kinds=("distillation",),
         use="a hint for a middle layer",
@@ -86,7 +79,6 @@ ROWS = (
         checked="a sum over samples",
     ),
     LossRow(
-        name="attention_transfer",
         code="eq.losses.AttentionTransferLoss()",
         kinds=("distillation",),
         use="where a convolutional student looks; widths may differ",

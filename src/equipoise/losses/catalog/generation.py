@@ -16,7 +16,6 @@ _R1 = "Mescheder et al., ICML 2018"
 
 ROWS = (
     LossRow(
-        name="minimax_discriminator",
         code="eq.losses.minimax_discriminator(real_logits, fake_logits)",
         kinds=("gan",),
         use="the classic discriminator; beside minimax_generator or non_saturating_generator",
@@ -25,7 +24,6 @@ ROWS = (
         checked="its formula in probabilities; BCE; MONAI",
     ),
     LossRow(
-        name="minimax_generator",
         code="eq.losses.minimax_generator",
         kinds=("gan",),
         use="the generator's side of the game as it is analysed",
@@ -34,7 +32,6 @@ ROWS = (
         checked="its formula in probabilities",
     ),
     LossRow(
-        name="non_saturating_generator",
         code="eq.losses.non_saturating_generator",
         kinds=("gan",),
         use="the generator's loss beside minimax_discriminator, with or without R1",
@@ -43,7 +40,6 @@ ROWS = (
         checked="BCE with targets of 1; MONAI",
     ),
     LossRow(
-        name="least_squares_discriminator",
         code="eq.losses.least_squares_discriminator(real_logits, fake_logits)",
         kinds=("gan",),
         use="smooth gradients also for samples on the right side; image translation",
@@ -52,7 +48,6 @@ ROWS = (
         checked="its formula; MONAI",
     ),
     LossRow(
-        name="least_squares_generator",
         code="eq.losses.least_squares_generator",
         kinds=("gan",),
         use="beside least_squares_discriminator",
@@ -61,7 +56,6 @@ ROWS = (
         checked="its formula; MONAI",
     ),
     LossRow(
-        name="hinge_discriminator",
         code="eq.losses.hinge_discriminator(real_logits, fake_logits)",
         kinds=("gan",),
         use="large image GANs, with spectral normalisation",
@@ -70,7 +64,6 @@ ROWS = (
         checked="its formula; MONAI",
     ),
     LossRow(
-        name="hinge_generator",
         code="eq.losses.hinge_generator",
         kinds=("gan",),
         use="beside hinge_discriminator",
@@ -79,7 +72,6 @@ ROWS = (
         checked="its formula; MONAI",
     ),
     LossRow(
-        name="wasserstein_discriminator",
         code="eq.losses.wasserstein_discriminator(real_logits, fake_logits)",
         kinds=("gan",),
         use="a critic whose value tracks the samples' quality",
@@ -88,7 +80,6 @@ ROWS = (
         checked="its formula",
     ),
     LossRow(
-        name="wasserstein_generator",
         code="eq.losses.wasserstein_generator",
         kinds=("gan",),
         use="beside wasserstein_discriminator",
@@ -97,7 +88,6 @@ ROWS = (
         checked="its formula",
     ),
     LossRow(
-        name="relativistic_discriminator",
         code="eq.losses.relativistic_discriminator(real_logits, fake_logits)",
         kinds=("gan",),
         use="few samples, super-resolution: real and fake are compared, not judged alone (RaGAN)",
@@ -106,7 +96,6 @@ ROWS = (
         checked="its formula in probabilities; the loss of pairs at batches of one",
     ),
     LossRow(
-        name="relativistic_generator",
         code="eq.losses.relativistic_generator(real_logits, fake_logits)",
         kinds=("gan",),
         use="beside relativistic_discriminator",
@@ -115,7 +104,6 @@ ROWS = (
         checked="the discriminator's with real and fake exchanged",
     ),
     LossRow(
-        name="paired_relativistic_discriminator",
         code="eq.losses.paired_relativistic_discriminator(real_logits, fake_logits)",
         kinds=("gan",),
         use="the relativistic loss of pairs (RpGAN); with r1_penalty and r2_penalty, a plain and stable baseline",
@@ -124,7 +112,6 @@ ROWS = (
         checked="its formula in probabilities",
     ),
     LossRow(
-        name="paired_relativistic_generator",
         code="eq.losses.paired_relativistic_generator(real_logits, fake_logits)",
         kinds=("gan",),
         use="beside paired_relativistic_discriminator",
@@ -133,7 +120,6 @@ ROWS = (
         checked="its formula in probabilities",
     ),
     LossRow(
-        name="gradient_penalty",
         code="eq.losses.gradient_penalty(critic, real, fake)",
         kinds=("gan",),
         use="a Wasserstein critic; weight 10",
@@ -142,7 +128,6 @@ ROWS = (
         checked="closed forms of linear and quadratic critics; gradcheck through both backward passes; MGDA on it",
     ),
     LossRow(
-        name="r1_penalty",
         code="eq.losses.r1_penalty(discriminator, real)",
         kinds=("gan",),
         use="a discriminator that settles at the data, beside non_saturating_generator",
@@ -151,7 +136,6 @@ ROWS = (
         checked="closed forms of linear and quadratic discriminators; gradcheck through both backward passes",
     ),
     LossRow(
-        name="r2_penalty",
         code="eq.losses.r2_penalty(discriminator, fake)",
         kinds=("gan",),
         use="beside r1_penalty, where generated samples are far from the data",
@@ -160,7 +144,6 @@ ROWS = (
         checked="r1_penalty at the same samples",
     ),
     LossRow(
-        name="feature_matching",
         code="eq.losses.feature_matching(real_features, fake_features)",
         kinds=("gan",),
         use="a steadier generator: statistics of a discriminator's layer instead of its verdict",
@@ -169,7 +152,6 @@ ROWS = (
         checked="hand-derived values; equal batches",
     ),
     LossRow(
-        name="mode_seeking",
         code="eq.losses.mode_seeking(first_images, second_images, first_codes, second_codes)",
         kinds=("gan",),
         use="a conditional generator that ignores its code",
@@ -178,7 +160,6 @@ ROWS = (
         checked="hand-derived values; its scaling in images and codes",
     ),
     LossRow(
-        name="gaussian_kl",
         code="eq.losses.GaussianKLLoss(free_bits=0.0)",
         kinds=("vae",),
         use="a Gaussian code near its prior; with free_bits, a code that is not given up early",

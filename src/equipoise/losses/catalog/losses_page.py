@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 
-from equipoise.losses.catalog import PLAIN, ROWS, TASK_KINDS, LossRow
+from equipoise.losses.catalog import ROWS, TASK_KINDS, LossRow
 
 INTRODUCTION = """\
 # Losses
@@ -45,10 +45,11 @@ def markdown() -> str:
 
 
 def _section(kind: str) -> str:
-    of_kind = sorted((row for row in ROWS if kind in row.kinds), key=lambda row: row.name != PLAIN.get(kind))
+    words, plain = TASK_KINDS[kind].words, TASK_KINDS[kind].plain
+    of_kind = sorted((row for row in ROWS if kind in row.kinds), key=lambda row: row.name != plain)
     here = [row for row in of_kind if row.kinds[0] == kind]
     elsewhere = [row for row in of_kind if row.kinds[0] != kind]
-    parts = [f"## {kind}\n\n{TASK_KINDS[kind][0].upper()}{TASK_KINDS[kind][1:]}.\n"]
+    parts = [f"## {kind}\n\n{words[0].upper()}{words[1:]}.\n"]
     if here:
         parts.append("\n".join([HEAD, *map(_line, here)]) + "\n")
     if elsewhere:

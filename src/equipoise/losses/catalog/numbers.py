@@ -4,7 +4,6 @@ from equipoise.losses.catalog.row import LossRow
 
 ROWS = (
     LossRow(
-        name="rmse",
         code="eq.losses.RMSELoss()",
         kinds=("regression",),
         use="the metric itself, in the target's units: its gradient has one length whatever the error",
@@ -12,7 +11,6 @@ ROWS = (
         checked="its formula; gradient 0 at a perfect prediction",
     ),
     LossRow(
-        name="log_cosh",
         code="eq.losses.LogCoshLoss()",
         kinds=("regression",),
         use="Huber without a corner: squares below errors of 1, absolute values above",
@@ -21,7 +19,6 @@ ROWS = (
         suits=("outliers",),
     ),
     LossRow(
-        name="pinball",
         code="eq.losses.PinballLoss(quantiles=(0.1, 0.5, 0.9))",
         kinds=("regression",),
         use="quantiles instead of a mean: intervals, forecasts whose errors to both sides cost differently",
@@ -31,7 +28,6 @@ ROWS = (
         suits=("outliers", "uncertainty"),
     ),
     LossRow(
-        name="gaussian_nll",
         code="eq.losses.GaussianNLLLoss()",
         kinds=("regression", "depth"),
         use="noise that differs from sample to sample: the network says how sure it is",
@@ -41,7 +37,6 @@ ROWS = (
         suits=("uncertainty",),
     ),
     LossRow(
-        name="laplace_nll",
         code="eq.losses.LaplaceNLLLoss()",
         kinds=("regression", "depth"),
         use="as gaussian_nll, with a median and heavier tails",
@@ -51,7 +46,6 @@ ROWS = (
         suits=("uncertainty", "outliers"),
     ),
     LossRow(
-        name="adaptive_robust",
         code="eq.losses.AdaptiveRobustLoss(alpha=1.0, scale=0.1)",
         kinds=("regression", "depth", "boxes"),
         use="from squares (2) over Charbonnier (1) and Cauchy (0) to Geman-McClure (−2) and Welsch (−∞)",
@@ -69,7 +63,6 @@ ROWS = (
         suits=("outliers", "uncertainty"),
     ),
     LossRow(
-        name="silog",
         code="eq.losses.SILogLoss(lambd=0.5)",
         kinds=("depth",),
         use="depth from one image, whose overall scale is a guess: ratios count, near and far alike",
@@ -79,7 +72,6 @@ ROWS = (
         suits=("ratios", "missing labels"),
     ),
     LossRow(
-        name="berhu",
         code="eq.losses.BerHuLoss(threshold=0.2)",
         kinds=("depth", "regression"),
         use="depth: small errors keep a full gradient, large ones weigh more",
@@ -89,7 +81,6 @@ ROWS = (
         suits=("missing labels",),
     ),
     LossRow(
-        name="cosine_normals",
         code="eq.losses.CosineNormalsLoss()",
         kinds=("normals",),
         use="surface normals [N, 3, H, W]; lengths do not matter, pixels with a zero target do not count",
@@ -99,7 +90,6 @@ ROWS = (
         suits=("missing labels",),
     ),
     LossRow(
-        name="cox",
         code="eq.losses.CoxLoss()",
         kinds=("survival",),
         use="times until an event, some of them censored; targets [N, 2] are time and event",
@@ -108,7 +98,6 @@ ROWS = (
         checked="by hand; the sum over risk sets; lifelines where no times are tied",
     ),
     LossRow(
-        name="cox_efron",
         code="eq.losses.CoxEfronLoss()",
         kinds=("survival",),
         use="times in days or months, so that many events are tied",

@@ -8,7 +8,6 @@ _ABSENT_LABEL = "a label absent from the batch costs nothing, whatever is predic
 
 ROWS = (
     LossRow(
-        name="dice",
         code="eq.losses.DiceLoss()",
         kinds=("segmentation", "multiclass"),
         use="regions of any size count alike; the metric is Dice or F1",
@@ -18,7 +17,6 @@ ROWS = (
         suits=("imbalanced", "small regions", "ranking"),
     ),
     LossRow(
-        name="generalised_dice",
         code="eq.losses.GeneralisedDiceLoss()",
         kinds=("segmentation",),
         use="one overlap of all classes, the rarest of which weighs most",
@@ -28,7 +26,6 @@ ROWS = (
         suits=("imbalanced", "small regions"),
     ),
     LossRow(
-        name="jaccard",
         code="eq.losses.JaccardLoss()",
         kinds=("segmentation", "multiclass"),
         use="regions of any size count alike; the metric is IoU",
@@ -37,7 +34,6 @@ ROWS = (
         suits=("imbalanced", "small regions", "ranking"),
     ),
     LossRow(
-        name="tversky",
         code="eq.losses.TverskyLoss(alpha=0.3, beta=0.7)",
         kinds=("segmentation", "multiclass"),
         use="a missed pixel costs more than a false alarm (β > α), or less",
@@ -47,7 +43,6 @@ ROWS = (
         suits=("imbalanced", "small regions", "ranking"),
     ),
     LossRow(
-        name="focal_tversky",
         code="eq.losses.FocalTverskyLoss(gamma=4 / 3, alpha=0.3, beta=0.7)",
         kinds=("segmentation", "multiclass"),
         use="classes nearly right keep a gradient",
@@ -57,7 +52,6 @@ ROWS = (
         suits=("imbalanced", "small regions", "ranking"),
     ),
     LossRow(
-        name="binary_dice",
         code="eq.losses.BinaryDiceLoss()",
         kinds=("binary", "segmentation"),
         use="masks that may overlap, or one; few positive pixels; the metric is Dice or F1",
@@ -67,7 +61,6 @@ ROWS = (
         suits=("imbalanced", "small regions", "ranking", "many negatives", "missing labels"),
     ),
     LossRow(
-        name="binary_jaccard",
         code="eq.losses.BinaryJaccardLoss()",
         kinds=("binary", "segmentation"),
         use="masks that may overlap, or one; few positive pixels; the metric is IoU",
@@ -76,7 +69,6 @@ ROWS = (
         suits=("imbalanced", "small regions", "ranking", "many negatives", "missing labels"),
     ),
     LossRow(
-        name="binary_tversky",
         code="eq.losses.BinaryTverskyLoss(alpha=0.3, beta=0.7)",
         kinds=("binary", "segmentation"),
         use="masks of which a missed pixel costs more than a false alarm (β > α), or less",
@@ -86,7 +78,6 @@ ROWS = (
         suits=("imbalanced", "small regions", "ranking", "many negatives", "missing labels"),
     ),
     LossRow(
-        name="binary_focal_tversky",
         code="eq.losses.BinaryFocalTverskyLoss(gamma=4 / 3, alpha=0.3, beta=0.7)",
         kinds=("binary", "segmentation"),
         use="masks nearly right keep a gradient",
@@ -96,7 +87,6 @@ ROWS = (
         suits=("imbalanced", "small regions", "ranking", "many negatives", "missing labels"),
     ),
     LossRow(
-        name="lovasz_softmax",
         code="eq.losses.LovaszSoftmaxLoss()",
         kinds=("segmentation", "multiclass"),
         use="the metric is IoU; fine-tuning after cross-entropy",
@@ -106,7 +96,6 @@ ROWS = (
         suits=("imbalanced", "small regions", "ranking"),
     ),
     LossRow(
-        name="lovasz_hinge",
         code="eq.losses.LovaszHingeLoss()",
         kinds=("binary", "multilabel", "segmentation"),
         use="masks whose metric is IoU, empty ones among them",
@@ -116,7 +105,6 @@ ROWS = (
         suits=("imbalanced", "small regions", "ranking"),
     ),
     LossRow(
-        name="boundary",
         code="eq.losses.BoundaryLoss()  # its target: eq.losses.signed_distance(masks)",
         kinds=("segmentation",),
         use="beside a region loss, for small regions: a false pixel costs by how far off it is",
@@ -125,7 +113,6 @@ ROWS = (
         suits=("small regions", "imbalanced"),
     ),
     LossRow(
-        name="iou",
         code="eq.losses.IoULoss()",
         kinds=("boxes",),
         use="boxes that already overlap; the metric itself",
@@ -135,7 +122,6 @@ ROWS = (
         suits=("ranking",),
     ),
     LossRow(
-        name="giou",
         code="eq.losses.GIoULoss()",
         kinds=("boxes",),
         use="boxes that may not meet yet",
@@ -145,7 +131,6 @@ ROWS = (
         suits=("ranking",),
     ),
     LossRow(
-        name="diou",
         code="eq.losses.DIoULoss()",
         kinds=("boxes",),
         use="boxes that may not meet yet; moves the centre directly",
@@ -155,7 +140,6 @@ ROWS = (
         suits=("ranking",),
     ),
     LossRow(
-        name="ciou",
         code="eq.losses.CIoULoss()",
         kinds=("boxes",),
         use="as diou, when aspect ratios vary",
@@ -165,7 +149,6 @@ ROWS = (
         suits=("ranking",),
     ),
     LossRow(
-        name="heat_map_focal",
         code="eq.losses.HeatMapFocalLoss(gamma=2.0, beta=4.0)",
         kinds=("boxes",),
         use="finding objects: a map per class that peaks at their centres",
@@ -176,7 +159,6 @@ ROWS = (
         suits=("many negatives", "small regions"),
     ),
     LossRow(
-        name="dense_giou",
         code="eq.losses.DenseGIoULoss()",
         kinds=("boxes",),
         use="boxes of a detector without anchors",

@@ -6,7 +6,6 @@ _PPO = "Schulman et al., 2017"
 
 ROWS = (
     LossRow(
-        name="policy_gradient",
         code="eq.losses.policy_gradient(log_probs, advantages)",
         kinds=("reinforcement",),
         use="one step on fresh actions (REINFORCE, A2C)",
@@ -15,7 +14,6 @@ ROWS = (
         checked="the exact gradient of a bandit's expected return",
     ),
     LossRow(
-        name="ppo_clip",
         code="eq.losses.PPOClipLoss(clip=0.2)",
         kinds=("reinforcement",),
         use="several epochs on the same actions",
@@ -24,7 +22,6 @@ ROWS = (
         checked="its formula in ratios; policy_gradient at the old policy; torchrl",
     ),
     LossRow(
-        name="clipped_value",
         code="eq.losses.clipped_value(values, old_values, returns, clip=0.2)",
         kinds=("reinforcement",),
         use="a critic beside ppo_clip that moves as slowly",
@@ -33,7 +30,6 @@ ROWS = (
         checked="MSE at an infinite clip; hand-derived values; torchrl",
     ),
     LossRow(
-        name="q_learning",
         code="eq.losses.q_learning(q_values, actions, rewards, next_q_values, terminated)",
         kinds=("reinforcement",),
         use="discrete actions from a replay buffer (DQN)",
@@ -42,7 +38,6 @@ ROWS = (
         checked="a loop over the transitions; the fixed point of a small decision process; torchrl",
     ),
     LossRow(
-        name="double_q_learning",
         code=(
             "eq.losses.double_q_learning(q_values, actions, rewards, next_q_values, next_target_q_values, terminated)"
         ),
@@ -53,7 +48,6 @@ ROWS = (
         checked="q_learning where both networks agree; a loop over the transitions; torchrl",
     ),
     LossRow(
-        name="entropy_bonus",
         code="eq.losses.entropy_bonus",
         kinds=("reinforcement",),
         use="exploration: a small weight beside the policy's loss",
@@ -61,7 +55,6 @@ ROWS = (
         checked="torch.distributions; forbidden actions removed",
     ),
     LossRow(
-        name="gae",
         code="eq.losses.gae(rewards, values, next_value, terminated)",
         kinds=("reinforcement",),
         use="advantages and returns from a rollout of an actor-critic",
@@ -70,7 +63,6 @@ ROWS = (
         checked="a loop over the steps; Monte Carlo returns at λ = 1; episodes run one by one; torchrl",
     ),
     LossRow(
-        name="group_relative_advantages",
         code="eq.losses.group_relative_advantages(rewards)",
         kinds=("reinforcement",),
         use="language models without a critic: samples of one prompt are a group (GRPO, GDPO)",

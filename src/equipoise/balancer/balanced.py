@@ -1,41 +1,93 @@
-"""The backward pass of a gradient method's step, from top to bottom: plan, gradients, decision, a gradient per leaf."""
+"""The scalar that a step gives, and its backward pass: plan, gradients, decision, and a gradient for each leaf."""
 
 from functools import partial
 
+import torch
 from torch import Tensor
 
-from equipoise.balancer.decide import StepDecision, decide, decide_unmeasured, extract_single_task
-from equipoise.balancer.reach import Reach, needs_gramian
+from equipoise.balancer.decide import StepDecision, decide_measured, decide_unmeasured, extract_single_task
+from equipoise.balancer.reach import Reach, needs_gramian, reach_of, require_deliverable, roles_of
 from equipoise.balancer.state import State
-from equipoise.gradients.delivery import UnsharedGradients, fill, in_order, jointly, through
-from equipoise.gradients.freed import GraphErrors
-from equipoise.gradients.fsdp import harvested
-from equipoise.gradients.jacobian import Jacobian, Spread
-from equipoise.gradients.known import are_finite, at_known
+from equipoise.chain import linearise
+from equipoise.gradients.jacobian import Jacobian, Spread, UnsharedGradients
+from equipoise.gradients.known import are_finite, at_known, jointly, through
 from equipoise.gradients.parts import is_in_parts
 from equipoise.gradients.plan import RoutePlan, plan_of
-from equipoise.gradients.routes import sequential
+from equipoise.gradients.routes import harvested, sequential
+from equipoise.gradients.surrogate import GraphErrors, note_backward, require_unused, surrogate, with_gradient_of
 from equipoise.monitor import Monitor
 from equipoise.plain import PLAIN
+from equipoise.plain_sum import Sum
+from equipoise.step import Step
 
 Gradients = list[Tensor | None]  # of every leaf
 
 
-def backward(state: State, reach: Reach, scales: Tensor, watched: list[Tensor] | None, incoming: Tensor) -> Gradients:
+def balanced_by_losses(state: State, step: Step) -> Tensor:
+    """A scalar of the total's value and the gradient of the weighting's objective: one ordinary backward pass."""
+    if not state.has_seen_losses:  # raises if this is the wrong model
+        graph = state.parameters.graph_of(step.losses)
+        if not graph.hides_parameters():
+            roles_of(state, step, graph)
+        state.has_seen_losses = True
+    objective = state.config.parts.weighting(step.stacked, step.tasks)
+    monitor, reached = state.monitor, None
+    if monitor is not None and monitor.is_due_for_optimisers(state.steps + 1):
+        reached = list(state.parameters.graph_of([objective]).leaves)
+    # empty but for the backward: a hook that held the step or the objective would keep its graph
+    seen: list[tuple[Step, Tensor]] = []
+    value = objective.detach()
+
+    def on_losses(gradient: Tensor) -> None:
+        step, incoming = seen.pop()
+        require_unused(step.raw, state.config.method)
+        note_backward(step.raw, state.config.method)
+        gramian = measured_gramian(state, reach_of(state, step), incoming)[0] if state.is_probe_due else None
+        if monitor is not None and reached is not None:
+            monitor.optimisers(state.parameters.named(), set(reached), ())
+        state.note(step, gradient.detach() / incoming, gramian, route="objective", objective=value)
+        if monitor is not None:
+            monitor.went_backward()
+
+    step.stacked.register_hook(on_losses)
+    loss = with_gradient_of(step.total, objective, lambda incoming: seen.append((step, incoming)))
+    if monitor is not None:
+        monitor.returns(loss, objective)
+    return loss
+
+
+def balanced_by_gradients(state: State, step: Step) -> Tensor:
+    """A scalar that balances the tasks' gradients when it goes backward."""
+    reach = reach_of(state, step)
+    require_deliverable(state, reach)
+    weighting, reached, learns = state.config.parts.weighting, list(reach.graph.leaves), False
+    objective, scales = step.total, torch.ones_like(step.stacked)
+    if not isinstance(weighting, Sum):
+        objective, scales = linearise(weighting, step.stacked, step.tasks)
+        learns = any(p.requires_grad for p in weighting.parameters())
+    is_due = state.monitor is not None and state.monitor.is_due_for_optimisers(state.steps + 1)
+    if is_due and learns:
+        reached += state.parameters.graph_of([objective]).leaves
+    on_backward = partial(_backward, state, reach, scales, reached if is_due else None)
+    loss = surrogate(step.total, reach.roles.leaves, on_backward)
+    return loss + (objective - objective.detach()) if learns else loss
+
+
+def _backward(state: State, reach: Reach, scales: Tensor, reached: list[Tensor] | None, incoming: Tensor) -> Gradients:
     """The gradient of every leaf.
 
     Args:
         state: Of the balancer.
         reach: K tasks.
         scales: The weighting's weights [K].
-        watched: The leaves that the losses reach, where the monitor begins or ends to look at optimisers.
+        reached: The leaves that the losses reach, where the monitor begins or ends to look at optimisers.
         incoming: The gradient [] of the balanced loss.
     """
     monitor = state.monitor
     with state.guard, GraphErrors(reach.step.raw, state.config.method):
         reach.graph.delay_to_the_outer_pass()
-        if monitor is not None and watched is not None:
-            monitor.optimisers(reach.graph.named, set(watched), set(reach.roles.shared))
+        if monitor is not None and reached is not None:
+            monitor.optimisers(reach.graph.named, set(reached), set(reach.roles.shared))
         if needs_gramian(state, reach):
             gradients = _measured(state, reach, scales, incoming)
         else:
@@ -52,7 +104,7 @@ def _measured(state: State, reach: Reach, scales: Tensor, incoming: Tensor) -> G
     keep = reach.points is not None or graph.is_kept()
     own = reach.roles.wanted(len(step.losses))
     try:
-        unshared = fill(jacobian, reach.measured, plan, step.losses, graph, own, incoming, keep)
+        unshared = plan.fill(jacobian, reach.measured, step.losses, graph, own, incoming, keep)
         route = plan.describe(reach.roles.names) if reach.points is None else "chosen parameters"
         route = route if step.representation is None else "representation"
         return delivered(state, reach, jacobian, unshared, scales, incoming, route)
@@ -80,9 +132,9 @@ def delivered(
         scales: The weighting's weights [K].
         incoming: [], a factor of all gradients.
         route: For the record.
-        objective: [], where a loss weighting alone decides: it weighs private leaves, too.
+        objective: [], for the record of a loss weighting.
     """
-    decision = decide(state, reach, jacobian, unshared.numbers(), scales, incoming)
+    decision = decide_measured(state, reach, jacobian, unshared.numbers(), scales, incoming)
     step, weights = reach.step, decision.weights
     state.note(step, weights if decision.has_weights else None, decision.gramian, route, decision.skipped, objective)
     if state.monitor is not None and reach.balanced and not decision.skipped:
@@ -93,8 +145,8 @@ def delivered(
         shared = jointly(step.losses, reach.graph, reach.roles.shared, weights, incoming)
     else:
         shared = through(step.representation, step.losses, reach.graph, reach.roles.shared, jacobian, weights, incoming)
-    heads = state.config.heads if objective is None else "raw"
-    return in_order(reach.roles, shared, unshared.by_leaf, heads, weights.tolist())
+    heads = "raw" if unshared.are_weighted else state.config.heads
+    return reach.roles.in_order(shared, unshared.by_leaf, heads, weights.tolist())
 
 
 def _unmeasured(state: State, reach: Reach, scales: Tensor, incoming: Tensor) -> Gradients:
@@ -114,7 +166,7 @@ def _unmeasured(state: State, reach: Reach, scales: Tensor, incoming: Tensor) ->
     return gradients
 
 
-def measure(state: State, reach: Reach, incoming: Tensor) -> tuple[Tensor, Tensor]:
+def measured_gramian(state: State, reach: Reach, incoming: Tensor) -> tuple[Tensor, Tensor]:
     """The gramian [K, K] alone, and the rows [K, P] for a method that decides by them, else [K, 0].
 
     Delivers nothing, and leaves the graph alive.
@@ -125,7 +177,7 @@ def measure(state: State, reach: Reach, incoming: Tensor) -> tuple[Tensor, Tenso
     with state.guard, GraphErrors(step.raw, state.config.method):
         try:
             nothing: list[list[Tensor]] = [[] for _ in step.losses]
-            fill(jacobian, reach.measured, plan_for(state, reach), step.losses, graph, nothing, incoming, keep=True)
+            plan_for(state, reach).fill(jacobian, reach.measured, step.losses, graph, nothing, incoming, keep=True)
             extract_single_task(state, reach, jacobian)
             gramian, factor = jacobian.gramian(num_tasks, incoming)
             rows = gramian[:, :0]
@@ -142,8 +194,8 @@ def plan_for(state: State, reach: Reach) -> RoutePlan:
     Raises:
         ValueError: If the options do not fit parameters that lie in parts over the ranks.
     """
-    config, step, shared, is_joint = state.config, reach.step, reach.roles.shared, state.is_joint
-    parts = config.parts
+    config, step, shared, ranks = state.config, reach.step, reach.roles.shared, state.ranks
+    parts, is_joint = config.parts, ranks.size > 1
     if not PLAIN.issuperset(map(type, shared)) and any(map(is_in_parts, shared)):
         if reach.points is not None or parts.needs_whole_rows:
             raise ValueError(
@@ -151,17 +203,17 @@ def plan_for(state: State, reach: Reach) -> RoutePlan:
                 "single rows: leave out representation and gramian_from, and methods by coordinate or by group"
             )
         passes = harvested if reach.graph.is_gathered else sequential
-        return RoutePlan(passes, "rows", spread="parts", why=dict.fromkeys(shared, "rows, by this rank's part"))
+        return RoutePlan(passes, spread="parts", ranks=ranks, why=dict.fromkeys(shared, "rows, by this rank's part"))
     if step.representation is not None:
-        return RoutePlan(sequential, spread="samples")
+        return RoutePlan(sequential, spread="samples", ranks=ranks)
     spread: Spread = "slices" if is_joint and not parts.needs_whole_rows else "whole"
     if reach.points is not None:
-        return RoutePlan(sequential, spread=spread)
+        return RoutePlan(sequential, spread=spread, ranks=ranks)
     if spread == "whole" and is_joint and config.route == "factored":
         raise ValueError(f"route='factored' has no rows, and {config.method} needs them over several processes")
     needs_rows = parts.coordinate is not None or (is_joint and spread == "whole")
     route = "rows" if needs_rows and config.route == "auto" else config.route
-    plan = plan_of(route, shared, reach.graph, len(step.losses), reach.groups, state.ranks)
+    plan = plan_of(route, shared, reach.graph, len(step.losses), reach.groups, ranks)
     plan.spread = spread
     return plan
 
@@ -172,8 +224,8 @@ def _look(state: State, monitor: Monitor, reach: Reach, jacobian: Jacobian, deci
     assert gramian is not None
     decides = parts.aggregator is not None or parts.row is not None
     monitor.decided(names, reach.balanced, gramian, decision.weights if decides else None)
-    if reach.points is None and not state.is_joint:
-        monitor.look_for_heads(
+    if reach.points is None and state.ranks.size == 1:
+        monitor.heads.look(
             reach.graph.named,
             gramian,
             state.steps,

@@ -12,7 +12,7 @@ _FEWEST = 10
 _NAMED = 4  # tasks that a line shows
 
 
-class Feedback:
+class MissingCalls:
     """Counts steps and epochs; each missing call is warned of once.
 
     ``needs`` holds the calls that the method needs, ``expected`` those that the loop has announced;
