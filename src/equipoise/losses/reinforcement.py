@@ -268,8 +268,7 @@ def _require_transitions(
     require_floating(q_values=q_values, rewards=rewards, **next_values)
     require_tensors(actions=actions, terminated=terminated)
     require_dim("q_values", q_values, "[N, A]", least=2, most=2)
-    for name, tensor in next_values.items():
-        require_same_shape(q_values=q_values, **{name: tensor})
+    require_same_shape(q_values=q_values, **next_values)
     for name, tensor in {"actions": actions, "rewards": rewards, "terminated": terminated}.items():
         if tensor.shape != q_values.shape[:1]:
             raise ValueError(
