@@ -14,7 +14,7 @@ import equipoise as eq
 from equipoise.lab.cases import CASES, with_architecture
 from equipoise.lab.models.architectures import ARCHITECTURES
 from equipoise.lab.training import train
-from equipoise.lab.training.case_settings import case_settings
+from equipoise.lab.training.loop import case_settings
 
 
 def measure(case, epochs, seeds):

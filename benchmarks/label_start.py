@@ -13,7 +13,7 @@ import torch
 import equipoise as eq
 from equipoise.lab.cases import CASES
 from equipoise.lab.training import STARTS, train
-from equipoise.lab.training.case_settings import case_settings
+from equipoise.lab.training.loop import case_settings
 
 MOST_TASKS = 4  # in rows of their own
 

@@ -78,9 +78,9 @@ def line_in(error: Exception, path: str) -> int | None:
     return next((frame.lineno for frame in reversed(frames) if Path(frame.filename).resolve() == file), None)
 
 
-def error_line(error: Exception, path: str) -> str:
-    """An error with its type, and the line of the file that it went through, if it did."""
-    line = line_in(error, path)
+def error_line(error: Exception, path: str | None = None) -> str:
+    """An error with its type in one line, and the line of a file that it went through, if it did."""
+    line = None if path is None else line_in(error, path)
     return " ".join(f"{type(error).__name__}: {error}".split()) + ("" if line is None else f" (line {line})")
 
 

@@ -30,9 +30,8 @@ and ``_aot_id``                                                                 
 =======================================  ===========================================  =================================
 
 Overridden elsewhere, where a module's state moves or loads in a way of its own: ``Module._apply`` (``placement.py``)
-and ``Module._load_from_state_dict``; read elsewhere: ``_orig_mod``, which ``torch.compile`` puts into parameters' names
-(``gradients/roles.py``). Nodes are known by the names of their types (``AddmmBackward0``); of one of
-another name nothing is known, and it takes the general way.
+and ``Module._load_from_state_dict``; ``gradients/roles.py`` reads ``_orig_mod``, which ``torch.compile`` adds to names.
+Nodes are known by the names of their types (``AddmmBackward0``); one of another name takes the general way.
 """
 
 import sys
@@ -137,8 +136,7 @@ def is_freed(node: Any) -> bool:
 
 def output_metadata(edge: GradientEdge | tuple[Any, int]) -> Any:
     """Shape, dtype and device of the output of a node that an edge leads to, and whether it is nested."""
-    node: Any = edge[0]
-    return node._input_metadata[edge[1]]
+    return cast(Any, edge[0])._input_metadata[edge[1]]
 
 
 # The backward pass that is running
@@ -275,8 +273,7 @@ def gathered_by_fsdp(module: nn.Module) -> Mapping[Tensor, Tensor]:
     """Gathered parameter, as the graph of a loss has it -> sharded parameter, as the optimiser has it (FSDP2)."""
     if not (dist.is_available() and dist.is_initialized()):
         return {}
-    parts: list[Any] = [part for part in module.modules() if hasattr(part, "_get_fsdp_state")]
-    states = [part._get_fsdp_state() for part in parts]
+    states = [cast(Any, part)._get_fsdp_state() for part in module.modules() if hasattr(part, "_get_fsdp_state")]
     parameters = [p for state in states for group in state._fsdp_param_groups for p in group.fsdp_params]
     return {p.unsharded_param: p.sharded_param for p in parameters if hasattr(p, "_unsharded_param")}
 
@@ -300,5 +297,4 @@ def all_gather_with_gradient(tensor: Tensor) -> Tensor:
     from torch.distributed._functional_collectives import all_gather_single, wait_tensor
 
     world = cast(dist.ProcessGroup, dist.group.WORLD)
-    rows: Tensor = wait_tensor(all_gather_single(tensor.contiguous(), 0, world))
-    return rows
+    return cast(Tensor, wait_tensor(all_gather_single(tensor.contiguous(), 0, world)))

@@ -79,7 +79,7 @@ def _backward(
     accumulation, gradients = state.accumulation, dict[Tensor, Tensor | None]()
     with state.guard, GraphErrors(step.raw, state.config.method):
         if micro is not None:
-            if state.monitor is not None and state.monitor.looks_for_joins:
+            if state.monitor is not None and state.monitor.heads.looks_for_joins:
                 accumulation.under_joins |= micro.graph.under_joins
             try:
                 accumulation.add(micro, incoming)

@@ -55,8 +55,8 @@ def decide_measured(
         rows = partial(_balanced_rows, jacobian, reach, float(factor))
         weights = checked_weights(config, reach, losses, scales, gramian, rows)
         if balanced and parts.coordinate is not None and parts.row is None:
-            unweighted = rows(weights)
-            gradient = parts.coordinate(unweighted, losses[balanced].to(unweighted), reach.tasks)
+            weighted = rows(weights)
+            gradient = parts.coordinate(weighted, losses[balanced].to(weighted), reach.tasks)
             combined = jacobian.spread(gradient if float(factor) == 1 else gradient * incoming.to(gradient))
         if balanced and parts.group is not None:
             combined = _by_group(config, reach, jacobian, weights, losses, float(factor))
@@ -133,7 +133,7 @@ def extract_single_task(state: State, reach: Reach, jacobian: Jacobian) -> dict[
     Place among the shared tensors -> (task within the step, its gradient).
     """
     extracted: dict[int, tuple[int, Tensor]] = {}
-    if reach.points is not None or not state.parameters.ambiguous:
+    if reach.chosen is not None or not state.parameters.ambiguous:
         return extracted
     parameters, num_tasks, num_rows = state.parameters, len(state.config.names), len(reach.step.losses)
     for place, (name, leaf) in enumerate(zip(reach.roles.names, reach.roles.shared, strict=True)):

@@ -153,7 +153,7 @@ def _measured(balancer: Balancer, step: Step, graph: Graph, roles: Roles, seen: 
     if step.representation is not None:
         points[_REPRESENTATION] = step.representation
     asked = set(points.values())
-    own = [[leaf for leaf in leaves if leaf not in asked] for leaves in roles.wanted(len(step.losses))]
+    own = [[leaf for leaf in leaves if leaf not in asked] for leaves in roles.own(len(step.losses))]
     try:
         graph.require_visible()
         graph.require_several_passes()

@@ -98,11 +98,7 @@ class Graph:
     def _leaves_below(self, nodes: Sequence[Any]) -> set[Tensor]:
         if not nodes:
             return set()
-        ways, below = list(nodes), set(nodes)
-        while ways:
-            found = {node for node, _ in self.below.get(ways.pop(), ()) if node is not None} - below
-            below |= found
-            ways += found
+        below = _all_from(nodes, self.below).union(nodes)
         return {leaf for node, leaf in self.accumulators.items() if node in below}
 
     def hides_parameters(self) -> bool:
@@ -139,13 +135,8 @@ class Graph:
 
     def _above(self, ends: Sequence[Tensor]) -> set[Any]:
         """The nodes through which gradients come to these tensors."""
-        consumers, above = self.consumers(), set[Any]()
-        ways = [self.node_of[end] if end in self.leaves else get_gradient_edge(end).node for end in ends]
-        while ways:
-            found = {consumer for consumer, _ in consumers.get(ways.pop(), ())} - above
-            above |= found
-            ways += found
-        return above
+        nodes = [self.node_of[end] if end in self.leaves else get_gradient_edge(end).node for end in ends]
+        return _all_from(nodes, self.consumers())
 
     def awaited(self) -> set[Tensor] | None:
         """The leaves whose gradients DDP waits for: below all outputs of the model if it has looked, else ``None``."""
@@ -231,6 +222,16 @@ def _inputs_first(starts: Sequence[Any], halt: GradientEdge | None, graph: Graph
                 if n is not None and n not in below:
                     stack.append((n, False))
     return order
+
+
+def _all_from(nodes: Sequence[Any], edges: Mapping[Any, Sequence[tuple[Any, int]]]) -> set[Any]:
+    """All nodes to which edges lead from these."""
+    found, ways = set[Any](), list(nodes)
+    while ways:
+        new = {node for node, _ in edges.get(ways.pop(), ()) if node is not None} - found
+        found |= new
+        ways += new
+    return found
 
 
 def _past(node: Any, number: int, handing: list[Any]) -> tuple[Any, int]:

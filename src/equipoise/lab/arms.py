@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import ClassVar
 
 import equipoise as eq
+from equipoise.own_file import error_line
 from equipoise.registry import method_name
 
 _WITH = r"(?::\w+=[\w.-]+)*"
@@ -88,8 +89,7 @@ class MethodArm(StudyArm):
         except ValueError:
             raise
         except Exception as error:  # whatever a user's file does
-            line = " ".join(f"{type(error).__name__}: {error}".split())
-            raise ValueError(f"method {self.name!r} cannot be made: {line}") from error
+            raise ValueError(f"method {self.name!r} cannot be made: {error_line(error)}") from error
         if any(getattr(part, "returns_update", False) for part in made.modules()):
             raise ValueError(
                 f"method {self.name!r} returns an update, for SGD, and a study trains with AdamW, which would scale it "

@@ -9,10 +9,9 @@ import torch
 from torch import Tensor
 
 from equipoise.losses.checks import (
+    require_alike,
     require_dim,
-    require_floating,
     require_mask,
-    require_same_shape,
     require_within,
     wide,
 )
@@ -144,8 +143,7 @@ def _label_counts(
     logits: Tensor, targets: Tensor, mask: Tensor | None, per_sample: bool
 ) -> tuple[Tensor, Tensor, Tensor]:
     """TP, Σ p and Σ t [rows, L]: a row per sample, or one for the batch."""
-    require_floating(logits=logits, targets=targets)
-    require_same_shape(logits=logits, targets=targets)
+    require_alike(logits=logits, targets=targets)
     require_dim("logits", logits, "[N, L, ...] (one label: unsqueeze(1))", least=2)
     probabilities, targets = wide(logits).sigmoid(), wide(targets)
     if mask is not None:

@@ -9,6 +9,7 @@ from torch import Tensor
 
 from equipoise.losses.boxes import giou
 from equipoise.losses.checks import (
+    require_alike,
     require_argument,
     require_dim,
     require_floating,
@@ -44,8 +45,7 @@ def heat_map_focal(
     >>> heat_map_focal(torch.zeros(2), torch.tensor([1.0, 0.5]))  # (1/4 + 1/16 · 1/4) log 2, by 1 centre
     tensor(0.1841)
     """
-    require_floating(logits=logits, targets=targets)
-    require_same_shape(logits=logits, targets=targets)
+    require_alike(logits=logits, targets=targets)
     require_within("targets", targets, 0.0, 1.0, "1 is a centre")
     _require_arguments(gamma, beta)
     centres = targets == 1

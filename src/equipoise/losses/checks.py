@@ -13,15 +13,22 @@ from torch import Tensor
 _SEVERAL = 4  # samples; the sum of a single one may be 1 by chance
 
 
+def require_alike(**tensors: Tensor) -> None:
+    """Raise unless all are real floating-point tensors of one shape."""
+    require_floating(**tensors)
+    require_same_shape(**tensors)
+
+
 def require_same_shape(**tensors: Tensor) -> None:
-    """Raise unless both tensors have one shape: nothing broadcasts."""
-    (name, tensor), (other_name, other) = tensors.items()
+    """Raise unless all tensors have one shape: nothing broadcasts."""
     require_tensors(**tensors)
-    if tensor.shape != other.shape:
-        raise ValueError(
-            f"{name} and {other_name} must have the same shape, got {tuple(tensor.shape)} and {tuple(other.shape)}"
-            f"{_remedy(name, tensor.shape, other_name, other.shape)}"
-        )
+    (name, tensor), *others = tensors.items()
+    for other_name, other in others:
+        if tensor.shape != other.shape:
+            raise ValueError(
+                f"{name} and {other_name} must have the same shape, got {tuple(tensor.shape)} and {tuple(other.shape)}"
+                f"{_remedy(name, tensor.shape, other_name, other.shape)}"
+            )
 
 
 def require_tensors(**values: object) -> None:
@@ -53,8 +60,8 @@ def require_dim(name: str, tensor: Tensor, shape: str, *, least: int, most: int 
         raise ValueError(f"{name} must have shape {shape}, got {tuple(tensor.shape)}")
 
 
-def require_classes(logits: Tensor, targets: Tensor, *, ignore_index: int | None = None) -> None:
-    """Raise unless logits are [N, C, ...] and targets [N, ...] are classes 0 to C - 1, or ``ignore_index``."""
+def require_classes(logits: Tensor, targets: Tensor, *, ignore_index: int) -> None:
+    """Raise unless [N, C, ...] are logits and targets [N, ...] are classes 0 to C - 1, or ``ignore_index``."""
     require_floating(logits=logits)
     require_tensors(targets=targets)
     require_dim("logits", logits, "[N, C, ...]", least=2)
@@ -71,7 +78,7 @@ def require_classes(logits: Tensor, targets: Tensor, *, ignore_index: int | None
             f"got {tuple(targets.shape)}{_remedy('targets', targets.shape, 'logits', torch.Size(expected))}"
         )
     if sees_values(targets):
-        classes = targets if ignore_index is None else targets[targets != ignore_index]
+        classes = targets[targets != ignore_index]
         if classes.numel():
             least, most = (int(value) for value in classes.aminmax())
             if least < 0 or most >= logits.shape[1]:
@@ -79,6 +86,7 @@ def require_classes(logits: Tensor, targets: Tensor, *, ignore_index: int | None
                 raise ValueError(
                     f"targets must be classes 0 to {logits.shape[1] - 1}, got {wrong}: logits have C there"
                 )
+    require_logits(logits)
 
 
 def require_logits(logits: Tensor, dim: int = 1) -> None:

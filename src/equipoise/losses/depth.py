@@ -8,11 +8,10 @@ The cosine of normals: Eigen and Fergus, Predicting Depth, Surface Normals and S
 from torch import Tensor
 
 from equipoise.losses.checks import (
+    require_alike,
     require_argument,
     require_dim,
-    require_floating,
     require_mask,
-    require_same_shape,
     sees_values,
     wide,
 )
@@ -50,8 +49,7 @@ def silog(
     >>> silog(prediction, target, lambd=0.5)  # (log 2)^2 / 2
     tensor(0.2402)
     """
-    require_floating(prediction=prediction, target=target)
-    require_same_shape(prediction=prediction, target=target)
+    require_alike(prediction=prediction, target=target)
     require_dim("prediction", prediction, "[N, ..., H, W]", least=3)
     _require_lambd(lambd)
     valid = (target > 0) & target.isfinite()  # no reading, and none that came back
@@ -94,8 +92,7 @@ def berhu(
     >>> berhu(torch.tensor([1.0, 10.0]), torch.zeros(2), reduction="none")  # c = 2
     tensor([ 1., 26.])
     """
-    require_floating(prediction=prediction, target=target)
-    require_same_shape(prediction=prediction, target=target)
+    require_alike(prediction=prediction, target=target)
     _require_threshold(threshold)
     size = (wide(prediction) - wide(target)).abs()
     if mask is not None:
@@ -128,8 +125,7 @@ def cosine_normals(
     >>> cosine_normals(right.view(1, 3, 1, 1), up.view(1, 3, 1, 1))
     tensor(1.)
     """
-    require_floating(prediction=prediction, target=target)
-    require_same_shape(prediction=prediction, target=target)
+    require_alike(prediction=prediction, target=target)
     _require_normals(prediction)
     prediction, target = wide(prediction), wide(target)
     square = _dot(target, target)

@@ -8,11 +8,9 @@ from torch import Tensor
 from torch.nn import functional as F  # noqa: N812
 
 from equipoise.losses.checks import (
+    require_alike,
     require_argument,
     require_classes,
-    require_floating,
-    require_logits,
-    require_same_shape,
     require_weight,
     require_within,
     wide,
@@ -42,8 +40,7 @@ def binary_focal(
     >>> binary_focal(torch.zeros(1), torch.ones(1), gamma=2.0)
     tensor(0.1733)
     """
-    require_floating(logits=logits, targets=targets)
-    require_same_shape(logits=logits, targets=targets)
+    require_alike(logits=logits, targets=targets)
     require_within("targets", targets, 0.0, 1.0, "give labels 0 or 1")
     _require_arguments(gamma, alpha)
     logits, targets = wide(logits), wide(targets)
@@ -82,7 +79,6 @@ def focal(
     tensor(0.1733)
     """
     require_classes(logits, targets, ignore_index=ignore_index)
-    require_logits(logits)
     require_weight(weight, logits.shape[1])
     _require_arguments(gamma)
     logits, counts = wide(logits), targets != ignore_index

@@ -9,7 +9,12 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from equipoise.losses.checks import require_dim, require_floating, require_same_shape, require_tensors, wide
+from equipoise.losses.checks import (
+    require_alike,
+    require_dim,
+    require_floating,
+    wide,
+)
 from equipoise.losses.reduction import Reduction, reduced
 
 __all__ = ["feature_matching", "mode_seeking"]
@@ -94,9 +99,7 @@ def _require_layers(real_features: Tensor | Sequence[Tensor], fake_features: Ten
 
 def _distances(**pair: Tensor) -> Tensor:
     """Mean absolute difference of each pair [N]."""
-    require_tensors(**pair)
-    require_floating(**pair)
-    require_same_shape(**pair)
+    require_alike(**pair)
     for name, tensor in pair.items():
         require_dim(name, tensor, "[N, ...], a batch", least=2)
     first, second = pair.values()

@@ -8,7 +8,12 @@ Optimization and Applications 2001 (squared). Over more classes, ``torch.nn.Mult
 import torch
 from torch import Tensor
 
-from equipoise.losses.checks import require_floating, require_same_shape, require_within, sees_values, wide
+from equipoise.losses.checks import (
+    require_alike,
+    require_within,
+    sees_values,
+    wide,
+)
 from equipoise.losses.module import FunctionLoss
 from equipoise.losses.reduction import Reduction, reduced
 
@@ -51,8 +56,7 @@ def binary_squared_hinge(logits: Tensor, targets: Tensor, *, reduction: Reductio
 
 def _shortfall(logits: Tensor, targets: Tensor) -> Tensor:
     """What a sample lacks of the margin of 1."""
-    require_floating(logits=logits, targets=targets)
-    require_same_shape(logits=logits, targets=targets)
+    require_alike(logits=logits, targets=targets)
     _require_labels(targets)
     logits = wide(logits)
     return (1 - torch.where(targets > 0, logits, -logits)).relu()

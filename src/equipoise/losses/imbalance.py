@@ -15,7 +15,6 @@ from equipoise.losses.checks import (
     require_argument,
     require_classes,
     require_integers,
-    require_logits,
     require_weight,
     sees_values,
     wide,
@@ -160,7 +159,6 @@ def _over_classes(values: Tensor, logits: Tensor) -> Tensor:
 
 def _require_inputs(logits: Tensor, targets: Tensor, class_counts: Tensor, ignore_index: int) -> None:
     require_classes(logits, targets, ignore_index=ignore_index)
-    require_logits(logits)
     _require_counts("class_counts", class_counts)
     if len(class_counts) != logits.shape[1]:
         raise ValueError(

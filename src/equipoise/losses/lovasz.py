@@ -9,12 +9,10 @@ import torch
 from torch import Tensor
 
 from equipoise.losses.checks import (
+    require_alike,
     require_classes,
     require_dim,
-    require_floating,
-    require_logits,
     require_mask,
-    require_same_shape,
     require_within,
     wide,
 )
@@ -42,7 +40,6 @@ def lovasz_softmax(logits: Tensor, targets: Tensor, *, per_sample: bool = False,
     tensor(0.4375)
     """
     require_classes(logits, targets, ignore_index=ignore_index)
-    require_logits(logits)
     probabilities = wide(logits).softmax(dim=1).unsqueeze(-1).flatten(2)  # [N, C, S], also of [N, C]
     targets = targets.unsqueeze(-1).flatten(1)
     classes = torch.arange(logits.shape[1], device=targets.device)
@@ -71,8 +68,7 @@ def lovasz_hinge(logits: Tensor, targets: Tensor, *, mask: Tensor | None = None,
     >>> lovasz_hinge(torch.tensor([[[2.0, 0.0, -0.5]]]), torch.tensor([[[1.0, 1.0, 0.0]]]))  # 1 · 1/2 + 0.5 · 1/6
     tensor(0.5833)
     """
-    require_floating(logits=logits, targets=targets)
-    require_same_shape(logits=logits, targets=targets)
+    require_alike(logits=logits, targets=targets)
     require_dim("logits", logits, "[N, L, ...] (one label: unsqueeze(1))", least=2)
     if mask is not None:
         require_mask(mask, logits=logits)

@@ -11,11 +11,10 @@ from torch import Tensor
 from torch.nn import functional as F  # noqa: N812
 
 from equipoise.losses.checks import (
+    require_alike,
     require_argument,
     require_dim,
-    require_floating,
     require_mask,
-    require_same_shape,
     require_within,
     wide,
 )
@@ -52,8 +51,7 @@ def asymmetric(
     >>> asymmetric(torch.zeros(2), torch.tensor([1.0, 0.0]), gamma_neg=1.0, clip=0.25, reduction="none")
     tensor([0.6931, 0.0719])
     """
-    require_floating(logits=logits, targets=targets)
-    require_same_shape(logits=logits, targets=targets)
+    require_alike(logits=logits, targets=targets)
     require_within("targets", targets, 0.0, 1.0, "give labels 0 or 1")
     _require_focusing(gamma_pos, gamma_neg, clip)
     logits = wide(logits)
@@ -134,8 +132,7 @@ class _SoftCounts(NamedTuple):
 
 def _soft_counts(logits: Tensor, targets: Tensor, average: Average, mask: Tensor | None) -> _SoftCounts:
     """Of every label [L], of all together [], or of every sample [N]."""
-    require_floating(logits=logits, targets=targets)
-    require_same_shape(logits=logits, targets=targets)
+    require_alike(logits=logits, targets=targets)
     require_dim("logits", logits, "[N, L]", least=2, most=2)
     probabilities, targets = wide(logits).sigmoid(), wide(targets)
     if mask is not None:

@@ -10,11 +10,9 @@ from torch import Tensor
 from torch.nn import functional as F  # noqa: N812
 
 from equipoise.losses.checks import (
+    require_alike,
     require_argument,
     require_classes,
-    require_floating,
-    require_logits,
-    require_same_shape,
     require_within,
     wide,
 )
@@ -71,8 +69,7 @@ def binary_poly1(logits: Tensor, targets: Tensor, *, epsilon: float = 1.0, reduc
     >>> binary_poly1(torch.zeros(1), torch.ones(1), epsilon=2.0)  # log 2 + 2 / 2
     tensor(1.6931)
     """
-    require_floating(logits=logits, targets=targets)
-    require_same_shape(logits=logits, targets=targets)
+    require_alike(logits=logits, targets=targets)
     require_within("targets", targets, 0.0, 1.0, "give labels 0 or 1")
     _require_epsilon(epsilon)
     logits = wide(logits)
@@ -141,7 +138,6 @@ def symmetric_cross_entropy(
 def _cross_entropy(logits: Tensor, targets: Tensor, ignore_index: int) -> tuple[Tensor, Tensor]:
     """Of every sample, 0 where it is ignored; and which count."""
     require_classes(logits, targets, ignore_index=ignore_index)
-    require_logits(logits)
     losses = F.cross_entropy(wide(logits), targets, ignore_index=ignore_index, reduction="none")
     return losses, targets != ignore_index
 

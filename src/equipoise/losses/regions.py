@@ -13,7 +13,7 @@ Novel Focal Tversky Loss, ISBI 2019, eq. (3) and (4). Milletari et al., V-Net, 3
 import torch
 from torch import Tensor
 
-from equipoise.losses.checks import require_classes, require_logits, sees_values, wide
+from equipoise.losses.checks import require_classes, sees_values, wide
 from equipoise.losses.module import FunctionLoss
 from equipoise.losses.overlap import mean_over_present, require_prices, tversky_of_counts
 
@@ -181,7 +181,6 @@ def _class_counts(
 ) -> tuple[Tensor, Tensor, Tensor]:
     """TP, Σ p and Σ t [rows, C]: a row per sample, or one for the batch."""
     require_classes(logits, targets, ignore_index=ignore_index)
-    require_logits(logits)
     probabilities = wide(logits).softmax(dim=1).unsqueeze(-1).flatten(2)  # [N, C, S], also of [N, C]
     targets = targets.unsqueeze(-1).flatten(1)
     counts = targets != ignore_index

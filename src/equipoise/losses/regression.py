@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F  # noqa: N812
 
-from equipoise.losses.checks import require_dim, require_floating, require_same_shape, sees_values, wide
+from equipoise.losses.checks import require_alike, require_dim, require_floating, require_same_shape, sees_values, wide
 from equipoise.losses.module import FunctionLoss
 from equipoise.losses.reduction import Reduction, reduced
 
@@ -143,14 +143,11 @@ def laplace_nll(mean: Tensor, log_scale: Tensor, target: Tensor, *, reduction: R
 
 
 def _require_pair(prediction: Tensor, target: Tensor) -> None:
-    require_floating(prediction=prediction, target=target)
-    require_same_shape(prediction=prediction, target=target)
+    require_alike(prediction=prediction, target=target)
 
 
 def _error_and_scale(mean: Tensor, log_scale: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:
-    require_floating(mean=mean, log_scale=log_scale, target=target)
-    require_same_shape(mean=mean, target=target)
-    require_same_shape(mean=mean, log_scale=log_scale)
+    require_alike(mean=mean, target=target, log_scale=log_scale)
     return wide(target) - wide(mean), wide(log_scale)
 
 

@@ -31,6 +31,7 @@ from torch import Tensor
 from torch.nn import functional as F  # noqa: N812
 
 from equipoise.losses.checks import (
+    require_alike,
     require_argument,
     require_dim,
     require_floating,
@@ -69,7 +70,7 @@ def policy_gradient(log_probs: Tensor, advantages: Tensor, *, reduction: Reducti
     >>> policy_gradient(torch.tensor([-1.0, -2.0]), torch.tensor([3.0, -1.0]))  # (3 − 2) / 2
     tensor(0.5000)
     """
-    _require_alike(log_probs=log_probs, advantages=advantages)
+    require_alike(log_probs=log_probs, advantages=advantages)
     return reduced(-wide(log_probs) * wide(advantages.detach()), reduction)
 
 
@@ -98,8 +99,7 @@ def ppo_clip(
     >>> ppo_clip(torch.tensor([1.5]).log(), torch.zeros(1), torch.tensor([-2.0]))  # 1.5 · 2: it got worse, so it counts
     tensor(3.)
     """
-    _require_alike(log_probs=log_probs, old_log_probs=old_log_probs)
-    _require_alike(log_probs=log_probs, advantages=advantages)
+    require_alike(log_probs=log_probs, old_log_probs=old_log_probs, advantages=advantages)
     _require_clip(clip)
     log_ratio, advantages = wide(log_probs) - wide(old_log_probs.detach()), wide(advantages.detach())
     # the minimum clips a gain from above and a loss from below; clipped in logs, no exponential overflows on the way
@@ -126,8 +126,7 @@ def clipped_value(
     >>> clipped_value(torch.tensor([2.0]), torch.tensor([0.0]), torch.tensor([3.0]), clip=0.5)  # (0.5 − 3)²
     tensor(6.2500)
     """
-    _require_alike(values=values, old_values=old_values)
-    _require_alike(values=values, returns=returns)
+    require_alike(values=values, old_values=old_values, returns=returns)
     require_argument("clip", clip, low=0.0, open_low=True, infinite=True)
     values, old_values, returns = wide(values), wide(old_values.detach()), wide(returns.detach())
     clipped = values.clamp(old_values - clip, old_values + clip)
@@ -262,11 +261,6 @@ def _require_clip(clip: float) -> None:
         raise ValueError(f"clip must lie in (0, 1), got {clip!r}")
 
 
-def _require_alike(**tensors: Tensor) -> None:
-    require_floating(**tensors)
-    require_same_shape(**tensors)
-
-
 def _require_transitions(
     q_values: Tensor, actions: Tensor, rewards: Tensor, terminated: Tensor, **next_values: Tensor
 ) -> None:
@@ -274,8 +268,7 @@ def _require_transitions(
     require_floating(q_values=q_values, rewards=rewards, **next_values)
     require_tensors(actions=actions, terminated=terminated)
     require_dim("q_values", q_values, "[N, A]", least=2, most=2)
-    for name, tensor in next_values.items():
-        require_same_shape(q_values=q_values, **{name: tensor})
+    require_same_shape(q_values=q_values, **next_values)
     for name, tensor in {"actions": actions, "rewards": rewards, "terminated": terminated}.items():
         if tensor.shape != q_values.shape[:1]:
             raise ValueError(

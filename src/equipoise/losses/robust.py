@@ -10,9 +10,9 @@ import torch
 from torch import Tensor, nn
 
 from equipoise.losses.checks import (
+    require_alike,
     require_argument,
     require_floating,
-    require_same_shape,
     require_within,
     sees_values,
     wide,
@@ -190,8 +190,7 @@ def _log_normaliser(alpha: Tensor) -> Tensor:
 
 def _squares(prediction: Tensor, target: Tensor, alpha: float | Tensor, scale: float | Tensor) -> Tensor:
     """((prediction - target) / scale)^2, after all checks."""
-    require_floating(prediction=prediction, target=target)
-    require_same_shape(prediction=prediction, target=target)
+    require_alike(prediction=prediction, target=target)
     for name, value, require in (("alpha", alpha, _require_alpha), ("scale", scale, _require_scale)):
         if isinstance(value, Tensor):
             _require_per_output(name, value, prediction)

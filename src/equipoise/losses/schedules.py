@@ -57,7 +57,18 @@ class Schedule(LossModule, KeepsPrecision):
         self._is_taken = True
 
 
-class LinearSchedule(Schedule):
+class _FromTo(Schedule):
+    """From ``start`` to ``end`` in ``steps``."""
+
+    def __init__(self, start: float, end: float, steps: int) -> None:
+        super().__init__()
+        require_factor("start", start)
+        require_factor("end", end)
+        _require_steps(steps)
+        self.start, self.end, self.steps = start, end, steps
+
+
+class LinearSchedule(_FromTo):
     """start (1 − t) + end t, t = step / steps up to 1: ``end`` from then on.
 
     Args:
@@ -69,18 +80,11 @@ class LinearSchedule(Schedule):
     tensor([0.0000, 0.2500, 1.0000, 1.0000])
     """
 
-    def __init__(self, start: float, end: float, steps: int) -> None:
-        super().__init__()
-        require_factor("start", start)
-        require_factor("end", end)
-        _require_steps(steps)
-        self.start, self.end, self.steps = start, end, steps
-
     def at(self, step: Tensor) -> Tensor:
         return _between(self.start, self.end, _progress(step, self.steps))
 
 
-class CosineSchedule(Schedule):
+class CosineSchedule(_FromTo):
     """end + (start − end) (1 + cos(π t)) / 2, t = step / steps up to 1: flat at both ends.
 
     Args:
@@ -91,13 +95,6 @@ class CosineSchedule(Schedule):
     >>> CosineSchedule(1.0, 0.0, steps=4).at(torch.tensor([0, 2, 4, 9]))
     tensor([1.0000, 0.5000, 0.0000, 0.0000])
     """
-
-    def __init__(self, start: float, end: float, steps: int) -> None:
-        super().__init__()
-        require_factor("start", start)
-        require_factor("end", end)
-        _require_steps(steps)
-        self.start, self.end, self.steps = start, end, steps
 
     def at(self, step: Tensor) -> Tensor:
         return _between(self.start, self.end, (1 - torch.cos(math.pi * _progress(step, self.steps))) / 2)

@@ -15,7 +15,6 @@ from equipoise.losses.checks import (
     require_classes,
     require_dim,
     require_floating,
-    require_logits,
     require_tensors,
     require_within,
     wide,
@@ -65,7 +64,6 @@ def sequence_cross_entropy(
         )
     flat_logits, flat_targets = wide(logits).flatten(0, 1), targets.flatten()
     require_classes(flat_logits, flat_targets, ignore_index=ignore_index)
-    require_logits(flat_logits)
     tokens = F.cross_entropy(
         flat_logits, flat_targets, ignore_index=ignore_index, label_smoothing=label_smoothing, reduction="none"
     )

@@ -7,7 +7,12 @@ Variational Inference with Inverse Autoregressive Flow, NeurIPS 2016, eq. (15).
 import torch
 from torch import Tensor
 
-from equipoise.losses.checks import require_argument, require_dim, require_floating, require_same_shape, wide
+from equipoise.losses.checks import (
+    require_alike,
+    require_argument,
+    require_dim,
+    wide,
+)
 from equipoise.losses.module import FunctionLoss
 from equipoise.losses.reduction import Reduction, reduced, require_reduction
 
@@ -35,8 +40,7 @@ def gaussian_kl(mean: Tensor, log_variance: Tensor, *, free_bits: float = 0.0, r
     >>> gaussian_kl(torch.tensor([[2.0, 0.0]]), torch.zeros(1, 2), free_bits=0.5)  # the second latent counts 0.5
     tensor(2.5000)
     """
-    require_floating(mean=mean, log_variance=log_variance)
-    require_same_shape(mean=mean, log_variance=log_variance)
+    require_alike(mean=mean, log_variance=log_variance)
     require_dim("mean", mean, "[N, D, ...], a batch of latents", least=2)
     _require_arguments(free_bits, reduction)
     mean, log_variance = wide(mean), wide(log_variance)

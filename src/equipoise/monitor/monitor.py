@@ -6,15 +6,13 @@ from torch import Tensor
 
 from equipoise.method import Method
 from equipoise.monitor.balance import Balance
-from equipoise.monitor.heads import joined_heads
+from equipoise.monitor.heads import Heads
 from equipoise.monitor.line_search import LineSearch
 from equipoise.monitor.missing_calls import MissingCalls
 from equipoise.monitor.optimisers import Optimisers
 from equipoise.monitor.unused import Unused
 from equipoise.monitor.warning import warn
 from equipoise.monitor.weighted import unheard, weighted_already
-
-_HEADS_LOOK = 10  # the first step that looks for heads mistaken for shared parameters: none is still at its zero start
 
 
 class Monitor:
@@ -24,8 +22,8 @@ class Monitor:
         self._method = method
         self._takes_gradients = takes_gradients  # a backward decides anew, from gradients of single tasks
         self._is_first = self._is_first_of_tasks = True
-        self._has_looked_for_heads = self._has_looked_for_joins = False
         self._has_warned_of_sharing = False
+        self.heads = Heads()
         self._unused = Unused()
         self._optimisers = Optimisers(method)
         self._balance = Balance(repr(method))
@@ -114,38 +112,3 @@ class Monitor:
     def optimisers(self, given: Mapping[str, Tensor], reached: Collection[Tensor], shared: Collection[Tensor]) -> None:
         """Look at what optimisers hold of the parameters that the losses of this step reach, and some share."""
         self._optimisers.look(given, reached, shared)
-
-    @property
-    def looks_for_joins(self) -> bool:
-        """Whether no step yet has looked below operations that join."""
-        return not (self._has_looked_for_joins or self._has_looked_for_heads)
-
-    def look_for_heads(
-        self,
-        named: Mapping[str, Tensor],
-        gramian: Tensor,
-        step: int,
-        under_joins: Callable[[], Collection[Tensor]],
-        single_task_tensors: Callable[[], Mapping[Tensor, int]],
-    ) -> None:
-        """Look for heads that only seem shared: below joins in the first step that can tell, everywhere in the tenth.
-
-        Args:
-            named: The balancer's parameters.
-            gramian: [K, K] of this step's gradients. Where one task alone has some, it has them in trunks as in heads.
-            step: Its number.
-            under_joins: The parameters below operations that join outputs.
-            single_task_tensors: Those by which one task alone has a gradient, with that task.
-        """
-        if self._has_looked_for_heads or int(gramian.diagonal().count_nonzero()) < 2:
-            return
-        if not self._has_looked_for_joins:
-            self._has_looked_for_joins = True
-            if joined := under_joins():
-                owners = {leaf: task for leaf, task in single_task_tensors().items() if leaf in joined}
-                if len(set(owners.values())) > 1:  # one task alone has a trunk below heads that start at zero
-                    self._has_looked_for_heads = True
-                    joined_heads(named, owners)
-        if step >= _HEADS_LOOK and not self._has_looked_for_heads:
-            self._has_looked_for_heads = True
-            joined_heads(named, single_task_tensors())

@@ -291,7 +291,7 @@ def test_advice_does_not_hide_that_single_task_networks_are_better():
     assert str(verdict.advice) == (
         "Use the plain sum where one network must do: single-task networks are significantly better on a and b."
     )
-    assert "Where a and b matter most, train each alone" in " ".join(verdict.details)
+    assert "significantly worse on a and b; where a and b matter most, train each alone" in " ".join(verdict.details)
 
 
 def test_differences_without_spread_are_not_judged_and_the_advice_says_so():

@@ -1,7 +1,7 @@
 """What a study says of a table: its verdict or its advice, with the sentences below the table."""
 
 from equipoise.lab.evaluation.advice import advise
-from equipoise.lab.evaluation.details import details_of
+from equipoise.lab.evaluation.findings import details_of
 from equipoise.lab.evaluation.headline import headline_of
 
 

@@ -3,7 +3,7 @@ import math
 import pytest
 
 from equipoise.lab.evaluation import TaskMetric, make_table
-from equipoise.lab.evaluation.aggregates import against, ranks_by_seed, skills_of
+from equipoise.lab.evaluation.scores import against, ranks_by_seed, skills_of
 
 ERROR, ACCURACY = TaskMetric("size", "rmse", False, 0.0, 1.0), TaskMetric("kind", "accuracy", True, 1.0, 0.5)
 METRICS = [ERROR, ACCURACY]

@@ -2,14 +2,7 @@ import math
 
 import pytest
 
-from equipoise.lab.evaluation.scores import (
-    delta_m,
-    delta_m_by_task,
-    mean_rank,
-    median_delta_m,
-    relative_changes,
-    worst_delta_m,
-)
+from equipoise.lab.evaluation.scores import delta_m, mean_rank, median_delta_m, relative_changes
 
 
 def test_lower_is_better_whatever_the_direction_of_the_metric():
@@ -52,26 +45,9 @@ def test_variants_by_hand():
     method, baseline, higher = [3.0, 5.0, 0.45], [2.0, 4.0, 0.5], [False, False, True]
     assert relative_changes(method, baseline, higher) == pytest.approx([50.0, 25.0, 10.0])
     assert median_delta_m(method, baseline, higher) == pytest.approx(25.0)
-    assert worst_delta_m(method, baseline, higher) == pytest.approx(50.0)
-    # the first two are one task's: ((50 + 25) / 2 + 10) / 2, where the plain one is (50 + 25 + 10) / 3
-    by_task = delta_m_by_task([method[:2], method[2:]], [baseline[:2], baseline[2:]], [higher[:2], higher[2:]])
-    assert by_task == pytest.approx(23.75)
     assert delta_m(method, baseline, higher) == pytest.approx(85 / 3)
 
 
-def test_with_one_metric_a_task_the_mean_by_task_is_delta_m():
-    assert delta_m_by_task([[3.0], [0.45]], [[2.0], [0.5]], [[False], [True]]) == delta_m(
-        [3.0, 0.45], [2.0, 0.5], [False, True]
-    )
-
-
 def test_no_variant_has_a_value_where_a_baseline_is_not_positive():
-    for variant in (median_delta_m, worst_delta_m):
-        assert math.isnan(variant([0.1, 0.5], [0.0, 0.4], [True, True]))
-    assert math.isnan(delta_m_by_task([[0.1], [0.5]], [[0.0], [0.4]], [[True], [True]]))
+    assert math.isnan(median_delta_m([0.1, 0.5], [0.0, 0.4], [True, True]))
     assert all(math.isnan(change) for change in relative_changes([0.1, 0.5], [-1.0, 0.4], [True, True]))
-
-
-def test_unequal_numbers_of_tasks_are_refused():
-    with pytest.raises(ValueError, match="equally many tasks, got 1, 2 and 2"):
-        delta_m_by_task([[0.1]], [[0.1], [0.2]], [[True], [True]])

@@ -7,9 +7,8 @@ from torch.testing import assert_close
 
 import equipoise as eq
 from equipoise.lab.models.architectures import ARCHITECTURES, MTAN, PLE, CrossStitch, MMoE, build_architecture
-from equipoise.lab.models.encoders import MLP, BagOfEmbeddings, RowEncoder, TableEncoder
+from equipoise.lab.models.encoders import MLP, BagOfEmbeddings, RowEncoder, TableEncoder, stages_of, widths_of
 from equipoise.lab.models.heads import FusionHead, SharedEncoder, scalar_head
-from equipoise.lab.models.stages import stages_of, widths_of
 
 NAMES = ("a", "b.c", "items")
 X = torch.randn(5, 6, generator=torch.Generator().manual_seed(0))

@@ -6,11 +6,11 @@ import torch
 from torch import nn
 
 import equipoise as eq
-from equipoise.lab.probing import probe, write_page
+from equipoise.lab.probing import GradientDiagnostics, probe
 from equipoise.lab.probing.kinds import measure_kinds
 from equipoise.lab.probing.look import GradientSummary, Pair, judged
-from equipoise.lab.probing.suggestion import suggest
-from equipoise.lab.probing.words import give_conflict, give_cost, give_headline, to_paste
+from equipoise.lab.probing.probe import suggest
+from equipoise.lab.probing.results import give_conflict, give_cost, give_headline, to_paste
 
 
 def of_norms(**norms):
@@ -142,7 +142,7 @@ def test_kinds_are_timed_against_the_plain_sum_and_a_network_without_one_tensor_
 
 def test_the_page_holds_the_words_and_the_exact_numbers(toy, tmp_path):
     seen = probe(replace(toy, title="Toy <b>"), batches=3, steps=2)
-    write_page(seen, tmp_path / "probe.html")
+    GradientDiagnostics(seen).save_report(tmp_path / "probe.html")
     page = (tmp_path / "probe.html").read_text()
     assert "Toy &lt;b&gt;" in page
     assert "Toy <b>" not in page

@@ -10,8 +10,7 @@ from planted import OBJECTIVES, SPACE, direct
 
 from equipoise.lab.files import DamagedError
 from equipoise.lab.search import TPE, Halving, Random, Search, trial_store
-from equipoise.lab.search.liveness import alive
-from equipoise.lab.search.trial_store import TrialStore
+from equipoise.lab.search.trial_store import TrialStore, alive
 
 STRATEGY = Random(SPACE, 6)
 VALUES = (1.0, 2.0, 3.0)

@@ -37,7 +37,7 @@ def quick():
         patch.setattr("equipoise.lab.training.workers.Workers.run", lambda self, *asked: in_this_process(*asked))
         patch.setattr("equipoise.lab.search.search.Search.run.__defaults__", (1, in_this_process))
         patch.setattr("equipoise.lab.reports.report.save", lambda *_: ())
-        patch.setattr("equipoise.lab.search.results.write_page", lambda *_: None)
+        patch.setattr("equipoise.lab.search.results.SearchResults.save_report", lambda self: None)
         yield
 
 

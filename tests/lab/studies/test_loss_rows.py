@@ -16,8 +16,8 @@ from equipoise.lab.arms import SUM, parse_arm
 from equipoise.lab.cases.recipe import CaseWithLosses
 from equipoise.lab.evaluation import Summary
 from equipoise.lab.studies import Event, Study, make_plan
+from equipoise.lab.studies.plan import Run
 from equipoise.lab.studies.questions import losses_by_arm, one_at_a_time
-from equipoise.lab.studies.run import Run
 from equipoise.lab.training import RunResult
 
 KNOWN = {
@@ -265,7 +265,7 @@ def test_the_family_of_the_question_and_what_is_said_of_its_rows(tmp_path):
     assert not any("tuned" in note for note in summary.notes)
 
 
-def test_in_an_ordinary_study_a_row_is_a_method_among_others(tmp_path):
+def test_in_an_ordinary_study_a_row_is_a_method_among_others(tmp_path, blank_images):
     study = finished(Tiny(), ["sum", "uw", "a=l1"], tmp_path, seeds=(0, 1))
     pairs = {(row.method, other) for row in Summary.from_folder(tmp_path).rows for other in row.scores["a"].to}
     assert {("a=l1", "sum"), ("a=l1", "single-task"), ("uw", "sum")} <= pairs

@@ -9,8 +9,7 @@ import equipoise as eq
 from equipoise.lab.arms import parse_arm
 from equipoise.lab.evaluation import Summary
 from equipoise.lab.studies import Study, make_plan
-from equipoise.lab.studies.plan import run_name
-from equipoise.lab.studies.run import Run
+from equipoise.lab.studies.plan import Run, run_name
 from equipoise.lab.training import RunResult
 
 

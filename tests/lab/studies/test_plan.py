@@ -5,8 +5,7 @@ import pytest
 from equipoise.lab.arms import parse_arm
 from equipoise.lab.evaluation import unequal
 from equipoise.lab.files import differences
-from equipoise.lab.studies.plan import make_plan
-from equipoise.lab.studies.run import Run
+from equipoise.lab.studies.plan import Run, make_plan
 
 
 @pytest.fixture(scope="module")

@@ -14,11 +14,9 @@ from equipoise.lab.arms import parse_arm
 from equipoise.lab.evaluation import Summary
 from equipoise.lab.search import Job
 from equipoise.lab.studies import Event, Study, make_plan
-from equipoise.lab.studies.derived_methods import derived_method, write_tuned
-from equipoise.lab.studies.plan import method_files
+from equipoise.lab.studies.derived_methods import WeightSearch, derived_method, write_tuned
+from equipoise.lab.studies.plan import Run, method_files
 from equipoise.lab.studies.questions import arms_for, find_question
-from equipoise.lab.studies.run import Run
-from equipoise.lab.studies.tuning import WeightSearch
 from equipoise.lab.training import RunResult
 
 AB = eq.Tasks([eq.Task(name, torch.nn.MSELoss()) for name in "ab"])

@@ -6,7 +6,7 @@ import pytest
 
 from equipoise.lab.arms import SINGLE_TASK
 from equipoise.lab.studies import Study, find_recipe, make_plan
-from equipoise.lab.studies.run import Run
+from equipoise.lab.studies.plan import Run
 
 CASE = """
 import torch

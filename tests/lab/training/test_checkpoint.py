@@ -5,7 +5,7 @@ import torch
 
 from equipoise.lab.files import save_sealed
 from equipoise.lab.training.checkpoint import load_checkpoint
-from equipoise.lab.training.memory import peak_mb, reset_peak
+from equipoise.lab.training.measurements import peak_mb, reset_peak
 
 
 def test_a_damaged_checkpoint_is_named_with_its_remedy(tmp_path):

@@ -3,7 +3,7 @@ import math
 import pytest
 import torch
 
-from equipoise.lab.training.means import Means
+from equipoise.lab.training.measurements import Means
 from equipoise.record import Record
 
 

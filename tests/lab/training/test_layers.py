@@ -4,7 +4,7 @@ from torch import nn
 
 import equipoise as eq
 from equipoise.lab.training import Settings, train
-from equipoise.lab.training.layers import COSINE_IN, layer_rows, parts_of, spread_batch
+from equipoise.lab.training.measurements import COSINE_IN, layer_rows, parts_of, spread_batch
 
 
 class Two(nn.Module):

@@ -10,7 +10,7 @@ import torch
 import equipoise as eq
 from equipoise.lab.settings import SCHEDULES
 from equipoise.lab.training import Settings, train
-from equipoise.lab.training.schedule import decay_at, rate_factor
+from equipoise.lab.training.learner import decay_at, rate_factor
 
 SETTINGS = Settings(epochs=2, batch_size=64, learning_rate=0.01, weight_decay=0.2, clip_norm=None, patience=9)
 

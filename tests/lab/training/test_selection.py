@@ -5,8 +5,7 @@ import torch
 
 from equipoise.lab.cases import Metric
 from equipoise.lab.training import Settings
-from equipoise.lab.training.checkpoint import Progress
-from equipoise.lab.training.keeping import keep_better
+from equipoise.lab.training.checkpoint import Progress, keep_better
 from equipoise.lab.training.selection import best_epoch, kept_criteria, mean_skill, score, should_stop, skill
 
 ERROR = Metric("error", higher_is_better=False, perfect=0.0, trivial=2.0, compute=lambda outputs, targets: 0.0)

@@ -7,7 +7,7 @@ import torch
 
 import equipoise as eq
 from equipoise.lab.training import Settings, train
-from equipoise.lab.training.stopping import stopping_tasks
+from equipoise.lab.training.selection import stopping_tasks
 
 SETTINGS = Settings(
     epochs=6, batch_size=64, learning_rate=5e-3, weight_decay=0.3, clip_norm=None, patience=9, task_patience=2

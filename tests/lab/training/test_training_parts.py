@@ -10,9 +10,9 @@ import equipoise as eq
 from equipoise.lab.cases import Metric
 from equipoise.lab.files import replace_file
 from equipoise.lab.training import RunResult, Settings
+from equipoise.lab.training.checkpoint import generator_state, restore_generators
 from equipoise.lab.training.evaluate import evaluate
-from equipoise.lab.training.generators import generator_state, restore_generators
-from equipoise.lab.training.means import Means
+from equipoise.lab.training.measurements import Means
 from equipoise.lab.training.order import EpochOrder
 
 

@@ -5,7 +5,7 @@ import torch
 
 import equipoise as eq
 from equipoise.lab.training import Settings, train
-from equipoise.lab.training.average import averaged
+from equipoise.lab.training.learner import averaged
 
 SETTINGS = Settings(epochs=2, batch_size=64, learning_rate=0.01, weight_decay=0.0, clip_norm=None, patience=9)
 

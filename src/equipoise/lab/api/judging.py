@@ -1,12 +1,188 @@
-"""The verdict on results from anywhere."""
+"""The verdict on results from anywhere: their rows, what is wrong with a cell, and the judgement."""
 
-from collections.abc import Mapping
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from os import PathLike
+from pathlib import Path
 from typing import Any
 
 from equipoise.lab.api.results import Results
-from equipoise.lab.api.rows import metrics_of, read_rows
-from equipoise.lab.evaluation import REFERENCE, SINGLE_TASK, Baselines, Summary
+from equipoise.lab.evaluation import REFERENCE, SINGLE_TASK, Baselines, Summary, TaskMetric, printable
 from equipoise.names import nearest
+
+COLUMNS = ("method", "seed", "task", "metric", "value")
+DIRECTIONS = {"higher": True, "lower": False}
+_TRUTH = {"true": True, "1": True, "false": False, "0": False}
+
+
+@dataclass(frozen=True)
+class ResultRow:
+    """One value; ``place`` says where it stands, ``higher_is_better`` is None where the row does not say."""
+
+    place: str
+    method: str
+    seed: int
+    task: str
+    metric: str
+    value: float
+    higher_is_better: bool | None
+
+
+def read_rows(results: Any, delimiter: str | None = None) -> list[ResultRow]:
+    """The rows of a file, whose cells ``delimiter`` separates, of a data frame or of an iterable of mappings.
+
+    Raises:
+        ValueError: A column is missing, or a cell cannot be read; the message says where.
+    """
+    rows = [_row(place, cells) for place, cells in _cells(results, delimiter) if _is_test(cells)]
+    if not rows:
+        raise ValueError("there are no results: no row at all, or none whose split is test")
+    return rows
+
+
+def metrics_of(rows: Sequence[ResultRow], better: Mapping[str, str], metrics: Mapping[str, str]) -> list[TaskMetric]:
+    """The metric that is judged of each task, in the order of the rows, with its direction.
+
+    Args:
+        rows: As ``read_rows`` gives them.
+        better: "higher" or "lower", by task.
+        metrics: Which is judged, by task; needed where a task has several.
+
+    Raises:
+        ValueError: A task has several and none is chosen, or nothing says which direction is better.
+    """
+    found: dict[str, dict[str, list[ResultRow]]] = {}
+    for row in rows:
+        found.setdefault(row.task, {}).setdefault(row.metric, []).append(row)
+    for what, given in (("better", better), ("metrics", metrics)):
+        if not isinstance(given, Mapping):
+            raise ValueError(f"{what} must be a mapping from task to a word, got {given!r}")
+        if unknown := [task for task in given if task not in found]:
+            raise ValueError(f"{what} names task {unknown[0]!r}, which has no results; {nearest(unknown[0], found)}")
+    return [_metric(task, by_name, better.get(task), metrics.get(task)) for task, by_name in found.items()]
+
+
+def _metric(task: str, by_name: Mapping[str, list[ResultRow]], better: str | None, chosen: str | None) -> TaskMetric:
+    if chosen is None and len(by_name) > 1:
+        raise ValueError(
+            f"task {task!r} has several metrics, {', '.join(by_name)}: say which one is judged, such as "
+            f"metrics={{{task!r}: {next(iter(by_name))!r}}} (--metric {task}={next(iter(by_name))})"
+        )
+    name = next(iter(by_name)) if chosen is None else chosen
+    if name not in by_name:
+        raise ValueError(f"task {task!r} has no metric {name!r}; {nearest(name, by_name)}")
+    if better is not None:
+        return TaskMetric(task, name, direction(better, f"better of task {task!r}"))
+    told = {row.higher_is_better: row for row in by_name[name]}
+    if len(told) > 1:
+        places = " and ".join(row.place for row in told.values())
+        raise ValueError(f"{name} of task {task!r} has two directions: {places} do not agree")
+    higher = next(iter(told))
+    if higher is None:
+        from equipoise.lab.metrics import higher_is_better
+
+        higher = higher_is_better(name)
+    if higher is None:
+        raise ValueError(
+            f"it is not known whether {name} of task {task!r} is better higher or lower: say better={{{task!r}: "
+            f"'higher'}} (--better {task}=higher), or 'lower', or add a column named better"
+        )
+    return TaskMetric(task, name, higher)
+
+
+def _cells(results: Any, delimiter: str | None) -> Iterator[tuple[str, Mapping[str, Any]]]:
+    """Where each row stands, and its cells by column."""
+    if isinstance(results, str | PathLike):
+        from equipoise.lab.data.table import read_table
+
+        table = read_table(Path(results), delimiter)
+        _require_columns(table.columns, table.name)
+        for place in range(len(table)):
+            cells = {column: column_cells[place] for column, column_cells in table.columns.items()}
+            yield f"{table.name} row {table.first_row + place}", cells
+        return
+    if hasattr(results, "columns"):
+        _require_columns([str(column) for column in results.columns], "the frame", _levels(results))
+        results = results.to_dicts() if hasattr(results, "to_dicts") else results.to_dict("records")  # polars, pandas
+    if isinstance(results, Mapping) or not isinstance(results, Iterable):
+        raise ValueError(f"results must be a file, a data frame or rows as mappings, got {type(results).__name__}")
+    for place, row in enumerate(results, start=1):
+        if not isinstance(row, Mapping):
+            raise ValueError(f"row {place} must be a mapping from column to cell, got {type(row).__name__}")
+        _require_columns(row, f"row {place}")
+        yield f"row {place}", row
+
+
+def _levels(frame: Any) -> list[str]:
+    """The names of a pandas frame's index."""
+    return [str(name) for name in getattr(getattr(frame, "index", None), "names", ())]
+
+
+def _require_columns(columns: Iterable[str], where: str, index: Sequence[str] = ()) -> None:
+    columns = list(columns)
+    if absent := [column for column in COLUMNS if column not in columns]:
+        if in_index := [column for column in absent if column in index]:
+            raise ValueError(
+                f"{where} has {' and '.join(map(repr, in_index))} in its index and not as columns: give "
+                "frame.reset_index()"
+            )
+        raise ValueError(
+            f"{where} has no column {' and '.join(map(repr, absent))}; results have {', '.join(COLUMNS)}, here are "
+            f"{', '.join(map(str, columns)) or 'none'}"
+        )
+
+
+def _is_test(cells: Mapping[str, Any]) -> bool:
+    return "split" not in cells or str(cells["split"]).strip() == "test"
+
+
+def _row(place: str, cells: Mapping[str, Any]) -> ResultRow:
+    method, task, metric = (_text(place, column, cells[column]) for column in ("method", "task", "metric"))
+    return ResultRow(
+        place, method, _seed(place, cells["seed"]), task, metric, _value(place, cells["value"]), _told(place, cells)
+    )
+
+
+def _text(place: str, column: str, cell: Any) -> str:
+    if cell is None or cell != cell or not str(cell).strip():
+        raise ValueError(f"{place}, column {column!r}: is empty")
+    return str(printable(re.sub(r"\s*[\r\n]\s*", " ", str(cell).strip())))  # a sentence is one line
+
+
+def _seed(place: str, cell: Any) -> int:
+    if not re.fullmatch(r"\d{1,19}(\.0)?", str(cell).strip()):  # a frame with a gap has 3.0
+        raise ValueError(f"{place}, column 'seed': must be a whole number of at least 0, got {cell!r}")
+    return int(str(cell).strip().partition(".")[0])
+
+
+def _value(place: str, cell: Any) -> float:
+    """An empty cell is a run without a value: NaN."""
+    if cell is None or not str(cell).strip():
+        return float("nan")
+    try:
+        return float(cell)
+    except (TypeError, ValueError, OverflowError):
+        raise ValueError(f"{place}, column 'value': {str(cell)[:40]!r} is no number") from None
+
+
+def _told(place: str, cells: Mapping[str, Any]) -> bool | None:
+    if "better" in cells:
+        return direction(cells["better"], f"{place}, column 'better':")
+    if "higher_is_better" not in cells:
+        return None
+    word = str(cells["higher_is_better"]).strip().lower()
+    if word not in _TRUTH:
+        raise ValueError(f"{place}, column 'higher_is_better': must be true or false, got {word!r}")
+    return _TRUTH[word]
+
+
+def direction(word: Any, what: str) -> bool:
+    """Whether higher is better; ``what`` begins the message if the word is neither higher nor lower."""
+    known = str(word).strip().lower()
+    if known not in DIRECTIONS:
+        raise ValueError(f"{what} must be higher or lower, got {word!r}")
+    return DIRECTIONS[known]
 
 
 def judge(

@@ -22,14 +22,15 @@ import torch
 
 import equipoise as eq
 from equipoise.lab.api.given import seeds_of
+from equipoise.lab.api.judging import direction
 from equipoise.lab.api.loop_runs import LoopRuns
 from equipoise.lab.api.recorder import Recorder
 from equipoise.lab.api.results import Results, none_finished
-from equipoise.lab.api.rows import direction
 from equipoise.lab.arms import MethodArm, StudyArm, name_of
 from equipoise.lab.evaluation import REFERENCE, SINGLE_TASK, StudyResults, Summary, TaskMetric
 from equipoise.lab.studies import record_look
-from equipoise.lab.training.generators import generators_kept
+from equipoise.lab.training.checkpoint import generators_kept
+from equipoise.own_file import error_line
 
 
 @dataclass(eq=False)
@@ -152,14 +153,14 @@ def _run(train: Train, given: Mapping[str, str | eq.Method], runs: LoopRuns, fol
             returned = train(arm, seed)
         except Exception as error:  # whatever a user's loop does, it costs this run only
             first = first or error
-            runs.keep_error(name, seed, _line(error), traceback.format_exc())
+            runs.keep_error(name, seed, error_line(error), traceback.format_exc())
         else:
             try:
                 runs.keep(name, seed, returned, arm.recorded)
             except ValueError as error:
                 if not runs.has_finished:
                     raise  # nothing is lost yet
-                runs.keep_error(name, seed, _line(error), traceback.format_exc())
+                runs.keep_error(name, seed, error_line(error), traceback.format_exc())
     if not runs.has_finished and first is not None:
         raise none_finished(runs.failures, folder) from first
 
@@ -230,7 +231,3 @@ def _set_seeds(seed: int) -> None:
     random.seed(seed)
     np.random.seed(seed)
     torch.manual_seed(seed)
-
-
-def _line(error: Exception) -> str:
-    return " ".join(f"{type(error).__name__}: {error}".split())

@@ -12,10 +12,10 @@ import torch
 from torch import Tensor, nn
 
 from equipoise.lab.diagnostics import DiagnosticResult, Predictions, make_diagnostics
-from equipoise.lab.diagnostics.by_loss import diagnostics_by_loss
+from equipoise.lab.diagnostics.classification import diagnostics_by_loss
 from equipoise.lab.evaluation import Fit, StudyResults, fit_of, has_diverged, listing
 from equipoise.lab.evaluation.study import RunScore, curves_of
-from equipoise.lab.training.means import Means
+from equipoise.lab.training.measurements import Means
 from equipoise.lab.training.result import Moment
 from equipoise.names import nearest, require_unique
 from equipoise.record import Record

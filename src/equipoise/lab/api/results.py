@@ -1,6 +1,5 @@
 """What a comparison came to: computed once, or read from its folder, and shown in many ways."""
 
-import io
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -9,14 +8,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from equipoise.lab.evaluation import Judgement, StudyResults, Summary, counted, judgement_of
+from equipoise.lab.files.rows import to_frame
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
     from equipoise.lab.reports import SummaryView
     from equipoise.lab.reports.drawing import Drawing
-
-WIDTH = 120  # characters of what is printed as text
 
 
 @dataclass(frozen=True, repr=False)
@@ -50,10 +48,6 @@ class Results:
         Raises:
             ModuleNotFoundError: pandas is not installed.
         """
-        try:
-            import pandas
-        except ModuleNotFoundError:
-            raise ModuleNotFoundError("to_frame needs pandas: pip install pandas", name="pandas") from None
         columns = ("method", "seed", "task", "metric", "value", "better")
         rows = [
             (method, seed, metric.task, metric.name, by_task[metric.task].get(seed, float("nan")), better)
@@ -62,7 +56,7 @@ class Results:
             for better in ("higher" if metric.higher_is_better else "lower",)
             for seed in self.summary.seeds
         ]
-        return pandas.DataFrame(rows, columns=list(columns))
+        return to_frame(columns, rows)
 
     @property
     def figures(self) -> tuple[str, ...]:
@@ -150,6 +144,8 @@ class ResultsTable:
         return SummaryView(self.summary)
 
     def __str__(self) -> str:
+        from equipoise.lab.reports.terminal import text_of
+
         return text_of(self)
 
     __repr__ = __str__
@@ -182,12 +178,3 @@ def load(folder: str | Path) -> Results:
     results = Results(Summary.of_study(study), study.settings.get("failed", {}), study)
     record_look(study)
     return results
-
-
-def text_of(shown: Any) -> str:
-    """What rich shows, as the lines of a terminal of ``WIDTH`` characters, without styles."""
-    from rich.console import Console
-
-    file = io.StringIO()
-    Console(file=file, width=WIDTH, highlight=False).print(shown, crop=False)
-    return "\n".join(line.rstrip() for line in file.getvalue().splitlines())

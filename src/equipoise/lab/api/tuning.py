@@ -14,7 +14,7 @@ from equipoise.lab.search.results import SearchResults as SearchResults
 from equipoise.lab.search.tables import best, trials_table, write_trials
 from equipoise.lab.search.trial import Job
 from equipoise.lab.search.tune import Tuning, make_tuning
-from equipoise.lab.search.watch import Items, Watch
+from equipoise.lab.search.watch import Items, Watch, keeping, state_of
 from equipoise.lab.settings import JOBS, RUNS, TrainingOptions
 from equipoise.lab.training.workers import Event
 
@@ -94,16 +94,14 @@ def _run(tuning: Tuning, jobs: int, console: Console) -> None:
     """Do what is missing of a search, and show it as it goes."""
     search = tuning.search
     console.print(f"{_state(tuning)} in {search.folder}", markup=False, soft_wrap=True)
-    try:
-        with closing(search.run(tuning.evaluate, jobs)) as events, watch_of(tuning, console) as watch:
-            for event in events:
-                watch.show(event)
-                _keep(tuning, event)
-    except OSError as error:
-        error.add_note(_kept(tuning))
-        raise
-    except KeyboardInterrupt:
-        raise KeyboardInterrupt(f"Stopped: {_kept(tuning)}; the same command resumes it.") from None
+    with (
+        keeping(lambda: _kept(tuning)),
+        closing(search.run(tuning.evaluate, jobs)) as events,
+        watch_of(tuning, console) as watch,
+    ):
+        for event in events:
+            watch.show(event)
+            _keep(tuning, event)
     write_trials(search)
 
 
@@ -141,9 +139,7 @@ def _keep(tuning: Tuning, event: Event[Job]) -> None:
 
 def _state(tuning: Tuning) -> str:
     trials, total = tuning.search.trials, tuning.search.strategy.num_trials
-    done, failed = len(trials), sum(trial.values is None for trial in trials.values())
-    if done == total and failed:
+    failed = sum(trial.values is None for trial in trials.values())
+    if len(trials) == total and failed:
         return f"Complete: {total - failed} of {total} trials ended well, {failed} failed"
-    if done == total:
-        return f"Complete: all {total} trials are finished"
-    return f"Resuming: {done} of {total} trials are finished" if done else f"Starting: {total} trials"
+    return state_of(len(trials), total, "trials")

@@ -6,11 +6,13 @@ from equipoise.lab.diagnostics.classification import (
     above_half,
     class_table,
     confusion,
+    label_cooccurrence,
     label_table,
+    labelled_together,
     largest,
     level,
+    predicted_cooccurrence,
 )
-from equipoise.lab.diagnostics.cooccurrence import label_cooccurrence, labelled_together, predicted_cooccurrence
 from equipoise.lab.diagnostics.diagnostic import (
     Card,
     Diagnostic,

@@ -1,6 +1,6 @@
-"""Confusion matrices, and precision, recall and F1 of classes and labels."""
+"""Confusion matrices, scores of classes and labels, label co-occurrence, and which of them a task's loss calls for."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 
 import torch
@@ -13,9 +13,10 @@ from torchmetrics.functional.classification import (
 )
 
 from equipoise.lab.diagnostics.diagnostic import Diagnostic, Matrix, Predictions, ScoreTable
+from equipoise.lab.metrics.defaults import kind_of
 from equipoise.lab.metrics.labelled import binary, classes
 from equipoise.lab.metrics.ordinal import Form, level_pairs
-from equipoise.missing import MISSING
+from equipoise.missing import MISSING, labelled
 
 SCORES = ("precision", "recall", "F1", "support")
 # (outputs, targets, missing) -> (predicted, true) classes [M], int64, where there is a label: a float target that is
@@ -140,3 +141,104 @@ def _scores(logits: Tensor, target: Tensor, thresholds: Thresholds) -> Tensor:
 def predicted_labels(logits: Tensor, target: Tensor, thresholds: Thresholds) -> Tensor:
     """1 where a label is predicted [N, L], int64."""
     return (logits.double() > thresholds(logits, target)).long()
+
+
+def label_cooccurrence(tasks: Sequence[str], labels: Sequence[str]) -> Diagnostic:
+    """P(column | row) of true labels, among samples for which both are known.
+
+    Args:
+        tasks: Binary tasks [N] and multilabel tasks [N, L], whose labels follow one another.
+        labels: Names of all of these labels.
+    """
+
+    def show(predictions: Predictions) -> Matrix:
+        return _given(torch.cat([_columns(predictions.target(t)) for t in tasks], dim=1), labels)
+
+    return Diagnostic("label-cooccurrence", "Label co-occurrence", tuple(tasks), show)
+
+
+def predicted_cooccurrence(tasks: Sequence[str], labels: Sequence[str], thresholds: Thresholds = even) -> Diagnostic:
+    """P(column | row) of predicted labels, on the same samples as ``label_cooccurrence``; arguments as there."""
+
+    def show(predictions: Predictions) -> Matrix:
+        columns = []
+        for task in tasks:
+            target = _columns(predictions.target(task))
+            predicted = predicted_labels(_columns(predictions.output(task)), target, thresholds)
+            columns.append(predicted.double().masked_fill(target.isnan(), torch.nan))
+        return _given(torch.cat(columns, dim=1), labels)
+
+    return Diagnostic("predicted-cooccurrence", "Predicted label co-occurrence", tuple(tasks), show)
+
+
+def labelled_together(tasks: Sequence[str]) -> Diagnostic:
+    """P(a sample has a label of the column's task | it has one of the row's)."""
+
+    def show(predictions: Predictions) -> Matrix:
+        there = torch.zeros(len(next(iter(predictions.targets.values()))), len(tasks), dtype=torch.float64)
+        for column, task in enumerate(tasks):
+            there[predictions.labelled(task)[0], column] = 1.0
+        matrix = _given(there, tasks)
+        note = (
+            "Each row: of the samples with a label of this task, the share that also has one of the column's task, "
+            "and how many. Where few samples are shared, cosines between the tasks' gradients say little."
+        )
+        return Matrix(matrix.rows, matrix.columns, "labelled for", "also for", matrix.shares, matrix.counts, note)
+
+    return Diagnostic("labelled-together", "Samples shared by tasks", tuple(tasks), show)
+
+
+def _columns(values: Tensor) -> Tensor:
+    """[N] or [N, L] -> [N, L], float64."""
+    return values.double().reshape(len(values), -1)
+
+
+def _given(there: Tensor, names: Sequence[str]) -> Matrix:
+    """P(column | row) of labels 0 or 1 [N, L], NaN where unknown."""
+    known = (~there.isnan()).double()
+    ones = there.nan_to_num(0.0)
+    both = ones.T @ ones
+    of = ones.T @ known  # the row's label is there, the column's is known
+    counts = tuple(tuple(map(int, row)) for row in both.long().tolist())
+    return Matrix(
+        rows=tuple(names),
+        columns=tuple(names),
+        row_title="given",
+        column_title="also",
+        shares=tuple(
+            tuple(b / o if o else None for b, o in zip(*pair, strict=True))
+            for pair in zip(both.tolist(), of.tolist(), strict=True)
+        ),
+        counts=counts,
+        note="Each row: of the samples with this label, the share that also has the column's, and how many.",
+    )
+
+
+def diagnostics_by_loss(predictions: Predictions) -> tuple[Diagnostic, ...]:
+    """Confusion matrices and scores of each class and label, which are called by their numbers.
+
+    Args:
+        predictions: Whose tasks and outputs; of a task whose loss is of another kind nothing is shown.
+    """
+    return tuple(one for task in predictions.tasks.names for one in _of_task(task, predictions))
+
+
+LEVELS: Mapping[str, Decide] = {"cumulative levels": level("cumulative"), "conditional levels": level("conditional")}
+
+
+def _of_task(task: str, predictions: Predictions) -> list[Diagnostic]:
+    kind, output, target = kind_of(predictions.tasks[task].loss), predictions.output(task), predictions.target(task)
+    if kind in ("binary", "multilabel") and output.dim() > 1:
+        labels = [str(place) for place in range(output.shape[1])]
+        return [label_table([task], labels), *([label_cooccurrence([task], labels)] if len(labels) > 1 else [])]
+    decision = {"binary": above_half, "multiclass": largest, **LEVELS}.get(kind or "")
+    if decision is None:
+        return []
+    classes = [str(place) for place in range(_count(kind or "", output, target))]
+    return [confusion(task, classes, decision), class_table(task, classes, decision)]
+
+
+def _count(kind: str, output: Tensor, target: Tensor) -> int:
+    if kind == "binary":
+        return 2
+    return output.shape[1] + (kind in LEVELS) if output.dim() > 1 else int(target[labelled(target)].max()) + 1

@@ -1,13 +1,12 @@
 """Two studies side by side: what each method reaches in one and in the other."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from statistics import fmean
 
-from equipoise.lab.evaluation.checks import check_differences
 from equipoise.lab.evaluation.metric import TaskMetric, Values
-from equipoise.lab.evaluation.statistics import holm, paired_t
-from equipoise.lab.evaluation.table import Comparison, judged_comparison
+from equipoise.lab.evaluation.statistics import holm
+from equipoise.lab.evaluation.table import Comparison, compare_by_seed, judged_comparison
 
 
 @dataclass(frozen=True)
@@ -48,7 +47,7 @@ def changes(
         for metric in metrics:
             a, b = first[method].get(metric.task, {}), second[method].get(metric.task, {})
             if a and b:
-                comparison = _compare(a, b, metric) if same_data else None
+                comparison = compare_by_seed(b, a, metric) if same_data else None
                 of_first, of_second = asked or (len(a), len(b))
                 runs[method, metric.task] = [
                     (f"{method} in the second", len(b), of_second),
@@ -71,15 +70,3 @@ def changes(
         )
         for change in found
     )
-
-
-def _compare(first: Mapping[int, float], second: Mapping[int, float], metric: TaskMetric) -> Comparison | None:
-    seeds = [seed for seed in first if seed in second]
-    if not seeds:
-        return None
-    size = max((abs(side[seed]) for side in (first, second) for seed in seeds), default=0.0)
-    interval = paired_t([second[seed] - first[seed] for seed in seeds], size)
-    means = fmean(second[seed] for seed in seeds), fmean(first[seed] for seed in seeds)
-    tested = interval.p_value == interval.p_value
-    check = check_differences(second, first, metric) if tested else None
-    return Comparison(interval, interval.p_value, "no significant difference", *means, check)

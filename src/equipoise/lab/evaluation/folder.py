@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, get_args
 
 from equipoise.lab import files
-from equipoise.lab.evaluation.pairs import Question
+from equipoise.lab.evaluation.metric import Question
 from equipoise.lab.files import DamagedError, file_within, read_json
 from equipoise.lab.files.rows import Kind
 

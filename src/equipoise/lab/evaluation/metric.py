@@ -1,9 +1,11 @@
-"""What the numbers of a table are of."""
+"""What the numbers of a table are of, and which methods are compared: one family of comparisons."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 from equipoise.lab import arms
+from equipoise.lab.arms import StudyArm, parse_arm
 
 REFERENCE, SINGLE_TASK, TUNED = str(arms.SUM), str(arms.SINGLE_TASK), str(arms.TUNED)
 
@@ -28,7 +30,7 @@ class Baselines:
 
 BASELINES = Baselines()
 
-
+Question = Literal["", "sharing", "tuned", "freeze", "losses"]  # "" is a study that asks everything
 Values = Mapping[str, Mapping[str, Mapping[int, float]]]  # [method][task][seed], finite primary test metrics
 
 
@@ -44,3 +46,34 @@ class TaskMetric:
     higher_is_better: bool
     perfect: float = 0.0
     trivial: float = 0.0
+
+
+def pairs_of(
+    compared: Sequence[StudyArm], question: Question = "", baselines: Baselines = BASELINES
+) -> list[tuple[StudyArm, StudyArm]]:
+    """(arm, the other) of a study; a study with one question makes its comparisons and no others.
+
+    >>> pairs = pairs_of([*map(parse_arm, ("single-task", "sum", "uw", "tuned"))], "tuned")
+    >>> [f"{arm} to {other}" for arm, other in pairs]
+    ['sum to tuned', 'uw to tuned']
+    """
+    reference, alone = parse_arm(baselines.reference), parse_arm(baselines.single_task)
+    trained = [arm for arm in compared if arm != alone]
+    to_tuned: list[tuple[StudyArm, StudyArm]] = [
+        (arm, arms.TUNED) for arm in trained if arm != arms.TUNED and arms.TUNED in compared
+    ]
+    to_source = [(arm, arm.source) for arm in compared if arm.source is not None and arm.source in compared]
+    if question == "sharing":
+        return [(reference, alone)]
+    if question == "tuned":
+        return to_tuned
+    if question == "freeze":
+        return to_source
+    if question == "losses":
+        return [(arm, reference) for arm in compared if arm.losses]
+    return [
+        *((arm, reference) for arm in trained if arm != reference),
+        *((arm, alone) for arm in trained),
+        *(pair for pair in to_tuned if pair[0] != reference),  # tuned to sum is there already
+        *to_source,
+    ]

@@ -26,7 +26,7 @@ def gap_notes(without: Sequence[str], absent: Mapping[tuple[str, str], tuple[int
         tasks: How many there are; where all lack the same, they are not listed.
 
     >>> gap_notes(["dwa"], {("uw", "a"): (3, 4), ("uw", "b"): (3, 4), ("sum", "a"): (3,), ("sum", "b"): ()}, 2)
-    ['dwa: no finished run.', 'uw: no finished run for seeds 3, 4.', 'sum on a: no finished run for seed 3.']
+    ['dwa: no finished run.', 'uw: no finished run for seeds 3 and 4.', 'sum on a: no finished run for seed 3.']
     """
     lacking: dict[tuple[str, tuple[int, ...]], list[str]] = {}
     for (method, task), seeds in absent.items():

@@ -52,9 +52,9 @@ def of_seeds(seeds: Sequence[int]) -> str:
     """Seeds by their numbers.
 
     >>> of_seeds([3]), of_seeds([0, 2, 4])
-    ('seed 3', 'seeds 0, 2, 4')
+    ('seed 3', 'seeds 0, 2 and 4')
     """
-    return f"seed{'s' * (len(seeds) != 1)} {', '.join(map(str, seeds))}"
+    return f"seed{'s' * (len(seeds) != 1)} {listing([str(seed) for seed in seeds])}"
 
 
 def fitting(*candidates: str) -> str:

@@ -5,8 +5,7 @@ from typing import Protocol
 
 from equipoise.lab.evaluation.metric import TaskMetric
 from equipoise.lab.evaluation.numbers import counted, show
-from equipoise.lab.evaluation.ranks import RankTest
-from equipoise.lab.evaluation.statistics import FEWEST, LEVEL, MOST_SEEDS, reach_of, seeds_to_show
+from equipoise.lab.evaluation.statistics import FEWEST, LEVEL, MOST_SEEDS, RankTest, reach_of, seeds_to_show
 from equipoise.lab.evaluation.table import NONE, Comparison, ComparisonTable, Row
 
 WIDE = 0.02  # of the way from a constant to a perfect prediction: half an interval that counts as wide

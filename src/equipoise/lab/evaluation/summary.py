@@ -8,10 +8,10 @@ from typing import Any
 
 from equipoise.lab.evaluation.advice import Advice, advise
 from equipoise.lab.evaluation.costs import Budgets, EqualTime, equal_time, method_costs, unequal
-from equipoise.lab.evaluation.details import details_of
+from equipoise.lab.evaluation.findings import details_of
 from equipoise.lab.evaluation.headline import headline_of
 from equipoise.lab.evaluation.looks import level_of, look_notes
-from equipoise.lab.evaluation.metric import BASELINES, SINGLE_TASK, Baselines, TaskMetric, Values
+from equipoise.lab.evaluation.metric import BASELINES, SINGLE_TASK, Baselines, Question, TaskMetric, Values
 from equipoise.lab.evaluation.notes import (
     SAME_TRAINING,
     check_notes,
@@ -22,9 +22,7 @@ from equipoise.lab.evaluation.notes import (
     tuning_notes,
 )
 from equipoise.lab.evaluation.numbers import of_seeds
-from equipoise.lab.evaluation.pairs import Question
-from equipoise.lab.evaluation.ranks import RankTest
-from equipoise.lab.evaluation.statistics import LEVEL
+from equipoise.lab.evaluation.statistics import LEVEL, RankTest
 from equipoise.lab.evaluation.study import Curves, RunCost, StudyResults
 from equipoise.lab.evaluation.table import Row, make_table
 

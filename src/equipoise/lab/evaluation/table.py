@@ -7,13 +7,11 @@ from math import inf
 from statistics import fmean, stdev
 
 from equipoise.lab.arms import StudyArm, parse_arm
-from equipoise.lab.evaluation.aggregates import Against, Skills, against, mean_ranks, ranks_by_seed, skills_of
 from equipoise.lab.evaluation.checks import Check, check_differences, too_many_missing
 from equipoise.lab.evaluation.costs import MethodCost
-from equipoise.lab.evaluation.metric import BASELINES, TUNED, Baselines, TaskMetric, Values
-from equipoise.lab.evaluation.pairs import Question, pairs_of
-from equipoise.lab.evaluation.ranks import RankTest
-from equipoise.lab.evaluation.statistics import LEVEL, Interval, Verdict, holm, paired_t, verdict
+from equipoise.lab.evaluation.metric import BASELINES, TUNED, Baselines, Question, TaskMetric, Values, pairs_of
+from equipoise.lab.evaluation.scores import Against, Skills, against, mean_ranks, ranks_by_seed, skills_of
+from equipoise.lab.evaluation.statistics import LEVEL, Interval, RankTest, Verdict, holm, paired_t, verdict
 
 NONE: Verdict = "no significant difference"
 
@@ -274,11 +272,18 @@ def _compare(
     for name, other in pairs:
         for metric in metrics:
             mine, theirs = values[name][metric.task], values.get(other, {}).get(metric.task, {})
-            both = [(mine[seed], theirs[seed]) for seed in mine if seed in theirs]
-            if both:
-                interval = paired_t([a - b for a, b in both], max(map(abs, chain.from_iterable(both))))
-                means = fmean(a for a, _ in both), fmean(b for _, b in both)
-                tested = interval.p_value == interval.p_value
-                check = check_differences(mine, theirs, metric) if tested else None
-                found[name, other, metric.task] = Comparison(interval, interval.p_value, NONE, *means, check)
+            if (one := compare_by_seed(mine, theirs, metric)) is not None:
+                found[name, other, metric.task] = one
     return found
+
+
+def compare_by_seed(mine: Mapping[int, float], theirs: Mapping[int, float], metric: TaskMetric) -> Comparison | None:
+    """The comparison of two sides' values by seed, not judged yet; None where they have no seed in common."""
+    both = [(mine[seed], theirs[seed]) for seed in mine if seed in theirs]
+    if not both:
+        return None
+    interval = paired_t([a - b for a, b in both], max(map(abs, chain.from_iterable(both))))
+    means = fmean(a for a, _ in both), fmean(b for _, b in both)
+    tested = interval.p_value == interval.p_value
+    check = check_differences(mine, theirs, metric) if tested else None
+    return Comparison(interval, interval.p_value, NONE, *means, check)

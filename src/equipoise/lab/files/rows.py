@@ -7,9 +7,9 @@ import math
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
-from equipoise.lab.files.damage import DamagedError
-from equipoise.lab.files.whole import replace_file
+from equipoise.lab.files.whole import DamagedError, replace_file
 
 Kind = type[str] | type[int] | type[float]
 _FORMULA = re.compile(r"'*[=+\-@\t\r\n]")
@@ -56,6 +56,19 @@ def read_rows(path: Path, columns: Mapping[str, Kind], written: str | None = Non
                     path, f"is damaged (row {number}, column {name!r}: {row[place][:40]!r} is no number)"
                 )
     return [dict(zip(header, row, strict=True)) for row in rows]
+
+
+def to_frame(header: Sequence[str], rows: Sequence[Sequence[object]]) -> Any:
+    """The rows as a pandas frame.
+
+    Raises:
+        ModuleNotFoundError: pandas is not installed.
+    """
+    try:
+        import pandas
+    except ModuleNotFoundError:
+        raise ModuleNotFoundError("to_frame needs pandas: pip install pandas", name="pandas") from None
+    return pandas.DataFrame(rows, columns=list(header))
 
 
 def _written(cell: object) -> str:

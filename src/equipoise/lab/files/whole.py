@@ -1,10 +1,49 @@
-"""Files that are there whole or not at all."""
+"""A folder's files: whole or not at all, with checksums, within the folder; what is wrong with one, in a line."""
 
+import hashlib
+import json
 import os
-from collections.abc import Callable
+import sys
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from pathlib import Path
+from pickle import UnpicklingError
 from typing import Any, BinaryIO
+
+import torch
+
+SEAL = "sha256"
+_LENGTH = hashlib.sha256().digest_size
+_CHUNK = 2**20
+
+
+class DamagedError(ValueError):
+    """A file that is not as it was written.
+
+    Args:
+        path: The file.
+        what: What is wrong with it.
+        delete: What to delete so that it is made anew; None: the file.
+    """
+
+    def __init__(self, path: Path, what: str, *delete: Path) -> None:
+        which = " and ".join(map(str, delete)) if delete else "it"
+        super().__init__(f"{path} {what}: delete {which}; the command that made the folder makes it anew")
+        self.delete = delete or (path,)
+
+
+def is_passing(error: BaseException | None) -> bool:
+    """Whether an error, or what led to it, is want of disk or memory or a damaged file: no fault of the settings.
+
+    >>> is_passing(OSError(28, "No space left on device")), is_passing(ValueError("alpha must be positive"))
+    (True, False)
+    """
+    while error is not None:
+        allocating = isinstance(error, RuntimeError) and "allocate memory" in str(error)  # the CPU's, in torch
+        if allocating or isinstance(error, OSError | MemoryError | DamagedError | torch.OutOfMemoryError):
+            return True
+        error = error.__cause__ or error.__context__
+    return False
 
 
 class Sink:
@@ -58,3 +97,169 @@ def write_text(path: Path, text: str) -> None:
 
 def _open_itself(path: str, flags: int) -> int:
     return os.open(path, flags | getattr(os, "O_NOFOLLOW", 0), 0o666)
+
+
+def make_folder(folder: Path) -> None:
+    """Make a folder that a user chose, if it is not there.
+
+    Raises:
+        ValueError: It cannot be made.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ValueError(f"{folder} cannot be made ({error.strerror}): choose another folder") from None
+
+
+def open_to_hold(path: Path) -> BinaryIO:
+    """A file in a user's folder, opened to be held by ``try_lock``.
+
+    Raises:
+        ValueError: It cannot be written.
+    """
+    try:
+        return path.open("wb")
+    except OSError as error:
+        raise ValueError(f"{path.parent} cannot be written ({error.strerror}): choose another folder") from None
+
+
+def try_lock(file: BinaryIO) -> bool:
+    """Hold an open file until it is closed or this process ends; False if another does. On Windows always True."""
+    if sys.platform != "win32":
+        import fcntl
+
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return False
+    return True
+
+
+def file_within(folder: Path, name: str) -> Path:
+    """``folder / name``, which need not exist.
+
+    Raises:
+        ValueError: It lies outside, by an absolute name, by ``..`` or by a link on the way.
+    """
+    path = folder / name
+    top, place = Path(os.path.realpath(folder)), Path(os.path.realpath(path))
+    if not place.is_relative_to(top):
+        raise ValueError(f"{path} leads outside {folder}, to {place}: it is not read; put a copy in its place")
+    return path
+
+
+def folder_within(folder: Path, name: str) -> Path:
+    """The folder ``folder / name`` itself, made if it is not there.
+
+    Raises:
+        ValueError: It is a link.
+    """
+    path = folder / name
+    if path.is_symlink():
+        raise ValueError(f"{path} is a link, and nothing is written through it: delete it")
+    path.mkdir(exist_ok=True)
+    return path
+
+
+def write_json(path: Path, content: Mapping[str, Any]) -> None:
+    """Write an object with its checksum, whole or not at all, and not if it is there with the same content."""
+    plain = json.loads(json.dumps(content))
+    text = json.dumps({**plain, SEAL: _seal(plain)}, indent=1, ensure_ascii=False) + "\n"
+    encoded = text.encode("utf-8")
+    if not path.is_file() or path.read_bytes() != encoded:  # what is as it was is not newer than its report
+        replace_file(path, lambda file: file.write(encoded))
+
+
+def read_json(path: Path, *delete: Path, sealed: bool = True) -> dict[str, Any]:
+    """The object that ``write_json`` wrote, without its checksum.
+
+    Args:
+        path: The file.
+        delete: What to delete if it is damaged; the file itself if nothing is given.
+        sealed: Whether it must carry a checksum; one that is there must fit in any case.
+
+    Raises:
+        DamagedError: It is no JSON, no object, or not as it was written.
+    """
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except (ValueError, RecursionError) as error:
+        raise DamagedError(path, f"is damaged ({' '.join(str(error).split())[:100]})", *delete) from None
+    if not isinstance(content, dict):
+        raise DamagedError(path, f"is damaged (it holds no object but {str(content)[:20]!r})", *delete)
+    seal = content.pop(SEAL, None)
+    if seal is None and sealed:
+        raise DamagedError(path, "carries no checksum, so it is damaged, edited or of an older version", *delete)
+    if seal is not None and seal != _seal(content):
+        raise DamagedError(path, "is not as it was written (its checksum does not fit)", *delete)
+    return content
+
+
+def save_sealed(path: Path, state: Any) -> None:
+    """Write what ``torch.load`` reads, and after it its checksum."""
+
+    def write(file: Sink) -> None:
+        digest = hashlib.sha256()
+        torch.save(state, _Hashed(file, digest.update))  # type: ignore[arg-type]  # it only writes and flushes
+        file.write(digest.digest())
+
+    replace_file(path, write)
+
+
+def load_sealed(path: Path) -> Any:
+    """What ``save_sealed`` wrote, on the CPU.
+
+    Raises:
+        DamagedError: It is not as it was written.
+    """
+    digest, left = hashlib.sha256(), path.stat().st_size - _LENGTH
+    with path.open("rb") as file:
+        while left > 0 and (chunk := file.read(min(_CHUNK, left))):
+            digest.update(chunk)
+            left -= len(chunk)
+        seal = file.read()
+    if seal != digest.digest():
+        raise DamagedError(path, "is damaged (its checksum does not fit)")
+    try:
+        return torch.load(path, map_location="cpu", weights_only=True)
+    except (RuntimeError, EOFError, UnpicklingError) as error:
+        raise DamagedError(path, f"cannot be loaded ({' '.join(str(error).split())[:100]})") from error
+
+
+def file_hash(path: Path) -> str:
+    """SHA-256 of a file in hexadecimal."""
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+class _Hashed:
+    """Hands on what is written, and to a hash."""
+
+    def __init__(self, file: Sink, update: Callable[[Any], None]) -> None:
+        self._file, self._update = file, update
+
+    def write(self, data: Any) -> int:
+        self._update(data)
+        return self._file.write(data)
+
+    def flush(self) -> None:
+        self._file.flush()
+
+
+def _seal(content: Mapping[str, Any]) -> str:
+    return hashlib.sha256(json.dumps(content, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
+
+
+def differences(earlier: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
+    """Where two nested mappings differ, as ``settings.epochs is 8, now 3``.
+
+    >>> differences({"a": 1, "b": {"c": 2}}, {"a": 1, "b": {"c": 3}})
+    ['b.c is 2, now 3']
+    """
+    found = []
+    for key in dict.fromkeys((*earlier, *now)):
+        old, new = earlier.get(key), now.get(key)
+        if isinstance(old, Mapping) and isinstance(new, Mapping):
+            found += [f"{key}.{line}" for line in differences(old, new)]
+        elif old != new:
+            found.append(f"{key} is {old}, now {new}")
+    return found

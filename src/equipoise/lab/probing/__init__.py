@@ -2,19 +2,17 @@
 
 look        the gradients of some batches at one moment: norms, cosines, layer by layer
 kinds       the cost per step of each kind of method
-suggestion  a starting point for weights, and why
-probe       all of it, at initialisation and after some training
-terminal    the result for a terminal; ``page`` the same as an HTML file, ``charts`` as figures
+probe       both, at initialisation and after some training, and a starting point for weights
+results     what was found, as a value: sentences, tables, figures, a page
 """
 
 from equipoise.lab.probing.kinds import Kind
 from equipoise.lab.probing.look import GradientSummary, LayerGradients, Pair, look
-from equipoise.lab.probing.page import render_sections, write_page
-from equipoise.lab.probing.probe import Probe, probe
-from equipoise.lab.probing.suggestion import WeightSuggestion
-from equipoise.lab.probing.terminal import probe_parts
+from equipoise.lab.probing.probe import Probe, WeightSuggestion, probe
+from equipoise.lab.probing.results import GradientDiagnostics
 
 __all__ = [
+    "GradientDiagnostics",
     "GradientSummary",
     "Kind",
     "LayerGradients",
@@ -23,7 +21,4 @@ __all__ = [
     "WeightSuggestion",
     "look",
     "probe",
-    "probe_parts",
-    "render_sections",
-    "write_page",
 ]

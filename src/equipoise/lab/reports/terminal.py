@@ -1,5 +1,6 @@
 """A study's verdict and table, as a terminal of 80 columns shows them."""
 
+import io
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -22,6 +23,7 @@ from equipoise.lab.reports.terminal_tables import (
 
 MOST_LINES = 40  # below the verdict
 GAP = 2  # between columns
+WIDTH = 120  # characters of what is printed as text
 
 
 def print_summary(console: Console, summary: Summary, *, verbose: bool = False) -> None:
@@ -134,3 +136,10 @@ def _short_legend(summary: Summary) -> list[str]:
     if any(row.delta_m for row in summary.rows):
         lines.append("Δm: mean relative change against single-task networks, lower is better.")
     return lines
+
+
+def text_of(shown: RenderableType) -> str:
+    """What rich shows, as the lines of a terminal of ``WIDTH`` characters, without styles."""
+    file = io.StringIO()
+    Console(file=file, width=WIDTH, highlight=False).print(shown, crop=False)
+    return "\n".join(line.rstrip() for line in file.getvalue().splitlines())

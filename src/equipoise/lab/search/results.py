@@ -1,16 +1,25 @@
 """The results of a search: the chosen trial, computed once, shown in many ways."""
 
-from collections.abc import Iterator, Mapping
+import os
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import combinations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
 
 from rich.console import RenderableType
 from rich.text import Text
 
+from equipoise.lab.files import folder_within
+from equipoise.lab.files.rows import to_frame
+from equipoise.lab.reports.chart import Chart, Panel, Series
+from equipoise.lab.reports.html import render, render_page, save_page
+from equipoise.lab.reports.palette import looks
+from equipoise.lab.reports.static import draw, draw_svg, save
 from equipoise.lab.search.choice import RULES, choose, covered, front
-from equipoise.lab.search.page import KINDS, render_sections, tradeoff, write_page
+from equipoise.lab.search.search import Search
 from equipoise.lab.search.tables import best, to_paste, trial_rows, trials_table
 from equipoise.lab.search.trial import Trial
 from equipoise.lab.search.tune import Tuning
@@ -18,7 +27,9 @@ from equipoise.lab.search.tune import Tuning
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-SHOWN = 10  # trials
+SHOWN = 10  # trials in a terminal
+MOST_PAIRS, MOST_ROWS = 6, 20  # of a page
+KINDS = ("trial", "on the front", "the defaults", "chosen")
 
 
 @dataclass(frozen=True, repr=False)
@@ -128,12 +139,7 @@ class SearchResults:
         Raises:
             ModuleNotFoundError: pandas is not installed.
         """
-        try:
-            import pandas
-        except ModuleNotFoundError:
-            raise ModuleNotFoundError("to_frame needs pandas: pip install pandas", name="pandas") from None
-        columns, rows = trial_rows(self.tuning.search)
-        return pandas.DataFrame(rows, columns=list(columns))
+        return to_frame(*trial_rows(self.tuning.search))
 
     def plot(self, name: str = "tradeoff") -> "Figure":
         """Every trial as a mark, one task's metric against another's, as a matplotlib figure.
@@ -141,12 +147,9 @@ class SearchResults:
         Raises:
             ValueError: There is no such figure.
         """
-        from equipoise.lab.reports.palette import looks
-        from equipoise.lab.reports.static import draw
-
         if name not in self.figures:
             raise ValueError(f"no figure {name!r}: there are {', '.join(self.figures)}")
-        return draw(tradeoff(self.tuning.search, self.chosen), looks(KINDS))
+        return draw(self._tradeoff, looks(KINDS))
 
     def save_report(self, page: str | Path | None = None) -> Path:
         """Write the report, by default into the search's folder, and its figure there.
@@ -154,8 +157,12 @@ class SearchResults:
         Returns:
             The path of the page.
         """
-        where = self.tuning.search.folder / "report.html" if page is None else Path(page)
-        write_page(self.tuning.search, self._title, self.chosen, self.details, self.code, where)
+        search = self.tuning.search
+        where = search.folder / "report.html" if page is None else Path(page)
+        save(self._tradeoff, looks(KINDS), folder_within(search.folder, "figures"))
+        trials = quote(os.path.relpath(search.folder / "trials.csv", where.parent).replace(os.sep, "/"))
+        shown = self._shown(self.details)
+        save_page(where, render_page("search.html", title=self._title, trials_file=trials, **shown))
         return where
 
     @property
@@ -176,4 +183,80 @@ class SearchResults:
         return f"<SearchResults of {self._title}: {self.headline}>"
 
     def _repr_html_(self) -> str:
-        return render_sections(self.tuning.search, self.chosen, (self.headline, *self.details[1:]), self.code)
+        return render("search_sections.html", **self._shown((self.headline, *self.details[1:])))
+
+    @property
+    def _tradeoff(self) -> Chart:
+        return tradeoff(self.tuning.search, self.chosen)
+
+    def _shown(self, words: Sequence[str]) -> dict[str, Any]:
+        """What the templates show below these sentences."""
+        search = self.tuning.search
+        space = search.strategy.space
+        heads = ["trial", "Δm in %", *(f"{o.task}: {o.metric}" for o in search.objectives)]
+        return {
+            "words": words,
+            "code": self.code,
+            "picture": draw_svg(self._tradeoff, looks(KINDS)),
+            "heads": [*heads, *(f"weight of {task}" for task in space.tasks), *(axis.name for axis in space.axes)],
+            "trials": [
+                _row(search, number, self.chosen) for number in best(search, MOST_ROWS) if number in search.whole
+            ],
+        }
+
+
+def tradeoff(search: Search, chosen: int) -> Chart:
+    """One task's validation metric against another's, each whole trial a mark; one task alone: against the trial."""
+    whole = search.whole
+    marks = _kinds(search, chosen)
+    names = [f"{objective.task}: {objective.metric}" for objective in search.objectives]
+    signs = [1 if objective.higher_is_better else -1 for objective in search.objectives]
+    values = {number: trial.values or () for number, trial in whole.items()}
+    panels = [
+        Panel(
+            f"{search.objectives[i].task} and {search.objectives[k].task}",
+            names[i],
+            names[k],
+            tuple(
+                Series("points", kind, tuple(values[s][i] for s in numbers), tuple(values[s][k] for s in numbers))
+                for kind, numbers in marks.items()
+            ),
+            better=(signs[i], signs[k]),
+        )
+        for i, k in list(combinations(range(len(names)), 2))[:MOST_PAIRS]
+    ]
+    panels.append(
+        Panel(
+            "Δm by trial",
+            "trial",
+            "Δm in % · lower is better",
+            tuple(
+                Series("points", kind, tuple(map(float, numbers)), tuple(search.changes[s] for s in numbers))
+                for kind, numbers in marks.items()
+            ),
+            zero="y",
+        )
+    )
+    return Chart("tradeoff", "All trials on validation", "Each mark is a trial.", tuple(panels))
+
+
+def _kinds(search: Search, chosen: int) -> Mapping[str, list[int]]:
+    """Trials by what they are; a trial that is several things is shown as the last of them."""
+    best_ones, equal = front(search.whole, search.objectives), search.trials[chosen].job.baseline
+    kinds: dict[str, list[int]] = {kind: [] for kind in KINDS}
+    for number in sorted(search.whole):
+        kind = 3 if number == chosen else 2 if number == equal else 1 if number in best_ones else 0
+        kinds[KINDS[kind]].append(number)
+    return {kind: numbers for kind, numbers in kinds.items() if numbers}
+
+
+def _row(search: Search, number: int, chosen: int) -> dict[str, Any]:
+    point = search.trials[number].job.point
+    return {
+        "number": number,
+        "chosen": number == chosen,
+        "change": search.changes[number],
+        "metrics": search.trials[number].values or (),
+        "weights": search.strategy.space.weights(point).values(),
+        "others": search.strategy.space.others(point).values(),
+    }

@@ -9,11 +9,11 @@ from typing import Any
 
 from optuna.storages import BaseStorage
 
-from equipoise.lab.files import is_passing
-from equipoise.lab.search.liveness import alive
+from equipoise.lab.files import is_passing, make_folder
 from equipoise.lab.search.trial import Evaluate, Job, Objective, Report, Strategy, Trial, changes
-from equipoise.lab.search.trial_store import TrialStore
+from equipoise.lab.search.trial_store import TrialStore, alive
 from equipoise.lab.training.workers import Event, Execute, run_jobs
+from equipoise.own_file import error_line
 
 
 @dataclass(frozen=True)
@@ -39,9 +39,7 @@ class Attempt:
             if len(values) != len(self.objectives):
                 raise ValueError(f"{len(self.objectives)} objectives need as many values, got {values}")
         except Exception as error:
-            return Failure(
-                " ".join(f"{type(error).__name__}: {error}".split()), traceback.format_exc(), is_passing(error)
-            )
+            return Failure(error_line(error), traceback.format_exc(), is_passing(error))
         for value, objective in zip(values, self.objectives, strict=True):
             if not abs(value) < float("inf"):
                 line = f"{objective.metric} of {objective.task} is {value}"
@@ -84,10 +82,7 @@ class Search:
         self.strategy = strategy
         self.objectives = tuple(objectives)
         self.folder = folder
-        try:
-            folder.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise ValueError(f"{folder} cannot be made ({error.strerror}): choose another folder") from None
+        make_folder(folder)
         self._store = TrialStore(storage, name, strategy, self.objectives, folder, stale_after, identity)
 
     @property

@@ -1,12 +1,15 @@
 """What is searched: the ratios of the tasks' weights, and any numbers or choices beside them."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import combinations, pairwise
 from typing import Any
 
 import numpy as np
+import optuna
+from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution
 
 Point = Mapping[str, float | str]  # a value for every name of a space
 
@@ -160,3 +163,27 @@ def simplex(num_tasks: int, parts: int) -> list[tuple[float, ...]]:
     """
     cuts = combinations(range(1, parts), num_tasks - 1)
     return [tuple(num_tasks * (b - a) / parts for a, b in pairwise((0, *cut, parts))) for cut in cuts]
+
+
+def distributions(space: Space) -> dict[str, BaseDistribution]:
+    """A distribution for every name of the space."""
+    bound = math.log(space.span)
+    found: dict[str, BaseDistribution] = {name: FloatDistribution(-bound, bound) for name in space.ratios}
+    for axis in space.axes:
+        found[axis.name] = (
+            CategoricalDistribution(axis.options)
+            if isinstance(axis, Choice)
+            else FloatDistribution(axis.low, axis.high, log=axis.log)
+        )
+    return found
+
+
+@contextmanager
+def quiet() -> Iterator[None]:
+    """Warnings and errors of Optuna only; what the user set comes back."""
+    level = optuna.logging.get_verbosity()
+    optuna.logging.set_verbosity(max(level, optuna.logging.WARNING))
+    try:
+        yield
+    finally:
+        optuna.logging.set_verbosity(level)

@@ -10,6 +10,7 @@ which trials begin and end, its heartbeat and retry need a database, and its pru
 
 import json
 import os
+import socket
 import uuid
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -23,15 +24,40 @@ from optuna.storages import BaseStorage, JournalStorage
 from optuna.storages.journal import JournalFileBackend, JournalFileSymlinkLock
 from optuna.trial import FrozenTrial, TrialState
 
-from equipoise.lab.files import DamagedError
-from equipoise.lab.search.liveness import has_ended
-from equipoise.lab.search.optuna_parts import distributions, quiet
+from equipoise.lab.files import DamagedError, make_folder, open_to_hold, try_lock
+from equipoise.lab.search.space import distributions, quiet
 from equipoise.lab.search.trial import Job, Objective, Strategy, Trial, mark
 
+FOLDER = "drivers"  # the name that earlier versions gave it
 MOST_LOSSES = 3  # of a trial to one worker; then it is the trial that kills its process
 JOURNAL = "trials.journal"
 NUMBER, WORKER = "slot", "driver"  # attributes of a row, by the names that earlier versions gave them
 _AT_WORK = (TrialState.RUNNING, TrialState.COMPLETE, TrialState.PRUNED)
+
+
+@contextmanager
+def alive(folder: Path) -> Iterator[str]:
+    """Context with the name of a new worker, which counts as alive until the context or the process ends.
+
+    It holds a lock on a file of its own, which the system releases at the end of the process; the file stays.
+
+    Raises:
+        ValueError: If the folder cannot be written.
+    """
+    name = f"{socket.gethostname()}-{os.getpid()}-{uuid.uuid4().hex[:8]}"
+    make_folder(folder / FOLDER)
+    with open_to_hold(folder / FOLDER / name) as file:
+        try_lock(file)
+        yield name
+
+
+def has_ended(folder: Path, name: str) -> bool | None:
+    """Whether a worker has ended; None where its file is not in this folder, so that it cannot be told."""
+    try:
+        with (folder / FOLDER / name).open("rb+") as file:
+            return try_lock(file)
+    except FileNotFoundError:
+        return None
 
 
 class TrialStore:

@@ -22,7 +22,7 @@ from equipoise.lab.search.space import Space
 from equipoise.lab.search.strategies import TPE, Grid, Halving, Population, Random
 from equipoise.lab.search.training import CaseTraining, objectives
 from equipoise.lab.search.trial import Objective, Strategy
-from equipoise.lab.training.case_settings import case_settings
+from equipoise.lab.training.loop import case_settings
 
 OURS = ("search.json", "trials", "drivers", "report.html", "figures")  # how names begin that a search makes
 SAMPLERS = ("tpe", "grid", "random", "front", "halving", "population")

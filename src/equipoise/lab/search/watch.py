@@ -3,7 +3,8 @@
 Lines are for what has ended; a log that has been silent for long hears of an epoch, too.
 """
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 from importlib.util import find_spec
@@ -29,6 +30,34 @@ def losses_line(losses: Mapping[str, float]) -> str:
     """
     more = ", …" if len(losses) > MOST_LOSSES else ""
     return "loss: " + ", ".join(f"{task} {show(losses[task])}" for task in list(losses)[:MOST_LOSSES]) + more
+
+
+@contextmanager
+def keeping(kept: Callable[[], str]) -> Iterator[None]:
+    """Let what ends a search or a study too early say what is kept of it.
+
+    Raises:
+        OSError: A file cannot be written; a note says it.
+        KeyboardInterrupt: The message says it.
+    """
+    try:
+        yield
+    except OSError as error:
+        error.add_note(kept())
+        raise
+    except KeyboardInterrupt:
+        raise KeyboardInterrupt(f"Stopped: {kept()}; the same command resumes it.") from None
+
+
+def state_of(done: int, total: int, what: str) -> str:
+    """The line that a search or a study begins with.
+
+    >>> state_of(0, 3, "runs"), state_of(2, 3, "runs"), state_of(3, 3, "runs")
+    ('Starting: 3 runs', 'Resuming: 2 of 3 runs are finished', 'Complete: all 3 runs are finished')
+    """
+    if done == total:
+        return f"Complete: all {total} {what} are finished"
+    return f"Resuming: {done} of {total} {what} are finished" if done else f"Starting: {total} {what}"
 
 
 @dataclass(frozen=True)

@@ -7,8 +7,7 @@ from typing import Any
 from equipoise.lab.arms import SINGLE_TASK, StudyArm, parse_arm
 from equipoise.lab.evaluation import StudyResults
 from equipoise.lab.files import DamagedError, file_within, read_json, write_json
-from equipoise.lab.studies.plan import Plan
-from equipoise.lab.studies.run import Run
+from equipoise.lab.studies.plan import Plan, Run
 
 FILE = "study.json"
 
@@ -39,15 +38,8 @@ def looks_in(folder: Path) -> list[Any]:
     return looks
 
 
-def ever_left_out(plan: Plan, folder: Path, earlier: Mapping[str, Any]) -> dict[str, list[Any]]:
-    """Methods and seeds with finished runs that a plan leaves out, and all that were ever left out before.
-
-    Args:
-        plan: What is asked for now.
-        folder: Of the study.
-        earlier: What its study.json held.
-    """
-    kept = earlier.get("left_out", {})
+def left_out(plan: Plan, folder: Path, earlier: Mapping[str, Any]) -> dict[str, list[Any]]:
+    """Methods and seeds with finished runs in a study's folder, by its earlier study.json, that a plan leaves out."""
     names = tuple(plan.case.tasks.names)
 
     def finished(arm: StudyArm, seed: int) -> bool:
@@ -55,10 +47,15 @@ def ever_left_out(plan: Plan, folder: Path, earlier: Mapping[str, Any]) -> dict[
         return (folder / "runs" / run.folder_name / "result.json").is_file()
 
     arms, seeds = [*map(parse_arm, earlier.get("methods", []))], earlier.get("seeds", [])
-    now = {
+    return {
         "methods": [str(a) for a in arms if a not in plan.arms and any(finished(a, seed) for seed in seeds)],
         "seeds": [s for s in seeds if s not in plan.seeds and any(finished(a, s) for a in (SINGLE_TASK, *arms))],
     }
+
+
+def ever_left_out(now: Mapping[str, list[Any]], earlier: Mapping[str, Any]) -> dict[str, list[Any]]:
+    """What is left out now, and all that was ever left out before; without what is empty."""
+    kept = earlier.get("left_out", {})
     found = {kind: list(dict.fromkeys([*kept.get(kind, []), *names])) for kind, names in now.items()}
     return {kind: names for kind, names in found.items() if names}
 

@@ -3,22 +3,55 @@
 import hashlib
 import json
 import platform
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib.metadata import version
 from typing import Any
 
 import equipoise as eq
+from equipoise.chain import split
 from equipoise.lab.arms import SINGLE_TASK, SUM, TUNED, MethodArm, StudyArm, make_arm
 from equipoise.lab.cases import Case, own_loss, require_losses
 from equipoise.lab.cases.recipe import Recipe, find_recipe
 from equipoise.lab.evaluation import Question, planned_looks
-from equipoise.lab.studies.derived_methods import require_freezable
 from equipoise.lab.studies.questions import arms_for, find_question, losses_by_arm, one_at_a_time
-from equipoise.lab.studies.run import Run
 from equipoise.lab.training import Settings
-from equipoise.lab.training.case_settings import case_settings
+from equipoise.lab.training.loop import case_settings
 from equipoise.own_file import content_hash
+
+
+@dataclass(frozen=True)
+class Run:
+    """One training: an arm on some of the case's tasks with a seed."""
+
+    arm: StudyArm
+    tasks: tuple[str, ...]
+    seed: int
+
+    @property
+    def task(self) -> str:
+        """The task of a single-task run, else "all"."""
+        return self.tasks[0] if self.arm == SINGLE_TASK else "all"
+
+    @property
+    def source(self) -> "Run | None":
+        """The run whose result this one needs: for frozen weights that of the method, with the same seed."""
+        return None if self.arm.source is None else Run(self.arm.source, self.tasks, self.seed)
+
+    @property
+    def folder_name(self) -> str:
+        """``<method>-<task>-seed<k>``, where a name is no name of a file with a mark of the whole name."""
+        return f"{_file_name(str(self.arm))}-{_file_name(self.task)}-seed{self.seed}"
+
+    def __str__(self) -> str:
+        what = f"{self.arm} {self.task}" if self.arm == SINGLE_TASK else self.arm
+        return f"{what}, seed {self.seed}"
+
+
+def _file_name(name: str) -> str:
+    plain = re.sub(r"[^\w-]+", "-", name)[:60]
+    return plain if plain == name else f"{plain}-{hashlib.sha256(name.encode()).hexdigest()[:8]}"
 
 
 @dataclass(frozen=True)
@@ -199,11 +232,20 @@ def _require_runs(arms: Sequence[StudyArm], seeds: Sequence[int]) -> None:
         raise ValueError(f"{SINGLE_TASK} is part of every study: leave it out of the methods")
     for arm in arms:
         if arm.source is not None:
-            require_freezable(arm, arms)
+            _require_freezable(arm, arms)
         elif isinstance(arm, MethodArm):
             arm.require_trainable()
     if min(seeds) < 0:
         raise ValueError(f"seeds must not be negative, got {min(seeds)}")
+
+
+def _require_freezable(arm: StudyArm, arms: Sequence[StudyArm]) -> None:
+    """Raise a ValueError for frozen weights of what is not trained beside them, or decides none per task."""
+    source = arm.source
+    if source not in arms:
+        raise ValueError(f"{arm} takes its weights from {source}: add it to the methods")
+    if not (isinstance(source, MethodArm) and split(source.make()).decides_weights):
+        raise ValueError(f"{source} decides no one weight for each task, so there is none to freeze")
 
 
 def method_files(arms: Iterable[StudyArm]) -> dict[str, str]:

@@ -9,10 +9,9 @@ from rich.console import Console
 
 from equipoise.lab.evaluation import StudyResults, Summary
 from equipoise.lab.search.trial import Job
-from equipoise.lab.search.watch import Items, Watch
+from equipoise.lab.search.watch import Items, Watch, keeping, state_of
 from equipoise.lab.studies.looks import record_look
-from equipoise.lab.studies.plan import Plan
-from equipoise.lab.studies.run import Run
+from equipoise.lab.studies.plan import Plan, Run
 from equipoise.lab.studies.study import Study
 
 
@@ -45,10 +44,10 @@ def _has_finished(plan: Plan, folder: Path, seeds: Sequence[int]) -> bool:
 
 
 def _run(study: Study, console: Console, jobs: int, track: Sequence[str]) -> Study:
-    try:
+    warned: set[str] = set()
+    with keeping(lambda: _kept(study)):
         _announce(study, console)
         with closing(study.run(jobs, track)) as events, watch_of(study, console) as watch:
-            warned: set[str] = set()
             for event in events:
                 watch.show(event)
                 if event.kind == "finished" and isinstance(event.item, Run):
@@ -56,11 +55,6 @@ def _run(study: Study, console: Console, jobs: int, track: Sequence[str]) -> Stu
                     for warning in new:  # a person does not see it otherwise; once, however many runs give it
                         watch.say(f"Warning from {event.item}: {warning}")
                     warned.update(new)
-    except OSError as error:
-        error.add_note(_kept(study))
-        raise
-    except KeyboardInterrupt:
-        raise KeyboardInterrupt(f"Stopped: {_kept(study)}; the same command resumes it.") from None
     return study
 
 
@@ -78,7 +72,8 @@ def watch_of(study: Study, console: Console) -> Watch:
 
 
 def _announce(study: Study, console: Console) -> None:
-    console.print(f"{_state(study)} in {study.folder}", markup=False, soft_wrap=True)
+    state = state_of(len(study.results), len(study.plan.runs), "runs")
+    console.print(f"{state} in {study.folder}", markup=False, soft_wrap=True)
     if study.left_out:
         console.print(
             f"This table leaves out what the folder also holds: {', '.join(study.left_out)}. To leave out methods or "
@@ -92,10 +87,3 @@ def _announce(study: Study, console: Console) -> None:
 
 def _kept(study: Study) -> str:
     return f"{len(study.results)} of {len(study.plan.runs)} runs are finished and kept in {study.folder}"
-
-
-def _state(study: Study) -> str:
-    done, total = len(study.results), len(study.plan.runs)
-    if done == total:
-        return f"Complete: all {total} runs are finished"
-    return f"Resuming: {done} of {total} runs are finished" if done else f"Starting: {total} runs"

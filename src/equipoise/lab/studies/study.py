@@ -1,27 +1,34 @@
 """A study in its folder: what is finished, what is missing, and doing what is missing."""
 
-import sys
-from collections.abc import Generator, Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from contextlib import closing
 from functools import cached_property
 from pathlib import Path
-from typing import IO, Any
+from typing import Any, BinaryIO
 
 import torch
 
 from equipoise.chain import split
-from equipoise.lab.arms import TUNED, MethodArm, parse_arm
+from equipoise.lab.arms import TUNED, MethodArm
 from equipoise.lab.diagnostics import diagnostics_hash
 from equipoise.lab.evaluation.folder import FILES, TABLES
 from equipoise.lab.evaluation.numbers import listing
-from equipoise.lab.files import DamagedError, differences, file_hash, read_json, write_json, write_text
+from equipoise.lab.files import (
+    DamagedError,
+    differences,
+    file_hash,
+    make_folder,
+    open_to_hold,
+    read_json,
+    try_lock,
+    write_json,
+    write_text,
+)
 from equipoise.lab.search.trial import Job
-from equipoise.lab.studies.derived_methods import read_tuned, write_tuned
-from equipoise.lab.studies.looks import FILE, ever_left_out, looks_in, require_same_looks
-from equipoise.lab.studies.plan import Plan, method_files, run_name
-from equipoise.lab.studies.run import Run
+from equipoise.lab.studies.derived_methods import WeightSearch, read_tuned, write_tuned
+from equipoise.lab.studies.looks import FILE, ever_left_out, left_out, looks_in, require_same_looks
+from equipoise.lab.studies.plan import Plan, Run, method_files, run_name
 from equipoise.lab.studies.tables import write_tables
-from equipoise.lab.studies.tuning import WeightSearch
 from equipoise.lab.studies.worker import Trackers, Training
 from equipoise.lab.training import RunResult
 from equipoise.lab.training.tracking import require_tracker
@@ -55,10 +62,13 @@ class Study:
         earlier = _earlier(folder)
         _check(plan, folder, earlier)
         require_same_looks(plan, folder, earlier)
-        self._ever_left_out = ever_left_out(plan, folder, earlier)
+        now = left_out(plan, folder, earlier)
+        seeds = [str(seed) for seed in now["seeds"]]
+        named = [f"{'seed' if len(seeds) == 1 else 'seeds'} {listing(seeds)}"] if seeds else []
+        self.left_out: tuple[str, ...] = (*now["methods"], *named)
+        self._ever_left_out = ever_left_out(now, earlier)
         self._method_files = earlier.get("method_files", {})
         self.threads: int | None = earlier.get("threads")  # of each training; known once it runs
-        self.left_out = self._left_out(earlier)
         self.results = self._finished()
         self._made_anew = bool(earlier.get("made_anew", not earlier and self.results))
 
@@ -187,21 +197,6 @@ class Study:
     def _runs_folder(self) -> Path:
         return self.folder / "runs"
 
-    def _left_out(self, earlier: Mapping[str, Any]) -> tuple[str, ...]:
-        """Methods and seeds of which the folder holds finished runs, and which the plan does not have."""
-        plan = self.plan
-        tasks = tuple(plan.case.tasks.names)
-        held = {
-            (arm, seed)
-            for arm in map(parse_arm, earlier.get("methods", ()))
-            for seed in earlier.get("seeds", ())
-            if self._path(Run(arm, tasks, seed)).is_file()
-        }
-        left = {arm for arm, _ in held} - {*plan.arms}
-        methods = [method for method in earlier.get("methods", ()) if parse_arm(method) in left]
-        seeds = [str(seed) for seed in earlier.get("seeds", ()) if seed in {s for _, s in held} - {*plan.seeds}]
-        return (*methods, *([f"{'seed' if len(seeds) == 1 else 'seeds'} {listing(seeds)}"] if seeds else []))
-
     def _path(self, run: Run) -> Path:
         return self._runs_folder / run.folder_name / "result.json"
 
@@ -257,27 +252,16 @@ def _earlier(folder: Path) -> dict[str, Any]:
         return description
     if folder.is_dir() and any(entry.name.removesuffix(".unfinished") not in OURS for entry in folder.iterdir()):
         raise ValueError(f"{folder} holds something else than a study: choose another folder")
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise ValueError(f"{folder} cannot be made ({error.strerror}): choose another folder") from None
+    make_folder(folder)
     return {}
 
 
-def _occupy(folder: Path) -> IO[bytes]:
+def _occupy(folder: Path) -> BinaryIO:
     """Hold the folder until the file is closed or this process ends, however it ends (not on Windows)."""
-    try:
-        lock = (folder / LOCK).open("wb")
-    except OSError as error:
-        raise ValueError(f"{folder} cannot be written ({error.strerror}): choose another folder") from None
-    if sys.platform != "win32":
-        import fcntl
-
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            lock.close()
-            raise ValueError(f"another process is at work in {folder}: wait for it, or choose another folder") from None
+    lock = open_to_hold(folder / LOCK)
+    if not try_lock(lock):
+        lock.close()
+        raise ValueError(f"another process is at work in {folder}: wait for it, or choose another folder")
     return lock
 
 

@@ -7,7 +7,7 @@ from equipoise.lab.arms import SINGLE_TASK, StudyArm
 from equipoise.lab.evaluation import Interval, Row, Summary
 from equipoise.lab.evaluation.folder import TABLES
 from equipoise.lab.files import file_hash, write_rows
-from equipoise.lab.studies.run import Run
+from equipoise.lab.studies.plan import Run
 from equipoise.lab.training import RunResult
 
 Results = Mapping[Run, RunResult]

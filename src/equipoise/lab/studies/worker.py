@@ -13,8 +13,7 @@ from equipoise.lab.arms import SUM, TUNED, MethodArm
 from equipoise.lab.cases import with_losses
 from equipoise.lab.cases.recipe import Recipe, made_once
 from equipoise.lab.studies.derived_methods import derived_method
-from equipoise.lab.studies.plan import run_name
-from equipoise.lab.studies.run import Run
+from equipoise.lab.studies.plan import Run, run_name
 from equipoise.lab.training import Moment, Settings, train
 from equipoise.lab.training.tracking import RunTracker
 

@@ -1,18 +1,53 @@
 """The state of a run after an epoch: enough to resume as if nothing had happened."""
 
-from collections.abc import Iterable, Mapping
+import math
+import random
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any, TypedDict
 
+import numpy as np
+import torch
 from accelerate import Accelerator
 from accelerate.utils import gather_object
-from torch import Tensor
+from torch import Tensor, nn
 
-from equipoise.lab.files import DamagedError, load_sealed, save_sealed
-from equipoise.lab.training.generators import generator_state, restore_generators
+from equipoise.lab.files import DamagedError, load_sealed, replace_file, save_sealed
 from equipoise.lab.training.result import Moment
 from equipoise.lab.training.selection import SELECTION, SKILL, Metrics, Values, mean_skill, score
+
+
+def generator_state() -> dict[str, Any]:
+    """The states of Python's, numpy's and torch's global generators, as plain numbers and tensors."""
+    _, keys, position, has_gauss, cached_gaussian = np.random.get_state()
+    return {
+        "python": random.getstate(),
+        "numpy": (np.asarray(keys).tolist(), int(position), int(has_gauss), float(cached_gaussian)),
+        "torch": torch.get_rng_state(),
+        "cuda": torch.cuda.get_rng_state_all() if torch.cuda.is_available() else [],
+    }
+
+
+def restore_generators(state: dict[str, Any]) -> None:
+    """Put back what ``generator_state`` took."""
+    random.setstate(state["python"])
+    keys, *rest = state["numpy"]
+    np.random.set_state(("MT19937", np.array(keys, dtype=np.uint32), *rest))
+    torch.set_rng_state(state["torch"])
+    if state["cuda"]:
+        torch.cuda.set_rng_state_all(state["cuda"])
+
+
+@contextmanager
+def generators_kept() -> Iterator[None]:
+    """Put the generators back afterwards, so that whoever calls draws what would have been next."""
+    state = generator_state()
+    try:
+        yield
+    finally:
+        restore_generators(state)
 
 
 class Best(TypedDict):
@@ -115,3 +150,25 @@ def require_same_run(path: Path, found: str, run: str) -> None:
     """Raise if a file in the folder belongs to another run."""
     if found != run:
         raise DamagedError(path, f"is of another run (there: {found}; now: {run})")
+
+
+def keep_better(
+    progress: Progress, criteria: Iterable[str], values: Values, metrics: Metrics, network: nn.Module
+) -> None:
+    """Remember the network's weights for each criterion by which this epoch is better than all before, NaN never."""
+    better = {}
+    for criterion in criteria:
+        value = score(criterion, values, metrics)
+        before = progress.best.get(criterion)
+        if before is None or value > before["score"] or (math.isnan(before["score"]) and not math.isnan(value)):
+            better[criterion] = value
+    if better:
+        weights = {name: tensor.detach().cpu().clone() for name, tensor in network.state_dict().items()}
+        progress.best |= {
+            name: Best(epoch=progress.epoch, score=value, weights=weights) for name, value in better.items()
+        }
+
+
+def write_best(path: Path, progress: Progress) -> None:
+    """Write {criterion: {epoch, score, weights}}, as ``torch.load(path)`` reads it."""
+    replace_file(path, lambda file: torch.save(progress.best, file))

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from equipoise.balancer import Balancer
 from equipoise.lab.training.checkpoint import Progress
 from equipoise.lab.training.learner import Learner
-from equipoise.lab.training.means import Means
+from equipoise.lab.training.measurements import Means
 from equipoise.losses.regularisation import l1, l2, weights_only
 from equipoise.tasks import TaskLosses
 

@@ -1,25 +1,86 @@
 """What learns in a run: the network, what is learnt beside it, and what makes them learn."""
 
 import copy
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import torch
 from accelerate import Accelerator
-from torch import nn
+from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel
 
 from equipoise.balancer import Balancer
+from equipoise.lab.cases import Case
 from equipoise.lab.settings import Settings
-from equipoise.lab.training.average import averaged
-from equipoise.lab.training.problem import Problem
-from equipoise.lab.training.schedule import decay_at, rate_factor
 from equipoise.lab.training.start import begin_at_labels
 from equipoise.method import Method
 from equipoise.tasks import Tasks
 
 PROBE_EVERY = 10  # steps between two measurements of the gradients, for methods that need none
+
+
+def rate_factor(schedule: str, step: int, steps: int, warmup: int) -> float:
+    """What the learning rate is multiplied by in a step, 0 to 1: a function of its number, so resuming needs no state.
+
+    step: He et al., Deep Residual Learning for Image Recognition, CVPR 2016, section 4.2.
+    cosine: Loshchilov, Hutter, SGDR, ICLR 2017, eq. (5), without restarts.
+
+    (step + 1) / warmup while warming up; then, t being the share of the other steps that is done, 1 (constant), 1 - t
+    (linear), (1 + cos(pi t)) / 2 (cosine), or a tenth of it after t = 1/2 and a hundredth after t = 3/4 (step).
+
+    Args:
+        schedule: ``constant``, ``linear``, ``cosine`` or ``step``.
+        step: Counted from 0, below ``steps``.
+        steps: Of the whole training.
+        warmup: How many of them warm up, fewer than all.
+
+    >>> [rate_factor("linear", step, steps=6, warmup=2) for step in range(6)]
+    [0.5, 1.0, 1.0, 0.75, 0.5, 0.25]
+    """
+    if step < warmup:
+        return (step + 1) / warmup
+    done = (step - warmup) / (steps - warmup)
+    if schedule == "linear":
+        return 1 - done
+    if schedule == "cosine":
+        return (1 + math.cos(math.pi * done)) / 2
+    if schedule == "step":
+        return 1.0 if done < 1 / 2 else 0.1 if done < 3 / 4 else 0.01
+    return 1.0
+
+
+def decay_at(step: int, steps: int, first: float, last: float) -> float:
+    """The weight decay of a step: last + (first - last) (1 + cos(pi step / steps)) / 2.
+
+    Caron et al., Emerging Properties in Self-Supervised Vision Transformers, ICCV 2021, section 3.2.
+
+    >>> [round(decay_at(step, 4, first=0.0, last=1.0), 3) for step in range(4)]
+    [0.0, 0.146, 0.5, 0.854]
+    """
+    return last + (first - last) * (1 + math.cos(math.pi * step / steps)) / 2
+
+
+def averaged(network: nn.Module, beta: float) -> AveragedModel:
+    """A copy of the network with w <- beta w + (1 - beta) theta at each ``update_parameters(network)``.
+
+    Polyak, Juditsky, Acceleration of Stochastic Approximation by Averaging, SIAM J. Control and Optimization 30(4),
+    1992; in this form Tarvainen, Valpola, Mean teachers are better role models, NeurIPS 2017, eq. (1).
+
+    The first update copies. Statistics of batch normalisation are averaged like weights; whole numbers are copied.
+    """
+    return AveragedModel(network, multi_avg_fn=partial(_mean, beta), use_buffers=True)
+
+
+@torch.no_grad()
+def _mean(beta: float, average: Sequence[Tensor], now: Sequence[Tensor], _: Any) -> None:
+    for mean, tensor in zip(average, now, strict=True):
+        if mean.is_floating_point() or mean.is_complex():
+            mean.lerp_(tensor, 1 - beta)
+        else:
+            mean.copy_(tensor)  # a mean of indices or counts would be cut to a whole number
 
 
 @dataclass(frozen=True)
@@ -59,7 +120,7 @@ class Learner:
 
 
 def make_learner(
-    case: Problem, task_names: Sequence[str], method: Method, settings: Settings, accelerator: Accelerator, steps: int
+    case: Case, task_names: Sequence[str], method: Method, settings: Settings, accelerator: Accelerator, steps: int
 ) -> Learner:
     """The learner of a run; draws the network from torch's generator.
 

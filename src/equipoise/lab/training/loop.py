@@ -1,28 +1,32 @@
-"""The loop: train a network on some tasks, keep the epoch that validates best."""
+"""The loop: train a network on some tasks, keep the epoch that validates best; and a case's settings for it."""
 
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any, Unpack
 
 from accelerate import Accelerator
 from accelerate.utils import broadcast_object_list, set_seed
 from torch.utils.data import DataLoader
 
-from equipoise.lab.settings import Settings
-from equipoise.lab.training.checkpoint import Progress, load_checkpoint, require_same_run, save_checkpoint
+from equipoise.lab.cases import Case
+from equipoise.lab.settings import Settings, TrainingOptions
+from equipoise.lab.training.checkpoint import (
+    Progress,
+    keep_better,
+    load_checkpoint,
+    require_same_run,
+    save_checkpoint,
+    write_best,
+)
 from equipoise.lab.training.epoch import train_epoch
-from equipoise.lab.training.evaluate import evaluate, whole_split
-from equipoise.lab.training.finish import finish, make_diagnostics
-from equipoise.lab.training.keeping import keep_better, write_best
-from equipoise.lab.training.layers import layer_rows, spread_batch
+from equipoise.lab.training.evaluate import evaluate, finish, make_diagnostics, whole_split
 from equipoise.lab.training.learner import make_learner
-from equipoise.lab.training.memory import peak_mb, reset_peak
+from equipoise.lab.training.measurements import layer_rows, peak_mb, reset_peak, spread_batch
 from equipoise.lab.training.order import MicroBatches, make_order
-from equipoise.lab.training.problem import Problem
 from equipoise.lab.training.result import Moment, RunResult
-from equipoise.lab.training.selection import kept_criteria, mean_skill, should_stop, skills_of
-from equipoise.lab.training.stopping import stopping_tasks
+from equipoise.lab.training.selection import kept_criteria, mean_skill, should_stop, skills_of, stopping_tasks
 from equipoise.method import Method
 
 Report = Callable[[int, int, float, Mapping[str, float]], None]
@@ -30,7 +34,7 @@ Track = Callable[[Sequence[Moment]], None]
 
 
 def train(
-    case: Problem,
+    case: Case,
     task_names: Sequence[str],
     method: Method,
     seed: int,
@@ -51,7 +55,7 @@ def train(
     share every batch, and the first one writes.
 
     Args:
-        case: Data, a network and tasks.
+        case: Data, a network and tasks; without a test split nothing is scored on it.
         task_names: The tasks to train; the network has heads for these only.
         method: How to balance; ``Sum()`` where there is one task.
         seed: 0 or more.
@@ -143,7 +147,7 @@ def _is_over(progress: Progress, settings: Settings, task_names: Sequence[str]) 
 
 
 def describe(
-    case: Problem,
+    case: Case,
     task_names: Sequence[str],
     method: Method,
     seed: int,
@@ -156,3 +160,23 @@ def describe(
     together = f", {processes} processes" if processes > 1 else ""
     called = f"{name}: " if name else ""
     return f"{called}{case.name} ({case.data_hash[:12]}): {names} by {method!r}, seed {seed}, {settings!r}{together}"
+
+
+def case_settings(case: Case, *, epochs: int | None = None, **training: Unpack[TrainingOptions]) -> Settings:
+    """The settings of a case, but for those that are given.
+
+    Raises:
+        ValueError: If one is out of its range, or names a task or metric that the case has not.
+    """
+    own: dict[str, Any] = {
+        "epochs": case.epochs if epochs is None else epochs,
+        "batch_size": case.batch_size,
+        "learning_rate": case.learning_rate,
+        "weight_decay": case.weight_decay,
+        "clip_norm": None,
+        "patience": case.patience,
+    }
+    settings = Settings(**{**own, **training})
+    kept_criteria(settings, case.tasks.names, case.metrics)
+    make_order(case.data["train"], 0, settings.temperature)  # type: ignore[arg-type]
+    return settings

@@ -1,20 +1,20 @@
-"""Which epoch is the best, and when to give up waiting for a better one."""
+"""Which epoch is the best, and when to give up waiting for a better one: for the run, or for a task."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
+from equipoise.lab.cases import Metric
 from equipoise.lab.settings import Settings
-from equipoise.lab.training.problem import MetricLike
+from equipoise.lab.training.result import Moment
 from equipoise.names import nearest
 
 SKILL = "skill"  # the criterion that is the mean over the tasks
 SELECTION = "selection"  # in the history: the score by the criterion that selects, where it is another
-
 Values = Mapping[str, Mapping[str, float]]  # by task, and metric or "loss"
-Metrics = Mapping[str, Sequence[MetricLike]]
+Metrics = Mapping[str, Sequence[Metric]]
 
 
-def skill(value: float, metric: MetricLike) -> float:
+def skill(value: float, metric: Metric) -> float:
     """(value - trivial) / (perfect - trivial): 0 for a constant predictor, 1 for a perfect one.
 
     Raises:
@@ -87,5 +87,23 @@ def should_stop(scores: Sequence[float], patience: int) -> bool:
     return len(scores) - best_epoch(scores) >= patience
 
 
-def _names(metrics: Sequence[MetricLike]) -> list[str]:
+def _names(metrics: Sequence[Metric]) -> list[str]:
     return [metric.name for metric in metrics]
+
+
+def stopping_tasks(
+    history: Sequence[Moment], stopped: Collection[str], metrics: Mapping[str, Sequence[Metric]], patience: int
+) -> list[str]:
+    """The tasks that stop now: the last ``patience`` epochs brought nothing better to their primary metric.
+
+    Args:
+        history: Of all epochs so far.
+        stopped: The tasks that have stopped before.
+        metrics: By task.
+        patience: In epochs, at least 1.
+    """
+    skills: dict[str, list[float]] = {}
+    for _, split, task, quantity, value in history:
+        if split == "validation" and task in metrics and quantity == metrics[task][0].name:
+            skills.setdefault(task, []).append(skill(value, metrics[task][0]))
+    return [task for task in skills if task not in stopped and should_stop(skills[task], patience)]

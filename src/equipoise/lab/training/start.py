@@ -10,8 +10,8 @@ import torch
 from torch import Tensor, nn
 from torch.utils.data import DataLoader
 
+from equipoise.lab.cases import Case
 from equipoise.lab.metrics.defaults import kind_of
-from equipoise.lab.training.problem import Problem
 from equipoise.missing import labelled
 from equipoise.tasks import Tasks
 
@@ -19,7 +19,7 @@ _BATCH = 1024
 
 
 @torch.no_grad()
-def begin_at_labels(network: nn.Module, tasks: Tasks, case: Problem) -> None:
+def begin_at_labels(network: nn.Module, tasks: Tasks, case: Case) -> None:
     """Set the bias of every head's last layer to the best constant output on the labels of the training split.
 
     Logits of classes: log p_c; binary and of each of several labels: log(p / (1 - p)); of levels: of p(level > k), or

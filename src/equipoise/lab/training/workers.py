@@ -17,6 +17,8 @@ from multiprocessing.connection import Connection, wait
 from multiprocessing.context import SpawnProcess
 from typing import Any, Generic, Literal, Protocol, TypeVar
 
+from equipoise.own_file import error_line
+
 ASK_AGAIN = 0.5  # seconds until an item is asked for again
 
 Item = TypeVar("Item")
@@ -153,7 +155,7 @@ def _serve(connection: Connection) -> None:
             work, item = connection.recv()
             value = work(item, lambda *details: connection.send(("progress", details)))
         except Exception as error:  # of any kind: it fails this item only
-            line = " ".join(f"{type(error).__name__}: {error}".split())
+            line = error_line(error)
             connection.send(("failed", (line, traceback.format_exc())))
         else:
             connection.send(("finished", (value,)))
@@ -202,7 +204,7 @@ def submitting(submit: Submit) -> Execute[Any]:
                 try:
                     value = future.result()
                 except Exception as error:  # of any kind: it fails this item only
-                    line = " ".join(f"{type(error).__name__}: {error}".split())
+                    line = error_line(error)
                     yield Event("failed", item, (line, line))
                 else:
                     yield Event("finished", item, (value,))

@@ -11,7 +11,6 @@ from equipoise.losses.catalog import (
     generation,
     numbers,
     regions,
-    reinforcement,
     torch,
 )
 from equipoise.losses.catalog.aliases import LOSS_ALIASES
@@ -30,7 +29,7 @@ __all__ = [
     "narrowed",
 ]
 
-_FAMILIES = (torch, classification, numbers, regions, embeddings, generation, reinforcement, composition)
+_FAMILIES = (torch, classification, numbers, regions, embeddings, generation, composition)
 
 ROWS: tuple[LossRow, ...] = tuple(row for family in _FAMILIES for row in family.ROWS)
 

@@ -8,7 +8,6 @@ from equipoise.losses.multilabel import AsymmetricLoss, SoftF1Loss
 from equipoise.losses.noise import GeneralisedCrossEntropyLoss
 from equipoise.losses.ordinal import CoralLoss, CornLoss
 from equipoise.losses.sequences import SequenceCrossEntropyLoss
-from equipoise.losses.suggest.formatting import digits
 from equipoise.losses.suggest.kinds import Targets
 from equipoise.losses.suggest.labels import (
     SHIFTED,
@@ -26,7 +25,7 @@ from equipoise.losses.suggest.labels import (
     present_only,
     weights_words,
 )
-from equipoise.losses.suggest.suggestion import Call, Found, Suggestion
+from equipoise.losses.suggest.suggestion import Call, Found, Suggestion, digits
 from equipoise.losses.suggest.thresholds import IMBALANCED, LEVELS, MANY_NEGATIVES
 
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from equipoise.losses.suggest.formatting import digits
+from equipoise.losses.suggest.suggestion import digits
 from equipoise.losses.suggest.thresholds import MOST_CLASSES
 from equipoise.missing import labelled
 

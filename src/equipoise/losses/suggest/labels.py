@@ -7,9 +7,8 @@ from torch import Tensor, nn
 
 from equipoise.losses.imbalance import effective_number_weights
 from equipoise.losses.masked import Masked
-from equipoise.losses.suggest.formatting import digits
 from equipoise.losses.suggest.kinds import Targets
-from equipoise.losses.suggest.suggestion import Call, Suggestion
+from equipoise.losses.suggest.suggestion import Call, Suggestion, digits
 from equipoise.losses.suggest.thresholds import FEW, LONG_TAIL, MOST_POS_WEIGHT
 from equipoise.names import listed
 

@@ -1,4 +1,4 @@
-"""A loss with its arguments, as an object and as the line that makes it."""
+"""What is suggested, and how it is written: a loss with its arguments, as an object and as the line that makes it."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -73,6 +73,16 @@ class Suggestion:
 
 
 Found = tuple[list[str], list[Suggestion]]  # what is seen in the targets, and what follows, the likeliest first
+
+
+def digits(value: float | Tensor) -> str:
+    """Three digits, and no exponent where none is needed.
+
+    >>> digits(0.01234), digits(28.44), digits(1000.4)
+    ('0.0123', '28.4', '1,000')
+    """
+    value = float(value)
+    return f"{value:,.0f}" if 1000 <= abs(value) < 1e9 else f"{value:.3g}"
 
 
 def _made(value: Any) -> Any:

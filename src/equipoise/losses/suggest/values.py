@@ -7,10 +7,9 @@ from torch import Tensor, nn
 
 from equipoise.losses.depth import BerHuLoss, SILogLoss
 from equipoise.losses.robust import AdaptiveRobustLoss
-from equipoise.losses.suggest.formatting import digits
 from equipoise.losses.suggest.kinds import Targets
 from equipoise.losses.suggest.labels import facts_of_dtype, present_only
-from equipoise.losses.suggest.suggestion import Call, Found, Suggestion
+from equipoise.losses.suggest.suggestion import Call, Found, Suggestion, digits
 from equipoise.losses.suggest.thresholds import (
     DISPERSED,
     HUBER,

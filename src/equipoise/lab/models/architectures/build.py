@@ -9,8 +9,8 @@ from equipoise.lab.models.architectures.cross_stitch import CrossStitch
 from equipoise.lab.models.architectures.mmoe import MMoE
 from equipoise.lab.models.architectures.mtan import MTAN
 from equipoise.lab.models.architectures.ple import PLE
+from equipoise.lab.models.encoders import widths_of
 from equipoise.lab.models.heads import SharedEncoder
-from equipoise.lab.models.stages import widths_of
 
 Heads = Mapping[str, nn.Module]
 

@@ -11,8 +11,8 @@ from typing import Any
 import torch
 from torch import nn
 
+from equipoise.lab.models.encoders import stages_of
 from equipoise.lab.models.heads import Headed
-from equipoise.lab.models.stages import stages_of
 
 
 class MTAN(Headed):

@@ -10,8 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 import optuna
 
-from equipoise.lab.search.optuna_parts import distributions, quiet
-from equipoise.lab.search.space import Space
+from equipoise.lab.search.space import Space, distributions, quiet
 from equipoise.lab.search.strategies.random import draw
 from equipoise.lab.search.trial import Job, Objective, Trial, Trials, changes
 
