@@ -80,7 +80,7 @@ def test_before_there_is_anything_to_keep(words, where, line, tmp_path, capsys, 
     "where",
     [
         "equipoise.lab.training.workers._start",  # of a worker
-        "equipoise.lab.studies.Watch.__enter__",
+        "equipoise.lab.search.watch.Watch.__enter__",
         "equipoise.lab.studies.Study.run",
         "equipoise.lab.search.search.Search.run",
     ],

@@ -84,6 +84,7 @@ def test_losses_times_a_factor_give_the_gradient_times_it(scale):
     assert (ends[0] - ends[1]).norm() > 0.01 * ends[0].norm()  # the paper's step fits one length only
 
 
+@pytest.mark.paired
 @pytest.mark.parametrize("count", [3, 10, 30])
 @pytest.mark.parametrize("scale", [1e-4, 1.0, 1e4])
 def test_by_default_it_comes_to_mgda_for_gradients_of_any_length_and_any_number_of_tasks(count, scale):

@@ -120,6 +120,7 @@ def test_gradients_compared_elsewhere(two, name, where):
     check_same(two, 2, name, where=where)
 
 
+@pytest.mark.paired
 @pytest.mark.parametrize("name", ["sum", "uw", "mgda", "graddrop"])
 @pytest.mark.parametrize(
     "wrap",

@@ -88,6 +88,7 @@ def check_same(answers, expected, records, rtol, atol):
                 assert_close(its_gramian, gramian, rtol=20 * rtol, atol=20 * rtol * float(gramian.trace()))
 
 
+@pytest.mark.paired
 @pytest.mark.parametrize("backward", [True, False])
 @pytest.mark.parametrize("forward", [True, False])
 @pytest.mark.parametrize("method", ["sum", "uw", "mgda", "uw, mgda"])

@@ -213,7 +213,7 @@ def test_heads_and_trunk_are_freed_by_a_joined_pass_unless_it_is_retained(net, r
     losses = {"a": net.a(z).square().mean(), "b": net.b(z).square().mean()}
     balancer = eq.Balancer(Tilted(), net, tasks=["a", "b"], route="factored")
     balancer(losses).backward(retain_graph=retain)
-    assert balancer._state.jacobian.wanted == []
+    assert balancer._state.jacobian.points == []
     for output, point in [(z.sum(), hidden), (losses["a"], net.a.weight)]:
         if retain:
             torch.autograd.grad(output, point, retain_graph=True)

@@ -21,8 +21,8 @@ def error_of(gramian, alpha, weights):
 def test_the_weights_agree_or_the_equations_hold_better_here(alpha, spread):
     generator = torch.Generator().manual_seed(0)
     agreed = 0
-    for k in (2, 3, 5, 10):
-        for _ in range(5):
+    for k in (2, 3, 10):
+        for _ in range(3):
             rows = torch.randn(k, 2 * k, generator=generator, dtype=F64)
             rows = rows * 10 ** (spread * (2 * torch.rand(k, 1, generator=generator, dtype=F64) - 1))
             gramian = rows @ rows.T

@@ -1,4 +1,4 @@
-"""Every gramian method that TorchJD has beside ours, on 200 problems of each size.
+"""Every gramian method that TorchJD has beside ours, on 200 problems of each size; the quick tests on 30.
 
 TorchJD's epsilons (``norm_eps``, ``reg_eps``, ``eps``) are turned down as far as its solvers allow, and its clipping of
 Nash-MTL is off, as in the papers. A number judges an answer by the method's definition, from the rows alone: ours may
@@ -21,6 +21,7 @@ for needed in ("quadprog", "cvxpy", "clarabel", "ecos", "scipy"):
 EXHAUSTIVE = pytest.mark.exhaustive
 F64 = torch.float64
 SIZES = (2, 3, 5, 10, 40)
+QUICK = 30  # problems
 # where theirs takes 0.1 to 2 seconds for a problem; all 200 by -m exhaustive
 FEWER = {("nash-mtl", 10): 40, ("nash-mtl", 40): 6, ("fairgrad", 10): 60, ("fairgrad", 40): 6, ("mgda", 40): 60}
 
@@ -227,7 +228,7 @@ def test_surgery_is_theirs_in_our_order(name, k, count, monkeypatch):
 @pytest.mark.parametrize("k", SIZES)
 def test_coordinate_methods_are_theirs(k, monkeypatch):
     trim = (k - 1) // 2 if k < 10 else 2
-    for rows in problems(k):
+    for rows in problems(k, QUICK):
         losses = torch.ones(k)
         torch.testing.assert_close(eq.TrimmedMean(trim)(rows, losses), theirs.TrimmedMean(trim)(rows))
         ours = eq.GradDrop()
@@ -244,7 +245,7 @@ def test_krums_choice_is_theirs_or_better_by_the_papers_score(k):
         squares = (rows - rows[int(weights.argmax())]).square().sum(dim=1)
         return float(squares.sort().values[1 : k - 1].sum())
 
-    for rows in problems(k):
+    for rows in problems(k, QUICK):
         gramian = rows @ rows.T
         ours, other = eq.Krum()(gramian, torch.ones(k, dtype=F64)), theirs.KrumWeighting(0)(gramian)
         assert score(rows, ours) <= score(rows, other) * (1 + 1e-9) + 1e-12 * float(gramian.trace())
@@ -254,7 +255,7 @@ def test_krums_choice_is_theirs_or_better_by_the_papers_score(k):
 def test_random_weights_are_theirs_for_the_same_draws(k, monkeypatch):
     method = eq.RLW(seed=3)
     method.bind(k)
-    for step in range(200):
+    for step in range(QUICK):
         drawn = torch.from_numpy(np.random.default_rng((3, step)).standard_normal(k))
         with monkeypatch.context() as patch:
             patch.setattr(torch, "randn", lambda *_, drawn=drawn, **__: drawn)
@@ -266,7 +267,7 @@ def test_random_weights_are_theirs_for_the_same_draws(k, monkeypatch):
 @pytest.mark.parametrize("k", SIZES)
 def test_fixed_weights_are_theirs(k):
     weights = torch.arange(1.0, k + 1, dtype=F64)
-    for rows in problems(k):
+    for rows in problems(k, QUICK):
         for ours, other in (
             (eq.Sum(), theirs.SumWeighting()),
             (eq.Fixed([1 / k] * k), theirs.MeanWeighting()),
@@ -281,7 +282,7 @@ def test_fixed_weights_are_theirs(k):
 def test_smoothed_weights_are_theirs_without_the_bias_of_the_start(k):
     smooth, other = eq.Smooth(0.9, eq.MGDA()), theirs.CRMOGMWeighting(lambda gramian: answer, 0.9, torch.zeros(k))
     smooth.bind(k)
-    for step, rows in enumerate(problems(k)):
+    for step, rows in enumerate(problems(k, QUICK)):
         answer = eq.MGDA()(rows @ rows.T, torch.ones(k, dtype=F64))
         there = other(rows @ rows.T) / (1 - 0.9 ** (step + 1))
         torch.testing.assert_close(smooth(rows @ rows.T, torch.ones(k, dtype=F64)), there)

@@ -31,10 +31,10 @@ def test_multipliers_rise_beyond_the_limit_and_fall_to_zero_within():
 def test_training_ends_at_the_constrained_minimum():
     # min (x - 3)^2 with (x + 1)^2 <= 4: x = 1, where 2 (x - 3) + lambda 2 (x + 1) = 0 gives lambda = 1
     x = torch.nn.Parameter(torch.tensor(0.0, dtype=torch.float64))
-    method = Lagrangian([None, 4.0], rate=0.02)
+    method = Lagrangian([None, 4.0], rate=0.1)
     balancer = eq.Balancer(method, [x], tasks=["main", "limited"])
-    optimizer = torch.optim.SGD([x], lr=0.02)
-    for _ in range(3000):
+    optimizer = torch.optim.SGD([x], lr=0.1)
+    for _ in range(600):
         optimizer.zero_grad()
         balancer({"main": (x - 3) ** 2, "limited": (x + 1) ** 2}).backward()
         optimizer.step()

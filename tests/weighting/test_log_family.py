@@ -46,7 +46,10 @@ def test_uw_imtl_l_log_sum_uw_o_and_gls_agree_where_they_rest():
     geometric_mean = math.prod(LOSSES) ** (1 / 3)
     torch.testing.assert_close(torch.tensor(weights_of(bound(UWO()), LOSSES)), expected)
     torch.testing.assert_close(torch.tensor(weights_of(bound(GLS()), LOSSES)), geometric_mean / 3 * expected)
-    at_rest = {"uw": trained(bound(eq.UW()), LOSSES, lr=0.5), "imtl-l": trained(bound(IMTLL()), LOSSES, lr=0.02)}
+    at_rest = {
+        "uw": trained(bound(eq.UW()), LOSSES, lr=0.5, steps=200),
+        "imtl-l": trained(bound(IMTLL()), LOSSES, lr=0.02, steps=1500),
+    }
     torch.testing.assert_close(torch.tensor(weights_of(at_rest["imtl-l"], LOSSES)), expected, rtol=1e-5, atol=0)
     torch.testing.assert_close(torch.tensor(weights_of(at_rest["uw"], LOSSES)), expected / 2, rtol=1e-5, atol=0)
 

@@ -7,7 +7,7 @@ from equipoise.testing import check_method
 from equipoise.weighting.rlw import RLW
 
 WHY = {"ignores_task_order": "it draws a weight for each place, so only its distribution ignores their order"}
-STEPS = 4000
+STEPS = 1000
 
 
 def draws(method, tasks=None, steps=STEPS):
@@ -34,14 +34,14 @@ def test_weights_are_on_the_simplex_and_no_task_is_favoured(distribution, tasks)
 def test_log_ratios_of_normal_weights_have_variance_two():
     weights = draws(bound(RLW()))
     ratios = np.log(weights[:, 0] / weights[:, 1])  # the difference of two standard normals
-    assert ratios.var() == pytest.approx(2, rel=0.1)
+    assert ratios.var() == pytest.approx(2, rel=0.2)
     assert abs(ratios.mean()) < 4 * 2**0.5 / STEPS**0.5
 
 
 def test_dirichlet_weights_are_uniform_on_the_simplex():
     # Dirichlet(1, 1, 1): variance (1/3)(2/3) / 4 = 1/18, covariance -1/36
     covariance = np.cov(draws(bound(RLW("dirichlet"))).T)
-    np.testing.assert_allclose(covariance, np.eye(3) / 12 - 1 / 36, atol=5e-3)
+    np.testing.assert_allclose(covariance, np.eye(3) / 12 - 1 / 36, atol=1e-2)
 
 
 def test_an_absent_task_moves_no_others_draw():

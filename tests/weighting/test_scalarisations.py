@@ -118,7 +118,7 @@ def test_a_smooth_maximum_finds_points_of_a_non_convex_front_that_no_weighted_su
     found = {}
     for name, method in (("stch", bound(STCH(0.01, [0.5, 0.5]), 2)), ("fixed", bound(eq.Fixed([0.5, 0.5]), 2))):
         point = x.detach().clone().requires_grad_()
-        for _ in range(3000):
+        for _ in range(1000):
             losses = 1 - torch.exp(-(point - ends).square().sum(dim=1))
             (gradient,) = torch.autograd.grad(method(losses), point)
             point.data -= 0.1 * gradient

@@ -101,11 +101,11 @@ def _measured(state: State, reach: Reach, scales: Tensor, incoming: Tensor) -> G
     """Take K gradients, decide by them, combine them."""
     step, graph, jacobian = reach.step, reach.graph, state.jacobian
     plan = plan_for(state, reach)
-    keep = reach.points is not None or graph.is_kept()
-    own = reach.roles.wanted(len(step.losses))
+    keep = reach.chosen is not None or graph.is_kept()
+    own = reach.roles.own(len(step.losses))
     try:
         unshared = plan.fill(jacobian, reach.measured, step.losses, graph, own, incoming, keep)
-        route = plan.describe(reach.roles.names) if reach.points is None else "chosen parameters"
+        route = plan.describe(reach.roles.names) if reach.chosen is None else "chosen parameters"
         route = route if step.representation is None else "representation"
         return delivered(state, reach, jacobian, unshared, scales, incoming, route)
     finally:
@@ -139,7 +139,7 @@ def delivered(
     state.note(step, weights if decision.has_weights else None, decision.gramian, route, decision.skipped, objective)
     if state.monitor is not None and reach.balanced and not decision.skipped:
         _look(state, state.monitor, reach, jacobian, decision)
-    if reach.points is None:
+    if reach.chosen is None:
         shared = jacobian.combine(weights) if decision.combined is None else decision.combined
     elif step.representation is None:
         shared = jointly(step.losses, reach.graph, reach.roles.shared, weights, incoming)
@@ -197,7 +197,7 @@ def plan_for(state: State, reach: Reach) -> RoutePlan:
     config, step, shared, ranks = state.config, reach.step, reach.roles.shared, state.ranks
     parts, is_joint = config.parts, ranks.size > 1
     if not PLAIN.issuperset(map(type, shared)) and any(map(is_in_parts, shared)):
-        if reach.points is not None or parts.needs_whole_rows:
+        if reach.chosen is not None or parts.needs_whole_rows:
             raise ValueError(
                 f"{config.method} over sharded parameters compares the gradients of all of them, and needs no "
                 "single rows: leave out representation and gramian_from, and methods by coordinate or by group"
@@ -207,7 +207,7 @@ def plan_for(state: State, reach: Reach) -> RoutePlan:
     if step.representation is not None:
         return RoutePlan(sequential, spread="samples", ranks=ranks)
     spread: Spread = "slices" if is_joint and not parts.needs_whole_rows else "whole"
-    if reach.points is not None:
+    if reach.chosen is not None:
         return RoutePlan(sequential, spread=spread, ranks=ranks)
     if spread == "whole" and is_joint and config.route == "factored":
         raise ValueError(f"route='factored' has no rows, and {config.method} needs them over several processes")
@@ -224,7 +224,7 @@ def _look(state: State, monitor: Monitor, reach: Reach, jacobian: Jacobian, deci
     assert gramian is not None
     decides = parts.aggregator is not None or parts.row is not None
     monitor.decided(names, reach.balanced, gramian, decision.weights if decides else None)
-    if reach.points is None and state.ranks.size == 1:
+    if reach.chosen is None and state.ranks.size == 1:
         monitor.heads.look(
             reach.graph.named,
             gramian,

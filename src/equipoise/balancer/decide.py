@@ -133,7 +133,7 @@ def extract_single_task(state: State, reach: Reach, jacobian: Jacobian) -> dict[
     Place among the shared tensors -> (task within the step, its gradient).
     """
     extracted: dict[int, tuple[int, Tensor]] = {}
-    if reach.points is not None or not state.parameters.ambiguous:
+    if reach.chosen is not None or not state.parameters.ambiguous:
         return extracted
     parameters, num_tasks, num_rows = state.parameters, len(state.config.names), len(reach.step.losses)
     for place, (name, leaf) in enumerate(zip(reach.roles.names, reach.roles.shared, strict=True)):

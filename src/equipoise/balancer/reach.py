@@ -25,13 +25,13 @@ class Reach:
     step: Step
     graph: Graph
     roles: Roles
-    points: list[Tensor] | None  # at which gradients are measured; None for all shared parameters
+    chosen: list[Tensor] | None  # at which gradients are measured; None for all shared parameters
     groups: list[list[Tensor]]  # of parameters that the method weighs apart
 
     @property
     def measured(self) -> list[Tensor]:
         """The tensors at which gradients are measured."""
-        return self.roles.shared if self.points is None else self.points
+        return self.roles.shared if self.chosen is None else self.chosen
 
     def __post_init__(self) -> None:
         self.balanced = [k for k in range(len(self.step.losses)) if self.roles.sharing >> k & 1]
@@ -51,14 +51,14 @@ def reach_of(state: State, step: Step) -> Reach:
     _require_gradients_of_tasks(graph.named.values())
     roles = roles_of(state, step, graph)
     groups = groups_of(state, graph.named, roles)
-    points, chosen = None, state.config.gramian_from
+    chosen, given = None, state.config.gramian_from
     if step.representation is not None:
-        points = [step.representation]
-    elif chosen is not None:
-        points = chosen.trainable()
-    reach = Reach(step, graph, roles, points, groups)
-    if points is not None:
-        _require_all_through(reach, points)
+        chosen = [step.representation]
+    elif given is not None:
+        chosen = given.trainable()
+    reach = Reach(step, graph, roles, chosen, groups)
+    if chosen is not None:
+        _require_all_through(reach, chosen)
     return reach
 
 
@@ -124,7 +124,7 @@ def require_deliverable(state: State, reach: Reach) -> None:
     if state.monitor is not None and not roles.shared and len(step.losses) > 1:
         state.monitor.nothing_shared()
     own = [leaf for leaf, _ in (*roles.private, *roles.outside)]
-    graph.require_several_passes(None if reach.points is None else [*reach.points, *own])
+    graph.require_several_passes(None if reach.chosen is None else [*reach.chosen, *own])
     if config.gramian_from is not None and config.heads == "raw" and graph.ambiguous:
         raise ValueError(
             "with gramian_from a compiled graph does not tell which parameters are one task's own: leave "
@@ -150,12 +150,12 @@ def _require_gradients_of_tasks(parameters: Collection[Tensor]) -> None:
         )
 
 
-def _require_all_through(reach: Reach, points: list[Tensor]) -> None:
+def _require_all_through(reach: Reach, chosen: list[Tensor]) -> None:
     """Raise if a task trains something shared and yet has no gradient where gradients are measured."""
     step = reach.step
     passing = sum(1 << k for k, loss in enumerate(step.losses) if loss.is_leaf)  # absent here, not elsewhere
-    for point in points:
-        passing |= reach.graph.reaching(point)
+    for tensor in chosen:
+        passing |= reach.graph.reaching(tensor)
     past = [name for k, name in enumerate(step.names) if reach.roles.sharing & ~passing & 1 << k]
     if past:
         where = "the parameters of gramian_from" if step.representation is None else "the representation"

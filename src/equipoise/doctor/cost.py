@@ -8,7 +8,7 @@ from functools import partial
 import torch
 from torch import Tensor
 
-from equipoise.doctor.examined import RouteCost
+from equipoise.doctor.report import RouteCost
 from equipoise.gradients.graph import Graph
 from equipoise.gradients.jacobian import Jacobian
 from equipoise.gradients.layers.layer import size
@@ -90,7 +90,7 @@ def _gramian(
 
     As in a step of the balancer, gradients by what a task alone reaches are taken, too.
     """
-    own = roles.wanted(len(step.losses))
+    own = roles.own(len(step.losses))
     plan.fill(jacobian, measured, step.losses, graph, own, _incoming(step), keep=True)
     jacobian.gramian(len(step.losses))
     return torch.ones(len(step.losses), dtype=torch.float64, device="cpu")

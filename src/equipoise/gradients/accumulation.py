@@ -44,13 +44,13 @@ class Accumulated:
 
     def unshared(self, weights: Sequence[float] | None) -> UnsharedGradients:
         """The gradients by private and outside leaves, each task's times its weight, if there are any."""
-        wanted = self.roles.wanted(len(self.tasks))
-        unshared = UnsharedGradients(wanted, are_weighted=weights is not None)
-        for k, (task, leaves) in enumerate(zip(self.tasks, wanted, strict=True)):
-            own = [self.own.get((task, leaf)) for leaf in leaves]
+        own = self.roles.own(len(self.tasks))
+        unshared = UnsharedGradients(own, are_weighted=weights is not None)
+        for k, (task, leaves) in enumerate(zip(self.tasks, own, strict=True)):
+            gradients = [self.own.get((task, leaf)) for leaf in leaves]
             if weights is not None:
-                own = [None if gradient is None else gradient * weights[k] for gradient in own]
-            unshared.add(k, own)
+                gradients = [None if gradient is None else gradient * weights[k] for gradient in gradients]
+            unshared.add(k, gradients)
         return unshared
 
 
@@ -111,7 +111,7 @@ class Accumulation:
             for part, value in micro.parts.get(task, {}).items():
                 _add(self._parts.setdefault(task, {}), part, value, counts[task])
         points = [leaf if leaf in micro.graph.leaves else None for leaf in self._shared.values()]
-        own = micro.roles.wanted(len(micro.losses))
+        own = micro.roles.own(len(micro.losses))
         wanted = Wanted(
             micro.losses, micro.graph, [p for p in points if p is not None], own, incoming, micro.graph.is_kept()
         )

@@ -70,12 +70,12 @@ class Jacobian:
         )
 
     @property
-    def wanted(self) -> list[Tensor | GradientEdge]:
-        """What autograd is asked to differentiate by."""
+    def points(self) -> list[Tensor | GradientEdge]:
+        """What losses are differentiated by."""
         return [*self._by_rows, *(edge for layer in self._layers for edge in layer.edges)]
 
     def write(self, rows: range, gradients: Sequence[Tensor | None]) -> None:
-        """Take gradients [rows, ...] by what is wanted; ``None`` is a zero. Rows come in order."""
+        """Take gradients [rows, ...] by the points; ``None`` is a zero. Rows come in order."""
         first = len(self._by_rows)
         self._rows.write(rows, gradients[:first])
         for layer in self._layers:
@@ -227,13 +227,13 @@ class Jacobian:
 class UnsharedGradients:
     """Gradients by the leaves that are not measured, summed over the tasks that reach them."""
 
-    def __init__(self, wanted: Sequence[Sequence[Tensor]], are_weighted: bool = False) -> None:
-        self._wanted = wanted
+    def __init__(self, own: Sequence[Sequence[Tensor]], are_weighted: bool = False) -> None:
+        self._own = own  # the leaves of each task
         self.are_weighted = are_weighted  # whether each task's have its weight in them
         self.by_leaf: dict[Tensor, Tensor] = {}
 
     def add(self, task: int, gradients: Sequence[Tensor | None]) -> None:
-        for leaf, gradient in zip(self._wanted[task], gradients, strict=True):
+        for leaf, gradient in zip(self._own[task], gradients, strict=True):
             if gradient is not None:
                 before = self.by_leaf.get(leaf)
                 self.by_leaf[leaf] = gradient if before is None else before + gradient

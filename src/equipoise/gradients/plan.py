@@ -114,7 +114,7 @@ class RoutePlan:
         num_tasks = len(losses)
         jacobian.prepare(measured, num_tasks, self.layers, self.spread, self.lengths, self.ranks)
         unshared = UnsharedGradients(own)
-        for found in self.passes(Wanted(losses, graph, jacobian.wanted, own, incoming, keep)):
+        for found in self.passes(Wanted(losses, graph, jacobian.points, own, incoming, keep)):
             jacobian.write(found.tasks, found.shared)
             for k, gradients in zip(found.tasks, found.own, strict=True):
                 unshared.add(k, gradients)

@@ -42,16 +42,16 @@ class Roles:
         own = [leaf for leaf, _ in [*self.private, *self.outside]]
         return [*self.shared, *own, *self.idle]
 
-    def wanted(self, num_tasks: int) -> list[list[Tensor]]:
+    def own(self, num_tasks: int) -> list[list[Tensor]]:
         """For each task the private and outside leaves that it reaches."""
-        wanted: list[list[Tensor]] = [[] for _ in range(num_tasks)]
+        own: list[list[Tensor]] = [[] for _ in range(num_tasks)]
         for leaf, task in self.private:
-            wanted[task].append(leaf)
+            own[task].append(leaf)
         for leaf, mask in self.outside:
             for task in range(num_tasks):
                 if mask >> task & 1:
-                    wanted[task].append(leaf)
-        return wanted
+                    own[task].append(leaf)
+        return own
 
     def in_order(
         self,

@@ -17,6 +17,7 @@ def brute_force(values, number):
     return best
 
 
+@pytest.mark.paired
 @pytest.mark.parametrize("size", [1, 2, 3, 5, 7])
 @pytest.mark.parametrize("number", [1, 2, 3])
 @pytest.mark.parametrize("scale", [1.0, 1e-200, 1e150])

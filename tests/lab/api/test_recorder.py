@@ -129,7 +129,7 @@ def test_figures_and_report_are_a_studys(recorder, tmp_path):
     assert 'href="figures' not in text
 
 
-def test_a_comparison_keeps_what_its_runs_record_as_a_study_does(tmp_path):
+def test_a_comparison_keeps_what_its_runs_record_as_a_study_does(tmp_path, blank_images):
     folder = tmp_path / "loop"
     results = lab.compare(train, ["sum", "pcgrad"], seeds=2, tasks=TASKS, folder=folder)
     with (folder / "history.csv").open(newline="") as file:
@@ -144,7 +144,7 @@ def test_a_comparison_keeps_what_its_runs_record_as_a_study_does(tmp_path):
     assert json.loads((folder / "study.json").read_text())["looks"]
 
 
-def test_without_a_folder_the_same_is_shown_and_nothing_is_left(tmp_path, monkeypatch):
+def test_without_a_folder_the_same_is_shown_and_nothing_is_left(tmp_path, monkeypatch, blank_images):
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
     results = lab.compare(train, ["sum"], seeds=1, tasks=TASKS)
     assert "losses" in results.figures

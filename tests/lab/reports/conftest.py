@@ -41,20 +41,6 @@ def make(tmp_path):
     return build
 
 
-@pytest.fixture
-def blank_images(monkeypatch):
-    """Reports whose image files are empty: to draw them takes twenty times as long as all the rest."""
-
-    def save(chart, look, folder):
-        for path in (folder / f"{chart.name}.png", folder / f"{chart.name}.svg"):
-            if chart.panels:
-                path.write_bytes(b"")
-            else:
-                path.unlink(missing_ok=True)
-
-    monkeypatch.setattr("equipoise.lab.reports.report.save", save)
-
-
 def absent(reason):
     """Skips on a developer's machine, fails where the suite must be complete."""
     (pytest.fail if os.environ.get("CI") else pytest.skip)(reason)

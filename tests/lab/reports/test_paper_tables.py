@@ -4,6 +4,7 @@ import re
 from statistics import fmean
 
 import pytest
+from report_reading import write_report
 
 from equipoise.lab.evaluation import Summary
 from equipoise.lab.reports.paper_tables import RULE, latex, markdown
@@ -52,12 +53,9 @@ def test_a_best_that_one_rival_reaches_is_not_bold(make):
     assert [len(found[m]) for m in ("single-task", "sum", "uw", "mgda")] == [0, 1, 0, 0]
 
 
-@pytest.fixture(scope="module")
-def report(written):
-    return written
-
-
-def test_both_hold_the_means_and_intervals_of_runs_csv(report):
+def test_both_hold_the_means_and_intervals_of_runs_csv(make):
+    report = make()
+    write_report(report.path)
     summary = Summary.from_folder(report.path)
     for name, sign in (("results.md", "−"), ("results.tex", "$-$")):
         text = (report.path / "tables" / name).read_text(encoding="utf-8")

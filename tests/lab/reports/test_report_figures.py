@@ -1,8 +1,10 @@
 import pytest
 from report_reading import Page, write_report
 
+from equipoise.lab.evaluation import StudyResults, Summary
 from equipoise.lab.reports.chart import Chart, Panel, Series, log_ticks
 from equipoise.lab.reports.palette import DARK, LIGHT, NEUTRAL, looks
+from equipoise.lab.reports.report import OF_TRAINING, OF_VALUES
 from equipoise.lab.reports.static import save, some_of
 
 NAMES = (
@@ -11,23 +13,44 @@ NAMES = (
 )
 
 
-def test_every_figure_is_written_as_png_and_svg_and_the_same_study_gives_the_same_bytes(make):
+def test_every_figure_is_written_as_png_and_svg(make):
+    study = make(methods=("sum", "uw", "mgda"), seeds=(0, 1), epochs=3)
+    write_report(study.path)
+    written = {path.name: path.read_bytes() for path in (study.path / "figures").iterdir()}
+    assert sorted(written) == sorted(f"{name}.{kind}" for name in NAMES for kind in ("png", "svg"))
+    for name in NAMES:
+        assert written[f"{name}.png"].startswith(b"\x89PNG")
+        assert written[f"{name}.svg"].rstrip().endswith(b"</svg>")
+        assert b"dc:date" not in written[f"{name}.svg"]
+
+
+def test_the_same_study_gives_the_same_page(make, blank_images):
     study = make()
     page = write_report(study.path).read_bytes()
-    first = {path.name: path.read_bytes() for path in (study.path / "figures").iterdir()}
-    assert sorted(first) == sorted(f"{name}.{kind}" for name in NAMES for kind in ("png", "svg"))
-    for name in NAMES:
-        assert first[f"{name}.png"].startswith(b"\x89PNG")
-        assert first[f"{name}.svg"].rstrip().endswith(b"</svg>")
-        assert b"dc:date" not in first[f"{name}.svg"]
     assert write_report(study.path).read_bytes() == page
-    assert {path.name: path.read_bytes() for path in (study.path / "figures").iterdir()} == first
+
+
+@pytest.mark.parametrize("charts", [["differences", "losses"], pytest.param(NAMES, marks=pytest.mark.slow)])
+def test_the_same_study_gives_the_same_images(charts, make, tmp_path):
+    study = StudyResults.from_folder(make(methods=("sum", "uw"), seeds=(0, 1), epochs=3).path)
+    look = looks(study.methods)
+    for name in charts:
+        of = Summary.of_study(study) if name in OF_VALUES else study
+        written = []
+        for folder in (tmp_path / f"{name} once", tmp_path / f"{name} again"):
+            folder.mkdir()
+            save((OF_VALUES | OF_TRAINING)[name](of, look), look, folder)
+            written.append([path.read_bytes() for path in sorted(folder.iterdir())])
+        assert written[0] == written[1]
+        assert len(written[0]) == 2
 
 
 def test_names_that_matplotlib_could_misread_are_drawn(make):
     study = make(
         methods=("mgda", "_hidden", "sum", "path/to/cost$_{$.py:M"),
         tasks={"a$^$": ("mae", False), "_b": ("auroc", True)},
+        seeds=(0, 1),
+        epochs=2,
     )
     write_report(study.path)
     assert len(list((study.path / "figures").iterdir())) == 2 * len(NAMES)
@@ -101,7 +124,7 @@ def test_of_many_panels_a_file_has_the_first_and_says_so(tmp_path):
         assert ("the first" in text) == bool(words)
 
 
-def test_it_tells_what_it_is_doing(make):
+def test_it_tells_what_it_is_doing(make, blank_images):
     told = []
     write_report(make(methods=("sum",), seeds=(0,), epochs=2).path, doing=told.append)
     assert told[0].startswith("figure 1 of 11, ")

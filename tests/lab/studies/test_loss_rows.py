@@ -265,7 +265,7 @@ def test_the_family_of_the_question_and_what_is_said_of_its_rows(tmp_path):
     assert not any("tuned" in note for note in summary.notes)
 
 
-def test_in_an_ordinary_study_a_row_is_a_method_among_others(tmp_path):
+def test_in_an_ordinary_study_a_row_is_a_method_among_others(tmp_path, blank_images):
     study = finished(Tiny(), ["sum", "uw", "a=l1"], tmp_path, seeds=(0, 1))
     pairs = {(row.method, other) for row in Summary.from_folder(tmp_path).rows for other in row.scores["a"].to}
     assert {("a=l1", "sum"), ("a=l1", "single-task"), ("uw", "sum")} <= pairs

@@ -13,8 +13,13 @@ from equipoise.lab.diagnostics import Diagnostic, ScoreTable, read_diagnostics
 from equipoise.lab.training import Settings, train
 
 SETTINGS = Settings(epochs=3, batch_size=64, learning_rate=5e-3, weight_decay=0.01, clip_norm=1.0, patience=3)
-METHODS = [eq.Sum, eq.UW, eq.DWA, eq.PCGrad, eq.MGDA, eq.NashMTL]
 TIMES = ("seconds", "seconds_per_step", "peak_memory_mb")
+METHODS = [eq.Sum, eq.UW, eq.DWA, eq.PCGrad, eq.MGDA, eq.NashMTL]
+
+
+def quick(*methods):
+    """``METHODS``, of which the default suite takes these."""
+    return [method if method in methods else pytest.param(method, marks=pytest.mark.slow) for method in METHODS]
 
 
 def stop_after(*epochs):
@@ -41,7 +46,7 @@ def same(one, other):
     return one == other or (one != one and other != other)
 
 
-@pytest.mark.parametrize("make", METHODS, ids=lambda make: make.__name__)
+@pytest.mark.parametrize("make", quick(eq.UW, eq.DWA, eq.PCGrad), ids=lambda make: make.__name__)
 def test_interrupted_and_resumed_equals_uninterrupted_to_the_last_bit(make, small_case, tmp_path):
     names = small_case.tasks.names
 
@@ -59,7 +64,7 @@ def test_interrupted_and_resumed_equals_uninterrupted_to_the_last_bit(make, smal
         assert without_times(run(folder)) == without_times(whole)
 
 
-@pytest.mark.parametrize("make", METHODS, ids=lambda make: make.__name__)
+@pytest.mark.parametrize("make", quick(eq.Sum, eq.MGDA, eq.NashMTL), ids=lambda make: make.__name__)
 def test_everything_in_the_last_checkpoint_equals_too(make, small_case, tmp_path):
     for folder, epochs in (("whole", (3,)), ("resumed", (1, 3))):
         for _ in epochs:
