@@ -130,7 +130,7 @@ def test_a_search_calls_a_method_by_the_name_of_its_row(tmp_path):
         ("cagrad", "norm of a step: the sum's, where all gradients are equal; 1.5/K of that with scale='paper'"),
         ("pcgrad", "norm of a step: the sum's, where all gradients are equal\n"),
         ("stch", "1/K² of that with scale='paper'"),
-        ("nash-mtl", "norm of a step: its own: sqrt(sum p) by definition, whatever the gradients' lengths"),
+        ("nash-mtl", "norm of a step: its own: sqrt(sum p) by definition, whatever the gradients' norms"),
     ],
 )
 def test_a_method_shows_the_norm_of_its_steps(name, words):

@@ -178,7 +178,7 @@ def test_the_methods_with_a_norm_of_their_own_are_named_with_the_reason():
     own = {name for name, row in rows.items() if row.norm == "own"}
     assert {"nash-mtl", "unit-norm", "fairgrad", "uw", "log-sum", "adatask"} <= own
     assert not own & {"sum", "mgda", "pcgrad", "cagrad", "config", "rlw", "gradnorm", "fixed"}
-    reasons = {name: rows[name].own_norm for name in own}
+    reasons = {name: rows[name].cls.own_norm for name in own}
     assert all(reasons.values()), reasons
     page = (Path(__file__).parent.parent / "docs" / "methods.md").read_text(encoding="utf-8")
     assert all(f"| [`{name}`](#{name}) | {reason} |" in page for name, reason in reasons.items())

@@ -64,7 +64,7 @@ def _full_method(row: MethodRow, width: int) -> str:
 
 def _norm_words(row: MethodRow) -> str:
     if row.norm == "own":
-        return f"its own: {row.own_norm}"
+        return f"its own: {row.cls.own_norm}"
     if row.norm == "1":
         return "the sum's, where all gradients are equal"
     return f"the sum's, where all gradients are equal; {row.norm} of that with scale='paper'"

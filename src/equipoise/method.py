@@ -36,13 +36,15 @@ class Method(KeepsPrecision):
     and parameters that ``bind`` allocates, so ``state_dict()`` is the whole state. Tasks may be absent from a step: a
     method with state indexes its buffers by ``tasks``.
 
-    ``sum_factor`` says how long its answers are beside the plain sum. ``user_weight`` says what becomes of the weight
-    that a user gives a task: it scales the loss and so the result (``"scales"``), it becomes a preference
-    (``"preference"``), a heavier loss counts less (``"inverts"``), or the method does not depend on the scale of a
-    loss (``"ignored"``).
+    ``is_mean`` says that it gives one of K equal gradients, not their sum; ``own_norm``, in words, what the norm of its
+    answer is where that is its own. ``user_weight`` says what becomes of the weight that a user gives a task: it scales
+    the loss and so the result (``"scales"``), it becomes a preference (``"preference"``), a heavier loss counts less
+    (``"inverts"``), or the method does not depend on the scale of a loss (``"ignored"``).
     """
 
     user_weight: UserWeight = "scales"
+    is_mean: bool = False
+    own_norm: str = ""
 
     def __init__(self) -> None:
         super().__init__()
@@ -75,9 +77,10 @@ class Method(KeepsPrecision):
     def sum_factor(self, num_tasks: int) -> float | None:
         """How many times longer the sum of ``num_tasks`` equal gradients of equal losses is than what it answers.
 
-        1 for a method that sums, ``num_tasks`` for one that means. ``None`` if its norm is its own.
+        As ``is_mean`` and ``own_norm`` say: 1 for a method that sums, ``num_tasks`` for one that means, ``None`` if its
+        norm is its own. A method of another factor defines it.
         """
-        return 1.0
+        return None if self.own_norm else float(num_tasks) if self.is_mean else 1.0
 
     def match_sum(self) -> None:
         """From now on answer ``sum_factor`` times the paper's; called by a balancer with ``scale="sum"``."""

@@ -54,7 +54,7 @@ ABOUT_NORMS = """\
 **norm** is that of the paper's step relative to the plain sum's where K gradients, and K losses, are equal: 1/K for a
 mean. A balancer multiplies by the inverse (`scale="sum"`, its default), so that the learning rate, weight decay
 and clipping of the plain sum hold for all of these; `scale="paper"` leaves it out. A law of `equipoise.testing` holds
-every method to what its `sum_factor` declares. It is exact where the weights follow from the step alone, of random
+every method to what it declares. It is exact where the weights follow from the step alone, of random
 weights in every draw, and of `moco` once its running means have caught up. In a chain every step that means sums
 instead.
 
@@ -109,7 +109,7 @@ def markdown(found: Mapping[str, Invariances]) -> str:
 
 def _about_norms() -> str:
     rows = [row for _, _, rows in SECTIONS for row in rows if row.norm == "own"]
-    return ABOUT_NORMS.format(own="\n".join(_cells(f"[`{row.name}`](#{row.name})", row.own_norm) for row in rows))
+    return ABOUT_NORMS.format(own="\n".join(_cells(f"[`{row.name}`](#{row.name})", row.cls.own_norm) for row in rows))
 
 
 def _about(costs: Mapping[str, StepCost]) -> str:

@@ -2,7 +2,7 @@
 
 import difflib
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 
 def key_of(name: str) -> str:
@@ -12,6 +12,15 @@ def key_of(name: str) -> str:
     ('crossentropyloss', 'nashmtl')
     """
     return re.sub(r"[\W_]+", "", name).lower()
+
+
+def by_words(names: Mapping[str, str]) -> dict[str, tuple[str, ...]]:
+    """Names by the key of each word that people have for them, of both in lists with commas.
+
+    >>> by_words({"mae, mean absolute error": "L1Loss"})
+    {'mae': ('L1Loss',), 'meanabsoluteerror': ('L1Loss',)}
+    """
+    return {key_of(word): tuple(found.split(", ")) for words, found in names.items() for word in words.split(", ")}
 
 
 def listed(names: Sequence[object], most: int = 6) -> str:

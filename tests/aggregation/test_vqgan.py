@@ -54,7 +54,7 @@ def test_a_users_weight_is_the_share_of_the_reconstructions_gradient():
 
 
 def test_bad_arguments_are_refused():
-    with pytest.raises(ValueError, match="reconstruction and adversarial must be two tasks, got 0 and 0"):
+    with pytest.raises(ValueError, match="reconstruction and adversarial must differ, got 0 and 0"):
         VQGAN(0, 0)
     with pytest.raises(ValueError, match=r"reconstruction must be in \[0, inf\), got -1"):
         VQGAN(-1, 1)

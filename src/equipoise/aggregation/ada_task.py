@@ -29,6 +29,7 @@ class AdaTask(RowMemory, CoordinateAggregator):
             matter, and an entry that never had a gradient is not updated.
     """
 
+    own_norm = "that of Adam's updates"
     memories: ClassVar = ("mean", "root")  # m, and sqrt(v): v itself could underflow; neither bias-corrected
     user_weight = "preference"
     returns_update = True
@@ -45,9 +46,6 @@ class AdaTask(RowMemory, CoordinateAggregator):
     def bind(self, num_tasks: int) -> None:
         super().bind(num_tasks)
         self.register_buffer("steps", torch.zeros(num_tasks, dtype=torch.int64))
-
-    def sum_factor(self, num_tasks: int) -> None:
-        """The norm is its own: that of Adam's updates."""
 
     def forward(self, jacobian: Tensor, losses: Tensor, tasks: Tensor) -> Tensor:
         means, roots = self.remember(jacobian, "mean"), self.remember(jacobian, "root")

@@ -23,15 +23,12 @@ class CappedMGDA(Aggregator):
     """
 
     user_weight = "inverts"
+    is_mean = True
 
     def __init__(self, cap: float = 0.5) -> None:
         within("(0, 1]", cap=cap)
         super().__init__()
         self.cap = cap
-
-    def sum_factor(self, num_tasks: int) -> float:
-        """It is a mean."""
-        return float(num_tasks)
 
     def forward(self, gramian: Tensor, losses: Tensor, tasks: Tensor) -> Tensor:
         weights, gap = capped_min_norm(gramian.numpy(), self.cap)

@@ -25,14 +25,12 @@ class ConicGrad(Aggregator):
         c: From 0 to 1, the cosine of the cone's half-angle. At 1 the direction is g_0.
     """
 
+    is_mean = True  # it is as long as the mean, at most
+
     def __init__(self, c: float = 0.75) -> None:
         within("[0, 1]", c=c)
         super().__init__()
         self.c = c
-
-    def sum_factor(self, num_tasks: int) -> float:
-        """It is as long as the mean, at most."""
-        return float(num_tasks)
 
     def forward(self, gramian: Tensor, losses: Tensor, tasks: Tensor) -> Tensor:
         products, mean = gramian.numpy(), 1 / len(gramian)

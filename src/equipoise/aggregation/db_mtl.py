@@ -26,6 +26,7 @@ class DBMTL(RowMemory, CoordinateAggregator):
     """
 
     user_weight = "ignored"
+    own_norm = "of relative change: the longest gradient over its loss"
     steps: Tensor
 
     def __init__(self, beta: float = 0.9, decay: float = 0.0) -> None:
@@ -38,9 +39,6 @@ class DBMTL(RowMemory, CoordinateAggregator):
     def bind(self, num_tasks: int) -> None:
         super().bind(num_tasks)
         self.register_buffer("steps", torch.zeros(num_tasks, dtype=torch.int64))
-
-    def sum_factor(self, num_tasks: int) -> None:
-        """The norm is its own: of relative change: the longest gradient over its loss."""
 
     def forward(self, jacobian: Tensor, losses: Tensor, tasks: Tensor) -> Tensor:
         if (losses < 0).any():

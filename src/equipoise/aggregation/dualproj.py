@@ -14,9 +14,7 @@ from equipoise.method import Aggregator
 class DualProj(Aggregator):
     """d = argmin |d - g_0|^2 with g_k . d >= 0 for all k, g_0 the mean of the g_k."""
 
-    def sum_factor(self, num_tasks: int) -> float:
-        """It is a mean, moved."""
-        return float(num_tasks)
+    is_mean = True  # it is a mean, moved
 
     def forward(self, gramian: Tensor, losses: Tensor, tasks: Tensor) -> Tensor:
         products = gramian.numpy()

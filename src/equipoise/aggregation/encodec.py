@@ -21,13 +21,12 @@ class EnCodec(RunningNorm):
         beta: The running mean's factor.
     """
 
+    own_norm = "`norm`, if all gradients are parallel"
+
     def __init__(self, norm: float = 1.0, beta: float = 0.999) -> None:
         within("(0, inf)", norm=norm)
         super().__init__(beta)
         self.norm = norm
-
-    def sum_factor(self, num_tasks: int) -> None:
-        """The norm is its own: ``norm``, if all gradients are parallel."""
 
     def forward(self, gramian: Tensor, losses: Tensor, tasks: Tensor) -> Tensor:
         return super().forward(gramian, losses, tasks) * self.norm / self.preferred(tasks).sum()

@@ -25,6 +25,7 @@ class ExcessMTL(RowMemory, RowAggregator):
         warmup: Steps, at least 1 as in the official code; the paper takes those of three epochs.
     """
 
+    is_mean = True  # alpha of the tasks present, whatever its state, is made to sum to one
     log_weights: Tensor
     initial: Tensor
     steps: Tensor
@@ -40,10 +41,6 @@ class ExcessMTL(RowMemory, RowAggregator):
         self.register_buffer("log_weights", torch.full((num_tasks,), 1 / num_tasks, dtype=torch.float64).log())
         self.register_buffer("initial", torch.zeros(num_tasks, dtype=torch.float64))  # e_k0, times the steps so far
         self.register_buffer("steps", torch.zeros(num_tasks, dtype=torch.int64))  # of the warm-up
-
-    def sum_factor(self, num_tasks: int) -> float:
-        """It is a mean: alpha of the tasks present, whatever its state, is made to sum to one."""
-        return float(num_tasks)
 
     def row_weights(self, jacobian: Tensor, losses: Tensor, tasks: Tensor) -> Tensor:
         memory, excess = self.remember(jacobian), self.initial.new_zeros(len(tasks))

@@ -25,6 +25,7 @@ class FairGrad(Aggregator):
     """
 
     user_weight = "preference"
+    own_norm = "of the degree (1 - alpha) / (1 + alpha) in the gradients' norms, by definition"
 
     def __init__(self, alpha: float = 2.0) -> None:
         if not 0 < alpha < float("inf"):
@@ -33,9 +34,6 @@ class FairGrad(Aggregator):
             )
         super().__init__()
         self.alpha = alpha
-
-    def sum_factor(self, num_tasks: int) -> None:
-        """The norm is its own: of the degree (1 - alpha) / (1 + alpha) in the gradients' lengths, by definition."""
 
     def forward(self, gramian: Tensor, losses: Tensor, tasks: Tensor) -> Tensor:
         power = self.preferred(tasks).numpy()

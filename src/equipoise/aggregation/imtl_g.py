@@ -22,10 +22,7 @@ class IMTLG(Aggregator):
     """
 
     user_weight = "ignored"
-
-    def sum_factor(self, num_tasks: int) -> float:
-        """Its weights sum to one."""
-        return float(num_tasks)
+    is_mean = True  # its weights sum to one
 
     def forward(self, gramian: Tensor, losses: Tensor, tasks: Tensor) -> Tensor:
         products = gramian.numpy()

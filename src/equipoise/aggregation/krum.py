@@ -25,6 +25,7 @@ class Krum(Aggregator):
     """
 
     user_weight = "inverts"  # a heavier task is further from the others
+    is_mean = True
 
     def __init__(self, byzantine: int = 0, selected: int = 1) -> None:
         within("[0, inf)", byzantine=byzantine)
@@ -40,10 +41,6 @@ class Krum(Aggregator):
             )
         if self.selected > num_tasks:
             raise ValueError(f"selected={self.selected} is more than there are tasks, {num_tasks}: take less")
-
-    def sum_factor(self, num_tasks: int) -> float:
-        """It is a mean of the selected."""
-        return float(num_tasks)
 
     def forward(self, gramian: Tensor, losses: Tensor, tasks: Tensor) -> Tensor:
         products, selected = gramian.numpy(), min(self.selected, len(gramian))

@@ -18,9 +18,7 @@ class LossNorm(Aggregator):
     """
 
     user_weight = "preference"
-
-    def sum_factor(self, num_tasks: int) -> None:
-        """The norm is its own: one over the loss for every task's gradient."""
+    own_norm = "one over the loss for every task's gradient"
 
     def forward(self, gramian: Tensor, losses: Tensor, tasks: Tensor) -> Tensor:
         self.unsolved += bool((losses <= 0).any())

@@ -18,12 +18,10 @@ class LossScale(Aggregator):
     """
 
     user_weight = "preference"
+    own_norm = "of relative change: gradients over losses"
 
     def needs_gramian(self, tasks: Tensor) -> bool:
         return False
-
-    def sum_factor(self, num_tasks: int) -> None:
-        """The norm is its own: of relative change: gradients over losses."""
 
     def forward(self, gramian: Tensor, losses: Tensor, tasks: Tensor) -> Tensor:
         self.unsolved += bool((losses <= 0).any())

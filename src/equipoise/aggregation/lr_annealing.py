@@ -23,6 +23,7 @@ class LRAnnealing(RowAggregator):
     """
 
     user_weight = "preference"
+    own_norm = "by the residual's largest gradient entry"
     weight: Tensor
 
     def __init__(self, residual: int = 0, alpha: float = 0.1) -> None:
@@ -35,9 +36,6 @@ class LRAnnealing(RowAggregator):
     def bind(self, num_tasks: int) -> None:
         within(f"[0, {num_tasks - 1}]", residual=self.residual)
         self.register_buffer("weight", torch.ones(num_tasks, dtype=torch.float64))
-
-    def sum_factor(self, num_tasks: int) -> None:
-        """The norm is its own: by the residual's largest gradient entry."""
 
     def row_weights(self, jacobian: Tensor, losses: Tensor, tasks: Tensor) -> Tensor:
         power, old = self.preferred(tasks).to(jacobian.device), self.weight[tasks]

@@ -15,9 +15,7 @@ class Median(CoordinateAggregator):
     As large as one task's gradient, not as their sum: K equal gradients give that gradient.
     """
 
-    def sum_factor(self, num_tasks: int) -> float:
-        """It is as large as one task's gradient."""
-        return float(num_tasks)
+    is_mean = True  # it is as large as one task's gradient
 
     def forward(self, jacobian: Tensor, losses: Tensor, tasks: Tensor) -> Tensor:
         return trimmed_mean(jacobian, (len(jacobian) - 1) // 2)

@@ -20,10 +20,7 @@ class MGDA(Aggregator):
     """
 
     user_weight = "inverts"
-
-    def sum_factor(self, num_tasks: int) -> float:
-        """It is a mean."""
-        return float(num_tasks)
+    is_mean = True
 
     def forward(self, gramian: Tensor, losses: Tensor, tasks: Tensor) -> Tensor:
         products = gramian.numpy()

@@ -36,6 +36,7 @@ class MoCo(RowMemory, CoordinateAggregator):
     """
 
     user_weight = "inverts"
+    is_mean = True  # once y has caught up with the gradients, which takes some 1 / beta steps
     shares: Tensor
     is_relative: Tensor
 
@@ -67,10 +68,6 @@ class MoCo(RowMemory, CoordinateAggregator):
                     stacklevel=2,
                 )
         super()._load_from_state_dict(state_dict, prefix, *args)
-
-    def sum_factor(self, num_tasks: int) -> float:
-        """It is a mean once y has caught up with the gradients, which takes some 1 / beta steps."""
-        return float(num_tasks)
 
     def forward(self, jacobian: Tensor, losses: Tensor, tasks: Tensor) -> Tensor:
         memory = self.remember(jacobian)

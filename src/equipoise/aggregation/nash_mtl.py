@@ -27,6 +27,7 @@ class NashMTL(Aggregator):
     """
 
     user_weight = "preference"
+    own_norm = "sqrt(sum p) by definition, whatever the gradients' norms"
 
     def __init__(self, preference: Sequence[float] | None = None) -> None:
         if preference is not None:
@@ -37,9 +38,6 @@ class NashMTL(Aggregator):
     def bind(self, num_tasks: int) -> None:
         if self.preference is not None:
             one_per_task(num_tasks, preference=self.preference)
-
-    def sum_factor(self, num_tasks: int) -> None:
-        """The norm is its own: sqrt(sum p) by definition, whatever the gradients' lengths."""
 
     def forward(self, gramian: Tensor, losses: Tensor, tasks: Tensor) -> Tensor:
         preference = self.preferred(tasks)

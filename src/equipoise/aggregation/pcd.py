@@ -27,6 +27,7 @@ class PCD(Aggregator):
     """
 
     user_weight = "ignored"
+    own_norm = "that of the primary task's gradient"
     square: Tensor
     steps: Tensor
 
@@ -43,9 +44,6 @@ class PCD(Aggregator):
         within(f"[0, {num_tasks - 1}]", primary=self.primary)
         self.register_buffer("square", torch.zeros(num_tasks, dtype=torch.float64))
         self.register_buffer("steps", torch.zeros(num_tasks, dtype=torch.int64))
-
-    def sum_factor(self, num_tasks: int) -> None:
-        """The norm is its own: that of the primary task's gradient."""
 
     def forward(self, gramian: Tensor, losses: Tensor, tasks: Tensor) -> Tensor:
         self.square[tasks] += (1 - self.beta) * (gramian.diagonal() - self.square[tasks])

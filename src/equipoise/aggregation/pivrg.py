@@ -31,6 +31,7 @@ class PIVRG(Aggregator):
     """
 
     user_weight = "preference"
+    own_norm = "of the degree -1/3 in the gradients' norms, by definition"
     delta: Tensor
 
     def __init__(self, baseline: Sequence[float], bound: float = 2.0, min_temperature: float = 10.0) -> None:
@@ -52,9 +53,6 @@ class PIVRG(Aggregator):
         baseline = torch.tensor(self.baseline, dtype=torch.float64, device="cpu")[tasks]
         delta = 100 * (baseline - results) / baseline.abs()
         self.delta[tasks] = delta.where(delta.isfinite(), self.delta[tasks])
-
-    def sum_factor(self, num_tasks: int) -> None:
-        """The norm is its own: of the degree -1/3 in the gradients' lengths, by definition."""
 
     def forward(self, gramian: Tensor, losses: Tensor, tasks: Tensor) -> Tensor:
         power, delta = self.preferred(tasks), self.delta[tasks]

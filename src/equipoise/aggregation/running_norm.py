@@ -19,6 +19,7 @@ class RunningNorm(Aggregator):
     """
 
     user_weight = "preference"
+    own_norm = "about one for every task's gradient"
     mean: Tensor
     steps: Tensor
 
@@ -30,9 +31,6 @@ class RunningNorm(Aggregator):
     def bind(self, num_tasks: int) -> None:
         self.register_buffer("mean", torch.zeros(num_tasks, dtype=torch.float64))
         self.register_buffer("steps", torch.zeros(num_tasks, dtype=torch.int64))
-
-    def sum_factor(self, num_tasks: int) -> None:
-        """The norm is its own: about one for every task's gradient."""
 
     def forward(self, gramian: Tensor, losses: Tensor, tasks: Tensor) -> Tensor:
         self.mean[tasks] += (1 - self.beta) * (gramian.diagonal().sqrt() - self.mean[tasks])

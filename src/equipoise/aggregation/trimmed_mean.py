@@ -20,6 +20,8 @@ class TrimmedMean(CoordinateAggregator):
     and with few of them at least the middle one or two are kept. With ``trim=0`` it is the plain mean.
     """
 
+    is_mean = True
+
     def __init__(self, trim: int = 1) -> None:
         within("[0, inf)", trim=trim)
         super().__init__()
@@ -28,10 +30,6 @@ class TrimmedMean(CoordinateAggregator):
     def bind(self, num_tasks: int) -> None:
         if 2 * self.trim >= num_tasks:
             raise ValueError(f"trim={self.trim} leaves none of {num_tasks} tasks: take less than half of their number")
-
-    def sum_factor(self, num_tasks: int) -> float:
-        """It is a mean."""
-        return float(num_tasks)
 
     def forward(self, jacobian: Tensor, losses: Tensor, tasks: Tensor) -> Tensor:
         return trimmed_mean(jacobian, min(self.trim, (len(jacobian) - 1) // 2))

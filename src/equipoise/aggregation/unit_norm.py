@@ -15,9 +15,7 @@ class UnitNorm(Aggregator):
     """
 
     user_weight = "preference"
-
-    def sum_factor(self, num_tasks: int) -> None:
-        """The norm is its own: one for every task's gradient."""
+    own_norm = "one for every task's gradient"
 
     def forward(self, gramian: Tensor, losses: Tensor, tasks: Tensor) -> Tensor:
         norms = gramian.diagonal().sqrt()

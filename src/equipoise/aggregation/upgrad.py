@@ -18,9 +18,7 @@ class UPGrad(Aggregator):
     For two tasks it is half of PCGrad's.
     """
 
-    def sum_factor(self, num_tasks: int) -> float:
-        """It is a mean."""
-        return float(num_tasks)
+    is_mean = True
 
     def forward(self, gramian: Tensor, losses: Tensor, tasks: Tensor) -> Tensor:
         products = gramian.numpy()

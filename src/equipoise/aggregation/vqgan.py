@@ -30,9 +30,7 @@ class VQGAN(Aggregator):
         within("[0, inf)", reconstruction=reconstruction, adversarial=adversarial)
         within("(0, inf]", largest=largest)
         if reconstruction == adversarial:
-            raise ValueError(
-                f"reconstruction and adversarial must be two tasks, got {reconstruction} and {adversarial}"
-            )
+            raise ValueError(f"reconstruction and adversarial must differ, got {reconstruction} and {adversarial}")
         super().__init__()
         self.reconstruction = reconstruction
         self.adversarial = adversarial

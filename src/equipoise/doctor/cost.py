@@ -8,7 +8,7 @@ from functools import partial
 import torch
 from torch import Tensor
 
-from equipoise.doctor.examined import RouteCost
+from equipoise.doctor.report import RouteCost
 from equipoise.gradients.graph import Graph
 from equipoise.gradients.jacobian import Jacobian
 from equipoise.gradients.layers.layer import size

@@ -13,7 +13,6 @@ from equipoise.doctor.decide import decision
 from equipoise.doctor.findings import Seen, findings_of
 from equipoise.doctor.reach import reach_of
 from equipoise.doctor.report import Report
-from equipoise.doctor.suggest import suggested
 from equipoise.gradients.graph import Graph
 from equipoise.gradients.measure import Measured, measure
 from equipoise.gradients.roles import Roles
@@ -82,7 +81,7 @@ def _examined(model: nn.Module, balancer: Balancer, step: Step, optimizers: list
     roles = _roles(balancer, step, graph, seen)
     shared = [seen.names[leaf] for leaf in roles.shared]
     measured = _measured(balancer, step, graph, roles, seen)
-    gramian = None
+    gramian, compared = None, list[str]()
     if measured is not None and shared:
         gramian = measured.total(shared)
         seen.single_task_tensors = measured.single_task_tensors(shared)
@@ -90,10 +89,8 @@ def _examined(model: nn.Module, balancer: Balancer, step: Step, optimizers: list
         compared = shared if chosen is None else [seen.names[leaf] for leaf in chosen]
         if step.representation is not None:
             compared = [_REPRESENTATION]
-        seen.weights = _decided(balancer, step, measured, compared, roles, seen)
-    else:
-        seen.weights = _decided(balancer, step, None, [], roles, seen)
     seen.gramian = gramian
+    seen.weights = _decided(balancer, step, measured if shared else None, compared, roles, seen)
     held = {p for one in optimizers for group in one.param_groups for p in group["params"]} if optimizers else None
     given = set(balancer.given.named().values())
     parameters = {name: leaf for leaf, name in seen.names.items() if isinstance(leaf, nn.Parameter) or leaf in given}
@@ -113,7 +110,7 @@ def _examined(model: nn.Module, balancer: Balancer, step: Step, optimizers: list
         weights=_effective(step, seen.weights),
         costs=[] if measured is None else costs_of(step, graph, roles, time),
         findings=findings_of(seen),
-        suggestion=suggested(step.names, balancer.user_weights, gramian),
+        suggestion=_suggested(step.names, balancer.user_weights, gramian),
         shared_numbers=sum(leaf.numel() for leaf in roles.shared),
     )
 
@@ -176,3 +173,18 @@ def _decided(
     except ValueError as error:
         seen.refusals.append(str(error))
         return None
+
+
+def _suggested(names: tuple[str, ...], user_weights: Mapping[str, float], gramian: Tensor | None) -> dict[str, float]:
+    """weight_k ∝ 1 / ‖gradient of the raw loss k‖, with mean 1: every task then moves what is shared equally far.
+
+    Empty for fewer than two tasks, and where a gradient is zero or not finite.
+    """
+    if gramian is None or len(names) < 2:
+        return {}
+    norms = gramian.diagonal().sqrt().tolist()
+    if not all(0 < norm < float("inf") for norm in norms):
+        return {}
+    inverse = {name: user_weights[name] / norm for name, norm in zip(names, norms, strict=True)}
+    scale = len(names) / sum(inverse.values())
+    return {name: value * scale for name, value in inverse.items()}

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 from torch import Tensor
 
-from equipoise.doctor.examined import ParameterReach
+from equipoise.doctor.report import ParameterReach
 
 
 def reach_of(

@@ -94,12 +94,6 @@ class MethodRow:
         return f"{numerator}/K{'' if power == 1 else '²' if power == 2 else f'^{power:g}'}"
 
     @property
-    def own_norm(self) -> str:
-        """What the norm is, of a method that has its own: what the docstring of its ``sum_factor`` says."""
-        words = inspect.cleandoc(self.cls.sum_factor.__doc__ or "").partition(": ")[2]
-        return words.replace("``", "`").rstrip(".")
-
-    @property
     def signature(self) -> str:
         """The arguments as they would be typed."""
         return ", ".join(

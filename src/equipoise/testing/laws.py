@@ -15,7 +15,17 @@ from equipoise.chain import Chain
 from equipoise.method import Aggregator, CoordinateAggregator, GroupAggregator, Method, Weighting
 from equipoise.plain_sum import Sum
 from equipoise.testing.network import NAMES, Network
-from equipoise.testing.run import BATCHES, NUM_TASKS, batch, bound, gradient, require_close, require_equal, run, saved
+from equipoise.testing.run import (
+    BATCHES,
+    NUM_TASKS,
+    bound,
+    gradient,
+    require_close,
+    require_equal,
+    run,
+    saved,
+    situations,
+)
 from equipoise.weighting import Fixed
 
 Make = Callable[[], Method]  # a new, unbound method at each call
@@ -42,7 +52,7 @@ def _named(law: Law) -> Law:
 @_named
 def stays_finite(make: Make) -> None:
     """Finite rows give a finite gradient, however they lie."""
-    for situation, rows in _situations().items():
+    for situation, rows in situations().items():
         shown = BATCHES[0].with_rows(rows)
         for name, step in (
             (situation, shown),
@@ -255,33 +265,6 @@ LAWS: tuple[Law, ...] = (
     draws_privately,
     repeats,
 )
-
-
-def _situations() -> dict[str, Tensor]:
-    """Rows [K, P] that have broken methods before."""
-    rows, other = batch(4).rows, batch(5).rows
-    one_zero = rows.clone()
-    one_zero[1] = 0
-    factors = torch.tensor([1.0, 2.0, 0.5, 3.0, 1.0], dtype=rows.dtype)[:, None]
-    signs = torch.tensor([1.0, -1.0, 1.0, -1.0, -1.0], dtype=rows.dtype)[:, None]
-    unequal = torch.tensor([1e-20, 1e-10, 1.0, 1e7, 1e15], dtype=rows.dtype)[:, None]
-    return {
-        "generic": rows,
-        "all zero": torch.zeros_like(rows),
-        "one zero": one_zero,
-        "parallel": factors * rows[0],
-        "equal": rows[:1].expand_as(rows).contiguous(),
-        "opposite": signs * rows[0],
-        "opposite, unequal": signs * factors * rows[0],
-        "duplicated": rows[[0, 0, 1, 1, 2]],
-        "duplicated but for rounding": rows[[0, 0, 1, 1, 2]] * (1 + 1e-15 * other),
-        "of rank 2": factors * rows[[0, 1, 0, 1, 0]] - other[:, :1] * rows[0],
-        "in balance": rows - rows.mean(dim=0),
-        "tiny": rows * 1e-20,
-        "huge": rows * 1e15,
-        "tiny to huge": unequal * rows,
-        "opposite, tiny to huge": signs * unequal * rows[0],
-    }
 
 
 def _of_tasks(state: Tensor, tasks: list[int]) -> list[Tensor]:

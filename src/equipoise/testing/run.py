@@ -81,6 +81,33 @@ def batch(seed: int) -> Batch:
 BATCHES = tuple(batch(seed) for seed in (1, 2, 3))
 
 
+def situations() -> dict[str, Tensor]:
+    """Rows [K, P] that have broken methods before."""
+    rows, other = batch(4).rows, batch(5).rows
+    one_zero = rows.clone()
+    one_zero[1] = 0
+    factors = torch.tensor([1.0, 2.0, 0.5, 3.0, 1.0], dtype=rows.dtype)[:, None]
+    signs = torch.tensor([1.0, -1.0, 1.0, -1.0, -1.0], dtype=rows.dtype)[:, None]
+    unequal = torch.tensor([1e-20, 1e-10, 1.0, 1e7, 1e15], dtype=rows.dtype)[:, None]
+    return {
+        "generic": rows,
+        "all zero": torch.zeros_like(rows),
+        "one zero": one_zero,
+        "parallel": factors * rows[0],
+        "equal": rows[:1].expand_as(rows).contiguous(),
+        "opposite": signs * rows[0],
+        "opposite, unequal": signs * factors * rows[0],
+        "duplicated": rows[[0, 0, 1, 1, 2]],
+        "duplicated but for rounding": rows[[0, 0, 1, 1, 2]] * (1 + 1e-15 * other),
+        "of rank 2": factors * rows[[0, 1, 0, 1, 0]] - other[:, :1] * rows[0],
+        "in balance": rows - rows.mean(dim=0),
+        "tiny": rows * 1e-20,
+        "huge": rows * 1e15,
+        "tiny to huge": unequal * rows,
+        "opposite, tiny to huge": signs * unequal * rows[0],
+    }
+
+
 def bound(method: Method) -> Method:
     """The method, told the number of tasks."""
     method.bind(NUM_TASKS)

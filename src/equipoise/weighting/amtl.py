@@ -32,6 +32,7 @@ class AMTL(Weighting):
     """
 
     user_weight = "preference"
+    is_mean = True  # a geometric mean: with equal losses, the weights sum to one
     kpi: Tensor
     goal: Tensor
     preference: Tensor
@@ -57,10 +58,6 @@ class AMTL(Weighting):
 
     def observe(self, results: Tensor, tasks: Tensor) -> None:
         follow(self.kpi, results, tasks, self.alpha)
-
-    def sum_factor(self, num_tasks: int) -> float:
-        """A geometric mean: with equal losses, the weights sum to one."""
-        return float(num_tasks)
 
     def forward(self, losses: Tensor, tasks: Tensor) -> Tensor:
         achievement = (self.kpi[tasks].nan_to_num(nan=0.0) / self.goal[tasks]).clamp(0.0, 1.0).to(losses)

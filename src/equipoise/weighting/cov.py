@@ -18,13 +18,11 @@ class CoV(Weighting):
     not be negative.
     """
 
+    is_mean = True  # the weights sum to one, whatever the state
+
     def bind(self, num_tasks: int) -> None:
         # of each task: its steps, the mean of its losses, the mean and the variance of its ratios
         self.register_buffer("statistics", torch.zeros(4, num_tasks))
-
-    def sum_factor(self, num_tasks: int) -> float:
-        """The weights sum to one, whatever the state."""
-        return float(num_tasks)
 
     def forward(self, losses: Tensor, tasks: Tensor) -> Tensor:
         values = non_negative(losses.detach(), tasks, self).to(self.statistics)

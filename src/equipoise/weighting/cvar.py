@@ -21,14 +21,12 @@ class CVaR(Weighting):
         alpha: In (0, 1]; 1 is the mean, and up to 1 / K the worst loss alone.
     """
 
+    is_mean = True
+
     def __init__(self, alpha: float = 0.5) -> None:
         super().__init__()
         within("(0, 1]", alpha=alpha)
         self.alpha = alpha
-
-    def sum_factor(self, num_tasks: int) -> float:
-        """It is a mean."""
-        return float(num_tasks)
 
     def forward(self, losses: Tensor, tasks: Tensor) -> Tensor:
         size = self.alpha * len(losses)

@@ -25,6 +25,7 @@ class DTP(Weighting):
             is infinite. 0.01 allows weights up to about 4.6.
     """
 
+    own_norm = "by validation results: weights fall as these rise"
     kpi: Tensor
 
     def __init__(self, gamma: float = 1.0, alpha: float = 0.1, floor: float = 0.01) -> None:
@@ -43,9 +44,6 @@ class DTP(Weighting):
             k, result = int(tasks[above][0]), float(results[above][0])
             raise ValueError(f"DTP takes results up to 1, such as an accuracy, got {result} for task {k}: scale them")
         follow(self.kpi, results.clamp(self.floor, 1.0), tasks, self.alpha)
-
-    def sum_factor(self, num_tasks: int) -> None:
-        """The norm is its own: by validation results: weights fall as these rise."""
 
     def forward(self, losses: Tensor, tasks: Tensor) -> Tensor:
         kpi = self.kpi[tasks]

@@ -24,6 +24,7 @@ class EMA(Weighting):
     """
 
     user_weight = "preference"
+    own_norm = "of relative change: gradients over mean losses"
 
     def __init__(self, beta: float = 0.99) -> None:
         super().__init__()
@@ -33,9 +34,6 @@ class EMA(Weighting):
     def bind(self, num_tasks: int) -> None:
         self.register_buffer("mean", torch.zeros(num_tasks))  # bias-corrected: m_k / (1 - beta^t_k)
         self.register_buffer("steps", torch.zeros(num_tasks))
-
-    def sum_factor(self, num_tasks: int) -> None:
-        """The norm is its own: of relative change: gradients over mean losses."""
 
     def forward(self, losses: Tensor, tasks: Tensor) -> Tensor:
         values, old = losses.detach().to(self.mean), self.mean[tasks]

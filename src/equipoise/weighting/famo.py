@@ -31,6 +31,7 @@ class FAMO(Weighting):
     """
 
     user_weight = "ignored"
+    is_mean = True  # the weights sum to one
 
     def __init__(self, lr: float = 0.025, decay: float = 1e-3, minimum: Sequence[float] | None = None) -> None:
         super().__init__()
@@ -44,10 +45,6 @@ class FAMO(Weighting):
         for name in ("logits", "first_moment", "second_moment", "steps"):
             self.register_buffer(name, torch.zeros(num_tasks, dtype=torch.float64))
         self.register_buffer("before", torch.full((num_tasks,), torch.nan, dtype=torch.float64))  # D
-
-    def sum_factor(self, num_tasks: int) -> float:
-        """The weights sum to one."""
-        return float(num_tasks)
 
     def forward(self, losses: Tensor, tasks: Tensor) -> Tensor:
         gap = self._gap(losses, tasks)

@@ -19,10 +19,7 @@ class GLS(Weighting):
     """
 
     user_weight = "preference"
-
-    def sum_factor(self, num_tasks: int) -> float:
-        """A geometric mean: with equal losses, all weights are 1 / K."""
-        return float(num_tasks)
+    is_mean = True  # a geometric mean: with equal losses, all weights are 1 / K
 
     def forward(self, losses: Tensor, tasks: Tensor) -> Tensor:
         power = self.preferred(tasks).to(losses)

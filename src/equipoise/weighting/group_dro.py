@@ -22,6 +22,8 @@ class GroupDRO(Weighting):
         rate: Positive.
     """
 
+    is_mean = True  # the weights sum to one
+
     def __init__(self, rate: float = 0.01) -> None:
         super().__init__()
         within("(0, inf]", rate=rate)
@@ -29,10 +31,6 @@ class GroupDRO(Weighting):
 
     def bind(self, num_tasks: int) -> None:
         self.register_buffer("log_q", torch.zeros(num_tasks))
-
-    def sum_factor(self, num_tasks: int) -> float:
-        """The weights sum to one."""
-        return float(num_tasks)
 
     def forward(self, losses: Tensor, tasks: Tensor) -> Tensor:
         values, old = losses.detach().to(self.log_q), self.log_q[tasks]

@@ -23,6 +23,7 @@ class IGB(Weighting):
     """
 
     user_weight = "preference"
+    own_norm = "of relative change: gradients over losses"
 
     def __init__(self, base_epoch: int = 1) -> None:
         super().__init__()
@@ -33,9 +34,6 @@ class IGB(Weighting):
         self.register_buffer("base", torch.full((num_tasks,), torch.nan))
         self.register_buffer("epochs", torch.zeros((), dtype=torch.int64))
         self.epoch = EpochMean(num_tasks)
-
-    def sum_factor(self, num_tasks: int) -> None:
-        """The norm is its own: of relative change: gradients over losses."""
 
     def forward(self, losses: Tensor, tasks: Tensor) -> Tensor:
         self.epoch.add(losses, tasks)

@@ -20,6 +20,7 @@ class IMTLL(Weighting):
     """
 
     user_weight = "ignored"  # at its optimum s_k absorbs any constant factor of loss_k
+    own_norm = "learned"
 
     def __init__(self, initial: float = 0.0) -> None:
         super().__init__()
@@ -27,9 +28,6 @@ class IMTLL(Weighting):
 
     def bind(self, num_tasks: int) -> None:
         self.log_scale = nn.Parameter(torch.full((num_tasks,), float(self.initial)))
-
-    def sum_factor(self, num_tasks: int) -> None:
-        """The norm is its own: learned."""
 
     def forward(self, losses: Tensor, tasks: Tensor) -> Tensor:
         log_scale = self.log_scale[tasks]

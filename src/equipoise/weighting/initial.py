@@ -22,6 +22,7 @@ class Initial(Weighting):
     """
 
     user_weight = "preference"
+    own_norm = "in units of the losses at the start"
 
     def __init__(self, reference: str | Sequence[float] = "step") -> None:
         super().__init__()
@@ -41,9 +42,6 @@ class Initial(Weighting):
         self.register_buffer("mean", torch.tensor(given))
         self.register_buffer("steps", torch.zeros(num_tasks))
         self.register_buffer("closed", self.mean > 0)
-
-    def sum_factor(self, num_tasks: int) -> None:
-        """The norm is its own: in units of the losses at the start."""
 
     def forward(self, losses: Tensor, tasks: Tensor) -> Tensor:
         values = (losses.detach() / self.preferred(tasks).to(losses.device)).to(self.mean)

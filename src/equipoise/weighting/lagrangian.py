@@ -25,6 +25,8 @@ class Lagrangian(Weighting):
         rate: Positive, how fast the multipliers move per step.
     """
 
+    own_norm = "by the multipliers, which grow until limits are kept"
+
     def __init__(self, limits: Sequence[float | None], rate: float = 0.01) -> None:
         super().__init__()
         if None not in limits or any(limit is not None and not abs(limit) < float("inf") for limit in limits):
@@ -38,9 +40,6 @@ class Lagrangian(Weighting):
         limit = torch.tensor([torch.nan if one is None else one for one in self.limits])  # NaN: a main task
         self.register_buffer("limit", limit, persistent=False)
         self.register_buffer("multiplier", torch.zeros(num_tasks).where(~limit.isnan(), 1.0))
-
-    def sum_factor(self, num_tasks: int) -> None:
-        """The norm is its own: by the multipliers, which grow until limits are kept."""
 
     def forward(self, losses: Tensor, tasks: Tensor) -> Tensor:
         multiplier = self.multiplier[tasks]

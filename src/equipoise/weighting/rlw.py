@@ -24,6 +24,8 @@ class RLW(Weighting):
         seed: Not negative.
     """
 
+    is_mean = True  # the weights of every draw sum to one
+
     def __init__(self, distribution: str = "normal", seed: int = 0) -> None:
         super().__init__()
         if distribution not in ("normal", "dirichlet"):
@@ -35,10 +37,6 @@ class RLW(Weighting):
 
     def bind(self, num_tasks: int) -> None:
         self.num_tasks = num_tasks
-
-    def sum_factor(self, num_tasks: int) -> float:
-        """The weights of every draw sum to one."""
-        return float(num_tasks)
 
     def forward(self, losses: Tensor, tasks: Tensor) -> Tensor:
         generator = np.random.default_rng((self.seed, self.clock.tick()))

@@ -26,6 +26,8 @@ class SoftAdapt(Weighting):
             A longer one is less noisy where the losses of batches vary.
     """
 
+    is_mean = True  # the weights sum to one
+
     def __init__(
         self, beta: float = 0.1, normalised: bool = False, loss_weighted: bool = False, window: int = 2
     ) -> None:
@@ -40,10 +42,6 @@ class SoftAdapt(Weighting):
         times = torch.arange(self.window) - (self.window - 1) / 2
         self.register_buffer("slope_filter", times / times.square().sum(), persistent=False)  # history @ it = slopes
         self.register_buffer("history", torch.full((num_tasks, self.window), torch.nan))
-
-    def sum_factor(self, num_tasks: int) -> float:
-        """The weights sum to one."""
-        return float(num_tasks)
 
     def forward(self, losses: Tensor, tasks: Tensor) -> Tensor:
         values = (losses.detach() / self.preferred(tasks)).to(self.history)  # slopes without the users' weights

@@ -26,6 +26,7 @@ class STCHMTL(Weighting):
     """
 
     user_weight = "ignored"
+    own_norm = "of relative change: gradients over losses"
 
     def __init__(self, mu: float = 1.0, warmup: int = 4) -> None:
         super().__init__()
@@ -38,9 +39,6 @@ class STCHMTL(Weighting):
         self.register_buffer("nadir", torch.full((num_tasks,), torch.nan))
         self.register_buffer("epochs", torch.zeros((), dtype=torch.int64))
         self.epoch = EpochMean(num_tasks)
-
-    def sum_factor(self, num_tasks: int) -> None:
-        """The norm is its own: of relative change: gradients over losses."""
 
     def forward(self, losses: Tensor, tasks: Tensor) -> Tensor:
         self.epoch.add(losses, tasks)

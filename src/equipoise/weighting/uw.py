@@ -28,6 +28,7 @@ class UW(Weighting):
     """
 
     user_weight = "ignored"  # at its optimum s_k absorbs any constant factor of loss_k
+    own_norm = "learned"
 
     def __init__(self, form: str | Sequence[str] = "regression", initial: float = 0.0) -> None:
         super().__init__()
@@ -44,9 +45,6 @@ class UW(Weighting):
         one_per_task(num_tasks, form=forms)
         self.register_buffer("factor", torch.tensor([_FACTORS[form] for form in forms]), persistent=False)
         self.log_variance = nn.Parameter(torch.full((num_tasks,), float(self.initial)))
-
-    def sum_factor(self, num_tasks: int) -> None:
-        """The norm is its own: learned."""
 
     def forward(self, losses: Tensor, tasks: Tensor) -> Tensor:
         log_variance = self.log_variance[tasks]

@@ -18,9 +18,7 @@ class UWO(Weighting):
     """
 
     user_weight = "preference"
-
-    def sum_factor(self, num_tasks: int) -> None:
-        """The norm is its own: of relative change: gradients over losses."""
+    own_norm = "of relative change: gradients over losses"
 
     def forward(self, losses: Tensor, tasks: Tensor) -> Tensor:
         return torch.sum(self.preferred(tasks).to(losses) * losses / positive(losses.detach(), tasks, self))

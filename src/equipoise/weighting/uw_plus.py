@@ -22,15 +22,14 @@ class UWPlus(Weighting):
         initial: The s_k at the start; 0 is σ = 1.
     """
 
+    own_norm = "learned"
+
     def __init__(self, initial: float = 0.0) -> None:
         super().__init__()
         self.initial = initial
 
     def bind(self, num_tasks: int) -> None:
         self.log_variance = nn.Parameter(torch.full((num_tasks,), float(self.initial)))
-
-    def sum_factor(self, num_tasks: int) -> None:
-        """The norm is its own: learned."""
 
     def forward(self, losses: Tensor, tasks: Tensor) -> Tensor:
         log_variance = self.log_variance[tasks]

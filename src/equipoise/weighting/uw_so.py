@@ -23,14 +23,12 @@ class UWSO(Weighting):
         temperature: Positive; a large one makes the weights equal, a small one leaves the smallest loss alone.
     """
 
+    is_mean = True  # the weights sum to one
+
     def __init__(self, temperature: float = 1.0) -> None:
         super().__init__()
         within("(0, inf]", temperature=temperature)
         self.temperature = temperature
-
-    def sum_factor(self, num_tasks: int) -> float:
-        """The weights sum to one."""
-        return float(num_tasks)
 
     def forward(self, losses: Tensor, tasks: Tensor) -> Tensor:
         raw = positive(losses.detach(), tasks, self) / self.preferred(tasks).to(losses.device)

@@ -1,8 +1,6 @@
 """What losses are called elsewhere."""
 
-from collections.abc import Mapping, Sequence
-
-from equipoise.names import key_of
+from equipoise.names import by_words
 
 _WORDS = {  # for rows, the likeliest first
     # numbers
@@ -95,6 +93,4 @@ _WORDS = {  # for rows, the likeliest first
     "schedule": "LinearSchedule, CosineSchedule, StepSchedule, SigmoidRamp, EpochSchedule",
 }
 
-LOSS_ALIASES: Mapping[str, Sequence[str]] = {
-    key_of(word): rows.split(", ") for words, rows in _WORDS.items() for word in words.split(", ")
-}
+LOSS_ALIASES = by_words(_WORDS)
