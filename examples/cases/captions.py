@@ -26,7 +26,7 @@ from equipoise.lab.cases.metrics import make_metrics
 from equipoise.lab.cases.usual_losses import class_losses
 from equipoise.lab.data.arrays import Arrays, join
 from equipoise.lab.data.folder import data_hash
-from equipoise.lab.data.split import SPLITS, split_of
+from equipoise.lab.data.split import split_of
 from equipoise.lab.data.text import words
 from equipoise.lab.models.unet import ConvEncoder, PooledHead
 from equipoise.tasks import Task, Tasks
@@ -145,7 +145,7 @@ def _case(name: str, title: str, data: Captions, digest: str) -> Case:
     numbers = data.vocabulary.numbers(data.texts, data.longest)
     labels = {} if data.classes is None else {"class": data.classes}
     every = Arrays((data.pictures, numbers), {**labels, "caption": numbers.flatten(1)})
-    splits = {split: every.where(torch.tensor([one == split for one in data.splits])) for split in SPLITS}
+    splits = every.by_split(data.splits)
     train, validation = splits["train"].targets, splits["validation"].targets
     known = {label: class_losses() for label in labels}
     tasks = Tasks(

@@ -8,8 +8,8 @@ from torch.testing import assert_close
 from torch.utils.data import DataLoader
 
 from equipoise.lab.cases import CASES, reviews
-from equipoise.lab.cases.reviews import Review, collate, embedded_reviews, read_reviews, split_reviews
-from equipoise.lab.data.split import split_of
+from equipoise.lab.cases.reviews import embedded_reviews, read_targets, split_reviews
+from equipoise.lab.data.split import SPLITS, split_of
 from equipoise.lab.data.table import parse_table
 from equipoise.lab.data.text import words
 
@@ -21,6 +21,11 @@ def case():
     return CASES["reviews"]()
 
 
+@pytest.fixture(scope="module")
+def table():
+    return parse_table("a.csv.gz", embedded_reviews())
+
+
 def small_case(rows):
     return reviews(gzip.compress((HEADER + "".join(f"{row}\n" for row in rows)).encode()))
 
@@ -29,23 +34,23 @@ def batch_of(case, split):
     return next(iter(DataLoader(case.data[split], len(case.data[split]), collate_fn=case.collate)))
 
 
-def test_no_text_is_in_two_splits_and_none_is_lost():
-    by_split = split_reviews(read_reviews(parse_table("a.csv.gz", embedded_reviews())))
-    texts = {split: {" ".join(words(review.text)) for review in part} for split, part in by_split.items()}
+def test_no_text_is_in_two_splits_and_none_is_lost(table):
+    split = split_reviews(table)
+    texts = {name: set() for name in SPLITS}
+    for text, name in zip(table.cells("Review Text"), split, strict=True):
+        texts[name].add(" ".join(words(text)))
     assert not texts["train"] & texts["validation"]
     assert not texts["train"] & texts["test"]
     assert not texts["validation"] & texts["test"]
-    assert sum(map(len, by_split.values())) == 6000
-    assert [len(by_split[split]) for split in ("train", "validation", "test")] == [4119, 899, 982]
+    assert [split.count(name) for name in SPLITS] == [4119, 899, 982]
 
 
 def test_the_same_words_share_a_split_whatever_their_title_case_and_order_in_the_file():
-    one = Review("Great", "So soft, and warm!", 30, 5, True, "Tops")
-    other = Review("", "so soft and warm", 55, 1, False, None)
-    rest = [Review("", f"review number {i}", 30, 3, True, "Tops") for i in range(50)]
-    split = split_of("so soft and warm")
-    assert {one, other} <= set(split_reviews([one, *rest, other])[split])
-    assert {one, other} <= set(split_reviews([other, *rest, one])[split])
+    one, other = 'Great,"So soft, and warm!",30,5,1,Tops', ",so soft and warm,55,1,0,"
+    rest = [f",review number {i},30,3,1,Tops" for i in range(50)]
+    for rows in ([one, *rest, other], [other, *rest, one]):
+        split = split_reviews(parse_table("a.csv", (HEADER + "\n".join(rows)).encode()))
+        assert {split[0], split[-1]} == {split_of("so soft and warm")}
 
 
 def test_vocabulary_is_chosen_from_the_training_split():
@@ -57,11 +62,13 @@ def test_vocabulary_is_chosen_from_the_training_split():
     assert sorted(numbers.tolist()) == [0, 1]
 
 
-def test_targets_are_those_of_the_file(case):
-    by_split = split_reviews(read_reviews(parse_table("a.csv.gz", embedded_reviews())))
+def test_targets_are_those_of_the_file(case, table):
+    labels, split = read_targets(table), split_reviews(table)
     _, targets = batch_of(case, "validation")
-    assert targets["rating"].tolist() == [review.rating for review in by_split["validation"]]
-    assert targets["recommended"].tolist() == [float(review.recommended) for review in by_split["validation"]]
+    assert targets.keys() == labels.keys()
+    for name, values in targets.items():
+        expected = [value for value, one in zip(labels[name].tolist(), split, strict=True) if one == "validation"]
+        assert values.tolist() == expected
     assert targets["department"].dtype == torch.int64
     assert 0 <= targets["department"].min() <= targets["department"].max() <= 5
 
@@ -74,7 +81,7 @@ def test_missing_departments_are_absent_labels():
     assert losses.counts == {"rating": 2, "recommended": 2, "department": 1}
     assert_close(losses["department"], -outputs["department"][1].log_softmax(0)[1])  # Dresses is number 1
 
-    _, targets = collate([sample for sample in case.data["train"] if sample[1]["department"] < 0])
+    _, targets = case.data["train"].rows(targets["department"] < 0)
     outputs = {name: output[:1] for name, output in outputs.items()}
     assert case.tasks.losses(outputs, targets).keys() == {"rating", "recommended"}
 

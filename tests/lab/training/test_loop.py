@@ -360,8 +360,8 @@ def test_a_step_with_a_gradient_that_is_not_finite_is_not_taken(clip_norm, small
 
     def poisoned(samples):
         inputs, targets = small_case.collate(samples)
-        if len(samples) == 64:  # a training batch
-            batches.append(len(samples))
+        if len(targets["rating"]) == 64:  # a training batch
+            batches.append(64)
             if len(batches) % 3:
                 targets["rating"][0] = math.inf
         return inputs, targets

@@ -9,6 +9,7 @@ Ma et al., Modeling Task Relationships in Multi-task Learning with Multi-gate Mi
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
+from itertools import count
 from pathlib import Path
 
 import torch
@@ -19,7 +20,7 @@ from equipoise.lab.cases.usual_losses import binary_losses
 from equipoise.lab.data.arrays import Arrays, join
 from equipoise.lab.data.cells import filled_numbers, places
 from equipoise.lab.data.folder import data_folder, data_hash
-from equipoise.lab.data.split import SPLITS, split_of
+from equipoise.lab.data.split import split_of
 from equipoise.lab.data.table import read_table
 from equipoise.lab.diagnostics import above_half, confusion, label_cooccurrence, label_table
 from equipoise.lab.models.encoders import TableEncoder
@@ -103,11 +104,12 @@ def census(folder: Path | None = None, *, college: bool = False) -> Case:
     path = data_folder("census", SOURCE, folder) / "census_income_kdd.csv.gz"
     people = read_census(path)
     names = ["income", "never_married", *(["college"] if college else [])]
-    split = _split(people.is_test)
-    categories, sizes = _categories(people, names, split["train"])
-    numbers = torch.stack([_standardised(name, people, split["train"]) for name in NUMBERS], dim=1)
+    train = ~people.is_test
+    categories, sizes = _categories(people, names, train)
+    numbers = torch.stack([_standardised(name, people, train) for name in NUMBERS], dim=1)
     every = Arrays((categories, numbers), {name: people.targets[name] for name in names})
-    splits = {name: every.where(split[name]) for name in SPLITS}
+    halves = (split_of(str(row), (0.0, 0.5, 0.5)) for row in count())
+    splits = every.by_split([next(halves) if is_test else "train" for is_test in people.is_test.tolist()])
 
     def make_model(task_names: Sequence[str]) -> nn.Module:
         encoder = TableEncoder(sizes, len(NUMBERS), _WIDTH, _WIDTHS, _DROPOUT)
@@ -139,16 +141,6 @@ def census(folder: Path | None = None, *, college: bool = False) -> Case:
 
 
 census_college = partial(census, college=True)
-
-
-def _split(is_test: Tensor) -> dict[str, Tensor]:
-    """True [N] where a row belongs to a split."""
-    halves = [split_of(str(row), (0.0, 0.5, 0.5)) for row in range(int(is_test.sum()))]
-    masks = {name: torch.zeros_like(is_test) for name in SPLITS}
-    masks["train"] = ~is_test
-    for name in SPLITS[1:]:
-        masks[name][is_test] = torch.tensor([half == name for half in halves])
-    return masks
 
 
 def _categories(people: People, tasks: Sequence[str], train: Tensor) -> tuple[Tensor, list[int]]:

@@ -22,7 +22,7 @@ from equipoise.lab.data.arrays import Arrays, join
 from equipoise.lab.data.cells import filled_numbers, places
 from equipoise.lab.data.folder import data_folder, data_hash
 from equipoise.lab.data.pictures import read_picture
-from equipoise.lab.data.split import SPLITS, split_of
+from equipoise.lab.data.split import split_of
 from equipoise.lab.data.table import read_table
 from equipoise.lab.diagnostics import (
     Diagnostic,
@@ -178,7 +178,7 @@ def coffee_leaf(folder: Path | None = None, *, all_pictures: bool = False) -> Ca
             "mask": read_masks(leaves, _HEIGHT, _WIDTH),
         },
     )
-    splits = {split: every.where(torch.tensor([leaf.split == split for leaf in leaves])) for split in SPLITS}
+    splits = every.by_split([leaf.split for leaf in leaves])
     known = {"stress": class_losses(), "mask": region_losses()}
     tasks = Tasks(
         [

@@ -17,10 +17,10 @@ from torch import Tensor, nn
 from equipoise.lab.cases.case import Case
 from equipoise.lab.cases.metrics import tuned_f1
 from equipoise.lab.cases.usual_losses import label_losses
-from equipoise.lab.data.arrays import Arrays, Rows, join
+from equipoise.lab.data.arrays import Arrays, join
 from equipoise.lab.data.folder import cache_folder, data_folder, data_hash
 from equipoise.lab.data.sentences import encoder_files, encoder_folder, sentence_vectors
-from equipoise.lab.data.text import bags_of, encode, known_words, ngrams, pad_bags, vocabulary
+from equipoise.lab.data.text import encode, join_padded_bags, known_words, ngrams, pad_bags, vocabulary
 from equipoise.lab.diagnostics import (
     Diagnostic,
     Predictions,
@@ -150,7 +150,7 @@ def as_words(texts: Texts) -> Inputs:
             split: pad_bags([encode(document, numbers) for document in part], _LENGTH)
             for split, part in documents.items()
         },
-        _join_bags,
+        join_padded_bags,
         lambda: BagOfEmbeddings(len(numbers), _WIDTH, _HIDDEN, _DROPOUT),
         _HIDDEN,
         5e-3,
@@ -178,13 +178,6 @@ def as_sentences(texts: Texts) -> Inputs:
 
 
 INPUTS: Mapping[str, Callable[[Texts], Inputs]] = {"words": as_words, "sentences": as_sentences}
-
-
-def _join_bags(batches: list[Rows]) -> tuple[tuple[Tensor, Tensor], dict[str, Tensor]]:
-    """One batch: the bags as ``nn.EmbeddingBag`` takes them, the targets stacked."""
-    rows, targets = join(batches)
-    assert isinstance(rows, torch.Tensor)
-    return bags_of(rows), targets
 
 
 def goemotions(folder: Path | None = None, *, groups: bool = False, inputs: str = "words") -> Case:

@@ -18,7 +18,7 @@ from equipoise.lab.cases.usual_losses import binary_losses
 from equipoise.lab.data.arrays import Arrays, join
 from equipoise.lab.data.cells import places
 from equipoise.lab.data.folder import cache_folder, cached, data_folder, data_hash
-from equipoise.lab.data.split import SPLITS, split_of
+from equipoise.lab.data.split import split_of
 from equipoise.lab.data.table import read_table
 from equipoise.lab.diagnostics import label_cooccurrence, label_table, labelled_together
 from equipoise.lab.models.encoders import MLP
@@ -106,12 +106,11 @@ def tox21(folder: Path | None = None, *, salt: str = "") -> Case:
     """
     path = data_folder("tox21", SOURCE, folder) / "tox21.csv.gz"
     molecules = read_tox21(path)
-    split = [split_of(salt + smiles, _SHARES) for smiles in molecules.smiles]
     every = Arrays(
         fingerprints(molecules.smiles, _BITS, _RADIUS, cache_folder()),
         dict(zip(ASSAYS, molecules.labels.unbind(dim=1), strict=True)),
     )
-    splits = {name: every.where(torch.tensor([name == one for one in split])) for name in SPLITS}
+    splits = every.by_split([split_of(salt + smiles, _SHARES) for smiles in molecules.smiles])
 
     def make_model(task_names: Sequence[str]) -> nn.Module:
         encoder = MLP(_BITS, [_HIDDEN], _DROPOUT)

@@ -6,6 +6,8 @@ import torch
 from torch import Tensor
 from torch.utils.data import Dataset
 
+from equipoise.lab.data.split import SPLITS
+
 Inputs = Tensor | tuple[Tensor, ...]
 Rows = tuple[Inputs, dict[str, Tensor]]
 
@@ -56,6 +58,10 @@ class Arrays(Dataset[Rows]):
     def where(self, chosen: Tensor) -> "Arrays":
         """The rows of these numbers, or where True, as a data set of their own."""
         return Arrays(*self.rows(chosen))
+
+    def by_split(self, split: Sequence[str]) -> "dict[str, Arrays]":
+        """The data sets "train", "validation" and "test", given which of them each row [N] is in."""
+        return {name: self.where(torch.tensor([one == name for one in split])) for name in SPLITS}
 
 
 def _require_finite(tensor: Tensor, is_right: Callable[[Tensor], Tensor], what: str) -> None:

@@ -48,6 +48,12 @@ def places(table: Table, column: str, known: Sequence[str]) -> Tensor:
     return torch.tensor([place[cell] for cell in cells], dtype=torch.int64)
 
 
+def optional_places(table: Table, column: str, known: Sequence[str]) -> Tensor:
+    """As ``places``, with -100 where a cell is empty."""
+    found = places(table, column, [*known, ""])
+    return found.masked_fill(found == len(known), MISSING)
+
+
 def is_number(cell: str) -> bool:
     """Whether a cell is a finite number as ``numbers`` reads it.
 
@@ -77,7 +83,7 @@ def classes(table: Table, column: str) -> tuple[Tensor, tuple[str, ...]]:
             f"{table.place(cells.index(once[0]), column)}: the class {once[0]!r} is seen once{others}: join it with "
             "another, or empty the cell"
         )
-    return _places(table, column, names), names
+    return optional_places(table, column, names), names
 
 
 def binary(table: Table, column: str) -> tuple[Tensor, tuple[str, str]]:
@@ -125,7 +131,7 @@ def levels(table: Table, column: str, order: Sequence[str] = ()) -> tuple[Tensor
         order = sorted({cell for cell in cells if cell}, key=float)
     if len(order) < 2:
         raise ValueError(f"column {column!r} of {table.name} has one level, {order[0]!r}: there is nothing to learn")
-    return _places(table, column, order), tuple(order)
+    return optional_places(table, column, order), tuple(order)
 
 
 def label_sets(table: Table, column: str) -> tuple[Tensor, tuple[str, ...]]:
@@ -173,9 +179,3 @@ def _number(cell: str, table: Table, index: int, column: str) -> float:
             f"{table.place(index, column)}: {cell!r} is no number{hint}: correct it, or empty the cell"
         ) from None
     raise ValueError(f"{table.place(index, column)}: {cell!r} is no finite number: correct it, or empty the cell")
-
-
-def _places(table: Table, column: str, names: Sequence[str]) -> Tensor:
-    """As ``places``, with -100 where a cell is empty."""
-    found = places(table, column, [*names, ""])
-    return found.masked_fill(found == len(names), MISSING)

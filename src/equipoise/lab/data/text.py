@@ -8,6 +8,8 @@ from itertools import pairwise
 import torch
 from torch import Tensor
 
+from equipoise.lab.data.arrays import Rows, join
+
 _WORD = re.compile(r"[a-z0-9]+(?:'[a-z]+)?")
 
 
@@ -65,6 +67,13 @@ def bags_of(rows: Tensor) -> tuple[Tensor, Tensor]:
     there = rows >= 0
     lengths = there.sum(dim=1)
     return rows[there], lengths.cumsum(0) - lengths
+
+
+def join_padded_bags(batches: Sequence[Rows]) -> tuple[tuple[Tensor, Tensor], dict[str, Tensor]]:
+    """The ``collate`` of ``Arrays`` whose inputs are bags in rows: the bags as ``nn.EmbeddingBag`` takes them."""
+    rows, targets = join(batches)
+    assert isinstance(rows, Tensor)
+    return bags_of(rows), targets
 
 
 def known_words(bag: Tensor, numbers: Mapping[str, int]) -> str:
