@@ -43,7 +43,8 @@ def report(words: Sequence[str]) -> int:
 
 
 def _compare(first: Path, second: Path, out: Path | None) -> int:
-    from equipoise.lab.reports import TwoStudies, write_two_page
+    from equipoise.lab.evaluation import TwoStudies
+    from equipoise.lab.reports import write_two_page
 
     page = out or second / f"against-{first.resolve().name}.html"
     try:

@@ -90,7 +90,7 @@ def test_figures_are_the_reports(results, rows, make_folder):
 
 
 def test_a_figure_is_made_alone(rows, make_folder, monkeypatch):
-    from equipoise.lab.reports import drawing
+    from equipoise.lab.reports import report as drawing
 
     results = lab.load(make_folder(values_of(rows)))
     names = [*drawing.OF_VALUES, *drawing.OF_TRAINING]

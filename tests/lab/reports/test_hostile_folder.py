@@ -17,8 +17,8 @@ from report_reading import write_report
 from rich.console import Console
 
 from equipoise.lab.diagnostics import read_diagnostics
-from equipoise.lab.evaluation import Summary
-from equipoise.lab.reports import TwoStudies, print_summary, write_two_page
+from equipoise.lab.evaluation import Summary, TwoStudies
+from equipoise.lab.reports import print_summary, write_two_page
 from equipoise.lab.reports.static import write_png, write_svg
 from equipoise.lab.studies import write_scores
 

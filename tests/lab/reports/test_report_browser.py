@@ -4,7 +4,8 @@ import pytest
 from browsing import settle
 from report_reading import write_report
 
-from equipoise.lab.reports import TwoStudies, write_two_page
+from equipoise.lab.evaluation import TwoStudies
+from equipoise.lab.reports import write_two_page
 
 pytestmark = pytest.mark.slow
 

@@ -5,7 +5,8 @@ from made_study import make_study
 from report_reading import Page
 
 from equipoise.cli import main
-from equipoise.lab.reports import TwoStudies, write_two_page
+from equipoise.lab.evaluation import TwoStudies
+from equipoise.lab.reports import write_two_page
 
 pytestmark = pytest.mark.usefixtures("blank_images")
 

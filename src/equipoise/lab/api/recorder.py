@@ -24,7 +24,7 @@ from equipoise.tasks import Task, Tasks
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-    from equipoise.lab.reports.drawing import Drawing
+    from equipoise.lab.reports.report import Drawing
 
 METHOD = "training"  # the only one of a record
 
@@ -228,7 +228,7 @@ class Recorder:
     @property
     def _drawing(self) -> "Drawing":
         from equipoise.lab.reports.diagnostics import StudyDiagnostics
-        from equipoise.lab.reports.drawing import Drawing
+        from equipoise.lab.reports.report import Drawing
 
         shown = self.diagnostics
         return Drawing(None, self.study, StudyDiagnostics({METHOD: shown}, (), 0) if shown else None)

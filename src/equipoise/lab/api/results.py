@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
     from equipoise.lab.reports import SummaryView
-    from equipoise.lab.reports.drawing import Drawing
+    from equipoise.lab.reports.report import Drawing
 
 
 @dataclass(frozen=True, repr=False)
@@ -91,7 +91,7 @@ class Results:
     @cached_property
     def _drawing(self) -> "Drawing":
         from equipoise.lab.reports.diagnostics import StudyDiagnostics
-        from equipoise.lab.reports.drawing import Drawing
+        from equipoise.lab.reports.report import Drawing
 
         shown = None if self.study is None else StudyDiagnostics.of_study(self.study)
         return Drawing(self.summary, self.study, shown)

@@ -1,7 +1,6 @@
 """What a study's numbers mean: intervals, corrected verdicts, Δm, and a summary in words."""
 
 from equipoise.lab.evaluation.advice import Advice
-from equipoise.lab.evaluation.between import Change, changes
 from equipoise.lab.evaluation.checks import Check, check_differences, outlier, sign_test
 from equipoise.lab.evaluation.costs import EqualTime, MethodCost, Reached, unequal
 from equipoise.lab.evaluation.folder import printable, read_rows, read_study
@@ -9,7 +8,7 @@ from equipoise.lab.evaluation.hypervolume import hypervolume
 from equipoise.lab.evaluation.judgement import Decision, Judgement, judgement_of
 from equipoise.lab.evaluation.looks import levels, planned_looks
 from equipoise.lab.evaluation.metric import REFERENCE, SINGLE_TASK, TUNED, Baselines, Question, TaskMetric, pairs_of
-from equipoise.lab.evaluation.numbers import all_of, counted, listing, percent, show
+from equipoise.lab.evaluation.numbers import all_of, counted, listing, percent, show, signed, with_interval
 from equipoise.lab.evaluation.scores import (
     AVERAGE_FORMULA,
     FORMULA,
@@ -42,6 +41,7 @@ from equipoise.lab.evaluation.statistics import (
 from equipoise.lab.evaluation.study import FIT_RULE, Fit, StudyResults, fit_of, has_diverged, judge_fit
 from equipoise.lab.evaluation.summary import Summary
 from equipoise.lab.evaluation.table import Comparison, ComparisonTable, Row, Score, make_table
+from equipoise.lab.evaluation.two_studies import Change, TwoStudies, changes
 
 __all__ = [
     "AVERAGE_FORMULA",
@@ -75,6 +75,7 @@ __all__ = [
     "StudyResults",
     "Summary",
     "TaskMetric",
+    "TwoStudies",
     "Verdict",
     "aggregated_score",
     "all_of",
@@ -109,8 +110,10 @@ __all__ = [
     "seeds_to_show",
     "show",
     "sign_test",
+    "signed",
     "skills",
     "unequal",
     "verdict",
+    "with_interval",
     "worst_task",
 ]

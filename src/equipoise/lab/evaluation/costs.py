@@ -36,6 +36,8 @@ class MethodCost:
         passes: backward passes of a run: steps times those of a step; unlike seconds, the same on a busy machine.
         skipped_steps: steps not taken because the gradient was not finite (NaN skips).
         unsolved_steps: steps in which the method's equations had no solution.
+        best_epoch: mean of the epochs that were kept.
+        epochs: the most of a run.
     """
 
     seconds_per_step: float
@@ -45,6 +47,8 @@ class MethodCost:
     passes: float
     skipped_steps: int
     unsolved_steps: int
+    best_epoch: float = nan
+    epochs: int = 0
 
 
 def method_costs(rows: Iterable[RunCost], tasks: int) -> dict[str, MethodCost]:
@@ -59,7 +63,7 @@ def _cost(seeds: Iterable[list[RunCost]], networks: int) -> MethodCost:
     whole = [runs for runs in seeds if len(runs) == networks]
 
     def middle(by_seed: Iterable[float]) -> float:
-        return median(by_seed) if whole else float("nan")
+        return median(by_seed) if whole else nan
 
     return MethodCost(
         middle(sum(run.seconds_per_step for run in runs) for runs in whole),
@@ -69,6 +73,8 @@ def _cost(seeds: Iterable[list[RunCost]], networks: int) -> MethodCost:
         middle(sum(run.backwards_per_step * run.steps for run in runs) for runs in whole),
         sum(run.skipped_steps for runs in seeds for run in runs),
         sum(run.unsolved_steps for runs in seeds for run in runs),
+        fmean(run.best_epoch for runs in whole for run in runs) if whole else nan,
+        max(run.epochs for runs in seeds for run in runs),
     )
 
 

@@ -29,7 +29,7 @@ def planned_looks(seeds: int, looks: int) -> tuple[int, ...]:
     if looks < 2 or ceil(seeds / max(looks, 1)) < FEWEST:
         raise ValueError(
             f"looks must be 2 or more, the first after at least {FEWEST} seeds; got {looks} looks at {seeds} seeds: "
-            f"ask for fewer looks or more seeds, such as --looks 3 --seeds 20"
+            "ask for fewer looks or more seeds, such as 3 looks at 20 seeds"
         )
     return tuple(ceil(seeds * look / looks) for look in range(1, looks + 1))
 

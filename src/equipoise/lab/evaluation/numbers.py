@@ -1,6 +1,6 @@
 """Numbers, lists and sentences as people read them."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from equipoise.lab.evaluation.statistics import Interval
 
@@ -72,5 +72,24 @@ def percent(interval: Interval) -> str:
     >>> percent(Interval(-1.25, -2.5, 0.0, 0.05, 3))
     '-1.25 % [-2.50, +0.00]'
     """
-    ends = f" [{interval.low:+.2f}, {interval.high:+.2f}]" if interval.low == interval.low else ""
-    return f"{interval.mean:+.2f} %{ends}"
+    mean, *ends = with_interval(interval, "{:+.2f}".format).split(" ", 1)
+    return " ".join([f"{mean} %", *ends])
+
+
+def signed(value: float, form: Callable[[float], str] = show) -> str:
+    """A number with its sign, its size as ``form`` writes it.
+
+    >>> signed(0.5), signed(-0.5, "{:.1f}".format)
+    ('+0.5000', '-0.5')
+    """
+    return f"{'-' if value < 0 else '+'}{form(abs(value))}"
+
+
+def with_interval(interval: Interval, form: Callable[[float], str] = signed) -> str:
+    """A mean with its interval, if it has one.
+
+    >>> with_interval(Interval(-1.25, -2.5, 0.0, 0.05, 3), "{:+.2f}".format)
+    '-1.25 [-2.50, +0.00]'
+    """
+    known = interval.low == interval.low
+    return f"{form(interval.mean)}{f' [{form(interval.low)}, {form(interval.high)}]' if known else ''}"

@@ -5,7 +5,7 @@ from itertools import combinations
 from math import isfinite
 from statistics import fmean, median
 
-from equipoise.lab.evaluation import Interval, Row, Summary, TaskMetric, all_of, counted, listing
+from equipoise.lab.evaluation import Interval, Summary, TaskMetric, TwoStudies, all_of, counted, listing
 from equipoise.lab.evaluation.study import RunCost, StudyResults
 from equipoise.lab.reports.chart import Chart, Panel, Series
 from equipoise.lab.reports.palette import Look
@@ -16,12 +16,12 @@ def differences(summary: Summary, look: Mapping[str, Look]) -> Chart:
     panels = []
     for metric in summary.metrics:
         rows = [(row, row.scores[metric.task].to_sum) for row in summary.rows if metric.task in row.scores]
-        shown = [(row, c.interval, c.verdict) for row, c in rows if c is not None]
+        shown = [(row.method, c.interval, c.verdict) for row, c in rows if c is not None]
         if shown:
             direction = "better →" if metric.higher_is_better else "← better"
-            panels.append(_forest(metric.task, f"difference in {metric.name} · {direction}", shown, look, ".4g"))
-    deltas = [(row, row.delta_m, "") for row in summary.rows if row.delta_m is not None]
-    deltas = [(row, d, word) for row, d, word in deltas if isfinite(d.mean)]
+            panels.append(_forest(metric.task, f"difference in {metric.name} · {direction}", shown, look))
+    deltas = [(row.method, row.delta_m, "") for row in summary.rows if row.delta_m is not None]
+    deltas = [(method, d, word) for method, d, word in deltas if isfinite(d.mean)]
     if deltas:
         panels.append(_forest("Δm, all tasks", "Δm in percent · ← better", deltas, look, ".2f"))
     return Chart(
@@ -34,6 +34,25 @@ def differences(summary: Summary, look: Mapping[str, Look]) -> Chart:
         tuple(panels),
         missing=f"No differences: they need runs of {summary.baselines.reference}, or of single-task networks, with "
         "the same seeds as another method.",
+    )
+
+
+def changes(two: TwoStudies, look: Mapping[str, Look]) -> Chart:
+    """The second study minus the first, of every method, with its interval."""
+    panels = []
+    for metric in two.metrics:
+        paired = [(change.method, change.comparison) for change in two.changes if change.task == metric.task]
+        shown = [(method, one.interval, one.verdict) for method, one in paired if one is not None]
+        if shown:
+            direction = "second is better →" if metric.higher_is_better else "← second is better"
+            panels.append(_forest(metric.task, f"difference in {metric.name} · {direction}", shown, look))
+    return Chart(
+        "differences",
+        "Differences between the studies",
+        "A mark is the mean difference over the seeds of both studies, its line the paired-t 95 % interval. Filled "
+        "marks remain significant after Holm's correction for all comparisons of this page.",
+        tuple(panels),
+        missing="No differences: nothing can be paired by seed.",
     )
 
 
@@ -111,10 +130,11 @@ def costs(study: StudyResults, look: Mapping[str, Look]) -> Chart:
 
 
 def _forest(
-    title: str, x_title: str, shown: Sequence[tuple[Row, Interval, str]], look: Mapping[str, Look], form: str
+    title: str, x_title: str, shown: Sequence[tuple[str, Interval, str]], look: Mapping[str, Look], form: str = ".4g"
 ) -> Panel:
+    """A row for each method with the mean of its interval and the interval; filled where the verdict is significant."""
     series = []
-    for place, (row, interval, verdict) in enumerate(shown):
+    for place, (method, interval, verdict) in enumerate(shown):
         has_interval = isfinite(interval.low) and isfinite(interval.high)
         low, high = (interval.low, interval.high) if has_interval else (interval.mean, interval.mean)
         bounds = f"95 % interval {low:+{form}} to {high:+{form}}" if has_interval else "no interval"
@@ -122,17 +142,17 @@ def _forest(
         series.append(
             Series(
                 "interval",
-                row.method,
+                method,
                 (interval.mean,),
                 (place,),
                 hollow=verdict not in ("better", "worse"),
                 low=(low,),
                 high=(high,),
-                what=look[row.method].label,
+                what=look[method].label,
                 hover=(f"{text}\n{verdict}" if verdict else text,),
             )
         )
-    return Panel(title, x_title, "", tuple(series), rows=tuple(look[row.method].label for row, _, _ in shown), zero="x")
+    return Panel(title, x_title, "", tuple(series), rows=tuple(look[method].label for method, _, _ in shown), zero="x")
 
 
 def _directed(metric: TaskMetric) -> str:

@@ -16,7 +16,7 @@ from markupsafe import Markup
 from plotly.offline import get_plotlyjs
 
 from equipoise.lab.diagnostics import Gallery, ScoreTable
-from equipoise.lab.evaluation import show
+from equipoise.lab.evaluation import show, signed
 from equipoise.lab.files import write_text
 from equipoise.lab.reports.chart import Chart, Panel
 from equipoise.lab.reports.diagnostics import file_name
@@ -28,7 +28,7 @@ NOTHING, MINUS = "\N{EN DASH}", "\N{MINUS SIGN}"
 MOST_PANELS = 9  # a chart with more shows one at a time
 FORMATS: Mapping[str, Callable[[float], str]] = {
     "show": show,
-    "signed": lambda value: f"{'+' if value >= 0 else '-'}{show(abs(value))}",
+    "signed": signed,
     "percent": lambda value: f"{value:+.2f} %",
 }
 

@@ -2,9 +2,8 @@
 
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from importlib.metadata import version
-from statistics import fmean, median
+from math import isnan
 from typing import Any
 
 from equipoise.lab.evaluation import (
@@ -20,25 +19,13 @@ from equipoise.lab.evaluation import (
     counted,
     fit_of,
 )
+from equipoise.lab.evaluation.costs import MethodCost, method_costs
 from equipoise.lab.reports.chart import Chart
 from equipoise.lab.reports.diagnostics import StudyDiagnostics
 from equipoise.lab.reports.html import render_with_figures
 from equipoise.lab.reports.palette import Look
 
 FITS: Mapping[Fit, str] = {"over-fitting": "▲ over-fitting", "under-fitting": "▼ under-fitting", "neither": "neither"}
-
-
-@dataclass(frozen=True)
-class MethodTotals:
-    """What a method's runs took: medians over seeds, the mean of the best epochs, sums of what went wrong."""
-
-    seconds: float
-    backwards: float
-    memory: float
-    best_epoch: float
-    epochs: int
-    skipped: int
-    unsolved: int
 
 
 def render_study(
@@ -184,22 +171,9 @@ def _reading(summary: Summary, *, has_sum: bool, has_single: bool) -> list[str]:
     return ["Means over the seeds.", differences, changes]
 
 
-def _costs(study: StudyResults) -> dict[str, MethodTotals]:
-    found = {}
-    for method in study.methods:
-        seeds = study.costs_of(method).values()
-        rows = [cost for group in seeds for cost in group]
-        if rows:
-            found[method] = MethodTotals(
-                median(sum(cost.seconds_per_step for cost in group) for group in seeds),
-                median(sum(cost.backwards_per_step for cost in group) for group in seeds),
-                median(max(cost.peak_memory_mb for cost in group) for group in seeds),
-                fmean(cost.best_epoch for cost in rows),
-                max(cost.epochs for cost in rows),
-                sum(cost.skipped_steps for cost in rows),
-                sum(cost.unsolved_steps for cost in rows),
-            )
-    return found
+def _costs(study: StudyResults) -> dict[str, MethodCost]:
+    found = method_costs(study.costs, len(study.tasks))
+    return {name: found[name] for name in study.methods if name in found and not isnan(found[name].seconds)}
 
 
 def _fits(study: StudyResults, method: str, task: str) -> list[str]:

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from html import escape as escape_html
 from pathlib import Path
 
-from equipoise.lab.evaluation import Interval, Summary, show
+from equipoise.lab.evaluation import Interval, Summary, counted, show, signed, with_interval
 from equipoise.lab.files import write_text
 
 RULE = (
@@ -72,7 +72,7 @@ def html_table(summary: Summary) -> str:
 def _notes(summary: Summary) -> list[str]:
     seeds, baselines = len(summary.seeds), summary.baselines
     return [
-        f"{summary.title}. Means on the test split over {seeds} seed{'s' * (seeds != 1)}; differences to "
+        f"{summary.title}. Means on the test split over {counted(seeds, 'seed')}; differences to "
         f"{baselines.spoken} are paired by seed, with their 95 % interval by Student's t.",
         *(
             ["Δm: mean relative change against single-task networks in percent, lower is better."]
@@ -135,12 +135,7 @@ def _interval(interval: Interval | None, form: Callable[[float], str]) -> str:
     """``+mean [+low, +high]``; a dash without a mean, the mean alone without an interval (one seed)."""
     if interval is None or math.isnan(interval.mean):
         return "–"
-    mean, low, high = (_signed(value, form) for value in (interval.mean, interval.low, interval.high))
-    return mean if math.isnan(interval.low) else f"{mean} [{low}, {high}]"
-
-
-def _signed(value: float, form: Callable[[float], str]) -> str:
-    return f"{'+' if value >= 0 else '−'}{form(abs(value))}"
+    return with_interval(interval, lambda value: signed(value, form).replace("-", "−"))
 
 
 def _one_line(text: str) -> str:

@@ -1,20 +1,24 @@
-"""From a study to its report: a page, figures and tables."""
+"""From results to their figures by name, and to their report: a page, figures and tables."""
 
 import os
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import cached_property, partial
 from pathlib import Path
 from urllib.parse import quote
 
-from equipoise.lab.evaluation import StudyResults, Summary
+from matplotlib.figure import Figure
+
+from equipoise.lab.evaluation import StudyResults, Summary, TwoStudies
 from equipoise.lab.files import folder_within
 from equipoise.lab.reports import curves, figures
 from equipoise.lab.reports.chart import Chart
-from equipoise.lab.reports.diagnostics import StudyDiagnostics, save_matrices
-from equipoise.lab.reports.html import save_page
+from equipoise.lab.reports.diagnostics import MethodMatrix, StudyDiagnostics, draw_matrix, matrices_of, save_matrices
+from equipoise.lab.reports.html import render_with_figures, save_page
 from equipoise.lab.reports.page import render_study, render_training, render_values
 from equipoise.lab.reports.palette import Look, looks
 from equipoise.lab.reports.paper_tables import write_paper_tables
-from equipoise.lab.reports.static import save
+from equipoise.lab.reports.static import draw, save
 
 OF_VALUES: Mapping[str, Callable[[Summary, Mapping[str, Look]], Chart]] = {  # need no more than each run's result
     "differences": figures.differences,
@@ -32,6 +36,59 @@ OF_TRAINING: Mapping[str, Callable[[StudyResults, Mapping[str, Look]], Chart | N
     "condition_number": curves.condition_number,
     "costs": figures.costs,
 }
+
+
+@dataclass(frozen=True)
+class Drawing:
+    """What there is to draw.
+
+    Args:
+        summary: Of results; None where there are none to compare.
+        study: With its curves and costs; None where there are values alone.
+        diagnostics: Of its runs, if there are any.
+    """
+
+    summary: Summary | None
+    study: StudyResults | None
+    diagnostics: StudyDiagnostics | None = None
+
+    @property
+    def figures(self) -> tuple[str, ...]:
+        """The names of those that have anything to draw."""
+        charts = [name for name, make in self._charts.items() if (chart := make()) is not None and chart.panels]
+        return (*charts, *self._matrices)
+
+    def plot(self, name: str) -> Figure:
+        """The figure of a name.
+
+        Raises:
+            ValueError: There is no such figure, or nothing to draw in it.
+        """
+        if name in self._matrices:
+            return draw_matrix(self._matrices[name])
+        chart = self._charts[name]() if name in self._charts else None
+        if chart is None:
+            raise ValueError(f"no figure {name!r}: there are {', '.join(self.figures) or 'none'}")
+        return draw(chart, self._look)
+
+    @cached_property
+    def _charts(self) -> Mapping[str, Callable[[], Chart | None]]:
+        made: dict[str, Callable[[], Chart | None]] = {}
+        if self.summary is not None:
+            made |= {name: partial(make, self.summary, self._look) for name, make in OF_VALUES.items()}
+        if self.study is not None:
+            made |= {name: partial(make, self.study, self._look) for name, make in OF_TRAINING.items()}
+        return made
+
+    @cached_property
+    def _matrices(self) -> Mapping[str, list[MethodMatrix]]:
+        return matrices_of(self.diagnostics) if self.diagnostics else {}
+
+    @cached_property
+    def _look(self) -> Mapping[str, Look]:
+        if self.summary is not None:
+            return looks(tuple(row.method for row in self.summary.rows), self.summary.baselines.single_task)
+        return looks(self.study.methods if self.study is not None else ())
 
 
 def write_report(
@@ -90,3 +147,18 @@ def write_training_report(
     look = looks(study.methods)
     charts = [chart for make in OF_TRAINING.values() if (chart := make(study, look)) is not None and chart.panels]
     save_page(page, render_training(study, title, headline, charts, look, diagnostics))
+
+
+def write_two_page(two: TwoStudies, page: Path) -> Path:
+    """Write the page of two studies; one file without outside references."""
+    look = looks(two.methods)
+    text = render_with_figures(
+        "two.html",
+        [figures.changes(two, look)],
+        look,
+        title=f"{two.names[1]} against {two.names[0]}: Equipoise report",
+        two=two,
+        changes={(change.method, change.task): change for change in two.changes},
+        version=two.version,
+    )
+    return save_page(page, text)

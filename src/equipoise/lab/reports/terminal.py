@@ -9,7 +9,7 @@ from rich.console import Console, ConsoleOptions, Group, RenderableType
 from rich.segment import Segments
 from rich.text import Text
 
-from equipoise.lab.evaluation import Summary, TaskMetric, all_of, show
+from equipoise.lab.evaluation import Summary, TaskMetric, all_of, show, signed
 from equipoise.lab.evaluation.advice import Voice
 from equipoise.lab.reports.terminal_tables import (
     STYLES,
@@ -18,7 +18,6 @@ from equipoise.lab.reports.terminal_tables import (
     plain_table,
     row_name,
     shown_comparison,
-    signed,
 )
 
 MOST_LINES = 40  # below the verdict

@@ -1,7 +1,7 @@
 """Every table of a study, as a terminal of 80 columns shows them."""
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from math import isnan
 
 from rich.table import Table
@@ -12,14 +12,18 @@ from equipoise.lab.evaluation import (
     FORMULA,
     RATIO_FORMULA,
     TUNED,
+    Against,
     Comparison,
     EqualTime,
-    Interval,
+    MethodCost,
+    Row,
     Score,
     Summary,
     TaskMetric,
     all_of,
     show,
+    signed,
+    with_interval,
 )
 
 NAME = 15  # letters that stay in one line beside the columns of a task, in 80
@@ -109,17 +113,7 @@ def _short(comparison: Comparison | None) -> Text:
 
 
 def _difference(comparison: Comparison | None) -> Text:
-    return Text("") if comparison is None else Text(_interval(comparison.interval, signed))
-
-
-def _interval(interval: Interval, number: Callable[[float], str]) -> str:
-    ends = f" [{number(interval.low)}, {number(interval.high)}]" if interval.low == interval.low else ""
-    return f"{number(interval.mean)}{ends}"
-
-
-def signed(value: float) -> str:
-    """A number for people, with its sign."""
-    return f"{'-' if value < 0 else '+'}{show(abs(value))}"
+    return Text("") if comparison is None else Text(with_interval(comparison.interval))
 
 
 def _verdict(comparison: Comparison | None) -> Text:
@@ -131,54 +125,41 @@ def _verdict(comparison: Comparison | None) -> Text:
 
 
 def _overall_table(summary: Summary) -> Table:
-    table = plain_table(
-        summary,
-        f"\nall tasks{_stamp(summary)}",
-        "method",
-        "Δm in %, 95 %",
-        "rank",
-        "wins",
-        "ratio",
-        "skill",
-        "worst change",
-    )
-    for row in summary.rows:
-        one = row.against
-        table.add_row(
-            row_name(row.arm),
-            Text("") if one is None else Text(_interval(one.delta_m, "{:+.2f}".format)),
-            "" if row.mean_rank is None else f"{row.mean_rank:.2f}",
-            "" if one is None else f"{one.wins}/{len(summary.tasks)}",
-            "" if one is None or one.ratio is None else f"{one.ratio:.3f}",
-            "" if row.skills is None else f"{row.skills.average:.3f}",
-            Text("") if one is None else Text(f"{one.worst[1]:+.1f} % {one.worst[0]}"),
-        )
-    return table
+    def of_against(cell: Callable[[Against], str]) -> Callable[[Row], str]:
+        return lambda row: "" if row.against is None else cell(row.against)
+
+    columns: Mapping[str, Callable[[Row], str]] = {
+        "Δm in %, 95 %": of_against(lambda one: with_interval(one.delta_m, "{:+.2f}".format)),
+        "rank": lambda row: "" if row.mean_rank is None else f"{row.mean_rank:.2f}",
+        "wins": of_against(lambda one: f"{one.wins}/{len(summary.tasks)}"),
+        "ratio": of_against(lambda one: "" if one.ratio is None else f"{one.ratio:.3f}"),
+        "skill": lambda row: "" if row.skills is None else f"{row.skills.average:.3f}",
+        "worst change": of_against(lambda one: f"{one.worst[1]:+.1f} % {one.worst[0]}"),
+    }
+    return _table_of(summary, "all tasks", columns)
 
 
 def _cost_table(summary: Summary) -> Table:
-    table = plain_table(
-        summary,
-        f"\ncosts{_stamp(summary)}",
-        "method",
-        "ms per step",
-        "to sum",
-        "backwards",
-        "peak MB",
-        "skipped",
-        "unsolved",
-    )
+    def of_cost(cell: Callable[[MethodCost], str]) -> Callable[[Row], str]:
+        return lambda row: "" if row.cost is None else cell(row.cost)
+
+    columns: Mapping[str, Callable[[Row], str]] = {
+        "ms per step": lambda row: "" if row.seconds_per_step is None else f"{1000 * row.seconds_per_step:.2f}",
+        "to sum": lambda row: "" if row.cost_ratio is None else f"x{row.cost_ratio:.2f}",
+        "backwards": of_cost(lambda cost: f"{cost.backwards_per_step:g}"),
+        "peak MB": of_cost(lambda cost: f"{cost.peak_memory_mb:.0f}"),
+        "skipped": of_cost(lambda cost: str(cost.skipped_steps)),
+        "unsolved": of_cost(lambda cost: str(cost.unsolved_steps)),
+    }
+    return _table_of(summary, "costs", columns)
+
+
+def _table_of(summary: Summary, title: str, columns: Mapping[str, Callable[[Row], str]]) -> Table:
+    """A row for each method; what makes the methods unequal stands in the title."""
+    unequal = f" (unequal: {'; '.join(summary.unequal)})" if summary.unequal else ""
+    table = plain_table(summary, f"\n{title}{unequal}", "method", *columns)
     for row in summary.rows:
-        cost = row.cost
-        table.add_row(
-            row_name(row.arm),
-            "" if row.seconds_per_step is None else f"{1000 * row.seconds_per_step:.2f}",
-            "" if row.cost_ratio is None else f"x{row.cost_ratio:.2f}",
-            "" if cost is None else f"{cost.backwards_per_step:g}",
-            "" if cost is None else f"{cost.peak_memory_mb:.0f}",
-            "" if cost is None else str(cost.skipped_steps),
-            "" if cost is None else str(cost.unsolved_steps),
-        )
+        table.add_row(row_name(row.arm), *(Text(cell(row)) for cell in columns.values()))
     return table
 
 
@@ -193,10 +174,6 @@ def _equal_time_table(summary: Summary, reached: EqualTime) -> Table:
             cells.append(f"{show(row.values[task])}{f' ({signed(interval.mean)})' if interval else ''}")
         table.add_row(row_name(arms[row.method]), f"{row.epochs:.1f}", *cells)
     return table
-
-
-def _stamp(summary: Summary) -> str:
-    return f" (unequal: {'; '.join(summary.unequal)})" if summary.unequal else ""
 
 
 def long_legend(summary: Summary) -> list[str]:

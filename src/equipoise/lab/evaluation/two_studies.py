@@ -1,23 +1,86 @@
-"""Two study folders compared: what can be compared, how, in what they differ, and the page that shows it."""
+"""Two studies compared: what each method reaches in one and in the other, and in what else they differ."""
 
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
+from statistics import fmean
 from typing import Any
 
-from equipoise.lab.evaluation import Change, TaskMetric, changes
 from equipoise.lab.evaluation.looks import after_looking
+from equipoise.lab.evaluation.metric import TaskMetric, Values
 from equipoise.lab.evaluation.numbers import counted, fitting
+from equipoise.lab.evaluation.statistics import holm
 from equipoise.lab.evaluation.study import StudyResults
-from equipoise.lab.reports.chart import Chart, Panel, Series
-from equipoise.lab.reports.html import render_with_figures, save_page
-from equipoise.lab.reports.palette import Look, looks
+from equipoise.lab.evaluation.table import Comparison, compare_by_seed, judged_comparison
 
 ASKED = (
     *("settings", "tasks", "options", "versions", "seeds", "methods", "method_files", "budgets"),
     *("equipoise", "data_hash", "case"),
 )
 SETTINGS = "settings."  # before the names of those of training
+
+
+@dataclass(frozen=True)
+class Change:
+    """A method on a task in two studies: the means over all seeds of each, and the paired difference.
+
+    ``comparison`` is second minus first over the seeds of both, its verdict corrected by Holm's procedure over all
+    changes; None where nothing can be paired.
+    """
+
+    method: str
+    task: str
+    first: float
+    second: float
+    comparison: Comparison | None
+
+
+def changes(
+    first: Values,
+    second: Values,
+    metrics: Sequence[TaskMetric],
+    *,
+    same_data: bool,
+    asked: tuple[int, int] | None = None,
+) -> tuple[Change, ...]:
+    """Every method that both studies have, on every task.
+
+    Args:
+        first: Primary test metrics of one study.
+        second: Those of the other.
+        metrics: Of the tasks that both have.
+        same_data: Whether a seed means the same samples in both; without that nothing is paired.
+        asked: How many seeds each was to have; None: as many as there are. Where a side lacks more than a tenth of
+            them, no verdict is in its favour.
+    """
+    found, runs = [], {}
+    for method in (name for name in first if name in second):
+        for metric in metrics:
+            a, b = first[method].get(metric.task, {}), second[method].get(metric.task, {})
+            if a and b:
+                comparison = compare_by_seed(b, a, metric) if same_data else None
+                of_first, of_second = asked or (len(a), len(b))
+                runs[method, metric.task] = [
+                    (f"{method} in the second", len(b), of_second),
+                    (f"{method} in the first", len(a), of_first),
+                ]
+                found.append(Change(method, metric.task, fmean(a.values()), fmean(b.values()), comparison))
+    paired = [change for change in found if change.comparison is not None]
+    adjusted = iter(holm([change.comparison.interval.p_value for change in paired if change.comparison]))
+    higher = {metric.task: metric.higher_is_better for metric in metrics}
+    return tuple(
+        change
+        if change.comparison is None
+        else replace(
+            change,
+            comparison=judged_comparison(
+                replace(change.comparison, p_adjusted=next(adjusted)),
+                higher_is_better=higher[change.task],
+                runs=runs[change.method, change.task],
+            ),
+        )
+        for change in found
+    )
 
 
 @dataclass(frozen=True)
@@ -171,64 +234,3 @@ def _flat(values: Mapping[str, Any], above: str = "") -> Iterator[tuple[str, str
             yield from _flat(value, f"{above}{key}.")
         else:
             yield f"{above}{key}", ", ".join(map(str, value)) if isinstance(value, list) else str(value)
-
-
-def write_two_page(two: TwoStudies, page: Path) -> Path:
-    """Write the page; it is replaced in one step."""
-    return save_page(page, render_two(two))
-
-
-def render_two(two: TwoStudies) -> str:
-    """The whole page as text."""
-    look = looks(two.methods)
-    return render_with_figures(
-        "two.html",
-        [differences(two, look)],
-        look,
-        title=f"{two.names[1]} against {two.names[0]}: Equipoise report",
-        two=two,
-        changes={(change.method, change.task): change for change in two.changes},
-        version=two.version,
-    )
-
-
-def differences(two: TwoStudies, look: Mapping[str, Look]) -> Chart:
-    """Second minus first of every method, with its interval, a panel for each task."""
-    panels = [panel for metric in two.metrics if (panel := _panel(two, metric, look)) is not None]
-    return Chart(
-        "differences",
-        "Differences between the studies",
-        "A mark is the mean difference over the seeds of both studies, its line the paired-t 95 % interval. Filled "
-        "marks remain significant after Holm's correction for all comparisons of this page.",
-        tuple(panels),
-        missing="No differences: nothing can be paired by seed.",
-    )
-
-
-def _panel(two: TwoStudies, metric: TaskMetric, look: Mapping[str, Look]) -> Panel | None:
-    shown = [c for c in two.changes if c.task == metric.task and c.comparison is not None]
-    series = tuple(_mark(change, place, look) for place, change in enumerate(shown))
-    direction = "second is better →" if metric.higher_is_better else "← second is better"
-    rows = tuple(look[change.method].label for change in shown)
-    if not shown:
-        return None
-    return Panel(metric.task, f"difference in {metric.name} · {direction}", "", series, rows, zero="x")
-
-
-def _mark(change: Change, place: int, look: Mapping[str, Look]) -> Series:
-    assert change.comparison is not None
-    interval = change.comparison.interval
-    known = interval.low == interval.low
-    low, high = (interval.low, interval.high) if known else (interval.mean, interval.mean)
-    bounds = f"95 % interval {low:+.4g} to {high:+.4g}" if known else "no interval"
-    return Series(
-        "interval",
-        change.method,
-        (interval.mean,),
-        (place,),
-        hollow=change.comparison.verdict not in ("better", "worse"),
-        low=(low,),
-        high=(high,),
-        what=look[change.method].label,
-        hover=(f"{interval.mean:+.4g}\n{bounds}, {counted(interval.n, 'seed')}\n{change.comparison.verdict}",),
-    )
