@@ -32,7 +32,7 @@ def balanced_by_losses(state: State, step: Step) -> Tensor:
         state.has_seen_losses = True
     objective = state.config.parts.weighting(step.stacked, step.tasks)
     monitor, reached = state.monitor, None
-    if monitor is not None and monitor.is_due_for_optimisers(state.steps + 1):
+    if monitor is not None and monitor.optimisers.is_due(state.steps + 1):
         reached = list(state.parameters.graph_of([objective]).leaves)
     # empty but for the backward: a hook that held the step or the objective would keep its graph
     seen: list[tuple[Step, Tensor]] = []
@@ -44,7 +44,7 @@ def balanced_by_losses(state: State, step: Step) -> Tensor:
         note_backward(step.raw, state.config.method)
         gramian = measured_gramian(state, reach_of(state, step), incoming)[0] if state.is_probe_due else None
         if monitor is not None and reached is not None:
-            monitor.optimisers(state.parameters.named(), set(reached), ())
+            monitor.optimisers.look(state.parameters.named(), set(reached), ())
         state.note(step, gradient.detach() / incoming, gramian, route="objective", objective=value)
         if monitor is not None:
             monitor.went_backward()
@@ -52,7 +52,7 @@ def balanced_by_losses(state: State, step: Step) -> Tensor:
     step.stacked.register_hook(on_losses)
     loss = with_gradient_of(step.total, objective, lambda incoming: seen.append((step, incoming)))
     if monitor is not None:
-        monitor.returns(loss, objective)
+        monitor.line_search.compares(loss, objective)
     return loss
 
 
@@ -65,7 +65,7 @@ def balanced_by_gradients(state: State, step: Step) -> Tensor:
     if not isinstance(weighting, Sum):
         objective, scales = linearise(weighting, step.stacked, step.tasks)
         learns = any(p.requires_grad for p in weighting.parameters())
-    is_due = state.monitor is not None and state.monitor.is_due_for_optimisers(state.steps + 1)
+    is_due = state.monitor is not None and state.monitor.optimisers.is_due(state.steps + 1)
     if is_due and learns:
         reached += state.parameters.graph_of([objective]).leaves
     on_backward = partial(_backward, state, reach, scales, reached if is_due else None)
@@ -87,7 +87,7 @@ def _backward(state: State, reach: Reach, scales: Tensor, reached: list[Tensor] 
     with state.guard, GraphErrors(reach.step.raw, state.config.method):
         reach.graph.delay_to_the_outer_pass()
         if monitor is not None and reached is not None:
-            monitor.optimisers(reach.graph.named, set(reached), set(reach.roles.shared))
+            monitor.optimisers.look(reach.graph.named, set(reached), set(reach.roles.shared))
         if needs_gramian(state, reach):
             gradients = _measured(state, reach, scales, incoming)
         else:
@@ -223,7 +223,7 @@ def _look(state: State, monitor: Monitor, reach: Reach, jacobian: Jacobian, deci
     parts, gramian, names = state.config.parts, decision.gramian, reach.step.names
     assert gramian is not None
     decides = parts.aggregator is not None or parts.row is not None
-    monitor.decided(names, reach.balanced, gramian, decision.weights if decides else None)
+    monitor.balance.decided(names, reach.balanced, gramian, decision.weights if decides else None)
     if reach.chosen is None and state.ranks.size == 1:
         monitor.heads.look(
             reach.graph.named,

@@ -34,7 +34,7 @@ class FeedbackCalls(nn.Module):
         if strangers := [call for call in calls if call not in FEEDBACK]:
             raise ValueError(f"expect takes {', '.join(map(repr, FEEDBACK))}, got {short_repr(strangers[0])}")
         if self._state.monitor is not None:
-            self._state.monitor.expect(calls)
+            self._state.monitor.missing_calls.expected.update(calls)
 
     def end_epoch(self) -> None:
         """Tell the method that an epoch has ended; call it once per epoch."""

@@ -55,7 +55,7 @@ class State:
         """Note that one of ``FEEDBACK`` has come."""
         self.heard.add(call)
         if self.monitor is not None and call == "end_epoch":
-            self.monitor.epoch_ended()
+            self.monitor.missing_calls.epoch_ended()
 
     def note(
         self,

@@ -8,13 +8,7 @@ cross-entropy, which charges for it.
 import torch
 from torch import Tensor
 
-from equipoise.losses.checks import (
-    require_alike,
-    require_dim,
-    require_mask,
-    require_within,
-    wide,
-)
+from equipoise.losses.checks import require_alike, require_dim, require_mask, require_within, wide
 from equipoise.losses.module import FunctionLoss
 from equipoise.losses.overlap import require_prices, tversky_of_counts
 

@@ -7,14 +7,7 @@ The cosine of normals: Eigen and Fergus, Predicting Depth, Surface Normals and S
 
 from torch import Tensor
 
-from equipoise.losses.checks import (
-    require_alike,
-    require_argument,
-    require_dim,
-    require_mask,
-    sees_values,
-    wide,
-)
+from equipoise.losses.checks import require_alike, require_argument, require_dim, require_mask, sees_values, wide
 from equipoise.losses.module import FunctionLoss
 from equipoise.losses.reduction import Reduction, reduced, reduced_over
 

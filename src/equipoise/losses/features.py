@@ -3,12 +3,7 @@
 import torch
 from torch import Tensor
 
-from equipoise.losses.checks import (
-    require_dim,
-    require_floating,
-    require_integers,
-    require_same_shape,
-)
+from equipoise.losses.checks import require_dim, require_floating, require_integers, require_same_shape
 
 
 def unit(features: Tensor, dim: int = 1) -> Tensor:

@@ -9,12 +9,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from equipoise.losses.checks import (
-    require_alike,
-    require_dim,
-    require_floating,
-    wide,
-)
+from equipoise.losses.checks import require_alike, require_dim, require_floating, wide
 from equipoise.losses.reduction import Reduction, reduced
 
 __all__ = ["feature_matching", "mode_seeking"]

@@ -8,12 +8,7 @@ Optimization and Applications 2001 (squared). Over more classes, ``torch.nn.Mult
 import torch
 from torch import Tensor
 
-from equipoise.losses.checks import (
-    require_alike,
-    require_within,
-    sees_values,
-    wide,
-)
+from equipoise.losses.checks import require_alike, require_within, sees_values, wide
 from equipoise.losses.module import FunctionLoss
 from equipoise.losses.reduction import Reduction, reduced
 

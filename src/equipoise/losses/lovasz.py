@@ -8,14 +8,7 @@ Berman et al., The Lovász-Softmax Loss, CVPR 2018, algorithm 1; the hinge error
 import torch
 from torch import Tensor
 
-from equipoise.losses.checks import (
-    require_alike,
-    require_classes,
-    require_dim,
-    require_mask,
-    require_within,
-    wide,
-)
+from equipoise.losses.checks import require_alike, require_classes, require_dim, require_mask, require_within, wide
 from equipoise.losses.module import FunctionLoss
 from equipoise.losses.overlap import mean_over_present
 

@@ -9,13 +9,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F  # noqa: N812
 
-from equipoise.losses.checks import (
-    require_alike,
-    require_argument,
-    require_classes,
-    require_within,
-    wide,
-)
+from equipoise.losses.checks import require_alike, require_argument, require_classes, require_within, wide
 from equipoise.losses.module import FunctionLoss
 from equipoise.losses.reduction import Reduction, reduced, reduced_over
 

@@ -12,13 +12,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F  # noqa: N812
 
-from equipoise.losses.checks import (
-    require_dim,
-    require_floating,
-    require_integers,
-    sees_values,
-    wide,
-)
+from equipoise.losses.checks import require_dim, require_floating, require_integers, sees_values, wide
 from equipoise.losses.module import FunctionLoss
 from equipoise.losses.reduction import Reduction, reduced, reduced_over
 

@@ -9,14 +9,7 @@ import math
 import torch
 from torch import Tensor, nn
 
-from equipoise.losses.checks import (
-    require_alike,
-    require_argument,
-    require_floating,
-    require_within,
-    sees_values,
-    wide,
-)
+from equipoise.losses.checks import require_alike, require_argument, require_floating, require_within, sees_values, wide
 from equipoise.losses.module import FunctionLoss, LossModule
 from equipoise.losses.reduction import Reduction, reduced, require_reduction
 

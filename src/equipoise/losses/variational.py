@@ -7,12 +7,7 @@ Variational Inference with Inverse Autoregressive Flow, NeurIPS 2016, eq. (15).
 import torch
 from torch import Tensor
 
-from equipoise.losses.checks import (
-    require_alike,
-    require_argument,
-    require_dim,
-    wide,
-)
+from equipoise.losses.checks import require_alike, require_argument, require_dim, wide
 from equipoise.losses.module import FunctionLoss
 from equipoise.losses.reduction import Reduction, reduced, require_reduction
 

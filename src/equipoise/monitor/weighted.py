@@ -4,20 +4,38 @@ from collections.abc import Mapping, Sequence
 
 from torch import Tensor
 
+from equipoise.method import Method
+from equipoise.monitor.warning import warn
 from equipoise.torch_private import saved
 
 _SAME = 1e-6  # relative; a factor is kept in float32 at the least
 
 
-def weighted_already(losses: Mapping[str, Tensor], weights: Mapping[str, float]) -> list[str]:
-    """The tasks with a weight, if each of their losses was last multiplied by just that number; else none.
+class Weighted:
+    """Looks at the first call with losses, and at the first with losses of tasks that are known."""
 
-    One alone may be chance (half a squared error, weight 0.5); two or more, and no exception, are not.
-    """
-    weighted = [name for name in losses if weights[name] != 1.0]
-    if len(weighted) < 2 or not all(ends_in(losses[name], weights[name]) for name in weighted):
-        return []
-    return weighted
+    def __init__(self, method: Method) -> None:
+        self._method = method
+        self.has_seen_losses = self.has_seen_tasks = False
+
+    def of_losses(self, losses: Mapping[str, Tensor], weights: Mapping[str, float]) -> None:
+        """Warn of losses that have the balancer's weights in them already."""
+        self.has_seen_losses = True
+        if doubled := _weighted_already(losses, weights):
+            warn(
+                f"losses {', '.join(map(repr, doubled))} are already multiplied by the weights that the balancer "
+                "was given for them, and it applies those itself: pass raw losses, or tasks without weights"
+            )
+
+    def of_tasks(self, tasks: Mapping[str, float], held: Mapping[str, float]) -> None:
+        """Warn of weights of the tasks that are others than those that the balancer holds."""
+        self.has_seen_tasks = True
+        lost, counting = _unheard(tasks, held, self._method.stated(range(len(held))))
+        if lost:
+            warn(
+                f"Task weights {lost} do not count: the balancer was not given these tasks, and holds {counting}. "
+                "Build it with tasks=tasks, or leave weight out of the tasks"
+            )
 
 
 def ends_in(loss: Tensor, weight: float) -> bool:
@@ -33,7 +51,18 @@ def ends_in(loss: Tensor, weight: float) -> bool:
     return any(abs(float(factor) - weight) <= _SAME * weight for factor in plain)
 
 
-def unheard(
+def _weighted_already(losses: Mapping[str, Tensor], weights: Mapping[str, float]) -> list[str]:
+    """The tasks with a weight, if each of their losses was last multiplied by just that number; else none.
+
+    One alone may be chance (half a squared error, weight 0.5); two or more, and no exception, are not.
+    """
+    weighted = [name for name in losses if weights[name] != 1.0]
+    if len(weighted) < 2 or not all(ends_in(losses[name], weights[name]) for name in weighted):
+        return []
+    return weighted
+
+
+def _unheard(
     tasks: Mapping[str, float], held: Mapping[str, float], stated: Sequence[float] | None
 ) -> tuple[dict[str, float], dict[str, float]]:
     """The weights, other than 1, of tasks which have another one, and those that they have.

@@ -4,15 +4,7 @@ import re
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 
-from equipoise.losses.catalog import (
-    classification,
-    composition,
-    embeddings,
-    generation,
-    numbers,
-    regions,
-    torch,
-)
+from equipoise.losses.catalog import classification, composition, embeddings, generation, numbers, regions, torch
 from equipoise.losses.catalog.aliases import LOSS_ALIASES
 from equipoise.losses.catalog.row import CONDITIONS, TASK_KINDS, LossRow
 from equipoise.names import key_of, nearest
