@@ -176,7 +176,9 @@ def case_settings(case: Case, *, epochs: int | None = None, **training: Unpack[T
         "clip_norm": None,
         "patience": case.patience,
     }
-    settings = Settings(**{**own, **training})
+    settings = Settings(
+        **own | {name: value for name, value in training.items() if value is not None or name not in own}
+    )
     kept_criteria(settings, case.tasks.names, case.metrics)
     make_order(case.data["train"], 0, settings.temperature)  # type: ignore[arg-type]
     return settings
