@@ -28,17 +28,6 @@ _LIMIT = 120.0  # microseconds, at K = 3
 _PLAIN = "plain sum"
 
 
-def arguments(name: str, num_tasks: int) -> dict[str, object]:
-    """What a method must be given."""
-    per_task = [1.0 + k for k in range(num_tasks)]
-    return {
-        "fixed": {"weights": per_task},
-        "scheduled": {"weights": [per_task, per_task[::-1]]},
-        "lagrangian": {"limits": [None, *per_task[1:]]},
-        "amtl": {"potential": [0.9] * num_tasks},
-    }.get(name, {})
-
-
 def runs(num_tasks: int, chosen: list[str] | None) -> dict[str, Callable[[], None]]:
     """The plain sum's step, and that of each weighting."""
     torch.manual_seed(0)
@@ -57,8 +46,7 @@ def runs(num_tasks: int, chosen: list[str] | None) -> dict[str, Callable[[], Non
     found: dict[str, Callable[[], None]] = {_PLAIN: plain}
     for row in eq.methods():
         if issubclass(row.cls, eq.Weighting) and (chosen is None or row.name in chosen):
-            method = eq.method(row.name, **arguments(row.name, num_tasks))
-            found[row.name] = partial(balanced, eq.Balancer(method, layer, tasks=tasks))
+            found[row.name] = partial(balanced, eq.Balancer(row.make(num_tasks), layer, tasks=tasks))
     return found
 
 

@@ -1,9 +1,11 @@
 """For all tests."""
 
 import atexit
+import functools
 import gc
 import os
 import shutil
+import sys
 import tempfile
 
 import pytest
@@ -22,7 +24,9 @@ def pytest_collection_modifyitems(items):
 
 
 def pytest_collection_finish():
-    """What was imported lives to the end: a collection in a test need not look through it."""
+    """What was imported lives to the end, so that the collector need not look through it; reviews are read once."""
+    if cases := sys.modules.get("equipoise.lab.cases"):
+        cases.CASES["reviews"] = functools.cache(cases.CASES["reviews"])
     gc.freeze()
 
 

@@ -49,6 +49,7 @@ def trained(make, device, dtype):
     return [p.grad for p in model.parameters()], {k: v for k, v in balancer.state_dict().items() if "extra" not in k}
 
 
+@pytest.mark.paired
 @pytest.mark.parametrize(("device", "dtype"), [("meta", torch.float32), ("cpu", torch.bfloat16)], ids=str)
 @pytest.mark.parametrize("name", METHODS)
 def test_any_default_gives_the_same_steps_and_the_same_state(name, device, dtype):

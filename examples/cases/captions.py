@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from captioning.bleu import bleu_metrics
 from captioning.decoder import CaptionDecoder
 from captioning.diagnostics import captions_diagnostics
-from captioning.flickr8k import files_of, flickr8k_folder, list_captioned, read_pictures, splits_of
+from captioning.flickr8k import SOURCE, files_of, list_captioned, read_pictures, splits_of
 from captioning.network import CaptionNetwork
 from captioning.vocabulary import END, PADDING, Vocabulary
 from equipoise import losses
@@ -25,7 +25,7 @@ from equipoise.lab.cases.case import Case
 from equipoise.lab.cases.metrics import make_metrics
 from equipoise.lab.cases.usual_losses import class_losses
 from equipoise.lab.data.arrays import Arrays, join
-from equipoise.lab.data.folder import data_hash
+from equipoise.lab.data.folder import data_folder, data_hash
 from equipoise.lab.data.split import split_of
 from equipoise.lab.data.text import words
 from equipoise.lab.models.unet import ConvEncoder, PooledHead
@@ -104,7 +104,7 @@ def flickr8k(
     Raises:
         ValueError: If a file is missing or not as it should be.
     """
-    folder = flickr8k_folder(folder)
+    folder = data_folder("flickr8k", SOURCE, folder)
     listed = list_captioned(folder)
     splits = splits_of(listed)
     texts = [one.captions for one in listed]

@@ -1,6 +1,6 @@
 """Weights by task name."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, NoReturn
 
 
@@ -31,11 +31,7 @@ def in_order(weights: Mapping[str, float], names: Sequence[str] | None) -> list[
             "number per task, in the tasks' order"
         )
     wrong = [f"{name!r} is missing" for name in names if name not in weights]
-    wrong += [f"there is no task {name!r}" for name in _strangers(weights, names)]
+    wrong += [f"there is no task {name!r}" for name in weights if name not in names]
     if wrong:
         raise ValueError(f"weights must name every task ({', '.join(map(repr, names))}), and {', '.join(wrong)}")
     return [weights[name] for name in names]
-
-
-def _strangers(weights: Iterable[str], names: Sequence[str]) -> list[str]:
-    return [name for name in weights if name not in names]

@@ -29,7 +29,7 @@ def test_weights_follow_the_ratio_from_one():
     check_weights(method(ROWS @ ROWS.T, LOSSES), 0.75 * 0.9 + 0.25 * 0.6, 0.75 * 1.5 + 0.25 * 3, 1.0)
 
 
-def test_at_rest_all_gradients_have_the_mean_length():
+def test_at_rest_all_gradients_have_the_mean_norm():
     method = bound(MeanNorm())
     for _ in range(300):
         weights = method(ROWS @ ROWS.T, LOSSES)

@@ -6,8 +6,7 @@ import pytest
 import torch
 from torch.testing import assert_close
 
-from captioning.attention import SoftAttention
-from captioning.decoder import CaptionDecoder
+from captioning.decoder import CaptionDecoder, SoftAttention
 from captioning.decoding import beam_search, greedy
 
 END, WORDS, CHANNELS, STEPS = 0, 5, 4, 4

@@ -12,7 +12,7 @@ from torch.testing import assert_close
 
 from captioning.bleu import references
 from captioning.diagnostics import lit
-from captioning.scene_files import write_scenes
+from captioning.flickr8k import write_scenes
 from captioning.vocabulary import PADDING, Vocabulary
 from captions import ReferenceLoss, flickr8k, make_case
 from equipoise.lab.cases import check_case

@@ -6,8 +6,7 @@ import sys
 import numpy as np
 import pytest
 
-from captioning.flickr8k import files_of, list_captioned, read_pictures, splits_of
-from captioning.scene_files import write_scenes
+from captioning.flickr8k import files_of, list_captioned, read_pictures, splits_of, write_scenes
 from rendered import SHAPES, describe, render_scenes
 
 Image = pytest.importorskip("PIL.Image")

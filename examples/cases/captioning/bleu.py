@@ -13,11 +13,11 @@ from equipoise.lab.cases.metrics import Metric
 from equipoise.lab.metrics.table import metric
 
 _ORDERS = (4, 1, 2, 3)  # the first is the primary metric
-_RARE = "<rare>"  # a reference's word that the vocabulary lacks: nothing that a network says equals it
+_RARE = "<rare>"  # a reference's word that the vocabulary lacks: no word that a network predicts equals it
 
 
 def bleu_metrics(vocabulary: Vocabulary, longest: int, train: Tensor, validation: Tensor) -> tuple[Metric, ...]:
-    """BLEU-4, then BLEU-1 to 3, of a corpus; the constant predictor says the most frequent training caption.
+    """BLEU-4, then BLEU-1 to 3, of a corpus; the constant predictor gives the most frequent training caption.
 
     Outputs are [N, R T + T, V], as ``CaptionNetwork`` gives them in evaluation, targets [N, R T].
 

@@ -6,6 +6,7 @@ the header ``image,caption`` and five rows for each picture. Flickr8k has no cla
 the header ``image,class`` lies beside, it gives them; a picture that it lacks, or whose cell is empty, has none.
 """
 
+import csv
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -14,11 +15,11 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from equipoise.lab.data.folder import data_folder
-from equipoise.lab.data.pictures import read_picture
+from equipoise.lab.data.pictures import read_picture, write_jpeg
 from equipoise.lab.data.split import split_of
 from equipoise.lab.data.table import parse_table
 from equipoise.lab.data.text import words
+from rendered import SHAPES, Scene, describe
 
 SOURCE = "Flickr8k is passed on at kaggle.com/datasets/adityajn105/flickr8k: Images/ and captions.txt"
 IMAGES, CAPTIONS, CLASSES = "Images", "captions.txt", "classes.csv"
@@ -31,15 +32,6 @@ class Captioned:
     picture: Path
     captions: tuple[str, ...]
     class_name: str | None
-
-
-def flickr8k_folder(folder: Path | None = None) -> Path:
-    """The folder, by default ``flickr8k/`` in the folder that ``EQUIPOISE_DATA`` names.
-
-    Raises:
-        ValueError: If it is not there.
-    """
-    return data_folder("flickr8k", SOURCE, folder)
 
 
 def list_captioned(folder: Path) -> list[Captioned]:
@@ -82,6 +74,26 @@ def read_pictures(pictures: Sequence[Captioned], size: int) -> Tensor:
     return torch.stack([torch.from_numpy(read_picture(one.picture, size, size)).movedim(2, 0) for one in pictures])
 
 
+def write_scenes(scenes: Sequence[Scene], folder: Path) -> None:
+    """Write scenes in this layout; the class of each is the shape of its largest thing.
+
+    Args:
+        scenes: At most 100,000.
+        folder: Made if need be; files of the same names are replaced.
+
+    Raises:
+        ValueError: If Pillow is not installed.
+    """
+    (folder / IMAGES).mkdir(parents=True, exist_ok=True)
+    names = [f"scene-{number:05d}.jpg" for number in range(len(scenes))]
+    for name, scene in zip(names, scenes, strict=True):
+        write_jpeg(scene.picture.transpose(1, 2, 0), folder / IMAGES / name)
+    described = zip(names, scenes, strict=True)
+    _write(folder / CAPTIONS, "caption", [(name, text) for name, scene in described for text in describe(scene)])
+    shapes = [SHAPES[scene.objects[0].shape] for scene in scenes]
+    _write(folder / CLASSES, "class", list(zip(names, shapes, strict=True)))
+
+
 def _rows(path: Path, column: str) -> "enumerate[tuple[str, str]]":
     """(image, cell) of every row, numbered as in the file."""
     if not path.is_file():
@@ -99,3 +111,8 @@ def _classes(path: Path, known: dict[str, list[str]]) -> dict[str, str]:
             raise ValueError(f"{path}, row {row}: a second class for {image!r}")
         classes[image] = name
     return classes
+
+
+def _write(path: Path, column: str, rows: Sequence[tuple[str, str]]) -> None:
+    with path.open("w", encoding="utf-8", newline="") as file:
+        csv.writer(file).writerows([("image", column), *rows])

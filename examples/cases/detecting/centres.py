@@ -1,4 +1,4 @@
-"""Boxes as maps over a grid of cells, and back: what a detector without anchors learns, and how what it says is read.
+"""Boxes as maps over a grid of cells, and back: what a detector without anchors learns, and how its outputs are read.
 
 Zhou, Wang, Krähenbühl, Objects as Points, 2019, sec. 3 and 4: an object is the cell that holds its centre. Tian et al.,
 FCOS, ICCV 2019, eq. (1): its box is four distances from there. Liu et al., Training-Time-Friendly Network, AAAI 2020,
@@ -15,7 +15,7 @@ _SPREAD = 0.54 / 6  # standard deviation by the side of the box
 
 
 def centre_maps(objects: Tensor, classes: int, cells: tuple[int, int], stride: int) -> tuple[Tensor, Tensor]:
-    """What a detector is to say of each cell.
+    """What a detector is to predict for each cell.
 
     Args:
         objects: [N, M, 5], as above.

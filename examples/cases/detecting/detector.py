@@ -66,7 +66,7 @@ class Detector(nn.Module):
     Args:
         encoder: From pictures to the features at all scales.
         heads: By task name; those of the heat maps and the boxes are called "class" and "box".
-        usual: Distances [4] that stand for the boxes where no head says them.
+        usual: Distances [4] that stand for the boxes where no head predicts them.
     """
 
     usual: Tensor

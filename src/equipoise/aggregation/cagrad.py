@@ -6,7 +6,7 @@ Liu et al., Conflict-Averse Gradient Descent for Multi-Task Learning, NeurIPS 20
 import torch
 from torch import Tensor
 
-from equipoise.aggregation.solvers.ball import best_step, mean_length
+from equipoise.aggregation.solvers.ball import best_step, mean_norm
 from equipoise.arguments import within
 from equipoise.method import Aggregator
 
@@ -34,7 +34,7 @@ class CAGrad(Aggregator):
 
     def forward(self, gramian: Tensor, losses: Tensor, tasks: Tensor) -> Tensor:
         products = gramian.numpy()
-        radius = self.c * mean_length(products)
+        radius = self.c * mean_norm(products)
         step, gap = best_step(products, products.mean(axis=1), radius)
         self.certify(gap)
         return torch.from_numpy(1 / len(products) + radius * step)

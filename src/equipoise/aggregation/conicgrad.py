@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from equipoise.aggregation.solvers.ball import best_step, mean_length
+from equipoise.aggregation.solvers.ball import best_step, mean_norm
 from equipoise.aggregation.solvers.min_norm import EPSILON, min_norm
 from equipoise.arguments import within
 from equipoise.method import Aggregator
@@ -34,7 +34,7 @@ class ConicGrad(Aggregator):
 
     def forward(self, gramian: Tensor, losses: Tensor, tasks: Tensor) -> Tensor:
         products, mean = gramian.numpy(), 1 / len(gramian)
-        length = mean_length(products)
+        length = mean_norm(products)
         if length == 0:
             self.unsolved += 1
             return torch.full_like(losses, mean)

@@ -7,7 +7,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from equipoise.aggregation.solvers.ball import best_step, mean_length
+from equipoise.aggregation.solvers.ball import best_step, mean_norm
 from equipoise.aggregation.solvers.min_norm import EPSILON, min_norm
 from equipoise.arguments import within
 from equipoise.method import Aggregator
@@ -36,13 +36,13 @@ class IMGrad(Aggregator):
         products = gramian.numpy()
         norms = np.sqrt(products.diagonal())
         served = products.mean(axis=1)  # g_k . g_0
-        lowest, radius = min_norm(products), self.c * mean_length(products)
+        lowest, radius = min_norm(products), self.c * mean_norm(products)
         square = lowest @ products @ lowest
         if radius == 0 or square <= len(norms) * EPSILON * (lowest @ norms) ** 2:
             worst = int(served.argmin())
             step, gap = np.where(np.arange(len(norms)) == worst, 1 / (norms[worst] or np.inf), 0.0), 0.0
         else:
-            cosine = min(float(lowest @ served / np.sqrt(square) / mean_length(products)), 1.0)
+            cosine = min(float(lowest @ served / np.sqrt(square) / mean_norm(products)), 1.0)
             step, gap = best_step(products, (1 - cosine) * served, cosine * radius)
         self.certify(gap)
         return torch.from_numpy(1 / len(products) + radius * step)

@@ -157,13 +157,16 @@ _BUDGET = 6  # fields that every run has said
 
 
 class TrainingOptions(TypedDict, total=False):
-    """The fields of ``Settings`` but the epochs, as keywords: type checkers and editors read them here."""
+    """The fields of ``Settings`` but the epochs, as keywords: type checkers and editors read them here.
 
-    batch_size: int
-    learning_rate: float
-    weight_decay: float
+    None for one without a default is the case's own value.
+    """
+
+    batch_size: int | None
+    learning_rate: float | None
+    weight_decay: float | None
     clip_norm: float | None
-    patience: int
+    patience: int | None
     schedule: str
     warmup: int
     weight_decay_end: float | None

@@ -53,7 +53,7 @@ BY_GRAMIAN = (
     MethodRow(
         "imgrad",
         aggregation.IMGrad,
-        when="Where one task's long gradient dominates the mean.",
+        when="Where one task's large gradient dominates the mean.",
         errata=(
             "The official code puts 1.5 - cos in the place of 1 - cos, for two tasks multiplies only the first of "
             "three summands by it, and divides by 1 + c^2; its runs take c = 0.8."
@@ -100,7 +100,7 @@ BY_GRAMIAN = (
     MethodRow(
         "capped-mgda",
         aggregation.CappedMGDA,
-        when="Where MGDA follows one short or corrupt gradient alone.",
+        when="Where MGDA follows one small or corrupt gradient alone.",
     ),
     MethodRow(
         "hard-priority",
@@ -129,15 +129,15 @@ BY_GRAMIAN = (
         when="No task shall have a say by the scale of its loss, and the tasks are few.",
         errata=(
             "The paper's formula, as coded in LibMTL and TorchJD, climbs for all tasks where the weights' sum is "
-            "negative; TorchJD's pseudo-inverse of the gramian loses equal projections where lengths differ by 1e8."
+            "negative; TorchJD's pseudo-inverse of the gramian loses equal projections where norms differ by 1e8."
         ),
     ),
     MethodRow(
         "aligned-mtl",
         aggregation.AlignedMTL,
-        when="Gradients both conflict and differ in length, and short steps are no harm.",
+        when="Gradients both conflict and differ in norm, and short steps are no harm.",
         errata=(
-            "The official code and TorchJD take eigenvalues of the gramian: a gradient 1e-8 of another's length is "
+            "The official code and TorchJD take eigenvalues of the gramian: a gradient of 1e-8 of another's norm is "
             "dropped, and the step is too long; TorchJD means where the official code sums; torch.symeig is gone."
         ),
     ),
@@ -226,7 +226,7 @@ BY_GRAMIAN = (
     MethodRow(
         "ntkmtl",
         aggregation.NTKMTL,
-        when="Where gradients differ in length by far; it makes them equally long, and leaves conflicts as they are.",
+        when="Where gradients differ in norm by far; it makes them equally long, and leaves conflicts as they are.",
         errata="The official code takes the sum of the eigenvalues over tasks where the paper takes their mean.",
     ),
 )

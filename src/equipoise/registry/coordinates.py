@@ -11,7 +11,7 @@ BY_GROUPS = (
         when="Where one task is the main one, as in recommenders, and others are too loud in some layers.",
         errata=(
             "The official code needs CUDA, stops at the first parameter without a gradient, which leaves the "
-            "parameters after it without one, and divides by a length that may be zero."
+            "parameters after it without one, and divides by a norm that may be zero."
         ),
     ),
 )

@@ -8,7 +8,6 @@ from torch import Tensor
 
 from equipoise.arguments import whole_number, within
 from equipoise.method import Weighting
-from equipoise.weighting.slopes import followed, in_means, slope
 
 _MEMORY = 10_000  # evaluations that the divergence factor looks back on; the paper's has no end
 
@@ -58,12 +57,12 @@ class CoBa(Weighting):
         results, tasks = results[told], tasks[told]
         first = results.where(self.first[tasks].isnan(), self.first[tasks])
         self.first[tasks] = first
-        curves = followed(self.curves[:, tasks], (first - results) / first.abs())
+        curves = _followed(self.curves[:, tasks], (first - results) / first.abs())
         self.curves[:, tasks] = curves
-        self.slopes[:, tasks] = followed(self.slopes[:, tasks], slope(curves, self.warmup))
+        self.slopes[:, tasks] = _followed(self.slopes[:, tasks], _slope(curves, self.warmup))
         sloped = ~self.slopes[-1].isnan()
         if len(tasks) and sloped.any():
-            self.steepest.copy_(followed(self.steepest, self.slopes[-1, sloped].max()))
+            self.steepest.copy_(_followed(self.steepest, self.slopes[-1, sloped].max()))
             self.weights[sloped] = self._balanced(self.slopes[:, sloped]) * sloped.float().mean()
 
     def sum_factor(self, num_tasks: int) -> float:
@@ -75,9 +74,29 @@ class CoBa(Weighting):
 
     def _balanced(self, slopes: Tensor) -> Tensor:
         now = slopes[-1]
-        relative = torch.softmax(in_means(now[None], now)[0], dim=0)
-        absolute = torch.softmax(-in_means(slopes.T, now[:, None])[:, 0], dim=0)
+        relative = torch.softmax(_in_means(now[None], now)[0], dim=0)
+        absolute = torch.softmax(-_in_means(slopes.T, now[:, None])[:, 0], dim=0)
         past = self.steepest[~self.steepest.isnan()]
-        soft = torch.softmax(-self.tau * in_means(past[None], past)[0], dim=0)
+        soft = torch.softmax(-self.tau * _in_means(past[None], past)[0], dim=0)
         divergence = (len(past) * soft[-1]).clamp(max=1.0)
         return divergence * relative + (1 - divergence) * absolute
+
+
+def _followed(past: Tensor, newest: Tensor) -> Tensor:
+    """The past [N, ...], one shorter, and the newest."""
+    return torch.cat([past[1:], newest[None]])
+
+
+def _in_means(slopes: Tensor, numbers: Tensor) -> Tensor:
+    """Numbers [K, ...] as multiples of the mean size of the slopes [K, N] that there are; 0 where all are flat."""
+    size = slopes.abs().nanmean(dim=1, keepdim=True)
+    return numbers / size.where(size > 0, torch.inf)
+
+
+def _slope(curves: Tensor, warmup: int) -> Tensor:
+    """Least-squares slopes [K] of curves [N, K], NaN where there are fewer than ``warmup`` points."""
+    there = ~curves.isnan()
+    places = torch.arange(len(curves), device=curves.device)[:, None].expand_as(curves).where(there, torch.nan)
+    offset = places - places.nanmean(dim=0)
+    slope = (offset * curves).nansum(dim=0) / offset.square().nansum(dim=0)
+    return slope.where(there.sum(dim=0) >= warmup, torch.nan)

@@ -7,7 +7,7 @@ from numpy.testing import assert_allclose
 from scipy.optimize import minimize_scalar
 
 import equipoise.aggregation.solvers.ball as solver
-from equipoise.aggregation.solvers.ball import best_step, mean_length
+from equipoise.aggregation.solvers.ball import best_step, mean_norm
 
 
 def bound_of(rows, gains, radius, weights):
@@ -21,7 +21,7 @@ def bound_of(rows, gains, radius, weights):
 def test_the_step_is_as_good_as_the_dual_allows(kind, c):
     for rows, _ in problems(kind):
         gramian = rows @ rows.T
-        gains, length = gramian.mean(axis=1), mean_length(gramian)
+        gains, length = gramian.mean(axis=1), mean_norm(gramian)
         steps, gap = best_step(gramian, gains, c * length)
         direction = steps @ rows
         trace = np.trace(gramian)
@@ -81,7 +81,7 @@ def test_two_rows_agree_with_the_general_solution(monkeypatch):
     for _ in range(100):
         rows = rng.standard_normal((2, 3)) * 10 ** rng.uniform(-9, 9, (2, 1))
         gramian = rows @ rows.T
-        gains, radius = gramian.mean(axis=1), rng.uniform(0.1, 2) * mean_length(gramian)
+        gains, radius = gramian.mean(axis=1), rng.uniform(0.1, 2) * mean_norm(gramian)
         cases.append((gramian, gains, radius, best_step(gramian, gains, radius)[0]))
     monkeypatch.setattr(solver, "_of_two", lambda *_: None)
     for gramian, gains, radius, steps in cases:
@@ -96,7 +96,7 @@ def test_the_descent_alone_is_as_good(kind, monkeypatch):
     for rows, _ in problems(kind, seed=1):
         if len(rows) <= 40:
             gramian = rows @ rows.T
-            _, gap = best_step(gramian, gramian.mean(axis=1), 0.5 * mean_length(gramian))
+            _, gap = best_step(gramian, gramian.mean(axis=1), 0.5 * mean_norm(gramian))
             assert gap <= 1e-10
 
 
@@ -105,7 +105,7 @@ def test_independent_rows_need_no_descent(kind):
     with patch.object(solver, "_descend") as descend:
         for rows, _ in problems(kind):
             gramian = rows @ rows.T
-            best_step(gramian, gramian.mean(axis=1), 0.5 * mean_length(gramian))
+            best_step(gramian, gramian.mean(axis=1), 0.5 * mean_norm(gramian))
     descend.assert_not_called()
 
 
@@ -128,7 +128,7 @@ def test_a_common_scale_divides_the_weights(scale):
     for k in (2, 3, 10, 40):
         rows = rng.standard_normal((k, 2 * k))
         gramian = rows @ rows.T
-        gains, radius = gramian.mean(axis=1), mean_length(gramian)
+        gains, radius = gramian.mean(axis=1), mean_norm(gramian)
         steps, _ = best_step(gramian, gains, radius)
         scaled, _ = best_step(scale**2 * gramian, scale**2 * gains, scale * radius)
         assert_allclose(scale * scaled, steps, rtol=1e-8, atol=1e-12)
@@ -138,6 +138,6 @@ def test_the_mean_row_is_zero_when_only_rounding_is_left():
     rng = np.random.default_rng(4)
     for k in (2, 3, 10, 40):
         rows = rng.standard_normal((k, 9))
-        assert mean_length(rows @ rows.T) == pytest.approx(np.linalg.norm(rows.mean(axis=0)))
+        assert mean_norm(rows @ rows.T) == pytest.approx(np.linalg.norm(rows.mean(axis=0)))
         centred = rows - rows.mean(axis=0)
-        assert mean_length(centred @ centred.T) == 0
+        assert mean_norm(centred @ centred.T) == 0

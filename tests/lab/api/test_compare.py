@@ -15,6 +15,7 @@ from equipoise.lab.settings import Settings, TrainingOptions
 from equipoise.lab.studies import NothingToTuneError
 
 CASES = Path(__file__).parents[1] / "studies"
+OF_THE_CASE = ("batch_size", "learning_rate", "weight_decay", "patience")
 CASE = f"{CASES / 'tiny_case.py'}:make_case"
 
 
@@ -82,7 +83,15 @@ def test_an_editor_is_told_every_option(function):
 
 def test_a_type_checker_is_told_every_training_option():
     types = {field.name: field.type for field in fields(Settings) if field.name != "epochs"}
+    types |= {name: types[name] | None for name in OF_THE_CASE}
     assert get_type_hints(TrainingOptions) == types
+
+
+def test_none_is_the_cases_own_as_the_signature_says():
+    listed = inspect.signature(lab.compare).parameters
+    assert {name: listed[name].default for name in OF_THE_CASE} == dict.fromkeys(OF_THE_CASE)
+    asked = plan_study(CASE, ["sum"], [0], **dict.fromkeys(OF_THE_CASE), tuned_trials=0)
+    assert asked.settings == plan_study(CASE, ["sum"], [0], tuned_trials=0).settings
 
 
 def test_a_case_has_a_title_of_its_own():

@@ -216,7 +216,7 @@ def test_one_seed_answers_nothing(question):
 
 def test_what_was_not_trained_is_not_known():
     assert "Not known: no seed has a finished run of tuned and another" in ask("tuned", sum=SAME)[1]
-    assert "Not known: no seed has a finished run of the plain sum and single-task" in ask("sharing", sum=SAME)[1]
+    assert "Not known: no single-task networks were trained" in ask("sharing", sum=SAME)[1]
     assert "Not known: no seed has a finished run of the plain sum with the case's" in ask("losses", sum=SAME)[1]
     assert "Not known: no frozen weights were trained" in ask("freeze", sum=SAME, uw=SAME)[1]
 

@@ -212,7 +212,9 @@ def test_without_the_plain_sum(write):
 
 def test_without_single_task(write):
     summary = Summary.from_folder(write({"sum": SUM, "same": SAME}))
-    assert "Does sharing one network help? Not known: no seed has a finished run of" in " ".join(summary.details)
+    assert "Does sharing one network help? Not known: no single-task networks were trained." in " ".join(
+        summary.details
+    )
     assert summary.row("sum").delta_m is None
     assert summary.notes == ("single-task: no finished run.",)
 

@@ -54,7 +54,7 @@ def made(module, call):
 
 
 def photographs(folder):
-    from captioning.scene_files import write_scenes
+    from captioning.flickr8k import write_scenes
     from rendered import render_scenes
 
     write_scenes(render_scenes(120, seed=1), folder / "photographs")

@@ -176,7 +176,14 @@ def test_what_is_pasted_makes_the_loss(focal_case, tmp_path):
 
 
 # a population searches weights only, and says so
-@pytest.mark.parametrize("sampler", [name for name in SAMPLERS if name != "population"])
+@pytest.mark.parametrize(
+    "sampler",
+    [
+        pytest.param(name, marks=() if name in ("tpe", "grid") else pytest.mark.slow)
+        for name in SAMPLERS
+        if name != "population"
+    ],
+)
 def test_every_sampler_finds_the_argument_that_is_best(sampler, reviews_case, tmp_path, monkeypatch, capsys):
     """Instead of a training: an error that is least at gamma = 0.2."""
 

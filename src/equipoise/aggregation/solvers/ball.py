@@ -60,7 +60,7 @@ def best_step(gramian: Array, gains: Array, radius: float) -> tuple[Array, float
     return other, gap
 
 
-def mean_length(gramian: Array) -> float:
+def mean_norm(gramian: Array) -> float:
     """|g_0| of the mean row g_0, or zero where that is all that rounding leaves of it."""
     square = float(gramian.mean())
     noise = len(gramian) * EPSILON * float(np.sqrt(gramian.diagonal()).mean()) ** 2

@@ -5,12 +5,12 @@ from collections.abc import Callable
 from dataclasses import MISSING, fields
 from functools import wraps
 from operator import index
-from typing import Any, TypeVar
+from typing import Any, TypeVar, get_type_hints
 
 from equipoise.lab.cases import Case
 from equipoise.lab.cases.recipe import Recipe, find_recipe, given_case
 from equipoise.lab.data.table import is_table
-from equipoise.lab.settings import Settings
+from equipoise.lab.settings import Settings, TrainingOptions
 from equipoise.names import nearest
 
 Function = TypeVar("Function", bound=Callable[..., Any])
@@ -74,7 +74,7 @@ def takes_settings(function: Function) -> Function:
             field.name,
             inspect.Parameter.KEYWORD_ONLY,
             default=None if field.default is MISSING else field.default,
-            annotation=field.type,
+            annotation=get_type_hints(TrainingOptions)[field.name],
         )
         for field in fields(Settings)
         if field.name not in given.parameters

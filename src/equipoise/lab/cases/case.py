@@ -1,18 +1,24 @@
-"""What a case is: data, a model, tasks, and the metrics of each task."""
+"""What a case is: data, a model, tasks and their metrics; and what it reads from its data by itself."""
 
-from collections.abc import Callable, Mapping, Sequence
+import hashlib
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import PurePath
-from typing import Any
+from typing import Any, cast
 
+import torch
 from torch import Tensor, nn
-from torch.utils.data import Dataset, default_collate
+from torch.utils.data import DataLoader, Dataset, Subset, default_collate
 
-from equipoise.lab.cases.contents import Collate, collate_of, hash_data, read_targets, split_data
-from equipoise.lab.cases.metrics import Metric, make_metrics
+from equipoise.lab.cases.metrics import Metric, Named, make_metrics
+from equipoise.lab.data.arrays import Arrays, join
+from equipoise.lab.data.split import SPLITS, split_of
 from equipoise.lab.diagnostics import Diagnostic
 from equipoise.names import nearest
 from equipoise.tasks import Tasks
+
+Collate = Callable[[list[Any]], tuple[Any, dict[str, Tensor]]]
+BATCH = 1024  # samples that are read at once
 
 
 @dataclass(frozen=True)
@@ -30,7 +36,8 @@ class Case:
         model: Task names -> network with heads for these only: inputs -> outputs by task name. Draws from torch's
             generator, and the same numbers for the encoder whatever the names.
         metrics: By task name, the primary one first: names, torchmetrics metrics or ``Metric``s, as ``make_metrics``
-            takes them; they are ``Metric``s in the case. A task that is not there has those that follow from its loss.
+            takes them; ``made_metrics`` has them as ``Metric``s. A task that is not there has those that follow from
+            its loss.
         batch_size: A sensible default, as are ``learning_rate``, ``weight_decay`` and ``epochs``.
         title: One line for people; empty: the name.
         collate: A list of samples -> (inputs, targets by name), the labels on the first axis. By default ``Arrays``
@@ -56,7 +63,7 @@ class Case:
     tasks: Tasks
     data: Mapping[str, Dataset[Any]]
     model: Callable[[Sequence[str]], nn.Module]
-    metrics: Mapping[str, Sequence[Any]]
+    metrics: Mapping[str, Sequence[Named]]
     batch_size: int
     title: str = ""
     collate: Collate = default_collate
@@ -73,14 +80,19 @@ class Case:
         self._require_arguments()
         data: Any = self.data
         first = next(iter(data.values())) if isinstance(data, Mapping) else data
-        collate = collate_of(first) if self.collate is default_collate else self.collate
+        collate = join if self.collate is default_collate and isinstance(first, Arrays) else self.collate
         if not isinstance(data, Mapping):
-            data = split_data(data, collate)
+            data = _split_data(data, collate)
         self._set(title=self.title or self.name, collate=collate, data=data)
         are_made = all(isinstance(metric, Metric) for metrics in self.metrics.values() for metric in metrics)
         if not are_made or not {*self.tasks.names} <= {*self.metrics}:
             self._set(metrics=self._make_metrics())
-        self._set(data_hash=self.data_hash or hash_data(self.data, self.collate))
+        self._set(data_hash=self.data_hash or _hash_data(self.data, self.collate))
+
+    @property
+    def made_metrics(self) -> Mapping[str, Sequence[Metric]]:
+        """``metrics``, of which every one is a ``Metric`` once the case is made."""
+        return cast("Mapping[str, Sequence[Metric]]", self.metrics)
 
     def _require_arguments(self) -> None:
         if not self.name or self.name != PurePath(self.name).name:
@@ -103,7 +115,7 @@ class Case:
         for split in ("train", "validation"):
             if split not in self.data:
                 raise ValueError(f"data has no {split!r}; {nearest(split, self.data)}")
-        train, validation = (read_targets(self.data[split], self.collate) for split in ("train", "validation"))
+        train, validation = (_read_targets(self.data[split], self.collate) for split in ("train", "validation"))
         sizes = {}
         for task in self.tasks:
             if task.target not in train:
@@ -117,3 +129,58 @@ class Case:
             elif labels.dim() > 1:
                 sizes[task.name] = {"num_labels": labels.shape[1]}
         return make_metrics(self.tasks, train, validation, self.metrics, sizes)
+
+
+def _split_data(data: Any, collate: Collate) -> dict[str, Dataset[Any]]:
+    """Train, validation and test, 70 / 15 / 15 percent; samples with the same inputs are on one side.
+
+    Raises:
+        ValueError: It has no length, or so few samples that a split is empty.
+    """
+    if not hasattr(data, "__len__"):
+        raise ValueError("data must have a length, or be the data sets train, validation and test by name")
+    split = [split_of(_mark(collate([data[place]])[0])) for place in range(len(data))]
+    rows = {name: [place for place, one in enumerate(split) if one == name] for name in SPLITS}
+    if empty := [name for name in SPLITS if not rows[name]]:
+        raise ValueError(f"{len(data)} samples leave none for {empty[0]}: give more, or the three data sets by name")
+    if isinstance(data, Arrays):
+        return {name: data.where(torch.tensor(places)) for name, places in rows.items()}
+    return {name: Subset(data, places) for name, places in rows.items()}
+
+
+def _read_targets(data: Dataset[Any], collate: Collate) -> dict[str, Tensor]:
+    """All labels of a data set by target name [N, ...]."""
+    batches = [targets for _, targets in DataLoader(data, BATCH, collate_fn=collate)]
+    return {name: torch.cat([targets[name] for targets in batches]) for name in batches[0]}
+
+
+def _hash_data(data: Mapping[str, Dataset[Any]], collate: Collate) -> str:
+    """SHA-256 of every sample of every data set, in order."""
+    digest = hashlib.sha256()
+    for name, one in data.items():
+        digest.update(name.encode())
+        for batch in DataLoader(one, BATCH, collate_fn=collate):
+            digest.update(_mark(batch).encode())
+    return digest.hexdigest()
+
+
+def _mark(value: Any) -> str:
+    digest = hashlib.sha256()
+    for part in _bytes(value):
+        digest.update(part)
+    return digest.hexdigest()
+
+
+def _bytes(value: Any) -> Iterator[bytes]:
+    if isinstance(value, Tensor):
+        yield f"{value.dtype} {tuple(value.shape)}".encode()
+        yield value.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy().tobytes()
+    elif isinstance(value, Mapping):
+        for key, one in value.items():
+            yield repr(key).encode()
+            yield from _bytes(one)
+    elif isinstance(value, list | tuple):
+        for one in value:
+            yield from _bytes(one)
+    else:
+        yield repr(value).encode()

@@ -17,6 +17,7 @@ from torch import Tensor, nn
 
 from equipoise import losses
 from equipoise.lab.cases.case import Case
+from equipoise.lab.cases.metrics import make_metrics
 from equipoise.lab.cases.usual_losses import class_losses, region_losses
 from equipoise.lab.data.arrays import Arrays, join
 from equipoise.lab.data.cells import filled_numbers, places
@@ -194,11 +195,17 @@ def coffee_leaf(folder: Path | None = None, *, all_pictures: bool = False) -> Ca
         data=splits,
         collate=join,
         model=make_model,
-        metrics={
-            "stress": ["accuracy", "f1-macro"],
-            "severity": ["level-mae-cumulative", "within-one-level-cumulative"],
-            "mask": ["miou", "accuracy"],
-        },
+        metrics=make_metrics(
+            tasks,
+            splits["train"].targets,
+            splits["validation"].targets,
+            {
+                "stress": ["accuracy", "f1-macro"],
+                "severity": ["level-mae-cumulative", "within-one-level-cumulative"],
+                "mask": ["miou", "accuracy"],
+            },
+            sizes={"stress": {"num_classes": len(STRESSES)}, "mask": {"num_classes": len(REGIONS)}},
+        ),
         batch_size=32,
         learning_rate=2e-3,
         weight_decay=0.01,

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 import numpy.typing as npt
+from scipy.stats import rankdata
 
 from equipoise.lab.data.cells import is_number
 from equipoise.lab.data.table import Table
@@ -46,7 +47,7 @@ def leak(table: Table, column: str, target: str) -> str | None:
         if size >= NEARLY_ALL:
             return f"its correlation with {target!r} is {size:.3f} in size"
         told = ~(_most_frequent(first) & _most_frequent(second))  # two columns that are mostly 0 agree by that alone
-        size = _correlation(_ranks(first[told]), _ranks(second[told])) if told.sum() >= _FEWEST else 0.0
+        size = _correlation(rankdata(first[told]), rankdata(second[told])) if told.sum() >= _FEWEST else 0.0
         if size >= NEARLY_ALL:
             return f"it ranks the rows as {target!r} does: the correlation of their ranks is {size:.3f} in size"
     right = _share_told(cells, labels)
@@ -66,13 +67,6 @@ def _correlation(first: Numbers, second: Numbers) -> float:
     return abs(float(a @ b)) / scale if scale > 0 else 0.0
 
 
-def _ranks(values: Numbers) -> Numbers:
-    """From 1 for the least; those that tie share the mean of their ranks."""
-    _, place, counts = np.unique(values, return_inverse=True, return_counts=True)
-    ranks: Numbers = (np.cumsum(counts) - (counts - 1) / 2)[place]
-    return ranks
-
-
 def _most_frequent(values: Numbers) -> npt.NDArray[np.bool_]:
     """Where a row holds the value that most rows hold."""
     kinds, counts = np.unique(values, return_counts=True)
@@ -84,7 +78,7 @@ def _auroc(scores: Sequence[float], positive: Sequence[bool]) -> float:
     """The share of pairs (positive, other) in order; a tie is half a pair."""
     mask = np.asarray(positive)
     ones = int(mask.sum())
-    return float((_ranks(np.asarray(scores))[mask].sum() - ones * (ones + 1) / 2) / (ones * (len(mask) - ones)))
+    return float((rankdata(np.asarray(scores))[mask].sum() - ones * (ones + 1) / 2) / (ones * (len(mask) - ones)))
 
 
 def _share_told(cells: Sequence[str], labels: Sequence[str]) -> float:

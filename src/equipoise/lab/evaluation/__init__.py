@@ -3,18 +3,15 @@
 from equipoise.lab.evaluation.advice import Advice
 from equipoise.lab.evaluation.checks import Check, check_differences, outlier, sign_test
 from equipoise.lab.evaluation.costs import EqualTime, MethodCost, Reached, unequal
-from equipoise.lab.evaluation.folder import printable, read_rows, read_study
+from equipoise.lab.evaluation.folder import printable
 from equipoise.lab.evaluation.hypervolume import hypervolume
 from equipoise.lab.evaluation.judgement import Decision, Judgement, judgement_of
 from equipoise.lab.evaluation.looks import levels, planned_looks
 from equipoise.lab.evaluation.metric import REFERENCE, SINGLE_TASK, TUNED, Baselines, Question, TaskMetric, pairs_of
-from equipoise.lab.evaluation.numbers import all_of, counted, listing, percent, show, signed, with_interval
+from equipoise.lab.evaluation.numbers import all_of, counted, listing, show, signed, with_interval
 from equipoise.lab.evaluation.scores import (
-    AVERAGE_FORMULA,
     FORMULA,
     RATIO_FORMULA,
-    SCORE_FORMULA,
-    SKILL_FORMULA,
     Against,
     Skills,
     aggregated_score,
@@ -44,14 +41,11 @@ from equipoise.lab.evaluation.table import Comparison, ComparisonTable, Row, Sco
 from equipoise.lab.evaluation.two_studies import Change, TwoStudies, changes
 
 __all__ = [
-    "AVERAGE_FORMULA",
     "FIT_RULE",
     "FORMULA",
     "RATIO_FORMULA",
     "REFERENCE",
-    "SCORE_FORMULA",
     "SINGLE_TASK",
-    "SKILL_FORMULA",
     "TUNED",
     "Advice",
     "Against",
@@ -99,13 +93,10 @@ __all__ = [
     "outlier",
     "paired_t",
     "pairs_of",
-    "percent",
     "planned_looks",
     "power",
     "printable",
     "rank_test",
-    "read_rows",
-    "read_study",
     "relative_changes",
     "seeds_to_show",
     "show",

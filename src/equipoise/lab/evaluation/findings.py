@@ -68,6 +68,8 @@ def _sharing(table: ComparisonTable, metrics: Sequence[TaskMetric]) -> str:
     base = table.row(baselines.reference) or next((r for r in table.rows if r.method != baselines.single_task), None)
     if base is None:
         return "Not known: no network with several tasks was trained."
+    if table.row(baselines.single_task) is None:
+        return "Not known: no single-task networks were trained."
     name = baselines.spoken if base.method == baselines.reference else base.method
     compared = [one for one in table.compared_with(baselines.single_task) if one[0] == base.method]
     if why := _unknown(compared, f"{name} and single-task networks"):

@@ -13,9 +13,6 @@ from equipoise.lab.evaluation.statistics import Interval, RankTest, paired_t, ra
 
 FORMULA = "Δm = (1/M) Σ (-1)^l (method - baseline) / baseline · 100, l = 1 where higher is better"
 RATIO_FORMULA = "geometric mean ratio = (Π method / baseline)^(1/K), inverted where lower is better"
-SKILL_FORMULA = "skill = (value - trivial) / (perfect - trivial)"
-AVERAGE_FORMULA = "average task performance = (1/K) Σ skill"
-SCORE_FORMULA = "score = (Π max(skill, 0))^(1/K)"
 
 
 def delta_m(

@@ -92,18 +92,16 @@ def _of(forms: tuple[str, ...], readings: Mapping[str, Reading]) -> Mapping[str,
     return {form: readings[form] for form in forms}
 
 
-def _levels(make: Callable[..., Metric], **defaults: Any) -> Mapping[str, _Entry]:
-    """One for each form of outputs: the name's end says which."""
-    return {form: _entry(make, partial(level_pairs, form=form), **defaults) for form in get_args(Form)}
+def _levels(name: str, make: Callable[..., Metric], **defaults: Any) -> Mapping[str, _Entry]:
+    """One for each form of outputs, which the end of its name states."""
+    return {
+        name if form == "levels" else f"{name}-{form}": _entry(make, partial(level_pairs, form=form), **defaults)
+        for form in get_args(Form)
+    }
 
 
 _COUNTED = {"precision": Precision, "recall": Recall, "f1": F1Score}
 _AVERAGES = ("micro", "macro", "weighted", "none")  # "none": one value for each class or label
-_ORDINAL = {
-    "level-mae": _levels(LevelDistance),
-    "within-one-level": _levels(LevelsWithin, distance=1),
-    "quadratic-kappa": _levels(MulticlassCohenKappa, weights="quadratic"),
-}
 
 TABLE: Mapping[str, _Entry] = {
     # labels; num_classes or num_labels say which kind
@@ -132,11 +130,9 @@ TABLE: Mapping[str, _Entry] = {
     "mae": _entry(MeanAbsoluteError, read.values),
     "r2": _entry(R2Score, read.values),
     # levels
-    **{
-        name if form == "levels" else f"{name}-{form}": entry
-        for name, entries in _ORDINAL.items()
-        for form, entry in entries.items()
-    },
+    **_levels("level-mae", LevelDistance),
+    **_levels("within-one-level", LevelsWithin, distance=1),
+    **_levels("quadratic-kappa", MulticlassCohenKappa, weights="quadratic"),
     # depth and normals
     "depth-mae": _entry(DepthAbsoluteError, read.whole),
     "depth-abs-rel": _entry(DepthRelativeError, read.whole),

@@ -90,7 +90,7 @@ def make_tuning(
     strategy = _strategy(sampler, space, measured, trials, seed, max(4, jobs))
     settings = case_settings(ready, epochs=epochs, **training)
     if sampler in ("halving", "population"):  # compared at equal steps: none may stop early
-        if "patience" in training or settings.task_patience is not None:
+        if training.get("patience") is not None or settings.task_patience is not None:
             raise ValueError(f"{sampler} compares trials after equal steps: leave patience and task_patience out")
         settings = replace(settings, patience=settings.epochs)
     identity = {

@@ -4,7 +4,7 @@ import re
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 
-from equipoise.losses.catalog import classification, composition, embeddings, generation, numbers, regions, torch
+from equipoise.losses.catalog import classification, composition, embeddings, generation, numbers, pytorch, regions
 from equipoise.losses.catalog.aliases import LOSS_ALIASES
 from equipoise.losses.catalog.row import CONDITIONS, TASK_KINDS, LossRow
 from equipoise.names import key_of, nearest
@@ -21,7 +21,7 @@ __all__ = [
     "narrowed",
 ]
 
-_FAMILIES = (torch, classification, numbers, regions, embeddings, generation, composition)
+_FAMILIES = (pytorch, classification, numbers, regions, embeddings, generation, composition)
 
 ROWS: tuple[LossRow, ...] = tuple(row for family in _FAMILIES for row in family.ROWS)
 
