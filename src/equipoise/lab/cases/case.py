@@ -4,13 +4,13 @@ import hashlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import PurePath
-from typing import Any
+from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
 from torch.utils.data import DataLoader, Dataset, Subset, default_collate
 
-from equipoise.lab.cases.metrics import Metric, make_metrics
+from equipoise.lab.cases.metrics import Metric, Named, make_metrics
 from equipoise.lab.data.arrays import Arrays, join
 from equipoise.lab.data.split import SPLITS, split_of
 from equipoise.lab.diagnostics import Diagnostic
@@ -36,7 +36,8 @@ class Case:
         model: Task names -> network with heads for these only: inputs -> outputs by task name. Draws from torch's
             generator, and the same numbers for the encoder whatever the names.
         metrics: By task name, the primary one first: names, torchmetrics metrics or ``Metric``s, as ``make_metrics``
-            takes them; they are ``Metric``s in the case. A task that is not there has those that follow from its loss.
+            takes them; ``made_metrics`` has them as ``Metric``s. A task that is not there has those that follow from
+            its loss.
         batch_size: A sensible default, as are ``learning_rate``, ``weight_decay`` and ``epochs``.
         title: One line for people; empty: the name.
         collate: A list of samples -> (inputs, targets by name), the labels on the first axis. By default ``Arrays``
@@ -62,7 +63,7 @@ class Case:
     tasks: Tasks
     data: Mapping[str, Dataset[Any]]
     model: Callable[[Sequence[str]], nn.Module]
-    metrics: Mapping[str, Sequence[Any]]
+    metrics: Mapping[str, Sequence[Named]]
     batch_size: int
     title: str = ""
     collate: Collate = default_collate
@@ -87,6 +88,11 @@ class Case:
         if not are_made or not {*self.tasks.names} <= {*self.metrics}:
             self._set(metrics=self._make_metrics())
         self._set(data_hash=self.data_hash or _hash_data(self.data, self.collate))
+
+    @property
+    def made_metrics(self) -> Mapping[str, Sequence[Metric]]:
+        """``metrics``, of which every one is a ``Metric`` once the case is made."""
+        return cast("Mapping[str, Sequence[Metric]]", self.metrics)
 
     def _require_arguments(self) -> None:
         if not self.name or self.name != PurePath(self.name).name:

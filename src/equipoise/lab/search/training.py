@@ -124,10 +124,10 @@ def _history(folder: Path, run: str) -> list[Moment]:
 def _values(history: list[Moment], case: Case, epoch: int) -> list[float]:
     """Primary validation metrics at an epoch."""
     seen = {(e, task, quantity): v for e, split, task, quantity, v in history if split == "validation"}
-    return [seen[epoch, task, case.metrics[task][0].name] for task in case.tasks.names]
+    return [seen[epoch, task, case.made_metrics[task][0].name] for task in case.tasks.names]
 
 
 def objectives(case: Case) -> tuple[Objective, ...]:
     """The primary metric of each task."""
-    primary = {task: case.metrics[task][0] for task in case.tasks.names}
+    primary = {task: case.made_metrics[task][0] for task in case.tasks.names}
     return tuple(Objective(task, metric.name, metric.higher_is_better) for task, metric in primary.items())

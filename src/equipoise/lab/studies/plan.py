@@ -158,7 +158,7 @@ class Plan:
                     }
                     for metric in metrics
                 ]
-                for task, metrics in self.case.metrics.items()
+                for task, metrics in self.case.made_metrics.items()
             },
             "versions": {
                 "python": platform.python_version(),

@@ -103,7 +103,7 @@ def finish(
     settings, tasks, network = learner.settings, learner.tasks, learner.network
     best = progress.best[settings.select]
     network.load_state_dict(best["weights"])
-    metrics = calibrated(network, tasks, case.metrics, validation)
+    metrics = calibrated(network, tasks, case.made_metrics, validation)
     splits = {"validation": validation}
     if "test" in case.data:
         splits["test"] = whole_split(case, "test", learner.accelerator.device)

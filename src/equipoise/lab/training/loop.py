@@ -83,7 +83,7 @@ def train(
         return result
     folder.mkdir(parents=True, exist_ok=True)
 
-    criteria = kept_criteria(settings, task_names, case.metrics)
+    criteria = kept_criteria(settings, task_names, case.made_metrics)
     rank, ranks, device = accelerator.process_index, accelerator.num_processes, accelerator.device
     train_split = case.data["train"]
     order = make_order(train_split, seed, settings.temperature)  # type: ignore[arg-type]
@@ -109,12 +109,12 @@ def train(
         learner.tasks.end_epoch()
         learner.balancer.end_epoch()
         # every process takes what the first one found, so that all decide alike
-        (values,) = broadcast_object_list([evaluate(learner.evaluated, learner.tasks, case.metrics, validation)])
-        learner.balancer.observe(skills_of(values, case.metrics))
-        progress.remember(means.rows(), values, case.metrics, settings.select)
-        keep_better(progress, criteria, values, case.metrics, learner.evaluated)
+        (values,) = broadcast_object_list([evaluate(learner.evaluated, learner.tasks, case.made_metrics, validation)])
+        learner.balancer.observe(skills_of(values, case.made_metrics))
+        progress.remember(means.rows(), values, case.made_metrics, settings.select)
+        keep_better(progress, criteria, values, case.made_metrics, learner.evaluated)
         if settings.task_patience is not None:
-            now = stopping_tasks(progress.history, progress.stopped, case.metrics, settings.task_patience)
+            now = stopping_tasks(progress.history, progress.stopped, case.made_metrics, settings.task_patience)
             progress.stopped |= dict.fromkeys(now, progress.epoch)
         progress.seconds += time.perf_counter() - began
         progress.peak_memory_mb = max(progress.peak_memory_mb, peak_mb(device))
@@ -127,7 +127,7 @@ def train(
             track(progress.history[known:])
         if report is not None and accelerator.is_main_process:
             losses = {task: found["loss"] for task, found in values.items()}
-            report(progress.epoch, settings.epochs, mean_skill(values, case.metrics), losses)
+            report(progress.epoch, settings.epochs, mean_skill(values, case.made_metrics), losses)
 
     result = finish(case, method, learner, progress, validation, run)
     if accelerator.is_main_process:
@@ -179,6 +179,6 @@ def case_settings(case: Case, *, epochs: int | None = None, **training: Unpack[T
     settings = Settings(
         **own | {name: value for name, value in training.items() if value is not None or name not in own}
     )
-    kept_criteria(settings, case.tasks.names, case.metrics)
+    kept_criteria(settings, case.tasks.names, case.made_metrics)
     make_order(case.data["train"], 0, settings.temperature)  # type: ignore[arg-type]
     return settings
