@@ -2,6 +2,7 @@ import contextlib
 import io
 import os
 import re
+import runpy
 import subprocess
 import sys
 from pathlib import Path
@@ -355,10 +356,12 @@ def test_without_the_workbench_one_line_says_how_to_install_it():
     assert 'pip install "equipoise[lab]"' in ended.stderr
 
 
-def test_the_package_runs_as_a_module():
-    ended = subprocess.run([sys.executable, "-m", "equipoise", "dmeo"], capture_output=True, text=True)
-    assert (ended.returncode, ended.stdout) == (2, "")
-    assert ended.stderr == "equipoise: unknown command 'dmeo'; the nearest is 'demo'\n"
+def test_the_package_runs_as_a_module(capsys, monkeypatch):
+    monkeypatch.setattr(sys, "argv", ["equipoise", "dmeo"])
+    with pytest.raises(SystemExit) as left:
+        runpy.run_module("equipoise", run_name="__main__")
+    assert left.value.code == 2
+    assert capsys.readouterr() == ("", "equipoise: unknown command 'dmeo'; the nearest is 'demo'\n")
 
 
 SHOP = "title,age,colour,rating,liked\n" + "".join(

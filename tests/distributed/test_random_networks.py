@@ -174,13 +174,13 @@ CHECKS = [check_precisions, check_accumulation, check_autocast]
 
 
 @pytest.mark.parametrize("check", CHECKS, ids=lambda check: check.__name__)
-@searched(10)
+@searched(6)
 @given(data=st.data())
 def test_one_process_does_what_the_definition_says(check, data):
     check(data)
 
 
-@searched(10)
+@searched(6)
 @given(data=st.data())
 def test_two_replicas_do_what_the_definition_says(two, data):
     check_replicas(two, data)

@@ -158,3 +158,23 @@ def held_at_zero(rank, size):
 def test_a_held_weight_of_zero(two):
     for weights in two(held_at_zero):
         assert any(0 in its.values() for its in weights)
+
+
+def copied(rank, size):
+    """The gradients of a step, of the balancer and of its copy, which was made after a step of all ranks."""
+    torch.manual_seed(0)
+    net = Net()
+    x, targets = mine(rank, size, 0)
+    balancer = eq.Balancer(eq.MGDA(), list(net.parameters()), tasks=NAMES)
+    balancer(losses_of(net(x), targets, NAMES)).backward()
+    found = []
+    for twin_net, twin in ((net, balancer), copy.deepcopy((net, balancer))):
+        twin_net.zero_grad()
+        twin(losses_of(twin_net(x), targets, NAMES)).backward()
+        found.append([parameter.grad.clone() for parameter in twin_net.parameters()])
+    return found
+
+
+def test_a_copy_of_a_balancer_finds_the_ranks_anew(two):
+    for own, of_the_copy in two(copied):
+        assert_close(of_the_copy, own, rtol=0, atol=0)

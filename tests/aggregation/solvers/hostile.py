@@ -46,5 +46,5 @@ def problems(kind, seed=0):
     """Rows of every size, of the small ones many."""
     rng = np.random.default_rng((KINDS.index(kind), seed))
     for k in SIZES:
-        for _ in range({2: 30, 3: 30, 5: 30, 10: 10, 40: 2, 128: 1}[k]):
+        for _ in range({2: 12, 3: 16, 5: 16, 10: 6, 40: 1, 128: 1}[k]):
             yield rows_of(kind, k, rng), rng

@@ -21,7 +21,7 @@ def error_of(rows, alpha, weights, preference):
 def test_the_equations_hold(alpha, spread):
     rng = np.random.default_rng(0)
     for k in SIZES:
-        for _ in range(20 if k <= 10 else 2):
+        for _ in range(8 if k <= 10 else 1):
             rows = rng.standard_normal((k, 3 * k)) * np.exp(rng.uniform(-spread, spread, (k, 1)))
             preference = np.exp(rng.uniform(-1, 1, k))
             weights, residual = fair(rows @ rows.T, alpha, preference)
@@ -45,7 +45,7 @@ def test_the_equations_hold_at_the_ends(alpha):
 def test_the_equations_hold_for_norms_from_1e_9_to_1e9(alpha):
     rng = np.random.default_rng(1)
     for k in SIZES:
-        for _ in range(20 if k <= 10 else 2):
+        for _ in range(8 if k <= 10 else 1):
             rows = rng.standard_normal((k, 3 * k)) * 10 ** rng.uniform(-9, 9, (k, 1))
             weights, residual = fair(rows @ rows.T, alpha, np.ones(k))
             assert residual <= 1e-10
@@ -55,7 +55,7 @@ def test_the_equations_hold_for_norms_from_1e_9_to_1e9(alpha):
 def test_small_remaining_errors_are_removed_too():
     # steps with a fall below rounding must not come to nothing
     rng = np.random.default_rng(9)
-    for _ in range(1000):
+    for _ in range(300):
         rows = rng.standard_normal((3, 9)) * 10 ** rng.uniform(-9, 9, (3, 1))
         assert fair(rows @ rows.T, 2.0, np.ones(3))[1] <= 1e-12
 

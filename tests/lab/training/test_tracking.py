@@ -27,7 +27,9 @@ def own_settings(monkeypatch):
         monkeypatch.delenv(name, raising=False)
 
 
-@pytest.mark.parametrize("kind", READERS)
+@pytest.mark.parametrize(
+    "kind", ["tensorboard", *(pytest.param(k, marks=pytest.mark.slow) for k in READERS if k != "tensorboard")]
+)
 def test_a_tracker_receives_every_curve_and_forgets_a_broken_attempt(kind, tmp_path):
     # mlflow wants older packages than constraints.txt pins: try it in an environment of its own
     pytest.importorskip(kind)

@@ -47,7 +47,8 @@ def compare(
         methods: By name, as ``path/to/file.py:Name``, or as objects; for a loop also {name: method}. None: the plain
             sum for the questions ``sharing`` and ``losses``, else six common ones.
         seeds: How many, or which.
-        folder: Where runs are kept. None: ``equipoise-runs/CASE``; for a loop: nothing is kept.
+        folder: Where runs are kept; those of a loop whose code has changed are refused. None: ``equipoise-runs/CASE``;
+            for a loop: nothing is kept.
         tasks: Of a loop, by task, the metric that is judged and whether "higher" or "lower" is better.
         title: Of a loop's results; empty: the name of the function.
         jobs: Of a case, as all that follows: processes at a time; None: one per core, at most 4.
