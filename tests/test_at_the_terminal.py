@@ -51,7 +51,7 @@ def test_help_and_version_are_commands_too(capsys):
     assert "equipoise compare" in capsys.readouterr().out
     assert main(["version"]) == main(["-V"]) == 0
     capsys.readouterr()
-    assert "unknown command 'lossess'; the nearest is 'losses'" in refused(capsys, "help", "lossess")
+    assert "unknown command 'lossess'; did you mean 'losses'" in refused(capsys, "help", "lossess")
 
 
 def test_one_task_has_no_weights_to_tune_and_needs_no_option(capsys, monkeypatch):

@@ -73,11 +73,11 @@ def refuse(capsys, *words):
 @pytest.mark.parametrize(
     ("words", "expected"),
     [
-        (["comapre"], "unknown command 'comapre'; the nearest is 'compare'"),
-        (["--versoin"], "unknown option '--versoin'; the nearest is '--version'"),
-        (["demo", "--sedes", "3"], "unknown option '--sedes'; the nearest is '--seeds'"),
-        (["demo", "--epoch=3"], "unknown option '--epoch'; the nearest is '--epochs'"),
-        (["compare", "--metods", "sum"], "unknown option '--metods'; the nearest is '--methods'"),
+        (["comapre"], "unknown command 'comapre'; did you mean 'compare'"),
+        (["--versoin"], "unknown option '--versoin'; did you mean '--version'"),
+        (["demo", "--sedes", "3"], "unknown option '--sedes'; did you mean '--seeds'"),
+        (["demo", "--epoch=3"], "unknown option '--epoch'; did you mean '--epochs'"),
+        (["compare", "--metods", "sum"], "unknown option '--metods'; did you mean '--methods'"),
         (["methods", "--al"], "unknown option '--al'"),
         (["demo", "extra"], "unrecognized arguments: extra"),
         (["compare"], "CASE"),
@@ -86,7 +86,7 @@ def refuse(capsys, *words):
         (["compare", "reviews", "--methods", "sum,,uw"], "got 'sum,,uw'"),
         (["compare", "reviews", "--methods", "nowhere.py:Mine"], "nowhere.py"),
         (["compare", "reviews", "--methods", "fixed"], "'fixed'"),
-        (["compare", "reviews", "--question", "freez"], "unknown question 'freez'; the nearest is 'freeze'"),
+        (["compare", "reviews", "--question", "freez"], "unknown question 'freez'; did you mean 'freeze'"),
         (["compare", "reviews", "--tuned-trials", "-1"], "a whole number of at least 0, got '-1'"),
         (["compare", "reviews", "--question", "tuned", "--tuned-trials", "0"], "needs --tuned-trials of at least 1"),
         (["demo", "--methods", "single-task"], "part of every study"),
@@ -99,7 +99,7 @@ def refuse(capsys, *words):
         (["demo", "--jobs", "x"], "argument --jobs: a whole number of at least 1, got 'x'"),
         (["demo", "--jobs"], "--jobs"),
         (["losses", "--task", "multilabl"], "no kind of task 'multilabl'; did you mean 'multilabel'?"),
-        (["losses", "--imbalance"], "unknown option '--imbalance'; the nearest is '--imbalanced'"),
+        (["losses", "--imbalance"], "unknown option '--imbalance'; did you mean '--imbalanced'"),
         (["losses", "gan"], "'gan' is a kind of task: equipoise losses --task gan"),
         (["losses", "--markdown", "--task", "gan"], "--markdown writes the whole list: leave out the other options"),
         (["losses", "--markdown", "--outliers"], "--markdown writes the whole list"),
@@ -112,7 +112,7 @@ def test_wrong_use_is_one_line_that_names_the_nearest(here, capsys, words, expec
 
 def test_an_unknown_folder_names_the_nearest_study(finished, capsys):
     nearest = str(Path("equipoise-runs") / "mine")
-    assert f"the nearest is {nearest!r}" in refuse(capsys, "report", "equipoise-runs/mien")
+    assert f"did you mean {nearest!r}?" in refuse(capsys, "report", "equipoise-runs/mien")
 
 
 def test_the_folder_of_a_search_is_told_from_that_of_a_study(here, capsys):
@@ -361,7 +361,7 @@ def test_the_package_runs_as_a_module(capsys, monkeypatch):
     with pytest.raises(SystemExit) as left:
         runpy.run_module("equipoise", run_name="__main__")
     assert left.value.code == 2
-    assert capsys.readouterr() == ("", "equipoise: unknown command 'dmeo'; the nearest is 'demo'\n")
+    assert capsys.readouterr() == ("", "equipoise: unknown command 'dmeo'; did you mean 'demo'?\n")
 
 
 SHOP = "title,age,colour,rating,liked\n" + "".join(

@@ -176,7 +176,7 @@ WORDS = {
     "a delimiter of two": (["data.csv", *TARGETS, "--delimiter", ";;"], "argument --delimiter: one character"),
     "no such group": (["data.csv", *TARGETS, *INPUTS, "--group", "user"], "data.csv has no column 'user'"),
     "columns of a ready case": (["reviews", *TARGETS], "has columns, and 'reviews' is none"),
-    "an unknown option": (["data.csv", "--targt", "a:binary"], "unknown option '--targt'; the nearest is '--target'"),
+    "an unknown option": (["data.csv", "--targt", "a:binary"], "unknown option '--targt'; did you mean '--target'"),
 }
 
 
@@ -187,7 +187,7 @@ def test_wrong_words_about_a_table_are_one_line(capsys, words, expected):
 
 BASE = "case: data.csv\ntarget:\n  rating: regression\n  liked: binary\ntext: [title]\n"
 CONFIGS = {
-    "an unknown key": (f"{BASE}epoch: 3\n", "study.yaml: unknown key 'epoch'; the nearest is 'epochs'"),
+    "an unknown key": (f"{BASE}epoch: 3\n", "study.yaml: unknown key 'epoch'; did you mean 'epochs'"),
     "negative epochs": (f"{BASE}epochs: -1\n", "study.yaml: argument --epochs: a whole number of at least 1, got '-1'"),
     "half an epoch": (f"{BASE}epochs: 2.5\n", "study.yaml: argument --epochs: a whole number of at least 1, got '2.5'"),
     "bad seeds": (f"{BASE}seeds: many\n", "study.yaml: argument --seeds: a number of at least 1, or a list"),

@@ -79,7 +79,7 @@ def test_compare_takes_it_all_and_says_nothing(monkeypatch, capsys):
 @pytest.mark.parametrize(
     ("line", "words", "message"),
     [
-        ("epoch: 3", [], "study.yaml: unknown key 'epoch'; the nearest is 'epochs'"),
+        ("epoch: 3", [], "study.yaml: unknown key 'epoch'; did you mean 'epochs'"),
         ("trials: 3", [], "study.yaml: unknown key 'trials'"),
         ("tuned-trials: many", [], "study.yaml: argument --tuned-trials: a whole number of at least 0, got 'many'"),
         ("", ["--config", "other.yaml"], "other.yaml cannot be read"),

@@ -80,7 +80,7 @@ def test_words_and_a_file_mean_the_same_settings(monkeypatch, tmp_path):
         ("--temperature=cold", "proportional, sqrt, uniform or a number, got 'cold'"),
         ("--temperature=sqrt", "temperature=2.0 is for several sources, and the training split is one data set"),
         ("--micro-batches=1000", "micro_batches must be at most batch_size, 64, got 1000"),
-        ("--clip-vale=1", "unknown option '--clip-vale'; the nearest is '--clip-value'"),
+        ("--clip-vale=1", "unknown option '--clip-vale'; did you mean '--clip-value'"),
     ],
 )
 def test_wrong_values_are_one_line(word, line, capsys, tmp_path, monkeypatch):

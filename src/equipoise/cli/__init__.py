@@ -13,11 +13,12 @@ from equipoise.cli.init import init
 from equipoise.cli.judge import judge
 from equipoise.cli.losses import losses
 from equipoise.cli.methods import methods
-from equipoise.cli.parser import fail, hint
+from equipoise.cli.parser import fail
 from equipoise.cli.probe import probe
 from equipoise.cli.report import report
 from equipoise.cli.tune import tune
 from equipoise.interrupt import STOPPED
+from equipoise.names import nearest
 
 START = """\
 Equipoise balances many task losses in one network and compares methods with
@@ -75,5 +76,5 @@ def _run(words: Sequence[str]) -> int:
         return 0
     if words[0] not in COMMANDS:
         kind, valid = ("option", ["--help", "--version"]) if words[0].startswith("-") else ("command", COMMANDS)
-        fail(f"unknown {kind} {words[0]!r}; {hint(words[0], valid)}")
+        fail(f"unknown {kind} {words[0]!r}; {nearest(words[0], valid)}")
     return COMMANDS[words[0]](words[1:])

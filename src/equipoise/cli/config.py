@@ -5,8 +5,9 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
-from equipoise.cli.parser import Listed, Parser, fail, nearest
+from equipoise.cli.parser import Listed, Parser, fail
 from equipoise.cli.workbench import need_the_lab
+from equipoise.names import nearest
 
 MOST_BYTES = 2**18  # of a study.yaml; one with every column of a table of 10,000 has less
 MOST_DEPTH = 8
@@ -90,7 +91,7 @@ def _settings(path: Path, known: Iterable[str]) -> dict[str, Any]:
         fail(f"{path} must hold keys with values, such as seeds: 5; got {settings!r}")
     for key in settings:
         if key not in known:
-            fail(f"{path}: unknown key {key!r}; the nearest is {nearest(str(key), known)!r}")
+            fail(f"{path}: unknown key {key!r}; {nearest(str(key), known)}")
     return settings
 
 

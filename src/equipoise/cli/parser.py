@@ -1,13 +1,14 @@
 """The parser of a command's words, and the one line that wrong use ends in."""
 
 import argparse
-import difflib
 import shutil
 import sys
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NoReturn
+
+from equipoise.names import nearest
 
 WRONG_USE = 2
 REPEATED = (argparse._AppendAction, argparse._ExtendAction, argparse._StoreTrueAction)
@@ -45,7 +46,7 @@ class Parser(argparse.ArgumentParser):
                     fail(f"{option} is given twice: leave one out")
                 seen.add(option)
             elif not option[1:2].isdigit():
-                fail(f"unknown option {option!r}; {hint(option, known)}")
+                fail(f"unknown option {option!r}; {nearest(option, known)}")
         return self.parse_args(words)
 
 
@@ -63,25 +64,6 @@ def fail(message: str) -> NoReturn:
         line = f"{line[: MOST_LETTERS // 2]} … {line[-MOST_LETTERS // 2 :]}"
     print(f"equipoise: {line}", file=sys.stderr)
     raise SystemExit(WRONG_USE)
-
-
-def nearest(word: str, valid: Iterable[str]) -> str:
-    """The valid word that is most like the given one.
-
-    >>> nearest("comapre", ["demo", "compare"])
-    'compare'
-    """
-    return difflib.get_close_matches(word, list(valid), n=1, cutoff=0.0)[0]
-
-
-def hint(word: str, valid: Iterable[str]) -> str:
-    """The end of a message: the valid word that is like the given one, or all of them.
-
-    >>> hint("comapre", ["demo", "compare"]), hint("help", ["demo", "compare"])
-    ("the nearest is 'compare'", "there are 'demo', 'compare'")
-    """
-    close = difflib.get_close_matches(word, list(valid), n=1)
-    return f"the nearest is {close[0]!r}" if close else f"there are {', '.join(map(repr, valid))}"
 
 
 def between_commas(text: str) -> list[str]:

@@ -3,9 +3,10 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from equipoise.cli.parser import Parser, fail, nearest
+from equipoise.cli.parser import Parser, fail
 from equipoise.cli.workbench import need_the_lab, show
 from equipoise.lab.settings import RUNS
+from equipoise.names import nearest
 
 
 def report(words: Sequence[str]) -> int:
@@ -64,5 +65,5 @@ def _require_study(folder: Path) -> None:
         fail(f"{str(folder)!r} is the folder of a search, whose page is {folder / 'report.html'}")
     if not (folder / "study.json").is_file():
         studies = [str(path.parent) for root in (RUNS, folder.parent) for path in root.glob("*/study.json")]
-        hint = f"; the nearest is {nearest(str(folder), studies)!r}" if studies else "; equipoise demo makes one"
+        hint = f"; {nearest(str(folder), studies)}" if studies else "; equipoise demo makes one"
         fail(f"{str(folder)!r} is not the folder of a study{hint}")

@@ -71,7 +71,7 @@ def test_every_form_says_what_was_chosen(results, tmp_path):
     [
         ({"choose": "best"}, "choose must be one of delta-m, knee, preference, got 'best'"),
         ({"choose": "preference"}, "preference goes with prefer, a number by task"),
-        ({"sampler": "tpa"}, "unknown sampler 'tpa'; the nearest is 'tpe'"),
+        ({"sampler": "tpa"}, "unknown sampler 'tpa'; did you mean 'tpe'"),
         ({"search": ["weihgts"]}, "weihgts"),
     ],
 )

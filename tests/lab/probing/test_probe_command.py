@@ -35,7 +35,7 @@ def test_a_table_is_probed_in_80_columns_and_as_a_page(table, tmp_path, capsys, 
         (["reviews", "--steps", "-1"], "a whole number of at least 0, got '-1'"),
         (["reviews", "--batches", "0"], "a whole number of at least 1, got '0'"),
         (["reviews", "--html", "nowhere/p.html"], "there is no folder nowhere"),
-        (["reviews", "--batchs", "3"], "unknown option '--batchs'; the nearest is '--batches'"),
+        (["reviews", "--batchs", "3"], "unknown option '--batchs'; did you mean '--batches'"),
     ],
 )
 def test_wrong_use_is_one_line(words, message, capsys, tmp_path, monkeypatch):

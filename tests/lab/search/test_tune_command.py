@@ -126,7 +126,7 @@ def test_the_same_command_goes_on_and_another_is_refused(quick, tmp_path, capsys
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (["--sampler", "tpee"], "unknown sampler 'tpee'; the nearest is 'tpe'"),
+        (["--sampler", "tpee"], "unknown sampler 'tpee'; did you mean 'tpe'"),
         (["--search", "weights,momentum"], "nothing named 'momentum' to search: weights, lr, wd"),
         (["--method", "mgdaa"], "no method 'mgdaa'"),
         (["--method", "uw", "--search", "temperature"], "nothing named 'temperature'"),

@@ -67,7 +67,7 @@ def test_what_a_question_trains(question, methods, trials, expected):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({"question": "shring"}, "unknown question 'shring'; the nearest is 'sharing'"),
+        ({"question": "shring"}, "unknown question 'shring'; did you mean 'sharing'"),
         ({"question": "sharing"}, "question sharing trains sum only"),
         ({"question": "tuned"}, "question tuned needs --tuned-trials of at least 1"),
         ({"question": "freeze", "methods": ["sum"]}, "question freeze needs a method"),

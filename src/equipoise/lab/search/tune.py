@@ -1,6 +1,5 @@
 """A search on a case, from the words of the command line to a folder that can be gone on with."""
 
-import difflib
 import hashlib
 import json
 import platform
@@ -23,6 +22,7 @@ from equipoise.lab.search.strategies import TPE, Grid, Halving, Population, Rand
 from equipoise.lab.search.training import CaseTraining, objectives
 from equipoise.lab.search.trial import Objective, Strategy
 from equipoise.lab.training.loop import case_settings
+from equipoise.names import nearest
 
 OURS = ("search.json", "trials", "drivers", "report.html", "figures")  # how names begin that a search makes
 SAMPLERS = ("tpe", "grid", "random", "front", "halving", "population")
@@ -78,8 +78,7 @@ def make_tuning(
     """
     recipe = find_recipe(case) if isinstance(case, str) else case
     if sampler not in SAMPLERS:
-        near = difflib.get_close_matches(sampler, SAMPLERS, 1, 0.0)[0]
-        raise ValueError(f"unknown sampler {sampler!r}; the nearest is {near!r}")
+        raise ValueError(f"unknown sampler {sampler!r}; {nearest(sampler, SAMPLERS)}")
     ready, words = recipe(), list(words)
     method = _searchable(method, "weights" in words)
     space = Space(

@@ -1,12 +1,12 @@
 """The questions that a study can be about, and the arms that each needs."""
 
-import difflib
 from collections.abc import Sequence
 from typing import get_args
 
 from equipoise.lab.arms import SUM, TUNED, FrozenArm, LossArm, StudyArm, parse_arm
 from equipoise.lab.cases import Case, own_loss, with_losses
 from equipoise.lab.evaluation import Question
+from equipoise.names import nearest
 
 QUESTIONS = {
     "sharing": "does one network for all tasks help, against one for each?",
@@ -26,8 +26,7 @@ def find_question(name: str) -> Question:
         if name == question:
             found: Question = question
             return found
-    near = difflib.get_close_matches(name, QUESTIONS, n=1, cutoff=0.0)[0]
-    raise ValueError(f"unknown question {name!r}; the nearest is {near!r}")
+    raise ValueError(f"unknown question {name!r}; {nearest(name, QUESTIONS)}")
 
 
 def arms_for(question: Question, arms: tuple[StudyArm, ...], tuned_trials: int) -> tuple[StudyArm, ...]:
