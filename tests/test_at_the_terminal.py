@@ -72,5 +72,5 @@ def test_a_kind_of_target_is_found_by_its_other_names(written, kind):
 
 
 def test_classification_is_two_kinds():
-    with pytest.raises(ValueError, match="'classification' of target 'a' is 'binary' or 'multiclass': say which"):
+    with pytest.raises(ValueError, match="'classification' of target 'a' is 'binary' or 'multiclass': choose one"):
         Target.parse("a:classification")

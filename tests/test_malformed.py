@@ -99,7 +99,7 @@ FILES = {
     "a constant input": (with_column("age", lambda i: "3"), "column 'age' of data.csv is 3 in every training row"),
     "an empty input": (with_column("age", lambda i: ""), "column 'age' of data.csv is empty in every row"),
     "text without words": (with_column("title", lambda i: "?!"), "text title of data.csv has no word in any training"),
-    "wrong delimiter": (GOOD.replace(",", ";"), "if ';' is between the cells, say --delimiter"),
+    "wrong delimiter": (GOOD.replace(",", ";"), "if ';' is between the cells, give --delimiter"),
     "a row too long": (with_cell(2, "title", "a, b"), "row 4 has 9 cells, the header has 8"),
     "a row too short": (f"{GOOD}just this\n", "row 92 has 1 cells, the header has 8"),
     "a blank line inside": (GOOD.replace("\n", "\n\n", 2), "row 2 has 0 cells"),
@@ -161,7 +161,7 @@ WORDS = {
     "an empty name": (["data.csv", *TARGETS, "--text", "title,"], "argument --text: names with commas between them"),
     "levels without order": (
         ["data.csv", "--target", "kind:ordinal", *INPUTS],
-        "row 2, column 'kind': 'top' is no number: say the order of the levels, kind:ordinal:low,middle,high",
+        "row 2, column 'kind': 'top' is no number: give the order of the levels, kind:ordinal:low,middle,high",
     ),
     "a level that is none": (
         ["data.csv", "--target", "kind:ordinal:top,dress", *INPUTS],

@@ -295,7 +295,7 @@ def test_a_state_of_before_loads_and_says_that_its_steps_were_shorter():
 
 
 def test_at_the_learning_rate_of_the_sum_a_mean_trains_as_the_sum_does():
-    """CAGrad with c = 0 is the mean. For methods that differ from the sum: benchmarks/step_length.py."""
+    """CAGrad with c = 0 is the mean. For methods that differ from the sum: benchmarks/step_norm.py."""
     finals = {}
     for label, make, scale in (
         ("sum", eq.Sum, "sum"),

@@ -1,4 +1,4 @@
-"""A network that says what a picture shows, and where it looks while it says so.
+"""A network that captions a picture, and shows where it looks at each word.
 
 Xu, Ba, Kiros et al., Show, Attend and Tell: Neural Image Caption Generation with Visual Attention, ICML 2015, with
 soft attention. Letters in shapes: N pictures, R captions of each at once, T words, V words in the vocabulary, L = h w

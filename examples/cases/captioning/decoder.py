@@ -53,7 +53,7 @@ class CaptionDecoder(nn.Module):
     """p(word_t) ∝ exp(L_o (E word_{t-1} + L_h h_t + L_z z_t)), with h_t of an LSTM that reads word_{t-1} and z_t.
 
     z_t is what soft attention by h_{t-1} sees, times a gate sigmoid(W h_{t-1}); h_0 comes from the mean over the
-    picture (Xu et al. 2015, eq. (7), sections 3.1.2 and 4.2.1). Each place is told its coordinates, since captions
+    picture (Xu et al. 2015, eq. (7), sections 3.1.2 and 4.2.1). Each place has its coordinates, since captions
     speak of them.
 
     Args:

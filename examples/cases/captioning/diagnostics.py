@@ -133,4 +133,4 @@ def _pixels(seen: Predictions, place: int) -> Tensor:
 
 def _decoded(seen: Predictions, places: Sequence[int], longest: int, decode: Decode = greedy) -> Decoded:
     model = cast(CaptionNetwork, seen.model)
-    return model.say(seen.inputs(places)[0].to(next(model.parameters()).device), longest, decode)
+    return model.caption(seen.inputs(places)[0].to(next(model.parameters()).device), longest, decode)

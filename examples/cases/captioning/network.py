@@ -50,7 +50,7 @@ class CaptionNetwork(nn.Module):
         return outputs
 
     @torch.no_grad()
-    def say(self, pictures: Tensor, steps: int, decode: Decode = greedy) -> Decoded:
+    def caption(self, pictures: Tensor, steps: int, decode: Decode = greedy) -> Decoded:
         """A caption of each picture.
 
         Args:

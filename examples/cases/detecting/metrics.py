@@ -15,7 +15,7 @@ MOST = 8  # objects that are read from a picture's maps
 
 
 def found(maps: Tensor, stride: int) -> Tensor:
-    """What maps say is in each picture: class, x1, y1, x2, y2, score [N, 8, 6], the surest first.
+    """The objects that maps predict in each picture: class, x1, y1, x2, y2, score [N, 8, 6], the surest first.
 
     Args:
         maps: As above, with logits for heat.
@@ -34,7 +34,7 @@ def found_metrics(stride: int, usual: Tensor, train: Tensor, validation: Tensor)
     """Mean average precision of the centres within a cell, "centre-map", and of the boxes, "map@0.5".
 
     The first asks of the heat maps alone, so that it is the same for a network that has no boxes. Its constant
-    predictor says in every picture what is there on average.
+    predictor predicts in every picture what is there on average.
 
     Args:
         stride: Pixels along the side of a cell.

@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from equipoise.aggregation.orders import random_orders
+from equipoise.aggregation.pcgrad import random_orders
 from equipoise.arguments import within
 from equipoise.method import Aggregator
 

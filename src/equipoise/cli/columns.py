@@ -1,4 +1,4 @@
-"""Options that say what the columns of a table are."""
+"""Options for the columns of a table, and the recipe of the case that a command works on."""
 
 import argparse
 import csv

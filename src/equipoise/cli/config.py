@@ -29,7 +29,7 @@ def parse_with_config(parser: Parser, words: Sequence[str], study: Parser | None
         parser: Of a command, after ``add_case``.
         words: Of the command line.
         study: Of ``equipoise compare``, for any other command: the file holds a study, of which the command takes what
-            it has an option for, but for the folder, which is the study's own. It says what it leaves.
+            it has an option for, but for the folder, which is the study's own. It prints what it does not use.
     """
     arguments = parser.parse(words)
     path = arguments.config

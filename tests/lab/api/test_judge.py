@@ -258,7 +258,7 @@ def test_other_delimiters_are_read_where_they_are_said(rows, tmp_path):
     (tmp_path / "results.csv").write_text(
         "\n".join([";".join(rows[0]), *(";".join(map(str, row.values())) for row in rows)]) + "\n"
     )
-    with pytest.raises(ValueError, match=r"say --delimiter \(delimiter=';'\)"):
+    with pytest.raises(ValueError, match=r"give --delimiter \(delimiter=';'\)"):
         lab.judge(tmp_path / "results.csv")
     assert repr(lab.judge(tmp_path / "results.csv", delimiter=";").verdict) == repr(lab.judge(rows).verdict)
 

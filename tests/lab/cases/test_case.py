@@ -8,6 +8,7 @@ from torch.utils.data import Dataset, Subset
 import equipoise as eq
 from equipoise.lab.cases import Case, Metric, check_case, make_metrics
 from equipoise.lab.data.arrays import Arrays
+from equipoise.lab.metrics import metric
 from equipoise.lab.models.heads import SharedEncoder, scalar_head
 
 
@@ -139,3 +140,17 @@ def test_nothing_is_read_where_nothing_is_left_open():
 def test_what_is_missing_is_named(make_wrong, message):
     with pytest.raises(ValueError, match=message):
         make_wrong(rows())
+
+
+def test_a_class_that_has_no_label_needs_a_metric_with_the_number_of_classes():
+    """The network has three classes, the labels of training and validation two."""
+    x = rows()
+    data = Arrays(x, {**labels_of(x), "kind": torch.arange(len(x)) % 2})
+    outputs, targets = torch.eye(3)[[0, 1, 2, 0]], torch.tensor([0, 1, 1, 0])
+    (accuracy, _) = make(data).made_metrics["kind"]
+    with pytest.raises(
+        ValueError, match=r"metric 'accuracy' .*\(4, 3\) .*\(4,\).* metric\('accuracy', num_classes=C\)"
+    ):
+        accuracy.compute(outputs, targets)
+    (accuracy,) = make(data, {"kind": [metric("accuracy", num_classes=3)]}).made_metrics["kind"]
+    assert accuracy.compute(outputs, targets) == 3 / 4

@@ -87,7 +87,7 @@ def test_kinds_at_their_limits(cells, kind, target):
         (
             np.array(list("xyz"))[np.arange(N) % 3],
             np.array(list("uvw"))[np.arange(N) % 3],
-            "its value tells 'b' in 100.0%",
+            "its value predicts 'b' in 100.0%",
         ),
         (np.array(list("xyz"))[np.arange(N) % 3], np.array(list("uv"))[np.arange(N) % 2], None),
         (np.array(list("xyz"))[np.arange(N) % 3], np.array(["u"] * 97 + ["v"] * 3), None),  # hardly anything to tell
@@ -101,7 +101,7 @@ def test_leaks(column, target, why):
 
 def test_a_name_that_holds_the_targets_name():
     table = Table("a.csv", {"Rating_mean": ["1"], "rating": ["2"]}, 2, "")
-    assert leak(table, "Rating_mean", "rating") == "its name holds 'rating'"
+    assert leak(table, "Rating_mean", "rating") == "its name contains 'rating'"
     assert leak(table, "rating", "Rating_mean") is None
 
 

@@ -110,16 +110,16 @@ def test_a_value_that_is_seen_once_tells_nothing(said):
     # two rows of each code with one answer: each is told by the other
     column = ["plain"] * 82 + [f"code {i // 2}" for i in range(18)]
     assert said(column, ["no"] * 82 + ["yes", "yes", "no", "no"] * 4 + ["yes", "yes"]) == (
-        "its value tells 'kind' in 100.0% of the rows"
+        "its value predicts 'kind' in 100.0% of the rows"
     )
     assert said(column, ["no"] * 82 + ["yes", "no"] * 9) is None
 
 
 def test_a_value_that_goes_with_one_answer_is_told_but_for_one_row_in_a_hundred(said):
     column, target = ["a", "b", "c"] * 100, ["x", "y", "x"] * 100
-    assert "tells 'kind' in 100.0%" in said(column, target)
+    assert "predicts 'kind' in 100.0%" in said(column, target)
     target[0] = target[3] = "y"
-    assert "tells 'kind' in 99.3%" in said(column, target)
+    assert "predicts 'kind' in 99.3%" in said(column, target)
     target[6] = target[9] = "y"
     assert said(column, target) is None
 

@@ -16,7 +16,7 @@ def shifted(by, noise=CHANCE):
     return [value + by + chance for value, chance in zip(PLAIN, noise, strict=True)]
 
 
-def advised(seeds, question="", given=False, **methods):
+def advised(seeds, question="", runs="case", **methods):
     """The table and the advice where each method has (size, kind) by seed; the first so many seeds."""
     values = {
         name.replace("_", "-"): {
@@ -25,7 +25,7 @@ def advised(seeds, question="", given=False, **methods):
         for name, by_task in methods.items()
     }
     table = make_table(values, METRICS, {}, question, seeds=seeds)
-    return table, advise(table, METRICS, given=given)
+    return table, advise(table, METRICS, runs=runs)
 
 
 SAME = (PLAIN, PLAIN)
@@ -89,12 +89,12 @@ def test_seeds_are_asked_for_as_the_reader_writes_them(voice, words):
 
 
 def test_results_from_elsewhere_are_to_be_added_whoever_reads():
-    _, advice = advised(2, given=True, sum=SAME, uw=(shifted(0.0, NEARLY), shifted(0.0, NEARLY)))
+    _, advice = advised(2, runs="given", sum=SAME, uw=(shifted(0.0, NEARLY), shifted(0.0, NEARLY)))
     for voice in ("python", "command line", "page"):
         assert advice.text(voice) == (
             "Add results of at least 1 more seed, better 3, before choosing; until then use the plain sum."
         )
-    _, advice = advised(5, given=True, sum=SAME)
+    _, advice = advised(5, runs="given", sum=SAME)
     assert str(advice) == "Add results of at least one other method to learn which to use."
 
 
@@ -114,3 +114,9 @@ def test_a_question_counts_the_seeds_in_all_and_those_that_are_missing():
     assert advice.seeds > advice.present == 5
     assert f"About {advice.seeds - 5} more seeds (seeds={advice.seeds}) would show" in str(advice)
     assert f"(--seeds {advice.seeds})" in advice.text("command line")
+
+
+def test_a_loop_is_python_wherever_its_advice_is_read():
+    _, advice = advised(2, runs="loop", sum=SAME, uw=SURE)
+    assert advice.text("command line") == str(advice)
+    assert "(seeds=5)" in str(advice)

@@ -50,7 +50,7 @@ def tables(draw):
 @given(tables())
 def test_verdict_and_advice_are_one_sentence_of_at_most_25_words(made):
     table, metrics, seeds = made
-    advice = [advise(table, metrics, given=given) for given in (False, True)]
+    advice = [advise(table, metrics, runs=runs) for runs in ("case", "loop", "given")]
     voices = [one.text(voice) for one in advice for voice in ("python", "command line", "page")]
     for sentence in (headline_of(table, metrics, seeds), *voices):
         assert len(sentence.split()) <= 25, sentence

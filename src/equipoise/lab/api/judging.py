@@ -249,5 +249,5 @@ def judge(
     baselines = Baselines(reference, single_task)
     methods = sorted(given, key=lambda name: name != single_task)
     return Results(
-        Summary.from_values(values, found_metrics, methods, seeds, title=title, baselines=baselines, given=True)
+        Summary.from_values(values, found_metrics, methods, seeds, title=title, baselines=baselines, runs="given")
     )

@@ -146,15 +146,15 @@ def as_words(texts: Texts) -> Inputs:
     documents = {split: [ngrams(text) for text in part] for split, part in texts.items()}
     numbers = vocabulary(documents["train"], _VOCABULARY_SIZE)
     return Inputs(
-        {
+        rows={
             split: pad_bags([encode(document, numbers) for document in part], _LENGTH)
             for split, part in documents.items()
         },
-        join_padded_bags,
-        lambda: BagOfEmbeddings(len(numbers), _WIDTH, _HIDDEN, _DROPOUT),
-        _HIDDEN,
-        5e-3,
-        lambda seen, place: known_words(seen.samples[place][0][0], numbers),
+        collate=join_padded_bags,
+        make_encoder=lambda: BagOfEmbeddings(len(numbers), _WIDTH, _HIDDEN, _DROPOUT),
+        width=_HIDDEN,
+        learning_rate=5e-3,
+        title=lambda seen, place: known_words(seen.samples[place][0][0], numbers),
     )
 
 
@@ -167,13 +167,13 @@ def as_sentences(texts: Texts) -> Inputs:
     folder = encoder_folder()
     rows = {split: sentence_vectors(part, folder, cache_folder()) for split, part in texts.items()}
     return Inputs(
-        rows,
-        join,
-        lambda: MLP(rows["train"].shape[1], [_SENTENCE_HIDDEN], _DROPOUT),
-        _SENTENCE_HIDDEN,
-        2e-3,
-        lambda seen, place: texts["validation"][place],
-        encoder_files(folder),
+        rows=rows,
+        collate=join,
+        make_encoder=lambda: MLP(rows["train"].shape[1], [_SENTENCE_HIDDEN], _DROPOUT),
+        width=_SENTENCE_HIDDEN,
+        learning_rate=2e-3,
+        title=lambda seen, place: texts["validation"][place],
+        files=encoder_files(folder),
     )
 
 

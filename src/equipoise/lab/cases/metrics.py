@@ -171,7 +171,14 @@ def _with_constant(labelled: Labelled, train: Tensor, validation: Tensor) -> tup
 def _value(labelled: Labelled, outputs: Tensor, targets: Tensor) -> Tensor:
     fresh = copy.deepcopy(labelled)
     fresh.reset()
-    fresh.update(outputs, targets)
+    try:
+        fresh.update(outputs, targets)
+    except ValueError as error:
+        shapes = " and targets ".join(str(tuple(one.shape)) for one in (outputs, targets))
+        raise ValueError(
+            f"metric {labelled.name!r} does not take outputs {shapes}: {error} Where a class has no label in training "
+            f"and validation, give metric({labelled.name!r}, num_classes=C)"
+        ) from None
     return torch.as_tensor(fresh.compute())
 
 

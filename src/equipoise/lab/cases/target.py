@@ -88,7 +88,7 @@ class Target:
 def _kind(column: str, name: str) -> str:
     """One of ``TARGET_KINDS`` by any name of it; another word as it is."""
     if key_of(name) in ("classification", "classes", "categorical"):
-        raise ValueError(f"{name!r} of target {column!r} is 'binary' or 'multiclass': say which")
+        raise ValueError(f"{name!r} of target {column!r} is 'binary' or 'multiclass': choose one")
     try:
         found = find_kind(name)
     except ValueError:

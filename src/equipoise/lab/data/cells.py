@@ -125,7 +125,7 @@ def levels(table: Table, column: str, order: Sequence[str] = ()) -> tuple[Tensor
         for index, cell in enumerate(cells):
             if cell and not is_number(cell):
                 raise ValueError(
-                    f"{table.place(index, column)}: {cell!r} is no number: say the order of the levels, "
+                    f"{table.place(index, column)}: {cell!r} is no number: give the order of the levels, "
                     f"{column}:ordinal:low,middle,high"
                 )
         order = sorted({cell for cell in cells if cell}, key=float)

@@ -1,4 +1,4 @@
-"""Inputs that may hold the answer: columns that say nearly all of a target, or bear its name."""
+"""Target leakage: input columns that predict nearly all of a target by themselves, or contain its name."""
 
 import math
 from collections import Counter, defaultdict
@@ -14,22 +14,21 @@ from equipoise.lab.data.table import Table
 Numbers = npt.NDArray[np.float64]
 
 NEARLY_ALL = 0.99
-_FEWEST = 10  # rows in which both cells are filled; fewer say nothing
+_FEWEST = 10  # rows in which both cells are filled; fewer are no evidence
 _WAYS = 1000  # for each column, to deal out the target's answers to the rows; with fewer, chance may make a copy
 
 
 def leak(table: Table, column: str, target: str) -> str | None:
-    """Why a column may hold a target's answer, in words; None where nothing says so.
+    """Why a column may leak a target, in words; None where there is no sign of it.
 
-    It does where the target's name is a part of its name; where two columns of numbers, or their ranks, which a
-    logarithm leaves as they are, have a correlation of at least 0.99 in size, ranks without the rows in which both have
-    their most frequent value; where a column of numbers ranks the two values of a target with an AUROC of at least
-    0.99; and where the other rows with the same value of the column tell the target in at least 99 % of the rows, and
-    the most frequent target is not in more than 95 %. Nothing but a name is held against a column where all answers of
-    the target but one are so rare that chance may do the same.
+    Signs are the target's name within the column's name; a correlation of at least 0.99 in size of two columns
+    of numbers, or of their ranks without the rows in which both have their most frequent value, since a logarithm
+    keeps ranks; an AUROC of at least 0.99 of a column of numbers for a target of two values; and a column whose other
+    rows with the same value predict the target in at least 99 % of the rows, where the most frequent target has at most
+    95 %. Only the name counts where all values of the target but one are so rare that chance may do the same.
     """
     if target.lower() in column.lower():
-        return f"its name holds {target!r}"
+        return f"its name contains {target!r}"
     pairs = [(a, b) for a, b in zip(table.cells(column), table.cells(target), strict=True) if a and b]
     if len(pairs) < _FEWEST:
         return None
@@ -46,13 +45,13 @@ def leak(table: Table, column: str, target: str) -> str | None:
         size = _correlation(first, second)
         if size >= NEARLY_ALL:
             return f"its correlation with {target!r} is {size:.3f} in size"
-        told = ~(_most_frequent(first) & _most_frequent(second))  # two columns that are mostly 0 agree by that alone
-        size = _correlation(rankdata(first[told]), rankdata(second[told])) if told.sum() >= _FEWEST else 0.0
+        kept = ~(_most_frequent(first) & _most_frequent(second))  # columns that are mostly 0 agree by that alone
+        size = _correlation(rankdata(first[kept]), rankdata(second[kept])) if kept.sum() >= _FEWEST else 0.0
         if size >= NEARLY_ALL:
             return f"it ranks the rows as {target!r} does: the correlation of their ranks is {size:.3f} in size"
-    right = _share_told(cells, labels)
+    right = _share_predicted(cells, labels)
     if right >= NEARLY_ALL and max(Counter(labels).values()) <= 0.95 * len(labels):
-        return f"its value tells {target!r} in {right:.1%} of the rows"
+        return f"its value predicts {target!r} in {right:.1%} of the rows"
     return None
 
 
@@ -81,7 +80,7 @@ def _auroc(scores: Sequence[float], positive: Sequence[bool]) -> float:
     return float((rankdata(np.asarray(scores))[mask].sum() - ones * (ones + 1) / 2) / (ones * (len(mask) - ones)))
 
 
-def _share_told(cells: Sequence[str], labels: Sequence[str]) -> float:
+def _share_predicted(cells: Sequence[str], labels: Sequence[str]) -> float:
     """Rows whose label is the most frequent one of the other rows with their cell; 0 where cells hardly repeat."""
     if len(set(cells)) > len(cells) / 5:
         return 0.0

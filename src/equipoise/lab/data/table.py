@@ -165,7 +165,7 @@ def _require_header(name: str, header: list[str], delimiter: str) -> None:
     other = next((mark for mark in ";\t|," if mark != delimiter and mark in "".join(header)), None)
     if len(header) == 1 and other:
         raise ValueError(
-            f"{name} has one column, {header[0]!r}: if {other!r} is between the cells, say --delimiter "
+            f"{name} has one column, {header[0]!r}: if {other!r} is between the cells, give --delimiter "
             f"(delimiter={other!r})"
         )
     for place, column in enumerate(header, start=1):

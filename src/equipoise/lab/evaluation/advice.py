@@ -39,6 +39,7 @@ Reason = Literal[
     "seeds do not vary",
 ]
 Voice = Literal["python", "command line", "page"]
+Runs = Literal["case", "loop", "given"]  # where results come from: a study of a case, a user's loop, elsewhere
 
 _SPELLED: dict[Voice, dict[str, str]] = {
     "python": {"seeds": "seeds={}", "methods": "methods=['sum', 'uw']", "question": "question='losses'"},
@@ -64,7 +65,7 @@ class Advice:
         cost: Seconds per step of the method, in units of the reference; None where not known.
         question: Whether the study asks one question, whose two sides need the seeds.
         reference: What the others are compared with.
-        given: Whether the results were given, so that further ones are added, and not trained here.
+        runs: Where the results come from: to those that were given further ones are added, and a loop is Python.
     """
 
     action: Action
@@ -79,17 +80,18 @@ class Advice:
     cost: float | None = None
     question: bool = False
     reference: str = REFERENCE
-    given: bool = False
+    runs: Runs = "case"
 
     def __str__(self) -> str:
         return self.text("python")
 
     def text(self, voice: Voice) -> str:
         """One sentence of at most 25 words, with the arguments as the reader would write them."""
-        return fitting(*_sentences(self, voice))
+        spelled: Voice = "python" if self.runs == "loop" and voice == "command line" else voice
+        return fitting(*_sentences(self, spelled))
 
 
-def advise(table: ComparisonTable, metrics: Sequence[TaskMetric], *, given: bool = False) -> Advice:
+def advise(table: ComparisonTable, metrics: Sequence[TaskMetric], *, runs: Runs = "case") -> Advice:
     """What to do after a table.
 
     Fewer than 3 pairs of runs are too few to choose by, whatever they show: the spread of two is hardly known.
@@ -97,16 +99,16 @@ def advise(table: ComparisonTable, metrics: Sequence[TaskMetric], *, given: bool
     Args:
         table: Of the study.
         metrics: The primary one of each task.
-        given: Whether the results come from elsewhere.
+        runs: Where the results come from.
     """
-    advice = _on_question(table) if table.question else _on_methods(table, len(metrics), given)
-    return replace(advice, reference=table.baselines.reference, question=bool(table.question), given=given)
+    advice = _on_question(table) if table.question else _on_methods(table, len(metrics), runs)
+    return replace(advice, reference=table.baselines.reference, question=bool(table.question), runs=runs)
 
 
-def _on_methods(table: ComparisonTable, tasks: int, given: bool) -> Advice:
+def _on_methods(table: ComparisonTable, tasks: int, runs: Runs) -> Advice:
     compared, reference = table.compared, table.baselines.reference
     if not compared:
-        return _to_compare(table, tasks, given)
+        return _to_compare(table, tasks, runs)
     wins, losses = tally(compared, "better"), tally(compared, "worse")
     clean = sorted((m for m in wins if m not in losses), key=lambda m: (-len(wins[m]), table.cost_ratio(m)))
     whole = [method for method in clean if table.is_whole(method)]
@@ -128,10 +130,10 @@ def _on_methods(table: ComparisonTable, tasks: int, given: bool) -> Advice:
     return Advice("use", reference, "single-task is better" if alone else "", tasks=tuple(alone))
 
 
-def _to_compare(table: ComparisonTable, tasks: int, given: bool) -> Advice:
+def _to_compare(table: ComparisonTable, tasks: int, runs: Runs) -> Advice:
     """Nothing is compared with the reference yet."""
     reference = table.baselines.reference
-    if tasks == 1 and not given:
+    if tasks == 1 and runs == "case":
         return Advice("train losses")
     finished = {row.method for row in table.rows if any(score.seeds for score in row.scores.values())}
     if reference in finished and finished - {reference, table.baselines.single_task}:
@@ -212,11 +214,11 @@ def _sentences(advice: Advice, voice: Voice) -> tuple[str, ...]:
             return f"Before relying on {best}, {wait}", f"Before relying on the better method, {wait}"
         case "train losses":
             return (f"Train another loss, too{_hint(voice, 'question')}, to learn which to use.",)
-        case "train methods" if advice.given:
+        case "train methods" if advice.runs == "given":
             return ("Add results of at least one other method to learn which to use.",)
         case "train methods":
             return (f"Train {plain} and at least one method{_hint(voice, 'methods')} to learn which to use.",)
-        case "train the same seeds" if advice.given:
+        case "train the same seeds" if advice.runs == "given":
             return (f"Add results with the same seeds for {plain} and the methods: differences are paired by seed.",)
         case "train the same seeds":
             return (f"Train {plain} and the methods with the same seeds: differences are paired by seed.",)
@@ -234,7 +236,7 @@ def _use(advice: Advice, plain: str) -> tuple[str, ...]:
         if not advice.tasks:
             return (f"Use {plain}: nothing here is significantly better.",)
         told = f"Use {plain} where one network must do: single-task networks are significantly better on"
-        return f"{told} {listing(advice.tasks)}.", f"{told} {len(advice.tasks)} tasks."
+        return f"{told} {listing(advice.tasks)}.", f"{told} {counted(len(advice.tasks), 'task')}."
     if advice.reason == "tuned weights do as well":
         told = "does not beat tuned fixed weights: prefer those, which are simpler, unless it is cheaper to use."
         return f"{advice.candidate} {told}", f"The best method {told}"
@@ -257,7 +259,7 @@ def _seeds(advice: Advice, voice: Voice, until: str) -> tuple[str, ...]:
         told = f"About {counted(more, 'more seed')}{hint} would show"
         as_large = f"a difference as large as that of {advice.candidate} on {listing(advice.tasks)}"
         return f"{told} {as_large}, if it is real.", f"{told} the largest open difference, if it is real."
-    if advice.given:
+    if advice.runs == "given":
         train = f"Add results of at least {counted(FEWEST - advice.present, 'more seed')}, better {more},"
     elif advice.question:
         return (f"Train at least {FEWEST} seeds of both sides, better {needed}{hint}.",)

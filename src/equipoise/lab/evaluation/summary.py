@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from equipoise.lab.evaluation.advice import Advice, advise
+from equipoise.lab.evaluation.advice import Advice, Runs, advise
 from equipoise.lab.evaluation.costs import Budgets, EqualTime, equal_time, method_costs, unequal
 from equipoise.lab.evaluation.findings import details_of
 from equipoise.lab.evaluation.headline import headline_of
@@ -107,6 +107,7 @@ class Summary:
             curves=results.curves,
             budgets=_budgets(study),
             complete=study["complete"],
+            runs="loop" if study.get("loop") else "case",
         )
 
     @classmethod
@@ -127,7 +128,7 @@ class Summary:
         budgets: Budgets | None = None,
         baselines: Baselines = BASELINES,
         complete: bool = True,
-        given: bool = False,
+        runs: Runs = "case",
     ) -> "Summary":
         """The one way from values to a verdict, whoever measured them.
 
@@ -146,7 +147,7 @@ class Summary:
             budgets: Of the methods, by which they may be unequal.
             baselines: What the others are compared with.
             complete: Whether nothing is still to be run.
-            given: Whether the values come from elsewhere, so that further ones are added and not trained here.
+            runs: Where the values come from.
         """
         values, missing = _by_method(found, metrics, methods, seeds, baselines)
         spent = method_costs(costs, len(metrics))
@@ -165,7 +166,7 @@ class Summary:
             notes=(*missing, *notes, *loss_notes(table), *step_notes(costs), *check_notes(table)),
             complete=complete,
             headline=headline_of(table, metrics, len(seeds)),
-            advice=advise(table, metrics, given=given),
+            advice=advise(table, metrics, runs=runs),
             details=details_of(table, metrics),
             question=table.question,
             level=level,

@@ -10,7 +10,7 @@ from torchmetrics import Metric
 class MeanOf(Metric):
     """The sum of ``elements`` over all batches and ranks, divided by their number; NaN where there is none.
 
-    A subclass says what the elements of one batch are. Sums are in float64, so the split into batches does not show.
+    A subclass defines the elements of one batch. Sums are in float64, so the split into batches does not show.
     """
 
     full_state_update = False

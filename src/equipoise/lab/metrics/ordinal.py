@@ -61,7 +61,7 @@ def level_pairs(
     if levels.shape != targets.shape:
         raise ValueError(
             f"outputs read as {form!r} are levels {tuple(levels.shape)}, but targets are {tuple(targets.shape)}: "
-            "say what the outputs are, by form=, or by a name such as 'level-mae-cumulative' for CoralLoss"
+            "choose what the outputs are by form=, or by a name such as 'level-mae-cumulative' for CoralLoss"
         )
     counts = labelled(targets, missing)
     return levels[counts], targets[counts].round().long()

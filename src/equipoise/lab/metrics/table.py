@@ -104,7 +104,7 @@ _COUNTED = {"precision": Precision, "recall": Recall, "f1": F1Score}
 _AVERAGES = ("micro", "macro", "weighted", "none")  # "none": one value for each class or label
 
 TABLE: Mapping[str, _Entry] = {
-    # labels; num_classes or num_labels say which kind
+    # labels; num_classes or num_labels choose the kind
     "accuracy": _entry(Accuracy, _DECIDED, average="micro"),
     **{name: _entry(make, _of(_ONE, _DECIDED)) for name, make in _COUNTED.items()},
     **{

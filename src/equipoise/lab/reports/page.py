@@ -142,12 +142,12 @@ def _of_summary(summary: Summary) -> dict[str, Any]:
 
 def _about(summary: Summary) -> list[str]:
     losses = sum(bool(row.arm.losses) for row in summary.rows)
-    counts = [(len(summary.tasks), "task", "s"), (len(summary.methods) - losses, "method", "s")]
-    counts += [(losses, "other loss", "es")] if losses else []
-    counts += [(len(summary.seeds), "seed", "s")]
     return [
         *([f"Case {summary.case}"] if summary.case else []),
-        *(f"{count} {what}{plural * (count != 1)}" for count, what, plural in counts),
+        counted(len(summary.tasks), "task"),
+        counted(len(summary.methods) - losses, "method"),
+        *([f"{losses} other loss{'es' * (losses != 1)}"] if losses else []),
+        counted(len(summary.seeds), "seed"),
         *([] if summary.row(summary.baselines.single_task) is None else ["single-task baseline"]),
     ]
 

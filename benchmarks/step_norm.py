@@ -1,10 +1,10 @@
 """What the learning rate of the plain sum does with other methods, at the scale of the sum and at the paper's.
 
-    python benchmarks/step_length.py
-    python benchmarks/step_length.py --methods sum mgda --tasks 3 10 --lr 0.05
+    python benchmarks/step_norm.py
+    python benchmarks/step_norm.py --methods sum mgda --tasks 3 10 --lr 0.05
 
 Regressions of different random functions on a shared layer with a linear head each, by SGD. Losses are means over tasks
-after the last step; lengths are those of the trunk's gradient beside the sum's at the same parameters, mean over steps.
+after the last step; norms are those of the trunk's gradient beside the sum's at the same parameters, mean over steps.
 """
 
 import argparse
@@ -38,7 +38,7 @@ class Problem(nn.Module):
 
 
 def train(name: str, num_tasks: int, scale: str, lr: float, steps: int) -> tuple[float, float]:
-    """The mean loss at the end, and the mean ratio of lengths."""
+    """The mean loss at the end, and the mean ratio of norms."""
     problem, ratios = Problem(num_tasks), []
     balancer = eq.Balancer(made(name), problem, tasks=problem.names, scale=scale)
     optimizer = torch.optim.SGD(problem.parameters(), lr=lr)
@@ -48,7 +48,7 @@ def train(name: str, num_tasks: int, scale: str, lr: float, steps: int) -> tuple
         losses = problem.losses()
         plain = torch.autograd.grad(sum(losses.values()), trunk, retain_graph=True)
         balancer(losses).backward()
-        ratios.append(length([p.grad for p in trunk]) / length(plain))
+        ratios.append(norm([p.grad for p in trunk]) / norm(plain))
         optimizer.step()
     return sum(loss.item() for loss in problem.losses().values()) / num_tasks, sum(ratios) / steps
 
@@ -59,7 +59,7 @@ def made(name: str) -> eq.Method:
     return eq.method(word, **({"c": float(argument)} if argument else {}))
 
 
-def length(gradients: list[torch.Tensor]) -> float:
+def norm(gradients: list[torch.Tensor]) -> float:
     """Of all numbers together."""
     return float(torch.nn.utils.get_total_norm(gradients))
 
@@ -74,7 +74,7 @@ def main() -> None:
     options = parser.parse_args()
     for num_tasks in options.tasks:
         print(f"\n{num_tasks} tasks, {options.steps} steps of SGD at {options.lr}\n")
-        print("| method | loss, paper's scale | loss, the sum's | length, paper's scale | length, the sum's |")
+        print("| method | loss, paper's scale | loss, the sum's | norm, paper's scale | norm, the sum's |")
         print("|---|---|---|---|---|")
         for name in options.methods:
             found = [train(name, num_tasks, scale, options.lr, options.steps) for scale in ("paper", "sum")]
