@@ -147,25 +147,28 @@ def check_it_compiles_to_the_same(case: Case, backend: str = "aot_eager") -> Non
         assert_close(one, other, rtol=1e-4, atol=1e-5)
 
 
-def laws_for(cases: list[Case]) -> tuple[Any, Any]:
-    """Two tests to be bound in a module: every law on every case, and that each compiles.
+def backends_for(cases: list[Case]) -> list[Any]:
+    """Cases with a backend each.
 
     Each loss is traced into one graph, which is what its own code decides; the first one's backward is traced, too.
     The slow tests trace each with other arguments and every backward, and generate code for the first.
     """
+    compiled = [case for case in cases if case.compiles]
+    of_each = {case.loss: case for case in reversed(compiled)}
+    quick = [(case, "aot_eager" if case is compiled[0] else "eager") for case in of_each.values()]
+    slow = [(case, "aot_eager") for case in compiled[1:]] + [(case, "inductor") for case in compiled[:1]]
+    return [*quick, *(pytest.param(*case, marks=pytest.mark.slow) for case in slow)]
+
+
+def laws_for(cases: list[Case]) -> tuple[Any, Any]:
+    """Two tests to be bound in a module: every law on every case, and that each compiles."""
 
     @pytest.mark.parametrize("case", cases, ids=str)
     @pytest.mark.parametrize("check", LAWS, ids=lambda law: law.__name__)
     def test_laws(check, case):
         check(case)
 
-    compiled = [case for case in cases if case.compiles]
-    of_each = {case.loss: case for case in reversed(compiled)}
-    quick = [(case, "aot_eager" if case is compiled[0] else "eager") for case in of_each.values()]
-    slow = [(case, "aot_eager") for case in compiled[1:]] + [(case, "inductor") for case in compiled[:1]]
-    backends = [*quick, *(pytest.param(*case, marks=pytest.mark.slow) for case in slow)]
-
-    @pytest.mark.parametrize(("case", "backend"), backends, ids=str)
+    @pytest.mark.parametrize(("case", "backend"), backends_for(cases), ids=str)
     def test_compiles(case, backend):
         check_it_compiles_to_the_same(case, backend)
 

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 import torch
-from laws import LAWS, Case, check_it_compiles_to_the_same, one_sample_is_enough
+from laws import LAWS, Case, backends_for, check_it_compiles_to_the_same, one_sample_is_enough
 from torch.nn import functional as F  # noqa: N812
 from torch.testing import assert_close
 
@@ -44,9 +44,9 @@ def test_laws(check, case):
     check(case)
 
 
-@pytest.mark.parametrize("case", CASES, ids=str)
-def test_compiles(case):
-    check_it_compiles_to_the_same(case)
+@pytest.mark.parametrize(("case", "backend"), backends_for(CASES), ids=str)
+def test_compiles(case, backend):
+    check_it_compiles_to_the_same(case, backend)
 
 
 SIZES = [(9, 3), (4, 6), (5, 5), (2, 7)]

@@ -57,6 +57,7 @@ def fit(make, method, **options):
     return made.model
 
 
+@pytest.mark.paired
 @BOTH
 @pytest.mark.parametrize(("accumulation", "max_norm"), [(1, 0.0), (2, 0.0), (2, 0.3)])
 def test_it_trains_as_by_hand(make, accumulation, max_norm, folder):

@@ -254,7 +254,7 @@ def test_gramian_from_cannot_tell_heads_and_says_so():
 # The step
 
 
-@pytest.mark.parametrize("name", ["uw", "mgda", "graddrop"])
+@pytest.mark.parametrize("name", ["mgda", *(pytest.param(n, marks=pytest.mark.slow) for n in ("uw", "graddrop"))])
 def test_a_compiled_step_with_its_backward(name):
     eager = net_of()
     eq.compile_safe()
