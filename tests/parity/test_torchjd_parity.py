@@ -1,4 +1,4 @@
-"""Every gramian method that TorchJD has beside ours, on 200 problems of each size; the quick tests on 30.
+"""Every gramian method that TorchJD has beside ours, on 30 problems of each size, 60 slowly, 200 by -m exhaustive.
 
 TorchJD's epsilons (``norm_eps``, ``reg_eps``, ``eps``) are turned down as far as its solvers allow, and its clipping of
 Nash-MTL is off, as in the papers. A number judges an answer by the method's definition, from the rows alone: ours may
@@ -23,7 +23,7 @@ F64 = torch.float64
 SIZES = (2, 3, 5, 10, 40)
 QUICK = 30  # problems
 # where theirs takes 0.1 to 2 seconds for a problem; all 200 by -m exhaustive
-FEWER = {("nash-mtl", 10): 40, ("nash-mtl", 40): 6, ("fairgrad", 10): 60, ("fairgrad", 40): 6, ("mgda", 40): 60}
+FEWER = {("nash-mtl", 10): 20, ("nash-mtl", 40): 6, ("fairgrad", 10): 30, ("fairgrad", 40): 6, ("mgda", 40): 20}
 
 
 def problems(k, count=200):
@@ -140,13 +140,14 @@ CASES = {
 @pytest.mark.parametrize("name", CASES)
 @pytest.mark.parametrize("k", SIZES)
 def test_ours_is_never_further_from_the_definition(name, k):
-    check_never_further(name, k, FEWER.get((name, k), 200))
+    check_never_further(name, k, FEWER.get((name, k), 60))
 
 
 @pytest.mark.slow
 @EXHAUSTIVE
-@pytest.mark.parametrize(("name", "k"), FEWER)
-def test_ours_is_never_further_where_theirs_takes_long(name, k):
+@pytest.mark.parametrize("name", CASES)
+@pytest.mark.parametrize("k", SIZES)
+def test_ours_is_never_further_on_200_problems(name, k):
     check_never_further(name, k, 200)
 
 

@@ -59,8 +59,8 @@ def test_costs_are_medians_over_seeds_and_sums_over_the_networks_of_single_task(
         row("single-task", 1, "a", 99, 9.9, 1.0, 999.0, skipped=5),  # the other network is missing
     ]
     found = method_costs(rows, tasks=2)
-    assert found["sum"] == MethodCost(0.2, 1.0, 200.0, 6.0, 20.0, 3, 4)
-    assert found["single-task"] == MethodCost(pytest.approx(0.3), 2.0, 90.0, pytest.approx(5.0), 30.0, 6, 0)
+    assert found["sum"] == MethodCost(0.2, 1.0, 200.0, 6.0, 20.0, 3, 4, 1.0, 1)
+    assert found["single-task"] == MethodCost(pytest.approx(0.3), 2.0, 90.0, pytest.approx(5.0), 30.0, 6, 0, 1.0, 1)
 
 
 def test_without_a_whole_seed_only_the_troubles_are_known():
