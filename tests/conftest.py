@@ -30,9 +30,9 @@ def pytest_collection_finish():
     gc.freeze()
 
 
-@pytest.fixture
-def blank_images(monkeypatch):
-    """Reports whose image files are empty: to draw them takes twenty times as long as all the rest."""
+@pytest.fixture(scope="session")
+def save_blank():
+    """In place of a report's ``save``: image files are empty."""
 
     def save(chart, look, folder):
         for path in (folder / f"{chart.name}.png", folder / f"{chart.name}.svg"):
@@ -41,4 +41,10 @@ def blank_images(monkeypatch):
             else:
                 path.unlink(missing_ok=True)
 
-    monkeypatch.setattr("equipoise.lab.reports.report.save", save)
+    return save
+
+
+@pytest.fixture
+def blank_images(monkeypatch, save_blank):
+    """Reports whose image files are empty: to draw them takes twenty times as long as all the rest."""
+    monkeypatch.setattr("equipoise.lab.reports.report.save", save_blank)

@@ -192,7 +192,11 @@ FLOAT32_ONLY = {"cast_weight", "indexed_embedding", "graph_convolution"}  # they
 
 @pytest.mark.paired
 @pytest.mark.parametrize("route", ["factored", "auto"])
-@pytest.mark.parametrize("make", ARCHITECTURES, ids=lambda make: make.__name__)
+@pytest.mark.parametrize(
+    "make",
+    [pytest.param(make, marks=[pytest.mark.slow] * bool(place % 3)) for place, make in enumerate(ARCHITECTURES)],
+    ids=lambda make: make.__name__,
+)
 def test_no_route_differs_from_another(make, route):
     """At equal weights 1e-5 in float32, 1e-12 in float64; the rounding of rows to bfloat16 excepted."""
     expected, case = delivered_by("rows", make)

@@ -29,6 +29,15 @@ def written(study) -> Folder:
     return study
 
 
+@pytest.fixture(scope="session")
+def reported(study, save_blank) -> Folder:
+    """The same with its report, tables and blank image files."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("equipoise.lab.reports.report.save", save_blank)
+        write_report(study.path)
+    return study
+
+
 @pytest.fixture
 def make(tmp_path):
     """Builds a folder in a fresh place; keyword arguments as in ``make_study``."""

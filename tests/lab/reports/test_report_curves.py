@@ -18,10 +18,8 @@ pytestmark = pytest.mark.usefixtures("blank_images")
 
 
 @pytest.fixture(scope="module")
-def page(study):
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("equipoise.lab.reports.report.save", lambda *_: None)
-        return Page(write_report(study.path))
+def page(reported):
+    return Page(reported.path / "report.html")
 
 
 def test_every_run_is_judged_by_the_rule_that_the_page_states(study, page):

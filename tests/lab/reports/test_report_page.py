@@ -12,8 +12,8 @@ T_975_WITH_2_DEGREES = 4.302652729911275  # tables of Student's t
 
 
 @pytest.fixture(scope="module")
-def page(written):
-    return Page(written.path / "report.html")
+def page(reported):
+    return Page(reported.path / "report.html")
 
 
 def values(study, method, task, metric):

@@ -9,8 +9,8 @@ pytestmark = pytest.mark.usefixtures("blank_images")
 
 
 @pytest.fixture(scope="module")
-def read(written):
-    return Summary.from_folder(written.path), Page(written.path / "report.html")
+def read(reported):
+    return Summary.from_folder(reported.path), Page(reported.path / "report.html")
 
 
 def test_the_diagram_shows_each_mean_rank_with_half_a_critical_difference_to_either_side(read):
