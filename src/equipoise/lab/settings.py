@@ -57,7 +57,7 @@ class Settings:
     clip_norm: float | None = _setting("maximum norm of the balanced gradient; default none", "X", POSITIVE)
     patience: int = _setting("stop a run after so many epochs without improvement", "EPOCHS", COUNT)
     schedule: str = _setting(
-        "schedule of the learning rate: constant, linear, cosine or step; default constant",
+        "schedule of the learning rate: constant, linear, cosine or step; default the case's",
         "NAME",
         _one_of(SCHEDULES),
         "constant",

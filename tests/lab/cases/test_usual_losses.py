@@ -43,6 +43,13 @@ def mixed(share, one, other):
             {"tau": 0.5},
             losses.LogitAdjustedLoss(COUNTS, 0.5),
         ),
+        (
+            usual.counted_class_losses(torch.cat([CLASSES[1], torch.tensor([-100, -100])]), 3),
+            CLASSES,
+            "weighted-cross-entropy",
+            {"power": 1.0},
+            nn.CrossEntropyLoss(torch.tensor([8 / 6, 8 / 3, 8 / 15])),  # every class counts 8/3 of 8 samples
+        ),
         (usual.binary_losses(BITS[1]), BITS, "bce", {}, nn.BCEWithLogitsLoss()),
         (usual.binary_losses(BITS[1]), BITS, "focal", {"gamma": 0.5}, losses.BinaryFocalLoss(0.5)),
         (

@@ -52,7 +52,7 @@ def test_what_is_not_in_the_training_rows_changes_nothing_in_them(column):
 
 def test_words_are_those_of_the_training_rows():
     found = features(text=["text"])
-    assert found.num_words == 5  # good, thing, bad, and two pairs
+    assert len(found.frequencies) == 5  # good, thing, bad, and two pairs
     assert [len(bag) for bag in found.bags] == [3, 0, 3, 1, 0]
 
 

@@ -37,9 +37,9 @@ TEXT = (torch.tensor([0, 3, 3, 1, 2]), torch.tensor([0, 2, 4]))
 ENCODERS = {
     "mlp": (encoder(), X, (7, 4)),
     "table": (TableEncoder([3, 4], 2, 5, [8, 6], 0.0), (torch.tensor([[1, 0], [2, 3]]), torch.randn(2, 2)), (8, 6)),
-    "text": (BagOfEmbeddings(4, width=5, hidden=3, dropout=0.0), TEXT, (5, 3)),
+    "text": (BagOfEmbeddings(torch.full((4,), 0.2), width=5, hidden=3, dropout=0.0, ngram_dropout=0.0), TEXT, (5, 8)),
     "row": (
-        RowEncoder(2, 7, 2, 4, hidden=6, dropout=0.0),
+        RowEncoder(2, 7, 2, torch.full((4,), 0.2), hidden=6, dropout=0.0, ngram_dropout=0.0),
         (torch.randn(3, 2), torch.tensor([[0, 3], [1, 5], [2, 6]]), TEXT),
         (6, 6),
     ),

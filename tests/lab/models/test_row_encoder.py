@@ -16,7 +16,7 @@ def test_every_mixture_of_inputs_reaches_the_output(numbers, categories, words):
     if not numbers + categories + words:
         return
     torch.manual_seed(0)
-    encoder = RowEncoder(numbers, 7 if categories else 0, categories, words, hidden=6).eval()
+    encoder = RowEncoder(numbers, 7 if categories else 0, categories, torch.full((words,), 0.2), hidden=6).eval()
     inputs = torch.randn(3, numbers), torch.randint(7, (3, categories)), BAGS
     output = encoder(inputs)
     assert output.shape == (3, 6)
@@ -27,7 +27,7 @@ def test_every_mixture_of_inputs_reaches_the_output(numbers, categories, words):
 
 
 def test_a_row_depends_on_its_own_inputs_only():
-    encoder = RowEncoder(2, 7, 1, 5, hidden=6).eval()
+    encoder = RowEncoder(2, 7, 1, torch.full((5,), 0.2), hidden=6).eval()
     numbers, categories = torch.randn(3, 2), torch.tensor([[0], [4], [6]])
     alone = encoder((numbers[2:], categories[2:], join_bags([torch.tensor([1])])))
     torch.testing.assert_close(encoder((numbers, categories, BAGS))[2:], alone)

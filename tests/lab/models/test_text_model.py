@@ -1,22 +1,44 @@
+import math
+
 import torch
 from torch.testing import assert_close
 
-from equipoise.lab.models.encoders import BagOfEmbeddings
+from equipoise.lab.models.encoders import BagOfEmbeddings, WeightedBag
 from equipoise.lab.models.heads import SharedEncoder, scalar_head
 
 
-def test_encoder_is_one_hidden_layer_on_the_mean_of_the_vectors():
-    encoder = BagOfEmbeddings(10, width=4, hidden=3, dropout=0.5).eval()
-    vectors, layer = encoder.embedding.weight, encoder.layers[1]
-    means = torch.stack([(vectors[7] + vectors[7] + vectors[2]) / 3, torch.zeros(4), vectors[1]])
-    outputs = encoder((torch.tensor([7, 7, 2, 1]), torch.tensor([0, 3, 3])))
-    assert_close(outputs, (means @ layer.weight.T + layer.bias).clamp(min=0))
+BAGS = torch.tensor([7, 7, 2, 1]), torch.tensor([0, 3, 3])  # the second is empty
+
+
+def frequencies():
+    return torch.linspace(0.05, 1, 10)
+
+
+def test_encoder_is_a_hidden_layer_on_the_weighted_sum_of_the_vectors_and_the_sum_itself():
+    encoder = BagOfEmbeddings(frequencies(), width=4, hidden=3, dropout=0.5).eval()
+    vectors, layer = encoder.bag.embedding.weight, encoder.layers[1]
+    w = [math.sqrt(f) * (1 - math.log(f)) for f in frequencies().tolist()]
+    first = (2 * w[7] * vectors[7] + w[2] * vectors[2]) / math.sqrt(2 * w[7] ** 2 + w[2] ** 2)
+    summed = torch.stack([first, torch.zeros(4), vectors[1]])
+    hidden = (summed @ layer.weight.T + layer.bias).clamp(min=0)
+    assert_close(encoder(BAGS), torch.cat([hidden, summed], dim=1))
+    assert encoder.width == 7
+
+
+def test_ngrams_are_dropped_in_training_only_and_the_mean_stays():
+    torch.manual_seed(0)
+    bag = WeightedBag(frequencies(), width=1, dropout=0.5)
+    drawn = torch.stack([bag(BAGS) for _ in range(4000)])
+    assert drawn[:, 2].unique().numel() == 2  # a text of one n-gram: there, twice as large, or not there
+    bag.eval()
+    assert torch.equal(bag(BAGS), bag(BAGS))
+    assert_close(drawn.mean(dim=0), bag(BAGS), atol=1e-3, rtol=0)
 
 
 def test_embedding_gradients_are_dense():
-    encoder = BagOfEmbeddings(10, width=4, hidden=3, dropout=0.0)
+    encoder = BagOfEmbeddings(frequencies(), width=4, hidden=3, dropout=0.0, ngram_dropout=0.0)
     encoder((torch.tensor([7]), torch.tensor([0]))).sum().backward()
-    assert encoder.embedding.weight.grad.layout == torch.strided
+    assert encoder.bag.embedding.weight.grad.layout == torch.strided
 
 
 def test_every_head_reads_the_same_representation_and_only_given_heads_answer():

@@ -24,8 +24,8 @@ def small_case(reviews_case):
     """The same data with 320 samples to train on and 200 to validate on, and a narrow network."""
 
     def make_model(names):
-        encoder = BagOfEmbeddings(8000, width=4, hidden=8, dropout=0.2)
-        heads = {name: torch.nn.Linear(8, 6) if name == "department" else scalar_head(8) for name in names}
+        encoder = BagOfEmbeddings(torch.full((8000,), 0.01), width=4, hidden=8, dropout=0.2)
+        heads = {name: torch.nn.Linear(12, 6) if name == "department" else scalar_head(12) for name in names}
         return SharedEncoder(encoder, heads)
 
     sizes = {"train": 320, "validation": 200, "test": 100}

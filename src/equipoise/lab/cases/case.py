@@ -47,6 +47,7 @@ class Case:
         epochs: Enough for the validation metrics to pass their best.
         data_hash: SHA-256 of the data, in hexadecimal; empty: computed from every sample. Give it where samples are
             many, or differ at each reading (augmentation).
+        schedule: Of the learning rate: constant, linear, cosine or step.
         patience: Epochs without improvement on validation after which a run stops; more where that is small, so noisy.
         diagnostics: What a finished run shows beyond numbers, such as a confusion matrix.
         losses: By task name, then by the loss's name (letters, digits and ``-``): a factory of a loss that takes the
@@ -72,6 +73,7 @@ class Case:
     epochs: int = 30
     data_hash: str = ""
     patience: int = 3
+    schedule: str = "constant"
     diagnostics: tuple[Diagnostic, ...] = ()
     losses: Mapping[str, Mapping[str, Callable[..., Callable[..., Tensor]]]] = field(default_factory=dict)
     chosen: Mapping[str, str] = field(default_factory=dict)

@@ -20,7 +20,7 @@ from equipoise.lab.cases.usual_losses import label_losses
 from equipoise.lab.data.arrays import Arrays, join
 from equipoise.lab.data.folder import cache_folder, data_folder, data_hash
 from equipoise.lab.data.sentences import encoder_files, encoder_folder, sentence_vectors
-from equipoise.lab.data.text import encode, join_padded_bags, known_words, ngrams, pad_bags, vocabulary
+from equipoise.lab.data.text import encode, frequencies, join_padded_bags, known_words, ngrams, pad_bags, vocabulary
 from equipoise.lab.diagnostics import (
     Diagnostic,
     Predictions,
@@ -145,14 +145,13 @@ def as_words(texts: Texts) -> Inputs:
     """Bags of words and pairs of words, of the most frequent ones of the training split."""
     documents = {split: [ngrams(text) for text in part] for split, part in texts.items()}
     numbers = vocabulary(documents["train"], _VOCABULARY_SIZE)
+    bags = {split: [encode(document, numbers) for document in part] for split, part in documents.items()}
+    shares = frequencies(bags["train"], len(numbers))
     return Inputs(
-        rows={
-            split: pad_bags([encode(document, numbers) for document in part], _LENGTH)
-            for split, part in documents.items()
-        },
+        rows={split: pad_bags(part, _LENGTH) for split, part in bags.items()},
         collate=join_padded_bags,
-        make_encoder=lambda: BagOfEmbeddings(len(numbers), _WIDTH, _HIDDEN, _DROPOUT),
-        width=_HIDDEN,
+        make_encoder=lambda: BagOfEmbeddings(shares, _WIDTH, _HIDDEN, _DROPOUT),
+        width=_HIDDEN + _WIDTH,
         learning_rate=5e-3,
         title=lambda seen, place: known_words(seen.samples[place][0][0], numbers),
     )

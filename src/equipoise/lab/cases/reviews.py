@@ -15,7 +15,7 @@ from equipoise.lab.data.arrays import Arrays
 from equipoise.lab.data.cells import filled_numbers, optional_places, places
 from equipoise.lab.data.split import split_of
 from equipoise.lab.data.table import Table, parse_table
-from equipoise.lab.data.text import encode, join_padded_bags, known_words, ngrams, pad_bags, vocabulary, words
+from equipoise.lab.data.text import encode, frequencies, join_padded_bags, known_words, ngrams, pad_bags, vocabulary, words
 from equipoise.lab.diagnostics import (
     Diagnostic,
     above_half,
@@ -71,30 +71,32 @@ def reviews(compressed: bytes | None = None) -> Case:
     in_train = (document for document, name in zip(documents, split, strict=True) if name == "train")
     numbers = vocabulary(in_train, _VOCABULARY_SIZE)
     bags = [encode(document, numbers) for document in documents]
+    shares = frequencies([bag for bag, name in zip(bags, split, strict=True) if name == "train"], len(numbers))
     splits = Arrays(pad_bags(bags, max(map(len, bags))), read_targets(table)).by_split(split)
     train, validation = splits["train"].targets, splits["validation"].targets
     mean_rating = train["rating"].mean().item()
 
     def make_model(task_names: Sequence[str]) -> nn.Module:
-        encoder = BagOfEmbeddings(len(numbers), _WIDTH, _HIDDEN, _DROPOUT)
+        encoder = BagOfEmbeddings(shares, _WIDTH, _HIDDEN, _DROPOUT)
         heads = {
             # without it, learning the mean floods the encoder, and the department is not learnt at all
-            "rating": scalar_head(_HIDDEN, offset=mean_rating),
-            "recommended": scalar_head(_HIDDEN),
-            "department": nn.Linear(_HIDDEN, len(DEPARTMENTS)),
+            "rating": scalar_head(encoder.width, offset=mean_rating),
+            "recommended": scalar_head(encoder.width),
+            "department": nn.Linear(encoder.width, len(DEPARTMENTS)),
         }
         return SharedEncoder(encoder, {name: heads[name] for name in task_names})
 
+    departments = counted_class_losses(train["department"], len(DEPARTMENTS))
     known = {
         "rating": number_losses(),
         "recommended": binary_losses(train["recommended"]),
-        "department": counted_class_losses(train["department"], len(DEPARTMENTS)),
+        "department": {"weighted-cross-entropy": departments["weighted-cross-entropy"], **departments},
     }
     tasks = Tasks(
         [
             Task("rating", known["rating"]["mse"]()),
             Task("recommended", known["recommended"]["bce"]()),
-            Task("department", known["department"]["cross-entropy"]()),
+            Task("department", known["department"]["weighted-cross-entropy"]()),
         ]
     )
     return Case(
@@ -112,9 +114,10 @@ def reviews(compressed: bytes | None = None) -> Case:
             sizes={"department": {"num_classes": len(DEPARTMENTS)}},
         ),
         batch_size=64,
-        learning_rate=5e-3,
+        learning_rate=3e-3,
         weight_decay=0.01,
-        epochs=8,
+        epochs=10,
+        schedule="cosine",
         data_hash=table.data_hash,
         diagnostics=_diagnostics(numbers),
         losses=known,

@@ -115,7 +115,7 @@ class TableCase:
         splits = self._split(table)
         made = {target.column: make_target(target, table, splits) for target in self.targets}
         features = make_features(table, splits["train"], number=self.number, category=self.category, text=self.text)
-        if self.text and not features.num_words:
+        if self.text and not len(features.frequencies):
             raise ValueError(f"text {', '.join(self.text)} of {table.name} has no word in any training row")
         targets = {name: target.labels for name, target in made.items()}
         return Case(
@@ -176,7 +176,7 @@ class TableCase:
 def _model_maker(features: Features, targets: dict[str, LabelledTarget], category_columns: int) -> Any:
     def make_model(task_names: Sequence[str]) -> nn.Module:
         encoder = RowEncoder(
-            features.numbers.shape[1], features.num_categories, category_columns, features.num_words, hidden=HIDDEN
+            features.numbers.shape[1], features.num_categories, category_columns, features.frequencies, hidden=HIDDEN
         )
         heads = {name: target.make_head(HIDDEN) for name, target in targets.items()}
         return SharedEncoder(encoder, {name: heads[name] for name in task_names})

@@ -32,14 +32,26 @@ def class_losses() -> Losses:
 
 
 def counted_class_losses(labels: Tensor, num_classes: int) -> Losses:
-    """``class_losses``, and one that knows how often each class occurs.
+    """``class_losses``, and those that know how often each class occurs.
+
+    ``weighted-cross-entropy`` weighs a class by (1 / its share)^power, with a mean of 1 over the labels: 1 gives every
+    class the same say, 0 every sample.
 
     Args:
         labels: Of the training split [N], -100 where one is missing.
         num_classes: C, each of which occurs.
     """
     counts = torch.bincount(labels[labelled(labels)], minlength=num_classes)
-    return {**class_losses(), "logit-adjusted": lambda tau=1.0: losses.LogitAdjustedLoss(counts, tau)}
+
+    def weighted(power: float = 0.5) -> nn.Module:
+        weights = counts.clamp(min=1).double().pow(-power)
+        return nn.CrossEntropyLoss((weights * counts.sum() / (weights * counts).sum()).float())
+
+    return {
+        **class_losses(),
+        "weighted-cross-entropy": weighted,
+        "logit-adjusted": lambda tau=1.0: losses.LogitAdjustedLoss(counts, tau),
+    }
 
 
 def binary_losses(labels: Tensor) -> Losses:

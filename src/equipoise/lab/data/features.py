@@ -9,7 +9,7 @@ from torch import Tensor
 
 from equipoise.lab.data.cells import numbers
 from equipoise.lab.data.table import Table
-from equipoise.lab.data.text import encode, ngrams, vocabulary
+from equipoise.lab.data.text import encode, frequencies, ngrams, vocabulary
 
 VOCABULARY_SIZE = 8000
 LARGEST = torch.finfo(torch.float32).max ** 0.5  # of a standardised number: a loss may square it
@@ -28,14 +28,14 @@ class Features:
             number of what no training row has.
         bags: The numbers of each row's n-grams [L_n], int64.
         num_categories: How many numbers ``categories`` has.
-        num_words: How many n-grams there are.
+        frequencies: The share of training rows with each n-gram [V], above 0 to 1, float32.
     """
 
     numbers: Tensor
     categories: Tensor
     bags: tuple[Tensor, ...]
     num_categories: int
-    num_words: int
+    frequencies: Tensor
 
     def row(self, index: int) -> Row:
         """The inputs of a row: numbers [D], categories [C], n-grams [L]."""
@@ -56,13 +56,13 @@ def make_features(
         found, size = _coded(table.cells(column), train)
         codes.append(found + begin)
         begin += size
-    bags, num_words = _bags([table.cells(column) for column in text], len(table), train)
+    bags, shares = _bags([table.cells(column) for column in text], len(table), train)
     return Features(
         numbers=torch.cat([torch.empty(len(table), 0), *scaled], dim=1),
         categories=torch.stack(codes, dim=1) if codes else torch.empty(len(table), 0, dtype=torch.int64),
         bags=bags,
         num_categories=begin,
-        num_words=num_words,
+        frequencies=shares,
     )
 
 
@@ -123,7 +123,8 @@ def _coded(cells: Sequence[str], train: Sequence[int]) -> tuple[Tensor, int]:
     return torch.tensor([numbers.get(cell, 0) for cell in cells], dtype=torch.int64), len(numbers) + 1
 
 
-def _bags(columns: Sequence[list[str]], rows: int, train: Sequence[int]) -> tuple[tuple[Tensor, ...], int]:
+def _bags(columns: Sequence[list[str]], rows: int, train: Sequence[int]) -> tuple[tuple[Tensor, ...], Tensor]:
     documents = [[ngram for cells in columns for ngram in ngrams(cells[i])] for i in range(rows)]
     numbers = vocabulary((documents[i] for i in train), VOCABULARY_SIZE)
-    return tuple(encode(document, numbers) for document in documents), len(numbers)
+    bags = tuple(encode(document, numbers) for document in documents)
+    return bags, frequencies([bags[i] for i in train], len(numbers))

@@ -44,6 +44,16 @@ def encode(document: Sequence[str], numbers: Mapping[str, int]) -> Tensor:
     return torch.tensor([numbers[ngram] for ngram in document if ngram in numbers], dtype=torch.int64)
 
 
+def frequencies(bags: Sequence[Tensor], size: int) -> Tensor:
+    """The share of documents in which each n-gram occurs [size], of bags of their numbers [L_i], float32.
+
+    >>> frequencies([torch.tensor([0, 1, 1]), torch.tensor([0])], size=2)
+    tensor([1.0000, 0.5000])
+    """
+    occurs = [bag.unique() for bag in bags]
+    return torch.bincount(torch.cat(occurs), minlength=size).float() / len(bags)
+
+
 def join_bags(bags: Sequence[Tensor]) -> tuple[Tensor, Tensor]:
     """Bags [L_i] end to end [sum L_i], and where each begins [N]: what ``nn.EmbeddingBag`` takes."""
     lengths = torch.tensor([0, *map(len, bags[:-1])])

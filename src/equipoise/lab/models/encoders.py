@@ -6,6 +6,7 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F  # noqa: N812
 
 Stage = Callable[[Any], Any]
 Inputs = tuple[Tensor, Tensor, tuple[Tensor, Tensor]]  # numbers, categories, bags
@@ -106,48 +107,88 @@ class TableEncoder(nn.Module):
         return torch.cat([self.embedding(rows).flatten(1), numbers], dim=1)
 
 
-class BagOfEmbeddings(nn.Module):
-    """z = relu(W mean_i(e_i) + b): the mean of the n-grams' vectors, through one hidden layer.
+class WeightedBag(nn.Module):
+    """u = sum_i w_i e_i / |w|, w_i = sqrt(f_i) (1 - ln f_i): the vectors of a text's n-grams, by how telling each is.
 
-    Joulin, Grave, Bojanowski, Mikolov, Bag of Tricks for Efficient Text Classification, EACL 2017.
+    f_i is the share of texts with the n-gram, 1 - ln f_i its inverse document frequency (Sparck Jones, A Statistical
+    Interpretation of Term Specificity and Its Application in Retrieval, Journal of Documentation 28, 1972). AdamW moves
+    the vector of a rare n-gram as far as that of a frequent one; times sqrt(f_i) it counts as after gradient descent.
 
     Args:
-        vocabulary_size: How many n-grams there are.
+        frequencies: f [V] of each n-gram in the training texts, above 0 to 1.
         width: Numbers per n-gram.
-        hidden: Numbers per text that come out.
-        dropout: Share of numbers dropped before and after the hidden layer while training, 0 to 1.
+        dropout: Share of n-grams dropped from a text while training, 0 to 1.
     """
 
-    def __init__(self, vocabulary_size: int, width: int, hidden: int, dropout: float) -> None:
+    importance: Tensor
+
+    def __init__(self, frequencies: Tensor, width: int, dropout: float) -> None:
         super().__init__()
-        self.embedding = nn.EmbeddingBag(vocabulary_size, width, mode="mean")
-        # a mean over a hundred vectors of variance 1 would leave the hidden layer little to tell apart
-        nn.init.normal_(self.embedding.weight, std=0.1)
+        self.embedding = nn.EmbeddingBag(len(frequencies), width, mode="sum")
+        nn.init.normal_(self.embedding.weight, std=0.01)
+        self.register_buffer("importance", frequencies.sqrt() * (1 - frequencies.log()))
+        self.dropout = nn.Dropout(dropout)
+
+    def forward(self, bags: tuple[Tensor, Tensor]) -> Tensor:
+        """From bags end to end, as ``join_bags`` makes them, to [N, width]; 0 for a text without n-grams."""
+        numbers, begins = bags
+        weights = self.importance[numbers]
+        squares = F.embedding_bag(numbers, self.importance.square().unsqueeze(1), begins, mode="sum")
+        summed: Tensor = self.embedding(numbers, begins, per_sample_weights=self.dropout(weights))
+        return summed / squares.sqrt().clamp(min=torch.finfo(squares.dtype).tiny)
+
+
+class BagOfEmbeddings(nn.Module):
+    """z = [relu(W u + b), u]: the weighted sum u of the n-grams' vectors, through a hidden layer and beside it.
+
+    Joulin, Grave, Bojanowski, Mikolov, Bag of Tricks for Efficient Text Classification, EACL 2017, where z = u. Without
+    u a linear model of the n-grams is better where few texts are labelled.
+
+    Args:
+        frequencies: Of each n-gram in the training texts [V], above 0 to 1.
+        width: Numbers per n-gram.
+        hidden: Numbers of the hidden layer.
+        dropout: Share of numbers dropped before and after the hidden layer while training, 0 to 1.
+        ngram_dropout: Share of n-grams dropped from a text while training, 0 to 1.
+    """
+
+    def __init__(
+        self, frequencies: Tensor, width: int, hidden: int, dropout: float, ngram_dropout: float = 0.5
+    ) -> None:
+        super().__init__()
+        self.bag = WeightedBag(frequencies, width, ngram_dropout)
         self.layers = nn.Sequential(nn.Dropout(dropout), nn.Linear(width, hidden), nn.ReLU(), nn.Dropout(dropout))
 
     @property
+    def width(self) -> int:
+        """Numbers per text that come out."""
+        return self.layers[1].out_features + self.layers[1].in_features
+
+    @property
     def stages(self) -> tuple[Stage, ...]:
-        """The mean, then the hidden layer."""
-        return (lambda inputs: self.embedding(*inputs), self.layers)
+        """The sum, then the hidden layer beside it."""
+        return self.bag, lambda summed: torch.cat([self.layers(summed), summed], dim=1)
 
     def forward(self, inputs: tuple[Tensor, Tensor]) -> Tensor:
-        """From bags end to end, as ``join_bags`` makes them, to [N, hidden]."""
-        representation: Tensor = self.layers(self.embedding(*inputs))
+        """From bags end to end, as ``join_bags`` makes them, to [N, hidden + width]."""
+        bag, layers = self.stages
+        representation: Tensor = layers(bag(inputs))
         return representation
 
 
 class RowEncoder(nn.Module):
-    """z = relu(W_2 relu(W_1 [numbers, e(categories), mean_i(e_i)] + b_1) + b_2), with dropout between.
+    """z = relu(W_2 relu(W_1 [numbers, e(categories), u(text)] + b_1) + b_2), with dropout between; u is ``WeightedBag``.
 
     Args:
         num_numbers: Numbers of a row, D; 0 and more, as all three.
         num_categories: Numbers that all category columns use together; there are C columns.
         category_columns: C.
-        num_words: N-grams of the text.
+        frequencies: Of each n-gram of the text in the training rows [V], above 0 to 1.
         hidden: Numbers per row that come out.
         width: Numbers per category.
         word_width: Numbers per n-gram.
         dropout: Share of numbers dropped before each layer but of the inputs' numbers, 0 to 1.
+        ngram_dropout: Share of n-grams dropped from a text, 0 to 1.
     """
 
     def __init__(
@@ -155,19 +196,18 @@ class RowEncoder(nn.Module):
         num_numbers: int,
         num_categories: int,
         category_columns: int,
-        num_words: int,
+        frequencies: Tensor,
         *,
         hidden: int = 64,
         width: int = 8,
         word_width: int = 48,
         dropout: float = 0.2,
+        ngram_dropout: float = 0.5,
     ) -> None:
         super().__init__()
         self.categories = nn.Embedding(num_categories, width) if category_columns else None
-        self.words = nn.EmbeddingBag(num_words, word_width, mode="mean") if num_words else None
-        if self.words is not None:
-            nn.init.normal_(self.words.weight, std=0.1)  # as BagOfEmbeddings does, for its reason
-        size = num_numbers + width * category_columns + (word_width if num_words else 0)
+        self.words = WeightedBag(frequencies, word_width, ngram_dropout) if len(frequencies) else None
+        size = num_numbers + width * category_columns + (word_width if self.words is not None else 0)
         self.dropout = nn.Dropout(dropout)
         self.layers = nn.Sequential(
             nn.Linear(size, hidden), nn.ReLU(), nn.Dropout(dropout), nn.Linear(hidden, hidden), nn.ReLU()
@@ -190,5 +230,5 @@ class RowEncoder(nn.Module):
         if self.categories is not None:
             parts.append(self.dropout(self.categories(categories).flatten(1)))
         if self.words is not None:
-            parts.append(self.dropout(self.words(*bags)))
+            parts.append(self.dropout(self.words(bags)))
         return torch.cat(parts, dim=1)

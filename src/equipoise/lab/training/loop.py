@@ -175,6 +175,7 @@ def case_settings(case: Case, *, epochs: int | None = None, **training: Unpack[T
         "weight_decay": case.weight_decay,
         "clip_norm": None,
         "patience": case.patience,
+        "schedule": case.schedule,
     }
     settings = Settings(
         **own | {name: value for name, value in training.items() if value is not None or name not in own}
