@@ -322,6 +322,8 @@ def test_what_stands_in_the_index_of_a_frame_is_pointed_at(rows):
     with pytest.raises(ValueError, match=r"'method' and 'seed' in its index .* frame.reset_index\(\)"):
         lab.judge(frame)
     assert repr(lab.judge(frame.reset_index()).verdict) == repr(lab.judge(rows).verdict)
+    with pytest.raises(ValueError, match=r"no column 'value'; results have .*, seed \(in the index\)"):
+        lab.judge(frame.rename(columns={"value": "score"}))
 
 
 def test_two_seeds_ask_for_more_before_a_method_is_used():

@@ -120,16 +120,17 @@ def _levels(frame: Any) -> list[str]:
 
 
 def _require_columns(columns: Iterable[str], where: str, index: Sequence[str] = ()) -> None:
-    columns = list(columns)
+    columns = [*map(str, columns)]
     if absent := [column for column in COLUMNS if column not in columns]:
-        if in_index := [column for column in absent if column in index]:
+        if all(column in index for column in absent):
             raise ValueError(
-                f"{where} has {' and '.join(map(repr, in_index))} in its index and not as columns: give "
+                f"{where} has {' and '.join(map(repr, absent))} in its index and not as columns: give "
                 "frame.reset_index()"
             )
+        lacking = [column for column in absent if column not in index]
         raise ValueError(
-            f"{where} has no column {' and '.join(map(repr, absent))}; results have {', '.join(COLUMNS)}, here are "
-            f"{', '.join(map(str, columns)) or 'none'}"
+            f"{where} has no column {' and '.join(map(repr, lacking))}; results have {', '.join(COLUMNS)}, here are "
+            f"{', '.join([*columns, *(f'{column} (in the index)' for column in absent if column in index)]) or 'none'}"
         )
 
 

@@ -189,11 +189,15 @@ class LoopRuns:
                 f"in {self.folder} {method} is {made}, now it is {self._made[method]}: give it another name, or choose "
                 "another folder"
             )
-        then, now = run.get("train", self._train), self._train  # earlier versions did not write it
-        if then["python"] == now["python"] and then["code"] != now["code"]:
+        then, now = run.get("train", {}), self._train  # earlier versions wrote none, or another checksum
+        if then.get("python") == now["python"] and then.get("checksum", now["checksum"]) != now["checksum"]:
+            other = then["name"] != now["name"]
+            held = (
+                f"{then['name']}, not of {now['name']}" if other else f"{then['name']} as it was before it was changed"
+            )
             raise ValueError(
-                f"{self.folder} holds runs of {then['name']} as it was before it was changed: choose another folder, "
-                f"or delete {self.folder / 'runs'} to run all anew by {now['name']} as it is"
+                f"{self.folder} holds runs of {held}: choose another folder, or delete {self.folder / 'runs'} to run "
+                f"all anew by {now['name']} as it is"
             )
         return run
 
