@@ -3,9 +3,10 @@
 import inspect
 from collections.abc import Callable
 from dataclasses import Field, dataclass, fields
-from typing import Any, ClassVar, Self, dataclass_transform, get_args
+from typing import Any, ClassVar, get_args
 
 from torch import Tensor, nn
+from typing_extensions import Self, dataclass_transform
 
 from equipoise.losses.reduction import require_reduction
 

@@ -4,7 +4,9 @@ from collections.abc import Mapping, Sequence
 from functools import partial
 from inspect import signature
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Unpack
+from typing import TYPE_CHECKING, Any
+
+from typing_extensions import Unpack
 
 from equipoise.lab.api.given import recipe_of, seeds_of, takes_settings
 from equipoise.lab.api.loops import compare_loop

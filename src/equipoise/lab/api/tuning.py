@@ -3,9 +3,10 @@
 from collections.abc import Mapping, Sequence
 from contextlib import closing
 from pathlib import Path
-from typing import Any, Unpack
+from typing import Any
 
 from rich.console import Console
+from typing_extensions import Unpack
 
 from equipoise.lab.api.given import recipe_of, takes_settings
 from equipoise.lab.evaluation import counted

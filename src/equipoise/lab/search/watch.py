@@ -43,7 +43,8 @@ def keeping(kept: Callable[[], str]) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        error.add_note(kept())
+        if hasattr(error, "add_note"):  # from Python 3.11
+            error.add_note(kept())
         raise
     except KeyboardInterrupt:
         raise KeyboardInterrupt(f"Stopped: {kept()}; the same command resumes it.") from None
