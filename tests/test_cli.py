@@ -88,7 +88,7 @@ def refuse(capsys, *words):
         (["compare", "reviews", "--methods", "fixed"], "'fixed'"),
         (["compare", "reviews", "--question", "freez"], "unknown question 'freez'; did you mean 'freeze'"),
         (["compare", "reviews", "--tuned-trials", "-1"], "a whole number of at least 0, got '-1'"),
-        (["compare", "reviews", "--question", "tuned", "--tuned-trials", "0"], "needs --tuned-trials of at least 1"),
+        (["compare", "reviews", "--question", "tuned", "--tuned-trials", "0"], "needs tuned_trials of at least 1"),
         (["demo", "--methods", "single-task"], "part of every study"),
         (["demo", "--seeds", "0"], "argument --seeds: a number of at least 1, or a list like 0,3,7; got '0'"),
         (["demo", "--seeds", "-1"], "got '-1'"),

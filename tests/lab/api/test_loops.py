@@ -303,6 +303,17 @@ def test_what_train_does_to_what_it_holds_is_no_change_of_it(earlier, now, tmp_p
     assert lab.compare(now, ["sum", "uw"], seeds=3, **arguments).failures == {}
 
 
+def test_a_folder_of_a_loop_is_not_given_to_a_case_and_a_file_is_no_folder(tmp_path):
+    lab.compare(one, ["sum", "uw"], seeds=2, tasks=TASKS, folder=tmp_path / "loop")
+    with pytest.raises(ValueError, match=r"loop holds a loop's runs: choose another folder$"):
+        lab.compare("reviews", ["sum", "uw"], seeds=2, folder=tmp_path / "loop")
+    (tmp_path / "file").touch()
+    with pytest.raises(ValueError, match=r"cannot be made \(.*\): choose another folder$"):
+        lab.compare(one, ["sum", "uw"], seeds=2, tasks=TASKS, folder=tmp_path / "file")
+    with pytest.raises(ValueError, match=r"cannot be made \(.*\): choose another folder$"):
+        lab.tune("reviews", 2, folder=tmp_path / "file")
+
+
 @pytest.mark.parametrize(("train", "title"), [(partial(scaled, by=1.0), "scaled"), (Loop(1.0), "Loop")])
 def test_results_are_named_after_the_function_also_of_a_partial_and_an_object(train, title):
     assert lab.compare(train, ["sum", "uw"], seeds=2, tasks=TASKS).summary.title == title

@@ -7,6 +7,7 @@ from os import PathLike
 from pathlib import Path
 from typing import Any
 
+from equipoise.lab.api.given import names_unknown_options
 from equipoise.lab.api.results import Results
 from equipoise.lab.evaluation import REFERENCE, SINGLE_TASK, Baselines, Summary, TaskMetric, printable
 from equipoise.names import nearest
@@ -186,6 +187,7 @@ def direction(word: Any, what: str) -> bool:
     return DIRECTIONS[known]
 
 
+@names_unknown_options
 def judge(
     results: Any,
     *,
@@ -228,10 +230,7 @@ def judge(
     judged = {(metric.task, metric.name) for metric in found_metrics}
     given = list(dict.fromkeys(row.method for row in rows))
     if reference not in given:
-        raise ValueError(
-            f"no method is named {reference!r}: say which of {', '.join(given)} the others are compared with, such as "
-            f"reference={given[0]!r}"
-        )
+        raise ValueError(f"reference: no method is named {reference!r}; {nearest(reference, given)}")
     if single_task not in given and single_task != SINGLE_TASK:
         raise ValueError(f"single_task: no method is named {single_task!r}; {nearest(single_task, given)}")
     values: dict[tuple[str, str, int], float] = {}

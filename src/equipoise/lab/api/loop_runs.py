@@ -12,7 +12,7 @@ from equipoise.lab.arms import MethodArm
 from equipoise.lab.diagnostics import diagnostics_hash, keep_diagnostics
 from equipoise.lab.evaluation import TaskMetric
 from equipoise.lab.evaluation.folder import FILES
-from equipoise.lab.files import DamagedError, read_json, write_json, write_text
+from equipoise.lab.files import DamagedError, make_folder, read_json, write_json, write_text
 from equipoise.lab.studies import Run
 from equipoise.lab.studies.tables import write_csv_files
 from equipoise.lab.training.result import Moment, Score
@@ -57,7 +57,7 @@ class LoopRuns:
         self.failures: dict[str, str] = {}
         self._finished: dict[tuple[str, int], Mapping[str, Any]] = {}  # content of a run's file, by method and seed
         self._looks = self._read_looks()
-        (folder / "runs").mkdir(parents=True, exist_ok=True)
+        make_folder(folder / "runs")
         for method in self.methods:
             for seed in self.seeds:
                 if (run := self._read(method, seed)) is not None:
