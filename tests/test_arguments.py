@@ -48,7 +48,10 @@ def test_whole_numbers_and_one_value_per_task():
 
 @pytest.mark.parametrize("value", ["1.0", 1.0, None, torch.tensor(1.0), [], torch.ones(0), [[1.0]], torch.ones(1, 1)])
 def test_what_is_no_sequence_of_numbers_is_refused_by_its_name(value):
-    with pytest.raises(ValueError, match=r"^weights(\[0\])? must (be a sequence of numbers|hold a number for each task, got none|be a number)"):
+    with pytest.raises(
+        ValueError,
+        match=r"^weights(\[0\])? must (be a sequence of numbers|hold a number for each task, got none|be a number)",
+    ):
         each_within("(0, inf)", weights=value)
 
 

@@ -308,6 +308,14 @@ def test_the_page_of_losses_is_printed(capsys):
     assert capsys.readouterr().out == f"{markdown()}\n"
 
 
+@pytest.mark.parametrize("listed", ["methods", "losses"])
+def test_docstrings_are_listed_where_python_has_stripped_them(listed, capsys, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "80")
+    assert main([listed]) == 0
+    command = [sys.executable, "-OO", "-m", "equipoise", listed]
+    assert subprocess.run(command, capture_output=True, text=True, check=True).stdout == capsys.readouterr().out
+
+
 def test_losses_are_listed_without_greek(monkeypatch):
     printed = io.BytesIO()
     monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(printed, encoding="ascii"))
