@@ -33,7 +33,7 @@ def here(tmp_path, monkeypatch):
         (["probe", "reviews", "--html", "."], ". is a folder: choose a file by --html"),
         (
             ["compare", "data.csv", "--target", "rating:regression", "--number", "age", "--tuned-trials", "3"],
-            "case data has one task, so no weights to tune: --tuned-trials 0",
+            "case data has one task, so no weights to tune: set tuned_trials to 0",
         ),
     ],
 )

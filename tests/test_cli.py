@@ -88,7 +88,7 @@ def refuse(capsys, *words):
         (["compare", "reviews", "--methods", "fixed"], "'fixed'"),
         (["compare", "reviews", "--question", "freez"], "unknown question 'freez'; did you mean 'freeze'"),
         (["compare", "reviews", "--tuned-trials", "-1"], "a whole number of at least 0, got '-1'"),
-        (["compare", "reviews", "--question", "tuned", "--tuned-trials", "0"], "needs --tuned-trials of at least 1"),
+        (["compare", "reviews", "--question", "tuned", "--tuned-trials", "0"], "needs tuned_trials of at least 1"),
         (["demo", "--methods", "single-task"], "part of every study"),
         (["demo", "--seeds", "0"], "argument --seeds: a number of at least 1, or a list like 0,3,7; got '0'"),
         (["demo", "--seeds", "-1"], "got '-1'"),
@@ -306,6 +306,14 @@ def test_conditions_that_no_loss_answers_say_so(capsys):
 def test_the_page_of_losses_is_printed(capsys):
     assert main(["losses", "--markdown"]) == 0
     assert capsys.readouterr().out == f"{markdown()}\n"
+
+
+@pytest.mark.parametrize("listed", ["methods", "losses"])
+def test_docstrings_are_listed_where_python_has_stripped_them(listed, capsys, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "80")
+    assert main([listed]) == 0
+    command = [sys.executable, "-OO", "-m", "equipoise", listed]
+    assert subprocess.run(command, capture_output=True, text=True, check=True).stdout == capsys.readouterr().out
 
 
 def test_losses_are_listed_without_greek(monkeypatch):

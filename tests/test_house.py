@@ -1,5 +1,6 @@
-"""Imports keep the contracts of pyproject.toml, and importing the core loads torch, numpy and no workbench."""
+"""Imports keep the contracts of pyproject.toml, and the core needs no more than its dependencies, nor the workbench."""
 
+import ast
 import re
 import shutil
 import subprocess
@@ -15,6 +16,11 @@ import equipoise
 
 SOURCE = Path(equipoise.__file__).parent
 CONTRACTS = Path(__file__).parents[1] / "pyproject.toml"
+LATER_THAN_3_10 = {
+    *("LiteralString", "Never", "NotRequired", "ReadOnly", "Required", "Self", "TypeAliasType", "TypeIs"),
+    *("TypeVarTuple", "Unpack", "assert_never", "assert_type", "clear_overloads", "dataclass_transform"),
+    *("get_overloads", "get_protocol_members", "is_protocol", "override", "reveal_type"),
+}
 ABOVE_THE_CORE = ("equipoise.lab", "equipoise.trainers", "equipoise.listings", "equipoise.cli", "equipoise.__main__")
 
 
@@ -22,12 +28,12 @@ def test_imports_keep_the_contracts():
     assert lint_imports(config_filename=str(CONTRACTS), no_cache=True, no_logo=True) == 0
 
 
-def test_the_core_imports_torch_and_numpy_only():
+def test_the_core_imports_its_three_dependencies_only():
     graph = grimp.build_graph("equipoise", include_external_packages=True, cache_dir=None)
     core = {name for name in graph.modules if name.startswith("equipoise") and not name.startswith(ABOVE_THE_CORE)}
     needed = {other for name in core for other in graph.find_modules_directly_imported_by(name)}
     outside = {name.partition(".")[0] for name in needed} - {"equipoise", *sys.stdlib_module_names}
-    assert outside == {"torch", "numpy"}
+    assert outside == {"torch", "numpy", "typing_extensions"}
 
 
 # One import that is wrong in each file, and where the contracts must say that it leads.
@@ -74,6 +80,16 @@ def test_an_import_that_breaks_a_contract_is_reported(complaints, path, line, ta
     module = ".".join(["equipoise", *path.removesuffix("/__init__.py").removesuffix(".py").split("/")])
     link = rf"{re.escape(module)} (->|is not allowed to import) {re.escape(target)}\b"
     assert re.search(link, re.sub(r"\s+", " ", complaints)) is not None, complaints
+
+
+def test_every_file_is_python_3_10():
+    """What came later to ``typing`` is in ``typing_extensions``; exceptions may have no ``add_note``."""
+    for path in SOURCE.rglob("*.py"):
+        text = path.read_text(encoding="utf-8")
+        imports = [one for one in ast.walk(ast.parse(text, feature_version=(3, 10))) if isinstance(one, ast.ImportFrom)]
+        of_typing = {one.name for node in imports if node.module == "typing" for one in node.names}
+        assert not of_typing & LATER_THAN_3_10, path
+        assert text.count(".add_note(") == text.count('if hasattr(error, "add_note"):'), path
 
 
 def test_files_of_tests_have_different_names():

@@ -99,7 +99,7 @@ def test_an_unknown_name_names_the_nearest(wrong, right):
 
 def test_a_name_that_is_near_to_none_lists_none():
     with pytest.raises(
-        ValueError, match=r"no method 'zzzz'; none of the \d+ names is near; eq.methods\(\) lists them$"
+        ValueError, match=r"no method 'zzzz'; none of the \d+ names is near; equipoise methods lists them$"
     ):
         eq.method("zzzz")
 

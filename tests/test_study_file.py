@@ -53,7 +53,7 @@ def test_tune_takes_the_case_and_how_it_is_trained(monkeypatch, capsys):
     assert recipe.recipe == TableCase("shop.csv", TARGETS, number=("age",))
     assert dict(recipe.losses) == {"rating": "huber"}
     assert (options["epochs"], options["schedule"], options["jobs"]) == (2, "cosine", 1)
-    assert str(folder) == "equipoise-runs/shop-tune"
+    assert str(folder) == "equipoise-runs/shop-rating-huber-tune"
     assert capsys.readouterr().out == "study.yaml: not used by equipoise tune: methods, seeds, out\n"
     (_, *_, folder), options = asked(
         monkeypatch, place, "tune", "--config=study.yaml", "--epochs=5", "--schedule", "step", "--out", "mine"

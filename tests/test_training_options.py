@@ -73,7 +73,7 @@ def test_words_and_a_file_mean_the_same_settings(monkeypatch, tmp_path):
 @pytest.mark.parametrize(
     ("word", "line"),
     [
-        ("--schedule=cosin", "schedule must be one of constant, linear, cosine, step, got 'cosin'"),
+        ("--schedule=cosin", "no schedule 'cosin'; did you mean 'cosine'?"),
         ("--average=2", "average must be between 0 and 1 or None, got 2.0"),
         ("--select=ratin", "no epoch can be selected by 'ratin'; did you mean 'rating'?"),
         ("--keep=rating/auroc", "no epoch can be selected by 'rating/auroc'"),

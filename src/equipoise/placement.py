@@ -1,9 +1,10 @@
 """State of modules that does not move or change precision as a model does."""
 
 from collections.abc import Callable
-from typing import Any, Self
+from typing import Any
 
 from torch import nn
+from typing_extensions import Self
 
 
 class KeepsPrecision(nn.Module):

@@ -248,9 +248,14 @@ def allows_several_passes(node: Any) -> bool:
 # Several processes
 
 
+def is_ddp_sink(node: Any) -> bool:
+    """Whether outputs of a ``DistributedDataParallel`` pass this node, though it may have been collected since."""
+    return hasattr(node, "ddp_weakref")
+
+
 def ddp_of(node: Any) -> Any:
-    """The ``DistributedDataParallel`` whose outputs pass this node; ``None`` of any other node."""
-    return node.ddp_weakref() if hasattr(node, "ddp_weakref") else None
+    """The ``DistributedDataParallel`` whose outputs pass this node; ``None`` of any other node, and once collected."""
+    return node.ddp_weakref() if is_ddp_sink(node) else None
 
 
 def delay_ddp_to_the_outer_pass(ddp: Any) -> None:

@@ -116,7 +116,7 @@ def test_the_state_resumes():
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({"betas": (0.9, 1.0)}, r"betas must be in \[0, 1\), got \(0.9, 1.0\)"),
+        ({"betas": (0.9, 1.0)}, r"betas\[\d\] must be in \[0, 1\), got 1.0"),
         ({"betas": (0.9,)}, r"betas must be two numbers, got \(0.9,\)"),
         ({"eps": -1e-8}, r"eps must be in \[0, inf\), got -1e-08"),
     ],

@@ -130,5 +130,5 @@ def test_squares_beyond_single_precision():
 def test_refuses():
     with pytest.raises(ValueError, match=r"step_size must be in \(0, inf\), got 0"):
         ExcessMTL(0)
-    with pytest.raises(ValueError, match=r"warmup must be in \[1, inf\), got 0"):
+    with pytest.raises(ValueError, match=r"warmup must be in \[1, inf\], got 0"):
         ExcessMTL(warmup=0)

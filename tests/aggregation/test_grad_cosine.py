@@ -54,8 +54,14 @@ def test_without_the_main_tasks_gradient_no_auxiliary_task_counts(weighted):
     assert weights_of(method, ROWS[1:], torch.tensor([1, 2, 3])) == [0.0, 0.0, 0.0]
 
 
+@pytest.mark.parametrize("weighted", [False, True])
+def test_an_auxiliary_task_without_gradient_gives_nothing(weighted):
+    """It has no cosine."""
+    assert weights_of(GradCosine(weighted=weighted), ROWS * torch.tensor([[1.0], [1.0], [0.0], [1.0]]))[2] == 0.0
+
+
 def test_bad_places_are_refused():
-    with pytest.raises(ValueError, match=r"main must be in \[0, inf\), got -1"):
+    with pytest.raises(ValueError, match=r"main must be a whole number, 0 or more, got -1"):
         GradCosine(main=-1)
-    with pytest.raises(ValueError, match=r"main must be in \[0, 2\], got 3"):
+    with pytest.raises(ValueError, match=r"main must be the index of one of 3 tasks, from 0 to 2, got 3"):
         GradCosine(main=3).bind(3)

@@ -95,12 +95,12 @@ def test_other_precisions(dtype):
 
 @pytest.mark.parametrize("leak", [-0.1, 1.5, float("nan"), [0.0, 2.0]])
 def test_refuses_leaks(leak):
-    with pytest.raises(ValueError, match=r"leak must be in \[0, 1\]"):
+    with pytest.raises(ValueError, match=r"leak(\[\d\])? must be in \[0, 1\]"):
         GradDrop(leak)
 
 
 def test_refuses_what_does_not_fit():
     with pytest.raises(ValueError, match="leak must hold one value for each of 4 tasks"):
         bound(GradDrop([0.0, 0.5]))
-    with pytest.raises(ValueError, match=r"seed must be in \[0, inf\), got -1"):
+    with pytest.raises(ValueError, match=r"seed must be a whole number, 0 or more, got -1"):
         GradDrop(seed=-1)

@@ -63,7 +63,7 @@ def test_the_primary_keeps_its_identity_where_tasks_are_absent():
 
 
 def test_a_bad_primary_is_refused():
-    with pytest.raises(ValueError, match=r"primary must be in \[0, inf\), got -1"):
+    with pytest.raises(ValueError, match=r"primary must be a whole number, 0 or more, got -1"):
         HardPriority(-1)
-    with pytest.raises(ValueError, match=r"primary must be in \[0, 2\], got 3"):
+    with pytest.raises(ValueError, match=r"primary must be the index of one of 3 tasks, from 0 to 2, got 3"):
         HardPriority(3).bind(3)

@@ -69,9 +69,9 @@ def test_a_users_weight_multiplies_the_result():
 
 
 def test_bad_arguments_are_refused():
-    with pytest.raises(ValueError, match=r"residual must be in \[0, inf\), got -1"):
+    with pytest.raises(ValueError, match=r"residual must be a whole number, 0 or more, got -1"):
         LRAnnealing(residual=-1)
-    with pytest.raises(ValueError, match=r"residual must be in \[0, 2\], got 3"):
+    with pytest.raises(ValueError, match=r"residual must be the index of one of 3 tasks, from 0 to 2, got 3"):
         LRAnnealing(residual=3).bind(3)
     for alpha in (0.0, 1.1, float("nan")):
         with pytest.raises(ValueError, match=r"alpha must be in \(0, 1\], got"):

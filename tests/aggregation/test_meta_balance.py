@@ -144,7 +144,7 @@ def test_the_incoming_scale_and_tiny_losses_change_nothing_else():
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({"main": -1}, r"main must be in \[0, inf\), got -1"),
+        ({"main": -1}, r"main must be a whole number, 0 or more, got -1"),
         ({"relax": 1.1}, r"relax must be in \[0, 1\], got 1.1"),
         ({"beta": 1.0}, r"beta must be in \[0, 1\), got 1.0"),
     ],
@@ -155,5 +155,5 @@ def test_refuses(arguments, message):
 
 
 def test_the_main_task_must_be_one():
-    with pytest.raises(ValueError, match=r"main must be in \[0, 1\], got 2"):
+    with pytest.raises(ValueError, match=r"main must be the index of one of 2 tasks, from 0 to 1, got 2"):
         MetaBalance(main=2).bind(2)

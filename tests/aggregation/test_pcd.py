@@ -118,7 +118,7 @@ def test_a_task_without_a_gradient_constrains_nothing():
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({"primary": -1}, r"primary must be in \[0, inf\), got -1"),
+        ({"primary": -1}, r"primary must be a whole number, 0 or more, got -1"),
         ({"tau": 1.5}, r"tau must be in \[0, 1\], got 1.5"),
         ({"beta": 1.0}, r"beta must be in \[0, 1\), got 1.0"),
     ],
@@ -129,5 +129,5 @@ def test_bad_arguments_are_refused(arguments, message):
 
 
 def test_a_primary_that_does_not_exist_is_refused():
-    with pytest.raises(ValueError, match=r"primary must be in \[0, 2\], got 3"):
+    with pytest.raises(ValueError, match=r"primary must be the index of one of 3 tasks, from 0 to 2, got 3"):
         PCD(3).bind(3)

@@ -56,9 +56,9 @@ def test_a_users_weight_is_the_share_of_the_reconstructions_gradient():
 def test_bad_arguments_are_refused():
     with pytest.raises(ValueError, match="reconstruction and adversarial must differ, got 0 and 0"):
         VQGAN(0, 0)
-    with pytest.raises(ValueError, match=r"reconstruction must be in \[0, inf\), got -1"):
+    with pytest.raises(ValueError, match=r"reconstruction must be a whole number, 0 or more, got -1"):
         VQGAN(-1, 1)
     with pytest.raises(ValueError, match=r"largest must be in \(0, inf\], got 0.0"):
         VQGAN(largest=0.0)
-    with pytest.raises(ValueError, match=r"adversarial must be in \[0, 2\], got 3"):
+    with pytest.raises(ValueError, match=r"adversarial must be the index of one of 3 tasks, from 0 to 2, got 3"):
         VQGAN(0, 3).bind(3)

@@ -1,10 +1,18 @@
 """Which leaves each loss reaches."""
 
+from typing import NamedTuple
+
 import pytest
 import torch
 from torch.utils.checkpoint import checkpoint
 
-from equipoise.gradients.graph import graph_of
+from equipoise.gradients.graph import Graph, graph_of
+
+
+class HandingNode(NamedTuple):
+    """As much as is read of DDP's node."""
+
+    next_functions: tuple
 
 
 def test_every_leaf_carries_the_bits_of_the_losses_that_reach_it():
@@ -64,3 +72,14 @@ def test_a_compiled_graph_is_refused():
     out = CompiledFunction.apply(torch.ones(2, requires_grad=True))
     with pytest.raises(RuntimeError, match="uncompiled"):
         graph_of([out.sum()]).require_several_passes()
+
+
+def test_leaves_are_awaited_by_ddp_that_was_collected(monkeypatch):
+    """Its nodes are still in the graph, and its hooks on the parameters."""
+    monkeypatch.setattr(HandingNode, "ddp_weakref", staticmethod(lambda: None), raising=False)
+    shared = torch.ones(2, requires_grad=True)
+    node = shared.sin().sum().grad_fn
+    graph = Graph({}, {}, {}, {}, [])
+    graph.handing.append(HandingNode(((node, 0),)))
+    assert graph.awaited() == {shared}
+    graph.delay_to_the_outer_pass()  # there is none to tell

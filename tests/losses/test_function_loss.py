@@ -3,6 +3,7 @@
 import copy
 import inspect
 import pickle
+from importlib import import_module
 
 import pytest
 import torch
@@ -13,6 +14,18 @@ from equipoise import losses
 from equipoise.losses.module import FunctionLoss
 
 CLASSES = [one for one in PUBLIC.values() if isinstance(one, type) and issubclass(one, FunctionLoss)]
+POSTPONED = """
+from __future__ import annotations
+
+from torch import Tensor
+
+from equipoise.losses.module import FunctionLoss
+
+
+class Scaled(FunctionLoss):
+    function = staticmethod(lambda values, weight: values if weight is None else weight * values)
+    weight: Tensor | None = None
+"""
 COUNTS = torch.tensor([3, 2, 1])
 
 
@@ -62,7 +75,7 @@ def test_a_wrong_argument_is_refused_when_the_loss_is_made(make, error, message)
         make()
 
 
-def test_a_subclass_may_have_a_constructor_or_further_arguments():
+def test_a_subclass_of_a_loss_is_an_ordinary_class():
     class Own(losses.FocalLoss):
         mask: Tensor
 
@@ -70,8 +83,76 @@ def test_a_subclass_may_have_a_constructor_or_further_arguments():
             super().__init__(gamma=1.0)
             self.register_buffer("mask", torch.ones(2))
 
+    class Named(losses.FocalLoss):
+        name: str = "focal"
+        running: Tensor
+
+        def forward(self, logits: Tensor, targets: Tensor) -> Tensor:
+            self.running = super().forward(logits, targets)
+            return 2 * self.running
+
+    class Counting(nn.Module):
+        def __init__(self, *args: object, **kwargs: object) -> None:
+            super().__init__(*args, **kwargs)
+            self.calls = 0
+
+    class Mixed(Counting, losses.FocalLoss):
+        pass
+
+    logits, targets = torch.zeros(1, 2), torch.tensor([1])
+    assert Own().gamma == 1.0
+    assert Mixed(1.0).calls == 0
+    named = Named(1.0)
+    assert named.arguments.keys() == losses.FocalLoss().arguments.keys()
+    assert named(logits, targets) == 2 * named.running == 2 * losses.focal(logits, targets, gamma=1.0)
+
+
+def test_a_subclass_with_a_function_of_its_own_has_further_arguments():
     class Wider(losses.IoULoss):
+        function = staticmethod(lambda boxes, targets, *, reduction, margin: boxes * margin)
         margin: float = 0.5
 
-    assert Own().gamma == 1.0
     assert Wider("sum", 0.25).arguments == {"reduction": "sum", "margin": 0.25}
+
+
+def test_annotations_may_be_postponed(tmp_path, monkeypatch):
+    monkeypatch.syspath_prepend(tmp_path)
+    (tmp_path / "postponed_loss.py").write_text(POSTPONED)
+    scaled = import_module("postponed_loss").Scaled
+    assert scaled(weight=torch.ones(2)).state_dict().keys() == {"weight"}
+    assert dict(scaled().named_buffers(remove_duplicate=False)) == {}
+    assert not hasattr(scaled, "weight")
+
+
+@pytest.mark.parametrize(
+    ("cls", "tensors"),
+    [
+        (losses.FocalLoss, ["logits", "targets"]),
+        (losses.IoULoss, ["prediction", "target"]),
+        (losses.SILogLoss, ["prediction", "target", "mask"]),
+    ],
+)
+def test_forward_shows_the_tensors_that_it_takes(cls, tensors):
+    names = list(inspect.signature(cls().forward).parameters)
+    assert names == tensors
+
+
+def test_masked_hands_its_mask_to_a_function_that_takes_one():
+    class Counted(FunctionLoss):
+        function = staticmethod(lambda output, target, *, mask, scale: scale * mask.sum())
+        scale: float = 1.0
+
+    class OfTorch(FunctionLoss):
+        function = staticmethod(torch.dist)  # shows no signature
+        p: float = 2.0
+
+    values = torch.tensor([1.0, torch.nan, 2.0])
+    assert losses.Masked(Counted(2.0))(torch.zeros(3), values) == 4.0
+    assert OfTorch(1.0)(torch.zeros(2), torch.ones(2)) == 2.0
+
+
+def test_a_loss_is_compiled_whole_and_exported():
+    loss, given = losses.FocalLoss(1.0, weight=torch.ones(3)), (torch.zeros(4, 3), torch.tensor([0, 1, 2, 0]))
+    compiled = torch.compile(loss, backend="aot_eager", fullgraph=True)
+    assert torch.equal(compiled(*given), loss(*given))
+    assert torch.equal(torch.export.export(loss, given).module()(*given), loss(*given))

@@ -166,3 +166,9 @@ def test_a_name_that_is_nearly_right_is_answered_by_the_likely_ones_alone():
         ValueError, match=r"^no loss 'zzzz'; none of the \d+ names is near; equipoise losses lists them$"
     ):
         find_losses("zzzz")
+
+
+def test_a_star_import_binds_the_losses_and_no_module():
+    bound: dict[str, object] = {}
+    exec("from equipoise.losses import *", bound)
+    assert bound.keys() - {"__builtins__"} == PUBLIC.keys()

@@ -101,16 +101,17 @@ def test_a_result_that_is_not_finite_says_nothing():
 
 def test_errors():
     for arguments, message in [
-        (([0.5, 0.0],), r"potential must be in \(0, inf\), got \[0.5, 0.0\]"),
+        (([0.5, 0.0],), r"potential\[\d\] must be in \(0, inf\), got 0.0"),
         (([0.5], 0.0), r"gamma must be in \(0, inf\), got 0.0"),
         (([0.5], 2.0, -0.1), r"margin must be in \[0, inf\), got -0.1"),
         (([0.5], 2.0, 0.05, 1.5), r"alpha must be in \(0, 1\], got 1.5"),
     ]:
         with pytest.raises(ValueError, match=message):
             AMTL(*arguments)
-    for potential in ([], [0.5, 0.5]):
-        with pytest.raises(ValueError, match="potential must hold one value for each of 3 tasks"):
-            bound(AMTL(potential))
+    with pytest.raises(ValueError, match="potential must hold a number for each task, got none"):
+        AMTL([])
+    with pytest.raises(ValueError, match="potential must hold one value for each of 3 tasks"):
+        bound(AMTL([0.5, 0.5]))
 
 
 @pytest.mark.parametrize("loss", [0.0, -1.0])

@@ -120,7 +120,7 @@ def test_flat_curves_give_equal_weights():
 def test_errors():
     for arguments, message in [
         ((1, 5), "warmup must be a whole number, 2 or more, got 1"),
-        ((5, 4), "history must be a whole number, 5 or more, got 4"),
+        ((5, 4), "history must not be below warmup=5, got 4"),
         ((5, 9, 0.0), r"tau must be in \(0, inf\), got 0.0"),
     ]:
         with pytest.raises(ValueError, match=message):

@@ -136,9 +136,9 @@ def test_stch_mtl_a_task_absent_in_that_epoch_finds_its_nadir_later():
 def test_igb_and_stch_mtl_errors():
     with pytest.raises(ValueError, match=r"mu must be in \(0, inf\], got 0"):
         STCHMTL(0)
-    with pytest.raises(ValueError, match=r"warmup must be in \[0, inf\), got -1"):
+    with pytest.raises(ValueError, match=r"warmup must be in \[0, inf\], got -1"):
         STCHMTL(warmup=-1)
-    with pytest.raises(ValueError, match=r"base_epoch must be in \[0, inf\), got -1"):
+    with pytest.raises(ValueError, match=r"base_epoch must be in \[0, inf\], got -1"):
         IGB(-1)
     for make in (STCHMTL, IGB):
         with pytest.raises(ValueError, match="needs positive losses, got 0 for task 1"):

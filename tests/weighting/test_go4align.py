@@ -73,7 +73,7 @@ def test_a_loss_that_is_not_finite_is_left_to_the_engine():
 
 
 def test_errors():
-    with pytest.raises(ValueError, match=r"groups must be in \[1, inf\), got 0"):
+    with pytest.raises(ValueError, match=r"groups must be a whole number, 1 or more, got 0"):
         GO4Align(0)
     with pytest.raises(ValueError, match=r"rate must be in \[0, inf\), got -1"):
         GO4Align(rate=-1)

@@ -71,7 +71,7 @@ def test_a_loss_that_is_not_finite_is_no_reference_and_zero_counts_as_no_change(
         ({"alpha": 1.5}, r"alpha must be in \[0, 1\], got 1.5"),
         ({"beta": -0.5}, r"beta must be in \[0, 1\], got -0.5"),
         ({"temperature": 0.0}, r"temperature must be in \(0, inf\], got 0.0"),
-        ({"seed": -1}, r"seed must be in \[0, inf\), got -1"),
+        ({"seed": -1}, r"seed must be a whole number, 0 or more, got -1"),
     ],
 )
 def test_errors(arguments, message):

@@ -69,5 +69,5 @@ def test_the_count_of_steps_stays_on_the_cpu_in_its_own_precision():
 def test_errors():
     with pytest.raises(ValueError, match="distribution must be 'normal' or 'dirichlet', got 'uniform'"):
         RLW("uniform")
-    with pytest.raises(ValueError, match=r"seed must be in \[0, inf\), got -1"):
+    with pytest.raises(ValueError, match=r"seed must be a whole number, 0 or more, got -1"):
         RLW(seed=-1)

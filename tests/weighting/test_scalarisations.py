@@ -130,9 +130,9 @@ def test_a_smooth_maximum_finds_points_of_a_non_convex_front_that_no_weighted_su
 @pytest.mark.parametrize("make", [Tchebycheff, STCH, PNorm])
 def test_errors(make):
     for weights in ([1.0, 0.0], [1.0, -1.0], [math.nan], [math.inf]):
-        with pytest.raises(ValueError, match=r"weights must be in \(0, inf\)"):
+        with pytest.raises(ValueError, match=r"weights\[\d\] must be in \(0, inf\)"):
             make(weights=weights)
-    with pytest.raises(ValueError, match=r"reference must be in \(-inf, inf\), got \[nan\]"):
+    with pytest.raises(ValueError, match=r"reference\[\d\] must be in \(-inf, inf\), got nan"):
         make(reference=[math.nan])
     with pytest.raises(ValueError, match=r"weights must hold one value for each of 3 tasks, got \[1.0\]"):
         bound(make(weights=[1.0]))

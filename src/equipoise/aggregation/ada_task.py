@@ -11,7 +11,7 @@ from torch import Tensor
 
 from equipoise.aggregation.pieces import pieces
 from equipoise.aggregation.row_memory import RowMemory
-from equipoise.arguments import within
+from equipoise.arguments import each_within, within
 from equipoise.method import CoordinateAggregator
 
 
@@ -38,7 +38,7 @@ class AdaTask(RowMemory, CoordinateAggregator):
     def __init__(self, betas: tuple[float, float] = (0.9, 0.999), eps: float = 0.0) -> None:
         if len(betas) != 2:
             raise ValueError(f"betas must be two numbers, got {betas!r}")
-        within("[0, 1)", betas=betas)
+        each_within("[0, 1)", betas=betas)
         within("[0, inf)", eps=eps)
         super().__init__()
         self.betas, self.eps = betas, eps

@@ -6,7 +6,7 @@ Hwang & Lim, Dual Cone Gradient Descent for Training Physics-Informed Neural Net
 import torch
 from torch import Tensor
 
-from equipoise.arguments import within
+from equipoise.arguments import whole_number
 from equipoise.method import Aggregator
 
 
@@ -25,7 +25,7 @@ class DCGD(Aggregator):
     user_weight = "scales"
 
     def __init__(self, split: int = 1) -> None:
-        within("[1, inf)", split=split)
+        whole_number(1, split=split)
         super().__init__()
         self.split = split
 

@@ -22,7 +22,7 @@ class ExcessMTL(RowMemory, RowAggregator):
 
     Args:
         step_size: Positive; of the exponentiated ascent.
-        warmup: Steps, at least 1 as in the official code; the paper takes those of three epochs.
+        warmup: Steps, at least 1 as in the official code; the paper takes those of three epochs; infinite: always.
     """
 
     is_mean = True  # alpha of the tasks present, whatever its state, is made to sum to one
@@ -32,7 +32,7 @@ class ExcessMTL(RowMemory, RowAggregator):
 
     def __init__(self, step_size: float = 0.01, warmup: int = 1) -> None:
         within("(0, inf)", step_size=step_size)
-        within("[1, inf)", warmup=warmup)
+        within("[1, inf]", warmup=warmup)
         super().__init__()
         self.step_size, self.warmup = step_size, warmup
 

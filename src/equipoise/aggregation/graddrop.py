@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from equipoise.aggregation.pieces import pieces
-from equipoise.arguments import one_per_task, within
+from equipoise.arguments import each_within, one_per_task, whole_number, within
 from equipoise.method import CoordinateAggregator
 
 
@@ -31,8 +31,8 @@ class GradDrop(CoordinateAggregator):
     step: Tensor
 
     def __init__(self, leak: float | Sequence[float] = 0.0, seed: int = 0) -> None:
-        within("[0, 1]", leak=leak)
-        within("[0, inf)", seed=seed)
+        (within if isinstance(leak, float | int) else each_within)("[0, 1]", leak=leak)
+        whole_number(0, seed=seed)
         super().__init__()
         self.leak = leak if isinstance(leak, float | int) else tuple(leak)
         self.seed = seed

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from equipoise.aggregation.pcgrad import random_orders
-from equipoise.arguments import within
+from equipoise.arguments import whole_number, within
 from equipoise.method import Aggregator
 
 _PARALLEL = 1e-3  # the sine of a target from which on a step towards it would be a thousand lengths
@@ -32,7 +32,7 @@ class GradVac(Aggregator):
 
     def __init__(self, beta: float = 0.01, seed: int = 0) -> None:
         within("[0, 1]", beta=beta)
-        within("[0, inf)", seed=seed)
+        whole_number(0, seed=seed)
         super().__init__()
         self.beta = beta
         self.seed = seed

@@ -7,7 +7,7 @@ summed gradient, with the primary task's in the place of the memory's.
 import torch
 from torch import Tensor
 
-from equipoise.arguments import within
+from equipoise.arguments import task_index, whole_number
 from equipoise.method import Aggregator
 
 
@@ -22,12 +22,12 @@ class HardPriority(Aggregator):
     """
 
     def __init__(self, primary: int = 0) -> None:
-        within("[0, inf)", primary=primary)
+        whole_number(0, primary=primary)
         super().__init__()
         self.primary = primary
 
     def bind(self, num_tasks: int) -> None:
-        within(f"[0, {num_tasks - 1}]", primary=self.primary)
+        task_index(num_tasks, primary=self.primary)
 
     def forward(self, gramian: Tensor, losses: Tensor, tasks: Tensor) -> Tensor:
         weights = torch.ones_like(losses)

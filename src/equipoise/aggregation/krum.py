@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from equipoise.arguments import within
+from equipoise.arguments import whole_number
 from equipoise.method import Aggregator
 
 
@@ -28,8 +28,8 @@ class Krum(Aggregator):
     is_mean = True
 
     def __init__(self, byzantine: int = 0, selected: int = 1) -> None:
-        within("[0, inf)", byzantine=byzantine)
-        within("[1, inf)", selected=selected)
+        whole_number(0, byzantine=byzantine)
+        whole_number(1, selected=selected)
         super().__init__()
         self.byzantine = byzantine
         self.selected = selected

@@ -7,7 +7,7 @@ SIAM Journal on Scientific Computing 2021, algorithm 2.1; eq. (2.30) as the prep
 import torch
 from torch import Tensor
 
-from equipoise.arguments import within
+from equipoise.arguments import task_index, whole_number, within
 from equipoise.method import RowAggregator
 
 
@@ -27,14 +27,14 @@ class LRAnnealing(RowAggregator):
     weight: Tensor
 
     def __init__(self, residual: int = 0, alpha: float = 0.1) -> None:
-        within("[0, inf)", residual=residual)
+        whole_number(0, residual=residual)
         within("(0, 1]", alpha=alpha)
         super().__init__()
         self.residual = residual
         self.alpha = alpha
 
     def bind(self, num_tasks: int) -> None:
-        within(f"[0, {num_tasks - 1}]", residual=self.residual)
+        task_index(num_tasks, residual=self.residual)
         self.register_buffer("weight", torch.ones(num_tasks, dtype=torch.float64))
 
     def row_weights(self, jacobian: Tensor, losses: Tensor, tasks: Tensor) -> Tensor:

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from equipoise.aggregation.row_memory import RowMemory
-from equipoise.arguments import within
+from equipoise.arguments import task_index, whole_number, within
 from equipoise.method import GroupAggregator
 
 
@@ -28,14 +28,14 @@ class MetaBalance(RowMemory, GroupAggregator):
     steps: Tensor
 
     def __init__(self, main: int = 0, relax: float = 0.7, beta: float = 0.9) -> None:
-        within("[0, inf)", main=main)
+        whole_number(0, main=main)
         within("[0, 1]", relax=relax)
         within("[0, 1)", beta=beta)
         super().__init__()
         self.main, self.relax, self.beta = main, relax, beta
 
     def bind(self, num_tasks: int) -> None:
-        within(f"[0, {num_tasks - 1}]", main=self.main)
+        task_index(num_tasks, main=self.main)
         super().bind(num_tasks)
         self.register_buffer("steps", torch.zeros(num_tasks, dtype=torch.int64))
 

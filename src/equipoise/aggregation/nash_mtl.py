@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from equipoise.aggregation.solvers.nash import nash
-from equipoise.arguments import one_per_task, within
+from equipoise.arguments import each_within, one_per_task
 from equipoise.method import Aggregator
 
 
@@ -31,7 +31,7 @@ class NashMTL(Aggregator):
 
     def __init__(self, preference: Sequence[float] | None = None) -> None:
         if preference is not None:
-            within("(0, inf)", preference=preference)
+            each_within("(0, inf)", preference=preference)
         super().__init__()
         self.preference = preference if preference is None else tuple(preference)
 

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from equipoise.aggregation.solvers.priority import nearest_to
-from equipoise.arguments import within
+from equipoise.arguments import task_index, whole_number, within
 from equipoise.method import Aggregator
 
 
@@ -32,7 +32,7 @@ class PCD(Aggregator):
     steps: Tensor
 
     def __init__(self, primary: int = 0, tau: float = 0.02, beta: float = 0.999) -> None:
-        within("[0, inf)", primary=primary)
+        whole_number(0, primary=primary)
         within("[0, 1]", tau=tau)
         within("[0, 1)", beta=beta)
         super().__init__()
@@ -41,7 +41,7 @@ class PCD(Aggregator):
         self.beta = beta
 
     def bind(self, num_tasks: int) -> None:
-        within(f"[0, {num_tasks - 1}]", primary=self.primary)
+        task_index(num_tasks, primary=self.primary)
         self.register_buffer("square", torch.zeros(num_tasks, dtype=torch.float64))
         self.register_buffer("steps", torch.zeros(num_tasks, dtype=torch.int64))
 

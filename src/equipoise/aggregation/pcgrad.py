@@ -8,7 +8,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from equipoise.arguments import within
+from equipoise.arguments import whole_number
 from equipoise.method import Aggregator
 
 
@@ -22,7 +22,7 @@ class PCGrad(Aggregator):
     step: Tensor
 
     def __init__(self, seed: int = 0) -> None:
-        within("[0, inf)", seed=seed)
+        whole_number(0, seed=seed)
         super().__init__()
         self.seed = seed
         self.register_buffer("step", torch.zeros((), dtype=torch.int64, device="cpu"))

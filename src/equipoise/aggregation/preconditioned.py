@@ -5,10 +5,11 @@ norms and conflicts of gradients are then not those of the updates.
 """
 
 from collections.abc import Callable
-from typing import Any, Self
+from typing import Any
 
 import torch
 from torch import Tensor
+from typing_extensions import Self
 
 from equipoise.aggregation.row_memory import RowMemory
 from equipoise.arguments import short_repr, within

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from equipoise.aggregation.pieces import pieces
-from equipoise.arguments import within
+from equipoise.arguments import whole_number
 from equipoise.method import CoordinateAggregator
 
 _FEW = 16  # extremes on each side, up to which comparing rows is faster than sorting along their short side
@@ -23,7 +23,7 @@ class TrimmedMean(CoordinateAggregator):
     is_mean = True
 
     def __init__(self, trim: int = 1) -> None:
-        within("[0, inf)", trim=trim)
+        whole_number(0, trim=trim)
         super().__init__()
         self.trim = trim
 

@@ -7,7 +7,7 @@ the last layer of the decoder.
 import torch
 from torch import Tensor
 
-from equipoise.arguments import within
+from equipoise.arguments import task_index, whole_number, within
 from equipoise.method import Aggregator
 
 
@@ -27,7 +27,7 @@ class VQGAN(Aggregator):
     user_weight = "preference"
 
     def __init__(self, reconstruction: int = 0, adversarial: int = 1, largest: float = 1e4) -> None:
-        within("[0, inf)", reconstruction=reconstruction, adversarial=adversarial)
+        whole_number(0, reconstruction=reconstruction, adversarial=adversarial)
         within("(0, inf]", largest=largest)
         if reconstruction == adversarial:
             raise ValueError(f"reconstruction and adversarial must differ, got {reconstruction} and {adversarial}")
@@ -37,7 +37,7 @@ class VQGAN(Aggregator):
         self.largest = largest
 
     def bind(self, num_tasks: int) -> None:
-        within(f"[0, {num_tasks - 1}]", reconstruction=self.reconstruction, adversarial=self.adversarial)
+        task_index(num_tasks, reconstruction=self.reconstruction, adversarial=self.adversarial)
 
     def forward(self, gramian: Tensor, losses: Tensor, tasks: Tensor) -> Tensor:
         norms = gramian.diagonal().sqrt() / self.preferred(tasks)

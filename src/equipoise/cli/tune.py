@@ -3,6 +3,7 @@
 import argparse
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from equipoise.cli.columns import add_column_options, recipe_of
 from equipoise.cli.compare import study_parser
@@ -75,20 +76,31 @@ def tune(words: Sequence[str]) -> int:
 
     from equipoise.lab.api.tuning import tune as run
 
-    folder = arguments.out or RUNS / f"{Path(arguments.case.partition('.py:')[0]).stem}-tune"
+    folder = arguments.out
     try:
-        asked = {name: getattr(arguments, name) for name in ASKED}
-        results = run(recipe_of(arguments), folder=folder, **asked, **training_of(arguments))
+        asked, recipe = {name: getattr(arguments, name) for name in ASKED}, recipe_of(arguments)
+        folder = folder or _earlier(arguments.case, recipe)
+        results = run(recipe, folder=folder, **asked, **training_of(arguments))
         page = results.save_report()
     except ValueError as error:
         fail(str(error))
     except OSError as error:
-        stopped_by(error, folder)
+        stopped_by(error, folder or arguments.case)
     console = Console(highlight=False)
     console.print()
     console.print(results, crop=False)  # code stays whole lines
     console.print(f"Report: {page}", markup=False, soft_wrap=True)
     return 0 if results.complete and not results.failures else FAILED
+
+
+def _earlier(given: str, recipe: Any) -> Path | None:
+    """The folder that earlier versions named after the case's file, if a search of this case is in it."""
+    from equipoise.lab.api.given import case_of
+    from equipoise.lab.files import read_json
+
+    folder = RUNS / f"{Path(given.partition('.py:')[0]).stem}-tune"
+    file = folder / "search.json"
+    return folder if file.is_file() and read_json(file)["case"] == case_of(recipe).name else None
 
 
 def _preference(text: str) -> dict[str, float]:

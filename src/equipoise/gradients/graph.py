@@ -16,6 +16,7 @@ from equipoise.torch_private import (
     backward_will_run,
     ddp_of,
     delay_ddp_to_the_outer_pass,
+    is_ddp_sink,
 )
 
 _HANDS_ON = {"_DDPSinkBackward", "BackwardHookFunctionBackward"}  # output i is input i: they join nothing
@@ -140,7 +141,7 @@ class Graph:
 
     def awaited(self) -> set[Tensor] | None:
         """The leaves whose gradients DDP waits for: below all outputs of the model if it has looked, else ``None``."""
-        sinks = [node for node in self.handing if ddp_of(node) is not None]
+        sinks = [node for node in self.handing if is_ddp_sink(node)]
         if not sinks:
             return None
         starts = [below for node in sinks for below, _ in node.next_functions if below is not None]

@@ -13,6 +13,8 @@ from pathlib import Path
 from types import NoneType
 from typing import Any, TypedDict, get_args
 
+from equipoise.names import nearest
+
 # what a comparison does unless it is told otherwise; the command line has the same
 METHODS = ("sum", "uw", "dwa", "pcgrad", "mgda", "nash-mtl")
 SEEDS = 5
@@ -33,15 +35,17 @@ FINITE: Limit = ("positive and finite", lambda value: 0 < value < math.inf)
 SHARE: Limit = ("between 0 and 1", lambda value: 0 < value < 1)
 
 
-def _one_of(words: Sequence[str]) -> Limit:
-    return f"one of {', '.join(words)}", lambda word: word in words
-
-
 def _setting(
-    what: str, metavar: str, limit: Limit | None = None, default: Any = MISSING, names: Mapping[str, float] = {}
+    what: str,
+    metavar: str,
+    limit: Limit | None = None,
+    default: Any = MISSING,
+    names: Mapping[str, float] = {},
+    words: Sequence[str] = (),
 ) -> Any:
-    """A field: what it is, the placeholder of its value, what that may be, and values that have a name."""
-    return field(default=default, metadata={"help": what, "metavar": metavar, "limit": limit, "named": names})
+    """A field: what it is, the placeholder of its value, what that may be, values that have a name, all its words."""
+    about = {"help": what, "metavar": metavar, "limit": limit, "named": names, "words": words}
+    return field(default=default, metadata=about)
 
 
 @dataclass(frozen=True, repr=False)
@@ -59,8 +63,8 @@ class Settings:
     schedule: str = _setting(
         "schedule of the learning rate: constant, linear, cosine or step; default the case's",
         "NAME",
-        _one_of(SCHEDULES),
-        "constant",
+        default="constant",
+        words=SCHEDULES,
     )
     warmup: int = _setting("steps in which the learning rate rises from 0; default 0", "STEPS", FROM_0, 0)
     weight_decay_end: float | None = _setting(
@@ -82,8 +86,8 @@ class Settings:
     precision: str = _setting(
         "fp32 or bf16 (the network under autocast, all else in float32); default fp32",
         "NAME",
-        _one_of(PRECISIONS),
-        "fp32",
+        default="fp32",
+        words=PRECISIONS,
     )
     task_patience: int | None = _setting(
         "leave a task out after so many epochs without improvement, and keep the weights of its best epoch; default "
@@ -104,8 +108,8 @@ class Settings:
     start: str = _setting(
         "initialisation of heads: drawn, or labels (from the labels' frequencies); default drawn",
         "NAME",
-        _one_of(STARTS),
-        "drawn",
+        default="drawn",
+        words=STARTS,
     )
     temperature: float | None = _setting(
         "sampling temperature of several sources: proportional, sqrt, uniform or a number; default "
@@ -128,11 +132,13 @@ class Settings:
 
     def __post_init__(self) -> None:
         for option in fields(self):
-            value, limit = getattr(self, option.name), option.metadata["limit"]
+            value, limit, words = getattr(self, option.name), option.metadata["limit"], option.metadata["words"]
+            if words and value not in words:
+                raise ValueError(f"no {option.name} {value!r}; {nearest(str(value), words)}")
             may_be_none = NoneType in get_args(option.type)
             if limit is not None and not (value is None and may_be_none) and not limit[1](value):
-                words = f"{limit[0]}{' or None' if may_be_none else ''}"
-                raise ValueError(f"{option.name} must be {words}, got {value!r}")
+                allowed = f"{limit[0]}{' or None' if may_be_none else ''}"
+                raise ValueError(f"{option.name} must be {allowed}, got {value!r}")
         if self.micro_batches > self.batch_size:
             raise ValueError(f"micro_batches must be at most batch_size, {self.batch_size}, got {self.micro_batches!r}")
         object.__setattr__(self, "keep", tuple(self.keep))

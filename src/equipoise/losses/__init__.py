@@ -38,6 +38,9 @@ suggest             which loss for these targets
 catalog             which loss for which task
 """
 
+import types as _types
+import typing as _typing
+
 from equipoise.losses.advantages import *
 from equipoise.losses.adversarial import *
 from equipoise.losses.alignment import *
@@ -73,3 +76,6 @@ from equipoise.losses.suggest import *
 from equipoise.losses.survival import *
 from equipoise.losses.triplet import *
 from equipoise.losses.variational import *
+
+if not _typing.TYPE_CHECKING:  # type checkers read the lines above
+    __all__ = sorted(n for n, v in globals().items() if not (n.startswith("_") or isinstance(v, _types.ModuleType)))

@@ -3,9 +3,10 @@
 import inspect
 from collections.abc import Callable
 from dataclasses import Field, dataclass, fields
-from typing import Any, ClassVar, Self, dataclass_transform, get_args
+from typing import Any, ClassVar, get_args
 
 from torch import Tensor, nn
+from typing_extensions import Self, dataclass_transform
 
 from equipoise.losses.reduction import require_reduction
 
@@ -25,7 +26,7 @@ class FunctionLoss(LossModule):
 
     A subclass states the function and declares the arguments; ``check``, where there is one, is called with those that
     it names when a loss is made. ``reduction`` is checked anyhow. ``forward`` is written out where the function's
-    tensors are not what a task gives.
+    tensors are not what a task gives. A subclass that states no function is an ordinary class.
 
     >>> import torch
     >>> class Scaled(FunctionLoss):
@@ -41,11 +42,15 @@ class FunctionLoss(LossModule):
 
     def __init_subclass__(cls) -> None:
         super().__init_subclass__()
-        if "__init__" not in vars(cls):
-            dataclass(eq=False, repr=False)(cls)
+        if "function" not in vars(cls):
+            return
+        cls.__annotations__ = inspect.get_annotations(cls, eval_str=True)  # strings where they are postponed
+        dataclass(eq=False, repr=False)(cls)
         for name in cls._tensors():
             if name in vars(cls):
                 delattr(cls, name)  # the default, which would hide the buffer
+        if cls.forward is FunctionLoss.forward or hasattr(cls.forward, "__signature__"):  # it is not written out
+            cls.forward = _with_signature(cls)  # type: ignore[method-assign]
 
     def __new__(cls, *_: object, **__: object) -> Self:
         """A module already, so that the dataclass's constructor may set attributes."""
@@ -77,3 +82,21 @@ class FunctionLoss(LossModule):
     def _tensors(cls) -> list[str]:
         """The names of those fields that are tensors, or may be."""
         return [one.name for one in fields(cls) if Tensor in (one.type, *get_args(one.type))]
+
+
+def _with_signature(cls: type[FunctionLoss]) -> Callable[..., Tensor]:
+    """The generic ``forward``, which shows the tensors of the class's function."""
+
+    def forward(self: FunctionLoss, *tensors: Any, **named: Any) -> Tensor:
+        return self.function(*tensors, **named, **self.arguments)
+
+    forward.__doc__ = FunctionLoss.forward.__doc__
+    try:
+        of_function = inspect.signature(cls.function).parameters.values()
+    except ValueError:  # a builtin shows none
+        return forward
+    known = {one.name for one in fields(cls)}
+    this = inspect.Parameter("self", inspect.Parameter.POSITIONAL_ONLY)
+    tensors = [one for one in of_function if one.name not in known]
+    forward.__signature__ = inspect.Signature([this, *tensors], return_annotation=Tensor)  # type: ignore[attr-defined]
+    return forward

@@ -56,7 +56,7 @@ def find_methods(name: str) -> tuple[MethodRow, ...]:
     """
     found = _BY_KEY.get(key_of(name.strip().removeprefix("eq.").removeprefix("equipoise.").partition("(")[0]), ())
     if not found:
-        raise ValueError(f"no method {name!r}; {nearest(name, _BY_NAME, 'eq.methods()')}")
+        raise ValueError(f"no method {name!r}; {nearest(name, _BY_NAME, 'equipoise methods')}")
     return found
 
 

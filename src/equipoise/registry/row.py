@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from equipoise.chain import Composite
+from equipoise.docstrings import paragraphs
 from equipoise.method import Aggregator, GroupAggregator, Method, UserWeight, Weighting
 
 COMMAND = "python benchmarks/method_costs.py"
@@ -114,9 +115,8 @@ class MethodRow:
 
 
 def _paragraphs(documented: object) -> list[str]:
-    """Of its docstring, each in one line, as it would be printed."""
-    text = inspect.getdoc(documented) or ""
-    return [paragraph.replace("\n", " ").replace("``", "`") for paragraph in text.split("\n\n")]
+    """As they would be printed."""
+    return [paragraph.replace("``", "`") for paragraph in paragraphs(documented)]
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from equipoise.arguments import one_per_task, within
+from equipoise.arguments import each_within, one_per_task, within
 from equipoise.method import Weighting
 from equipoise.weighting.results import follow
 from equipoise.weighting.signs import positive
@@ -41,7 +41,8 @@ class AMTL(Weighting):
         self, potential: Sequence[float], gamma: float = 2.0, margin: float = 0.05, alpha: float = 0.1
     ) -> None:
         super().__init__()
-        within("(0, inf)", potential=potential, gamma=gamma)
+        each_within("(0, inf)", potential=potential)
+        within("(0, inf)", gamma=gamma)
         within("[0, inf)", margin=margin)
         within("(0, 1]", alpha=alpha)
         self.potential = tuple(potential)

@@ -39,8 +39,9 @@ class CoBa(Weighting):
 
     def __init__(self, warmup: int = 100, history: int = 200, tau: float = 5.0) -> None:
         super().__init__()
-        whole_number(2, warmup=warmup)
-        whole_number(warmup, history=history)
+        whole_number(2, warmup=warmup, history=history)
+        if history < warmup:
+            raise ValueError(f"history must not be below warmup={warmup}, got {history}")
         within("(0, inf)", tau=tau)
         self.warmup, self.history, self.tau = warmup, history, tau
 

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from equipoise.aggregation.solvers.clusters import clusters
-from equipoise.arguments import within
+from equipoise.arguments import whole_number, within
 from equipoise.method import Weighting
 from equipoise.weighting.signs import positive
 
@@ -28,7 +28,7 @@ class GO4Align(Weighting):
 
     def __init__(self, groups: int = 2, rate: float = 1e-4) -> None:
         super().__init__()
-        within("[1, inf)", groups=groups)
+        whole_number(1, groups=groups)
         within("[0, inf)", rate=rate)
         self.groups = groups
         self.rate = rate

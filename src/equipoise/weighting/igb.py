@@ -19,7 +19,7 @@ class IGB(Weighting):
     loss is taken to be 0. p_k is the user's weight of the task. Every loss must be positive.
 
     Args:
-        base_epoch: The epoch whose mean is the base, counted from 0.
+        base_epoch: The epoch whose mean is the base, counted from 0; infinite: never.
     """
 
     user_weight = "preference"
@@ -27,7 +27,7 @@ class IGB(Weighting):
 
     def __init__(self, base_epoch: int = 1) -> None:
         super().__init__()
-        within("[0, inf)", base_epoch=base_epoch)
+        within("[0, inf]", base_epoch=base_epoch)
         self.base_epoch = base_epoch
 
     def bind(self, num_tasks: int) -> None:

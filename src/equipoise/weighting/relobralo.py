@@ -9,7 +9,7 @@ import random
 import torch
 from torch import Tensor
 
-from equipoise.arguments import within
+from equipoise.arguments import whole_number, within
 from equipoise.method import Weighting
 from equipoise.weighting.clock import Clock
 from equipoise.weighting.signs import non_negative
@@ -32,7 +32,7 @@ class ReLoBRaLo(Weighting):
         super().__init__()
         within("[0, 1]", alpha=alpha, beta=beta)
         within("(0, inf]", temperature=temperature)
-        within("[0, inf)", seed=seed)
+        whole_number(0, seed=seed)
         self.alpha, self.beta = alpha, beta
         self.temperature = temperature
         self.seed = seed

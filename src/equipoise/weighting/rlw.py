@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from equipoise.arguments import within
+from equipoise.arguments import whole_number
 from equipoise.method import Weighting
 from equipoise.weighting.clock import Clock
 
@@ -30,7 +30,7 @@ class RLW(Weighting):
         super().__init__()
         if distribution not in ("normal", "dirichlet"):
             raise ValueError(f"distribution must be 'normal' or 'dirichlet', got {distribution!r}")
-        within("[0, inf)", seed=seed)
+        whole_number(0, seed=seed)
         self.distribution = distribution
         self.seed = seed
         self.clock = Clock()

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from equipoise.arguments import one_per_task, within
+from equipoise.arguments import each_within, one_per_task
 from equipoise.method import Weighting
 
 
@@ -29,8 +29,10 @@ class Scalarisation(Weighting):
 
     def __init__(self, weights: Sequence[float] | None = None, reference: Sequence[float] | None = None) -> None:
         super().__init__()
-        within("(0, inf)", weights=weights or ())
-        within("(-inf, inf)", reference=reference or ())
+        if weights is not None:
+            each_within("(0, inf)", weights=weights)
+        if reference is not None:
+            each_within("(-inf, inf)", reference=reference)
         self.weights = weights if weights is None else tuple(weights)
         self.reference = reference if reference is None else tuple(reference)
 

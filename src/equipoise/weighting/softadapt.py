@@ -7,7 +7,7 @@ Loss Functions, arXiv:1912.12355, 2019, section 3.1.
 import torch
 from torch import Tensor
 
-from equipoise.arguments import within
+from equipoise.arguments import whole_number
 from equipoise.method import Weighting
 from equipoise.weighting.signs import non_negative
 
@@ -32,7 +32,7 @@ class SoftAdapt(Weighting):
         self, beta: float = 0.1, normalised: bool = False, loss_weighted: bool = False, window: int = 2
     ) -> None:
         super().__init__()
-        within("[2, inf)", window=window)
+        whole_number(2, window=window)
         self.beta = beta
         self.normalised = normalised
         self.loss_weighted = loss_weighted

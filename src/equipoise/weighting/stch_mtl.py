@@ -22,7 +22,7 @@ class STCHMTL(Weighting):
 
     Args:
         mu: Positive; a small one comes near to the maximum.
-        warmup: The epoch whose mean loss is the nadir, not negative.
+        warmup: The epoch whose mean loss is the nadir, not negative; infinite: never.
     """
 
     user_weight = "ignored"
@@ -31,7 +31,7 @@ class STCHMTL(Weighting):
     def __init__(self, mu: float = 1.0, warmup: int = 4) -> None:
         super().__init__()
         within("(0, inf]", mu=mu)
-        within("[0, inf)", warmup=warmup)
+        within("[0, inf]", warmup=warmup)
         self.mu = mu
         self.warmup = warmup
 

@@ -3,10 +3,11 @@
 import inspect
 from abc import abstractmethod
 from collections.abc import Callable, Sequence
-from typing import Any, Self, cast
+from typing import Any, cast
 
 import torch
 from torch import Tensor
+from typing_extensions import Self
 
 from equipoise.arguments import short_repr
 from equipoise.chain import Composite, linearise

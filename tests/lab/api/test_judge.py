@@ -218,12 +218,33 @@ def test_a_direction_that_nothing_says_is_asked_for(rows):
         ({"metrics": {"size": "rmsle"}}, "task 'size' has no metric 'rmsle'; did you mean 'rmse'"),
         ({"better": "lower"}, "better must be a mapping from task to a word, got 'lower'"),
         ({"single_task": "STL"}, "single_task: no method is named 'STL'"),
-        ({"reference": "LS"}, "no method is named 'LS': say which of single-task, sum, uw, mgda, dwa the others are"),
+        (
+            {"reference": "LS"},
+            "reference: no method is named 'LS'; there are 'single-task', 'sum', 'uw', 'mgda', 'dwa'",
+        ),
+        ({"reference": "Sum"}, "reference: no method is named 'Sum'; did you mean 'sum'"),
     ],
 )
 def test_an_argument_that_fits_nothing_is_named(rows, arguments, message):
     with pytest.raises(ValueError, match="^" + message):
         lab.judge(rows, **arguments)
+
+
+def test_an_unknown_option_is_answered_by_the_likely_one(rows):
+    with pytest.raises(TypeError, match=r"judge\(\) has no option 'refrence'; did you mean 'reference'"):
+        lab.judge(rows, refrence="sum")
+    with pytest.raises(TypeError, match=r"probe\(\) has no option 'batch'; did you mean 'batches'"):
+        lab.probe("reviews", batch=3)
+    with pytest.raises(TypeError, match=r"Recorder\(\) has no option 'epoch'; did you mean 'epochs'"):
+        lab.Recorder(["a"], epoch=3)
+
+
+def test_a_folder_is_no_page_and_a_file_no_folder(rows, tmp_path):
+    (tmp_path / "file").touch()
+    with pytest.raises(ValueError, match=r"is a folder: choose a file$"):
+        lab.judge(rows).save_report(tmp_path)
+    with pytest.raises(ValueError, match=r"file cannot be made \(.*\): choose another folder$"):
+        lab.judge(rows).save_report(tmp_path / "file" / "report.html")
 
 
 def test_one_seed_cannot_be_judged(rows):
@@ -315,6 +336,7 @@ def test_methods_without_a_seed_in_common_are_told_to_share_seeds(rows):
     )
     alone = lab.judge([row for row in rows if row["method"] in ("sum", "single-task")]).verdict
     assert str(alone.advice).startswith("Add results of at least one other method")
+    assert alone.headline == "No method is compared with the plain sum: no other method was trained."
 
 
 def test_what_stands_in_the_index_of_a_frame_is_pointed_at(rows):
@@ -322,6 +344,8 @@ def test_what_stands_in_the_index_of_a_frame_is_pointed_at(rows):
     with pytest.raises(ValueError, match=r"'method' and 'seed' in its index .* frame.reset_index\(\)"):
         lab.judge(frame)
     assert repr(lab.judge(frame.reset_index()).verdict) == repr(lab.judge(rows).verdict)
+    with pytest.raises(ValueError, match=r"no column 'value'; results have .*, seed \(in the index\)"):
+        lab.judge(frame.rename(columns={"value": "score"}))
 
 
 def test_two_seeds_ask_for_more_before_a_method_is_used():

@@ -61,7 +61,7 @@ def test_options_say_what_the_table_does_not(rows, tmp_path, capsys):
     [
         (["--better", "size"], "TASK=WORD, such as rating=lower; got 'size'"),
         (["--better", "size=up"], "better of task 'size' must be higher or lower, got 'up'"),
-        (["--report", "results.csv/page.html"], "results.csv: File exists"),
+        (["--report", "results.csv/page.html"], "results.csv cannot be made (File exists): choose another folder"),
     ],
 )
 def test_wrong_use_is_one_line(file, options, message, capsys, monkeypatch, tmp_path):

@@ -109,7 +109,7 @@ def test_only_what_is_missing_runs_again(tmp_path):
 
 
 def test_a_failure_costs_its_run_only_and_is_tried_again(tmp_path):
-    broken = True
+    broken = [True]
 
     def train(arm, seed):
         if broken and (arm.name, seed) == ("uw", 1):
@@ -123,7 +123,7 @@ def test_a_failure_costs_its_run_only_and_is_tried_again(tmp_path):
     assert "1 of 3 runs of uw missing" in " ".join(results.summary.details)
     (trace,) = (tmp_path / "loop" / "runs").glob("*.error.txt")
     assert "in train" in trace.read_text()
-    broken = False
+    broken.clear()
     assert lab.compare(train, ["sum", "uw"], **arguments).failures == {}
     assert not trace.exists()
 
@@ -147,6 +147,14 @@ def test_where_every_run_fails_the_others_are_counted_and_their_tracebacks_are_t
     with pytest.raises(RuntimeError, match=r"3 other runs failed, .*the tracebacks are in .*loop"):
         lab.compare(train, ["sum", "uw"], folder=tmp_path / "loop", **arguments)
     assert len([*(tmp_path / "loop" / "runs").glob("*.error.txt")]) == 4
+
+
+def test_where_no_other_run_failed_likewise_none_is_counted(tmp_path):
+    def train(arm, seed):
+        raise ValueError(f"no {seed}")
+
+    with pytest.raises(RuntimeError, match=r"no 0; 1 other run failed; give"):
+        lab.compare(train, ["sum"], seeds=2, tasks=TASKS)
 
 
 def test_what_train_returns_must_have_every_metric():
@@ -199,19 +207,116 @@ def scaled(arm, seed, by):
     return {"a/mse": by * seed, "b/accuracy": 0.5}
 
 
+def documented(arm, seed):
+    """Of this loop."""
+    return {"a/mse": 1.0 + seed, "b/accuracy": 0.5}
+
+
+def noted(arm, seed, seen=[]):  # noqa: B006
+    seen.append(seed)
+    return one(arm, seed)
+
+
+def within(by):
+    return lambda arm, seed: {"a/mse": by * seed, "b/accuracy": 0.5}
+
+
+def reads(name):
+    """Functions whose code differs in the name of a free variable alone."""
+    made = {}
+    exec(f"def make(p, q):\n def train(arm, seed): return dict([('a/mse', {name} + seed), ('b/accuracy', .5)])\n"
+         " made = (p, q)\n return train", made)  # fmt: skip
+    return made["make"](1.0, 2.0)
+
+
+def counting():
+    calls = 0
+
+    def train(arm, seed):
+        nonlocal calls
+        calls += 1
+        return one(arm, seed)
+
+    return train
+
+
+class Loop:
+    def __init__(self, by):
+        self.by, self.calls, self.seen = by, 0, []
+
+    def __call__(self, arm, seed):
+        self.calls += 1
+        self.seen.append(seed)
+        return {"a/mse": self.by * seed, "b/accuracy": 0.5}
+
+    def train(self, arm, seed):
+        return self(arm, seed)
+
+
 @pytest.mark.parametrize(
     ("earlier", "now"),
     [
-        (one, other),
         (lambda arm, seed: one(arm, seed), lambda arm, seed: other(arm, seed)),
         (partial(scaled, by=1.0), partial(scaled, by=2.0)),
+        (within(1.0), within(2.0)),
+        (reads("p"), reads("q")),
+        (Loop(1.0), Loop(2.0)),
+        (Loop(1.0).train, Loop(2.0).train),
     ],
 )
-def test_runs_of_another_function_are_not_mixed_in(earlier, now, tmp_path):
+def test_runs_of_a_function_that_has_changed_are_not_mixed_in(earlier, now, tmp_path):
     lab.compare(earlier, ["sum", "uw"], seeds=2, tasks=TASKS, folder=tmp_path / "loop")
     with pytest.raises(ValueError, match=r"loop holds runs of .* as it was before it was changed: choose another"):
         lab.compare(now, ["sum", "uw"], seeds=3, tasks=TASKS, folder=tmp_path / "loop")
     assert lab.compare(earlier, ["sum", "uw"], seeds=3, tasks=TASKS, folder=tmp_path / "loop").failures == {}
+
+
+def test_runs_of_another_function_are_not_mixed_in(tmp_path):
+    lab.compare(one, ["sum", "uw"], seeds=2, tasks=TASKS, folder=tmp_path / "loop")
+    with pytest.raises(ValueError, match=r"loop holds runs of one, not of other: choose another"):
+        lab.compare(other, ["sum", "uw"], seeds=3, tasks=TASKS, folder=tmp_path / "loop")
+
+
+def of_set(numbers):
+    """With a set whose order in memory depends on that of its making, as that of strings does on the process."""
+    return partial(quick_of, chosen=frozenset(numbers), others=set(numbers))
+
+
+def quick_of(arm, seed, chosen, others):
+    return one(arm, seed)
+
+
+@pytest.mark.parametrize(
+    ("earlier", "now"),
+    [
+        (of_set([0, 8]), of_set([8, 0])),
+        (one, documented),
+        (noted, noted),
+        (train := counting(), train),
+        (loop := Loop(1.0), loop),
+        (loop.train, loop.train),
+    ],
+)
+def test_what_train_does_to_what_it_holds_is_no_change_of_it(earlier, now, tmp_path):
+    arguments = {"tasks": TASKS, "folder": tmp_path / "loop"}
+    lab.compare(earlier, ["sum", "uw"], seeds=2, **arguments)
+    assert lab.compare(now, ["sum", "uw"], seeds=3, **arguments).failures == {}
+
+
+def test_a_folder_of_a_loop_is_not_given_to_a_case_and_a_file_is_no_folder(tmp_path):
+    lab.compare(one, ["sum", "uw"], seeds=2, tasks=TASKS, folder=tmp_path / "loop")
+    with pytest.raises(ValueError, match=r"loop holds a loop's runs: choose another folder$"):
+        lab.compare("reviews", ["sum", "uw"], seeds=2, folder=tmp_path / "loop")
+    (tmp_path / "file").touch()
+    with pytest.raises(ValueError, match=r"cannot be made \(.*\): choose another folder$"):
+        lab.compare(one, ["sum", "uw"], seeds=2, tasks=TASKS, folder=tmp_path / "file")
+    with pytest.raises(ValueError, match=r"cannot be made \(.*\): choose another folder$"):
+        lab.tune("reviews", 2, folder=tmp_path / "file")
+
+
+@pytest.mark.parametrize(("train", "title"), [(partial(scaled, by=1.0), "scaled"), (Loop(1.0), "Loop")])
+def test_results_are_named_after_the_function_also_of_a_partial_and_an_object(train, title):
+    assert lab.compare(train, ["sum", "uw"], seeds=2, tasks=TASKS).summary.title == title
 
 
 def test_a_comment_changes_no_function_and_runs_of_earlier_versions_count(tmp_path):
@@ -223,6 +328,12 @@ def test_a_comment_changes_no_function_and_runs_of_earlier_versions_count(tmp_pa
         del run["train"]
         write_json(file, run)
     assert lab.compare(other, ["sum", "uw"], **arguments).failures == {}
+
+
+@pytest.mark.parametrize(("option", "value"), [("epochs", 0), ("tuned_trials", 0), ("jobs", 0)])
+def test_an_option_of_a_case_is_refused_also_where_it_is_zero(option, value):
+    with pytest.raises(ValueError, match=f"{option} is an option of a case"):
+        lab.compare(quick, ["sum", "uw"], seeds=2, tasks=TASKS, **{option: value})
 
 
 @pytest.mark.parametrize(

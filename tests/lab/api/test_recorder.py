@@ -215,3 +215,9 @@ def test_a_loss_that_ends_as_nan_is_said_and_not_judged():
     assert "the last loss is not finite on size" in recorder.headline
     recorder.validate(recorder.epoch + 1, {"size/loss": 0.5, "kind/loss": 0.1})
     assert "not finite" not in recorder.headline
+
+
+def test_one_epoch_is_no_epochs():
+    recorder = lab.Recorder(["a"])
+    recorder.validate(1, {"a/loss": float("nan")})
+    assert recorder.headline == "After 1 epoch: the last loss is not finite on a."

@@ -135,11 +135,12 @@ def test_what_cannot_be_chosen(reviews_case, chosen, message):
 
 
 def test_a_task_without_losses_by_name(reviews_case):
-    for known, rest in (({"rating": reviews_case.losses["rating"]}, "only of rating"), ({}, "of no task")):
+    for known, rest in (
+        ({"rating": reviews_case.losses["rating"]}, " of 'department' by name, only of rating"),
+        ({}, " by name"),
+    ):
         case = replace(reviews_case, losses=known)
-        with pytest.raises(
-            ValueError, match=f"case reviews knows no losses of 'department' by name, {rest}: give one from"
-        ):
+        with pytest.raises(ValueError, match=f"case reviews knows no losses{rest}: give one from a file, department="):
             with_losses(case, {"department": "focal"})
 
 

@@ -32,7 +32,7 @@ def test_the_same_study_gives_the_same_page(make, blank_images):
 
 @pytest.mark.parametrize("charts", [["differences", "losses"], pytest.param(NAMES, marks=pytest.mark.slow)])
 def test_the_same_study_gives_the_same_images(charts, make, tmp_path):
-    study = StudyResults.from_folder(make(methods=("sum", "uw"), seeds=(0, 1), epochs=3).path)
+    study = StudyResults.from_folder(make(methods=("sum", "uw", "mgda"), seeds=(0, 1), epochs=3).path)
     look = looks(study.methods)
     for name in charts:
         of = Summary.of_study(study) if name in OF_VALUES else study

@@ -73,7 +73,7 @@ def test_words_that_mean_no_argument(focal_case, word, message):
 
 
 def test_a_case_without_losses_by_name_has_none_to_search(focal_case):
-    with pytest.raises(ValueError, match=r"case .* knows no losses of 'rating' by name, of no task"):
+    with pytest.raises(ValueError, match=r"case .* knows no losses by name: give one from a file, rating=path"):
         axis("rating.delta=0.1:2", replace(focal_case, losses={}), "fixed")
 
 

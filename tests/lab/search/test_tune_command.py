@@ -121,6 +121,9 @@ def test_the_same_command_goes_on_and_another_is_refused(quick, tmp_path, capsys
     with pytest.raises(SystemExit):
         tune("--trials", "6", "--seed", "1", "--out", str(tmp_path / "a"))
     assert "holds another search (seed is 0, now 1" in capsys.readouterr().err
+    with pytest.raises(SystemExit):
+        tune("--trials", "7", "--out", str(tmp_path / "a"))
+    assert "holds another search (strategy.trials is 6, now 7): choose" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
@@ -167,6 +170,18 @@ def test_a_table_is_searched_with_its_columns(shop, one_process, tmp_path, capsy
     rows = read(tmp_path / "equipoise-runs" / "shop-tune")
     assert [float(rows[0][f"weight {task}"]) for task in ("rating", "liked")] == [1.0, 1.0]
     assert all(float(row["rating rmse"]) > 0 and row["failed"] == "" for row in rows)
+
+
+def test_a_case_in_a_file_is_searched_in_a_folder_by_its_name_or_where_it_was(quick, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "my_case.py").write_text("from equipoise.lab.cases import CASES\nmake_case = CASES['reviews']\n")
+    words = ["tune", "my_case.py:make_case", "--trials", "2"]
+    assert cli.main(words) == 0
+    runs = tmp_path / "equipoise-runs"
+    assert [path.name for path in runs.iterdir()] == ["reviews-tune"]
+    (runs / "reviews-tune").rename(runs / "my_case-tune")
+    assert cli.main(words) == 0
+    assert [path.name for path in runs.iterdir()] == ["my_case-tune"]
 
 
 def test_a_strange_folder_is_left_alone(tmp_path, capsys):

@@ -131,7 +131,7 @@ def test_looks_are_chosen_before_the_first(plan, tmp_path):
     assert planned.planned_looks == (3, 6, 9)
     finished(replace(planned, seeds=planned.seeds[:3]), tmp_path / "a")
     assert described(tmp_path / "a")["planned_looks"] == [3, 6, 9]
-    with pytest.raises(ValueError, match="looks planned at 3, 6, 9 seeds: ask for --looks 3 --seeds 9"):
+    with pytest.raises(ValueError, match="looks planned at 3, 6, 9 seeds: ask for looks 3 and seeds 9"):
         Study(plan, tmp_path / "a")
     finished(plan, tmp_path / "b")
     record_look(StudyResults.from_folder(tmp_path / "b"))

@@ -216,7 +216,7 @@ def test_the_question_is_about_the_losses_that_the_option_leaves(tmp_path):
     ("methods", "options", "message"),
     [
         (["sum", "uw"], {"question": "losses"}, "question losses compares losses, such as mask=dice, and uw is none"),
-        (["a=l1"], {"question": "losses", "tuned_trials": 3}, "question losses compares .*: leave out --tuned-trials"),
+        (["a=l1"], {"question": "losses", "tuned_trials": 3}, "question losses compares .*: leave out tuned_trials"),
         (["a=l1"], {"question": "sharing"}, "question sharing trains sum only"),
         (["a=l1"], {"question": "freeze"}, "a=l1 is the plain sum with another loss: .* nothing to freeze"),
         (["a=hubert"], {}, "task 'a' has no loss 'hubert'; did you mean 'huber'"),

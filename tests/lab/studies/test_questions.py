@@ -69,7 +69,7 @@ def test_what_a_question_trains(question, methods, trials, expected):
     [
         ({"question": "shring"}, "unknown question 'shring'; did you mean 'sharing'"),
         ({"question": "sharing"}, "question sharing trains sum only"),
-        ({"question": "tuned"}, "question tuned needs --tuned-trials of at least 1"),
+        ({"question": "tuned"}, "question tuned needs tuned_trials of at least 1"),
         ({"question": "freeze", "methods": ["sum"]}, "question freeze needs a method"),
         ({"question": "freeze", "methods": ["graddrop"]}, "graddrop decides no one weight for each task"),
         ({"question": "freeze", "methods": ["metabalance"]}, "metabalance decides no one weight for each task"),

@@ -11,7 +11,7 @@ from rich.console import Console
 from equipoise.lab.arms import parse_arm
 from equipoise.lab.search import Job
 from equipoise.lab.studies import Event, Run, Study, make_plan, run_plan
-from equipoise.lab.studies.progress import watch_of
+from equipoise.lab.studies.progress import _announce, watch_of
 from equipoise.lab.training.workers import Workers
 
 CASE = f"{Path(__file__).parent / 'tiny_case.py'}:make_case"
@@ -32,6 +32,14 @@ def study():
     settings = SimpleNamespace(epochs=8)
     plan = SimpleNamespace(settings=settings, runs=runs, tuned_trials=0)
     return SimpleNamespace(plan=plan, results={runs[0]: None}, failures={}, tunes=False, tried=0)
+
+
+@pytest.mark.parametrize(("tuned", "line"), [(False, "Tuned weights: 1 trial\n"), (True, "")])
+def test_tuning_is_announced_where_there_is_any(study, tuned, line, capsys):
+    study.plan.tuned_trials, study.plan.runs = 1, study.plan.runs[1:]
+    study.tunes, study.tuned, study.left_out, study.folder, study.results = True, tuned, (), "here", {}
+    _announce(study, Console())
+    assert capsys.readouterr().out == f"Starting: 1 run in here\n{line}"
 
 
 def shown(study, width, *events, terminal=True):

@@ -3,11 +3,12 @@
 import copy
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from typing import Any, NamedTuple, Self
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
 from torch.autograd.graph import GradientEdge
+from typing_extensions import Self
 
 from equipoise.gradients.products import FLOAT32_RANGE, inner_products
 from equipoise.gradients.ranks import Ranks

@@ -2,8 +2,11 @@
 
 from collections.abc import Mapping, Sequence
 from functools import partial
+from inspect import signature
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Unpack
+from typing import TYPE_CHECKING, Any
+
+from typing_extensions import Unpack
 
 from equipoise.lab.api.given import recipe_of, seeds_of, takes_settings
 from equipoise.lab.api.loops import compare_loop
@@ -67,9 +70,10 @@ def compare(
     if isinstance(methods, str | Method | StudyArm):
         raise ValueError(f"methods must be a list, such as ['sum', 'uw'], got {methods!r}")
     of_case: dict[str, Any] = {"jobs": jobs, "question": question, "tuned_trials": tuned_trials, "looks": looks}
-    of_case |= {"track": track, "epochs": epochs}
+    of_case |= {"track": track or (), "epochs": epochs}
     if tasks is not None or (callable(case) and not hasattr(case, "options")):
-        if given := [*(name for name, value in of_case.items() if value), *settings]:
+        defaults = signature(compare).parameters
+        if given := [*(name for name, value in of_case.items() if value != defaults[name].default), *settings]:
             raise ValueError(f"{given[0]} is an option of a case, and a loop of one's own has none of it: leave it out")
         return compare_loop(
             case, METHODS if methods is None else methods, seeds, tasks=tasks, folder=folder, title=title

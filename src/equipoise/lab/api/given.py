@@ -62,11 +62,7 @@ def case_of(case: Any) -> Case:
 
 
 def takes_settings(function: Function) -> Function:
-    """Spell ``**settings`` out: in the signature, which notebooks complete by, and where an option is not known.
-
-    Raises:
-        TypeError: By the function, if there is no such option; the message names the likely one.
-    """
+    """Spell ``**settings`` out in the signature, which notebooks complete by; else as ``names_unknown_options``."""
     given = inspect.signature(function)
     own = [parameter for parameter in given.parameters.values() if parameter.kind is not parameter.VAR_KEYWORD]
     settings = [
@@ -79,13 +75,23 @@ def takes_settings(function: Function) -> Function:
         for field in fields(Settings)
         if field.name not in given.parameters
     ]
-    signature = given.replace(parameters=[*own, *settings])
+    return names_unknown_options(function, given.replace(parameters=[*own, *settings]))
+
+
+def names_unknown_options(function: Function, signature: inspect.Signature | None = None) -> Function:
+    """Let a function, by its own signature or another, answer an option that it has not.
+
+    Raises:
+        TypeError: By the function, if there is no such option; the message names the likely one.
+    """
+    signature = signature or inspect.signature(function)
+    called = function.__qualname__.removesuffix(".__init__")
 
     @wraps(function)
     def checked(*arguments: Any, **options: Any) -> Any:
         if unknown := [name for name in options if name not in signature.parameters]:
             likely = nearest(unknown[0], signature.parameters)
-            raise TypeError(f"{function.__name__}() has no option {unknown[0]!r}; {likely}")
+            raise TypeError(f"{called}() has no option {unknown[0]!r}; {likely}")
         return function(*arguments, **options)
 
     checked.__signature__ = signature  # type: ignore[attr-defined]

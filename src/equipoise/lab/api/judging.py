@@ -7,6 +7,7 @@ from os import PathLike
 from pathlib import Path
 from typing import Any
 
+from equipoise.lab.api.given import names_unknown_options
 from equipoise.lab.api.results import Results
 from equipoise.lab.evaluation import REFERENCE, SINGLE_TASK, Baselines, Summary, TaskMetric, printable
 from equipoise.names import nearest
@@ -120,16 +121,17 @@ def _levels(frame: Any) -> list[str]:
 
 
 def _require_columns(columns: Iterable[str], where: str, index: Sequence[str] = ()) -> None:
-    columns = list(columns)
+    columns = [*map(str, columns)]
     if absent := [column for column in COLUMNS if column not in columns]:
-        if in_index := [column for column in absent if column in index]:
+        if all(column in index for column in absent):
             raise ValueError(
-                f"{where} has {' and '.join(map(repr, in_index))} in its index and not as columns: give "
+                f"{where} has {' and '.join(map(repr, absent))} in its index and not as columns: give "
                 "frame.reset_index()"
             )
+        lacking = [column for column in absent if column not in index]
         raise ValueError(
-            f"{where} has no column {' and '.join(map(repr, absent))}; results have {', '.join(COLUMNS)}, here are "
-            f"{', '.join(map(str, columns)) or 'none'}"
+            f"{where} has no column {' and '.join(map(repr, lacking))}; results have {', '.join(COLUMNS)}, here are "
+            f"{', '.join([*columns, *(f'{column} (in the index)' for column in absent if column in index)]) or 'none'}"
         )
 
 
@@ -185,6 +187,7 @@ def direction(word: Any, what: str) -> bool:
     return DIRECTIONS[known]
 
 
+@names_unknown_options
 def judge(
     results: Any,
     *,
@@ -227,10 +230,7 @@ def judge(
     judged = {(metric.task, metric.name) for metric in found_metrics}
     given = list(dict.fromkeys(row.method for row in rows))
     if reference not in given:
-        raise ValueError(
-            f"no method is named {reference!r}: say which of {', '.join(given)} the others are compared with, such as "
-            f"reference={given[0]!r}"
-        )
+        raise ValueError(f"reference: no method is named {reference!r}; {nearest(reference, given)}")
     if single_task not in given and single_task != SINGLE_TASK:
         raise ValueError(f"single_task: no method is named {single_task!r}; {nearest(single_task, given)}")
     values: dict[tuple[str, str, int], float] = {}

@@ -12,7 +12,7 @@ from equipoise.lab.arms import MethodArm
 from equipoise.lab.diagnostics import diagnostics_hash, keep_diagnostics
 from equipoise.lab.evaluation import TaskMetric
 from equipoise.lab.evaluation.folder import FILES
-from equipoise.lab.files import DamagedError, read_json, write_json, write_text
+from equipoise.lab.files import DamagedError, make_folder, read_json, write_json, write_text
 from equipoise.lab.studies import Run
 from equipoise.lab.studies.tables import write_csv_files
 from equipoise.lab.training.result import Moment, Score
@@ -57,7 +57,7 @@ class LoopRuns:
         self.failures: dict[str, str] = {}
         self._finished: dict[tuple[str, int], Mapping[str, Any]] = {}  # content of a run's file, by method and seed
         self._looks = self._read_looks()
-        (folder / "runs").mkdir(parents=True, exist_ok=True)
+        make_folder(folder / "runs")
         for method in self.methods:
             for seed in self.seeds:
                 if (run := self._read(method, seed)) is not None:
@@ -189,11 +189,15 @@ class LoopRuns:
                 f"in {self.folder} {method} is {made}, now it is {self._made[method]}: give it another name, or choose "
                 "another folder"
             )
-        then, now = run.get("train", self._train), self._train  # earlier versions did not write it
-        if then["python"] == now["python"] and then["code"] != now["code"]:
+        then, now = run.get("train", {}), self._train  # earlier versions wrote none, or another checksum
+        if then.get("python") == now["python"] and then.get("checksum", now["checksum"]) != now["checksum"]:
+            other = then["name"] != now["name"]
+            held = (
+                f"{then['name']}, not of {now['name']}" if other else f"{then['name']} as it was before it was changed"
+            )
             raise ValueError(
-                f"{self.folder} holds runs of {then['name']} as it was before it was changed: choose another folder, "
-                f"or delete {self.folder / 'runs'} to run all anew by {now['name']} as it is"
+                f"{self.folder} holds runs of {held}: choose another folder, or delete {self.folder / 'runs'} to run "
+                f"all anew by {now['name']} as it is"
             )
         return run
 

@@ -1,6 +1,7 @@
 """A comparison by a training loop of one's own: the same seeds for every method, a failure listed and not the end."""
 
 import copy
+import dis
 import hashlib
 import inspect
 import random
@@ -14,7 +15,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from types import CodeType
+from types import CellType, CodeType
 from typing import Any
 
 import numpy as np
@@ -89,7 +90,8 @@ def compare_loop(
         seeds: How many, or which.
         tasks: By task, the metric that is judged and whether "higher" or "lower" is better.
         folder: Where runs are kept, as a study's are; finished ones are not run again, and those of another function,
-            or of this one before its code was changed, are refused. What it calls is not looked at. None: nowhere.
+            or of this one before its code, or a number or string that it holds, was changed, are refused; a change in
+            what it calls or a global that it reads is not noticed. None: nowhere.
         title: Of the results; empty: the name of ``train``.
 
     Raises:
@@ -106,7 +108,8 @@ def compare_loop(
     made = {name: _described(each) for name, each in given.items()}
     where = Path(tempfile.mkdtemp(prefix="equipoise-")) if folder is None else Path(folder)
     try:
-        runs = LoopRuns(made, chosen, metrics, where, title or getattr(train, "__name__", "A loop"), code_of(train))
+        code = code_of(train)
+        runs = LoopRuns(made, chosen, metrics, where, title or code["name"], code)
         with generators_kept():
             _run(train, given, runs, None if folder is None else where)
         study = StudyResults.from_folder(where).looked_at()
@@ -197,30 +200,67 @@ def _described(method: str | eq.Method) -> str:
 
 
 def code_of(train: Train) -> dict[str, str]:
-    """A function's name, Python's version, and by that version a checksum of its bytecode, defaults and ``partial``.
+    """A function's name, Python's version, and by that version a checksum of its code and of the values that it holds.
 
-    Comments and its place in the file do not change it; neither does what it calls or reads.
+    The code is the instructions: comments, docstrings and its place in the file do not count, nor what it calls and
+    reads. The values are those of defaults, ``partial``, closure and attributes, but for what it assigns itself.
     """
     function: Any = inspect.unwrap(train)
-    given: list[Any] = []
+    held: list[Any] = []
     while isinstance(function, partial):
-        given += [function.args, sorted(function.keywords.items())]
+        held += [function.args, *sorted(function.keywords.items())]
         function = inspect.unwrap(function.func)
     called = function if hasattr(function, "__code__") else type(function).__call__
-    given += [getattr(called, "__defaults__", None), getattr(called, "__kwdefaults__", None)]
-    text = f"{_parts(getattr(called, '__code__', None))} {_without_addresses(repr(given))}"
+    code = getattr(called, "__code__", None)
+    held += [getattr(called, "__defaults__", None), *sorted((getattr(called, "__kwdefaults__", None) or {}).items())]
+    cells = zip(getattr(code, "co_freevars", ()), getattr(called, "__closure__", None) or (), strict=False)
+    named = {name: cell.cell_contents for name, cell in cells if cell != CellType()}  # an empty cell has none
+    codes = [code]
+    if not inspect.isfunction(function):
+        owner = getattr(function, "__self__", function)
+        named |= getattr(owner, "__dict__", {})
+        methods = [each for kind in type(owner).__mro__ for name, each in vars(kind).items() if name != "__init__"]
+        codes += [getattr(each, "__code__", None) for each in methods]
+    assigned: set[str] = set().union(*map(_assigned, codes))
+    held += sorted((name, _text(value)) for name, value in named.items() if name not in assigned)
     return {
         "name": getattr(function, "__name__", type(function).__name__),
         "python": f"{sys.version_info.major}.{sys.version_info.minor}",
-        "code": hashlib.sha256(text.encode()).hexdigest()[:12],
+        "checksum": hashlib.sha256(f"{_text(code)} {_text(tuple(held))}".encode()).hexdigest()[:12],
     }
 
 
-def _parts(constant: Any) -> Any:
-    """What bytecode holds, without line numbers, and sets in an order."""
-    if isinstance(constant, CodeType):
-        return constant.co_code, constant.co_names, constant.co_varnames, [*map(_parts, constant.co_consts)]
-    return sorted(map(repr, constant)) if isinstance(constant, frozenset) else repr(constant)
+def _text(value: Any) -> str:
+    """An immutable value, sets in an order, or what bytecode does; of anything else the type."""
+    if isinstance(value, CodeType):
+        parts = [(each.opname, _text(each.argval), _argument(each)) for each in dis.get_instructions(value)]
+        return repr(
+            (
+                value.co_varnames,
+                value.co_argcount,
+                value.co_kwonlyargcount,
+                getattr(value, "co_exceptiontable", b""),
+                parts,
+            )
+        )
+    if isinstance(value, tuple | frozenset):
+        texts = [*map(_text, value)]
+        return f"{type(value).__name__}{sorted(texts) if isinstance(value, frozenset) else texts}"
+    if value is None or isinstance(value, bool | int | float | complex | str | bytes):
+        return repr(value)
+    return type(value).__qualname__
+
+
+def _argument(instruction: dis.Instruction) -> str:
+    return "" if instruction.opcode in dis.hasconst else instruction.argrepr
+
+
+def _assigned(code: Any) -> set[str]:
+    """The names of the enclosing function and the attributes that bytecode assigns, as a counter of its calls."""
+    if not isinstance(code, CodeType):
+        return set()
+    own = {each.argval for each in dis.get_instructions(code) if each.opname in ("STORE_DEREF", "STORE_ATTR")}
+    return own.union(*map(_assigned, code.co_consts))
 
 
 def _without_addresses(text: str) -> str:

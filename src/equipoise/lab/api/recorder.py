@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor, nn
 
+from equipoise.lab.api.given import names_unknown_options
 from equipoise.lab.diagnostics import DiagnosticResult, Predictions, make_diagnostics
 from equipoise.lab.diagnostics.classification import diagnostics_by_loss
-from equipoise.lab.evaluation import Fit, StudyResults, fit_of, has_diverged, listing
+from equipoise.lab.evaluation import Fit, StudyResults, counted, fit_of, has_diverged, listing
 from equipoise.lab.evaluation.study import RunScore, curves_of
 from equipoise.lab.training.measurements import Means
 from equipoise.lab.training.result import Moment
@@ -57,6 +58,7 @@ class Recorder:
     'Over- and under-fitting are not judged: that takes 3 epochs with steps and validation losses.'
     """
 
+    @names_unknown_options
     def __init__(
         self, tasks: Tasks | Iterable[Task] | Iterable[str], *, epochs: int | None = None, title: str = "Training"
     ) -> None:
@@ -163,9 +165,9 @@ class Recorder:
         if diverged := self._diverged:
             parts.append(f"the last loss is not finite on {listing(diverged)}")
         if parts:
-            return f"After {self.epoch} epochs: {'; '.join(parts)}."
+            return f"After {counted(self.epoch, 'epoch')}: {'; '.join(parts)}."
         if "neither" in tasks:
-            return f"After {self.epoch} epochs: no over- or under-fitting on {listing(tasks['neither'])}."
+            return f"After {counted(self.epoch, 'epoch')}: no over- or under-fitting on {listing(tasks['neither'])}."
         return "Over- and under-fitting are not judged: that takes 3 epochs with steps and validation losses."
 
     @property

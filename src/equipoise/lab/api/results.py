@@ -115,7 +115,8 @@ def none_finished(failures: Mapping[str, str], folder: Path | None) -> RuntimeEr
     """
     (run, why), others = next(iter(failures.items())), len(failures) - 1
     alike = list(failures.values()).count(why) - 1
-    rest = f"; {counted(others, 'other run')} failed, {alike} of them likewise" if others else ""
+    likewise = f", {alike} of them likewise" if alike else ""
+    rest = f"; {counted(others, 'other run')} failed{likewise}" if others else ""
     where = "give a folder to keep the tracebacks" if folder is None else f"the tracebacks are in {folder / 'runs'}"
     return RuntimeError(f"no run finished; {run} failed: {why}{rest}; {where}")
 

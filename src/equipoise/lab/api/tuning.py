@@ -3,18 +3,20 @@
 from collections.abc import Mapping, Sequence
 from contextlib import closing
 from pathlib import Path
-from typing import Any, Unpack
+from typing import Any
 
 from rich.console import Console
+from typing_extensions import Unpack
 
 from equipoise.lab.api.given import recipe_of, takes_settings
+from equipoise.lab.evaluation import counted
 from equipoise.lab.files import write_text
 from equipoise.lab.search import RULES
 from equipoise.lab.search.results import SearchResults as SearchResults
 from equipoise.lab.search.tables import best, trials_table, write_trials
 from equipoise.lab.search.trial import Job
 from equipoise.lab.search.tune import Tuning, make_tuning
-from equipoise.lab.search.watch import Items, Watch, keeping, state_of
+from equipoise.lab.search.watch import Items, Watch, finished, keeping, state_of
 from equipoise.lab.settings import JOBS, RUNS, TrainingOptions
 from equipoise.lab.training.workers import Event
 
@@ -124,7 +126,7 @@ def watch_of(tuning: Tuning, console: Console) -> Watch:
 
 def _kept(tuning: Tuning) -> str:
     search = tuning.search
-    return f"{len(search.trials)} of {search.strategy.num_trials} trials are finished and kept in {search.folder}"
+    return f"{finished(len(search.trials), search.strategy.num_trials, 'trial')} and kept in {search.folder}"
 
 
 def _keep(tuning: Tuning, event: Event[Job]) -> None:
@@ -141,5 +143,5 @@ def _state(tuning: Tuning) -> str:
     trials, total = tuning.search.trials, tuning.search.strategy.num_trials
     failed = sum(trial.values is None for trial in trials.values())
     if len(trials) == total and failed:
-        return f"Complete: {total - failed} of {total} trials ended well, {failed} failed"
-    return state_of(len(trials), total, "trials")
+        return f"Complete: {total - failed} of {counted(total, 'trial')} ended well, {failed} failed"
+    return state_of(len(trials), total, "trial")

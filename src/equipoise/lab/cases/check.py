@@ -84,7 +84,8 @@ def _check_losses(case: Case, outputs: dict[str, Any], targets: dict[str, Tensor
                 made = make()
                 value = with_losses(case, {task: name}).tasks.losses(outputs, targets).get(task)
             except Exception as error:
-                error.add_note(f"from losses[{task!r}][{name!r}]")
+                if hasattr(error, "add_note"):  # from Python 3.11
+                    error.add_note(f"from losses[{task!r}][{name!r}]")
                 raise
             if place == 0 and repr(made) != repr(own):
                 raise ValueError(f"losses of {task!r}: the first must make the task's own {own!r}, got {made!r}")

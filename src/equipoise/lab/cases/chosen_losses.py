@@ -190,11 +190,8 @@ def _require_task(case: Case, task: str) -> None:
 def _losses_of(case: Case, task: str) -> Mapping[str, Factory]:
     _require_task(case, task)
     if task not in case.losses:
-        rest = f"only of {', '.join(case.losses)}" if case.losses else "of no task"
-        raise ValueError(
-            f"case {case.name} knows no losses of {task!r} by name, {rest}: give one from a file, "
-            f"{task}=path/to/file.py:Name"
-        )
+        of = f" of {task!r} by name, only of {', '.join(case.losses)}" if case.losses else " by name"
+        raise ValueError(f"case {case.name} knows no losses{of}: give one from a file, {task}=path/to/file.py:Name")
     return case.losses[task]
 
 

@@ -22,6 +22,9 @@ def headline_of(table: ComparisonTable, metrics: Sequence[TaskMetric], seeds: in
         seeds: How many were asked for.
     """
     other, compared = _OTHERS.get(table.question) or table.baselines.brief, table.compared
+    alone = {row.method for row in table.rows} <= {table.baselines.reference, table.baselines.single_task}
+    if not compared and not table.question and alone:
+        return f"No method is compared with {other}: no other method was trained."
     if not compared:
         return f"No method is compared with {other}: no seed has a finished run of both."
     if all(one.interval.n < 2 for _, _, one in compared):

@@ -13,6 +13,7 @@ from torch.utils.data import DataLoader
 
 import equipoise as eq
 from equipoise.lab.cases import Case
+from equipoise.lab.evaluation import counted
 from equipoise.lab.probing.kinds import Kind, measure_kinds
 from equipoise.lab.probing.look import Batch, GradientSummary, look
 from equipoise.lab.training.order import EpochOrder
@@ -55,7 +56,7 @@ def suggest(look: GradientSummary, user_weights: Mapping[str, float]) -> WeightS
 
 
 def _moment(look: GradientSummary) -> str:
-    return f"after {look.steps} steps of the plain sum" if look.steps else "at initialisation"
+    return f"after {counted(look.steps, 'step')} of the plain sum" if look.steps else "at initialisation"
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from equipoise.lab.evaluation import listing, show
+from equipoise.lab.evaluation import counted, listing, show
 from equipoise.lab.probing.look import GradientSummary, Pair, lowest
 from equipoise.lab.probing.probe import Probe
 from equipoise.lab.reports.chart import Chart, Panel, Series
@@ -149,7 +149,7 @@ def give_conflict(probe: Probe) -> str:
 
 def when_of(look: GradientSummary) -> str:
     """The moment of a look, at the start of a sentence or as a title."""
-    return f"After {look.steps} steps of the plain sum" if look.steps else "At initialisation"
+    return f"After {counted(look.steps, 'step')} of the plain sum" if look.steps else "At initialisation"
 
 
 def give_cost(probe: Probe) -> str:
@@ -256,7 +256,7 @@ def _pairs_table(probe: Probe) -> Table:
 
 
 def _then(probe: Probe) -> str:
-    return f" at initialisation, then after {probe.looks[-1].steps} steps" if len(probe.looks) > 1 else ""
+    return f" at initialisation, then after {counted(probe.looks[-1].steps, 'step')}" if len(probe.looks) > 1 else ""
 
 
 def _cosine(pair: Pair) -> tuple[str, str]:
@@ -265,7 +265,7 @@ def _cosine(pair: Pair) -> tuple[str, str]:
 
 
 def _layers_table(look: GradientSummary) -> Table:
-    when = f"after {look.steps} steps" if look.steps else "at initialisation"
+    when = f"after {counted(look.steps, 'step')}" if look.steps else "at initialisation"
     table = _table(f"\nlayer by layer, {when}", "layer", "of gradients", "lowest", "between", "below 0")
     for layer in look.layers:
         pair = layer.lowest

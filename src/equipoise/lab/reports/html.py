@@ -17,7 +17,7 @@ from plotly.offline import get_plotlyjs
 
 from equipoise.lab.diagnostics import Gallery, ScoreTable
 from equipoise.lab.evaluation import show, signed
-from equipoise.lab.files import write_text
+from equipoise.lab.files import make_folder, write_text
 from equipoise.lab.reports.chart import Chart, Panel
 from equipoise.lab.reports.diagnostics import file_name
 from equipoise.lab.reports.interactive import specs
@@ -52,8 +52,13 @@ def save_page(page: Path, text: str) -> Path:
 
     Returns:
         The path of the page.
+
+    Raises:
+        ValueError: It is a folder, or its folder cannot be made.
     """
-    page.parent.mkdir(parents=True, exist_ok=True)
+    if page.is_dir():
+        raise ValueError(f"{page} is a folder: choose a file")
+    make_folder(page.parent)
     write_text(page, text)
     return page
 

@@ -12,6 +12,7 @@ from urllib.parse import quote
 from rich.console import RenderableType
 from rich.text import Text
 
+from equipoise.lab.evaluation import counted
 from equipoise.lab.files import folder_within
 from equipoise.lab.files.rows import to_frame
 from equipoise.lab.reports.chart import Chart, Panel, Series
@@ -99,7 +100,7 @@ class SearchResults:
         search = self.tuning.search
         against = "equal weights" if search.strategy.space.tasks else "the defaults"
         if self.chosen == search.baseline.job.number:
-            return f"None of {len(search.whole)} trials is chosen over {against} on validation."
+            return f"None of {counted(len(search.whole), 'trial')} is chosen over {against} on validation."
         return f"Trial {self.chosen} of {len(search.whole)} is chosen: Δm {self.delta_m:+.2f} % against {against}."
 
     @property
@@ -115,7 +116,8 @@ class SearchResults:
             f"Its Δm is {self.delta_m:+.2f} % against the defaults ({equal}trial {default.job.number}), lower is "
             f"better. It is the best of {len(whole)} {some}on the same validation data and of one seed, so expect less "
             "of it elsewhere: compare it with other methods on test data and several seeds before you believe it.",
-            f"{len(on_front)} of {len(whole)} trials are on the front (none beats them on every task); hypervolume "
+            f"{len(on_front)} of {counted(len(whole), 'trial')} {'is' if len(on_front) == 1 else 'are'} on the front "
+            f"(none beats {'it' if len(on_front) == 1 else 'them'} on every task); hypervolume "
             f"{covered(whole, default, search.objectives):.3g} against the defaults, each metric in units of theirs.",
         )
 

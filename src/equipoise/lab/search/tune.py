@@ -1,5 +1,6 @@
 """A search on a case, from the words of the command line to a folder that can be gone on with."""
 
+import ast
 import hashlib
 import json
 import platform
@@ -14,7 +15,7 @@ import torch
 from equipoise.lab.arms import MethodArm, make_arm
 from equipoise.lab.cases import Case
 from equipoise.lab.cases.recipe import Recipe, find_recipe
-from equipoise.lab.files import differences, read_json, write_json
+from equipoise.lab.files import differences, make_folder, read_json, write_json
 from equipoise.lab.search.axes import axis
 from equipoise.lab.search.search import Search
 from equipoise.lab.search.space import Space
@@ -149,12 +150,20 @@ def _keep(folder: Path, identity: dict[str, Any], threads: int) -> int:
     strangers = [e for e in folder.iterdir() if not e.name.startswith(OURS)] if folder.is_dir() else []
     if path.is_file():
         earlier = read_json(path)
-        if found := differences({key: earlier.get(key) for key in identity}, identity):
+        then: dict[str, Any] = {key: earlier.get(key) for key in identity}
+        if found := differences(*({**each, "strategy": _by_field(each["strategy"])} for each in (then, identity))):
             raise ValueError(f"{folder} holds another search ({'; '.join(found)}): choose another folder")
         return int(earlier["threads"])
     if strangers:
         raise ValueError(f"{folder} holds something else than a search: choose another folder")
     versions = {"python": platform.python_version(), **{n: version(n) for n in ("torch", "numpy", "optuna")}}
-    folder.mkdir(parents=True, exist_ok=True)
+    make_folder(folder)
     write_json(path, {**identity, "threads": threads, "versions": versions})
     return threads
+
+
+def _by_field(text: str) -> dict[str | None, str]:
+    """What the ``repr`` of a strategy says, by field."""
+    call = ast.parse(text, mode="eval").body
+    assert isinstance(call, ast.Call)
+    return {"sampler": ast.unparse(call.func), **{each.arg: ast.unparse(each.value) for each in call.keywords}}

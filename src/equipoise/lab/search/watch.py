@@ -14,7 +14,7 @@ from typing import Any
 from rich.console import Console, RenderableType
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 
-from equipoise.lab.evaluation import show
+from equipoise.lab.evaluation import all_of, counted, show
 from equipoise.lab.training.workers import Event
 
 MOST_LOSSES = 3  # that fit beside the bars
@@ -43,7 +43,8 @@ def keeping(kept: Callable[[], str]) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        error.add_note(kept())
+        if hasattr(error, "add_note"):  # from Python 3.11
+            error.add_note(kept())
         raise
     except KeyboardInterrupt:
         raise KeyboardInterrupt(f"Stopped: {kept()}; the same command resumes it.") from None
@@ -52,12 +53,21 @@ def keeping(kept: Callable[[], str]) -> Iterator[None]:
 def state_of(done: int, total: int, what: str) -> str:
     """The line that a search or a study begins with.
 
-    >>> state_of(0, 3, "runs"), state_of(2, 3, "runs"), state_of(3, 3, "runs")
-    ('Starting: 3 runs', 'Resuming: 2 of 3 runs are finished', 'Complete: all 3 runs are finished')
+    >>> state_of(0, 1, "run"), state_of(2, 3, "run"), state_of(3, 3, "run")
+    ('Starting: 1 run', 'Resuming: 2 of 3 runs are finished', 'Complete: all 3 runs are finished')
     """
     if done == total:
-        return f"Complete: all {total} {what} are finished"
-    return f"Resuming: {done} of {total} {what} are finished" if done else f"Starting: {total} {what}"
+        return f"Complete: {all_of(total, what)} {'is' if total == 1 else 'are'} finished"
+    return f"Resuming: {finished(done, total, what)}" if done else f"Starting: {counted(total, what)}"
+
+
+def finished(done: int, total: int, what: str) -> str:
+    """How many of all are finished.
+
+    >>> finished(0, 1, "run")
+    '0 of 1 run is finished'
+    """
+    return f"{done} of {counted(total, what)} {'is' if total == 1 else 'are'} finished"
 
 
 @dataclass(frozen=True)

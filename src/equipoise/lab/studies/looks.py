@@ -71,9 +71,9 @@ def require_same_looks(plan: Plan, folder: Path, earlier: Mapping[str, Any]) -> 
         return
     if planned:
         raise ValueError(
-            f"{folder} has its looks planned at {', '.join(map(str, planned))} seeds: ask for --looks {len(planned)} "
-            f"--seeds {planned[-1]}, or choose another folder"
+            f"{folder} has its looks planned at {', '.join(map(str, planned))} seeds: ask for looks {len(planned)} "
+            f"and seeds {planned[-1]}, or choose another folder"
         )
     raise ValueError(
-        f"{folder} was looked at without a plan, and --looks is chosen before the first look: choose another folder"
+        f"{folder} was looked at without a plan, and looks are chosen before the first look: choose another folder"
     )

@@ -213,7 +213,7 @@ def make_plan(
     if asked == "sharing" and len(made.tasks) < 2:
         raise ValueError(f"case {made.name} has one task, so there is nothing to share: leave out the question")
     if TUNED in arms and len(made.tasks) < 2:
-        how = "leave out the question" if asked == "tuned" else "--tuned-trials 0"
+        how = "leave out the question" if asked == "tuned" else "set tuned_trials to 0"
         raise NothingToTuneError(f"case {made.name} has one task, so no weights to tune: {how}")
     settings = case_settings(made, epochs=epochs, **training)
     after_seeds = planned_looks(len(seeds), looks) if looks else ()

@@ -7,9 +7,9 @@ from pathlib import Path
 
 from rich.console import Console
 
-from equipoise.lab.evaluation import StudyResults, Summary
+from equipoise.lab.evaluation import StudyResults, Summary, counted
 from equipoise.lab.search.trial import Job
-from equipoise.lab.search.watch import Items, Watch, keeping, state_of
+from equipoise.lab.search.watch import Items, Watch, finished, keeping, state_of
 from equipoise.lab.studies.looks import record_look
 from equipoise.lab.studies.plan import Plan, Run
 from equipoise.lab.studies.study import Study
@@ -72,7 +72,7 @@ def watch_of(study: Study, console: Console) -> Watch:
 
 
 def _announce(study: Study, console: Console) -> None:
-    state = state_of(len(study.results), len(study.plan.runs), "runs")
+    state = state_of(len(study.results), len(study.plan.runs), "run")
     console.print(f"{state} in {study.folder}", markup=False, soft_wrap=True)
     if study.left_out:
         console.print(
@@ -81,9 +81,9 @@ def _announce(study: Study, console: Console) -> None:
             markup=False,
             soft_wrap=True,
         )
-    if study.tunes:
-        console.print(f"Tuned weights: {study.plan.tuned_trials} trials", markup=False)
+    if study.tunes and not study.tuned:
+        console.print(f"Tuned weights: {counted(study.plan.tuned_trials, 'trial')}", markup=False)
 
 
 def _kept(study: Study) -> str:
-    return f"{len(study.results)} of {len(study.plan.runs)} runs are finished and kept in {study.folder}"
+    return f"{finished(len(study.results), len(study.plan.runs), 'run')} and kept in {study.folder}"

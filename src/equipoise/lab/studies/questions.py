@@ -42,14 +42,14 @@ def arms_for(question: Question, arms: tuple[StudyArm, ...], tuned_trials: int) 
     if tuned_trials < 0:
         raise ValueError(f"tuned_trials must be at least 0, got {tuned_trials}")
     if TUNED in arms:
-        raise ValueError(f"{TUNED} is made by a search: leave it out of the methods, and give --tuned-trials")
+        raise ValueError(f"{TUNED} is made by a search: leave it out of the methods, and give tuned_trials")
     if question == "sharing" and set(arms) - {SUM}:
         raise ValueError(f"question sharing trains {SUM} only: leave out the other methods")
     if question == "tuned" and not tuned_trials:
-        raise ValueError("question tuned needs --tuned-trials of at least 1")
+        raise ValueError("question tuned needs tuned_trials of at least 1")
     if question == "losses":
         if tuned_trials:
-            raise ValueError("question losses compares losses with the plain sum only: leave out --tuned-trials")
+            raise ValueError("question losses compares losses with the plain sum only: leave out tuned_trials")
         if others := [arm for arm in arms if arm != SUM and not arm.losses]:
             raise ValueError(
                 f"question losses compares losses, such as mask=dice, and {others[0]} is none: leave it out"
@@ -59,7 +59,7 @@ def arms_for(question: Question, arms: tuple[StudyArm, ...], tuned_trials: int) 
     if question == "freeze":
         sources = [arm for arm in arms if arm != SUM and arm.source is None]
         if not sources:
-            raise ValueError("question freeze needs a method, such as --methods uw")
+            raise ValueError("question freeze needs a method, such as uw")
         if plain := [arm for arm in sources if arm.losses]:
             raise ValueError(
                 f"{plain[0]} is the plain sum with another loss: its weights are 1, so there is nothing to freeze"

@@ -246,6 +246,8 @@ def _earlier(folder: Path) -> dict[str, Any]:
     if path.is_file():
         try:
             description = read_json(path)
+            if description.get("loop"):
+                raise ValueError(f"{folder} holds a loop's runs: choose another folder")
             description["settings"], description["method_files"]
         except KeyError:
             raise DamagedError(path, "is no description of a study") from None
@@ -272,7 +274,7 @@ def _check(plan: Plan, folder: Path, earlier: dict[str, Any]) -> None:
     if plan.tuned_trials not in (0, tried):
         raise ValueError(
             f"{folder} holds weights tuned with {tried} trials, not {plan.tuned_trials}: choose another folder, or ask "
-            f"for --tuned-trials {tried}"
+            f"for tuned_trials {tried}"
         )
     now = {**plan.identity, "method_files": method_files(plan.arms)}
     files = {name: mark for name, mark in earlier["method_files"].items() if name in now["method_files"]}

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from torch import nn
 
 from equipoise import losses
+from equipoise.docstrings import paragraphs
 
 
 @dataclass(frozen=True)
@@ -106,8 +107,8 @@ class LossRow:
         if not self.code.startswith("nn."):
             assert self.checked != "torch's own", self
             loss = getattr(losses, self.name)
-            object.__setattr__(self, "formula", self.formula or _paragraphs(loss)[0].replace("``", "").rstrip("."))
-            object.__setattr__(self, "paper", self.paper or _only_paper(_paragraphs(inspect.getmodule(loss))))
+            object.__setattr__(self, "formula", self.formula or paragraphs(loss)[0].replace("``", "").rstrip("."))
+            object.__setattr__(self, "paper", self.paper or _only_paper(paragraphs(inspect.getmodule(loss))))
 
 
 def _name(code: str) -> str:
@@ -118,11 +119,7 @@ def _name(code: str) -> str:
     return made
 
 
-def _paragraphs(documented: object) -> list[str]:
-    return [paragraph.replace("\n", " ") for paragraph in (inspect.getdoc(documented) or "").split("\n\n")]
-
-
-def _only_paper(paragraphs: Sequence[str]) -> str:
+def _only_paper(texts: Sequence[str]) -> str:
     """The paragraph with a year, where there is one year in all."""
-    dated = [paragraph for paragraph in paragraphs for _ in re.findall(r"\b(?:19|20)\d\d\b", paragraph)]
+    dated = [paragraph for paragraph in texts for _ in re.findall(r"\b(?:19|20)\d\d\b", paragraph)]
     return dated[0].rstrip(".") if len(dated) == 1 else ""
