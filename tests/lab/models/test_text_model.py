@@ -6,7 +6,6 @@ from torch.testing import assert_close
 from equipoise.lab.models.encoders import BagOfEmbeddings, WeightedBag
 from equipoise.lab.models.heads import SharedEncoder, scalar_head
 
-
 BAGS = torch.tensor([7, 7, 2, 1]), torch.tensor([0, 3, 3])  # the second is empty
 
 

@@ -15,7 +15,16 @@ from equipoise.lab.data.arrays import Arrays
 from equipoise.lab.data.cells import filled_numbers, optional_places, places
 from equipoise.lab.data.split import split_of
 from equipoise.lab.data.table import Table, parse_table
-from equipoise.lab.data.text import encode, frequencies, join_padded_bags, known_words, ngrams, pad_bags, vocabulary, words
+from equipoise.lab.data.text import (
+    encode,
+    frequencies,
+    join_padded_bags,
+    known_words,
+    ngrams,
+    pad_bags,
+    vocabulary,
+    words,
+)
 from equipoise.lab.diagnostics import (
     Diagnostic,
     above_half,

@@ -157,12 +157,8 @@ class BagOfEmbeddings(nn.Module):
     ) -> None:
         super().__init__()
         self.bag = WeightedBag(frequencies, width, ngram_dropout)
+        self.width = hidden + width  # numbers per text that come out
         self.layers = nn.Sequential(nn.Dropout(dropout), nn.Linear(width, hidden), nn.ReLU(), nn.Dropout(dropout))
-
-    @property
-    def width(self) -> int:
-        """Numbers per text that come out."""
-        return self.layers[1].out_features + self.layers[1].in_features
 
     @property
     def stages(self) -> tuple[Stage, ...]:
@@ -177,7 +173,7 @@ class BagOfEmbeddings(nn.Module):
 
 
 class RowEncoder(nn.Module):
-    """z = relu(W_2 relu(W_1 [numbers, e(categories), u(text)] + b_1) + b_2), with dropout between; u is ``WeightedBag``.
+    """z = relu(W_2 relu(W_1 [numbers, e(categories), u] + b_1) + b_2), with dropout between; u is a ``WeightedBag``.
 
     Args:
         num_numbers: Numbers of a row, D; 0 and more, as all three.
