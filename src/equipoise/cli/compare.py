@@ -51,7 +51,7 @@ def study_parser() -> Parser:
     return parser
 
 
-def add_study_options(parser: Parser, *, seeds: int, tuned_trials: int, out: Path, epochs: int | None = None) -> None:
+def add_study_options(parser: Parser, *, seeds: int, tuned_trials: int, out: Path) -> None:
     """Methods, tuned weights, seeds, epochs, jobs and the folder."""
     parser.add_argument(
         "--methods",
@@ -84,9 +84,8 @@ def add_study_options(parser: Parser, *, seeds: int, tuned_trials: int, out: Pat
     parser.add_argument(
         "--epochs",
         type=positive,
-        default=epochs,
         metavar="N",
-        help=f"maximum epochs of a run; default {'that of the case' if epochs is None else epochs}",
+        help="maximum epochs of a run; default that of the case",
     )
     parser.add_argument(
         "--jobs", type=positive, default=JOBS, metavar="N", help=f"number of parallel runs; default {JOBS}"
