@@ -79,7 +79,7 @@ def test_words_and_a_file_mean_the_same_settings(monkeypatch, tmp_path):
         ("--keep=rating/auroc", "no epoch can be selected by 'rating/auroc'"),
         ("--temperature=cold", "proportional, sqrt, uniform or a number, got 'cold'"),
         ("--temperature=sqrt", "temperature=2.0 is for several sources, and the training split is one data set"),
-        ("--micro-batches=1000", "micro_batches must be at most batch_size, 64, got 1000"),
+        ("--micro-batches=1000", "micro_batches must be at most batch_size, 128, got 1000"),
         ("--clip-vale=1", "unknown option '--clip-vale'; did you mean '--clip-value'"),
     ],
 )
@@ -95,13 +95,16 @@ def test_wrong_values_are_one_line(word, line, capsys, tmp_path, monkeypatch):
 
 def test_a_study_keeps_what_is_not_the_default_and_refuses_another(tmp_path):
     plain = make_plan("reviews", ["sum"], [0])
-    assert set(plain.identity["settings"]) == {field.name for field in dataclasses.fields(Settings)[:6]}
-    options = {"schedule": "cosine", "keep": ("rating",)}
+    assert set(plain.identity["settings"]) == {
+        *(field.name for field in dataclasses.fields(Settings)[:6]),
+        "schedule",  # the case's own, which is no default of the settings
+    }
+    options = {"schedule": "linear", "keep": ("rating",)}
     Study(make_plan("reviews", ["sum"], [0], **options), tmp_path).write()
     settings = json.loads((tmp_path / "study.json").read_text())["settings"]
-    assert {**plain.identity["settings"], "schedule": "cosine", "keep": ["rating"]} == settings
+    assert {**plain.identity["settings"], "schedule": "linear", "keep": ["rating"]} == settings
     Study(make_plan("reviews", ["sum"], [0, 1], **options), tmp_path)
-    with pytest.raises(ValueError, match=r"settings\.schedule is cosine, now None"):
+    with pytest.raises(ValueError, match=r"settings\.schedule is linear, now cosine"):
         Study(make_plan("reviews", ["sum"], [0], keep=("rating",)), tmp_path)
 
 

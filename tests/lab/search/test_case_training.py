@@ -151,7 +151,7 @@ def test_settings_are_taken_from_the_point(work, reviews_case):
 
 def test_axes(reviews_case):
     lr = axis("lr", reviews_case, "fixed")
-    assert (lr.low, lr.default, lr.high, lr.log) == pytest.approx((5e-4, 5e-3, 5e-2, True))
+    assert (lr.low, lr.default, lr.high, lr.log) == pytest.approx((1e-3, 1e-2, 1e-1, True))
     assert axis("lr=1e-4:1e-2", reviews_case, "fixed").at(0.5) == pytest.approx(1e-3)
     alpha = axis("alpha=0.5:2", reviews_case, "gradnorm")
     assert (alpha.log, alpha.default) == (False, 1.5)

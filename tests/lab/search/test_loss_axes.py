@@ -59,7 +59,7 @@ def test_ranges_of_the_settings(focal_case, word, low, high, default, log):
         ("recommended.gamma=-1:4", "recommended=focal:gamma=-1.0: gamma must lie in"),
         ("recommended.gamma=1|-1", "recommended=focal:gamma=-1.0: gamma must lie in"),
         ("rating.delta=-1:2", "rating=huber:delta=-1.0: .*non-positive values for delta"),
-        ("department.label_smoothing=0|2", "department=cross-entropy:label_smoothing=2: .*between 0.0 and 1.0"),
+        ("department.power=1|-1", "department=weighted-cross-entropy:power=-1.0: power must lie in"),
         ("recommended.gamma", "give the range of 'recommended.gamma'"),
         (
             "gamma=0:4",

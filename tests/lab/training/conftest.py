@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch.utils.data import Subset
 
-from equipoise.lab.cases import CASES
+from equipoise.lab.cases import CASES, with_losses
 from equipoise.lab.models.encoders import BagOfEmbeddings
 from equipoise.lab.models.heads import SharedEncoder, scalar_head
 
@@ -36,7 +36,8 @@ def small_case(reviews_case):
         heads = {name: torch.nn.Linear(12, 6) if name == "department" else scalar_head(12) for name in names}
         return SharedEncoder(encoder, heads)
 
-    return small(reviews_case, make_model)
+    tasks = with_losses(reviews_case, {"department": "cross-entropy"}).tasks  # no loss has a tensor of its own
+    return dataclasses.replace(small(reviews_case, make_model), tasks=tasks)
 
 
 @pytest.fixture(scope="session")

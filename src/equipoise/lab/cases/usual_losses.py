@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from equipoise import losses
+from equipoise.losses.checks import require_argument
 from equipoise.missing import labelled
 
 Losses = Mapping[str, Callable[..., nn.Module]]
@@ -44,6 +45,7 @@ def counted_class_losses(labels: Tensor, num_classes: int) -> Losses:
     counts = torch.bincount(labels[labelled(labels)], minlength=num_classes)
 
     def weighted(power: float = 0.5) -> nn.Module:
+        require_argument("power", power, low=0.0)
         weights = counts.clamp(min=1).double().pow(-power)
         return nn.CrossEntropyLoss((weights * counts.sum() / (weights * counts).sum()).float())
 
