@@ -11,10 +11,11 @@ from torch import Tensor, nn
 from torch.utils.data import Dataset
 
 from equipoise.lab.cases.case import Case
-from equipoise.lab.cases.target import LabelledTarget, Rows, Splits, Target, make_target
+from equipoise.lab.cases.target import LabelledTarget, Rows, Splits, make_target
+from equipoise.lab.data.columns import INPUT_KINDS, Target, expand_inputs, expand_targets, is_pattern
 from equipoise.lab.data.features import Features, Row, make_features
 from equipoise.lab.data.split import SPLITS, split_of
-from equipoise.lab.data.table import Table, read_table
+from equipoise.lab.data.table import Table, read_header, read_table
 from equipoise.lab.data.text import join_bags, words
 from equipoise.lab.diagnostics import Diagnostic, cards, labelled_together, worst_samples
 from equipoise.lab.models.encoders import RowEncoder
@@ -54,15 +55,17 @@ class TableCase:
 
     Args:
         path: The file, as ``read_table`` takes it.
-        targets: What to predict.
-        text: Columns of text to predict from.
+        targets: What to predict. A column may be a pattern, ``Target("ATG_*", "binary")``.
+        text: Columns of text to predict from; of these and the following, too, one may be a pattern: ``"fp*"`` or
+            ``"all-but:id,name"`` mean all such columns that are no targets and have no other place.
         number: Columns of numbers.
         category: Columns whose cells are names.
         group: A column: rows with the same cell in it are in the same split. None: rows with the same inputs are.
         delimiter: As ``read_table`` takes it.
 
     Raises:
-        ValueError: If a column is named twice, or there is nothing to predict, or nothing to predict from.
+        ValueError: If a column is named twice, a pattern matches none, or there is nothing to predict, or nothing to
+            predict from.
     """
 
     path: str
@@ -74,6 +77,8 @@ class TableCase:
     delimiter: str | None = None
 
     def __post_init__(self) -> None:
+        if any(map(is_pattern, (*(target.column for target in self.targets), *self.inputs))):
+            self._expand()
         columns = [target.column for target in self.targets]
         if not columns:
             raise ValueError("nothing to predict: name a target, such as --target rating:regression")
@@ -85,10 +90,20 @@ class TableCase:
             if count > 1:
                 raise ValueError(f"column {column!r} is named twice")
 
+    def _expand(self) -> None:
+        """Put the columns of the file in place of patterns."""
+        path = Path(self.path)
+        header = read_header(path, self.delimiter)
+        targets = expand_targets(self.targets, header, path.name)
+        inputs = {kind: getattr(self, kind) for kind in INPUT_KINDS}
+        others = [*(target.column for target in targets), *([self.group] if self.group else [])]
+        for field, value in {"targets": targets, **expand_inputs(inputs, header, path.name, others)}.items():
+            object.__setattr__(self, field, value)
+
     @property
     def inputs(self) -> tuple[str, ...]:
         """All columns to predict from."""
-        return (*self.text, *self.number, *self.category)
+        return tuple(column for kind in INPUT_KINDS for column in getattr(self, kind))
 
     @property
     def options(self) -> dict[str, Any]:
