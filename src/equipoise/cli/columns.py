@@ -9,7 +9,7 @@ from equipoise.cli.parser import Listed, Parser, fail
 from equipoise.cli.workbench import need_the_lab
 from equipoise.lab.data.columns import (
     ALL_BUT,
-    INPUT_KINDS,
+    INPUT_OPTIONS,
     Target,
     expand_inputs,
     expand_targets,
@@ -18,7 +18,7 @@ from equipoise.lab.data.columns import (
 )
 from equipoise.lab.data.table import ENDINGS, is_table, read_header, require_table
 
-OPTIONS = ("target", *INPUT_KINDS, "group", "delimiter")
+OPTIONS = ("target", *INPUT_OPTIONS, "group", "delimiter")
 
 
 def add_column_options(parser: Parser) -> None:
@@ -112,7 +112,7 @@ def _case_of(arguments: argparse.Namespace) -> Any:
         header = read_header(path, arguments.delimiter)
         targets = expand_targets(map(Target.parse, arguments.target), header, path.name)
         others = [*(target.column for target in targets), *([arguments.group] if arguments.group else [])]
-        named = {kind: getattr(arguments, kind) or () for kind in INPUT_KINDS}
+        named = {kind: getattr(arguments, kind) or () for kind in INPUT_OPTIONS}
         inputs = expand_inputs(named, header, path.name, others)
         from equipoise.lab.cases import TableCase  # and torch, which wrong names do not wait for
 
