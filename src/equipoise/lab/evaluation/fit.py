@@ -75,7 +75,7 @@ def judge_run(skills: Mapping[int, float], losses: Sequence[Curve], epochs: int,
 
     The curve is averaged to at most 12 means, of as many epochs each, so that noise of single epochs hardly counts.
     From the last of them, the one a third of them before and the one two thirds before follow the gains of the last and
-    of the middle third, late and middle. If gains go on to shrink as they did, half as many epochs again add
+    of the middle third, late and middle. If gains keep shrinking as they did, half as many epochs again add
     late · min(1, late / middle), or late where the middle third gained nothing. Where the learning rate decays, the
     last epochs gain because steps become small, however many epochs there are: no more is expected then than the
     middle third gained. A gain counts only above twice the largest fall from one mean to the next in both thirds.
