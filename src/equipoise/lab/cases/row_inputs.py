@@ -3,12 +3,12 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
-from torch import Tensor, nn
+from torch import Tensor
 
-from equipoise.lab.data.features import bagged_texts, coded_categories, scaled_numbers
+from equipoise.lab.data.features import bagged_texts, coded_categories, scaled_numbers, with_many_values
 from equipoise.lab.data.table import Table
 from equipoise.lab.data.text import Bags, words
-from equipoise.lab.models.encoders import Part, category_part, text_part
+from equipoise.lab.models.encoders import Part, category_part, number_part, text_part
 
 
 @dataclass(frozen=True)
@@ -49,11 +49,12 @@ class RowInputs:
 
 
 class Numbers(RowInputs):
-    """Standardised numbers, as they are."""
+    """Scaled numbers, and a vector for each where a column has more than two values."""
 
     def fit(self, train: Sequence[int]) -> FittedInputs:
         rows = scaled_numbers(self.table, self.columns, train)
-        return FittedInputs(rows, lambda: (nn.Identity(), rows.shape[1]))
+        embedded = with_many_values(rows[list(train)])
+        return FittedInputs(rows, lambda: number_part(rows.shape[1], embedded))
 
 
 class Categories(RowInputs):
