@@ -32,7 +32,8 @@ class Case:
         name: As the command line calls it, and of the study's folder; without a slash.
         tasks: All of the case's tasks.
         data: The data sets "train", "validation" and "test"; or one, which is split into 70 / 15 / 15 percent by the
-            content of the inputs. A sample is (inputs, targets by name).
+            content of the inputs. A sample is (inputs, targets by name), or whatever
+            ``collate`` takes.
         model: Task names -> network with heads for these only: inputs -> outputs by task name. Draws from torch's
             generator, and the same numbers for the encoder whatever the names.
         metrics: By task name, the primary one first: names, torchmetrics metrics or ``Metric``s, as ``make_metrics``
