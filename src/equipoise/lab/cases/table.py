@@ -19,6 +19,7 @@ from equipoise.lab.data.table import Table, read_header, read_table
 from equipoise.lab.diagnostics import Diagnostic, cards, labelled_together, worst_samples
 from equipoise.lab.models.encoders import RowEncoder
 from equipoise.lab.models.heads import SharedEncoder
+from equipoise.lab.settings import a_few
 from equipoise.tasks import Tasks
 
 HIDDEN = 64
@@ -159,7 +160,8 @@ class TableCase:
         return " · ".join([f"row {table.first_row + row}", *texts])
 
     def _diagnostics(self, table: Table, targets: Mapping[str, LabelledTarget]) -> tuple[Diagnostic, ...]:
-        """What each target shows, the rows with its largest losses, and which targets share rows."""
+        """What each target shows, the rows with its largest losses, and which targets share rows; of many, a few."""
+        targets = {column: targets[column] for column in a_few(list(targets))}
         words = {column: target.words for column, target in targets.items()}
         describe = cards(words, lambda seen, place: self._title(table, seen.samples.rows[place]))
         return (
