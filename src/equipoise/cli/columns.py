@@ -1,20 +1,33 @@
 """Options for the columns of a table, and the recipe of the case that a command works on."""
 
 import argparse
-import csv
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from equipoise.cli.parser import Listed, Parser, fail
+from equipoise.cli.parser import Listed, Parser, fail, positive
 from equipoise.cli.workbench import need_the_lab
+from equipoise.lab.data.columns import (
+    ALL_BUT,
+    INPUT_OPTIONS,
+    Target,
+    expand_inputs,
+    expand_targets,
+    join_columns,
+    split_columns,
+)
+from equipoise.lab.data.table import ENDINGS, is_table, read_header, require_table
 
-OPTIONS = ("target", "text", "number", "category", "group", "delimiter")
+OPTIONS = ("target", *INPUT_OPTIONS, "vectors", "image_size", "seconds", "group", "delimiter")
 
 
 def add_column_options(parser: Parser) -> None:
     """What to predict, from what, and how rows and cells belong together."""
-    group = parser.add_argument_group("the columns of a table")
+    group = parser.add_argument_group(
+        "the columns of a table",
+        "A name may mean many columns: fp* (any letters), x? (any letter), all-but:id,name; of inputs, those that are "
+        "no target and have no other place.",
+    )
     group.add_argument(
         "--target",
         action="append",
@@ -26,10 +39,29 @@ def add_column_options(parser: Parser) -> None:
         ("--text", "columns of text"),
         ("--number", "columns of numbers"),
         ("--category", "columns of names, such as colours,"),
+        ("--smiles", "columns of molecules, as SMILES,"),
+        ("--image", "columns of paths to pictures, from the table's folder on,"),
+        ("--audio", "columns of paths to sounds (.wav, .flac, .ogg, .mp3), likewise,"),
     ):
         group.add_argument(
             option, type=Listed(_columns, split_columns), action="extend", metavar="A,B,…", help=f"{what} as inputs"
         )
+    group.add_argument(
+        "--vectors",
+        type=Listed(_columns, split_columns),
+        action="extend",
+        metavar="FILE,…",
+        help=".npy files as inputs, each an array [rows, D] in the table's order",
+    )
+    group.add_argument(
+        "--image-size", type=positive, metavar="N", help="pixels of the sides to which pictures are scaled; default 64"
+    )
+    group.add_argument(
+        "--seconds",
+        type=_seconds,
+        metavar="S",
+        help="of each sound from its beginning; default those of the longest training row, at most 5",
+    )
     group.add_argument("--group", metavar="COLUMN", help="column whose equal cells keep rows in one split")
     add_delimiter(group)
 
@@ -44,9 +76,9 @@ def add_delimiter(parser: Any) -> None:
 def recipe_of(arguments: argparse.Namespace) -> Any:
     """The recipe of the case that the arguments mean."""
     need_the_lab()
+    case = _case_of(arguments)
     from equipoise.lab.cases.recipe import CaseWithLosses, CaseWithModel, find_recipe
 
-    case = _case_of(arguments)
     if arguments.model is None and not arguments.loss:
         return case
     try:
@@ -80,16 +112,14 @@ def _losses(words: Sequence[str]) -> tuple[tuple[str, str], ...]:
 
 
 def _case_of(arguments: argparse.Namespace) -> Any:
-    from equipoise.lab.cases import TableCase, Target
-    from equipoise.lab.data.table import ENDINGS, is_table, require_table
-
-    given = [f"--{option}" for option in OPTIONS if getattr(arguments, option)]
+    path = Path(arguments.case)
+    given = [f"--{option.replace('_', '-')}" for option in OPTIONS if getattr(arguments, option)]
     if not is_table(arguments.case):
         if given:
             fail(f"{', '.join(given)}: only a table ({', '.join(ENDINGS)}) has columns, and {arguments.case!r} is none")
         return arguments.case
     try:
-        require_table(Path(arguments.case))
+        require_table(path)
     except ValueError as error:
         fail(str(error))
     if not arguments.target:
@@ -98,12 +128,20 @@ def _case_of(arguments: argparse.Namespace) -> Any:
             f"equipoise init {arguments.case} looks at them"
         )
     try:
+        header = read_header(path, arguments.delimiter)
+        targets = expand_targets(map(Target.parse, arguments.target), header, path.name)
+        others = [*(target.column for target in targets), *([arguments.group] if arguments.group else [])]
+        named = {kind: getattr(arguments, kind) or () for kind in INPUT_OPTIONS}
+        inputs = expand_inputs(named, header, path.name, others)
+        from equipoise.lab.cases import TableCase  # and torch, which wrong names do not wait for
+
         return TableCase(
             arguments.case,
-            tuple(Target.parse(text) for text in arguments.target),
-            text=tuple(arguments.text or ()),
-            number=tuple(arguments.number or ()),
-            category=tuple(arguments.category or ()),
+            targets,
+            **inputs,
+            vectors=tuple(arguments.vectors or ()),
+            **({"image_size": arguments.image_size} if arguments.image_size else {}),
+            seconds=arguments.seconds,
             group=arguments.group,
             delimiter=arguments.delimiter,
         )
@@ -111,19 +149,17 @@ def _case_of(arguments: argparse.Namespace) -> Any:
         fail(str(error))
 
 
-def split_columns(text: str) -> list[str]:
-    """Names between commas; one that holds a comma stands in double quotes.
-
-    >>> split_columns('title,"price, net"')
-    ['title', 'price, net']
-    """
-    return [name.strip() for name in next(csv.reader([text], skipinitialspace=True), [])]
-
-
 def _columns(given: Sequence[str]) -> Sequence[str]:
     if not given or not all(given):
         raise argparse.ArgumentTypeError(f"names with commas between them, like title,text; got {','.join(given)!r}")
-    return given
+    return [join_columns(given)] if given[0].startswith(ALL_BUT) else given
+
+
+def _seconds(text: str) -> float:
+    try:
+        return float(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"a number, got {text!r}") from None
 
 
 def _delimiter(text: str) -> str:

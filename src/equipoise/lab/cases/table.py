@@ -4,6 +4,7 @@ import hashlib
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -13,15 +14,17 @@ from torch.utils.data import Dataset
 
 from equipoise.lab.cases.case import Case
 from equipoise.lab.cases.row_inputs import INPUT_KINDS, FileOptions, FittedInputs, RowInputs
-from equipoise.lab.cases.target import LabelledTarget, Rows, Splits, Target, make_target
+from equipoise.lab.cases.target import LabelledTarget, Rows, Splits, make_target
+from equipoise.lab.data.columns import INPUT_OPTIONS, Target, expand_inputs, expand_targets, is_pattern
 from equipoise.lab.data.split import SPLITS, split_of
-from equipoise.lab.data.table import Table, read_table
+from equipoise.lab.data.table import Table, read_header, read_table
 from equipoise.lab.diagnostics import Diagnostic, Picture, Predictions, cards, labelled_together, worst_samples
 from equipoise.lab.models.encoders import RowEncoder
 from equipoise.lab.models.heads import SharedEncoder
 from equipoise.tasks import Tasks
 
 HIDDEN = 64
+_ALWAYS = ("text", "number", "category")  # in the options of a study of before the other kinds
 NAMED = 3  # columns of many that a title names
 
 
@@ -57,8 +60,9 @@ class TableCase:
 
     Args:
         path: The file, as ``read_table`` takes it.
-        targets: What to predict.
-        text: Columns of text to predict from.
+        targets: What to predict. A column may be a pattern, ``Target("ATG_*", "binary")``.
+        text: Columns of text to predict from; of these and the following, too, one may be a pattern: ``"fp*"`` or
+            ``"all-but:id,name"`` mean all such columns that are no targets and have no other place.
         number: Columns of numbers.
         category: Columns whose cells are names.
         smiles: Columns of molecules, as SMILES.
@@ -71,7 +75,8 @@ class TableCase:
         seconds: Of each sound, from its beginning; None: of the longest of the training rows, at most 5.
 
     Raises:
-        ValueError: If a column is named twice, or there is nothing to predict, or nothing to predict from.
+        ValueError: If a column is named twice, a pattern matches none, or there is nothing to predict, or nothing to
+            predict from.
     """
 
     path: str
@@ -89,6 +94,8 @@ class TableCase:
     seconds: float | None = None
 
     def __post_init__(self) -> None:
+        if any(map(is_pattern, (*(target.column for target in self.targets), *chain(*self._columns.values())))):
+            self._expand()
         columns = [target.column for target in self.targets]
         if not columns:
             raise ValueError("nothing to predict: name a target, such as --target rating:regression")
@@ -104,17 +111,24 @@ class TableCase:
             if count > 1:
                 raise ValueError(f"column {column!r} is named twice")
 
+    def _expand(self) -> None:
+        """Put the columns of the file in place of patterns."""
+        path = Path(self.path)
+        header = read_header(path, self.delimiter)
+        targets = expand_targets(self.targets, header, path.name)
+        others = [*(target.column for target in targets), *([self.group] if self.group else [])]
+        for field, value in {"targets": targets, **expand_inputs(self._columns, header, path.name, others)}.items():
+            object.__setattr__(self, field, value)
+
     @property
-    def _inputs(self) -> dict[str, tuple[str, ...]]:
-        """Columns, or files, to predict from by kind; the first three in any case."""
-        later = {"smiles": self.smiles, "image": self.image, "audio": self.audio, "vectors": self.vectors}
-        given = {kind: columns for kind, columns in later.items() if columns}
-        return {"text": self.text, "number": self.number, "category": self.category, **given}
+    def _columns(self) -> dict[str, tuple[str, ...]]:
+        """Columns to predict from by kind."""
+        return {kind: getattr(self, kind) for kind in INPUT_OPTIONS}
 
     @property
     def inputs(self) -> tuple[str, ...]:
-        """All columns, and files, to predict from."""
-        return tuple(column for columns in self._inputs.values() for column in columns)
+        """All columns and files to predict from."""
+        return (*(column for columns in self._columns.values() for column in columns), *self.vectors)
 
     @property
     def options(self) -> dict[str, Any]:
@@ -122,7 +136,7 @@ class TableCase:
         return {
             "file": Path(self.path).name,
             "target": [str(target) for target in self.targets],
-            **{kind: list(columns) for kind, columns in self._inputs.items()},
+            **{kind: list(columns) for kind, columns in self._columns.items() if columns or kind in _ALWAYS},
             **({"vectors": [Path(file).name for file in self.vectors]} if self.vectors else {}),
             **({"image-size": self.image_size} if self.image else {}),
             **({"seconds": self.seconds} if self.audio else {}),
@@ -137,11 +151,11 @@ class TableCase:
             ValueError: If the file is no table, or a cell is not of its column's kind.
         """
         table = read_table(Path(self.path), self.delimiter)
-        for column in (*(target.column for target in self.targets), *self.inputs):
-            if column not in self.vectors:
-                table.cells(column)
+        for column in (*(target.column for target in self.targets), *chain(*self._columns.values())):
+            table.cells(column)
+        named = {**self._columns, "vectors": self.vectors}
         files = FileOptions(Path(self.path).parent, self.image_size, self.seconds)
-        inputs = {kind: INPUT_KINDS[kind](table, columns, files) for kind, columns in self._inputs.items() if columns}
+        inputs = {kind: INPUT_KINDS[kind](table, columns, files) for kind, columns in named.items() if columns}
         splits = self._split(table, inputs)
         made = {target.column: make_target(target, table, splits) for target in self.targets}
         fitted = {kind: inputs[kind].fit(splits["train"]) for kind in INPUT_KINDS if kind in inputs}
