@@ -140,7 +140,7 @@ def _case_of(arguments: argparse.Namespace) -> Any:
             targets,
             **inputs,
             vectors=tuple(arguments.vectors or ()),
-            **({"image_size": arguments.image_size} if arguments.image_size else {}),
+            image_size=arguments.image_size or TableCase.image_size,
             seconds=arguments.seconds,
             group=arguments.group,
             delimiter=arguments.delimiter,
