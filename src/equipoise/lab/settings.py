@@ -30,7 +30,6 @@ STARTS = ("drawn", "labels")
 SAMPLING = {"proportional": 1.0, "sqrt": 2.0, "uniform": math.inf}  # temperatures by name
 
 
-
 def a_few(tasks: Sequence[str]) -> list[str]:
     """The tasks that are looked at one by one and in pairs: all, or of more than 20 twelve that are spread evenly.
 

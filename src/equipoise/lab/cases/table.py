@@ -184,16 +184,11 @@ class TableCase:
         texts = [text for column in columns if (text := table.cells(column)[row])]
         return " · ".join([f"row {table.first_row + row}", *texts])
 
-<<<<<<< HEAD
-    def _diagnostics(self, table: Table, targets: Mapping[str, LabelledTarget]) -> tuple[Diagnostic, ...]:
-        """What each target shows, the rows with its largest losses, and which targets share rows; of many, a few."""
-        targets = {column: targets[column] for column in a_few(list(targets))}
-=======
     def _diagnostics(
         self, table: Table, targets: Mapping[str, LabelledTarget], inputs: Mapping[str, FittedInputs]
     ) -> tuple[Diagnostic, ...]:
-        """What each target shows, the rows with its largest losses, and which targets share rows."""
->>>>>>> main
+        """What each target shows, the rows with its largest losses, and which targets share rows; of many, a few."""
+        targets = {column: targets[column] for column in a_few(list(targets))}
         words = {column: target.words for column, target in targets.items()}
         shown = [one.pictures for one in inputs.values() if one.pictures]
 
