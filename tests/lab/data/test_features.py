@@ -19,21 +19,17 @@ def table(columns=COLUMNS):
     return Table("a.csv", columns, 2, "")
 
 
-def test_numbers_are_scaled_by_the_quartiles_of_the_training_rows_and_missing_ones_are_marked():
+def test_numbers_are_standardised_on_the_training_rows_and_missing_ones_are_marked():
     found = scaled_numbers(table(), ["age", "size"], TRAIN)
-    # of 10, 20 and 40 the median is 20 and the quartiles are 15 and 30: (x - 20) / 15, softly cut
-    ratios = torch.tensor([-10 / 15, 0.0, 20 / 15, 980 / 15])
-    assert_close(found[[0, 1, 3, 4], 0], ratios / (1 + (ratios / 3) ** 2).sqrt())
+    known = torch.tensor([10.0, 20.0, 40.0])
+    mean, deviation = known.mean(), known.std(correction=0)
+    assert_close(found[[0, 1, 3], 0], (known - mean) / deviation)
     assert found[:, 1].tolist() == [0, 0, 1, 0, 0]  # age is missing in row 2
     assert found[2, 0] == 0
-    assert 2.99 < found[4, 0] < 3  # however far it is
+    assert_close(found[4, 0], (1000 - mean) / deviation)
     assert found.shape == (5, 3)  # size is nowhere missing
-
-
-def test_numbers_with_equal_quartiles_are_scaled_by_half_their_range():
-    columns = {"bit": ["0", "0", "0", "0", "1", "1"]}
-    found = scaled_numbers(table(columns), ["bit"], [0, 1, 2, 3, 4])
-    assert_close(found[:, 0], torch.tensor([0, 0, 0, 0, 2, 2]) / torch.tensor([1, 1, 1, 1, *2 * [(13 / 9) ** 0.5]]))
+    assert_close(found[TRAIN, 2].mean(), torch.tensor(0.0))
+    assert_close(found[TRAIN, 2].square().mean(), torch.tensor(1.0))
 
 
 def test_columns_with_many_values_have_more_than_two():

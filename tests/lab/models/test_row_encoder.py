@@ -7,7 +7,6 @@ from torch import nn
 from torch.testing import assert_close
 
 import equipoise as eq
-
 from equipoise.lab.data.text import join_bags
 from equipoise.lab.models.encoders import PeriodicEmbedding, RowEncoder, category_part, number_part, text_part
 from equipoise.lab.models.heads import SharedEncoder, scalar_head

@@ -86,7 +86,7 @@ class RowInputs:
 
 
 class Numbers(RowInputs):
-    """Scaled numbers, and a vector for each where a column has more than two values."""
+    """Standardised numbers, and a vector for each where a column has more than two values."""
 
     def fit(self, train: Sequence[int]) -> FittedInputs:
         rows = scaled_numbers(self.table, self.columns, train)

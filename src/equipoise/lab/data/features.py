@@ -6,23 +6,18 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from equipoise.lab.data.cells import numbers
+from equipoise.lab.data.cells import NothingToLearnError, numbers
 from equipoise.lab.data.table import Table
 from equipoise.lab.data.text import Bags, encode, frequencies, ngrams, vocabulary
 
 VOCABULARY_SIZE = 8000
 LARGEST = torch.finfo(torch.float32).max ** 0.5  # of a standardised number: a loss may square it
 
-_CUT = 3.0  # what a scaled number stays below
-
 
 def scaled_numbers(table: Table, columns: Sequence[str], train: Sequence[int]) -> Tensor:
-    """Columns of numbers, scaled by the training rows' quartiles and softly cut to -3 to 3, 0 where missing.
+    """Columns of numbers, standardised to mean 0 and standard deviation 1 on the training rows, 0 where missing.
 
-    y / sqrt(1 + (y / 3)²), y = (x - median) / (upper - lower quartile), or half the range where the quartiles are the
-    same: Holzmüller, Grinsztajn, Steinwart, Better by Default: Strong Pre-Tuned MLPs and Boosted Trees on Tabular Data,
-    NeurIPS 2024, section 3. After each column that has a missing cell stands one of 1 where it is missing, else 0
-    [N, D], float32.
+    After each column that has a missing cell stands one of 1 where it is missing, else 0 [N, D], float32.
 
     Raises:
         ValueError: If a column is not there, holds something else, or says nothing in ``train``.
@@ -103,24 +98,20 @@ def mean_and_deviation(values: Tensor, what: str) -> tuple[float, float]:
     """Of the values [N] that are not NaN.
 
     Raises:
-        ValueError: If there are none, or all are the same.
+        NothingToLearnError: If there are none, or all are the same.
     """
     known = values[~values.isnan()]
     if not len(known):
-        raise ValueError(f"{what} is empty in every training row: leave it out, or fill more cells")
+        raise NothingToLearnError(f"{what} is empty in every training row: leave it out, or fill more cells")
     if known.min() == known.max():
-        raise ValueError(f"{what} is {known[0].item():g} in every training row: leave it out")
+        raise NothingToLearnError(f"{what} is {known[0].item():g} in every training row: leave it out")
     return known.mean().item(), known.std(correction=0).item()
 
 
 def _scaled(table: Table, column: str, train: Sequence[int]) -> Tensor:
     values, _, _ = standardised(table, column, train, f"column {column!r} of {table.name}")
-    missing, seen = values.isnan(), values[list(train)]
-    lower, median, upper = seen.nanquantile(seen.new_tensor([0.25, 0.5, 0.75]))
-    known = seen[~seen.isnan()]
-    spread = upper - lower if upper > lower else (known.max() - known.min()) / 2
-    ratios = (values - median) / spread
-    scaled = (ratios / (1 + (ratios / _CUT).square()).sqrt()).masked_fill(missing, 0.0)
+    missing = values.isnan()
+    scaled = values.masked_fill(missing, 0.0)
     both = [scaled, missing.double()] if missing.any() else [scaled]
     return torch.stack(both, dim=1).float()
 

@@ -182,7 +182,7 @@ class PeriodicEmbedding(nn.Module):
         columns: D.
         width: Numbers of e(x).
         frequencies: Numbers of c, drawn from a normal distribution.
-        deviation: Its standard deviation.
+        deviation: Its standard deviation; that of standardised numbers is 1.
     """
 
     def __init__(self, columns: int, width: int, frequencies: int = 16, deviation: float = 0.1) -> None:
