@@ -392,7 +392,7 @@ def asked_of(monkeypatch, capsys, *words):
 
 def test_a_configuration_means_what_its_options_mean(here, capsys, monkeypatch):
     for name in ("data.csv", "more.csv"):
-        (here / name).write_text('a: b,title,"price, net",age,colour,user,rating,x\n')
+        (here / name).write_text("a: b;title;price, net;age;colour;user;rating;x\n")
     (here / "study.yaml").write_text(
         'case: data.csv\ntarget: {rating: regression, "a: b": "ordinal:low,high"}\ntext: [title, "price, net"]\n'
         "number: age\ncategory: [colour]\ngroup: user\nmethods: [sum, uw]\nseeds: [7]\nepochs: 3\ndelimiter: ';'\n"

@@ -13,6 +13,7 @@ import pytest
 from importlinter.cli import lint_imports
 
 import equipoise
+from equipoise.cli.workbench import WORKBENCH
 
 SOURCE = Path(equipoise.__file__).parent
 CONTRACTS = Path(__file__).parents[1] / "pyproject.toml"
@@ -98,8 +99,45 @@ def test_files_of_tests_have_different_names():
     assert [name for name, count in names.items() if count > 1 and name not in ("conftest.py", "__init__.py")] == []
 
 
+NO_TORCH = [
+    "--help",
+    "--version",
+    "compare --help",
+    "comapre",
+    "compare no.csv",
+    "probe no.csv",
+    "tune no.csv",
+    "init no.csv",
+    "report no",
+]
+
+
+@pytest.mark.parametrize("words", NO_TORCH)
+def test_what_needs_no_torch_does_not_wait_for_it(words):
+    script = f"import sys; sys.modules['torch'] = None; from equipoise.cli import main; main({words.split()})"
+    ended = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
+    assert "Traceback" not in ended.stderr
+    assert ended.returncode == (0 if words.endswith(("help", "version")) else 2)
+
+
+def test_public_names_are_there_whatever_is_imported_first():
+    """Modules are named like the functions ``method`` and ``doctor``."""
+    script = (
+        "import equipoise.method, equipoise.doctor, equipoise.weighting, equipoise as eq\n"
+        "assert callable(eq.method) and callable(eq.doctor) and eq.losses.__name__ == 'equipoise.losses'\n"
+        "assert eq.UW is equipoise.weighting.UW and not hasattr(eq, 'Nothing') and {'UW', 'losses'} < {*dir(eq)}\n"
+        "names = {}; exec('from equipoise import *', names); assert names.keys() - {'__builtins__'} == {*eq.__all__}"
+    )
+    assert subprocess.run([sys.executable, "-c", script]).returncode == 0
+
+
+def test_what_the_workbench_needs_is_what_its_extra_installs():
+    (extra,) = re.findall(r"^lab = \[(.+?)^\]", CONTRACTS.read_text(), re.MULTILINE | re.DOTALL)
+    assert {one.replace("pyyaml", "yaml") for one in re.findall(r'"([\w-]+)', extra)} == {*WORKBENCH}
+
+
 def test_importing_equipoise_loads_no_workbench():
-    script = "import sys, equipoise; print(*sorted(sys.modules))"
+    script = "import sys, equipoise; equipoise.Balancer; print(*sorted(sys.modules))"
     loaded = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True).stdout.split()
     assert "equipoise.balancer" in loaded
     heavy = (

@@ -1,10 +1,13 @@
 """Names meet tensors; missing labels leave before the loss is called."""
 
+import math
+import warnings
 from functools import partial
 
 import pytest
 import torch
 from torch import nn
+from torch.nn import functional as F  # noqa: N812
 from torch.testing import assert_close
 
 import equipoise as eq
@@ -381,3 +384,22 @@ def test_what_a_loss_raises_says_whose_loss_it_was():
 def test_errors_name_the_argument_and_show_the_value(make, message):
     with pytest.raises(ValueError, match=message):
         make()
+
+
+def test_a_hidden_cross_entropy_of_ignored_targets_alone_is_absent_and_warned_of():
+    tasks = eq.Tasks(
+        [eq.Task("hidden", lambda output, target: F.cross_entropy(output, target)), eq.Task("a", nn.MSELoss())]
+    )
+    outputs = {"hidden": torch.zeros(2, 3, requires_grad=True), "a": torch.zeros(2)}
+    targets = {"hidden": torch.full((2,), -100), "a": torch.ones(2)}
+    with pytest.warns(UserWarning, match="'hidden' is absent from this batch.*give your function an argument ignore_i"):
+        assert set(tasks.losses(outputs, targets)) == {"a"}
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        some = tasks.losses(outputs, targets | {"hidden": torch.tensor([1, -100])})
+        nan = tasks.losses(outputs | {"hidden": torch.full((2, 3), NAN)}, targets | {"hidden": torch.arange(2)})
+        zero_of_its_own = eq.Tasks([eq.Task("a", lambda output, target: output.sum() * target.ne(-100).any())])
+        zero = zero_of_its_own.losses({"a": torch.ones(2)}, {"a": torch.full((2,), -100)})
+    assert some["hidden"].item() == pytest.approx(math.log(3))
+    assert nan["hidden"].isnan()  # a loss of labels that are there stays as it is
+    assert zero == {"a": 0}  # and so does one that sees to it

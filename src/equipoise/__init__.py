@@ -15,201 +15,36 @@
 ['kind', 'size']
 """
 
+import sys
+from importlib import import_module
+from types import ModuleType
+from typing import TYPE_CHECKING, Any
+
 from equipoise import interrupt  # noqa: F401  # before torch, whose import takes a while
 
-# isort: split
-from equipoise import losses
-from equipoise.aggregation import (
-    DBMTL,
-    DCGD,
-    IMTLG,
-    MGDA,
-    NTKMTL,
-    PCD,
-    PIVRG,
-    VQGAN,
-    AdaTask,
-    AlignedMTL,
-    CAGrad,
-    CappedMGDA,
-    Clip,
-    ConFIG,
-    ConicGrad,
-    DualProj,
-    EnCodec,
-    ExcessMTL,
-    FairGrad,
-    GradCosine,
-    GradDrop,
-    GradNorm,
-    GradVac,
-    HardPriority,
-    IMGrad,
-    Krum,
-    LossNorm,
-    LossScale,
-    LRAnnealing,
-    MaxNorm,
-    MeanNorm,
-    Median,
-    MetaBalance,
-    MoCo,
-    NashMTL,
-    PCGrad,
-    Preconditioned,
-    RunningNorm,
-    TrimmedMean,
-    UnitNorm,
-    UPGrad,
-)
-from equipoise.balancer import Balancer
-from equipoise.chain import Chain
-from equipoise.criterion import MultiTaskLoss
-from equipoise.doctor import doctor
-from equipoise.method import Aggregator, CoordinateAggregator, GroupAggregator, Method, RowAggregator, Weighting
-from equipoise.plain_sum import Sum
-from equipoise.record import Record
-from equipoise.registry import method, methods
-from equipoise.tasks import Task, TaskLosses, Tasks
-from equipoise.torch_private import compile_safe
-from equipoise.weighting import (
-    AMTL,
-    DTP,
-    DWA,
-    EMA,
-    FAMO,
-    GLS,
-    IGB,
-    IMTLL,
-    LBTW,
-    RLW,
-    SLAW,
-    STCH,
-    STCHMTL,
-    UW,
-    UWO,
-    UWSO,
-    CoBa,
-    CoV,
-    CVaR,
-    Fixed,
-    GO4Align,
-    GroupDRO,
-    Initial,
-    Lagrangian,
-    LogSum,
-    Plateau,
-    PNorm,
-    ReLoBRaLo,
-    Scheduled,
-    SoftAdapt,
-    StopAndGo,
-    Tchebycheff,
-    UWPlus,
-)
-from equipoise.wrapping import Bounded, Every, FreezeAfter, PerGroup, Smooth, Warmup, Wrapper
+if TYPE_CHECKING:
+    from equipoise.public import *  # noqa: F403
 
 __version__ = "0.1.0"
 
-__all__ = [
-    "AMTL",
-    "DBMTL",
-    "DCGD",
-    "DTP",
-    "DWA",
-    "EMA",
-    "FAMO",
-    "GLS",
-    "IGB",
-    "IMTLG",
-    "IMTLL",
-    "LBTW",
-    "MGDA",
-    "NTKMTL",
-    "PCD",
-    "PIVRG",
-    "RLW",
-    "SLAW",
-    "STCH",
-    "STCHMTL",
-    "UW",
-    "UWO",
-    "UWSO",
-    "VQGAN",
-    "AdaTask",
-    "Aggregator",
-    "AlignedMTL",
-    "Balancer",
-    "Bounded",
-    "CAGrad",
-    "CVaR",
-    "CappedMGDA",
-    "Chain",
-    "Clip",
-    "CoBa",
-    "CoV",
-    "ConFIG",
-    "ConicGrad",
-    "CoordinateAggregator",
-    "DualProj",
-    "EnCodec",
-    "Every",
-    "ExcessMTL",
-    "FairGrad",
-    "Fixed",
-    "FreezeAfter",
-    "GO4Align",
-    "GradCosine",
-    "GradDrop",
-    "GradNorm",
-    "GradVac",
-    "GroupAggregator",
-    "GroupDRO",
-    "HardPriority",
-    "IMGrad",
-    "Initial",
-    "Krum",
-    "LRAnnealing",
-    "Lagrangian",
-    "LogSum",
-    "LossNorm",
-    "LossScale",
-    "MaxNorm",
-    "MeanNorm",
-    "Median",
-    "MetaBalance",
-    "Method",
-    "MoCo",
-    "MultiTaskLoss",
-    "NashMTL",
-    "PCGrad",
-    "PNorm",
-    "PerGroup",
-    "Plateau",
-    "Preconditioned",
-    "ReLoBRaLo",
-    "Record",
-    "RowAggregator",
-    "RunningNorm",
-    "Scheduled",
-    "Smooth",
-    "SoftAdapt",
-    "StopAndGo",
-    "Sum",
-    "Task",
-    "TaskLosses",
-    "Tasks",
-    "Tchebycheff",
-    "TrimmedMean",
-    "UPGrad",
-    "UWPlus",
-    "UnitNorm",
-    "Warmup",
-    "Weighting",
-    "Wrapper",
-    "compile_safe",
-    "doctor",
-    "losses",
-    "method",
-    "methods",
-]
+
+class _Package(ModuleType):
+    """Public names are imported with the first that is asked for: the command line often needs none, nor torch."""
+
+    def __getattr__(self, name: str) -> Any:
+        public = import_module("equipoise.public")  # a from-import would ask here for the module itself
+        vars(self).update({**{one: getattr(public, one) for one in public.__all__}, "__all__": public.__all__})
+        if name not in vars(self):
+            raise AttributeError(f"module {self.__name__!r} has no attribute {name!r}", name=name, obj=self)
+        return vars(self)[name]
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        """The import system would put the modules ``method`` and ``doctor`` where the functions of that name are."""
+        if name not in ("doctor", "method") or not isinstance(value, ModuleType):
+            super().__setattr__(name, value)
+
+    def __dir__(self) -> list[str]:
+        return sorted({*vars(self), *self.__all__})
+
+
+sys.modules[__name__].__class__ = _Package

@@ -1,11 +1,12 @@
-"""Missing labels: which labels of a target are there."""
+"""Missing labels: which labels of a target are there, and what a mean over these divides by."""
 
 import inspect
-from collections.abc import Callable
-from typing import cast
+from collections.abc import Callable, Sequence
+from operator import mul
+from typing import Any, cast
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 MISSING = -100  # the class that stands for a missing label where nothing else is said, as in torch.nn.CrossEntropyLoss
 
@@ -33,7 +34,7 @@ def labelled(target: Tensor, ignored: int | None = MISSING) -> Tensor:
 
 def labelled_samples(target: Tensor, ignored: int | None = MISSING) -> Tensor:
     """True for the samples [N] of a target [N, ...] of which some label is there."""
-    return labelled(target, ignored).reshape(len(target), -1).any(dim=1)
+    return labelled(target, ignored).unsqueeze(-1).flatten(1).any(dim=1)
 
 
 def ignored_class(loss: Callable[..., Tensor]) -> int | None:
@@ -45,3 +46,22 @@ def ignored_class(loss: Callable[..., Tensor]) -> int | None:
     except ValueError:  # a builtin shows no arguments
         return None
     return None if argument is None or argument.default is argument.empty else argument.default
+
+
+def weight_of(labels: Tensor, weight: Tensor | None) -> float:
+    """The sum of the labels' class weights [C], in double precision; without weights the number of labels."""
+    if weight is None:
+        return labels.numel()
+    return float(sum(map(mul, labels.flatten().bincount().tolist(), weight.tolist())))
+
+
+def divisor_of(loss: Any, arguments: Sequence[Any], count: int, ignored: int | None) -> Any:
+    """What a loss divides its sum by: as it says, the class weights of torch's labels, or the number of labels."""
+    if callable(getattr(loss, "divisor", None)):
+        return loss.divisor(*arguments)
+    if not isinstance(loss, nn.CrossEntropyLoss | nn.NLLLoss) or loss.weight is None or loss.reduction != "mean":
+        return count
+    target = arguments[1]
+    if target.is_floating_point():  # probabilities of classes: torch's mean is over samples
+        return count
+    return weight_of(target[labelled(target, ignored)], loss.weight)

@@ -1,15 +1,15 @@
 """Tasks: where names meet tensors, and where missing labels leave."""
 
+import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import KW_ONLY, dataclass, field
-from operator import mul
 from typing import Any, Literal, cast
 
 import torch
 from torch import Tensor, nn
 
 from equipoise.arguments import number, positive_weight
-from equipoise.missing import ignored_class, labelled, may_be_missing
+from equipoise.missing import MISSING, divisor_of, ignored_class, labelled, may_be_missing
 from equipoise.names import nearest, require_unique
 
 _ITS_NAME = ""
@@ -181,19 +181,14 @@ class Tasks(nn.Module):
             if count == 0:
                 continue
             loss = _loss(task, arguments)
+            if _has_only_hidden_missing(task, arguments, loss):
+                continue
             divisor = _divisor(task, arguments, count)
             if divisor > 0:
                 losses[task.name], counts[task.name] = loss, divisor
                 if hasattr(task.loss, "parts"):
                     parts[task.name] = {name: part.detach() for name, part in task.loss.parts.items()}
         return TaskLosses(losses, counts, parts, {task.name: task.weight for task in self._tasks})
-
-
-def weight_of(labels: Tensor, weight: Tensor | None) -> float:
-    """The sum of the labels' class weights [C], in double precision; without weights the number of labels."""
-    if weight is None:
-        return labels.numel()
-    return float(sum(map(mul, labels.flatten().bincount().tolist(), weight.tolist())))
 
 
 def _look_up(kind: str, key: str, task: Task, values: Mapping[str, Any]) -> Any:
@@ -266,20 +261,28 @@ def _labelled(task: Task, output: Any, target: Any) -> tuple[list[Any], int]:
 
 
 def _divisor(task: Task, arguments: list[Any], count: int) -> float:
-    """What a loss divides its sum by: as it says, the class weights of torch's labels, or the number of labels."""
-    loss: Any = task.loss
-    if callable(getattr(loss, "divisor", None)):
-        divisor = number(f"the divisor of the loss of task {task.name!r}", loss.divisor(*arguments))
-        if not divisor >= 0:
-            raise ValueError(f"the divisor of the loss of task {task.name!r} must be at least 0, got {divisor}")
-        return divisor
-    if not isinstance(loss, nn.CrossEntropyLoss | nn.NLLLoss) or loss.weight is None or loss.reduction != "mean":
-        return count
-    target = arguments[1]
-    if target.is_floating_point():  # probabilities of classes: torch's mean is over samples
-        return count
-    present = _present(task, target)
-    return weight_of(target if present is None else target[present], loss.weight)
+    """What the loss divides its sum by, checked."""
+    divisor = divisor_of(task.loss, arguments, count, task.ignored_class)
+    divisor = number(f"the divisor of the loss of task {task.name!r}", divisor)
+    if not divisor >= 0:
+        raise ValueError(f"the divisor of the loss of task {task.name!r} must be at least 0, got {divisor}")
+    return divisor
+
+
+def _has_only_hidden_missing(task: Task, arguments: list[Any], loss: Tensor) -> bool:
+    """Whether a loss is not finite because all targets are -100, which it leaves out without showing; warns."""
+    target = arguments[1] if len(arguments) == 2 and task.ignored_class is None else None
+    if not isinstance(target, Tensor) or target.is_floating_point() or torch.compiler.is_compiling():
+        return False
+    if labelled(target, MISSING).any() or loss.isfinite():
+        return False
+    warnings.warn(
+        f"task {task.name!r} is absent from this batch: its {target.numel()} targets are all {MISSING}, and its loss "
+        f"is {loss.item():g}. Its loss shows no ignore_index, so {MISSING} is counted as a label: write "
+        f"loss=nn.CrossEntropyLoss(), or give your function an argument ignore_index={MISSING}",
+        stacklevel=3,
+    )
+    return True
 
 
 def _loss(task: Task, arguments: list[Any]) -> Tensor:
@@ -288,9 +291,19 @@ def _loss(task: Task, arguments: list[Any]) -> Tensor:
         loss = task.loss(*arguments)
     except Exception as error:
         if hasattr(error, "add_note"):  # from Python 3.11
-            error.add_note(f"in the loss of task {task.name!r}")
+            error.add_note(f"in the loss of task {task.name!r}{_layout_hint(arguments)}")
         raise
     if not isinstance(loss, Tensor) or loss.dim() != 0:
         got = f"shape {tuple(loss.shape)}" if isinstance(loss, Tensor) else type(loss).__name__
         raise ValueError(f"loss of task {task.name!r} must return a scalar tensor, got {got}; give it reduction='mean'")
     return loss
+
+
+def _layout_hint(arguments: list[Any]) -> str:
+    """What to write where the output looks like logits with the classes last."""
+    if len(arguments) != 2 or not all(isinstance(argument, Tensor) for argument in arguments):
+        return ""
+    output, target = arguments
+    if target.dim() < 2 or target.is_floating_point() or output.shape[:-1] != target.shape:
+        return ""
+    return f": output {tuple(output.shape)} has the classes last, so write equipoise.losses.PerToken(loss)"

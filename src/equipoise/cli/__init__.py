@@ -5,8 +5,8 @@ It needs the core only; a command of the workbench says how to install the rest.
 
 import sys
 from collections.abc import Callable, Mapping, Sequence
-from importlib.metadata import version
 
+from equipoise import __version__
 from equipoise.cli.compare import compare
 from equipoise.cli.demo import demo
 from equipoise.cli.init import init
@@ -82,7 +82,7 @@ def _run(words: Sequence[str]) -> int:
         print(START)
         return 0
     if words[0] in ("--version", "-V", "version"):
-        print(f"equipoise {version('equipoise')}")
+        print(f"equipoise {__version__}")
         return 0
     if words[0] not in COMMANDS:
         kind, valid = ("option", ["--help", "--version"]) if words[0].startswith("-") else ("command", COMMANDS)

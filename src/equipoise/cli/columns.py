@@ -1,20 +1,33 @@
 """Options for the columns of a table, and the recipe of the case that a command works on."""
 
 import argparse
-import csv
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from equipoise.cli.parser import Listed, Parser, fail
 from equipoise.cli.workbench import need_the_lab
+from equipoise.lab.data.columns import (
+    ALL_BUT,
+    INPUT_OPTIONS,
+    Target,
+    expand_inputs,
+    expand_targets,
+    join_columns,
+    split_columns,
+)
+from equipoise.lab.data.table import ENDINGS, is_table, read_header, require_table
 
-OPTIONS = ("target", "text", "number", "category", "group", "delimiter")
+OPTIONS = ("target", *INPUT_OPTIONS, "group", "delimiter")
 
 
 def add_column_options(parser: Parser) -> None:
     """What to predict, from what, and how rows and cells belong together."""
-    group = parser.add_argument_group("the columns of a table")
+    group = parser.add_argument_group(
+        "the columns of a table",
+        "A name may mean many columns: fp* (any letters), x? (any letter), all-but:id,name; of inputs, those that are "
+        "no target and have no other place.",
+    )
     group.add_argument(
         "--target",
         action="append",
@@ -44,9 +57,9 @@ def add_delimiter(parser: Any) -> None:
 def recipe_of(arguments: argparse.Namespace) -> Any:
     """The recipe of the case that the arguments mean."""
     need_the_lab()
+    case = _case_of(arguments)
     from equipoise.lab.cases.recipe import CaseWithLosses, CaseWithModel, find_recipe
 
-    case = _case_of(arguments)
     if arguments.model is None and not arguments.loss:
         return case
     try:
@@ -80,16 +93,14 @@ def _losses(words: Sequence[str]) -> tuple[tuple[str, str], ...]:
 
 
 def _case_of(arguments: argparse.Namespace) -> Any:
-    from equipoise.lab.cases import TableCase, Target
-    from equipoise.lab.data.table import ENDINGS, is_table, require_table
-
+    path = Path(arguments.case)
     given = [f"--{option}" for option in OPTIONS if getattr(arguments, option)]
     if not is_table(arguments.case):
         if given:
             fail(f"{', '.join(given)}: only a table ({', '.join(ENDINGS)}) has columns, and {arguments.case!r} is none")
         return arguments.case
     try:
-        require_table(Path(arguments.case))
+        require_table(path)
     except ValueError as error:
         fail(str(error))
     if not arguments.target:
@@ -98,32 +109,22 @@ def _case_of(arguments: argparse.Namespace) -> Any:
             f"equipoise init {arguments.case} looks at them"
         )
     try:
-        return TableCase(
-            arguments.case,
-            tuple(Target.parse(text) for text in arguments.target),
-            text=tuple(arguments.text or ()),
-            number=tuple(arguments.number or ()),
-            category=tuple(arguments.category or ()),
-            group=arguments.group,
-            delimiter=arguments.delimiter,
-        )
+        header = read_header(path, arguments.delimiter)
+        targets = expand_targets(map(Target.parse, arguments.target), header, path.name)
+        others = [*(target.column for target in targets), *([arguments.group] if arguments.group else [])]
+        named = {kind: getattr(arguments, kind) or () for kind in INPUT_OPTIONS}
+        inputs = expand_inputs(named, header, path.name, others)
+        from equipoise.lab.cases import TableCase  # and torch, which wrong names do not wait for
+
+        return TableCase(arguments.case, targets, **inputs, group=arguments.group, delimiter=arguments.delimiter)
     except ValueError as error:
         fail(str(error))
-
-
-def split_columns(text: str) -> list[str]:
-    """Names between commas; one that holds a comma stands in double quotes.
-
-    >>> split_columns('title,"price, net"')
-    ['title', 'price, net']
-    """
-    return [name.strip() for name in next(csv.reader([text], skipinitialspace=True), [])]
 
 
 def _columns(given: Sequence[str]) -> Sequence[str]:
     if not given or not all(given):
         raise argparse.ArgumentTypeError(f"names with commas between them, like title,text; got {','.join(given)!r}")
-    return given
+    return [join_columns(given)] if given[0].startswith(ALL_BUT) else given
 
 
 def _delimiter(text: str) -> str:

@@ -3,15 +3,16 @@
 import argparse
 from collections.abc import Sequence
 
-from equipoise import listings
 from equipoise.cli.lists import show_text, width
 from equipoise.cli.parser import Parser, fail
-from equipoise.losses.catalog import CONDITIONS, TASK_KINDS, find_kind
-from equipoise.losses.catalog.losses_page import markdown
 
 
 def losses(words: Sequence[str]) -> int:
     """List the losses, all or those that fit."""
+    from equipoise import listings
+    from equipoise.losses.catalog import CONDITIONS, TASK_KINDS
+    from equipoise.losses.catalog.losses_page import markdown
+
     parser = Parser(
         prog="equipoise losses",
         description="List all losses of a task, torch's own included: formula, for what, pitfalls, paper. With a kind "
@@ -47,6 +48,9 @@ def losses(words: Sequence[str]) -> int:
 
 
 def _named(name: str) -> str:
+    from equipoise import listings
+    from equipoise.losses.catalog import find_kind
+
     try:
         return listings.loss(name, width())
     except ValueError as error:
@@ -58,6 +62,8 @@ def _named(name: str) -> str:
 
 
 def _kind(text: str) -> str:
+    from equipoise.losses.catalog import find_kind
+
     try:
         return find_kind(text)
     except ValueError as error:

@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 
-from equipoise import listings
 from equipoise.cli.lists import show_text, width
 from equipoise.cli.parser import Parser, fail
 
@@ -17,6 +16,8 @@ def methods(words: Sequence[str]) -> int:
     parser.add_argument("name", nargs="?", metavar="NAME", help="one method, by any of its names: uw, GradNorm, pareto")
     parser.add_argument("--markdown", action="store_true", help="the list as the page docs/methods.md")
     arguments = parser.parse(words)
+    from equipoise import listings
+
     if arguments.name is None:
         return show_text(listings.methods_page() if arguments.markdown else listings.methods(width()))
     if arguments.markdown:

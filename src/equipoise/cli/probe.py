@@ -8,7 +8,6 @@ from equipoise.cli.compare import study_parser
 from equipoise.cli.config import add_case, parse_with_config
 from equipoise.cli.parser import Parser, fail, positive, whole
 from equipoise.cli.training import add_case_options
-from equipoise.cli.workbench import need_the_lab
 
 
 def probe(words: Sequence[str]) -> int:
@@ -37,7 +36,7 @@ def probe(words: Sequence[str]) -> int:
     parser.add_argument("--html", type=Path, metavar="FILE", help="write the diagnostics as a page")
     add_column_options(parser)
     arguments = parse_with_config(parser, words, study_parser())
-    need_the_lab()
+    recipe = recipe_of(arguments)
     from rich.console import Console
 
     from equipoise.lab.api.probing import probe as look_at
@@ -49,7 +48,7 @@ def probe(words: Sequence[str]) -> int:
         fail(f"{page} is a folder: choose a file by --html")
     console = Console(highlight=False)
     try:
-        found = look_at(recipe_of(arguments), batches=arguments.batches, steps=arguments.steps, seed=arguments.seed)
+        found = look_at(recipe, batches=arguments.batches, steps=arguments.steps, seed=arguments.seed)
     except ValueError as error:
         fail(str(error))
     console.print(found, crop=False)  # code stays whole lines

@@ -10,7 +10,7 @@ from equipoise.cli.compare import study_parser
 from equipoise.cli.config import add_case, parse_with_config
 from equipoise.cli.parser import Parser, fail, names, positive, whole
 from equipoise.cli.training import add_training_options, training_of
-from equipoise.cli.workbench import FAILED, need_the_lab, stopped_by
+from equipoise.cli.workbench import FAILED, stopped_by
 from equipoise.lab.settings import JOBS, RUNS
 
 ARGUMENTS = (  # of equipoise.lab.tune, under their own names
@@ -71,14 +71,14 @@ def tune(words: Sequence[str]) -> int:
     add_training_options(parser)
     add_column_options(parser)
     arguments = parse_with_config(parser, words, study_parser())
-    need_the_lab()
+    recipe = recipe_of(arguments)
     from rich.console import Console
 
     from equipoise.lab.api.tuning import tune as run
 
     folder = arguments.out
     try:
-        given, recipe = {name: getattr(arguments, name) for name in ARGUMENTS}, recipe_of(arguments)
+        given = {name: getattr(arguments, name) for name in ARGUMENTS}
         folder = folder or _earlier(arguments.case, recipe)
         results = run(recipe, folder=folder, **given, **training_of(arguments))
         page = results.save_report()

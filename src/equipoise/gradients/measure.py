@@ -2,12 +2,12 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from itertools import combinations_with_replacement
 
 import torch
 from torch import Tensor
 
 from equipoise.gradients.graph import Graph
+from equipoise.gradients.products import exact_products
 from equipoise.gradients.routes import Point, Wanted, sequential
 
 
@@ -78,12 +78,10 @@ def measure(
 def _products(gradients: Sequence[Tensor | None]) -> Tensor:
     """[K, K]; ``None`` is a zero."""
     products = torch.zeros(len(gradients), len(gradients), dtype=torch.float64, device="cpu")
-    wide = {k: _dense(gradient).double() for k, gradient in enumerate(gradients) if gradient is not None}
-    pairs = list(combinations_with_replacement(wide, 2))
-    if pairs:
-        found = torch.stack([(wide[i] * wide[j]).sum() for i, j in pairs]).cpu()
-        for (i, j), product in zip(pairs, found, strict=True):
-            products[i, j] = products[j, i] = product
+    rows = {k: _dense(gradient).flatten() for k, gradient in enumerate(gradients) if gradient is not None}
+    if rows:
+        places = torch.tensor(list(rows), device="cpu")
+        products[places[:, None], places] = exact_products(torch.stack(list(rows.values()))).cpu()
     return products
 
 

@@ -21,6 +21,7 @@ SEEDS = 5
 TUNED_TRIALS = 10
 JOBS = min(os.cpu_count() or 1, 4)
 RUNS = Path("equipoise-runs")  # the folder of studies
+MANY_TASKS = 20  # above so many nothing is kept of each pair, nor trained or listed for each task
 
 SCHEDULES = ("constant", "linear", "cosine", "step")
 PRECISIONS = ("fp32", "bf16")

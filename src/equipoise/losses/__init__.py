@@ -32,6 +32,7 @@ advantages          how much better an action was
 mixed               several losses of one task
 masked              labels missing inside a sample
 penalised           error plus complexity
+per_token           tokens of sequences, for any loss of samples
 regularisation      complexity of parameters and activations
 schedules           weights that change
 suggest             which loss for these targets
@@ -64,6 +65,7 @@ from equipoise.losses.multilabel import *
 from equipoise.losses.noise import *
 from equipoise.losses.ordinal import *
 from equipoise.losses.penalised import *
+from equipoise.losses.per_token import *
 from equipoise.losses.redundancy import *
 from equipoise.losses.regions import *
 from equipoise.losses.regression import *

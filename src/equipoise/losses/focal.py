@@ -17,7 +17,7 @@ from equipoise.losses.checks import (
 )
 from equipoise.losses.module import FunctionLoss
 from equipoise.losses.reduction import Reduction, reduced, reduced_over
-from equipoise.tasks import weight_of
+from equipoise.missing import weight_of
 
 __all__ = ["BinaryFocalLoss", "FocalLoss", "binary_focal", "focal"]
 

@@ -21,7 +21,7 @@ from equipoise.losses.checks import (
 )
 from equipoise.losses.module import FunctionLoss
 from equipoise.losses.reduction import Reduction, reduced_over
-from equipoise.tasks import weight_of
+from equipoise.missing import weight_of
 
 __all__ = ["LDAMLoss", "LogitAdjustedLoss", "effective_number_weights", "ldam", "logit_adjusted", "positive_weights"]
 

@@ -3,13 +3,17 @@
 import pytest
 import torch
 from torch import nn
+from torch.nn.utils.rnn import pad_sequence
 from torch.utils.data import Dataset, Subset
 
 import equipoise as eq
 from equipoise.lab.cases import Case, Metric, check_case, make_metrics
 from equipoise.lab.data.arrays import Arrays
+from equipoise.lab.data.split import SPLITS
 from equipoise.lab.metrics import metric
 from equipoise.lab.models.heads import SharedEncoder, scalar_head
+from equipoise.lab.training.evaluate import evaluate, whole_split
+from equipoise.losses import PerToken
 
 
 class Samples(Dataset):
@@ -142,15 +146,41 @@ def test_what_is_missing_is_named(make_wrong, message):
         make_wrong(rows())
 
 
-def test_a_class_that_has_no_label_needs_a_metric_with_the_number_of_classes():
+def test_a_metric_has_as_many_classes_as_the_network():
     """The network has three classes, the labels of training and validation two."""
     x = rows()
     data = Arrays(x, {**labels_of(x), "kind": torch.arange(len(x)) % 2})
-    outputs, targets = torch.eye(3)[[0, 1, 2, 0]], torch.tensor([0, 1, 1, 0])
-    (accuracy, _) = make(data).made_metrics["kind"]
+    outputs, targets = torch.eye(3)[[0, 1, 2, 0]], torch.tensor([0, 1, 1, 2])
+    for metrics in ({}, {"kind": ["accuracy"]}, {"kind": [metric("accuracy", num_classes=3)]}):
+        accuracy = make(data, metrics).made_metrics["kind"][0]
+        assert accuracy.compute(outputs, targets) == 2 / 4
     with pytest.raises(
-        ValueError, match=r"metric 'accuracy' .*\(4, 3\) .*\(4,\).* metric\('accuracy', num_classes=C\)"
+        ValueError, match=r"'accuracy' does not take .*classes 0 to 2, or -100 where missing, got 3: log"
     ):
-        accuracy.compute(outputs, targets)
-    (accuracy,) = make(data, {"kind": [metric("accuracy", num_classes=3)]}).made_metrics["kind"]
-    assert accuracy.compute(outputs, targets) == 3 / 4
+        accuracy.compute(outputs, torch.tensor([0, 1, 1, 3]))
+
+
+def test_batches_may_be_padded_each_to_its_own_length():
+    """1,500 sequences of a token, but for one of three: the first batch of 1,024 is longer than the second."""
+    lengths = [3] + [1] * 1499
+    tags = [torch.full((length,), 1) for length in lengths]
+    data = [(torch.randn(length, 4), tag) for length, tag in zip(lengths, tags, strict=True)]
+
+    def collate(samples):
+        inputs, targets = zip(*samples, strict=True)
+        return pad_sequence(inputs, True), {"tag": pad_sequence(targets, True, padding_value=-100)}
+
+    class Tagger(nn.Linear):
+        def forward(self, inputs):
+            return {"tag": super().forward(inputs)}
+
+    tasks = eq.Tasks([eq.Task("tag", PerToken(nn.CrossEntropyLoss()))])
+    case = Case("tags", tasks, dict.fromkeys(SPLITS, data), lambda names: Tagger(4, 2), {}, 16, collate=collate)
+    check_case(case)
+    network = case.model(("tag",))
+    nn.init.constant_(network.bias, 0.0)
+    with torch.no_grad():
+        network.bias[1] = 1e6
+    assert [(m.name, m.trivial) for m in case.made_metrics["tag"]] == [("accuracy", 1.0), ("f1-macro", 1.0)]
+    values = evaluate(network, tasks, case.made_metrics, whole_split(case, "test", torch.device("cpu")))
+    assert values == {"tag": {"accuracy": 1.0, "f1-macro": 1.0, "loss": 0.0}}

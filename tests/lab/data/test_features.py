@@ -2,7 +2,7 @@ import pytest
 import torch
 from torch.testing import assert_close
 
-from equipoise.lab.data.features import make_features, standardised
+from equipoise.lab.data.features import bagged_texts, coded_categories, scaled_numbers, standardised
 from equipoise.lab.data.table import Table
 
 COLUMNS = {
@@ -15,13 +15,12 @@ COLUMNS = {
 TRAIN = [0, 1, 2, 3]
 
 
-def features(columns=COLUMNS, **kinds):
-    asked = {"number": [], "category": [], "text": [], **kinds}
-    return make_features(Table("a.csv", columns, 2, ""), TRAIN, **asked)
+def table(columns=COLUMNS):
+    return Table("a.csv", columns, 2, "")
 
 
 def test_numbers_are_standardised_on_the_training_rows_and_missing_ones_are_marked():
-    found = features(number=["age", "size"]).numbers
+    found = scaled_numbers(table(), ["age", "size"], TRAIN)
     known = torch.tensor([10.0, 20.0, 40.0])
     mean, deviation = known.mean(), known.std(correction=0)
     assert_close(found[[0, 1, 3], 0], (known - mean) / deviation)
@@ -34,33 +33,35 @@ def test_numbers_are_standardised_on_the_training_rows_and_missing_ones_are_mark
 
 
 def test_categories_that_no_training_row_has_are_one_number_of_their_column():
-    found = features(category=["colour", "shape"])
+    codes, number_of_codes = coded_categories(table(), ["colour", "shape"], TRAIN)
     # colour: 0 unseen, then "", blue, red; shape begins at 4: unseen, then "", flat, round
-    assert found.categories.tolist() == [[3, 7], [1, 7], [2, 6], [3, 5], [0, 6]]
-    assert found.num_categories == 8
+    assert codes.tolist() == [[3, 7], [1, 7], [2, 6], [3, 5], [0, 6]]
+    assert number_of_codes == 8
 
 
 @pytest.mark.parametrize("column", ["age", "colour", "text"])
 def test_what_is_not_in_the_training_rows_changes_nothing_in_them(column):
-    kinds = {"number": ["age"], "category": ["colour"], "text": ["text"]}
-    other = {**COLUMNS, column: [*COLUMNS[column][:4], "7"]}
-    one, two = features(**kinds), features(other, **kinds)
-    assert torch.equal(one.numbers[TRAIN], two.numbers[TRAIN])
-    assert torch.equal(one.categories[TRAIN], two.categories[TRAIN])
-    assert all(torch.equal(one.bags[i], two.bags[i]) for i in TRAIN)
+    other = table({**COLUMNS, column: [*COLUMNS[column][:4], "7"]})
+    chosen = torch.tensor(TRAIN)
+    one, two = (scaled_numbers(each, ["age"], TRAIN)[chosen] for each in (table(), other))
+    assert torch.equal(one, two)
+    for fit, named in ((coded_categories, ["colour"]), (bagged_texts, ["text"])):
+        (one, count), (two, other_count) = fit(table(), named, TRAIN), fit(other, named, TRAIN)
+        assert all(map(torch.equal, one[chosen], two[chosen]))
+        assert torch.equal(torch.as_tensor(count), torch.as_tensor(other_count))
 
 
 def test_words_are_those_of_the_training_rows():
-    found = features(text=["text"])
-    assert len(found.frequencies) == 5  # good, thing, bad, and two pairs
+    found, shares = bagged_texts(table(), ["text"], TRAIN)
+    assert len(shares) == 5  # good, thing, bad, and two pairs
     assert [len(bag) for bag in found.bags] == [3, 0, 3, 1, 0]
 
 
 @pytest.mark.parametrize("far", ["1e21", "-1e308"])
 def test_a_number_that_no_float32_can_square_is_named_though_training_has_none(far):
-    table = Table("a.csv", {"x": ["1", "2", "3", "", far]}, 2, "")
+    columns = {"x": ["1", "2", "3", "", far]}
     with pytest.raises(ValueError, match=rf"a\.csv row 6, column 'x': '{far}' cannot be standardised in float32"):
-        standardised(table, "x", [0, 1, 2], "x")
-    scaled, mean, deviation = standardised(Table("a.csv", {"x": ["1", "3", ""]}, 2, ""), "x", [0, 1], "x")
+        standardised(table(columns), "x", [0, 1, 2], "x")
+    scaled, mean, deviation = standardised(table({"x": ["1", "3", ""]}), "x", [0, 1], "x")
     assert (scaled[:2].tolist(), mean, deviation) == ([-1.0, 1.0], 2.0, 1.0)
     assert scaled[2].isnan()

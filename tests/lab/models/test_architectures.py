@@ -7,7 +7,16 @@ from torch.testing import assert_close
 
 import equipoise as eq
 from equipoise.lab.models.architectures import ARCHITECTURES, MTAN, PLE, CrossStitch, MMoE, build_architecture
-from equipoise.lab.models.encoders import MLP, BagOfEmbeddings, RowEncoder, TableEncoder, stages_of, widths_of
+from equipoise.lab.models.encoders import (
+    MLP,
+    BagOfEmbeddings,
+    RowEncoder,
+    TableEncoder,
+    category_part,
+    stages_of,
+    text_part,
+    widths_of,
+)
 from equipoise.lab.models.heads import FusionHead, SharedEncoder, scalar_head
 
 NAMES = ("a", "b.c", "items")
@@ -39,8 +48,16 @@ ENCODERS = {
     "table": (TableEncoder([3, 4], 2, 5, [8, 6], 0.0), (torch.tensor([[1, 0], [2, 3]]), torch.randn(2, 2)), (8, 6)),
     "text": (BagOfEmbeddings(torch.full((4,), 0.2), width=5, hidden=3, dropout=0.0, ngram_dropout=0.0), TEXT, (5, 8)),
     "row": (
-        RowEncoder(2, 7, 2, torch.full((4,), 0.2), hidden=6, dropout=0.0, ngram_dropout=0.0),
-        (torch.randn(3, 2), torch.tensor([[0, 3], [1, 5], [2, 6]]), TEXT),
+        RowEncoder(
+            {
+                "number": (nn.Identity(), 2),
+                "category": category_part(7, 2, dropout=0.0),
+                "text": text_part(torch.full((4,), 0.2), dropout=0.0, ngram_dropout=0.0),
+            },
+            hidden=6,
+            dropout=0.0,
+        ),
+        {"number": torch.randn(3, 2), "category": torch.tensor([[0, 3], [1, 5], [2, 6]]), "text": TEXT},
         (6, 6),
     ),
     "any": (nn.Sequential(nn.Linear(6, 9), nn.Tanh()), X, (9,)),

@@ -1,24 +1,29 @@
+from itertools import combinations
+
 import pytest
 import torch
 from torch import nn
 
 from equipoise.lab.data.text import join_bags
-from equipoise.lab.models.encoders import RowEncoder
+from equipoise.lab.models.encoders import RowEncoder, category_part, text_part
 from equipoise.lab.models.heads import SharedEncoder
 
 BAGS = join_bags([torch.tensor([0, 3]), torch.tensor([], dtype=torch.int64), torch.tensor([1])])
 
 
-@pytest.mark.parametrize("numbers", [0, 2])
-@pytest.mark.parametrize("categories", [0, 3])
-@pytest.mark.parametrize("words", [0, 5])
-def test_every_mixture_of_inputs_reaches_the_output(numbers, categories, words):
-    if not numbers + categories + words:
-        return
+INPUTS = {"number": torch.randn(3, 2), "category": torch.tensor([[0, 1], [4, 1], [6, 2]]), "text": BAGS}
+MAKERS = {
+    "number": lambda: (nn.Identity(), 2),
+    "category": lambda: category_part(7, 2),
+    "text": lambda: text_part(torch.full((5,), 0.2)),
+}
+
+
+@pytest.mark.parametrize("kinds", [kinds for size in (1, 2, 3) for kinds in combinations(MAKERS, size)])
+def test_every_mixture_of_inputs_reaches_the_output(kinds):
     torch.manual_seed(0)
-    encoder = RowEncoder(numbers, 7 if categories else 0, categories, torch.full((words,), 0.2), hidden=6).eval()
-    inputs = torch.randn(3, numbers), torch.randint(7, (3, categories)), BAGS
-    output = encoder(inputs)
+    encoder = RowEncoder({kind: MAKERS[kind]() for kind in kinds}, hidden=6).eval()
+    output = encoder({kind: INPUTS[kind] for kind in kinds})
     assert output.shape == (3, 6)
     output.sum().backward()
     for name, parameter in encoder.named_parameters():
@@ -27,10 +32,9 @@ def test_every_mixture_of_inputs_reaches_the_output(numbers, categories, words):
 
 
 def test_a_row_depends_on_its_own_inputs_only():
-    encoder = RowEncoder(2, 7, 1, torch.full((5,), 0.2), hidden=6).eval()
-    numbers, categories = torch.randn(3, 2), torch.tensor([[0], [4], [6]])
-    alone = encoder((numbers[2:], categories[2:], join_bags([torch.tensor([1])])))
-    torch.testing.assert_close(encoder((numbers, categories, BAGS))[2:], alone)
+    encoder = RowEncoder({kind: make() for kind, make in MAKERS.items()}, hidden=6).eval()
+    alone = {"number": INPUTS["number"][2:], "category": INPUTS["category"][2:], "text": join_bags([torch.tensor([1])])}
+    torch.testing.assert_close(encoder(INPUTS)[2:], encoder(alone))
 
 
 def test_tasks_may_have_any_name():

@@ -1,10 +1,12 @@
+from itertools import combinations
+
 import pytest
 import torch
 from torch import nn
 
 import equipoise as eq
 from equipoise.lab.training import Settings, train
-from equipoise.lab.training.measurements import COSINE_IN, layer_rows, parts_of, spread_batch
+from equipoise.lab.training.measurements import COSINE_IN, layer_rows, paired, parts_of, spread_batch
 
 
 class Two(nn.Module):
@@ -55,6 +57,22 @@ def test_looking_draws_nothing_and_leaves_the_network_as_it_was(parts):
     assert all(torch.equal(v, before[k]) for k, v in network.state_dict().items())
     assert all(p.grad is None for p in network.parameters())
     assert network.training
+
+
+def test_of_many_tasks_a_few_are_looked_at():
+    class Many(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.trunk = nn.Linear(3, 4)
+            self.heads = nn.ModuleList(nn.Linear(4, 1) for _ in range(25))
+
+        def forward(self, x):
+            return {f"t{k}": head(self.trunk(x)) for k, head in enumerate(self.heads)}
+
+    names = [f"t{k}" for k in range(25)]
+    tasks = eq.Tasks([eq.Task(name, nn.MSELoss()) for name in names])
+    rows = layer_rows(Many(), tasks, torch.randn(5, 3), {name: torch.randn(5, 1) for name in names})
+    assert [pair for pair, _, _ in rows] == ["|".join(pair) for pair in combinations(paired(names), 2)]
 
 
 def test_a_task_without_a_label_is_left_out(parts):

@@ -43,7 +43,7 @@ def test_generators_go_on_from_the_state_taken():
 
 
 def test_means_are_weighted_by_labels_and_leave_nan_out():
-    means = Means()
+    means = Means("abc")
     means.add("loss", {"a": 1.0, "b": 5.0}, {"a": 3, "b": 10})
     means.add("loss", {"a": 2.0, "b": float("nan")}, {"a": 1, "b": 10})
     assert means.rows() == [("a", "loss", 5 / 4), ("b", "loss", 5.0)]
@@ -59,7 +59,7 @@ def test_means_of_a_record():
         condition_number=100.0,
         parts={},
     )
-    means = Means()
+    means = Means("abc")
     means.add_record(record)
     rows = {(task, quantity): value for task, quantity, value in means.rows()}
     assert rows == {

@@ -81,7 +81,7 @@ class Recorder:
         self.history: list[Moment] = []
         self.predictions: Predictions | None = None  # of the last validation that had outputs
         self._allowed = epochs
-        self._means = Means()
+        self._means = Means(self.names)
         self._last: Record | None = None
 
     def step(self, record: Record | None) -> None:
@@ -137,7 +137,7 @@ class Recorder:
             found[named] = float(value.detach() if isinstance(value, Tensor) else value)
         self.history += [(epoch, "train", *row) for row in self._means.rows()]
         self.history += [(epoch, "validation", *name, value) for name, value in found.items()]
-        self._means = Means()
+        self._means = Means(self.names)
         self.__dict__.pop("study", None)
 
     @property

@@ -12,8 +12,8 @@ from equipoise.lab.cases.goemotions import GOEMOTIONS, goemotions
 from equipoise.lab.cases.metrics import Metric, make_metrics
 from equipoise.lab.cases.reviews import reviews
 from equipoise.lab.cases.table import TableCase
-from equipoise.lab.cases.target import TARGET_KINDS, Target
 from equipoise.lab.cases.tox21 import tox21
+from equipoise.lab.data.columns import TARGET_KINDS, Target
 
 CASES: dict[str, Callable[[], Case]] = {
     "reviews": reviews,

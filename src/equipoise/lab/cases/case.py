@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from torch.utils.data import DataLoader, Dataset, Subset, default_collate
 
 from equipoise.lab.cases.metrics import Metric, Named, make_metrics
-from equipoise.lab.data.arrays import Arrays, join
+from equipoise.lab.data.arrays import Arrays, join, joined_targets
 from equipoise.lab.data.split import SPLITS, split_of
 from equipoise.lab.diagnostics import Diagnostic
 from equipoise.names import nearest
@@ -32,7 +32,8 @@ class Case:
         name: As the command line calls it, and of the study's folder; without a slash.
         tasks: All of the case's tasks.
         data: The data sets "train", "validation" and "test"; or one, which is split into 70 / 15 / 15 percent by the
-            content of the inputs. A sample is (inputs, targets by name).
+            content of the inputs. A sample is (inputs, targets by name), or whatever
+            ``collate`` takes.
         model: Task names -> network with heads for these only: inputs -> outputs by task name. Draws from torch's
             generator, and the same numbers for the encoder whatever the names.
         metrics: By task name, the primary one first: names, torchmetrics metrics or ``Metric``s, as ``make_metrics``
@@ -117,20 +118,14 @@ class Case:
         for split in ("train", "validation"):
             if split not in self.data:
                 raise ValueError(f"data has no {split!r}; {nearest(split, self.data)}")
-        train, validation = (_read_targets(self.data[split], self.collate) for split in ("train", "validation"))
-        sizes = {}
-        for task in self.tasks:
-            if task.target not in train:
-                raise ValueError(
-                    f"data has no target {task.target!r} of task {task.name!r}; {nearest(str(task.target), train)}"
-                )
-            labels = train[str(task.target)]
-            if not labels.is_floating_point():
-                largest = max(labels.max(), validation[str(task.target)].max())
-                sizes[task.name] = {"num_classes": int(largest) + 1}
-            elif labels.dim() > 1:
-                sizes[task.name] = {"num_labels": labels.shape[1]}
-        return make_metrics(self.tasks, train, validation, self.metrics, sizes)
+        ignored = {str(task.target): task.ignored_class for task in self.tasks}
+        train, validation = (
+            joined_targets(
+                [targets for _, targets in DataLoader(self.data[split], BATCH, collate_fn=self.collate)], ignored
+            )
+            for split in ("train", "validation")
+        )
+        return make_metrics(self.tasks, train, validation, self.metrics)
 
 
 def _split_data(data: Any, collate: Collate) -> dict[str, Dataset[Any]]:
@@ -148,12 +143,6 @@ def _split_data(data: Any, collate: Collate) -> dict[str, Dataset[Any]]:
     if isinstance(data, Arrays):
         return {name: data.where(torch.tensor(places)) for name, places in rows.items()}
     return {name: Subset(data, places) for name, places in rows.items()}
-
-
-def _read_targets(data: Dataset[Any], collate: Collate) -> dict[str, Tensor]:
-    """All labels of a data set by target name [N, ...]."""
-    batches = [targets for _, targets in DataLoader(data, BATCH, collate_fn=collate)]
-    return {name: torch.cat([targets[name] for targets in batches]) for name in batches[0]}
 
 
 def _hash_data(data: Mapping[str, Dataset[Any]], collate: Collate) -> str:

@@ -4,6 +4,7 @@ import copy
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
+from typing import Any, cast
 
 import torch
 import torchmetrics
@@ -12,9 +13,9 @@ from torch.nn import functional
 from torchmetrics.classification import BinaryAUROC, MulticlassAUROC, MultilabelAUROC
 
 from equipoise.lab.metrics import labelled as read
-from equipoise.lab.metrics.defaults import BY_KIND, default_metrics, default_reading, kind_of
+from equipoise.lab.metrics.defaults import BY_KIND, default_metrics, default_reading, is_per_token, kind_of
 from equipoise.lab.metrics.depth import DepthAbsoluteError, DepthDelta, DepthRelativeError, DepthRMSE, depth_pairs
-from equipoise.lab.metrics.labelled import Labelled
+from equipoise.lab.metrics.labelled import Labelled, per_token
 from equipoise.lab.metrics.normals import NormalsMean, NormalsMedian, NormalsWithin
 from equipoise.lab.metrics.ordinal import Form, level_pairs
 from equipoise.lab.metrics.table import metric, takes_size
@@ -64,12 +65,14 @@ def make_metrics(
         validation: Those of the validation split.
         chosen: By task name: names of ``equipoise.lab.metrics.metric``, torchmetrics metrics, or ``Metric``s as they
             are. A task that is not there gets those that follow from its loss. A metric with a value for each class,
-            such as "f1-none", becomes one for each, "f1-none/0" and so on.
-        sizes: By task name, ``{"num_classes": C}`` or ``{"num_labels": L}`` for metrics that are given by name.
+            such as "f1-none", becomes one for each, "f1-none/0" and so on. Outputs are read as the loss reads them:
+            under ``losses.PerToken`` they are [B, T, ...], each token a sample.
+        sizes: By task name, ``{"num_classes": C}`` or ``{"num_labels": L}`` for metrics that are given by name. Without
+            it there are as many as the outputs have, [N, C, ...] or [N, L, ...].
 
     Raises:
-        ValueError: If a name is unknown, nothing follows from a loss, or a metric does not say which values are
-            better, or has no constant predictor.
+        ValueError: If a name is unknown, a target is not there, nothing follows from a loss, or a metric does not say
+            which values are better, or has no constant predictor.
     """
     chosen, sizes = chosen or {}, sizes or {}
     for name in (*chosen, *sizes):
@@ -77,14 +80,18 @@ def make_metrics(
             raise ValueError(f"no task {name!r}; {nearest(name, tasks.names)}")
     made: dict[str, tuple[Metric, ...]] = {}
     for task in tasks:
-        size = sizes.get(task.name, {})
+        targets = [_targets(task, split) for split in (train, validation)]
+        given = sizes.get(task.name)
+        size = _size(task, *targets) if given is None else given
         named = chosen[task.name] if task.name in chosen else _defaults(task, size)
-        targets = [split[str(task.target)] for split in (train, validation)]
-        made[task.name] = tuple(
-            each
-            for one in named
-            for each in ([one] if isinstance(one, Metric) else _with_constant(_labelled(one, task, size), *targets))
-        )
+        metrics: list[Metric] = []
+        for one in named:
+            if isinstance(one, Metric):
+                metrics.append(one)
+                continue
+            form = next(iter(size), None) if given is None and isinstance(one, str) and takes_size(one) else None
+            metrics += _with_constant(_labelled(one, task, size), form, *targets)
+        made[task.name] = tuple(metrics)
     return made
 
 
@@ -123,9 +130,32 @@ def _f1(name: str, outputs: Tensor, targets: Tensor, thresholds: Tensor) -> floa
     return float(f1.compute())
 
 
+def _targets(task: Task, split: Mapping[str, Tensor]) -> Tensor:
+    """Those of a task."""
+    if task.target not in split:
+        raise ValueError(
+            f"data has no target {task.target!r} of task {task.name!r}; {nearest(str(task.target), split)}"
+        )
+    return split[str(task.target)]
+
+
+def _size(task: Task, *targets: Tensor) -> dict[str, int]:
+    """How many classes or labels these targets have, if they have any, by what a metric calls their number."""
+    first = targets[0].flatten(0, 1) if is_per_token(task.loss) else targets[0]
+    if kind_of(task.loss) in ("multiclass", "segmentation") and first.is_floating_point() and first.dim() > 1:
+        return {"num_classes": first.shape[1]}  # shares of classes
+    if not first.is_floating_point():
+        known = torch.cat([target[labelled(target, task.ignored_class)] for target in targets])
+        return {"num_classes": max(2, int(known.max()) + 1) if known.numel() else 2}
+    return {"num_labels": first.shape[1]} if first.dim() > 1 and first.shape[1] > 1 else {}
+
+
 def _defaults(task: Task, size: Mapping[str, int]) -> tuple[str, ...]:
-    if kind_of(task.loss) == "binary" and "num_labels" in size:
-        return BY_KIND["multilabel"]
+    kind, has_labels = kind_of(task.loss), "num_labels" in size
+    if kind == "masks" and not has_labels:
+        return BY_KIND["mask"]
+    if kind in ("binary", "multilabel"):
+        return BY_KIND["multilabel" if has_labels else "binary"]
     try:
         return default_metrics(task.loss)
     except ValueError as error:
@@ -134,17 +164,35 @@ def _defaults(task: Task, size: Mapping[str, int]) -> tuple[str, ...]:
 
 def _labelled(one: str | torchmetrics.Metric, task: Task, size: Mapping[str, int]) -> Labelled:
     missing = MISSING if task.ignored_class is None else task.ignored_class
-    if isinstance(one, str):
+    made: Labelled
+    if isinstance(one, Labelled):
+        made = one
+    elif isinstance(one, str):
         try:
-            return metric(one, missing=missing, **(size if takes_size(one) else {}))
+            made = metric(one, missing=missing, **(size if takes_size(one) else {}))
         except ValueError as error:
             raise ValueError(f"task {task.name!r}: {error}") from None
-    if isinstance(one, Labelled):
-        return one
-    return Labelled(one, default_reading(task.loss), type(one).__name__, missing)
+    else:
+        made = Labelled(one, default_reading(task.loss), type(one).__name__, missing)
+    return per_token(made) if is_per_token(task.loss) and not _reads_tokens(made) else made
 
 
-def _with_constant(labelled: Labelled, train: Tensor, validation: Tensor) -> tuple[Metric, ...]:
+def _reads_tokens(metric: Labelled) -> bool:
+    return isinstance(metric.reading, partial) and metric.reading.func is read.tokens
+
+
+def _resized(labelled: Labelled, form: str, outputs: Tensor) -> Labelled:
+    """The metric of as many classes or labels as the outputs have: ``form`` is what a metric calls their number."""
+    reading, dim = labelled.reading, 1
+    if _reads_tokens(labelled):
+        reading, dim = cast(Any, reading).keywords["reading"], 2
+    if isinstance(reading, partial) or outputs.dim() <= dim:  # levels are no classes
+        return labelled
+    made = metric(labelled.name, missing=labelled.missing, **{form: max(2, outputs.shape[dim])})
+    return per_token(made) if dim == 2 else made
+
+
+def _with_constant(labelled: Labelled, form: str | None, train: Tensor, validation: Tensor) -> tuple[Metric, ...]:
     """The metric, or one for each class or label where it gives a value for each, called by their numbers."""
     higher, perfect = labelled.higher_is_better, labelled.perfect
     if higher is None or perfect is None:
@@ -161,9 +209,9 @@ def _with_constant(labelled: Labelled, train: Tensor, validation: Tensor) -> tup
     if isinstance(labelled.metric, BinaryAUROC | MulticlassAUROC | MultilabelAUROC):
         trivial = torch.full_like(trivial, 0.5)  # of any constant; torchmetrics has 0 where only one class is there
     if trivial.dim() == 0:
-        return (Metric(labelled.name, higher, perfect, float(trivial), partial(_single, labelled, None)),)
+        return (Metric(labelled.name, higher, perfect, float(trivial), partial(_single, labelled, form, None)),)
     return tuple(
-        Metric(f"{labelled.name}/{place}", higher, perfect, float(value), partial(_single, labelled, place))
+        Metric(f"{labelled.name}/{place}", higher, perfect, float(value), partial(_single, labelled, form, place))
         for place, value in enumerate(trivial)
     )
 
@@ -175,22 +223,25 @@ def _value(labelled: Labelled, outputs: Tensor, targets: Tensor) -> Tensor:
         fresh.update(outputs, targets)
     except ValueError as error:
         shapes = " and targets ".join(str(tuple(one.shape)) for one in (outputs, targets))
-        raise ValueError(
-            f"metric {labelled.name!r} does not take outputs {shapes}: {error} Where a class has no label in training "
-            f"and validation, give metric({labelled.name!r}, num_classes=C)"
-        ) from None
+        raise ValueError(f"metric {labelled.name!r} does not take outputs {shapes}: {error}") from None
     return torch.as_tensor(fresh.compute())
 
 
-def _single(labelled: Labelled, place: int | None, outputs: Tensor, targets: Tensor) -> float:
-    """The value, or that of one class."""
-    value = _value(labelled, outputs, targets)
+def _single(labelled: Labelled, form: str | None, place: int | None, outputs: Tensor, targets: Tensor) -> float:
+    """The value, or that of one class, of as many classes or labels as the outputs have where ``form`` is given."""
+    value = _value(labelled if form is None else _resized(labelled, form, outputs), outputs, targets)
     return float(value if place is None or value.dim() == 0 else value[place])  # NaN for all where there is no label
 
 
 def _constant(metric: Labelled, train: Tensor, validation: Tensor) -> Tensor:
     """The outputs, for every sample of the validation split, of the constant fitted on the labels of train."""
     reading, inner = metric.reading, metric.metric
+    if _reads_tokens(metric):
+        of_tokens = Labelled(inner, cast(Any, reading).keywords["reading"], metric.name, metric.missing)
+        flat = _constant(of_tokens, train.flatten(0, 1), validation.flatten(0, 1))
+        return flat.reshape(*validation.shape[:2], *flat.shape[1:])
+    if reading in (read.classes, read.class_probabilities):
+        train, validation = (read.likeliest_class(one, metric.missing) for one in (train, validation))
     present = labelled(train, metric.missing)
     known = train[present]
     if reading is read.values:

@@ -11,11 +11,11 @@ from torch import Tensor, nn
 from torch.utils.data import Dataset
 
 from equipoise.lab.cases.case import Case
-from equipoise.lab.cases.target import LabelledTarget, Rows, Splits, Target, make_target
-from equipoise.lab.data.features import Features, Row, make_features
+from equipoise.lab.cases.row_inputs import INPUT_KINDS, FittedInputs, RowInputs
+from equipoise.lab.cases.target import LabelledTarget, Rows, Splits, make_target
+from equipoise.lab.data.columns import Target, expand_inputs, expand_targets, is_pattern
 from equipoise.lab.data.split import SPLITS, split_of
-from equipoise.lab.data.table import Table, read_table
-from equipoise.lab.data.text import join_bags, words
+from equipoise.lab.data.table import Table, read_header, read_table
 from equipoise.lab.diagnostics import Diagnostic, cards, labelled_together, worst_samples
 from equipoise.lab.models.encoders import RowEncoder
 from equipoise.lab.models.heads import SharedEncoder
@@ -23,29 +23,32 @@ from equipoise.tasks import Tasks
 
 HIDDEN = 64
 NAMED = 3  # columns of many that a title names
-Sample = tuple[Row, dict[str, Tensor]]
 
 
-class TableDataset(Dataset[Sample]):
-    """Some rows of a table: inputs as ``Features.row`` gives them, and targets by task name."""
+class TableRows(Dataset[int]):
+    """Some rows of a table, by their numbers."""
 
-    def __init__(self, features: Features, targets: dict[str, Tensor], rows: Rows) -> None:
-        self.features, self.targets, self.rows = features, targets, rows
+    def __init__(self, rows: Rows) -> None:
+        self.rows = rows
 
     def __len__(self) -> int:
         return len(self.rows)
 
-    def __getitem__(self, index: int) -> Sample:
-        row = self.rows[index]
-        return self.features.row(row), {name: values[row] for name, values in self.targets.items()}
+    def __getitem__(self, index: int) -> int:
+        return self.rows[index]
 
 
-def collate(samples: list[Sample]) -> tuple[tuple[Tensor, Tensor, tuple[Tensor, Tensor]], dict[str, Tensor]]:
-    """One batch as ``RowEncoder`` takes it, the targets stacked."""
-    rows, targets = zip(*samples, strict=True)
-    numbers, categories, bags = zip(*rows, strict=True)
-    inputs = torch.stack(numbers), torch.stack(categories), join_bags(bags)
-    return inputs, {name: torch.stack([target[name] for target in targets]) for name in targets[0]}
+@dataclass(frozen=True)
+class TableBatches:
+    """Rows of a table as a batch, by their numbers [M]: inputs by kind, as a ``RowEncoder`` takes them, and targets."""
+
+    inputs: Mapping[str, FittedInputs]
+    targets: Mapping[str, Tensor]
+
+    def __call__(self, rows: Rows) -> tuple[dict[str, Any], dict[str, Tensor]]:
+        chosen = torch.tensor(rows)
+        inputs = {kind: fitted.rows[chosen] for kind, fitted in self.inputs.items()}
+        return inputs, {name: labels[chosen] for name, labels in self.targets.items()}
 
 
 @dataclass(frozen=True)
@@ -54,15 +57,17 @@ class TableCase:
 
     Args:
         path: The file, as ``read_table`` takes it.
-        targets: What to predict.
-        text: Columns of text to predict from.
+        targets: What to predict. A column may be a pattern, ``Target("ATG_*", "binary")``.
+        text: Columns of text to predict from; of these and the following, too, one may be a pattern: ``"fp*"`` or
+            ``"all-but:id,name"`` mean all such columns that are no targets and have no other place.
         number: Columns of numbers.
         category: Columns whose cells are names.
         group: A column: rows with the same cell in it are in the same split. None: rows with the same inputs are.
         delimiter: As ``read_table`` takes it.
 
     Raises:
-        ValueError: If a column is named twice, or there is nothing to predict, or nothing to predict from.
+        ValueError: If a column is named twice, a pattern matches none, or there is nothing to predict, or nothing to
+            predict from.
     """
 
     path: str
@@ -74,6 +79,8 @@ class TableCase:
     delimiter: str | None = None
 
     def __post_init__(self) -> None:
+        if any(map(is_pattern, (*(target.column for target in self.targets), *self.inputs))):
+            self._expand()
         columns = [target.column for target in self.targets]
         if not columns:
             raise ValueError("nothing to predict: name a target, such as --target rating:regression")
@@ -85,10 +92,24 @@ class TableCase:
             if count > 1:
                 raise ValueError(f"column {column!r} is named twice")
 
+    def _expand(self) -> None:
+        """Put the columns of the file in place of patterns."""
+        path = Path(self.path)
+        header = read_header(path, self.delimiter)
+        targets = expand_targets(self.targets, header, path.name)
+        others = [*(target.column for target in targets), *([self.group] if self.group else [])]
+        for field, value in {"targets": targets, **expand_inputs(self._inputs, header, path.name, others)}.items():
+            object.__setattr__(self, field, value)
+
+    @property
+    def _inputs(self) -> dict[str, tuple[str, ...]]:
+        """Columns to predict from by kind."""
+        return {"text": self.text, "number": self.number, "category": self.category}
+
     @property
     def inputs(self) -> tuple[str, ...]:
         """All columns to predict from."""
-        return (*self.text, *self.number, *self.category)
+        return tuple(column for columns in self._inputs.values() for column in columns)
 
     @property
     def options(self) -> dict[str, Any]:
@@ -96,9 +117,7 @@ class TableCase:
         return {
             "file": Path(self.path).name,
             "target": [str(target) for target in self.targets],
-            "text": list(self.text),
-            "number": list(self.number),
-            "category": list(self.category),
+            **{kind: list(columns) for kind, columns in self._inputs.items()},
             "group": self.group,
             "delimiter": self.delimiter,
         }
@@ -112,19 +131,18 @@ class TableCase:
         table = read_table(Path(self.path), self.delimiter)
         for column in (*(target.column for target in self.targets), *self.inputs):
             table.cells(column)
-        splits = self._split(table)
+        inputs = {kind: INPUT_KINDS[kind](table, columns) for kind, columns in self._inputs.items() if columns}
+        splits = self._split(table, inputs)
         made = {target.column: make_target(target, table, splits) for target in self.targets}
-        features = make_features(table, splits["train"], number=self.number, category=self.category, text=self.text)
-        if self.text and not len(features.frequencies):
-            raise ValueError(f"text {', '.join(self.text)} of {table.name} has no word in any training row")
+        fitted = {kind: inputs[kind].fit(splits["train"]) for kind in INPUT_KINDS if kind in inputs}
         targets = {name: target.labels for name, target in made.items()}
         return Case(
             name=table.name.split(".")[0] or table.name,
             title=f"{table.name}: {_listed(list(made))} from {_listed(self.inputs)}",
             tasks=Tasks([target.task for target in made.values()]),
-            data={split: TableDataset(features, targets, rows) for split, rows in splits.items()},
-            collate=collate,
-            model=_model_maker(features, made, len(self.category)),
+            data={split: TableRows(rows) for split, rows in splits.items()},
+            collate=TableBatches(fitted, targets),
+            model=_model_maker(fitted, made),
             metrics={name: target.metrics for name, target in made.items()},
             batch_size=_batch_size(len(splits["train"])),
             learning_rate=3e-3,
@@ -150,11 +168,10 @@ class TableCase:
             *([labelled_together(list(targets))] if len(targets) > 1 else []),
         )
 
-    def _split(self, table: Table) -> Splits:
+    def _split(self, table: Table, inputs: Mapping[str, RowInputs]) -> Splits:
         """The rows of each split, by the content of what identifies them."""
         if self.group is None:
-            texts = [[" ".join(words(cell)) for cell in table.cells(column)] for column in self.text]
-            keys = [*texts, *(table.cells(column) for column in (*self.number, *self.category))]
+            keys = [key for read in inputs.values() for key in read.row_keys()]
             contents = ["\x1f".join(row) for row in zip(*keys, strict=True)]
         else:
             contents = table.cells(self.group)
@@ -173,11 +190,9 @@ class TableCase:
         return rows
 
 
-def _model_maker(features: Features, targets: dict[str, LabelledTarget], category_columns: int) -> Any:
+def _model_maker(inputs: Mapping[str, FittedInputs], targets: Mapping[str, LabelledTarget]) -> Any:
     def make_model(task_names: Sequence[str]) -> nn.Module:
-        encoder = RowEncoder(
-            features.numbers.shape[1], features.num_categories, category_columns, features.frequencies, hidden=HIDDEN
-        )
+        encoder = RowEncoder({kind: fitted.make_part() for kind, fitted in inputs.items()}, hidden=HIDDEN)
         heads = {name: target.make_head(HIDDEN) for name, target in targets.items()}
         return SharedEncoder(encoder, {name: heads[name] for name in task_names})
 

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from equipoise.lab.cases.metrics import Metric, Named, make_metrics, tuned_f1
 from equipoise.lab.cases.usual_losses import Losses, binary_losses, counted_class_losses, label_losses, number_losses
 from equipoise.lab.data.cells import binary, classes, label_sets, levels, numbers
+from equipoise.lab.data.columns import Target
 from equipoise.lab.data.features import standardised
 from equipoise.lab.data.table import Table
 from equipoise.lab.diagnostics import (
@@ -29,71 +30,11 @@ from equipoise.lab.diagnostics import (
 from equipoise.lab.metrics.thresholds import best_thresholds
 from equipoise.lab.models.heads import scalar_head
 from equipoise.losses import CornLoss
-from equipoise.losses.catalog import find_kind
 from equipoise.missing import MISSING, labelled
-from equipoise.names import key_of, nearest
 from equipoise.tasks import Task, Tasks
 
-TARGET_KINDS = ("regression", "binary", "multiclass", "ordinal", "multilabel")
 Rows = Sequence[int]
 Splits = Mapping[str, Rows]  # by name
-
-
-@dataclass(frozen=True)
-class Target:
-    """Which column is to be predicted, and as what.
-
-    Args:
-        column: The column's name, and the task's.
-        kind: One of ``TARGET_KINDS``.
-        order: For an ordinal target whose levels are no numbers: their names, the lowest first.
-
-    Raises:
-        ValueError: If there is no such kind, it has no order, or the levels in ``order`` are not different names.
-    """
-
-    column: str
-    kind: str
-    order: tuple[str, ...] = ()
-
-    def __post_init__(self) -> None:
-        if self.kind not in TARGET_KINDS:
-            raise ValueError(f"no kind {self.kind!r} of target {self.column!r}; {nearest(self.kind, TARGET_KINDS)}")
-        if self.order and self.kind != "ordinal":
-            raise ValueError(f"target {self.column!r} is {self.kind}, which has no order: {','.join(self.order)}")
-        if not all(self.order) or len(set(self.order)) < len(self.order):
-            raise ValueError(f"levels of target {self.column!r} must be different names, got {','.join(self.order)!r}")
-
-    @classmethod
-    def parse(cls, text: str) -> "Target":
-        """From ``column:kind``, or ``column:ordinal:low,middle,high``.
-
-        Raises:
-            ValueError: If the text is not so.
-
-        >>> Target.parse("price: net:regression")
-        Target(column='price: net', kind='regression', order=())
-        """
-        head, colon, order = text.rpartition(":")
-        if colon and head.endswith(":ordinal"):
-            return cls(head.removesuffix(":ordinal"), "ordinal", tuple(name.strip() for name in order.split(",")))
-        if not colon or not head:
-            raise ValueError(f"a target is COLUMN:KIND, got {text!r}; kinds are {', '.join(TARGET_KINDS)}")
-        return cls(head, _kind(head, order.strip()))
-
-    def __str__(self) -> str:
-        return ":".join([self.column, self.kind, *([",".join(self.order)] if self.order else [])])
-
-
-def _kind(column: str, name: str) -> str:
-    """One of ``TARGET_KINDS`` by any name of it; another word as it is, for ``Target`` to refuse."""
-    if key_of(name) in ("classification", "classes", "categorical"):
-        raise ValueError(f"{name!r} of target {column!r} is 'binary' or 'multiclass': choose one")
-    try:
-        found = find_kind(name)
-    except ValueError:
-        return name
-    return found if found in TARGET_KINDS else name
 
 
 @dataclass(frozen=True)

@@ -80,3 +80,44 @@ def join(batches: Sequence[Rows]) -> Rows:
     if isinstance(inputs[0], tuple):
         return tuple(torch.cat(parts) for parts in zip(*inputs, strict=True)), joined
     return torch.cat(inputs), joined
+
+
+def joined_targets(batches: Sequence[Mapping[str, Tensor]], ignored: Mapping[str, int | None]) -> dict[str, Tensor]:
+    """The targets [N, ...] of all batches by name; where batches are padded to different lengths, to the longest.
+
+    Args:
+        batches: Targets by name.
+        ignored: By name, the class that stands for a missing integer target; that of a float one is NaN.
+
+    Raises:
+        ValueError: If lengths differ where no class stands for a missing label.
+    """
+    targets = {}
+    for name in batches[0]:
+        parts = [batch[name] for batch in batches]
+        fill = torch.nan if parts[0].is_floating_point() else ignored.get(name)
+        if fill is None and len({part.shape[1:] for part in parts}) > 1:
+            raise ValueError(
+                f"target {name!r} differs in shape between batches, such as {tuple(parts[0].shape)}, and the task's "
+                "loss leaves out no class that could pad it: pad all samples alike, or give the loss an ignore_index"
+            )
+        targets[name] = padded(parts, 0 if fill is None else fill)
+    return targets
+
+
+def padded(parts: Sequence[Tensor], fill: float) -> Tensor:
+    """Batches [N, ...] as one; where they differ in a later dimension, the shorter end in ``fill``.
+
+    >>> padded([torch.ones(1, 2), torch.ones(1, 1)], -1.0)
+    tensor([[ 1.,  1.],
+            [ 1., -1.]])
+    """
+    if len({part.shape[1:] for part in parts}) == 1:
+        return torch.cat(list(parts))
+    longest = [max(sizes) for sizes in zip(*(part.shape[1:] for part in parts), strict=True)]
+    whole = parts[0].new_full((sum(map(len, parts)), *longest), fill)
+    start = 0
+    for part in parts:
+        whole[(slice(start, start + len(part)), *map(slice, part.shape[1:]))] = part
+        start += len(part)
+    return whole

@@ -1,69 +1,62 @@
 """Inputs of a table as tensors: what has to be fitted sees the training rows only."""
 
 import math
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor
 
 from equipoise.lab.data.cells import numbers
 from equipoise.lab.data.table import Table
-from equipoise.lab.data.text import encode, frequencies, ngrams, vocabulary
+from equipoise.lab.data.text import Bags, encode, frequencies, ngrams, vocabulary
 
 VOCABULARY_SIZE = 8000
 LARGEST = torch.finfo(torch.float32).max ** 0.5  # of a standardised number: a loss may square it
 
-Row = tuple[Tensor, Tensor, Tensor]
 
+def scaled_numbers(table: Table, columns: Sequence[str], train: Sequence[int]) -> Tensor:
+    """Columns of numbers, standardised to mean 0 and standard deviation 1 on the training rows, 0 where missing.
 
-@dataclass(frozen=True)
-class Features:
-    """Inputs of all rows of a table.
-
-    Args:
-        numbers: Standardised to mean 0 and standard deviation 1 on the training rows, 0 where missing; then, for each
-            column that has a missing cell, 1 where it is missing [N, D], float32.
-        categories: A number for every category column [N, C], int64: the columns share one range, each begins with the
-            number of what no training row has.
-        bags: The numbers of each row's n-grams [L_n], int64.
-        num_categories: How many numbers ``categories`` has.
-        frequencies: The share of training rows with each n-gram [V], above 0 to 1, float32.
-    """
-
-    numbers: Tensor
-    categories: Tensor
-    bags: tuple[Tensor, ...]
-    num_categories: int
-    frequencies: Tensor
-
-    def row(self, index: int) -> Row:
-        """The inputs of a row: numbers [D], categories [C], n-grams [L]."""
-        return self.numbers[index], self.categories[index], self.bags[index]
-
-
-def make_features(
-    table: Table, train: Sequence[int], *, number: Iterable[str], category: Iterable[str], text: Iterable[str]
-) -> Features:
-    """The inputs in these columns, fitted on the rows ``train``.
+    After each column that has a missing cell stands one of 1 where it is missing, else 0 [N, D], float32.
 
     Raises:
-        ValueError: If a column is not there, a number column holds something else, or says nothing in ``train``.
+        ValueError: If a column is not there, holds something else, or says nothing in ``train``.
     """
-    scaled = [_scaled(table, column, train) for column in number]
+    return torch.cat([_scaled(table, column, train) for column in columns], dim=1)
+
+
+def coded_categories(table: Table, columns: Sequence[str], train: Sequence[int]) -> tuple[Tensor, int]:
+    """A number for each cell of columns of names [N, C], int64, and how many numbers there are.
+
+    The columns share one range; each begins with the number of what no training row has.
+
+    Raises:
+        ValueError: If a column is not there.
+    """
     codes, begin = [], 0
-    for column in category:
+    for column in columns:
         found, size = _coded(table.cells(column), train)
         codes.append(found + begin)
         begin += size
-    bags, shares = _bags([table.cells(column) for column in text], len(table), train)
-    return Features(
-        numbers=torch.cat([torch.empty(len(table), 0), *scaled], dim=1),
-        categories=torch.stack(codes, dim=1) if codes else torch.empty(len(table), 0, dtype=torch.int64),
-        bags=bags,
-        num_categories=begin,
-        frequencies=shares,
-    )
+    return torch.stack(codes, dim=1), begin
+
+
+def bagged_texts(table: Table, columns: Sequence[str], train: Sequence[int]) -> tuple[Bags, Tensor]:
+    """The numbers of each row's n-grams in columns of text, and the share of training rows with each n-gram.
+
+    Returns:
+        Bags of N rows; shares [V], above 0 to 1, float32.
+
+    Raises:
+        ValueError: If a column is not there, or no training row has a word.
+    """
+    texts = [table.cells(column) for column in columns]
+    documents = [[ngram for cells in texts for ngram in ngrams(cells[i])] for i in range(len(table))]
+    numbers = vocabulary((documents[i] for i in train), VOCABULARY_SIZE)
+    if not numbers:
+        raise ValueError(f"text {', '.join(columns)} of {table.name} has no word in any training row")
+    bags = Bags(encode(document, numbers) for document in documents)
+    return bags, frequencies([bags.bags[i] for i in train], len(numbers))
 
 
 def standardised(table: Table, column: str, train: Sequence[int], what: str) -> tuple[Tensor, float, float]:
@@ -121,10 +114,3 @@ def _coded(cells: Sequence[str], train: Sequence[int]) -> tuple[Tensor, int]:
     """Numbers from 1 for the cells of the training rows, an empty one among them; 0 for any other."""
     numbers = {cell: place for place, cell in enumerate(sorted({cells[i] for i in train}), start=1)}
     return torch.tensor([numbers.get(cell, 0) for cell in cells], dtype=torch.int64), len(numbers) + 1
-
-
-def _bags(columns: Sequence[list[str]], rows: int, train: Sequence[int]) -> tuple[tuple[Tensor, ...], Tensor]:
-    documents = [[ngram for cells in columns for ngram in ngrams(cells[i])] for i in range(rows)]
-    numbers = vocabulary((documents[i] for i in train), VOCABULARY_SIZE)
-    bags = tuple(encode(document, numbers) for document in documents)
-    return bags, frequencies([bags[i] for i in train], len(numbers))

@@ -70,6 +70,25 @@ def require_table(path: Path) -> None:
         raise ValueError(f"there is no file {str(path)!r} (looked in {path.resolve().parent})")
 
 
+def read_header(path: Path, delimiter: str | None = None) -> list[str]:
+    """The names of a table's columns, without the rest of the file; arguments and errors as of ``read_table``."""
+    require_table(path)
+    lower = path.name.lower()
+    if not lower.endswith(".parquet"):
+        csv.field_size_limit(_CELL_LIMIT)
+        mark = delimiter or _mark(lower)
+        try:
+            with gzip.open(path) if lower.endswith(".gz") else path.open("rb") as file:
+                lines = io.TextIOWrapper(file, "utf-8-sig", newline="")
+                header = [cell.strip() for cell in next(csv.reader(lines, delimiter=mark, strict=True))]
+        except (StopIteration, UnicodeDecodeError, csv.Error, OSError, EOFError, zlib.error):
+            header = []  # the whole file says what is wrong
+        if header:
+            _require_header(path.name, header, mark)
+            return header
+    return list(read_table(path, delimiter).columns)
+
+
 def read_table(path: Path, delimiter: str | None = None) -> Table:
     """Read a file whose name ends in one of ``ENDINGS``.
 
@@ -103,10 +122,14 @@ def parse_table(name: str, content: bytes, delimiter: str | None = None) -> Tabl
             content = gzip.decompress(content)
         except (OSError, EOFError, zlib.error) as error:
             raise ValueError(f"{name} is no whole gzip file ({error}): compress it anew") from None
-    if delimiter is None:
-        delimiter = "\t" if ".tsv" in lower else ","
+    delimiter = delimiter or _mark(lower)
     _require_text(name, content)
     return Table(name, _csv(name, content.rstrip(b"\r\n"), delimiter), 2, data_hash)
+
+
+def _mark(name: str) -> str:
+    """What stands between the cells of a file of this name."""
+    return "\t" if ".tsv" in name else ","
 
 
 def _require_text(name: str, content: bytes) -> None:

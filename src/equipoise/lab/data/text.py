@@ -60,6 +60,23 @@ def join_bags(bags: Sequence[Tensor]) -> tuple[Tensor, Tensor]:
     return torch.cat(list(bags)), lengths.cumsum(0)
 
 
+class Bags:
+    """Bags of numbers, [L_n] of row n; chosen rows of it come as ``join_bags`` makes them.
+
+    >>> Bags([torch.tensor([5, 7]), torch.tensor([2])])[torch.tensor([1, 0])]
+    (tensor([2, 5, 7]), tensor([0, 1]))
+    """
+
+    def __init__(self, bags: Iterable[Tensor]) -> None:
+        self.bags = tuple(bags)
+
+    def __len__(self) -> int:
+        return len(self.bags)
+
+    def __getitem__(self, chosen: Tensor) -> tuple[Tensor, Tensor]:
+        return join_bags([self.bags[row] for row in chosen.tolist()])
+
+
 def pad_bags(bags: Sequence[Tensor], length: int) -> Tensor:
     """Bags as rows [N, length], each cut after ``length`` numbers, -1 after its end."""
     rows = torch.full((len(bags), length), -1)

@@ -88,7 +88,7 @@ class Predictions:
         tasks: Those it was trained on.
         outputs: Of all samples by output name, on the CPU [N, ...].
         targets: Their labels by target name, on the CPU [N, ...].
-        samples: The split's dataset: ``samples[i]`` is (inputs, targets) of sample i.
+        samples: The split's dataset: ``samples[i]`` is sample i as ``collate`` takes it.
         collate: The case's own: a list of samples -> (inputs, targets).
     """
 

@@ -1,6 +1,6 @@
 """How good a task's outputs are: torchmetrics by name, and what it lacks; missing labels and masks everywhere."""
 
-from equipoise.lab.metrics.defaults import BY_KIND, default_metrics, default_reading, kind_of
+from equipoise.lab.metrics.defaults import BY_KIND, default_metrics, default_reading, is_per_token, kind_of
 from equipoise.lab.metrics.depth import DepthAbsoluteError, DepthDelta, DepthRelativeError, DepthRMSE
 from equipoise.lab.metrics.detection import (
     CentreMeanAveragePrecision,
@@ -8,7 +8,7 @@ from equipoise.lab.metrics.detection import (
     MeanAveragePrecision,
     average_precision,
 )
-from equipoise.lab.metrics.labelled import Labelled
+from equipoise.lab.metrics.labelled import Labelled, per_token
 from equipoise.lab.metrics.normals import NormalsMean, NormalsMedian, NormalsWithin, normal_angles
 from equipoise.lab.metrics.ordinal import LevelDistance, LevelsWithin
 from equipoise.lab.metrics.retrieval import RetrievalRecallAt, recall_at
@@ -34,10 +34,12 @@ __all__ = [
     "default_metrics",
     "default_reading",
     "higher_is_better",
+    "is_per_token",
     "kind_of",
     "metric",
     "metric_names",
     "normal_angles",
+    "per_token",
     "recall_at",
     "takes_size",
 ]

@@ -1,6 +1,6 @@
 """Which metrics a task gets that names none: they follow from its loss."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 from torch import Tensor, nn
@@ -15,6 +15,8 @@ BY_KIND: Mapping[str, tuple[str, ...]] = {
     "multiclass": ("accuracy", "f1-macro"),
     "multilabel": ("f1-macro", "average-precision"),
     "segmentation": ("miou", "accuracy"),
+    "mask": ("iou", "f1"),
+    "masks": ("miou", "f1-macro"),
     "ordinal": ("level-mae", "within-one-level"),
     "cumulative levels": ("level-mae-cumulative", "within-one-level-cumulative"),
     "conditional levels": ("level-mae-conditional", "within-one-level-conditional"),
@@ -30,6 +32,8 @@ _LOSSES: Mapping[str, Sequence[Callable[..., Any]]] = {  # modules; of torch's, 
     "binary": (
         nn.BCEWithLogitsLoss,
         f.binary_cross_entropy_with_logits,
+        nn.BCELoss,  # what ranks probabilities ranks logits
+        f.binary_cross_entropy,
         losses.BinaryFocalLoss,
         losses.BinaryHingeLoss,
         losses.BinarySquaredHingeLoss,
@@ -40,6 +44,9 @@ _LOSSES: Mapping[str, Sequence[Callable[..., Any]]] = {  # modules; of torch's, 
         f.cross_entropy,
         nn.NLLLoss,
         f.nll_loss,
+        nn.MultiMarginLoss,
+        f.multi_margin_loss,
+        losses.SequenceCrossEntropyLoss,
         losses.FocalLoss,
         losses.Poly1Loss,
         losses.LDAMLoss,
@@ -61,6 +68,13 @@ _LOSSES: Mapping[str, Sequence[Callable[..., Any]]] = {  # modules; of torch's, 
         losses.TverskyLoss,
         losses.FocalTverskyLoss,
         losses.LovaszSoftmaxLoss,
+    ),
+    "masks": (
+        losses.BinaryDiceLoss,
+        losses.BinaryJaccardLoss,
+        losses.BinaryTverskyLoss,
+        losses.BinaryFocalTverskyLoss,
+        losses.LovaszHingeLoss,
     ),
     "cumulative levels": (losses.CoralLoss,),
     "conditional levels": (losses.CornLoss,),
@@ -89,23 +103,41 @@ _KIND_OF = {
 _READINGS: Mapping[str, Reading] = {
     "binary": read.binary,
     "multiclass": read.classes,
+    "segmentation": read.classes,
     "multilabel": read.labels,
+    "masks": read.labels,
 }
 
 
 def kind_of(loss: Callable[..., Tensor]) -> str | None:
     """What a task with this loss predicts, one of ``BY_KIND``; None for a loss that is not known here.
 
-    A mixture is of its first part's kind, a masked or penalised loss of the one inside.
+    A mixture is of its first part's kind, a masked, penalised or per-token loss of the one inside.
 
     >>> kind_of(nn.CrossEntropyLoss()), kind_of(f.huber_loss), kind_of(max)
     ('multiclass', 'absolute regression', None)
     """
+    known = (_KIND_OF.get(key) for one in _inwards(loss) for key in (one, *type(one).__mro__))
+    return next((kind for kind in known if kind is not None), None)
+
+
+def is_per_token(loss: Callable[..., Tensor]) -> bool:
+    """Whether outputs and targets of a task with this loss are [B, T, ...], each token a sample.
+
+    >>> is_per_token(losses.PerToken(nn.CrossEntropyLoss())), is_per_token(nn.CrossEntropyLoss())
+    (True, False)
+    """
+    of_sequences = losses.PerToken, losses.SequenceCrossEntropyLoss
+    return any(isinstance(one, of_sequences) or one is losses.sequence_cross_entropy for one in _inwards(loss))
+
+
+def _inwards(loss: Callable[..., Tensor]) -> Iterator[Callable[..., Tensor]]:
+    """A loss, then what is in it."""
+    yield loss
     if isinstance(loss, losses.Mixed):
-        return kind_of(next(loss for _, loss in loss.terms.values()))
-    if isinstance(loss, losses.Masked | losses.Penalised):
-        return kind_of(loss.loss)
-    return next((_KIND_OF[key] for key in (loss, *type(loss).__mro__) if key in _KIND_OF), None)
+        yield from _inwards(next(first for _, first in loss.terms.values()))
+    if isinstance(loss, losses.Masked | losses.Penalised | losses.PerToken):
+        yield from _inwards(loss.loss)
 
 
 def default_metrics(loss: Callable[..., Tensor]) -> tuple[str, ...]:

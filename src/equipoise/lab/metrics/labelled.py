@@ -5,6 +5,7 @@ takes: logits, not probabilities. A label is missing where a float target is NaN
 """
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 import torch
@@ -13,7 +14,7 @@ from torchmetrics import Metric, SumMetric
 from torchmetrics.wrappers.abstract import WrapperMetric
 
 from equipoise.losses.checks import require_same_shape
-from equipoise.missing import MISSING, labelled
+from equipoise.missing import MISSING, labelled, labelled_samples
 
 Reading = Callable[[Any, Any, int], tuple[Any, Any]]
 
@@ -62,7 +63,9 @@ def label_ranking(outputs: Tensor, targets: Tensor, missing: int = MISSING) -> t
 
 
 def classes(outputs: Tensor, targets: Tensor, missing: int = MISSING) -> tuple[Tensor, Tensor]:
-    """Logits [N, C, ...] and classes [N, ...] -> logits [M, C] and classes [M]."""
+    """Logits [N, C, ...] and classes [N, ...], or shares of classes [N, C, ...] -> logits [M, C] and classes [M]."""
+    if outputs.shape == targets.shape:
+        targets = likeliest_class(targets, missing)
     expected = (*outputs.shape[:1], *outputs.shape[2:])
     if outputs.dim() < 2 or targets.shape != expected:
         raise ValueError(
@@ -70,7 +73,21 @@ def classes(outputs: Tensor, targets: Tensor, missing: int = MISSING) -> tuple[T
             f"{tuple(outputs.shape)}"
         )
     present = labelled(targets, missing)
-    return outputs.movedim(1, -1)[present], targets[present].long()
+    kept = targets[present].long()
+    wrong = kept[(kept < 0) | (kept >= outputs.shape[1])]
+    if len(wrong):
+        raise ValueError(
+            f"targets must be classes 0 to {outputs.shape[1] - 1}, or {missing} where missing, got {wrong[0]}: logits "
+            f"{tuple(outputs.shape)} have {outputs.shape[1]} classes"
+        )
+    return outputs.movedim(1, -1)[present], kept
+
+
+def likeliest_class(targets: Tensor, missing: int = MISSING) -> Tensor:
+    """Of shares of classes [N, C, ...], NaN where missing, the classes [N, ...]; classes stay as they are."""
+    if not targets.is_floating_point() or targets.dim() < 2:
+        return targets
+    return targets.argmax(dim=1).masked_fill(targets.isnan().any(dim=1), missing)
 
 
 def class_probabilities(outputs: Tensor, targets: Tensor, missing: int = MISSING) -> tuple[Tensor, Tensor]:
@@ -88,6 +105,18 @@ def queries(outputs: Tensor, targets: Tensor, missing: int = MISSING) -> tuple[T
         return outputs, targets
     present = labelled(targets, missing)
     return outputs[present], targets[present]
+
+
+def tokens(outputs: Tensor, targets: Tensor, missing: int = MISSING, *, reading: Reading) -> tuple[Tensor, Tensor]:
+    """Outputs and targets [B, T, ...] as ``reading`` reads the tokens [B T, ...] that have a label."""
+    if targets.dim() < 2 or outputs.shape[:2] != targets.shape[:2]:
+        raise ValueError(
+            f"outputs [B, T, ...] and targets [B, T, ...] must have the same B and T, got {tuple(outputs.shape)} and "
+            f"{tuple(targets.shape)}"
+        )
+    outputs, targets = outputs.flatten(0, 1), targets.flatten(0, 1)
+    present = labelled_samples(targets, missing)
+    return reading(outputs[present], targets[present], missing)
 
 
 def texts(
@@ -180,6 +209,18 @@ class Labelled(WrapperMetric):
         seen = self.reading(outputs, targets, self.missing)
         self.labels.update(len(seen[1]))
         return seen if len(seen[1]) else None
+
+
+def per_token(metric: Labelled) -> Labelled:
+    """The metric of outputs and targets [B, T, ...], each token a sample, as ``equipoise.losses.PerToken`` reads them.
+
+    >>> from torchmetrics.classification import MulticlassAccuracy
+    >>> accuracy = per_token(Labelled(MulticlassAccuracy(2, average="micro"), classes, "accuracy"))
+    >>> accuracy.update(torch.tensor([[[2.0, 0.0], [1.0, 0.0], [0.0, 0.0]]]), torch.tensor([[0, 1, -100]]))
+    >>> accuracy.compute()
+    tensor(0.5000)
+    """
+    return Labelled(metric.metric, partial(tokens, reading=metric.reading), metric.name, metric.missing)
 
 
 def _order(logits: Tensor) -> Tensor:

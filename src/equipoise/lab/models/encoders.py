@@ -1,6 +1,6 @@
 """Encoders of one vector per sample: of numbers, of a table's columns, of text, and of a table's rows with both."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from itertools import pairwise
 from typing import Any
 
@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812
 
 Stage = Callable[[Any], Any]
-Inputs = tuple[Tensor, Tensor, tuple[Tensor, Tensor]]  # numbers, categories, bags
+Part = tuple[nn.Module, int]  # makes a vector of this many numbers of one of a row's inputs
 
 
 def stages_of(encoder: nn.Module) -> tuple[Stage, ...]:
@@ -172,59 +172,44 @@ class BagOfEmbeddings(nn.Module):
         return representation
 
 
+def category_part(categories: int, columns: int, *, width: int = 8, dropout: float = 0.2) -> Part:
+    """From numbers of categories [N, columns], of which there are so many, to a vector of ``width`` for each."""
+    vectors = nn.Sequential(nn.Embedding(categories, width), nn.Flatten(), nn.Dropout(dropout))
+    return vectors, width * columns
+
+
+def text_part(frequencies: Tensor, *, width: int = 48, dropout: float = 0.2, ngram_dropout: float = 0.5) -> Part:
+    """From bags end to end, as ``join_bags`` makes them, to a ``WeightedBag`` of ``width``."""
+    return nn.Sequential(WeightedBag(frequencies, width, ngram_dropout), nn.Dropout(dropout)), width
+
+
 class RowEncoder(nn.Module):
-    """z = relu(W_2 relu(W_1 [numbers, e(categories), u] + b_1) + b_2), with dropout between; u is a ``WeightedBag``.
+    """z = relu(W_2 relu(W_1 [p_1, p_2, ...] + b_1) + b_2), with dropout between; p_i is what a part makes of its input.
 
     Args:
-        num_numbers: Numbers of a row, D; 0 and more, as all three.
-        num_categories: Numbers that all category columns use together; there are C columns.
-        category_columns: C.
-        frequencies: Of each n-gram of the text in the training rows [V], above 0 to 1.
+        parts: By the name of their input.
         hidden: Numbers per row that come out.
-        width: Numbers per category.
-        word_width: Numbers per n-gram.
-        dropout: Share of numbers dropped before each layer but of the inputs' numbers, 0 to 1.
-        ngram_dropout: Share of n-grams dropped from a text, 0 to 1.
+        dropout: Share of numbers dropped before the second layer while training, 0 to 1.
     """
 
-    def __init__(
-        self,
-        num_numbers: int,
-        num_categories: int,
-        category_columns: int,
-        frequencies: Tensor,
-        *,
-        hidden: int = 64,
-        width: int = 8,
-        word_width: int = 48,
-        dropout: float = 0.2,
-        ngram_dropout: float = 0.5,
-    ) -> None:
+    def __init__(self, parts: Mapping[str, Part], *, hidden: int = 64, dropout: float = 0.2) -> None:
         super().__init__()
-        self.categories = nn.Embedding(num_categories, width) if category_columns else None
-        self.words = WeightedBag(frequencies, word_width, ngram_dropout) if len(frequencies) else None
-        size = num_numbers + width * category_columns + (word_width if self.words is not None else 0)
-        self.dropout = nn.Dropout(dropout)
+        self.parts = nn.ModuleDict({name: module for name, (module, _) in parts.items()})
+        size = sum(width for _, width in parts.values())
         self.layers = nn.Sequential(
             nn.Linear(size, hidden), nn.ReLU(), nn.Dropout(dropout), nn.Linear(hidden, hidden), nn.ReLU()
         )
 
     @property
     def stages(self) -> tuple[Stage, ...]:
-        """The two layers, the first after the vectors."""
+        """The two layers, the first after the parts."""
         first, second = self.layers[:2], self.layers[2:]
         return (lambda inputs: first(self._row(inputs)), second)
 
-    def forward(self, inputs: Inputs) -> Tensor:
-        """From numbers [N, D], categories [N, C] and bags as ``join_bags`` makes them, to [N, hidden]."""
+    def forward(self, inputs: Mapping[str, Any]) -> Tensor:
+        """From each part's input, by name, to [N, hidden]."""
         representation: Tensor = self.layers(self._row(inputs))
         return representation
 
-    def _row(self, inputs: Inputs) -> Tensor:
-        numbers, categories, bags = inputs
-        parts = [numbers]
-        if self.categories is not None:
-            parts.append(self.dropout(self.categories(categories).flatten(1)))
-        if self.words is not None:
-            parts.append(self.dropout(self.words(bags)))
-        return torch.cat(parts, dim=1)
+    def _row(self, inputs: Mapping[str, Any]) -> Tensor:
+        return torch.cat([part(inputs[name]) for name, part in self.parts.items()], dim=1)

@@ -27,7 +27,7 @@ def train_epoch(learner: Learner, batches: Iterable[Any], parts: Iterable[int], 
         progress: Where steps are counted; tasks that it says have stopped contribute nothing.
     """
     device, balancer, optimizer = learner.accelerator.device, learner.balancer, learner.optimizer
-    means, batches = Means(), iter(batches)
+    means, batches = Means(learner.tasks.names), iter(batches)
     for count in parts:
         micro_batches = [send_to_device(batch, device) for batch in islice(batches, count)]
         began, before = _now(device), balancer.record

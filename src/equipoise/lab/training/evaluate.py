@@ -13,6 +13,7 @@ from torch.utils.data import DataLoader
 
 from equipoise.chain import split
 from equipoise.lab.cases import Case, Metric
+from equipoise.lab.data.arrays import joined_targets, padded
 from equipoise.lab.diagnostics import Predictions, diagnostics_hash, write_diagnostics
 from equipoise.lab.training.checkpoint import Progress
 from equipoise.lab.training.learner import Learner
@@ -74,9 +75,9 @@ def outputs_of(model: nn.Module, tasks: Tasks, batches: Iterable[Batch]) -> tupl
     model.eval()
     pairs = [(model(inputs), targets) for inputs, targets in batches]
     model.train()
-    outputs = {name: torch.cat([out[name] for out, _ in pairs]) for name in tasks.names}
-    targets = {name: torch.cat([target[name] for _, target in pairs]) for name in pairs[0][1]}
-    return outputs, targets
+    outputs = {name: padded([out[name] for out, _ in pairs], 0.0) for name in tasks.names}
+    ignored = {str(task.target): task.ignored_class for task in tasks}
+    return outputs, joined_targets([targets for _, targets in pairs], ignored)
 
 
 def _labelled(task: Task, output: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:

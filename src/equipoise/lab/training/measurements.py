@@ -13,18 +13,36 @@ from torch import Tensor, nn
 
 from equipoise.gradients.graph import graph_of
 from equipoise.gradients.measure import measure
+from equipoise.lab.settings import MANY_TASKS
 from equipoise.record import Record
 from equipoise.tasks import Tasks
 
 Row = tuple[str, str, float]  # "task|task", quantity, value
 COSINE_IN = "cosine in "  # then the part's name
+_PAIRED = 12
 _PROCESS = Path("/proc/self")  # Linux
 
 
-class Means:
-    """Running weighted means of named floats, without NaN."""
+def paired(tasks: Sequence[str]) -> list[str]:
+    """The tasks of which every pair is measured and kept: all, or of more than 20 twelve that are spread evenly.
 
-    def __init__(self) -> None:
+    >>> paired(["a", "b", "c"]), len(paired(list(map(str, range(600)))))
+    (['a', 'b', 'c'], 12)
+    """
+    if len(tasks) <= MANY_TASKS:
+        return list(tasks)
+    return [tasks[round(place * (len(tasks) - 1) / (_PAIRED - 1))] for place in range(_PAIRED)]
+
+
+class Means:
+    """Running weighted means of named floats, without NaN.
+
+    Args:
+        tasks: Names of those whose records are taken in, of whose pairs ``paired`` are kept.
+    """
+
+    def __init__(self, tasks: Sequence[str]) -> None:
+        self._paired = frozenset(paired(tasks))
         self._sums: dict[tuple[str, str], tuple[float, float]] = {}  # sum of weight · value, sum of weight
 
     def add(self, quantity: str, values: Mapping[str, float], counts: Mapping[str, float] | None = None) -> None:
@@ -45,8 +63,9 @@ class Means:
         matrices = {"cosine": record.cosines, "magnitude_similarity": record.magnitude_similarity}
         for quantity, matrix in matrices.items():
             if matrix is not None:
-                values = matrix.tolist()
-                pairs = combinations(enumerate(record.names), 2)
+                kept = [place for place, name in enumerate(record.names) if name in self._paired]
+                values = matrix[kept][:, kept].tolist()
+                pairs = combinations(enumerate(record.names[place] for place in kept), 2)
                 self.add(quantity, {f"{a}|{b}": values[i][j] for (i, a), (j, b) in pairs})
         if len(record.names) > 1 and record.condition_number is not None:
             # its logarithm: the largest of a few steps would drown the others; a singular step has none
@@ -54,7 +73,7 @@ class Means:
 
     def of_all_processes(self) -> "Means":
         """The means over what all processes took in, the same in each."""
-        together = Means()
+        together = Means(())
         for sums in gather_object([self._sums]):
             for key, (total, weight) in sums.items():
                 before = together._sums.get(key, (0.0, 0.0))
@@ -71,7 +90,7 @@ def _log10(value: float) -> float:
 
 
 def layer_rows(network: nn.Module, tasks: Tasks, inputs: Any, targets: Mapping[str, Tensor]) -> list[Row]:
-    """The cosine of each two tasks' gradients by each part that both reach.
+    """The cosine of each two tasks' gradients by each part that both reach; of many tasks of those that ``paired`` has.
 
     The network is looked at in evaluation mode, so nothing is drawn and nothing moves; it is left in training mode.
 
@@ -84,7 +103,8 @@ def layer_rows(network: nn.Module, tasks: Tasks, inputs: Any, targets: Mapping[s
     """
     named = {name: parameter for name, parameter in network.named_parameters() if parameter.requires_grad}
     network.eval()
-    losses = {task: loss for task, loss in tasks.losses(network(inputs), targets).items() if loss.requires_grad}
+    looked = tasks if len(tasks) <= MANY_TASKS else Tasks([tasks[name] for name in paired(tasks.names)])
+    losses = {task: loss for task, loss in looked.losses(network(inputs), targets).items() if loss.requires_grad}
     each = list(losses.values())
     measured = measure(each, graph_of(each), named, [()] * len(each)) if each else None
     network.train()

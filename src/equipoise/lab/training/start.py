@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from torch.utils.data import DataLoader
 
 from equipoise.lab.cases import Case
+from equipoise.lab.data.arrays import joined_targets
 from equipoise.lab.metrics.defaults import kind_of
 from equipoise.missing import labelled
 from equipoise.tasks import Tasks
@@ -39,7 +40,7 @@ def begin_at_labels(network: nn.Module, tasks: Tasks, case: Case) -> None:
     if head_of is None:
         raise ValueError(f"start='labels' needs a network with head(task), got {type(network).__name__}")
     loader = DataLoader(case.data["train"], _BATCH, collate_fn=case.collate)
-    batches = [targets for _, targets in loader]
+    targets = joined_targets([of_batch for _, of_batch in loader], {str(t.target): t.ignored_class for t in tasks})
     for task in tasks:
         kind = kind_of(task.loss) or "unknown"
         layer = _last_layer(head_of(task.name))
@@ -48,7 +49,7 @@ def begin_at_labels(network: nn.Module, tasks: Tasks, case: Case) -> None:
                 f"start='labels' needs a loss of a kind among {', '.join(_CONSTANTS)} and a head that ends in a linear "
                 f"layer with a bias; task {task.name!r} is {kind!r}, its head ends in {layer}"
             )
-        labels = torch.cat([targets[str(task.target)] for targets in batches])
+        labels = targets[str(task.target)]
         known = labelled(labels, task.ignored_class)
         constant = _CONSTANTS[kind](labels, known, len(layer.bias))
         if constant.shape != layer.bias.shape:

@@ -22,6 +22,13 @@ ROWS = (
         suits=("missing labels",),
     ),
     LossRow(
+        code="eq.losses.PerToken(eq.losses.FocalLoss())",
+        kinds=("sequence",),
+        use="tags of tokens: logits [B, T, V] and classes [B, T], -100 where padded, under any loss over classes",
+        pitfalls="all tokens count alike, so long sequences count more",
+        checked="the loss of the tokens one after another, value, gradient and divisor",
+    ),
+    LossRow(
         code="eq.losses.Penalised(nn.MSELoss(), eq.losses.ParameterPenalty(eq.losses.l1, model), strength=1e-4)",
         kinds=("any",),
         use="error plus complexity, of the output or of the parameters",

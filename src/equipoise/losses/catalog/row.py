@@ -52,7 +52,8 @@ TASK_KINDS = {
     "sequence": TaskKind(
         "a class at every position",
         "CrossEntropyLoss",
-        "captioning, captions, text, translation, language modelling, language modeling, speech, tokens",
+        "captioning, captions, text, translation, language modelling, language modeling, speech, tokens, "
+        "sequence tagging, sequence labelling, token classification, named entities, slots",
     ),
     "alignment": TaskKind(
         "embeddings that belong together lie together",
