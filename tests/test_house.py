@@ -131,6 +131,12 @@ def test_public_names_are_there_whatever_is_imported_first():
     assert subprocess.run([sys.executable, "-c", script]).returncode == 0
 
 
+@pytest.mark.parametrize("module", ["registry", "lab.api.results"])
+def test_a_module_that_public_names_need_can_be_imported_first(module):
+    ended = subprocess.run([sys.executable, "-c", f"import equipoise.{module}"], capture_output=True, text=True)
+    assert ended.returncode == 0, ended.stderr
+
+
 def test_what_the_workbench_needs_is_what_its_extra_installs():
     (extra,) = re.findall(r"^lab = \[(.+?)^\]", CONTRACTS.read_text(), re.MULTILINE | re.DOTALL)
     assert {one.replace("pyyaml", "yaml") for one in re.findall(r'"([\w-]+)', extra)} == {*WORKBENCH}

@@ -26,8 +26,8 @@ TARGETS = (Target("rating", "regression"), Target("liked", "binary"))
 @pytest.fixture(autouse=True)
 def here(tmp_path, monkeypatch):
     """A folder with a small table and a study's file."""
-    rows = (f"{20 + i % 30},{1 + i % 5},{['no', 'yes'][i % 2]}\n" for i in range(80))
-    (tmp_path / "shop.csv").write_text("age,rating,liked\n" + "".join(rows))
+    rows = (f"{20 + i % 30},{1 + i % 5},{['no', 'yes'][i % 2]},,,,\n" for i in range(80))
+    (tmp_path / "shop.csv").write_text("age,rating,liked,photo,clip,a,b\n" + "".join(rows))
     (tmp_path / "study.yaml").write_text(FILE)
     monkeypatch.chdir(tmp_path)
     return tmp_path
@@ -59,6 +59,14 @@ def test_tune_takes_the_case_and_how_it_is_trained(monkeypatch, capsys):
         monkeypatch, place, "tune", "--config=study.yaml", "--epochs=5", "--schedule", "step", "--out", "mine"
     )
     assert (options["epochs"], options["schedule"], str(folder)) == (5, "step", "mine")
+
+
+def test_files_that_a_table_names_are_options_too(monkeypatch):
+    columns = ["--number", "age", "--image", "photo", "--audio=clip", "--smiles", "a,b", "--vectors", "v.npy"]
+    words = ["shop.csv", "--target", "rating:regression", *columns, "--image-size", "32", "--seconds", "1.5"]
+    (recipe, *_), _ = first_call(monkeypatch, ["compare", *words])
+    given = {"image": ("photo",), "audio": ("clip",), "smiles": ("a", "b"), "vectors": ("v.npy",)}
+    assert recipe == TableCase("shop.csv", TARGETS[:1], number=("age",), **given, image_size=32, seconds=1.5)
 
 
 def test_probe_takes_the_case(monkeypatch, capsys):

@@ -17,6 +17,7 @@
 
 import sys
 from importlib import import_module
+from importlib.util import find_spec
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
@@ -32,6 +33,8 @@ class _Package(ModuleType):
     """Public names are imported with the first that is asked for: the command line often needs none, nor torch."""
 
     def __getattr__(self, name: str) -> Any:
+        if name not in ("doctor", "method") and find_spec(f"{__name__}.{name}") is not None:
+            return import_module(f"{__name__}.{name}")  # ``from equipoise import aggregation``, in a module of public's
         public = import_module("equipoise.public")  # a from-import would ask here for the module itself
         vars(self).update({**{one: getattr(public, one) for one in public.__all__}, "__all__": public.__all__})
         if name not in vars(self):

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from equipoise.cli.parser import Listed, Parser, fail
+from equipoise.cli.parser import Listed, Parser, fail, positive
 from equipoise.cli.workbench import need_the_lab
 from equipoise.lab.data.columns import (
     ALL_BUT,
@@ -18,7 +18,7 @@ from equipoise.lab.data.columns import (
 )
 from equipoise.lab.data.table import ENDINGS, is_table, read_header, require_table
 
-OPTIONS = ("target", *INPUT_OPTIONS, "group", "delimiter")
+OPTIONS = ("target", *INPUT_OPTIONS, "vectors", "image_size", "seconds", "group", "delimiter")
 
 
 def add_column_options(parser: Parser) -> None:
@@ -39,10 +39,29 @@ def add_column_options(parser: Parser) -> None:
         ("--text", "columns of text"),
         ("--number", "columns of numbers"),
         ("--category", "columns of names, such as colours,"),
+        ("--smiles", "columns of molecules, as SMILES,"),
+        ("--image", "columns of paths to pictures, from the table's folder on,"),
+        ("--audio", "columns of paths to sounds (.wav, .flac, .ogg, .mp3), likewise,"),
     ):
         group.add_argument(
             option, type=Listed(_columns, split_columns), action="extend", metavar="A,B,…", help=f"{what} as inputs"
         )
+    group.add_argument(
+        "--vectors",
+        type=Listed(_columns, split_columns),
+        action="extend",
+        metavar="FILE,…",
+        help=".npy files as inputs, each an array [rows, D] in the table's order",
+    )
+    group.add_argument(
+        "--image-size", type=positive, metavar="N", help="pixels of the sides to which pictures are scaled; default 64"
+    )
+    group.add_argument(
+        "--seconds",
+        type=_seconds,
+        metavar="S",
+        help="of each sound from its beginning; default those of the longest training row, at most 5",
+    )
     group.add_argument("--group", metavar="COLUMN", help="column whose equal cells keep rows in one split")
     add_delimiter(group)
 
@@ -94,7 +113,7 @@ def _losses(words: Sequence[str]) -> tuple[tuple[str, str], ...]:
 
 def _case_of(arguments: argparse.Namespace) -> Any:
     path = Path(arguments.case)
-    given = [f"--{option}" for option in OPTIONS if getattr(arguments, option)]
+    given = [f"--{option.replace('_', '-')}" for option in OPTIONS if getattr(arguments, option)]
     if not is_table(arguments.case):
         if given:
             fail(f"{', '.join(given)}: only a table ({', '.join(ENDINGS)}) has columns, and {arguments.case!r} is none")
@@ -116,7 +135,16 @@ def _case_of(arguments: argparse.Namespace) -> Any:
         inputs = expand_inputs(named, header, path.name, others)
         from equipoise.lab.cases import TableCase  # and torch, which wrong names do not wait for
 
-        return TableCase(arguments.case, targets, **inputs, group=arguments.group, delimiter=arguments.delimiter)
+        return TableCase(
+            arguments.case,
+            targets,
+            **inputs,
+            vectors=tuple(arguments.vectors or ()),
+            image_size=arguments.image_size or TableCase.image_size,
+            seconds=arguments.seconds,
+            group=arguments.group,
+            delimiter=arguments.delimiter,
+        )
     except ValueError as error:
         fail(str(error))
 
@@ -125,6 +153,13 @@ def _columns(given: Sequence[str]) -> Sequence[str]:
     if not given or not all(given):
         raise argparse.ArgumentTypeError(f"names with commas between them, like title,text; got {','.join(given)!r}")
     return [join_columns(given)] if given[0].startswith(ALL_BUT) else given
+
+
+def _seconds(text: str) -> float:
+    try:
+        return float(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"a number, got {text!r}") from None
 
 
 def _delimiter(text: str) -> str:

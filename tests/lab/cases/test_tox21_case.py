@@ -5,7 +5,7 @@ import torch
 from real_data import needs, trained, whole
 
 from equipoise.lab.cases import CASES, tox21
-from equipoise.lab.cases.tox21 import ASSAYS, fingerprints, read_tox21
+from equipoise.lab.cases.tox21 import ASSAYS, read_tox21
 from equipoise.lab.data.split import SPLITS, split_of
 
 HEADER = ",".join([*ASSAYS, "mol_id", "smiles"])
@@ -43,52 +43,18 @@ def test_without_the_folder_the_error_says_whence(tmp_path):
         tox21(tmp_path)
 
 
-class TestFingerprints:
-    @pytest.fixture(autouse=True)
-    def _rdkit(self):
-        pytest.importorskip("rdkit")
-
-    def test_bits_belong_to_the_substructures_and_not_to_the_spelling(self, tmp_path):
-        ethanol, again, ethane, aluminium = fingerprints(["CCO", "OCC", "CC", "O[AlH3](O)O"], 1024, 2, tmp_path)
-        assert torch.equal(ethanol, again)
-        assert not torch.equal(ethanol, ethane)
-        assert aluminium.sum() > 0  # with its five bonds
-        assert set(ethanol.tolist()) == {0, 1}
-        # radius 0 sees atoms only: CH3, CH2 and OH in one, CH3 in the other
-        atoms = fingerprints(["CCO", "CC"], 1024, 0, tmp_path)
-        assert atoms.sum(dim=1).tolist() == [3, 1]
-        assert (atoms[1] <= atoms[0]).all()
-
-    def test_what_is_kept_is_what_was_computed(self, tmp_path):
-        first = fingerprints(["CCO", "CC"], 64, 2, tmp_path / "new")
-        (kept,) = (tmp_path / "new").iterdir()
-        assert torch.equal(fingerprints(["CCO", "CC"], 64, 2, tmp_path / "new"), first)
-        assert [path.name for path in (tmp_path / "new").iterdir()] == [kept.name]
-        for other in ((["CC", "CCO"], 64, 2), (["CCO", "CC"], 128, 2), (["CCO", "CC"], 64, 1)):
-            fingerprints(*other, tmp_path / "new")
-        assert len(list((tmp_path / "new").iterdir())) == 4
-
-    def test_no_molecule(self, tmp_path):
-        for smiles in ("C1CC", "", "hello"):
-            with pytest.raises(ValueError, match=f"molecule 2 is no SMILES: '{smiles}'"):
-                fingerprints(["C", smiles], 64, 2, tmp_path)
-
-    def test_a_folder_that_cannot_be_written_costs_nothing_else(self, tmp_path):
-        (tmp_path / "file").write_text("")
-        assert len(fingerprints(["C"], 64, 2, tmp_path / "file")) == 1
-
-    def test_the_same_molecule_is_in_one_split_and_labels_go_with_it(self, tmp_path, monkeypatch):
-        monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
-        chains = ["C" * length for length in range(1, 60)]
-        rows = [row([str(len(chain) % 2)] * 12, chain) for chain in chains] * 2
-        write(tmp_path, rows)
-        case = tox21(tmp_path)
-        assert sum(len(split) for split in case.data.values()) == len(rows)
-        for name in SPLITS:
-            _, targets = whole(case, name)
-            expected = [len(chain) % 2 for chain in chains if split_of(chain, (0.8, 0.1, 0.1)) == name] * 2
-            assert sorted(targets["SR-p53"].tolist()) == sorted(expected)
-        assert len(tox21(tmp_path, salt="x").data["train"]) != len(case.data["train"])
+def test_the_same_molecule_is_in_one_split_and_labels_go_with_it(tmp_path, monkeypatch):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    chains = ["C" * length for length in range(1, 60)]
+    rows = [row([str(len(chain) % 2)] * 12, chain) for chain in chains] * 2
+    write(tmp_path, rows)
+    case = tox21(tmp_path)
+    assert sum(len(split) for split in case.data.values()) == len(rows)
+    for name in SPLITS:
+        _, targets = whole(case, name)
+        expected = [len(chain) % 2 for chain in chains if split_of(chain, (0.8, 0.1, 0.1)) == name] * 2
+        assert sorted(targets["SR-p53"].tolist()) == sorted(expected)
+    assert len(tox21(tmp_path, salt="x").data["train"]) != len(case.data["train"])
 
 
 @needs("tox21")

@@ -9,7 +9,7 @@ from figures_of_files import (
 from made_study import METHODS, TASKS
 from report_reading import Page, write_report
 
-from equipoise.lab.evaluation import FIT_RULE, judge_fit
+from equipoise.lab.evaluation import FIT_RULE, RUN_RULE, StudyResults, judge_fit, run_fits
 from equipoise.lab.reports.chart import Chart, Panel, Series
 from equipoise.lab.reports.interactive import specs
 from equipoise.lab.reports.palette import looks
@@ -24,8 +24,14 @@ def page(reported):
 
 def test_every_run_is_judged_by_the_rule_that_the_page_states(study, page):
     assert FIT_RULE in page.words
+    assert RUN_RULE in page.words
+    runs = run_fits(StudyResults.from_folder(study.path)).runs
     for method in ("single-task", *METHODS):
-        for cell, task in zip(page.row("Over- and under-fitting", method), TASKS, strict=True):
+        *cells, of_runs = page.row("Over- and under-fitting", method)
+        whole = [run.fit for run in runs if run.method == method]
+        for fit in ("over-fitting", "under-fitting", "neither"):
+            assert (f"{fit} in {whole.count(fit)} of {len(whole)}" in of_runs[0]) == (fit in whole)
+        for cell, task in zip(cells, TASKS, strict=True):
             judged = []
             for seed in "012":
                 train, validation = (

@@ -39,7 +39,9 @@ def test_of_many_tasks_every_norm_is_kept_and_the_pairs_of_a_few_that_are_spread
     means.add_record(record(rows.tolist(), names))
     values = {row[:2]: row[2] for row in means.rows()}
     assert sum(quantity == "gradient_norm" for _, quantity in values) == 100
-    assert sum(quantity == "cosine" for _, quantity in values) == len(paired(names)) * (len(paired(names)) - 1) / 2 < 100
+    assert (
+        sum(quantity == "cosine" for _, quantity in values) == len(paired(names)) * (len(paired(names)) - 1) / 2 < 100
+    )
     assert paired(names)[0] == "t0" and paired(names)[-1] == "t99"
     assert values["t0|t99", "cosine"] == pytest.approx(torch.cosine_similarity(rows[0], rows[99], dim=0).item())
     assert paired(names[:20]) == list(names[:20])  # up to 20 tasks all pairs are

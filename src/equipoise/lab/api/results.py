@@ -101,10 +101,14 @@ class Results:
 
     def __repr__(self) -> str:
         failed = f" {counted(len(self.failures), 'run')} failed." if self.failures else ""
-        return f"<Results of {self.summary.title}: {self.verdict.headline}{failed}>"
+        verdict = " ".join((*self.summary.cautions, self.verdict.headline))
+        return f"<Results of {self.summary.title}: {verdict}{failed}>"
 
     def _repr_html_(self) -> str:
-        verdict = f"<p><strong>{escape(self.verdict.headline)}</strong> {escape(str(self.verdict.advice))}</p>"
+        cautions = "".join(f"<p><strong>{escape(caution)}</strong></p>" for caution in self.summary.cautions)
+        verdict = (
+            f"{cautions}<p><strong>{escape(self.verdict.headline)}</strong> {escape(str(self.verdict.advice))}</p>"
+        )
         failed = "".join(f"<p>{escape(run)} failed: {escape(why)}</p>" for run, why in self.failures.items())
         return f"{verdict}{self.table()._repr_html_()}{failed}"
 

@@ -1,8 +1,10 @@
 """A case from a table: which columns are predicted, and from which."""
 
+import hashlib
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -11,17 +13,18 @@ from torch import Tensor, nn
 from torch.utils.data import Dataset
 
 from equipoise.lab.cases.case import Case
-from equipoise.lab.cases.row_inputs import INPUT_KINDS, FittedInputs, RowInputs
+from equipoise.lab.cases.row_inputs import INPUT_KINDS, FileOptions, FittedInputs, RowInputs
 from equipoise.lab.cases.target import LabelledTarget, Rows, Splits, make_target
-from equipoise.lab.data.columns import Target, expand_inputs, expand_targets, is_pattern
+from equipoise.lab.data.columns import INPUT_OPTIONS, Target, expand_inputs, expand_targets, is_pattern
 from equipoise.lab.data.split import SPLITS, split_of
 from equipoise.lab.data.table import Table, read_header, read_table
-from equipoise.lab.diagnostics import Diagnostic, cards, labelled_together, worst_samples
+from equipoise.lab.diagnostics import Diagnostic, Picture, Predictions, cards, labelled_together, worst_samples
 from equipoise.lab.models.encoders import RowEncoder
 from equipoise.lab.models.heads import SharedEncoder
 from equipoise.tasks import Tasks
 
 HIDDEN = 64
+_ALWAYS = ("text", "number", "category")  # in the options of a study of before the other kinds
 NAMED = 3  # columns of many that a title names
 
 
@@ -62,8 +65,14 @@ class TableCase:
             ``"all-but:id,name"`` mean all such columns that are no targets and have no other place.
         number: Columns of numbers.
         category: Columns whose cells are names.
+        smiles: Columns of molecules, as SMILES.
+        image: Columns of paths to pictures, from the table's folder on.
+        audio: Columns of paths to sounds, likewise.
+        vectors: Files .npy, each with a vector for each row of the table [N, D].
         group: A column: rows with the same cell in it are in the same split. None: rows with the same inputs are.
         delimiter: As ``read_table`` takes it.
+        image_size: Pixels of a picture's sides, to which it is scaled.
+        seconds: Of each sound, from its beginning; None: of the longest of the training rows, at most 5.
 
     Raises:
         ValueError: If a column is named twice, a pattern matches none, or there is nothing to predict, or nothing to
@@ -77,15 +86,25 @@ class TableCase:
     category: tuple[str, ...] = ()
     group: str | None = None
     delimiter: str | None = None
+    smiles: tuple[str, ...] = ()
+    image: tuple[str, ...] = ()
+    audio: tuple[str, ...] = ()
+    vectors: tuple[str, ...] = ()
+    image_size: int = 64
+    seconds: float | None = None
 
     def __post_init__(self) -> None:
-        if any(map(is_pattern, (*(target.column for target in self.targets), *self.inputs))):
+        if any(map(is_pattern, (*(target.column for target in self.targets), *chain(*self._columns.values())))):
             self._expand()
         columns = [target.column for target in self.targets]
         if not columns:
             raise ValueError("nothing to predict: name a target, such as --target rating:regression")
         if not self.inputs:
             raise ValueError("nothing to predict from: name columns, by --text, --number or --category")
+        if self.image_size < 8:
+            raise ValueError(f"image_size must be at least 8 pixels, got {self.image_size}")
+        if self.seconds is not None and not 0.1 <= self.seconds <= 600:
+            raise ValueError(f"seconds must be in 0.1 to 600, got {self.seconds:g}")
         for column, count in Counter([*columns, *self.inputs]).items():
             if column in columns and column in self.inputs:
                 raise ValueError(f"column {column!r} is a target and an input: leave it out of the inputs")
@@ -98,18 +117,18 @@ class TableCase:
         header = read_header(path, self.delimiter)
         targets = expand_targets(self.targets, header, path.name)
         others = [*(target.column for target in targets), *([self.group] if self.group else [])]
-        for field, value in {"targets": targets, **expand_inputs(self._inputs, header, path.name, others)}.items():
+        for field, value in {"targets": targets, **expand_inputs(self._columns, header, path.name, others)}.items():
             object.__setattr__(self, field, value)
 
     @property
-    def _inputs(self) -> dict[str, tuple[str, ...]]:
+    def _columns(self) -> dict[str, tuple[str, ...]]:
         """Columns to predict from by kind."""
-        return {"text": self.text, "number": self.number, "category": self.category}
+        return {kind: getattr(self, kind) for kind in INPUT_OPTIONS}
 
     @property
     def inputs(self) -> tuple[str, ...]:
-        """All columns to predict from."""
-        return tuple(column for columns in self._inputs.values() for column in columns)
+        """All columns and files to predict from."""
+        return (*(column for columns in self._columns.values() for column in columns), *self.vectors)
 
     @property
     def options(self) -> dict[str, Any]:
@@ -117,7 +136,10 @@ class TableCase:
         return {
             "file": Path(self.path).name,
             "target": [str(target) for target in self.targets],
-            **{kind: list(columns) for kind, columns in self._inputs.items()},
+            **{kind: list(columns) for kind, columns in self._columns.items() if columns or kind in _ALWAYS},
+            **({"vectors": [Path(file).name for file in self.vectors]} if self.vectors else {}),
+            **({"image-size": self.image_size} if self.image else {}),
+            **({"seconds": self.seconds} if self.audio else {}),
             "group": self.group,
             "delimiter": self.delimiter,
         }
@@ -129,16 +151,18 @@ class TableCase:
             ValueError: If the file is no table, or a cell is not of its column's kind.
         """
         table = read_table(Path(self.path), self.delimiter)
-        for column in (*(target.column for target in self.targets), *self.inputs):
+        for column in (*(target.column for target in self.targets), *chain(*self._columns.values())):
             table.cells(column)
-        inputs = {kind: INPUT_KINDS[kind](table, columns) for kind, columns in self._inputs.items() if columns}
+        named = {**self._columns, "vectors": self.vectors}
+        files = FileOptions(Path(self.path).parent, self.image_size, self.seconds)
+        inputs = {kind: INPUT_KINDS[kind](table, columns, files) for kind, columns in named.items() if columns}
         splits = self._split(table, inputs)
         made = {target.column: make_target(target, table, splits) for target in self.targets}
         fitted = {kind: inputs[kind].fit(splits["train"]) for kind in INPUT_KINDS if kind in inputs}
         targets = {name: target.labels for name, target in made.items()}
         return Case(
             name=table.name.split(".")[0] or table.name,
-            title=f"{table.name}: {_listed(list(made))} from {_listed(self.inputs)}",
+            title=f"{table.name}: {_listed(list(made))} from {_listed(self.inputs)}{_notes(fitted)}",
             tasks=Tasks([target.task for target in made.values()]),
             data={split: TableRows(rows) for split, rows in splits.items()},
             collate=TableBatches(fitted, targets),
@@ -148,20 +172,29 @@ class TableCase:
             learning_rate=3e-3,
             weight_decay=0.01,
             epochs=30,
-            data_hash=table.data_hash,
-            diagnostics=self._diagnostics(table, made),
+            data_hash=_data_hash(table, inputs),
+            diagnostics=self._diagnostics(table, made, fitted),
             losses={name: target.losses for name, target in made.items() if len(target.losses) > 1},
         )
 
     def _title(self, table: Table, row: int) -> str:
-        """Which row of the file, and its text."""
-        texts = [text for column in self.text if (text := table.cells(column)[row])]
+        """Which row of the file, and what stands in it to read."""
+        columns = *self.text, *self.smiles, *self.image, *self.audio
+        texts = [text for column in columns if (text := table.cells(column)[row])]
         return " · ".join([f"row {table.first_row + row}", *texts])
 
-    def _diagnostics(self, table: Table, targets: Mapping[str, LabelledTarget]) -> tuple[Diagnostic, ...]:
+    def _diagnostics(
+        self, table: Table, targets: Mapping[str, LabelledTarget], inputs: Mapping[str, FittedInputs]
+    ) -> tuple[Diagnostic, ...]:
         """What each target shows, the rows with its largest losses, and which targets share rows."""
         words = {column: target.words for column, target in targets.items()}
-        describe = cards(words, lambda seen, place: self._title(table, seen.samples.rows[place]))
+        shown = [one.pictures for one in inputs.values() if one.pictures]
+
+        def pictures(seen: Predictions, place: int) -> tuple[Picture, ...]:
+            found = [item for show in shown for item in show(seen.samples.rows[place]).items()]
+            return tuple(Picture.of(pixels, caption) for caption, pixels in found)
+
+        describe = cards(words, lambda seen, place: self._title(table, seen.samples.rows[place]), pictures)
         return (
             *(one for target in targets.values() for one in target.diagnostics),
             *(worst_samples(column, describe) for column in targets),
@@ -197,6 +230,17 @@ def _model_maker(inputs: Mapping[str, FittedInputs], targets: Mapping[str, Label
         return SharedEncoder(encoder, {name: heads[name] for name in task_names})
 
     return make_model
+
+
+def _data_hash(table: Table, inputs: Mapping[str, RowInputs]) -> str:
+    """That of the table, or of it and the files that belong to it."""
+    contents = [read.content for read in inputs.values() if read.content]
+    return hashlib.sha256("".join([table.data_hash, *contents]).encode()).hexdigest() if contents else table.data_hash
+
+
+def _notes(inputs: Mapping[str, FittedInputs]) -> str:
+    notes = [f"{kind}: {fitted.note}" for kind, fitted in inputs.items() if fitted.note]
+    return f" ({'; '.join(notes)})" if notes else ""
 
 
 def _batch_size(rows: int) -> int:

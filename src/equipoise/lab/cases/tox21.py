@@ -7,9 +7,7 @@ Science 2018): the assays' columns, ``mol_id`` and ``smiles``, an empty cell whe
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -17,7 +15,8 @@ from equipoise.lab.cases.case import Case
 from equipoise.lab.cases.usual_losses import binary_losses
 from equipoise.lab.data.arrays import Arrays, join
 from equipoise.lab.data.cells import places
-from equipoise.lab.data.folder import cache_folder, cached, data_folder, data_hash
+from equipoise.lab.data.folder import cache_folder, data_folder, data_hash
+from equipoise.lab.data.molecules import fingerprints
 from equipoise.lab.data.split import split_of
 from equipoise.lab.data.table import read_table
 from equipoise.lab.diagnostics import label_cooccurrence, label_table, labelled_together
@@ -51,47 +50,6 @@ def read_tox21(path: Path) -> Molecules:
     table, values = read_table(path), torch.tensor([0.0, 1.0, torch.nan])
     labels = [values[places(table, assay, ("0", "1", ""))] for assay in ASSAYS]
     return Molecules(table.cells("smiles"), torch.stack(labels, dim=1))
-
-
-def fingerprints(smiles: Sequence[str], bits: int, radius: int, cache: Path) -> Tensor:
-    """Which circular substructures up to a radius in bonds each molecule has, hashed to bits [N, bits], 0 or 1, uint8.
-
-    Rogers, Hahn, Extended-Connectivity Fingerprints, Journal of Chemical Information and Modeling 2010; by RDKit.
-
-    Args:
-        smiles: The molecules.
-        bits: A multiple of 8.
-        radius: 2 gives ECFP4.
-        cache: A folder; what is in it is used, what is not is computed and put there, if it can be written.
-
-    Raises:
-        ValueError: If RDKit is not installed, or cannot read a molecule.
-    """
-    try:
-        from rdkit import Chem, RDLogger, __version__
-        from rdkit.Chem import rdFingerprintGenerator
-    except ModuleNotFoundError as error:
-        raise ValueError(f'{error.name} is missing: pip install "equipoise[cases]"') from error
-
-    def compute() -> np.ndarray:
-        generator = rdFingerprintGenerator.GetMorganGenerator(radius=radius, fpSize=bits)
-        rows = np.empty((len(smiles), bits), dtype=np.uint8)
-        log: Any = RDLogger
-        log.DisableLog("rdApp.*")
-        try:
-            for number, text in enumerate(smiles):
-                molecule = Chem.MolFromSmiles(text, sanitize=False)
-                if molecule is None or not text:
-                    raise ValueError(f"molecule {number + 1} is no SMILES: {text!r}")
-                # an aluminium with five bonds is in Tox21: the check of valences alone is left out
-                Chem.SanitizeMol(molecule, Chem.SANITIZE_ALL ^ Chem.SANITIZE_PROPERTIES)
-                rows[number] = generator.GetFingerprintAsNumPy(molecule)
-        finally:
-            log.EnableLog("rdApp.*")
-        return np.packbits(rows, axis=1)
-
-    packed = cached(cache, "fingerprints", [__version__, str(bits), str(radius), *smiles], compute)
-    return torch.from_numpy(np.unpackbits(packed, axis=1))
 
 
 def tox21(folder: Path | None = None, *, salt: str = "") -> Case:

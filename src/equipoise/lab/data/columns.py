@@ -9,7 +9,7 @@ from fnmatch import fnmatchcase
 from equipoise.names import key_of, nearest
 
 TARGET_KINDS = ("regression", "binary", "multiclass", "ordinal", "multilabel")
-INPUT_OPTIONS = ("text", "number", "category")
+INPUT_OPTIONS = ("text", "number", "category", "smiles", "image", "audio")
 ALL_BUT = "all-but:"
 
 

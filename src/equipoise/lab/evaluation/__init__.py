@@ -3,6 +3,7 @@
 from equipoise.lab.evaluation.advice import Advice
 from equipoise.lab.evaluation.checks import Check, check_differences, outlier, sign_test
 from equipoise.lab.evaluation.costs import EqualTime, MethodCost, Reached, unequal
+from equipoise.lab.evaluation.fit import FIT_RULE, RUN_RULE, Fit, fit_of, has_diverged, judge_fit, judge_run, run_fits
 from equipoise.lab.evaluation.folder import printable
 from equipoise.lab.evaluation.hypervolume import hypervolume
 from equipoise.lab.evaluation.judgement import Decision, Judgement, judgement_of
@@ -35,7 +36,7 @@ from equipoise.lab.evaluation.statistics import (
     seeds_to_show,
     verdict,
 )
-from equipoise.lab.evaluation.study import FIT_RULE, Fit, StudyResults, fit_of, has_diverged, judge_fit
+from equipoise.lab.evaluation.study import StudyResults
 from equipoise.lab.evaluation.summary import Summary
 from equipoise.lab.evaluation.table import Comparison, ComparisonTable, Row, Score, make_table
 from equipoise.lab.evaluation.two_studies import Change, TwoStudies, changes
@@ -45,6 +46,7 @@ __all__ = [
     "FORMULA",
     "RATIO_FORMULA",
     "REFERENCE",
+    "RUN_RULE",
     "SINGLE_TASK",
     "TUNED",
     "Advice",
@@ -84,6 +86,7 @@ __all__ = [
     "holm",
     "hypervolume",
     "judge_fit",
+    "judge_run",
     "judgement_of",
     "levels",
     "listing",
@@ -98,6 +101,7 @@ __all__ = [
     "printable",
     "rank_test",
     "relative_changes",
+    "run_fits",
     "seeds_to_show",
     "show",
     "sign_test",

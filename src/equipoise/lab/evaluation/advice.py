@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from math import isnan
 from typing import Literal
 
+from equipoise.lab.evaluation.fit import RunFits
 from equipoise.lab.evaluation.headline import tally
 from equipoise.lab.evaluation.metric import REFERENCE, TUNED, Baselines, TaskMetric
 from equipoise.lab.evaluation.numbers import counted, fitting, listing, of_seeds
@@ -18,6 +19,7 @@ Action = Literal[
     "use",
     "choose",
     "inspect",
+    "train longer",
     "train seeds",
     "train the same seeds",
     "train methods",
@@ -42,8 +44,16 @@ Voice = Literal["python", "command line", "page"]
 Runs = Literal["case", "loop", "given"]  # where results come from: a study of a case, a user's loop, elsewhere
 
 _SPELLED: dict[Voice, dict[str, str]] = {
-    "python": {"seeds": "seeds={}", "methods": "methods=['sum', 'uw']", "question": "question='losses'"},
-    "command line": {"seeds": "--seeds {}", "methods": "--methods sum,uw", "question": "--question losses"},
+    "python": {
+        "epochs": "epochs={}",
+        "seeds": "seeds={}",
+        "methods": "methods=['sum', 'uw']",
+        "question": "question='losses'",
+    },
+    "command line": {
+        **{"epochs": "--epochs {}", "seeds": "--seeds {}", "methods": "--methods sum,uw"},
+        "question": "--question losses",
+    },
     "page": {},  # whose readers may have neither at hand
 }
 
@@ -62,6 +72,7 @@ class Advice:
         seeds: To train in all; None where it is about none.
         present: Seeds that there are.
         inspect: Seeds whose runs to look at.
+        epochs: To allow; None where it is about none.
         cost: Seconds per step of the method, in units of the reference; None where not known.
         question: Whether the study asks one question, whose two sides need the seeds.
         reference: What the others are compared with.
@@ -77,6 +88,7 @@ class Advice:
     seeds: int | None = None
     present: int = 0
     inspect: tuple[int, ...] = ()
+    epochs: int | None = None
     cost: float | None = None
     question: bool = False
     reference: str = REFERENCE
@@ -91,7 +103,9 @@ class Advice:
         return fitting(*_sentences(self, spelled))
 
 
-def advise(table: ComparisonTable, metrics: Sequence[TaskMetric], *, runs: Runs = "case") -> Advice:
+def advise(
+    table: ComparisonTable, metrics: Sequence[TaskMetric], *, runs: Runs = "case", fits: RunFits | None = None
+) -> Advice:
     """What to do after a table.
 
     Fewer than 3 pairs of runs are too few to choose by, whatever they show: the spread of two is hardly known.
@@ -100,7 +114,12 @@ def advise(table: ComparisonTable, metrics: Sequence[TaskMetric], *, runs: Runs 
         table: Of the study.
         metrics: The primary one of each task.
         runs: Where the results come from.
+        fits: Whether the runs were trained long enough; where most of a method's were not, that comes first.
     """
+    if fits and fits.mostly("under-fitting"):
+        return Advice(
+            "train longer", table.baselines.reference, epochs=2 * fits.epochs, reference=table.baselines.reference
+        )
     advice = _on_question(table) if table.question else _on_methods(table, len(metrics), runs)
     return replace(advice, reference=table.baselines.reference, question=bool(table.question), runs=runs)
 
@@ -192,6 +211,8 @@ def _sentences(advice: Advice, voice: Voice) -> tuple[str, ...]:
     match advice.action:
         case "use":
             return _use(advice, plain)
+        case "train longer":
+            return (f"Train twice as long{_hint(voice, 'epochs', advice.epochs)} before choosing; {until}",)
         case "train seeds":
             return _seeds(advice, voice, until)
         case "choose" if advice.method == TUNED:

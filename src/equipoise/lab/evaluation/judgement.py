@@ -53,6 +53,8 @@ class Decision:
 class Judgement:
     """A study's verdict: one sentence, what to do next, every comparison behind it, and what else was found.
 
+    ``cautions`` are to be read before any comparison, such as that runs were still improving.
+
     ``str(advice)`` is a sentence as well; its fields say the same to a program.
     """
 
@@ -61,9 +63,10 @@ class Judgement:
     decisions: tuple[Decision, ...]
     reference: str = REFERENCE
     details: tuple[str, ...] = ()
+    cautions: tuple[str, ...] = ()
 
     def __str__(self) -> str:
-        return f"{self.headline} {self.advice}"
+        return " ".join((*self.cautions, self.headline, str(self.advice)))
 
     def of(self, method: str, task: str, other: str | None = None) -> Decision:
         """The decision on a method and a task; ``other`` is the reference if none is given.
@@ -94,6 +97,7 @@ class Judgement:
     def to_dict(self) -> dict[str, Any]:
         """For JSON: what is NaN is None."""
         return {
+            "cautions": list(self.cautions),
             "headline": self.headline,
             "advice": str(self.advice),
             "next": asdict(self.advice),
@@ -136,4 +140,11 @@ def judgement_of(summary: Summary) -> Judgement:
         for task, score in row.scores.items()
         for other, one in score.to.items()
     )
-    return Judgement(summary.headline, summary.advice, decisions, summary.baselines.reference, summary.details)
+    return Judgement(
+        summary.headline,
+        summary.advice,
+        decisions,
+        summary.baselines.reference,
+        summary.details,
+        summary.cautions,
+    )

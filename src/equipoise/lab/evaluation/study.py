@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from time import monotonic, sleep
-from typing import Any, Literal, NamedTuple
+from typing import Any, NamedTuple
 
 from equipoise.lab.evaluation.folder import FILES, read_rows, read_study
 from equipoise.lab.evaluation.metric import SINGLE_TASK, TaskMetric, Values
@@ -17,17 +17,6 @@ PATIENCE = 2.0  # seconds: a study at work writes its tables, then study.json wi
 
 Curve = Mapping[int, float]  # epoch -> value
 Curves = Mapping[tuple[str, str, str], Mapping[int, Curve]]  # (method, task, quantity) -> seed -> curve
-
-Fit = Literal["over-fitting", "under-fitting", "neither", "not judged"]
-
-FEWEST_EPOCHS = 3
-RISE, FALL = 0.1, 0.02  # shares of a curve's range, its largest value minus its least
-FIT_RULE = (
-    f"Over-fitting: since its least value the validation loss has risen by more than {RISE:.0%} of its range (largest "
-    "minus least value), while the training loss has fallen. Under-fitting: the last epoch that was allowed has the "
-    f"least validation loss and the least training loss, and the validation loss fell by more than {FALL:.0%} of its "
-    f"range in it, so more epochs would have helped. Fewer than {FEWEST_EPOCHS} epochs are not judged."
-)
 
 
 class RunScore(NamedTuple):
@@ -168,54 +157,6 @@ class StudyResults:
         """With this look among those of study.json; to look at the same again is no new one."""
         looks = self.settings.get("looks", [])
         return self if self.look in looks else replace(self, settings={**self.settings, "looks": [*looks, self.look]})
-
-
-def judge_fit(train: Mapping[int, float], validation: Mapping[int, float], epochs: int) -> Fit:
-    """The verdict of ``FIT_RULE`` on one run and task.
-
-    Args:
-        train: Training loss by epoch, finite.
-        validation: Validation loss by epoch, finite.
-        epochs: How many the run was allowed.
-
-    >>> judge_fit({1: 1.0, 2: 0.5, 3: 0.2, 4: 0.1}, {1: 1.0, 2: 0.8, 3: 0.9, 4: 1.1}, epochs=8)
-    'over-fitting'
-    >>> judge_fit({1: 1.0, 2: 0.8, 3: 0.6}, {1: 1.1, 2: 0.9, 3: 0.7}, epochs=3)
-    'under-fitting'
-    """
-    both = sorted(set(train) & set(validation))
-    if len(both) < FEWEST_EPOCHS:
-        return "not judged"
-    last = both[-1]
-    best = min(both, key=lambda epoch: validation[epoch])
-    values = [validation[epoch] for epoch in both]
-    spread = max(values) - min(values)
-    if validation[last] - validation[best] > RISE * spread and train[last] < train[best]:
-        return "over-fitting"
-    falling = validation[both[-2]] - validation[last] > FALL * spread
-    if last == epochs and best == last and falling and train[last] == min(train[epoch] for epoch in both):
-        return "under-fitting"
-    return "neither"
-
-
-def has_diverged(study: StudyResults, method: str, task: str, seed: int) -> bool:
-    """Whether the last training or validation loss of a run on a task is not finite."""
-    for name in ("train loss", "validation loss"):
-        curve = study.curves.get((method, task, name), {}).get(seed, {})
-        gaps = [epoch for *of, epoch in study.not_finite if of == [method, task, name, seed]]
-        if max(gaps, default=0) > max(curve, default=0):
-            return True
-    return False
-
-
-def fit_of(study: StudyResults, method: str, task: str, seed: int) -> Fit:
-    """Over- or under-fitting of one run on one task; not judged where it has diverged."""
-    if has_diverged(study, method, task, seed):
-        return "not judged"
-    train, validation = (
-        study.curves.get((method, task, f"{split} loss"), {}).get(seed, {}) for split in ("train", "validation")
-    )
-    return judge_fit(train, validation, study.settings["settings"]["epochs"])
 
 
 def _read(folder: Path, settings: Mapping[str, Any]) -> StudyResults:

@@ -7,8 +7,10 @@ from pathlib import Path
 from typing import Any
 
 from equipoise.lab.evaluation.advice import Advice, Runs, advise
+from equipoise.lab.evaluation.cautions import fit_cautions
 from equipoise.lab.evaluation.costs import Budgets, EqualTime, equal_time, method_costs, unequal
 from equipoise.lab.evaluation.findings import details_of
+from equipoise.lab.evaluation.fit import RunFits, run_fits
 from equipoise.lab.evaluation.headline import headline_of
 from equipoise.lab.evaluation.looks import level_of, look_notes
 from equipoise.lab.evaluation.metric import BASELINES, SINGLE_TASK, Baselines, Question, TaskMetric, Values
@@ -49,6 +51,7 @@ class Summary:
     headline: str  # the verdict in one sentence of at most 25 words
     advice: Advice  # what to do, in another
     details: tuple[str, ...] = ()  # what else was found
+    cautions: tuple[str, ...] = ()  # what to know before any comparison
     question: Question = ""  # the one that the study asks, if it asks one
     level: float = LEVEL  # of the verdicts, in all
     values: Values = field(default_factory=dict)
@@ -107,6 +110,7 @@ class Summary:
             curves=results.curves,
             budgets=_budgets(study),
             complete=study["complete"],
+            fits=run_fits(results),
             runs="loop" if study.get("loop") else "case",
         )
 
@@ -128,6 +132,7 @@ class Summary:
         budgets: Budgets | None = None,
         baselines: Baselines = BASELINES,
         complete: bool = True,
+        fits: RunFits | None = None,
         runs: Runs = "case",
     ) -> "Summary":
         """The one way from values to a verdict, whoever measured them.
@@ -147,6 +152,7 @@ class Summary:
             budgets: Of the methods, by which they may be unequal.
             baselines: What the others are compared with.
             complete: Whether nothing is still to be run.
+            fits: Whether the runs were trained long enough; None where it is not known.
             runs: Where the values come from.
         """
         values, missing = _by_method(found, metrics, methods, seeds, baselines)
@@ -166,9 +172,10 @@ class Summary:
             notes=(*missing, *notes, *loss_notes(table), *step_notes(costs), *check_notes(table)),
             complete=complete,
             headline=headline_of(table, metrics, len(seeds)),
-            advice=advise(table, metrics, runs=runs),
+            advice=advise(table, metrics, runs=runs, fits=fits),
             details=details_of(table, metrics),
             question=table.question,
+            cautions=fit_cautions(fits) if fits else (),
             level=level,
             values=values,
             baselines=baselines,

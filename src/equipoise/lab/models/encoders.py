@@ -183,6 +183,11 @@ def text_part(frequencies: Tensor, *, width: int = 48, dropout: float = 0.2, ngr
     return nn.Sequential(WeightedBag(frequencies, width, ngram_dropout), nn.Dropout(dropout)), width
 
 
+def bits_part(bits: int, *, width: int = 256, dropout: float = 0.5) -> Part:
+    """From bits [N, columns, bits / columns], 0 or 1, to an ``MLP`` of one layer on all of them."""
+    return nn.Sequential(nn.Flatten(), MLP(bits, [width], dropout)), width
+
+
 class RowEncoder(nn.Module):
     """z = relu(W_2 relu(W_1 [p_1, p_2, ...] + b_1) + b_2), with dropout between; p_i is what a part makes of its input.
 

@@ -10,6 +10,7 @@ from equipoise.lab.evaluation import (
     FIT_RULE,
     FORMULA,
     RATIO_FORMULA,
+    RUN_RULE,
     TUNED,
     Fit,
     Row,
@@ -18,6 +19,7 @@ from equipoise.lab.evaluation import (
     all_of,
     counted,
     fit_of,
+    run_fits,
 )
 from equipoise.lab.evaluation.costs import MethodCost, method_costs
 from equipoise.lab.reports.chart import Chart
@@ -94,12 +96,20 @@ def render_training(
 
 
 def _of_training(study: StudyResults) -> dict[str, Any]:
+    runs = run_fits(study).runs
     return {
         "study": study,
         "version": study.settings["equipoise"],
         "costs": _costs(study),
-        "fits": {method: [_fits(study, method, task) for task in study.tasks] for method in study.methods},
+        "fits": {
+            method: [
+                *(_fits(study, method, task) for task in study.tasks),
+                *([_counts(Counter(run.fit for run in runs if run.method == method))] if runs else []),
+            ]
+            for method in study.methods
+        },
         "fit_rule": FIT_RULE,
+        "run_rule": RUN_RULE if runs else "",
     }
 
 
@@ -179,7 +189,10 @@ def _costs(study: StudyResults) -> dict[str, MethodCost]:
 def _fits(study: StudyResults, method: str, task: str) -> list[str]:
     """In how many runs the loss curves show over- and under-fitting."""
     seeds = study.curves.get((method, task, "validation loss"), {})
-    found = Counter(fit_of(study, method, task, seed) for seed in seeds)
+    return _counts(Counter(fit_of(study, method, task, seed) for seed in seeds))
+
+
+def _counts(found: Mapping[Fit, int]) -> list[str]:
     judged = sum(found[fit] for fit in FITS)
     return [f"{words} in {found[fit]} of {judged}" for fit, words in FITS.items() if found[fit]] or ["not judged"]
 

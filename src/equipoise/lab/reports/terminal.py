@@ -57,6 +57,8 @@ class SummaryView:
 def _verdict_parts(summary: Summary, voice: Voice) -> Iterator[RenderableType]:
     yield ""
     yield Text(summary.title, style="bold")
+    for caution in summary.cautions:
+        yield Text(caution, style="bold yellow")
     yield Text(summary.headline, style="bold")
     yield Text(summary.advice.text(voice), style="bold")
 
