@@ -5,8 +5,10 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
+from pathlib import Path
 
 from equipoise.lab.data.cells import SEPARATOR, is_number
+from equipoise.lab.data.guess_inputs import guess_input
 from equipoise.lab.data.table import Table
 
 _DATE = re.compile(r"\d{4}-\d\d?-\d\d?([T ].*)?|\d\d?[./]\d\d?[./]\d{2,4}")
@@ -21,7 +23,7 @@ class Guess:
 
     Args:
         column: Its name.
-        kind: ``"number"``, ``"text"``, ``"category"`` or ``"binary"``; None: nothing to learn from.
+        kind: The option that it is an input by, such as ``"number"``; None: nothing to learn from.
         target: The kind of target it would be, one of ``equipoise.lab.cases.TARGET_KINDS``; None: it would be none.
         why: The reason, in words.
     """
@@ -32,9 +34,13 @@ class Guess:
     why: str
 
 
-def guess_columns(table: Table) -> list[Guess]:
-    """A guess for each column, in order."""
-    return [_guess(column, cells, table) for column, cells in table.columns.items()]
+def guess_columns(table: Table, folder: Path | None = None) -> list[Guess]:
+    """A guess for each column, in order; ``folder`` is where paths in cells begin, None: nothing is a path."""
+    found = {column: guess_input(dict.fromkeys(cells), folder) for column, cells in table.columns.items()}
+    return [
+        Guess(column, kind[0], None, kind[1]) if (kind := found[column]) else _guess(column, cells, table)
+        for column, cells in table.columns.items()
+    ]
 
 
 def _guess(column: str, cells: Sequence[str], table: Table) -> Guess:
