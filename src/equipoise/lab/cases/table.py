@@ -21,6 +21,7 @@ from equipoise.lab.data.table import Table, read_header, read_table
 from equipoise.lab.diagnostics import Diagnostic, Picture, Predictions, cards, labelled_together, worst_samples
 from equipoise.lab.models.encoders import RowEncoder
 from equipoise.lab.models.heads import SharedEncoder
+from equipoise.lab.settings import a_few
 from equipoise.tasks import Tasks
 
 HIDDEN = 64
@@ -186,7 +187,8 @@ class TableCase:
     def _diagnostics(
         self, table: Table, targets: Mapping[str, LabelledTarget], inputs: Mapping[str, FittedInputs]
     ) -> tuple[Diagnostic, ...]:
-        """What each target shows, the rows with its largest losses, and which targets share rows."""
+        """What each target shows, the rows with its largest losses, and which targets share rows; of many, a few."""
+        targets = {column: targets[column] for column in a_few(list(targets))}
         words = {column: target.words for column, target in targets.items()}
         shown = [one.pictures for one in inputs.values() if one.pictures]
 
