@@ -196,7 +196,7 @@ class TableCase:
         table = read_table(Path(self.path), self.delimiter).emptied(self.missing or ())
         for column in (*(target.column for target in self.targets), *chain(*self._columns.values())):
             table.cells(column)
-        named = {**self._columns, "vectors": self.vectors}
+        named = {**self._columns, "descriptors": self.smiles, "vectors": self.vectors}
         files = FileOptions(Path(self.path).parent, self.image_size, self.seconds)
         inputs = {kind: INPUT_KINDS[kind](table, columns, files) for kind, columns in named.items() if columns}
         for target in self.targets if self.missing is None else ():
