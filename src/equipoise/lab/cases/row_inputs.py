@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from equipoise.lab.data.features import bagged_texts, coded_categories, scaled_numbers, with_many_values
 from equipoise.lab.data.folder import cache_folder, cached
-from equipoise.lab.data.molecules import fingerprints
+from equipoise.lab.data.molecules import descriptors, fingerprints
 from equipoise.lab.data.pictures import read_picture
 from equipoise.lab.data.sounds import BANDS, HOP, RATE, duration, log_mel, read_sound
 from equipoise.lab.data.table import Table
@@ -131,6 +131,20 @@ class Molecules(RowInputs):
         return fingerprints(smiles, BITS, RADIUS, cache_folder(), lambda row: self.table.place(row, column))
 
 
+class MoleculeDescriptors(RowInputs):
+    """Properties of a SMILES, such as weight, logP and polar surface; standardised."""
+
+    def row_keys(self) -> list[list[str]]:
+        return []  # the fingerprints' do
+
+    def fit(self, train: Sequence[int]) -> FittedInputs:
+        rows = torch.cat([scaled_vectors(self._of(column), train) for column in self.columns], dim=1)
+        return FittedInputs(rows, lambda: (nn.Identity(), rows.shape[1]))
+
+    def _of(self, column: str) -> np.ndarray:
+        return descriptors(self.table.cells(column), cache_folder(), lambda row: self.table.place(row, column))
+
+
 class Vectors(RowInputs):
     """The rows of arrays in .npy files, standardised."""
 
@@ -238,12 +252,13 @@ def _digest(*contents: bytes) -> str:
     return digest.hexdigest()
 
 
-# by option; a row's vectors are side by side in this order
+# by option, and the descriptors of --smiles; a row's vectors are side by side in this order
 INPUT_KINDS: Mapping[str, type[RowInputs]] = {
     "number": Numbers,
     "category": Categories,
     "text": Texts,
     "smiles": Molecules,
+    "descriptors": MoleculeDescriptors,
     "image": Pictures,
     "audio": Sounds,
     "vectors": Vectors,
