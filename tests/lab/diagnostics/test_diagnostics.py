@@ -4,6 +4,7 @@ from torch import nn
 
 import equipoise as eq
 from equipoise.lab import diagnostics as ex
+from equipoise.lab.diagnostics.classification import diagnostics_by_loss
 
 CLASSES = ("cat", "dog", "owl")
 
@@ -36,6 +37,20 @@ def test_scores_of_classes_are_their_definitions(animals):
         ("dog", None, 0.0, 0.0, 3),  # never predicted
         ("owl", 0.0, None, 0.0, 0),  # never true
     )
+
+
+def test_tokens_are_counted_one_by_one(animals):
+    """[B, T, V] and [B, T]: the same table as of their tokens, and what follows from the loss counts V classes."""
+    tagger = eq.losses.PerToken(nn.CrossEntropyLoss())
+    sentences = seen(
+        {"kind": animals.outputs["kind"].view(3, 2, 3)},
+        {"kind": animals.targets["kind"].view(3, 2)},
+        [eq.Task("kind", tagger)],
+    )
+    for show in (ex.confusion, ex.class_table):
+        assert show("kind", CLASSES, ex.largest).show(sentences) == show("kind", CLASSES, ex.largest).show(animals)
+    matrix, _ = diagnostics_by_loss(sentences)
+    assert matrix.show(sentences).counts == ((2, 0, 0), (2, 0, 1), (0, 0, 0))
 
 
 def test_pixels_of_masks_are_counted_and_levels_read():
