@@ -4,18 +4,19 @@ import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
-from equipoise.lab.data.features import bagged_texts, coded_categories, scaled_numbers
+from equipoise.lab.data.features import bagged_texts, coded_categories, one_hot, scaled_numbers
 from equipoise.lab.data.folder import cache_folder, cached
 from equipoise.lab.data.molecules import fingerprints
 from equipoise.lab.data.pictures import read_picture
 from equipoise.lab.data.sounds import BANDS, HOP, RATE, duration, log_mel, read_sound
 from equipoise.lab.data.table import Table
-from equipoise.lab.data.text import Bags, words
+from equipoise.lab.data.text import Bags, tf_idf, words
 from equipoise.lab.data.vectors import read_vectors, scaled_vectors
 from equipoise.lab.models.encoders import Part, bits_part, category_part, text_part
 from equipoise.lab.models.pictures import picture_part
@@ -50,12 +51,15 @@ class FittedInputs:
         make_part: Makes the part of a ``RowEncoder`` that takes such a batch; draws from torch's generator.
         note: How the inputs were made, where that is not always the same.
         pictures: Of a row to show, [H, W, 3] or, in grey, [H, W], uint8, by caption; None: there are none.
+        make_features: Makes numbers of all rows [N, D], an array or a sparse matrix, for models of scikit-learn; None
+            where these cannot learn from such inputs.
     """
 
     rows: Tensor | Bags
     make_part: Callable[[], Part]
     note: str = ""
     pictures: Callable[[int], dict[str, Tensor]] | None = None
+    make_features: Callable[[], Any] | None = None
 
 
 class RowInputs:
@@ -90,7 +94,7 @@ class Numbers(RowInputs):
 
     def fit(self, train: Sequence[int]) -> FittedInputs:
         rows = scaled_numbers(self.table, self.columns, train)
-        return FittedInputs(rows, lambda: (nn.Identity(), rows.shape[1]))
+        return FittedInputs(rows, lambda: (nn.Identity(), rows.shape[1]), make_features=rows.numpy)
 
 
 class Categories(RowInputs):
@@ -98,7 +102,9 @@ class Categories(RowInputs):
 
     def fit(self, train: Sequence[int]) -> FittedInputs:
         rows, categories = coded_categories(self.table, self.columns, train)
-        return FittedInputs(rows, lambda: category_part(categories, len(self.columns)))
+        return FittedInputs(
+            rows, lambda: category_part(categories, len(self.columns)), make_features=lambda: one_hot(rows, categories)
+        )
 
 
 class Texts(RowInputs):
@@ -109,7 +115,7 @@ class Texts(RowInputs):
 
     def fit(self, train: Sequence[int]) -> FittedInputs:
         rows, frequencies = bagged_texts(self.table, self.columns, train)
-        return FittedInputs(rows, lambda: text_part(frequencies))
+        return FittedInputs(rows, lambda: text_part(frequencies), make_features=lambda: tf_idf(rows.bags, frequencies))
 
 
 class Molecules(RowInputs):
@@ -123,7 +129,11 @@ class Molecules(RowInputs):
         return [[_digest(row.numpy().tobytes()) for row in column] for column in self.bits.unbind(1)]
 
     def fit(self, train: Sequence[int]) -> FittedInputs:
-        return FittedInputs(self.bits, lambda: bits_part(BITS * len(self.columns)))
+        return FittedInputs(
+            self.bits,
+            lambda: bits_part(BITS * len(self.columns)),
+            make_features=lambda: self.bits.flatten(1).float().numpy(),
+        )
 
     def _bits(self, column: str) -> Tensor:
         smiles = self.table.cells(column)
@@ -143,7 +153,7 @@ class Vectors(RowInputs):
 
     def fit(self, train: Sequence[int]) -> FittedInputs:
         rows = torch.cat([scaled_vectors(array, train) for array in self.arrays], dim=1)
-        return FittedInputs(rows, lambda: (nn.Identity(), rows.shape[1]))
+        return FittedInputs(rows, lambda: (nn.Identity(), rows.shape[1]), make_features=rows.numpy)
 
 
 class FilesInCells(RowInputs):

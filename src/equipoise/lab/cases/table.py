@@ -2,8 +2,9 @@
 
 import hashlib
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from itertools import chain
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ from equipoise.lab.cases.case import Case
 from equipoise.lab.cases.row_inputs import INPUT_KINDS, FileOptions, FittedInputs, RowInputs
 from equipoise.lab.cases.target import LabelledTarget, Rows, Splits, make_target
 from equipoise.lab.data.columns import INPUT_OPTIONS, Target, expand_inputs, expand_targets, is_pattern
+from equipoise.lab.data.features import join_features
 from equipoise.lab.data.split import SPLITS, split_of
 from equipoise.lab.data.table import Table, read_header, read_table
 from equipoise.lab.diagnostics import Diagnostic, Picture, Predictions, cards, labelled_together, worst_samples
@@ -175,6 +177,7 @@ class TableCase:
             data_hash=_data_hash(table, inputs),
             diagnostics=self._diagnostics(table, made, fitted),
             losses={name: target.losses for name, target in made.items() if len(target.losses) > 1},
+            features=_features_maker(fitted, splits),
         )
 
     def _title(self, table: Table, row: int) -> str:
@@ -241,6 +244,15 @@ def _data_hash(table: Table, inputs: Mapping[str, RowInputs]) -> str:
 def _notes(inputs: Mapping[str, FittedInputs]) -> str:
     notes = [f"{kind}: {fitted.note}" for kind, fitted in inputs.items() if fitted.note]
     return f" ({'; '.join(notes)})" if notes else ""
+
+
+def _features_maker(inputs: Mapping[str, FittedInputs], splits: Splits) -> Callable[[str], Any] | None:
+    """The features of all kinds side by side; None where one kind has none."""
+    makers = [fitted.make_features for fitted in inputs.values() if fitted.make_features is not None]
+    if len(makers) < len(inputs):
+        return None
+    every = cache(lambda: join_features([make() for make in makers]))
+    return lambda split: every()[splits[split]]
 
 
 def _batch_size(rows: int) -> int:
