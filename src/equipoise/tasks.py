@@ -126,13 +126,15 @@ class Tasks(nn.Module):
         strangers = [task for task in self._tasks if not isinstance(task, Task)]
         if strangers:
             raise ValueError(f"tasks must hold Task objects, got {strangers[0]!r}")
-        require_unique(self.names)
+        self._names = tuple(task.name for task in self._tasks)
+        require_unique(self._names)
+        self._by_name = dict(zip(self._names, self._tasks, strict=True))
         self._losses = nn.ModuleList(task.loss for task in self._tasks if isinstance(task.loss, nn.Module))
 
     @property
     def names(self) -> tuple[str, ...]:
         """The tasks' names, in order."""
-        return tuple(task.name for task in self._tasks)
+        return self._names
 
     def __len__(self) -> int:
         return len(self._tasks)
@@ -142,9 +144,8 @@ class Tasks(nn.Module):
 
     def __getitem__(self, name: str) -> Task:
         """The task of that name."""
-        for task in self._tasks:
-            if task.name == name:
-                return task
+        if name in self._by_name:
+            return self._by_name[name]
         raise KeyError(f"no task {name!r}; {nearest(str(name), self.names)}")
 
     def __repr__(self) -> str:
@@ -244,9 +245,9 @@ def _labelled(task: Task, output: Any, target: Any) -> tuple[list[Any], int]:
     count = target.numel() if present is None else int(present.sum())
     if present is None or count in (0, target.numel()) or task.missing == "loss":
         return [output, target], count
-    by_sample = present.reshape(len(present), -1)
-    kept = by_sample.any(dim=1)
-    if target.is_floating_point() and not torch.equal(kept, by_sample.all(dim=1)):
+    by_row = [] if present.dim() == 1 else [present.flatten(1).any(dim=1), present.flatten(1).all(dim=1)]
+    kept = by_row[0] if by_row else present
+    if by_row and target.is_floating_point() and not torch.equal(*by_row):
         raise ValueError(
             f"target of task {task.name!r} is NaN in a part of a sample's label; make each part a task, "
             "or wrap its loss in losses.Masked and set missing='loss'"

@@ -10,6 +10,7 @@ from typing import Any
 from equipoise.cli.columns import add_delimiter
 from equipoise.cli.parser import Parser, fail
 from equipoise.cli.workbench import need_the_lab
+from equipoise.lab.data.columns import INPUT_OPTIONS
 from equipoise.lab.settings import METHODS, TUNED_TRIALS
 
 NOT_TEXT = ("y", "n", "yes", "no", "on", "off", "true", "false", "null")  # to YAML
@@ -70,11 +71,11 @@ def _study_file(path: str, table: Any, chosen: Sequence[str], delimiter: str | N
     Raises:
         ValueError: If a target is no column, or nothing that can be predicted.
     """
-    from equipoise.lab.cases import Target
+    from equipoise.lab.data.columns import Target
     from equipoise.lab.data.guess import guess_columns
-    from equipoise.lab.data.leaks import leak
+    from equipoise.lab.data.leaks import leaks
 
-    guesses = {g.column: replace(g, why=" ".join(g.why.split())) for g in guess_columns(table)}
+    guesses = {g.column: replace(g, why=" ".join(g.why.split())) for g in guess_columns(table, Path(path).parent)}
     targets: dict[str, Target] = {}
     for text in chosen:
         if text in guesses and guesses[text].target is None:
@@ -102,7 +103,7 @@ def _study_file(path: str, table: Any, chosen: Sequence[str], delimiter: str | N
         lines += [f"#   {_quoted(g.column)}: {g.target}  # {g.why}" for g in guesses.values() if g.target]
     lines += ["", "# What to predict it from."]
     inputs = [guess for guess in guesses.values() if guess.column not in targets]
-    for kind in ("text", "number", "category"):
+    for kind in INPUT_OPTIONS:
         found = [guess for guess in inputs if guess.kind == kind]
         lines += [f"{kind}:"] if found else []
         for guess in found:
@@ -110,12 +111,8 @@ def _study_file(path: str, table: Any, chosen: Sequence[str], delimiter: str | N
     left_out = [guess for guess in inputs if guess.kind is None]
     lines += ["", "# Left out:"] if left_out else []
     lines += [f"#   {_quoted(guess.column)}: {guess.why}" for guess in left_out]
-    warnings = [
-        f"#   {_quoted(guess.column)}: {why}"
-        for guess in inputs
-        for target in targets
-        if guess.kind and (why := leak(table, guess.column, target))
-    ]
+    used = [guess.column for guess in inputs if guess.kind]
+    warnings = [f"#   {_quoted(column)}: {why}" for column, why in leaks(table, used, list(targets))]
     if warnings:
         lines += ["", "# These may hold the answer. If it is not yet known of a new row, remove them above:"]
     return "\n".join([*lines, *warnings, "", OTHERS.format(methods=", ".join(METHODS), trials=TUNED_TRIALS)])

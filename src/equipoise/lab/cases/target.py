@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from equipoise.lab.cases.metrics import Metric, Named, make_metrics, tuned_f1
 from equipoise.lab.cases.usual_losses import Losses, binary_losses, counted_class_losses, label_losses, number_losses
-from equipoise.lab.data.cells import binary, classes, label_sets, levels, numbers
+from equipoise.lab.data.cells import NothingToLearnError, binary, classes, label_sets, levels, numbers
 from equipoise.lab.data.columns import Target
 from equipoise.lab.data.features import standardised
 from equipoise.lab.data.table import Table
@@ -66,6 +66,23 @@ class LevelLoss(CornLoss):
     ignore_index = MISSING
 
 
+def make_targets(
+    targets: Sequence[Target], table: Table, splits: Splits
+) -> tuple[dict[str, LabelledTarget], dict[str, str]]:
+    """What each target brings, by column, and why there is nothing to learn from others.
+
+    Raises:
+        ValueError: If a cell is not of the target's kind.
+    """
+    made, useless = {}, {}
+    for target in targets:
+        try:
+            made[target.column] = make_target(target, table, splits)
+        except NothingToLearnError as error:
+            useless[target.column] = str(error)
+    return made, useless
+
+
 def make_target(target: Target, table: Table, splits: Splits) -> LabelledTarget:
     """The labels in a column, and what follows from their kind.
 
@@ -75,7 +92,7 @@ def make_target(target: Target, table: Table, splits: Splits) -> LabelledTarget:
         splits: The rows of "train", "validation" and "test".
 
     Raises:
-        ValueError: If a cell is not of the kind, or a split lacks labels.
+        ValueError: If a cell is not of the kind; ``NothingToLearnError`` if a split lacks labels.
     """
     if target.kind == "regression":
         return _of_numbers(target, table, splits)
@@ -158,7 +175,7 @@ def _metrics(
 def _require_labels(labels: Tensor, target: Target, table: Table, splits: Splits) -> None:
     for split, rows in splits.items():
         if not labelled(labels[list(rows)]).any():
-            raise ValueError(
+            raise NothingToLearnError(
                 f"target {target.column!r} of {table.name} has no label in the {split} split "
                 f"({int(labelled(labels).sum())} in all, {len(rows)} rows in the split): it needs more labels"
             )
@@ -172,7 +189,7 @@ def _require_classes(labels: Tensor, names: Sequence[str], target: Target, table
         for place, name in enumerate(names):
             if not (labels[list(splits[split])] == place).any():
                 count = int((labels == place).sum())
-                raise ValueError(
+                raise NothingToLearnError(
                     f"target {target.column!r} of {table.name} has no {name!r} in the {split} split ({count} in all): "
                     "it needs more such rows"
                 )

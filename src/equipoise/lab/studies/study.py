@@ -134,8 +134,10 @@ class Study:
             # The number of threads changes the order of sums, so a study keeps the one it began with.
             self.threads = self.threads or max(1, torch.get_num_threads() // jobs)
             self.failures = {}
+            if lacks := self.lacks_baselines:
+                (self.folder / BASELINES).unlink(missing_ok=True)  # a damaged one
             self.write()
-            if self.lacks_baselines and is_installed():
+            if lacks and is_installed():
                 write_baselines(self.folder / BASELINES, train_baselines(self.plan.case))
                 self.write()
             if self.tunes:
