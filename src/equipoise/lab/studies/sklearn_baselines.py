@@ -180,7 +180,7 @@ def _levels(form: str) -> Fit:
             at_least = shares(features)[:, ::-1].cumsum(axis=1)[:, ::-1]  # P(level >= k)
             above, before = at_least[:, 1:], at_least[:, :-1]
             odds = above / np.maximum(before, math.exp(-_SURE)) if form == "conditional" else above
-            return logit(np.clip(odds, 1e-12, 1 - 1e-12))
+            return np.asarray(logit(np.clip(odds, 1e-12, 1 - 1e-12)))
 
         return predict
 
