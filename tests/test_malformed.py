@@ -140,6 +140,25 @@ def test_a_broken_archive_is_one_line(here, capsys):
     assert "data.csv.gz is no whole gzip file" in refused(capsys, "data.csv.gz", *TARGETS, *INPUTS)
 
 
+@pytest.mark.parametrize("word", ["NA", "null", "None", "?"])
+def test_a_label_that_may_mean_a_missing_one_is_asked_about(here, capsys, word):
+    (here / "data.csv").write_text(with_cell(4, "kind", word).replace(",top,", f",{word},", 2))
+    words = ["data.csv", *TARGETS, *INPUTS]
+    line = refused(capsys, *words)
+    assert f"row 2, column 'kind': is {word!r} a multiclass label or a missing one (3 rows)? For missing say" in line
+    for said in (["--missing", f"{word},x"], ["--missing", ""]):
+        assert "no method 'nix'" in refused(capsys, *words, *said, "--methods", "nix")
+    (here / "study.yaml").write_text("missing: ''\n")
+    assert "no method 'nix'" in refused(capsys, *words, "--config", "study.yaml", "--methods", "nix")
+
+
+def test_a_number_that_may_mean_a_missing_one_is_told_how_to_say_so(here, capsys):
+    (here / "data.csv").write_text(with_cell(1, "age", "NA"))
+    words = ["data.csv", *TARGETS, *INPUTS]
+    assert "'NA' is no number: correct it, or empty the cell, or say --missing NA" in refused(capsys, *words)
+    assert "no method 'nix'" in refused(capsys, *words, "--missing", "NA", "--methods", "nix")
+
+
 WORDS = {
     "no such file": (["dta.csv", *TARGETS, *INPUTS], "there is no file 'dta.csv' (looked in "),
     "no such file, and no columns": (["dta.csv"], "there is no file 'dta.csv' (looked in "),

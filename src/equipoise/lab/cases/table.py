@@ -15,7 +15,7 @@ from torch.utils.data import Dataset
 
 from equipoise.lab.cases.case import Case
 from equipoise.lab.cases.row_inputs import INPUT_KINDS, FileOptions, FittedInputs, RowInputs
-from equipoise.lab.cases.target import LabelledTarget, Rows, Splits, make_targets
+from equipoise.lab.cases.target import LabelledTarget, Rows, Splits, make_targets, require_known_cells
 from equipoise.lab.data.columns import INPUT_OPTIONS, Target, expand_inputs, expand_targets, is_pattern
 from equipoise.lab.data.features import join_features
 from equipoise.lab.data.split import SPLITS, split_of
@@ -77,6 +77,8 @@ class TableCase:
         delimiter: As ``read_table`` takes it.
         image_size: Pixels of a picture's sides, to which it is scaled.
         seconds: Of each sound, from its beginning; None: of the longest of the training rows, at most 5.
+        missing: Cells that mean an empty one, such as ``("NA",)``; None: none does, and a target with a label such as
+            NA, null, none or ? is refused.
 
     Raises:
         ValueError: If a column is named twice, a pattern matches none, or there is nothing to predict, or nothing to
@@ -96,6 +98,7 @@ class TableCase:
     vectors: tuple[str, ...] = ()
     image_size: int = 64
     seconds: float | None = None
+    missing: tuple[str, ...] | None = None
 
     def __post_init__(self) -> None:
         if any(map(is_pattern, (*(target.column for target in self.targets), *chain(*self._columns.values())))):
@@ -146,6 +149,7 @@ class TableCase:
             **({"seconds": self.seconds} if self.audio else {}),
             "group": self.group,
             "delimiter": self.delimiter,
+            **({"missing": list(self.missing)} if self.missing else {}),
         }
 
     def __call__(self) -> Case:
@@ -192,12 +196,14 @@ class TableCase:
 
     def _read(self) -> tuple[Table, dict[str, RowInputs], Splits]:
         """The table, its inputs by kind, and the rows of each split."""
-        table = read_table(Path(self.path), self.delimiter)
+        table = read_table(Path(self.path), self.delimiter).emptied(self.missing or ())
         for column in (*(target.column for target in self.targets), *chain(*self._columns.values())):
             table.cells(column)
         named = {**self._columns, "vectors": self.vectors}
         files = FileOptions(Path(self.path).parent, self.image_size, self.seconds)
         inputs = {kind: INPUT_KINDS[kind](table, columns, files) for kind, columns in named.items() if columns}
+        for target in self.targets if self.missing is None else ():
+            require_known_cells(target, table)
         return table, inputs, self._split(table, inputs)
 
     def _title(self, table: Table, row: int) -> str:
