@@ -242,7 +242,7 @@ def goemotions(folder: Path | None = None, *, groups: bool = False, inputs: str 
         data_hash=data_hash([*(folder / file for file in (*FILES.values(), "labels.txt")), *features.files]),
         diagnostics=_diagnostics(task_labels, features.title),
         losses=losses,
-        features=seen.features,
+        features=features.features,
     )
 
 
