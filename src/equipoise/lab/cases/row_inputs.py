@@ -3,6 +3,7 @@
 import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -10,9 +11,9 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from equipoise.lab.data.features import bagged_texts, coded_categories, one_hot, scaled_numbers
+from equipoise.lab.data.features import bagged_texts, coded_categories, join_features, one_hot, scaled_numbers
 from equipoise.lab.data.folder import cache_folder, cached
-from equipoise.lab.data.molecules import fingerprints
+from equipoise.lab.data.molecules import descriptors, fingerprints
 from equipoise.lab.data.pictures import read_picture
 from equipoise.lab.data.sounds import BANDS, HOP, RATE, duration, log_mel, read_sound
 from equipoise.lab.data.table import Table
@@ -60,6 +61,17 @@ class FittedInputs:
     note: str = ""
     pictures: Callable[[int], dict[str, Tensor]] | None = None
     make_features: Callable[[], Any] | None = None
+
+
+def features_maker(
+    inputs: Mapping[str, FittedInputs], splits: Mapping[str, Sequence[int]]
+) -> Callable[[str], Any] | None:
+    """The name of a split -> features of all kinds side by side, for scikit-learn; None where one kind has none."""
+    makers = [fitted.make_features for fitted in inputs.values() if fitted.make_features is not None]
+    if len(makers) < len(inputs):
+        return None
+    every = cache(lambda: join_features([make() for make in makers]))
+    return lambda split: every()[splits[split]]
 
 
 class RowInputs:
@@ -138,6 +150,20 @@ class Molecules(RowInputs):
     def _bits(self, column: str) -> Tensor:
         smiles = self.table.cells(column)
         return fingerprints(smiles, BITS, RADIUS, cache_folder(), lambda row: self.table.place(row, column))
+
+
+class MoleculeDescriptors(RowInputs):
+    """Properties of a SMILES, such as weight, logP and polar surface; standardised."""
+
+    def row_keys(self) -> list[list[str]]:
+        return []  # the fingerprints' do
+
+    def fit(self, train: Sequence[int]) -> FittedInputs:
+        rows = torch.cat([scaled_vectors(self._of(column), train) for column in self.columns], dim=1)
+        return FittedInputs(rows, lambda: (nn.Identity(), rows.shape[1]), make_features=rows.numpy)
+
+    def _of(self, column: str) -> np.ndarray:
+        return descriptors(self.table.cells(column), cache_folder(), lambda row: self.table.place(row, column))
 
 
 class Vectors(RowInputs):
@@ -247,12 +273,13 @@ def _digest(*contents: bytes) -> str:
     return digest.hexdigest()
 
 
-# by option; a row's vectors are side by side in this order
+# by option, and the descriptors of --smiles; a row's vectors are side by side in this order
 INPUT_KINDS: Mapping[str, type[RowInputs]] = {
     "number": Numbers,
     "category": Categories,
     "text": Texts,
     "smiles": Molecules,
+    "descriptors": MoleculeDescriptors,
     "image": Pictures,
     "audio": Sounds,
     "vectors": Vectors,

@@ -2,9 +2,8 @@
 
 import hashlib
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import cache
 from itertools import chain
 from pathlib import Path
 from typing import Any
@@ -14,10 +13,9 @@ from torch import Tensor, nn
 from torch.utils.data import Dataset
 
 from equipoise.lab.cases.case import Case
-from equipoise.lab.cases.row_inputs import INPUT_KINDS, FileOptions, FittedInputs, RowInputs
+from equipoise.lab.cases.row_inputs import INPUT_KINDS, FileOptions, FittedInputs, RowInputs, features_maker
 from equipoise.lab.cases.target import LabelledTarget, Rows, Splits, make_targets, require_known_cells
 from equipoise.lab.data.columns import INPUT_OPTIONS, Target, expand_inputs, expand_targets, is_pattern
-from equipoise.lab.data.features import join_features
 from equipoise.lab.data.split import SPLITS, split_of
 from equipoise.lab.data.table import Table, read_header, read_table
 from equipoise.lab.diagnostics import Diagnostic, Picture, Predictions, cards, labelled_together, worst_samples
@@ -179,7 +177,7 @@ class TableCase:
             data_hash=_data_hash(table, inputs),
             diagnostics=self._diagnostics(table, made, fitted),
             losses={name: target.losses for name, target in made.items() if len(target.losses) > 1},
-            features=_features_maker(fitted, splits),
+            features=features_maker(fitted, splits),
         )
 
     def usable(self) -> tuple["TableCase", dict[str, str]]:
@@ -199,7 +197,7 @@ class TableCase:
         table = read_table(Path(self.path), self.delimiter).emptied(self.missing or ())
         for column in (*(target.column for target in self.targets), *chain(*self._columns.values())):
             table.cells(column)
-        named = {**self._columns, "vectors": self.vectors}
+        named = {**self._columns, "descriptors": self.smiles, "vectors": self.vectors}
         files = FileOptions(Path(self.path).parent, self.image_size, self.seconds)
         inputs = {kind: INPUT_KINDS[kind](table, columns, files) for kind, columns in named.items() if columns}
         for target in self.targets if self.missing is None else ():
@@ -280,15 +278,6 @@ def _useless(why: Mapping[str, str], targets: int) -> str:
 def _notes(inputs: Mapping[str, FittedInputs]) -> str:
     notes = [f"{kind}: {fitted.note}" for kind, fitted in inputs.items() if fitted.note]
     return f" ({'; '.join(notes)})" if notes else ""
-
-
-def _features_maker(inputs: Mapping[str, FittedInputs], splits: Splits) -> Callable[[str], Any] | None:
-    """The features of all kinds side by side; None where one kind has none."""
-    makers = [fitted.make_features for fitted in inputs.values() if fitted.make_features is not None]
-    if len(makers) < len(inputs):
-        return None
-    every = cache(lambda: join_features([make() for make in makers]))
-    return lambda split: every()[splits[split]]
 
 
 def _batch_size(rows: int) -> int:

@@ -5,7 +5,7 @@ import json
 import platform
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from importlib.metadata import version
 from typing import Any
 
@@ -70,6 +70,7 @@ class Plan:
         losses: By arm and task, the losses of arms that have others than the case.
         sklearn: Whether models of scikit-learn are trained for comparison, where it is installed and the case has
             ``features``.
+        earlier_names: Of the case and of its file, in the study that this one continues; see ``renamed``.
     """
 
     recipe: Recipe
@@ -82,6 +83,7 @@ class Plan:
     planned_looks: tuple[int, ...] = ()
     losses: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     sklearn: bool = True
+    earlier_names: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def runs(self) -> tuple[Run, ...]:
@@ -107,12 +109,24 @@ class Plan:
         """What must agree for runs to stand in one table: everything but methods and seeds."""
         return {
             "equipoise": version("equipoise"),
-            "case": self.case.name,
+            "case": self.earlier_names.get("case", self.case.name),
             "data_hash": self.case.data_hash,
             "settings": dict(self.settings.described),
             "tasks": {task.name: {"loss": self._loss(task), "weight": task.weight} for task in self.case.tasks},
-            **({"options": options} if (options := dict(self.recipe.options)) else {}),
+            **({"options": options} if (options := self._options) else {}),
         }
+
+    @property
+    def _options(self) -> dict[str, Any]:
+        then = {key: name for key, name in self.earlier_names.items() if key == "file"}
+        return {**self.recipe.options, **then}
+
+    def renamed(self, earlier: Mapping[str, Any]) -> "Plan":
+        """The plan under the names that the study.json ``earlier`` has, if its file has the same content."""
+        then = earlier.get("options", {}).get("file")
+        if then is None or "file" not in self.recipe.options or earlier.get("data_hash") != self.case.data_hash:
+            return self
+        return replace(self, earlier_names={"case": earlier["case"], "file": then})
 
     def _loss(self, task: eq.Task) -> str:
         """A loss as study.json has it: as it was chosen, by name and arguments, since a ``repr`` may hide them."""

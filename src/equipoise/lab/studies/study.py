@@ -57,10 +57,11 @@ class Study:
     """
 
     def __init__(self, plan: Plan, folder: Path) -> None:
+        earlier = _earlier(folder)
+        plan = plan.renamed(earlier)
         self.plan = plan
         self.folder = folder
         self.failures: dict[Run, str] = {}
-        earlier = _earlier(folder)
         _check(plan, folder, earlier)
         require_same_looks(plan, folder, earlier)
         now = left_out(plan, folder, earlier)
@@ -134,12 +135,9 @@ class Study:
             # The number of threads changes the order of sums, so a study keeps the one it began with.
             self.threads = self.threads or max(1, torch.get_num_threads() // jobs)
             self.failures = {}
-            if lacks := self.lacks_baselines:
-                (self.folder / BASELINES).unlink(missing_ok=True)  # a damaged one
+            if self.lacks_baselines:
+                write_baselines(self.folder, train_baselines(self.plan.case) if is_installed() else ())
             self.write()
-            if lacks and is_installed():
-                write_baselines(self.folder / BASELINES, train_baselines(self.plan.case))
-                self.write()
             if self.tunes:
                 yield from self._tune(self.threads, jobs, execute or workers.run)
             yield from self._train(self.threads, jobs, track, execute or workers.run)

@@ -71,10 +71,12 @@ def write_csv_files(folder: Path, scores: Rows, moments: Rows, costs: Rows, show
     return {name: file_hash(folder / name) for name in TABLES if (folder / name).is_file()}
 
 
-def write_baselines(path: Path, scores: Iterable[BaselineScore]) -> None:
-    """Write baselines.csv, if there are any."""
+def write_baselines(folder: Path, scores: Iterable[BaselineScore]) -> None:
+    """Write baselines.csv; where there are no scores it is removed."""
     if rows := [*scores]:
-        write_rows(path, BaselineScore._fields, rows)
+        write_rows(folder / BASELINES, BaselineScore._fields, rows)
+    else:
+        (folder / BASELINES).unlink(missing_ok=True)
 
 
 METHODS = (
