@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import math
 import platform
 import re
 from collections.abc import Iterable, Mapping, Sequence
@@ -136,6 +137,11 @@ class Plan:
     def identity_hash(self) -> str:
         """The first 12 hexadecimal digits of the identity's SHA-256."""
         return hashlib.sha256(json.dumps(self.identity, sort_keys=True).encode()).hexdigest()[:12]
+
+    @property
+    def steps_per_epoch(self) -> int:
+        """Of every training, in one process."""
+        return math.ceil(len(self.case.data["train"]) / self.settings.batch_size)  # type: ignore[arg-type]
 
     @property
     def budgets(self) -> dict[str, dict[str, int]]:
