@@ -173,6 +173,26 @@ class TestVectors:
         assert recipe.options["vectors"] == ["v.npy"]
 
 
+def test_empty_cells_are_missing_and_a_column_of_them_says_nothing(tmp_path):
+    pytest.importorskip("rdkit", reason="needs rdkit, of the extra molecules")
+    photos, clips = write_pictures(tmp_path), write_sounds(tmp_path)
+    smiles = ["C" * (1 + place % 7) + "O" for place in range(ROWS)]
+    for cells in (photos, clips, smiles):
+        cells[3] = ""
+    path = table(tmp_path, x=range(ROWS), photo=photos, clip=clips, smiles=smiles, nothing=[""] * ROWS)
+    case = TableCase(path, TARGET, number=("x",), image=("photo",), audio=("clip",), smiles=("smiles",))()
+    batch = case.collate([3, 4])[0]
+    for kind in ("image", "audio", "smiles", "descriptors"):
+        assert (batch[kind][0] == 0).all(), kind
+        assert (batch[kind][1] != 0).any(), kind
+    check_rows(case)
+    for kind in ("image", "audio", "smiles"):
+        with pytest.raises(
+            ValueError, match=r"column 'nothing' of t\.csv is empty in every training row: leave it out"
+        ):
+            TableCase(path, TARGET, number=("x",), **{kind: ("nothing",)})()
+
+
 def test_options_without_these_inputs_are_those_of_an_older_study():
     options = TableCase("t.csv", TARGET, number=("x",)).options
     assert list(options) == ["file", "target", "text", "number", "category", "group", "delimiter"]

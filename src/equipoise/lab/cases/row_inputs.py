@@ -3,6 +3,7 @@
 import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +12,7 @@ from torch import Tensor, nn
 
 from equipoise.lab.data.features import bagged_texts, coded_categories, scaled_numbers
 from equipoise.lab.data.folder import cache_folder, cached
-from equipoise.lab.data.molecules import descriptors, fingerprints
+from equipoise.lab.data.molecules import DESCRIPTORS, descriptors, fingerprints
 from equipoise.lab.data.pictures import read_picture
 from equipoise.lab.data.sounds import BANDS, HOP, RATE, duration, log_mel, read_sound
 from equipoise.lab.data.table import Table
@@ -113,35 +114,34 @@ class Texts(RowInputs):
 
 
 class Molecules(RowInputs):
-    """The fingerprint of a SMILES, of 2,048 bits, through a layer."""
+    """The fingerprint of a SMILES, of 2,048 bits, through a layer; of an empty cell no bit is 1."""
 
     def __init__(self, table: Table, columns: Sequence[str], files: FileOptions) -> None:
         super().__init__(table, columns, files)
-        self.bits = torch.stack([self._bits(column) for column in columns], dim=1)
+        read = partial(fingerprints, bits=BITS, radius=RADIUS, cache=cache_folder())
+        bits = [_of_filled(table, column, torch.zeros(len(table), BITS, dtype=torch.uint8), read) for column in columns]
+        self.bits = torch.stack(bits, dim=1)
 
     def row_keys(self) -> list[list[str]]:
         return [[_digest(row.numpy().tobytes()) for row in column] for column in self.bits.unbind(1)]
 
     def fit(self, train: Sequence[int]) -> FittedInputs:
+        _require_filled(self.table, self.columns, train)
         return FittedInputs(self.bits, lambda: bits_part(BITS * len(self.columns)))
-
-    def _bits(self, column: str) -> Tensor:
-        smiles = self.table.cells(column)
-        return fingerprints(smiles, BITS, RADIUS, cache_folder(), lambda row: self.table.place(row, column))
 
 
 class MoleculeDescriptors(RowInputs):
-    """Properties of a SMILES, such as weight, logP and polar surface; standardised."""
+    """Properties of a SMILES, such as weight, logP and polar surface; standardised, 0 of an empty cell."""
 
     def row_keys(self) -> list[list[str]]:
         return []  # the fingerprints' do
 
     def fit(self, train: Sequence[int]) -> FittedInputs:
-        rows = torch.cat([scaled_vectors(self._of(column), train) for column in self.columns], dim=1)
+        read = partial(descriptors, cache=cache_folder())
+        empty = torch.full((len(self.table), len(DESCRIPTORS)), torch.nan)
+        found = [_of_filled(self.table, column, empty.clone(), read) for column in self.columns]
+        rows = torch.cat([scaled_vectors(one, train) for one in found], dim=1)
         return FittedInputs(rows, lambda: (nn.Identity(), rows.shape[1]))
-
-    def _of(self, column: str) -> np.ndarray:
-        return descriptors(self.table.cells(column), cache_folder(), lambda row: self.table.place(row, column))
 
 
 class Vectors(RowInputs):
@@ -156,31 +156,31 @@ class Vectors(RowInputs):
         return [[_digest(row.tobytes()) for row in array] for array in self.arrays]
 
     def fit(self, train: Sequence[int]) -> FittedInputs:
-        rows = torch.cat([scaled_vectors(array, train) for array in self.arrays], dim=1)
+        rows = torch.cat([scaled_vectors(torch.from_numpy(array), train) for array in self.arrays], dim=1)
         return FittedInputs(rows, lambda: (nn.Identity(), rows.shape[1]))
 
 
 class FilesInCells(RowInputs):
-    """Files whose paths, from the table's folder on, are in the cells."""
+    """Files whose paths, from the table's folder on, are in the cells; all of an empty cell is 0."""
 
     def __init__(self, table: Table, columns: Sequence[str], files: FileOptions) -> None:
         super().__init__(table, columns, files)
         self.paths = [self._paths(column) for column in columns]
-        self.digests = [[_digest(path.read_bytes()) for path in paths] for paths in self.paths]
+        self.digests = [[_digest(path.read_bytes()) if path else "" for path in paths] for paths in self.paths]
         self.content = _digest(*(digest.encode() for column in self.digests for digest in column))
 
     def row_keys(self) -> list[list[str]]:
         return self.digests
 
-    def _paths(self, column: str) -> list[Path]:
-        paths = [self.files.folder / cell for cell in self.table.cells(column)]
-        wrong = [row for row, path in enumerate(paths) if not path.is_file()]
+    def _paths(self, column: str) -> list[Path | None]:
+        paths = [self.files.folder / cell if cell else None for cell in self.table.cells(column)]
+        wrong = [row for row, path in enumerate(paths) if path and not path.is_file()]
         if wrong:
             place, cell = self.table.place(wrong[0], column), self.table.cells(column)[wrong[0]]
             more = f" ({len(wrong)} such cells)" if len(wrong) > 1 else ""
             raise ValueError(
                 f"{place}: {cell!r} is no file in {self.files.folder.resolve()}{more}: a path is relative to the "
-                "table's folder; correct it, or remove the row"
+                "table's folder; correct it, or empty the cell"
             )
         return paths
 
@@ -195,9 +195,9 @@ class FilesInCells(RowInputs):
             )
 
         def compute() -> np.ndarray:
-            found = np.empty((len(self.table), len(self.columns), *shape), dtype=np.uint8)
+            found = np.zeros((len(self.table), len(self.columns), *shape), dtype=np.uint8)
             for place, (column, paths) in enumerate(zip(self.columns, self.paths, strict=True)):
-                for row, path in enumerate(paths):
+                for row, path in ((row, path) for row, path in enumerate(paths) if path):
                     try:
                         found[row, place] = read(path)
                     except ValueError as error:
@@ -212,6 +212,7 @@ class Pictures(FilesInCells):
     """Pictures, scaled to a square, through convolutions."""
 
     def fit(self, train: Sequence[int]) -> FittedInputs:
+        _require_filled(self.table, self.columns, train)
         size = self.files.image_size
         how = f"{size}x{size} pixels"
         rows = self._read(
@@ -229,9 +230,11 @@ class Sounds(FilesInCells):
     """Log-mel spectrograms of a length through the convolutions of pictures."""
 
     def fit(self, train: Sequence[int]) -> FittedInputs:
+        _require_filled(self.table, self.columns, train)
         seconds = self.files.seconds
         if seconds is None:
-            seconds = min(LONGEST, max(duration(paths[row]) for paths in self.paths for row in train))
+            there = [path for paths in self.paths for row in train if (path := paths[row])]
+            seconds = min(LONGEST, max(map(duration, there)))
         seconds = round(seconds * RATE) / RATE
         how = f"the first {seconds:.3g} s"
         shape = 1, BANDS, round(seconds * RATE) // HOP + 1
@@ -242,6 +245,24 @@ class Sounds(FilesInCells):
             how,
             lambda row: dict(zip(self.columns, rows[row, :, 0].flip(1), strict=True)),
         )
+
+
+def _of_filled(table: Table, column: str, found: Tensor, read: Callable[..., Tensor]) -> Tensor:
+    """``found`` [N, D] with what ``read`` makes of the cells that are not empty in their rows."""
+    cells = table.cells(column)
+    filled = [row for row, cell in enumerate(cells) if cell]
+    if filled:
+        found[filled] = read([cells[row] for row in filled], place=lambda i: table.place(filled[i], column))
+    return found
+
+
+def _require_filled(table: Table, columns: Sequence[str], train: Sequence[int]) -> None:
+    for column in columns:
+        cells = table.cells(column)
+        if not any(cells[row] for row in train):
+            raise ValueError(
+                f"column {column!r} of {table.name} is empty in every training row: leave it out, or fill more cells"
+            )
 
 
 def _digest(*contents: bytes) -> str:
