@@ -236,6 +236,7 @@ CONFIGS |= {
     "deep brackets": (f"{BASE}number: {'[' * 3000}", "study.yaml line 6"),
     "deep lines": (f"{BASE}number:\n" + "\n".join(f"{' ' * i}a:" for i in range(1, 700)), "nested deeper than 8"),
     "a deep list": (f"{BASE}number: {'[' * 9}{']' * 9}", "study.yaml line 6: nested deeper than 8"),
+    "a list as deep as is read": (f"{BASE}number: {'[' * 7}{']' * 7}", "a number or a list of them, got [[[[[[]]]]]]"),
     "a long number": (f"{BASE}epochs: {'9' * 5000}\n", "study.yaml line 6: a value of more than 4096 letters"),
     "a large number": (f"{BASE}epochs: {'9' * 4000}\n", "argument --epochs: a whole number of at most 4294967295"),
     "many seeds": (f"{BASE}seeds: 99999999999\n", "argument --seeds: at most 100000 seeds"),

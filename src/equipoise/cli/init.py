@@ -19,8 +19,8 @@ OTHERS = """\
 # methods: [{methods}]
 # tuned-trials: {trials}  # fixed weights tried for the method tuned; 0 leaves it out
 # seeds: 5  # how many, or which: [0, 3, 7]
-# epochs: 30  # at most: a run stops after 3 epochs that validate no better
-# schedule: constant  # of the learning rate, or linear, cosine, step; equipoise compare --help has all options
+# epochs: 60  # at most; by default 2,500 steps, and a run stops after a third of them that validates no better
+# schedule: cosine  # of the learning rate, or constant, linear, step; equipoise compare --help has all options
 # loss: {{COLUMN: huber}}  # in place of a target's own; equipoise compare --question losses trains all that fit
 # group: COLUMN  # rows with the same cell there stay in one split: patients, users, shops
 """

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from equipoise.lab.data.features import bagged_texts, coded_categories, scaled_numbers
+from equipoise.lab.data.features import bagged_texts, coded_categories, scaled_numbers, with_many_values
 from equipoise.lab.data.folder import cache_folder, cached
 from equipoise.lab.data.molecules import DESCRIPTORS, descriptors, fingerprints
 from equipoise.lab.data.pictures import read_picture
@@ -18,7 +18,7 @@ from equipoise.lab.data.sounds import BANDS, HOP, RATE, duration, log_mel, read_
 from equipoise.lab.data.table import Table
 from equipoise.lab.data.text import Bags, words
 from equipoise.lab.data.vectors import read_vectors, scaled_vectors
-from equipoise.lab.models.encoders import Part, bits_part, category_part, text_part
+from equipoise.lab.models.encoders import Part, bits_part, category_part, number_part, text_part
 from equipoise.lab.models.pictures import picture_part
 
 BITS, RADIUS = 2048, 2
@@ -87,11 +87,12 @@ class RowInputs:
 
 
 class Numbers(RowInputs):
-    """Standardised numbers, as they are."""
+    """Standardised numbers, and a vector for each where a column has more than two values."""
 
     def fit(self, train: Sequence[int]) -> FittedInputs:
         rows = scaled_numbers(self.table, self.columns, train)
-        return FittedInputs(rows, lambda: (nn.Identity(), rows.shape[1]))
+        embedded = with_many_values(rows[list(train)])
+        return FittedInputs(rows, lambda: number_part(rows.shape[1], embedded))
 
 
 class Categories(RowInputs):

@@ -1,6 +1,7 @@
 """A case from a table: which columns are predicted, and from which."""
 
 import hashlib
+import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -24,7 +25,10 @@ from equipoise.lab.models.heads import SharedEncoder
 from equipoise.lab.settings import a_few
 from equipoise.tasks import Tasks
 
-HIDDEN = 64
+HIDDEN = 256
+STEPS = 2500  # of a training, at least
+EPOCHS, MOST_EPOCHS = 30, 200  # of a training, at least and at most
+PATIENCE = 3  # a run stops after one in so many of its epochs without improvement
 _ALWAYS = ("text", "number", "category")  # in the options of a study of before the other kinds
 REASONS = 6  # of targets that cannot be trained, which a message gives in full
 NAMED = 3  # columns of many that a title names
@@ -162,6 +166,8 @@ class TableCase:
             raise ValueError(_useless(useless, len(self.targets)))
         fitted = {kind: inputs[kind].fit(splits["train"]) for kind in INPUT_KINDS if kind in inputs}
         targets = {name: target.labels for name, target in made.items()}
+        batch_size = _batch_size(len(splits["train"]))
+        epochs = _epochs(len(splits["train"]), batch_size)
         return Case(
             name=table.name.split(".")[0] or table.name,
             title=f"{table.name}: {_listed(list(made))} from {_listed(self.inputs)}{_notes(fitted)}",
@@ -170,10 +176,12 @@ class TableCase:
             collate=TableBatches(fitted, targets),
             model=_model_maker(fitted, made),
             metrics={name: target.metrics for name, target in made.items()},
-            batch_size=_batch_size(len(splits["train"])),
-            learning_rate=3e-3,
+            batch_size=batch_size,
+            learning_rate=2e-3,
             weight_decay=0.01,
-            epochs=30,
+            epochs=epochs,
+            schedule="cosine",
+            patience=epochs // PATIENCE,
             data_hash=_data_hash(table, inputs),
             diagnostics=self._diagnostics(table, made, fitted),
             losses={name: target.losses for name, target in made.items() if len(target.losses) > 1},
@@ -282,6 +290,15 @@ def _notes(inputs: Mapping[str, FittedInputs]) -> str:
 def _batch_size(rows: int) -> int:
     """A power of two from 16 to 256, about a hundredth of the rows."""
     return int(2 ** min(8, max(4, (rows // 100).bit_length())))
+
+
+def _epochs(rows: int, batch_size: int) -> int:
+    """As many as ``STEPS`` steps need, within limits: a small table learns by steps, too, and epochs cost time.
+
+    >>> _epochs(284, 16), _epochs(2048, 32), _epochs(35_000, 256)
+    (139, 40, 30)
+    """
+    return min(MOST_EPOCHS, max(EPOCHS, math.ceil(STEPS / math.ceil(rows / batch_size))))
 
 
 def _listed(names: Sequence[str]) -> str:

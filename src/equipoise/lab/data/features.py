@@ -25,6 +25,12 @@ def scaled_numbers(table: Table, columns: Sequence[str], train: Sequence[int]) -
     return torch.cat([_scaled(table, column, train) for column in columns], dim=1)
 
 
+def with_many_values(numbers: Tensor) -> Tensor:
+    """The columns of numbers [N, D] that have more than two values [E], int64."""
+    least, most = numbers.aminmax(dim=0)
+    return ((numbers != least) & (numbers != most)).any(dim=0).nonzero().flatten()
+
+
 def coded_categories(table: Table, columns: Sequence[str], train: Sequence[int]) -> tuple[Tensor, int]:
     """A number for each cell of columns of names [N, C], int64, and how many numbers there are.
 

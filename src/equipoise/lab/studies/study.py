@@ -56,10 +56,11 @@ class Study:
     """
 
     def __init__(self, plan: Plan, folder: Path) -> None:
+        earlier = _earlier(folder)
+        plan = plan.renamed(earlier)
         self.plan = plan
         self.folder = folder
         self.failures: dict[Run, str] = {}
-        earlier = _earlier(folder)
         _check(plan, folder, earlier)
         require_same_looks(plan, folder, earlier)
         now = left_out(plan, folder, earlier)
