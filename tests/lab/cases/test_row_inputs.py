@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch.testing import assert_close
 
-from equipoise.lab.cases import TableCase, Target, row_inputs
+from equipoise.lab.cases import TableCase, Target, file_inputs
 from equipoise.lab.data.split import SPLITS
 
 TARGET = (Target("y", "regression"),)
@@ -111,7 +111,7 @@ class TestPictures:
             recipe()
 
     def test_more_than_memory_holds_is_said_before_reading(self, recipe, monkeypatch):
-        monkeypatch.setattr(row_inputs, "MOST_BYTES", 2**10)
+        monkeypatch.setattr(file_inputs, "MOST_BYTES", 2**10)
         with pytest.raises(ValueError, match=r"photo of t\.csv: 16x16 pixels of 60 rows are 0\.0 GiB in memory, more"):
             recipe()
 
