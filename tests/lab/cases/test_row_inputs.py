@@ -9,7 +9,7 @@ import torch
 from torch.testing import assert_close
 
 from equipoise.lab.cases import TableCase, Target, file_inputs
-from equipoise.lab.data.split import SPLITS
+from equipoise.lab.data.split import SPLITS, split_of
 
 TARGET = (Target("y", "regression"),)
 ROWS = 60
@@ -36,10 +36,11 @@ def write_pictures(folder, numbers=range(ROWS)):
     return [f"photos/{place}.png" for place in range(len(numbers))]
 
 
-def write_sounds(folder):
+def write_sounds(folder, longest=None):
+    """Each a little longer than the one before, and one of half a second."""
     soundfile = pytest.importorskip("soundfile", reason="needs soundfile, of the extra sound")
     for place in range(ROWS):
-        time = np.arange(1600 + 10 * place) / 8000
+        time = np.arange(4000 if place == longest else 1600 + 10 * place) / 8000
         soundfile.write(folder / f"{place}.wav", np.sin(2 * np.pi * (200 + 50 * place) * time) / 2, 8000)
     return [f"{place}.wav" for place in range(ROWS)]
 
@@ -125,7 +126,10 @@ class TestPictures:
 
 class TestSounds:
     def test_sounds_are_as_long_as_the_longest_of_the_training_rows_or_as_said(self, tmp_path):
-        recipe = TableCase(table(tmp_path, clip=write_sounds(tmp_path)), TARGET, audio=("clip",))
+        people = [f"person {place}" for place in range(ROWS)]
+        in_test = next(place for place in range(ROWS) if split_of(people[place]) == "test")
+        path = table(tmp_path, clip=write_sounds(tmp_path, longest=in_test), person=people)
+        recipe = TableCase(path, TARGET, audio=("clip",), group="person")
         case = recipe()
         longest = (1600 + 10 * max(case.data["train"].rows)) / 8000
         batch = case.collate([0, 59])[0]["audio"]

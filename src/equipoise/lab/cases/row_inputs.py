@@ -1,19 +1,27 @@
 """Kinds of inputs of a table: how columns are read, fitted on the training rows, and turned into vectors."""
 
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from equipoise.lab.data.features import bagged_texts, coded_categories, scaled_numbers, with_many_values
+from equipoise.lab.data.features import (
+    bagged_texts,
+    coded_categories,
+    join_features,
+    one_hot,
+    scaled_numbers,
+    with_many_values,
+)
 from equipoise.lab.data.folder import cache_folder
 from equipoise.lab.data.molecules import DESCRIPTORS, descriptors, fingerprints
 from equipoise.lab.data.table import Table
-from equipoise.lab.data.text import Bags, words
+from equipoise.lab.data.text import Bags, tf_idf, words
 from equipoise.lab.data.vectors import read_vectors, scaled_vectors
 from equipoise.lab.models.encoders import Part, bits_part, category_part, number_part, text_part
 
@@ -44,12 +52,26 @@ class FittedInputs:
         make_part: Makes the part of a ``RowEncoder`` that takes such a batch; draws from torch's generator.
         note: How the inputs were made, where that is not always the same.
         pictures: Of a row to show, [H, W, 3] or, in grey, [H, W], uint8, by caption; None: there are none.
+        make_features: Makes numbers of all rows [N, D], an array or a sparse matrix, for models of scikit-learn; None
+            where these cannot learn from such inputs.
     """
 
     rows: Tensor | Bags
     make_part: Callable[[], Part]
     note: str = ""
     pictures: Callable[[int], dict[str, Tensor]] | None = None
+    make_features: Callable[[], Any] | None = None
+
+
+def features_maker(
+    inputs: Mapping[str, FittedInputs], splits: Mapping[str, Sequence[int]]
+) -> Callable[[str], Any] | None:
+    """The name of a split -> features of all kinds side by side, for scikit-learn; None where one kind has none."""
+    makers = [fitted.make_features for fitted in inputs.values() if fitted.make_features is not None]
+    if len(makers) < len(inputs):
+        return None
+    every = cache(lambda: join_features([make() for make in makers]))
+    return lambda split: every()[splits[split]]
 
 
 class RowInputs:
@@ -85,7 +107,7 @@ class Numbers(RowInputs):
     def fit(self, train: Sequence[int]) -> FittedInputs:
         rows = scaled_numbers(self.table, self.columns, train)
         embedded = with_many_values(rows[list(train)])
-        return FittedInputs(rows, lambda: number_part(rows.shape[1], embedded))
+        return FittedInputs(rows, lambda: number_part(rows.shape[1], embedded), make_features=rows.numpy)
 
 
 class Categories(RowInputs):
@@ -93,7 +115,9 @@ class Categories(RowInputs):
 
     def fit(self, train: Sequence[int]) -> FittedInputs:
         rows, categories = coded_categories(self.table, self.columns, train)
-        return FittedInputs(rows, lambda: category_part(categories, len(self.columns)))
+        return FittedInputs(
+            rows, lambda: category_part(categories, len(self.columns)), make_features=lambda: one_hot(rows, categories)
+        )
 
 
 class Texts(RowInputs):
@@ -104,7 +128,7 @@ class Texts(RowInputs):
 
     def fit(self, train: Sequence[int]) -> FittedInputs:
         rows, frequencies = bagged_texts(self.table, self.columns, train)
-        return FittedInputs(rows, lambda: text_part(frequencies))
+        return FittedInputs(rows, lambda: text_part(frequencies), make_features=lambda: tf_idf(rows.bags, frequencies))
 
 
 class Molecules(RowInputs):
@@ -121,7 +145,11 @@ class Molecules(RowInputs):
 
     def fit(self, train: Sequence[int]) -> FittedInputs:
         require_filled(self.table, self.columns, train)
-        return FittedInputs(self.bits, lambda: bits_part(BITS * len(self.columns)))
+        return FittedInputs(
+            self.bits,
+            lambda: bits_part(BITS * len(self.columns)),
+            make_features=lambda: self.bits.flatten(1).float().numpy(),
+        )
 
 
 class MoleculeDescriptors(RowInputs):
@@ -135,7 +163,7 @@ class MoleculeDescriptors(RowInputs):
         empty = torch.full((len(self.table), len(DESCRIPTORS)), torch.nan)
         found = [_of_filled(self.table, column, empty.clone(), read) for column in self.columns]
         rows = torch.cat([scaled_vectors(one, train) for one in found], dim=1)
-        return FittedInputs(rows, lambda: (nn.Identity(), rows.shape[1]))
+        return FittedInputs(rows, lambda: (nn.Identity(), rows.shape[1]), make_features=rows.numpy)
 
 
 class Vectors(RowInputs):
@@ -151,7 +179,7 @@ class Vectors(RowInputs):
 
     def fit(self, train: Sequence[int]) -> FittedInputs:
         rows = torch.cat([scaled_vectors(torch.from_numpy(array), train) for array in self.arrays], dim=1)
-        return FittedInputs(rows, lambda: (nn.Identity(), rows.shape[1]))
+        return FittedInputs(rows, lambda: (nn.Identity(), rows.shape[1]), make_features=rows.numpy)
 
 
 def _of_filled(table: Table, column: str, found: Tensor, read: Callable[..., Tensor]) -> Tensor:
