@@ -1,4 +1,4 @@
-"""What to write where a loss of torch's refuses an output and a target, or would broadcast them; logits and activations."""
+"""What to write where a loss of torch's refuses an output and a target, or would broadcast or squash them."""
 
 import inspect
 from collections.abc import Callable, Sequence

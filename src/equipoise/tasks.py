@@ -202,8 +202,8 @@ class Tasks(nn.Module):
         if task.takes_logits and task.name not in self._activated and (activation := activation_of(output)):
             self._activated.add(task.name)
             warnings.warn(
-                f"the output of task {task.name!r} comes from a {activation}, and its loss has one in it: give the loss "
-                f"what goes into the {activation}",
+                f"the output of task {task.name!r} comes from a {activation}, and its loss has one in it: give "
+                f"the loss what goes into the {activation}",
                 stacklevel=3,
             )
 

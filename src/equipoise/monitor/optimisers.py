@@ -1,4 +1,4 @@
-"""Parameters with a gradient that no optimiser holds; steps without a gradient; learned weights under weight decay; updates scaled again."""
+"""Parameters that no optimiser holds; steps without a gradient; weight decay of learned weights; scaled updates."""
 
 import weakref
 from collections.abc import Collection, Mapping
