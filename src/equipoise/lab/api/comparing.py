@@ -35,6 +35,7 @@ def compare(
     tuned_trials: int | None = None,
     looks: int = 0,
     track: Sequence[str] = (),
+    sklearn: bool = True,
     epochs: int | None = None,
     **settings: Unpack[TrainingOptions],
 ) -> Results:
@@ -61,6 +62,8 @@ def compare(
         tuned_trials: Fixed weights tried for the method ``tuned``; None: 10 where there are weights to tune.
         looks: How often verdicts are looked at, at equal shares of the seeds; 0: once, after all.
         track: Trackers that take every run's curves: ``tensorboard``, ``wandb``, ``mlflow``.
+        sklearn: Whether to train a linear model and gradient boosting of scikit-learn for comparison, where it is
+            installed and the case has ``features``.
         epochs: At most so many per run; None: the case's own.
         settings: Of the training, by their names in ``equipoise.lab.training.Settings``.
 
@@ -72,7 +75,7 @@ def compare(
     if isinstance(methods, str | Method | StudyArm):
         raise ValueError(f"methods must be a list, such as ['sum', 'uw'], got {methods!r}")
     of_case: dict[str, Any] = {"jobs": jobs, "question": question, "tuned_trials": tuned_trials, "looks": looks}
-    of_case |= {"track": track or (), "epochs": epochs}
+    of_case |= {"track": track or (), "sklearn": sklearn, "epochs": epochs}
     if tasks is not None or (callable(case) and not hasattr(case, "options")):
         defaults = signature(compare).parameters
         if given := [*(name for name, value in of_case.items() if value != defaults[name].default), *settings]:

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from torch.utils.data import Dataset
 
 from equipoise.lab.cases.case import Case
-from equipoise.lab.cases.row_inputs import INPUT_KINDS, FileOptions, FittedInputs, RowInputs
+from equipoise.lab.cases.row_inputs import INPUT_KINDS, FileOptions, FittedInputs, RowInputs, features_maker
 from equipoise.lab.cases.target import LabelledTarget, Rows, Splits, make_targets, require_known_cells
 from equipoise.lab.data.columns import INPUT_OPTIONS, Target, expand_inputs, expand_targets, is_pattern
 from equipoise.lab.data.split import SPLITS, split_of
@@ -185,6 +185,7 @@ class TableCase:
             data_hash=_data_hash(table, inputs),
             diagnostics=self._diagnostics(table, made, fitted),
             losses={name: target.losses for name, target in made.items() if len(target.losses) > 1},
+            features=features_maker(fitted, splits),
         )
 
     def usable(self) -> tuple["TableCase", dict[str, str]]:

@@ -2,8 +2,11 @@
 
 import math
 from collections.abc import Sequence
+from typing import Any
 
+import numpy as np
 import torch
+from scipy.sparse import csr_array, hstack, issparse
 from torch import Tensor
 
 from equipoise.lab.data.cells import NothingToLearnError, numbers
@@ -45,6 +48,23 @@ def coded_categories(table: Table, columns: Sequence[str], train: Sequence[int])
         codes.append(found + begin)
         begin += size
     return torch.stack(codes, dim=1), begin
+
+
+def one_hot(codes: Tensor, categories: int) -> csr_array:
+    """Numbers [N, C], each below ``categories``, as rows of 0 and 1 [N, categories], sparse.
+
+    >>> one_hot(torch.tensor([[0, 2], [1, 2]]), 3).toarray()
+    array([[1., 0., 1.],
+           [0., 1., 1.]])
+    """
+    rows, columns = codes.shape
+    begins = np.arange(0, rows * columns + 1, columns)
+    return csr_array((np.ones(rows * columns), codes.flatten().numpy(), begins), (rows, categories))
+
+
+def join_features(parts: Sequence[Any]) -> Any:
+    """Arrays and sparse matrices [N, D_i] side by side [N, sum D_i]; sparse where one is."""
+    return hstack(parts, format="csr") if any(map(issparse, parts)) else np.concatenate(parts, axis=1)
 
 
 def bagged_texts(table: Table, columns: Sequence[str], train: Sequence[int]) -> tuple[Bags, Tensor]:

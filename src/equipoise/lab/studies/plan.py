@@ -69,6 +69,8 @@ class Plan:
         question: The one question that the study is restricted to; empty: none.
         planned_looks: After how many seeds there is an interim look at the verdicts; empty: one look, after all.
         losses: By arm and task, the losses of arms that have others than the case.
+        sklearn: Whether models of scikit-learn are trained for comparison, where it is installed and the case has
+            ``features``.
         earlier_names: Of the case and of its file, in the study that this one continues; see ``renamed``.
     """
 
@@ -81,6 +83,7 @@ class Plan:
     question: Question = ""
     planned_looks: tuple[int, ...] = ()
     losses: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    sklearn: bool = True
     earlier_names: Mapping[str, str] = field(default_factory=dict)
 
     @property
@@ -201,6 +204,7 @@ def make_plan(
     tuned_trials: int = 0,
     question: str = "",
     looks: int = 0,
+    sklearn: bool = True,
     **training: Any,
 ) -> Plan:
     """The study of a case.
@@ -214,6 +218,7 @@ def make_plan(
         question: The one question that the study is restricted to; it adds the methods it needs; "losses" with no
             method but the sum adds every loss that the case has.
         looks: How many interim looks at the verdicts, at equal shares of the seeds; 0: one look, after all.
+        sklearn: Whether models of scikit-learn are trained for comparison, where the case has ``features``.
         training: Other settings that are not the case's own, by their names in ``Settings``.
 
     Raises:
@@ -237,7 +242,7 @@ def make_plan(
         raise NothingToTuneError(f"case {made.name} has one task, so no weights to tune: {how}")
     settings = case_settings(made, epochs=epochs, **training)
     after_seeds = planned_looks(len(seeds), looks) if looks else ()
-    return Plan(recipe, made, arms, seeds, settings, tuned_trials, asked, after_seeds, losses)
+    return Plan(recipe, made, arms, seeds, settings, tuned_trials, asked, after_seeds, losses, sklearn)
 
 
 def _require_runs(arms: Sequence[StudyArm], seeds: Sequence[int]) -> None:
