@@ -61,8 +61,8 @@ def _nearly(table: ComparisonTable, metrics: Sequence[TaskMetric]) -> str:
     settled = f"; about {more} would settle it, in 8 of 10 studies, if the difference is the true one" if more else ""
     return (
         f"Taken alone {method} on {task} would be significant ({metric} {with_interval(nearest.interval)}){likewise}; "
-        f"among {counted(table.tested, 'comparison')} chance alone does this in up to {100 * by_chance:.0f} % of studies, so "
-        f"it is no finding yet{settled}."
+        f"among {counted(table.tested, 'comparison')} chance alone does this in up to {100 * by_chance:.0f} % of "
+        f"studies, so it is no finding yet{settled}."
     )
 
 
