@@ -38,8 +38,13 @@ def check_case(case: Any) -> None:
         try:
             outputs = case.model(names).eval()(inputs)
         except Exception as error:
-            if isinstance(inputs, Mapping) and hasattr(error, "add_note"):  # from Python 3.11
-                error.add_note(f"the network was given {list(inputs)} of the samples in a dictionary: collate= chooses")
+            what = (
+                f": {list(inputs)} of the samples, in a dictionary; collate= chooses"
+                if isinstance(inputs, Mapping)
+                else ""
+            )
+            if hasattr(error, "add_note"):  # from Python 3.11
+                error.add_note(f"in model({list(names)}), given the inputs of a batch{what}")
             raise
         if not isinstance(outputs, Mapping):
             raise ValueError(
