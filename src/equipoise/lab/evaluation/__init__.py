@@ -8,6 +8,7 @@ from equipoise.lab.evaluation.folder import printable
 from equipoise.lab.evaluation.hypervolume import hypervolume
 from equipoise.lab.evaluation.judgement import Decision, Judgement, judgement_of
 from equipoise.lab.evaluation.looks import levels, planned_looks
+from equipoise.lab.evaluation.many import TaskSpread
 from equipoise.lab.evaluation.metric import REFERENCE, SINGLE_TASK, TUNED, Baselines, Question, TaskMetric, pairs_of
 from equipoise.lab.evaluation.numbers import all_of, counted, listing, show, signed, with_interval
 from equipoise.lab.evaluation.scores import (
@@ -28,6 +29,7 @@ from equipoise.lab.evaluation.statistics import (
     Interval,
     RankTest,
     Verdict,
+    benjamini_hochberg,
     critical_difference,
     holm,
     paired_t,
@@ -71,11 +73,13 @@ __all__ = [
     "StudyResults",
     "Summary",
     "TaskMetric",
+    "TaskSpread",
     "TwoStudies",
     "Verdict",
     "aggregated_score",
     "all_of",
     "average_task_performance",
+    "benjamini_hochberg",
     "changes",
     "check_differences",
     "counted",

@@ -12,12 +12,14 @@ from rich.text import Text
 from equipoise.lab.evaluation import Summary, TaskMetric, all_of, show, signed
 from equipoise.lab.evaluation.advice import Voice
 from equipoise.lab.reports.terminal_tables import (
+    OF_TASKS,
     STYLES,
     every_table,
     long_legend,
     plain_table,
     row_name,
     shown_comparison,
+    spread_table,
 )
 
 MOST_LINES = 40  # below the verdict
@@ -78,7 +80,7 @@ def _parts(summary: Summary, width: int, *, verbose: bool) -> Iterator[Renderabl
 
 def _blocks(summary: Summary, width: int) -> Iterator[RenderableType]:
     """One table of all tasks, in as many blocks as the width makes necessary."""
-    columns = [_task_column(summary, metric) for metric in summary.metrics]
+    columns = [_task_column(summary, metric) for metric in summary.shown]
     columns += filter(None, (_delta_column(summary), _time_column(summary)))
     names = [row_name(row.arm) for row in summary.rows]
     first = max(6, *(cell_len(line) for name in names for line in name.plain.splitlines()))
@@ -96,12 +98,14 @@ def _blocks(summary: Summary, width: int) -> Iterator[RenderableType]:
         for place, name in enumerate(names, 1):
             table.add_row(name, *(column[place] for column in block))
         yield table
+    if summary.spreads:
+        yield spread_table(summary)
 
 
 def _task_column(summary: Summary, metric: TaskMetric) -> list[Text]:
     """Head and cells: mean, difference, half its interval, and the verdict if there is one."""
     cells = [Text(f"{metric.task}\n{metric.name} {'↑' if metric.higher_is_better else '↓'}")]
-    scores = [row.scores[metric.task] for row in summary.rows]
+    scores = [row.score(metric.task) for row in summary.rows]
     wide = max(len(show(score.mean)) for score in scores)
     for score in scores:
         _, one = shown_comparison(score, summary)
@@ -134,6 +138,8 @@ def _short_legend(summary: Summary) -> list[str]:
     lines = (
         [f"Mean, difference to {other} ± half its 95 % interval, paired by seed; {tested}."] if summary.tested else []
     )
+    if summary.means:
+        lines.append(OF_TASKS)
     if any(row.delta_m for row in summary.rows):
         lines.append("Δm: mean relative change against single-task networks, lower is better.")
     return lines

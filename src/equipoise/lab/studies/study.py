@@ -36,7 +36,7 @@ from equipoise.lab.training.workers import Event, Execute, Workers
 
 LOCK = ".lock"
 OURS = {  # what a study makes in its folder
-    *(LOCK, "study.json", "runs", *TABLES, "methods.csv", "equal_time.csv", "tuned", "tuned.json"),
+    *(LOCK, "study.json", "runs", *TABLES, "methods.csv", "equal_time.csv", "tasks.csv", "tuned", "tuned.json"),
     *("trackers", "figures", "tables", "report.html"),
 }
 StudyEvent = Event[Run] | Event[Job]  # a job is a trial of the search for fixed weights
