@@ -18,7 +18,7 @@ from equipoise.lab.data.columns import (
 )
 from equipoise.lab.data.table import ENDINGS, is_table, read_header, require_table
 
-OPTIONS = ("target", *INPUT_OPTIONS, "vectors", "image_size", "seconds", "group", "delimiter")
+OPTIONS = ("target", *INPUT_OPTIONS, "vectors", "image_size", "seconds", "drop_unusable", "group", "delimiter")
 
 
 def add_column_options(parser: Parser) -> None:
@@ -61,6 +61,11 @@ def add_column_options(parser: Parser) -> None:
         type=_seconds,
         metavar="S",
         help="of each sound from its beginning; default those of the longest training row, at most 5",
+    )
+    group.add_argument(
+        "--drop-unusable",
+        action="store_true",
+        help="leave out targets with too few labels, or always the same, and print which and why",
     )
     group.add_argument("--group", metavar="COLUMN", help="column whose equal cells keep rows in one split")
     add_delimiter(group)
@@ -135,7 +140,7 @@ def _case_of(arguments: argparse.Namespace) -> Any:
         inputs = expand_inputs(named, header, path.name, others)
         from equipoise.lab.cases import TableCase  # and torch, which wrong names do not wait for
 
-        return TableCase(
+        case = TableCase(
             arguments.case,
             targets,
             **inputs,
@@ -145,6 +150,11 @@ def _case_of(arguments: argparse.Namespace) -> Any:
             group=arguments.group,
             delimiter=arguments.delimiter,
         )
+        if arguments.drop_unusable:
+            case, useless = case.usable()
+            for column, why in useless.items():
+                print(f"Target {column!r} is left out: {why}")
+        return case
     except ValueError as error:
         fail(str(error))
 

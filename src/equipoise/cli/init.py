@@ -10,6 +10,7 @@ from typing import Any
 from equipoise.cli.columns import add_delimiter
 from equipoise.cli.parser import Parser, fail
 from equipoise.cli.workbench import need_the_lab
+from equipoise.lab.data.columns import INPUT_OPTIONS
 from equipoise.lab.settings import METHODS, TUNED_TRIALS
 
 NOT_TEXT = ("y", "n", "yes", "no", "on", "off", "true", "false", "null")  # to YAML
@@ -74,7 +75,7 @@ def _study_file(path: str, table: Any, chosen: Sequence[str], delimiter: str | N
     from equipoise.lab.data.guess import guess_columns
     from equipoise.lab.data.leaks import leaks
 
-    guesses = {g.column: replace(g, why=" ".join(g.why.split())) for g in guess_columns(table)}
+    guesses = {g.column: replace(g, why=" ".join(g.why.split())) for g in guess_columns(table, Path(path).parent)}
     targets: dict[str, Target] = {}
     for text in chosen:
         if text in guesses and guesses[text].target is None:
@@ -102,7 +103,7 @@ def _study_file(path: str, table: Any, chosen: Sequence[str], delimiter: str | N
         lines += [f"#   {_quoted(g.column)}: {g.target}  # {g.why}" for g in guesses.values() if g.target]
     lines += ["", "# What to predict it from."]
     inputs = [guess for guess in guesses.values() if guess.column not in targets]
-    for kind in ("text", "number", "category"):
+    for kind in INPUT_OPTIONS:
         found = [guess for guess in inputs if guess.kind == kind]
         lines += [f"{kind}:"] if found else []
         for guess in found:

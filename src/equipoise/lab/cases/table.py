@@ -3,7 +3,7 @@
 import hashlib
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import chain
 from pathlib import Path
 from typing import Any
@@ -14,7 +14,7 @@ from torch.utils.data import Dataset
 
 from equipoise.lab.cases.case import Case
 from equipoise.lab.cases.row_inputs import INPUT_KINDS, FileOptions, FittedInputs, RowInputs
-from equipoise.lab.cases.target import LabelledTarget, Rows, Splits, make_target
+from equipoise.lab.cases.target import LabelledTarget, Rows, Splits, make_targets
 from equipoise.lab.data.columns import INPUT_OPTIONS, Target, expand_inputs, expand_targets, is_pattern
 from equipoise.lab.data.split import SPLITS, split_of
 from equipoise.lab.data.table import Table, read_header, read_table
@@ -26,6 +26,7 @@ from equipoise.tasks import Tasks
 
 HIDDEN = 64
 _ALWAYS = ("text", "number", "category")  # in the options of a study of before the other kinds
+REASONS = 6  # of targets that cannot be trained, which a message gives in full
 NAMED = 3  # columns of many that a title names
 
 
@@ -151,14 +152,10 @@ class TableCase:
         Raises:
             ValueError: If the file is no table, or a cell is not of its column's kind.
         """
-        table = read_table(Path(self.path), self.delimiter)
-        for column in (*(target.column for target in self.targets), *chain(*self._columns.values())):
-            table.cells(column)
-        named = {**self._columns, "vectors": self.vectors}
-        files = FileOptions(Path(self.path).parent, self.image_size, self.seconds)
-        inputs = {kind: INPUT_KINDS[kind](table, columns, files) for kind, columns in named.items() if columns}
-        splits = self._split(table, inputs)
-        made = {target.column: make_target(target, table, splits) for target in self.targets}
+        table, inputs, splits = self._read()
+        made, useless = make_targets(self.targets, table, splits)
+        if useless:
+            raise ValueError(_useless(useless, len(self.targets)))
         fitted = {kind: inputs[kind].fit(splits["train"]) for kind in INPUT_KINDS if kind in inputs}
         targets = {name: target.labels for name, target in made.items()}
         return Case(
@@ -177,6 +174,28 @@ class TableCase:
             diagnostics=self._diagnostics(table, made, fitted),
             losses={name: target.losses for name, target in made.items() if len(target.losses) > 1},
         )
+
+    def usable(self) -> tuple["TableCase", dict[str, str]]:
+        """The case without the targets from which there is nothing to learn, and why of each, by column.
+
+        Raises:
+            ValueError: If there is no other target, or the case cannot be made.
+        """
+        table, _, splits = self._read()
+        made, useless = make_targets(self.targets, table, splits)
+        if not made:
+            raise ValueError(_useless(useless, len(self.targets)))
+        return replace(self, targets=tuple(target for target in self.targets if target.column in made)), useless
+
+    def _read(self) -> tuple[Table, dict[str, RowInputs], Splits]:
+        """The table, its inputs by kind, and the rows of each split."""
+        table = read_table(Path(self.path), self.delimiter)
+        for column in (*(target.column for target in self.targets), *chain(*self._columns.values())):
+            table.cells(column)
+        named = {**self._columns, "vectors": self.vectors}
+        files = FileOptions(Path(self.path).parent, self.image_size, self.seconds)
+        inputs = {kind: INPUT_KINDS[kind](table, columns, files) for kind, columns in named.items() if columns}
+        return table, inputs, self._split(table, inputs)
 
     def _title(self, table: Table, row: int) -> str:
         """Which row of the file, and what stands in it to read."""
@@ -238,6 +257,15 @@ def _data_hash(table: Table, inputs: Mapping[str, RowInputs]) -> str:
     """That of the table, or of it and the files that belong to it."""
     contents = [read.content for read in inputs.values() if read.content]
     return hashlib.sha256("".join([table.data_hash, *contents]).encode()).hexdigest() if contents else table.data_hash
+
+
+def _useless(why: Mapping[str, str], targets: int) -> str:
+    """All targets from which there is nothing to learn, and how to train the others."""
+    reasons = list(why.values())
+    if len(why) > REASONS:
+        reasons = [*reasons[:REASONS], f"and likewise {', '.join(list(why)[REASONS:])}"]
+    offer = f"--drop-unusable leaves out such targets ({len(why)} of {targets})"  # in Python, ``usable``
+    return "; ".join(reasons if len(why) == targets else [*reasons, offer])
 
 
 def _notes(inputs: Mapping[str, FittedInputs]) -> str:

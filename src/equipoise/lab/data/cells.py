@@ -13,6 +13,10 @@ from equipoise.lab.data.values import SEPARATOR, Codes, coded, is_number, number
 from equipoise.missing import MISSING
 
 
+class NothingToLearnError(ValueError):
+    """A column has too few labels, or always the same, though no cell of it is wrong."""
+
+
 def numbers(table: Table, column: str) -> Tensor:
     """The column as numbers [N] in float64, NaN where a cell is empty.
 
@@ -56,17 +60,19 @@ def classes(table: Table, column: str) -> tuple[Tensor, tuple[str, ...]]:
     """The column as classes [N], int64, -100 where a cell is empty, and the classes' names in alphabetical order.
 
     Raises:
-        ValueError: If there are fewer than two classes, or one is seen once.
+        NothingToLearnError: If there are fewer than two classes, or one is seen once.
     """
     cells = _filled(table, column)
     counts = Counter(cells)
     del counts[""]
     names = tuple(sorted(counts))
     if len(names) < 2:
-        raise ValueError(f"column {column!r} of {table.name} has one class, {names[0]!r}: there is nothing to learn")
+        raise NothingToLearnError(
+            f"column {column!r} of {table.name} has one class, {names[0]!r}: there is nothing to learn"
+        )
     if once := [name for name in counts if counts[name] == 1]:
         others = f" (and {len(once) - 1} other classes)" if len(once) > 1 else ""
-        raise ValueError(
+        raise NothingToLearnError(
             f"{table.place(cells.index(once[0]), column)}: the class {once[0]!r} is seen once{others}: join it with "
             "another, or empty the cell"
         )
@@ -91,7 +97,9 @@ def binary(table: Table, column: str) -> tuple[Tensor, tuple[str, str]]:
             "is it multiclass?"
         )
     if len(found) < 2:
-        raise ValueError(f"column {column!r} of {table.name} is always {found[0]!r}: there is nothing to learn")
+        raise NothingToLearnError(
+            f"column {column!r} of {table.name} is always {found[0]!r}: there is nothing to learn"
+        )
     no, yes = sorted(found)
     marks = {no: 0.0, yes: 1.0, "": math.nan}
     return _of_rows(codes, [marks[cell] for cell in lower]), (no, yes)
@@ -118,7 +126,9 @@ def levels(table: Table, column: str, order: Sequence[str] = ()) -> tuple[Tensor
             )
         order = sorted(different, key=float)
     if len(order) < 2:
-        raise ValueError(f"column {column!r} of {table.name} has one level, {order[0]!r}: there is nothing to learn")
+        raise NothingToLearnError(
+            f"column {column!r} of {table.name} has one level, {order[0]!r}: there is nothing to learn"
+        )
     return optional_places(table, column, order), tuple(order)
 
 
@@ -135,13 +145,15 @@ def label_sets(table: Table, column: str) -> tuple[Tensor, tuple[str, ...]]:
     counts = Counter(label for code in codes.tolist() for label in sets[code])
     names = tuple(sorted(counts))
     if len(names) < 2:
-        raise ValueError(
+        raise NothingToLearnError(
             f"column {column!r} of {table.name} has {len(names)} label: multilabel cells are like a{SEPARATOR}b"
         )
     for name in names:
         if counts[name] == 1:
             index = next(index for index, code in enumerate(codes) if name in sets[code])
-            raise ValueError(f"{table.place(index, column)}: the label {name!r} is seen once: join it with another")
+            raise NothingToLearnError(
+                f"{table.place(index, column)}: the label {name!r} is seen once: join it with another"
+            )
     rows = [
         [float(name in labels) for name in names] if cell else [math.nan] * len(names)
         for cell, labels in zip(different, sets, strict=True)
@@ -152,7 +164,7 @@ def label_sets(table: Table, column: str) -> tuple[Tensor, tuple[str, ...]]:
 def _filled(table: Table, column: str) -> list[str]:
     cells = table.cells(column)
     if not any(cells):
-        raise ValueError(f"column {column!r} of {table.name} is empty in every row")
+        raise NothingToLearnError(f"column {column!r} of {table.name} is empty in every row")
     return cells
 
 

@@ -18,12 +18,12 @@ class Target:
     """Which column is to be predicted, and as what.
 
     Args:
-        column: Its name, and the task's.
+        column: The column's name, and the task's.
         kind: One of ``TARGET_KINDS``.
-        order: For an ordinal target whose levels are no numbers: their names, the least first.
+        order: For an ordinal target whose levels are no numbers: their names, the lowest first.
 
     Raises:
-        ValueError: If there is no such kind, or an order does not suit it.
+        ValueError: If there is no such kind, it has no order, or the levels in ``order`` are not different names.
     """
 
     column: str
@@ -60,7 +60,7 @@ class Target:
 
 
 def _kind(column: str, name: str) -> str:
-    """One of ``TARGET_KINDS`` by any name of it; another word as it is."""
+    """One of ``TARGET_KINDS`` by any name of it; another word as it is, for ``Target`` to refuse."""
     if key_of(name) in ("classification", "classes", "categorical"):
         raise ValueError(f"{name!r} of target {column!r} is 'binary' or 'multiclass': choose one")
     if name in TARGET_KINDS:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from equipoise.lab.data.cells import numbers
+from equipoise.lab.data.cells import NothingToLearnError, numbers
 from equipoise.lab.data.table import Table
 from equipoise.lab.data.text import Bags, encode, frequencies, ngrams, vocabulary
 
@@ -92,13 +92,13 @@ def mean_and_deviation(values: Tensor, what: str) -> tuple[float, float]:
     """Of the values [N] that are not NaN.
 
     Raises:
-        ValueError: If there are none, or all are the same.
+        NothingToLearnError: If there are none, or all are the same.
     """
     known = values[~values.isnan()]
     if not len(known):
-        raise ValueError(f"{what} is empty in every training row: leave it out, or fill more cells")
+        raise NothingToLearnError(f"{what} is empty in every training row: leave it out, or fill more cells")
     if known.min() == known.max():
-        raise ValueError(f"{what} is {known[0].item():g} in every training row: leave it out")
+        raise NothingToLearnError(f"{what} is {known[0].item():g} in every training row: leave it out")
     return known.mean().item(), known.std(correction=0).item()
 
 

@@ -5,8 +5,10 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
+from pathlib import Path
 from typing import Any
 
+from equipoise.lab.data.guess_inputs import guess_input
 from equipoise.lab.data.table import Table
 from equipoise.lab.data.values import SEPARATOR, is_number
 
@@ -22,7 +24,7 @@ class Guess:
 
     Args:
         column: Its name.
-        kind: ``"number"``, ``"text"``, ``"category"`` or ``"binary"``; None: nothing to learn from.
+        kind: The option that it is an input by, such as ``"number"``; None: nothing to learn from.
         target: The kind of target it would be, one of ``equipoise.lab.cases.TARGET_KINDS``; None: it would be none.
         why: The reason, in words.
     """
@@ -33,9 +35,13 @@ class Guess:
     why: str
 
 
-def guess_columns(table: Table) -> list[Guess]:
-    """A guess for each column, in order."""
-    return [_guess(column, cells, table) for column, cells in table.columns.items()]
+def guess_columns(table: Table, folder: Path | None = None) -> list[Guess]:
+    """A guess for each column, in order; ``folder`` is where paths in cells begin, None: nothing is a path."""
+    found = {column: guess_input(dict.fromkeys(cells), folder) for column, cells in table.columns.items()}
+    return [
+        Guess(column, kind[0], None, kind[1]) if (kind := found[column]) else _guess(column, cells, table)
+        for column, cells in table.columns.items()
+    ]
 
 
 def _guess(column: str, cells: Sequence[str], table: Table) -> Guess:

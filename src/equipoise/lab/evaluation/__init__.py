@@ -2,6 +2,7 @@
 
 from equipoise.lab.evaluation.advice import Advice
 from equipoise.lab.evaluation.checks import Check, check_differences, outlier, sign_test
+from equipoise.lab.evaluation.comparison import Comparison
 from equipoise.lab.evaluation.costs import EqualTime, MethodCost, Reached, unequal
 from equipoise.lab.evaluation.fit import FIT_RULE, RUN_RULE, Fit, fit_of, has_diverged, judge_fit, judge_run, run_fits
 from equipoise.lab.evaluation.folder import printable
@@ -40,7 +41,7 @@ from equipoise.lab.evaluation.statistics import (
 )
 from equipoise.lab.evaluation.study import StudyResults
 from equipoise.lab.evaluation.summary import Summary
-from equipoise.lab.evaluation.table import Comparison, ComparisonTable, Row, Score, make_table
+from equipoise.lab.evaluation.table import ComparisonTable, Row, Score, make_table
 from equipoise.lab.evaluation.two_studies import Change, TwoStudies, changes
 
 __all__ = [

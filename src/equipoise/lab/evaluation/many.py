@@ -39,7 +39,7 @@ class MeanOver:
 
 
 def means_over(metrics: Sequence[TaskMetric], baselines: Baselines) -> tuple[MeanOver, ...]:
-    """What is compared first: the mean over all tasks, then that over those with single-task networks, if those are some.
+    """What is compared first: the mean over all tasks, and over those with single-task networks where these are some.
 
     Empty for up to 20 tasks, and where tasks have several metrics whose trivial values are not known: then each
     comparison of a task is tested, by Holm.
@@ -57,7 +57,9 @@ def _mean(metrics: Sequence[TaskMetric], same: bool) -> MeanOver:
     name = f"the mean of {len(metrics)} tasks"
     ends = fmean(metric.perfect for metric in metrics), fmean(metric.trivial for metric in metrics)
     first = metrics[0]
-    metric = TaskMetric(name, first.name, first.higher_is_better, *ends) if same else TaskMetric(name, "skill", True, 1.0)
+    metric = (
+        TaskMetric(name, first.name, first.higher_is_better, *ends) if same else TaskMetric(name, "skill", True, 1.0)
+    )
     return MeanOver(metric, tuple(metrics))
 
 

@@ -2,39 +2,19 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from itertools import chain
 from math import inf
 from statistics import fmean, stdev
 
 from equipoise.lab.arms import StudyArm, parse_arm
-from equipoise.lab.evaluation.checks import Check, check_differences, too_many_missing
+from equipoise.lab.evaluation.checks import too_many_missing
+from equipoise.lab.evaluation.comparison import Comparison, compare_by_seed, judged_comparison, missing_of
 from equipoise.lab.evaluation.costs import MethodCost
 from equipoise.lab.evaluation.many import MeanOver, adjusted_within, mean_values, means_over
 from equipoise.lab.evaluation.metric import BASELINES, TUNED, Baselines, Question, TaskMetric, Values, pairs_of
 from equipoise.lab.evaluation.scores import Against, Skills, against, mean_ranks, ranks_by_seed, skills_of
-from equipoise.lab.evaluation.statistics import LEVEL, Interval, RankTest, Verdict, holm, paired_t, verdict
+from equipoise.lab.evaluation.statistics import LEVEL, Interval, RankTest, holm
 
-NONE: Verdict = "no significant difference"
-
-Compared = Sequence[tuple[str, str, "Comparison"]]  # method, task, comparison with another
-
-
-@dataclass(frozen=True)
-class Comparison:
-    """A method minus another on a task, paired by seed; ``p_adjusted`` is Holm's over the study.
-
-    ``mean`` and ``other`` are the two sides' means over the seeds that both have. ``check`` says which seeds to inspect
-    before the verdict is relied on. Where more than a tenth of the runs of a side are missing, ``missing`` says so and
-    no verdict is in that side's favour.
-    """
-
-    interval: Interval
-    p_adjusted: float
-    verdict: Verdict
-    mean: float
-    other: float
-    check: Check | None = None
-    missing: str = ""
+Compared = Sequence[tuple[str, str, Comparison]]  # method, task, comparison with another
 
 
 @dataclass(frozen=True)
@@ -217,10 +197,7 @@ def make_table(
     rows = tuple(
         Row(
             arms[name],
-            {
-                task: _score(by_seed, found.get(name, {}).get(task, {}), baselines)
-                for task, by_seed in by_task.items()
-            },
+            {task: _score(by_seed, found.get(name, {}).get(task, {}), baselines) for task, by_seed in by_task.items()},
             by_rank.get(name),
             skills_of(by_task, metrics),
             against(by_task, alone, with_alone) if name != baselines.single_task and with_alone else None,
@@ -263,31 +240,6 @@ def _in_units_of(level: float, p: float) -> float:
     return p if p != p else min(1.0, p * LEVEL / level) if level else 1.0
 
 
-def missing_of(method: str, found: int, asked: int) -> str:
-    """In words.
-
-    >>> missing_of("uw", 3, 5)
-    '2 of 5 runs of uw missing'
-    """
-    return f"{asked - found} of {asked} runs of {method} missing"
-
-
-def judged_comparison(one: Comparison, *, higher_is_better: bool, runs: Sequence[tuple[str, int, int]]) -> Comparison:
-    """With its verdict; none where it would favour a side that lacks runs, or where such a side seems to do as well.
-
-    Args:
-        one: With its adjusted p-value.
-        higher_is_better: Of the metric.
-        runs: Of the two sides: its name, how many runs it has, and how many were asked for.
-    """
-    word = verdict(one.interval.mean, one.p_adjusted, higher_is_better)
-    lacking = [place for place, (_, found, asked) in enumerate(runs) if too_many_missing(found, asked)]
-    against = {"better": 1, "worse": 0}.get(word)
-    if not any(place != against for place in lacking):
-        return replace(one, verdict=word)
-    return replace(one, verdict="no verdict", missing="; ".join(missing_of(*runs[place]) for place in lacking))
-
-
 def _score(by_seed: Mapping[int, float], to: Mapping[str, Comparison], baselines: Baselines) -> Score:
     found = list(by_seed.values())
     mean = fmean(found) if found else float("nan")
@@ -315,15 +267,3 @@ def _compare_means(
     alone = [pair for pair in pairs if pair[1] == baselines.single_task]
     found = _compare([pair for pair in pairs if pair not in alone], whole, [means[0].metric])
     return found | _compare(alone, whole, [means[-1].metric])
-
-
-def compare_by_seed(mine: Mapping[int, float], theirs: Mapping[int, float], metric: TaskMetric) -> Comparison | None:
-    """The comparison of two sides' values by seed, not judged yet; None where they have no seed in common."""
-    both = [(mine[seed], theirs[seed]) for seed in mine if seed in theirs]
-    if not both:
-        return None
-    interval = paired_t([a - b for a, b in both], max(map(abs, chain.from_iterable(both))))
-    means = fmean(a for a, _ in both), fmean(b for _, b in both)
-    tested = interval.p_value == interval.p_value
-    check = check_differences(mine, theirs, metric) if tested else None
-    return Comparison(interval, interval.p_value, NONE, *means, check)

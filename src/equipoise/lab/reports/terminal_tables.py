@@ -29,8 +29,8 @@ from equipoise.lab.evaluation import (
 NAME = 15  # letters that stay in one line beside the columns of a task, in 80
 STYLES = {"better": "green", "worse": "red", "no significant difference": "dim", "no verdict": "yellow"}
 OF_TASKS = (
-    "Of many tasks the mean is compared first. A single task has a verdict only where the mean of its method differs: of "
-    "those called better or worse at most 5 % are expected to be chance (Benjamini, Hochberg). All are in tasks.csv."
+    "Of many tasks the mean is compared first. A single task has a verdict only where the mean of its method differs: "
+    "of those called better or worse at most 5 % are expected to be chance (Benjamini, Hochberg). All are in tasks.csv."
 )
 WORDS = {"no significant difference": "not significant"}  # what a column has room for
 
@@ -101,9 +101,8 @@ def shown_comparison(score: Score, summary: Summary) -> tuple[str, Comparison | 
 
 
 def _tuned_table(summary: Summary) -> Table:
-    table = plain_table(
-        summary, "\nagainst tuned fixed weights: differences, and verdicts where significant", "method", *_names(summary)
-    )
+    title = "\nagainst tuned fixed weights: differences, and verdicts where significant"
+    table = plain_table(summary, title, "method", *_names(summary))
     for row in summary.rows:
         found = [row.score(task).to.get(TUNED) for task in _names(summary)]
         if any(found):
@@ -126,7 +125,7 @@ def spread_table(summary: Summary) -> Table:
         table.add_row(
             one.method,
             one.other,
-            " ".join(map(signed, one.quantiles)),
+            " ".join(signed(gain, "{:.2g}".format) for gain in one.quantiles),
             f"{one.better}, {one.worse}",
             f"{one.verdicts[0]}, {one.verdicts[1]}",
             *(f"{task} {signed(gain)}" for task, gain in (one.best, one.worst)),

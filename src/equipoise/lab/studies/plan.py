@@ -221,9 +221,7 @@ def make_plan(
     return Plan(recipe, made, arms, seeds, settings, trials, asked, after_seeds, losses, alone)
 
 
-def _alone(
-    tasks: Sequence[str], arms: Sequence[StudyArm], asked: int | None, question: Question
-) -> tuple[str, ...]:
+def _alone(tasks: Sequence[str], arms: Sequence[StudyArm], asked: int | None, question: Question) -> tuple[str, ...]:
     """The tasks that have single-task baselines; for a case's only task, the plain sum is the same."""
     if len(tasks) == 1 and SUM in arms:
         return ()
