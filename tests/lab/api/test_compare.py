@@ -15,8 +15,8 @@ from equipoise.lab.settings import Settings, TrainingOptions
 
 CASES = Path(__file__).parents[1] / "studies"
 OF_THE_CASE = ("batch_size", "learning_rate", "weight_decay", "patience")
-ONE_TASK = f"{CASES.parent}/studies/test_one_task.py:One"
 CASE = f"{CASES / 'tiny_case.py'}:make_case"
+ONE_TASK = f"{CASES / 'tiny_case.py'}:make_one_task"
 
 
 def test_weights_are_tuned_where_there_are_some_and_nobody_said():

@@ -89,7 +89,9 @@ def test_differences_of_missing_keys():
 class Many:
     """The tiny case with its first task 25 times."""
 
-    options: dict = {}
+    @property
+    def options(self):
+        return {}
 
     def __call__(self):
         case = make_case()
