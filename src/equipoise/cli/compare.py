@@ -162,6 +162,8 @@ def _seed_texts(text: str) -> list[str]:
 
 
 def _seeds(given: Sequence[str]) -> tuple[int, ...]:
+    if negative := [seed for seed in given if seed.startswith("-") and seed[1:].isdecimal()]:
+        raise argparse.ArgumentTypeError(f"seeds are 0 or more, got {negative[0]!r}")
     if not given or not all(seed.isdecimal() for seed in given):
         raise argparse.ArgumentTypeError(
             f"a number of at least 1, or a list like 0,3,7; got {','.join(given) or '0'!r}"
