@@ -153,7 +153,7 @@ def test_what_the_options_mean(capsys, monkeypatch, words, methods, seeds, epoch
     assert "enough" in refuse(capsys, *words)
     question = "sharing" if "sharing" in words else ""
     trials = 10 if words[0] == "compare" and not question else 0
-    options = {"epochs": epochs, "tuned_trials": trials, "question": question, "looks": 0}
+    options = {"epochs": epochs, "tuned_trials": trials, "question": question, "looks": 0, "sklearn": True}
     assert asked == [((ReadyCase("reviews"), methods, seeds), options)]
 
 
@@ -426,7 +426,7 @@ def test_a_configuration_means_what_its_options_mean(here, capsys, monkeypatch):
     assert (methods, seeds, named) == (
         ("sum", "uw"),
         (7,),
-        {"epochs": 3, "tuned_trials": 10, "question": "", "looks": 0},
+        {"epochs": 3, "tuned_trials": 10, "question": "", "looks": 0, "sklearn": True},
     )
     assert recipe.text == ("title", "price, net")
     # the command line wins, whole options at a time
@@ -456,6 +456,22 @@ def test_init_without_targets_offers_them(here, capsys):
     assert "#   rating: regression  # 5 whole numbers from 1 to 5" in text
     capsys.readouterr()
     assert "nothing to predict" in refuse(capsys, "compare", "--config", "study.yaml")
+
+
+def test_init_asks_what_may_be_missing_and_takes_patterns(here, capsys):
+    rows = "".join(f"{('NA', 'a', 'b')[i % 3]},{i % 2},{i if i % 9 else 'NA'},{i * i}\n" for i in range(60))
+    (here / "data.csv").write_text(f"y_kind,y_flag,age,area\n{rows}")
+    assert main(["init", "data.csv", "--target", "y_*", "--out", "one.yaml"]) == 0
+    output = capsys.readouterr().out
+    assert (
+        "# Cells that may mean an empty one: 'NA' in 27. If they do, run equipoise init again with --missing" in output
+    )
+    assert "  y_kind: multiclass  # 3 different values" in output
+    assert "  y_flag: binary" in output
+    assert main(["init", "data.csv", "--target", "y_kind:multiclass", "--missing", "NA", "--out", "two.yaml"]) == 0
+    output = capsys.readouterr().out
+    assert 'missing: ["NA"]' in output
+    assert "  - age  # numbers from 1 to 59, 7 empty" in output
 
 
 def test_init_names_ids_and_leaks_in_lines_of_their_own(here, capsys):

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from equipoise.arguments import number, positive_weight
 from equipoise.missing import MISSING, divisor_of, ignored_class, labelled, may_be_missing
 from equipoise.names import nearest, require_unique
+from equipoise.remedies import activation_of, remedy, require_no_broadcast, takes_logits
 
 _ITS_NAME = ""
 
@@ -47,6 +48,7 @@ class Task:
     output: str | tuple[str, ...] = _ITS_NAME
     target: str | None = _ITS_NAME
     missing: Literal["rows", "loss"] = "rows"
+    takes_logits: bool = field(init=False, repr=False)  # a sigmoid or softmax is in the loss
     ignored_class: int | None = field(init=False, repr=False)  # the label that stands for a missing one
 
     def __post_init__(self) -> None:
@@ -66,6 +68,7 @@ class Task:
         keys = _keys(self)
         if not keys or not all(isinstance(key, str) and key for key in keys):
             raise ValueError(f"output of task {self.name!r} must be a name or a tuple of names, got {self.output!r}")
+        self.takes_logits = takes_logits(self.loss)
         self.ignored_class = ignored_class(self.loss)
 
     def __setattr__(self, name: str, value: Any) -> None:
@@ -129,6 +132,7 @@ class Tasks(nn.Module):
         self._names = tuple(task.name for task in self._tasks)
         require_unique(self._names)
         self._by_name = dict(zip(self._names, self._tasks, strict=True))
+        self._activated: set[str] = set()  # tasks that were warned of a sigmoid or softmax before their loss
         self._losses = nn.ModuleList(task.loss for task in self._tasks if isinstance(task.loss, nn.Module))
 
     @property
@@ -172,8 +176,9 @@ class Tasks(nn.Module):
         targets = {} if targets is None else targets
         for argument, value in (("outputs", outputs), ("targets", targets)):
             if not isinstance(value, Mapping):
-                split = f": split it, {{{self.names[0]!r}: {argument}[:, k], ...}}" if isinstance(value, Tensor) else ""
-                raise ValueError(f"{argument} must map names to tensors, got {type(value).__name__}{split}")
+                how = "split it, {{{!r}: {}[:, k], ...}}" if isinstance(value, Tensor) else "name them, {{{!r}: {}[0]}}"
+                how = f": {how.format(self.names[0], argument)}" if isinstance(value, Tensor | tuple | list) else ""
+                raise ValueError(f"{argument} must map names to tensors, got {type(value).__name__}{how}")
         losses: dict[str, Tensor] = {}
         counts: dict[str, float] = {}
         parts: dict[str, Mapping[str, Tensor]] = {}
@@ -181,6 +186,7 @@ class Tasks(nn.Module):
             arguments, count = _arguments(task, outputs, targets)
             if count == 0:
                 continue
+            self._look_for_activation(task, arguments[0])
             loss = _loss(task, arguments)
             if _has_only_hidden_missing(task, arguments, loss):
                 continue
@@ -190,6 +196,16 @@ class Tasks(nn.Module):
                 if hasattr(task.loss, "parts"):
                     parts[task.name] = {name: part.detach() for name, part in task.loss.parts.items()}
         return TaskLosses(losses, counts, parts, {task.name: task.weight for task in self._tasks})
+
+    def _look_for_activation(self, task: Task, output: Any) -> None:
+        """Warn, once for a task, of probabilities where its loss takes logits."""
+        if task.takes_logits and task.name not in self._activated and (activation := activation_of(output)):
+            self._activated.add(task.name)
+            warnings.warn(
+                f"the output of task {task.name!r} comes from a {activation}, and its loss has one in it: give "
+                f"the loss what goes into the {activation}",
+                stacklevel=3,
+            )
 
 
 def _look_up(kind: str, key: str, task: Task, values: Mapping[str, Any]) -> Any:
@@ -237,8 +253,8 @@ def _labelled(task: Task, output: Any, target: Any) -> tuple[list[Any], int]:
     if not isinstance(target, Tensor):
         if task.missing == "rows":
             raise ValueError(
-                f"target of task {task.name!r} must be a tensor, got {type(target).__name__}; "
-                "with missing='loss' the loss takes any target"
+                f"target of task {task.name!r} must be a tensor, got {type(target).__name__}: write "
+                "torch.as_tensor(target); with missing='loss' the loss takes any target"
             )
         return [output, target], _batch_size(output)
     present = _present(task, target)
@@ -288,23 +304,14 @@ def _has_only_hidden_missing(task: Task, arguments: list[Any], loss: Tensor) -> 
 
 def _loss(task: Task, arguments: list[Any]) -> Tensor:
     """The task's loss; whatever it raises says whose loss it was."""
+    require_no_broadcast(task.name, task.loss, arguments)
     try:
         loss = task.loss(*arguments)
     except Exception as error:
         if hasattr(error, "add_note"):  # from Python 3.11
-            error.add_note(f"in the loss of task {task.name!r}{_layout_hint(arguments)}")
+            error.add_note(f"in the loss of task {task.name!r}{remedy(task.loss, arguments)}")
         raise
     if not isinstance(loss, Tensor) or loss.dim() != 0:
         got = f"shape {tuple(loss.shape)}" if isinstance(loss, Tensor) else type(loss).__name__
         raise ValueError(f"loss of task {task.name!r} must return a scalar tensor, got {got}; give it reduction='mean'")
     return loss
-
-
-def _layout_hint(arguments: list[Any]) -> str:
-    """What to write where the output looks like logits with the classes last."""
-    if len(arguments) != 2 or not all(isinstance(argument, Tensor) for argument in arguments):
-        return ""
-    output, target = arguments
-    if target.dim() < 2 or target.is_floating_point() or output.shape[:-1] != target.shape:
-        return ""
-    return f": output {tuple(output.shape)} has the classes last, so write equipoise.losses.PerToken(loss)"

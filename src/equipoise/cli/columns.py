@@ -18,7 +18,17 @@ from equipoise.lab.data.columns import (
 )
 from equipoise.lab.data.table import ENDINGS, is_table, read_header, require_table
 
-OPTIONS = ("target", *INPUT_OPTIONS, "vectors", "image_size", "seconds", "drop_unusable", "group", "delimiter")
+OPTIONS = (
+    "target",
+    *INPUT_OPTIONS,
+    "vectors",
+    "image_size",
+    "seconds",
+    "drop_unusable",
+    "group",
+    "delimiter",
+    "missing",
+)
 
 
 def add_column_options(parser: Parser) -> None:
@@ -68,7 +78,18 @@ def add_column_options(parser: Parser) -> None:
         help="leave out targets with too few labels, or always the same, and print which and why",
     )
     group.add_argument("--group", metavar="COLUMN", help="column whose equal cells keep rows in one split")
-    add_delimiter(group)
+    add_reading(group)
+
+
+def add_reading(parser: Any) -> None:
+    """How cells are read."""
+    add_delimiter(parser)
+    parser.add_argument(
+        "--missing",
+        type=Listed(lambda given: tuple(filter(None, given))),
+        metavar="A,B,…",
+        help="cells that mean an empty one, such as NA,?; '' for none but empty ones",
+    )
 
 
 def add_delimiter(parser: Any) -> None:
@@ -149,6 +170,7 @@ def _case_of(arguments: argparse.Namespace) -> Any:
             seconds=arguments.seconds,
             group=arguments.group,
             delimiter=arguments.delimiter,
+            missing=arguments.missing,
         )
         if arguments.drop_unusable:
             case, useless = case.usable()

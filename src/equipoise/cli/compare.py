@@ -106,6 +106,12 @@ def add_study_options(parser: Parser, *, seeds: int, tuned_trials: int, out: Pat
         metavar="A,B",
         help="trackers for the curves of all runs: tensorboard, wandb, mlflow; offline, in DIR/trackers",
     )
+    parser.add_argument(
+        "--no-sklearn",
+        dest="sklearn",
+        action="store_false",
+        help="leave out the linear model and gradient boosting of scikit-learn beside the networks",
+    )
     parser.add_verbose()
     parser.set_defaults(question="")
 
@@ -130,6 +136,7 @@ def run_study(case: Any, arguments: argparse.Namespace, training: Mapping[str, A
             looks=arguments.looks,
             single_task=arguments.single_task,
             track=arguments.track,
+            sklearn=arguments.sklearn,
             **training,
         )
         assert results.study is not None

@@ -151,7 +151,7 @@ def _default(parser: Parser, option: argparse.Action, key: str, value: Any, path
 
 
 def _text(key: str, value: Any, path: Path) -> str:
-    if value is None or value in ("", []):
+    if value is None or (value in ("", []) and key != "missing"):
         fail(f"{path}: {key} has no value: give it one, or remove the line")
     if isinstance(value, bool) or not isinstance(value, str | int | float):
         fail(f"{path}: {key} must be text, a number or a list of them, got {value!r}: put text in quotes")

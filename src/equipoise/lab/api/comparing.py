@@ -1,6 +1,7 @@
 """A fair comparison of methods, on a case from start to end, or by a training loop of one's own."""
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from inspect import signature
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,6 +12,7 @@ from equipoise.lab.api.given import recipe_of, seeds_of, takes_settings
 from equipoise.lab.api.loops import compare_loop
 from equipoise.lab.api.results import Results, load, none_finished
 from equipoise.lab.arms import SUM, StudyArm
+from equipoise.lab.files import DamagedError, read_json
 from equipoise.lab.settings import JOBS, METHODS, RUNS, SEEDS, TUNED_TRIALS, TrainingOptions
 from equipoise.method import Method
 
@@ -33,6 +35,7 @@ def compare(
     looks: int = 0,
     single_task: int | None = None,
     track: Sequence[str] = (),
+    sklearn: bool = True,
     epochs: int | None = None,
     **settings: Unpack[TrainingOptions],
 ) -> Results:
@@ -61,6 +64,8 @@ def compare(
         single_task: How many tasks have a single-task network, spread evenly, and Δm is of; None: all of up to 20, of
             more none.
         track: Trackers that take every run's curves: ``tensorboard``, ``wandb``, ``mlflow``.
+        sklearn: Whether to train a linear model and gradient boosting of scikit-learn for comparison, where it is
+            installed and the case has ``features``.
         epochs: At most so many per run; None: the case's own.
         settings: Of the training, by their names in ``equipoise.lab.training.Settings``.
 
@@ -72,7 +77,7 @@ def compare(
     if isinstance(methods, str | Method | StudyArm):
         raise ValueError(f"methods must be a list, such as ['sum', 'uw'], got {methods!r}")
     of_case: dict[str, Any] = {"jobs": jobs, "question": question, "tuned_trials": tuned_trials, "looks": looks}
-    of_case |= {"single_task": single_task, "track": track or (), "epochs": epochs}
+    of_case |= {"single_task": single_task, "track": track or (), "sklearn": sklearn, "epochs": epochs}
     if tasks is not None or (callable(case) and not hasattr(case, "options")):
         defaults = signature(compare).parameters
         if given := [*(name for name, value in of_case.items() if value != defaults[name].default), *settings]:
@@ -105,7 +110,7 @@ def _compare_case(
     plan = plan_study(
         recipe_of(case), methods, seeds_of(seeds), question=question, tuned_trials=tuned_trials, **settings
     )
-    where = RUNS / plan.case.name if folder is None else Path(folder)
+    where = _default_folder(plan) if folder is None else Path(folder)
 
     from rich.console import Console
 
@@ -115,6 +120,18 @@ def _compare_case(
     if not study.results:
         raise none_finished({str(run): why for run, why in study.failures.items()}, where)
     return load(where)
+
+
+def _default_folder(plan: "Plan") -> Path:
+    """By the case's name, or that of the same table under another name, if a study of it is there."""
+    own = RUNS / plan.case.name
+    for path in [] if own.exists() else sorted(RUNS.glob("*/study.json")):
+        with suppress(DamagedError):  # of another study
+            earlier = read_json(path, checksum_required=False)
+            now = plan.renamed(earlier)
+            if now is not plan and all(now.identity[key] == earlier[key] for key in ("tasks", "options")):
+                return path.parent
+    return own
 
 
 def plan_study(

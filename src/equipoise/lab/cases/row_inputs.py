@@ -3,21 +3,30 @@
 import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
-from equipoise.lab.data.features import bagged_texts, coded_categories, scaled_numbers
+from equipoise.lab.data.features import (
+    bagged_texts,
+    coded_categories,
+    join_features,
+    one_hot,
+    scaled_numbers,
+    with_many_values,
+)
 from equipoise.lab.data.folder import cache_folder, cached
-from equipoise.lab.data.molecules import fingerprints
+from equipoise.lab.data.molecules import descriptors, fingerprints
 from equipoise.lab.data.pictures import read_picture
 from equipoise.lab.data.sounds import BANDS, HOP, RATE, duration, log_mel, read_sound
 from equipoise.lab.data.table import Table
-from equipoise.lab.data.text import Bags, words
+from equipoise.lab.data.text import Bags, tf_idf, words
 from equipoise.lab.data.vectors import read_vectors, scaled_vectors
-from equipoise.lab.models.encoders import Part, bits_part, category_part, text_part
+from equipoise.lab.models.encoders import Part, bits_part, category_part, number_part, text_part
 from equipoise.lab.models.pictures import picture_part
 
 BITS, RADIUS = 2048, 2
@@ -50,12 +59,26 @@ class FittedInputs:
         make_part: Makes the part of a ``RowEncoder`` that takes such a batch; draws from torch's generator.
         note: How the inputs were made, where that is not always the same.
         pictures: Of a row to show, [H, W, 3] or, in grey, [H, W], uint8, by caption; None: there are none.
+        make_features: Makes numbers of all rows [N, D], an array or a sparse matrix, for models of scikit-learn; None
+            where these cannot learn from such inputs.
     """
 
     rows: Tensor | Bags
     make_part: Callable[[], Part]
     note: str = ""
     pictures: Callable[[int], dict[str, Tensor]] | None = None
+    make_features: Callable[[], Any] | None = None
+
+
+def features_maker(
+    inputs: Mapping[str, FittedInputs], splits: Mapping[str, Sequence[int]]
+) -> Callable[[str], Any] | None:
+    """The name of a split -> features of all kinds side by side, for scikit-learn; None where one kind has none."""
+    makers = [fitted.make_features for fitted in inputs.values() if fitted.make_features is not None]
+    if len(makers) < len(inputs):
+        return None
+    every = cache(lambda: join_features([make() for make in makers]))
+    return lambda split: every()[splits[split]]
 
 
 class RowInputs:
@@ -86,11 +109,12 @@ class RowInputs:
 
 
 class Numbers(RowInputs):
-    """Standardised numbers, as they are."""
+    """Standardised numbers, and a vector for each where a column has more than two values."""
 
     def fit(self, train: Sequence[int]) -> FittedInputs:
         rows = scaled_numbers(self.table, self.columns, train)
-        return FittedInputs(rows, lambda: (nn.Identity(), rows.shape[1]))
+        embedded = with_many_values(rows[list(train)])
+        return FittedInputs(rows, lambda: number_part(rows.shape[1], embedded), make_features=rows.numpy)
 
 
 class Categories(RowInputs):
@@ -98,7 +122,9 @@ class Categories(RowInputs):
 
     def fit(self, train: Sequence[int]) -> FittedInputs:
         rows, categories = coded_categories(self.table, self.columns, train)
-        return FittedInputs(rows, lambda: category_part(categories, len(self.columns)))
+        return FittedInputs(
+            rows, lambda: category_part(categories, len(self.columns)), make_features=lambda: one_hot(rows, categories)
+        )
 
 
 class Texts(RowInputs):
@@ -109,7 +135,7 @@ class Texts(RowInputs):
 
     def fit(self, train: Sequence[int]) -> FittedInputs:
         rows, frequencies = bagged_texts(self.table, self.columns, train)
-        return FittedInputs(rows, lambda: text_part(frequencies))
+        return FittedInputs(rows, lambda: text_part(frequencies), make_features=lambda: tf_idf(rows.bags, frequencies))
 
 
 class Molecules(RowInputs):
@@ -123,11 +149,29 @@ class Molecules(RowInputs):
         return [[_digest(row.numpy().tobytes()) for row in column] for column in self.bits.unbind(1)]
 
     def fit(self, train: Sequence[int]) -> FittedInputs:
-        return FittedInputs(self.bits, lambda: bits_part(BITS * len(self.columns)))
+        return FittedInputs(
+            self.bits,
+            lambda: bits_part(BITS * len(self.columns)),
+            make_features=lambda: self.bits.flatten(1).float().numpy(),
+        )
 
     def _bits(self, column: str) -> Tensor:
         smiles = self.table.cells(column)
         return fingerprints(smiles, BITS, RADIUS, cache_folder(), lambda row: self.table.place(row, column))
+
+
+class MoleculeDescriptors(RowInputs):
+    """Properties of a SMILES, such as weight, logP and polar surface; standardised."""
+
+    def row_keys(self) -> list[list[str]]:
+        return []  # the fingerprints' do
+
+    def fit(self, train: Sequence[int]) -> FittedInputs:
+        rows = torch.cat([scaled_vectors(self._of(column), train) for column in self.columns], dim=1)
+        return FittedInputs(rows, lambda: (nn.Identity(), rows.shape[1]), make_features=rows.numpy)
+
+    def _of(self, column: str) -> np.ndarray:
+        return descriptors(self.table.cells(column), cache_folder(), lambda row: self.table.place(row, column))
 
 
 class Vectors(RowInputs):
@@ -143,7 +187,7 @@ class Vectors(RowInputs):
 
     def fit(self, train: Sequence[int]) -> FittedInputs:
         rows = torch.cat([scaled_vectors(array, train) for array in self.arrays], dim=1)
-        return FittedInputs(rows, lambda: (nn.Identity(), rows.shape[1]))
+        return FittedInputs(rows, lambda: (nn.Identity(), rows.shape[1]), make_features=rows.numpy)
 
 
 class FilesInCells(RowInputs):
@@ -237,12 +281,13 @@ def _digest(*contents: bytes) -> str:
     return digest.hexdigest()
 
 
-# by option; a row's vectors are side by side in this order
+# by option, and the descriptors of --smiles; a row's vectors are side by side in this order
 INPUT_KINDS: Mapping[str, type[RowInputs]] = {
     "number": Numbers,
     "category": Categories,
     "text": Texts,
     "smiles": Molecules,
+    "descriptors": MoleculeDescriptors,
     "image": Pictures,
     "audio": Sounds,
     "vectors": Vectors,

@@ -12,6 +12,7 @@ from equipoise.lab.data.cells import NothingToLearnError, binary, classes, label
 from equipoise.lab.data.columns import Target
 from equipoise.lab.data.features import standardised
 from equipoise.lab.data.table import Table
+from equipoise.lab.data.values import may_be_missing
 from equipoise.lab.diagnostics import (
     Decide,
     Diagnostic,
@@ -81,6 +82,18 @@ def make_targets(
         except NothingToLearnError as error:
             useless[target.column] = str(error)
     return made, useless
+
+
+def require_known_cells(target: Target, table: Table) -> None:
+    """Raise a ValueError if a class or a label of a target may as well mean that there is none."""
+    cells = table.cells(target.column)
+    word = next(filter(may_be_missing, dict.fromkeys(cells)), None)
+    if word is not None and target.kind != "regression" and word not in target.order:
+        raise ValueError(
+            f"{table.place(cells.index(word), target.column)}: is {word!r} a {target.kind} label or a missing one "
+            f"({cells.count(word)} rows)? For missing say --missing {word}, for a label --missing '' (in a study.yaml "
+            f"missing: [{word!r}] or missing: '')"
+        )
 
 
 def make_target(target: Target, table: Table, splits: Splits) -> LabelledTarget:

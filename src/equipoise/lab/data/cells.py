@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from equipoise.lab.data.table import Table
-from equipoise.lab.data.values import SEPARATOR, Codes, coded, is_number, number_in
+from equipoise.lab.data.values import SEPARATOR, Codes, coded, is_number, may_be_missing, number_in
 from equipoise.missing import MISSING
 
 
@@ -180,7 +180,7 @@ def _numbers(table: Table, column: str, cells: list[str], *, may_be_empty: bool)
         if math.isnan(value) and (cell or not may_be_empty):
             raise ValueError(
                 f"{table.place(cells.index(cell), column)}: {cell!r} is no {_missed(cell)}: correct it, or empty the "
-                "cell"
+                f"cell{f', or say --missing {cell}' * may_be_missing(cell)}"
             )
     return torch.tensor(values, dtype=torch.float64)[torch.from_numpy(codes)]
 

@@ -2,8 +2,11 @@
 
 import math
 from collections.abc import Sequence
+from typing import Any
 
+import numpy as np
 import torch
+from scipy.sparse import csr_array, hstack, issparse
 from torch import Tensor
 
 from equipoise.lab.data.cells import NothingToLearnError, numbers
@@ -25,6 +28,12 @@ def scaled_numbers(table: Table, columns: Sequence[str], train: Sequence[int]) -
     return torch.cat([_scaled(table, column, train) for column in columns], dim=1)
 
 
+def with_many_values(numbers: Tensor) -> Tensor:
+    """The columns of numbers [N, D] that have more than two values [E], int64."""
+    least, most = numbers.aminmax(dim=0)
+    return ((numbers != least) & (numbers != most)).any(dim=0).nonzero().flatten()
+
+
 def coded_categories(table: Table, columns: Sequence[str], train: Sequence[int]) -> tuple[Tensor, int]:
     """A number for each cell of columns of names [N, C], int64, and how many numbers there are.
 
@@ -39,6 +48,23 @@ def coded_categories(table: Table, columns: Sequence[str], train: Sequence[int])
         codes.append(found + begin)
         begin += size
     return torch.stack(codes, dim=1), begin
+
+
+def one_hot(codes: Tensor, categories: int) -> csr_array:
+    """Numbers [N, C], each below ``categories``, as rows of 0 and 1 [N, categories], sparse.
+
+    >>> one_hot(torch.tensor([[0, 2], [1, 2]]), 3).toarray()
+    array([[1., 0., 1.],
+           [0., 1., 1.]])
+    """
+    rows, columns = codes.shape
+    begins = np.arange(0, rows * columns + 1, columns)
+    return csr_array((np.ones(rows * columns), codes.flatten().numpy(), begins), (rows, categories))
+
+
+def join_features(parts: Sequence[Any]) -> Any:
+    """Arrays and sparse matrices [N, D_i] side by side [N, sum D_i]; sparse where one is."""
+    return hstack(parts, format="csr") if any(map(issparse, parts)) else np.concatenate(parts, axis=1)
 
 
 def bagged_texts(table: Table, columns: Sequence[str], train: Sequence[int]) -> tuple[Bags, Tensor]:

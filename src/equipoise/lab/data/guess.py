@@ -10,9 +10,9 @@ from typing import Any
 
 from equipoise.lab.data.guess_inputs import guess_input
 from equipoise.lab.data.table import Table
-from equipoise.lab.data.values import SEPARATOR, is_number
+from equipoise.lab.data.values import SEPARATOR, is_number, may_be_missing
 
-_DATE = re.compile(r"\d{4}-\d\d?-\d\d?([T ].*)?|\d\d?[./]\d\d?[./]\d{2,4}")
+_DATE = re.compile(r"\d{4}[-/.]\d\d?[-/.]\d\d?([T ].*)?|\d\d?[./]\d\d?[./]\d{2,4}")
 _ID_NAME = re.compile(r"(?i)(^|[ _-])(id|uuid|guid|key|index|no|nr|number)$|^unnamed|[a-z]I[dD]$")
 _FEW_NUMBERS = 10  # as many different whole numbers may be levels
 _MOST_CATEGORIES = 50
@@ -60,7 +60,8 @@ def _guess(column: str, cells: Sequence[str], table: Table) -> Guess:
     words = sum(count * len(cell.split()) for cell, count in counts.items()) / filled if wrong else 1.0
     if wrong and filled - sum(counts[cell] for cell in wrong) >= 0.9 * filled:
         place = table.place(cells.index(wrong[0]), column)
-        why = f"nearly all numbers, but {place} is {wrong[0]!r}: correct it, or empty the cell"
+        say = f", or say --missing {wrong[0]}" if may_be_missing(wrong[0]) else ""
+        why = f"nearly all numbers, but {place} is {wrong[0]!r}: correct it, or empty the cell{say}"
         return Guess(column, None, None, why)
     if _is_id(column, list(counts), filled, not wrong, words):
         return Guess(column, None, None, "every row has its own value, as an id has: it says nothing of a new row")

@@ -9,7 +9,8 @@ import gzip
 import hashlib
 import io
 import zlib
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -47,6 +48,11 @@ class Table:
         if column not in self.columns:
             raise ValueError(f"{self.name} has no column {column!r}; {nearest(column, self.columns)}")
         return self.columns[column]
+
+    def emptied(self, words: Sequence[str]) -> "Table":
+        """The table with the cells that are one of these words empty."""
+        empty = dict.fromkeys(words, "")
+        return replace(self, columns={name: list(map(empty.get, cells, cells)) for name, cells in self.columns.items()})
 
     def place(self, index: int, column: str) -> str:
         """Where a cell is, for messages.

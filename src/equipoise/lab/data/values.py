@@ -6,6 +6,7 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
+_MAY_BE_MISSING = ("na", "n/a", "nan", "null", "none", "?")  # in lower case
 SEPARATOR = ";"  # between the labels of a cell
 
 Numbers = npt.NDArray[np.float64]
@@ -38,3 +39,12 @@ def number_in(cell: str) -> float:
 def is_number(cell: str) -> bool:
     """Whether there is a finite number in a cell."""
     return not math.isnan(number_in(cell))
+
+
+def may_be_missing(cell: str) -> bool:
+    """Whether a cell is a word by which some programs write that it is empty, and others a value.
+
+    >>> may_be_missing("NaN"), may_be_missing("Nan Goldin"), may_be_missing("")
+    (True, False, False)
+    """
+    return cell.lower() in _MAY_BE_MISSING

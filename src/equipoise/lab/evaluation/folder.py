@@ -27,6 +27,7 @@ TABLES: Mapping[str, Mapping[str, Kind]] = {
         **dict.fromkeys(("seconds_per_step", "backwards_per_step", "peak_memory_mb"), float),
     },
     "exhibits.csv": {"method": str, "seed": int, "folder": str},
+    "baselines.csv": {**dict.fromkeys(("baseline", "task", "metric"), str), "value": float, "rows": int, "of": int},
 }
 # a terminal obeys these; a tab and the ends of lines are text
 _CONTROL = dict.fromkeys((*range(9), 11, 12, *range(14, 32), *range(127, 160)), "\N{REPLACEMENT CHARACTER}")

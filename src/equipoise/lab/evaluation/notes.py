@@ -6,7 +6,7 @@ from typing import Any
 from equipoise.lab.arms import parse_arm
 from equipoise.lab.evaluation.metric import REFERENCE, SINGLE_TASK, TUNED
 from equipoise.lab.evaluation.numbers import counted, listing, of_seeds
-from equipoise.lab.evaluation.study import RunCost
+from equipoise.lab.evaluation.study import RunCost, StudyResults
 from equipoise.lab.evaluation.table import ComparisonTable
 from equipoise.lab.settings import MANY_TASKS
 
@@ -92,6 +92,21 @@ def _trials(about: Mapping[str, Any]) -> str:
     ended = about.get("ended", asked)
     trials = counted(ended, "trial")
     return trials if ended == asked else f"{trials} ({asked - ended} of {asked} failed)"
+
+
+def baseline_notes(results: StudyResults) -> list[str]:
+    """What the rows of scikit-learn are, and where they saw fewer rows or tasks than the networks."""
+    if not results.baselines:
+        return []
+    few = {f"{one.rows:,} of {one.of:,} rows" for one in results.baselines if one.rows < one.of}
+    tasks = len({one.task for one in results.baselines})
+    limits = [f", trained on {listing(sorted(few))}"] if few else []
+    limits += [f", on {tasks} of {counted(len(results.tasks), 'task')}"] if tasks < len(results.tasks) else []
+    names = listing(list(dict.fromkeys(one.baseline for one in results.baselines)))
+    return [
+        f"{names}: one model for each task on the inputs of the networks, chosen on validation"
+        f"{''.join(limits)}; not among the comparisons."
+    ]
 
 
 def frozen_notes(study: Mapping[str, Any]) -> list[str]:

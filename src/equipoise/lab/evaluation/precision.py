@@ -90,6 +90,8 @@ def _nearest(
     metric = next(metric.name for metric in metrics if metric.task == task)
     what = f"Nearest to a finding is {method} on {task} ({metric} {'+' if interval.mean > 0 else '-'}"
     what += f"{show(abs(interval.mean))}): "
+    if needed and not table.question and interval.p_value < table.level:
+        return ""  # the findings say of it that it would be significant alone, and with how many seeds it would be one
     if needed is None:
         return f"{what}not even {MOST_SEEDS:,} seeds would show a difference of this size; treat them as equal."
     more = needed - interval.n

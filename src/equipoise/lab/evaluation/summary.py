@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from equipoise.lab.evaluation.advice import Advice, Runs, advise
-from equipoise.lab.evaluation.cautions import fit_cautions
+from equipoise.lab.evaluation.cautions import BaselineScores, baseline_cautions, fit_cautions
 from equipoise.lab.evaluation.costs import Budgets, EqualTime, equal_time, method_costs, unequal
 from equipoise.lab.evaluation.findings import details_of
 from equipoise.lab.evaluation.fit import RunFits, run_fits
@@ -18,6 +18,7 @@ from equipoise.lab.evaluation.metric import BASELINES, SINGLE_TASK, Baselines, Q
 from equipoise.lab.evaluation.notes import (
     SAME_TRAINING,
     alone_notes,
+    baseline_notes,
     check_notes,
     frozen_notes,
     gap_notes,
@@ -54,6 +55,7 @@ class Summary:
     headline: str  # the verdict in one sentence of at most 25 words
     advice: Advice  # what to do, in another
     details: tuple[str, ...] = ()  # what else was found
+    baseline_scores: BaselineScores = field(default_factory=dict)  # of models of scikit-learn, never compared
     cautions: tuple[str, ...] = ()  # what to know before any comparison
     question: Question = ""  # the one that the study asks, if it asks one
     level: float = LEVEL  # of the verdicts, in all
@@ -132,13 +134,20 @@ class Summary:
             case=study["case"],
             question=study.get("question", ""),
             level=level_of(study),
-            notes=(*look_notes(study), *alone_notes(study), *tuning_notes(study), *frozen_notes(study)),
+            notes=(
+                *look_notes(study),
+                *alone_notes(study),
+                *tuning_notes(study),
+                *frozen_notes(study),
+                *baseline_notes(results),
+            ),
             baselines=some_tasks(BASELINES, alone),
             costs=results.costs,
             curves=results.curves,
             budgets=_budgets(study),
             complete=study["complete"],
             fits=run_fits(results),
+            baseline_scores=results.baseline_scores,
             runs="loop" if study.get("loop") else "case",
         )
 
@@ -161,6 +170,7 @@ class Summary:
         baselines: Baselines = BASELINES,
         complete: bool = True,
         fits: RunFits | None = None,
+        baseline_scores: BaselineScores | None = None,
         runs: Runs = "case",
     ) -> "Summary":
         """The one way from values to a verdict, whoever measured them.
@@ -181,6 +191,7 @@ class Summary:
             baselines: What the others are compared with.
             complete: Whether nothing is still to be run.
             fits: Whether the runs were trained long enough; None where it is not known.
+            baseline_scores: The primary test metric of models of scikit-learn, by model and task; not compared.
             runs: Where the values come from.
         """
         values, missing = _by_method(found, metrics, methods, seeds, baselines)
@@ -204,7 +215,11 @@ class Summary:
             advice=advise(table, metrics, runs=runs, fits=fits),
             details=details_of(table, told),
             question=table.question,
-            cautions=fit_cautions(fits) if fits else (),
+            baseline_scores=baseline_scores or {},
+            cautions=(
+                *(fit_cautions(fits) if fits else ()),
+                *baseline_cautions(baseline_scores or {}, values, metrics),
+            ),
             level=level,
             values=values,
             baselines=baselines,

@@ -108,6 +108,9 @@ def _table(
         if _has_delta_m(summary):
             cells.append(escape(_interval(row.delta_m, "{:.2f}".format)))
         rows.append(cells)
+    for name, scores in summary.baseline_scores.items():
+        values = [cell for metric in summary.shown for cell in (show(scores.get(metric.task, math.nan)), "–")]
+        rows.append([escape(cell) for cell in (name, *values, *["–"] * _has_delta_m(summary))])
     return [escape(name) for name in head], rows
 
 

@@ -3,6 +3,7 @@
 import io
 from collections.abc import Iterator
 from dataclasses import dataclass
+from math import nan
 
 from rich.cells import cell_len
 from rich.console import Console, ConsoleOptions, Group, RenderableType
@@ -14,6 +15,7 @@ from equipoise.lab.evaluation.advice import Voice
 from equipoise.lab.reports.terminal_tables import (
     OF_TASKS,
     STYLES,
+    baseline_name,
     every_table,
     long_legend,
     plain_table,
@@ -82,7 +84,7 @@ def _blocks(summary: Summary, width: int) -> Iterator[RenderableType]:
     """One table of all tasks, in as many blocks as the width makes necessary."""
     columns = [_task_column(summary, metric) for metric in summary.shown]
     columns += filter(None, (_delta_column(summary), _time_column(summary)))
-    names = [row_name(row.arm) for row in summary.rows]
+    names = [*(row_name(row.arm) for row in summary.rows), *map(baseline_name, summary.baseline_scores)]
     first = max(6, *(cell_len(line) for name in names for line in name.plain.splitlines()))
     blocks: list[list[list[Text]]] = []
     room = 0
@@ -106,7 +108,8 @@ def _task_column(summary: Summary, metric: TaskMetric) -> list[Text]:
     """Head and cells: mean, difference, half its interval, and the verdict if there is one."""
     cells = [Text(f"{metric.task}\n{metric.name} {'↑' if metric.higher_is_better else '↓'}")]
     scores = [row.score(metric.task) for row in summary.rows]
-    wide = max(len(show(score.mean)) for score in scores)
+    beside = [of.get(metric.task, nan) for of in summary.baseline_scores.values()]
+    wide = max(len(show(value)) for value in (*(score.mean for score in scores), *beside))
     for score in scores:
         _, one = shown_comparison(score, summary)
         cell = Text(f"{show(score.mean):<{wide}}")
@@ -117,19 +120,21 @@ def _task_column(summary: Summary, metric: TaskMetric) -> list[Text]:
             cell.append(f" {signed(one.interval.mean)}{half}")
             cell.append(f" {word}" if word else "", style=STYLES[one.verdict])
         cells.append(cell)
-    return cells
+    return [*cells, *(Text(show(value), style="dim") for value in beside)]
 
 
 def _delta_column(summary: Summary) -> list[Text] | None:
     if not any(row.delta_m for row in summary.rows):
         return None
-    return [Text("Δm\nin %"), *(Text(f"{row.delta_m.mean:+.2f}" if row.delta_m else "") for row in summary.rows)]
+    cells = [Text(f"{row.delta_m.mean:+.2f}" if row.delta_m else "") for row in summary.rows]
+    return [Text("Δm\nin %"), *cells, *(Text("") for _ in summary.baseline_scores)]
 
 
 def _time_column(summary: Summary) -> list[Text] | None:
     if not any(row.cost_ratio for row in summary.rows):
         return None
-    return [Text("time\nto sum"), *(Text(f"x{row.cost_ratio:.2f}" if row.cost_ratio else "") for row in summary.rows)]
+    cells = [Text(f"x{row.cost_ratio:.2f}" if row.cost_ratio else "") for row in summary.rows]
+    return [Text("time\nto sum"), *cells, *(Text("") for _ in summary.baseline_scores)]
 
 
 def _short_legend(summary: Summary) -> list[str]:

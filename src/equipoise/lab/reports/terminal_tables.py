@@ -70,6 +70,11 @@ def row_name(arm: StudyArm) -> Text:
     return Text("\n".join(lines))
 
 
+def baseline_name(name: str) -> Text:
+    """The name of a row of scikit-learn, in two lines."""
+    return Text(name.replace(" (", "\n("), style="dim")
+
+
 def _task_table(summary: Summary, metric: TaskMetric) -> Table:
     direction = "higher" if metric.higher_is_better else "lower"
     shown = {row.method: shown_comparison(row.score(metric.task), summary) for row in summary.rows}
@@ -90,6 +95,9 @@ def _task_table(summary: Summary, metric: TaskMetric) -> Table:
         other, comparison = shown[row.method]
         cells = [_difference(comparison), *([Text(other)] if several else []), _verdict(comparison)]
         table.add_row(row_name(row.arm), f"{show(score.mean)}{spread}", *cells)
+    for name, scores in summary.baseline_scores.items():
+        if metric.task in scores:
+            table.add_row(baseline_name(name), Text(show(scores[metric.task]), style="dim"))
     return table
 
 

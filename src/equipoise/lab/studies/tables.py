@@ -1,17 +1,20 @@
 """The CSV files of a study: of its finished runs alone, the same runs in the same bytes, and of their summary."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from equipoise.lab.arms import SINGLE_TASK, StudyArm
 from equipoise.lab.evaluation import Interval, Row, Summary
 from equipoise.lab.evaluation.folder import TABLES
+from equipoise.lab.evaluation.study import BaselineScore
 from equipoise.lab.files import file_hash, write_rows
 from equipoise.lab.studies.plan import Run
 from equipoise.lab.training import RunResult
 
 Results = Mapping[Run, RunResult]
 Rows = Sequence[tuple[object, ...]]
+
+BASELINES = "baselines.csv"
 
 COSTS = (
     "epochs",
@@ -66,6 +69,14 @@ def write_csv_files(folder: Path, scores: Rows, moments: Rows, costs: Rows, show
     else:
         (folder / "exhibits.csv").unlink(missing_ok=True)
     return {name: file_hash(folder / name) for name in TABLES if (folder / name).is_file()}
+
+
+def write_baselines(folder: Path, scores: Iterable[BaselineScore]) -> None:
+    """Write baselines.csv; where there are no scores it is removed."""
+    if rows := [*scores]:
+        write_rows(folder / BASELINES, BaselineScore._fields, rows)
+    else:
+        (folder / BASELINES).unlink(missing_ok=True)
 
 
 METHODS = (
