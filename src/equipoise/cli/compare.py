@@ -34,7 +34,7 @@ def study_parser() -> Parser:
     )
     add_case(
         parser,
-        "what to train: a name, for example reviews; a table, data.csv (.tsv, .gz, .parquet) with --target and "
+        "what to train: a name, for example reviews; a table, data.csv (.tsv, .gz, .parquet, .xlsx) with --target and "
         "columns to predict from; or path/to/file.py:name, a Case or a function that makes one",
     )
     add_study_options(parser, seeds=SEEDS, tuned_trials=TUNED_TRIALS, out=RUNS / "CASE")

@@ -14,7 +14,8 @@ from torch import Tensor, nn
 from torch.utils.data import Dataset
 
 from equipoise.lab.cases.case import Case
-from equipoise.lab.cases.row_inputs import INPUT_KINDS, FileOptions, FittedInputs, RowInputs, features_maker
+from equipoise.lab.cases.input_kinds import INPUT_KINDS
+from equipoise.lab.cases.row_inputs import FileOptions, FittedInputs, RowInputs, features_maker
 from equipoise.lab.cases.target import LabelledTarget, Rows, Splits, make_targets, require_known_cells
 from equipoise.lab.data.columns import INPUT_OPTIONS, Target, expand_inputs, expand_targets, is_pattern
 from equipoise.lab.data.split import SPLITS, split_of
