@@ -38,13 +38,9 @@ def check_case(case: Any) -> None:
         try:
             outputs = case.model(names).eval()(inputs)
         except Exception as error:
-            what = (
-                f": {list(inputs)} of the samples, in a dictionary; collate= chooses"
-                if isinstance(inputs, Mapping)
-                else ""
-            )
+            keys = f" {list(inputs)} (collate= chooses)" if isinstance(inputs, Mapping) else ""
             if hasattr(error, "add_note"):  # from Python 3.11
-                error.add_note(f"in model({list(names)}), given the inputs of a batch{what}")
+                error.add_note(f"in model({list(names)}), given inputs{keys}")
             raise
         if not isinstance(outputs, Mapping):
             raise ValueError(
