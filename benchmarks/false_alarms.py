@@ -23,7 +23,7 @@ from equipoise.lab.evaluation import (
     planned_looks,
     rank_test,
 )
-from equipoise.lab.evaluation.precision import give_precision
+from equipoise.lab.evaluation.precision import precision_sentences
 
 SEEDS = (3, 5, 10)
 METHODS, TASKS = 8, 3
@@ -119,7 +119,7 @@ def looks(studies, last=20):
 
 def _as_advised(values):
     table = make_table(first(values, 5), ALONE, {})
-    advised = re.search(r"about (\d+) more seed", give_precision(table, ALONE))
+    advised = re.search(r"about (\d+) more seed", precision_sentences(table, ALONE))
     more = int(advised[1]) if advised else 0
     return differs(table)["anywhere"] or (more > 0 and found_at(values, min(5 + more, 200)))
 

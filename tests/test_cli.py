@@ -457,6 +457,22 @@ def test_init_without_targets_offers_them(here, capsys):
     assert "nothing to predict" in refuse(capsys, "compare", "--config", "study.yaml")
 
 
+def test_init_asks_what_may_be_missing_and_takes_patterns(here, capsys):
+    rows = "".join(f"{('NA', 'a', 'b')[i % 3]},{i % 2},{i if i % 9 else 'NA'},{i * i}\n" for i in range(60))
+    (here / "data.csv").write_text(f"y_kind,y_flag,age,area\n{rows}")
+    assert main(["init", "data.csv", "--target", "y_*", "--out", "one.yaml"]) == 0
+    output = capsys.readouterr().out
+    assert (
+        "# Cells that may mean an empty one: 'NA' in 27. If they do, run equipoise init again with --missing" in output
+    )
+    assert "  y_kind: multiclass  # 3 different values" in output
+    assert "  y_flag: binary" in output
+    assert main(["init", "data.csv", "--target", "y_kind:multiclass", "--missing", "NA", "--out", "two.yaml"]) == 0
+    output = capsys.readouterr().out
+    assert 'missing: ["NA"]' in output
+    assert "  - age  # numbers from 1 to 59, 7 empty" in output
+
+
 def test_init_names_ids_and_leaks_in_lines_of_their_own(here, capsys):
     rows = [f"{1000 + i},{i % 7},{2 * (i % 7)},x{i % 9}" for i in range(90)]
     (here / "data.csv").write_text("\n".join(['id,score,"double\nof it",no', *rows]))

@@ -140,6 +140,25 @@ def test_a_broken_archive_is_one_line(here, capsys):
     assert "data.csv.gz is no whole gzip file" in refused(capsys, "data.csv.gz", *TARGETS, *INPUTS)
 
 
+@pytest.mark.parametrize("word", ["NA", "null", "None", "?"])
+def test_a_label_that_may_mean_a_missing_one_is_asked_about(here, capsys, word):
+    (here / "data.csv").write_text(with_cell(4, "kind", word).replace(",top,", f",{word},", 2))
+    words = ["data.csv", *TARGETS, *INPUTS]
+    line = refused(capsys, *words)
+    assert f"row 2, column 'kind': is {word!r} a multiclass label or a missing one (3 rows)? For missing say" in line
+    for said in (["--missing", f"{word},x"], ["--missing", ""]):
+        assert "no method 'nix'" in refused(capsys, *words, *said, "--methods", "nix")
+    (here / "study.yaml").write_text("missing: ''\n")
+    assert "no method 'nix'" in refused(capsys, *words, "--config", "study.yaml", "--methods", "nix")
+
+
+def test_a_number_that_may_mean_a_missing_one_is_told_how_to_say_so(here, capsys):
+    (here / "data.csv").write_text(with_cell(1, "age", "NA"))
+    words = ["data.csv", *TARGETS, *INPUTS]
+    assert "'NA' is no number: correct it, or empty the cell, or say --missing NA" in refused(capsys, *words)
+    assert "no method 'nix'" in refused(capsys, *words, "--missing", "NA", "--methods", "nix")
+
+
 WORDS = {
     "no such file": (["dta.csv", *TARGETS, *INPUTS], "there is no file 'dta.csv' (looked in "),
     "no such file, and no columns": (["dta.csv"], "there is no file 'dta.csv' (looked in "),
@@ -217,6 +236,7 @@ CONFIGS |= {
     "deep brackets": (f"{BASE}number: {'[' * 3000}", "study.yaml line 6"),
     "deep lines": (f"{BASE}number:\n" + "\n".join(f"{' ' * i}a:" for i in range(1, 700)), "nested deeper than 8"),
     "a deep list": (f"{BASE}number: {'[' * 9}{']' * 9}", "study.yaml line 6: nested deeper than 8"),
+    "a list as deep as is read": (f"{BASE}number: {'[' * 7}{']' * 7}", "a number or a list of them, got [[[[[[]]]]]]"),
     "a long number": (f"{BASE}epochs: {'9' * 5000}\n", "study.yaml line 6: a value of more than 4096 letters"),
     "a large number": (f"{BASE}epochs: {'9' * 4000}\n", "argument --epochs: a whole number of at most 4294967295"),
     "many seeds": (f"{BASE}seeds: 99999999999\n", "argument --seeds: at most 100000 seeds"),

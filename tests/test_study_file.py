@@ -105,3 +105,16 @@ def test_what_is_wrong_is_one_line(command, line, words, message, here, capsys):
     error = capsys.readouterr().err
     assert message in error
     assert error.count("\n") == 1
+
+
+@pytest.mark.parametrize("how", ["--drop-unusable", "drop-unusable: true\n"])
+def test_targets_left_out_are_printed_with_their_reason(monkeypatch, capsys, here, how):
+    (here / "study.yaml").write_text(
+        FILE.replace("liked: binary", "liked: binary\n  liked2: binary") + (how if " " in how else "")
+    )
+    (here / "shop.csv").write_text((here / "shop.csv").read_text().replace("\n", ",1\n").replace("b,1", "b,liked2"))
+    words = ["compare", "--config", "study.yaml", *([] if " " in how else [how])]
+    (case, *_), _ = asked(monkeypatch, "equipoise.lab.api.comparing.compare", *words)
+    assert case.recipe == TableCase("shop.csv", TARGETS, number=("age",))
+    line = "Target 'liked2' is left out: column 'liked2' of shop.csv is always '1': there is nothing to learn\n"
+    assert capsys.readouterr().out == line

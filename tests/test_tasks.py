@@ -158,6 +158,20 @@ def test_schedules_of_losses_hear_that_an_epoch_has_ended():
     assert tasks.losses({"a": output, "b": output}, {"a": target, "b": target})["a"] == 0.5
 
 
+def test_the_method_hears_that_an_epoch_of_the_criterion_has_ended():
+    class Counting(eq.Sum):
+        epochs = 0
+
+        def end_epoch(self):
+            self.epochs += 1
+
+    tasks = eq.Tasks([eq.Task("a", MSE), eq.Task("b", MSE)])
+    criterion = eq.MultiTaskLoss(tasks, eq.Balancer(Counting(), nn.Linear(2, 1), tasks=tasks))
+    criterion.end_epoch()
+    criterion.end_epoch()
+    assert criterion.balancer.method.epochs == 2
+
+
 def test_a_schedule_deep_inside_a_loss_of_the_users_hears_it_once():
     class Own(nn.Module):
         def __init__(self):
@@ -307,6 +321,14 @@ def test_a_label_that_is_no_class_is_an_error_of_the_loss_with_class_weights_too
     tasks = eq.Tasks([eq.Task("kind", nn.CrossEntropyLoss(weight=torch.ones(2)))])
     with pytest.raises(IndexError, match="Target -1 is out of bounds"):
         tasks.losses({"kind": torch.ones(2, 2)}, {"kind": torch.tensor([0, -1])})
+
+
+@pytest.mark.parametrize("divisor", [0, 0.25])
+def test_a_divisor_counts_as_labels_and_at_zero_the_task_is_absent(divisor):
+    loss = nn.MSELoss()
+    loss.divisor = lambda output, target: divisor
+    losses = eq.Tasks([eq.Task("a", loss)]).losses({"a": torch.ones(2)}, {"a": torch.ones(2)})
+    assert losses.counts == ({"a": divisor} if divisor else {})
 
 
 @pytest.mark.parametrize("divisor", [-1.0, float("nan"), "two", None])

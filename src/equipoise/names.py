@@ -41,8 +41,8 @@ def nearest(name: str, names: Iterable[str], listing: str = "") -> str:
 
     ``listing`` is what prints all of them, where they are too many for a message.
 
-    >>> nearest("mgd", ["mgda", "pcgrad"]), nearest("x", ["mgda", "pcgrad"])
-    ("did you mean 'mgda'?", "there are 'mgda', 'pcgrad'")
+    >>> nearest("mgd", ["mgda", "pcgrad"]), nearest("x", ["mgda", "pcgrad"]), nearest("acc", ["accuracy", "mae"])
+    ("did you mean 'mgda'?", "there are 'mgda', 'pcgrad'", "did you mean 'accuracy'?")
     """
     by_lower = {name.lower(): name for name in names}
     matcher = difflib.SequenceMatcher(b=name.lower())
@@ -51,8 +51,9 @@ def nearest(name: str, names: Iterable[str], listing: str = "") -> str:
         matcher.set_seq1(lower)
         score[lower] = matcher.ratio()
     best = max(score.values(), default=0.0)
-    if best >= 0.6:
-        *others, last = [repr(by_lower[lower]) for lower in score if score[lower] == best]
+    beginning = [lower for lower in score if len(name) > 2 and lower.startswith(name.lower())]
+    if near := [lower for lower in score if score[lower] == best] if best >= 0.6 else beginning[:4]:
+        *others, last = [repr(by_lower[lower]) for lower in near]
         return f"did you mean {', '.join(others)} or {last}?" if others else f"did you mean {last}?"
     if len(by_lower) > _LISTED:
         return f"none of the {len(by_lower)} names is near{listing and f'; {listing} lists them'}"

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from equipoise.arguments import number, positive_weight
 from equipoise.missing import MISSING, divisor_of, ignored_class, labelled, may_be_missing
 from equipoise.names import nearest, require_unique
+from equipoise.remedies import remedy, require_no_broadcast
 
 _ITS_NAME = ""
 
@@ -126,13 +127,15 @@ class Tasks(nn.Module):
         strangers = [task for task in self._tasks if not isinstance(task, Task)]
         if strangers:
             raise ValueError(f"tasks must hold Task objects, got {strangers[0]!r}")
-        require_unique(self.names)
+        self._names = tuple(task.name for task in self._tasks)
+        require_unique(self._names)
+        self._by_name = dict(zip(self._names, self._tasks, strict=True))
         self._losses = nn.ModuleList(task.loss for task in self._tasks if isinstance(task.loss, nn.Module))
 
     @property
     def names(self) -> tuple[str, ...]:
         """The tasks' names, in order."""
-        return tuple(task.name for task in self._tasks)
+        return self._names
 
     def __len__(self) -> int:
         return len(self._tasks)
@@ -142,9 +145,8 @@ class Tasks(nn.Module):
 
     def __getitem__(self, name: str) -> Task:
         """The task of that name."""
-        for task in self._tasks:
-            if task.name == name:
-                return task
+        if name in self._by_name:
+            return self._by_name[name]
         raise KeyError(f"no task {name!r}; {nearest(str(name), self.names)}")
 
     def __repr__(self) -> str:
@@ -171,8 +173,9 @@ class Tasks(nn.Module):
         targets = {} if targets is None else targets
         for argument, value in (("outputs", outputs), ("targets", targets)):
             if not isinstance(value, Mapping):
-                split = f": split it, {{{self.names[0]!r}: {argument}[:, k], ...}}" if isinstance(value, Tensor) else ""
-                raise ValueError(f"{argument} must map names to tensors, got {type(value).__name__}{split}")
+                how = "split it, {{{!r}: {}[:, k], ...}}" if isinstance(value, Tensor) else "name them, {{{!r}: {}[0]}}"
+                how = f": {how.format(self.names[0], argument)}" if isinstance(value, Tensor | tuple | list) else ""
+                raise ValueError(f"{argument} must map names to tensors, got {type(value).__name__}{how}")
         losses: dict[str, Tensor] = {}
         counts: dict[str, float] = {}
         parts: dict[str, Mapping[str, Tensor]] = {}
@@ -236,17 +239,17 @@ def _labelled(task: Task, output: Any, target: Any) -> tuple[list[Any], int]:
     if not isinstance(target, Tensor):
         if task.missing == "rows":
             raise ValueError(
-                f"target of task {task.name!r} must be a tensor, got {type(target).__name__}; "
-                "with missing='loss' the loss takes any target"
+                f"target of task {task.name!r} must be a tensor, got {type(target).__name__}: write "
+                "torch.as_tensor(target); with missing='loss' the loss takes any target"
             )
         return [output, target], _batch_size(output)
     present = _present(task, target)
     count = target.numel() if present is None else int(present.sum())
     if present is None or count in (0, target.numel()) or task.missing == "loss":
         return [output, target], count
-    by_sample = present.reshape(len(present), -1)
-    kept = by_sample.any(dim=1)
-    if target.is_floating_point() and not torch.equal(kept, by_sample.all(dim=1)):
+    by_row = [] if present.dim() == 1 else [present.flatten(1).any(dim=1), present.flatten(1).all(dim=1)]
+    kept = by_row[0] if by_row else present
+    if by_row and target.is_floating_point() and not torch.equal(*by_row):
         raise ValueError(
             f"target of task {task.name!r} is NaN in a part of a sample's label; make each part a task, "
             "or wrap its loss in losses.Masked and set missing='loss'"
@@ -287,23 +290,14 @@ def _has_only_hidden_missing(task: Task, arguments: list[Any], loss: Tensor) -> 
 
 def _loss(task: Task, arguments: list[Any]) -> Tensor:
     """The task's loss; whatever it raises says whose loss it was."""
+    require_no_broadcast(task.name, task.loss, arguments)
     try:
         loss = task.loss(*arguments)
     except Exception as error:
         if hasattr(error, "add_note"):  # from Python 3.11
-            error.add_note(f"in the loss of task {task.name!r}{_layout_hint(arguments)}")
+            error.add_note(f"in the loss of task {task.name!r}{remedy(task.loss, arguments)}")
         raise
     if not isinstance(loss, Tensor) or loss.dim() != 0:
         got = f"shape {tuple(loss.shape)}" if isinstance(loss, Tensor) else type(loss).__name__
         raise ValueError(f"loss of task {task.name!r} must return a scalar tensor, got {got}; give it reduction='mean'")
     return loss
-
-
-def _layout_hint(arguments: list[Any]) -> str:
-    """What to write where the output looks like logits with the classes last."""
-    if len(arguments) != 2 or not all(isinstance(argument, Tensor) for argument in arguments):
-        return ""
-    output, target = arguments
-    if target.dim() < 2 or target.is_floating_point() or output.shape[:-1] != target.shape:
-        return ""
-    return f": output {tuple(output.shape)} has the classes last, so write equipoise.losses.PerToken(loss)"

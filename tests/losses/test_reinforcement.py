@@ -1,5 +1,6 @@
 """Losses of reinforcement learning equal their papers' formulas, written in ratios and loops."""
 
+import numpy as np
 import pytest
 import torch
 from laws import Case, laws_for
@@ -65,6 +66,11 @@ def test_ppo_clip_is_its_formula():
     for clip in (0.1, 0.2, 0.7):
         expected = -torch.minimum(ratios * advantages, ratios.clamp(1 - clip, 1 + clip) * advantages)
         assert_close(ppo_clip(log_probs, old_log_probs, advantages, clip=clip, reduction="none"), expected)
+
+
+def test_ppo_clip_takes_a_number_of_numpy():
+    arguments = drawn(numbers(3))
+    assert_close(ppo_clip(*arguments, clip=np.float32(0.25)), ppo_clip(*arguments, clip=0.25))
 
 
 def test_ppo_clip_begins_as_the_policy_gradient():
@@ -261,7 +267,7 @@ MISUSES = [
         r"q_values and next_target_q_values must have the same shape",
     ),
     (lambda: entropy_bonus(Q.softmax(dim=1)), r"logits are probabilities"),
-    (lambda: entropy_bonus(V), r"logits must have shape \[..., A\] with a batch, got \(4,\)"),
+    (lambda: entropy_bonus(V), r"logits must have shape \[N, ..., A\], got \(4,\)"),
 ]
 
 

@@ -8,8 +8,10 @@ import torch
 from torch import Tensor, nn
 
 import equipoise as eq
+from equipoise.balancer import balanced
 from equipoise.chain import AggregatorChain
 from equipoise.gradients.jacobian import Jacobian
+from equipoise.gradients.surrogate import surrogate
 from equipoise.testing import EXCEPTIONS, LAWS, NUM_TASKS, check_method, exceptions_of, laws_of
 from equipoise.testing.network import NAMES, Network
 from equipoise.testing.run import BATCHES, batch, bound, gradient, run
@@ -417,12 +419,22 @@ def deliver_their_sum(self, weights, honest=Jacobian.combine):
     return honest(self, torch.ones_like(weights))
 
 
+def cut_large(value, leaves, backward):
+    return surrogate(value, leaves, lambda incoming: backward(incoming.clamp(max=2.0**16)))
+
+
+def drop_small(value, leaves, backward):
+    return surrogate(value, leaves, lambda incoming: backward(incoming * (incoming > 2.0**-24)))
+
+
 @pytest.mark.parametrize(
     ("name", "owner", "attribute", "broken", "make"),
     [
         ("chains", AggregatorChain, "forward", lose_the_weights, eq.MGDA),
         ("agrees_with_engine", Jacobian, "gramian", see_cosines, eq.MGDA),
         ("agrees_with_engine", Jacobian, "combine", deliver_their_sum, eq.MGDA),
+        ("agrees_with_engine", balanced, "surrogate", cut_large, eq.MGDA),  # a loss scale may be of any size
+        ("agrees_with_engine", balanced, "surrogate", drop_small, eq.MGDA),
         ("passes_non_finite", Jacobian, "gramian", hide_non_finite, eq.PCGrad),
         ("passes_non_finite", Jacobian, "gramian", hide_non_finite, eq.RunningNorm),
     ],

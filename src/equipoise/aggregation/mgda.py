@@ -7,7 +7,7 @@ Multiple-Gradient Descent Algorithm, Comptes Rendus Mathématique 2012.
 import torch
 from torch import Tensor
 
-from equipoise.aggregation.solvers.min_norm import excess, min_norm
+from equipoise.aggregation.solvers.min_norm import duality_gap, min_norm
 from equipoise.method import Aggregator
 
 
@@ -25,5 +25,5 @@ class MGDA(Aggregator):
     def forward(self, gramian: Tensor, losses: Tensor, tasks: Tensor) -> Tensor:
         products = gramian.numpy()
         weights = min_norm(products)
-        self.certify(excess(products, weights))
+        self.certify(duality_gap(products, weights))
         return torch.from_numpy(weights)

@@ -49,16 +49,26 @@ COMMANDS: Mapping[str, Callable[[Sequence[str]], int]] = {
     "losses": losses,
 }
 
-RESUMED = ("demo", "compare", "tune")  # commands that keep what they have done
+RESUMABLE = ("demo", "compare", "tune")  # commands that, repeated after Ctrl-C, train only what is missing
 
 
 def main(words: Sequence[str] | None = None) -> int:
-    """Run a command; returns the exit status, 130 after Ctrl-C, or leaves with 2 after one line on wrong use."""
+    """Run a command.
+
+    Args:
+        words: The command and its arguments; None: those of the process.
+
+    Returns:
+        The exit status; 130 after Ctrl-C.
+
+    Raises:
+        SystemExit: With status 2, after one line on stderr, where the words are wrong.
+    """
     words = sys.argv[1:] if words is None else words
     try:
         return _run(words)
     except KeyboardInterrupt as stopped:
-        resumes = bool(words) and words[0] in RESUMED
+        resumes = bool(words) and words[0] in RESUMABLE
         line = "Stopped. The same command resumes what it began." if resumes else "Stopped."
         print(str(stopped) or line, file=sys.stderr)
         return STOPPED

@@ -18,7 +18,17 @@ from equipoise.lab.data.columns import (
 )
 from equipoise.lab.data.table import ENDINGS, is_table, read_header, require_table
 
-OPTIONS = ("target", *INPUT_OPTIONS, "vectors", "image_size", "seconds", "group", "delimiter")
+OPTIONS = (
+    "target",
+    *INPUT_OPTIONS,
+    "vectors",
+    "image_size",
+    "seconds",
+    "drop_unusable",
+    "group",
+    "delimiter",
+    "missing",
+)
 
 
 def add_column_options(parser: Parser) -> None:
@@ -62,8 +72,24 @@ def add_column_options(parser: Parser) -> None:
         metavar="S",
         help="of each sound from its beginning; default those of the longest training row, at most 5",
     )
+    group.add_argument(
+        "--drop-unusable",
+        action="store_true",
+        help="leave out targets with too few labels, or always the same, and print which and why",
+    )
     group.add_argument("--group", metavar="COLUMN", help="column whose equal cells keep rows in one split")
-    add_delimiter(group)
+    add_reading(group)
+
+
+def add_reading(parser: Any) -> None:
+    """How cells are read."""
+    add_delimiter(parser)
+    parser.add_argument(
+        "--missing",
+        type=Listed(lambda given: tuple(filter(None, given))),
+        metavar="A,B,…",
+        help="cells that mean an empty one, such as NA,?; '' for none but empty ones",
+    )
 
 
 def add_delimiter(parser: Any) -> None:
@@ -135,7 +161,7 @@ def _case_of(arguments: argparse.Namespace) -> Any:
         inputs = expand_inputs(named, header, path.name, others)
         from equipoise.lab.cases import TableCase  # and torch, which wrong names do not wait for
 
-        return TableCase(
+        case = TableCase(
             arguments.case,
             targets,
             **inputs,
@@ -144,7 +170,13 @@ def _case_of(arguments: argparse.Namespace) -> Any:
             seconds=arguments.seconds,
             group=arguments.group,
             delimiter=arguments.delimiter,
+            missing=arguments.missing,
         )
+        if arguments.drop_unusable:
+            case, useless = case.usable()
+            for column, why in useless.items():
+                print(f"Target {column!r} is left out: {why}")
+        return case
     except ValueError as error:
         fail(str(error))
 

@@ -137,6 +137,8 @@ def _default(parser: Parser, option: argparse.Action, key: str, value: Any, path
     if key in PAIRS:
         pairs = [f"{name}{PAIRS[key]}{what}" for name, what in value.items()] if isinstance(value, dict) else value
         return [_text(key, pair, path) for pair in (pairs if isinstance(pairs, list) else [pairs])]
+    if isinstance(value, bool) and option.const is True:  # an option without a value
+        return value
     if not isinstance(value, list):
         return _text(key, value, path)
     texts = [_text(key, one, path).strip() for one in value or [""]]
@@ -149,7 +151,7 @@ def _default(parser: Parser, option: argparse.Action, key: str, value: Any, path
 
 
 def _text(key: str, value: Any, path: Path) -> str:
-    if value is None or value in ("", []):
+    if value is None or (value in ("", []) and key != "missing"):
         fail(f"{path}: {key} has no value: give it one, or remove the line")
     if isinstance(value, bool) or not isinstance(value, str | int | float):
         fail(f"{path}: {key} must be text, a number or a list of them, got {value!r}: put text in quotes")

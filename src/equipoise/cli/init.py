@@ -7,9 +7,10 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from equipoise.cli.columns import add_delimiter
+from equipoise.cli.columns import add_reading
 from equipoise.cli.parser import Parser, fail
 from equipoise.cli.workbench import need_the_lab
+from equipoise.lab.data.columns import INPUT_OPTIONS
 from equipoise.lab.settings import METHODS, TUNED_TRIALS
 
 NOT_TEXT = ("y", "n", "yes", "no", "on", "off", "true", "false", "null")  # to YAML
@@ -18,8 +19,8 @@ OTHERS = """\
 # methods: [{methods}]
 # tuned-trials: {trials}  # fixed weights tried for the method tuned; 0 leaves it out
 # seeds: 5  # how many, or which: [0, 3, 7]
-# epochs: 30  # at most: a run stops after 3 epochs that validate no better
-# schedule: constant  # of the learning rate, or linear, cosine, step; equipoise compare --help has all options
+# epochs: 60  # at most; by default 2,500 steps, and a run stops after a third of them that validates no better
+# schedule: cosine  # of the learning rate, or constant, linear, step; equipoise compare --help has all options
 # loss: {{COLUMN: huber}}  # in place of a target's own; equipoise compare --question losses trains all that fit
 # group: COLUMN  # rows with the same cell there stay in one split: patients, users, shops
 """
@@ -39,7 +40,7 @@ def init(words: Sequence[str]) -> int:
         metavar="COLUMN[:KIND]",
         help="column to predict, again for each; the kind is guessed",
     )
-    add_delimiter(parser)
+    add_reading(parser)
     parser.add_argument(
         "--out", type=Path, default=Path("study.yaml"), metavar="FILE", help="file to write; default study.yaml"
     )
@@ -50,8 +51,8 @@ def init(words: Sequence[str]) -> int:
     if arguments.out.exists():
         fail(f"{arguments.out} is there already: remove it, or choose another file by --out")
     try:
-        table = read_table(Path(arguments.data), arguments.delimiter)
-        text = _study_file(arguments.data, table, arguments.target or [], arguments.delimiter)
+        table = read_table(Path(arguments.data), arguments.delimiter).emptied(arguments.missing or ())
+        text = _study_file(arguments.data, table, arguments.target or [], arguments.delimiter, arguments.missing)
     except ValueError as error:
         fail(str(error))
     try:
@@ -64,31 +65,37 @@ def init(words: Sequence[str]) -> int:
     return 0
 
 
-def _study_file(path: str, table: Any, chosen: Sequence[str], delimiter: str | None) -> str:
+def _study_file(
+    path: str, table: Any, chosen: Sequence[str], delimiter: str | None, missing: Sequence[str] | None
+) -> str:
     """The text of the file.
 
     Raises:
         ValueError: If a target is no column, or nothing that can be predicted.
     """
-    from equipoise.lab.cases import Target
+    from equipoise.lab.data.columns import Target, expand_targets, matching
     from equipoise.lab.data.guess import guess_columns
-    from equipoise.lab.data.leaks import leak
+    from equipoise.lab.data.leaks import leaks
 
-    guesses = {g.column: replace(g, why=" ".join(g.why.split())) for g in guess_columns(table)}
-    targets: dict[str, Target] = {}
+    columns = list(table.columns)
+    asked: dict[str, Target | None] = {}  # None: the kind is guessed
     for text in chosen:
-        if text in guesses and guesses[text].target is None:
-            raise ValueError(f"{text!r} is nothing to predict: {guesses[text].why}")
-        if text not in guesses and ":" not in text:
-            table.cells(text)  # says which column is near
-        target = Target(text, str(guesses[text].target)) if text in guesses else Target.parse(text)
-        table.cells(target.column)
-        targets[target.column] = target
+        if ":" in text and text not in columns:
+            asked |= {target.column: target for target in expand_targets([Target.parse(text)], columns, table.name)}
+        else:
+            asked |= dict.fromkeys(matching(text, columns, table.name))
+    guesses = {g.column: replace(g, why=" ".join(g.why.split())) for g in guess_columns(table, Path(path).parent)}
+    targets: dict[str, Target] = {}
+    for column, target in asked.items():
+        if target is None and guesses[column].target is None:
+            raise ValueError(f"{column!r} is nothing to predict: {guesses[column].why}")
+        targets[column] = target or Target(column, str(guesses[column].target))
     lines = [
         f"# {Path(path).name}: {len(table)} rows, {len(table.columns)} columns, as equipoise init understands them.",
         "# Check every guess; what stands after # is not read.",
         f"case: {_quoted(path)}",
         *([f"delimiter: {json.dumps(delimiter)}"] if delimiter else []),
+        *_missing_lines(table, missing),
         "",
         "# What to predict: regression, binary, multiclass, ordinal or multilabel; an empty cell is a missing label.",
     ]
@@ -102,7 +109,7 @@ def _study_file(path: str, table: Any, chosen: Sequence[str], delimiter: str | N
         lines += [f"#   {_quoted(g.column)}: {g.target}  # {g.why}" for g in guesses.values() if g.target]
     lines += ["", "# What to predict it from."]
     inputs = [guess for guess in guesses.values() if guess.column not in targets]
-    for kind in ("text", "number", "category"):
+    for kind in INPUT_OPTIONS:
         found = [guess for guess in inputs if guess.kind == kind]
         lines += [f"{kind}:"] if found else []
         for guess in found:
@@ -110,15 +117,28 @@ def _study_file(path: str, table: Any, chosen: Sequence[str], delimiter: str | N
     left_out = [guess for guess in inputs if guess.kind is None]
     lines += ["", "# Left out:"] if left_out else []
     lines += [f"#   {_quoted(guess.column)}: {guess.why}" for guess in left_out]
-    warnings = [
-        f"#   {_quoted(guess.column)}: {why}"
-        for guess in inputs
-        for target in targets
-        if guess.kind and (why := leak(table, guess.column, target))
-    ]
+    used = [guess.column for guess in inputs if guess.kind]
+    warnings = [f"#   {_quoted(column)}: {why}" for column, why in leaks(table, used, list(targets))]
     if warnings:
         lines += ["", "# These may hold the answer. If it is not yet known of a new row, remove them above:"]
     return "\n".join([*lines, *warnings, "", OTHERS.format(methods=", ".join(METHODS), trials=TUNED_TRIALS)])
+
+
+def _missing_lines(table: Any, missing: Sequence[str] | None) -> list[str]:
+    """Which cells mean an empty one, or the question which do."""
+    from equipoise.lab.data.values import may_be_missing
+
+    if missing is not None:
+        return [f"missing: {json.dumps(list(missing), ensure_ascii=False)}  # cells that mean an empty one"]
+    cells = {cell for column in table.columns.values() for cell in set(column) if may_be_missing(cell)}
+    if not cells:
+        return []
+    rows = {word: sum(column.count(word) for column in table.columns.values()) for word in sorted(cells)}
+    counts = ", ".join(f"{word!r} in {count}" for word, count in rows.items())
+    return [
+        f"# Cells that may mean an empty one: {counts}. If they do, run equipoise init again with --missing "
+        f"'{','.join(rows)}', since the guesses change; if they are values of their own, write missing: ''",
+    ]
 
 
 def _quoted(name: str) -> str:

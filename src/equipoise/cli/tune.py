@@ -13,14 +13,14 @@ from equipoise.cli.training import add_training_options, training_of
 from equipoise.cli.workbench import FAILED, stopped_by
 from equipoise.lab.settings import JOBS, RUNS
 
-ASKED = (
+ARGUMENTS = (  # of equipoise.lab.tune, under their own names
     *("trials", "method", "search", "sampler", "epochs", "seed"),
     *("choose", "prefer", "jobs", "storage", "stale_after"),
 )
 
 
 def tune(words: Sequence[str]) -> int:
-    """Search the weights of a case's tasks, and what else is asked for."""
+    """Search the weights of a case's tasks, and what else is asked for; returns the exit status."""
     parser = Parser(
         prog="equipoise tune",
         description="Search the tasks' weights, the learning rate, the weight decay, a method's or a loss's arguments "
@@ -65,7 +65,7 @@ def tune(words: Sequence[str]) -> int:
         "--stale-after",
         type=positive,
         metavar="MIN",
-        help="minutes until an unknown host's trial counts as lost",
+        help="minutes until a trial of a host without this folder counts as lost; default never",
     )
     parser.add_argument("--out", type=Path, metavar="DIR", help=f"folder of the search; default {RUNS / 'CASE-tune'}")
     add_training_options(parser)
@@ -78,9 +78,9 @@ def tune(words: Sequence[str]) -> int:
 
     folder = arguments.out
     try:
-        asked = {name: getattr(arguments, name) for name in ASKED}
+        given = {name: getattr(arguments, name) for name in ARGUMENTS}
         folder = folder or _earlier(arguments.case, recipe)
-        results = run(recipe, folder=folder, **asked, **training_of(arguments))
+        results = run(recipe, folder=folder, **given, **training_of(arguments))
         page = results.save_report()
     except ValueError as error:
         fail(str(error))
@@ -94,7 +94,7 @@ def tune(words: Sequence[str]) -> int:
 
 
 def _earlier(given: str, recipe: Any) -> Path | None:
-    """The folder that earlier versions named after the case's file, if a search of this case is in it."""
+    """The folder by the file's name, as earlier versions chose it, if it holds a search of this case."""
     from equipoise.lab.api.given import case_of
     from equipoise.lab.files import read_json
 
@@ -104,7 +104,12 @@ def _earlier(given: str, recipe: Any) -> Path | None:
 
 
 def _preference(text: str) -> dict[str, float]:
+    """The preference weight of each task in ``TASK=X,…``."""
     try:
-        return {name: float(value) for name, value in (part.split("=") for part in text.split(","))}
+        pairs = [(name.strip(), float(value)) for name, value in (part.split("=") for part in text.split(","))]
     except ValueError:
         raise argparse.ArgumentTypeError(f"tasks with numbers, like rating=2,recommended=1; got {text!r}") from None
+    tasks = [name for name, _ in pairs]
+    if twice := [name for name in tasks if tasks.count(name) > 1]:
+        raise argparse.ArgumentTypeError(f"each task once, got {twice[0]!r} twice in {text!r}")
+    return dict(pairs)

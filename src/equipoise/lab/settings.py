@@ -21,12 +21,25 @@ SEEDS = 5
 TUNED_TRIALS = 10
 JOBS = min(os.cpu_count() or 1, 4)
 RUNS = Path("equipoise-runs")  # the folder of studies
-MANY_TASKS = 20  # above so many nothing is kept of each pair, nor trained or listed for each task
+MANY_TASKS = 20  # up to so many, each task has its single-task baseline, its tables and figures, and each pair its own
+FEW_TASKS = 12  # of more, those that are looked at one by one
 
 SCHEDULES = ("constant", "linear", "cosine", "step")
 PRECISIONS = ("fp32", "bf16")
 STARTS = ("drawn", "labels")
 SAMPLING = {"proportional": 1.0, "sqrt": 2.0, "uniform": math.inf}  # temperatures by name
+
+
+def a_few(tasks: Sequence[str]) -> list[str]:
+    """The tasks that are looked at one by one and in pairs: all, or of more than 20 twelve that are spread evenly.
+
+    >>> a_few(["a", "b", "c"]), len(a_few(list(map(str, range(600)))))
+    (['a', 'b', 'c'], 12)
+    """
+    if len(tasks) <= MANY_TASKS:
+        return list(tasks)
+    return [tasks[round(place * (len(tasks) - 1) / (FEW_TASKS - 1))] for place in range(FEW_TASKS)]
+
 
 Limit = tuple[str, Callable[[Any], bool]]  # what a value must be, in words and as a test
 COUNT: Limit = ("at least 1", lambda count: count >= 1)

@@ -115,12 +115,26 @@ def require_mask(mask: Tensor, **tensor: Tensor) -> None:
 
 
 def require_argument(
-    name: str, value: float, *, low: float, high: float = math.inf, open_low: bool = False, infinite: bool = False
+    name: str,
+    value: float,
+    *,
+    low: float,
+    high: float = math.inf,
+    open_low: bool = False,
+    open_high: bool = False,
+    infinite: bool = False,
 ) -> None:
-    """Raise unless a number lies in [low, high], (low, high] with ``open_low``; infinite only with ``infinite``."""
+    """Raise unless a number lies in [low, high], without the ends that are open; infinite only with ``infinite``."""
     is_number = isinstance(value, Real) and not isinstance(value, bool)
-    if not is_number or not low <= value <= high or (open_low and value == low) or (math.isinf(value) and not infinite):
-        interval = f"{'(' if open_low else '['}{low:g}, {high:g}{']' if high < math.inf or infinite else ')'}"
+    if (
+        not is_number
+        or not low <= value <= high
+        or (open_low and value == low)
+        or (open_high and value == high)
+        or (math.isinf(value) and not infinite)
+    ):
+        is_closed = (high < math.inf or infinite) and not open_high
+        interval = f"{'(' if open_low else '['}{low:g}, {high:g}{']' if is_closed else ')'}"
         raise ValueError(f"{name} must lie in {interval}, got {value!r}")
 
 

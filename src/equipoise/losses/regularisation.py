@@ -153,8 +153,7 @@ def activation_sparsity(logits: Tensor, *, target: float = 0.05) -> Tensor:
     """
     require_floating(logits=logits)
     require_dim("logits", logits, "[N, ...]", least=1)
-    if not isinstance(target, float) or not 0 < target < 1:
-        raise ValueError(f"target must lie in (0, 1), got {target!r}")
+    require_argument("target", target, low=0.0, high=1.0, open_low=True, open_high=True)
     logits = wide(logits)
     entropy = target * math.log(target) + (1 - target) * math.log(1 - target)
     log_on, log_off = _log_mean(F.logsigmoid(logits)), _log_mean(F.logsigmoid(-logits))

@@ -3,10 +3,12 @@
 Williams, Simple Statistical Gradient-Following Algorithms, 1992 (REINFORCE); Schulman et al., Proximal Policy
 Optimization Algorithms, 2017, eq. (7); the clipped value loss is that of the same authors' code, studied by Engstrom et
 al., Implementation Matters in Deep RL, ICLR 2020; Mnih et al., Human-level control through deep reinforcement learning,
-Nature 2015; van Hasselt et al., Deep Reinforcement Learning with Double Q-learning, AAAI 2016, eq. (4).
+Nature 2015; van Hasselt et al., Deep Reinforcement Learning with Double Q-learning, AAAI 2016, eq. (4), in which the
+target network judges (double DQN).
 
 Advantages, returns and all that a target is made of are constants: they are detached here. Shapes must be equal: [N]
-beside [N, 1] is an error, not an [N, N]. A plain value loss is ``torch.nn.MSELoss``; advantages are in ``advantages``.
+beside [N, 1] is an error, not an [N, N]. A plain value loss is ``torch.nn.MSELoss``; ``equipoise.losses.advantages``
+computes advantages.
 The losses take more than an output and a target, so compute them and give the balancer the dictionary:
 
 >>> import equipoise as eq
@@ -57,7 +59,7 @@ __all__ = [
 
 
 def policy_gradient(log_probs: Tensor, advantages: Tensor, *, reduction: Reduction = "mean") -> Tensor:
-    """−log π(action) · advantage; its gradient, not its value, is that of the return.
+    """−log π(action) · advantage, whose gradient is minus that of the expected return.
 
     Args:
         log_probs: Of the actions taken, of any shape.
@@ -88,7 +90,7 @@ def ppo_clip(
         log_probs: Of the actions taken, of any shape.
         old_log_probs: Under the policy that took them, of the same shape.
         advantages: A, of the same shape.
-        clip: In (0, 1): how far the ratio may move before it stops to pay.
+        clip: In (0, 1): a ratio beyond 1 ± clip gains nothing more.
         reduction: As in torch.
 
     Raises:
@@ -96,7 +98,7 @@ def ppo_clip(
 
     >>> ppo_clip(torch.tensor([1.5]).log(), torch.zeros(1), torch.tensor([2.0]))  # −1.2 · 2
     tensor(-2.4000)
-    >>> ppo_clip(torch.tensor([1.5]).log(), torch.zeros(1), torch.tensor([-2.0]))  # 1.5 · 2: it got worse, so it counts
+    >>> ppo_clip(torch.tensor([1.5]).log(), torch.zeros(1), torch.tensor([-2.0]))  # 1.5 · 2: likelier, though bad
     tensor(3.)
     """
     require_alike(log_probs=log_probs, old_log_probs=old_log_probs, advantages=advantages)
@@ -115,7 +117,7 @@ def clipped_value(
 
     Args:
         values: v, of any shape.
-        old_values: Those of the policy that acted, of the same shape.
+        old_values: v_old, the critic's when the data were collected, of the same shape.
         returns: R, of the same shape.
         clip: Above 0, in units of the values.
         reduction: As in torch.
@@ -153,7 +155,7 @@ def q_learning(
         next_q_values: Of the target network at s' [N, A].
         terminated: Bool [N], whether s' is terminal; not where a time limit cut the episode.
         discount: In [0, 1].
-        delta: Where squares go over into lines. 1 is the paper's clipping of the error; ``inf`` half the square.
+        delta: The error, above 0, from which the loss is linear: 1 is the paper's clipping, ``inf`` half the square.
         reduction: As in torch.
 
     Raises:
@@ -164,8 +166,8 @@ def q_learning(
     tensor(0.5000)
     """
     _require_transitions(q_values, actions, rewards, terminated, next_q_values=next_q_values)
-    following = wide(next_q_values.detach()).amax(dim=1)
-    return _temporal_difference(q_values, actions, rewards, following, terminated, discount, delta, reduction)
+    next_values = wide(next_q_values.detach()).amax(dim=1)
+    return _temporal_difference(q_values, actions, rewards, next_values, terminated, discount, delta, reduction)
 
 
 def double_q_learning(
@@ -190,7 +192,7 @@ def double_q_learning(
         next_target_q_values: Of the target network at s' [N, A]: they judge.
         terminated: Bool [N], whether s' is terminal; not where a time limit cut the episode.
         discount: In [0, 1].
-        delta: Where squares go over into lines; ``inf``: half the square.
+        delta: The error, above 0, from which the loss is linear; ``inf``: half the square.
         reduction: As in torch.
 
     Raises:
@@ -208,57 +210,56 @@ def double_q_learning(
         next_q_values=next_q_values,
         next_target_q_values=next_target_q_values,
     )
-    following = _chosen(wide(next_target_q_values.detach()), next_q_values.detach().argmax(dim=1))
-    return _temporal_difference(q_values, actions, rewards, following, terminated, discount, delta, reduction)
+    next_values = _chosen(wide(next_target_q_values.detach()), next_q_values.detach().argmax(dim=1))
+    return _temporal_difference(q_values, actions, rewards, next_values, terminated, discount, delta, reduction)
 
 
 def entropy_bonus(logits: Tensor, *, reduction: Reduction = "mean") -> Tensor:
     """Σ_a π(a) log π(a): minus the entropy, so that minimising it keeps a categorical policy undecided.
 
     Args:
-        logits: [..., A], actions last; -inf for one that is not allowed.
-        reduction: As in torch; ``"none"`` gives [...].
+        logits: [N, ..., A], actions last; -inf for one that is not allowed.
+        reduction: As in torch; ``"none"`` gives [N, ...].
 
     Raises:
-        ValueError: If the logits are not floating point, or are probabilities.
+        ValueError: If the logits are not floating point, have no batch, or are probabilities.
 
     >>> entropy_bonus(torch.zeros(3, 4))  # −log 4
     tensor(-1.3863)
     """
     require_floating(logits=logits)
-    require_dim("logits", logits, "[..., A] with a batch", least=2)
+    require_dim("logits", logits, "[N, ..., A]", least=2)
     require_logits(logits, dim=-1)
     log_probs = wide(logits).log_softmax(dim=-1)
-    # 0 log 0 is 0
-    surprises = log_probs.masked_fill(log_probs == -math.inf, 0.0)
-    return reduced((log_probs.exp() * surprises).sum(dim=-1), reduction)
+    finite = log_probs.masked_fill(log_probs == -math.inf, 0.0)  # 0 log 0 is 0
+    return reduced((log_probs.exp() * finite).sum(dim=-1), reduction)
 
 
 def _temporal_difference(
     q_values: Tensor,
     actions: Tensor,
     rewards: Tensor,
-    following: Tensor,
+    next_values: Tensor,
     terminated: Tensor,
     discount: float,
     delta: float,
     reduction: Reduction,
 ) -> Tensor:
+    """Huber(r + discount · next_values − Q(s, action)); next_values [N], of s', are 0 where it is terminal."""
     require_argument("discount", discount, low=0.0, high=1.0)
     require_argument("delta", delta, low=0.0, open_low=True, infinite=True)
-    targets = wide(rewards.detach()) + discount * following.masked_fill(terminated, 0.0)
+    targets = wide(rewards.detach()) + discount * next_values.masked_fill(terminated, 0.0)
     errors = _chosen(wide(q_values), actions) - targets
     return reduced(F.huber_loss(errors, torch.zeros_like(errors), delta=delta, reduction="none"), reduction)
 
 
 def _chosen(q_values: Tensor, actions: Tensor) -> Tensor:
-    """The value of each row's action [N]."""
+    """The value [N] of each row's action, of q_values [N, A] and actions [N]."""
     return q_values.gather(1, actions.long()[:, None]).squeeze(1)
 
 
 def _require_clip(clip: float) -> None:
-    if not isinstance(clip, float) or not 0 < clip < 1:
-        raise ValueError(f"clip must lie in (0, 1), got {clip!r}")
+    require_argument("clip", clip, low=0.0, high=1.0, open_low=True, open_high=True)
 
 
 def _require_transitions(

@@ -46,7 +46,7 @@ def test_where_there_is_nothing_to_tune_only_who_asked_hears_of_it(monkeypatch):
     [
         ("reveiws", {}, "unknown case 'reveiws'; did you mean 'reviews'"),
         ("data.csv", {}, "data.csv is a table: say what to predict and from what"),
-        (3, {}, "case must be a case's name, a Case, a recipe or a function, got int"),
+        (3, {}, "case must be a case's name, a Case or a recipe, got int"),
         ("reviews", {"tasks": {"rating": ("rmse", "lower")}}, "tasks belong to a loop of one's own"),
         ("reviews", {"methods": {"a": "sum"}}, "methods of a case are names"),
         ("reviews", {"methods": ["nashh"]}, "no method 'nashh'"),
@@ -55,6 +55,11 @@ def test_where_there_is_nothing_to_tune_only_who_asked_hears_of_it(monkeypatch):
 def test_wrong_use_is_named(case, arguments, message):
     with pytest.raises(ValueError, match=message):
         lab.compare(case, **arguments)
+
+
+def test_a_function_where_a_case_is_expected_is_answered_by_what_to_give():
+    with pytest.raises(ValueError, match=r"or a recipe, got function: call it, or give path/to/file\.py:NAME"):
+        lab.tune(lambda: None)
 
 
 @pytest.mark.parametrize(

@@ -216,7 +216,7 @@ def test_a_direction_that_nothing_says_is_asked_for(rows):
         ({"better": {"sise": "lower"}}, "better names task 'sise', which has no results; did you mean 'size'"),
         ({"better": {"size": "down"}}, "better of task 'size' must be higher or lower, got 'down'"),
         ({"metrics": {"size": "rmsle"}}, "task 'size' has no metric 'rmsle'; did you mean 'rmse'"),
-        ({"better": "lower"}, "better must be a mapping from task to a word, got 'lower'"),
+        ({"better": "lower"}, "better must be a mapping by task, such as {.*: 'lower'}, got 'lower'"),
         ({"single_task": "STL"}, "single_task: no method is named 'STL'"),
         (
             {"reference": "LS"},

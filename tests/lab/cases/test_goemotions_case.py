@@ -48,6 +48,12 @@ def test_a_malformed_line_is_named(tmp_path, line, message):
         goemotions(tmp_path)
 
 
+def test_a_file_without_comments_is_named(tmp_path):
+    write(tmp_path, dev="")
+    with pytest.raises(ValueError, match=r"dev\.tsv has no comments; .*google-research"):
+        goemotions(tmp_path)
+
+
 def test_missing_and_foreign_files(tmp_path):
     with pytest.raises(ValueError, match=r"no data for 'goemotions'.*google-research"):
         goemotions(tmp_path / "none")

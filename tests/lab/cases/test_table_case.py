@@ -179,3 +179,25 @@ def test_a_recipe_travels_to_workers_and_says_what_makes_it_different(recipe, ca
 @pytest.mark.parametrize("text", ["price: net:regression", "a:ordinal:low,mid", "kind:multiclass", "a:ordinal"])
 def test_targets_are_read_as_they_are_written(text):
     assert str(Target.parse(text)) == text
+
+
+def test_all_targets_with_nothing_to_learn_are_named_and_can_be_left_out(tmp_path):
+    path = tmp_path / "assays.csv"
+    with path.open("w", newline="") as file:
+        rows = [[i, i % 2, "", 1, int(i == 3), i % 7] for i in range(200)]
+        csv.writer(file).writerows([["x", "good", "empty", "always", "rare", "number"], *rows])
+    targets = tuple(map(Target.parse, ["good:binary", "empty:binary", "always:binary", "rare:binary"]))
+    case = TableCase(str(path), targets, number=("x",))
+    with pytest.raises(ValueError, match=r"'empty' .* empty in every row; .*'always' .*; .*'rare' .*drop-.*3 of 4"):
+        case()
+    usable, why = case.usable()
+    assert usable == replace(case, targets=targets[:1])
+    assert list(why) == ["empty", "always", "rare"]
+    assert usable().tasks.names == ("good",)
+    with pytest.raises(ValueError, match=r"'always' .*; .*'rare' .*more such rows$"):
+        replace(case, targets=targets[2:]).usable()
+
+
+def test_a_cell_that_is_wrong_is_no_reason_to_leave_a_target_out(recipe):
+    with pytest.raises(ValueError, match="row 3, column 'kind': 'b' is no number"):
+        replace(recipe, targets=(*recipe.targets[:1], Target("kind", "regression"))).usable()

@@ -48,6 +48,17 @@ def test_levels_are_in_the_order_of_numbers_or_of_the_user():
     assert (found.tolist(), names) == ([0, 2, MISSING], ("low", "middle", "high"))
 
 
+def test_levels_that_are_one_number_are_in_the_order_of_the_rows():
+    found, names = levels(table("1", "0.0", "1.0", "0", "-0"), "a")
+    assert (found.tolist(), names) == ([3, 0, 4, 1, 2], ("0.0", "0", "-0", "1", "1.0"))
+
+
+@pytest.mark.parametrize("cell", ["1_000", "1e999", "x"])
+def test_the_first_row_with_a_cell_that_is_no_number_is_named(cell):
+    with pytest.raises(ValueError, match=rf"a\.csv row 4, column 'a': '{cell}' is no "):
+        numbers(table("2", "", cell, "y", cell), "a")
+
+
 def test_sets_of_labels():
     found, names = label_sets(table("red; soft", "", "soft", ";", "red"), "a")
     assert names == ("red", "soft")

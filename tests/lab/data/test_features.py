@@ -2,7 +2,7 @@ import pytest
 import torch
 from torch.testing import assert_close
 
-from equipoise.lab.data.features import bagged_texts, coded_categories, scaled_numbers, standardised
+from equipoise.lab.data.features import bagged_texts, coded_categories, scaled_numbers, standardised, with_many_values
 from equipoise.lab.data.table import Table
 
 COLUMNS = {
@@ -30,6 +30,11 @@ def test_numbers_are_standardised_on_the_training_rows_and_missing_ones_are_mark
     assert found.shape == (5, 3)  # size is nowhere missing
     assert_close(found[TRAIN, 2].mean(), torch.tensor(0.0))
     assert_close(found[TRAIN, 2].square().mean(), torch.tensor(1.0))
+
+
+def test_columns_with_many_values_have_more_than_two():
+    numbers = torch.tensor([[0.0, 1.0, 5.0, -1.0], [1.0, 1.0, 5.0, 2.0], [1.0, 0.0, 5.0, 3.0]])
+    assert with_many_values(numbers).tolist() == [3]
 
 
 def test_categories_that_no_training_row_has_are_one_number_of_their_column():

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from equipoise.lab.data.guess import guess_columns
-from equipoise.lab.data.leaks import leak
+from equipoise.lab.data.leaks import leaks
 from equipoise.lab.data.table import Table
 
 N = 100
@@ -45,6 +45,11 @@ TARGETS = {
 }
 
 
+def leak(table, column, target):
+    """Why a column may leak a target; None where there is no sign."""
+    return dict(leaks(table, [column], [target])).get(column)
+
+
 def test_what_columns_look_like():
     for guess in guess_columns(Table("a.csv", COLUMNS, 2, "")):
         kind, why = EXPECTED[guess.column]
@@ -68,6 +73,8 @@ def test_what_columns_look_like():
         ([str(i % 20) + "th" for i in range(100)], "category", "multiclass"),
         ([str(i % 7) if i % 5 < 3 else "many" for i in range(100)], "category", "multiclass"),  # 3 of 5 are numbers
         (["a;b", "b;a", "a;b;c"] + ["a;b"] * 20, "text", None),  # c is seen once
+        (["a;b", "b;a", "a;c;c"] + ["a;b"] * 20, "text", None),  # in one row twice
+        ([";"] + ["a;b", "b;a"] * 10, "text", "multilabel"),  # none of the labels
     ],
 )
 def test_kinds_at_their_limits(cells, kind, target):

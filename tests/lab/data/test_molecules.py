@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from equipoise.lab.data.molecules import fingerprints
+from equipoise.lab.data.molecules import DESCRIPTORS, descriptors, fingerprints
 
 pytest.importorskip("rdkit", reason="needs rdkit, of the extra molecules")
 
@@ -50,6 +50,23 @@ def test_bits_are_those_of_rdkit_itself(tmp_path):
     generator = rdFingerprintGenerator.GetMorganGenerator(radius=2, fpSize=2048)
     for one, bits in zip(smiles, fingerprints(smiles, 2048, 2, tmp_path), strict=True):
         assert np.array_equal(bits.numpy(), generator.GetFingerprintAsNumPy(Chem.MolFromSmiles(one)))
+
+
+def test_descriptors_are_those_of_rdkit_itself_and_tell_chains_apart(tmp_path):
+    from rdkit import Chem
+    from rdkit.Chem import Crippen, Descriptors
+
+    smiles = ["CC(=O)Oc1ccccc1C(=O)O", "CCCCCCCO", "CCCCCCCCO", "O[AlH3](O)O"]
+    found = descriptors(smiles, tmp_path)
+    assert found.shape == (4, len(DESCRIPTORS) + 2)
+    aspirin = Chem.MolFromSmiles(smiles[0])
+    expected = [Descriptors.ExactMolWt(aspirin), Descriptors.TPSA(aspirin), 1, 3]  # by hand: one donor, three acceptors
+    names = [DESCRIPTORS.index(name) for name in ("ExactMolWt", "TPSA", "NumHBD", "NumHBA")]
+    assert np.allclose(found[0, names], expected)
+    assert np.allclose(found[0, -2:], [Crippen.MolLogP(aspirin), Crippen.MolMR(aspirin)])
+    assert (found[1] != found[2]).any()
+    assert torch.equal(*fingerprints(smiles[1:3], 2048, 2, tmp_path))
+    assert np.array_equal(descriptors(smiles, tmp_path), found)
 
 
 def test_the_first_of_what_is_no_molecule_is_named_and_the_others_are_counted(tmp_path):

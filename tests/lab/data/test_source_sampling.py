@@ -16,7 +16,7 @@ def test_shares_and_frequencies(temperature, powers):
     shares = [power / sum(powers) for power in powers]
     assert source_shares(SIZES, temperature) == pytest.approx(shares)
     draws = 20_000
-    sampler = SourceSampler(SIZES, temperature=temperature, samples=draws, seed=1)
+    sampler = SourceSampler(SIZES, temperature=temperature, num_samples=draws, seed=1)
     found = Counter(0 if i < 900 else 1 if i < 990 else 2 for i in sampler)
     for source, share in enumerate(shares):
         deviation = math.sqrt(draws * share * (1 - share))
@@ -28,7 +28,7 @@ def test_in_the_limits_a_small_temperature_draws_the_largest_source():
 
 
 def test_every_sample_of_a_source_comes_once_before_one_comes_again():
-    drawn = list(SourceSampler([5, 50], temperature=math.inf, samples=1000))
+    drawn = list(SourceSampler([5, 50], temperature=math.inf, num_samples=1000))
     for first, size in ((0, 5), (5, 50)):
         of_source = [i for i in drawn if first <= i < first + size]
         rounds = [of_source[k : k + size] for k in range(0, len(of_source), size)]
@@ -55,3 +55,12 @@ def test_draws_are_a_function_of_seed_and_epoch():
 def test_wrong_arguments(sizes, temperature, message):
     with pytest.raises(ValueError, match=message):
         SourceSampler(sizes, temperature=temperature)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [({"num_samples": 0}, "num_samples must be at least 1 or None, got 0"), ({"seed": -1}, "seed must be 0 or more")],
+)
+def test_wrong_arguments_are_named_when_the_sampler_is_made(arguments, message):
+    with pytest.raises(ValueError, match=message):
+        SourceSampler([3], **arguments)

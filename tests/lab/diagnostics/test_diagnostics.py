@@ -4,6 +4,7 @@ from torch import nn
 
 import equipoise as eq
 from equipoise.lab import diagnostics as ex
+from equipoise.lab.diagnostics.classification import diagnostics_by_loss
 
 CLASSES = ("cat", "dog", "owl")
 
@@ -99,6 +100,31 @@ def test_scores_of_labels_follow_their_thresholds(labels):
     never = ex.label_table(("many",), "abc", lambda logits, labels: torch.full((3,), torch.inf)).show(labels)
     assert never.rows[0] == ("a", None, 0.0, 0.0, 3)
     assert "chosen on these same samples" in never.note
+
+
+def test_the_loss_says_what_is_shown_and_classes_and_labels_are_called_by_their_numbers(labels):
+    tasks = [*labels.tasks, eq.Task("level", eq.losses.CoralLoss()), eq.Task("size", nn.MSELoss())]
+    outputs = {**labels.outputs, "level": torch.zeros(4, 2), "size": torch.ones(4)}
+    targets = {**labels.targets, "level": torch.tensor([0, 1, 2, 2]), "size": torch.ones(4)}
+    view = seen(outputs, targets, tasks)
+    names = {
+        one.name: [row if isinstance(row, str) else row[0] for row in one.show(view).rows]
+        for one in diagnostics_by_loss(view)
+    }
+    assert names == {
+        "many-labels": ["0", "1", "2"],
+        "label-cooccurrence": ["0", "1", "2"],
+        "one-confusion": ["0", "1"],
+        "one-classes": ["0", "1"],
+        "level-confusion": ["0", "1", "2"],  # a level more than there are thresholds
+        "level-classes": ["0", "1", "2"],
+    }
+
+
+def test_one_label_has_no_other_to_occur_with():
+    task = eq.Task("ill", nn.BCEWithLogitsLoss())
+    column = seen({"ill": torch.zeros(2, 1)}, {"ill": torch.ones(2, 1)}, [task])
+    assert [one.name for one in diagnostics_by_loss(column)] == ["ill-labels"]
 
 
 def describe(seen, place):

@@ -13,12 +13,12 @@ import torch
 
 from equipoise.lab.files import (
     DamagedError,
-    is_passing,
-    load_sealed,
+    is_transient,
+    load_with_checksum,
     read_json,
     read_rows,
     replace_file,
-    save_sealed,
+    save_with_checksum,
     write_json,
     write_rows,
 )
@@ -108,25 +108,25 @@ def test_every_change_of_an_object_is_seen(tmp_path):
     for key, value in (("a", [1, 0.5, None, 1e300]), ("b", 1), ("c", 0), ("sha256", "0" * 64)):
         path.write_text(json.dumps({**json.loads(path.read_text()), key: value}))
         with pytest.raises(DamagedError, match="checksum does not fit"):
-            read_json(path, sealed=False)
+            read_json(path, checksum_required=False)
         path.unlink()
         write_json(path, CONTENT)
 
 
 def test_a_checkpoint_comes_back_and_every_flipped_bit_is_seen(tmp_path):
     path = tmp_path / "a.pt"
-    save_sealed(path, {"a": torch.arange(3.0)})
+    save_with_checksum(path, {"a": torch.arange(3.0)})
     content = path.read_bytes()
-    assert torch.equal(load_sealed(path)["a"], torch.arange(3.0))
+    assert torch.equal(load_with_checksum(path)["a"], torch.arange(3.0))
     assert torch.equal(torch.load(path, weights_only=True)["a"], torch.arange(3.0))  # torch alone reads it too
     for place in range(0, len(content), 97):
         path.write_bytes(content[:place] + bytes([content[place] ^ 4]) + content[place + 1 :])
         with pytest.raises(DamagedError, match=r"a\.pt is damaged .*: delete it; "):
-            load_sealed(path)
+            load_with_checksum(path)
     for cut in (0, 10, len(content) - 1):
         path.write_bytes(content[:cut])
         with pytest.raises(DamagedError):
-            load_sealed(path)
+            load_with_checksum(path)
 
 
 def full(*_):
@@ -136,7 +136,7 @@ def full(*_):
 WRITES = {
     "json": lambda path: write_json(path, {"a": list(range(10_000))}),
     "csv": lambda path: write_rows(path, ["a"], [[i] for i in range(10_000)]),
-    "torch": lambda path: save_sealed(path, {"a": torch.ones(10_000)}),
+    "torch": lambda path: save_with_checksum(path, {"a": torch.ones(10_000)}),
 }
 
 
@@ -164,7 +164,7 @@ def test_what_cannot_be_written_names_the_file_and_leaves_what_was_there(tmp_pat
     ):
         write(path)
     assert caught.value.filename == str(path)
-    assert is_passing(caught.value)
+    assert is_transient(caught.value)
     assert [entry.name for entry in tmp_path.iterdir()] == ["a"]
     assert path.read_bytes() == b"old"
 
@@ -183,7 +183,7 @@ def caused(error, cause):
 
 
 @pytest.mark.parametrize(
-    ("error", "passing"),
+    ("error", "transient"),
     [
         (OSError(28, "full"), True),
         (MemoryError(), True),
@@ -199,5 +199,5 @@ def caused(error, cause):
         (pickle.UnpicklingError("x"), False),
     ],
 )
-def test_what_passes_and_what_does_not(error, passing):
-    assert is_passing(error) is passing
+def test_transient_errors_are_those_of_disk_and_memory(error, transient):
+    assert is_transient(error) is transient

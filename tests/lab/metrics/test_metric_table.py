@@ -154,9 +154,13 @@ def test_a_faultless_network_has_the_perfect_value(name):
     ("name", "options", "message"),
     [
         ("f1-makro", {"num_classes": 3}, "no metric 'f1-makro'; did you mean 'f1-macro'?"),
-        ("f1-macro", {}, "metric 'f1-macro': there is none for neither num_classes nor num_labels; give num_classes"),
-        ("f1", {"num_classes": 3}, "metric 'f1': there is none for num_classes"),
-        ("calibration-error", {"num_labels": 3}, "metric 'calibration-error': there is none for num_labels"),
+        ("f1-macro", {}, "'f1-macro' is for one of several classes .num_classes. or several labels at once .* 'f1'"),
+        (
+            "f1",
+            {"num_classes": 3},
+            "'f1' is for labels 0 or 1; for one of several classes .* 'f1-micro', 'f1-macro', 'f1-w",
+        ),
+        ("calibration-error", {"num_labels": 3}, "'calibration-error' is for labels 0 or 1 or one of several classes"),
         ("rmse", {"num_classes": 3}, "metric 'rmse': .*num_classes"),
     ],
 )

@@ -51,7 +51,7 @@ def test_accuracy_overlap_and_rankings_of_each_class_are_those_of_scikit_learn()
 
 
 def test_one_label_has_no_classes_to_list():
-    with pytest.raises(ValueError, match="metric 'f1-none': there is none for neither num_classes nor num_labels"):
+    with pytest.raises(ValueError, match="metric 'f1-none' is for one of several classes"):
         metric("f1-none")
 
 

@@ -1,19 +1,22 @@
+import math
 from itertools import combinations
 
 import pytest
 import torch
 from torch import nn
+from torch.testing import assert_close
 
+import equipoise as eq
 from equipoise.lab.data.text import join_bags
-from equipoise.lab.models.encoders import RowEncoder, category_part, text_part
-from equipoise.lab.models.heads import SharedEncoder
+from equipoise.lab.models.encoders import PeriodicEmbedding, RowEncoder, category_part, number_part, text_part
+from equipoise.lab.models.heads import SharedEncoder, scalar_head
 
 BAGS = join_bags([torch.tensor([0, 3]), torch.tensor([], dtype=torch.int64), torch.tensor([1])])
 
 
 INPUTS = {"number": torch.randn(3, 2), "category": torch.tensor([[0, 1], [4, 1], [6, 2]]), "text": BAGS}
 MAKERS = {
-    "number": lambda: (nn.Identity(), 2),
+    "number": lambda: number_part(2, torch.tensor([1])),
     "category": lambda: category_part(7, 2),
     "text": lambda: text_part(torch.full((5,), 0.2)),
 }
@@ -34,7 +37,7 @@ def test_every_mixture_of_inputs_reaches_the_output(kinds):
 def test_a_row_depends_on_its_own_inputs_only():
     encoder = RowEncoder({kind: make() for kind, make in MAKERS.items()}, hidden=6).eval()
     alone = {"number": INPUTS["number"][2:], "category": INPUTS["category"][2:], "text": join_bags([torch.tensor([1])])}
-    torch.testing.assert_close(encoder(INPUTS)[2:], encoder(alone))
+    assert_close(encoder(INPUTS)[2:], encoder(alone))
 
 
 def test_tasks_may_have_any_name():
@@ -42,3 +45,40 @@ def test_tasks_may_have_any_name():
     heads = {name: nn.Linear(2, place + 1) for place, name in enumerate(names)}
     outputs = SharedEncoder(nn.Identity(), heads)(torch.ones(1, 2))
     assert {name: output.shape[1] for name, output in outputs.items()} == {n: i + 1 for i, n in enumerate(names)}
+
+
+def test_periodic_embedding_is_its_formula():
+    torch.manual_seed(0)
+    embedding, numbers = PeriodicEmbedding(2, width=3, frequencies=4), torch.randn(5, 2)
+    weight, bias = embedding.linear.weight, embedding.linear.bias
+    for column in range(2):
+        v = 2 * math.pi * torch.outer(numbers[:, column], embedding.frequencies[column])
+        expected = (torch.cat([v.cos(), v.sin()], dim=1) @ weight.T + bias).relu()
+        assert_close(embedding(numbers)[:, 3 * column : 3 * column + 3], expected)
+
+
+def test_numbers_stand_beside_the_vectors_of_those_that_are_embedded():
+    torch.manual_seed(0)
+    (part, size), numbers = number_part(3, torch.tensor([2, 0]), width=4), torch.randn(5, 3)
+    found = part(numbers)
+    assert found.shape == (5, size) == (5, 11)
+    assert_close(found, torch.cat([numbers, part.embedding(numbers[:, [2, 0]])], dim=1))
+    part, size = number_part(3, torch.tensor([], dtype=torch.int64))
+    assert_close(part(numbers), numbers)
+    assert size == 3
+
+
+@pytest.mark.parametrize("route", ["auto", "factored"])
+def test_gradients_of_a_row_encoder_are_the_same_on_every_route(route):
+    names, labels = ["a", "b", "c"], torch.randn(3, 3)
+
+    def gradients(route):
+        torch.manual_seed(0)
+        encoder = RowEncoder({kind: make() for kind, make in MAKERS.items()}, hidden=6, dropout=0.0).eval()
+        network = SharedEncoder(encoder, {name: scalar_head(6) for name in names})
+        balancer = eq.Balancer(eq.method("mgda"), network, tasks=names, route=route)
+        outputs = network(INPUTS)
+        balancer({name: (outputs[name] - labels[i]).square().mean() for i, name in enumerate(names)}).backward()
+        return [parameter.grad for parameter in encoder.parameters()]
+
+    assert_close(gradients(route), gradients("rows"))

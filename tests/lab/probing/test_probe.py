@@ -1,5 +1,6 @@
 from dataclasses import replace
 from math import nan
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -49,6 +50,20 @@ def test_that_nothing_was_found_is_sold_as_no_conflict_only_where_there_is_none(
     seen = replace(seen, looks=(empty,))
     assert words in f"{give_headline(seen)} {give_conflict(seen)}"
     assert len(give_headline(seen).split()) <= 25
+
+
+@pytest.mark.parametrize(
+    ("cosine", "last"),
+    [
+        (-0.11, "More batches would tell it from chance."),
+        (-0.1, "Removing conflict between gradients has little to work on here."),
+    ],
+)
+def test_more_batches_are_advised_where_a_conflict_may_be_there_and_only_there(cosine, last):
+    pairs = judged([Pair(("a", "b"), cosine, 0.28, 8, 0)])
+    seen = SimpleNamespace(looks=(replace(of_norms(a=1.0, b=1.0), pairs=pairs, batches=8),))
+    assert give_conflict(seen).endswith(last)
+    assert ("may be there" in give_headline(seen)) == last.startswith("More batches")
 
 
 def test_the_same_seed_sees_the_same_and_another_seed_does_not(toy):

@@ -139,6 +139,7 @@ def test_the_same_command_goes_on_and_another_is_refused(quick, tmp_path, capsys
         (["--choose", "elbow"], "choose must be one of delta-m, knee, preference"),
         (["--choose", "preference"], "preference goes with prefer, a number by task (--prefer TASK=X)"),
         (["--prefer", "rating"], "tasks with numbers"),
+        (["--prefer", "rating=2,recommended=1,rating=1"], "each task once, got 'rating' twice"),
         (["--target", "rating:regression"], "has columns, and 'reviews' is none"),
         (["--seed", "-1"], "a whole number of at least 0"),
     ],

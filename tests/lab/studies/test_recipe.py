@@ -91,7 +91,11 @@ def test_it_trains_in_workers(file, tmp_path):
             ("tasks, targets[0], targets[1])", "tasks, targets[0], targets[1]) and {'a': ()}"),
             "metrics has none for task 'a'",
         ),
-        (("for name in self.names}", "for name in ('a', 'b')}"), "model(['a']) must give outputs ['a'], got"),
+        (("for name in self.names}", "for name in self.names[:1]}"), "must give outputs ['a', 'b'], got ['a']"),
+        (
+            ("for name in self.names}", "for name in self.names}.values()"),
+            "outputs by task name, got dict_values: return",
+        ),
         (("import torch", "import trch"), "ModuleNotFoundError: No module named 'trch'"),
         (("def make_case", "def make_cas"), "my_case.py: NameError"),
         (("def make_case(", "def make_case(", "MADE = make_case()", "MADE = 3"), None),

@@ -30,7 +30,7 @@ def direct(work, items, jobs):
 def study():
     runs = (Run(parse_arm("sum"), tuple(LOSSES), 3), RUN)
     settings = SimpleNamespace(epochs=8)
-    plan = SimpleNamespace(settings=settings, runs=runs, tuned_trials=0)
+    plan = SimpleNamespace(settings=settings, runs=runs, tuned_trials=0, steps_per_epoch=34)
     return SimpleNamespace(plan=plan, results={runs[0]: None}, failures={}, tunes=False, tried=0)
 
 
@@ -39,7 +39,7 @@ def test_tuning_is_announced_where_there_is_any(study, tuned, line, capsys):
     study.plan.tuned_trials, study.plan.runs = 1, study.plan.runs[1:]
     study.tunes, study.tuned, study.left_out, study.folder, study.results = True, tuned, (), "here", {}
     _announce(study, Console())
-    assert capsys.readouterr().out == f"Starting: 1 run in here\n{line}"
+    assert capsys.readouterr().out == f"Starting: 1 run in here\nA run is at most 8 epochs of 34 steps.\n{line}"
 
 
 def shown(study, width, *events, terminal=True):
@@ -100,6 +100,7 @@ def test_a_warning_of_several_runs_is_said_once(tmp_path, monkeypatch):
     console = Console(width=80, record=True, file=open(os.devnull, "w"))  # noqa: SIM115
     run_plan(make_plan(CASE, ["sum"], [0]), tmp_path, console, jobs=1)
     assert console.export_text().splitlines()[1:] == [
+        "A run is at most 3 epochs of 6 steps.",
         "[1/3] single-task a, seed 0: done",
         "Warning from single-task a, seed 0: odd",
         "[2/3] single-task b, seed 0: done",

@@ -3,14 +3,14 @@
 import pytest
 import torch
 
-from equipoise.lab.files import save_sealed
+from equipoise.lab.files import save_with_checksum
 from equipoise.lab.training.checkpoint import load_checkpoint
 from equipoise.lab.training.measurements import peak_mb, reset_peak
 
 
 def test_a_damaged_checkpoint_is_named_with_its_remedy(tmp_path):
     path = tmp_path / "checkpoint.pt"
-    save_sealed(path, {"run": "this"})
+    save_with_checksum(path, {"run": "this"})
     path.write_bytes(path.read_bytes()[:100])
     with pytest.raises(ValueError, match=r"checkpoint.pt is damaged .*: delete it"):
         load_checkpoint(path, "this", {}, rank=0)
@@ -18,7 +18,7 @@ def test_a_damaged_checkpoint_is_named_with_its_remedy(tmp_path):
 
 def test_a_checkpoint_that_holds_something_else_is_named_with_its_remedy(tmp_path):
     path = tmp_path / "checkpoint.pt"
-    save_sealed(path, {"run": "this", "progress": {"history": [], "skills": []}, "parts": {}})
+    save_with_checksum(path, {"run": "this", "progress": {"history": [], "skills": []}, "parts": {}})
     with pytest.raises(ValueError, match=r"checkpoint\.pt is of another version of the package: delete it"):
         load_checkpoint(path, "this", {}, rank=0)
 

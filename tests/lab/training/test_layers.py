@@ -5,8 +5,9 @@ import torch
 from torch import nn
 
 import equipoise as eq
+from equipoise.lab.settings import a_few
 from equipoise.lab.training import Settings, train
-from equipoise.lab.training.measurements import COSINE_IN, layer_rows, paired, parts_of, spread_batch
+from equipoise.lab.training.measurements import COSINE_IN, layer_rows, parts_of, spread_batch
 
 
 class Two(nn.Module):
@@ -72,7 +73,7 @@ def test_of_many_tasks_a_few_are_looked_at():
     names = [f"t{k}" for k in range(25)]
     tasks = eq.Tasks([eq.Task(name, nn.MSELoss()) for name in names])
     rows = layer_rows(Many(), tasks, torch.randn(5, 3), {name: torch.randn(5, 1) for name in names})
-    assert [pair for pair, _, _ in rows] == ["|".join(pair) for pair in combinations(paired(names), 2)]
+    assert [pair for pair, _, _ in rows] == ["|".join(pair) for pair in combinations(a_few(names), 2)]
 
 
 def test_a_task_without_a_label_is_left_out(parts):

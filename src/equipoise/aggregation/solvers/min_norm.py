@@ -1,8 +1,9 @@
 """The point of least norm in the convex hull of K rows, from their gramian alone.
 
-Wolfe, Finding the Nearest Point in a Polytope, Mathematical Programming 1976: rows enter while one of
-them shortens the point, and leave when their weight reaches zero on the way to the minimiser over the
-affine hull of those that stay.
+Wolfe, Finding the Nearest Point in a Polytope, Mathematical Programming 1976, an active-set method: a row enters while
+one of them shortens the point, and leaves when its weight reaches zero on the way to the minimiser over the affine hull
+of the active rows. It works on the correlation matrix, cosines [K, K], and on norms [K] relative to the largest, so
+that rows of very different norms lose no digits.
 """
 
 from collections.abc import Callable
@@ -12,13 +13,15 @@ import numpy.typing as npt
 
 Array = npt.NDArray[np.float64]
 EPSILON = float(np.finfo(np.float64).eps)
-Affine = Callable[[npt.NDArray[np.intp]], Array]  # rows [S] -> weights [S] of sum 1, of any sign
+# indices of rows [S] -> weights [S] of sum 1, of any sign: the point of least norm in the rows' affine hull; NaN where
+# the rows are affinely dependent
+AffineMinimiser = Callable[[npt.NDArray[np.intp]], Array]
 
 
 def min_norm(gramian: Array) -> Array:
     """The w of the simplex with the least w @ gramian @ w, to the rounding of the gramian.
 
-    Where there are rows that are exactly zero, they share the weight in equal parts.
+    Rows that are exactly zero share the weight in equal parts.
 
     Args:
         gramian: [K, K], float64, positive semidefinite, finite.
@@ -43,21 +46,26 @@ def min_norm(gramian: Array) -> Array:
     return weights
 
 
-def excess(gramian: Array, weights: Array) -> float:
-    """By how much the w of the simplex miss the optimality conditions: (w @ G @ w - min_k (G w)_k) / trace of G."""
+def duality_gap(gramian: Array, weights: Array) -> float:
+    """(w @ G @ w - min_k (G w)_k) / trace of G, at least 0: Frank and Wolfe's gap of w in the simplex; 0 for G = 0.
+
+    Args:
+        gramian: G [K, K].
+        weights: w [K].
+    """
     slopes, trace = gramian @ weights, float(gramian.trace())
     return max(float(weights @ slopes - slopes.min()), 0.0) / trace if trace > 0 else 0.0
 
 
 def _of_two(gramian: Array) -> Array:
-    """Sener & Koltun's closed form: w_0 = clip((g_1 - g_0) . g_1 / |g_1 - g_0|^2, 0, 1)."""
+    """w_0 = clip((g_1 - g_0) . g_1 / |g_1 - g_0|^2, 0, 1): Sener & Koltun, NeurIPS 2018, eq. (4)."""
     (a, c), (_, b) = gramian.tolist()
     first, second = max(b - c, 0.0), max(a - c, 0.0)  # differences of near numbers are exact
     total = first + second
     return np.array([first / total, second / total]) if total > 0 else np.array([0.5, 0.5])
 
 
-def _affine_by_gramian(cosines: Array, norms: Array) -> Affine:
+def _affine_by_gramian(cosines: Array, norms: Array) -> AffineMinimiser:
     """Solve G w = constant, sum w = 1: with r = 1 / norms, (cosines + r r^T) u = r and w ~ r u."""
 
     def affine(rows: npt.NDArray[np.intp]) -> Array:
@@ -72,7 +80,7 @@ def _affine_by_gramian(cosines: Array, norms: Array) -> Affine:
     return affine
 
 
-def _affine_by_rows(cosines: Array, norms: Array) -> Affine:
+def _affine_by_rows(cosines: Array, norms: Array) -> AffineMinimiser:
     """The same u as the least squares of |A^T u - e_0| for A = [r, rows]: twice the digits, more work."""
     values, vectors = np.linalg.eigh(cosines)
     units = vectors * np.sqrt(np.maximum(values, 0.0))
@@ -87,7 +95,7 @@ def _affine_by_rows(cosines: Array, norms: Array) -> Affine:
 
 
 def _entering(cosines: Array, norms: Array, weights: Array) -> int | None:
-    """The row that shortens the point most, or None where every gain is below the gramian's rounding."""
+    """The index of the row that shortens the point most, or None where every gain is below the gramian's rounding."""
     scaled = norms * weights
     slopes = cosines @ scaled
     gains = (scaled @ slopes - norms * slopes) / (norms + scaled.sum())
@@ -95,8 +103,8 @@ def _entering(cosines: Array, norms: Array, weights: Array) -> int | None:
     return row if gains[row] > len(norms) * EPSILON * scaled.sum() else None
 
 
-def _active_set(cosines: Array, norms: Array, affine: Affine) -> Array:
-    """Wolfe's method; it ends because no set of active rows comes twice."""
+def _active_set(cosines: Array, norms: Array, affine: AffineMinimiser) -> Array:
+    """Wolfe's method; it ends because no set of active rows, which he calls a corral, comes twice."""
     weights = _start(norms, affine)
     visited = set()
     while (row := _entering(cosines, norms, weights)) is not None:
@@ -110,8 +118,8 @@ def _active_set(cosines: Array, norms: Array, affine: Affine) -> Array:
     return weights
 
 
-def _start(norms: Array, affine: Affine) -> Array:
-    """An affine minimiser with positive weights: of all rows, less those of negative weight, again and again."""
+def _start(norms: Array, affine: AffineMinimiser) -> Array:
+    """The affine minimiser of all rows; while weights are not positive, that of the rows with positive ones."""
     weights = np.zeros_like(norms)
     rows = np.arange(len(norms))
     while len(rows):
@@ -125,8 +133,11 @@ def _start(norms: Array, affine: Affine) -> Array:
     return weights
 
 
-def _minimise(weights: Array, active: npt.NDArray[np.bool_], affine: Affine) -> Array:
-    """Go to the active rows' affine minimiser; a row whose weight reaches zero on the way leaves."""
+def _minimise(weights: Array, active: npt.NDArray[np.bool_], affine: AffineMinimiser) -> Array:
+    """Go to the active rows' affine minimiser; a row whose weight reaches zero on the way leaves.
+
+    Stops on the way where the rows left are affinely dependent.
+    """
     while True:
         rows = np.flatnonzero(active)
         here, there = weights[rows], affine(rows)

@@ -1,6 +1,7 @@
 """A fair comparison of methods, on a case from start to end, or by a training loop of one's own."""
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from functools import partial
 from inspect import signature
 from pathlib import Path
@@ -12,6 +13,7 @@ from equipoise.lab.api.given import recipe_of, seeds_of, takes_settings
 from equipoise.lab.api.loops import compare_loop
 from equipoise.lab.api.results import Results, load, none_finished
 from equipoise.lab.arms import SUM, StudyArm
+from equipoise.lab.files import DamagedError, read_json
 from equipoise.lab.settings import JOBS, METHODS, RUNS, SEEDS, TUNED_TRIALS, TrainingOptions
 from equipoise.method import Method
 
@@ -103,7 +105,7 @@ def _compare_case(
     plan = plan_study(
         recipe_of(case), methods, seeds_of(seeds), question=question, tuned_trials=tuned_trials, **settings
     )
-    where = RUNS / plan.case.name if folder is None else Path(folder)
+    where = _default_folder(plan) if folder is None else Path(folder)
 
     from rich.console import Console
 
@@ -113,6 +115,18 @@ def _compare_case(
     if not study.results:
         raise none_finished({str(run): why for run, why in study.failures.items()}, where)
     return load(where)
+
+
+def _default_folder(plan: "Plan") -> Path:
+    """By the case's name, or that of the same table under another name, if a study of it is there."""
+    own = RUNS / plan.case.name
+    for path in [] if own.exists() else sorted(RUNS.glob("*/study.json")):
+        with suppress(DamagedError):  # of another study
+            earlier = read_json(path, checksum_required=False)
+            now = plan.renamed(earlier)
+            if now is not plan and all(now.identity[key] == earlier[key] for key in ("tasks", "options")):
+                return path.parent
+    return own
 
 
 def plan_study(

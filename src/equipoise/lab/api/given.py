@@ -1,4 +1,4 @@
-"""What a user may give: a case, as the recipe that worker processes make it by; seeds; options of the training."""
+"""Read what a user may give: a case, as a recipe by which worker processes make it; seeds; keyword arguments."""
 
 import inspect
 from collections.abc import Callable
@@ -32,7 +32,8 @@ def recipe_of(case: Any) -> Recipe:
     if isinstance(case, Case):
         return given_case(case)
     if not hasattr(case, "options"):
-        raise ValueError(f"case must be a case's name, a Case, a recipe or a function, got {type(case).__name__}")
+        remedy = ": call it, or give path/to/file.py:NAME" if callable(case) else ""
+        raise ValueError(f"case must be a case's name, a Case or a recipe, got {type(case).__name__}{remedy}")
     recipe: Recipe = case
     return recipe
 
@@ -40,11 +41,11 @@ def recipe_of(case: Any) -> Recipe:
 def seeds_of(seeds: Any) -> tuple[int, ...]:
     """The seeds that a user gave: how many, or which.
 
-    >>> seeds_of(3), seeds_of([7, 8])
-    ((0, 1, 2), (7, 8))
-
     Raises:
         ValueError: They are no whole numbers.
+
+    >>> seeds_of(3), seeds_of([7, 8])
+    ((0, 1, 2), (7, 8))
     """
     try:
         if isinstance(seeds, bool | str):
@@ -62,9 +63,12 @@ def case_of(case: Any) -> Case:
 
 
 def takes_settings(function: Function) -> Function:
-    """Spell ``**settings`` out in the signature, which notebooks complete by; else as ``names_unknown_options``."""
-    given = inspect.signature(function)
-    own = [parameter for parameter in given.parameters.values() if parameter.kind is not parameter.VAR_KEYWORD]
+    """``rejects_unknown_options`` for a function that takes the fields of ``Settings`` as ``**settings``.
+
+    Its signature names each of them, so that notebooks complete them.
+    """
+    signature = inspect.signature(function)
+    own = [parameter for parameter in signature.parameters.values() if parameter.kind is not parameter.VAR_KEYWORD]
     settings = [
         inspect.Parameter(
             field.name,
@@ -73,16 +77,17 @@ def takes_settings(function: Function) -> Function:
             annotation=get_type_hints(TrainingOptions)[field.name],
         )
         for field in fields(Settings)
-        if field.name not in given.parameters
+        if field.name not in signature.parameters
     ]
-    return names_unknown_options(function, given.replace(parameters=[*own, *settings]))
+    return rejects_unknown_options(function, signature.replace(parameters=[*own, *settings]))
 
 
-def names_unknown_options(function: Function, signature: inspect.Signature | None = None) -> Function:
-    """Let a function, by its own signature or another, answer an option that it has not.
+def rejects_unknown_options(function: Function, signature: inspect.Signature | None = None) -> Function:
+    """A function that raises a ``TypeError`` for an unknown keyword argument, with the name of the closest one.
 
-    Raises:
-        TypeError: By the function, if there is no such option; the message names the likely one.
+    Args:
+        function: What it calls.
+        signature: The one that it shows and checks by; None: the function's own.
     """
     signature = signature or inspect.signature(function)
     called = function.__qualname__.removesuffix(".__init__")

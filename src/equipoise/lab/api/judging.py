@@ -1,4 +1,4 @@
-"""The verdict on results from anywhere: their rows, what is wrong with a cell, and the judgement."""
+"""Judge results from anywhere: read their rows, check every cell, and apply the statistics of a study."""
 
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -7,7 +7,7 @@ from os import PathLike
 from pathlib import Path
 from typing import Any
 
-from equipoise.lab.api.given import names_unknown_options
+from equipoise.lab.api.given import rejects_unknown_options
 from equipoise.lab.api.results import Results
 from equipoise.lab.evaluation import REFERENCE, SINGLE_TASK, Baselines, Summary, TaskMetric, printable
 from equipoise.names import nearest
@@ -19,7 +19,7 @@ _TRUTH = {"true": True, "1": True, "false": False, "0": False}
 
 @dataclass(frozen=True)
 class ResultRow:
-    """One value; ``place`` says where it stands, ``higher_is_better`` is None where the row does not say."""
+    """One test value; ``place`` is its row in words, ``higher_is_better`` is None where the row does not say."""
 
     place: str
     method: str
@@ -31,10 +31,10 @@ class ResultRow:
 
 
 def read_rows(results: Any, delimiter: str | None = None) -> list[ResultRow]:
-    """The rows of a file, whose cells ``delimiter`` separates, of a data frame or of an iterable of mappings.
+    """The rows of the test split in a file, whose cells ``delimiter`` separates, a data frame or mappings.
 
     Raises:
-        ValueError: A column is missing, or a cell cannot be read; the message says where.
+        ValueError: A column is missing, a cell cannot be read, or there is no row; the message says where.
     """
     rows = [_row(place, cells) for place, cells in _cells(results, delimiter) if _is_test(cells)]
     if not rows:
@@ -43,22 +43,24 @@ def read_rows(results: Any, delimiter: str | None = None) -> list[ResultRow]:
 
 
 def metrics_of(rows: Sequence[ResultRow], better: Mapping[str, str], metrics: Mapping[str, str]) -> list[TaskMetric]:
-    """The metric that is judged of each task, in the order of the rows, with its direction.
+    """The judged metric of each task, with its direction, in the order of the rows.
 
     Args:
         rows: As ``read_rows`` gives them.
         better: "higher" or "lower", by task.
-        metrics: Which is judged, by task; needed where a task has several.
+        metrics: The name of the judged one, by task; needed where a task has several.
 
     Raises:
-        ValueError: A task has several and none is chosen, or nothing says which direction is better.
+        ValueError: A task has several and none is chosen, a task or metric is not there, or nothing says which
+            direction is better.
     """
     found: dict[str, dict[str, list[ResultRow]]] = {}
     for row in rows:
         found.setdefault(row.task, {}).setdefault(row.metric, []).append(row)
-    for what, given in (("better", better), ("metrics", metrics)):
+    for what, given, example in (("better", better, "lower"), ("metrics", metrics, "rmse")):
         if not isinstance(given, Mapping):
-            raise ValueError(f"{what} must be a mapping from task to a word, got {given!r}")
+            by_task = f"{{{next(iter(found))!r}: {example!r}}}"
+            raise ValueError(f"{what} must be a mapping by task, such as {by_task}, got {given!r}")
         if unknown := [task for task in given if task not in found]:
             raise ValueError(f"{what} names task {unknown[0]!r}, which has no results; {nearest(unknown[0], found)}")
     return [_metric(task, by_name, better.get(task), metrics.get(task)) for task, by_name in found.items()]
@@ -75,11 +77,11 @@ def _metric(task: str, by_name: Mapping[str, list[ResultRow]], better: str | Non
         raise ValueError(f"task {task!r} has no metric {name!r}; {nearest(name, by_name)}")
     if better is not None:
         return TaskMetric(task, name, direction(better, f"better of task {task!r}"))
-    told = {row.higher_is_better: row for row in by_name[name]}
-    if len(told) > 1:
-        places = " and ".join(row.place for row in told.values())
+    by_direction = {row.higher_is_better: row for row in by_name[name]}
+    if len(by_direction) > 1:
+        places = " and ".join(row.place for row in by_direction.values())
         raise ValueError(f"{name} of task {task!r} has two directions: {places} do not agree")
-    higher = next(iter(told))
+    higher = next(iter(by_direction))
     if higher is None:
         from equipoise.lab.metrics import higher_is_better
 
@@ -99,20 +101,20 @@ def _cells(results: Any, delimiter: str | None) -> Iterator[tuple[str, Mapping[s
 
         table = read_table(Path(results), delimiter)
         _require_columns(table.columns, table.name)
-        for place in range(len(table)):
-            cells = {column: column_cells[place] for column, column_cells in table.columns.items()}
-            yield f"{table.name} row {table.first_row + place}", cells
+        for index in range(len(table)):
+            cells = {column: column_cells[index] for column, column_cells in table.columns.items()}
+            yield f"{table.name} row {table.first_row + index}", cells
         return
     if hasattr(results, "columns"):
         _require_columns([str(column) for column in results.columns], "the frame", _levels(results))
         results = results.to_dicts() if hasattr(results, "to_dicts") else results.to_dict("records")  # polars, pandas
     if isinstance(results, Mapping) or not isinstance(results, Iterable):
         raise ValueError(f"results must be a file, a data frame or rows as mappings, got {type(results).__name__}")
-    for place, row in enumerate(results, start=1):
+    for number, row in enumerate(results, start=1):
         if not isinstance(row, Mapping):
-            raise ValueError(f"row {place} must be a mapping from column to cell, got {type(row).__name__}")
-        _require_columns(row, f"row {place}")
-        yield f"row {place}", row
+            raise ValueError(f"row {number} must be a mapping from column to cell, got {type(row).__name__}")
+        _require_columns(row, f"row {number}")
+        yield f"row {number}", row
 
 
 def _levels(frame: Any) -> list[str]:
@@ -142,14 +144,20 @@ def _is_test(cells: Mapping[str, Any]) -> bool:
 def _row(place: str, cells: Mapping[str, Any]) -> ResultRow:
     method, task, metric = (_text(place, column, cells[column]) for column in ("method", "task", "metric"))
     return ResultRow(
-        place, method, _seed(place, cells["seed"]), task, metric, _value(place, cells["value"]), _told(place, cells)
+        place,
+        method,
+        _seed(place, cells["seed"]),
+        task,
+        metric,
+        _value(place, cells["value"]),
+        _higher_is_better(place, cells),
     )
 
 
 def _text(place: str, column: str, cell: Any) -> str:
     if cell is None or cell != cell or not str(cell).strip():
         raise ValueError(f"{place}, column {column!r}: is empty")
-    return str(printable(re.sub(r"\s*[\r\n]\s*", " ", str(cell).strip())))  # a sentence is one line
+    return str(printable(re.sub(r"\s*[\r\n]\s*", " ", str(cell).strip())))  # it stands in sentences, which are one line
 
 
 def _seed(place: str, cell: Any) -> int:
@@ -168,7 +176,8 @@ def _value(place: str, cell: Any) -> float:
         raise ValueError(f"{place}, column 'value': {str(cell)[:40]!r} is no number") from None
 
 
-def _told(place: str, cells: Mapping[str, Any]) -> bool | None:
+def _higher_is_better(place: str, cells: Mapping[str, Any]) -> bool | None:
+    """What the columns ``better`` or ``higher_is_better`` of a row say; None without them."""
     if "better" in cells:
         return direction(cells["better"], f"{place}, column 'better':")
     if "higher_is_better" not in cells:
@@ -187,7 +196,7 @@ def direction(word: Any, what: str) -> bool:
     return DIRECTIONS[known]
 
 
-@names_unknown_options
+@rejects_unknown_options
 def judge(
     results: Any,
     *,
@@ -200,18 +209,18 @@ def judge(
 ) -> Results:
     """Judge results from anywhere by the statistics of a study.
 
-    Seeds that a method lacks, and values that are not finite, leave their pairs out and are noted; a method that lacks
-    more than a tenth of its runs gets no verdict in its favour. What a constant predicts is not known, so there is no
-    skill, and a run that collapsed is found only where it is an outlier.
+    A seed that a method lacks, or whose value is not finite, is left out of its comparisons and noted; a method that
+    lacks more than a tenth of its runs gets no verdict in its favour. What a constant predicts is not known, so there
+    is no skill, and a run that collapsed is found only where it is an outlier.
 
     Args:
         results: A file (.csv, .tsv, .gz, .parquet), a data frame, or rows as mappings, with columns method, seed, task,
-            metric and value; if it likes also ``better`` (higher or lower) or ``higher_is_better`` (true or false),
-            and ``split``, of which only ``test`` is read. One value for each method, seed, task and metric.
+            metric and value; optionally ``better`` (higher or lower) or ``higher_is_better`` (true or false), and
+            ``split``, of which only ``test`` is read. One value for each method, seed, task and metric.
         better: By task, "higher" or "lower"; not needed where a column says it or the metric is known by its name.
         metrics: By task, which metric is judged; needed where a task has several.
-        reference: The method that the others are compared with, by its name there.
-        single_task: The method that is one network per task, by its name there; Δm is against it.
+        reference: The method that the others are compared with, by its name in the results.
+        single_task: The method that is one network per task, by its name in the results; Δm is against it.
         title: Of the results.
         delimiter: Between the cells of a CSV file; None: a comma, in .tsv a tab.
 
@@ -221,7 +230,7 @@ def judge(
 
     >>> values = {"sum": (0.80, 0.81, 0.82), "uw": (0.90, 0.91, 0.93)}
     >>> rows = [{"method": method, "seed": seed, "task": "kind", "metric": "accuracy", "value": value}
-    ...         for method, of in values.items() for seed, value in enumerate(of)]
+    ...         for method, by_seed in values.items() for seed, value in enumerate(by_seed)]
     >>> judge(rows).verdict.headline
     'Over 3 seeds, uw is significantly better than the plain sum on kind.'
     """
@@ -247,7 +256,7 @@ def judge(
             "train at least 3 seeds, better 5"
         )
     baselines = Baselines(reference, single_task)
-    methods = sorted(given, key=lambda name: name != single_task)
+    methods = sorted(given, key=lambda name: name != single_task)  # single-task first, then as given
     return Results(
         Summary.from_values(values, found_metrics, methods, seeds, title=title, baselines=baselines, runs="given")
     )

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor, nn
 
-from equipoise.lab.api.given import names_unknown_options
+from equipoise.lab.api.given import rejects_unknown_options
 from equipoise.lab.diagnostics import DiagnosticResult, Predictions, make_diagnostics
 from equipoise.lab.diagnostics.classification import diagnostics_by_loss
 from equipoise.lab.evaluation import Fit, StudyResults, counted, fit_of, has_diverged, listing
@@ -58,7 +58,7 @@ class Recorder:
     'Over- and under-fitting are not judged: that takes 3 epochs with steps and validation losses.'
     """
 
-    @names_unknown_options
+    @rejects_unknown_options
     def __init__(
         self, tasks: Tasks | Iterable[Task] | Iterable[str], *, epochs: int | None = None, title: str = "Training"
     ) -> None:

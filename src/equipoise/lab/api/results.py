@@ -1,4 +1,4 @@
-"""What a comparison came to: computed once, or read from its folder, and shown in many ways."""
+"""The results of a comparison: computed once, or read from its folder, and shown in many ways."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -23,8 +23,8 @@ class Results:
 
     Args:
         summary: Every figure of them; what ``equipoise compare`` prints.
-        failures: Why a run failed, by the run.
-        study: With curves and costs beside the results; None where there are results alone.
+        failures: By run, why it failed.
+        study: What its folder holds, with curves and costs; None where only values are known.
         temporary: Whether the study's folder is gone with these results.
     """
 
@@ -35,7 +35,7 @@ class Results:
 
     @cached_property
     def verdict(self) -> Judgement:
-        """One sentence, the advice, and every comparison with estimate, interval, adjusted p-value and decision."""
+        """The headline, the advice, and every comparison with estimate, interval, adjusted p-value and decision."""
         return judgement_of(self.summary)
 
     def table(self) -> "ResultsTable":
@@ -49,11 +49,11 @@ class Results:
             ModuleNotFoundError: pandas is not installed.
         """
         columns = ("method", "seed", "task", "metric", "value", "better")
+        better = {metric.task: "higher" if metric.higher_is_better else "lower" for metric in self.summary.metrics}
         rows = [
-            (method, seed, metric.task, metric.name, by_task[metric.task].get(seed, float("nan")), better)
+            (method, seed, task, name, by_task[task].get(seed, float("nan")), better[task])
             for method, by_task in self.summary.values.items()
-            for metric in self.summary.metrics
-            for better in ("higher" if metric.higher_is_better else "lower",)
+            for task, name in ((metric.task, metric.name) for metric in self.summary.metrics)
             for seed in self.summary.seeds
         ]
         return to_frame(columns, rows)
@@ -81,6 +81,9 @@ class Results:
 
         Returns:
             The path of the page.
+
+        Raises:
+            OSError: It cannot be written.
         """
         from equipoise.lab.reports import write_report, write_short_report
 
@@ -93,8 +96,8 @@ class Results:
         from equipoise.lab.reports.diagnostics import StudyDiagnostics
         from equipoise.lab.reports.report import Drawing
 
-        shown = None if self.study is None else StudyDiagnostics.of_study(self.study)
-        return Drawing(self.summary, self.study, shown)
+        diagnostics = None if self.study is None else StudyDiagnostics.of_study(self.study)
+        return Drawing(self.summary, self.study, diagnostics)
 
     def __repr__(self) -> str:
         failed = f" {counted(len(self.failures), 'run')} failed." if self.failures else ""
@@ -114,7 +117,7 @@ def none_finished(failures: Mapping[str, str], folder: Path | None) -> RuntimeEr
     """The error of a comparison without any finished run: the first failure, how many others, where they are.
 
     Args:
-        failures: The error in one line of each run that failed, in order.
+        failures: By run, its error in one line, in order; at least one.
         folder: Where the tracebacks are kept; None: nowhere.
     """
     (run, why), others = next(iter(failures.items())), len(failures) - 1
@@ -164,8 +167,8 @@ class ResultsTable:
 def load(folder: str | Path) -> Results:
     """The results in the folder of a study or of a loop's runs, as ``compare`` and the command line leave it.
 
-    That its verdicts are shown is noted in study.json as a look, as ``equipoise report`` does: looking, adding seeds
-    and looking again changes what verdicts mean.
+    It is recorded in study.json that verdicts were looked at, as ``equipoise report`` does: looking, adding seeds and
+    looking again changes what verdicts mean.
 
     Raises:
         ValueError: The folder holds no study, no finished run of it, a damaged file or a link that leads out.

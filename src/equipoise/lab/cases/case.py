@@ -3,6 +3,7 @@
 import hashlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import PurePath
 from typing import Any, cast
 
@@ -11,6 +12,7 @@ from torch import Tensor, nn
 from torch.utils.data import DataLoader, Dataset, Subset, default_collate
 
 from equipoise.lab.cases.metrics import Metric, Named, make_metrics
+from equipoise.lab.cases.own import network_maker, stack_samples
 from equipoise.lab.data.arrays import Arrays, join, joined_targets
 from equipoise.lab.data.split import SPLITS, split_of
 from equipoise.lab.diagnostics import Diagnostic
@@ -42,7 +44,7 @@ class Case:
         batch_size: A sensible default, as are ``learning_rate``, ``weight_decay`` and ``epochs``.
         title: One line for people; empty: the name.
         collate: A list of samples -> (inputs, targets by name), the labels on the first axis. By default ``Arrays``
-            are joined, all else is stacked by torch.
+            are joined, all else is stacked by torch, as ``stack_samples`` says.
         learning_rate: For AdamW.
         weight_decay: For AdamW.
         epochs: Enough for the validation metrics to pass their best.
@@ -83,10 +85,13 @@ class Case:
         self._require_arguments()
         data: Any = self.data
         first = next(iter(data.values())) if isinstance(data, Mapping) else data
-        collate = join if self.collate is default_collate and isinstance(first, Arrays) else self.collate
+        collate = self.collate
+        if collate is default_collate:
+            names = tuple(str(task.target) for task in self.tasks if task.target is not None)
+            collate = join if isinstance(first, Arrays) else partial(stack_samples, names=names)
         if not isinstance(data, Mapping):
             data = _split_data(data, collate)
-        self._set(title=self.title or self.name, collate=collate, data=data)
+        self._set(title=self.title or self.name, model=network_maker(self.model), collate=collate, data=data)
         are_made = all(isinstance(metric, Metric) for metrics in self.metrics.values() for metric in metrics)
         if not are_made or not {*self.tasks.names} <= {*self.metrics}:
             self._set(metrics=self._make_metrics())
@@ -104,6 +109,10 @@ class Case:
             raise ValueError(f"tasks must be equipoise.Tasks([...]), got {type(self.tasks).__name__}")
         if self.batch_size < 1:
             raise ValueError(f"batch_size must be at least 1, got {self.batch_size}")
+        if isinstance(self.data, DataLoader):
+            raise ValueError(
+                "data must be a data set, got a DataLoader: give loader.dataset, and batch_size= to the case"
+            )
         if alone := [task for task, named in self.metrics.items() if isinstance(named, str)]:
             named = self.metrics[alone[0]]
             raise ValueError(f"metrics of task {alone[0]!r} must be a list, such as [{named!r}], got {named!r}")

@@ -2,7 +2,7 @@
 
 Demszky et al., GoEmotions: A Dataset of Fine-Grained Emotions, ACL 2020 (github.com/google-research/google-research,
 goemotions/data, Apache 2.0): ``labels.txt`` names the labels, ``train.tsv``, ``dev.tsv`` and ``test.tsv`` hold a text,
-the numbers of its labels with commas between them, and an id.
+the numbers of its labels, counted from 0, with commas between them, and an id.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -54,8 +54,8 @@ GROUPS = {
     "neutral": ("neutral",),
 }
 
-
-_VOCABULARY_SIZE, _LENGTH, _WIDTH, _HIDDEN, _DROPOUT = 20_000, 64, 64, 128, 0.3
+_VOCABULARY_SIZE, _LENGTH = 20_000, 64  # n-grams: of all texts, and of a text
+_WIDTH, _HIDDEN, _DROPOUT = 64, 128, 0.3
 _SENTENCE_HIDDEN = 512
 
 Texts = Mapping[str, Sequence[str]]  # by split
@@ -63,7 +63,7 @@ Texts = Mapping[str, Sequence[str]]  # by split
 
 @dataclass(frozen=True)
 class Comments:
-    """Texts, and labels [N, L], 0 or 1."""
+    """N texts, and which of the L labels each has [N, L], 0 or 1, float32."""
 
     texts: list[str]
     labels: Tensor
@@ -87,11 +87,11 @@ def read_comments(path: Path, num_labels: int) -> Comments:
     """The comments of a file, in its order.
 
     Raises:
-        ValueError: If the file is missing or empty, or a line is not as above.
+        ValueError: If the file is missing or empty, or a line is not of the form that the module names.
     """
     lines = _lines(path)
     if not lines:
-        raise ValueError(f"{path} has no comments")
+        raise ValueError(f"{path} has no comments; {SOURCE}")
     texts, labels = [], torch.zeros(len(lines), num_labels)
     for row, line in enumerate(lines):
         cells = line.split("\t")
@@ -110,12 +110,12 @@ def read_comments(path: Path, num_labels: int) -> Comments:
 
 def _lines(path: Path) -> list[str]:
     try:
-        # not splitlines: a comment may hold a line separator of Unicode
-        return path.read_text(encoding="utf-8").removesuffix("\n").split("\n")
+        text = path.read_text(encoding="utf-8").removesuffix("\n")
     except FileNotFoundError:
         raise ValueError(f"{path} is missing; {SOURCE}") from None
     except (OSError, UnicodeDecodeError) as error:
         raise ValueError(f"{path} cannot be read: {error}") from None
+    return text.split("\n") if text else []  # not splitlines: a comment may hold a line separator of Unicode
 
 
 @dataclass(frozen=True)
@@ -123,13 +123,13 @@ class Inputs:
     """What a network sees of comments.
 
     Args:
-        rows: By split [N, ...].
-        collate: A list of batches -> (inputs, targets).
-        make_encoder: From inputs to the representation [N, width].
-        width: See there.
-        learning_rate: That suits the encoder.
-        title: Of a sample, in words.
-        files: What the numbers depend on beside the texts.
+        rows: By split, what is computed from each text [N, ...].
+        collate: A list of batches -> (inputs, targets by name).
+        make_encoder: Makes the encoder, from inputs to the representation [N, width].
+        width: Of the representation.
+        learning_rate: For AdamW, as suits the encoder.
+        title: A sample of the validation split in words, by its index.
+        files: Those that the rows depend on beside the texts, for the data's hash.
     """
 
     rows: Mapping[str, Tensor]
@@ -142,7 +142,7 @@ class Inputs:
 
 
 def as_words(texts: Texts) -> Inputs:
-    """Bags of words and pairs of words, of the most frequent ones of the training split."""
+    """Bags of n-grams, words and pairs of neighbouring words: the most frequent ones of the training split."""
     documents = {split: [ngrams(text) for text in part] for split, part in texts.items()}
     numbers = vocabulary(documents["train"], _VOCABULARY_SIZE)
     bags = {split: [encode(document, numbers) for document in part] for split, part in documents.items()}
@@ -153,7 +153,7 @@ def as_words(texts: Texts) -> Inputs:
         make_encoder=lambda: BagOfEmbeddings(shares, _WIDTH, _HIDDEN, _DROPOUT),
         width=_HIDDEN + _WIDTH,
         learning_rate=5e-3,
-        title=lambda seen, place: known_words(seen.samples[place][0][0], numbers),
+        title=lambda predictions, place: known_words(predictions.samples[place][0][0], numbers),
     )
 
 
@@ -171,7 +171,7 @@ def as_sentences(texts: Texts) -> Inputs:
         make_encoder=lambda: MLP(rows["train"].shape[1], [_SENTENCE_HIDDEN], _DROPOUT),
         width=_SENTENCE_HIDDEN,
         learning_rate=2e-3,
-        title=lambda seen, place: texts["validation"][place],
+        title=lambda predictions, place: texts["validation"][place],
         files=encoder_files(folder),
     )
 
@@ -180,12 +180,12 @@ INPUTS: Mapping[str, Callable[[Texts], Inputs]] = {"words": as_words, "sentences
 
 
 def goemotions(folder: Path | None = None, *, groups: bool = False, inputs: str = "words") -> Case:
-    """Emotions in comments, as bags of words and pairs of words or as vectors; the official splits.
+    """Emotions in comments, read as bags of n-grams or as sentence vectors; the official splits.
 
     F1 is at thresholds that are chosen on validation, one for each label.
 
     Args:
-        folder: That of ``train.tsv`` and the others; by default see ``data_folder``.
+        folder: Where ``train.tsv`` and the other files are; None: as ``data_folder`` finds it.
         groups: Whether positive, negative, ambiguous and neutral are a task each, or all 28 labels are one.
         inputs: "words", or "sentences" for the vectors of a frozen encoder (``equipoise.lab.data.sentences``).
 
@@ -197,45 +197,45 @@ def goemotions(folder: Path | None = None, *, groups: bool = False, inputs: str 
     folder = data_folder("goemotions", SOURCE, folder)
     names = read_labels(folder)
     comments = {split: read_comments(folder / file, len(names)) for split, file in FILES.items()}
-    seen = INPUTS[inputs]({split: part.texts for split, part in comments.items()})
-    of_task = {name: [names.index(one) for one in group] for name, group in GROUPS.items()}
-    of_task = of_task if groups else {"emotions": list(range(len(names)))}
+    features = INPUTS[inputs]({split: part.texts for split, part in comments.items()})
+    task_labels: Mapping[str, Sequence[str]] = GROUPS if groups else {"emotions": names}
+    columns = {task: [names.index(label) for label in labels] for task, labels in task_labels.items()}
     splits = {
         split: Arrays(
-            seen.rows[split],
-            {task: comments[split].labels[:, columns] for task, columns in of_task.items()},
+            features.rows[split],
+            {task: comments[split].labels[:, of_task] for task, of_task in columns.items()},
         )
         for split in FILES
     }
 
     def make_model(task_names: Sequence[str]) -> nn.Module:
-        encoder = seen.make_encoder()
-        heads = {task: nn.Linear(seen.width, len(columns)) for task, columns in of_task.items()}
+        encoder = features.make_encoder()
+        heads = {task: nn.Linear(features.width, len(labels)) for task, labels in task_labels.items()}
         return SharedEncoder(encoder, {name: heads[name] for name in task_names})
 
-    known = {task: label_losses(labels) for task, labels in splits["train"].targets.items()}
+    losses = {task: label_losses(labels) for task, labels in splits["train"].targets.items()}
     return Case(
         name=_name(groups, inputs),
         title="GoEmotions: 28 emotions in comments" + (", by sentiment" if groups else ""),
-        tasks=Tasks([Task(task, known[task]["bce"]()) for task in of_task]),
+        tasks=Tasks([Task(task, losses[task]["bce"]()) for task in task_labels]),
         data=splits,
-        collate=seen.collate,
+        collate=features.collate,
         model=make_model,
-        metrics={task: tuned_f1(splits["validation"].targets[task]) for task in of_task},
+        metrics={task: tuned_f1(splits["validation"].targets[task]) for task in task_labels},
         batch_size=256,
-        learning_rate=seen.learning_rate,
+        learning_rate=features.learning_rate,
         weight_decay=0.01,
         epochs=6,
-        data_hash=data_hash([*(folder / file for file in (*FILES.values(), "labels.txt")), *seen.files]),
-        diagnostics=_diagnostics({task: [names[i] for i in columns] for task, columns in of_task.items()}, seen.title),
-        losses=known,
+        data_hash=data_hash([*(folder / file for file in (*FILES.values(), "labels.txt")), *features.files]),
+        diagnostics=_diagnostics(task_labels, features.title),
+        losses=losses,
     )
 
 
 def _diagnostics(
     labels: Mapping[str, Sequence[str]], title: Callable[[Predictions, int], str]
 ) -> tuple[Diagnostic, ...]:
-    """Labels by task, and a sample in words."""
+    """Of each task's labels: a table, what occurs together, and samples with their titles."""
     every = [name for names in labels.values() for name in names]
     describe = cards(
         {task: label_words(task, names, best_thresholds) for task, names in labels.items()},

@@ -9,15 +9,15 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from equipoise.lab.data.features import bagged_texts, coded_categories, scaled_numbers
+from equipoise.lab.data.features import bagged_texts, coded_categories, scaled_numbers, with_many_values
 from equipoise.lab.data.folder import cache_folder, cached
-from equipoise.lab.data.molecules import fingerprints
+from equipoise.lab.data.molecules import descriptors, fingerprints
 from equipoise.lab.data.pictures import read_picture
 from equipoise.lab.data.sounds import BANDS, HOP, RATE, duration, log_mel, read_sound
 from equipoise.lab.data.table import Table
 from equipoise.lab.data.text import Bags, words
 from equipoise.lab.data.vectors import read_vectors, scaled_vectors
-from equipoise.lab.models.encoders import Part, bits_part, category_part, text_part
+from equipoise.lab.models.encoders import Part, bits_part, category_part, number_part, text_part
 from equipoise.lab.models.pictures import picture_part
 
 BITS, RADIUS = 2048, 2
@@ -86,11 +86,12 @@ class RowInputs:
 
 
 class Numbers(RowInputs):
-    """Standardised numbers, as they are."""
+    """Standardised numbers, and a vector for each where a column has more than two values."""
 
     def fit(self, train: Sequence[int]) -> FittedInputs:
         rows = scaled_numbers(self.table, self.columns, train)
-        return FittedInputs(rows, lambda: (nn.Identity(), rows.shape[1]))
+        embedded = with_many_values(rows[list(train)])
+        return FittedInputs(rows, lambda: number_part(rows.shape[1], embedded))
 
 
 class Categories(RowInputs):
@@ -128,6 +129,20 @@ class Molecules(RowInputs):
     def _bits(self, column: str) -> Tensor:
         smiles = self.table.cells(column)
         return fingerprints(smiles, BITS, RADIUS, cache_folder(), lambda row: self.table.place(row, column))
+
+
+class MoleculeDescriptors(RowInputs):
+    """Properties of a SMILES, such as weight, logP and polar surface; standardised."""
+
+    def row_keys(self) -> list[list[str]]:
+        return []  # the fingerprints' do
+
+    def fit(self, train: Sequence[int]) -> FittedInputs:
+        rows = torch.cat([scaled_vectors(self._of(column), train) for column in self.columns], dim=1)
+        return FittedInputs(rows, lambda: (nn.Identity(), rows.shape[1]))
+
+    def _of(self, column: str) -> np.ndarray:
+        return descriptors(self.table.cells(column), cache_folder(), lambda row: self.table.place(row, column))
 
 
 class Vectors(RowInputs):
@@ -237,12 +252,13 @@ def _digest(*contents: bytes) -> str:
     return digest.hexdigest()
 
 
-# by option; a row's vectors are side by side in this order
+# by option, and the descriptors of --smiles; a row's vectors are side by side in this order
 INPUT_KINDS: Mapping[str, type[RowInputs]] = {
     "number": Numbers,
     "category": Categories,
     "text": Texts,
     "smiles": Molecules,
+    "descriptors": MoleculeDescriptors,
     "image": Pictures,
     "audio": Sounds,
     "vectors": Vectors,

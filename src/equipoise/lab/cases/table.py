@@ -1,9 +1,10 @@
 """A case from a table: which columns are predicted, and from which."""
 
 import hashlib
+import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import chain
 from pathlib import Path
 from typing import Any
@@ -14,17 +15,22 @@ from torch.utils.data import Dataset
 
 from equipoise.lab.cases.case import Case
 from equipoise.lab.cases.row_inputs import INPUT_KINDS, FileOptions, FittedInputs, RowInputs
-from equipoise.lab.cases.target import LabelledTarget, Rows, Splits, make_target
+from equipoise.lab.cases.target import LabelledTarget, Rows, Splits, make_targets, require_known_cells
 from equipoise.lab.data.columns import INPUT_OPTIONS, Target, expand_inputs, expand_targets, is_pattern
 from equipoise.lab.data.split import SPLITS, split_of
 from equipoise.lab.data.table import Table, read_header, read_table
 from equipoise.lab.diagnostics import Diagnostic, Picture, Predictions, cards, labelled_together, worst_samples
 from equipoise.lab.models.encoders import RowEncoder
 from equipoise.lab.models.heads import SharedEncoder
+from equipoise.lab.settings import a_few
 from equipoise.tasks import Tasks
 
-HIDDEN = 64
+HIDDEN = 256
+STEPS = 2500  # of a training, at least
+EPOCHS, MOST_EPOCHS = 30, 200  # of a training, at least and at most
+PATIENCE = 3  # a run stops after one in so many of its epochs without improvement
 _ALWAYS = ("text", "number", "category")  # in the options of a study of before the other kinds
+REASONS = 6  # of targets that cannot be trained, which a message gives in full
 NAMED = 3  # columns of many that a title names
 
 
@@ -73,6 +79,8 @@ class TableCase:
         delimiter: As ``read_table`` takes it.
         image_size: Pixels of a picture's sides, to which it is scaled.
         seconds: Of each sound, from its beginning; None: of the longest of the training rows, at most 5.
+        missing: Cells that mean an empty one, such as ``("NA",)``; None: none does, and a target with a label such as
+            NA, null, none or ? is refused.
 
     Raises:
         ValueError: If a column is named twice, a pattern matches none, or there is nothing to predict, or nothing to
@@ -92,6 +100,7 @@ class TableCase:
     vectors: tuple[str, ...] = ()
     image_size: int = 64
     seconds: float | None = None
+    missing: tuple[str, ...] | None = None
 
     def __post_init__(self) -> None:
         if any(map(is_pattern, (*(target.column for target in self.targets), *chain(*self._columns.values())))):
@@ -142,6 +151,7 @@ class TableCase:
             **({"seconds": self.seconds} if self.audio else {}),
             "group": self.group,
             "delimiter": self.delimiter,
+            **({"missing": list(self.missing)} if self.missing else {}),
         }
 
     def __call__(self) -> Case:
@@ -150,16 +160,14 @@ class TableCase:
         Raises:
             ValueError: If the file is no table, or a cell is not of its column's kind.
         """
-        table = read_table(Path(self.path), self.delimiter)
-        for column in (*(target.column for target in self.targets), *chain(*self._columns.values())):
-            table.cells(column)
-        named = {**self._columns, "vectors": self.vectors}
-        files = FileOptions(Path(self.path).parent, self.image_size, self.seconds)
-        inputs = {kind: INPUT_KINDS[kind](table, columns, files) for kind, columns in named.items() if columns}
-        splits = self._split(table, inputs)
-        made = {target.column: make_target(target, table, splits) for target in self.targets}
+        table, inputs, splits = self._read()
+        made, useless = make_targets(self.targets, table, splits)
+        if useless:
+            raise ValueError(_useless(useless, len(self.targets)))
         fitted = {kind: inputs[kind].fit(splits["train"]) for kind in INPUT_KINDS if kind in inputs}
         targets = {name: target.labels for name, target in made.items()}
+        batch_size = _batch_size(len(splits["train"]))
+        epochs = _epochs(len(splits["train"]), batch_size)
         return Case(
             name=table.name.split(".")[0] or table.name,
             title=f"{table.name}: {_listed(list(made))} from {_listed(self.inputs)}{_notes(fitted)}",
@@ -168,14 +176,40 @@ class TableCase:
             collate=TableBatches(fitted, targets),
             model=_model_maker(fitted, made),
             metrics={name: target.metrics for name, target in made.items()},
-            batch_size=_batch_size(len(splits["train"])),
-            learning_rate=3e-3,
+            batch_size=batch_size,
+            learning_rate=2e-3,
             weight_decay=0.01,
-            epochs=30,
+            epochs=epochs,
+            schedule="cosine",
+            patience=epochs // PATIENCE,
             data_hash=_data_hash(table, inputs),
             diagnostics=self._diagnostics(table, made, fitted),
             losses={name: target.losses for name, target in made.items() if len(target.losses) > 1},
         )
+
+    def usable(self) -> tuple["TableCase", dict[str, str]]:
+        """The case without the targets from which there is nothing to learn, and why of each, by column.
+
+        Raises:
+            ValueError: If there is no other target, or the case cannot be made.
+        """
+        table, _, splits = self._read()
+        made, useless = make_targets(self.targets, table, splits)
+        if not made:
+            raise ValueError(_useless(useless, len(self.targets)))
+        return replace(self, targets=tuple(target for target in self.targets if target.column in made)), useless
+
+    def _read(self) -> tuple[Table, dict[str, RowInputs], Splits]:
+        """The table, its inputs by kind, and the rows of each split."""
+        table = read_table(Path(self.path), self.delimiter).emptied(self.missing or ())
+        for column in (*(target.column for target in self.targets), *chain(*self._columns.values())):
+            table.cells(column)
+        named = {**self._columns, "descriptors": self.smiles, "vectors": self.vectors}
+        files = FileOptions(Path(self.path).parent, self.image_size, self.seconds)
+        inputs = {kind: INPUT_KINDS[kind](table, columns, files) for kind, columns in named.items() if columns}
+        for target in self.targets if self.missing is None else ():
+            require_known_cells(target, table)
+        return table, inputs, self._split(table, inputs)
 
     def _title(self, table: Table, row: int) -> str:
         """Which row of the file, and what stands in it to read."""
@@ -186,7 +220,8 @@ class TableCase:
     def _diagnostics(
         self, table: Table, targets: Mapping[str, LabelledTarget], inputs: Mapping[str, FittedInputs]
     ) -> tuple[Diagnostic, ...]:
-        """What each target shows, the rows with its largest losses, and which targets share rows."""
+        """What each target shows, the rows with its largest losses, and which targets share rows; of many, a few."""
+        targets = {column: targets[column] for column in a_few(list(targets))}
         words = {column: target.words for column, target in targets.items()}
         shown = [one.pictures for one in inputs.values() if one.pictures]
 
@@ -238,6 +273,15 @@ def _data_hash(table: Table, inputs: Mapping[str, RowInputs]) -> str:
     return hashlib.sha256("".join([table.data_hash, *contents]).encode()).hexdigest() if contents else table.data_hash
 
 
+def _useless(why: Mapping[str, str], targets: int) -> str:
+    """All targets from which there is nothing to learn, and how to train the others."""
+    reasons = list(why.values())
+    if len(why) > REASONS:
+        reasons = [*reasons[:REASONS], f"and likewise {', '.join(list(why)[REASONS:])}"]
+    offer = f"--drop-unusable leaves out such targets ({len(why)} of {targets})"  # in Python, ``usable``
+    return "; ".join(reasons if len(why) == targets else [*reasons, offer])
+
+
 def _notes(inputs: Mapping[str, FittedInputs]) -> str:
     notes = [f"{kind}: {fitted.note}" for kind, fitted in inputs.items() if fitted.note]
     return f" ({'; '.join(notes)})" if notes else ""
@@ -246,6 +290,15 @@ def _notes(inputs: Mapping[str, FittedInputs]) -> str:
 def _batch_size(rows: int) -> int:
     """A power of two from 16 to 256, about a hundredth of the rows."""
     return int(2 ** min(8, max(4, (rows // 100).bit_length())))
+
+
+def _epochs(rows: int, batch_size: int) -> int:
+    """As many as ``STEPS`` steps need, within limits: a small table learns by steps, too, and epochs cost time.
+
+    >>> _epochs(284, 16), _epochs(2048, 32), _epochs(35_000, 256)
+    (139, 40, 30)
+    """
+    return min(MOST_EPOCHS, max(EPOCHS, math.ceil(STEPS / math.ceil(rows / batch_size))))
 
 
 def _listed(names: Sequence[str]) -> str:

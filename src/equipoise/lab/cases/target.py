@@ -8,10 +8,11 @@ from torch import Tensor, nn
 
 from equipoise.lab.cases.metrics import Metric, Named, make_metrics, tuned_f1
 from equipoise.lab.cases.usual_losses import Losses, binary_losses, counted_class_losses, label_losses, number_losses
-from equipoise.lab.data.cells import binary, classes, label_sets, levels, numbers
+from equipoise.lab.data.cells import NothingToLearnError, binary, classes, label_sets, levels, numbers
 from equipoise.lab.data.columns import Target
 from equipoise.lab.data.features import standardised
 from equipoise.lab.data.table import Table
+from equipoise.lab.data.values import may_be_missing
 from equipoise.lab.diagnostics import (
     Decide,
     Diagnostic,
@@ -42,13 +43,13 @@ class LabelledTarget:
     """What a target brings to a case.
 
     Args:
-        task: Its loss, by the column's name.
-        losses: By name, all that fit; the first is its own.
+        task: By the column's name, with the first of the losses.
+        losses: By name, the losses that the task can have.
         labels: Of all rows [N, ...], as the loss takes them.
-        make_head: Numbers per row -> head.
+        make_head: The encoder's width -> the task's head.
         metrics: The primary one first.
         words: A row's label and prediction in words.
-        diagnostics: What a run shows of this target alone.
+        diagnostics: Of this target alone.
     """
 
     task: Task
@@ -66,6 +67,35 @@ class LevelLoss(CornLoss):
     ignore_index = MISSING
 
 
+def make_targets(
+    targets: Sequence[Target], table: Table, splits: Splits
+) -> tuple[dict[str, LabelledTarget], dict[str, str]]:
+    """What each target brings, by column, and why there is nothing to learn from others.
+
+    Raises:
+        ValueError: If a cell is not of the target's kind.
+    """
+    made, useless = {}, {}
+    for target in targets:
+        try:
+            made[target.column] = make_target(target, table, splits)
+        except NothingToLearnError as error:
+            useless[target.column] = str(error)
+    return made, useless
+
+
+def require_known_cells(target: Target, table: Table) -> None:
+    """Raise a ValueError if a class or a label of a target may as well mean that there is none."""
+    cells = table.cells(target.column)
+    word = next(filter(may_be_missing, dict.fromkeys(cells)), None)
+    if word is not None and target.kind != "regression" and word not in target.order:
+        raise ValueError(
+            f"{table.place(cells.index(word), target.column)}: is {word!r} a {target.kind} label or a missing one "
+            f"({cells.count(word)} rows)? For missing say --missing {word}, for a label --missing '' (in a study.yaml "
+            f"missing: [{word!r}] or missing: '')"
+        )
+
+
 def make_target(target: Target, table: Table, splits: Splits) -> LabelledTarget:
     """The labels in a column, and what follows from their kind.
 
@@ -75,7 +105,7 @@ def make_target(target: Target, table: Table, splits: Splits) -> LabelledTarget:
         splits: The rows of "train", "validation" and "test".
 
     Raises:
-        ValueError: If a cell is not of the kind, or a split lacks labels.
+        ValueError: If a cell is not of the kind; ``NothingToLearnError`` if a split lacks labels.
     """
     if target.kind == "regression":
         return _of_numbers(target, table, splits)
@@ -85,7 +115,7 @@ def make_target(target: Target, table: Table, splits: Splits) -> LabelledTarget:
 
 
 def _of_numbers(target: Target, table: Table, splits: Splits) -> LabelledTarget:
-    """Standardised on the training rows, and judged and shown in the column's own unit."""
+    """Numbers, standardised on the training rows, and judged and shown in the column's own unit."""
     column = target.column
     values = numbers(table, column)
     _require_labels(values, target, table, splits)
@@ -97,58 +127,65 @@ def _of_numbers(target: Target, table: Table, splits: Splits) -> LabelledTarget:
 
         return replace(metric, compute=compute)
 
-    known = number_losses()
-    task = Task(column, known["mse"]())
+    losses = number_losses()
+    task = _task(column, losses)
     metrics = tuple(map(in_unit, _metrics(task, values, splits)))
     words = number_words(column, deviation, mean)
-    return LabelledTarget(task, known, scaled.float(), scalar_head, metrics, words, ())
+    return LabelledTarget(task, losses, scaled.float(), scalar_head, metrics, words, ())
 
 
 def _of_classes(target: Target, table: Table, splits: Splits) -> LabelledTarget:
-    """One of two answers, of several classes, or of levels in order."""
+    """One class of two or of several, or one level of an order."""
     column, train = target.column, list(splits["train"])
     names: Sequence[str]
-    known: Losses
+    losses: Losses
     decide: Decide
+    head: Callable[[int], nn.Module]
     size: dict[str, int] = {}
     if target.kind == "binary":
         labels, names = binary(table, column)
-        known, outputs, decide = binary_losses(labels[train]), 0, above_half
+        losses, head, decide = binary_losses(labels[train]), scalar_head, above_half
     elif target.kind == "multiclass":
         labels, names = classes(table, column)
-        known, outputs, decide = counted_class_losses(labels[train], len(names)), len(names), largest
+        losses, decide = counted_class_losses(labels[train], len(names)), largest
+        head = partial(nn.Linear, out_features=len(names))
         size = {"num_classes": len(names)}
     else:
         labels, names = levels(table, column, target.order)
-        known, outputs, decide = {"corn": LevelLoss}, len(names) - 1, level("conditional")
+        losses, decide = {"corn": LevelLoss}, level("conditional")
+        head = partial(nn.Linear, out_features=len(names) - 1)
     _require_classes(labels, names, target, table, splits)
-    task = Task(column, next(iter(known.values()))())
-    head = partial(nn.Linear, out_features=outputs) if outputs else scalar_head
+    task = _task(column, losses)
     metrics = _metrics(task, labels, splits, size=size)
     diagnostics = (confusion(column, names, decide, "rows"), class_table(column, names, decide, "rows"))
-    return LabelledTarget(task, known, labels, head, metrics, class_words(column, names, decide), diagnostics)
+    return LabelledTarget(task, losses, labels, head, metrics, class_words(column, names, decide), diagnostics)
 
 
 def _of_label_sets(target: Target, table: Table, splits: Splits) -> LabelledTarget:
-    """Any of several labels; each is predicted above a threshold of its own, since a loss may move all logits."""
+    """Any of several labels, each predicted above a threshold of its own, as some losses shift all logits."""
     column = target.column
     labels, names = label_sets(table, column)
     _require_labels(labels[:, 0], target, table, splits)
-    known = label_losses(labels[list(splits["train"])])
-    task = Task(column, known["bce"]())
+    losses = label_losses(labels[list(splits["train"])])
+    task = _task(column, losses)
     validation = labels[list(splits["validation"])]
     f1 = tuned_f1(validation[labelled(validation[:, 0])], ["macro"])
     metrics = _metrics(task, labels, splits, (*f1, "average-precision"), {"num_labels": len(names)})
     head = partial(nn.Linear, out_features=len(names))
     words = label_words(column, names, best_thresholds)
     diagnostics = (label_table([column], names, best_thresholds), label_cooccurrence([column], names))
-    return LabelledTarget(task, known, labels, head, metrics, words, diagnostics)
+    return LabelledTarget(task, losses, labels, head, metrics, words, diagnostics)
+
+
+def _task(column: str, losses: Losses) -> Task:
+    """With the first loss."""
+    return Task(column, next(iter(losses.values()))())
 
 
 def _metrics(
     task: Task, labels: Tensor, splits: Splits, chosen: Sequence[Named] = (), size: Mapping[str, int] | None = None
 ) -> tuple[Metric, ...]:
-    """Those chosen, by default those that follow from the loss."""
+    """The metrics that are chosen; those that follow from the loss where none is."""
     train, validation = ({task.name: labels[list(splits[split])]} for split in ("train", "validation"))
     sizes = {task.name: size} if size else {}
     named = {task.name: chosen} if chosen else {}
@@ -156,23 +193,24 @@ def _metrics(
 
 
 def _require_labels(labels: Tensor, target: Target, table: Table, splits: Splits) -> None:
+    """Raise unless every split has a label."""
     for split, rows in splits.items():
         if not labelled(labels[list(rows)]).any():
-            raise ValueError(
+            raise NothingToLearnError(
                 f"target {target.column!r} of {table.name} has no label in the {split} split "
                 f"({int(labelled(labels).sum())} in all, {len(rows)} rows in the split): it needs more labels"
             )
 
 
 def _require_classes(labels: Tensor, names: Sequence[str], target: Target, table: Table, splits: Splits) -> None:
-    """Raise unless the training split has each class; of two, every split, else nothing can be ranked there."""
+    """Raise unless the training split has each class and, where they are two, every split: AUROC needs both."""
     _require_labels(labels, target, table, splits)
     judged = splits if target.kind == "binary" else ("train",)
     for split in judged:
         for place, name in enumerate(names):
             if not (labels[list(splits[split])] == place).any():
                 count = int((labels == place).sum())
-                raise ValueError(
+                raise NothingToLearnError(
                     f"target {target.column!r} of {table.name} has no {name!r} in the {split} split ({count} in all): "
                     "it needs more such rows"
                 )

@@ -18,12 +18,12 @@ class Target:
     """Which column is to be predicted, and as what.
 
     Args:
-        column: Its name, and the task's.
+        column: The column's name, and the task's.
         kind: One of ``TARGET_KINDS``.
-        order: For an ordinal target whose levels are no numbers: their names, the least first.
+        order: For an ordinal target whose levels are no numbers: their names, the lowest first.
 
     Raises:
-        ValueError: If there is no such kind, or an order does not suit it.
+        ValueError: If there is no such kind, it has no order, or the levels in ``order`` are not different names.
     """
 
     column: str
@@ -60,7 +60,7 @@ class Target:
 
 
 def _kind(column: str, name: str) -> str:
-    """One of ``TARGET_KINDS`` by any name of it; another word as it is."""
+    """One of ``TARGET_KINDS`` by any name of it; another word as it is, for ``Target`` to refuse."""
     if key_of(name) in ("classification", "classes", "categorical"):
         raise ValueError(f"{name!r} of target {column!r} is 'binary' or 'multiclass': choose one")
     if name in TARGET_KINDS:
@@ -106,7 +106,7 @@ def expand_targets(targets: Iterable[Target], columns: Sequence[str], file: str)
         ValueError: If a target matches no column of the file.
     """
     return tuple(
-        replace(target, column=column) for target in targets for column in _matching(target.column, columns, file)
+        replace(target, column=column) for target in targets for column in matching(target.column, columns, file)
     )
 
 
@@ -124,22 +124,26 @@ def expand_inputs(
     named = {name for names in inputs.values() for name in names if name in columns} | set(others)
 
     def found(name: str) -> list[str]:
-        matching = _matching(name, columns, file)
+        meant = matching(name, columns, file)
         if name in columns:
-            return matching
-        if not (free := [column for column in matching if column not in named]):
+            return meant
+        if not (free := [column for column in meant if column not in named]):
             raise ValueError(f"{name!r} matches only columns that are targets or named elsewhere: leave it out")
         return free
 
     return {kind: tuple(one for name in names for one in found(name)) for kind, names in inputs.items()}
 
 
-def _matching(name: str, columns: Collection[str], file: str) -> list[str]:
-    """The columns that a name or a pattern means, in the file's order."""
+def matching(name: str, columns: Collection[str], file: str) -> list[str]:
+    """The columns that a name or a pattern means, in the file's order.
+
+    Raises:
+        ValueError: If there are none; the message names the nearest.
+    """
     if name in columns:
         return [name]
     if name.startswith(ALL_BUT):
-        exceptions = {one for part in split_columns(name[len(ALL_BUT) :]) for one in _matching(part, columns, file)}
+        exceptions = {one for part in split_columns(name[len(ALL_BUT) :]) for one in matching(part, columns, file)}
         return [column for column in columns if column not in exceptions]
     pattern = name.replace("[", "[[]")  # which many names of columns hold, around a unit
     if is_pattern(name) and (found := [column for column in columns if fnmatchcase(column, pattern)]):

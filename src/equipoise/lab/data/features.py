@@ -6,7 +6,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from equipoise.lab.data.cells import numbers
+from equipoise.lab.data.cells import NothingToLearnError, numbers
 from equipoise.lab.data.table import Table
 from equipoise.lab.data.text import Bags, encode, frequencies, ngrams, vocabulary
 
@@ -23,6 +23,12 @@ def scaled_numbers(table: Table, columns: Sequence[str], train: Sequence[int]) -
         ValueError: If a column is not there, holds something else, or says nothing in ``train``.
     """
     return torch.cat([_scaled(table, column, train) for column in columns], dim=1)
+
+
+def with_many_values(numbers: Tensor) -> Tensor:
+    """The columns of numbers [N, D] that have more than two values [E], int64."""
+    least, most = numbers.aminmax(dim=0)
+    return ((numbers != least) & (numbers != most)).any(dim=0).nonzero().flatten()
 
 
 def coded_categories(table: Table, columns: Sequence[str], train: Sequence[int]) -> tuple[Tensor, int]:
@@ -92,13 +98,13 @@ def mean_and_deviation(values: Tensor, what: str) -> tuple[float, float]:
     """Of the values [N] that are not NaN.
 
     Raises:
-        ValueError: If there are none, or all are the same.
+        NothingToLearnError: If there are none, or all are the same.
     """
     known = values[~values.isnan()]
     if not len(known):
-        raise ValueError(f"{what} is empty in every training row: leave it out, or fill more cells")
+        raise NothingToLearnError(f"{what} is empty in every training row: leave it out, or fill more cells")
     if known.min() == known.max():
-        raise ValueError(f"{what} is {known[0].item():g} in every training row: leave it out")
+        raise NothingToLearnError(f"{what} is {known[0].item():g} in every training row: leave it out")
     return known.mean().item(), known.std(correction=0).item()
 
 

@@ -1,25 +1,22 @@
 """Target leakage: input columns that predict nearly all of a target by themselves, or contain its name."""
 
 import math
-from collections import Counter, defaultdict
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-from scipy.stats import rankdata
 
-from equipoise.lab.data.cells import is_number
 from equipoise.lab.data.table import Table
-
-Numbers = npt.NDArray[np.float64]
+from equipoise.lab.data.values import Codes, Numbers, coded, number_in
 
 NEARLY_ALL = 0.99
 _FEWEST = 10  # rows in which both cells are filled; fewer are no evidence
 _WAYS = 1000  # for each column, to deal out the target's answers to the rows; with fewer, chance may make a copy
 
 
-def leak(table: Table, column: str, target: str) -> str | None:
-    """Why a column may leak a target, in words; None where there is no sign of it.
+def leaks(table: Table, columns: Sequence[str], targets: Sequence[str]) -> list[tuple[str, str]]:
+    """The columns that may leak a target, and why, in words.
 
     Signs are the target's name within the column's name; a correlation of at least 0.99 in size of two columns
     of numbers, or of their ranks without the rows in which both have their most frequent value, since a logarithm
@@ -27,37 +24,65 @@ def leak(table: Table, column: str, target: str) -> str | None:
     rows with the same value predict the target in at least 99 % of the rows, where the most frequent target has at most
     95 %. Only the name counts where all values of the target but one are so rare that chance may do the same.
     """
-    if target.lower() in column.lower():
-        return f"its name contains {target!r}"
-    pairs = [(a, b) for a, b in zip(table.cells(column), table.cells(target), strict=True) if a and b]
-    if len(pairs) < _FEWEST:
+    answers = {target: _Column.of(table, target) for target in targets}
+    return [
+        (column, why)
+        for column in columns
+        for given in (_Column.of(table, column),)
+        for target in targets
+        if (why := _leak(given, answers[target], _WAYS * len(table.columns)))
+    ]
+
+
+@dataclass(frozen=True)
+class _Column:
+    """A column, each of its different cells once: as text, as a number or NaN, and for each row which it has [N]."""
+
+    name: str
+    codes: Codes
+    cells: list[str]
+    numbers: Numbers
+
+    @classmethod
+    def of(cls, table: Table, name: str) -> "_Column":
+        codes, cells = coded(table.cells(name))
+        return cls(name, codes, cells, np.array([number_in(cell) for cell in cells]))
+
+    @property
+    def filled(self) -> npt.NDArray[np.bool_]:
+        """Where a row has a cell [N]."""
+        return np.array([cell != "" for cell in self.cells])[self.codes]
+
+
+def _leak(column: _Column, target: _Column, ways: int) -> str | None:
+    if target.name.lower() in column.name.lower():
+        return f"its name contains {target.name!r}"
+    both = column.filled & target.filled
+    codes, answers = column.codes[both], target.codes[both]
+    counts = np.bincount(answers)
+    if len(codes) < _FEWEST or _log_ways(counts) < math.log(ways):
         return None
-    cells, labels = zip(*pairs, strict=True)
-    if _log_ways(labels) < math.log(_WAYS * len(table.columns)):
-        return None
-    numbers = all(map(is_number, cells))
-    if numbers and len(set(labels)) == 2:
-        auroc = _auroc([float(cell) for cell in cells], [label == labels[0] for label in labels])
+    first, second = column.numbers[codes], target.numbers[answers]
+    if not np.isnan(first).any() and np.count_nonzero(counts) == 2:
+        auroc = _auroc(first, answers == answers[0])
         if max(auroc, 1 - auroc) >= NEARLY_ALL:
-            return f"it alone ranks {target!r} with an AUROC of {max(auroc, 1 - auroc):.3f}"
-    elif numbers and all(map(is_number, labels)):
-        first, second = np.array(cells, dtype=float), np.array(labels, dtype=float)
+            return f"it alone ranks {target.name!r} with an AUROC of {max(auroc, 1 - auroc):.3f}"
+    elif not np.isnan(first).any() and not np.isnan(second).any():
         size = _correlation(first, second)
         if size >= NEARLY_ALL:
-            return f"its correlation with {target!r} is {size:.3f} in size"
+            return f"its correlation with {target.name!r} is {size:.3f} in size"
         kept = ~(_most_frequent(first) & _most_frequent(second))  # columns that are mostly 0 agree by that alone
-        size = _correlation(rankdata(first[kept]), rankdata(second[kept])) if kept.sum() >= _FEWEST else 0.0
+        size = _correlation(_ranks(first[kept]), _ranks(second[kept])) if kept.sum() >= _FEWEST else 0.0
         if size >= NEARLY_ALL:
-            return f"it ranks the rows as {target!r} does: the correlation of their ranks is {size:.3f} in size"
-    right = _share_predicted(cells, labels)
-    if right >= NEARLY_ALL and max(Counter(labels).values()) <= 0.95 * len(labels):
-        return f"its value predicts {target!r} in {right:.1%} of the rows"
+            return f"it ranks the rows as {target.name!r} does: the correlation of their ranks is {size:.3f} in size"
+    if counts.max() <= 0.95 * len(answers) and (right := _share_predicted(codes, answers)) >= NEARLY_ALL:
+        return f"its value predicts {target.name!r} in {right:.1%} of the rows"
     return None
 
 
-def _log_ways(labels: Sequence[str]) -> float:
-    """The logarithm of how many ways there are to deal these labels out to the rows: n! / Π count!."""
-    return math.lgamma(len(labels) + 1) - sum(math.lgamma(count + 1) for count in Counter(labels).values())
+def _log_ways(counts: Codes) -> float:
+    """The logarithm of how many ways there are to deal labels with these counts out to the rows: n! / Π count!."""
+    return math.lgamma(counts.sum() + 1) - sum(math.lgamma(count + 1) for count in counts.tolist())
 
 
 def _correlation(first: Numbers, second: Numbers) -> float:
@@ -73,19 +98,27 @@ def _most_frequent(values: Numbers) -> npt.NDArray[np.bool_]:
     return found
 
 
-def _auroc(scores: Sequence[float], positive: Sequence[bool]) -> float:
+def _ranks(values: Numbers) -> Numbers:
+    """From 1, equal values with the mean of theirs."""
+    _, places, counts = np.unique(values, return_inverse=True, return_counts=True)
+    means: Numbers = counts.cumsum() - (counts - 1) / 2
+    return means[places]
+
+
+def _auroc(scores: Numbers, positive: npt.NDArray[np.bool_]) -> float:
     """The share of pairs (positive, other) in order; a tie is half a pair."""
-    mask = np.asarray(positive)
-    ones = int(mask.sum())
-    return float((rankdata(np.asarray(scores))[mask].sum() - ones * (ones + 1) / 2) / (ones * (len(mask) - ones)))
+    ones = int(positive.sum())
+    return float((_ranks(scores)[positive].sum() - ones * (ones + 1) / 2) / (ones * (len(positive) - ones)))
 
 
-def _share_predicted(cells: Sequence[str], labels: Sequence[str]) -> float:
+def _share_predicted(codes: Codes, answers: Codes) -> float:
     """Rows whose label is the most frequent one of the other rows with their cell; 0 where cells hardly repeat."""
-    if len(set(cells)) > len(cells) / 5:
+    if len(np.unique(codes)) > len(codes) / 5:
         return 0.0
-    by_cell: defaultdict[str, Counter[str]] = defaultdict(Counter)
-    for cell, label in zip(cells, labels, strict=True):
-        by_cell[cell][label] += 1
-    most = [[*sorted(counts.values(), reverse=True), 0][:2] for counts in by_cell.values()]
-    return sum(first for first, second in most if first - 1 > second) / len(cells)
+    pairs, counts = np.unique(codes * (answers.max() + 1) + answers, return_counts=True)
+    cell = pairs // (answers.max() + 1)
+    order = np.lexsort((-counts, cell))  # of each cell the most frequent label first
+    cell, counts = cell[order], counts[order]
+    first = np.concatenate([[True], cell[1:] != cell[:-1]])
+    second = np.concatenate([np.where(first[1:], 0, counts[1:]), [0]])  # beside the first, the next most frequent
+    return float(counts[first & (counts - 1 > second)].sum() / len(codes))

@@ -33,24 +33,34 @@ def source_shares(sizes: Sequence[int], temperature: float = 1.0) -> list[float]
 
 
 class SourceSampler(Sampler[int]):
-    """Numbers of samples in a ``torch.utils.data.ConcatDataset`` of sources, each draw from source k with share p_k.
+    """Indices into a ``torch.utils.data.ConcatDataset`` of sources: each draw is from source k with probability p_k.
 
     Within an epoch every sample of a source comes once before one comes again. The draws are a function of the seed
     and the epoch, and of nothing else.
 
     Args:
-        sizes: How many samples each source has.
-        temperature: As in ``source_shares``.
-        samples: Draws per epoch; None: as many as there are samples.
+        sizes: How many samples each source has, n_k, at least 1.
+        temperature: T, as in ``source_shares``.
+        num_samples: Draws per epoch, at least 1; None: as many as there are samples.
         seed: 0 or more.
+
+    Raises:
+        ValueError: If an argument is out of its range.
+
+    >>> list(SourceSampler([2, 1], num_samples=2)) == list(SourceSampler([2, 1], num_samples=2))
+    True
     """
 
     def __init__(
-        self, sizes: Sequence[int], *, temperature: float = 1.0, samples: int | None = None, seed: int = 0
+        self, sizes: Sequence[int], *, temperature: float = 1.0, num_samples: int | None = None, seed: int = 0
     ) -> None:
+        if num_samples is not None and num_samples < 1:
+            raise ValueError(f"num_samples must be at least 1 or None, got {num_samples!r}")
+        if seed < 0:
+            raise ValueError(f"seed must be 0 or more, got {seed!r}")
         self.shares = source_shares(sizes, temperature)
         self.sizes = list(sizes)
-        self.samples = sum(sizes) if samples is None else samples
+        self.num_samples = sum(sizes) if num_samples is None else num_samples
         self.seed = seed
         self.epoch = 0
 
@@ -59,13 +69,13 @@ class SourceSampler(Sampler[int]):
         self.epoch = epoch
 
     def __len__(self) -> int:
-        return self.samples
+        return self.num_samples
 
     def __iter__(self) -> Iterator[int]:
-        random = np.random.default_rng((self.seed, self.epoch))
-        begins = np.cumsum([0, *self.sizes[:-1]])
-        rounds: list[list[int]] = [[] for _ in self.sizes]
-        for source in random.choice(len(self.sizes), size=self.samples, p=self.shares):
-            if not rounds[source]:
-                rounds[source] = random.permutation(self.sizes[source]).tolist()
-            yield int(begins[source]) + rounds[source].pop()
+        generator = np.random.default_rng((self.seed, self.epoch))
+        offsets = np.cumsum([0, *self.sizes[:-1]])
+        left: list[list[int]] = [[] for _ in self.sizes]  # of each source, what has not come yet in this round
+        for source in generator.choice(len(self.sizes), size=self.num_samples, p=self.shares):
+            if not left[source]:
+                left[source] = generator.permutation(self.sizes[source]).tolist()
+            yield int(offsets[source]) + left[source].pop()

@@ -9,7 +9,8 @@ import gzip
 import hashlib
 import io
 import zlib
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -47,6 +48,11 @@ class Table:
         if column not in self.columns:
             raise ValueError(f"{self.name} has no column {column!r}; {nearest(column, self.columns)}")
         return self.columns[column]
+
+    def emptied(self, words: Sequence[str]) -> "Table":
+        """The table with the cells that are one of these words empty."""
+        empty = dict.fromkeys(words, "")
+        return replace(self, columns={name: list(map(empty.get, cells, cells)) for name, cells in self.columns.items()})
 
     def place(self, index: int, column: str) -> str:
         """Where a cell is, for messages.
@@ -152,30 +158,32 @@ def _csv(name: str, content: bytes, delimiter: str) -> dict[str, list[str]]:
     csv.field_size_limit(_CELL_LIMIT)
     lines = io.TextIOWrapper(io.BytesIO(content), "utf-8-sig", newline="")
     reader = csv.reader(lines, delimiter=delimiter, strict=True)
-    same: dict[str, str] = {}  # millions of cells are few strings
-    header: list[str] = []
-    columns: list[list[str]] = []
-    number, line = 1, 1  # of the row, and where it begins
+    once: dict[str, str] = {}  # millions of cells are few strings
+    rows: list[list[str]] = []
+    line = 1  # where the next row begins
     try:
         for row in reader:
-            cells = [same.setdefault(cell, cell) for cell in map(str.strip, row)]
-            if number == 1:
-                header, columns = cells, [[] for _ in cells]
-                _require_header(name, header, delimiter)
-            elif len(cells or [""]) != len(header):
+            cells = list(map(once.setdefault, row, row)) or [""]
+            if not rows:
+                cells = [cell.strip() for cell in cells]
+                _require_header(name, cells, delimiter)
+            elif len(cells) != len(rows[0]):
                 raise ValueError(
-                    f"{name} row {number} has {len(cells)} cells, the header has {len(header)}: "
+                    f"{name} row {len(rows) + 1} has {len(row)} cells, the header has {len(rows[0])}: "
                     f"put a cell that holds {delimiter!r} or a line's end in double quotes"
                 )
-            else:
-                for column, cell in zip(columns, cells or [""], strict=True):
-                    column.append(cell)
-            number, line = number + 1, reader.line_num + 1
+            rows.append(cells)
+            line = reader.line_num + 1
     except csv.Error as error:
-        raise ValueError(f"{name} row {number}, which begins in line {line}: {_quotes(str(error))}") from None
-    if number == 2:
+        raise ValueError(f"{name} row {len(rows) + 1}, which begins in line {line}: {_quotes(str(error))}") from None
+    if len(rows) == 1:
         raise ValueError(f"{name} has only a header: it needs rows")
-    return dict(zip(header, columns, strict=True))
+    header, columns = rows[0], zip(*rows[1:], strict=True)
+    bare = {cell: once.setdefault(stripped, stripped) for cell in list(once) if (stripped := cell.strip()) != cell}
+    return {
+        column: list(map(bare.get, cells, cells)) if bare else list(cells)
+        for column, cells in zip(header, columns, strict=True)
+    }
 
 
 def _quotes(error: str) -> str:

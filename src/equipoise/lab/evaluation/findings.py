@@ -8,14 +8,14 @@ from math import isnan
 
 from equipoise.lab.evaluation.metric import REFERENCE, TUNED, Question, TaskMetric
 from equipoise.lab.evaluation.numbers import counted, listing, percent, show
-from equipoise.lab.evaluation.precision import give_precision
+from equipoise.lab.evaluation.precision import precision_sentences
 from equipoise.lab.evaluation.table import Compared, ComparisonTable, Row
 
 
 def details_of(table: ComparisonTable, metrics: Sequence[TaskMetric]) -> tuple[str, ...]:
     """Sentences that stand below the table; those without content are left out."""
     missing = [f"{lacking}: no verdict in its favour." for lacking in table.incomplete.values()]
-    precision = give_precision(table, metrics)
+    precision = precision_sentences(table, metrics)
     if table.question:
         return tuple(filter(None, (answer(table, metrics, table.question), *missing, precision)))
     tuned = answer(table, metrics, "tuned") if table.row(TUNED) else ""

@@ -65,7 +65,7 @@ def read_study(folder: Path) -> dict[str, Any]:
         DamagedError: It is not as it was written, or describes no study.
     """
     path = _path(folder, "study.json")
-    study = read_json(path, sealed=False)
+    study = read_json(path, checksum_required=False)
     for key, shape in (*_NEEDED.items(), *_OPTIONAL.items()):
         if (key in study or key in _NEEDED) and (wrong := _misfit(study.get(key), shape, key)) is not None:
             raise DamagedError(path, f"is no description of a study ({wrong})")

@@ -1,4 +1,4 @@
-"""What a reader has to know beside a study's figures: what is missing, and how some of it came about."""
+"""Notes beside a study's figures: what is missing, what to check, and how some rows came about."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
@@ -14,16 +14,16 @@ _SKEWED = (
     "them rely on the sign test that the report shows beside the verdict."
 )
 SAME_TRAINING = f"The case has one task, so {SINGLE_TASK} is the same training as {REFERENCE}, which stands for both."
-_MOVES = "logit-adjusted"  # a loss made for another decision than the one that accuracy counts
+_LOGIT_ADJUSTED = "logit-adjusted"  # a loss made for another decision than the one that accuracy counts
 
 
-def gap_notes(without: Sequence[str], absent: Mapping[tuple[str, str], tuple[int, ...]], tasks: int) -> list[str]:
-    """One note for all methods that lack the same seeds on the same tasks.
+def gap_notes(without: Sequence[str], absent: Mapping[tuple[str, str], tuple[int, ...]], num_tasks: int) -> list[str]:
+    """One note for all methods without a finished run, one for all that lack the same seeds on the same tasks.
 
     Args:
-        without: Methods without any run.
+        without: Methods without any finished run.
         absent: The seeds that others lack, by method and task.
-        tasks: How many there are; where all lack the same, they are not listed.
+        num_tasks: How many tasks there are; where seeds are lacking on all of them, no task is named.
 
     >>> gap_notes(["dwa"], {("uw", "a"): (3, 4), ("uw", "b"): (3, 4), ("sum", "a"): (3,), ("sum", "b"): ()}, 2)
     ['dwa: no finished run.', 'uw: no finished run for seeds 3 and 4.', 'sum on a: no finished run for seed 3.']
@@ -37,13 +37,13 @@ def gap_notes(without: Sequence[str], absent: Mapping[tuple[str, str], tuple[int
         alike.setdefault((tuple(named), seeds), []).append(method)
     notes = [f"{listing(without)}: no finished run."] if without else []
     for (of_tasks, seeds), methods in alike.items():
-        where = f" on {listing(of_tasks)}" if len(of_tasks) < tasks else ""
+        where = f" on {listing(of_tasks)}" if len(of_tasks) < num_tasks else ""
         notes.append(f"{listing(methods)}{where}: no finished run for {of_seeds(seeds)}.")
     return notes
 
 
 def check_notes(table: ComparisonTable) -> list[str]:
-    """One note for the comparisons with one other on one task that ask for the same seeds to be inspected."""
+    """One note for all methods whose comparison with one other on one task is to be checked for the same reason."""
     alike: dict[tuple[str, str, str], list[str]] = {}
     for row in table.rows:
         for task, score in row.scores.items():
@@ -51,11 +51,15 @@ def check_notes(table: ComparisonTable) -> list[str]:
                 if comparison.check is not None:
                     alike.setdefault((task, other, comparison.check.reason), []).append(row.method)
     notes = [f"{listing(methods)} to {other} on {task}: {reason}." for (task, other, reason), methods in alike.items()]
-    return [f"{note} {_SKEWED}" if note is notes[0] else note for note in notes]
+    return [f"{notes[0]} {_SKEWED}", *notes[1:]] if notes else []
 
 
 def tuning_notes(study: Mapping[str, Any]) -> list[str]:
-    """With how much effort the tuned weights were found, or that there are none."""
+    """The tuned weights and the number of trials that found them, or that there are none.
+
+    Args:
+        study: The content of study.json.
+    """
     if study.get("tuned_trials") == 0 and study.get("question", "") == "" and len(study["metrics"]) > 1:
         return [f"{TUNED}: left out (0 trials), so whether any method beats tuned fixed weights is not known."]
     about = study.get(TUNED, {}) if TUNED in study["methods"] else {}
@@ -69,7 +73,7 @@ def tuning_notes(study: Mapping[str, Any]) -> list[str]:
 
 
 def _trials(about: Mapping[str, Any]) -> str:
-    """How many ended well, of how many."""
+    """How many of the trials asked for finished."""
     asked = about["trials"]
     ended = about.get("ended", asked)
     trials = counted(ended, "trial")
@@ -77,7 +81,11 @@ def _trials(about: Mapping[str, Any]) -> str:
 
 
 def frozen_notes(study: Mapping[str, Any]) -> list[str]:
-    """What a run of frozen weights takes beside its own training."""
+    """What a run of frozen weights takes beside its own training.
+
+    Args:
+        study: The content of study.json.
+    """
     return [
         f"{arm}: each of its runs is fixed at the weights with which the run of {arm.source} with the same seed "
         "ended, so it takes two trainings where the others take one."
@@ -98,10 +106,11 @@ def loss_notes(table: ComparisonTable) -> list[str]:
     )
     several = balance if len(rows[0].scores) > 1 else ""
     moved = (
-        f" {_MOVES} moves the decision between classes, which accuracy depends on: judge it by AUROC or average "
-        "precision, which hardly do."
+        f" {_LOGIT_ADJUSTED} moves the decision between classes, which accuracy depends on: judge it by AUROC or "
+        "average precision, which hardly do."
     )
-    decided = moved if any(word.split(":")[0] == _MOVES for row in rows for word in row.arm.losses.values()) else ""
+    losses = {loss.split(":")[0] for row in rows for loss in row.arm.losses.values()}
+    decided = moved if _LOGIT_ADJUSTED in losses else ""
     return [
         f"{rows[0].method}{others}: the plain sum with other losses.{several}{decided} Loss curves are each in the "
         "unit of their loss."
@@ -110,10 +119,10 @@ def loss_notes(table: ComparisonTable) -> list[str]:
 
 def step_notes(costs: Iterable[RunCost]) -> list[str]:
     """A note on each run with steps that were not taken, or that the method could not solve."""
-    told = {"skipped_steps": "not taken (gradient not finite)", "unsolved_steps": "without solution"}
+    meanings = {"skipped_steps": "not taken (gradient not finite)", "unsolved_steps": "without solution"}
     return [
-        f"{row.method}, seed {row.seed}: {getattr(row, column)} of {row.steps} steps {what}."
-        for row in costs
-        for column, what in told.items()
-        if getattr(row, column)
+        f"{cost.method}, seed {cost.seed}: {getattr(cost, column)} of {cost.steps} steps {meaning}."
+        for cost in costs
+        for column, meaning in meanings.items()
+        if getattr(cost, column)
     ]

@@ -1,4 +1,4 @@
-"""How sure a table is: wide intervals, and how many more seeds would settle what is open."""
+"""How precise a table is: its widest interval, and how many more seeds would show a difference that is open."""
 
 from collections.abc import Sequence
 from typing import Protocol
@@ -8,45 +8,40 @@ from equipoise.lab.evaluation.numbers import counted, show
 from equipoise.lab.evaluation.statistics import FEWEST, LEVEL, MOST_SEEDS, RankTest, reach_of, seeds_to_show
 from equipoise.lab.evaluation.table import NONE, Comparison, ComparisonTable, Row
 
-WIDE = 0.02  # of the way from a constant to a perfect prediction: half an interval that counts as wide
+WIDE = 0.02  # an interval is wide whose half-width is above this share of |perfect - trivial| of its metric
 
 
 class Family(Protocol):
-    """All comparisons that are judged together: a table, or the summary of one."""
+    """All tests that are adjusted together: those of a table, or of its summary."""
 
     @property
     def rows(self) -> Sequence[Row]:
-        """With their comparisons."""
+        """The methods, with their comparisons."""
 
     @property
     def ranks(self) -> RankTest | None:
-        """Tested with them."""
+        """Friedman's test, if it was made."""
 
     @property
     def tested(self) -> int:
-        """How many have a p-value."""
+        """The number of tests with a p-value."""
 
     @property
     def level(self) -> float:
-        """Of all together."""
+        """The level of all verdicts together; 0 between two planned looks."""
 
 
-def give_precision(table: ComparisonTable, metrics: Sequence[TaskMetric]) -> str:
-    """Sentences on the widest open interval, and on the comparison nearest to a finding, if any is open.
+def precision_sentences(table: ComparisonTable, metrics: Sequence[TaskMetric]) -> str:
+    """Sentences on the widest interval and on the smallest p-value among open comparisons; empty where none is open.
 
-    Where looks are planned there are none: the number of seeds is decided.
+    A comparison is open where it shows no significant difference. Empty also where looks are planned: the number of
+    seeds is decided.
     """
-    if table.level != LEVEL:
+    closest = nearest(table)
+    if closest is None or table.level != LEVEL:
         return ""
-    open_ones = _open(table)
-    if not open_ones:
-        return ""
-    sentences = [_widest(open_ones, metrics), _nearest(table, metrics)]
-    if any(sentences):
-        sentences.append(
-            "Decide on the number beforehand: to look after each addition makes chance look like a finding."
-        )
-    return " ".join(filter(None, sentences))
+    beforehand = "Decide on the number beforehand: to look after each addition makes chance look like a finding."
+    return " ".join(filter(None, (_widest(_open(table), metrics), _nearest(*closest, table, metrics), beforehand)))
 
 
 def nearest(table: ComparisonTable) -> tuple[str, str, Comparison] | None:
@@ -55,19 +50,20 @@ def nearest(table: ComparisonTable) -> tuple[str, str, Comparison] | None:
 
 
 def _open(table: ComparisonTable) -> list[tuple[str, str, Comparison]]:
-    """The comparisons of the study's question, or with the plain sum, that show no significant difference."""
+    """The comparisons of the study's question, or with the reference, that show no significant difference."""
     return [
         (row.method, task, comparison)
         for row in table.rows
         for task, score in row.scores.items()
         for other, comparison in score.to.items()
         if (table.question or other == table.baselines.reference)
-        and comparison.verdict == "no significant difference"
+        and comparison.verdict == NONE
         and comparison.interval.half_width > 0
     ]
 
 
 def _widest(open_ones: Sequence[tuple[str, str, Comparison]], metrics: Sequence[TaskMetric]) -> str:
+    """The widest interval in units of its metric's |perfect - trivial|, if it is wide."""
     by_task = {metric.task: metric for metric in metrics}
 
     def width(task: str, comparison: Comparison) -> float:
@@ -83,9 +79,10 @@ def _widest(open_ones: Sequence[tuple[str, str, Comparison]], metrics: Sequence[
     )
 
 
-def _nearest(table: ComparisonTable, metrics: Sequence[TaskMetric]) -> str:
-    """The open comparison with the smallest p-value, at the level that Holm's next step asks of it."""
-    method, task, comparison = nearest(table) or _open(table)[0]
+def _nearest(
+    method: str, task: str, comparison: Comparison, table: ComparisonTable, metrics: Sequence[TaskMetric]
+) -> str:
+    """How many more seeds would show the open comparison with the smallest p-value."""
     interval = comparison.interval
     if interval.n < FEWEST:
         return (
@@ -106,9 +103,13 @@ def _nearest(table: ComparisonTable, metrics: Sequence[TaskMetric]) -> str:
 
 
 def seeds_needed(comparison: Comparison, table: Family) -> int | None:
-    """How many seeds show an open difference in 8 of 10 studies, if it is the true one, at Holm's next level.
+    """How many seeds in all show an open difference in 8 of 10 studies, if it is the true one, at Holm's next level.
 
     None where the comparison is not open, has fewer than 3 pairs, or 1,000 seeds are not enough.
+
+    Args:
+        comparison: One of the family's.
+        table: The family: Holm's next level is its level over the number of tests that are not rejected yet.
     """
     interval = comparison.interval
     if comparison.verdict != NONE or interval.n < FEWEST or not interval.half_width > 0:

@@ -1,23 +1,23 @@
-"""Files of a folder: there whole or not at all, and read only as they were written."""
+"""Files of a folder: written atomically, and read only as they were written."""
 
-from equipoise.lab.files.rows import read_rows, write_rows
-from equipoise.lab.files.whole import (
+from equipoise.lab.files.atomic import (
     DamagedError,
     differences,
     file_hash,
     file_within,
     folder_within,
-    is_passing,
-    load_sealed,
+    is_transient,
+    load_with_checksum,
     make_folder,
-    open_to_hold,
+    open_lock_file,
     read_json,
     replace_file,
-    save_sealed,
+    save_with_checksum,
     try_lock,
     write_json,
     write_text,
 )
+from equipoise.lab.files.rows import read_rows, write_rows
 
 __all__ = [
     "DamagedError",
@@ -25,14 +25,14 @@ __all__ = [
     "file_hash",
     "file_within",
     "folder_within",
-    "is_passing",
-    "load_sealed",
+    "is_transient",
+    "load_with_checksum",
     "make_folder",
-    "open_to_hold",
+    "open_lock_file",
     "read_json",
     "read_rows",
     "replace_file",
-    "save_sealed",
+    "save_with_checksum",
     "try_lock",
     "write_json",
     "write_rows",

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from equipoise.lab.files.whole import DamagedError, replace_file
+from equipoise.lab.files.atomic import DamagedError, write_if_changed
 
 Kind = type[str] | type[int] | type[float]
 _FORMULA = re.compile(r"'*[=+\-@\t\r\n]")
@@ -18,10 +18,9 @@ _CELL_LIMIT = 2**31 - 1  # characters; csv's own limit of 128 kB is short for a 
 
 
 def write_rows(path: Path, header: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
-    """Write a CSV file, whole or not at all, and not if it is there with the same content."""
+    """Write a CSV file by ``write_if_changed``."""
     content = "".join(f"{','.join(map(_written, row))}\n" for row in (header, *rows)).encode("utf-8")
-    if not path.is_file() or path.read_bytes() != content:  # what is as it was is not newer than its report
-        replace_file(path, lambda file: file.write(content))
+    write_if_changed(path, content)
 
 
 def read_rows(path: Path, columns: Mapping[str, Kind], written: str | None = None) -> list[dict[str, str]]:

@@ -62,18 +62,28 @@ class _Entry:
     def takes_size(self) -> bool:
         return isinstance(self.reading, Mapping) or self.make is MulticlassCohenKappa
 
+    def reads(self, form: str) -> bool:
+        """Whether it takes labels of this form."""
+        return isinstance(self.reading, Mapping) and form in self.reading
+
     def __call__(self, options: Mapping[str, Any]) -> tuple[Metric, Reading]:
         options = {**self.defaults, **options}
         if not isinstance(self.reading, Mapping):
             return self.make(**options), self.reading
-        form = "multiclass" if "num_classes" in options else "multilabel" if "num_labels" in options else "binary"
-        if form not in self.reading:
-            raise ValueError(f"there is none for {_SAYS[form]}; give {' or '.join(_SAYS[f] for f in self.reading)}")
+        form = _form(options)
         skipped = {"ignore_index": MISSING} if form == "multilabel" else {}
         return self.make(task=form, **skipped, **options), self.reading[form]
 
 
-_SAYS = {"binary": "neither num_classes nor num_labels", "multiclass": "num_classes", "multilabel": "num_labels"}
+def _form(options: Mapping[str, Any]) -> str:
+    return "multiclass" if "num_classes" in options else "multilabel" if "num_labels" in options else "binary"
+
+
+_SAYS = {
+    "binary": "labels 0 or 1",
+    "multiclass": "one of several classes (num_classes)",
+    "multilabel": "several labels at once (num_labels)",
+}
 _DECIDED: Mapping[str, Reading] = {"binary": read.binary, "multiclass": read.classes, "multilabel": read.labels}
 _RANKED: Mapping[str, Reading] = {
     "binary": read.ranking,
@@ -177,8 +187,13 @@ def metric(name: str, *, missing: int = MISSING, **options: Any) -> Labelled:
     """
     if name not in TABLE:
         raise ValueError(f"no metric {name!r}; {nearest(name, TABLE)}")
+    form, entry = _form(options), TABLE[name]
+    if isinstance(entry.reading, Mapping) and not entry.reads(form):
+        others = [other for other in TABLE if TABLE[other].reads(form) and name.partition("-")[0] in other]
+        instead = f"; for {_SAYS[form]}: {', '.join(map(repr, others))}" if others else f", not for {_SAYS[form]}"
+        raise ValueError(f"metric {name!r} is for {' or '.join(_SAYS[one] for one in entry.reading)}{instead}")
     try:
-        made, reading = TABLE[name](options)
+        made, reading = entry(options)
     except (TypeError, ValueError) as error:
         raise ValueError(f"metric {name!r}: {error}") from None
     return Labelled(made.set_dtype(torch.float64), reading, name, missing)

@@ -172,7 +172,57 @@ class BagOfEmbeddings(nn.Module):
         return representation
 
 
-def category_part(categories: int, columns: int, *, width: int = 8, dropout: float = 0.2) -> Part:
+class PeriodicEmbedding(nn.Module):
+    """e(x) = relu(W [cos v, sin v] + b), v = 2 pi c x: a vector for each number x, c its column's own, W and b shared.
+
+    Gorishniy, Rubachev, Babenko, On Embeddings for Numerical Features in Tabular Deep Learning, NeurIPS 2022, section
+    3.3: "PLR", as "lite" as in their package, where columns share W and b.
+
+    Args:
+        columns: D.
+        width: Numbers of e(x).
+        frequencies: Numbers of c, drawn from a normal distribution.
+        deviation: Its standard deviation; that of standardised numbers is 1.
+    """
+
+    def __init__(self, columns: int, width: int, frequencies: int = 16, deviation: float = 0.1) -> None:
+        super().__init__()
+        self.frequencies = nn.Parameter(torch.randn(columns, frequencies) * deviation)
+        self.linear = nn.Linear(2 * frequencies, width)
+
+    def forward(self, numbers: Tensor) -> Tensor:
+        """From [N, D] to [N, D * width]."""
+        angles = 2 * torch.pi * self.frequencies * numbers.unsqueeze(2)
+        vectors: Tensor = F.relu(self.linear(torch.cat([angles.cos(), angles.sin()], dim=2)))
+        return vectors.flatten(1)
+
+
+class NumberPart(nn.Module):
+    """[x, e(x)]: numbers, and a ``PeriodicEmbedding`` of those in some columns.
+
+    Args:
+        columns: Those that are embedded [E], int64.
+        width: Numbers of a vector.
+    """
+
+    columns: Tensor
+
+    def __init__(self, columns: Tensor, width: int) -> None:
+        super().__init__()
+        self.register_buffer("columns", columns)
+        self.embedding = PeriodicEmbedding(len(columns), width)
+
+    def forward(self, numbers: Tensor) -> Tensor:
+        """From [N, D] to [N, D + E * width]."""
+        return torch.cat([numbers, self.embedding(numbers[:, self.columns])], dim=1)
+
+
+def number_part(numbers: int, embedded: Tensor, *, width: int = 8) -> Part:
+    """From numbers [N, numbers] to these, and a vector of ``width`` for each in the columns ``embedded`` [E], int64."""
+    return NumberPart(embedded, width) if len(embedded) else nn.Identity(), numbers + width * len(embedded)
+
+
+def category_part(categories: int, columns: int, *, width: int = 8, dropout: float = 0.1) -> Part:
     """From numbers of categories [N, columns], of which there are so many, to a vector of ``width`` for each."""
     vectors = nn.Sequential(nn.Embedding(categories, width), nn.Flatten(), nn.Dropout(dropout))
     return vectors, width * columns
@@ -197,7 +247,7 @@ class RowEncoder(nn.Module):
         dropout: Share of numbers dropped before the second layer while training, 0 to 1.
     """
 
-    def __init__(self, parts: Mapping[str, Part], *, hidden: int = 64, dropout: float = 0.2) -> None:
+    def __init__(self, parts: Mapping[str, Part], *, hidden: int = 256, dropout: float = 0.1) -> None:
         super().__init__()
         self.parts = nn.ModuleDict({name: module for name, (module, _) in parts.items()})
         size = sum(width for _, width in parts.values())

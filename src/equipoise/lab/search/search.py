@@ -9,7 +9,7 @@ from typing import Any
 
 from optuna.storages import BaseStorage
 
-from equipoise.lab.files import is_passing, make_folder
+from equipoise.lab.files import is_transient, make_folder
 from equipoise.lab.search.trial import Evaluate, Job, Objective, Report, Strategy, Trial, changes
 from equipoise.lab.search.trial_store import TrialStore, alive
 from equipoise.lab.training.workers import Event, Execute, run_jobs
@@ -18,11 +18,11 @@ from equipoise.own_file import error_line
 
 @dataclass(frozen=True)
 class Failure:
-    """How an evaluation failed: by itself, which it would do again, or for want of disk, memory or a whole file."""
+    """How an evaluation failed, and whether a retry may succeed, by ``is_transient`` of ``equipoise.lab.files``."""
 
     line: str
     trace: str
-    passing: bool = False
+    is_transient: bool = False
 
 
 @dataclass(frozen=True)
@@ -39,7 +39,7 @@ class Attempt:
             if len(values) != len(self.objectives):
                 raise ValueError(f"{len(self.objectives)} objectives need as many values, got {values}")
         except Exception as error:
-            return Failure(error_line(error), traceback.format_exc(), is_passing(error))
+            return Failure(error_line(error), traceback.format_exc(), is_transient(error))
         for value, objective in zip(values, self.objectives, strict=True):
             if not abs(value) < float("inf"):
                 line = f"{objective.metric} of {objective.task} is {value}"
@@ -144,7 +144,7 @@ class Search:
 
     def _finish(self, job: Job, worker: str, outcome: Any) -> Event[Job]:
         if isinstance(outcome, Failure):
-            if outcome.passing:
+            if outcome.is_transient:
                 self._store.lose(job, worker, outcome.line, most=1)
             else:
                 self._store.finish(job, worker, None, outcome.line)

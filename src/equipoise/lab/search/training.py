@@ -10,7 +10,7 @@ import torch
 import equipoise as eq
 from equipoise.lab.cases import Case, with_losses
 from equipoise.lab.cases.recipe import Recipe, made_once
-from equipoise.lab.files import DamagedError, save_sealed
+from equipoise.lab.files import DamagedError, save_with_checksum
 from equipoise.lab.search.axes import SETTINGS, beside_losses, losses_at
 from equipoise.lab.search.space import Space
 from equipoise.lab.search.trial import Job, Objective, Report
@@ -101,7 +101,7 @@ class CaseTraining:
         except DamagedError as error:
             raise DamagedError(source, "is damaged, and this trial begins with it", source, journal) from error
         state["run"] = run
-        save_sealed(path, state)
+        save_with_checksum(path, state)
 
 
 def _history(folder: Path, run: str) -> list[Moment]:

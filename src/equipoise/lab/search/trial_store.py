@@ -24,7 +24,7 @@ from optuna.storages import BaseStorage, JournalStorage
 from optuna.storages.journal import JournalFileBackend, JournalFileSymlinkLock
 from optuna.trial import FrozenTrial, TrialState
 
-from equipoise.lab.files import DamagedError, make_folder, open_to_hold, try_lock
+from equipoise.lab.files import DamagedError, make_folder, open_lock_file, try_lock
 from equipoise.lab.search.space import distributions, quiet
 from equipoise.lab.search.trial import Job, Objective, Strategy, Trial, mark
 
@@ -46,7 +46,7 @@ def alive(folder: Path) -> Iterator[str]:
     """
     name = f"{socket.gethostname()}-{os.getpid()}-{uuid.uuid4().hex[:8]}"
     make_folder(folder / FOLDER)
-    with open_to_hold(folder / FOLDER / name) as file:
+    with open_lock_file(folder / FOLDER / name) as file:
         try_lock(file)
         yield name
 

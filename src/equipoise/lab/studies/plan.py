@@ -2,10 +2,11 @@
 
 import hashlib
 import json
+import math
 import platform
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from importlib.metadata import version
 from typing import Any
 
@@ -68,6 +69,7 @@ class Plan:
         question: The one question that the study is restricted to; empty: none.
         planned_looks: After how many seeds there is an interim look at the verdicts; empty: one look, after all.
         losses: By arm and task, the losses of arms that have others than the case.
+        earlier_names: Of the case and of its file, in the study that this one continues; see ``renamed``.
     """
 
     recipe: Recipe
@@ -79,6 +81,7 @@ class Plan:
     question: Question = ""
     planned_looks: tuple[int, ...] = ()
     losses: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    earlier_names: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def runs(self) -> tuple[Run, ...]:
@@ -104,12 +107,24 @@ class Plan:
         """What must agree for runs to stand in one table: everything but methods and seeds."""
         return {
             "equipoise": version("equipoise"),
-            "case": self.case.name,
+            "case": self.earlier_names.get("case", self.case.name),
             "data_hash": self.case.data_hash,
             "settings": dict(self.settings.described),
             "tasks": {task.name: {"loss": self._loss(task), "weight": task.weight} for task in self.case.tasks},
-            **({"options": options} if (options := dict(self.recipe.options)) else {}),
+            **({"options": options} if (options := self._options) else {}),
         }
+
+    @property
+    def _options(self) -> dict[str, Any]:
+        then = {key: name for key, name in self.earlier_names.items() if key == "file"}
+        return {**self.recipe.options, **then}
+
+    def renamed(self, earlier: Mapping[str, Any]) -> "Plan":
+        """The plan under the names that the study.json ``earlier`` has, if its file has the same content."""
+        then = earlier.get("options", {}).get("file")
+        if then is None or "file" not in self.recipe.options or earlier.get("data_hash") != self.case.data_hash:
+            return self
+        return replace(self, earlier_names={"case": earlier["case"], "file": then})
 
     def _loss(self, task: eq.Task) -> str:
         """A loss as study.json has it: as it was chosen, by name and arguments, since a ``repr`` may hide them."""
@@ -119,6 +134,11 @@ class Plan:
     def identity_hash(self) -> str:
         """The first 12 hexadecimal digits of the identity's SHA-256."""
         return hashlib.sha256(json.dumps(self.identity, sort_keys=True).encode()).hexdigest()[:12]
+
+    @property
+    def steps_per_epoch(self) -> int:
+        """Of every training, in one process."""
+        return math.ceil(len(self.case.data["train"]) / self.settings.batch_size)  # type: ignore[arg-type]
 
     @property
     def budgets(self) -> dict[str, dict[str, int]]:

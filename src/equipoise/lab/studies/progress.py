@@ -74,6 +74,8 @@ def watch_of(study: Study, console: Console) -> Watch:
 def _announce(study: Study, console: Console) -> None:
     state = state_of(len(study.results), len(study.plan.runs), "run")
     console.print(f"{state} in {study.folder}", markup=False, soft_wrap=True)
+    epochs, steps = counted(study.plan.settings.epochs, "epoch"), counted(study.plan.steps_per_epoch, "step")
+    console.print(f"A run is at most {epochs} of {steps}.", markup=False)
     if study.left_out:
         console.print(
             f"This table leaves out what the folder also holds: {', '.join(study.left_out)}. To leave out methods or "

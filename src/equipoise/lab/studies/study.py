@@ -18,7 +18,7 @@ from equipoise.lab.files import (
     differences,
     file_hash,
     make_folder,
-    open_to_hold,
+    open_lock_file,
     read_json,
     try_lock,
     write_json,
@@ -56,10 +56,11 @@ class Study:
     """
 
     def __init__(self, plan: Plan, folder: Path) -> None:
+        earlier = _earlier(folder)
+        plan = plan.renamed(earlier)
         self.plan = plan
         self.folder = folder
         self.failures: dict[Run, str] = {}
-        earlier = _earlier(folder)
         _check(plan, folder, earlier)
         require_same_looks(plan, folder, earlier)
         now = left_out(plan, folder, earlier)
@@ -260,7 +261,7 @@ def _earlier(folder: Path) -> dict[str, Any]:
 
 def _occupy(folder: Path) -> BinaryIO:
     """Hold the folder until the file is closed or this process ends, however it ends (not on Windows)."""
-    lock = open_to_hold(folder / LOCK)
+    lock = open_lock_file(folder / LOCK)
     if not try_lock(lock):
         lock.close()
         raise ValueError(f"another process is at work in {folder}: wait for it, or choose another folder")

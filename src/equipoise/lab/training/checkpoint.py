@@ -14,7 +14,7 @@ from accelerate import Accelerator
 from accelerate.utils import gather_object
 from torch import Tensor, nn
 
-from equipoise.lab.files import DamagedError, load_sealed, replace_file, save_sealed
+from equipoise.lab.files import DamagedError, load_with_checksum, replace_file, save_with_checksum
 from equipoise.lab.training.result import Moment
 from equipoise.lab.training.selection import SELECTION, SKILL, Metrics, Values, mean_skill, score
 
@@ -116,7 +116,7 @@ def save_checkpoint(
             "parts": {name: part.state_dict() for name, part in parts.items()},
             "generators": generators,
         }
-        save_sealed(path, state)
+        save_with_checksum(path, state)
 
 
 def load_checkpoint(path: Path, run: str, parts: Mapping[str, Any], rank: int) -> Progress:
@@ -138,7 +138,7 @@ def read_checkpoint(path: Path, run: str | None = None) -> dict[str, Any]:
     Raises:
         DamagedError: As ``load_checkpoint``.
     """
-    state = load_sealed(path)
+    state = load_with_checksum(path)
     if not isinstance(state, dict) or set(state.get("progress", ())) != {field.name for field in fields(Progress)}:
         raise DamagedError(path, "is of another version of the package")
     if run is not None:

@@ -97,9 +97,10 @@ def _leave_alone(balancer: Balancer, present: Collection[str]) -> None:
 
 def _penalise(learner: Learner) -> None:
     """Add the penalties' gradient to what balancing left of the network's weights."""
-    weights = [weight for weight in weights_only(learner.network) if weight.grad is not None]
-    for penalty, strength in ((l1, learner.settings.l1), (l2, learner.settings.l2)):
-        if strength and weights:
+    asked = [(of, by) for of, by in ((l1, learner.settings.l1), (l2, learner.settings.l2)) if by]
+    weights = [weight for weight in weights_only(learner.network) if weight.grad is not None] if asked else []
+    for penalty, strength in asked:
+        if weights:
             for weight, gradient in zip(weights, torch.autograd.grad(penalty(weights), weights), strict=True):
                 cast(Tensor, weight.grad).add_(gradient, alpha=strength)
 

@@ -13,36 +13,24 @@ from torch import Tensor, nn
 
 from equipoise.gradients.graph import graph_of
 from equipoise.gradients.measure import measure
-from equipoise.lab.settings import MANY_TASKS
+from equipoise.lab.settings import MANY_TASKS, a_few
 from equipoise.record import Record
 from equipoise.tasks import Tasks
 
 Row = tuple[str, str, float]  # "task|task", quantity, value
 COSINE_IN = "cosine in "  # then the part's name
-_PAIRED = 12
 _PROCESS = Path("/proc/self")  # Linux
-
-
-def paired(tasks: Sequence[str]) -> list[str]:
-    """The tasks of which every pair is measured and kept: all, or of more than 20 twelve that are spread evenly.
-
-    >>> paired(["a", "b", "c"]), len(paired(list(map(str, range(600)))))
-    (['a', 'b', 'c'], 12)
-    """
-    if len(tasks) <= MANY_TASKS:
-        return list(tasks)
-    return [tasks[round(place * (len(tasks) - 1) / (_PAIRED - 1))] for place in range(_PAIRED)]
 
 
 class Means:
     """Running weighted means of named floats, without NaN.
 
     Args:
-        tasks: Names of those whose records are taken in, of whose pairs ``paired`` are kept.
+        tasks: Names of those whose records are taken in, of which ``a_few`` are kept by pair.
     """
 
     def __init__(self, tasks: Sequence[str]) -> None:
-        self._paired = frozenset(paired(tasks))
+        self._paired = frozenset(a_few(tasks))
         self._sums: dict[tuple[str, str], tuple[float, float]] = {}  # sum of weight · value, sum of weight
 
     def add(self, quantity: str, values: Mapping[str, float], counts: Mapping[str, float] | None = None) -> None:
@@ -90,7 +78,7 @@ def _log10(value: float) -> float:
 
 
 def layer_rows(network: nn.Module, tasks: Tasks, inputs: Any, targets: Mapping[str, Tensor]) -> list[Row]:
-    """The cosine of each two tasks' gradients by each part that both reach; of many tasks of those that ``paired`` has.
+    """The cosine of each two tasks' gradients by each part that both reach; of many tasks that of ``a_few``.
 
     The network is looked at in evaluation mode, so nothing is drawn and nothing moves; it is left in training mode.
 
@@ -103,7 +91,7 @@ def layer_rows(network: nn.Module, tasks: Tasks, inputs: Any, targets: Mapping[s
     """
     named = {name: parameter for name, parameter in network.named_parameters() if parameter.requires_grad}
     network.eval()
-    looked = tasks if len(tasks) <= MANY_TASKS else Tasks([tasks[name] for name in paired(tasks.names)])
+    looked = tasks if len(tasks) <= MANY_TASKS else Tasks([tasks[name] for name in a_few(tasks.names)])
     losses = {task: loss for task, loss in looked.losses(network(inputs), targets).items() if loss.requires_grad}
     each = list(losses.values())
     measured = measure(each, graph_of(each), named, [()] * len(each)) if each else None

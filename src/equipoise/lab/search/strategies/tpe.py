@@ -1,7 +1,7 @@
 """TPE: draw where good points are dense and bad ones are not, by Optuna.
 
-Bergstra et al., Algorithms for Hyper-Parameter Optimization, NeurIPS 2011; for several objectives Ozaki et al.,
-Multiobjective Tree-Structured Parzen Estimator, JAIR 2022.
+Bergstra et al., Algorithms for Hyper-Parameter Optimization, NeurIPS 2011, with joint densities as in Falkner et al.,
+BOHB, ICML 2018; for several objectives Ozaki et al., Multiobjective Tree-Structured Parzen Estimator, JAIR 2022.
 """
 
 from collections.abc import Sequence
@@ -17,16 +17,16 @@ from equipoise.lab.search.trial import Job, Objective, Trial, Trials, changes
 
 @dataclass(frozen=True)
 class TPE:
-    """Equal weights, some random points, then points by TPE from all trials but the latest ``lag``.
+    """The defaults, some random points, then for trial n a point by TPE from trials 0 to n - ``lag``.
 
     Args:
         space: What is searched.
         objectives: What is measured.
-        trials: How many points.
+        trials: The number of trials.
         seed: Two searches with one seed try the same points.
-        front: False: a single objective, Δm; True: every task's metric is one, for the whole trade-off.
-        start: How many random points come first; None: a third of the trials, at most 10.
-        lag: How many trials may run at the same time: a point is drawn from the trials up to ``lag`` before it.
+        front: False: a single objective, Δm; True: one objective per task, its metric, for the Pareto front.
+        start: How many random points follow the defaults; None: a third of the trials, at most 10.
+        lag: How many trials may run at the same time.
 
     Raises:
         ValueError: If a number is out of its range.
@@ -49,11 +49,11 @@ class TPE:
 
     @property
     def num_trials(self) -> int:
-        """One per point."""
+        """As many as ``trials``."""
         return self.trials
 
     def job(self, number: int, trials: Trials) -> Job | None:
-        """A random point at first; then None until all trials up to ``number - lag`` are finished."""
+        """The defaults or a random point at first; then None until all trials up to ``number - lag`` are finished."""
         start = min(10, self.trials // 3) if self.start is None else self.start
         if number <= start:
             return Job(number, draw(self.space, self.seed, number, None))
@@ -63,6 +63,7 @@ class TPE:
         return Job(number, self._propose([trials[earlier] for earlier in known], number))
 
     def _propose(self, known: Sequence[Trial], number: int) -> dict[str, float | str]:
+        """The point of trial ``number`` by Optuna's sampler, from these trials."""
         space, costs = distributions(self.space), self._costs(known)
         seed = int(np.random.SeedSequence((self.seed, number)).generate_state(1)[0])
         sampler = optuna.samplers.TPESampler(seed=seed, n_startup_trials=0, multivariate=True)
@@ -77,11 +78,11 @@ class TPE:
             return dict(study.ask(space).params)
 
     def _costs(self, known: Sequence[Trial]) -> np.ndarray[tuple[int, int], np.dtype[np.float64]]:
-        """[trials, objectives], lower is better; a failed trial counts as bad as the worst."""
+        """[trials, objectives], lower is better; a failed trial is as bad as the worst, 0 where all failed."""
         if self.front:
-            nothing = (np.nan,) * len(self.objectives)
+            failed = (np.nan,) * len(self.objectives)
             sign = np.where([objective.higher_is_better for objective in self.objectives], -1.0, 1.0)
-            costs = sign * np.array([nothing if trial.values is None else trial.values for trial in known])
+            costs = sign * np.array([failed if trial.values is None else trial.values for trial in known])
         else:
             by_number = changes({trial.job.number: trial for trial in known}, self.objectives)
             costs = np.array([[by_number[trial.job.number]] for trial in known])

@@ -1,4 +1,4 @@
-"""A folder's files: whole or not at all, with checksums, within the folder; what is wrong with one, in a line."""
+"""Files of a folder: written atomically, with checksums, and not outside it; what is wrong with one, in a line."""
 
 import hashlib
 import json
@@ -12,9 +12,9 @@ from typing import Any, BinaryIO
 
 import torch
 
-SEAL = "sha256"
-_LENGTH = hashlib.sha256().digest_size
-_CHUNK = 2**20
+CHECKSUM = "sha256"  # the key in a JSON file
+_DIGEST_BYTES = hashlib.sha256().digest_size
+_CHUNK = 2**20  # bytes
 
 
 class DamagedError(ValueError):
@@ -23,7 +23,7 @@ class DamagedError(ValueError):
     Args:
         path: The file.
         what: What is wrong with it.
-        delete: What to delete so that it is made anew; None: the file.
+        delete: What to delete so that it is made anew; the file itself if nothing is given.
     """
 
     def __init__(self, path: Path, what: str, *delete: Path) -> None:
@@ -32,29 +32,29 @@ class DamagedError(ValueError):
         self.delete = delete or (path,)
 
 
-def is_passing(error: BaseException | None) -> bool:
-    """Whether an error, or what led to it, is want of disk or memory or a damaged file: no fault of the settings.
+def is_transient(error: BaseException | None) -> bool:
+    """Whether an error, or a cause of it, is a lack of disk or memory or a damaged file, so that a retry may succeed.
 
-    >>> is_passing(OSError(28, "No space left on device")), is_passing(ValueError("alpha must be positive"))
+    >>> is_transient(OSError(28, "No space left on device")), is_transient(ValueError("alpha must be positive"))
     (True, False)
     """
     while error is not None:
-        allocating = isinstance(error, RuntimeError) and "allocate memory" in str(error)  # the CPU's, in torch
-        if allocating or isinstance(error, OSError | MemoryError | DamagedError | torch.OutOfMemoryError):
+        out_of_memory = isinstance(error, RuntimeError) and "allocate memory" in str(error)  # torch's, on the CPU
+        if out_of_memory or isinstance(error, OSError | MemoryError | DamagedError | torch.OutOfMemoryError):
             return True
         error = error.__cause__ or error.__context__
     return False
 
 
 class Sink:
-    """Takes what is written to a file, and remembers the error that a library may hide."""
+    """A file that remembers an error of writing, which ``torch.save`` turns into another."""
 
     def __init__(self, file: BinaryIO) -> None:
         self._file = file
         self.error: OSError | None = None
 
     def write(self, data: Any) -> int:
-        """Hand it on."""
+        """Write to the file."""
         try:
             return self._file.write(data)
         except OSError as error:
@@ -66,20 +66,20 @@ class Sink:
 
 
 def replace_file(path: Path, write: Callable[[Any], Any]) -> None:
-    """Let ``write`` fill a new file, then put it in the place of ``path`` in one move; a link there is not followed.
+    """Write a file atomically: ``write`` fills a new one, which then replaces ``path``; a link there is not followed.
 
     Raises:
-        OSError: It cannot be written, with the name of the file; what was there stays.
+        OSError: It cannot be written; its ``filename`` is ``path``, and what was there stays.
     """
     unfinished = path.with_name(path.name + ".unfinished")
     try:
         if unfinished.is_symlink():
             unfinished.unlink()
-        with open(unfinished, "wb", opener=_open_itself) as file:
+        with open(unfinished, "wb", opener=_open_no_link) as file:
             sink = Sink(file)
             try:
                 write(sink)
-            except RuntimeError as error:  # torch's, in which the cause is lost
+            except RuntimeError as error:  # torch's
                 raise (sink.error or error) from None
             file.flush()
             os.fsync(file.fileno())
@@ -91,11 +91,18 @@ def replace_file(path: Path, write: Callable[[Any], Any]) -> None:
 
 
 def write_text(path: Path, text: str) -> None:
-    """Put a text in the place of ``path``, in UTF-8, whole or not at all."""
+    """Write a text atomically, in UTF-8."""
     replace_file(path, lambda file: file.write(text.encode("utf-8")))
 
 
-def _open_itself(path: str, flags: int) -> int:
+def write_if_changed(path: Path, content: bytes) -> None:
+    """Write a file atomically, but not if it has this content already: its date tells whether a report is older."""
+    if not path.is_file() or path.read_bytes() != content:
+        replace_file(path, lambda file: file.write(content))
+
+
+def _open_no_link(path: str, flags: int) -> int:
+    """Open a file, an error if it is a link."""
     return os.open(path, flags | getattr(os, "O_NOFOLLOW", 0), 0o666)
 
 
@@ -111,8 +118,8 @@ def make_folder(folder: Path) -> None:
         raise ValueError(f"{folder} cannot be made ({error.strerror}): choose another folder") from None
 
 
-def open_to_hold(path: Path) -> BinaryIO:
-    """A file in a user's folder, opened to be held by ``try_lock``.
+def open_lock_file(path: Path) -> BinaryIO:
+    """A file in a user's folder, opened for ``try_lock``.
 
     Raises:
         ValueError: It cannot be written.
@@ -124,7 +131,7 @@ def open_to_hold(path: Path) -> BinaryIO:
 
 
 def try_lock(file: BinaryIO) -> bool:
-    """Hold an open file until it is closed or this process ends; False if another does. On Windows always True."""
+    """Lock an open file until it is closed or this process ends; False if another has. On Windows always True."""
     if sys.platform != "win32":
         import fcntl
 
@@ -162,24 +169,23 @@ def folder_within(folder: Path, name: str) -> Path:
 
 
 def write_json(path: Path, content: Mapping[str, Any]) -> None:
-    """Write an object with its checksum, whole or not at all, and not if it is there with the same content."""
+    """Write an object with its checksum by ``write_if_changed``."""
     plain = json.loads(json.dumps(content))
-    text = json.dumps({**plain, SEAL: _seal(plain)}, indent=1, ensure_ascii=False) + "\n"
-    encoded = text.encode("utf-8")
-    if not path.is_file() or path.read_bytes() != encoded:  # what is as it was is not newer than its report
-        replace_file(path, lambda file: file.write(encoded))
+    text = json.dumps({**plain, CHECKSUM: _checksum(plain)}, indent=1, ensure_ascii=False) + "\n"
+    write_if_changed(path, text.encode("utf-8"))
 
 
-def read_json(path: Path, *delete: Path, sealed: bool = True) -> dict[str, Any]:
+def read_json(path: Path, *delete: Path, checksum_required: bool = True) -> dict[str, Any]:
     """The object that ``write_json`` wrote, without its checksum.
 
     Args:
         path: The file.
         delete: What to delete if it is damaged; the file itself if nothing is given.
-        sealed: Whether it must carry a checksum; one that is there must fit in any case.
+        checksum_required: Whether it must carry a checksum; one that is there must fit in any case.
 
     Raises:
         DamagedError: It is no JSON, no object, or not as it was written.
+        OSError: It is missing or cannot be read.
     """
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
@@ -187,16 +193,16 @@ def read_json(path: Path, *delete: Path, sealed: bool = True) -> dict[str, Any]:
         raise DamagedError(path, f"is damaged ({' '.join(str(error).split())[:100]})", *delete) from None
     if not isinstance(content, dict):
         raise DamagedError(path, f"is damaged (it holds no object but {str(content)[:20]!r})", *delete)
-    seal = content.pop(SEAL, None)
-    if seal is None and sealed:
+    checksum = content.pop(CHECKSUM, None)
+    if checksum is None and checksum_required:
         raise DamagedError(path, "carries no checksum, so it is damaged, edited or of an older version", *delete)
-    if seal is not None and seal != _seal(content):
+    if checksum is not None and checksum != _checksum(content):
         raise DamagedError(path, "is not as it was written (its checksum does not fit)", *delete)
     return content
 
 
-def save_sealed(path: Path, state: Any) -> None:
-    """Write what ``torch.load`` reads, and after it its checksum."""
+def save_with_checksum(path: Path, state: Any) -> None:
+    """``torch.save`` atomically, with the SHA-256 of the file behind it, which ``torch.load`` skips."""
 
     def write(file: Sink) -> None:
         digest = hashlib.sha256()
@@ -206,19 +212,20 @@ def save_sealed(path: Path, state: Any) -> None:
     replace_file(path, write)
 
 
-def load_sealed(path: Path) -> Any:
-    """What ``save_sealed`` wrote, on the CPU.
+def load_with_checksum(path: Path) -> Any:
+    """What ``save_with_checksum`` wrote, on the CPU.
 
     Raises:
         DamagedError: It is not as it was written.
+        OSError: It is missing or cannot be read.
     """
-    digest, left = hashlib.sha256(), path.stat().st_size - _LENGTH
+    digest, left = hashlib.sha256(), path.stat().st_size - _DIGEST_BYTES
     with path.open("rb") as file:
         while left > 0 and (chunk := file.read(min(_CHUNK, left))):
             digest.update(chunk)
             left -= len(chunk)
-        seal = file.read()
-    if seal != digest.digest():
+        written = file.read()
+    if written != digest.digest():
         raise DamagedError(path, "is damaged (its checksum does not fit)")
     try:
         return torch.load(path, map_location="cpu", weights_only=True)
@@ -232,7 +239,7 @@ def file_hash(path: Path) -> str:
 
 
 class _Hashed:
-    """Hands on what is written, and to a hash."""
+    """A file that also gives what is written to a hash."""
 
     def __init__(self, file: Sink, update: Callable[[Any], None]) -> None:
         self._file, self._update = file, update
@@ -245,12 +252,13 @@ class _Hashed:
         self._file.flush()
 
 
-def _seal(content: Mapping[str, Any]) -> str:
+def _checksum(content: Mapping[str, Any]) -> str:
+    """SHA-256 of an object, whatever the order of its keys, in hexadecimal."""
     return hashlib.sha256(json.dumps(content, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
 
 
 def differences(earlier: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
-    """Where two nested mappings differ, as ``settings.epochs is 8, now 3``.
+    """Where two nested mappings differ, as ``settings.epochs is 8, now 3``; a key that is not there counts as None.
 
     >>> differences({"a": 1, "b": {"c": 2}}, {"a": 1, "b": {"c": 3}})
     ['b.c is 2, now 3']

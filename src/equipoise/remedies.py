@@ -1,0 +1,62 @@
+"""What to write where a loss of torch's refuses an output and a target, or would broadcast them."""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F  # noqa: N812
+
+_BROADCAST = {
+    *(nn.MSELoss, nn.L1Loss, nn.SmoothL1Loss, nn.HuberLoss),
+    *(F.mse_loss, F.l1_loss, F.smooth_l1_loss, F.huber_loss),
+}
+_YES_OR_NO = {nn.BCEWithLogitsLoss, nn.BCELoss, F.binary_cross_entropy_with_logits, F.binary_cross_entropy}
+_CLASSES = {nn.CrossEntropyLoss, nn.NLLLoss, F.cross_entropy, F.nll_loss}
+
+
+def require_no_broadcast(name: str, loss: Callable[..., Tensor], arguments: Sequence[Any]) -> None:
+    """Raise where a loss of torch's would stretch a task's output [N, 1] and target [N] to [N, N], with a warning only.
+
+    Raises:
+        ValueError: Output and target differ in shape.
+    """
+    if not _is_one(loss, _BROADCAST) or not _are_pair(arguments) or arguments[0].shape == arguments[1].shape:
+        return
+    output, target = arguments
+    raise ValueError(
+        f"output and target of task {name!r} must have the same shape, got {tuple(output.shape)} and "
+        f"{tuple(target.shape)}{_squeezed(output.shape, target.shape)}"
+    )
+
+
+def remedy(loss: Callable[..., Tensor], arguments: Sequence[Any]) -> str:
+    """What to write instead, where that is certain; begins with a colon."""
+    if not _are_pair(arguments):
+        return ""
+    output, target = arguments
+    if _is_one(loss, _YES_OR_NO):
+        return _squeezed(output.shape, target.shape) or ("" if target.is_floating_point() else ": write target.float()")
+    if target.dim() > 1 and not target.is_floating_point() and output.shape[:-1] == target.shape:
+        return f": output {tuple(output.shape)} has the classes last, so write equipoise.losses.PerToken(loss)"
+    if _is_one(loss, _CLASSES) and target.shape == (*output.shape[:1], *output.shape[2:]):
+        if target.dtype != torch.int64:
+            return ": write target.long()"
+        if target.numel() and int(target.max()) >= output.shape[1]:
+            return f": output {tuple(output.shape)} has classes 0 to {output.shape[1] - 1}, target {int(target.max())}"
+    return ""
+
+
+def _is_one(loss: Callable[..., Tensor], of: set[Any]) -> bool:
+    """Whether it is of these, itself or by its class; a subclass may do anything."""
+    return type(loss) in of or (not isinstance(loss, nn.Module) and loss in of)
+
+
+def _are_pair(arguments: Sequence[Any]) -> bool:
+    return len(arguments) == 2 and all(isinstance(argument, Tensor) for argument in arguments)
+
+
+def _squeezed(output: torch.Size, target: torch.Size) -> str:
+    if output == (*target, 1):
+        return ": write output.squeeze(-1)"
+    return ": write target.squeeze(-1)" if target == (*output, 1) else ""

@@ -1,0 +1,64 @@
+"""What a newcomer writes to torch's losses, and what he is told."""
+
+import pytest
+import torch
+from torch import nn
+from torch.nn import functional as F  # noqa: N812
+
+import equipoise as eq
+from equipoise.losses import FocalLoss
+from equipoise.remedies import remedy
+
+
+@pytest.mark.parametrize(
+    "loss", [nn.MSELoss(), nn.L1Loss(), nn.HuberLoss(), nn.SmoothL1Loss(), F.mse_loss, F.l1_loss, F.huber_loss]
+)
+@pytest.mark.parametrize(("output", "target", "write"), [((4, 1), (4,), "output.squeeze"), ((4,), (4, 1), "target.sq")])
+def test_nothing_broadcasts_in_a_task(loss, output, target, write):
+    tasks = eq.Tasks([eq.Task("age", loss)])
+    with pytest.raises(ValueError, match=rf"task 'age' must have the same shape, got .* write {write}"):
+        tasks.losses({"age": torch.zeros(output)}, {"age": torch.zeros(target)})
+    assert tasks.losses({"age": torch.zeros(output)}, {"age": torch.zeros(output)}) == {"age": 0}
+
+
+def test_a_loss_of_ones_own_may_broadcast():
+    class Mine(nn.MSELoss):
+        pass
+
+    for loss in (Mine(), lambda output, target: (output - target).square().mean()):
+        with (
+            pytest.warns(UserWarning, match="broadcasting") if isinstance(loss, Mine) else pytest.MonkeyPatch.context()
+        ):
+            assert eq.Tasks([eq.Task("a", loss)]).losses({"a": torch.ones(4, 1)}, {"a": torch.zeros(4)}) == {"a": 1}
+
+
+CLASSES = torch.tensor([0, 1, 2, 2])
+
+
+@pytest.mark.parametrize(
+    ("loss", "output", "target", "expected"),
+    [
+        (nn.BCEWithLogitsLoss(), torch.zeros(4), CLASSES, ": write target.float()"),
+        (nn.BCEWithLogitsLoss(), torch.zeros(4, 1), torch.zeros(4), ": write output.squeeze(-1)"),
+        (F.binary_cross_entropy, torch.zeros(4), torch.zeros(4, 1), ": write target.squeeze(-1)"),
+        (nn.CrossEntropyLoss(), torch.zeros(4, 3), CLASSES.float(), ": write target.long()"),
+        (F.cross_entropy, torch.zeros(4, 3), CLASSES.int(), ": write target.long()"),
+        (nn.CrossEntropyLoss(), torch.zeros(4, 2), CLASSES, ": output (4, 2) has classes 0 to 1, target 2"),
+        (
+            FocalLoss(),
+            torch.zeros(2, 5, 3),
+            torch.zeros(2, 5).long(),
+            ": output (2, 5, 3) has the classes last, so write",
+        ),
+        (lambda output, target: None, torch.zeros(4, 1), torch.zeros(4), ""),
+        (nn.CrossEntropyLoss(), torch.zeros(4, 3), torch.zeros(4, 2), ""),
+    ],
+)
+def test_what_to_write_instead(loss, output, target, expected):
+    assert remedy(loss, [output, target]).startswith(expected)
+    assert bool(remedy(loss, [output, target])) == bool(expected)
+    assert remedy(loss, [output]) == ""
+    with pytest.raises(Exception) as caught:  # noqa: PT011
+        eq.Tasks([eq.Task("a", loss)]).losses({"a": output}, {"a": target})
+    if expected and hasattr(caught.value, "add_note"):  # from Python 3.11
+        assert caught.value.__notes__[0].startswith(f"in the loss of task 'a'{expected}")
