@@ -92,6 +92,7 @@ def refuse(capsys, *words):
         (["demo", "--methods", "single-task"], "part of every study"),
         (["demo", "--seeds", "0"], "argument --seeds: a number of at least 1, or a list like 0,3,7; got '0'"),
         (["demo", "--seeds", "-1"], "got '-1'"),
+        (["demo", "--seeds", "-1,-2"], "argument --seeds: seeds are 0 or more, got '-1'"),
         (["demo", "--seeds", "1,x"], "got '1,x'"),
         (["demo", "--seeds", "1,1"], "seed 1 is named twice"),
         (["demo", "--epochs", "-1"], "argument --epochs: a whole number of at least 1, got '-1'"),
@@ -152,7 +153,7 @@ def test_what_the_options_mean(capsys, monkeypatch, words, methods, seeds, epoch
     assert "enough" in refuse(capsys, *words)
     question = "sharing" if "sharing" in words else ""
     trials = 10 if words[0] == "compare" and not question else 0
-    options = {"epochs": epochs, "tuned_trials": trials, "question": question, "looks": 0}
+    options = {"epochs": epochs, "tuned_trials": trials, "question": question, "looks": 0, "sklearn": True}
     assert asked == [((ReadyCase("reviews"), methods, seeds), options)]
 
 
@@ -425,7 +426,7 @@ def test_a_configuration_means_what_its_options_mean(here, capsys, monkeypatch):
     assert (methods, seeds, named) == (
         ("sum", "uw"),
         (7,),
-        {"epochs": 3, "tuned_trials": 10, "question": "", "looks": 0},
+        {"epochs": 3, "tuned_trials": 10, "question": "", "looks": 0, "sklearn": True},
     )
     assert recipe.text == ("title", "price, net")
     # the command line wins, whole options at a time

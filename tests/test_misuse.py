@@ -195,6 +195,16 @@ def test_parameters_in_some_optimiser_are_not(net, make, method):
                 optimizer.step()
 
 
+def test_an_optimiser_that_steps_without_gradients_is_told(net):
+    balancer = eq.Balancer(eq.UW(), net, tasks=NAMES)
+    optimizer = torch.optim.Adam([*net.parameters(), *balancer.parameters()])
+    with expect_one_warning("call zero_grad() before backward() or after step(), not between them"):
+        for _ in range(70):
+            balancer(losses_of(net)).backward()
+            optimizer.zero_grad()
+            optimizer.step()
+
+
 def test_an_optimiser_that_steps_seldom_is_waited_for(net):
     balancer = eq.Balancer(eq.MGDA(), net, tasks=NAMES)
     optimizers = [sgd(net.trunk), sgd(net.heads)]

@@ -1,12 +1,14 @@
 """What a newcomer writes to torch's losses, and what he is told."""
 
+import warnings
+
 import pytest
 import torch
 from torch import nn
 from torch.nn import functional as F  # noqa: N812
 
 import equipoise as eq
-from equipoise.losses import FocalLoss
+from equipoise.losses import BinaryFocalLoss, FocalLoss
 from equipoise.remedies import remedy
 
 
@@ -44,6 +46,9 @@ CLASSES = torch.tensor([0, 1, 2, 2])
         (nn.CrossEntropyLoss(), torch.zeros(4, 3), CLASSES.float(), ": write target.long()"),
         (F.cross_entropy, torch.zeros(4, 3), CLASSES.int(), ": write target.long()"),
         (nn.CrossEntropyLoss(), torch.zeros(4, 2), CLASSES, ": output (4, 2) has classes 0 to 1, target 2"),
+        (nn.CrossEntropyLoss(), torch.zeros(4, 3), CLASSES - 1, ": target -1 is no class; a missing label is -100"),
+        (nn.CrossEntropyLoss(), torch.zeros(4, 3), CLASSES[:, None], ": write target.squeeze(-1)"),
+        (nn.CrossEntropyLoss(), CLASSES, torch.zeros(4, 3), ": outputs come before targets"),
         (
             FocalLoss(),
             torch.zeros(2, 5, 3),
@@ -62,3 +67,33 @@ def test_what_to_write_instead(loss, output, target, expected):
         eq.Tasks([eq.Task("a", loss)]).losses({"a": output}, {"a": target})
     if expected and hasattr(caught.value, "add_note"):  # from Python 3.11
         assert caught.value.__notes__[0].startswith(f"in the loss of task 'a'{expected}")
+
+
+@pytest.mark.parametrize(
+    ("loss", "activate", "activation"),
+    [
+        (nn.BCEWithLogitsLoss(), torch.sigmoid, "sigmoid"),
+        (F.binary_cross_entropy_with_logits, lambda x: x[:, None].sigmoid().squeeze(1), "sigmoid"),
+        (BinaryFocalLoss(), torch.sigmoid, "sigmoid"),
+        (nn.CrossEntropyLoss(), lambda x: x.view(2, 2).softmax(1), "softmax"),
+    ],
+)
+def test_an_activation_before_a_loss_of_logits_is_told_once(loss, activate, activation):
+    x = torch.zeros(4, requires_grad=True)
+    output = activate(x)
+    target = torch.zeros(len(output)) if output.dim() == 1 else torch.zeros(len(output), dtype=torch.int64)
+    tasks = eq.Tasks([eq.Task("a", loss)])
+    with pytest.warns(UserWarning, match=f"'a' comes from a {activation}, and its loss has one in it") as caught:
+        tasks.losses({"a": output}, {"a": target})
+        tasks.losses({"a": output}, {"a": target})
+    assert len(caught) == 1
+
+
+@pytest.mark.parametrize("loss", [nn.BCELoss(), nn.MSELoss(), lambda output, target: (output - target).mean()])
+def test_an_activation_before_a_loss_of_probabilities_is_not(loss):
+    output = torch.zeros(4, requires_grad=True).sigmoid()
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        eq.Tasks([eq.Task("a", loss)]).losses({"a": output}, {"a": torch.zeros(4)})
+        logits = torch.zeros(4, requires_grad=True).sigmoid() * 2
+        eq.Tasks([eq.Task("a", nn.BCEWithLogitsLoss())]).losses({"a": logits}, {"a": torch.zeros(4)})

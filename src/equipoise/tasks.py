@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from equipoise.arguments import number, positive_weight
 from equipoise.missing import MISSING, divisor_of, ignored_class, labelled, may_be_missing
 from equipoise.names import nearest, require_unique
-from equipoise.remedies import remedy, require_no_broadcast
+from equipoise.remedies import activation_of, remedy, require_no_broadcast, takes_logits
 
 _ITS_NAME = ""
 
@@ -48,6 +48,7 @@ class Task:
     output: str | tuple[str, ...] = _ITS_NAME
     target: str | None = _ITS_NAME
     missing: Literal["rows", "loss"] = "rows"
+    takes_logits: bool = field(init=False, repr=False)  # a sigmoid or softmax is in the loss
     ignored_class: int | None = field(init=False, repr=False)  # the label that stands for a missing one
 
     def __post_init__(self) -> None:
@@ -67,6 +68,7 @@ class Task:
         keys = _keys(self)
         if not keys or not all(isinstance(key, str) and key for key in keys):
             raise ValueError(f"output of task {self.name!r} must be a name or a tuple of names, got {self.output!r}")
+        self.takes_logits = takes_logits(self.loss)
         self.ignored_class = ignored_class(self.loss)
 
     def __setattr__(self, name: str, value: Any) -> None:
@@ -130,6 +132,7 @@ class Tasks(nn.Module):
         self._names = tuple(task.name for task in self._tasks)
         require_unique(self._names)
         self._by_name = dict(zip(self._names, self._tasks, strict=True))
+        self._activated: set[str] = set()  # tasks that were warned of a sigmoid or softmax before their loss
         self._losses = nn.ModuleList(task.loss for task in self._tasks if isinstance(task.loss, nn.Module))
 
     @property
@@ -183,6 +186,7 @@ class Tasks(nn.Module):
             arguments, count = _arguments(task, outputs, targets)
             if count == 0:
                 continue
+            self._look_for_activation(task, arguments[0])
             loss = _loss(task, arguments)
             if _has_only_hidden_missing(task, arguments, loss):
                 continue
@@ -192,6 +196,16 @@ class Tasks(nn.Module):
                 if hasattr(task.loss, "parts"):
                     parts[task.name] = {name: part.detach() for name, part in task.loss.parts.items()}
         return TaskLosses(losses, counts, parts, {task.name: task.weight for task in self._tasks})
+
+    def _look_for_activation(self, task: Task, output: Any) -> None:
+        """Warn, once for a task, of probabilities where its loss takes logits."""
+        if task.takes_logits and task.name not in self._activated and (activation := activation_of(output)):
+            self._activated.add(task.name)
+            warnings.warn(
+                f"the output of task {task.name!r} comes from a {activation}, and its loss has one in it: give "
+                f"the loss what goes into the {activation}",
+                stacklevel=3,
+            )
 
 
 def _look_up(kind: str, key: str, task: Task, values: Mapping[str, Any]) -> Any:

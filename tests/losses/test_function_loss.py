@@ -137,6 +137,18 @@ def test_forward_shows_the_tensors_that_it_takes(cls, tensors):
     assert names == tensors
 
 
+def test_what_the_function_takes_by_name_alone_is_taken_by_place_too():
+    logits, targets = torch.tensor([[1.0, -2.0]]), torch.ones(1, 2)
+    loss, mask = losses.BinaryFocalTverskyLoss(gamma=1.5), torch.tensor([[True, False]])
+    expected = losses.binary_focal_tversky(logits, targets, mask=mask, gamma=1.5)
+    assert loss(logits, targets, mask) == loss(logits, targets, mask=mask) == expected
+    assert expected != loss(logits, targets) == loss(logits, targets, None)
+    with pytest.raises(TypeError, match="takes 2 positional arguments but 3"):
+        loss(logits, targets, mask, mask)
+    with pytest.raises(TypeError, match="multiple values for keyword argument 'mask'"):
+        loss(logits, targets, mask, mask=mask)
+
+
 def test_masked_hands_its_mask_to_a_function_that_takes_one():
     class Counted(FunctionLoss):
         function = staticmethod(lambda output, target, *, mask, scale: scale * mask.sum())

@@ -23,8 +23,8 @@ def judge(words: Sequence[str]) -> int:
         "results",
         metavar="FILE",
         type=Path,
-        help="a table (.csv, .tsv, .gz, .parquet) with columns method, seed, task, metric and value; optional: better "
-        "(higher or lower) and split (only test is read)",
+        help="a table (.csv, .tsv, .gz, .parquet, .xlsx) with columns method, seed, task, metric and value; optional: "
+        "better (higher or lower) and split (only test is read)",
     )
     for option, metavar, what in (
         ("--better", "TASK=WAY", "higher or lower, again for each task; known for metrics such as rmse or auroc"),

@@ -47,7 +47,13 @@ class Parser(argparse.ArgumentParser):
                 seen.add(option)
             elif not option[1:2].isdigit():
                 fail(f"unknown option {option!r}; {nearest(option, known)}")
-        return self.parse_args(words)
+        joined: list[str] = []
+        for word in words:  # argparse takes -1 for a value, and -1,-2 for an option
+            if word[:1] == "-" and word[1:2].isdigit() and joined and joined[-1] in known:
+                joined[-1] += f"={word}"
+            else:
+                joined.append(word)
+        return self.parse_args(joined)
 
 
 class _Help(argparse.HelpFormatter):

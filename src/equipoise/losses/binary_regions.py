@@ -164,10 +164,6 @@ class BinaryDiceLoss(FunctionLoss):
     per_sample: bool = False
     smooth: float = 0.0
 
-    def forward(self, logits: Tensor, targets: Tensor, mask: Tensor | None = None) -> Tensor:
-        """Of logits, targets and a mask of one shape [N, L, ...]."""
-        return binary_dice(logits, targets, mask=mask, **self.arguments)
-
 
 class BinaryJaccardLoss(FunctionLoss):
     """``binary_jaccard`` with its arguments."""
@@ -176,10 +172,6 @@ class BinaryJaccardLoss(FunctionLoss):
     check = staticmethod(require_prices)
     per_sample: bool = False
     smooth: float = 0.0
-
-    def forward(self, logits: Tensor, targets: Tensor, mask: Tensor | None = None) -> Tensor:
-        """Of logits, targets and a mask of one shape [N, L, ...]."""
-        return binary_jaccard(logits, targets, mask=mask, **self.arguments)
 
 
 class BinaryTverskyLoss(FunctionLoss):
@@ -192,10 +184,6 @@ class BinaryTverskyLoss(FunctionLoss):
     per_sample: bool = False
     smooth: float = 0.0
 
-    def forward(self, logits: Tensor, targets: Tensor, mask: Tensor | None = None) -> Tensor:
-        """Of logits, targets and a mask of one shape [N, L, ...]."""
-        return binary_tversky(logits, targets, mask=mask, **self.arguments)
-
 
 class BinaryFocalTverskyLoss(FunctionLoss):
     """``binary_focal_tversky`` with its arguments."""
@@ -207,7 +195,3 @@ class BinaryFocalTverskyLoss(FunctionLoss):
     beta: float = 0.7
     per_sample: bool = False
     smooth: float = 0.0
-
-    def forward(self, logits: Tensor, targets: Tensor, mask: Tensor | None = None) -> Tensor:
-        """Of logits, targets and a mask of one shape [N, L, ...]."""
-        return binary_focal_tversky(logits, targets, mask=mask, **self.arguments)

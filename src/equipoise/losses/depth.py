@@ -169,10 +169,6 @@ class SILogLoss(FunctionLoss):
     lambd: float = 0.5
     reduction: Reduction = "mean"
 
-    def forward(self, prediction: Tensor, target: Tensor, mask: Tensor | None = None) -> Tensor:
-        """Of depths [N, ..., H, W], and booleans of their shape."""
-        return silog(prediction, target, mask=mask, **self.arguments)
-
 
 class BerHuLoss(FunctionLoss):
     """``berhu`` with its arguments."""
@@ -182,17 +178,9 @@ class BerHuLoss(FunctionLoss):
     threshold: float = 0.2
     reduction: Reduction = "mean"
 
-    def forward(self, prediction: Tensor, target: Tensor, mask: Tensor | None = None) -> Tensor:
-        """Of prediction and target of one shape, and booleans of that shape."""
-        return berhu(prediction, target, mask=mask, **self.arguments)
-
 
 class CosineNormalsLoss(FunctionLoss):
     """``cosine_normals`` with its arguments."""
 
     function = staticmethod(cosine_normals)
     reduction: Reduction = "mean"
-
-    def forward(self, prediction: Tensor, target: Tensor, mask: Tensor | None = None) -> Tensor:
-        """Of normals [N, 3, H, W], and booleans [N, H, W]."""
-        return cosine_normals(prediction, target, mask=mask, **self.arguments)

@@ -112,7 +112,3 @@ class LovaszHingeLoss(FunctionLoss):
 
     function = staticmethod(lovasz_hinge)
     per_sample: bool = False
-
-    def forward(self, logits: Tensor, targets: Tensor, mask: Tensor | None = None) -> Tensor:
-        """Of logits, targets and a mask of one shape [N, L, ...]."""
-        return lovasz_hinge(logits, targets, mask=mask, **self.arguments)

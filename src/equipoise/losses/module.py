@@ -85,18 +85,24 @@ class FunctionLoss(LossModule):
 
 
 def _with_signature(cls: type[FunctionLoss]) -> Callable[..., Tensor]:
-    """The generic ``forward``, which shows the tensors of the class's function."""
-
-    def forward(self: FunctionLoss, *tensors: Any, **named: Any) -> Tensor:
-        return self.function(*tensors, **named, **self.arguments)
-
-    forward.__doc__ = FunctionLoss.forward.__doc__
+    """The generic ``forward``, which shows the tensors of the class's function and takes each by place or by name."""
     try:
         of_function = inspect.signature(cls.function).parameters.values()
     except ValueError:  # a builtin shows none
-        return forward
+        return FunctionLoss.forward
     known = {one.name for one in fields(cls)}
+    shown = [one for one in of_function if one.name not in known]
+    by_name = [one.name for one in shown if one.kind is inspect.Parameter.KEYWORD_ONLY]  # such as a mask
+    count = len(shown) - len(by_name)
+
+    def forward(self: FunctionLoss, *tensors: Any, **named: Any) -> Tensor:
+        last = dict(zip(by_name, tensors[count:], strict=False))
+        return self.function(*tensors[:count], *tensors[count + len(last) :], **last, **named, **self.arguments)
+
+    forward.__doc__ = FunctionLoss.forward.__doc__
     this = inspect.Parameter("self", inspect.Parameter.POSITIONAL_ONLY)
-    tensors = [one for one in of_function if one.name not in known]
-    forward.__signature__ = inspect.Signature([this, *tensors], return_annotation=Tensor)  # type: ignore[attr-defined]
+    by_place = [
+        one.replace(kind=inspect.Parameter.POSITIONAL_OR_KEYWORD) if one.name in by_name else one for one in shown
+    ]
+    forward.__signature__ = inspect.Signature([this, *by_place], return_annotation=Tensor)  # type: ignore[attr-defined]
     return forward

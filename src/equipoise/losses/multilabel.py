@@ -184,16 +184,8 @@ class SoftF1Loss(FunctionLoss):
     beta: float = 1.0
     average: Average = "macro"
 
-    def forward(self, logits: Tensor, targets: Tensor, mask: Tensor | None = None) -> Tensor:
-        """Of logits, targets and a mask of one shape [N, L]."""
-        return soft_f1(logits, targets, mask=mask, **self.arguments)
-
 
 class DoubleSoftF1Loss(FunctionLoss):
     """``double_soft_f1``."""
 
     function = staticmethod(double_soft_f1)
-
-    def forward(self, logits: Tensor, targets: Tensor, mask: Tensor | None = None) -> Tensor:
-        """Of logits, targets and a mask of one shape [N, L]."""
-        return double_soft_f1(logits, targets, mask=mask)

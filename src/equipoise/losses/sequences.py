@@ -130,10 +130,6 @@ class SequenceCrossEntropyLoss(FunctionLoss):
     per: Literal["token", "sequence"] = "token"
     reduction: Reduction = "mean"
 
-    def forward(self, logits: Tensor, targets: Tensor, lengths: Tensor | None = None) -> Tensor:
-        """Of logits [B, T, V] and classes [B, T]; in a task, where targets carry ``ignore_index``, without lengths."""
-        return sequence_cross_entropy(logits, targets, lengths=lengths, **self.arguments)
-
     def divisor(self, logits: Tensor, targets: Tensor) -> int:
         """What the sum is divided by: for the mean the tokens that count, or the sequences with any; else 1."""
         counts = targets != self.ignore_index

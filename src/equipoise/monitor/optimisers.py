@@ -1,4 +1,4 @@
-"""Parameters with a gradient that no optimiser holds; learned weights under weight decay; updates scaled again."""
+"""Parameters that no optimiser holds; steps without a gradient; weight decay of learned weights; scaled updates."""
 
 import weakref
 from collections.abc import Collection, Mapping
@@ -30,7 +30,7 @@ class Optimisers:
         self._method = method
         self._watched: dict[str, tuple[Tensor, int]] = {}  # by name, with its version at the window's start
         self._held: dict[int, float] = {}  # id of a watched parameter -> weight decay
-        self._is_open = self._has_looked = False
+        self._is_open = self._has_looked = self._has_gradient = False
         self._handle: RemovableHandle | None = None
         self._windows = 0
         self._updates = next((part for part in method.modules() if getattr(part, "returns_update", False)), None)
@@ -52,7 +52,7 @@ class Optimisers:
         if not self._is_open:
             watched = {name: p for name, p in every.items() if p in reached and p.requires_grad}
             self._watched = {name: (p, version(p)) for name, p in watched.items()}
-            self._held, self._windows = {}, 0
+            self._held, self._windows, self._has_gradient = {}, 0, False
             if self._updates is not None and not self._has_looked:
                 self._updated = {id(p): name for name, p in watched.items() if p in shared}
             self._is_open = self._has_looked = True
@@ -65,6 +65,11 @@ class Optimisers:
         if self._held:
             still = {name: pair for name, pair in self._watched.items() if every.get(name) is pair[0]}
             self._warn_of_missing([n for n, (p, v) in still.items() if self._is_missing(p, v)])
+            if not self._has_gradient:
+                warn(
+                    "the optimiser steps without a gradient, so nothing trains: call zero_grad() before backward() or "
+                    "after step(), not between them"
+                )
             self._warn_of_decay({n: self._held.get(id(p), 0.0) for n, p in learned.items()})
         self._watched = {}
 
@@ -103,7 +108,9 @@ class Optimisers:
         ours = {id(parameter) for parameter, _ in self._watched.values()}
         for group in optimizer.param_groups:
             decay = group.get("weight_decay", 0.0)
-            self._held.update({id(p): float(decay) for p in group["params"] if id(p) in ours})
+            held = [p for p in group["params"] if id(p) in ours]
+            self._held.update({id(p): float(decay) for p in held})
+            self._has_gradient |= any(p.grad is not None for p in held)
         self._warn_of_updates(optimizer)
 
     def _warn_of_updates(self, optimizer: Optimizer) -> None:

@@ -58,6 +58,20 @@ def test_scores_of_regions_are_their_definitions_and_their_mean_is_the_metric():
     assert float(miou.compute()) == pytest.approx(sum(row[1] for row in table.rows) / 3)
 
 
+def test_tokens_are_counted_one_by_one(animals):
+    """[B, T, V] and [B, T]: the same table as of their tokens, and what follows from the loss counts V classes."""
+    tagger = eq.losses.PerToken(nn.CrossEntropyLoss())
+    sentences = seen(
+        {"kind": animals.outputs["kind"].view(3, 2, 3)},
+        {"kind": animals.targets["kind"].view(3, 2)},
+        [eq.Task("kind", tagger)],
+    )
+    for show in (ex.confusion, ex.class_table):
+        assert show("kind", CLASSES, ex.largest).show(sentences) == show("kind", CLASSES, ex.largest).show(animals)
+    matrix, _ = diagnostics_by_loss(sentences)
+    assert matrix.show(sentences).counts == ((2, 0, 0), (2, 0, 1), (0, 0, 0))
+
+
 def test_pixels_of_masks_are_counted_and_levels_read():
     logits = torch.zeros(1, 2, 2, 2)
     logits[0, 1, 0] = 1.0  # the upper row is predicted to be class 1

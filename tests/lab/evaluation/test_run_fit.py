@@ -1,16 +1,20 @@
 """Whether runs were trained long enough: the rule on constructed curves, and what a study says of it."""
 
+import io
 import math
 import random
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from rich.console import Console
 
 from equipoise.lab.api.results import Results
 from equipoise.lab.evaluation import StudyResults, Summary, judge_run, run_fits
 from equipoise.lab.evaluation.cautions import fit_cautions
 from equipoise.lab.evaluation.fit import RunFit, RunFits
-from equipoise.lab.evaluation.study import RunCost, RunScore, curves_of
+from equipoise.lab.evaluation.study import BaselineScore, RunCost, RunScore, curves_of
+from equipoise.lab.reports import print_summary
 from equipoise.lab.reports.page import render_values
 from equipoise.lab.reports.palette import looks
 
@@ -201,3 +205,27 @@ def test_results_without_curves_are_not_judged():
     study = made_study({"mgda": SLOW})
     summary = Summary.from_values(study.test_values, study.metrics, ("sum", "mgda"), (0, 1, 2), title="Given")
     assert summary.cautions == ()
+
+
+def test_scores_of_scikit_learn_stand_below_the_methods_and_change_no_verdict():
+    study, names = made_study({}), ("linear (scikit-learn)", "boosting (scikit-learn)")
+    scores = [BaselineScore(names[0], "a", "rmse", 0.9, 50, 80), BaselineScore(names[0], "b", "rmse", 0.9, 50, 80)]
+    scores += [BaselineScore(names[1], "a", "rmse", 0.25, 80, 80), BaselineScore(names[1], "a", "r2", 7.0, 80, 80)]
+    bare, seen = Summary.of_study(study), Summary.of_study(replace(study, baselines=tuple(scores)))
+    assert (seen.rows, seen.ranks, seen.tested, seen.headline) == (bare.rows, bare.ranks, bare.tested, bare.headline)
+    assert seen.baseline_scores == {names[0]: {"a": 0.9, "b": 0.9}, names[1]: {"a": 0.25}}
+    (caution,) = seen.cautions
+    assert caution.startswith("boosting (scikit-learn) reaches rmse 0.2500 on a, the best network 1.0100")
+    (note,) = set(seen.notes) - set(bare.notes)
+    assert "trained on 50 of 80 rows" in note
+    for text in (str(Results(seen).table()), seen_page(seen), Results(seen).table().to_markdown()):
+        words = " ".join(text.split())
+        assert words.index("mgda") < words.rindex("linear") < words.rindex("boosting")
+        assert "0.9000" in words
+    console = Console(file=io.StringIO(), width=100)
+    print_summary(console, seen, verbose=True)
+    assert console.file.getvalue().count("(scikit-learn)") >= 4  # in the tables of both tasks
+
+
+def seen_page(summary):
+    return render_values(summary, [], looks(tuple(row.method for row in summary.rows)))

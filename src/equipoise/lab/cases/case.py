@@ -56,6 +56,8 @@ class Case:
         losses: By task name, then by the loss's name (letters, digits and ``-``): a factory of a loss that takes the
             task's outputs and targets. The first makes the task's own loss. Arguments of a factory that have defaults
             can be chosen and searched. A task with no loss but its own can be left out.
+        features: The name of a split -> numbers of each of its samples [N, D], an array or a sparse matrix in the order
+            of the data set, from which models of scikit-learn learn the tasks for comparison. None: they do not.
         chosen: By task name, which of ``losses`` replaces the case's own; ``with_losses`` sets it.
 
     Raises:
@@ -79,6 +81,7 @@ class Case:
     schedule: str = "constant"
     diagnostics: tuple[Diagnostic, ...] = ()
     losses: Mapping[str, Mapping[str, Callable[..., Callable[..., Tensor]]]] = field(default_factory=dict)
+    features: Callable[[str], Any] | None = None
     chosen: Mapping[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:

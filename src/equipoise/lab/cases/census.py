@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from functools import partial
 from itertools import count
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -19,6 +20,7 @@ from equipoise.lab.cases.case import Case
 from equipoise.lab.cases.usual_losses import binary_losses
 from equipoise.lab.data.arrays import Arrays, join
 from equipoise.lab.data.cells import filled_numbers, places
+from equipoise.lab.data.features import join_features, one_hot
 from equipoise.lab.data.folder import data_folder, data_hash
 from equipoise.lab.data.split import split_of
 from equipoise.lab.data.table import read_table
@@ -116,6 +118,11 @@ def census(folder: Path | None = None, *, college: bool = False) -> Case:
         heads = {name: scalar_head(_WIDTHS[-1]) for name in names}
         return SharedEncoder(encoder, {name: heads[name] for name in task_names})
 
+    def features(split: str) -> Any:
+        codes, scaled = splits[split].inputs
+        begins = torch.tensor([0, *sizes[:-1]]).cumsum(0)
+        return join_features([one_hot(codes + begins, sum(sizes)), scaled.numpy()])
+
     known = {name: binary_losses(labels) for name, labels in splits["train"].targets.items()}
     tasks = Tasks([Task(name, known[name]["bce"]()) for name in names])
     return Case(
@@ -137,6 +144,7 @@ def census(folder: Path | None = None, *, college: bool = False) -> Case:
             label_cooccurrence(names, names),
         ),
         losses=known,
+        features=features,
     )
 
 

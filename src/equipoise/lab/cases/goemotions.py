@@ -20,7 +20,16 @@ from equipoise.lab.cases.usual_losses import label_losses
 from equipoise.lab.data.arrays import Arrays, join
 from equipoise.lab.data.folder import cache_folder, data_folder, data_hash
 from equipoise.lab.data.sentences import encoder_files, encoder_folder, sentence_vectors
-from equipoise.lab.data.text import encode, frequencies, join_padded_bags, known_words, ngrams, pad_bags, vocabulary
+from equipoise.lab.data.text import (
+    encode,
+    frequencies,
+    join_padded_bags,
+    known_words,
+    ngrams,
+    pad_bags,
+    tf_idf,
+    vocabulary,
+)
 from equipoise.lab.diagnostics import (
     Diagnostic,
     Predictions,
@@ -129,6 +138,7 @@ class Inputs:
         width: Of the representation.
         learning_rate: For AdamW, as suits the encoder.
         title: A sample of the validation split in words, by its index.
+        features: As ``Case`` takes them.
         files: Those that the rows depend on beside the texts, for the data's hash.
     """
 
@@ -138,6 +148,7 @@ class Inputs:
     width: int
     learning_rate: float
     title: Callable[[Predictions, int], str]
+    features: Callable[[str], Any]
     files: Sequence[Path] = ()
 
 
@@ -154,6 +165,7 @@ def as_words(texts: Texts) -> Inputs:
         width=_HIDDEN + _WIDTH,
         learning_rate=5e-3,
         title=lambda predictions, place: known_words(predictions.samples[place][0][0], numbers),
+        features=lambda split: tf_idf(bags[split], shares),
     )
 
 
@@ -172,6 +184,7 @@ def as_sentences(texts: Texts) -> Inputs:
         width=_SENTENCE_HIDDEN,
         learning_rate=2e-3,
         title=lambda predictions, place: texts["validation"][place],
+        features=lambda split: rows[split].numpy(),
         files=encoder_files(folder),
     )
 
@@ -229,6 +242,7 @@ def goemotions(folder: Path | None = None, *, groups: bool = False, inputs: str 
         data_hash=data_hash([*(folder / file for file in (*FILES.values(), "labels.txt")), *features.files]),
         diagnostics=_diagnostics(task_labels, features.title),
         losses=losses,
+        features=features.features,
     )
 
 

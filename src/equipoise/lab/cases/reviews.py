@@ -13,7 +13,7 @@ from equipoise.lab.cases.metrics import make_metrics
 from equipoise.lab.cases.usual_losses import binary_losses, counted_class_losses, number_losses
 from equipoise.lab.data.arrays import Arrays
 from equipoise.lab.data.cells import filled_numbers, optional_places, places
-from equipoise.lab.data.split import split_of
+from equipoise.lab.data.split import SPLITS, split_of
 from equipoise.lab.data.table import Table, parse_table
 from equipoise.lab.data.text import (
     encode,
@@ -22,6 +22,7 @@ from equipoise.lab.data.text import (
     known_words,
     ngrams,
     pad_bags,
+    tf_idf,
     vocabulary,
     words,
 )
@@ -81,6 +82,7 @@ def reviews(compressed: bytes | None = None) -> Case:
     numbers = vocabulary(in_train, _VOCABULARY_SIZE)
     bags = [encode(document, numbers) for document in documents]
     shares = frequencies([bag for bag, name in zip(bags, split, strict=True) if name == "train"], len(numbers))
+    rows_of = {name: [place for place, one in enumerate(split) if one == name] for name in SPLITS}
     splits = Arrays(pad_bags(bags, max(map(len, bags))), read_targets(table)).by_split(split)
     train, validation = splits["train"].targets, splits["validation"].targets
     mean_rating = train["rating"].mean().item()
@@ -130,6 +132,7 @@ def reviews(compressed: bytes | None = None) -> Case:
         data_hash=table.data_hash,
         diagnostics=_diagnostics(numbers),
         losses=known,
+        features=lambda name: tf_idf([bags[row] for row in rows_of[name]], shares),
     )
 
 

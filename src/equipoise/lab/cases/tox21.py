@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -92,4 +93,5 @@ def tox21(folder: Path | None = None, *, salt: str = "") -> Case:
         data_hash=data_hash([path]),
         diagnostics=(label_table(ASSAYS, ASSAYS), label_cooccurrence(ASSAYS, ASSAYS), labelled_together(ASSAYS)),
         losses=known,
+        features=lambda split: np.asarray(splits[split].inputs),
     )

@@ -5,7 +5,9 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import pairwise
 
+import numpy as np
 import torch
+from scipy.sparse import csr_array
 from torch import Tensor
 
 from equipoise.lab.data.arrays import Rows, join
@@ -75,6 +77,25 @@ class Bags:
 
     def __getitem__(self, chosen: Tensor) -> tuple[Tensor, Tensor]:
         return join_bags([self.bags[row] for row in chosen.tolist()])
+
+
+def tf_idf(bags: Sequence[Tensor], shares: Tensor) -> csr_array:
+    """Bags of numbers [L_n] as rows [N, V] of norm 1 with entries (1 + ln count) (1 - ln share), 0 where none is.
+
+    Args:
+        bags: Of each row.
+        shares: Of the training rows with each number [V], above 0.
+
+    >>> tf_idf([torch.tensor([1, 1]), torch.tensor([], dtype=torch.int64)], torch.tensor([0.5, 1.0])).toarray()
+    array([[0., 1.],
+           [0., 0.]])
+    """
+    rows = torch.arange(len(bags)).repeat_interleave(torch.tensor([len(bag) for bag in bags]))
+    counts = csr_array((np.ones(len(rows)), (rows.numpy(), torch.cat([*bags]).numpy())), (len(bags), len(shares)))
+    entries = (1 + np.log(counts.data)) * (1 - np.log(shares.double().numpy()))[counts.indices]
+    of_row = np.repeat(np.arange(len(bags)), np.diff(counts.indptr))
+    norms = np.sqrt(np.bincount(of_row, entries**2, minlength=len(bags)))
+    return csr_array((entries / norms[of_row], counts.indices, counts.indptr), counts.shape)
 
 
 def pad_bags(bags: Sequence[Tensor], length: int) -> Tensor:

@@ -13,8 +13,8 @@ from torchmetrics.functional.classification import (
 )
 
 from equipoise.lab.diagnostics.diagnostic import Diagnostic, Matrix, Predictions, ScoreTable
-from equipoise.lab.metrics.defaults import kind_of
-from equipoise.lab.metrics.labelled import binary, classes
+from equipoise.lab.metrics.defaults import is_per_token, kind_of
+from equipoise.lab.metrics.labelled import binary, classes, tokens
 from equipoise.lab.metrics.ordinal import Form, level_pairs
 from equipoise.missing import MISSING, labelled
 
@@ -127,6 +127,8 @@ def _ratio(part: int, whole: int) -> float | None:
 def _pairs(predictions: Predictions, task: str, decision: Decide) -> tuple[Tensor, Tensor]:
     _, output, target = predictions.labelled(task)
     missing = predictions.tasks[task].ignored_class
+    if is_per_token(predictions.tasks[task].loss):
+        decision = partial(tokens, reading=decision)
     return decision(output, target, MISSING if missing is None else missing)
 
 
@@ -254,7 +256,10 @@ LEVELS: Mapping[str, Decide] = {"cumulative levels": level("cumulative"), "condi
 
 
 def _of_task(task: str, predictions: Predictions) -> list[Diagnostic]:
-    kind, output, target = kind_of(predictions.tasks[task].loss), predictions.output(task), predictions.target(task)
+    loss, output, target = predictions.tasks[task].loss, predictions.output(task), predictions.target(task)
+    kind = kind_of(loss)
+    if is_per_token(loss):
+        kind, output, target = kind if kind == "multiclass" else None, output.flatten(0, 1), target.flatten(0, 1)
     if kind in ("binary", "multilabel") and output.dim() > 1:
         labels = [str(place) for place in range(output.shape[1])]
         return [label_table([task], labels), *([label_cooccurrence([task], labels)] if len(labels) > 1 else [])]

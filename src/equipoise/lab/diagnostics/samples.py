@@ -149,8 +149,8 @@ def overlaid(picture: Tensor, layer: Tensor, opacity: float = 0.5) -> Tensor:
 def wrong_pixels(picture: Tensor, predicted: Tensor, true: Tensor, missing: int = MISSING) -> Tensor:
     """A picture [H, W, 3], uint8, darkened, and yellow where two masks [H, W] differ; unknown pixels do not.
 
-    >>> grey, predicted, true = torch.full((1, 3, 3), 100).byte(), torch.tensor([[0, 1, 1]]), torch.tensor([[0, 0, -100]])
-    >>> wrong_pixels(grey, predicted, true).tolist()
+    >>> predicted, true = torch.tensor([[0, 1, 1]]), torch.tensor([[0, 0, -100]])
+    >>> wrong_pixels(torch.full((1, 3, 3), 100).byte(), predicted, true).tolist()
     [[[50, 50, 50], [255, 255, 0], [50, 50, 50]]]
     """
     differs = (predicted != true) & (true != missing)

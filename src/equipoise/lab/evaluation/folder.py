@@ -27,6 +27,7 @@ TABLES: Mapping[str, Mapping[str, Kind]] = {
         **dict.fromkeys(("seconds_per_step", "backwards_per_step", "peak_memory_mb"), float),
     },
     "exhibits.csv": {"method": str, "seed": int, "folder": str},
+    "baselines.csv": {**dict.fromkeys(("baseline", "task", "metric"), str), "value": float, "rows": int, "of": int},
 }
 # a terminal obeys these; a tab and the ends of lines are text
 _CONTROL = dict.fromkeys((*range(9), 11, 12, *range(14, 32), *range(127, 160)), "\N{REPLACEMENT CHARACTER}")
@@ -50,6 +51,7 @@ _OPTIONAL: Mapping[str, Any] = {
     "budgets": {_ANY: {_ANY: int}},
     "losses": {_ANY: {_ANY: str}},
     "tuned_trials": int,
+    "single_task": list,
     "split_sizes": {_ANY: object},
     "planned_looks": [int],
     "looks": [{"seeds": [int], "methods": [str], "runs": int}],

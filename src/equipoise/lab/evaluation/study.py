@@ -46,6 +46,17 @@ class RunCost(NamedTuple):
     unsolved_steps: int
 
 
+class BaselineScore(NamedTuple):
+    """One row of baselines.csv: a model of scikit-learn on the test split, trained on ``rows`` ``of`` labelled ones."""
+
+    baseline: str
+    task: str
+    metric: str
+    value: float
+    rows: int
+    of: int
+
+
 class RunDiagnostics(NamedTuple):
     """One row of exhibits.csv: where a run's diagnostics are; ``sha256`` is empty in an older folder."""
 
@@ -69,6 +80,7 @@ class StudyResults:
             not finite are left out.
         not_finite: Of each value of history.csv that is not: method, task, quantity, seed, epoch.
         diagnostics: The rows of exhibits.csv; none where no run shows anything.
+        baselines: The rows of baselines.csv; none where no model of scikit-learn was trained.
     """
 
     folder: Path
@@ -78,6 +90,7 @@ class StudyResults:
     curves: Curves
     not_finite: tuple[tuple[str, str, str, int, int], ...]
     diagnostics: tuple[RunDiagnostics, ...]
+    baselines: tuple[BaselineScore, ...] = ()
 
     @classmethod
     def from_folder(cls, folder: Path) -> "StudyResults":
@@ -100,6 +113,11 @@ class StudyResults:
     def tasks(self) -> tuple[str, ...]:
         """Task names in the order of the study."""
         return tuple(self.settings["metrics"])
+
+    @property
+    def alone(self) -> tuple[str, ...]:
+        """The tasks that were to have single-task networks."""
+        return tuple(self.settings.get("single_task", self.tasks))
 
     @cached_property
     def metrics(self) -> tuple[TaskMetric, ...]:
@@ -139,13 +157,23 @@ class StudyResults:
                 found[method][task][seed] = value
         return found
 
+    @cached_property
+    def baseline_scores(self) -> Mapping[str, Mapping[str, float]]:
+        """The primary test metric of models of scikit-learn, by model and task; finite values only."""
+        found: dict[str, dict[str, float]] = {}
+        primary = {(metric.task, metric.name) for metric in self.metrics}
+        for one in self.baselines:
+            if (one.task, one.metric) in primary and math.isfinite(one.value):
+                found.setdefault(one.baseline, {})[one.task] = one.value
+        return found
+
     def costs_of(self, method: str) -> dict[int, list[RunCost]]:
         """Seed -> its cost row, or those of all its single-task networks; incomplete seeds are left out."""
         by_seed: dict[int, list[RunCost]] = defaultdict(list)
         for cost in self.costs:
             if cost.method == method:
                 by_seed[cost.seed].append(cost)
-        whole = len(self.tasks) if method == SINGLE_TASK else 1
+        whole = len(self.alone) if method == SINGLE_TASK else 1
         return {seed: rows for seed, rows in by_seed.items() if len(rows) == whole}
 
     @property
@@ -161,9 +189,10 @@ class StudyResults:
 
 def _read(folder: Path, settings: Mapping[str, Any]) -> StudyResults:
     runs, history, costs = (read_rows(folder, f"{name}.csv", settings) for name in ("runs", "history", "costs"))
-    shown: list[dict[str, str]] = []
-    if (folder / "exhibits.csv").is_file() or "exhibits.csv" in settings.get(FILES, {}):
-        shown = read_rows(folder, "exhibits.csv", settings)
+    shown, baselines = (
+        read_rows(folder, name, settings) if (folder / name).is_file() or name in settings.get(FILES, {}) else []
+        for name in ("exhibits.csv", "baselines.csv")
+    )
     curves, not_finite = curves_of(history)
     return StudyResults(
         folder=folder,
@@ -173,6 +202,7 @@ def _read(folder: Path, settings: Mapping[str, Any]) -> StudyResults:
         curves=curves,
         not_finite=not_finite,
         diagnostics=tuple(RunDiagnostics(**_typed({"sha256": "", **row}, RunDiagnostics)) for row in shown),
+        baselines=tuple(BaselineScore(**_typed(row, BaselineScore)) for row in baselines),
     )
 
 

@@ -3,6 +3,7 @@
 import io
 from collections.abc import Iterator
 from dataclasses import dataclass
+from math import nan
 
 from rich.cells import cell_len
 from rich.console import Console, ConsoleOptions, Group, RenderableType
@@ -12,12 +13,15 @@ from rich.text import Text
 from equipoise.lab.evaluation import Summary, TaskMetric, all_of, show, signed
 from equipoise.lab.evaluation.advice import Voice
 from equipoise.lab.reports.terminal_tables import (
+    OF_TASKS,
     STYLES,
+    baseline_name,
     every_table,
     long_legend,
     plain_table,
     row_name,
     shown_comparison,
+    spread_table,
 )
 
 MOST_LINES = 40  # below the verdict
@@ -78,9 +82,9 @@ def _parts(summary: Summary, width: int, *, verbose: bool) -> Iterator[Renderabl
 
 def _blocks(summary: Summary, width: int) -> Iterator[RenderableType]:
     """One table of all tasks, in as many blocks as the width makes necessary."""
-    columns = [_task_column(summary, metric) for metric in summary.metrics]
+    columns = [_task_column(summary, metric) for metric in summary.shown]
     columns += filter(None, (_delta_column(summary), _time_column(summary)))
-    names = [row_name(row.arm) for row in summary.rows]
+    names = [*(row_name(row.arm) for row in summary.rows), *map(baseline_name, summary.baseline_scores)]
     first = max(6, *(cell_len(line) for name in names for line in name.plain.splitlines()))
     blocks: list[list[list[Text]]] = []
     room = 0
@@ -96,13 +100,16 @@ def _blocks(summary: Summary, width: int) -> Iterator[RenderableType]:
         for place, name in enumerate(names, 1):
             table.add_row(name, *(column[place] for column in block))
         yield table
+    if summary.spreads:
+        yield spread_table(summary)
 
 
 def _task_column(summary: Summary, metric: TaskMetric) -> list[Text]:
     """Head and cells: mean, difference, half its interval, and the verdict if there is one."""
     cells = [Text(f"{metric.task}\n{metric.name} {'↑' if metric.higher_is_better else '↓'}")]
-    scores = [row.scores[metric.task] for row in summary.rows]
-    wide = max(len(show(score.mean)) for score in scores)
+    scores = [row.score(metric.task) for row in summary.rows]
+    beside = [of.get(metric.task, nan) for of in summary.baseline_scores.values()]
+    wide = max(len(show(value)) for value in (*(score.mean for score in scores), *beside))
     for score in scores:
         _, one = shown_comparison(score, summary)
         cell = Text(f"{show(score.mean):<{wide}}")
@@ -113,19 +120,21 @@ def _task_column(summary: Summary, metric: TaskMetric) -> list[Text]:
             cell.append(f" {signed(one.interval.mean)}{half}")
             cell.append(f" {word}" if word else "", style=STYLES[one.verdict])
         cells.append(cell)
-    return cells
+    return [*cells, *(Text(show(value), style="dim") for value in beside)]
 
 
 def _delta_column(summary: Summary) -> list[Text] | None:
     if not any(row.delta_m for row in summary.rows):
         return None
-    return [Text("Δm\nin %"), *(Text(f"{row.delta_m.mean:+.2f}" if row.delta_m else "") for row in summary.rows)]
+    cells = [Text(f"{row.delta_m.mean:+.2f}" if row.delta_m else "") for row in summary.rows]
+    return [Text("Δm\nin %"), *cells, *(Text("") for _ in summary.baseline_scores)]
 
 
 def _time_column(summary: Summary) -> list[Text] | None:
     if not any(row.cost_ratio for row in summary.rows):
         return None
-    return [Text("time\nto sum"), *(Text(f"x{row.cost_ratio:.2f}" if row.cost_ratio else "") for row in summary.rows)]
+    cells = [Text(f"x{row.cost_ratio:.2f}" if row.cost_ratio else "") for row in summary.rows]
+    return [Text("time\nto sum"), *cells, *(Text("") for _ in summary.baseline_scores)]
 
 
 def _short_legend(summary: Summary) -> list[str]:
@@ -134,6 +143,8 @@ def _short_legend(summary: Summary) -> list[str]:
     lines = (
         [f"Mean, difference to {other} ± half its 95 % interval, paired by seed; {tested}."] if summary.tested else []
     )
+    if summary.means:
+        lines.append(OF_TASKS)
     if any(row.delta_m for row in summary.rows):
         lines.append("Δm: mean relative change against single-task networks, lower is better.")
     return lines

@@ -12,6 +12,7 @@ from equipoise.lab.search.trial import Job
 from equipoise.lab.search.watch import Items, Watch, finished, keeping, state_of
 from equipoise.lab.studies.looks import record_look
 from equipoise.lab.studies.plan import Plan, Run
+from equipoise.lab.studies.sklearn_baselines import EXTRA, is_installed
 from equipoise.lab.studies.study import Study
 
 
@@ -46,7 +47,7 @@ def _has_finished(plan: Plan, folder: Path, seeds: Sequence[int]) -> bool:
 def _run(study: Study, console: Console, jobs: int, track: Sequence[str]) -> Study:
     warned: set[str] = set()
     with keeping(lambda: _kept(study)):
-        _announce(study, console)
+        announce(study, console)
         with closing(study.run(jobs, track)) as events, watch_of(study, console) as watch:
             for event in events:
                 watch.show(event)
@@ -71,7 +72,8 @@ def watch_of(study: Study, console: Console) -> Watch:
     )
 
 
-def _announce(study: Study, console: Console) -> None:
+def announce(study: Study, console: Console) -> None:
+    """Print what there is, what is left out, and what comes before the runs."""
     state = state_of(len(study.results), len(study.plan.runs), "run")
     console.print(f"{state} in {study.folder}", markup=False, soft_wrap=True)
     epochs, steps = counted(study.plan.settings.epochs, "epoch"), counted(study.plan.steps_per_epoch, "step")
@@ -82,6 +84,13 @@ def _announce(study: Study, console: Console) -> None:
             "seeds after looking at them changes what the verdicts mean.",
             markup=False,
             soft_wrap=True,
+        )
+    if study.lacks_baselines:
+        console.print(
+            "Baselines: a linear model and gradient boosting (scikit-learn)"
+            if is_installed()
+            else f"No baselines of scikit-learn, which is not installed: {EXTRA}",
+            markup=False,
         )
     if study.tunes and not study.tuned:
         console.print(f"Tuned weights: {counted(study.plan.tuned_trials, 'trial')}", markup=False)

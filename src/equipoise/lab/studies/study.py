@@ -25,10 +25,12 @@ from equipoise.lab.files import (
     write_text,
 )
 from equipoise.lab.search.trial import Job
+from equipoise.lab.settings import MANY_TASKS
 from equipoise.lab.studies.derived_methods import WeightSearch, read_tuned, write_tuned
 from equipoise.lab.studies.looks import FILE, ever_left_out, left_out, looks_in, require_same_looks
 from equipoise.lab.studies.plan import Plan, Run, method_files, run_name
-from equipoise.lab.studies.tables import write_tables
+from equipoise.lab.studies.sklearn_baselines import is_installed, train_baselines
+from equipoise.lab.studies.tables import BASELINES, write_baselines, write_tables
 from equipoise.lab.studies.worker import Trackers, Training
 from equipoise.lab.training import RunResult
 from equipoise.lab.training.tracking import require_tracker
@@ -36,7 +38,7 @@ from equipoise.lab.training.workers import Event, Execute, Workers
 
 LOCK = ".lock"
 OURS = {  # what a study makes in its folder
-    *(LOCK, "study.json", "runs", *TABLES, "methods.csv", "equal_time.csv", "tuned", "tuned.json"),
+    *(LOCK, "study.json", "runs", *TABLES, "methods.csv", "equal_time.csv", "tasks.csv", "tuned", "tuned.json"),
     *("trackers", "figures", "tables", "report.html"),
 }
 StudyEvent = Event[Run] | Event[Job]  # a job is a trial of the search for fixed weights
@@ -71,6 +73,7 @@ class Study:
         self._method_files = earlier.get("method_files", {})
         self.threads: int | None = earlier.get("threads")  # of each training; known once it runs
         self.results = self._finished()
+        self._baselines_hash = earlier.get(FILES, {}).get(BASELINES)
         self._made_anew = bool(earlier.get("made_anew", not earlier and self.results))
 
     @property
@@ -93,6 +96,14 @@ class Study:
         return self.plan.tuned_trials > 0 and (bool(self.missing) or not self.tuned)
 
     @property
+    def lacks_baselines(self) -> bool:
+        """Whether models of scikit-learn are to be trained; the case has inputs for them, and they are not there."""
+        table = self.folder / BASELINES
+        there = table.is_file() and file_hash(table) == self._baselines_hash
+        few = len(self.plan.case.tasks) <= MANY_TASKS  # their mean over many would take as many models
+        return self.plan.sklearn and few and self.plan.case.features is not None and not there
+
+    @property
     def tried(self) -> int:
         """How many trials of the search for fixed weights are finished."""
         return len(self._search.search.trials) if (self.folder / "tuned").is_dir() else 0
@@ -104,7 +115,7 @@ class Study:
     def run(
         self, jobs: int, track: Sequence[str] = (), execute: Execute[Any] | None = None
     ) -> Generator[StudyEvent, None, None]:
-        """Tune fixed weights where the plan has them, then train what is missing; yield what happens.
+        """Train what the plan has and the folder lacks: baselines, tuned weights, then runs; yield what happens.
 
         After each run the folder is up to date. A run that fails is kept in ``failures`` and tried again by the next
         call.
@@ -126,6 +137,8 @@ class Study:
             # The number of threads changes the order of sums, so a study keeps the one it began with.
             self.threads = self.threads or max(1, torch.get_num_threads() // jobs)
             self.failures = {}
+            if self.lacks_baselines:
+                write_baselines(self.folder, train_baselines(self.plan.case) if is_installed() else ())
             self.write()
             if self.tunes:
                 yield from self._tune(self.threads, jobs, execute or workers.run)
@@ -176,6 +189,7 @@ class Study:
     def write(self) -> None:
         """Write the CSV files, and study.json with what they must be."""
         files = write_tables(self.folder, self.results, self.plan.arms)
+        self._baselines_hash = files.get(BASELINES)
         about = read_tuned(self.folder)
         description = {
             **self.plan.describe(),

@@ -47,7 +47,7 @@ def evaluate(
     for task in tasks:
         if task.name not in losses:
             raise ValueError(f"no label of task {task.name!r} in the split that is evaluated: make it larger")
-        output, target = _labelled(task, outputs[task.name], targets[str(task.target)])
+        output, target = labelled_pair(task, outputs[task.name], targets[str(task.target)])
         diverged = not bool(output.isfinite().all())  # a ranking or a largest logit would hide it
         values[task.name] = {
             metric.name: math.nan if diverged else metric.compute(output, target) for metric in metrics[task.name]
@@ -62,7 +62,7 @@ def calibrated(
 ) -> dict[str, tuple[Metric, ...]]:
     """The metrics by task, with what they choose by a split chosen on these batches."""
     outputs, targets = outputs_of(model, tasks, batches)
-    pairs = {task.name: _labelled(task, outputs[task.name], targets[str(task.target)]) for task in tasks}
+    pairs = {task.name: labelled_pair(task, outputs[task.name], targets[str(task.target)]) for task in tasks}
     return {
         name: tuple(metric if metric.calibrate is None else metric.calibrate(*pair) for metric in metrics[name])
         for name, pair in pairs.items()
@@ -80,7 +80,7 @@ def outputs_of(model: nn.Module, tasks: Tasks, batches: Iterable[Batch]) -> tupl
     return outputs, joined_targets([targets for _, targets in pairs], ignored)
 
 
-def _labelled(task: Task, output: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:
+def labelled_pair(task: Task, output: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:
     """Output and target of the samples that have a label."""
     if not may_be_missing(target, task.ignored_class):
         return output, target
