@@ -116,7 +116,7 @@ def test_the_command_compares_it(name, tmp_path, capsys):
 
     given = ["--methods", "sum,uw", "--seeds", "2", "--epochs", "1", "--tuned-trials", "0", "--jobs", "1"]
     assert main(["compare", f"{CASES / name}.py:make_case", *given, "--out", str(tmp_path / "study")]) == 0
-    assert "Over 2 seeds" in capsys.readouterr().out
+    assert "Over only 2 seeds" in capsys.readouterr().out
 
 
 @pytest.mark.slow
