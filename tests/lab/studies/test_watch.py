@@ -11,7 +11,7 @@ from rich.console import Console
 from equipoise.lab.arms import parse_arm
 from equipoise.lab.search import Job
 from equipoise.lab.studies import Event, Run, Study, make_plan, run_plan
-from equipoise.lab.studies.progress import _announce, watch_of
+from equipoise.lab.studies.progress import announce, watch_of
 from equipoise.lab.training.workers import Workers
 
 CASE = f"{Path(__file__).parent / 'tiny_case.py'}:make_case"
@@ -36,9 +36,9 @@ def study():
 
 @pytest.mark.parametrize(("tuned", "line"), [(False, "Tuned weights: 1 trial\n"), (True, "")])
 def test_tuning_is_announced_where_there_is_any(study, tuned, line, capsys):
-    study.plan.tuned_trials, study.plan.runs = 1, study.plan.runs[1:]
+    study.plan.tuned_trials, study.plan.runs, study.lacks_baselines = 1, study.plan.runs[1:], False
     study.tunes, study.tuned, study.left_out, study.folder, study.results = True, tuned, (), "here", {}
-    _announce(study, Console())
+    announce(study, Console())
     assert capsys.readouterr().out == f"Starting: 1 run in here\nA run is at most 8 epochs of 34 steps.\n{line}"
 
 

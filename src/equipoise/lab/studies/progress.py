@@ -5,6 +5,7 @@ from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 
+import torch
 from rich.console import Console
 
 from equipoise.lab.evaluation import StudyResults, Summary, counted
@@ -14,11 +15,21 @@ from equipoise.lab.studies.looks import record_look
 from equipoise.lab.studies.plan import Plan, Run
 from equipoise.lab.studies.sklearn_baselines import EXTRA, is_installed
 from equipoise.lab.studies.study import Study
+from equipoise.lab.studies.timing import give_minutes, seeds_within, shorter, time_steps
+from equipoise.own_file import error_line
 
 
-def run_plan(plan: Plan, folder: Path, console: Console, jobs: int, track: Sequence[str] = ()) -> Study:
-    """Do what is missing of a plan in a folder, and show what happens as it happens.
+def run_plan(
+    plan: Plan,
+    folder: Path,
+    console: Console,
+    jobs: int,
+    track: Sequence[str] = (),
+    minutes: float | None = None,
+) -> Study:
+    """Say how long it takes, do what is missing of a plan in a folder, and show what happens as it happens.
 
+    With ``minutes`` only so many of its seeds are trained as fit into them, at least three.
     Where looks are planned it ends at the first at which a difference is significant; one that has more seeds is past.
 
     Raises:
@@ -26,6 +37,7 @@ def run_plan(plan: Plan, folder: Path, console: Console, jobs: int, track: Seque
         OSError: A file cannot be written; a note says what is kept.
         KeyboardInterrupt: The message says what is kept.
     """
+    plan = _fit_into(Study(plan, folder), console, jobs, minutes)
     for count in (count for count in plan.planned_looks[:-1] if not _has_finished(plan, folder, plan.seeds[count:])):
         study = _run(Study(replace(plan, seeds=plan.seeds[:count]), folder), console, jobs, track)
         if study.failures:
@@ -37,6 +49,34 @@ def run_plan(plan: Plan, folder: Path, console: Console, jobs: int, track: Seque
             console.print(f"A difference is significant at this look: {spared}.", markup=False)
             return study
     return _run(Study(plan, folder), console, jobs, track)
+
+
+def _fit_into(study: Study, console: Console, jobs: int, minutes: float | None) -> Plan:
+    """The plan, of which as many seeds are left as fit into the minutes; what it takes is said."""
+    plan = study.plan
+    if not study.missing:
+        return plan
+    try:
+        costs = time_steps(plan, study.threads or max(1, torch.get_num_threads() // jobs))
+    except Exception as error:  # whatever a case of the user's does: its runs will say it, too
+        console.print(f"No estimate of the time: {error_line(error)}", markup=False, soft_wrap=True)
+        return plan
+    trials = plan.tuned_trials - study.tried if study.tunes and not study.tuned else 0
+    needed = costs.minutes(plan, study.missing, trials, jobs)
+    runs = counted(len(study.missing), "run") + (f" and {counted(trials, 'trial')}" if trials else "")
+    line = f"{runs} take at most {give_minutes(needed)} on {jobs} process{'es' * (jobs != 1)}"
+    less = ", ".join(f"{what} {give_minutes(of)}" for what, of in shorter(plan, costs, jobs, trials))
+    console.print(f"{line}{f'; {less}' if less and needed > 1 else ''}.", markup=False, soft_wrap=True)
+    count = len(plan.seeds) if minutes is None else seeds_within(plan, costs, jobs, trials, minutes)
+    if count == len(plan.seeds):
+        return plan
+    console.print(
+        f"For {give_minutes(minutes or 0)}: {count} of {len(plan.seeds)} seeds; without the limit the same command "
+        "resumes with the others.",
+        markup=False,
+        soft_wrap=True,
+    )
+    return replace(plan, seeds=plan.seeds[:count])
 
 
 def _has_finished(plan: Plan, folder: Path, seeds: Sequence[int]) -> bool:
