@@ -6,6 +6,7 @@ from inspect import signature
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from torch import nn
 from typing_extensions import Unpack
 
 from equipoise.lab.api.given import recipe_of, seeds_of, takes_settings
@@ -81,7 +82,7 @@ def compare(
     of_case: dict[str, Any] = {"jobs": jobs, "question": question, "tuned_trials": tuned_trials, "looks": looks}
     of_case |= {"single_task": single_task, "minutes": minutes}
     of_case |= {"track": track or (), "sklearn": sklearn, "epochs": epochs}
-    if tasks is not None or (callable(case) and not hasattr(case, "options")):
+    if tasks is not None or (callable(case) and not hasattr(case, "options") and not isinstance(case, nn.Module)):
         defaults = signature(compare).parameters
         if given := [*(name for name, value in of_case.items() if value != defaults[name].default), *settings]:
             raise ValueError(f"{given[0]} is an option of a case, and a loop of one's own has none of it: leave it out")

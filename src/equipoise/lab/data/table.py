@@ -17,6 +17,7 @@ from typing import Any
 from zipfile import BadZipFile
 
 from equipoise.names import nearest
+from equipoise.own_file import require_file
 
 ENDINGS = (".csv", ".csv.gz", ".tsv", ".tsv.gz", ".parquet", ".xlsx")
 _CELL_LIMIT = 2**31 - 1  # bytes of a cell; csv's own limit of 128 kB is short for documents
@@ -70,12 +71,19 @@ def is_table(name: str) -> bool:
     return name.lower().endswith(ENDINGS)
 
 
+def require_case_name(name: str) -> None:
+    """Raise a ValueError where a name that is no table's ends like a file, and not as ``path/to/file.py:name`` does."""
+    if name.endswith(".py"):
+        raise ValueError(f"{name} needs the name of what makes the case, such as {name}:make_case")
+    if Path(name).suffix and not name.rpartition(":")[0].endswith(".py"):
+        raise ValueError(f"{name!r} must end in one of {', '.join(ENDINGS)}, be path/to/file.py:name, or a case's name")
+
+
 def require_table(path: Path) -> None:
     """Raise a ValueError where there is no file of this path, or it is no table by its name."""
     if not is_table(path.name):
         raise ValueError(f"{str(path)!r} must end in one of {', '.join(ENDINGS)}")
-    if not path.is_file():
-        raise ValueError(f"there is no file {str(path)!r} (looked in {path.resolve().parent})")
+    require_file(str(path))
 
 
 def read_header(path: Path, delimiter: str | None = None) -> list[str]:
