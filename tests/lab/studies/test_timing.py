@@ -59,21 +59,24 @@ def test_timing_leaves_generators_and_threads_alone(plan):
     assert torch.get_num_threads() == threads
 
 
-def test_seeds_that_do_not_fit_are_said_and_a_case_that_fails_is_not_timed(tmp_path, costs, monkeypatch, capsys):
+def test_seeds_that_do_not_fit_are_said_and_a_case_that_fails_is_not_timed(tmp_path, costs, monkeypatch):
     def fail(plan, threads):
         raise RuntimeError("no such layer")
 
     trained = []
-    monkeypatch.setattr(progress, "_run", lambda study, *_: trained.append(study.plan.seeds))
+    monkeypatch.setattr(
+        progress, "_run", lambda study, console, jobs, track, told: trained.append((study.plan.seeds, *told))
+    )
     monkeypatch.setattr(progress, "time_steps", lambda plan, threads: costs)
     plan = make_plan(CASE, ["sum"], range(6), epochs=10)
-    run_plan(plan, tmp_path, Console(width=200), 1, minutes=0.5)
-    said = capsys.readouterr().out
-    assert said.startswith(
-        "18 runs take at most about 20 minutes on 1 process; 3 seeds about 10 minutes, 5 epochs about"
-    )
-    assert "For less than a minute: 3 of 6 seeds; without the limit the same command resumes with the others." in said
+    run_plan(plan, tmp_path, Console(), 1, minutes=0.5)
     monkeypatch.setattr(progress, "time_steps", fail)
-    run_plan(plan, tmp_path, Console(width=200), 1)
-    assert trained == [(0, 1, 2), plan.seeds]
-    assert "No estimate of the time: RuntimeError: no such layer" in capsys.readouterr().out
+    run_plan(plan, tmp_path, Console(), 1)
+    assert trained == [
+        (
+            (0, 1, 2),
+            "18 runs take at most about 20 minutes on 1 process; 3 seeds about 10 minutes, 5 epochs about 10 minutes.",
+            "For less than a minute: 3 of 6 seeds; without the limit the same command resumes with the others.",
+        ),
+        (plan.seeds, "No estimate of the time: RuntimeError: no such layer"),
+    ]

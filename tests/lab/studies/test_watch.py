@@ -99,8 +99,10 @@ def test_a_warning_of_several_runs_is_said_once(tmp_path, monkeypatch):
     monkeypatch.setattr(Study, "run", run)
     console = Console(width=80, record=True, file=open(os.devnull, "w"))  # noqa: SIM115
     run_plan(make_plan(CASE, ["sum"], [0]), tmp_path, console, jobs=1)
-    assert console.export_text().splitlines()[1:] == [
-        "A run is at most 3 epochs of 6 steps.",
+    _, longest, minutes, *lines = console.export_text().splitlines()
+    assert longest == "A run is at most 3 epochs of 6 steps."
+    assert minutes == "3 runs take at most less than a minute on 1 process."
+    assert lines == [
         "[1/3] single-task a, seed 0: done",
         "Warning from single-task a, seed 0: odd",
         "[2/3] single-task b, seed 0: done",
