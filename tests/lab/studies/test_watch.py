@@ -101,7 +101,7 @@ def test_a_warning_of_several_runs_is_said_once(tmp_path, monkeypatch):
     run_plan(make_plan(CASE, ["sum"], [0]), tmp_path, console, jobs=1)
     _, longest, minutes, *lines = console.export_text().splitlines()
     assert longest == "A run is at most 3 epochs of 6 steps."
-    assert minutes == "3 runs take at most less than a minute on 1 process."
+    assert minutes == "3 runs take less than a minute on 1 process."
     assert lines == [
         "[1/3] single-task a, seed 0: done",
         "Warning from single-task a, seed 0: odd",

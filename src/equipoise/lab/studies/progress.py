@@ -64,7 +64,9 @@ def _fit_into(study: Study, jobs: int, minutes: float | None) -> tuple[Plan, lis
     trials = plan.tuned_trials - study.tried if study.tunes and not study.tuned else 0
     needed = costs.minutes(plan, study.missing, trials, jobs)
     runs = counted(len(study.missing), "run") + (f" and {counted(trials, 'trial')}" if trials else "")
-    line = f"{runs} take at most {give_minutes(needed)} on {jobs} process{'es' * (jobs != 1)}"
+    most = "at most " if needed > 1 else ""
+    line = f"{runs} take{'s' * (len(study.missing) == 1)} {most}{give_minutes(needed)} on {jobs} process"
+    line += "es" * (jobs != 1)
     less = ", ".join(f"{what} {give_minutes(of)}" for what, of in shorter(plan, costs, jobs, trials))
     told = [f"{line}{f'; {less}' if less and needed > 1 else ''}."]
     count = len(plan.seeds) if minutes is None else seeds_within(plan, costs, jobs, trials, minutes)
