@@ -177,6 +177,8 @@ def find_recipe(name: str) -> Recipe:
         return FileCase(path, attribute)
     if name.endswith(".py"):
         raise ValueError(f"{name} needs the name of what makes the case, such as {name}:make_case")
+    if name.endswith((".yaml", ".yml")):
+        raise ValueError(f"{name} is a configuration: write --config {name}")
     if Path(name).suffix:
         raise ValueError(f"{name!r} must end in one of {', '.join(ENDINGS)}, be path/to/file.py:name, or a case's name")
     return ReadyCase(name)

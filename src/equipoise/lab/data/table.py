@@ -204,7 +204,9 @@ def _require_header(name: str, header: list[str], delimiter: str) -> None:
             raise ValueError(f"{name} row 1: the name of column {place} is empty")
         if header.count(column) > 1:
             twice = [str(i) for i, name in enumerate(header, start=1) if name == column]
-            raise ValueError(f"{name} row 1: columns {' and '.join(twice)} are both named {column!r}")
+            raise ValueError(
+                f"{name} row 1: columns {' and '.join(twice)} are both named {column!r}: it must hold names"
+            )
 
 
 def _parquet(name: str, content: bytes) -> dict[str, list[str]]:
