@@ -28,7 +28,10 @@ def here(tmp_path, monkeypatch):
         (["compare", "reviews", "--seeds", "2", "--seeds=3"], "--seeds is given twice: leave one out"),
         (["compare", "reviews", "--methods=sum", "--methods", "uw"], "--methods is given twice: leave one out"),
         (["compare", "reviews", "--out="], "argument --out: a folder, got ''"),
-        (["compare", "data.xlsx", "--target", "a:binary"], "only a table (.csv, .csv.gz, .tsv, .tsv.gz, .parquet) has"),
+        (
+            ["compare", "data.ods", "--target", "a:binary"],
+            "only a table (.csv, .csv.gz, .tsv, .tsv.gz, .parquet, .xlsx) has",
+        ),
         (["init", "data.csv", "--target", "Rating"], "data.csv has no column 'Rating'; did you mean 'rating'?"),
         (["probe", "reviews", "--html", "."], ". is a folder: choose a file by --html"),
         (

@@ -92,6 +92,7 @@ def refuse(capsys, *words):
         (["demo", "--methods", "single-task"], "part of every study"),
         (["demo", "--seeds", "0"], "argument --seeds: a number of at least 1, or a list like 0,3,7; got '0'"),
         (["demo", "--seeds", "-1"], "got '-1'"),
+        (["demo", "--seeds", "-1,-2"], "argument --seeds: seeds are 0 or more, got '-1'"),
         (["demo", "--seeds", "1,x"], "got '1,x'"),
         (["demo", "--seeds", "1,1"], "seed 1 is named twice"),
         (["demo", "--epochs", "-1"], "argument --epochs: a whole number of at least 1, got '-1'"),

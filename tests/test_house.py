@@ -109,6 +109,10 @@ NO_TORCH = [
     "tune no.csv",
     "init no.csv",
     "report no",
+    "compare no.py:make",
+    "compare no.ods",
+    "compare --config no.yaml",
+    "judge no.csv",
 ]
 
 

@@ -162,8 +162,8 @@ def test_a_number_that_may_mean_a_missing_one_is_told_how_to_say_so(here, capsys
 WORDS = {
     "no such file": (["dta.csv", *TARGETS, *INPUTS], "there is no file 'dta.csv' (looked in "),
     "no such file, and no columns": (["dta.csv"], "there is no file 'dta.csv' (looked in "),
-    "another format": (["data.xlsx", *TARGETS], "has columns, and 'data.xlsx' is none"),
-    "another format alone": (["data.xlsx"], "'data.xlsx' must end in one of .csv, "),
+    "another format": (["data.ods", *TARGETS], "has columns, and 'data.ods' is none"),
+    "another format alone": (["data.ods"], "'data.ods' must end in one of .csv, "),
     "no target": (["data.csv", *INPUTS], "nothing to predict: name columns of data.csv"),
     "no input": (["data.csv", *TARGETS], "nothing to predict from: name columns, by --text, --number or --category"),
     "an unknown kind": (

@@ -13,7 +13,7 @@ from refused_words import refused
 PAGE = (Path(__file__).parent.parent / "docs" / "mistakes.md").read_text(encoding="utf-8")
 TARGETS = "--target rating:regression --target liked:binary"
 TABLE = "id,age,colour,title,rating,liked,kind\n" + "".join(
-    f"{n},{20 + n % 50},{'red' if n % 2 else 'blue'},thing {n % 60},{1 + n % 5},{n % 2},{['top', 'dress', 'shoe'][n % 3]}\n"
+    f"{n},{20 + n % 50},{('blue', 'red')[n % 2]},thing {n % 60},{1 + n % 5},{n % 2},{('top', 'dress', 'shoe')[n % 3]}\n"
     for n in range(200)
 )
 RESULTS = "method,seed,task,metric,value\n" + "".join(

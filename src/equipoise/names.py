@@ -39,8 +39,8 @@ _LISTED = 30  # names of which a message shows all
 def nearest(name: str, names: Iterable[str], listing: str = "", *, common: str = "") -> str:
     """The end of an error message about an unknown name: the likely ones, or all there are, or how many.
 
-    ``listing`` is what prints all of them, where they are too many for a message; ``common`` are letters that any of them
-    begins with, which say nothing about likeness.
+    ``listing`` is what prints all of them, where they are too many for a message; ``common`` are letters with which all
+    begin, and which say nothing about likeness.
 
     >>> nearest("mgd", ["mgda", "pcgrad"]), nearest("x", ["mgda", "pcgrad"]), nearest("acc", ["accuracy", "mae"])
     ("did you mean 'mgda'?", "there are 'mgda', 'pcgrad'", "did you mean 'accuracy'?")

@@ -25,8 +25,7 @@ def from_file(path: str, name: str) -> Any:
     Raises:
         ValueError: If there is no such file or name, or the file fails.
     """
-    if not Path(path).is_file():
-        raise ValueError(f"there is no file {path!r} (looked in {Path(path).resolve().parent})")
+    require_file(path)
     try:
         module = _module(str(Path(path).resolve()), content_hash(path))
     except Exception as error:  # whatever a user's file does
@@ -35,6 +34,12 @@ def from_file(path: str, name: str) -> Any:
         own = [one for one, value in vars(module).items() if not one.startswith("_") and type(value) is not ModuleType]
         raise ValueError(f"{path} has no {name!r}; {nearest(name, own)}")
     return getattr(module, name)
+
+
+def require_file(path: str) -> None:
+    """Raise a ValueError where there is no file of this path."""
+    if not Path(path).is_file():
+        raise ValueError(f"there is no file {path!r} (looked in {Path(path).resolve().parent})")
 
 
 @cache

@@ -1,6 +1,7 @@
 """What to write where a loss of torch's refuses an output and a target, or would broadcast or squash them."""
 
 import inspect
+import warnings
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -8,7 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812
 
-from equipoise.missing import MISSING
+from equipoise.missing import MISSING, labelled
 
 _BROADCAST = {
     *(nn.MSELoss, nn.L1Loss, nn.SmoothL1Loss, nn.HuberLoss),
@@ -87,6 +88,22 @@ def remedy(loss: Callable[..., Tensor], arguments: Sequence[Any]) -> str:
         if target.numel() and int(target.max()) >= output.shape[1]:
             return f": output {tuple(output.shape)} has classes 0 to {output.shape[1] - 1}, target {int(target.max())}"
     return ""
+
+
+def are_hidden_missing(name: str, arguments: Sequence[Any], loss: Tensor) -> bool:
+    """Whether a task's loss is not finite because all targets are -100, which it leaves out without showing; warns."""
+    if not _are_pair(arguments) or arguments[1].is_floating_point() or torch.compiler.is_compiling():
+        return False
+    target = arguments[1]
+    if labelled(target, MISSING).any() or loss.isfinite():
+        return False
+    warnings.warn(
+        f"task {name!r} is absent from this batch: its {target.numel()} targets are all {MISSING}, and its loss is "
+        f"{loss.item():g}. Its loss shows no ignore_index, so {MISSING} is counted as a label: write "
+        f"loss=nn.CrossEntropyLoss(), or give your function an argument ignore_index={MISSING}",
+        stacklevel=3,
+    )
+    return True
 
 
 def _is_one(loss: Callable[..., Tensor], of: set[Any]) -> bool:

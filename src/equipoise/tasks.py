@@ -9,9 +9,9 @@ import torch
 from torch import Tensor, nn
 
 from equipoise.arguments import number, positive_weight
-from equipoise.missing import MISSING, divisor_of, ignored_class, labelled, may_be_missing
+from equipoise.missing import divisor_of, ignored_class, labelled, may_be_missing
 from equipoise.names import nearest, require_unique
-from equipoise.remedies import activation_of, remedy, require_no_broadcast, takes_logits
+from equipoise.remedies import activation_of, are_hidden_missing, remedy, require_no_broadcast, takes_logits
 
 _ITS_NAME = ""
 
@@ -32,9 +32,9 @@ class Task:
             in an output's place: the task is absent. A key given here must be there.
         target: The key of the task's target, by default its name. ``None``: the task needs no label
             and is present whenever its output is.
-        missing: ``"rows"``: output and target are tensors with the batch first; a label is missing
-            where a float target is NaN or an integer one is the loss's ``ignore_index``, and samples
-            whose whole label is missing leave before the loss is called. ``"loss"``: the loss sees
+        missing: ``"rows"``: output and target are tensors with the batch first; a label is missing where a float target
+            is NaN or an integer one is the loss's ``ignore_index``, its attribute or, of a function, that argument's
+            default; samples whose whole label is missing leave before the loss is called. ``"loss"``: the loss sees
             everything.
 
     Raises:
@@ -188,7 +188,7 @@ class Tasks(nn.Module):
                 continue
             self._look_for_activation(task, arguments[0])
             loss = _loss(task, arguments)
-            if _has_only_hidden_missing(task, arguments, loss):
+            if task.ignored_class is None and are_hidden_missing(task.name, arguments, loss):
                 continue
             divisor = _divisor(task, arguments, count)
             if divisor > 0:
@@ -284,22 +284,6 @@ def _divisor(task: Task, arguments: list[Any], count: int) -> float:
     if not divisor >= 0:
         raise ValueError(f"the divisor of the loss of task {task.name!r} must be at least 0, got {divisor}")
     return divisor
-
-
-def _has_only_hidden_missing(task: Task, arguments: list[Any], loss: Tensor) -> bool:
-    """Whether a loss is not finite because all targets are -100, which it leaves out without showing; warns."""
-    target = arguments[1] if len(arguments) == 2 and task.ignored_class is None else None
-    if not isinstance(target, Tensor) or target.is_floating_point() or torch.compiler.is_compiling():
-        return False
-    if labelled(target, MISSING).any() or loss.isfinite():
-        return False
-    warnings.warn(
-        f"task {task.name!r} is absent from this batch: its {target.numel()} targets are all {MISSING}, and its loss "
-        f"is {loss.item():g}. Its loss shows no ignore_index, so {MISSING} is counted as a label: write "
-        f"loss=nn.CrossEntropyLoss(), or give your function an argument ignore_index={MISSING}",
-        stacklevel=3,
-    )
-    return True
 
 
 def _loss(task: Task, arguments: list[Any]) -> Tensor:

@@ -16,7 +16,8 @@ from equipoise.lab.data.columns import (
     join_columns,
     split_columns,
 )
-from equipoise.lab.data.table import ENDINGS, is_table, read_header, require_table
+from equipoise.lab.data.table import ENDINGS, is_table, read_header, require_case_name, require_table
+from equipoise.own_file import require_file
 
 OPTIONS = (
     "target",
@@ -143,6 +144,12 @@ def _case_of(arguments: argparse.Namespace) -> Any:
     if not is_table(arguments.case):
         if given:
             fail(f"{', '.join(given)}: only a table ({', '.join(ENDINGS)}) has columns, and {arguments.case!r} is none")
+        try:
+            require_case_name(arguments.case)
+            if (file := arguments.case.rpartition(":")[0]).endswith(".py"):
+                require_file(file)
+        except ValueError as error:
+            fail(str(error))
         return arguments.case
     try:
         require_table(path)

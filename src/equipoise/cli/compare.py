@@ -13,7 +13,7 @@ from equipoise.cli.parser import MOST, Listed, Parser, between_commas, fail, nam
 from equipoise.cli.parser import folder as path_of_folder
 from equipoise.cli.training import add_training_options, training_of
 from equipoise.cli.workbench import FAILED, need_the_lab, show, stopped_by
-from equipoise.lab.settings import JOBS, METHODS, RUNS, SEEDS, TUNED_TRIALS
+from equipoise.lab.settings import JOBS, MANY_TASKS, METHODS, RUNS, SEEDS, TUNED_TRIALS
 
 MOST_SEEDS = 100_000
 
@@ -34,7 +34,7 @@ def study_parser() -> Parser:
     )
     add_case(
         parser,
-        "what to train: a name, for example reviews; a table, data.csv (.tsv, .gz, .parquet) with --target and "
+        "what to train: a name, for example reviews; a table, data.csv (.tsv, .gz, .parquet, .xlsx) with --target and "
         "columns to predict from; or path/to/file.py:name, a Case or a function that makes one",
     )
     add_study_options(parser, seeds=SEEDS, tuned_trials=TUNED_TRIALS, out=RUNS / "CASE")
@@ -64,7 +64,8 @@ def add_study_options(parser: Parser, *, seeds: int, tuned_trials: int, out: Pat
         "--tuned-trials",
         type=whole,
         metavar="N",
-        help=f"trials of tuned fixed weights, a further baseline; 0 leaves it out; default {tuned_trials}",
+        help=f"trials of tuned fixed weights, a further baseline; 0 leaves it out; default {tuned_trials}"
+        f"{f' for 2 to {MANY_TASKS} tasks, else 0' * bool(tuned_trials)}",
     )
     parser.add_argument(
         "--seeds",
@@ -72,6 +73,13 @@ def add_study_options(parser: Parser, *, seeds: int, tuned_trials: int, out: Pat
         default=tuple(range(seeds)),
         metavar="N|A,B,…",
         help=f"number of seeds, or a list of seeds; default {seeds}",
+    )
+    parser.add_argument(
+        "--single-task",
+        type=whole,
+        metavar="N",
+        help=f"number of tasks with a single-task network, which the change of all tasks against them is of; default "
+        f"all of up to {MANY_TASKS}, of more none",
     )
     parser.add_argument(
         "--looks",
@@ -126,6 +134,7 @@ def run_study(case: Any, arguments: argparse.Namespace, training: Mapping[str, A
             tuned_trials=arguments.tuned_trials,
             epochs=arguments.epochs,
             looks=arguments.looks,
+            single_task=arguments.single_task,
             track=arguments.track,
             sklearn=arguments.sklearn,
             **training,
@@ -160,6 +169,8 @@ def _seed_texts(text: str) -> list[str]:
 
 
 def _seeds(given: Sequence[str]) -> tuple[int, ...]:
+    if negative := [seed for seed in given if seed.startswith("-") and seed[1:].isdecimal()]:
+        raise argparse.ArgumentTypeError(f"seeds are 0 or more, got {negative[0]!r}")
     if not given or not all(seed.isdecimal() for seed in given):
         raise argparse.ArgumentTypeError(
             f"a number of at least 1, or a list like 0,3,7; got {','.join(given) or '0'!r}"

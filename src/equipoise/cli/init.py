@@ -33,7 +33,7 @@ def init(words: Sequence[str]) -> int:
         description="Look at the columns of a table, guess what each is, and write a commented study.yaml with the "
         "guesses, their reasons and what looks like an id or a leak. Then: equipoise compare --config study.yaml",
     )
-    parser.add_argument("data", metavar="DATA", help="the table: data.csv (.tsv, .gz, .parquet)")
+    parser.add_argument("data", metavar="DATA", help="the table: data.csv (.tsv, .gz, .parquet, .xlsx)")
     parser.add_argument(
         "--target",
         action="append",

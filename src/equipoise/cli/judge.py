@@ -8,6 +8,7 @@ from pathlib import Path
 from equipoise.cli.columns import add_delimiter
 from equipoise.cli.parser import Parser, fail
 from equipoise.cli.workbench import need_the_lab
+from equipoise.lab.data.table import require_table
 
 SHOWN = 5  # open comparisons
 
@@ -23,8 +24,8 @@ def judge(words: Sequence[str]) -> int:
         "results",
         metavar="FILE",
         type=Path,
-        help="a table (.csv, .tsv, .gz, .parquet) with columns method, seed, task, metric and value; optional: better "
-        "(higher or lower) and split (only test is read)",
+        help="a table (.csv, .tsv, .gz, .parquet, .xlsx) with columns method, seed, task, metric and value; optional: "
+        "better (higher or lower) and split (only test is read)",
     )
     for option, metavar, what in (
         ("--better", "TASK=WAY", "higher or lower, again for each task; known for metrics such as rmse or auroc"),
@@ -46,6 +47,10 @@ def judge(words: Sequence[str]) -> int:
     parser.add_verbose()
     arguments = parser.parse(words)
     need_the_lab()
+    try:
+        require_table(arguments.results)
+    except ValueError as error:
+        fail(str(error))
     from equipoise.lab.api.judging import judge as judged
 
     try:

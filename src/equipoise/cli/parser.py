@@ -49,7 +49,13 @@ class Parser(argparse.ArgumentParser):
                 meant = [name for name in known if _initials(name) == option.lstrip("-")]
                 listing = f"{self.prog} --help"
                 fail(f"unknown option {option!r}; {nearest(meant[0] if meant else option, known, listing, common='-')}")
-        return self.parse_args(words)
+        joined: list[str] = []
+        for word in words:  # argparse takes -1 for a value, and -1,-2 for an option
+            if word[:1] == "-" and word[1:2].isdigit() and joined and joined[-1] in known:
+                joined[-1] += f"={word}"
+            else:
+                joined.append(word)
+        return self.parse_args(joined)
 
 
 def _initials(option: str) -> str:

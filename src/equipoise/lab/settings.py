@@ -36,9 +36,16 @@ def a_few(tasks: Sequence[str]) -> list[str]:
     >>> a_few(["a", "b", "c"]), len(a_few(list(map(str, range(600)))))
     (['a', 'b', 'c'], 12)
     """
-    if len(tasks) <= MANY_TASKS:
-        return list(tasks)
-    return [tasks[round(place * (len(tasks) - 1) / (FEW_TASKS - 1))] for place in range(FEW_TASKS)]
+    return spread_evenly(tasks, len(tasks) if len(tasks) <= MANY_TASKS else FEW_TASKS)
+
+
+def spread_evenly(tasks: Sequence[str], count: int) -> list[str]:
+    """So many of the tasks, the first and the last among them.
+
+    >>> spread_evenly("abcdefg", 3), spread_evenly("abc", 3), spread_evenly("abc", 1)
+    (['a', 'd', 'g'], ['a', 'b', 'c'], ['a'])
+    """
+    return [tasks[round(place * (len(tasks) - 1) / max(1, count - 1))] for place in range(count)]
 
 
 Limit = tuple[str, Callable[[Any], bool]]  # what a value must be, in words and as a test

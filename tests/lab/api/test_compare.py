@@ -12,11 +12,11 @@ import equipoise as eq
 from equipoise import lab
 from equipoise.lab.api.comparing import plan_study
 from equipoise.lab.settings import Settings, TrainingOptions
-from equipoise.lab.studies import NothingToTuneError
 
 CASES = Path(__file__).parents[1] / "studies"
 OF_THE_CASE = ("batch_size", "learning_rate", "weight_decay", "patience")
 CASE = f"{CASES / 'tiny_case.py'}:make_case"
+ONE_TASK = f"{CASES / 'tiny_case.py'}:make_one_task"
 
 
 def test_weights_are_tuned_where_there_are_some_and_nobody_said():
@@ -25,20 +25,10 @@ def test_weights_are_tuned_where_there_are_some_and_nobody_said():
     assert [*map(str, plan_study(CASE, ["sum"], [0], question="sharing").arms)] == [*("sum",)]
 
 
-def test_where_there_is_nothing_to_tune_only_who_asked_hears_of_it(monkeypatch):
-    asked = []
-
-    def make_plan(case, methods, seeds, *, tuned_trials, **_):
-        asked.append(tuned_trials)
-        if tuned_trials:
-            raise NothingToTuneError("one task")
-        return "plan"
-
-    monkeypatch.setattr("equipoise.lab.studies.make_plan", make_plan)
-    assert plan_study("one", ["sum"], [0]) == "plan"
-    assert asked == [10, 0]
-    with pytest.raises(NothingToTuneError):
-        plan_study("one", ["sum"], [0], tuned_trials=5)
+def test_where_there_is_nothing_to_tune_only_who_asked_hears_of_it():
+    assert [*map(str, plan_study(ONE_TASK, ["sum"], [0]).arms)] == ["sum"]
+    with pytest.raises(ValueError, match="one task, so no weights to tune"):
+        plan_study(ONE_TASK, ["sum"], [0], tuned_trials=5)
 
 
 @pytest.mark.parametrize(

@@ -2,10 +2,12 @@
 
 import pytest
 import torch
+import torchmetrics
 from torch import nn
 from torch.utils.data import DataLoader, Dataset
 
 import equipoise as eq
+from equipoise import lab
 from equipoise.lab.cases import Case, check_case
 
 TASKS = eq.Tasks([eq.Task("age", nn.MSELoss()), eq.Task("smile", nn.CrossEntropyLoss())])
@@ -87,9 +89,53 @@ PAIRS = [(torch.ones(4), {"age": 1.0}), (torch.ones(4), {"age": 0.0})]
             r"a sample must be \(inputs, {'age': label, ...}\) .* got tuple of 3: give",
         ),
         (Net, [torch.ones(4)] * 90, "a sample must be .* got Tensor: give collate="),
+        (
+            Net,
+            [{**Faces()[0], "age": None}] * 90,
+            "target 'age' of sample 0 of a batch is None: a missing label is float",
+        ),
+        (Net, [(torch.ones(4), {"age": 0.0, "smile": None})] * 90, "target 'smile' of sample 0 of a batch is None"),
         (Net, [{"image": torch.ones(4), "age": 1.0}] * 90, "a sample has no target 'smile'; there are 'image', 'age'"),
     ],
 )
 def test_what_is_neither_says_what_to_write(model, data, message):
     with pytest.raises(ValueError, match=message):
         case(model, data)
+
+
+@pytest.mark.parametrize(
+    ("metric", "message"),
+    [
+        (torchmetrics.MeanSquaredError, "must be a name, .* got the class MeanSquaredError: write MeanSquaredError()"),
+        (
+            nn.functional.l1_loss,
+            "a metric of task 'age' must be a name, a torchmetrics metric or a Metric, got <function",
+        ),
+        ("acc", "task 'age': no metric 'acc'; did you mean 'accuracy'"),
+        ("f1-macro", "'f1-macro' is for one of several classes .* or several labels .*; for labels 0 or 1: 'f1'"),
+    ],
+)
+def test_what_is_no_metric_says_what_is(metric, message):
+    with pytest.raises(ValueError, match=message):
+        Case("faces", TASKS, Faces(), Net, {"age": [metric]}, 16)
+
+
+def test_of_a_loss_of_ones_own_a_metric_has_to_be_named():
+    tasks = eq.Tasks([eq.Task("age", lambda output, target: (output - target).abs().mean()), TASKS["smile"]])
+    with pytest.raises(ValueError, match=r"no metric follows .*: name some, such as metrics={'age': \['accuracy'\]}"):
+        Case("faces", tasks, Faces(), Net, {}, 16)
+    assert [metric.name for metric in Case("faces", tasks, Faces(), Net, {"age": ["mae"]}, 16).metrics["age"]] == [
+        "mae"
+    ]
+
+
+def test_a_network_that_does_not_take_the_samples_keys_is_told_what_it_was_given():
+    with pytest.raises(TypeError) as caught:
+        case(Net, [{**Faces()[place], "file": f"{place}.png"} for place in range(90)])
+    (note,) = getattr(caught.value, "__notes__", ["'image', 'file'"])  # from Python 3.11
+    assert "'image', 'file'" in note
+
+
+def test_a_network_is_no_case():
+    with pytest.raises(ValueError, match=r"got Net: put it in an equipoise\.lab\.cases\.Case"):
+        lab.compare(Net(), methods=["sum"])

@@ -8,8 +8,8 @@ import pytest
 import torch
 from torch.testing import assert_close
 
-from equipoise.lab.cases import TableCase, Target, row_inputs
-from equipoise.lab.data.split import SPLITS
+from equipoise.lab.cases import TableCase, Target, file_inputs
+from equipoise.lab.data.split import SPLITS, split_of
 
 TARGET = (Target("y", "regression"),)
 ROWS = 60
@@ -36,10 +36,11 @@ def write_pictures(folder, numbers=range(ROWS)):
     return [f"photos/{place}.png" for place in range(len(numbers))]
 
 
-def write_sounds(folder):
+def write_sounds(folder, longest=None):
+    """Each a little longer than the one before, and one of half a second."""
     soundfile = pytest.importorskip("soundfile", reason="needs soundfile, of the extra sound")
     for place in range(ROWS):
-        time = np.arange(1600 + 10 * place) / 8000
+        time = np.arange(4000 if place == longest else 1600 + 10 * place) / 8000
         soundfile.write(folder / f"{place}.wav", np.sin(2 * np.pi * (200 + 50 * place) * time) / 2, 8000)
     return [f"{place}.wav" for place in range(ROWS)]
 
@@ -111,7 +112,7 @@ class TestPictures:
             recipe()
 
     def test_more_than_memory_holds_is_said_before_reading(self, recipe, monkeypatch):
-        monkeypatch.setattr(row_inputs, "MOST_BYTES", 2**10)
+        monkeypatch.setattr(file_inputs, "MOST_BYTES", 2**10)
         with pytest.raises(ValueError, match=r"photo of t\.csv: 16x16 pixels of 60 rows are 0\.0 GiB in memory, more"):
             recipe()
 
@@ -125,7 +126,10 @@ class TestPictures:
 
 class TestSounds:
     def test_sounds_are_as_long_as_the_longest_of_the_training_rows_or_as_said(self, tmp_path):
-        recipe = TableCase(table(tmp_path, clip=write_sounds(tmp_path)), TARGET, audio=("clip",))
+        people = [f"person {place}" for place in range(ROWS)]
+        in_test = next(place for place in range(ROWS) if split_of(people[place]) == "test")
+        path = table(tmp_path, clip=write_sounds(tmp_path, longest=in_test), person=people)
+        recipe = TableCase(path, TARGET, audio=("clip",), group="person")
         case = recipe()
         longest = (1600 + 10 * max(case.data["train"].rows)) / 8000
         batch = case.collate([0, 59])[0]["audio"]
@@ -171,6 +175,26 @@ class TestVectors:
         np.save(file, array + np.eye(ROWS, 5))
         assert recipe().data_hash != case.data_hash
         assert recipe.options["vectors"] == ["v.npy"]
+
+
+def test_empty_cells_are_missing_and_a_column_of_them_says_nothing(tmp_path):
+    pytest.importorskip("rdkit", reason="needs rdkit, of the extra molecules")
+    photos, clips = write_pictures(tmp_path), write_sounds(tmp_path)
+    smiles = ["C" * (1 + place % 7) + "O" for place in range(ROWS)]
+    for cells in (photos, clips, smiles):
+        cells[3] = ""
+    path = table(tmp_path, x=range(ROWS), photo=photos, clip=clips, smiles=smiles, nothing=[""] * ROWS)
+    case = TableCase(path, TARGET, number=("x",), image=("photo",), audio=("clip",), smiles=("smiles",))()
+    batch = case.collate([3, 4])[0]
+    for kind in ("image", "audio", "smiles", "descriptors"):
+        assert (batch[kind][0] == 0).all(), kind
+        assert (batch[kind][1] != 0).any(), kind
+    check_rows(case)
+    for kind in ("image", "audio", "smiles"):
+        with pytest.raises(
+            ValueError, match=r"column 'nothing' of t\.csv is empty in every training row: leave it out"
+        ):
+            TableCase(path, TARGET, number=("x",), **{kind: ("nothing",)})()
 
 
 def test_options_without_these_inputs_are_those_of_an_older_study():

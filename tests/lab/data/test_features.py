@@ -66,7 +66,7 @@ def test_words_are_those_of_the_training_rows():
 def test_a_number_that_no_float32_can_square_is_named_though_training_has_none(far):
     columns = {"x": ["1", "2", "3", "", far]}
     with pytest.raises(ValueError, match=rf"a\.csv row 6, column 'x': '{far}' cannot be standardised in float32"):
-        standardised(table(columns), "x", [0, 1, 2], "x")
-    scaled, mean, deviation = standardised(table({"x": ["1", "3", ""]}), "x", [0, 1], "x")
+        standardised(table(columns), "x", torch.tensor([0, 1, 2]), "x")
+    scaled, mean, deviation = standardised(table({"x": ["1", "3", ""]}), "x", torch.tensor([0, 1]), "x")
     assert (scaled[:2].tolist(), mean, deviation) == ([-1.0, 1.0], 2.0, 1.0)
     assert scaled[2].isnan()

@@ -1,5 +1,6 @@
 import gzip
 import hashlib
+from datetime import date
 
 import pytest
 
@@ -61,6 +62,31 @@ def test_parquet_gives_the_cells_that_csv_gives(tmp_path):
     path.write_text("no parquet")
     with pytest.raises(ValueError, match=r"a\.parquet is no Parquet file"):
         read_table(path)
+
+
+def test_excel_gives_the_cells_that_csv_gives(tmp_path):
+    openpyxl = pytest.importorskip("openpyxl", reason="needs openpyxl, of the extra excel")
+    book, path = openpyxl.Workbook(), tmp_path / "a.xlsx"
+    for row in (["name", "age", None, "day"], ["Ann ", 31, None, date(2024, 1, 2)], [None, 1.5, None, None]):
+        book.active.append(row)
+    book.save(path)
+    table = read_table(path)
+    assert table.columns == {"name": ["Ann", ""], "age": ["31", "1.5"], "day": ["2024-01-02 00:00:00", ""]}
+    assert table.place(0, "age") == "a.xlsx row 2, column 'age'"
+    book.create_sheet("more")
+    book.save(path)
+    with pytest.raises(ValueError, match=r"a\.xlsx has sheets Sheet, more: save the one"):
+        read_table(path)
+    path.write_text("no workbook")
+    with pytest.raises(ValueError, match=r"a\.xlsx is no Excel file"):
+        read_table(path)
+
+
+def test_without_openpyxl_one_line_says_what_to_do(tmp_path, monkeypatch):
+    (tmp_path / "a.xlsx").write_bytes(b"PK")
+    monkeypatch.setitem(__import__("sys").modules, "openpyxl", None)
+    with pytest.raises(ValueError, match=r'pip install "equipoise\[excel\]", or save it as CSV'):
+        read_table(tmp_path / "a.xlsx")
 
 
 def test_without_pyarrow_one_line_says_how_to_install_it(tmp_path, monkeypatch):

@@ -13,7 +13,7 @@ def test_vectors_are_standardised_on_the_training_rows(tmp_path):
     array = np.random.default_rng(0).normal(5, 3, size=(3, 4)).astype(np.float16)
     array[:2, 3] = 7  # says nothing in training
     np.save(tmp_path / "v.npy", array)
-    found = scaled_vectors(read_vectors(tmp_path / "v.npy", TABLE), [0, 1])
+    found = scaled_vectors(torch.from_numpy(read_vectors(tmp_path / "v.npy", TABLE)), [0, 1])
     known = torch.from_numpy(array[:2]).double()
     scaled = (torch.from_numpy(array).double() - known.mean(dim=0)) / known.std(dim=0, correction=0)
     assert_close(found[:, :3], scaled[:, :3].float())

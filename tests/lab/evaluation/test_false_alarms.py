@@ -45,3 +45,12 @@ def test_collapses_break_the_promise_and_the_check_sees_what_it_can():
     found, marked = false_alarms.skewed(5, studies=60, methods=2)
     assert found > 0.3
     assert 0.2 < marked < 0.9
+
+
+@pytest.mark.slow
+def test_hundreds_of_tasks_without_a_difference_are_as_seldom_called_different():
+    means, tasks, *_ = false_alarms.many(5, studies=200, tasks=100)
+    assert tasks <= means <= 0.09  # two and a half standard errors above 5 %
+    *_, power, wrong = false_alarms.many(10, studies=50, tasks=100, gains=4.0)
+    assert power > 0.5
+    assert wrong <= 0.06

@@ -5,7 +5,7 @@ import pytest
 from scipy import stats
 from statsmodels.stats.multitest import multipletests
 
-from equipoise.lab.evaluation import Summary, TaskMetric, make_table
+from equipoise.lab.evaluation import Summary, TaskMetric, counted, judgement_of, make_table, with_interval
 from equipoise.lab.evaluation.notes import loss_notes
 
 METRICS = {
@@ -177,12 +177,21 @@ def test_words_when_a_balancing_trades_one_task_for_another(write):
 
 
 def test_words_when_an_interval_leaves_out_zero_but_not_among_all(write):
-    near = {"size": [0.391, 0.413, 0.404], "kind": SUM["kind"]}  # p = 0.024 alone
+    near = {"size": [0.391, 0.413, 0.404], "kind": SUM["kind"]}  # p = 0.014 alone
     one = Summary.from_folder(write({"sum": SUM, "near": near}))
     many = Summary.from_folder(write({"sum": SUM, "near": near, "a": SAME, "b": SAME}))
     assert one.row("near").scores["size"].to_sum.interval.high < 0
     assert many.row("near").scores["size"].to_sum.verdict == "no significant difference"
-    assert "Taken alone near on size would be significant, but not among 7 comparisons." in many.details
+    interval = many.row("near").scores["size"].to_sum.interval
+    assert interval.p_value == pytest.approx(0.01416, abs=1e-5)
+    more = judgement_of(many).seeds_still_needed["near", "size"]
+    told = (
+        f"Taken alone near on size would be significant (rmse {with_interval(interval)}); among 7 comparisons chance "
+        "alone does this in up to 10 % of studies, so it is no finding yet; "  # 7 x .01416
+        f"about {counted(more, 'more seed')} would settle it, in 8 of 10 studies, if the difference is the true one."
+    )
+    assert told in many.details
+    assert "Nearest to a finding" not in " ".join(many.details)
 
 
 def test_words_on_sharing(write):

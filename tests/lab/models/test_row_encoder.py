@@ -7,6 +7,7 @@ from torch import nn
 from torch.testing import assert_close
 
 import equipoise as eq
+from equipoise.lab.data.features import LARGEST
 from equipoise.lab.data.text import join_bags
 from equipoise.lab.models.encoders import PeriodicEmbedding, RowEncoder, category_part, number_part, text_part
 from equipoise.lab.models.heads import SharedEncoder, scalar_head
@@ -57,15 +58,20 @@ def test_periodic_embedding_is_its_formula():
         assert_close(embedding(numbers)[:, 3 * column : 3 * column + 3], expected)
 
 
+def soft(numbers):
+    return numbers / (1 + (numbers / 3) ** 2).sqrt()
+
+
 def test_numbers_stand_beside_the_vectors_of_those_that_are_embedded():
     torch.manual_seed(0)
     (part, size), numbers = number_part(3, torch.tensor([2, 0]), width=4), torch.randn(5, 3)
     found = part(numbers)
     assert found.shape == (5, size) == (5, 11)
-    assert_close(found, torch.cat([numbers, part.embedding(numbers[:, [2, 0]])], dim=1))
+    assert_close(found, torch.cat([soft(numbers), part.embedding(numbers[:, [2, 0]])], dim=1))
     part, size = number_part(3, torch.tensor([], dtype=torch.int64))
-    assert_close(part(numbers), numbers)
+    assert_close(part(numbers), soft(numbers))
     assert size == 3
+    assert part(torch.full((1, 3), LARGEST)).isfinite().all()
 
 
 @pytest.mark.parametrize("route", ["auto", "factored"])

@@ -8,6 +8,7 @@ from torch import nn
 
 import equipoise as eq
 from equipoise.lab.probing import GradientDiagnostics, probe
+from equipoise.lab.probing import kinds as kinds_of
 from equipoise.lab.probing.kinds import measure_kinds
 from equipoise.lab.probing.look import GradientSummary, Pair, judged
 from equipoise.lab.probing.probe import suggest
@@ -141,7 +142,7 @@ def test_kinds_are_timed_against_the_plain_sum_and_a_network_without_one_tensor_
         "at the representation",
     ]
     assert all(kind.milliseconds > 0 for kind in kinds)
-    assert [kind.ratio for kind in kinds] == [kind.milliseconds / kinds[0].milliseconds for kind in kinds]
+    assert kinds[0].ratio == 1
     assert all(torch.equal(old, new) for old, new in zip(before, model.parameters(), strict=True))
 
     class Uncut(nn.Module):
@@ -153,6 +154,25 @@ def test_kinds_are_timed_against_the_plain_sum_and_a_network_without_one_tensor_
             return self.inner(x)
 
     assert [kind.name for kind in measure_kinds(Uncut(), toy.tasks, batch)][-1] == "gradient method"
+
+
+def test_times_are_medians_and_ratios_those_of_one_turn(toy, monkeypatch):
+    model, batch = toy.model(toy.tasks.names), toy.collate([toy.data["train"][i] for i in range(10)])
+    # the clock of three kinds in ten turns, the machine four times as slow from the fifth on
+    laps = [slow * lap for slow in (1, 1, 1, 1, 4, 4, 4, 4, 4, 4) for lap in (2.0, 3.0, 5.0, 1.0)]
+    moments = iter([moment for lap in laps for moment in (0.0, lap)])
+    monkeypatch.setattr(kinds_of, "time", SimpleNamespace(perf_counter=lambda: next(moments)))
+    found = measure_kinds(model, toy.tasks, batch)
+    assert [kind.ratio for kind in found] == [1.0, 1.5, 2.5, 0.5]
+    assert [kind.milliseconds for kind in found] == [8000.0, 12000.0, 20000.0, 4000.0]
+    assert [kind.is_doubtful for kind in found] == [False, False, False, True]
+
+
+def test_a_kind_that_seems_cheaper_than_the_plain_sum_is_doubted(toy):
+    seen = probe(toy, batches=2, steps=0)
+    plain, *_, last = seen.kinds
+    assert "the machine was busy" in give_cost(replace(seen, kinds=(plain, replace(last, ratio=0.9))))
+    assert "busy" not in give_cost(replace(seen, kinds=(plain, replace(last, ratio=1.1))))
 
 
 def test_the_page_holds_the_words_and_the_exact_numbers(toy, tmp_path):

@@ -1,11 +1,8 @@
 """A case with one task: its single-task network is that of the plain sum, and is trained once."""
 
-from dataclasses import replace
-
 import pytest
-from tiny_case import make_case
+from tiny_case import make_one_task
 
-import equipoise as eq
 from equipoise.lab.arms import parse_arm
 from equipoise.lab.evaluation import Summary
 from equipoise.lab.studies import Study, make_plan
@@ -21,8 +18,7 @@ class One:
         return {}
 
     def __call__(self):
-        case = make_case()
-        return replace(case, name="one", tasks=eq.Tasks([case.tasks["a"]]), metrics={"a": case.metrics["a"]}, losses={})
+        return make_one_task()
 
 
 def finish(folder, plan, run):

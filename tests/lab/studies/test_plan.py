@@ -1,7 +1,10 @@
 from dataclasses import replace
 
 import pytest
+import torch
+from tiny_case import make_case
 
+import equipoise as eq
 from equipoise.lab.arms import parse_arm
 from equipoise.lab.evaluation import unequal
 from equipoise.lab.files import differences
@@ -81,3 +84,33 @@ def test_a_frozen_method_takes_its_sources_training_too():
 
 def test_differences_of_missing_keys():
     assert differences({"a": 1}, {"b": {"c": 2}}) == ["a is 1, now None", "b is None, now {'c': 2}"]
+
+
+class Many:
+    """The tiny case with its first task 25 times."""
+
+    @property
+    def options(self):
+        return {}
+
+    def __call__(self):
+        case = make_case()
+        names = [f"t{k}" for k in range(25)]
+        tasks = eq.Tasks([eq.Task(name, torch.nn.MSELoss(), target="a") for name in names])
+        return replace(case, name="many", tasks=tasks, metrics=dict.fromkeys(names, case.metrics["a"]), losses={})
+
+
+@pytest.mark.parametrize(
+    ("asked", "alone"), [({}, 0), ({"single_task": 3}, 3), ({"single_task": 25}, 25), ({"question": "sharing"}, 12)]
+)
+def test_of_many_tasks_single_task_networks_and_tuned_weights_are_asked_for(asked, alone):
+    plan = make_plan(Many(), ["sum"], [0, 1], tuned_trials=None if not asked.get("question") else 0, **asked)
+    assert [str(arm) for arm in plan.arms] == ["sum"]
+    assert len(plan.alone) == alone
+    assert sum(str(run.arm) == "single-task" for run in plan.runs) == 2 * alone
+    assert plan.describe().get("single_task", [0] * 25)[:alone] == list(plan.alone) or alone == 25
+
+
+def test_more_single_task_networks_than_tasks_are_refused():
+    with pytest.raises(ValueError, match="single_task must be 0 to 25 tasks, got 26"):
+        make_plan(Many(), ["sum"], [0], single_task=26)

@@ -126,7 +126,7 @@ def test_what_is_no_case_says_why_in_one_line(file, change, expected):
         ("my_case.py", "needs the name of what makes the case, such as my_case.py:make_case"),
         ("reviws", "unknown case 'reviws'; did you mean 'reviews'?"),
         ("scenes", "give examples/cases/scenes.py:make_case of the repository; a study that was made by"),
-        ("data.xlsx", "'data.xlsx' must end in one of .csv"),
+        ("data.ods", "'data.ods' must end in one of .csv"),
     ],
 )
 def test_unknown_cases(name, expected):

@@ -20,7 +20,7 @@ from equipoise.lab.evaluation.folder import read_rows, read_study
 from equipoise.lab.studies import Study, make_plan, sklearn_baselines
 from equipoise.lab.studies.progress import announce
 from equipoise.lab.studies.sklearn_baselines import train_baselines
-from equipoise.losses import CornLoss, PerToken
+from equipoise.losses import CoralLoss, CornLoss, PerToken
 from equipoise.tasks import Task, Tasks
 
 sklearn = pytest.importorskip("sklearn", reason="needs scikit-learn, of the extra baselines")
@@ -100,6 +100,22 @@ def test_of_levels_the_median_of_the_predicted_distribution_counts(name):
     level = case_of(CornLoss(), lambda x: (1.5 * x[:, 0] + 2).round().clamp(0, 4).long(), [name])
     found = scores(level)
     assert max(found.values()) < 0.35 if "mae" in name else min(found.values()) > 0.99
+
+
+@pytest.mark.parametrize(
+    ("loss", "name", "shares", "expected"),
+    [  # of 20 rows so many have level 0 and 1; the distance to the median
+        (CornLoss(), "level-mae-conditional", (4, 5), 0.2 * 2 + 0.25),  # P(> 1) = .55 is P(> 1 | > 0) = .69
+        (CoralLoss(), "level-mae-cumulative", (6, 6), 0.3 + 0.4),  # P(> 1) = .4 is P(> 1 | > 0) = .57
+    ],
+)
+def test_where_inputs_say_nothing_every_level_is_the_median(loss, name, shares, expected):
+    def labels(x):
+        place = torch.arange(len(x)) % 20
+        return (place >= shares[0]).long() + (place >= sum(shares)).long()
+
+    case = case_of(loss, labels, [name], features=lambda split: 0.0 * INPUTS[split].numpy())
+    assert scores(case) == pytest.approx({"linear": expected, "boosting": expected})
 
 
 def test_what_has_no_features_or_no_known_kind_is_left_out():

@@ -1,5 +1,7 @@
 """A case that trains in a moment: two tasks of three numbers, on one hidden layer."""
 
+from dataclasses import replace
+
 import torch
 from torch import nn
 from torch.utils.data import Subset, TensorDataset
@@ -45,3 +47,9 @@ def make_case():
         epochs=3,
         data_hash="0",
     )
+
+
+def make_one_task():
+    """The same with its first task alone."""
+    case = make_case()
+    return replace(case, name="one", tasks=eq.Tasks([case.tasks["a"]]), metrics={"a": case.metrics["a"]}, losses={})

@@ -2,11 +2,11 @@
 
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from functools import partial
 from inspect import signature
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from torch import nn
 from typing_extensions import Unpack
 
 from equipoise.lab.api.given import recipe_of, seeds_of, takes_settings
@@ -34,6 +34,7 @@ def compare(
     question: str = "",
     tuned_trials: int | None = None,
     looks: int = 0,
+    single_task: int | None = None,
     track: Sequence[str] = (),
     sklearn: bool = True,
     epochs: int | None = None,
@@ -59,8 +60,10 @@ def compare(
         title: Of a loop's results; empty: the name of the function.
         jobs: Of a case, as all that follows: processes at a time; None: one per core, at most 4.
         question: The one question asked, as ``equipoise compare --question`` takes it.
-        tuned_trials: Fixed weights tried for the method ``tuned``; None: 10 where there are weights to tune.
+        tuned_trials: Fixed weights tried for the method ``tuned``; None: 10 for 2 to 20 tasks.
         looks: How often verdicts are looked at, at equal shares of the seeds; 0: once, after all.
+        single_task: How many tasks have a single-task network, spread evenly, and Δm is of; None: all of up to 20, of
+            more none.
         track: Trackers that take every run's curves: ``tensorboard``, ``wandb``, ``mlflow``.
         sklearn: Whether to train a linear model and gradient boosting of scikit-learn for comparison, where it is
             installed and the case has ``features``.
@@ -75,8 +78,8 @@ def compare(
     if isinstance(methods, str | Method | StudyArm):
         raise ValueError(f"methods must be a list, such as ['sum', 'uw'], got {methods!r}")
     of_case: dict[str, Any] = {"jobs": jobs, "question": question, "tuned_trials": tuned_trials, "looks": looks}
-    of_case |= {"track": track or (), "sklearn": sklearn, "epochs": epochs}
-    if tasks is not None or (callable(case) and not hasattr(case, "options")):
+    of_case |= {"single_task": single_task, "track": track or (), "sklearn": sklearn, "epochs": epochs}
+    if tasks is not None or (callable(case) and not hasattr(case, "options") and not isinstance(case, nn.Module)):
         defaults = signature(compare).parameters
         if given := [*(name for name, value in of_case.items() if value != defaults[name].default), *settings]:
             raise ValueError(f"{given[0]} is an option of a case, and a loop of one's own has none of it: leave it out")
@@ -141,23 +144,18 @@ def plan_study(
     tuned_trials: int | None = None,
     **settings: Any,
 ) -> "Plan":
-    """``make_plan``, with tuned fixed weights by default where there are weights to tune.
+    """``make_plan``, with tuned fixed weights by default for a question that they have a part in.
 
     Args:
         case: By recipe, or by name.
         methods: By name, as objects or as arms.
         seeds: Each 0 or more.
         question: The one that is asked.
-        tuned_trials: None: 10 for a question that tuned weights have a part in.
+        tuned_trials: None: as ``make_plan`` has it, for the question ``tuned`` 10.
         settings: The other arguments of ``make_plan``.
     """
-    from equipoise.lab.studies import NothingToTuneError, make_plan
+    from equipoise.lab.studies import make_plan
 
-    make = partial(make_plan, case, methods, seeds, question=question, **settings)
-    usual = TUNED_TRIALS if question in ("", "tuned") else 0
-    try:
-        return make(tuned_trials=usual if tuned_trials is None else tuned_trials)
-    except NothingToTuneError:
-        if tuned_trials is not None or question:
-            raise
-        return make(tuned_trials=0)  # nobody asked for it
+    if tuned_trials is None and question:
+        tuned_trials = TUNED_TRIALS if question == "tuned" else 0
+    return make_plan(case, methods, seeds, question=question, tuned_trials=tuned_trials, **settings)

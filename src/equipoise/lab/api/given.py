@@ -7,6 +7,8 @@ from functools import wraps
 from operator import index
 from typing import Any, TypeVar, get_type_hints
 
+from torch import nn
+
 from equipoise.lab.cases import Case
 from equipoise.lab.cases.recipe import Recipe, find_recipe, given_case
 from equipoise.lab.data.table import is_table
@@ -33,6 +35,7 @@ def recipe_of(case: Any) -> Recipe:
         return given_case(case)
     if not hasattr(case, "options"):
         remedy = ": call it, or give path/to/file.py:NAME" if callable(case) else ""
+        remedy = ": put it in an equipoise.lab.cases.Case" if isinstance(case, nn.Module) else remedy
         raise ValueError(f"case must be a case's name, a Case or a recipe, got {type(case).__name__}{remedy}")
     recipe: Recipe = case
     return recipe

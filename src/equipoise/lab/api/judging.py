@@ -214,9 +214,9 @@ def judge(
     is no skill, and a run that collapsed is found only where it is an outlier.
 
     Args:
-        results: A file (.csv, .tsv, .gz, .parquet), a data frame, or rows as mappings, with columns method, seed, task,
-            metric and value; optionally ``better`` (higher or lower) or ``higher_is_better`` (true or false), and
-            ``split``, of which only ``test`` is read. One value for each method, seed, task and metric.
+        results: A file (.csv, .tsv, .gz, .parquet, .xlsx), a data frame, or rows as mappings, with columns method,
+            seed, task, metric and value; optionally ``better`` (higher or lower) or ``higher_is_better`` (true or
+            false), and ``split``, of which only ``test`` is read. One value for each method, seed, task and metric.
         better: By task, "higher" or "lower"; not needed where a column says it or the metric is known by its name.
         metrics: By task, which metric is judged; needed where a task has several.
         reference: The method that the others are compared with, by its name in the results.

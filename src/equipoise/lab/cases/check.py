@@ -35,7 +35,13 @@ def check_case(case: Any) -> None:
             raise ValueError(f"metrics has none for task {name!r}; {nearest(name, case.metrics)}")
     inputs, targets = _small_batch(case)
     for names in (tuple(case.tasks.names), (case.tasks.names[0],)):
-        outputs = case.model(names).eval()(inputs)
+        try:
+            outputs = case.model(names).eval()(inputs)
+        except Exception as error:
+            keys = f" {list(inputs)} (collate= chooses)" if isinstance(inputs, Mapping) else ""
+            if hasattr(error, "add_note"):  # from Python 3.11
+                error.add_note(f"in model({list(names)}), given inputs{keys}")
+            raise
         if not isinstance(outputs, Mapping):
             raise ValueError(
                 f"model must give outputs by task name, got {type(outputs).__name__}: return {{{names[0]!r}: ..., ...}}"

@@ -12,6 +12,7 @@ from torch import Tensor
 from torch.nn import functional
 from torchmetrics.classification import BinaryAUROC, MulticlassAUROC, MultilabelAUROC
 
+from equipoise.arguments import short_repr
 from equipoise.lab.metrics import labelled as read
 from equipoise.lab.metrics.defaults import BY_KIND, default_metrics, default_reading, is_per_token, kind_of
 from equipoise.lab.metrics.depth import DepthAbsoluteError, DepthDelta, DepthRelativeError, DepthRMSE, depth_pairs
@@ -156,15 +157,22 @@ def _defaults(task: Task, size: Mapping[str, int]) -> tuple[str, ...]:
         return BY_KIND["mask"]
     if kind in ("binary", "multilabel"):
         return BY_KIND["multilabel" if has_labels else "binary"]
-    try:
-        return default_metrics(task.loss)
-    except ValueError as error:
-        raise ValueError(f"task {task.name!r}: {error}") from None
+    if kind is None:
+        raise ValueError(
+            f"task {task.name!r}: no metric follows from the loss {short_repr(task.loss)}: name some, such as "
+            f"metrics={{{task.name!r}: ['accuracy']}}, of equipoise.lab.metrics.metric_names()"
+        )
+    return default_metrics(task.loss)
 
 
 def _labelled(one: str | torchmetrics.Metric, task: Task, size: Mapping[str, int]) -> Labelled:
     missing = MISSING if task.ignored_class is None else task.ignored_class
     made: Labelled
+    if not isinstance(one, str | torchmetrics.Metric):
+        what = f"the class {one.__name__}: write {one.__name__}()" if isinstance(one, type) else short_repr(one)
+        raise ValueError(
+            f"a metric of task {task.name!r} must be a name, a torchmetrics metric or a Metric, got {what}"
+        )
     if isinstance(one, Labelled):
         made = one
     elif isinstance(one, str):

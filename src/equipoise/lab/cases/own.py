@@ -54,6 +54,19 @@ def stack_samples(samples: list[Any], names: Sequence[str]) -> tuple[Any, dict[s
         ValueError: A sample is neither, or has no such target.
     """
     first = samples[0]
+    for place, sample in enumerate(samples):
+        labels = (
+            sample
+            if isinstance(sample, Mapping)
+            else sample[-1]
+            if isinstance(sample, tuple | list) and sample
+            else None
+        )
+        if isinstance(labels, Mapping) and (none := [name for name in names if labels.get(name, 0) is None]):
+            raise ValueError(
+                f"target {none[0]!r} of sample {place} of a batch is None: a missing label is float('nan'), or of "
+                "classes the loss's ignore_index, -100"
+            )
     if isinstance(first, Mapping):
         batch = {key: _single(value) for key, value in default_collate(samples).items()}
         for name in names:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from equipoise.lab.cases import CASES, Case, LossChoice, check_case, require_losses, with_architecture, with_losses
-from equipoise.lab.data.table import ENDINGS
+from equipoise.lab.data.table import require_case_name
 from equipoise.names import nearest
 from equipoise.own_file import content_hash, error_line, from_file, line_in
 
@@ -175,12 +175,7 @@ def find_recipe(name: str) -> Recipe:
     path, _, attribute = name.rpartition(":")
     if path.endswith(".py"):
         return FileCase(path, attribute)
-    if name.endswith(".py"):
-        raise ValueError(f"{name} needs the name of what makes the case, such as {name}:make_case")
-    if name.endswith((".yaml", ".yml")):
-        raise ValueError(f"{name} is a configuration: write --config {name}")
-    if Path(name).suffix:
-        raise ValueError(f"{name!r} must end in one of {', '.join(ENDINGS)}, be path/to/file.py:name, or a case's name")
+    require_case_name(name)
     return ReadyCase(name)
 
 

@@ -9,13 +9,13 @@ from itertools import chain
 from pathlib import Path
 from typing import Any
 
-import torch
-from torch import Tensor, nn
-from torch.utils.data import Dataset
+from torch import nn
 
 from equipoise.lab.cases.case import Case
-from equipoise.lab.cases.row_inputs import INPUT_KINDS, FileOptions, FittedInputs, RowInputs, features_maker
-from equipoise.lab.cases.target import LabelledTarget, Rows, Splits, make_targets, require_known_cells
+from equipoise.lab.cases.input_kinds import INPUT_KINDS
+from equipoise.lab.cases.row_inputs import FileOptions, FittedInputs, RowInputs, features_maker
+from equipoise.lab.cases.table_rows import TableBatches, TableRows
+from equipoise.lab.cases.target import LabelledTarget, Splits, make_targets, require_known_cells
 from equipoise.lab.data.columns import INPUT_OPTIONS, Target, expand_inputs, expand_targets, is_pattern
 from equipoise.lab.data.split import SPLITS, split_of
 from equipoise.lab.data.table import Table, read_header, read_table
@@ -32,32 +32,6 @@ PATIENCE = 3  # a run stops after one in so many of its epochs without improveme
 _ALWAYS = ("text", "number", "category")  # in the options of a study of before the other kinds
 REASONS = 6  # of targets that cannot be trained, which a message gives in full
 NAMED = 3  # columns of many that a title names
-
-
-class TableRows(Dataset[int]):
-    """Some rows of a table, by their numbers."""
-
-    def __init__(self, rows: Rows) -> None:
-        self.rows = rows
-
-    def __len__(self) -> int:
-        return len(self.rows)
-
-    def __getitem__(self, index: int) -> int:
-        return self.rows[index]
-
-
-@dataclass(frozen=True)
-class TableBatches:
-    """Rows of a table as a batch, by their numbers [M]: inputs by kind, as a ``RowEncoder`` takes them, and targets."""
-
-    inputs: Mapping[str, FittedInputs]
-    targets: Mapping[str, Tensor]
-
-    def __call__(self, rows: Rows) -> tuple[dict[str, Any], dict[str, Tensor]]:
-        chosen = torch.tensor(rows)
-        inputs = {kind: fitted.rows[chosen] for kind, fitted in self.inputs.items()}
-        return inputs, {name: labels[chosen] for name, labels in self.targets.items()}
 
 
 @dataclass(frozen=True)

@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 
+import torch
 from torch import Tensor, nn
 
 from equipoise.lab.cases.metrics import Metric, Named, make_metrics, tuned_f1
@@ -36,6 +37,7 @@ from equipoise.tasks import Task, Tasks
 
 Rows = Sequence[int]
 Splits = Mapping[str, Rows]  # by name
+SplitRows = Mapping[str, Tensor]  # the same, as int64
 
 
 @dataclass(frozen=True)
@@ -76,9 +78,10 @@ def make_targets(
         ValueError: If a cell is not of the target's kind.
     """
     made, useless = {}, {}
+    rows = {split: torch.tensor(list(places)) for split, places in splits.items()}
     for target in targets:
         try:
-            made[target.column] = make_target(target, table, splits)
+            made[target.column] = make_target(target, table, rows)
         except NothingToLearnError as error:
             useless[target.column] = str(error)
     return made, useless
@@ -96,7 +99,7 @@ def require_known_cells(target: Target, table: Table) -> None:
         )
 
 
-def make_target(target: Target, table: Table, splits: Splits) -> LabelledTarget:
+def make_target(target: Target, table: Table, splits: SplitRows) -> LabelledTarget:
     """The labels in a column, and what follows from their kind.
 
     Args:
@@ -114,7 +117,7 @@ def make_target(target: Target, table: Table, splits: Splits) -> LabelledTarget:
     return _of_classes(target, table, splits)
 
 
-def _of_numbers(target: Target, table: Table, splits: Splits) -> LabelledTarget:
+def _of_numbers(target: Target, table: Table, splits: SplitRows) -> LabelledTarget:
     """Numbers, standardised on the training rows, and judged and shown in the column's own unit."""
     column = target.column
     values = numbers(table, column)
@@ -134,9 +137,9 @@ def _of_numbers(target: Target, table: Table, splits: Splits) -> LabelledTarget:
     return LabelledTarget(task, losses, scaled.float(), scalar_head, metrics, words, ())
 
 
-def _of_classes(target: Target, table: Table, splits: Splits) -> LabelledTarget:
+def _of_classes(target: Target, table: Table, splits: SplitRows) -> LabelledTarget:
     """One class of two or of several, or one level of an order."""
-    column, train = target.column, list(splits["train"])
+    column, train = target.column, splits["train"]
     names: Sequence[str]
     losses: Losses
     decide: Decide
@@ -161,14 +164,14 @@ def _of_classes(target: Target, table: Table, splits: Splits) -> LabelledTarget:
     return LabelledTarget(task, losses, labels, head, metrics, class_words(column, names, decide), diagnostics)
 
 
-def _of_label_sets(target: Target, table: Table, splits: Splits) -> LabelledTarget:
+def _of_label_sets(target: Target, table: Table, splits: SplitRows) -> LabelledTarget:
     """Any of several labels, each predicted above a threshold of its own, as some losses shift all logits."""
     column = target.column
     labels, names = label_sets(table, column)
     _require_labels(labels[:, 0], target, table, splits)
-    losses = label_losses(labels[list(splits["train"])])
+    losses = label_losses(labels[splits["train"]])
     task = _task(column, losses)
-    validation = labels[list(splits["validation"])]
+    validation = labels[splits["validation"]]
     f1 = tuned_f1(validation[labelled(validation[:, 0])], ["macro"])
     metrics = _metrics(task, labels, splits, (*f1, "average-precision"), {"num_labels": len(names)})
     head = partial(nn.Linear, out_features=len(names))
@@ -183,32 +186,32 @@ def _task(column: str, losses: Losses) -> Task:
 
 
 def _metrics(
-    task: Task, labels: Tensor, splits: Splits, chosen: Sequence[Named] = (), size: Mapping[str, int] | None = None
+    task: Task, labels: Tensor, splits: SplitRows, chosen: Sequence[Named] = (), size: Mapping[str, int] | None = None
 ) -> tuple[Metric, ...]:
     """The metrics that are chosen; those that follow from the loss where none is."""
-    train, validation = ({task.name: labels[list(splits[split])]} for split in ("train", "validation"))
+    train, validation = ({task.name: labels[splits[split]]} for split in ("train", "validation"))
     sizes = {task.name: size} if size else {}
     named = {task.name: chosen} if chosen else {}
     return make_metrics(Tasks([task]), train, validation, named, sizes)[task.name]
 
 
-def _require_labels(labels: Tensor, target: Target, table: Table, splits: Splits) -> None:
+def _require_labels(labels: Tensor, target: Target, table: Table, splits: SplitRows) -> None:
     """Raise unless every split has a label."""
     for split, rows in splits.items():
-        if not labelled(labels[list(rows)]).any():
+        if not labelled(labels[rows]).any():
             raise NothingToLearnError(
                 f"target {target.column!r} of {table.name} has no label in the {split} split "
                 f"({int(labelled(labels).sum())} in all, {len(rows)} rows in the split): it needs more labels"
             )
 
 
-def _require_classes(labels: Tensor, names: Sequence[str], target: Target, table: Table, splits: Splits) -> None:
+def _require_classes(labels: Tensor, names: Sequence[str], target: Target, table: Table, splits: SplitRows) -> None:
     """Raise unless the training split has each class and, where they are two, every split: AUROC needs both."""
     _require_labels(labels, target, table, splits)
     judged = splits if target.kind == "binary" else ("train",)
     for split in judged:
         for place, name in enumerate(names):
-            if not (labels[list(splits[split])] == place).any():
+            if not (labels[splits[split]] == place).any():
                 count = int((labels == place).sum())
                 raise NothingToLearnError(
                     f"target {target.column!r} of {table.name} has no {name!r} in the {split} split ({count} in all): "

@@ -25,7 +25,8 @@ def scaled_numbers(table: Table, columns: Sequence[str], train: Sequence[int]) -
     Raises:
         ValueError: If a column is not there, holds something else, or says nothing in ``train``.
     """
-    return torch.cat([_scaled(table, column, train) for column in columns], dim=1)
+    rows = torch.as_tensor(train)
+    return torch.cat([_scaled(table, column, rows) for column in columns], dim=1)
 
 
 def with_many_values(numbers: Tensor) -> Tensor:
@@ -85,13 +86,13 @@ def bagged_texts(table: Table, columns: Sequence[str], train: Sequence[int]) -> 
     return bags, frequencies([bags.bags[i] for i in train], len(numbers))
 
 
-def standardised(table: Table, column: str, train: Sequence[int], what: str) -> tuple[Tensor, float, float]:
+def standardised(table: Table, column: str, train: Tensor, what: str) -> tuple[Tensor, float, float]:
     """A column of numbers with mean 0 and standard deviation 1 on the training rows [N] in float64, NaN where missing.
 
     Args:
         table: The table.
         column: A column of it.
-        train: The training rows.
+        train: The training rows [M], int64.
         what: What the column is called in a message.
 
     Returns:
@@ -101,7 +102,7 @@ def standardised(table: Table, column: str, train: Sequence[int], what: str) -> 
         ValueError: If a number cannot be standardised so that its square is a float32, or see ``mean_and_deviation``.
     """
     values = numbers(table, column)
-    mean, deviation = mean_and_deviation(values[list(train)], what)
+    mean, deviation = mean_and_deviation(values[train], what)
     scaled = (values - mean) / deviation
     known, moments = ~values.isnan(), math.isfinite(mean) and math.isfinite(deviation)
     far = known & ~(scaled.abs() <= LARGEST)
@@ -128,7 +129,7 @@ def mean_and_deviation(values: Tensor, what: str) -> tuple[float, float]:
     return known.mean().item(), known.std(correction=0).item()
 
 
-def _scaled(table: Table, column: str, train: Sequence[int]) -> Tensor:
+def _scaled(table: Table, column: str, train: Tensor) -> Tensor:
     values, _, _ = standardised(table, column, train, f"column {column!r} of {table.name}")
     missing = values.isnan()
     scaled = values.masked_fill(missing, 0.0)

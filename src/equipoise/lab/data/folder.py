@@ -2,12 +2,12 @@
 
 import glob
 import hashlib
-import io
 import os
 import tempfile
 from collections.abc import Callable, Iterable
 from contextlib import suppress
 from pathlib import Path
+from typing import IO
 
 import numpy as np
 
@@ -76,11 +76,12 @@ def read_cached(path: Path) -> np.ndarray | None:
     """The array that ``write_cached`` wrote; None where the file is missing or damaged, so has to be computed again."""
     if not path.is_file():
         return None
-    content = path.read_bytes()
-    checksum = hashlib.sha256().digest_size
-    if hashlib.sha256(content[:-checksum]).digest() != content[-checksum:]:
-        return None
-    result: np.ndarray = np.load(io.BytesIO(content))
+    length = path.stat().st_size - hashlib.sha256().digest_size
+    with path.open("rb") as file:
+        if length < 0 or _checksum(file, length) != file.read():
+            return None
+        file.seek(0)
+        result: np.ndarray = np.load(file)
     return result
 
 
@@ -89,11 +90,21 @@ def write_cached(result: np.ndarray, path: Path) -> None:
     with suppress(OSError):
         path.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.NamedTemporaryFile(dir=path.parent, prefix=path.name, suffix=".part", delete=False) as file:
-            content = io.BytesIO()
-            np.save(content, result)
-            file.write(content.getvalue() + hashlib.sha256(content.getvalue()).digest())
+            np.save(file, result)
+            length = file.tell()
+            file.seek(0)
+            file.write(_checksum(file, length))
         Path(file.name).replace(path)
     with suppress(OSError):
         # left by writers that died; one that still writes the same array loses a copy that nobody needs
         for part in path.parent.glob(f"{glob.escape(path.name)}*.part"):
             part.unlink(missing_ok=True)
+
+
+def _checksum(file: IO[bytes], length: int) -> bytes:
+    """SHA-256 of so many bytes that follow in a file, block by block: an array may be half of the memory."""
+    digest = hashlib.sha256()
+    while length and (block := file.read(min(length, 2**20))):
+        digest.update(block)
+        length -= len(block)
+    return digest.digest()

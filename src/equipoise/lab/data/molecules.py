@@ -14,7 +14,8 @@ Place = Callable[[int], str]
 DESCRIPTORS = (
     *("ExactMolWt", "TPSA", "LabuteASA", "FractionCSP3", "NumHBD", "NumHBA", "NumHeteroatoms"),
     *("NumRotatableBonds", "NumRings", "NumAromaticRings"),
-)  # each rdMolDescriptors.Calc…
+    *("CrippenLogP", "CrippenMR"),
+)
 
 
 def _numbered(number: int) -> str:
@@ -47,20 +48,20 @@ def fingerprints(smiles: Sequence[str], bits: int, radius: int, cache: Path, pla
     return torch.from_numpy(np.unpackbits(packed, axis=1))
 
 
-def descriptors(smiles: Sequence[str], cache: Path, place: Place = _numbered) -> np.ndarray:
-    """``DESCRIPTORS`` of each molecule, then its logP and molar refractivity by Crippen [N, 12], float32; by RDKit.
+def descriptors(smiles: Sequence[str], cache: Path, place: Place = _numbered) -> Tensor:
+    """``DESCRIPTORS`` of each molecule [N, 12], float32; by RDKit.
 
     Arguments and errors are those of ``fingerprints``.
     """
     rdkit = _rdkit()
     rd = rdkit.Chem.rdMolDescriptors
-    calculate = [getattr(rd, f"Calc{name}") for name in DESCRIPTORS]
+    calculate = [getattr(rd, f"Calc{name}") for name in DESCRIPTORS[:-2]]
 
     def compute() -> np.ndarray:
         rows = [[*(of(one) for of in calculate), *rd.CalcCrippenDescriptors(one)] for one in _molecules(smiles, place)]
         return np.array(rows, dtype=np.float32)
 
-    return cached(cache, "descriptors", [rdkit.__version__, *DESCRIPTORS, *smiles], compute)
+    return torch.from_numpy(cached(cache, "descriptors", [rdkit.__version__, *DESCRIPTORS, *smiles], compute))
 
 
 def _molecules(smiles: Sequence[str], place: Place) -> Iterator[Any]:

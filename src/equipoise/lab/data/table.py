@@ -1,4 +1,4 @@
-"""A table from a file: CSV (also .tsv, and .gz of both) or Parquet, as columns of cells.
+"""A table from a file: CSV (also .tsv, and .gz of both), Parquet or Excel, as columns of cells.
 
 A cell is its text, without blanks around it; an empty one is missing. Rows are counted as a spreadsheet does: in a CSV
 file the header is row 1.
@@ -11,12 +11,15 @@ import io
 import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from itertools import zip_longest
 from pathlib import Path
 from typing import Any
+from zipfile import BadZipFile
 
 from equipoise.names import nearest
+from equipoise.own_file import require_file
 
-ENDINGS = (".csv", ".csv.gz", ".tsv", ".tsv.gz", ".parquet")
+ENDINGS = (".csv", ".csv.gz", ".tsv", ".tsv.gz", ".parquet", ".xlsx")
 _CELL_LIMIT = 2**31 - 1  # bytes of a cell; csv's own limit of 128 kB is short for documents
 
 
@@ -68,19 +71,28 @@ def is_table(name: str) -> bool:
     return name.lower().endswith(ENDINGS)
 
 
+def require_case_name(name: str) -> None:
+    """Raise a ValueError where a name that is no table's ends like a file, and not as ``path/to/file.py:name`` does."""
+    if name.endswith(".py"):
+        raise ValueError(f"{name} needs the name of what makes the case, such as {name}:make_case")
+    if name.endswith((".yaml", ".yml")):
+        raise ValueError(f"{name} is a configuration: write --config {name}")
+    if Path(name).suffix and not name.rpartition(":")[0].endswith(".py"):
+        raise ValueError(f"{name!r} must end in one of {', '.join(ENDINGS)}, be path/to/file.py:name, or a case's name")
+
+
 def require_table(path: Path) -> None:
     """Raise a ValueError where there is no file of this path, or it is no table by its name."""
     if not is_table(path.name):
         raise ValueError(f"{str(path)!r} must end in one of {', '.join(ENDINGS)}")
-    if not path.is_file():
-        raise ValueError(f"there is no file {str(path)!r} (looked in {path.resolve().parent})")
+    require_file(str(path))
 
 
 def read_header(path: Path, delimiter: str | None = None) -> list[str]:
     """The names of a table's columns, without the rest of the file; arguments and errors as of ``read_table``."""
     require_table(path)
     lower = path.name.lower()
-    if not lower.endswith(".parquet"):
+    if not lower.endswith((".parquet", ".xlsx")):
         csv.field_size_limit(_CELL_LIMIT)
         mark = delimiter or _mark(lower)
         try:
@@ -110,7 +122,7 @@ def read_table(path: Path, delimiter: str | None = None) -> Table:
 
 
 def parse_table(name: str, content: bytes, delimiter: str | None = None) -> Table:
-    """The table in the content of a file: Parquet or gzip by the name's end, else CSV.
+    """The table in the content of a file: Parquet, Excel or gzip by the name's end, else CSV.
 
     Args:
         name: Of the file.
@@ -123,6 +135,8 @@ def parse_table(name: str, content: bytes, delimiter: str | None = None) -> Tabl
     data_hash, lower = hashlib.sha256(content).hexdigest(), name.lower()
     if lower.endswith(".parquet"):
         return Table(name, _parquet(name, content), 1, data_hash)
+    if lower.endswith(".xlsx"):
+        return Table(name, _excel(name, content), 2, data_hash)
     if lower.endswith(".gz"):
         try:
             content = gzip.decompress(content)
@@ -224,15 +238,35 @@ def _parquet(name: str, content: bytes) -> dict[str, list[str]]:
             raise ValueError(f"{name}: two columns are named {column!r}")
     if not names or not len(read):
         raise ValueError(f"{name} is empty: it needs columns and rows")
-    return {
-        column: [_cell(value, f"{name} row {row}, column {column!r}") for row, value in enumerate(values, 1)]
-        for column, values in ((one, read.column(one).to_pylist()) for one in names)
-    }
+    return {column: _texts(read.column(column).to_pylist(), f"column {column!r}", name, 1) for column in names}
 
 
-def _cell(value: Any, place: str) -> str:
-    if value is None or value != value:  # NaN
-        return ""
-    if isinstance(value, list | dict | bytes):
-        raise ValueError(f"{place} holds a {type(value).__name__}, not one value")
-    return str(value).strip()
+def _excel(name: str, content: bytes) -> dict[str, list[str]]:
+    try:
+        from openpyxl import load_workbook
+        from openpyxl.utils.exceptions import InvalidFileException
+    except ModuleNotFoundError:
+        raise ValueError(
+            f'{name}: Excel files need openpyxl: pip install "equipoise[excel]", or save it as CSV'
+        ) from None
+    try:
+        book = load_workbook(io.BytesIO(content), read_only=True, data_only=True)
+    except (BadZipFile, InvalidFileException, KeyError, OSError, ValueError) as error:
+        raise ValueError(f"{name} is no Excel file ({error}): save it as CSV") from None
+    if len(book.sheetnames) > 1:
+        raise ValueError(f"{name} has sheets {', '.join(book.sheetnames)}: save the one that is meant as CSV")
+    rows = list(book[book.sheetnames[0]].iter_rows(values_only=True))
+    columns = [list(column) for column in zip_longest(*rows) if any(cell is not None for cell in column)]
+    if len(rows) < 2 or not columns:
+        raise ValueError(f"{name} is empty: it needs a header and rows")
+    header = _texts([column[0] for column in columns], "the header", name, 1)
+    _require_header(name, header, ",")
+    return {one: _texts(column[1:], f"column {one!r}", name, 2) for one, column in zip(header, columns, strict=True)}
+
+
+def _texts(values: list[Any], place: str, name: str, first_row: int) -> list[str]:
+    """Values as the cells that a CSV file has."""
+    if wrong := {*map(type, values)} & {list, dict, bytes}:
+        row = next(row for row, value in enumerate(values, first_row) if type(value) in wrong)
+        raise ValueError(f"{name} row {row}, {place} holds a {type(values[row - first_row]).__name__}, not one value")
+    return ["" if value is None or value != value else str(value).strip() for value in values]  # NaN is not itself

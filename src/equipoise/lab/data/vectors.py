@@ -4,7 +4,6 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
-import torch
 from torch import Tensor
 
 from equipoise.lab.data.table import Table
@@ -39,10 +38,12 @@ def read_vectors(path: Path, table: Table) -> np.ndarray:
     return array
 
 
-def scaled_vectors(array: np.ndarray, train: Sequence[int]) -> Tensor:
-    """Columns with mean 0 and standard deviation 1 on the training rows [N, D], float32; 0 where all are equal."""
-    values = torch.from_numpy(array).double()
-    known = values[list(train)]
-    deviation = known.std(dim=0, correction=0)
-    scaled = (values - known.mean(dim=0)) / deviation
-    return scaled.masked_fill(deviation == 0, 0.0).float()
+def scaled_vectors(vectors: Tensor, train: Sequence[int]) -> Tensor:
+    """Columns with mean 0 and standard deviation 1 on the training rows [N, D], float32.
+
+    A column that is constant there is 0, and so is a NaN, which is missing.
+    """
+    values = vectors.double()
+    centred = values - values[list(train)].nanmean(dim=0)
+    deviation = centred[list(train)].square().nanmean(dim=0).sqrt()
+    return (centred / deviation).masked_fill((deviation == 0) | values.isnan(), 0.0).float()

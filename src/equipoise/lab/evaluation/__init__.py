@@ -2,12 +2,14 @@
 
 from equipoise.lab.evaluation.advice import Advice
 from equipoise.lab.evaluation.checks import Check, check_differences, outlier, sign_test
+from equipoise.lab.evaluation.comparison import Comparison
 from equipoise.lab.evaluation.costs import EqualTime, MethodCost, Reached, unequal
 from equipoise.lab.evaluation.fit import FIT_RULE, RUN_RULE, Fit, fit_of, has_diverged, judge_fit, judge_run, run_fits
 from equipoise.lab.evaluation.folder import printable
 from equipoise.lab.evaluation.hypervolume import hypervolume
 from equipoise.lab.evaluation.judgement import Decision, Judgement, judgement_of
 from equipoise.lab.evaluation.looks import levels, planned_looks
+from equipoise.lab.evaluation.many import TaskSpread
 from equipoise.lab.evaluation.metric import REFERENCE, SINGLE_TASK, TUNED, Baselines, Question, TaskMetric, pairs_of
 from equipoise.lab.evaluation.numbers import all_of, counted, listing, show, signed, with_interval
 from equipoise.lab.evaluation.scores import (
@@ -28,6 +30,7 @@ from equipoise.lab.evaluation.statistics import (
     Interval,
     RankTest,
     Verdict,
+    benjamini_hochberg,
     critical_difference,
     holm,
     paired_t,
@@ -38,7 +41,7 @@ from equipoise.lab.evaluation.statistics import (
 )
 from equipoise.lab.evaluation.study import StudyResults
 from equipoise.lab.evaluation.summary import Summary
-from equipoise.lab.evaluation.table import Comparison, ComparisonTable, Row, Score, make_table
+from equipoise.lab.evaluation.table import ComparisonTable, Row, Score, make_table
 from equipoise.lab.evaluation.two_studies import Change, TwoStudies, changes
 
 __all__ = [
@@ -71,11 +74,13 @@ __all__ = [
     "StudyResults",
     "Summary",
     "TaskMetric",
+    "TaskSpread",
     "TwoStudies",
     "Verdict",
     "aggregated_score",
     "all_of",
     "average_task_performance",
+    "benjamini_hochberg",
     "changes",
     "check_differences",
     "counted",

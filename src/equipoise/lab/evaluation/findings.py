@@ -7,8 +7,9 @@ from collections.abc import Callable, Mapping, Sequence
 from math import isnan
 
 from equipoise.lab.evaluation.metric import REFERENCE, TUNED, Question, TaskMetric
-from equipoise.lab.evaluation.numbers import counted, listing, percent, show
-from equipoise.lab.evaluation.precision import precision_sentences
+from equipoise.lab.evaluation.numbers import counted, listing, percent, show, with_interval
+from equipoise.lab.evaluation.precision import precision_sentences, seeds_needed
+from equipoise.lab.evaluation.statistics import LEVEL
 from equipoise.lab.evaluation.table import Compared, ComparisonTable, Row
 
 
@@ -34,18 +35,35 @@ def _to_reference(table: ComparisonTable, metrics: Sequence[TaskMetric]) -> list
     """With both means, every significant difference to the reference; how many others there are."""
     clauses = _differences(table.compared, metrics, table.baselines.spoken)
     told = [f"{'; '.join(clauses)}.", _rest(table.compared)] if clauses else []
-    return [*told, _nearly(table)]
+    return [*told, _nearly(table, metrics)]
 
 
-def _nearly(table: ComparisonTable) -> str:
-    """What would be significant if it were the only comparison, so that nobody is puzzled by its interval."""
-    alone = [
-        f"{method} on {task}"
-        for method, task, comparison in table.compared
-        if comparison.verdict == "no significant difference" and comparison.interval.p_value < table.level
+def _nearly(table: ComparisonTable, metrics: Sequence[TaskMetric]) -> str:
+    """What would be significant if it were the only comparison, so that nobody is puzzled by its interval.
+
+    Of m comparisons without any true difference, one or more has a p-value of at most p in at most m p of studies,
+    however they depend on each other.
+    """
+    found = [
+        one
+        for one in table.compared
+        if one[2].verdict == "no significant difference" and one[2].interval.p_value < table.level
     ]
-    many = f"not among {counted(table.tested, 'comparison')}"
-    return f"Taken alone {listing(alone)} would be significant, but {many}." if alone else ""
+    if not found:
+        return ""
+    method, task, nearest = min(found, key=lambda one: one[2].interval.p_value)
+    metric = next(metric.name for metric in metrics if metric.task == task)
+    others = [f"{name} on {where}" for name, where, one in found if one is not nearest]
+    likewise = f", and so would {listing(others)}" if others else ""
+    by_chance = min(1.0, table.tested * nearest.interval.p_value)
+    needed = None if table.level != LEVEL else seeds_needed(nearest, table)  # planned looks decide on the number
+    more = counted(needed - nearest.interval.n, "more seed") if needed else ""
+    settled = f"; about {more} would settle it, in 8 of 10 studies, if the difference is the true one" if more else ""
+    return (
+        f"Taken alone {method} on {task} would be significant ({metric} {with_interval(nearest.interval)}){likewise}; "
+        f"among {counted(table.tested, 'comparison')} chance alone does this in up to {100 * by_chance:.0f} % of "
+        f"studies, so it is no finding yet{settled}."
+    )
 
 
 def _ranks(table: ComparisonTable) -> str:

@@ -51,6 +51,7 @@ _OPTIONAL: Mapping[str, Any] = {
     "budgets": {_ANY: {_ANY: int}},
     "losses": {_ANY: {_ANY: str}},
     "tuned_trials": int,
+    "single_task": list,
     "split_sizes": {_ANY: object},
     "planned_looks": [int],
     "looks": [{"seeds": [int], "methods": [str], "runs": int}],

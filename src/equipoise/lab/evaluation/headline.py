@@ -37,10 +37,11 @@ def headline_of(table: ComparisonTable, metrics: Sequence[TaskMetric], seeds: in
             return f"{over}, no verdict on any method: too many runs are missing."
         judged_on = {task for _, task, one in compared if one.verdict != "no verdict"}
         task = "task" if len(judged_on) == len(metrics) else "task with a verdict"
+        on = f"on {metrics[0].task}" if table.means else f"on any {task}"
         if len(judged) == 1:
-            tail = f"does not differ significantly from {other} on any {task}."
+            tail = f"does not differ significantly from {other} {on}."
             return fitting(f"{over}, {judged[0]} {tail}", f"{over}, the method {tail}")
-        return f"{over}, none of the {len(judged)} methods differs significantly from {other} on any {task}."
+        return f"{over}, none of the {len(judged)} methods differs significantly from {other} {on}."
     rest = any(one.verdict == "no significant difference" for _, _, one in compared)
     tail = "; no other difference is significant" if rest else ""
     whole, short = _clauses(by_word, other, len(metrics)), _clauses(by_word, other, 0)

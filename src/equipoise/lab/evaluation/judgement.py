@@ -25,7 +25,8 @@ class Decision:
         low: Lower end of its 95 % interval by Student's t; NaN where there is none.
         high: Upper end.
         p_value: Two-sided, of mean difference = 0, alone; NaN where nothing was tested.
-        p_adjusted: Holm's, over all comparisons of the study; in units in which 5 % is the bound.
+        p_adjusted: Holm's, over all comparisons of the study; in units in which 5 % is the bound. Of more than 20 tasks
+            over those of their means, and for a task by Benjamini and Hochberg where its mean differs.
         seeds: Pairs.
         decision: "better", "worse", "no significant difference", or "no verdict" where too many runs are missing.
         seeds_needed: With so many in all, 8 of 10 studies would show a difference of this size. None where it is
@@ -118,7 +119,7 @@ class Judgement:
 
 def judgement_of(summary: Summary) -> Judgement:
     """The verdict behind a summary's table."""
-    metrics = {metric.task: metric for metric in summary.metrics}
+    metrics = {metric.task: metric for metric in (*summary.shown, *summary.metrics)}
     decisions = tuple(
         Decision(
             method=row.method,
@@ -133,11 +134,11 @@ def judgement_of(summary: Summary) -> Judgement:
             p_adjusted=one.p_adjusted,
             seeds=one.interval.n,
             decision=one.verdict,
-            seeds_needed=seeds_needed(one, summary),
+            seeds_needed=seeds_needed(one, summary) if task in row.primary else None,
             inspect=one.check.words if one.check else "",
         )
         for row in summary.rows
-        for task, score in row.scores.items()
+        for task, score in {**row.means, **row.scores}.items()
         for other, one in score.to.items()
     )
     return Judgement(

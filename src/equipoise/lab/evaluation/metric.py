@@ -12,10 +12,18 @@ REFERENCE, SINGLE_TASK, TUNED = str(arms.SUM), str(arms.SINGLE_TASK), str(arms.T
 
 @dataclass(frozen=True)
 class Baselines:
-    """The methods that all others are compared with, by their names in the results."""
+    """The methods that all others are compared with, by their names in the results.
+
+    ``tasks`` are those that have single-task networks; None: all.
+    """
 
     reference: str = REFERENCE
     single_task: str = SINGLE_TASK
+    tasks: tuple[str, ...] | None = None
+
+    def has(self, task: str) -> bool:
+        """Whether a task was to have a single-task network."""
+        return self.tasks is None or task in self.tasks
 
     @property
     def spoken(self) -> str:

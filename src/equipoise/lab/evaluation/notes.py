@@ -8,6 +8,7 @@ from equipoise.lab.evaluation.metric import REFERENCE, SINGLE_TASK, TUNED
 from equipoise.lab.evaluation.numbers import counted, listing, of_seeds
 from equipoise.lab.evaluation.study import RunCost, StudyResults
 from equipoise.lab.evaluation.table import ComparisonTable
+from equipoise.lab.settings import MANY_TASKS
 
 _SKEWED = (
     "The 5 % of a verdict hold for differences that are roughly symmetric about their mean; with such a run among "
@@ -37,7 +38,8 @@ def gap_notes(without: Sequence[str], absent: Mapping[tuple[str, str], tuple[int
         alike.setdefault((tuple(named), seeds), []).append(method)
     notes = [f"{listing(without)}: no finished run."] if without else []
     for (of_tasks, seeds), methods in alike.items():
-        where = f" on {listing(of_tasks)}" if len(of_tasks) < num_tasks else ""
+        which = listing(of_tasks) if len(of_tasks) <= MANY_TASKS else counted(len(of_tasks), "task")
+        where = f" on {which}" if len(of_tasks) < num_tasks else ""
         notes.append(f"{listing(methods)}{where}: no finished run for {of_seeds(seeds)}.")
     return notes
 
@@ -46,12 +48,24 @@ def check_notes(table: ComparisonTable) -> list[str]:
     """One note for all methods whose comparison with one other on one task is to be checked for the same reason."""
     alike: dict[tuple[str, str, str], list[str]] = {}
     for row in table.rows:
-        for task, score in row.scores.items():
+        for task, score in row.primary.items():
             for other, comparison in score.to.items():
                 if comparison.check is not None:
                     alike.setdefault((task, other, comparison.check.reason), []).append(row.method)
     notes = [f"{listing(methods)} to {other} on {task}: {reason}." for (task, other, reason), methods in alike.items()]
     return [f"{notes[0]} {_SKEWED}", *notes[1:]] if notes else []
+
+
+def alone_notes(study: Mapping[str, Any]) -> list[str]:
+    """Which tasks have single-task networks, where those are not all."""
+    alone = study.get("single_task")
+    if alone is None:
+        return []
+    of = counted(len(study["metrics"]), "task")
+    ask = f"--single-task N trains them for N of the {of}"
+    if not alone:
+        return [f"{SINGLE_TASK}: left out, so there is no Δm, and whether sharing helps is not known; {ask}."]
+    return [f"{SINGLE_TASK}: of {len(alone)} of the {of}, spread evenly; Δm and wins are of these alone."]
 
 
 def tuning_notes(study: Mapping[str, Any]) -> list[str]:

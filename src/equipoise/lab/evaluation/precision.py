@@ -3,10 +3,11 @@
 from collections.abc import Sequence
 from typing import Protocol
 
+from equipoise.lab.evaluation.comparison import NONE, Comparison
 from equipoise.lab.evaluation.metric import TaskMetric
 from equipoise.lab.evaluation.numbers import counted, show
 from equipoise.lab.evaluation.statistics import FEWEST, LEVEL, MOST_SEEDS, RankTest, reach_of, seeds_to_show
-from equipoise.lab.evaluation.table import NONE, Comparison, ComparisonTable, Row
+from equipoise.lab.evaluation.table import ComparisonTable, Row
 
 WIDE = 0.02  # an interval is wide whose half-width is above this share of |perfect - trivial| of its metric
 
@@ -52,13 +53,9 @@ def nearest(table: ComparisonTable) -> tuple[str, str, Comparison] | None:
 def _open(table: ComparisonTable) -> list[tuple[str, str, Comparison]]:
     """The comparisons of the study's question, or with the reference, that show no significant difference."""
     return [
-        (row.method, task, comparison)
-        for row in table.rows
-        for task, score in row.scores.items()
-        for other, comparison in score.to.items()
-        if (table.question or other == table.baselines.reference)
-        and comparison.verdict == NONE
-        and comparison.interval.half_width > 0
+        (method, task, comparison)
+        for method, task, comparison in table.compared
+        if comparison.verdict == NONE and comparison.interval.half_width > 0
     ]
 
 
@@ -93,6 +90,8 @@ def _nearest(
     metric = next(metric.name for metric in metrics if metric.task == task)
     what = f"Nearest to a finding is {method} on {task} ({metric} {'+' if interval.mean > 0 else '-'}"
     what += f"{show(abs(interval.mean))}): "
+    if needed and not table.question and interval.p_value < table.level:
+        return ""  # the findings say of it that it would be significant alone, and with how many seeds it would be one
     if needed is None:
         return f"{what}not even {MOST_SEEDS:,} seeds would show a difference of this size; treat them as equal."
     more = needed - interval.n
@@ -115,7 +114,7 @@ def seeds_needed(comparison: Comparison, table: Family) -> int | None:
     if comparison.verdict != NONE or interval.n < FEWEST or not interval.half_width > 0:
         return None
     rejected = sum(
-        found.p_adjusted < LEVEL for row in table.rows for score in row.scores.values() for found in score.to.values()
+        found.p_adjusted < LEVEL for row in table.rows for score in row.primary.values() for found in score.to.values()
     ) + bool(table.ranks and table.ranks.differs)
     effect = abs(interval.mean) / (interval.half_width / reach_of(interval.n))
     return seeds_to_show(effect, (table.level or LEVEL) / (table.tested - rejected))

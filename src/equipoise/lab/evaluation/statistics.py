@@ -96,6 +96,23 @@ def holm(p_values: Sequence[float]) -> list[float]:
     return adjusted
 
 
+def benjamini_hochberg(p_values: Sequence[float]) -> list[float]:
+    """Their step-up adjustment: of those below 0.05 at most 5 % are expected to be chance; NaN as for ``holm``.
+
+    Benjamini, Hochberg, Controlling the false discovery rate, JRSS B 1995.
+
+    >>> benjamini_hochberg([0.01, 0.04, 0.03, 0.5])
+    [0.04, 0.053..., 0.053..., 0.5]
+    """
+    tested = sorted(((p, i) for i, p in enumerate(p_values) if p == p), reverse=True)
+    adjusted = [float("nan")] * len(p_values)
+    ceiling = 1.0
+    for rank, (p, i) in enumerate(tested):
+        ceiling = min(ceiling, len(tested) * p / (len(tested) - rank))
+        adjusted[i] = ceiling
+    return adjusted
+
+
 def verdict(difference: float, p_value: float, higher_is_better: bool) -> Verdict:
     """The word for a difference at the 5 % level; with a NaN p-value there is no significant one."""
     if not p_value < LEVEL:

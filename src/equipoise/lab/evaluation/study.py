@@ -114,6 +114,11 @@ class StudyResults:
         """Task names in the order of the study."""
         return tuple(self.settings["metrics"])
 
+    @property
+    def alone(self) -> tuple[str, ...]:
+        """The tasks that were to have single-task networks."""
+        return tuple(self.settings.get("single_task", self.tasks))
+
     @cached_property
     def metrics(self) -> tuple[TaskMetric, ...]:
         """The primary metric of each task."""
@@ -168,7 +173,7 @@ class StudyResults:
         for cost in self.costs:
             if cost.method == method:
                 by_seed[cost.seed].append(cost)
-        whole = len(self.tasks) if method == SINGLE_TASK else 1
+        whole = len(self.alone) if method == SINGLE_TASK else 1
         return {seed: rows for seed, rows in by_seed.items() if len(rows) == whole}
 
     @property

@@ -13,9 +13,11 @@ from equipoise.lab.evaluation.findings import details_of
 from equipoise.lab.evaluation.fit import RunFits, run_fits
 from equipoise.lab.evaluation.headline import headline_of
 from equipoise.lab.evaluation.looks import level_of, look_notes
+from equipoise.lab.evaluation.many import MeanOver, TaskSpread, some_tasks, spread_of
 from equipoise.lab.evaluation.metric import BASELINES, SINGLE_TASK, Baselines, Question, TaskMetric, Values
 from equipoise.lab.evaluation.notes import (
     SAME_TRAINING,
+    alone_notes,
     baseline_notes,
     check_notes,
     frozen_notes,
@@ -28,6 +30,7 @@ from equipoise.lab.evaluation.numbers import of_seeds
 from equipoise.lab.evaluation.statistics import LEVEL, RankTest
 from equipoise.lab.evaluation.study import Curves, RunCost, StudyResults
 from equipoise.lab.evaluation.table import Row, make_table
+from equipoise.lab.settings import MANY_TASKS, a_few
 
 
 @dataclass(frozen=True)
@@ -58,11 +61,34 @@ class Summary:
     level: float = LEVEL  # of the verdicts, in all
     values: Values = field(default_factory=dict)
     baselines: Baselines = BASELINES
+    means: tuple[MeanOver, ...] = ()  # over many tasks, which are compared first
 
     @property
     def tasks(self) -> tuple[str, ...]:
         """Names of the tasks, in order."""
         return tuple(metric.task for metric in self.metrics)
+
+    @property
+    def shown(self) -> tuple[TaskMetric, ...]:
+        """What has a column in tables: every task, or of many their means."""
+        return tuple(mean.metric for mean in self.means) or self.metrics
+
+    @property
+    def drawn(self) -> tuple[TaskMetric, ...]:
+        """What has a figure: every task, or of many their means and a few of them."""
+        few = a_few(self.tasks)
+        return (*(mean.metric for mean in self.means), *(metric for metric in self.metrics if metric.task in few))
+
+    @property
+    def spreads(self) -> tuple[TaskSpread, ...]:
+        """Of many tasks, how each method's differences are spread over them; empty for up to 20."""
+        found = []
+        for row in self.rows if self.means else ():
+            for other in dict.fromkeys(other for score in row.means.values() for other in score.to):
+                tasks = {task: one for task, score in row.scores.items() if (one := score.to.get(other))}
+                sides = {task: (one.mean, one.other, one.verdict) for task, one in tasks.items()}
+                found.append(spread_of((row.method, other), self.means[0], sides))
+        return tuple(filter(None, found))
 
     @property
     def methods(self) -> tuple[str, ...]:
@@ -72,7 +98,7 @@ class Summary:
     @property
     def finds(self) -> bool:
         """Whether any verdict, or the test of the ranks, is significant."""
-        words = [one.verdict for row in self.rows for score in row.scores.values() for one in score.to.values()]
+        words = [one.verdict for row in self.rows for score in row.primary.values() for one in score.to.values()]
         return bool(self.ranks and self.ranks.differs) or any(word in ("better", "worse") for word in words)
 
     def row(self, method: str) -> Row | None:
@@ -98,16 +124,24 @@ class Summary:
         study = results.settings
         if not {name for name, _, _ in results.test_values} & {SINGLE_TASK, *study["methods"]}:
             raise ValueError(f"{results.folder} holds no finished run yet")
+        alone = study.get("single_task")  # tasks that have such networks; a loop has none
         return cls.from_values(
             results.test_values,
             results.metrics,
-            (*([] if study.get("loop") else [SINGLE_TASK]), *study["methods"]),  # a loop has no single-task runs
+            (*([] if study.get("loop") or alone == [] else [SINGLE_TASK]), *study["methods"]),
             study["seeds"],
             title=study["title"],
             case=study["case"],
             question=study.get("question", ""),
             level=level_of(study),
-            notes=(*look_notes(study), *tuning_notes(study), *frozen_notes(study), *baseline_notes(results)),
+            notes=(
+                *look_notes(study),
+                *alone_notes(study),
+                *tuning_notes(study),
+                *frozen_notes(study),
+                *baseline_notes(results),
+            ),
+            baselines=some_tasks(BASELINES, alone),
             costs=results.costs,
             curves=results.curves,
             budgets=_budgets(study),
@@ -161,8 +195,9 @@ class Summary:
             runs: Where the values come from.
         """
         values, missing = _by_method(found, metrics, methods, seeds, baselines)
-        spent = method_costs(costs, len(metrics))
+        spent = method_costs(costs, sum(baselines.has(metric.task) for metric in metrics))
         table = make_table(values, metrics, spent, question, seeds=len(seeds), level=level, baselines=baselines)
+        told = tuple(mean.metric for mean in table.means) or metrics
         differing = unequal(budgets or {}, spent)
         return cls(
             case=case,
@@ -173,12 +208,12 @@ class Summary:
             ranks=table.ranks,
             tested=table.tested,
             unequal=differing,
-            equal_time=equal_time(curves or {}, costs, metrics),
+            equal_time=None if table.means else equal_time(curves or {}, costs, metrics),
             notes=(*missing, *notes, *loss_notes(table), *step_notes(costs), *check_notes(table)),
             complete=complete,
-            headline=headline_of(table, metrics, len(seeds)),
+            headline=headline_of(table, told, len(seeds)),
             advice=advise(table, metrics, runs=runs, fits=fits),
-            details=details_of(table, metrics),
+            details=details_of(table, told),
             question=table.question,
             baseline_scores=baseline_scores or {},
             cautions=(
@@ -188,6 +223,7 @@ class Summary:
             level=level,
             values=values,
             baselines=baselines,
+            means=table.means,
         )
 
 
@@ -209,13 +245,16 @@ def _by_method(
             keys = {seed: (method, metric.task, seed) for seed in seeds}
             there = {seed: found[key] for seed, key in keys.items() if key in found}
             values[method][metric.task] = {s: value for s, value in there.items() if math.isfinite(value)}
-            absent[method, metric.task] = tuple(seed for seed in seeds if seed not in there)
+            if method != baselines.single_task or baselines.has(metric.task):
+                absent[method, metric.task] = tuple(seed for seed in seeds if seed not in there)
             if odd := [seed for seed in there if not math.isfinite(there[seed])]:
                 broken.append(f"{method} on {metric.task}: {metric.name} is not finite for {of_seeds(odd)}; left out.")
     without = [name for name in asked if name not in ran]
     same = baselines.single_task in without and len(metrics) == 1 and baselines.reference in asked
     if same:
         without.remove(baselines.single_task)
+    if len(broken) > MANY_TASKS:
+        broken = [*broken[:1], f"The same of {len(broken) - 1} more methods and tasks, see runs.csv."]
     return values, [*([SAME_TRAINING] if same else []), *gap_notes(without, absent, len(metrics)), *broken]
 
 

@@ -2,38 +2,19 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from itertools import chain
 from math import inf
 from statistics import fmean, stdev
 
 from equipoise.lab.arms import StudyArm, parse_arm
-from equipoise.lab.evaluation.checks import Check, check_differences, too_many_missing
+from equipoise.lab.evaluation.checks import too_many_missing
+from equipoise.lab.evaluation.comparison import Comparison, compare_by_seed, judged_comparison, missing_of
 from equipoise.lab.evaluation.costs import MethodCost
+from equipoise.lab.evaluation.many import MeanOver, adjusted_within, mean_values, means_over
 from equipoise.lab.evaluation.metric import BASELINES, TUNED, Baselines, Question, TaskMetric, Values, pairs_of
 from equipoise.lab.evaluation.scores import Against, Skills, against, mean_ranks, ranks_by_seed, skills_of
-from equipoise.lab.evaluation.statistics import LEVEL, Interval, RankTest, Verdict, holm, paired_t, verdict
+from equipoise.lab.evaluation.statistics import LEVEL, Interval, RankTest, holm
 
-NONE: Verdict = "no significant difference"
-
-Compared = Sequence[tuple[str, str, "Comparison"]]  # method, task, comparison with another
-
-
-@dataclass(frozen=True)
-class Comparison:
-    """A method minus another on a task, paired by seed; ``p_adjusted`` is Holm's over the study.
-
-    ``mean`` and ``other`` are the two sides' means over the seeds that both have. ``check`` says which seeds to inspect
-    before the verdict is relied on. Where more than a tenth of the runs of a side are missing, ``missing`` says so and
-    no verdict is in that side's favour.
-    """
-
-    interval: Interval
-    p_adjusted: float
-    verdict: Verdict
-    mean: float
-    other: float
-    check: Check | None = None
-    missing: str = ""
+Compared = Sequence[tuple[str, str, Comparison]]  # method, task, comparison with another
 
 
 @dataclass(frozen=True)
@@ -65,6 +46,7 @@ class Score:
 class Row:
     """One method of the table; ``single-task`` is one network for each task, its cost that of all of them.
 
+    ``means`` are the scores of means over many tasks, which are then compared first; empty for up to 20.
     ``against`` holds Δm and its kin against single-task; ``cost_ratio`` is in units of the plain sum. What
     cannot be computed is None.
     """
@@ -76,6 +58,16 @@ class Row:
     against: Against | None
     cost: MethodCost | None
     cost_ratio: float | None
+    means: Mapping[str, Score] = field(default_factory=dict)
+
+    @property
+    def primary(self) -> Mapping[str, Score]:
+        """What is compared first: each task, or of many tasks their means."""
+        return self.means or self.scores
+
+    def score(self, task: str) -> Score:
+        """Of a task, or of a mean over tasks."""
+        return self.means[task] if task in self.means else self.scores[task]
 
     @property
     def method(self) -> str:
@@ -98,7 +90,8 @@ class ComparisonTable:
     """The rows in the order of the values, the ranks by seed (None for fewer than 3 methods or 2 seeds).
 
     ``question`` decides which comparisons were made; with one there are no ranks.
-    ``tested`` counts the family: every comparison with a p-value, and Friedman's test of the ranks.
+    ``tested`` counts the family: every comparison with a p-value, of many tasks of their means, and Friedman's test.
+    ``means`` are those over many tasks, the first over all.
     ``level`` is that of the verdicts, in all; below 5 % at one of several planned looks.
     ``incomplete`` names the methods that lack more than a tenth of their runs, with what they lack; none is ranked.
     ``tuned_is_sum`` says that the search for fixed weights ended at equal ones; tuned is then compared with nothing.
@@ -112,6 +105,7 @@ class ComparisonTable:
     level: float = LEVEL
     incomplete: Mapping[str, str] = field(default_factory=dict)
     baselines: Baselines = BASELINES
+    means: tuple[MeanOver, ...] = ()
 
     @property
     def compared(self) -> Compared:
@@ -119,12 +113,12 @@ class ComparisonTable:
         if not self.question:
             return self.compared_with(self.baselines.reference)
         return [
-            (row.method, t, one) for row in self.rows for t, score in row.scores.items() for one in score.to.values()
+            (row.method, t, one) for row in self.rows for t, score in row.primary.items() for one in score.to.values()
         ]
 
     def compared_with(self, other: str) -> Compared:
         """Every comparison with a method."""
-        found = [(row.method, task, score.to.get(other)) for row in self.rows for task, score in row.scores.items()]
+        found = [(row.method, task, score.to.get(other)) for row in self.rows for task, score in row.primary.items()]
         return [(method, task, one) for method, task, one in found if one is not None]
 
     def row(self, method: str) -> Row | None:
@@ -170,42 +164,49 @@ def make_table(
         if seeds is None
         else seeds
     )
-    incomplete = _incomplete(values, asked)
+    incomplete = _incomplete(values, asked, baselines)
     tuned_is_sum = not question and TUNED in values and values[TUNED] == values.get(baselines.reference)
     tried = {name: found for name, found in values.items() if not (tuned_is_sum and name == TUNED)}
     ranked = {name: found for name, found in tried.items() if name not in incomplete}
     ranks = None if question else ranks_by_seed(ranked, metrics, baselines.single_task)
     arms = {name: parse_arm(name) for name in values}
     pairs = pairs_of([arms[name] for name in tried], question, baselines)
-    compared = _compare([(str(arm), str(other)) for arm, other in pairs], values, metrics)
-    adjusted = holm([one.interval.p_value for one in compared.values()] + ([ranks.p_value] if ranks else []))
+    named = [(str(arm), str(other)) for arm, other in pairs]
+    compared = _compare(named, values, metrics)
+    means = means_over(metrics, baselines)
+    whole = mean_values(values, means)
+    first = compared if not means else _compare_means(named, whole, means, baselines)
+    adjusted = holm([one.interval.p_value for one in first.values()] + ([ranks.p_value] if ranks else []))
     adjusted = [_in_units_of(level, p) for p in adjusted]
-    higher = {metric.task: metric.higher_is_better for metric in metrics}
-    judged = {
-        (name, other, task): judged_comparison(
-            replace(one, p_adjusted=p),
+    p_values = dict(zip(first, adjusted, strict=False))
+    if means:
+        of_tasks = {key: _in_units_of(level, one.interval.p_value) for key, one in compared.items()}
+        p_values |= adjusted_within(p_values, of_tasks)
+    higher = {metric.task: metric.higher_is_better for metric in (*metrics, *(mean.metric for mean in means))}
+    found: dict[str, dict[str, dict[str, Comparison]]] = {}
+    for (name, other, task), one in {**compared, **first}.items():
+        sides = whole if (name, other, task) in first and means else values
+        found.setdefault(name, {}).setdefault(task, {})[other] = judged_comparison(
+            replace(one, p_adjusted=p_values[name, other, task]),
             higher_is_better=higher[task],
-            runs=[(side, len(values[side][task]), asked) for side in (name, other)],
+            runs=[(side, len(sides[side][task]), asked) for side in (name, other)],
         )
-        for ((name, other, task), one), p in zip(compared.items(), adjusted[: len(compared)], strict=True)
-    }
     by_rank, alone = mean_ranks(values, metrics, baselines.single_task), values.get(baselines.single_task, {})
-    reference = baselines.reference
+    reference, with_alone = baselines.reference, [metric for metric in metrics if baselines.has(metric.task)]
     speed = {name: cost.seconds_per_step for name, cost in costs.items() if cost.seconds_per_step > 0}
     rows = tuple(
         Row(
             arms[name],
-            {
-                task: _score(
-                    by_seed, {other: c for (n, other, t), c in judged.items() if (n, t) == (name, task)}, baselines
-                )
-                for task, by_seed in by_task.items()
-            },
+            {task: _score(by_seed, found.get(name, {}).get(task, {}), baselines) for task, by_seed in by_task.items()},
             by_rank.get(name),
             skills_of(by_task, metrics),
-            against(by_task, alone, metrics) if name != baselines.single_task else None,
+            against(by_task, alone, with_alone) if name != baselines.single_task and with_alone else None,
             costs.get(name),
             speed[name] / speed[reference] if name in speed and reference in speed else None,
+            {
+                task: _score(by_seed, found.get(name, {}).get(task, {}), baselines)
+                for task, by_seed in whole[name].items()
+            },
         )
         for name, by_task in values.items()
     )
@@ -218,43 +219,25 @@ def make_table(
         level,
         incomplete,
         baselines,
+        means,
     )
 
 
-def _incomplete(values: Values, asked: int) -> dict[str, str]:
+def _incomplete(values: Values, asked: int, baselines: Baselines) -> dict[str, str]:
     """What is missing of each method that lacks more than a tenth of its runs, on the task that lacks most."""
-    fewest = {name: min(map(len, by_task.values())) for name, by_task in values.items()}
+    fewest = {
+        name: min(
+            (len(found) for task, found in by_task.items() if name != baselines.single_task or baselines.has(task)),
+            default=asked,
+        )
+        for name, by_task in values.items()
+    }
     return {name: missing_of(name, n, asked) for name, n in fewest.items() if too_many_missing(n, asked)}
 
 
 def _in_units_of(level: float, p: float) -> float:
     """An adjusted p-value that is below 5 % where ``p`` is below the level; NaN stays."""
     return p if p != p else min(1.0, p * LEVEL / level) if level else 1.0
-
-
-def missing_of(method: str, found: int, asked: int) -> str:
-    """In words.
-
-    >>> missing_of("uw", 3, 5)
-    '2 of 5 runs of uw missing'
-    """
-    return f"{asked - found} of {asked} runs of {method} missing"
-
-
-def judged_comparison(one: Comparison, *, higher_is_better: bool, runs: Sequence[tuple[str, int, int]]) -> Comparison:
-    """With its verdict; none where it would favour a side that lacks runs, or where such a side seems to do as well.
-
-    Args:
-        one: With its adjusted p-value.
-        higher_is_better: Of the metric.
-        runs: Of the two sides: its name, how many runs it has, and how many were asked for.
-    """
-    word = verdict(one.interval.mean, one.p_adjusted, higher_is_better)
-    lacking = [place for place, (_, found, asked) in enumerate(runs) if too_many_missing(found, asked)]
-    against = {"better": 1, "worse": 0}.get(word)
-    if not any(place != against for place in lacking):
-        return replace(one, verdict=word)
-    return replace(one, verdict="no verdict", missing="; ".join(missing_of(*runs[place]) for place in lacking))
 
 
 def _score(by_seed: Mapping[int, float], to: Mapping[str, Comparison], baselines: Baselines) -> Score:
@@ -277,13 +260,10 @@ def _compare(
     return found
 
 
-def compare_by_seed(mine: Mapping[int, float], theirs: Mapping[int, float], metric: TaskMetric) -> Comparison | None:
-    """The comparison of two sides' values by seed, not judged yet; None where they have no seed in common."""
-    both = [(mine[seed], theirs[seed]) for seed in mine if seed in theirs]
-    if not both:
-        return None
-    interval = paired_t([a - b for a, b in both], max(map(abs, chain.from_iterable(both))))
-    means = fmean(a for a, _ in both), fmean(b for _, b in both)
-    tested = interval.p_value == interval.p_value
-    check = check_differences(mine, theirs, metric) if tested else None
-    return Comparison(interval, interval.p_value, NONE, *means, check)
+def _compare_means(
+    pairs: Sequence[tuple[str, str]], whole: Values, means: Sequence[MeanOver], baselines: Baselines
+) -> dict[tuple[str, str, str], Comparison]:
+    """Each pair on the mean over all tasks, or on that over the tasks that single-task networks have."""
+    alone = [pair for pair in pairs if pair[1] == baselines.single_task]
+    found = _compare([pair for pair in pairs if pair not in alone], whole, [means[0].metric])
+    return found | _compare(alone, whole, [means[-1].metric])

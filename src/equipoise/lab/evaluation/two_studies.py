@@ -6,12 +6,12 @@ from pathlib import Path
 from statistics import fmean
 from typing import Any
 
+from equipoise.lab.evaluation.comparison import Comparison, compare_by_seed, judged_comparison
 from equipoise.lab.evaluation.looks import after_looking
 from equipoise.lab.evaluation.metric import TaskMetric, Values
 from equipoise.lab.evaluation.numbers import counted, fitting
 from equipoise.lab.evaluation.statistics import holm
 from equipoise.lab.evaluation.study import StudyResults
-from equipoise.lab.evaluation.table import Comparison, compare_by_seed, judged_comparison
 
 ASKED = (
     *("settings", "tasks", "options", "versions", "seeds", "methods", "method_files", "budgets"),

@@ -6,6 +6,7 @@ from torch import Tensor, nn
 from equipoise.lab.models.encoders import Part
 
 _WIDTHS = (16, 32, 64)
+_AT_ONCE = 64
 
 
 class PictureVector(nn.Module):
@@ -30,10 +31,16 @@ class PictureVector(nn.Module):
 
     def forward(self, pictures: Tensor) -> Tensor:
         """From [N, P, channels, H, W] of 0 to 255, P pictures of a row, to [N, P * width]."""
-        features = self.layers(pictures.flatten(0, 1).float() / 127.5 - 1.0)
-        pooled = torch.cat([features.mean(dim=(2, 3)), features.amax(dim=(2, 3))], dim=1)
-        vectors: Tensor = pooled.unflatten(0, pictures.shape[:2]).flatten(1)
-        return vectors
+        flat = pictures.flatten(0, 1)
+        # a batch is normalised as a whole; else pieces need a fraction of the memory
+        pieces = [flat] if self.training else flat.split(_AT_ONCE)
+        vectors = torch.cat([self._vectors(piece) for piece in pieces])
+        rows: Tensor = vectors.unflatten(0, pictures.shape[:2]).flatten(1)
+        return rows
+
+    def _vectors(self, pictures: Tensor) -> Tensor:
+        features = self.layers(pictures.float() / 127.5 - 1.0)
+        return torch.cat([features.mean(dim=(2, 3)), features.amax(dim=(2, 3))], dim=1)
 
 
 def picture_part(columns: int, channels: int, *, dropout: float = 0.2) -> Part:

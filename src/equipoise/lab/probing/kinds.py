@@ -4,6 +4,7 @@ import copy
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from statistics import median
 
 import torch
 from torch import Tensor, nn
@@ -24,12 +25,17 @@ class Kind:
     milliseconds: float
     ratio: float
 
+    @property
+    def is_doubtful(self) -> bool:
+        """Whether it seems cheaper than the plain sum, which no method is: the machine did something else."""
+        return self.ratio < 1
+
 
 def measure_kinds(model: nn.Module, tasks: eq.Tasks, batch: Batch) -> tuple[Kind, ...]:
     """Forward, balancing, backward and a step of AdamW for each kind, on copies of the network.
 
-    Kinds take turns, so that a slow moment hits all; a time is the least of the turns, since what else the machine does
-    only adds to it, and a ratio is that of two such times.
+    Kinds take turns, so that a slow moment hits all: a time is the median of the turns, and a ratio that of the ratios
+    within one turn.
     """
     kinds = {
         "plain sum": (eq.Sum(), False),
@@ -48,9 +54,13 @@ def measure_kinds(model: nn.Module, tasks: eq.Tasks, batch: Batch) -> tuple[Kind
             _wait(device)
             if turn:
                 times[name].append(time.perf_counter() - began)
-    taken = {name: 1000 * min(seconds) for name, seconds in times.items()}
     return tuple(
-        Kind(name, type(method).__name__, taken[name], taken[name] / taken["plain sum"])
+        Kind(
+            name,
+            type(method).__name__,
+            1000 * median(times[name]),
+            median(mine / plain for mine, plain in zip(times[name], times["plain sum"], strict=True)),
+        )
         for name, (method, _) in kinds.items()
     )
 

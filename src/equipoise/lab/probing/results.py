@@ -157,7 +157,10 @@ def give_cost(probe: Probe) -> str:
     parts = [f"{kind.name} ({kind.method}) {kind.ratio:.2f}" for kind in probe.kinds[1:]]
     whole = " This network has no one tensor that all heads read, at which gradients could be compared more cheaply."
     cut = any(kind.name == "at the representation" for kind in probe.kinds)
-    return f"A step takes, in steps of the plain sum: {listing(parts)}.{'' if cut else whole}"
+    found = f"A step takes, in steps of the plain sum: {listing(parts)}.{'' if cut else whole}"
+    doubtful = [kind.name for kind in probe.kinds if kind.is_doubtful]
+    busy = "no method costs less than the plain sum, so the machine was busy or the step too short to time"
+    return f"{found} Below 1: {listing(doubtful)}; {busy}." if doubtful else found
 
 
 def to_paste(probe: Probe) -> str:

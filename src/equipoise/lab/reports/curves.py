@@ -9,6 +9,7 @@ from equipoise.lab.evaluation import SINGLE_TASK, counted
 from equipoise.lab.evaluation.study import Curve, StudyResults
 from equipoise.lab.reports.chart import Chart, Panel, Series
 from equipoise.lab.reports.palette import Look
+from equipoise.lab.settings import a_few
 
 MOST_POINTS = 40_000  # of all curves together, so that the page stays below 6 MB
 LOG_FROM = 5.0  # values that span more than this factor are drawn on a logarithmic axis
@@ -114,7 +115,7 @@ def losses(study: StudyResults, look: Mapping[str, Look]) -> Chart:
     """Train and validation loss of each task under each method, the chosen epoch marked."""
     best = {(c.method, c.seed, c.task): c.best_epoch for c in study.costs}
     panels = []
-    for task in study.tasks:
+    for task in a_few(study.tasks):
         series: list[Series] = []
         for method in study.methods:
             for split in ("train", "validation"):
@@ -150,7 +151,8 @@ def losses(study: StudyResults, look: Mapping[str, Look]) -> Chart:
 
 def parts(study: StudyResults, look: Mapping[str, Look]) -> Chart | None:
     """What the losses that are mixtures consist of; None where none is."""
-    names = list(dict.fromkeys((task, name) for _, task, name in study.curves if name.startswith(PART)))
+    few = a_few(study.tasks)
+    names = list(dict.fromkeys((t, name) for _, t, name in study.curves if t in few and name.startswith(PART)))
     drawn = [
         panel
         for task, quantity in sorted(names, key=lambda one: study.tasks.index(one[0]))
@@ -172,7 +174,7 @@ def parts(study: StudyResults, look: Mapping[str, Look]) -> Chart | None:
 
 def weights(study: StudyResults, look: Mapping[str, Look]) -> Chart:
     """The effective weight of each task under each method."""
-    drawn = panels_of(study, look, ((t, t) for t in study.tasks), "weight", "weight", without=(SINGLE_TASK,))
+    drawn = panels_of(study, look, ((t, t) for t in a_few(study.tasks)), "weight", "weight", without=(SINGLE_TASK,))
     return Chart(
         "weights",
         "Weights over time",
@@ -191,6 +193,8 @@ def _notes(study: StudyResults) -> tuple[str, ...]:
             f"Not finite, and not drawn: {counted(len(study.not_finite), 'value')} of history.csv (a loss overflowed "
             "or was undefined)."
         )
+    if (few := len(a_few(study.tasks))) < len(study.tasks):
+        notes.append(f"Figures over the epochs show {few} of {len(study.tasks)} tasks, spread evenly.")
     if (step := stride(study)) > 1:
         notes.append(f"Every epoch would make the page too large: curves show one epoch in {step}.")
     return tuple(notes)
@@ -198,7 +202,7 @@ def _notes(study: StudyResults) -> tuple[str, ...]:
 
 def gradient_norms(study: StudyResults, look: Mapping[str, Look]) -> Chart:
     """The length of each task's gradient on the shared parameters."""
-    drawn = panels_of(study, look, ((t, t) for t in study.tasks), "gradient_norm", "gradient norm")
+    drawn = panels_of(study, look, ((t, t) for t in a_few(study.tasks)), "gradient_norm", "gradient norm")
     return Chart(
         "gradient_norms",
         "Gradient norms over time",
@@ -283,7 +287,7 @@ def condition_number(study: StudyResults, look: Mapping[str, Look]) -> Chart:
 def _pairs(study: StudyResults, quantity: str) -> Iterator[tuple[str, str]]:
     """Each two tasks with values, as history.csv names the pair, and as people do."""
     recorded = {task for _, task, name in study.curves if name == quantity}
-    for a, b in combinations(study.tasks, 2):
+    for a, b in combinations(a_few(study.tasks), 2):
         for name in (f"{a}|{b}", f"{b}|{a}"):
             if name in recorded:
                 yield name, f"{a} and {b}"

@@ -9,13 +9,14 @@ from equipoise.lab.evaluation import Interval, Summary, TaskMetric, TwoStudies, 
 from equipoise.lab.evaluation.study import RunCost, StudyResults
 from equipoise.lab.reports.chart import Chart, Panel, Series
 from equipoise.lab.reports.palette import Look
+from equipoise.lab.settings import a_few
 
 
 def differences(summary: Summary, look: Mapping[str, Look]) -> Chart:
     """Each method minus the plain sum, with its 95 % interval, and Δm against single-task networks."""
     panels = []
-    for metric in summary.metrics:
-        rows = [(row, row.scores[metric.task].to_sum) for row in summary.rows if metric.task in row.scores]
+    for metric in summary.drawn:
+        rows = [(row, row.score(metric.task).to_sum) for row in summary.rows]
         shown = [(row.method, c.interval, c.verdict) for row, c in rows if c is not None]
         if shown:
             direction = "better →" if metric.higher_is_better else "← better"
@@ -59,7 +60,7 @@ def changes(two: TwoStudies, look: Mapping[str, Look]) -> Chart:
 def tradeoff(study: StudyResults, look: Mapping[str, Look]) -> Chart:
     """One task's test metric against another's."""
     panels = []
-    for a, b in combinations(study.tasks, 2):
+    for a, b in combinations(a_few(study.tasks), 2):
         faint, strong = [], []
         for method in study.methods:
             of_a, of_b = study.values[method][a], study.values[method][b]

@@ -26,6 +26,8 @@ from equipoise.lab.reports.chart import Chart
 from equipoise.lab.reports.diagnostics import StudyDiagnostics
 from equipoise.lab.reports.html import render_with_figures
 from equipoise.lab.reports.palette import Look
+from equipoise.lab.reports.terminal_tables import OF_TASKS
+from equipoise.lab.settings import a_few
 
 FITS: Mapping[Fit, str] = {"over-fitting": "▲ over-fitting", "under-fitting": "▼ under-fitting", "neither": "neither"}
 
@@ -101,9 +103,10 @@ def _of_training(study: StudyResults) -> dict[str, Any]:
         "study": study,
         "version": study.settings["equipoise"],
         "costs": _costs(study),
+        "fitted": a_few(study.tasks),
         "fits": {
             method: [
-                *(_fits(study, method, task) for task in study.tasks),
+                *(_fits(study, method, task) for task in a_few(study.tasks)),
                 *([_counts(Counter(run.fit for run in runs if run.method == method))] if runs else []),
             ]
             for method in study.methods
@@ -123,7 +126,7 @@ def _links(charts: Sequence[Chart]) -> list[tuple[str, str]]:
 
 
 def _of_summary(summary: Summary) -> dict[str, Any]:
-    has_sum = any(score.to_sum for row in summary.rows for score in row.scores.values())
+    has_sum = any(score.to_sum for row in summary.rows for score in row.primary.values())
     has_single = any(row.delta_m for row in summary.rows)
     others: Mapping[str, Callable[[Row], str]] = {
         "to_single_task": lambda row: summary.baselines.single_task,
@@ -137,13 +140,15 @@ def _of_summary(summary: Summary) -> dict[str, Any]:
         "has_sum": has_sum,
         "has_single": has_single,
         "reference": summary.baselines.reference,
+        "with_alone": sum(map(summary.baselines.has, summary.tasks)),
+        "of_tasks": OF_TASKS,
         "reading": _reading(summary, has_sum=has_sum, has_single=has_single),
         "ratio_formula": RATIO_FORMULA,
         **{
             name: {
                 row.method: other(row)
                 for row in summary.rows
-                if any(other(row) in score.to for score in row.scores.values())
+                if any(other(row) in score.to for score in row.primary.values())
             }
             for name, other in others.items()
         },
@@ -182,7 +187,7 @@ def _reading(summary: Summary, *, has_sum: bool, has_single: bool) -> list[str]:
 
 
 def _costs(study: StudyResults) -> dict[str, MethodCost]:
-    found = method_costs(study.costs, len(study.tasks))
+    found = method_costs(study.costs, len(study.alone))
     return {name: found[name] for name in study.methods if name in found and not isnan(found[name].seconds)}
 
 

@@ -91,7 +91,7 @@ def _table(
 ) -> tuple[list[str], list[list[str]]]:
     """The escaped cells of the head, and of a row for each method: for each metric its mean and difference, then Δm."""
     head = ["Method"]
-    for metric in summary.metrics:
+    for metric in summary.shown:
         head += [
             f"{metric.task} ({metric.name} {'↑' if metric.higher_is_better else '↓'})",
             f"difference to {summary.baselines.reference}",
@@ -100,8 +100,8 @@ def _table(
     rows = []
     for row in summary.rows:
         cells = [escape(row.method)]
-        for metric in summary.metrics:
-            score = row.scores[metric.task]
+        for metric in summary.shown:
+            score = row.score(metric.task)
             mean = escape(show(score.mean))
             cells.append(bold(mean) if row.method == best(summary, metric.task) else mean)
             cells.append(escape(_interval(score.to_sum.interval if score.to_sum else None, show)))
@@ -109,22 +109,22 @@ def _table(
             cells.append(escape(_interval(row.delta_m, "{:.2f}".format)))
         rows.append(cells)
     for name, scores in summary.baseline_scores.items():
-        values = [cell for metric in summary.metrics for cell in (show(scores.get(metric.task, math.nan)), "–")]
+        values = [cell for metric in summary.shown for cell in (show(scores.get(metric.task, math.nan)), "–")]
         rows.append([escape(cell) for cell in (name, *values, *["–"] * _has_delta_m(summary))])
     return [escape(name) for name in head], rows
 
 
 def best(summary: Summary, task: str) -> str | None:
     """The method whose mean is bold for a task, by ``RULE``; None where no mean is."""
-    metric = next(metric for metric in summary.metrics if metric.task == task)
-    means = {row.method: row.scores[task].mean for row in summary.rows}
+    metric = next(metric for metric in summary.shown if metric.task == task)
+    means = {row.method: row.score(task).mean for row in summary.rows}
     finite = [method for method in means if math.isfinite(means[method])]
     if not finite:
         return None
     best_mean = (max if metric.higher_is_better else min)(finite, key=means.__getitem__)
     wins, baselines = [], summary.baselines  # whether the method of the best mean is better, by comparison
     for row in summary.rows:
-        score = row.scores[task]
+        score = row.score(task)
         comparisons = ((score.to_sum, baselines.reference), (score.to_single_task, baselines.single_task))
         for comparison, baseline in comparisons:
             if comparison is not None and row.method == best_mean:

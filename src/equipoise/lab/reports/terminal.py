@@ -13,6 +13,7 @@ from rich.text import Text
 from equipoise.lab.evaluation import Summary, TaskMetric, all_of, show, signed
 from equipoise.lab.evaluation.advice import Voice
 from equipoise.lab.reports.terminal_tables import (
+    OF_TASKS,
     STYLES,
     baseline_name,
     every_table,
@@ -20,6 +21,7 @@ from equipoise.lab.reports.terminal_tables import (
     plain_table,
     row_name,
     shown_comparison,
+    spread_table,
 )
 
 MOST_LINES = 40  # below the verdict
@@ -80,7 +82,7 @@ def _parts(summary: Summary, width: int, *, verbose: bool) -> Iterator[Renderabl
 
 def _blocks(summary: Summary, width: int) -> Iterator[RenderableType]:
     """One table of all tasks, in as many blocks as the width makes necessary."""
-    columns = [_task_column(summary, metric) for metric in summary.metrics]
+    columns = [_task_column(summary, metric) for metric in summary.shown]
     columns += filter(None, (_delta_column(summary), _time_column(summary)))
     names = [*(row_name(row.arm) for row in summary.rows), *map(baseline_name, summary.baseline_scores)]
     first = max(6, *(cell_len(line) for name in names for line in name.plain.splitlines()))
@@ -98,12 +100,14 @@ def _blocks(summary: Summary, width: int) -> Iterator[RenderableType]:
         for place, name in enumerate(names, 1):
             table.add_row(name, *(column[place] for column in block))
         yield table
+    if summary.spreads:
+        yield spread_table(summary)
 
 
 def _task_column(summary: Summary, metric: TaskMetric) -> list[Text]:
     """Head and cells: mean, difference, half its interval, and the verdict if there is one."""
     cells = [Text(f"{metric.task}\n{metric.name} {'↑' if metric.higher_is_better else '↓'}")]
-    scores = [row.scores[metric.task] for row in summary.rows]
+    scores = [row.score(metric.task) for row in summary.rows]
     beside = [of.get(metric.task, nan) for of in summary.baseline_scores.values()]
     wide = max(len(show(value)) for value in (*(score.mean for score in scores), *beside))
     for score in scores:
@@ -139,6 +143,8 @@ def _short_legend(summary: Summary) -> list[str]:
     lines = (
         [f"Mean, difference to {other} ± half its 95 % interval, paired by seed; {tested}."] if summary.tested else []
     )
+    if summary.means:
+        lines.append(OF_TASKS)
     if any(row.delta_m for row in summary.rows):
         lines.append("Δm: mean relative change against single-task networks, lower is better.")
     return lines

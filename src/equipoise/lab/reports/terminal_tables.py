@@ -28,13 +28,19 @@ from equipoise.lab.evaluation import (
 
 NAME = 15  # letters that stay in one line beside the columns of a task, in 80
 STYLES = {"better": "green", "worse": "red", "no significant difference": "dim", "no verdict": "yellow"}
+OF_TASKS = (
+    "Of many tasks the mean is compared first. A single task has a verdict only where the mean of its method differs: "
+    "of those called better or worse at most 5 % are expected to be chance (Benjamini, Hochberg). All are in tasks.csv."
+)
 WORDS = {"no significant difference": "not significant"}  # what a column has room for
 
 
 def every_table(summary: Summary) -> Iterator[Table]:
     """A table of each task, of the comparisons with tuned weights, of all tasks, of costs, and at equal wall-clock."""
-    yield from (_task_table(summary, metric) for metric in summary.metrics)
-    if not summary.question and any(TUNED in score.to for row in summary.rows for score in row.scores.values()):
+    yield from (_task_table(summary, metric) for metric in summary.shown)
+    if summary.spreads:
+        yield spread_table(summary)
+    if not summary.question and any(TUNED in score.to for row in summary.rows for score in row.primary.values()):
         yield _tuned_table(summary)
     if any(row.against or row.skills or row.mean_rank for row in summary.rows):
         yield _overall_table(summary)
@@ -71,7 +77,7 @@ def baseline_name(name: str) -> Text:
 
 def _task_table(summary: Summary, metric: TaskMetric) -> Table:
     direction = "higher" if metric.higher_is_better else "lower"
-    shown = {row.method: shown_comparison(row.scores[metric.task], summary) for row in summary.rows}
+    shown = {row.method: shown_comparison(row.score(metric.task), summary) for row in summary.rows}
     others = {other for other, comparison in shown.values() if comparison is not None}
     several = len(others) > 1
     table = plain_table(
@@ -84,7 +90,7 @@ def _task_table(summary: Summary, metric: TaskMetric) -> Table:
         "verdict",
     )
     for row in summary.rows:
-        score = row.scores[metric.task]
+        score = row.score(metric.task)
         spread = f" ± {show(score.spread)}" if score.spread == score.spread else ""
         other, comparison = shown[row.method]
         cells = [_difference(comparison), *([Text(other)] if several else []), _verdict(comparison)]
@@ -103,13 +109,35 @@ def shown_comparison(score: Score, summary: Summary) -> tuple[str, Comparison | 
 
 
 def _tuned_table(summary: Summary) -> Table:
-    table = plain_table(
-        summary, "\nagainst tuned fixed weights: differences, and verdicts where significant", "method", *summary.tasks
-    )
+    title = "\nagainst tuned fixed weights: differences, and verdicts where significant"
+    table = plain_table(summary, title, "method", *_names(summary))
     for row in summary.rows:
-        found = [row.scores[task].to.get(TUNED) for task in summary.tasks]
+        found = [row.score(task).to.get(TUNED) for task in _names(summary)]
         if any(found):
             table.add_row(row_name(row.arm), *map(_short, found))
+    return table
+
+
+def _names(summary: Summary) -> list[str]:
+    return [metric.task for metric in summary.shown]
+
+
+def spread_table(summary: Summary) -> Table:
+    """Of many tasks: how the differences of each method are spread over them."""
+    metric = summary.shown[0]
+    title = f"\ndifferences over the tasks in {metric.name}, above 0 is better"
+    table = Table(title=title, title_justify="left", title_style="bold", box=None, pad_edge=False, padding=(0, 2, 0, 0))
+    for column in ("method", "to", "10, 50, 90 % of tasks", "better, worse", "significant", "best task", "worst task"):
+        table.add_column(column, overflow="fold", header_style="underline")
+    for one in summary.spreads:
+        table.add_row(
+            one.method,
+            one.other,
+            " ".join(signed(gain, "{:.2g}".format) for gain in one.quantiles),
+            f"{one.better}, {one.worse}",
+            f"{one.verdicts[0]}, {one.verdicts[1]}",
+            *(f"{task} {signed(gain)}" for task, gain in (one.best, one.worst)),
+        )
     return table
 
 
@@ -139,7 +167,7 @@ def _overall_table(summary: Summary) -> Table:
     columns: Mapping[str, Callable[[Row], str]] = {
         "Δm in %, 95 %": of_against(lambda one: with_interval(one.delta_m, "{:+.2f}".format)),
         "rank": lambda row: "" if row.mean_rank is None else f"{row.mean_rank:.2f}",
-        "wins": of_against(lambda one: f"{one.wins}/{len(summary.tasks)}"),
+        "wins": of_against(lambda one: f"{one.wins}/{sum(map(summary.baselines.has, summary.tasks))}"),
         "ratio": of_against(lambda one: "" if one.ratio is None else f"{one.ratio:.3f}"),
         "skill": lambda row: "" if row.skills is None else f"{row.skills.average:.3f}",
         "worst change": of_against(lambda one: f"{one.worst[1]:+.1f} % {one.worst[0]}"),
@@ -194,6 +222,8 @@ def long_legend(summary: Summary) -> list[str]:
             f"Differences are paired by seed: intervals by Student's t, each by itself; verdicts {at} for {family} "
             "of the study together (Holm), if differences are roughly symmetric."
         )
+    if summary.means:
+        lines.append(OF_TASKS)
     if any(row.against for row in summary.rows):
         lines.append(
             f"{FORMULA}; baseline: {alone} networks; lower is better. Δp = -Δm. Wins: tasks with a "

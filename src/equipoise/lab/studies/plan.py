@@ -16,6 +16,7 @@ from equipoise.lab.arms import SINGLE_TASK, SUM, TUNED, MethodArm, StudyArm, mak
 from equipoise.lab.cases import Case, own_loss, require_losses
 from equipoise.lab.cases.recipe import Recipe, find_recipe
 from equipoise.lab.evaluation import Question, planned_looks
+from equipoise.lab.settings import MANY_TASKS, TUNED_TRIALS, a_few, spread_evenly
 from equipoise.lab.studies.questions import arms_for, find_question, losses_by_arm, one_at_a_time
 from equipoise.lab.training import Settings
 from equipoise.lab.training.loop import case_settings
@@ -57,7 +58,7 @@ def _file_name(name: str) -> str:
 
 @dataclass(frozen=True)
 class Plan:
-    """A study before it runs: every arm, and the single-task baseline of every task, with every seed.
+    """A study before it runs: every arm, and the single-task baselines, with every seed.
 
     Args:
         recipe: Of the case.
@@ -69,6 +70,7 @@ class Plan:
         question: The one question that the study is restricted to; empty: none.
         planned_looks: After how many seeds there is an interim look at the verdicts; empty: one look, after all.
         losses: By arm and task, the losses of arms that have others than the case.
+        alone: The tasks that have single-task baselines.
         sklearn: Whether models of scikit-learn are trained for comparison, where it is installed and the case has
             ``features``.
         earlier_names: Of the case and of its file, in the study that this one continues; see ``renamed``.
@@ -83,6 +85,7 @@ class Plan:
     question: Question = ""
     planned_looks: tuple[int, ...] = ()
     losses: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    alone: tuple[str, ...] = ()
     sklearn: bool = True
     earlier_names: Mapping[str, str] = field(default_factory=dict)
 
@@ -90,20 +93,14 @@ class Plan:
     def runs(self) -> tuple[Run, ...]:
         """All runs, seed by seed, so that an interrupted study has whole seeds to compare."""
         names = tuple(self.case.tasks.names)
-        baselines = names if self._has_single_task else ()
         return tuple(
             run
             for seed in self.seeds
             for run in (
-                *(Run(SINGLE_TASK, (name,), seed) for name in baselines),
+                *(Run(SINGLE_TASK, (name,), seed) for name in self.alone),
                 *(Run(arm, names, seed) for arm in self.arms),
             )
         )
-
-    @property
-    def _has_single_task(self) -> bool:
-        """Whether single-task baselines are trained: for a case's only task, the plain sum is the same."""
-        return len(self.case.tasks) > 1 or SUM not in self.arms
 
     @property
     def identity(self) -> dict[str, Any]:
@@ -152,7 +149,7 @@ class Plan:
         allowed = {"epochs": self.settings.epochs, "batch_size": self.settings.batch_size, "trials": 1}
         budgets = {
             str(arm): {**allowed, "trainings": 1 if arm.source is None else 2}
-            for arm in (*([SINGLE_TASK] if self._has_single_task else []), *self.arms)
+            for arm in (*([SINGLE_TASK] if self.alone else []), *self.arms)
         }
         if TUNED in self.arms:
             budgets[str(TUNED)]["trials"] = self.tuned_trials
@@ -170,6 +167,7 @@ class Plan:
             "question": self.question,
             **({"planned_looks": list(self.planned_looks)} if self.planned_looks else {}),
             "tuned_trials": self.tuned_trials,
+            **({"single_task": list(self.alone)} if 1 < len(self.case.tasks) != len(self.alone) else {}),
             "budgets": self.budgets,
             "metrics": {
                 task: [
@@ -191,19 +189,16 @@ class Plan:
         }
 
 
-class NothingToTuneError(ValueError):
-    """Weights are to be tuned, and the case has one task."""
-
-
 def make_plan(
     case: str | Recipe,
     methods: Iterable[str | eq.Method | StudyArm],
     seeds: Iterable[int],
     *,
     epochs: int | None = None,
-    tuned_trials: int = 0,
+    tuned_trials: int | None = 0,
     question: str = "",
     looks: int = 0,
+    single_task: int | None = None,
     sklearn: bool = True,
     **training: Any,
 ) -> Plan:
@@ -214,23 +209,28 @@ def make_plan(
         methods: Arms, or what ``make_arm`` makes arms of: text or methods.
         seeds: Each 0 or more.
         epochs: At most; None: the case's own.
-        tuned_trials: How many fixed weights to try for the method "tuned"; 0 leaves it out.
+        tuned_trials: How many fixed weights to try for the method "tuned"; 0 leaves it out. None: 10 for 2 to 20 tasks;
+            fewer have no weights to tune, and for more 10 trials say nothing.
         question: The one question that the study is restricted to; it adds the methods it needs; "losses" with no
             method but the sum adds every loss that the case has.
         looks: How many interim looks at the verdicts, at equal shares of the seeds; 0: one look, after all.
+        single_task: How many tasks have a single-task baseline, spread evenly. None: all of up to 20; of more none, and
+            for the question "sharing" twelve.
         sklearn: Whether models of scikit-learn are trained for comparison, where the case has ``features``.
         training: Other settings that are not the case's own, by their names in ``Settings``.
 
     Raises:
         ValueError: An unknown case or method (the message names the nearest), a repetition, an argument out of range,
             or nothing to run.
-        NothingToTuneError: A ValueError where "tuned" is a method and the case has one task.
     """
     asked = find_question(question)
-    arms, seeds = arms_for(asked, tuple(map(make_arm, methods)), tuned_trials), tuple(seeds)
+    trials = TUNED_TRIALS if tuned_trials is None else tuned_trials
+    arms, seeds = arms_for(asked, tuple(map(make_arm, methods)), trials), tuple(seeds)
     recipe = find_recipe(case) if isinstance(case, str) else case
     _require_runs(arms, seeds)
     made = recipe()
+    if tuned_trials is None and not 2 <= len(made.tasks) <= MANY_TASKS:
+        arms, trials = tuple(arm for arm in arms if arm != TUNED), 0
     if asked == "losses" and arms == (SUM,):
         arms = (SUM, *one_at_a_time(made))
     losses = losses_by_arm(made, arms)
@@ -239,10 +239,23 @@ def make_plan(
         raise ValueError(f"case {made.name} has one task, so there is nothing to share: leave out the question")
     if TUNED in arms and len(made.tasks) < 2:
         how = "leave out the question" if asked == "tuned" else "set tuned_trials to 0"
-        raise NothingToTuneError(f"case {made.name} has one task, so no weights to tune: {how}")
+        raise ValueError(f"case {made.name} has one task, so no weights to tune: {how}")
     settings = case_settings(made, epochs=epochs, **training)
     after_seeds = planned_looks(len(seeds), looks) if looks else ()
-    return Plan(recipe, made, arms, seeds, settings, tuned_trials, asked, after_seeds, losses, sklearn)
+    alone = _alone(made.tasks.names, arms, single_task, asked)
+    return Plan(recipe, made, arms, seeds, settings, trials, asked, after_seeds, losses, alone, sklearn)
+
+
+def _alone(tasks: Sequence[str], arms: Sequence[StudyArm], asked: int | None, question: Question) -> tuple[str, ...]:
+    """The tasks that have single-task baselines; for a case's only task, the plain sum is the same."""
+    if len(tasks) == 1 and SUM in arms:
+        return ()
+    if asked is None:
+        few = a_few(tasks)
+        return tuple(few) if len(few) == len(tasks) or question == "sharing" else ()
+    if not 0 <= asked <= len(tasks) or (question == "sharing" and not asked):
+        raise ValueError(f"single_task must be {1 if question == 'sharing' else 0} to {len(tasks)} tasks, got {asked}")
+    return tuple(spread_evenly(tasks, asked))
 
 
 def _require_runs(arms: Sequence[StudyArm], seeds: Sequence[int]) -> None:

@@ -25,6 +25,7 @@ from equipoise.lab.files import (
     write_text,
 )
 from equipoise.lab.search.trial import Job
+from equipoise.lab.settings import MANY_TASKS
 from equipoise.lab.studies.derived_methods import WeightSearch, read_tuned, write_tuned
 from equipoise.lab.studies.looks import FILE, ever_left_out, left_out, looks_in, require_same_looks
 from equipoise.lab.studies.plan import Plan, Run, method_files, run_name
@@ -37,7 +38,7 @@ from equipoise.lab.training.workers import Event, Execute, Workers
 
 LOCK = ".lock"
 OURS = {  # what a study makes in its folder
-    *(LOCK, "study.json", "runs", *TABLES, "methods.csv", "equal_time.csv", "tuned", "tuned.json"),
+    *(LOCK, "study.json", "runs", *TABLES, "methods.csv", "equal_time.csv", "tasks.csv", "tuned", "tuned.json"),
     *("trackers", "figures", "tables", "report.html"),
 }
 StudyEvent = Event[Run] | Event[Job]  # a job is a trial of the search for fixed weights
@@ -99,7 +100,8 @@ class Study:
         """Whether models of scikit-learn are to be trained; the case has inputs for them, and they are not there."""
         table = self.folder / BASELINES
         there = table.is_file() and file_hash(table) == self._baselines_hash
-        return self.plan.sklearn and self.plan.case.features is not None and not there
+        few = len(self.plan.case.tasks) <= MANY_TASKS  # their mean over many would take as many models
+        return self.plan.sklearn and few and self.plan.case.features is not None and not there
 
     @property
     def tried(self) -> int:

@@ -85,16 +85,36 @@ METHODS = (
     *("score", "seconds_per_step", "to_sum", "backwards_per_step", "peak_memory_mb", "training_seconds"),
     *("skipped_steps", "unsolved_steps", "unequal"),
 )
+TASKS = (
+    *("task", "metric", "method", "mean", "sd", "seeds", "other", "difference", "low", "high"),
+    *("p_value", "p_adjusted", "verdict", "inspect"),
+)
 EQUAL_TIME = ("method", "seconds", "epochs", "task", "metric", "value", "difference", "low", "high", "seeds")
 
 
 def write_scores(folder: Path, summary: Summary) -> None:
-    """Write methods.csv and equal_time.csv; a cell is empty where there is nothing to say."""
+    """Write methods.csv and equal_time.csv, of many tasks tasks.csv; a cell is empty where there is nothing to say."""
     by_seed = dict(zip(summary.ranks.names, summary.ranks.mean_ranks, strict=True)) if summary.ranks else {}
     stamp = "; ".join(summary.unequal)
     rows = ((*_row(row, by_seed.get(row.method)), stamp) for row in summary.rows)
     write_rows(folder / "methods.csv", METHODS, rows)
     write_rows(folder / "equal_time.csv", EQUAL_TIME, _equal_time(summary))
+    if summary.means:
+        write_rows(folder / "tasks.csv", TASKS, _tasks(summary))
+
+
+def _tasks(summary: Summary) -> Iterator[tuple[object, ...]]:
+    """A row for each task and comparison of a method, and for one that is compared with nothing."""
+    for metric in (*summary.shown, *summary.metrics):
+        for row in summary.rows:
+            score = row.score(metric.task)
+            about = (metric.task, metric.name, row.method, score.mean, score.spread, len(score.seeds))
+            for other, one in score.to.items():
+                ends = _ends(one.interval)
+                found = (one.interval.p_value, one.p_adjusted, one.verdict, one.check.words if one.check else None)
+                yield (*about, other, *ends, *(None if cell != cell else cell for cell in found))
+            if not score.to and score.seeds:
+                yield (*about, *(None,) * 8)
 
 
 def _row(row: Row, rank: float | None) -> tuple[object, ...]:

@@ -31,8 +31,8 @@ ROWS = (
         formula="−w_t log softmax(x)_t",
         use="one class of C: the plain loss; weight= for rare classes, ignore_index= for missing ones, "
         "label_smoothing= against overconfidence",
-        pitfalls="logits, not probabilities; classes are dimension 1; with weight= the mean divides by the weights; "
-        "a batch in which all are ignored gives NaN",
+        pitfalls="logits, not probabilities; classes are dimension 1, for tokens [B, T, V] take eq.losses.PerToken; "
+        "with weight= the mean divides by the weights; outside of a Task a batch in which all are ignored gives NaN",
         paper="Szegedy et al., CVPR 2016 (label smoothing)",
         suits=("imbalanced", "missing labels"),
     ),
