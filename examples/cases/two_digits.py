@@ -52,4 +52,4 @@ def make_case():
         [eq.Task("left", nn.CrossEntropyLoss()), eq.Task("right", nn.CrossEntropyLoss()), eq.Task("sum", nn.MSELoss())]
     )
     data = {name: pictures(*split) for name, split in SPLITS.items()}
-    return Case("two-digits", tasks, data, model, {}, batch_size=64, learning_rate=2e-3)
+    return Case("two-digits", tasks, data, model, batch_size=64, learning_rate=2e-3)

@@ -76,6 +76,7 @@ def _study_file(
     from equipoise.lab.data.columns import Target, expand_targets, matching
     from equipoise.lab.data.guess import guess_columns
     from equipoise.lab.data.leaks import leaks
+    from equipoise.lab.data.vectors import vectors_beside
 
     columns = list(table.columns)
     asked: dict[str, Target | None] = {}  # None: the kind is guessed
@@ -114,6 +115,11 @@ def _study_file(
         lines += [f"{kind}:"] if found else []
         for guess in found:
             lines.append(f"  - {_quoted(guess.column)}  # {guess.why}")
+    folder = Path(path).parent
+    lines += [
+        f"# vectors: {_quoted(str(folder / name))}  # an array [{len(table)}, {width}], a row for each of the table's"
+        for name, width in vectors_beside(folder, len(table)).items()
+    ]
     left_out = [guess for guess in inputs if guess.kind is None]
     lines += ["", "# Left out:"] if left_out else []
     lines += [f"#   {_quoted(guess.column)}: {guess.why}" for guess in left_out]

@@ -1,4 +1,4 @@
-"""A case of six arguments: what it finds out of its data, and that the same data make the same case."""
+"""A case of few arguments: what it finds out of its data, and that the same data make the same case."""
 
 import pytest
 import torch
@@ -63,7 +63,7 @@ def case(request):
     return make(request.param(x, labels_of(x)))
 
 
-def test_six_arguments_make_a_case_that_can_be_trained(case):
+def test_few_arguments_make_a_case_that_can_be_trained(case):
     check_case(case)
     assert case.title == "mine"
     assert {name: [metric.name for metric in found] for name, found in case.metrics.items()} == {

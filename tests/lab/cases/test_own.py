@@ -43,7 +43,7 @@ class Heads(nn.Module):
 
 
 def case(model=Net, data=None):
-    made = Case("faces", TASKS, data or Faces(), model, {}, 16)
+    made = Case("faces", TASKS, data or Faces(), model)
     check_case(made)
     return made
 

@@ -1,5 +1,6 @@
 import sys
 
+import numpy as np
 import pytest
 import yaml
 
@@ -55,7 +56,12 @@ def test_init_writes_them_under_the_options_that_take_them(tmp_path, monkeypatch
         (tmp_path / f"{i}.png").touch()
     lines = [f"{i}.png,C{'C' * i}=O,{i * i},{i % 3}.5" for i in range(40)]
     (tmp_path / "t.csv").write_text("\n".join(["photo,molecule,n,y", *lines]))
+    np.save("embeddings.npy", np.zeros((40, 3)))
+    np.save("other.npy", np.zeros((41, 3)))
+    (tmp_path / "text.npy").write_text("none")
     assert main(["init", "t.csv", "--target", "y"]) == 0
+    offered = [line for line in (tmp_path / "study.yaml").read_text().splitlines() if ".npy" in line]
+    assert offered == ["# vectors: embeddings.npy  # an array [40, 3], a row for each of the table's"]
     written = yaml.safe_load((tmp_path / "study.yaml").read_text())
     assert {key: written[key] for key in ("image", "smiles", "number")} == {
         "image": ["photo"],

@@ -124,9 +124,9 @@ def test_what_has_no_features_or_no_known_kind_is_left_out():
     assert scores(case_of(lambda output, target: output.sum(), numbers)) == {}
     shares = case_of(nn.BCEWithLogitsLoss(), lambda x: torch.rand(len(x)), ["accuracy"])
     assert scores(replace(shares, metrics={"a": shares.metrics["a"]})) == {}
-    tokens = Arrays(INPUTS["train"], {"a": torch.zeros(300, 5, dtype=torch.int64)})
+    tokens = Arrays(INPUTS["train"], {"a": torch.zeros(300, 5)})  # of the shape of five labels
     three = dict.fromkeys(SIZES, tokens)
-    loss = PerToken(nn.CrossEntropyLoss())
+    loss = PerToken(nn.BCEWithLogitsLoss())
     assert scores(replace(shares, tasks=Tasks([Task("a", loss)]), data=three)) == {}
 
 

@@ -25,7 +25,7 @@ BATCH = 1024  # samples that are read at once
 
 @dataclass(frozen=True)
 class Case:
-    """A multi-task problem on real data: six arguments, and defaults for all else.
+    """A multi-task problem on real data: four arguments, and defaults for all else.
 
     What is left open is read from the data when the case is made: one pass over all samples each for a split of one
     data set, for metrics that are given by name, and for ``data_hash``.
@@ -41,7 +41,7 @@ class Case:
         metrics: By task name, the primary one first: names, torchmetrics metrics or ``Metric``s, as ``make_metrics``
             takes them; ``made_metrics`` has them as ``Metric``s. A task that is not there has those that follow from
             its loss.
-        batch_size: A sensible default, as are ``learning_rate``, ``weight_decay`` and ``epochs``.
+        batch_size: A sensible start, as are ``learning_rate``, ``weight_decay`` and ``epochs``.
         title: One line for people; empty: the name.
         collate: A list of samples -> (inputs, targets by name), the labels on the first axis. By default ``Arrays``
             are joined, all else is stacked by torch, as ``stack_samples`` says.
@@ -69,8 +69,8 @@ class Case:
     tasks: Tasks
     data: Mapping[str, Dataset[Any]]
     model: Callable[[Sequence[str]], nn.Module]
-    metrics: Mapping[str, Sequence[Named]]
-    batch_size: int
+    metrics: Mapping[str, Sequence[Named]] = field(default_factory=dict)
+    batch_size: int = 32
     title: str = ""
     collate: Collate = default_collate
     learning_rate: float = 1e-3

@@ -38,6 +38,19 @@ def read_vectors(path: Path, table: Table) -> np.ndarray:
     return array
 
 
+def vectors_beside(folder: Path, rows: int) -> dict[str, int]:
+    """The .npy files of a folder with an array [rows, D], by name: their D."""
+    found = {}
+    for path in sorted(folder.glob("*.npy")):
+        try:
+            array = np.load(path, mmap_mode="r", allow_pickle=False)
+        except (ValueError, OSError, EOFError):  # of another kind, so not of this table
+            continue
+        if array.ndim == 2 and len(array) == rows and array.dtype.kind in "fiub":
+            found[path.name] = array.shape[1]
+    return found
+
+
 def scaled_vectors(vectors: Tensor, train: Sequence[int]) -> Tensor:
     """Columns with mean 0 and standard deviation 1 on the training rows [N, D], float32.
 
