@@ -35,14 +35,14 @@ def log_probability(logits, actions):
 class Player:
     """Plays on in several environments and remembers the returns of finished episodes."""
 
-    def __init__(self) -> None:
+    def __init__(self, seed: int = 0) -> None:
         self.envs = gymnasium.make_vec(
             "CartPole-v1",
             num_envs=NUM_ENVS,
             vectorization_mode="sync",
             vector_kwargs={"autoreset_mode": gymnasium.vector.AutoresetMode.SAME_STEP},
         )
-        self.states = torch.tensor(self.envs.reset(seed=0)[0])
+        self.states = torch.tensor(self.envs.reset(seed=seed)[0])
         self.running, self.returns = torch.zeros(NUM_ENVS), []
 
     @torch.no_grad()

@@ -9,12 +9,12 @@ from equipoise.lab.diagnostics import (
     Diagnostic,
     Picture,
     Predictions,
-    class_table,
     coloured,
     confusion,
     first_samples,
     largest,
     overlaid,
+    region_table,
     worst_samples,
 )
 from rendered import SHAPES
@@ -60,7 +60,7 @@ def scenes_diagnostics(stride: int) -> tuple[Diagnostic, ...]:
 
     return (
         confusion("mask", _PIXELS, largest, "pixels"),
-        class_table("mask", _PIXELS, largest, "pixels"),
+        region_table("mask", _PIXELS),
         first_samples(("class",), describe, legend=_LEGEND),
         *(worst_samples(task, describe, legend=_LEGEND) for task in ("class", "box", "mask")),
     )

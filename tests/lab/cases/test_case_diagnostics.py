@@ -70,7 +70,7 @@ def test_leaves_are_shown_with_both_masks():
     seen, results = shown(case, case.tasks.names)
     check(seen, results)
     captions = [picture.caption for picture in results["samples"].cards[0].pictures]
-    assert captions == ["the leaf", "true mask", "predicted mask"]
+    assert captions == ["the leaf", "true mask", "predicted mask", "wrong pixels"]
 
 
 def test_a_table_shows_each_kind_of_target_in_its_own_words(tmp_path):

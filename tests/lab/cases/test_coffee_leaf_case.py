@@ -89,6 +89,21 @@ def test_heads_have_the_shapes_of_their_tasks_and_seeds_are_shared(tmp_path):
             assert torch.equal(value, model.state_dict()[key])
 
 
+def test_a_height_is_another_case(tmp_path):
+    case = coffee_leaf(write(tmp_path), height=8)
+    inputs, targets = whole(case, "test")
+    assert inputs.shape[2:] == targets["mask"].shape[1:] == case.model(["mask"])(inputs)["mask"].shape[2:] == (8, 16)
+    assert case.name == "coffee-leaf-8"
+    assert coffee_leaf(tmp_path, all_pictures=True, height=8).name == "coffee-leaf-all-8"
+    with pytest.raises(ValueError, match="height must be 4 or more, got 3"):
+        coffee_leaf(tmp_path, height=3)
+
+
+def test_where_all_of_a_pixels_channels_are_below_zero_its_mask_is_still_learnt(tmp_path):
+    head = coffee_leaf(write(tmp_path)).model(["mask"]).head("mask")
+    assert not any(isinstance(module, torch.nn.ReLU) for module in head.modules())
+
+
 def test_losses_by_name_and_their_mixture(tmp_path):
     case = coffee_leaf(write(tmp_path))
     logits, target = torch.randn(2, 3, 4, 4), torch.randint(3, (2, 4, 4))

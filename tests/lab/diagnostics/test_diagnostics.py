@@ -5,6 +5,7 @@ from torch import nn
 import equipoise as eq
 from equipoise.lab import diagnostics as ex
 from equipoise.lab.diagnostics.classification import diagnostics_by_loss
+from equipoise.lab.metrics.table import metric
 
 CLASSES = ("cat", "dog", "owl")
 
@@ -37,6 +38,24 @@ def test_scores_of_classes_are_their_definitions(animals):
         ("dog", None, 0.0, 0.0, 3),  # never predicted
         ("owl", 0.0, None, 0.0, 0),  # never true
     )
+
+
+def test_scores_of_regions_are_their_definitions_and_their_mean_is_the_metric():
+    generator = torch.Generator().manual_seed(0)
+    logits, true = torch.randn(4, 3, 6, 5, generator=generator), torch.randint(3, (4, 6, 5), generator=generator)
+    true[0] = -100
+    masks = seen({"mask": logits}, {"mask": true}, [eq.Task("mask", nn.CrossEntropyLoss())])
+    table = ex.region_table("mask", CLASSES).show(masks)
+    assert table.columns == ("mask", "IoU", "precision", "recall", "pixels")
+    predicted = logits.argmax(dim=1)[1:]
+    for region, row in enumerate(table.rows):
+        said, are = predicted == region, true[1:] == region
+        both, either = (said & are).sum().item(), (said | are).sum().item()
+        expected = (both / either, both / said.sum().item(), both / are.sum().item(), are.sum().item())
+        assert row == (CLASSES[region], *map(pytest.approx, expected))
+    miou = metric("miou", num_classes=3)
+    miou.update(logits, true)
+    assert float(miou.compute()) == pytest.approx(sum(row[1] for row in table.rows) / 3)
 
 
 def test_tokens_are_counted_one_by_one(animals):

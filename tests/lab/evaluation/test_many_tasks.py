@@ -99,3 +99,11 @@ def test_the_false_discovery_rate_is_scipys_and_what_was_not_tested_stays_out():
     assert benjamini_hochberg(p.tolist()) == pytest.approx(false_discovery_control(p).tolist())
     assert math.isnan(benjamini_hochberg([0.01, math.nan])[1])
     assert benjamini_hochberg([0.01, math.nan])[0] == 0.01
+
+
+def test_models_of_scikit_learn_that_learned_some_of_many_tasks_have_no_row():
+    some = {"linear (scikit-learn)": dict.fromkeys(TASKS[:20], 0.9)}
+    one = summary(values({"uw": 0.05}), baseline_scores=some)
+    assert one.shown_baselines == {}
+    assert "(and 19 more tasks like it)" in one.cautions[0]
+    assert "\nlinear  " not in text_of(SummaryView(one))

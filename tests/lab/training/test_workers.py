@@ -52,6 +52,20 @@ def test_a_failure_costs_its_own_item_and_workers_live_on():
     assert set(multiprocessing.active_children()) == others
 
 
+def policy(item, report):
+    return os.environ["OMP_WAIT_POLICY"]
+
+
+@pytest.mark.parametrize(("given", "found"), [(None, "passive"), ("active", "active")])
+def test_threads_of_workers_do_not_spin_unless_asked_to(given, found, monkeypatch):
+    monkeypatch.delenv("OMP_WAIT_POLICY", raising=False)
+    if given is not None:
+        monkeypatch.setenv("OMP_WAIT_POLICY", given)
+    (_, finished) = run_jobs(policy, ["a"], jobs=1)
+    assert finished.details == (found,)
+    assert os.environ.get("OMP_WAIT_POLICY") == given
+
+
 def test_closing_kills_the_workers():
     others = set(multiprocessing.active_children())  # of other tests
     with closing(run_jobs(work, ["a", "b", "c"], jobs=2)) as events:

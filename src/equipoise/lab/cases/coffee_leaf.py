@@ -38,7 +38,9 @@ from equipoise.lab.diagnostics import (
     largest,
     level,
     overlaid,
+    region_table,
     worst_samples,
+    wrong_pixels,
 )
 from equipoise.lab.models.heads import SharedEncoder
 from equipoise.lab.models.unet import ConvEncoder, MaskHead, PooledHead
@@ -51,10 +53,11 @@ REGIONS: Mapping[str, tuple[int, int, int]] = {"background": (0, 0, 0), "leaf": 
 SOURCE = "it has the layout of github.com/esgario/lara2018"
 _SPLIT_FOLDERS = {"train": "train", "val": "validation", "test": "test"}
 _UNDETERMINED = "5"
-_HEIGHT, _WIDTH, _WIDTHS, _DROPOUT = 32, 64, (16, 32, 64), 0.2
+_HEIGHT, _WIDTHS, _DROPOUT = 32, (16, 32, 64), 0.2
+_LEAKY = partial(nn.LeakyReLU, 0.1)
 _LEVELS = tuple(map(str, range(SEVERITIES)))
 _COLOURS = tuple(REGIONS.values())
-_LEGEND = "In a mask the leaf is green and the symptom red."
+_LEGEND = "In a mask the leaf is green and the symptom red; pixels that are predicted wrongly are yellow."
 
 
 @dataclass(frozen=True)
@@ -159,24 +162,27 @@ def _numbered(images: Path) -> Iterator[tuple[int, str, Path]]:
             yield int(path.stem), split, path
 
 
-def coffee_leaf(folder: Path | None = None, *, all_pictures: bool = False) -> Case:
-    """Leaves at 32x64 pixels through a small U-Net: stress (5 classes), severity (levels 0 to 4) and mask (3 regions).
+def coffee_leaf(folder: Path | None = None, *, all_pictures: bool = False, height: int = _HEIGHT) -> Case:
+    """Leaves through a small U-Net: stress (5 classes), severity (levels 0 to 4) and mask (3 regions).
 
     Args:
         folder: In the layout of esgario/lara2018; by default see ``data_folder``.
         all_pictures: Whether to train and test on all 1,747 leaves, of which 500 have masks, or on these only.
+        height: Of a picture in pixels, 4 or more; it is twice as wide. Twice the height costs four times as much.
 
     Raises:
-        ValueError: If a file is missing or not as it should be.
+        ValueError: If a file is missing or not as it should be, or the height is less.
     """
+    if height < 4:
+        raise ValueError(f"height must be 4 or more, got {height}: the network halves it twice")
     folder = data_folder("coffee-leaf", SOURCE, folder)
     leaves = list_leaves(folder, all_pictures=all_pictures)
     every = Arrays(
-        read_pictures(leaves, _HEIGHT, _WIDTH),
+        read_pictures(leaves, height, 2 * height),
         {
             "stress": torch.tensor([leaf.stress for leaf in leaves]),
             "severity": torch.tensor([leaf.severity for leaf in leaves]),
-            "mask": read_masks(leaves, _HEIGHT, _WIDTH),
+            "mask": read_masks(leaves, height, 2 * height),
         },
     )
     splits = every.by_split([leaf.split for leaf in leaves])
@@ -189,7 +195,7 @@ def coffee_leaf(folder: Path | None = None, *, all_pictures: bool = False) -> Ca
         ]
     )
     return Case(
-        name="coffee-leaf-all" if all_pictures else "coffee-leaf",
+        name="coffee-leaf" + "-all" * all_pictures + f"-{height}" * (height != _HEIGHT),
         title="Coffee leaves: stress, severity and mask from a picture",
         tasks=tasks,
         data=splits,
@@ -223,7 +229,7 @@ def make_model(task_names: Sequence[str]) -> nn.Module:
     heads = {
         "stress": PooledHead(_WIDTHS[-1], len(STRESSES), _DROPOUT),
         "severity": PooledHead(_WIDTHS[-1], SEVERITIES - 1, _DROPOUT),
-        "mask": MaskHead(_WIDTHS, len(REGIONS)),
+        "mask": MaskHead(_WIDTHS, len(REGIONS), _LEAKY),
     }
     return SharedEncoder(encoder, {name: heads[name] for name in task_names})
 
@@ -244,7 +250,7 @@ def _diagnostics() -> tuple[Diagnostic, ...]:
         class_table("stress", STRESSES, largest, "leaves"),
         confusion("severity", _LEVELS, severity, "leaves"),
         confusion("mask", regions, largest, "pixels"),
-        class_table("mask", regions, largest, "pixels"),
+        region_table("mask", regions),
         first_samples(("mask",), describe, legend=_LEGEND),
         *(worst_samples(task, describe, legend=_LEGEND) for task in ("stress", "severity", "mask")),
     )
@@ -259,6 +265,8 @@ def _pictures(seen: Predictions, place: int) -> tuple[Picture, ...]:
         if (true != MISSING).any():
             pictures.append(Picture.of(overlaid(leaf, coloured(true, _COLOURS)), "true mask"))
         pictures.append(Picture.of(overlaid(leaf, coloured(predicted, _COLOURS)), "predicted mask"))
+        if (true != MISSING).any():
+            pictures.append(Picture.of(wrong_pixels(leaf, predicted, true), "wrong pixels"))
     return tuple(pictures)
 
 

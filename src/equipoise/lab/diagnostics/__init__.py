@@ -12,6 +12,7 @@ from equipoise.lab.diagnostics.classification import (
     largest,
     level,
     predicted_cooccurrence,
+    region_table,
 )
 from equipoise.lab.diagnostics.diagnostic import (
     Card,
@@ -34,6 +35,7 @@ from equipoise.lab.diagnostics.samples import (
     number_words,
     overlaid,
     worst_samples,
+    wrong_pixels,
 )
 from equipoise.lab.diagnostics.store import (
     diagnostics_hash,
@@ -76,6 +78,8 @@ __all__ = [
     "overlaid",
     "predicted_cooccurrence",
     "read_diagnostics",
+    "region_table",
     "worst_samples",
     "write_diagnostics",
+    "wrong_pixels",
 ]

@@ -80,6 +80,33 @@ def class_table(task: str, classes: Sequence[str], decision: Decide, what: str =
     return Diagnostic(f"{task}-classes", f"{task}: precision, recall and F1 per class", (task,), show)
 
 
+def region_table(task: str, regions: Sequence[str]) -> Diagnostic:
+    """IoU, precision, recall and pixels of every region of a mask; the mean of the IoU is the metric "miou".
+
+    Args:
+        task: Whose outputs.
+        regions: Names of the classes of a pixel, in the order of their numbers.
+    """
+
+    def show(predictions: Predictions) -> ScoreTable:
+        predicted, true = _pairs(predictions, task, largest)
+        scores = multiclass_stat_scores(predicted, true, num_classes=len(regions), average="none").tolist()
+        rows = tuple(
+            (
+                name,
+                _ratio(hits, hits + false_alarms + misses),
+                _ratio(hits, hits + false_alarms),
+                _ratio(hits, hits + misses),
+                pixels,
+            )
+            for name, (hits, false_alarms, _, misses, pixels) in zip(regions, scores, strict=True)
+        )
+        note = "IoU: the pixels of a region that are predicted to be of it, of all that are of it or predicted to be."
+        return ScoreTable((task, "IoU", "precision", "recall", "pixels"), rows, f"{note} A dash: nothing to divide by.")
+
+    return Diagnostic(f"{task}-classes", f"{task}: IoU, precision and recall per region", (task,), show)
+
+
 def scores_table(task: str, names: Sequence[str], scores: Tensor, note: str) -> ScoreTable:
     """From true and false positives, true and false negatives, and support [L, 5], as torchmetrics counts them."""
     rows = []

@@ -14,6 +14,7 @@ Describe = Callable[[Predictions, int], Card]  # of sample i of the split
 NOT_KNOWN = "not known"
 Words = Callable[[Predictions, int], tuple[str, str]]  # sample i of the split -> label and prediction in words
 UNKNOWN = (128, 128, 128)  # where a mask has no label
+_WRONG = (255, 255, 0)
 
 
 def first_samples(tasks: Sequence[str], describe: Describe, count: int = COUNT, legend: str = "") -> Diagnostic:
@@ -143,3 +144,14 @@ def overlaid(picture: Tensor, layer: Tensor, opacity: float = 0.5) -> Tensor:
     [[[50, 100, 100]]]
     """
     return ((1 - opacity) * picture.float() + opacity * layer.float()).round().to(torch.uint8)
+
+
+def wrong_pixels(picture: Tensor, predicted: Tensor, true: Tensor, missing: int = MISSING) -> Tensor:
+    """A picture [H, W, 3], uint8, darkened, and yellow where two masks [H, W] differ; unknown pixels do not.
+
+    >>> predicted, true = torch.tensor([[0, 1, 1]]), torch.tensor([[0, 0, -100]])
+    >>> wrong_pixels(torch.full((1, 3, 3), 100).byte(), predicted, true).tolist()
+    [[[50, 50, 50], [255, 255, 0], [50, 50, 50]]]
+    """
+    differs = (predicted != true) & (true != missing)
+    return torch.where(differs[:, :, None], torch.tensor(_WRONG, dtype=torch.uint8), picture // 2)

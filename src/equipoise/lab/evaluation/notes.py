@@ -105,7 +105,7 @@ def baseline_notes(results: StudyResults) -> list[str]:
     names = listing(list(dict.fromkeys(one.baseline for one in results.baselines)))
     return [
         f"{names}: one model for each task on the inputs of the networks, chosen on validation"
-        f"{''.join(limits)}; not among the comparisons."
+        f"{''.join(limits)}; not among the comparisons (baselines.csv)."
     ]
 
 

@@ -91,6 +91,12 @@ class Summary:
         return tuple(filter(None, found))
 
     @property
+    def shown_baselines(self) -> BaselineScores:
+        """Models of scikit-learn that have a score in what is shown; of many tasks they have learned too few."""
+        shown = {metric.task for metric in self.shown}
+        return {name: of for name, of in self.baseline_scores.items() if shown & {*of}}
+
+    @property
     def methods(self) -> tuple[str, ...]:
         """Names of the methods in the table, without single-task."""
         return tuple(row.method for row in self.rows if row.method != self.baselines.single_task)

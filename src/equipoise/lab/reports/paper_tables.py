@@ -108,7 +108,7 @@ def _table(
         if _has_delta_m(summary):
             cells.append(escape(_interval(row.delta_m, "{:.2f}".format)))
         rows.append(cells)
-    for name, scores in summary.baseline_scores.items():
+    for name, scores in summary.shown_baselines.items():
         values = [cell for metric in summary.shown for cell in (show(scores.get(metric.task, math.nan)), "–")]
         rows.append([escape(cell) for cell in (name, *values, *["–"] * _has_delta_m(summary))])
     return [escape(name) for name in head], rows

@@ -84,7 +84,7 @@ def _blocks(summary: Summary, width: int) -> Iterator[RenderableType]:
     """One table of all tasks, in as many blocks as the width makes necessary."""
     columns = [_task_column(summary, metric) for metric in summary.shown]
     columns += filter(None, (_delta_column(summary), _time_column(summary)))
-    names = [*(row_name(row.arm) for row in summary.rows), *map(baseline_name, summary.baseline_scores)]
+    names = [*(row_name(row.arm) for row in summary.rows), *map(baseline_name, summary.shown_baselines)]
     first = max(6, *(cell_len(line) for name in names for line in name.plain.splitlines()))
     blocks: list[list[list[Text]]] = []
     room = 0
@@ -108,7 +108,7 @@ def _task_column(summary: Summary, metric: TaskMetric) -> list[Text]:
     """Head and cells: mean, difference, half its interval, and the verdict if there is one."""
     cells = [Text(f"{metric.task}\n{metric.name} {'↑' if metric.higher_is_better else '↓'}")]
     scores = [row.score(metric.task) for row in summary.rows]
-    beside = [of.get(metric.task, nan) for of in summary.baseline_scores.values()]
+    beside = [of.get(metric.task, nan) for of in summary.shown_baselines.values()]
     wide = max(len(show(value)) for value in (*(score.mean for score in scores), *beside))
     for score in scores:
         _, one = shown_comparison(score, summary)
@@ -127,14 +127,14 @@ def _delta_column(summary: Summary) -> list[Text] | None:
     if not any(row.delta_m for row in summary.rows):
         return None
     cells = [Text(f"{row.delta_m.mean:+.2f}" if row.delta_m else "") for row in summary.rows]
-    return [Text("Δm\nin %"), *cells, *(Text("") for _ in summary.baseline_scores)]
+    return [Text("Δm\nin %"), *cells, *(Text("") for _ in summary.shown_baselines)]
 
 
 def _time_column(summary: Summary) -> list[Text] | None:
     if not any(row.cost_ratio for row in summary.rows):
         return None
     cells = [Text(f"x{row.cost_ratio:.2f}" if row.cost_ratio else "") for row in summary.rows]
-    return [Text("time\nto sum"), *cells, *(Text("") for _ in summary.baseline_scores)]
+    return [Text("time\nto sum"), *cells, *(Text("") for _ in summary.shown_baselines)]
 
 
 def _short_legend(summary: Summary) -> list[str]:

@@ -20,6 +20,8 @@ from typing import Any, Generic, Literal, Protocol, TypeVar
 from equipoise.own_file import error_line
 
 ASK_AGAIN = 0.5  # seconds until an item is asked for again
+# Of OpenMP: a thread that waits by spinning keeps the core from the one it waits for, where other programs run too
+_WAIT_POLICY = "OMP_WAIT_POLICY"
 
 Item = TypeVar("Item")
 Work = Callable[[Item, Callable[..., None]], Any]
@@ -140,10 +142,14 @@ def _start() -> tuple[SpawnProcess, Connection]:
     ours, theirs = context.Pipe()
     process = context.Process(target=_serve, args=(theirs,))
     handler = signal.signal(signal.SIGINT, signal.SIG_IGN)  # inherited: Ctrl-C is for the parent alone
+    given = _WAIT_POLICY in os.environ
+    os.environ.setdefault(_WAIT_POLICY, "passive")  # inherited, and read when torch is loaded
     try:
         process.start()
     finally:
         signal.signal(signal.SIGINT, handler)
+        if not given:
+            del os.environ[_WAIT_POLICY]
     theirs.close()  # so that the worker's end closes when the worker dies
     return process, ours
 
