@@ -152,8 +152,8 @@ def test_what_the_options_mean(capsys, monkeypatch, words, methods, seeds, epoch
     monkeypatch.setattr("equipoise.lab.studies.make_plan", note)
     assert "enough" in refuse(capsys, *words)
     question = "sharing" if "sharing" in words else ""
-    trials = 10 if words[0] == "compare" and not question else 0
-    options = {"epochs": epochs, "tuned_trials": trials, "question": question, "looks": 0, "sklearn": True}
+    options = {"epochs": epochs, "question": question, "looks": 0, "single_task": None, "sklearn": True}
+    options["tuned_trials"] = 0 if question or words[0] == "demo" else None
     assert asked == [((ReadyCase("reviews"), methods, seeds), options)]
 
 
@@ -426,7 +426,7 @@ def test_a_configuration_means_what_its_options_mean(here, capsys, monkeypatch):
     assert (methods, seeds, named) == (
         ("sum", "uw"),
         (7,),
-        {"epochs": 3, "tuned_trials": 10, "question": "", "looks": 0, "sklearn": True},
+        {"epochs": 3, "tuned_trials": None, "question": "", "looks": 0, "single_task": None, "sklearn": True},
     )
     assert recipe.text == ("title", "price, net")
     # the command line wins, whole options at a time
