@@ -152,8 +152,9 @@ def test_what_the_options_mean(capsys, monkeypatch, words, methods, seeds, epoch
     monkeypatch.setattr("equipoise.lab.studies.make_plan", note)
     assert "enough" in refuse(capsys, *words)
     question = "sharing" if "sharing" in words else ""
-    options = {"epochs": epochs, "question": question, "looks": 0, "single_task": None, "sklearn": True}
-    options["tuned_trials"] = 0 if question or words[0] == "demo" else None
+    trials = None if words[0] == "compare" and not question else 0
+    options = {"epochs": epochs, "tuned_trials": trials, "question": question, "looks": 0, "sklearn": True}
+    options["single_task"] = None
     assert asked == [((ReadyCase("reviews"), methods, seeds), options)]
 
 
@@ -472,6 +473,20 @@ def test_init_asks_what_may_be_missing_and_takes_patterns(here, capsys):
     output = capsys.readouterr().out
     assert 'missing: ["NA"]' in output
     assert "  - age  # numbers from 1 to 59, 7 empty" in output
+
+
+def test_init_of_many_pairs_looks_at_some_targets_for_leaks_and_says_so(here, capsys, monkeypatch):
+    monkeypatch.setattr(sys.modules["equipoise.cli.init"], "MOST_PAIRS", 8)
+    rows = [[i * i, i * i % 7, *[i * i * i % (5 + k) for k in range(4)]] for i in range(50)]
+    rows = [[*row, *row[2:]] for row in rows]  # the inputs are the targets
+    lines = ["", *(",".join(map(str, row)) for row in rows)]
+    (here / "data.csv").write_text("a,b,y0,y1,y2,y3,c0,c1,c2,c3" + "\n".join(lines))
+    assert main(["init", "data.csv", "--target", "y*"]) == 0
+    output = capsys.readouterr().out
+    assert "# Every 3th target was looked at for inputs that hold its answer" in output
+    assert "c0: its correlation with 'y0' is 1.000" in output
+    assert "'y3' is 1.000" in output
+    assert "'y1' is 1.000" not in output
 
 
 def test_init_names_ids_and_leaks_in_lines_of_their_own(here, capsys):

@@ -124,6 +124,12 @@ def test_what_needs_no_torch_does_not_wait_for_it(words):
     assert ended.returncode == (0 if words.endswith(("help", "version")) else 2)
 
 
+def test_init_needs_no_torch(tmp_path):
+    (tmp_path / "a.csv").write_text("x,y\n" + "".join(f"{i},{i % 7}\n" for i in range(20)))
+    script = "import sys; sys.modules['torch'] = None; from equipoise.cli import main; main(['init', 'a.csv'])"
+    assert subprocess.run([sys.executable, "-c", script], cwd=tmp_path, capture_output=True).returncode == 0
+
+
 def test_public_names_are_there_whatever_is_imported_first():
     """Modules are named like the functions ``method`` and ``doctor``."""
     script = (

@@ -14,6 +14,7 @@ from equipoise.lab.data.columns import INPUT_OPTIONS
 from equipoise.lab.settings import METHODS, TUNED_TRIALS
 
 NOT_TEXT = ("y", "n", "yes", "no", "on", "off", "true", "false", "null")  # to YAML
+MOST_PAIRS = 10_000  # of an input and a target that are looked at for leaks: seconds
 OTHERS = """\
 # The other options of equipoise compare, with their defaults; those on the command line win.
 # methods: [{methods}]
@@ -124,7 +125,13 @@ def _study_file(
     lines += ["", "# Left out:"] if left_out else []
     lines += [f"#   {_quoted(guess.column)}: {guess.why}" for guess in left_out]
     used = [guess.column for guess in inputs if guess.kind]
-    warnings = [f"#   {_quoted(column)}: {why}" for column, why in leaks(table, used, list(targets))]
+    step = -(-len(used) * len(targets) // MOST_PAIRS) or 1
+    warnings = [f"#   {_quoted(column)}: {why}" for column, why in leaks(table, used, list(targets)[::step])]
+    if step > 1:
+        lines += [
+            "",
+            f"# Every {step}th target was looked at for inputs that hold its answer: ask for fewer to see all.",
+        ]
     if warnings:
         lines += ["", "# These may hold the answer. If it is not yet known of a new row, remove them above:"]
     return "\n".join([*lines, *warnings, "", OTHERS.format(methods=", ".join(METHODS), trials=TUNED_TRIALS)])

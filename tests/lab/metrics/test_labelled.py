@@ -6,7 +6,7 @@ from torch.testing import assert_close
 from torchmetrics.classification import BinaryAccuracy, BinaryAUROC
 from torchmetrics.regression import MeanSquaredError, R2Score
 
-from equipoise.lab.metrics import Labelled, metric
+from equipoise.lab.metrics import Labelled, metric, per_token
 from equipoise.lab.metrics import labelled as read
 
 NAN = math.nan
@@ -137,3 +137,24 @@ def test_texts_without_reference_leave():
 def test_shapes_that_do_not_fit_are_refused(name, options, outputs, targets, message):
     with pytest.raises(ValueError, match=message):
         metric(name, **options).update(torch.zeros(outputs), torch.zeros(targets))
+
+
+@pytest.mark.parametrize(
+    ("made", "outputs", "targets", "message"),
+    [
+        (metric("accuracy"), (4, 3), (4,), r"logits of 3 classes: make the metric with num_classes=3"),
+        (metric("accuracy"), (4, 1), (4,), r"must have the same shape, .*: write outputs.squeeze\(-1\)"),
+        (metric("auroc"), (4, 3, 2), (4, 2), r"logits of 3 classes: make the metric with num_classes=3"),
+        (metric("f1-macro", num_labels=3), (4, 3), (4,), r"logits of 3 classes: make the metric with num_classes=3"),
+        (
+            metric("accuracy", num_classes=3),
+            (4, 5, 3),
+            (4, 5),
+            r"where the classes come last, write per_token\(metric\)",
+        ),
+        (per_token(metric("accuracy", num_classes=3)), (4, 3, 5), (4, 5), r"\[B, T, ...\] must have the same B and T"),
+    ],
+)
+def test_outputs_of_another_layout_are_answered_by_what_to_write(made, outputs, targets, message):
+    with pytest.raises(ValueError, match=message):
+        made.update(torch.zeros(outputs), torch.zeros(targets, dtype=torch.int64))

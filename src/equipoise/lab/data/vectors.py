@@ -2,11 +2,14 @@
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
-from torch import Tensor
 
 from equipoise.lab.data.table import Table
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 
 def read_vectors(path: Path, table: Table) -> np.ndarray:
@@ -51,7 +54,7 @@ def vectors_beside(folder: Path, rows: int) -> dict[str, int]:
     return found
 
 
-def scaled_vectors(vectors: Tensor, train: Sequence[int]) -> Tensor:
+def scaled_vectors(vectors: "Tensor", train: Sequence[int]) -> "Tensor":
     """Columns with mean 0 and standard deviation 1 on the training rows [N, D], float32.
 
     A column that is constant there is 0, and so is a NaN, which is missing.

@@ -40,12 +40,14 @@ def binary(outputs: Tensor, targets: Tensor, missing: int = MISSING) -> tuple[Te
 
     Always the sigmoid: torchmetrics takes it only in batches where a logit lies outside [0, 1].
     """
+    _require_labels(outputs, targets)
     logits, labels = values(outputs, targets, missing)
     return logits.double().sigmoid(), labels.long()
 
 
 def ranking(outputs: Tensor, targets: Tensor, missing: int = MISSING) -> tuple[Tensor, Tensor]:
     """As ``binary``, but scores of the same order that are not probabilities: a sigmoid would tie all large logits."""
+    _require_labels(outputs, targets)
     logits, labels = values(outputs, targets, missing)
     return _order(logits), labels.long()
 
@@ -68,9 +70,10 @@ def classes(outputs: Tensor, targets: Tensor, missing: int = MISSING) -> tuple[T
         targets = likeliest_class(targets, missing)
     expected = (*outputs.shape[:1], *outputs.shape[2:])
     if outputs.dim() < 2 or targets.shape != expected:
+        last = outputs.dim() > 2 and targets.shape == outputs.shape[:-1]
         raise ValueError(
             f"targets must be classes [N, ...] beside logits [N, C, ...], got {tuple(targets.shape)} and "
-            f"{tuple(outputs.shape)}"
+            f"{tuple(outputs.shape)}{': where the classes come last, write per_token(metric)' if last else ''}"
         )
     present = labelled(targets, missing)
     kept = targets[present].long()
@@ -229,8 +232,19 @@ def _order(logits: Tensor) -> Tensor:
     return 0.5 + 0.5 * logits / (1 + logits.abs())
 
 
+def _require_labels(outputs: Tensor, targets: Tensor) -> None:
+    """Raise where these are certainly logits of several classes, and classes."""
+    is_one_of_several = outputs.dim() > 1 and outputs.shape[1] > 1 and not targets.is_floating_point()
+    if is_one_of_several and targets.shape == (len(outputs), *outputs.shape[2:]):
+        raise ValueError(
+            f"outputs {tuple(outputs.shape)} beside classes {tuple(targets.shape)} are logits of {outputs.shape[1]} "
+            f"classes: make the metric with num_classes={outputs.shape[1]}"
+        )
+
+
 def _label_rows(outputs: Tensor, targets: Tensor, missing: int) -> tuple[Tensor, Tensor]:
     """Logits [M, L] and labels [M, L] of the rows that have one; a missing label is -100."""
+    _require_labels(outputs, targets)
     require_same_shape(outputs=outputs, targets=targets)
     if targets.dim() < 2:
         raise ValueError(f"targets must be [N, L, ...] for L labels, got {tuple(targets.shape)}")
