@@ -111,12 +111,16 @@ def test_of_a_sense_that_is_missing_nothing_is_left_and_a_mark_says_so():
 @pytest.mark.slow
 @pytest.mark.parametrize("name", ["generator", "senses"])
 def test_the_command_compares_it(name, tmp_path, capsys):
-    made(name)
     from equipoise.cli import main
 
     given = ["--methods", "sum,uw", "--seeds", "2", "--epochs", "1", "--tuned-trials", "0", "--jobs", "1"]
-    assert main(["compare", f"{CASES / name}.py:make_case", *given, "--out", str(tmp_path / "study")]) == 0
-    assert "Over 2 seeds" in capsys.readouterr().out
+    folder = tmp_path / "study"
+    assert main(["compare", f"{CASES / name}.py:make_case", *given, "--out", str(folder)]) == 0
+    results = lab.load(folder)
+    assert {*results.summary.methods} >= {"sum", "uw"}
+    assert {*results.summary.tasks} == {*made(name).tasks.names}
+    assert results.verdict.headline in " ".join(capsys.readouterr().out.split())
+    assert (folder / "report.html").exists()
 
 
 @pytest.mark.slow

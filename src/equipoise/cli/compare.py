@@ -82,6 +82,13 @@ def add_study_options(parser: Parser, *, seeds: int, tuned_trials: int, out: Pat
         f"all of up to {MANY_TASKS}, of more none",
     )
     parser.add_argument(
+        "--minutes",
+        type=float,
+        metavar="X",
+        help="train only so many of the seeds as fit, by a short timing, at least 3; later the same command without it "
+        "resumes; default: all",
+    )
+    parser.add_argument(
         "--looks",
         type=whole,
         default=0,
@@ -135,6 +142,7 @@ def run_study(case: Any, arguments: argparse.Namespace, training: Mapping[str, A
             epochs=arguments.epochs,
             looks=arguments.looks,
             single_task=arguments.single_task,
+            minutes=arguments.minutes,
             track=arguments.track,
             sklearn=arguments.sklearn,
             **training,

@@ -11,7 +11,7 @@ from rich.console import Console
 from equipoise.lab.arms import parse_arm
 from equipoise.lab.search import Job
 from equipoise.lab.studies import Event, Run, Study, make_plan, run_plan
-from equipoise.lab.studies.progress import _announce, watch_of
+from equipoise.lab.studies.progress import announce, watch_of
 from equipoise.lab.training.workers import Workers
 
 CASE = f"{Path(__file__).parent / 'tiny_case.py'}:make_case"
@@ -36,9 +36,9 @@ def study():
 
 @pytest.mark.parametrize(("tuned", "line"), [(False, "Tuned weights: 1 trial\n"), (True, "")])
 def test_tuning_is_announced_where_there_is_any(study, tuned, line, capsys):
-    study.plan.tuned_trials, study.plan.runs = 1, study.plan.runs[1:]
+    study.plan.tuned_trials, study.plan.runs, study.lacks_baselines = 1, study.plan.runs[1:], False
     study.tunes, study.tuned, study.left_out, study.folder, study.results = True, tuned, (), "here", {}
-    _announce(study, Console())
+    announce(study, Console())
     assert capsys.readouterr().out == f"Starting: 1 run in here\nA run is at most 8 epochs of 34 steps.\n{line}"
 
 
@@ -99,8 +99,10 @@ def test_a_warning_of_several_runs_is_said_once(tmp_path, monkeypatch):
     monkeypatch.setattr(Study, "run", run)
     console = Console(width=80, record=True, file=open(os.devnull, "w"))  # noqa: SIM115
     run_plan(make_plan(CASE, ["sum"], [0]), tmp_path, console, jobs=1)
-    assert console.export_text().splitlines()[1:] == [
-        "A run is at most 3 epochs of 6 steps.",
+    _, longest, minutes, *lines = console.export_text().splitlines()
+    assert longest == "A run is at most 3 epochs of 6 steps."
+    assert minutes == "3 runs take less than a minute on 1 process."
+    assert lines == [
         "[1/3] single-task a, seed 0: done",
         "Warning from single-task a, seed 0: odd",
         "[2/3] single-task b, seed 0: done",

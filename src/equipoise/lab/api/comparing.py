@@ -35,6 +35,7 @@ def compare(
     tuned_trials: int | None = None,
     looks: int = 0,
     single_task: int | None = None,
+    minutes: float | None = None,
     track: Sequence[str] = (),
     sklearn: bool = True,
     epochs: int | None = None,
@@ -65,6 +66,7 @@ def compare(
         single_task: How many tasks have a single-task network, spread evenly, and Δm is of; None: all of up to 20, of
             more none.
         track: Trackers that take every run's curves: ``tensorboard``, ``wandb``, ``mlflow``.
+        minutes: Train only so many of the seeds as fit into them by a short timing, at least 3; None: all.
         sklearn: Whether to train a linear model and gradient boosting of scikit-learn for comparison, where it is
             installed and the case has ``features``.
         epochs: At most so many per run; None: the case's own.
@@ -78,7 +80,8 @@ def compare(
     if isinstance(methods, str | Method | StudyArm):
         raise ValueError(f"methods must be a list, such as ['sum', 'uw'], got {methods!r}")
     of_case: dict[str, Any] = {"jobs": jobs, "question": question, "tuned_trials": tuned_trials, "looks": looks}
-    of_case |= {"single_task": single_task, "track": track or (), "sklearn": sklearn, "epochs": epochs}
+    of_case |= {"single_task": single_task, "minutes": minutes}
+    of_case |= {"track": track or (), "sklearn": sklearn, "epochs": epochs}
     if tasks is not None or (callable(case) and not hasattr(case, "options") and not isinstance(case, nn.Module)):
         defaults = signature(compare).parameters
         if given := [*(name for name, value in of_case.items() if value != defaults[name].default), *settings]:
@@ -101,6 +104,7 @@ def _compare_case(
     question: str,
     tuned_trials: int | None,
     track: Sequence[str],
+    minutes: float | None,
     **settings: Any,
 ) -> Results:
     """Tune fixed weights, then train single-task networks and every method in worker processes, and judge."""
@@ -108,6 +112,9 @@ def _compare_case(
         methods = (str(SUM),) if question in ("sharing", "losses") else METHODS
     if isinstance(methods, Mapping):
         raise ValueError("methods of a case are names, as worker processes make them: give a list")
+    if minutes is not None and (not minutes > 0 or settings["looks"]):
+        why = "the number of seeds is planned with looks" if settings["looks"] else f"got {minutes!r}"
+        raise ValueError(f"minutes must be positive, and without looks: {why}")
     plan = plan_study(
         recipe_of(case), methods, seeds_of(seeds), question=question, tuned_trials=tuned_trials, **settings
     )
@@ -117,7 +124,7 @@ def _compare_case(
 
     from equipoise.lab.studies import run_plan
 
-    study = run_plan(plan, where, Console(highlight=False), JOBS if jobs is None else jobs, track)
+    study = run_plan(plan, where, Console(highlight=False), JOBS if jobs is None else jobs, track, minutes)
     if not study.results:
         raise none_finished({str(run): why for run, why in study.failures.items()}, where)
     return load(where)

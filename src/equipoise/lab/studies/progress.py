@@ -5,6 +5,7 @@ from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 
+import torch
 from rich.console import Console
 
 from equipoise.lab.evaluation import StudyResults, Summary, counted
@@ -14,11 +15,21 @@ from equipoise.lab.studies.looks import record_look
 from equipoise.lab.studies.plan import Plan, Run
 from equipoise.lab.studies.sklearn_baselines import EXTRA, is_installed
 from equipoise.lab.studies.study import Study
+from equipoise.lab.studies.timing import give_minutes, seeds_within, shorter, time_steps
+from equipoise.own_file import error_line
 
 
-def run_plan(plan: Plan, folder: Path, console: Console, jobs: int, track: Sequence[str] = ()) -> Study:
-    """Do what is missing of a plan in a folder, and show what happens as it happens.
+def run_plan(
+    plan: Plan,
+    folder: Path,
+    console: Console,
+    jobs: int,
+    track: Sequence[str] = (),
+    minutes: float | None = None,
+) -> Study:
+    """Say how long it takes, do what is missing of a plan in a folder, and show what happens as it happens.
 
+    With ``minutes`` only so many of its seeds are trained as fit into them, at least three.
     Where looks are planned it ends at the first at which a difference is significant; one that has more seeds is past.
 
     Raises:
@@ -26,8 +37,10 @@ def run_plan(plan: Plan, folder: Path, console: Console, jobs: int, track: Seque
         OSError: A file cannot be written; a note says what is kept.
         KeyboardInterrupt: The message says what is kept.
     """
+    plan, told = _fit_into(Study(plan, folder), jobs, minutes)
     for count in (count for count in plan.planned_looks[:-1] if not _has_finished(plan, folder, plan.seeds[count:])):
-        study = _run(Study(replace(plan, seeds=plan.seeds[:count]), folder), console, jobs, track)
+        study = _run(Study(replace(plan, seeds=plan.seeds[:count]), folder), console, jobs, track, told)
+        told = []
         if study.failures:
             return study
         seen = StudyResults.from_folder(folder).looked_at()
@@ -36,7 +49,31 @@ def run_plan(plan: Plan, folder: Path, console: Console, jobs: int, track: Seque
             spared = f"{len(plan.seeds) - count} of {len(plan.seeds)} seeds are not needed"
             console.print(f"A difference is significant at this look: {spared}.", markup=False)
             return study
-    return _run(Study(plan, folder), console, jobs, track)
+    return _run(Study(plan, folder), console, jobs, track, told)
+
+
+def _fit_into(study: Study, jobs: int, minutes: float | None) -> tuple[Plan, list[str]]:
+    """The plan, of which as many seeds are left as fit into the minutes, and lines on what it takes."""
+    plan = study.plan
+    if not study.missing or jobs < 1:
+        return plan, []
+    try:
+        costs = time_steps(plan, study.threads or max(1, torch.get_num_threads() // jobs))
+    except Exception as error:  # whatever a case of the user's does: its runs will say it, too
+        return plan, [f"No estimate of the time: {error_line(error)}"]
+    trials = plan.tuned_trials - study.tried if study.tunes and not study.tuned else 0
+    needed = costs.minutes(plan, study.missing, trials, jobs)
+    runs = counted(len(study.missing), "run") + (f" and {counted(trials, 'trial')}" if trials else "")
+    most = "at most " if needed > 1 else ""
+    line = f"{runs} take{'s' * (len(study.missing) == 1)} {most}{give_minutes(needed)} on {jobs} process"
+    line += "es" * (jobs != 1)
+    less = ", ".join(f"{what} {give_minutes(of)}" for what, of in shorter(plan, costs, jobs, trials))
+    told = [f"{line}{f'; {less}' if less and needed > 1 else ''}."]
+    count = len(plan.seeds) if minutes is None else seeds_within(plan, costs, jobs, trials, minutes)
+    if count < len(plan.seeds):
+        limit = f"For {give_minutes(minutes or 0)}: {count} of {len(plan.seeds)} seeds"
+        told.append(f"{limit}; without the limit the same command resumes with the others.")
+    return replace(plan, seeds=plan.seeds[:count]), told
 
 
 def _has_finished(plan: Plan, folder: Path, seeds: Sequence[int]) -> bool:
@@ -44,10 +81,12 @@ def _has_finished(plan: Plan, folder: Path, seeds: Sequence[int]) -> bool:
     return any((folder / "runs" / run.folder_name / "result.json").is_file() for run in later)
 
 
-def _run(study: Study, console: Console, jobs: int, track: Sequence[str]) -> Study:
+def _run(study: Study, console: Console, jobs: int, track: Sequence[str], told: Sequence[str]) -> Study:
     warned: set[str] = set()
     with keeping(lambda: _kept(study)):
         announce(study, console)
+        for line in told:
+            console.print(line, markup=False, soft_wrap=True)
         with closing(study.run(jobs, track)) as events, watch_of(study, console) as watch:
             for event in events:
                 watch.show(event)

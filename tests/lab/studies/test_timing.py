@@ -1,0 +1,82 @@
+"""How long a study takes is told from a few steps of its own, and changes nothing but the number of seeds, if asked."""
+
+import random
+from pathlib import Path
+
+import pytest
+import torch
+from rich.console import Console
+
+from equipoise.lab.arms import SINGLE_TASK, SUM, MethodArm
+from equipoise.lab.studies import make_plan, progress, run_plan
+from equipoise.lab.studies.timing import Costs, seeds_within, shorter, time_steps
+
+CASE = f"{Path(__file__).parent / 'tiny_case.py'}:make_case"
+MGDA = MethodArm("mgda")
+
+
+@pytest.fixture
+def plan():
+    return make_plan(CASE, ["sum", "mgda"], range(6), epochs=10, tuned_trials=4)
+
+
+@pytest.fixture
+def costs():
+    """60 samples in batches of 10 are 6 steps: a run of sum takes 10 · (6 · 1 + 4) = 100 s."""
+    return Costs({SUM: 1.0, MGDA: 6.0, SINGLE_TASK: 0.5}, {False: 4.0, True: 2.0})
+
+
+def test_minutes_are_those_of_all_runs_and_trials_over_the_processes(plan, costs):
+    one = {str(run.arm): costs.of_run(plan, run) for run in plan.runs}
+    assert one == {"single-task": 50.0, "sum": 100.0, "mgda": 400.0, "tuned": 100.0}
+    seconds = 6 * (2 * 50 + 100 + 400 + 100) + 4 * 100
+    assert costs.minutes(plan, plan.runs, 4, 2) == pytest.approx(seconds / 2 / 60)
+    assert costs.minutes(plan, [run for run in plan.runs if run.arm == MGDA][:1], 0, 4) == pytest.approx(400 / 60)
+
+
+def test_what_takes_less_is_fewer_seeds_no_search_or_fewer_epochs(plan, costs):
+    assert dict(shorter(plan, costs, 1, 4)) == {
+        "3 seeds": pytest.approx((3 * 700 + 400) / 60),
+        "no tuned weights": pytest.approx(6 * 600 / 60),
+        "5 epochs": pytest.approx((6 * 700 + 400) / 2 / 60),
+    }
+    assert not shorter(make_plan(CASE, ["sum"], [0], epochs=1), costs, 1, 0)
+
+
+@pytest.mark.parametrize(("minutes", "seeds"), [(1.0, 3), (55.0, 4), (1000.0, 6)])
+def test_as_many_seeds_as_fit_and_at_least_three(plan, costs, minutes, seeds):
+    assert seeds_within(plan, costs, 1, 4, minutes) == seeds
+
+
+def test_timing_leaves_generators_and_threads_alone(plan):
+    torch.manual_seed(3)
+    python, state, threads = random.getstate(), torch.get_rng_state(), torch.get_num_threads()
+    found = time_steps(plan, 1)
+    assert set(found.step) == {SUM, MGDA, SINGLE_TASK}
+    assert all(seconds > 0 for seconds in (*found.step.values(), *found.epoch.values()))
+    assert random.getstate() == python
+    assert torch.equal(torch.get_rng_state(), state)
+    assert torch.get_num_threads() == threads
+
+
+def test_seeds_that_do_not_fit_are_said_and_a_case_that_fails_is_not_timed(tmp_path, costs, monkeypatch):
+    def fail(plan, threads):
+        raise RuntimeError("no such layer")
+
+    trained = []
+    monkeypatch.setattr(
+        progress, "_run", lambda study, console, jobs, track, told: trained.append((study.plan.seeds, *told))
+    )
+    monkeypatch.setattr(progress, "time_steps", lambda plan, threads: costs)
+    plan = make_plan(CASE, ["sum"], range(6), epochs=10)
+    run_plan(plan, tmp_path, Console(), 1, minutes=0.5)
+    monkeypatch.setattr(progress, "time_steps", fail)
+    run_plan(plan, tmp_path, Console(), 1)
+    assert trained == [
+        (
+            (0, 1, 2),
+            "18 runs take at most about 20 minutes on 1 process; 3 seeds about 10 minutes, 5 epochs about 10 minutes.",
+            "For less than a minute: 3 of 6 seeds; without the limit the same command resumes with the others.",
+        ),
+        (plan.seeds, "No estimate of the time: RuntimeError: no such layer"),
+    ]
