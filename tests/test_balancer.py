@@ -452,7 +452,7 @@ def test_weights_that_are_not_finite_are_the_method_s_defect(net, x):
         ({"parameters": nn.Linear(9, 9).named_parameters()}, r"got among them \('weight', Parameter"),
         ({"parameters": [nn.Linear(2, 2).weight.T]}, r"a tensor of shape \(2, 2\) that was computed from others"),
         ({"gramian_from": ["trunk"]}, "gramian_from must be a module or leaf tensors, got among them 'trunk'"),
-        ({"method": nn.Sequential(nn.Tanh())}, r"got Sequential\( \(0\): Tanh\(\) \)$"),
+        ({"method": nn.Sequential(nn.Tanh())}, r"got Sequential: it comes first, Balancer\(method, model\)$"),
         ({"method": Sign(), "gramian_from": nn.Linear(1, 1)}, "gramian_from has no use in a coordinate method"),
         ({"method": eq.Fixed([1.0])}, r"weights must hold one value for each of 2 tasks, got \[1.0\]"),
     ],

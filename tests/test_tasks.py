@@ -352,7 +352,7 @@ def test_what_a_loss_raises_says_whose_loss_it_was():
     ("make", "message"),
     [
         (lambda: eq.Tasks([]), "tasks is empty"),
-        (lambda: eq.Tasks(["a"]), "must hold Task objects, got 'a'"),
+        (lambda: eq.Tasks(["a"]), r"must hold Task objects, Task\(name, loss\), got 'a'"),
         (lambda: eq.Tasks([eq.Task("a", MSE), eq.Task("a", MSE)]), "must be unique, got 'a'"),
         (lambda: eq.Tasks(eq.Task("a", MSE)), r"tasks must be a list of Task objects, got Task\(name='a'"),
         (lambda: eq.Task("a", MSE, weight="2"), "weight of task 'a' must be a number, got '2'"),

@@ -36,16 +36,17 @@ def listed(names: Sequence[object], most: int = 6) -> str:
 _LISTED = 30  # names of which a message shows all
 
 
-def nearest(name: str, names: Iterable[str], listing: str = "") -> str:
+def nearest(name: str, names: Iterable[str], listing: str = "", *, common: str = "") -> str:
     """The end of an error message about an unknown name: the likely ones, or all there are, or how many.
 
-    ``listing`` is what prints all of them, where they are too many for a message.
+    ``listing`` is what prints all of them, where they are too many for a message; ``common`` are letters with which all
+    begin, and which say nothing about likeness.
 
     >>> nearest("mgd", ["mgda", "pcgrad"]), nearest("x", ["mgda", "pcgrad"]), nearest("acc", ["accuracy", "mae"])
     ("did you mean 'mgda'?", "there are 'mgda', 'pcgrad'", "did you mean 'accuracy'?")
     """
-    by_lower = {name.lower(): name for name in names}
-    matcher = difflib.SequenceMatcher(b=name.lower())
+    by_lower = {name.lower().lstrip(common): name for name in names}
+    matcher = difflib.SequenceMatcher(b=name.lower().lstrip(common))
     score = {}
     for lower in by_lower:
         matcher.set_seq1(lower)

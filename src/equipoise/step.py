@@ -104,8 +104,8 @@ def user_weights(tasks: Tasks | Iterable[str] | Mapping[str, float]) -> dict[str
 def indices(names: Iterable[str], values: Mapping[str, Any]) -> list[int]:
     """The tasks that a mapping names, among all names, in order."""
     if not isinstance(values, Mapping):
-        got = type(values).__name__
-        raise ValueError(f"losses, counts and results map task names to values, got {got}: pass them, not their sum")
+        names, got = list(names), type(values).__name__
+        raise ValueError(f"losses, counts and results map task names to values, got {got}: write {{{names[0]!r}: ...}}")
     names = tuple(names)
     for name in values:
         if name not in names:
@@ -178,8 +178,9 @@ def take_step(weights: Mapping[str, float], losses: Mapping[str, Tensor], repres
     names = tuple([every[k] for k in present])
     for name in names:
         if not isinstance(losses[name], Tensor) or losses[name].dim() != 0:
-            got = getattr(losses[name], "shape", type(losses[name]).__name__)
-            raise ValueError(f"loss of task {name!r} must be a scalar tensor, got {got}; reduce it")
+            shape = getattr(losses[name], "shape", None)
+            got = f"{type(losses[name]).__name__}: leave out .item()" if shape is None else f"{shape}; reduce it"
+            raise ValueError(f"loss of task {name!r} must be a scalar tensor, got {got}")
     if representation is not None:
         if not isinstance(representation, Tensor):
             raise ValueError(f"representation must be one tensor, got {type(representation).__name__}")

@@ -128,7 +128,7 @@ class Tasks(nn.Module):
             raise ValueError("tasks is empty: give at least one Task")
         strangers = [task for task in self._tasks if not isinstance(task, Task)]
         if strangers:
-            raise ValueError(f"tasks must hold Task objects, got {strangers[0]!r}")
+            raise ValueError(f"tasks must hold Task objects, Task(name, loss), got {strangers[0]!r}")
         self._names = tuple(task.name for task in self._tasks)
         require_unique(self._names)
         self._by_name = dict(zip(self._names, self._tasks, strict=True))

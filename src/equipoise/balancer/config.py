@@ -9,6 +9,7 @@ from typing import Any, Literal
 
 import torch
 import torch.distributed as dist
+from torch import nn
 
 from equipoise.arguments import short_repr
 from equipoise.chain import Composite, Parts, split
@@ -43,7 +44,12 @@ class Config:
     def __post_init__(self) -> None:
         method, ranks = self.method, self.ranks
         if not isinstance(method, Method):
-            raise ValueError(f"method must be a method such as MGDA() or eq.method('mgda'), got {short_repr(method)}")
+            got, instead = short_repr(method), ""
+            if isinstance(method, type) and issubclass(method, Method):
+                got, instead = method.__name__, f": write {method.__name__}()"
+            elif isinstance(method, nn.Module):
+                got, instead = type(method).__name__, ": it comes first, Balancer(method, model)"
+            raise ValueError(f"method must be a method such as MGDA() or eq.method('mgda'), got {got}{instead}")
         if self.heads not in ("raw", "weighted"):
             raise ValueError(f"heads must be 'raw' or 'weighted', got {self.heads!r}")
         if self.scale not in ("sum", "paper"):

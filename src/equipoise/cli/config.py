@@ -7,6 +7,7 @@ from typing import Any
 
 from equipoise.cli.parser import Listed, Parser, fail
 from equipoise.cli.workbench import need_the_lab
+from equipoise.lab.data.table import is_table
 from equipoise.names import nearest
 
 MOST_BYTES = 2**18  # of a study.yaml; one with every column of a table of 10,000 has less
@@ -71,6 +72,8 @@ def _settings(path: Path, known: Iterable[str]) -> dict[str, Any]:
     need_the_lab()
     import yaml
 
+    if is_table(str(path)):
+        fail(f"{path} is a table: name it without --config; equipoise init {path} writes a study.yaml")
     loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # by libyaml, where the package has it
     try:
         text = _read(path)

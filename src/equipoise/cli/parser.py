@@ -46,7 +46,9 @@ class Parser(argparse.ArgumentParser):
                     fail(f"{option} is given twice: leave one out")
                 seen.add(option)
             elif not option[1:2].isdigit():
-                fail(f"unknown option {option!r}; {nearest(option, known)}")
+                meant = [name for name in known if _initials(name) == option.lstrip("-")]
+                listing = f"{self.prog} --help"
+                fail(f"unknown option {option!r}; {nearest(meant[0] if meant else option, known, listing, common='-')}")
         joined: list[str] = []
         for word in words:  # argparse takes -1 for a value, and -1,-2 for an option
             if word[:1] == "-" and word[1:2].isdigit() and joined and joined[-1] in known:
@@ -54,6 +56,15 @@ class Parser(argparse.ArgumentParser):
             else:
                 joined.append(word)
         return self.parse_args(joined)
+
+
+def _initials(option: str) -> str:
+    """How an option of several words may be written in short.
+
+    >>> _initials("--learning-rate")
+    'lr'
+    """
+    return "".join(word[0] for word in option.split("-") if word)
 
 
 class _Help(argparse.HelpFormatter):

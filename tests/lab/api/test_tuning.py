@@ -70,7 +70,10 @@ def test_every_form_says_what_was_chosen(results, tmp_path):
     ("arguments", "message"),
     [
         ({"choose": "best"}, "choose must be one of delta-m, knee, preference, got 'best'"),
-        ({"choose": "preference"}, "preference goes with prefer, a number by task"),
+        ({"choose": "preference"}, "choose 'preference' needs prefer, a number by task"),
+        ({"prefer": {"rating": 2}}, "prefer needs choose 'preference'"),
+        ({"choose": "preference", "prefer": {"ratng": 2}}, "preference names 'ratng'; did you mean 'rating'"),
+        ({"choose": "preference", "prefer": {"rating": -2}}, "of task 'rating' must be positive and finite, got -2"),
         ({"sampler": "tpa"}, "unknown sampler 'tpa'; did you mean 'tpe'"),
         ({"search": ["weihgts"]}, "weihgts"),
     ],

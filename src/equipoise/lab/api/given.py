@@ -45,7 +45,7 @@ def seeds_of(seeds: Any) -> tuple[int, ...]:
     """The seeds that a user gave: how many, or which.
 
     Raises:
-        ValueError: They are no whole numbers.
+        ValueError: They are no whole numbers, or there are none.
 
     >>> seeds_of(3), seeds_of([7, 8])
     ((0, 1, 2), (7, 8))
@@ -54,10 +54,14 @@ def seeds_of(seeds: Any) -> tuple[int, ...]:
         if isinstance(seeds, bool | str):
             raise TypeError
         if hasattr(seeds, "__index__") and not getattr(seeds, "ndim", 0):
-            return tuple(range(index(seeds)))
-        return tuple(map(index, seeds))
+            found = tuple(range(index(seeds)))
+        else:
+            found = tuple(map(index, seeds))
     except TypeError:
         raise ValueError(f"seeds must be a whole number or a list of whole numbers, got {seeds!r}") from None
+    if not found:
+        raise ValueError(f"seeds must be at least 1, or a list such as [0, 3, 7]; got {seeds!r}")
+    return found
 
 
 def case_of(case: Any) -> Case:

@@ -177,8 +177,8 @@ def _plain(given: Method) -> str | eq.Method:
 
 
 def _require(names: Sequence[str], given: Mapping[str, str | eq.Method], seeds: Sequence[int]) -> None:
-    if not names or not seeds:
-        raise ValueError(f"a comparison needs a method and a seed, got methods {names} and seeds {list(seeds)}")
+    if not names:
+        raise ValueError("methods must be at least one, got none")
     named: tuple[tuple[str, list[Any]], ...] = (("method", list(names)), ("seed", list(seeds)))
     for what, values in named:
         if twice := [value for value in values if values.count(value) > 1]:

@@ -11,7 +11,7 @@ from typing_extensions import Unpack
 from equipoise.lab.api.given import recipe_of, takes_settings
 from equipoise.lab.evaluation import counted
 from equipoise.lab.files import write_text
-from equipoise.lab.search import RULES
+from equipoise.lab.search import RULES, require_preference
 from equipoise.lab.search.results import SearchResults as SearchResults
 from equipoise.lab.search.tables import best, trials_table, write_trials
 from equipoise.lab.search.trial import Job
@@ -70,8 +70,10 @@ def tune(
     """
     if choose not in RULES:
         raise ValueError(f"choose must be one of {', '.join(RULES)}, got {choose!r}")
-    if (choose == "preference") != bool(prefer):
-        raise ValueError(f"preference goes with prefer, a number by task (--prefer TASK=X), got {choose!r}, {prefer!r}")
+    if choose == "preference" and not prefer:
+        raise ValueError("choose 'preference' needs prefer, a number by task (--prefer TASK=X)")
+    if prefer and choose != "preference":
+        raise ValueError(f"prefer needs choose 'preference' (--choose preference), got {choose!r}")
     recipe, jobs = recipe_of(case), JOBS if jobs is None else jobs
     where = RUNS / f"{recipe().name}-tune" if folder is None else Path(folder)
     tuning = make_tuning(
@@ -88,6 +90,7 @@ def tune(
         stale_after=stale_after,
         **settings,
     )
+    require_preference(prefer or {}, [objective.task for objective in tuning.search.objectives])
     _run(tuning, jobs, Console(highlight=False))
     return SearchResults(tuning, choose, prefer)
 

@@ -77,6 +77,13 @@ class TableCase:
     missing: tuple[str, ...] | None = None
 
     def __post_init__(self) -> None:
+        strangers = [target for target in self.targets if not isinstance(target, Target)]
+        if isinstance(self.targets, str) or strangers:
+            wrong = self.targets if isinstance(self.targets, str) else strangers[0]
+            raise ValueError(f"targets must be a tuple of Target, such as (Target.parse({wrong!r}),), got {wrong!r}")
+        for kind, columns_of_kind in self._columns.items():
+            if isinstance(columns_of_kind, str):
+                raise ValueError(f"{kind} must be a tuple of names, such as ({columns_of_kind!r},)")
         if any(map(is_pattern, (*(target.column for target in self.targets), *chain(*self._columns.values())))):
             self._expand()
         columns = [target.column for target in self.targets]

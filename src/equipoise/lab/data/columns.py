@@ -49,6 +49,9 @@ class Target:
         Target(column='price: net', kind='regression', order=())
         """
         head, colon, order = text.rpartition(":")
+        if any(f":{kind}," in head for kind in TARGET_KINDS):
+            again = " ".join(f"--target {one.strip()}" for one in text.split(","))
+            raise ValueError(f"one target each time: write {again}, got {text!r}")
         if colon and head.endswith(":ordinal"):
             return cls(head.removesuffix(":ordinal"), "ordinal", tuple(name.strip() for name in order.split(",")))
         if not colon or not head:

@@ -75,6 +75,8 @@ def require_case_name(name: str) -> None:
     """Raise a ValueError where a name that is no table's ends like a file, and not as ``path/to/file.py:name`` does."""
     if name.endswith(".py"):
         raise ValueError(f"{name} needs the name of what makes the case, such as {name}:make_case")
+    if name.endswith((".yaml", ".yml")):
+        raise ValueError(f"{name} is a configuration: write --config {name}")
     if Path(name).suffix and not name.rpartition(":")[0].endswith(".py"):
         raise ValueError(f"{name!r} must end in one of {', '.join(ENDINGS)}, be path/to/file.py:name, or a case's name")
 
@@ -216,7 +218,9 @@ def _require_header(name: str, header: list[str], delimiter: str) -> None:
             raise ValueError(f"{name} row 1: the name of column {place} is empty")
         if header.count(column) > 1:
             twice = [str(i) for i, name in enumerate(header, start=1) if name == column]
-            raise ValueError(f"{name} row 1: columns {' and '.join(twice)} are both named {column!r}")
+            raise ValueError(
+                f"{name} row 1: columns {' and '.join(twice)} are both named {column!r}: it must hold names"
+            )
 
 
 def _parquet(name: str, content: bytes) -> dict[str, list[str]]:

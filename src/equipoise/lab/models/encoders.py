@@ -201,7 +201,7 @@ class NumberPart(nn.Module):
     """[x / sqrt(1 + (x / 3)²), e(x)]: numbers, softly cut to -3 to 3, and a ``PeriodicEmbedding`` of some columns'.
 
     The cut is that of Holzmüller, Grinsztajn, Steinwart, Better by Default: Strong Pre-Tuned MLPs and Boosted Trees on
-    Tabular Data, NeurIPS 2024 (RealMLP); waves are of the numbers as they are, to tell those apart that lie far out.
+    Tabular Data, NeurIPS 2024 (RealMLP); waves are of the numbers as they are, to separate those that lie far out.
 
     Args:
         columns: Those that are embedded [E], int64.

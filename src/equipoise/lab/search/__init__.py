@@ -1,6 +1,6 @@
 """Search over task weights and what stands beside them, on one machine or many."""
 
-from equipoise.lab.search.choice import RULES, choose, covered, front
+from equipoise.lab.search.choice import RULES, choose, covered, front, require_preference
 from equipoise.lab.search.search import Search
 from equipoise.lab.search.space import Choice, Number, Point, Space, simplex
 from equipoise.lab.search.strategies import TPE, Grid, Halving, Population, Random
@@ -27,6 +27,7 @@ __all__ = [
     "choose",
     "covered",
     "front",
+    "require_preference",
     "simplex",
     "submitting",
 ]

@@ -7,6 +7,7 @@ import numpy.typing as npt
 
 from equipoise.lab.evaluation import hypervolume
 from equipoise.lab.search.trial import Objective, Trial, change
+from equipoise.names import nearest
 
 RULES = {
     "delta-m": "the trial with the lowest Δm against the defaults, on validation",
@@ -60,15 +61,21 @@ def choose(
         return min(sorted(kept), key=lambda number: change(kept[number], baseline, objectives))
     tasks = [objective.task for objective in objectives]
     hurts = dict(preference or {})
-    if strangers := set(hurts) - set(tasks):
-        raise ValueError(f"preference names {sorted(strangers)[0]!r}; the tasks are {', '.join(tasks)}")
-    if hurts and not all(0 < value < float("inf") for value in hurts.values()):
-        raise ValueError(f"preferences must be positive and finite, got {hurts}")
+    require_preference(hurts, tasks)
     numbers = front(kept, objectives)
     scaled = _scaled(_costs([kept[number] for number in numbers], objectives))
     if rule == "knee":
         return numbers[int(np.linalg.norm(scaled, axis=1).argmin())]
     return numbers[int((scaled * [hurts.get(task, 1.0) for task in tasks]).max(axis=1).argmin())]
+
+
+def require_preference(preference: Mapping[str, float], tasks: Sequence[str]) -> None:
+    """Raise ValueError if a preference names no task, or is no positive number."""
+    for name, value in preference.items():
+        if name not in tasks:
+            raise ValueError(f"preference names {name!r}; {nearest(name, tasks)}")
+        if not 0 < value < float("inf"):
+            raise ValueError(f"preference of task {name!r} must be positive and finite, got {value}")
 
 
 def covered(trials: Mapping[int, Trial], baseline: Trial, objectives: Sequence[Objective]) -> float:

@@ -15,12 +15,13 @@ from equipoise.lab.cases import with_losses
 from equipoise.lab.studies.plan import Plan, Run
 from equipoise.lab.training.checkpoint import Progress, generators_kept
 from equipoise.lab.training.epoch import train_epoch
-from equipoise.lab.training.evaluate import evaluate, whole_split
+from equipoise.lab.training.evaluate import evaluate, outputs_of, whole_split
 from equipoise.lab.training.learner import make_learner
 from equipoise.lab.training.measurements import layer_rows, spread_batch
 
 STEPS = 4  # that are timed of each method, after one that is not
 LONG = 5.0  # seconds after which no further step is timed
+WHOLE, PART = 4096, 256  # validation samples up to which all are evaluated, and of more how many
 FEWEST_SEEDS = 3
 
 
@@ -76,14 +77,25 @@ def _time_arm(plan: Plan, arm: StudyArm, names: Sequence[str]) -> tuple[float, f
         batch = spread_batch(train, case.collate, rows, accelerator.device)
         train_epoch(learner, [batch], [1], Progress())
 
-    def after() -> None:
-        validation = whole_split(case, "validation", accelerator.device)
-        evaluate(learner.evaluated, learner.tasks, case.made_metrics, validation)
+    validation = case.data["validation"]
+    samples = len(validation)  # type: ignore[arg-type]
+
+    def look() -> None:
+        if samples > WHOLE:  # metrics, which may need more than a part, take less than so many outputs
+            outputs_of(
+                learner.evaluated, learner.tasks, [spread_batch(validation, case.collate, PART, accelerator.device)]
+            )
+        else:
+            batches = whole_split(case, "validation", accelerator.device)
+            evaluate(learner.evaluated, learner.tasks, case.made_metrics, batches)
+
+    def compare_layers() -> None:
         if len(names) > 1:
             layer_rows(learner.network, learner.tasks, *spread_batch(train, case.collate, rows, accelerator.device))
 
     step()
-    return median(_timed(step)), _once(after)
+    parts = samples / PART if samples > WHOLE else 1.0
+    return median(_timed(step)), parts * _once(look) + _once(compare_layers)
 
 
 def _timed(step: Callable[[], None]) -> Iterator[float]:
