@@ -242,16 +242,20 @@ def measured(path):
 
 
 def print_table(found, methods):
+    """Per target the test values, by how much the first method is worse than the better of the trees, and seconds."""
     models = [*methods, *BASELINES]
-    print(f"\n| table | target | metric | {' | '.join(models)} | to the best tree |")
-    print(f"|---|---|---|{'---|' * (len(models) + 1)}")
-    for table, target, metric in dict.fromkeys(key[:3] for key in found):
-        values = [found.get((table, target, metric, model), (np.nan,))[0] for model in models]
-        trees = [values[models.index(FOREST)], values[models.index(BOOSTING)]]
-        is_error = metric in ("rmse", "mae")
-        ratio = values[0] / min(trees) if is_error else max(trees) / values[0]
+    print(f"\n| table | target | metric | {' | '.join(models)} | {models[0]} to trees | s: {models[0]}, trees |")
+    print(f"|{'---|' * (len(models) + 5)}")
+    tables = set()
+    for key in dict.fromkeys(key[:3] for key in found):
+        values, seconds = zip(*(found.get((*key, model), (np.nan, np.nan)) for model in models), strict=True)
+        trees = [models.index(model) for model in (FOREST, BOOSTING)]
+        known = [values[place] for place in trees]
+        ratio = values[0] / min(known) if key[2] == "rmse" else max(known) / values[0]
         shown = " | ".join(f"{value:.4g}" for value in values)
-        print(f"| {table} | {target} | {metric} | {shown} | {100 * (ratio - 1):+.0f} % |")
+        took = f"{seconds[0]:.0f}, {sum(seconds[place] for place in trees):.0f}" if key[0] not in tables else ""
+        tables.add(key[0])
+        print(f"| {key[0] if took else ''} | {' | '.join(key[1:])} | {shown} | {100 * (ratio - 1):+.0f} % | {took} |")
 
 
 def main():
