@@ -15,7 +15,7 @@ HOME = "torch_private.py"
 
 OVERRIDDEN = {"_apply", "_load_from_state_dict"}  # where a module's state moves or loads in a way of its own
 OTHERS = {"_actions", "_AppendAction", "_ExtendAction", "_StoreTrueAction", "_exit", "_getframe", "_repr_html_"}
-OTHERS |= {"_trial_id"}  # of argparse, os, sys, IPython and optuna
+OTHERS |= {"_fields", "_trial_id"}  # of argparse, os, sys, IPython, named tuples and optuna
 
 _OF_TORCH = {
     name

@@ -116,7 +116,7 @@ class Tasks(nn.Module):
     ...     {"depth": torch.tensor([2.0, torch.nan]), "labels": None},
     ... )
     >>> losses, losses.counts
-    ({'depth': tensor(1.)}, {'depth': 1})
+    ({'depth': tensor(1.)}, {'depth': 1.0})
     """
 
     def __init__(self, tasks: Iterable[Task]) -> None:

@@ -73,22 +73,6 @@ def test_padding_changes_no_logit_before_it(decoder, feature_map):
     assert_close(decoder(feature_map, padded)[:, :, :3], decoder(feature_map, short))
 
 
-def test_logits_are_those_of_steps_word_by_word_and_zero_where_a_caption_has_ended(decoder, feature_map):
-    generator = torch.Generator().manual_seed(3)
-    captions = torch.randint(1, WORDS, (7, 3, STEPS), generator=generator)
-    lengths = torch.randint(0, STEPS + 1, (7, 3), generator=generator)
-    assert {0, STEPS} < {*lengths.flatten().tolist()}
-    captions[torch.arange(STEPS) >= lengths[:, :, None]] = -100
-    logits = decoder(feature_map, captions)
-    for picture, several in enumerate(captions):
-        for caption, length, found in zip(several, lengths[picture], logits[picture], strict=True):
-            state, memory = decoder.begin(feature_map[[picture]], captions=1)
-            for place, word in enumerate([END, *caption[: length - 1].tolist()][:length]):
-                features, state, _ = decoder.step(torch.tensor([[word]]), state, memory)
-                assert_close(found[place], decoder.logits(features)[0, 0])
-            assert (found[max(length, 1) :] == 0).all()
-
-
 def test_the_first_word_is_told_by_the_picture_alone(decoder, feature_map):
     captions = torch.tensor([[1, 2, END], [4, END, -100]]).expand(7, 2, 3)
     logits = decoder(feature_map, captions)

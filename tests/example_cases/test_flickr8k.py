@@ -119,5 +119,5 @@ def test_without_pillow_the_extra_is_named(tmp_path, monkeypatch):
     listed = list_captioned(write(tmp_path))
     monkeypatch.setitem(sys.modules, "PIL", None)
     for use in (lambda: read_pictures(listed, 8), lambda: write_scenes(render_scenes(1, seed=0), tmp_path / "new")):
-        with pytest.raises(ValueError, match=r'PIL is missing: pip install "equipoise\[cases\]"'):
+        with pytest.raises(ValueError, match=r'PIL is missing: pip install "equipoise\[pictures\]"'):
             use()

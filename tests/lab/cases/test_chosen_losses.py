@@ -57,7 +57,7 @@ def test_every_loss_of_a_ready_case_takes_its_labels_and_the_first_is_its_own(ma
 def test_weights_and_counts_are_of_the_known_labels_of_training(table):
     """3 classes and 2 answers as the training rows have them, the empty cells left out."""
     train = table.data["train"]
-    labels = {name: torch.stack([train[row][1][name] for row in range(len(train))]) for name in ("sold", "colour")}
+    _, labels = table.collate([train[row] for row in range(len(train))])
     counts = with_losses(table, {"colour": "logit-adjusted"}).tasks["colour"].loss.class_counts
     assert counts.tolist() == [int((labels["colour"] == place).sum()) for place in range(3)]
     assert counts.sum() < len(train)

@@ -208,6 +208,7 @@ def _with_constant(labelled: Labelled, form: str | None, train: Tensor, validati
             f"metric {labelled.name!r} does not say which values are better or which is the best: "
             "give a Metric with higher_is_better and perfect"
         )
+    labelled = copy.deepcopy(labelled)  # what was given may be in use elsewhere
     trivial = _value(labelled, _constant(labelled, train, validation), validation)
     if trivial.dim() > 1:
         raise ValueError(
@@ -225,14 +226,15 @@ def _with_constant(labelled: Labelled, form: str | None, train: Tensor, validati
 
 
 def _value(labelled: Labelled, outputs: Tensor, targets: Tensor) -> Tensor:
-    fresh = copy.deepcopy(labelled)
-    fresh.reset()
+    labelled.reset()
     try:
-        fresh.update(outputs, targets)
+        labelled.update(outputs, targets)
     except ValueError as error:
         shapes = " and targets ".join(str(tuple(one.shape)) for one in (outputs, targets))
         raise ValueError(f"metric {labelled.name!r} does not take outputs {shapes}: {error}") from None
-    return torch.as_tensor(fresh.compute())
+    value = torch.as_tensor(labelled.compute())
+    labelled.reset()  # some hold all outputs
+    return value
 
 
 def _single(labelled: Labelled, form: str | None, place: int | None, outputs: Tensor, targets: Tensor) -> float:

@@ -35,14 +35,14 @@ _SHARES = (0.8, 0.1, 0.1)
 
 
 @dataclass(frozen=True)
-class Molecules:
+class AssayedMolecules:
     """SMILES, and labels [N, 12]: 1 active, 0 not, NaN not measured."""
 
     smiles: list[str]
     labels: Tensor
 
 
-def read_tox21(path: Path) -> Molecules:
+def read_tox21(path: Path) -> AssayedMolecules:
     """The molecules of the table, in its order.
 
     Raises:
@@ -50,7 +50,7 @@ def read_tox21(path: Path) -> Molecules:
     """
     table, values = read_table(path), torch.tensor([0.0, 1.0, torch.nan])
     labels = [values[places(table, assay, ("0", "1", ""))] for assay in ASSAYS]
-    return Molecules(table.cells("smiles"), torch.stack(labels, dim=1))
+    return AssayedMolecules(table.cells("smiles"), torch.stack(labels, dim=1))
 
 
 def tox21(folder: Path | None = None, *, salt: str = "") -> Case:
