@@ -36,6 +36,25 @@ LOSSES = [
 ]
 
 
+def test_in_a_task_numbers_are_padded_with_nan():
+    tasks = eq.Tasks([eq.Task("pitch", PerToken(nn.MSELoss()))])
+    targets = torch.tensor([[1.0, 2.0, torch.nan], [3.0, torch.nan, torch.nan], [torch.nan] * 3])
+    found = tasks.losses({"pitch": torch.zeros(3, 3)}, {"pitch": targets})
+    assert (found, found.counts) == ({"pitch": torch.tensor(14 / 3)}, {"pitch": 3})
+
+
+def test_a_label_of_a_token_is_there_whole_or_not_at_all():
+    targets = torch.tensor([[[1.0, 0.0], [torch.nan, 1.0]]])
+    with pytest.raises(ValueError, match="target is NaN in a part of a token's label"):
+        PerToken(nn.BCEWithLogitsLoss())(torch.zeros(1, 2, 2), targets)
+
+
+@pytest.mark.parametrize("loss", [nn.MSELoss(), nn.L1Loss(), F.mse_loss])
+def test_tokens_are_not_broadcast(loss):
+    with pytest.raises(ValueError, match=r"must have the same shape, got .*: write output.squeeze\(-1\)"):
+        PerToken(loss)(torch.zeros(2, 3, 1), torch.zeros(2, 3))
+
+
 @pytest.mark.parametrize("loss", LOSSES)
 def test_padding_and_transposing_are_not_needed(loss):
     logits, targets = tags(6, torch.Generator().manual_seed(1))

@@ -14,6 +14,7 @@ from equipoise.losses.checks import wide
 from equipoise.losses.module import LossModule
 from equipoise.losses.schedules import Schedule, require_factor
 from equipoise.missing import ignored_class
+from equipoise.remedies import require_no_broadcast
 
 __all__ = ["LearnedProportion", "Mixed"]
 
@@ -114,6 +115,7 @@ class Mixed(Composed):
         parts: dict[str, Tensor] = {}
         counted = []
         for name, (proportion, loss) in self.terms.items():
+            require_no_broadcast(f"output and target of part {name!r}", loss, arguments)
             part = wide(require_scalar(f"part {name!r}", loss(*arguments)))
             parts |= parts_of(name, loss, part)
             counted.append(_counted(proportion, part))

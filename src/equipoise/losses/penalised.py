@@ -9,6 +9,7 @@ from equipoise.losses.checks import wide
 from equipoise.losses.mixed import Composed, parts_of, require_loss, require_scalar
 from equipoise.losses.schedules import Schedule, require_factor
 from equipoise.missing import ignored_class
+from equipoise.remedies import require_no_broadcast
 
 __all__ = ["Penalised"]
 
@@ -44,6 +45,7 @@ class Penalised(Composed):
 
     def forward(self, output: Any, *target: Any) -> Tensor:
         """Of an output, and a target if the loss takes one."""
+        require_no_broadcast("output and target", self.loss, (output, *target))
         loss = wide(require_scalar("loss", self.loss(output, *target)))
         penalty = wide(require_scalar("penalty", self.penalty(output)))
         strength = self.strength() if isinstance(self.strength, Schedule) else self.strength
