@@ -56,7 +56,7 @@ def train_baselines(case: Case) -> Iterator[BaselineScore]:
     targets = {split: _targets(case, split) for split in splits}
     labels = {task.name: {split: of[str(task.target)] for split, of in targets.items()} for task in case.tasks}
     learned = {task.name: fit for task in case.tasks if (fit := _fit_of(task, labels[task.name]["train"])) is not None}
-    inputs = {"linear": {split: case.features(split) for split in splits if learned}}
+    inputs = {"linear": {split: _features(case, split) for split in splits if learned}}
     if learned and inputs["linear"]["train"].shape[1] <= MOST_COLUMNS:
         linear = inputs["linear"].items()
         inputs["boosting"] = {split: rows.toarray() if issparse(rows) else rows for split, rows in linear}
@@ -68,6 +68,19 @@ def train_baselines(case: Case) -> Iterator[BaselineScore]:
             found = _candidates(learned[name], family, features["train"][rows], labels[name], rows)
             value = _score(task, metric, found, features, labels[name])
             yield BaselineScore(NAMES[family], name, metric.name, value, len(rows), len(places))
+
+
+def _features(case: Case, split: str) -> Any:
+    """The case's features of a split, checked: they may be of a user's own function."""
+    found = case.features(split) if case.features is not None else None
+    rows = found if issparse(found) else np.asarray(found)
+    samples = len(case.data[split])  # type: ignore[arg-type]
+    what, leave = f"features of the {split} split", "correct them, or leave the baselines out by --no-sklearn"
+    if rows.ndim != 2 or rows.shape[0] != samples or rows.dtype.kind not in "fiub":
+        raise ValueError(f"{what} must be numbers [{samples}, D], got {rows.shape} of {rows.dtype}: {leave}")
+    if not np.isfinite(rows.data if issparse(rows) else rows).all():
+        raise ValueError(f"{what} hold a number that is not finite: {leave}")
+    return rows
 
 
 def _targets(case: Case, split: str) -> dict[str, Tensor]:
