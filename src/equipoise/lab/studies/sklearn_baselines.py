@@ -41,7 +41,7 @@ def is_installed() -> bool:
 
 
 def train_baselines(case: Case) -> Iterator[BaselineScore]:
-    """Train and score the models of each of the first 20 tasks that they can learn.
+    """Train and score the models of each task that they can learn, at most 20; a study of more tasks asks for none.
 
     The linear model is ridge or logistic regression; the strength of its penalty is chosen on validation. Gradient
     boosting has scikit-learn's settings, and is left out where there are more than 500 features. Of more than 20,000
