@@ -26,7 +26,7 @@ def test_nothing_broadcasts_in_a_task(loss, output, target, write):
 def test_nothing_broadcasts_in_a_composition():
     penalty = ParameterPenalty(l1, nn.Linear(2, 2))
     for loss in (Penalised(nn.MSELoss(), penalty, strength=0.1), Mixed({"half": (0.5, nn.L1Loss())})):
-        with pytest.raises(ValueError, match=r"must have the same shape, got \(4, 1\) and \(4,\): write output.squeeze"):
+        with pytest.raises(ValueError, match=r"the same shape, got \(4, 1\) and \(4,\): write output.squeeze"):
             eq.Tasks([eq.Task("age", loss)]).losses({"age": torch.zeros(4, 1)}, {"age": torch.zeros(4)})
 
 
