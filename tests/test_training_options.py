@@ -14,7 +14,7 @@ from equipoise.lab.search.tune import make_tuning
 from equipoise.lab.studies import Study, make_plan
 from equipoise.lab.training import Settings
 
-NO_SETTINGS = ("epochs", "tuned_trials", "question", "looks", "sklearn")
+NO_SETTINGS = ("epochs", "tuned_trials", "question", "looks", "single_task", "sklearn")
 GIVEN = {
     "batch_size": 128,
     "learning_rate": 0.002,
