@@ -8,7 +8,17 @@ from torch.nn import functional as F  # noqa: N812
 from torch.testing import assert_close
 
 import equipoise as eq
-from equipoise.losses import BinaryFocalLoss, DiceLoss, FocalLoss, LDAMLoss, PerToken, SequenceCrossEntropyLoss
+from equipoise.losses import (
+    BinaryFocalLoss,
+    DiceLoss,
+    FocalLoss,
+    LDAMLoss,
+    Mixed,
+    Penalised,
+    PerToken,
+    SequenceCrossEntropyLoss,
+    l2,
+)
 
 WEIGHT = torch.tensor([1.0, 2.0, 0.5, 3.0, 1.0], dtype=torch.float64)
 
@@ -41,6 +51,13 @@ def test_in_a_task_numbers_are_padded_with_nan():
     targets = torch.tensor([[1.0, 2.0, torch.nan], [3.0, torch.nan, torch.nan], [torch.nan] * 3])
     found = tasks.losses({"pitch": torch.zeros(3, 3)}, {"pitch": targets})
     assert (found, found.counts) == ({"pitch": torch.tensor(14 / 3)}, {"pitch": 3})
+
+
+@pytest.mark.parametrize("composed", [lambda loss: Penalised(loss, l2, 0.0), lambda loss: Mixed({"one": (1.0, loss)})])
+def test_so_they_are_in_a_composition(composed):
+    tasks = eq.Tasks([eq.Task("pitch", composed(PerToken(nn.MSELoss())))])
+    targets = torch.tensor([[1.0, 2.0, torch.nan], [3.0, torch.nan, torch.nan]])
+    assert tasks.losses({"pitch": torch.zeros(2, 3)}, {"pitch": targets}) == {"pitch": torch.tensor(14 / 3)}
 
 
 def test_a_label_of_a_token_is_there_whole_or_not_at_all():

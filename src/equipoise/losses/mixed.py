@@ -108,6 +108,7 @@ class Mixed(Composed):
         super().__init__(*(proportion for proportion, _ in terms.values()))
         self.terms = dict(terms)
         self.ignore_index = ignored
+        self.takes_padding = all(getattr(loss, "takes_padding", False) for _, loss in terms.values())
         self._of_terms = nn.ModuleList(x for term in terms.values() for x in term if isinstance(x, nn.Module))
 
     def forward(self, *arguments: Any) -> Tensor:

@@ -42,6 +42,7 @@ class Penalised(Composed):
         super().__init__(strength)
         self.loss, self.penalty, self.strength = loss, penalty, strength
         self.ignore_index = ignored_class(loss)
+        self.takes_padding = getattr(loss, "takes_padding", False)
 
     def forward(self, output: Any, *target: Any) -> Tensor:
         """Of an output, and a target if the loss takes one."""

@@ -72,8 +72,8 @@ def train_baselines(case: Case) -> Iterator[BaselineScore]:
 
 def _features(case: Case, split: str) -> Any:
     """The case's features of a split, checked: they may be of a user's own function."""
-    found = case.features(split) if case.features is not None else None
-    rows = found if issparse(found) else np.asarray(found)
+    found: Any = None if case.features is None else case.features(split)
+    rows: Any = found if issparse(found) else np.asarray(found)
     samples = len(case.data[split])  # type: ignore[arg-type]
     what, leave = f"features of the {split} split", "correct them, or leave the baselines out by --no-sklearn"
     if rows.ndim != 2 or rows.shape[0] != samples or rows.dtype.kind not in "fiub":
