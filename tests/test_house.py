@@ -141,6 +141,20 @@ def test_public_names_are_there_whatever_is_imported_first():
     assert subprocess.run([sys.executable, "-c", script]).returncode == 0
 
 
+@pytest.mark.parametrize(
+    "script",
+    [
+        "eq.UW = 'mine'; eq.MGDA; assert eq.UW == 'mine'",  # before the first public name is asked for
+        "eq.MGDA; eq.UW = 'mine'; assert not hasattr(eq, 'Nothing') and eq.UW == 'mine'",
+        "assert not hasattr(eq, 'nothing.FocalLoss')",
+        "import copy, pickle; assert pickle.loads(pickle.dumps(eq)) is copy.copy(eq) is eq",  # as cloudpickle asks for
+    ],
+)
+def test_the_package_is_patched_and_handed_to_workers_as_any_module(script):
+    ended = subprocess.run([sys.executable, "-c", f"import equipoise as eq\n{script}"], capture_output=True, text=True)
+    assert ended.returncode == 0, ended.stderr
+
+
 @pytest.mark.parametrize("module", ["registry", "lab.api.results"])
 def test_a_module_that_public_names_need_can_be_imported_first(module):
     ended = subprocess.run([sys.executable, "-c", f"import equipoise.{module}"], capture_output=True, text=True)

@@ -8,7 +8,7 @@ from torch import nn
 from torch.nn import functional as F  # noqa: N812
 
 import equipoise as eq
-from equipoise.losses import BinaryFocalLoss, FocalLoss
+from equipoise.losses import BinaryFocalLoss, FocalLoss, Mixed, ParameterPenalty, Penalised, l1
 from equipoise.remedies import remedy
 
 
@@ -21,6 +21,13 @@ def test_nothing_broadcasts_in_a_task(loss, output, target, write):
     with pytest.raises(ValueError, match=rf"task 'age' must have the same shape, got .* write {write}"):
         tasks.losses({"age": torch.zeros(output)}, {"age": torch.zeros(target)})
     assert tasks.losses({"age": torch.zeros(output)}, {"age": torch.zeros(output)}) == {"age": 0}
+
+
+def test_nothing_broadcasts_in_a_composition():
+    penalty = ParameterPenalty(l1, nn.Linear(2, 2))
+    for loss in (Penalised(nn.MSELoss(), penalty, strength=0.1), Mixed({"half": (0.5, nn.L1Loss())})):
+        with pytest.raises(ValueError, match=r"the same shape, got \(4, 1\) and \(4,\): write output.squeeze"):
+            eq.Tasks([eq.Task("age", loss)]).losses({"age": torch.zeros(4, 1)}, {"age": torch.zeros(4)})
 
 
 def test_a_loss_of_ones_own_may_broadcast():

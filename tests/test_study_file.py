@@ -107,6 +107,13 @@ def test_what_is_wrong_is_one_line(command, line, words, message, here, capsys):
     assert error.count("\n") == 1
 
 
+@pytest.mark.parametrize(("line", "sklearn"), [("no-sklearn: true", False), ("no-sklearn: false", True), ("", True)])
+def test_an_option_that_turns_off_can_be_in_the_file(monkeypatch, here, line, sklearn):
+    (here / "study.yaml").write_text(f"{FILE}{line}\n")
+    _, named = asked(monkeypatch, "equipoise.lab.api.comparing.compare", "compare", "--config", "study.yaml")
+    assert named["sklearn"] is sklearn
+
+
 @pytest.mark.parametrize("how", ["--drop-unusable", "drop-unusable: true\n"])
 def test_targets_left_out_are_printed_with_their_reason(monkeypatch, capsys, here, how):
     (here / "study.yaml").write_text(

@@ -33,10 +33,11 @@ class _Package(ModuleType):
     """Public names are imported with the first that is asked for: the command line often needs none, nor torch."""
 
     def __getattr__(self, name: str) -> Any:
-        if name not in ("doctor", "method") and find_spec(f"{__name__}.{name}") is not None:
+        if name.isidentifier() and name not in ("doctor", "method") and find_spec(f"{__name__}.{name}") is not None:
             return import_module(f"{__name__}.{name}")  # ``from equipoise import aggregation``, in a module of public's
         public = import_module("equipoise.public")  # a from-import would ask here for the module itself
-        vars(self).update({**{one: getattr(public, one) for one in public.__all__}, "__all__": public.__all__})
+        for one in ("__all__", *public.__all__):
+            vars(self).setdefault(one, getattr(public, one))  # what is there already may be a test's own
         if name not in vars(self):
             raise AttributeError(f"module {self.__name__!r} has no attribute {name!r}", name=name, obj=self)
         return vars(self)[name]
@@ -45,6 +46,10 @@ class _Package(ModuleType):
         """The import system would put the modules ``method`` and ``doctor`` where the functions of that name are."""
         if name not in ("doctor", "method") or not isinstance(value, ModuleType):
             super().__setattr__(name, value)
+
+    def __reduce__(self) -> Any:
+        """By name, as cloudpickle hands on a module of the plain type, which the parallel loops of others need."""
+        return import_module, (self.__name__,)
 
     def __dir__(self) -> list[str]:
         return sorted({*vars(self), *self.__all__})

@@ -25,8 +25,13 @@ _ACTIVATIONS = {"SigmoidBackward0": "sigmoid", "SoftmaxBackward0": "softmax"}
 _VIEWS = ("View", "Squeeze", "Unsqueeze", "Select", "Slice", "Index", "UnsafeView", "ToCopy", "Transpose")
 
 
-def require_no_broadcast(name: str, loss: Callable[..., Tensor], arguments: Sequence[Any]) -> None:
-    """Raise where a loss of torch's would stretch a task's output [N, 1] and target [N] to [N, N], with a warning only.
+def require_no_broadcast(what: str, loss: Callable[..., Tensor], arguments: Sequence[Any]) -> None:
+    """Raise where a loss of torch's would stretch an output [N, 1] and a target [N] to [N, N], with a warning only.
+
+    Args:
+        what: The output and the target, for the message.
+        loss: That is to be called.
+        arguments: With these.
 
     Raises:
         ValueError: Output and target differ in shape.
@@ -35,8 +40,8 @@ def require_no_broadcast(name: str, loss: Callable[..., Tensor], arguments: Sequ
         return
     output, target = arguments
     raise ValueError(
-        f"output and target of task {name!r} must have the same shape, got {tuple(output.shape)} and "
-        f"{tuple(target.shape)}{_squeezed(output.shape, target.shape)}"
+        f"{what} must have the same shape, got {tuple(output.shape)} and {tuple(target.shape)}"
+        f"{_squeezed(output.shape, target.shape)}"
     )
 
 

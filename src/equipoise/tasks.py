@@ -263,7 +263,8 @@ def _labelled(task: Task, output: Any, target: Any) -> tuple[list[Any], int]:
         return [output, target], count
     by_row = [] if present.dim() == 1 else [present.flatten(1).any(dim=1), present.flatten(1).all(dim=1)]
     kept = by_row[0] if by_row else present
-    if by_row and target.is_floating_point() and not torch.equal(*by_row):
+    tokens = getattr(task.loss, "takes_padding", False)  # NaN in a part of a sample is what it leaves out
+    if by_row and target.is_floating_point() and not tokens and not torch.equal(*by_row):
         raise ValueError(
             f"target of task {task.name!r} is NaN in a part of a sample's label; make each part a task, "
             "or wrap its loss in losses.Masked and set missing='loss'"
@@ -288,7 +289,7 @@ def _divisor(task: Task, arguments: list[Any], count: int) -> float:
 
 def _loss(task: Task, arguments: list[Any]) -> Tensor:
     """The task's loss; whatever it raises says whose loss it was."""
-    require_no_broadcast(task.name, task.loss, arguments)
+    require_no_broadcast(f"output and target of task {task.name!r}", task.loss, arguments)
     try:
         loss = task.loss(*arguments)
     except Exception as error:

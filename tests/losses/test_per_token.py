@@ -8,7 +8,17 @@ from torch.nn import functional as F  # noqa: N812
 from torch.testing import assert_close
 
 import equipoise as eq
-from equipoise.losses import BinaryFocalLoss, DiceLoss, FocalLoss, LDAMLoss, PerToken, SequenceCrossEntropyLoss
+from equipoise.losses import (
+    BinaryFocalLoss,
+    DiceLoss,
+    FocalLoss,
+    LDAMLoss,
+    Mixed,
+    Penalised,
+    PerToken,
+    SequenceCrossEntropyLoss,
+    l2,
+)
 
 WEIGHT = torch.tensor([1.0, 2.0, 0.5, 3.0, 1.0], dtype=torch.float64)
 
@@ -34,6 +44,32 @@ LOSSES = [
     DiceLoss(),
     lambda output, target: F.cross_entropy(output, target),
 ]
+
+
+def test_in_a_task_numbers_are_padded_with_nan():
+    tasks = eq.Tasks([eq.Task("pitch", PerToken(nn.MSELoss()))])
+    targets = torch.tensor([[1.0, 2.0, torch.nan], [3.0, torch.nan, torch.nan], [torch.nan] * 3])
+    found = tasks.losses({"pitch": torch.zeros(3, 3)}, {"pitch": targets})
+    assert (found, found.counts) == ({"pitch": torch.tensor(14 / 3)}, {"pitch": 3})
+
+
+@pytest.mark.parametrize("composed", [lambda loss: Penalised(loss, l2, 0.0), lambda loss: Mixed({"one": (1.0, loss)})])
+def test_so_they_are_in_a_composition(composed):
+    tasks = eq.Tasks([eq.Task("pitch", composed(PerToken(nn.MSELoss())))])
+    targets = torch.tensor([[1.0, 2.0, torch.nan], [3.0, torch.nan, torch.nan]])
+    assert tasks.losses({"pitch": torch.zeros(2, 3)}, {"pitch": targets}) == {"pitch": torch.tensor(14 / 3)}
+
+
+def test_a_label_of_a_token_is_there_whole_or_not_at_all():
+    targets = torch.tensor([[[1.0, 0.0], [torch.nan, 1.0]]])
+    with pytest.raises(ValueError, match="target is NaN in a part of a token's label"):
+        PerToken(nn.BCEWithLogitsLoss())(torch.zeros(1, 2, 2), targets)
+
+
+@pytest.mark.parametrize("loss", [nn.MSELoss(), nn.L1Loss(), F.mse_loss])
+def test_tokens_are_not_broadcast(loss):
+    with pytest.raises(ValueError, match=r"must have the same shape, got .*: write output.squeeze\(-1\)"):
+        PerToken(loss)(torch.zeros(2, 3, 1), torch.zeros(2, 3))
 
 
 @pytest.mark.parametrize("loss", LOSSES)

@@ -140,8 +140,8 @@ def _default(parser: Parser, option: argparse.Action, key: str, value: Any, path
     if key in PAIRS:
         pairs = [f"{name}{PAIRS[key]}{what}" for name, what in value.items()] if isinstance(value, dict) else value
         return [_text(key, pair, path) for pair in (pairs if isinstance(pairs, list) else [pairs])]
-    if isinstance(value, bool) and option.const is True:  # an option without a value
-        return value
+    if isinstance(value, bool) and isinstance(option.const, bool):  # an option without a value
+        return option.const is value
     if not isinstance(value, list):
         return _text(key, value, path)
     texts = [_text(key, one, path).strip() for one in value or [""]]

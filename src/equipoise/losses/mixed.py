@@ -14,6 +14,7 @@ from equipoise.losses.checks import wide
 from equipoise.losses.module import LossModule
 from equipoise.losses.schedules import Schedule, require_factor
 from equipoise.missing import ignored_class
+from equipoise.remedies import require_no_broadcast
 
 __all__ = ["LearnedProportion", "Mixed"]
 
@@ -107,6 +108,7 @@ class Mixed(Composed):
         super().__init__(*(proportion for proportion, _ in terms.values()))
         self.terms = dict(terms)
         self.ignore_index = ignored
+        self.takes_padding = all(getattr(loss, "takes_padding", False) for _, loss in terms.values())
         self._of_terms = nn.ModuleList(x for term in terms.values() for x in term if isinstance(x, nn.Module))
 
     def forward(self, *arguments: Any) -> Tensor:
@@ -114,6 +116,7 @@ class Mixed(Composed):
         parts: dict[str, Tensor] = {}
         counted = []
         for name, (proportion, loss) in self.terms.items():
+            require_no_broadcast(f"output and target of part {name!r}", loss, arguments)
             part = wide(require_scalar(f"part {name!r}", loss(*arguments)))
             parts |= parts_of(name, loss, part)
             counted.append(_counted(proportion, part))

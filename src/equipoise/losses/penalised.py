@@ -9,6 +9,7 @@ from equipoise.losses.checks import wide
 from equipoise.losses.mixed import Composed, parts_of, require_loss, require_scalar
 from equipoise.losses.schedules import Schedule, require_factor
 from equipoise.missing import ignored_class
+from equipoise.remedies import require_no_broadcast
 
 __all__ = ["Penalised"]
 
@@ -41,9 +42,11 @@ class Penalised(Composed):
         super().__init__(strength)
         self.loss, self.penalty, self.strength = loss, penalty, strength
         self.ignore_index = ignored_class(loss)
+        self.takes_padding = getattr(loss, "takes_padding", False)
 
     def forward(self, output: Any, *target: Any) -> Tensor:
         """Of an output, and a target if the loss takes one."""
+        require_no_broadcast("output and target", self.loss, (output, *target))
         loss = wide(require_scalar("loss", self.loss(output, *target)))
         penalty = wide(require_scalar("penalty", self.penalty(output)))
         strength = self.strength() if isinstance(self.strength, Schedule) else self.strength

@@ -4,10 +4,11 @@ from collections.abc import Callable
 
 from torch import Tensor
 
-from equipoise.losses.checks import require_dim, require_tensors, wide
+from equipoise.losses.checks import require_dim, require_tensors, sees_values, wide
 from equipoise.losses.mixed import require_loss, require_scalar
 from equipoise.losses.module import LossModule
 from equipoise.missing import MISSING, divisor_of, ignored_class, labelled, labelled_samples
+from equipoise.remedies import require_no_broadcast
 
 __all__ = ["PerToken"]
 
@@ -24,13 +25,16 @@ class PerToken(LossModule):
             none gets -100. Padding of float targets is NaN.
 
     Raises:
-        ValueError: If the loss does not reduce, or output and target differ in B or T.
+        ValueError: If the loss does not reduce, output and target differ in B or T, one of torch's losses would
+            broadcast them, or a token's label is NaN in part.
 
     >>> import torch
     >>> tokens = PerToken(torch.nn.CrossEntropyLoss())
     >>> tokens(torch.zeros(1, 3, 4), torch.tensor([[0, 1, -100]]))  # log 4
     tensor(1.3863)
     """
+
+    takes_padding = True  # a task hands on samples of which some tokens have no label
 
     def __init__(self, loss: Callable[..., Tensor]) -> None:
         super().__init__()
@@ -41,6 +45,7 @@ class PerToken(LossModule):
     def forward(self, output: Tensor, target: Tensor) -> Tensor:
         """Of output [B, T, ...] and target [B, T, ...]."""
         output, target = self._tokens(output, target)
+        require_no_broadcast("output and target of all tokens", self.loss, (output, target))
         return require_scalar("loss", self.loss(output, target)) if len(target) else output.sum()
 
     def divisor(self, output: Tensor, target: Tensor) -> float:
@@ -61,4 +66,7 @@ class PerToken(LossModule):
             )
         output, target = output.flatten(0, 1), target.flatten(0, 1)
         present = labelled_samples(target, self.ignore_index)
-        return wide(output[present]), wide(target[present])
+        output, target = wide(output[present]), wide(target[present])
+        if target.dim() > 1 and target.is_floating_point() and sees_values(target) and target.isnan().any():
+            raise ValueError("target is NaN in a part of a token's label: it must be there whole, or all of it NaN")
+        return output, target

@@ -27,6 +27,15 @@ def table(folder, **columns):
     return str(folder / "t.csv")
 
 
+def test_a_number_that_is_written_in_two_ways_is_in_one_split(tmp_path):
+    written = [f"{1000 + row // 2}{'.0' * (row % 2)}" for row in range(ROWS)]
+    case = TableCase(table(tmp_path, x=written), TARGET, number=("x",))()
+    seen = {split: {row // 2 for row in case.data[split]} for split in SPLITS}
+    assert sum(map(len, seen.values())) == ROWS // 2
+    plain = TableCase(table(tmp_path, x=[cell.removesuffix(".0") for cell in written]), TARGET, number=("x",))()
+    assert [*plain.data["train"]] == [*case.data["train"]]
+
+
 def write_pictures(folder, numbers=range(ROWS)):
     image = pytest.importorskip("PIL.Image", reason="needs Pillow, of the extra pictures")
     (folder / "photos").mkdir()

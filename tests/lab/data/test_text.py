@@ -16,6 +16,14 @@ def test_pairs_do_not_cross_the_end_of_a_text():
     assert ngrams("") == []
 
 
+def test_words_are_of_any_alphabet():
+    assert ngrams("Größe L'été, ça va") == [
+        *("größe", "l'été", "ça", "va"),
+        *("größe l'été", "l'été ça", "ça va"),
+    ]
+    assert ngrams("Хорошее платье_2") == ["хорошее", "платье", "2", "хорошее платье", "платье 2"]
+
+
 def test_vocabulary_takes_the_most_frequent_and_breaks_ties_by_alphabet():
     documents = [["fit", "soft"], ["fit", "warm"], ["blue"]]
     assert vocabulary(documents, 3) == {"fit": 0, "blue": 1, "soft": 2}

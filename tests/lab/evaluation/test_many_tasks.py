@@ -56,6 +56,22 @@ def test_up_to_twenty_tasks_nothing_is_a_mean():
     assert one.shown == one.metrics
 
 
+def test_a_task_without_any_finite_value_is_left_out_of_the_mean():
+    """Such as the AUROC of an assay whose test split has one class: the others are compared all the same."""
+    found = {key: math.nan if key[1] == "t3" else value for key, value in values({"uw": 0.05}).items()}
+    one = summary(found)
+    assert one.row("uw").means["the mean of 24 tasks"].to["sum"].verdict == "better"
+    assert one.row("uw").scores["t4"].to["sum"].verdict == "better"
+    assert one.row("uw").scores["t3"].to == {}
+    assert "no finished run" not in one.headline
+    assert not [detail for detail in one.details if "missing" in detail]
+
+
+def test_a_mean_that_no_seed_has_is_no_run_that_is_missing():
+    found = {key: math.nan if key[:2] == ("uw", "t3") else value for key, value in values({"uw": 0.05}).items()}
+    assert summary(found).headline == "No method is compared with the plain sum: no seed of both has every task."
+
+
 def test_several_metrics_are_averaged_as_skills_and_unknown_ones_one_by_one():
     others = [replace(metric, name="accuracy", trivial=0.0) if k % 2 else metric for k, metric in enumerate(METRICS)]
     one = summary(values({"uw": 0.1}), others)

@@ -165,8 +165,8 @@ def test_a_study_says_first_which_methods_were_still_improving_and_what_to_do():
     )
     assert (summary.advice.action, summary.advice.epochs) == ("train longer", 12)
     until = "before choosing; until then use the plain sum."
-    assert summary.advice.text("command line") == f"Train twice as long (--epochs 12) {until}"
-    assert summary.advice.text("python") == f"Train twice as long (epochs=12) {until}"
+    assert summary.advice.text("command line") == f"Train twice as long (--epochs 12, another --out) {until}"
+    assert summary.advice.text("python") == f"Train twice as long (epochs=12, another folder) {until}"
     assert summary.advice.text("page") == f"Train twice as long {until}"
 
 

@@ -4,6 +4,7 @@ from dataclasses import replace
 from io import StringIO
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from rich.console import Console
@@ -56,6 +57,24 @@ def test_of_numbers_the_linear_model_finds_a_line_and_boosting_a_bend():
     assert scores(straight)["linear"] < 0.01 * 50.0
     bent = scores(case_of(nn.HuberLoss(), lambda x: x[:, 0].abs()))
     assert bent["boosting"] < 0.2 < 0.5 < bent["linear"]
+
+
+@pytest.mark.parametrize(
+    ("features", "message"),
+    [
+        (lambda split: INPUTS[split].numpy()[:50], r"must be numbers \[300, D\], got \(50, 6\)"),
+        (lambda split: INPUTS[split][:, 0].numpy(), r"must be numbers \[300, D\], got \(300,\)"),
+        (lambda split: INPUTS[split].numpy() / np.float32(0.0), "not finite"),
+    ],
+)
+def test_features_that_do_not_fit_are_named(features, message):
+    with pytest.raises(ValueError, match=f"features of the train split.*{message}.*--no-sklearn"):
+        scores(case_of(nn.MSELoss(), lambda x: x[:, 0], features=features))
+
+
+def test_features_may_be_lists():
+    rows = {split: inputs.tolist() for split, inputs in INPUTS.items()}
+    assert scores(case_of(nn.MSELoss(), lambda x: x[:, 0], features=rows.__getitem__))["linear"] < 0.01
 
 
 def test_of_two_answers_scores_are_log_odds():

@@ -3,6 +3,7 @@
 Women's Clothing E-Commerce Reviews, CC0; source and columns in ``lab/data/womens_reviews_6k.md``.
 """
 
+import re
 from collections.abc import Mapping, Sequence
 from importlib.resources import files
 
@@ -43,6 +44,7 @@ from equipoise.lab.models.heads import SharedEncoder, scalar_head
 from equipoise.tasks import Task, Tasks
 
 DEPARTMENTS = ("Tops", "Dresses", "Bottoms", "Intimate", "Jackets", "Trend")
+_NOT_ASCII = re.compile(r"[^\x00-\x7f]")
 _FILE = "womens_reviews_6k.csv.gz"
 _VOCABULARY_SIZE, _WIDTH, _HIDDEN, _DROPOUT = 8000, 48, 64, 0.2
 
@@ -69,14 +71,19 @@ def read_targets(table: Table) -> dict[str, Tensor]:
 
 def split_reviews(table: Table) -> list[str]:
     """The split of each review; two with the same words, however written, are in the same one."""
-    return [split_of(" ".join(words(text))) for text in table.cells("Review Text")]
+    return [split_of(" ".join(words(text))) for text in _texts(table, "Review Text")]
+
+
+def _texts(table: Table, column: str) -> list[str]:
+    """Without the few letters that were garbled before the reviews were published."""
+    return [_NOT_ASCII.sub(" ", text) for text in table.cells(column)]
 
 
 def reviews(compressed: bytes | None = None) -> Case:
     """The case on a gzip-compressed csv file of reviews, by default the one in the package."""
     table = parse_table(_FILE, embedded_reviews() if compressed is None else compressed)
     split = split_reviews(table)
-    texts = zip(table.cells("Title"), table.cells("Review Text"), strict=True)
+    texts = zip(_texts(table, "Title"), _texts(table, "Review Text"), strict=True)
     documents = [ngrams(title) + ngrams(text) for title, text in texts]
     in_train = (document for document, name in zip(documents, split, strict=True) if name == "train")
     numbers = vocabulary(in_train, _VOCABULARY_SIZE)

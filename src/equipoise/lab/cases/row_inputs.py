@@ -22,6 +22,7 @@ from equipoise.lab.data.folder import cache_folder
 from equipoise.lab.data.molecules import DESCRIPTORS, descriptors, fingerprints
 from equipoise.lab.data.table import Table
 from equipoise.lab.data.text import Bags, tf_idf, words
+from equipoise.lab.data.values import number_in
 from equipoise.lab.data.vectors import read_vectors, scaled_vectors
 from equipoise.lab.models.encoders import Part, bits_part, category_part, number_part, text_part
 
@@ -104,10 +105,20 @@ class RowInputs:
 class Numbers(RowInputs):
     """Standardised numbers, and a vector for each where a column has more than two values."""
 
+    def row_keys(self) -> list[list[str]]:
+        return [_spelled_alike(cells) for cells in super().row_keys()]
+
     def fit(self, train: Sequence[int]) -> FittedInputs:
         rows = scaled_numbers(self.table, self.columns, train)
         embedded = with_many_values(rows[list(train)])
         return FittedInputs(rows, lambda: number_part(rows.shape[1], embedded), make_features=rows.numpy)
+
+
+def _spelled_alike(cells: Sequence[str]) -> list[str]:
+    """A number that is written in several ways, such as 5, 5.0 and 5e0, in one: that of an integer, or the shortest."""
+    numbers = {cell: number_in(cell) for cell in dict.fromkeys(cells)}
+    spelled = {cell: repr(number + 0.0).removesuffix(".0") for cell, number in numbers.items() if number == number}
+    return list(map(spelled.get, cells, cells))
 
 
 class Categories(RowInputs):

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from equipoise.lab.data.arrays import Rows, join
 
-_WORD = re.compile(r"[a-z0-9]+(?:'[a-z]+)?")
+_WORD = re.compile(r"[^\W_]+(?:'[^\W\d_]+)?")  # letters and digits of any alphabet
 
 
 def words(text: str) -> list[str]:

@@ -45,13 +45,13 @@ Runs = Literal["case", "loop", "given"]  # where results come from: a study of a
 
 _SPELLED: dict[Voice, dict[str, str]] = {
     "python": {
-        "epochs": "epochs={}",
+        "epochs": "epochs={}, another folder",  # a study has one number of epochs
         "seeds": "seeds={}",
         "methods": "methods=['sum', 'uw']",
         "question": "question='losses'",
     },
     "command line": {
-        **{"epochs": "--epochs {}", "seeds": "--seeds {}", "methods": "--methods sum,uw"},
+        **{"epochs": "--epochs {}, another --out", "seeds": "--seeds {}", "methods": "--methods sum,uw"},
         "question": "--question losses",
     },
     "page": {},  # whose readers may have neither at hand

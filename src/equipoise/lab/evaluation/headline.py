@@ -26,7 +26,8 @@ def headline_of(table: ComparisonTable, metrics: Sequence[TaskMetric], seeds: in
     if not compared and not table.question and alone:
         return f"No method is compared with {other}: no other method was trained."
     if not compared:
-        return f"No method is compared with {other}: no seed has a finished run of both."
+        what = "no seed of both has every task" if table.means else "no seed has a finished run of both"
+        return f"No method is compared with {other}: {what}."
     if all(one.interval.n < 2 for _, _, one in compared):
         return f"With one seed no difference to {other} can be tested: it may be chance."
     over, methods = _over(compared, seeds), list(dict.fromkeys(method for method, _, _ in compared))

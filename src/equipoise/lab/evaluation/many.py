@@ -38,19 +38,26 @@ class MeanOver:
         return (value - metric.trivial) / (metric.perfect - metric.trivial)
 
 
-def means_over(metrics: Sequence[TaskMetric], baselines: Baselines) -> tuple[MeanOver, ...]:
+def means_over(metrics: Sequence[TaskMetric], baselines: Baselines, values: Values) -> tuple[MeanOver, ...]:
     """What is compared first: the mean over all tasks, and over those with single-task networks where these are some.
 
     Empty for up to 20 tasks, and where tasks have several metrics whose trivial values are not known: then each
-    comparison of a task is tested, by Holm.
+    comparison of a task is tested, by Holm. A task of which no method has a value is in no mean: its metric is not
+    defined, as AUROC where a test split has one class.
     """
     if len(metrics) <= MANY_TASKS:
         return ()
+    metrics = [metric for metric in metrics if has_values(metric.task, values, baselines)] or metrics
     same = len({(metric.name, metric.higher_is_better) for metric in metrics}) == 1
     if not same and any(metric.perfect == metric.trivial for metric in metrics):
         return ()
     some = [metric for metric in metrics if baselines.has(metric.task)]
     return tuple(_mean(of, same) for of in (metrics, some) if of is metrics or 0 < len(some) < len(metrics))
+
+
+def has_values(task: str, values: Values, baselines: Baselines) -> bool:
+    """Whether any method, single-task networks left aside, has a value on a task."""
+    return any(by_task.get(task) for method, by_task in values.items() if method != baselines.single_task)
 
 
 def _mean(metrics: Sequence[TaskMetric], same: bool) -> MeanOver:

@@ -9,7 +9,7 @@ from equipoise.lab.arms import StudyArm, parse_arm
 from equipoise.lab.evaluation.checks import too_many_missing
 from equipoise.lab.evaluation.comparison import Comparison, compare_by_seed, judged_comparison, missing_of
 from equipoise.lab.evaluation.costs import MethodCost
-from equipoise.lab.evaluation.many import MeanOver, adjusted_within, mean_values, means_over
+from equipoise.lab.evaluation.many import MeanOver, adjusted_within, has_values, mean_values, means_over
 from equipoise.lab.evaluation.metric import BASELINES, TUNED, Baselines, Question, TaskMetric, Values, pairs_of
 from equipoise.lab.evaluation.scores import Against, Skills, against, mean_ranks, ranks_by_seed, skills_of
 from equipoise.lab.evaluation.statistics import LEVEL, Interval, RankTest, holm
@@ -173,7 +173,7 @@ def make_table(
     pairs = pairs_of([arms[name] for name in tried], question, baselines)
     named = [(str(arm), str(other)) for arm, other in pairs]
     compared = _compare(named, values, metrics)
-    means = means_over(metrics, baselines)
+    means = means_over(metrics, baselines, values)
     whole = mean_values(values, means)
     first = compared if not means else _compare_means(named, whole, means, baselines)
     adjusted = holm([one.interval.p_value for one in first.values()] + ([ranks.p_value] if ranks else []))
@@ -224,11 +224,18 @@ def make_table(
 
 
 def _incomplete(values: Values, asked: int, baselines: Baselines) -> dict[str, str]:
-    """What is missing of each method that lacks more than a tenth of its runs, on the task that lacks most."""
+    """What is missing of each method that lacks more than a tenth of its runs, on the task that lacks most.
+
+    A task of which no method has a value says nothing of runs.
+    """
+
+    def counts(name: str, task: str) -> bool:
+        return has_values(task, values, baselines) and (name != baselines.single_task or baselines.has(task))
+
     fewest = {
         name: min(
-            (len(found) for task, found in by_task.items() if name != baselines.single_task or baselines.has(task)),
-            default=asked,
+            (len(found) for task, found in by_task.items() if counts(name, task)),
+            default=asked if name == baselines.single_task else 0,
         )
         for name, by_task in values.items()
     }

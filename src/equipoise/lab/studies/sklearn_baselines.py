@@ -41,7 +41,7 @@ def is_installed() -> bool:
 
 
 def train_baselines(case: Case) -> Iterator[BaselineScore]:
-    """Train and score the models of each of the first 20 tasks that they can learn.
+    """Train and score the models of each task that they can learn, at most 20; a study of more tasks asks for none.
 
     The linear model is ridge or logistic regression; the strength of its penalty is chosen on validation. Gradient
     boosting has scikit-learn's settings, and is left out where there are more than 500 features. Of more than 20,000
@@ -56,7 +56,7 @@ def train_baselines(case: Case) -> Iterator[BaselineScore]:
     targets = {split: _targets(case, split) for split in splits}
     labels = {task.name: {split: of[str(task.target)] for split, of in targets.items()} for task in case.tasks}
     learned = {task.name: fit for task in case.tasks if (fit := _fit_of(task, labels[task.name]["train"])) is not None}
-    inputs = {"linear": {split: case.features(split) for split in splits if learned}}
+    inputs = {"linear": {split: _features(case, split) for split in splits if learned}}
     if learned and inputs["linear"]["train"].shape[1] <= MOST_COLUMNS:
         linear = inputs["linear"].items()
         inputs["boosting"] = {split: rows.toarray() if issparse(rows) else rows for split, rows in linear}
@@ -68,6 +68,19 @@ def train_baselines(case: Case) -> Iterator[BaselineScore]:
             found = _candidates(learned[name], family, features["train"][rows], labels[name], rows)
             value = _score(task, metric, found, features, labels[name])
             yield BaselineScore(NAMES[family], name, metric.name, value, len(rows), len(places))
+
+
+def _features(case: Case, split: str) -> Any:
+    """The case's features of a split, checked: they may be of a user's own function."""
+    found: Any = None if case.features is None else case.features(split)
+    rows: Any = found if issparse(found) else np.asarray(found)
+    samples = len(case.data[split])  # type: ignore[arg-type]
+    what, leave = f"features of the {split} split", "correct them, or leave the baselines out by --no-sklearn"
+    if rows.ndim != 2 or rows.shape[0] != samples or rows.dtype.kind not in "fiub":
+        raise ValueError(f"{what} must be numbers [{samples}, D], got {rows.shape} of {rows.dtype}: {leave}")
+    if not np.isfinite(rows.data if issparse(rows) else rows).all():
+        raise ValueError(f"{what} hold a number that is not finite: {leave}")
+    return rows
 
 
 def _targets(case: Case, split: str) -> dict[str, Tensor]:
