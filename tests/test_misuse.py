@@ -205,6 +205,19 @@ def test_an_optimiser_that_steps_without_gradients_is_told(net):
             optimizer.step()
 
 
+def test_an_optimiser_beside_updates_by_hand_is_not(net):
+    balancer = eq.Balancer(eq.Sum(), net, tasks=NAMES)
+    optimizer = sgd(net)
+    with expect_silence():
+        for _ in range(70):
+            balancer(losses_of(net)).backward()
+            with torch.no_grad():
+                for p in net.parameters():
+                    p -= 0.01 * p.grad
+            optimizer.zero_grad()
+            optimizer.step()
+
+
 def test_an_optimiser_that_steps_seldom_is_waited_for(net):
     balancer = eq.Balancer(eq.MGDA(), net, tasks=NAMES)
     optimizers = [sgd(net.trunk), sgd(net.heads)]

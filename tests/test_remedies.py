@@ -30,6 +30,15 @@ def test_nothing_broadcasts_in_a_composition():
             eq.Tasks([eq.Task("age", loss)]).losses({"age": torch.zeros(4, 1)}, {"age": torch.zeros(4)})
 
 
+@pytest.mark.parametrize("target", [(), (1,), (1, 3), (3,), (4, 1)])
+def test_a_target_may_be_stretched_to_the_output(target):
+    """As the one number of a least-squares GAN is, or what all samples share."""
+    tasks = eq.Tasks([eq.Task("age", nn.MSELoss(), missing="loss")])
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # torch's own
+        assert tasks.losses({"age": torch.zeros(4, 3)}, {"age": torch.ones(target)}) == {"age": 1}
+
+
 def test_a_loss_of_ones_own_may_broadcast():
     class Mine(nn.MSELoss):
         pass

@@ -26,7 +26,9 @@ _VIEWS = ("View", "Squeeze", "Unsqueeze", "Select", "Slice", "Index", "UnsafeVie
 
 
 def require_no_broadcast(what: str, loss: Callable[..., Tensor], arguments: Sequence[Any]) -> None:
-    """Raise where a loss of torch's would stretch an output [N, 1] and a target [N] to [N, N], with a warning only.
+    """Raise where a loss of torch's would stretch an output, [N, 1] beside a target [N] to [N, N], with a warning only.
+
+    A target that is stretched to the output, such as the one number of a least-squares GAN, is left to torch.
 
     Args:
         what: The output and the target, for the message.
@@ -34,11 +36,13 @@ def require_no_broadcast(what: str, loss: Callable[..., Tensor], arguments: Sequ
         arguments: With these.
 
     Raises:
-        ValueError: Output and target differ in shape.
+        ValueError: The output would be stretched, or the shapes do not fit.
     """
-    if not _is_one(loss, _BROADCAST) or not _are_pair(arguments) or arguments[0].shape == arguments[1].shape:
+    if not _is_one(loss, _BROADCAST) or not _are_pair(arguments):
         return
     output, target = arguments
+    if _stretches_to(target.shape, output.shape):
+        return
     raise ValueError(
         f"{what} must have the same shape, got {tuple(output.shape)} and {tuple(target.shape)}"
         f"{_squeezed(output.shape, target.shape)}"
@@ -109,6 +113,12 @@ def are_hidden_missing(name: str, arguments: Sequence[Any], loss: Tensor) -> boo
         stacklevel=3,
     )
     return True
+
+
+def _stretches_to(shape: torch.Size, wanted: torch.Size) -> bool:
+    """Whether broadcasting makes the one shape the other."""
+    pairs = zip(reversed(shape), reversed(wanted), strict=False)
+    return len(shape) <= len(wanted) and all(size in (1, to) for size, to in pairs)
 
 
 def _is_one(loss: Callable[..., Tensor], of: set[Any]) -> bool:

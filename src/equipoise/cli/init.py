@@ -130,7 +130,7 @@ def _study_file(
     if step > 1:
         lines += [
             "",
-            f"# Every {step}th target was looked at for inputs that hold its answer: ask for fewer to see all.",
+            f"# Of {step} targets one was looked at for inputs that hold its answer: ask for fewer to see all.",
         ]
     if warnings:
         lines += ["", "# These may hold the answer. If it is not yet known of a new row, remove them above:"]

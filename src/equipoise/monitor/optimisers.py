@@ -65,7 +65,7 @@ class Optimisers:
         if self._held:
             still = {name: pair for name, pair in self._watched.items() if every.get(name) is pair[0]}
             self._warn_of_missing([n for n, (p, v) in still.items() if self._is_missing(p, v)])
-            if not self._has_gradient:
+            if not self._has_gradient and all(version(p) == before for p, before in self._watched.values()):
                 warn(
                     "the optimiser steps without a gradient, so nothing trains: call zero_grad() before backward() or "
                     "after step(), not between them"

@@ -86,6 +86,13 @@ def test_of_two_answers_scores_are_log_odds():
     assert min(found.values()) > 0.95
 
 
+def test_the_class_of_missing_labels_is_no_class():
+    def labels(x):
+        return missing((x[:, 0] > 0).long(), 255)
+
+    assert min(scores(case_of(nn.CrossEntropyLoss(ignore_index=255), labels, ["accuracy"])).values()) > 0.95
+
+
 def test_of_classes_there_may_be_some_without_a_label_or_a_training_row():
     def labels(x):
         classes = 2 * (x[:, 0] > 0).long()  # no row has class 1

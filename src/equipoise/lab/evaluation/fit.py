@@ -78,7 +78,7 @@ def judge_run(skills: Mapping[int, float], losses: Sequence[Curve], epochs: int,
     of the middle third, late and middle. If gains keep shrinking as they did, half as many epochs again add
     late · min(1, late / middle), or late where the middle third gained nothing. Where the learning rate decays, the
     last epochs gain because steps become small, however many epochs there are: no more is expected then than the
-    middle third gained. A gain counts only above twice the largest fall from one mean to the next in both thirds.
+    middle third gained, unless the last third brought most of the skill. A gain counts only above twice the largest fall from one mean to the next in both thirds.
 
     Args:
         skills: On validation, by epoch: 1 is perfect, 0 a constant prediction.
@@ -112,7 +112,7 @@ def _next_gain(values: Sequence[float], *, decays: bool) -> float:
     if late <= 2 * max(before - after for before, after in pairwise(tail)) or late <= 0:
         return 0.0
     gain = late * min(1.0, late / middle) if middle > 0 else late
-    return min(gain, middle) if decays else gain
+    return min(gain, middle) if decays and late < max(means) / 2 else gain
 
 
 def judge_fit(train: Mapping[int, float], validation: Mapping[int, float], epochs: int) -> Fit:

@@ -64,8 +64,9 @@ def train_baselines(case: Case) -> Iterator[BaselineScore]:
         task, metric = case.tasks[name], case.made_metrics[name][0]
         places, _ = labelled_pair(task, torch.arange(len(labels[name]["train"])), labels[name]["train"])
         rows = _drawn(places.numpy())
+        known, classes = labels[name]["train"].numpy()[rows], _classes_in(labels[name].values(), task.ignored_class)
         for family, features in inputs.items():
-            found = _candidates(learned[name], family, features["train"][rows], labels[name], rows)
+            found = _candidates(learned[name], family, features["train"][rows], known, classes)
             value = _score(task, metric, found, features, labels[name])
             yield BaselineScore(NAMES[family], name, metric.name, value, len(rows), len(places))
 
@@ -93,11 +94,11 @@ def _drawn(places: np.ndarray) -> np.ndarray:
     return places if len(places) <= MOST_ROWS else np.sort(np.random.default_rng(0).permutation(places)[:MOST_ROWS])
 
 
-def _candidates(fit: Fit, family: str, x: Any, labels: Mapping[str, Tensor], rows: np.ndarray) -> Iterator[Predict]:
+def _candidates(fit: Fit, family: str, x: Any, y: np.ndarray, classes: int) -> Iterator[Predict]:
     for strength in STRENGTHS if family == "linear" else (1.0,):
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # one that has not converged is judged on validation like any other
-            predict = fit(family, strength, x, labels["train"].numpy()[rows], _classes_in(labels.values()))
+            predict = fit(family, strength, x, y, classes)
         yield predict
 
 
@@ -118,9 +119,10 @@ def _score(
     return chosen.compute(*outputs(best, "test"))
 
 
-def _classes_in(labels: Iterable[Tensor]) -> int:
-    """Of integer labels one more than the largest; 0 of others."""
-    return max(0 if label.is_floating_point() else int(label.max()) + 1 for label in labels)
+def _classes_in(labels: Iterable[Tensor], ignored: int | None) -> int:
+    """Of integer labels one more than the largest that is there; 0 of others."""
+    known = [label[labelled(label, ignored)] for label in labels if not label.is_floating_point()]
+    return max((int(label.max()) + 1 for label in known if len(label)), default=0)
 
 
 def _fit_of(task: Task, labels: Tensor) -> Fit | None:
@@ -131,7 +133,7 @@ def _fit_of(task: Task, labels: Tensor) -> Fit | None:
         return None
     if kind in ("binary", "multilabel") and not torch.isin(labels[labelled(labels)], torch.tensor([0, 1])).all():
         return None  # shares of ones
-    models = labels.shape[1] if labels.dim() == 2 else _classes_in([labels])
+    models = labels.shape[1] if labels.dim() == 2 else _classes_in([labels], task.ignored_class)
     return _FITS[kind] if models <= MOST_CLASSES else None
 
 
