@@ -156,10 +156,17 @@ def test_a_misspelt_name_in_a_file(own):
 
 @pytest.mark.parametrize("attribute", ["number", "Plain"])
 def test_a_file_without_that_method(own, attribute):
-    with pytest.raises(
-        ValueError, match=f"'{attribute}' of .*own.py' must be a Weighting, an Aggregator, a GroupAggregator or a Coord"
-    ):
+    with pytest.raises(ValueError, match=f"'{attribute}' of .*own.py' must be a class of a method or a function that"):
         eq.method(f"{own}:{attribute}")
+
+
+def test_a_function_of_a_file_makes_a_method(own):
+    own.write_text("import equipoise as eq\n\ndef tenth(every=10):\n    return eq.Every(every, eq.MGDA())\n")
+    assert repr(eq.method(f"{own}:tenth")) == "Every(n=10, method=MGDA())"
+    assert repr(eq.method(f"{own}:tenth", every=5)) == "Every(n=5, method=MGDA())"
+    own.write_text("def nothing():\n    return 3\n")
+    with pytest.raises(ValueError, match=r"own.py:nothing' must make a method, such as eq.Every.*, got 3"):
+        eq.method(f"{own}:nothing")
 
 
 def test_a_file_that_is_not_there(tmp_path):

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from equipoise.arguments import short_repr
-from equipoise.method import Aggregator, CoordinateAggregator, GroupAggregator, Method, Weighting
+from equipoise.method import Method
 from equipoise.names import key_of, nearest
 from equipoise.own_file import from_file
 from equipoise.registry.aggregators import BY_GRAMIAN
@@ -95,7 +95,10 @@ def method(name: str, **arguments: Any) -> Method:
         inspect.signature(make).bind(**arguments)
     except TypeError as error:
         raise ValueError(f"method {name!r}: {error}; it takes {inspect.signature(make)}") from None
-    return make(**arguments)
+    made = make(**arguments)
+    if not isinstance(made, Method):
+        raise ValueError(f"{name!r} must make a method, such as eq.Every(10, eq.MGDA()), got {short_repr(made)}")
+    return made
 
 
 def _from_table(name: str) -> Callable[..., Method]:
@@ -103,11 +106,11 @@ def _from_table(name: str) -> Callable[..., Method]:
 
 
 def _from_file(name: str) -> Callable[..., Method]:
+    """A class of a method, or a function that makes one, such as ``Every(10, MGDA())``."""
     path, _, attribute = name.rpartition(":")
-    made = from_file(path, attribute)
-    kinds = (Weighting, Aggregator, GroupAggregator, CoordinateAggregator)
-    if not (isinstance(made, type) and issubclass(made, kinds)):
-        raise ValueError(
-            f"{attribute!r} of {path!r} must be a Weighting, an Aggregator, a GroupAggregator or a CoordinateAggregator"
-        )
-    return made
+    make = from_file(path, attribute)
+    if inspect.isclass(make) and issubclass(make, Method) or inspect.isfunction(make):
+        return make
+    raise ValueError(
+        f"{attribute!r} of {path!r} must be a class of a method or a function that makes one, got {short_repr(make)}"
+    )

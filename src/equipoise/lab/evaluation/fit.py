@@ -78,7 +78,8 @@ def judge_run(skills: Mapping[int, float], losses: Sequence[Curve], epochs: int,
     of the middle third, late and middle. If gains keep shrinking as they did, half as many epochs again add
     late · min(1, late / middle), or late where the middle third gained nothing. Where the learning rate decays, the
     last epochs gain because steps become small, however many epochs there are: no more is expected then than the
-    middle third gained, unless the last third brought most of the skill. A gain counts only above twice the largest fall from one mean to the next in both thirds.
+    middle third gained, unless the last third brought most of the skill. A gain counts only above twice the largest
+    fall from one mean to the next in both thirds.
 
     Args:
         skills: On validation, by epoch: 1 is perfect, 0 a constant prediction.
