@@ -109,7 +109,7 @@ def _from_file(name: str) -> Callable[..., Method]:
     """A class of a method, or a function that makes one, such as ``Every(10, MGDA())``."""
     path, _, attribute = name.rpartition(":")
     make = from_file(path, attribute)
-    if inspect.isclass(make) and issubclass(make, Method) or inspect.isfunction(make):
+    if (inspect.isclass(make) and issubclass(make, Method)) or inspect.isfunction(make):
         return make
     raise ValueError(
         f"{attribute!r} of {path!r} must be a class of a method or a function that makes one, got {short_repr(make)}"
