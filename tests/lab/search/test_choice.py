@@ -81,7 +81,7 @@ def test_wrong_use():
         ((there, there[0], TWO, "elbow"), "rule must be one of delta-m, knee, preference, got 'elbow'"),
         ((there, there[0], TWO, "preference"), "go together"),
         ((there, there[0], TWO, "knee", {"a": 1.0}), "go together"),
-        ((there, there[0], TWO, "preference", {"z": 1.0}), "names 'z'; the tasks are a, b"),
+        ((there, there[0], TWO, "preference", {"z": 1.0}), "names 'z'; there are 'a', 'b'"),
         ((there, there[0], TWO, "preference", {"a": 0.0}), "positive and finite"),
         ((there, failed, TWO), "no baseline: no luck"),
         ((there, Trial(Job(0, {}), (1.0, -0.25)), TWO), "accuracy of b is -0.25 with the defaults"),
