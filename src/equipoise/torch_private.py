@@ -34,6 +34,7 @@ and ``Module._load_from_state_dict``; ``gradients/roles.py`` reads ``_orig_mod``
 Nodes are known by the names of their types (``AddmmBackward0``); one of another name takes the general way.
 """
 
+import ctypes
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
@@ -45,7 +46,22 @@ import torch.distributed as dist
 from torch import Tensor, nn
 from torch.autograd.graph import GradientEdge
 
+HOOKS_ARE_SEEN = hasattr(torch._C._autograd.SavedTensor, "unpack_hook")  # since torch 2.9
+
 _SUPPRESSED = "equipoise: hooks of parameters do not run"  # in what autograd's own threads take over from the caller
+
+def _stash_steals() -> bool:
+    """Whether ``_stash_obj_in_tls`` takes no reference to what it is given, though it drops one: until torch 2.11."""
+    given = object()
+    before = sys.getrefcount(given)
+    torch._C._stash_obj_in_tls(f"{_SUPPRESSED}: probe", given)
+    steals = sys.getrefcount(given) == before
+    if steals:
+        ctypes.pythonapi.Py_IncRef(ctypes.py_object(given))
+    return steals
+
+
+_STASH_STEALS = _stash_steals()
 
 _Function = TypeVar("_Function", bound=Callable[..., Any])
 
@@ -65,16 +81,22 @@ def suppressed_hooks(leaves: Iterable[Tensor]) -> Iterator[None]:
     """
     leaves, outer = list(leaves), _suppressed()
     _wrap_hooks(leaves)
-    torch._C._stash_obj_in_tls(_SUPPRESSED, outer.union(map(id, leaves)))
+    _suppress(outer.union(map(id, leaves)))
     try:
         yield
     finally:
-        torch._C._stash_obj_in_tls(_SUPPRESSED, outer)
+        _suppress(outer)
 
 
 def _suppressed() -> frozenset[int]:
     """The ``id`` of each leaf whose hooks do not run."""
     return torch._C._get_obj_in_tls(_SUPPRESSED) if torch._C._is_key_in_tls(_SUPPRESSED) else frozenset()
+
+
+def _suppress(leaves: frozenset[int]) -> None:
+    if _STASH_STEALS:
+        ctypes.pythonapi.Py_IncRef(ctypes.py_object(leaves))
+    torch._C._stash_obj_in_tls(_SUPPRESSED, leaves)
 
 
 def _wrap_hooks(leaves: Iterable[Tensor]) -> None:
@@ -112,10 +134,13 @@ def _signed(value: Any) -> Any:
 
 
 def saving_runs_hooks(node: Any) -> bool:
-    """Whether to look at what a node saved runs a hook: a checkpoint would run its forward pass again."""
+    """Whether to look at what a node saved runs a hook: a checkpoint would run its forward pass again.
+
+    Before torch 2.9 nobody can tell: then it is True of every node that saves a tensor.
+    """
     found = [getattr(node, name) for name in _raw_names(cast(Any, type(node)))]
     each = [raw for one in found for raw in (one if isinstance(one, tuple | list) else (one,))]
-    return any(raw is not None and raw.unpack_hook is not None for raw in each)
+    return any(raw is not None and (not HOOKS_ARE_SEEN or raw.unpack_hook is not None) for raw in each)
 
 
 @cache
@@ -299,7 +324,8 @@ def has_flat_of_fsdp(parameters: Iterable[Tensor]) -> bool:
 def all_gather_with_gradient(tensor: Tensor) -> Tensor:
     """The tensors of all processes end to end; its gradient arrives summed over them."""
     # torch.distributed.nn.functional.all_gather names this as its successor
-    from torch.distributed._functional_collectives import all_gather_single, wait_tensor
+    import torch.distributed._functional_collectives as collectives
 
+    gather = getattr(collectives, "all_gather_single", None) or collectives.all_gather_tensor_autograd
     world = cast(dist.ProcessGroup, dist.group.WORLD)
-    return cast(Tensor, wait_tensor(all_gather_single(tensor.contiguous(), 0, world)))
+    return cast(Tensor, collectives.wait_tensor(gather(tensor.contiguous(), 0, world)))
