@@ -4,6 +4,8 @@ import re
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 
+from torch import nn
+
 from equipoise.losses.catalog import classification, composition, embeddings, generation, numbers, pytorch, regions
 from equipoise.losses.catalog.aliases import LOSS_ALIASES
 from equipoise.losses.catalog.row import CONDITIONS, TASK_KINDS, LossRow
@@ -23,7 +25,9 @@ __all__ = [
 
 _FAMILIES = (pytorch, classification, numbers, regions, embeddings, generation, composition)
 
-ROWS: tuple[LossRow, ...] = tuple(row for family in _FAMILIES for row in family.ROWS)
+_ALL = tuple(row for family in _FAMILIES for row in family.ROWS)
+
+ROWS = tuple(row for row in _ALL if not row.code.startswith("nn.") or hasattr(nn, row.name))  # this PyTorch has them
 
 _HOMES = {  # what may stand before a name in code, and how the lines to paste of these losses begin
     r"(?:torch\.)?nn\.(?:functional\.)?|F\.": ("nn.",),

@@ -5,8 +5,6 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from torch import nn
-
 from equipoise import losses
 from equipoise.docstrings import paragraphs
 
@@ -115,7 +113,9 @@ class LossRow:
 def _name(code: str) -> str:
     """Of the function that a line to paste calls, or whose class it makes; of torch's, the class's."""
     *_, home, name = code.partition("(")[0].split(".")
-    named = getattr(nn if home == "nn" else losses, name)
+    if home == "nn":
+        return name
+    named = getattr(losses, name)
     made: str = getattr(named, "function", named).__name__
     return made
 
