@@ -7,8 +7,9 @@ where a release no longer has the name.
 touched                                  what for                                     absent
 =======================================  ===========================================  =================================
 ``Tensor._backward_hooks``               hooks of parameters run once per step        AttributeError at the first step
-``_C._stash_obj_in_tls`` and its kin     the same, in autograd's own threads          AttributeError at the first step
+``_C._stash_obj_in_tls`` and its kin     the same, in autograd's own threads          AttributeError at import
 ``node._saved_*``, ``_raw_saved_*``      inputs of layers; where views take parts     AttributeError at the first step
+``SavedTensor.unpack_hook``              whether a hook hides what was saved          taken to be so: rows, no factors
 ``node._input_metadata``                 shapes of what a node gives                  AttributeError at the first step
 ``CompiledFunction``'s ``_forward_cls``  whether a compiled graph allows K passes     refused; ``compile_safe`` is asked
 and ``_aot_id``                                                                       for
