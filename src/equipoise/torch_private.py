@@ -51,6 +51,7 @@ HOOKS_ARE_SEEN = hasattr(torch._C._autograd.SavedTensor, "unpack_hook")  # since
 
 _SUPPRESSED = "equipoise: hooks of parameters do not run"  # in what autograd's own threads take over from the caller
 
+
 def _stash_steals() -> bool:
     """Whether ``_stash_obj_in_tls`` takes no reference to what it is given, though it drops one: until torch 2.11."""
     given = object()
