@@ -27,6 +27,8 @@ and ``_aot_id``                                                                 
 ``_get_fsdp_state`` (FSDP2)              gathered -> sharded parameters               taken for unsharded: no parameter
                                                                                       is reached, which is an error
 ``_handle``, ``_is_flat_param`` (FSDP1)  refuse what makes no gradients of tasks      no parameter is reached: an error
+``__defaults__`` of functions of         the process group and its threads can end    they end with Python
+``torch.distributed.nn.functional``
 ``_functional_collectives``              gather features with their gradient          ImportError where it is called
 =======================================  ===========================================  =================================
 
