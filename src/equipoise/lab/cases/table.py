@@ -53,8 +53,8 @@ class TableCase:
         delimiter: As ``read_table`` takes it.
         image_size: Pixels of a picture's sides, to which it is scaled.
         seconds: Of each sound, from its beginning; None: of the longest of the training rows, at most 5.
-        missing: Cells that mean an empty one, such as ``("NA",)``; None: none does, and a target with a label such as
-            NA, null, none or ? is refused.
+        missing: Cells that mean an empty one, such as ``("NA",)``. A target with another label such as null, none or
+            ? is refused, unless ``""`` is among them: ``("NA", "")``, no cell but these and empty ones is missing.
 
     Raises:
         ValueError: If a column is named twice, a pattern matches none, or there is nothing to predict, or nothing to
@@ -74,7 +74,7 @@ class TableCase:
     vectors: tuple[str, ...] = ()
     image_size: int = 64
     seconds: float | None = None
-    missing: tuple[str, ...] | None = None
+    missing: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         strangers = [target for target in self.targets if not isinstance(target, Target)]
@@ -132,7 +132,7 @@ class TableCase:
             **({"seconds": self.seconds} if self.audio else {}),
             "group": self.group,
             "delimiter": self.delimiter,
-            **({"missing": list(self.missing)} if self.missing else {}),
+            **({"missing": words} if (words := list(filter(None, self.missing))) else {}),
         }
 
     def __call__(self) -> Case:
@@ -183,14 +183,14 @@ class TableCase:
 
     def _read(self) -> tuple[Table, dict[str, RowInputs], Splits]:
         """The table, its inputs by kind, and the rows of each split."""
-        table = read_table(Path(self.path), self.delimiter).emptied(self.missing or ())
+        table = read_table(Path(self.path), self.delimiter).emptied(self.missing)
         for column in (*(target.column for target in self.targets), *chain(*self._columns.values())):
             table.cells(column)
         named = {**self._columns, "descriptors": self.smiles, "vectors": self.vectors}
         files = FileOptions(Path(self.path).parent, self.image_size, self.seconds)
         inputs = {kind: INPUT_KINDS[kind](table, columns, files) for kind, columns in named.items() if columns}
-        for target in self.targets if self.missing is None else ():
-            require_known_cells(target, table)
+        for target in self.targets if "" not in self.missing else ():
+            require_known_cells(target, table, self.missing)
         return table, inputs, self._split(table, inputs)
 
     def _title(self, table: Table, row: int) -> str:
