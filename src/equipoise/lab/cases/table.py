@@ -4,7 +4,7 @@ import hashlib
 import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from itertools import chain
 from pathlib import Path
 from typing import Any
@@ -55,6 +55,8 @@ class TableCase:
         seconds: Of each sound, from its beginning; None: of the longest of the training rows, at most 5.
         missing: Cells that mean an empty one, such as ``("NA",)``. A target with another label such as null, none or
             ? is refused, unless ``""`` is among them: ``("NA", "")``, no cell but these and empty ones is missing.
+        left_out: Columns that are no targets, since nothing can be learned from them, each with why; ``usable`` sets
+            it, and reports name them.
 
     Raises:
         ValueError: If a column is named twice, a pattern matches none, or there is nothing to predict, or nothing to
@@ -75,6 +77,7 @@ class TableCase:
     image_size: int = 64
     seconds: float | None = None
     missing: tuple[str, ...] = ()
+    left_out: tuple[tuple[str, str], ...] = field(default=(), compare=False)
 
     def __post_init__(self) -> None:
         strangers = [target for target in self.targets if not isinstance(target, Target)]
@@ -107,8 +110,8 @@ class TableCase:
         header = read_header(path, self.delimiter)
         targets = expand_targets(self.targets, header, path.name)
         others = [*(target.column for target in targets), *([self.group] if self.group else [])]
-        for field, value in {"targets": targets, **expand_inputs(self._columns, header, path.name, others)}.items():
-            object.__setattr__(self, field, value)
+        for name, value in {"targets": targets, **expand_inputs(self._columns, header, path.name, others)}.items():
+            object.__setattr__(self, name, value)
 
     @property
     def _columns(self) -> dict[str, tuple[str, ...]]:
@@ -167,6 +170,7 @@ class TableCase:
             diagnostics=self._diagnostics(table, made, fitted),
             losses={name: target.losses for name, target in made.items() if len(target.losses) > 1},
             features=features_maker(fitted, splits),
+            notes=(f"Left out: {_reasons(dict(self.left_out))}.",) if self.left_out else (),
         )
 
     def usable(self) -> tuple["TableCase", dict[str, str]]:
@@ -179,7 +183,8 @@ class TableCase:
         made, useless = make_targets(self.targets, table, splits)
         if not made:
             raise ValueError(_useless(useless, len(self.targets)))
-        return replace(self, targets=tuple(target for target in self.targets if target.column in made)), useless
+        usable = tuple(target for target in self.targets if target.column in made)
+        return replace(self, targets=usable, left_out=tuple(useless.items())), useless
 
     def _read(self) -> tuple[Table, dict[str, RowInputs], Splits]:
         """The table, its inputs by kind, and the rows of each split."""
@@ -257,11 +262,14 @@ def _data_hash(table: Table, inputs: Mapping[str, RowInputs]) -> str:
 
 def _useless(why: Mapping[str, str], targets: int) -> str:
     """All targets from which there is nothing to learn, and how to train the others."""
-    reasons = list(why.values())
-    if len(why) > REASONS:
-        reasons = [*reasons[:REASONS], f"and likewise {', '.join(list(why)[REASONS:])}"]
     offer = f"--drop-unusable leaves out such targets ({len(why)} of {targets})"  # in Python, ``usable``
-    return "; ".join(reasons if len(why) == targets else [*reasons, offer])
+    return _reasons(why) if len(why) == targets else f"{_reasons(why)}; {offer}"
+
+
+def _reasons(why: Mapping[str, str]) -> str:
+    """Why there is nothing to learn from targets, of many for some in full."""
+    likewise = [f"and likewise {', '.join(list(why)[REASONS:])}"] if len(why) > REASONS else []
+    return "; ".join([*list(why.values())[:REASONS], *likewise])
 
 
 def _notes(inputs: Mapping[str, FittedInputs]) -> str:
