@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from equipoise.torch_private import HOOKS_ARE_SEEN
+from equipoise.torch_private.autograd import HOOKS_ARE_SEEN
 
 LACKING = {  # what is needed -> whether this one lacks it, and what it is
     "seen_hooks": (

@@ -13,7 +13,7 @@ from torch.autograd.graph import GradientEdge
 from equipoise.gradients.graph import Graph
 from equipoise.gradients.parts import part_of
 from equipoise.plain import PLAIN, plain, zeros_like
-from equipoise.torch_private import suppressed_hooks
+from equipoise.torch_private.autograd import suppressed_hooks
 
 Point = Tensor | GradientEdge  # what a loss is differentiated by
 

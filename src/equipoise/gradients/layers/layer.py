@@ -12,7 +12,7 @@ from typing_extensions import Self
 
 from equipoise.gradients.products import FLOAT32_RANGE, inner_products
 from equipoise.gradients.ranks import Ranks
-from equipoise.torch_private import output_metadata
+from equipoise.torch_private.autograd import output_metadata
 
 MOVED = 40.0  # multiply-adds in the time that one number takes to be written, copied and read again
 SET_UP = 4e6  # multiply-adds in the time that the dozen small operations of one layer take
