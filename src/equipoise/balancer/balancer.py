@@ -21,7 +21,7 @@ from equipoise.method import Method
 from equipoise.record import Record
 from equipoise.step import counts_of, take_step, user_weights
 from equipoise.tasks import TaskLosses, Tasks
-from equipoise.torch_private import uncompiled
+from equipoise.torch_private.compiling import uncompiled
 
 _OPTIONS = ("names", "heads", "scale", "route", "probe_every", "ranks", "monitor")
 _ANEW = dict.fromkeys(("method", "gramian_from", *_OPTIONS), "make a new Balancer, with a new method")

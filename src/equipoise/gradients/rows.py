@@ -9,7 +9,7 @@ from equipoise.gradients.parts import copies_of, is_in_parts, part_of, whole_of
 from equipoise.gradients.products import CHUNK, FLOAT32_RANGE, exact_products, float32_is_exact, inner_products
 from equipoise.gradients.ranks import Ranks
 from equipoise.plain import PLAIN
-from equipoise.torch_private import add_each_, copy_each_, fill_zeros_
+from equipoise.torch_private.tensors import add_each_, copy_each_, fill_zeros_
 
 
 class Rows:
