@@ -26,7 +26,7 @@ from equipoise import interrupt  # noqa: F401  # before torch, whose import take
 if TYPE_CHECKING:
     from equipoise.public import *  # noqa: F403
 
-__version__ = "0.1.0"
+__version__ = "0.2.0rc1"
 
 
 class _Package(ModuleType):
