@@ -117,15 +117,19 @@ class Expressions:
                 self._scales[id(result.grad_fn)] = scale.detach().clone(), result.grad_fn
             return
         for place, operand in enumerate(operands):
-            if name.strip("_").lstrip("ri") in _SUMS and isinstance(operand, Tensor) and not operand.requires_grad:
-                if operand.numel() == 1 and operand.is_floating_point():
-                    constant = Constant(name_of(operand, frame, place), operand.detach().clone(), result.grad_fn)
-                    self._constants[id(result.grad_fn)] = constant
+            if name.strip("_").lstrip("ri") in _SUMS and _is_constant(operand):
+                constant = Constant(name_of(operand, frame, place), operand.detach().clone(), result.grad_fn)
+                self._constants[id(result.grad_fn)] = constant
             if isinstance(operand, Tensor) and operand.grad_fn is not None and operand.numel() == 1:
                 node = operand.grad_fn
                 if id(node) not in self._numbers:
                     value = operand.detach().clone().reshape(())
                     self._numbers[id(node)] = Number(name_of(operand, frame, place), value, node)
+
+
+def _is_constant(operand: Any) -> bool:
+    is_number = isinstance(operand, Tensor) and operand.numel() == 1 and operand.is_floating_point()
+    return is_number and not operand.requires_grad
 
 
 def name_of(tensor: Tensor, frame: FrameType, place: int = 0) -> str:

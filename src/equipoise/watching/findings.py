@@ -90,8 +90,8 @@ def of_silence(line: Line) -> list[str]:
             of = f"is {_number(min(values))}" if len(values) == 1 else "changes"
             times = "at the step that was seen" if len(line.looks) == 1 else f"at all {len(line.looks)} steps seen"
             found.append(
-                f"{name!r} trains nothing: it {of} and its gradient is exactly 0 {times}. Look at its labels, its mask, "
-                "and whether its activation fits the number of channels (a softmax over one channel is 1)"
+                f"{name!r} trains nothing: it {of} and its gradient is exactly 0 {times}. Look at its labels, its "
+                "mask, and whether its activation fits the number of channels (a softmax over one channel is 1)"
             )
     constants = set.intersection(*(set(look.constants) for look in line.looks))
     found += [

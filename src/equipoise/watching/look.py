@@ -9,10 +9,10 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from equipoise.torch_private.autograd import suppressed_hooks
 from equipoise.watching.expressions import Expressions
 from equipoise.watching.seen import LayerSeen, PartSeen
 from equipoise.watching.split import Addend
-from equipoise.torch_private.autograd import suppressed_hooks
 
 _Rows = list[dict[Tensor, Tensor]]  # for each part: leaf -> gradient
 
@@ -49,16 +49,14 @@ def unchanged() -> Iterator[None]:
     """Give back random states, and the buffers of all modules: a checkpoint runs a part of the forward pass again."""
     buffers = [buffer for module in _modules() for buffer in module.buffers(recurse=False)]
     kept = [buffer.detach().clone() for buffer in buffers]
-    versions = [buffer._version for buffer in buffers]
     devices = {buffer.device.index for buffer in buffers if buffer.is_cuda}
     try:
         with torch.random.fork_rng(sorted(device for device in devices if device is not None)):
             yield
     finally:
-        with torch.no_grad():
-            for buffer, before, version in zip(buffers, kept, versions, strict=True):
-                if buffer._version != version:
-                    buffer.copy_(before)
+        for buffer, before in zip(buffers, kept, strict=True):
+            if not torch.equal(buffer, before):
+                buffer.data.copy_(before)  # by what autograd counts as no change: its graph may have saved the buffer
 
 
 def names_of(leaves: Sequence[Tensor]) -> dict[Tensor, str]:
@@ -71,7 +69,7 @@ def names_of(leaves: Sequence[Tensor]) -> dict[Tensor, str]:
     held = [(root, [(n, p) for n, p in root.named_parameters() if p in wanted]) for root in roots]
     held = sorted((one for one in held if one[1]), key=lambda one: -len(one[1]))
     kinds = [type(root).__name__ for root, _ in held]
-    for i, (root, parameters) in enumerate(held):
+    for i, (_, parameters) in enumerate(held):
         place = kinds[:i].count(kinds[i])
         prefix = "" if len(held) == 1 else f"{kinds[i]}{f'[{place}]' if kinds.count(kinds[i]) > 1 else ''}."
         for name, parameter in parameters:
@@ -117,9 +115,7 @@ def _names(addends: Sequence[Addend], known: Expressions) -> tuple[list[str], li
         names.append(number.name if number is not None and number.name else f"loss[{i}]")
         above = [known.of(node) for node in addend.above[1:]]
         groups.append(next((one.name for one in above if one is not None and one.name), names[-1]))
-    unique = [
-        name if names.count(name) == 1 else f"{name}[{names[:i].count(name)}]" for i, name in enumerate(names)
-    ]
+    unique = [name if names.count(name) == 1 else f"{name}[{names[:i].count(name)}]" for i, name in enumerate(names)]
     return unique, [new if group == old else group for group, old, new in zip(groups, names, unique, strict=True)]
 
 

@@ -56,7 +56,6 @@ def _section(site: str, looks: Sequence[Look], findings: Sequence[str], calls: i
         ]
         for k, part in enumerate(last.parts)
     ]
-    rows.sort(key=lambda row: row[0])
     lines += _table(["loss", "value", "factor", "gradient", "own part", "share of step"], rows)
     if 1 < len(last.parts) <= _MANY:
         lines += ["", "cosines of the gradients by shared parameters", *_cosines(last)]
@@ -64,10 +63,14 @@ def _section(site: str, looks: Sequence[Look], findings: Sequence[str], calls: i
         lines += ["", *_numbered(findings)]
     if weights := suggested(last):
         factors = ", ".join(f"{name}: {value:.2g}" for name, value in weights.items())
-        lines += ["", *textwrap.wrap(
-            f"Factors with which each would move the shared parameters equally far at step {last.step}: {factors}. "
-            "A start for tuning, no more: only a comparison on validation data tells (equipoise compare).", _WIDTH
-        )]
+        lines += [
+            "",
+            *textwrap.wrap(
+                f"Factors with which each would move the shared parameters equally far at step {last.step}: {factors}. "
+                "A start for tuning, no more: only a comparison on validation data tells (equipoise compare).",
+                _WIDTH,
+            ),
+        ]
     slow = sum(look.seconds for look in looks)
     return [*lines, "", f"{len(looks)} looks took {slow:.1f} s."]
 
@@ -75,9 +78,7 @@ def _section(site: str, looks: Sequence[Look], findings: Sequence[str], calls: i
 def _cosines(look: Look) -> list[str]:
     names = [part.name for part in look.parts]
     short = [textwrap.shorten(name, 10, placeholder="") or name[:10] for name in names]
-    rows = [
-        [name, *(_cosine(cosine(look, i, j)) for j in range(len(names)))] for i, name in enumerate(names)
-    ]
+    rows = [[name, *(_cosine(cosine(look, i, j)) for j in range(len(names)))] for i, name in enumerate(names)]
     return _table(["", *short], rows)
 
 
@@ -99,7 +100,8 @@ def _numbered(findings: Iterable[str]) -> list[str]:
 
 def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
     widths = [max(len(row[i]) for row in [head, *rows]) for i in range(len(head))]
-    return [
-        "  ".join(f"{c:<{w}}" if i == 0 else f"{c:>{w}}" for i, (c, w) in enumerate(zip(row, widths, strict=True))).rstrip()
-        for row in [head, *rows]
-    ]
+    return ["  ".join(_cells(row, widths)).rstrip() for row in [head, *rows]]
+
+
+def _cells(row: Sequence[str], widths: Sequence[int]) -> list[str]:
+    return [row[0].ljust(widths[0]), *(cell.rjust(width) for cell, width in zip(row[1:], widths[1:], strict=True))]

@@ -1,5 +1,6 @@
 """A watch over this process, which leaves what it saw in a file; and the environment that starts one."""
 
+import atexit
 import json
 import os
 from collections.abc import Iterable, Mapping
@@ -35,7 +36,9 @@ def watch_this_process() -> None:
         part.write_text(json.dumps(seen.as_dict()))
         part.replace(folder / f"{os.getpid()}.json")
 
-    Watch(at, after_look=write).start()
+    watch = Watch(at, after_look=write)
+    watch.start()
+    atexit.register(lambda: write(watch.seen) if watch.seen.calls else None)
 
 
 def read(folder: Path) -> list[ScriptSeen]:

@@ -1,7 +1,7 @@
 """A scalar, read back from its graph to the addends that it was summed from."""
 
 import heapq
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import count
 from math import prod
@@ -42,7 +42,7 @@ class Addend:
 
 @torch.no_grad()
 def addends_of(total: Tensor, gradient: Tensor | None = None) -> list[Addend]:
-    """The addends of ``total``, the last made first, read through sums, stacks, means of stacks and constant factors.
+    """The addends of ``total``, the first made first, read through sums, stacks, means of stacks and constant factors.
 
     A mean or a sum over what is no scalar is a loss's own: it is an addend, unless it is the only one and lies over a
     sum (``(bce + dice).mean()``). A product with learned weights, as in uncertainty weighting, is read by the product
@@ -62,7 +62,7 @@ def addends_of(total: Tensor, gradient: Tensor | None = None) -> list[Addend]:
     if len(found) == 1:
         deeper = _read(root, seed, deep=True)
         found = deeper if len(deeper) > 1 else found
-    return found
+    return found[::-1]
 
 
 def _read(root: GradientEdge, seed: Tensor, deep: bool) -> list[Addend]:
@@ -89,7 +89,7 @@ def _read(root: GradientEdge, seed: Tensor, deep: bool) -> list[Addend]:
 
 
 def _age(node: Any) -> int:
-    return -node._sequence_nr()
+    return -int(node._sequence_nr())
 
 
 def _opens(node: Any, deep: bool) -> bool:

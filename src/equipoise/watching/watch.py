@@ -4,19 +4,22 @@ import sys
 import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from functools import wraps
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
+from equipoise.torch_private.autograd import backward_number
 from equipoise.watching import look
 from equipoise.watching.expressions import Expressions
 from equipoise.watching.page import page_of
 from equipoise.watching.seen import Look, ScriptSeen
 from equipoise.watching.split import addends_of
-from equipoise.torch_private.autograd import backward_number
 
 AT = (1, 10, 100, 1000)
+_INSTALLED = ("site-packages", "dist-packages")
+_MODULE_HOOKS = ("register_full_backward_hook", "register_full_backward_pre_hook", "register_backward_hook")
 
 
 class Watch:
@@ -37,7 +40,8 @@ class Watch:
         self.seen = ScriptSeen()
         self._after_look = after_look
         self._expressions = Expressions()
-        self._backward: Any = None
+        self._replaced: list[tuple[Any, str, Any]] = []
+        self._looks = False
 
     def __enter__(self) -> "Watch":
         self.start()
@@ -47,14 +51,33 @@ class Watch:
         self.stop()
 
     def start(self) -> None:
-        """Put itself before ``torch.autograd.backward``, to which ``Tensor.backward`` leads, too."""
-        if self._backward is not None:
+        """Put itself before ``torch.autograd.backward``, to which ``Tensor.backward`` leads, and before hooks."""
+        if self._replaced:
             raise RuntimeError("this watch has started: stop it first")
-        original = self._backward = torch.autograd.backward
+        self._replace(torch.autograd, "backward", self._watched)
+        for owner, names in ((Tensor, ("register_hook",)), (nn.Module, _MODULE_HOOKS)):
+            for name in names:
+                self._replace(owner, name, self._with_silence)
+        self._expressions.open()
 
+    def stop(self) -> None:
+        """Leave everything as it was."""
+        self._expressions.close()
+        self._expressions.forget()
+        while self._replaced:
+            owner, name, original = self._replaced.pop()
+            setattr(owner, name, original)
+
+    def _replace(self, owner: Any, name: str, by: Callable[[Any], Any]) -> None:
+        original = getattr(owner, name)
+        self._replaced.append((owner, name, original))
+        setattr(owner, name, wraps(original)(by(original)))
+
+    def _watched(self, original: Any) -> Any:
         def backward(*args: Any, **kwargs: Any) -> None:
             if backward_number() >= 0:  # a checkpoint, inside of one that is counted
-                return original(*args, **kwargs)
+                original(*args, **kwargs)
+                return
             site = _site(sys._getframe(1))
             step = self.seen.calls[site] = self.seen.calls.get(site, 0) + 1
             if step in self.at:
@@ -64,22 +87,25 @@ class Watch:
             original(*args, **kwargs)
             if any(count + 1 in self.at for count in self.seen.calls.values()):
                 self._expressions.open()
-            return None
 
-        torch.autograd.backward = backward
-        self._expressions.open()
+        return backward
 
-    def stop(self) -> None:
-        """Leave everything as it was."""
-        self._expressions.close()
-        self._expressions.forget()
-        if self._backward is not None:
-            torch.autograd.backward = self._backward
-            self._backward = None
+    def _with_silence(self, original: Any) -> Any:
+        """Registers a hook that does not run while the watch looks."""
+
+        def register(owner: Any, hook: Any, *args: Any, **kwargs: Any) -> Any:
+            @wraps(hook, assigned=("__module__", "__name__", "__qualname__", "__doc__"))
+            def unless_looking(*given: Any) -> Any:
+                return None if self._looks else hook(*given)
+
+            return original(owner, unless_looking, *args, **kwargs)
+
+        return register
 
     def _look(self, site: str, step: int, tensors: Any, grad_tensors: Any = None, *_: Any, **__: Any) -> None:
         start = time.perf_counter()
         self._expressions.close()
+        self._looks = True
         try:
             with torch.enable_grad():
                 seen = look_at(tensors, grad_tensors, self._expressions)
@@ -88,6 +114,8 @@ class Watch:
                 self._after_look(self.seen)
         except Exception as error:  # whatever it is, the script is not ended by who looks on
             self.seen.problems.append(f"step {step} of {site}: {type(error).__name__}: {error}".partition("\n")[0])
+        finally:
+            self._looks = False
 
 
 def look_at(tensors: Any, gradients: Any, known: Expressions) -> dict[str, Any]:
@@ -116,7 +144,7 @@ def _site(frame: Any) -> str:
     inner = frame
     while frame is not None:
         file = frame.f_code.co_filename
-        if "site-packages" not in file and "/torch/" not in file and not file.startswith("<"):
+        if not any(place in file for place in _INSTALLED) and not file.startswith("<frozen"):
             return f"{file}:{frame.f_lineno} ({frame.f_code.co_name})"
         frame = frame.f_back
     return f"{inner.f_code.co_filename}:{inner.f_lineno} ({inner.f_code.co_name})"

@@ -25,7 +25,7 @@ class _AfterTorch:
     def find_spec(self, name: str, path: Sequence[str] | None = None, target: ModuleType | None = None) -> Any:
         if name != "torch":
             return None
-        sys.meta_path.remove(self)  # type: ignore[arg-type]
+        sys.meta_path.remove(self)
         spec = importlib.util.find_spec("torch")
         if spec is not None and spec.loader is not None:
             loader: Any = spec.loader
@@ -50,4 +50,4 @@ def _watch() -> None:
 
 _run_the_one_behind()
 if "EQUIPOISE_DOCTOR" in os.environ:
-    sys.meta_path.insert(0, _AfterTorch())  # type: ignore[arg-type]
+    sys.meta_path.insert(0, _AfterTorch())
