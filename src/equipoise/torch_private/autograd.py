@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 from torch.autograd.graph import GradientEdge
 
-HOOKS_ARE_SEEN = hasattr(torch._C._autograd.SavedTensor, "unpack_hook")  # since torch 2.9
+HOOKS_ARE_SEEN = hasattr(torch._C._autograd.SavedTensor, "unpack_hook")  # not in torch 2.8
 
 _SUPPRESSED = "equipoise: hooks of parameters do not run"  # in what autograd's own threads take over from the caller
 
@@ -97,7 +97,7 @@ def _signed(value: Any) -> Any:
 def saving_runs_hooks(node: Any) -> bool:
     """Whether to look at what a node saved runs a hook: a checkpoint would run its forward pass again.
 
-    Before torch 2.9 nobody can tell: then it is True of every node that saves a tensor.
+    Up to torch 2.8 nobody can tell: then it is True of every node that saves a tensor.
     """
     found = [getattr(node, name) for name in _raw_names(cast(Any, type(node)))]
     each = [raw for one in found for raw in (one if isinstance(one, tuple | list) else (one,))]

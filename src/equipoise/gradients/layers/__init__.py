@@ -27,7 +27,7 @@ _Find = Callable[[Tensor, Sequence[Use], Tensor | None], Layer | str]
 _HIDDEN = (
     "used in a checkpoint or under hooks for saved tensors"
     if HOOKS_ARE_SEEN
-    else "PyTorch before 2.9 does not tell whether hooks hide what was saved"
+    else "PyTorch up to 2.8 does not tell whether hooks hide what was saved"
 )
 _KINDS: dict[str, _Find] = {
     "AddmmBackward0": linear_of,
