@@ -54,7 +54,9 @@ def test_each_addend_is_a_loss_with_its_factor(name, weight, parts):
     whole = torch.autograd.grad(total, weight, retain_graph=True)[0]
     alone = [torch.autograd.grad(part, weight, retain_graph=True)[0] for part in parts]
     by_hand = [factor * gradient for factor, gradient in zip(factors, alone, strict=True)]
-    found = addends_of(total)
+    by_node = {addend.edge.node: addend for addend in addends_of(total)}
+    found = [by_node.pop(part.grad_fn) for part in parts]
+    assert not by_node
     assert [addend.factor for addend in found] == pytest.approx(factors, rel=1e-6)
     for addend, expected in zip(found, by_hand, strict=True):
         torch.testing.assert_close(_gradient(addend, weight), expected, rtol=1e-6, atol=1e-9)

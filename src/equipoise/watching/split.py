@@ -1,9 +1,7 @@
 """A scalar, read back from its graph to the addends that it was summed from."""
 
-import heapq
 from collections.abc import Iterator
 from dataclasses import dataclass
-from itertools import count
 from math import prod
 from typing import Any
 
@@ -11,7 +9,7 @@ import torch
 from torch import Tensor
 from torch.autograd.graph import GradientEdge, get_gradient_edge
 
-from equipoise.torch_private.autograd import output_metadata
+from equipoise.torch_private.autograd import number_of_outputs, output_metadata
 
 # Operations whose gradient is linear in the incoming one and depends on nothing but constants: without "Backward0".
 _LINEAR = {
@@ -42,7 +40,7 @@ class Addend:
 
 @torch.no_grad()
 def addends_of(total: Tensor, gradient: Tensor | None = None) -> list[Addend]:
-    """The addends of ``total``, the first made first, read through sums, stacks, means of stacks and constant factors.
+    """The addends of ``total``, read through sums, stacks, means of stacks and constant factors; the first stands first.
 
     A mean or a sum over what is no scalar is a loss's own: it is an addend, unless it is the only one and lies over a
     sum (``(bce + dice).mean()``). A product with learned weights, as in uncertainty weighting, is read by the product
@@ -62,34 +60,40 @@ def addends_of(total: Tensor, gradient: Tensor | None = None) -> list[Addend]:
     if len(found) == 1:
         deeper = _read(root, seed, deep=True)
         found = deeper if len(deeper) > 1 else found
-    return found[::-1]
+    return found
 
 
 def _read(root: GradientEdge, seed: Tensor, deep: bool) -> list[Addend]:
     """Addends that are single numbers, or with ``deep`` of any shape."""
     seeds: dict[Any, dict[int, Tensor]] = {root.node: {root.output_nr: seed}}
     above: dict[Any, tuple[Any, ...]] = {root.node: ()}
-    order = count()
-    waiting = [(_age(root.node), next(order), root.node)]
     found: list[Addend] = []
-    while waiting:
-        _, _, node = heapq.heappop(waiting)  # what consumes a node was made after it: all seeds have come
+    for node in _consumers_first(root.node, deep):
         given = seeds.pop(node)
         if not _opens(node, deep):
             found += [Addend(GradientEdge(node, number), seed, above[node]) for number, seed in given.items()]
             continue
         for (below, number), seed in _below(node, given):
-            if below not in seeds:
-                seeds[below] = {}
-                above[below] = (*above[node], node)
-                heapq.heappush(waiting, (_age(below), next(order), below))
-            known = seeds[below].get(number)
-            seeds[below][number] = seed if known is None else known + seed
+            of_node = seeds.setdefault(below, {})
+            above.setdefault(below, (*above[node], node))
+            of_node[number] = of_node[number] + seed if number in of_node else seed
     return found
 
 
-def _age(node: Any) -> int:
-    return -int(node._sequence_nr())
+def _consumers_first(root: Any, deep: bool) -> list[Any]:
+    """The root and what lies below nodes that open, each after all that take it."""
+    order: list[Any] = []
+    seen, stack = set[Any](), [(root, False)]
+    while stack:
+        node, done = stack.pop()
+        if done:
+            order.append(node)
+        elif node not in seen:
+            seen.add(node)
+            stack.append((node, True))
+            if _opens(node, deep):
+                stack += [(below, False) for below, _ in _inputs(node)]
+    return order[::-1]
 
 
 def _opens(node: Any, deep: bool) -> bool:
@@ -127,8 +131,7 @@ def _inputs(node: Any) -> list[tuple[Any, int]]:
 
 def _below(node: Any, seeds: dict[int, Tensor]) -> Iterator[tuple[tuple[Any, int], Tensor]]:
     """The inputs of a linear node, with their gradients."""
-    outputs = len(node._input_metadata)
-    gradients = node(*(seeds.get(number) for number in range(outputs)))
+    gradients = node(*(seeds.get(number) for number in range(number_of_outputs(node))))
     gradients = gradients if isinstance(gradients, tuple) else (gradients,)
     for edge, gradient in zip(node.next_functions, gradients, strict=True):
         if edge[0] is not None and gradient is not None:
