@@ -59,6 +59,7 @@ class Case:
             can be chosen and searched. A task with no loss but its own can be left out.
         features: The name of a split -> numbers of each of its samples [N, D], an array or a sparse matrix in the order
             of the data set, from which models of scikit-learn learn the tasks for comparison. None: they do not.
+        notes: What a reader of the results has to know of the data, each a sentence.
         chosen: By task name, which of ``losses`` replaces the case's own; ``with_losses`` sets it.
 
     Raises:
@@ -84,6 +85,7 @@ class Case:
     diagnostics: tuple[Diagnostic, ...] = ()
     losses: Mapping[str, Mapping[str, Callable[..., Callable[..., Tensor]]]] = field(default_factory=dict)
     features: Callable[[str], Any] | None = None
+    notes: tuple[str, ...] = ()
     chosen: Mapping[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
