@@ -40,7 +40,7 @@ class Addend:
 
 @torch.no_grad()
 def addends_of(total: Tensor, gradient: Tensor | None = None) -> list[Addend]:
-    """The addends of ``total``, read through sums, stacks, means of stacks and constant factors; the first stands first.
+    """The addends of ``total``, read through sums, stacks, means of stacks and constant factors, the first made first.
 
     A mean or a sum over what is no scalar is a loss's own: it is an addend, unless it is the only one and lies over a
     sum (``(bce + dice).mean()``). A product with learned weights, as in uncertainty weighting, is read by the product
