@@ -56,6 +56,3 @@ class _Package(ModuleType):
 
 
 sys.modules[__name__].__class__ = _Package
-
-if sys.modules.get("torch") is not None:  # what torch imports once a process group is there may hold that group
-    getattr(sys.modules[__name__], "Balancer")  # noqa: B009
