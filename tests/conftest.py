@@ -10,6 +10,7 @@ import tempfile
 
 import pytest
 
+from needed import skip_what_lacks
 from pairing import pair
 
 # what another run compiles, or was killed while it compiled, may be half written
@@ -21,6 +22,7 @@ os.environ["TORCHINDUCTOR_CACHE_DIR"] = folder
 @pytest.hookimpl(tryfirst=True)  # before ``-m`` chooses
 def pytest_collection_modifyitems(items):
     pair(items)
+    skip_what_lacks(items)
 
 
 def pytest_collection_finish():

@@ -24,7 +24,7 @@ def test_the_files_of_a_step_are_those_of_the_page_in_order():
 
 def test_a_step_of_a_loss_weighting_walks_no_graph():
     order = trace("uw", "off").order
-    assert len(order) <= 11
+    assert len([file for file in order if not file.startswith("torch_private/")]) <= 10
     assert "gradients/graph.py" not in order
 
 

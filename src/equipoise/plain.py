@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor
 
-from equipoise.torch_private import without_subclass
+from equipoise.torch_private.tensors import without_subclass
 
 PLAIN = frozenset((Tensor, torch.nn.Parameter, type(None)))  # types of what is no more than a tensor, if that
 

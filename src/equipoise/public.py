@@ -53,7 +53,7 @@ from equipoise.plain_sum import Sum
 from equipoise.record import Record
 from equipoise.registry import method, methods
 from equipoise.tasks import Task, TaskLosses, Tasks
-from equipoise.torch_private import compile_safe
+from equipoise.torch_private.compiling import compile_safe
 from equipoise.weighting import (
     AMTL,
     DTP,

@@ -13,7 +13,7 @@ from equipoise.arguments import number, positive_weight, short_repr
 from equipoise.names import nearest, require_unique
 from equipoise.plain import PLAIN, plain
 from equipoise.tasks import TaskLosses, Tasks
-from equipoise.torch_private import are_inside_functorch
+from equipoise.torch_private.tensors import are_inside_functorch
 
 
 @dataclass

@@ -22,6 +22,7 @@ from torch.testing import assert_close
 from torch.utils._python_dispatch import TorchDispatchMode
 
 import equipoise as eq
+from equipoise.gradients import routes
 from equipoise.gradients.layers import layer
 
 
@@ -215,7 +216,32 @@ def test_factors_too_large_to_be_copied_deliver_the_same(make, monkeypatch):
     expected, case = delivered_by("rows", make)
     monkeypatch.setattr(layer, "_MANY", 0)
     monkeypatch.setattr(layer, "_BLOCK", 40)
+    monkeypatch.setattr(layer, "_NARROWEST", 1)
+    monkeypatch.setattr(routes, "AT_ONCE", 2)
     assert furthest(delivered_by("factored", make)[0], expected) < max(1e-5, case.tolerance / 2)
+
+
+def test_the_products_of_many_tasks_are_those_of_their_gradients():
+    """150 tasks: several blocks of the batched pass, several bands of the products, some tasks without a gradient."""
+    num_tasks, generator = 150, torch.Generator().manual_seed(0)
+    trunk = nn.Sequential(nn.Linear(8, 96), nn.Tanh(), nn.Linear(96, 80), nn.Tanh())
+    heads = nn.ModuleList(nn.Linear(80, 1) for _ in range(num_tasks))
+    known = torch.rand(16, num_tasks, generator=generator) < 0.3
+
+    def losses_in(dtype):
+        z = trunk.to(dtype)(torch.randn(16, 8, generator=generator.manual_seed(0)).to(dtype))
+        return {f"t{k}": (head.to(dtype)(z)[known[:, k]] - 1).square().sum() for k, head in enumerate(heads)}
+
+    rows = [
+        torch.cat([g.flatten() for g in torch.autograd.grad(loss, list(trunk.parameters()), retain_graph=True)])
+        for loss in losses_in(torch.float64).values()
+    ]
+    expected = torch.stack(rows) @ torch.stack(rows).mT
+    losses = losses_in(torch.float32)
+    balancer = eq.Balancer(Tilted(), nn.ModuleList([trunk, heads]), tasks=list(losses), route="factored")
+    balancer(losses).backward()
+    assert "one batched backward pass below the join" in balancer.record.route
+    assert_close(balancer.record.gramian, expected, rtol=1e-4, atol=1e-6 * float(expected.diagonal().max()))
 
 
 class Largest(TorchDispatchMode):
@@ -229,6 +255,7 @@ class Largest(TorchDispatchMode):
         return made
 
 
+@pytest.mark.needs("seen_hooks")
 def test_no_copy_is_made_of_all_tasks_gradients_at_the_logits():
     table, tokens = nn.Embedding(70_000, 16), torch.arange(16)
     logits = F.linear(table(tokens), table.weight)
@@ -264,6 +291,7 @@ def test_hooks_on_nodes_are_heard_by_rows(make):
     check(case, eq.Balancer(Weights(), case.model, tasks=list(case.losses), route="rows"), delivered, gramian)
 
 
+@pytest.mark.needs("seen_hooks")
 @pytest.mark.parametrize("make", SPARSE_ARCHITECTURES, ids=lambda make: make.__name__)
 def test_sparse_tables_get_sparse_gradients_by_factors(make):
     torch.manual_seed(3)
@@ -280,5 +308,5 @@ def test_sparse_tables_get_sparse_gradients_by_factors(make):
         place = list(parameters).index(name)
         expected = sum((0.5 + k) * row[place].to_dense() for k, row in enumerate(rows))
         assert_close(found[name].to_dense(), expected, rtol=1e-5, atol=1e-6 * float(expected.abs().max()))
-    with pytest.raises(ValueError, match="a sparse gradient has no row: use route='auto'"):
+    with pytest.raises(ValueError, match="a sparse gradient has no row: use sparse=False"):
         delivered_by("rows", make)

@@ -13,7 +13,7 @@ from plain_autograd import METHODS, NAMES, bound, data_of, error, gradients_of, 
 from torch import nn
 
 import equipoise as eq
-from equipoise import torch_private
+from equipoise.torch_private import compiling
 
 
 @pytest.fixture(autouse=True)
@@ -25,7 +25,7 @@ def settings(monkeypatch):
     entries = [config._config["donated_buffer"], cache._config["cache_key_tag"]]
     before = [entry.env_value_default for entry in entries]
     torch.compiler.reset()
-    monkeypatch.setattr(torch_private, "_first_safe", [sys.maxsize])
+    monkeypatch.setattr(compiling, "_first_safe", [sys.maxsize])
     with config.patch(donated_buffer=True), cache.patch(cache_key_tag=""):
         yield
     for entry, value in zip(entries, before, strict=True):

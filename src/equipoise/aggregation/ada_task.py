@@ -52,7 +52,8 @@ class AdaTask(RowMemory, CoordinateAggregator):
         beta1, beta2 = self.betas
         self.steps[tasks] += 1
         steps = self.steps[tasks].double()
-        factors = (self.preferred(tasks) / (1 - beta1**steps)).to(means)  # [K], with the bias correction of m
+        preferred = self.preferred(tasks).to(steps.device)  # tasks are numbered on the CPU
+        factors = (preferred / (1 - beta1**steps)).to(means)  # [K], with the bias correction of m
         root_corrections = (1 - beta2**steps).sqrt().to(roots)[:, None]  # [K, 1]
         update = torch.empty_like(means[0])  # [P]
         for piece in pieces(jacobian):

@@ -11,7 +11,7 @@ from equipoise.balancer.state import State
 from equipoise.gradients.graph import Graph
 from equipoise.gradients.roles import Roles
 from equipoise.step import Step
-from equipoise.torch_private import has_flat_of_fsdp
+from equipoise.torch_private.processes import has_flat_of_fsdp
 
 
 @dataclass

@@ -14,7 +14,7 @@ from equipoise.gradients.roles import Roles
 from equipoise.gradients.routes import Wanted, sequential
 from equipoise.gradients.rows import Rows
 from equipoise.plain import plain
-from equipoise.torch_private import version
+from equipoise.torch_private.tensors import version
 
 
 @dataclass

@@ -11,7 +11,7 @@ from typing import Any
 import torch
 
 from equipoise.gradients.boxes import Box, between, everywhere, replaced, reshaped, shifted, unbroadcast
-from equipoise.torch_private import output_metadata, saved, saving_runs_hooks
+from equipoise.torch_private.autograd import output_metadata, saved, saving_runs_hooks
 
 Region = Box | None  # ``None`` is everywhere
 Pieces = Mapping[tuple[int, Region], int]  # (number of the output, region there) -> bits of the losses

@@ -10,14 +10,9 @@ from torch.autograd.graph import GradientEdge, get_gradient_edge
 
 from equipoise.gradients.flows import CUTS, JOINS
 from equipoise.gradients.regions import keeps_apart, reached_by_region
-from equipoise.torch_private import (
-    allows_several_passes,
-    backward_retains_graph,
-    backward_will_run,
-    ddp_of,
-    delay_ddp_to_the_outer_pass,
-    is_ddp_sink,
-)
+from equipoise.torch_private.autograd import backward_retains_graph, backward_will_run
+from equipoise.torch_private.compiling import allows_several_passes
+from equipoise.torch_private.processes import ddp_of, delay_ddp_to_the_outer_pass, is_ddp_sink
 
 _HANDS_ON = {"_DDPSinkBackward", "BackwardHookFunctionBackward"}  # output i is input i: they join nothing
 

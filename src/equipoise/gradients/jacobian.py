@@ -14,7 +14,7 @@ from equipoise.gradients.products import float32_is_exact
 from equipoise.gradients.ranks import Ranks
 from equipoise.gradients.rows import Rows
 from equipoise.plain import PLAIN
-from equipoise.torch_private import fill_zeros_
+from equipoise.torch_private.tensors import fill_zeros_
 
 Spread = Literal["whole", "slices", "parts", "samples"]
 

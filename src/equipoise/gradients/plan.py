@@ -19,7 +19,7 @@ from equipoise.gradients.layers import layers_among
 from equipoise.gradients.layers.layer import Layer, size
 from equipoise.gradients.ranks import Ranks
 from equipoise.gradients.routes import Route, Wanted, batched, joined, sequential
-from equipoise.torch_private import saving_runs_hooks
+from equipoise.torch_private.autograd import saving_runs_hooks
 
 _ALONE = Ranks()
 

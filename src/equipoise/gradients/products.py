@@ -5,7 +5,7 @@ from torch import Tensor
 
 FLOAT32_RANGE = 1e30  # factors beyond this are applied in float64
 CHUNK = 1024  # columns per float32 product; chunks are summed in float64
-_BAND = 12  # rows per product, so that little more than the upper triangle is computed
+_BAND, _BANDS = 12, 8  # at least so many rows, and of more an eighth, per product: hardly more than the upper triangle
 
 
 def inner_products(left: Tensor, right: Tensor) -> Tensor:
@@ -17,12 +17,13 @@ def inner_products(left: Tensor, right: Tensor) -> Tensor:
     whole = width // CHUNK * CHUNK
     lefts, rights = _chunks(left, whole), _chunks(right, whole)
     products = torch.zeros(num_rows, num_rows, dtype=torch.float64, device=left.device)
-    for i in range(0, num_rows, _BAND):
-        band = torch.bmm(lefts[:, i : i + _BAND], rights[:, i:].mT).sum(dim=0, dtype=torch.float64)
+    height = max(_BAND, num_rows // _BANDS)
+    for i in range(0, num_rows, height):
+        band = torch.bmm(lefts[:, i : i + height], rights[:, i:].mT).sum(dim=0, dtype=torch.float64)
         if whole < width:
-            band += left[i : i + _BAND, whole:].double() @ right[i:, whole:].double().mT
-        products[i : i + _BAND, i:] = band
-        products[i:, i : i + _BAND] = band.mT
+            band += left[i : i + height, whole:].double() @ right[i:, whole:].double().mT
+        products[i : i + height, i:] = band
+        products[i:, i : i + height] = band.mT
     return (products + products.mT) / 2  # on the diagonal both halves were computed, and rounded
 
 

@@ -11,7 +11,7 @@ import torch
 import torch.distributed as dist
 from torch import Tensor
 
-from equipoise.torch_private import is_joining
+from equipoise.torch_private.processes import is_joining
 
 if dist.is_available():  # loaded later, by DDP, its default arguments would hold the process group and its threads
     import torch.distributed.nn.functional

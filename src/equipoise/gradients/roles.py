@@ -14,7 +14,7 @@ from equipoise.gradients.graph import Graph, graph_of
 from equipoise.gradients.products import scaled
 from equipoise.gradients.ranks import Ranks
 from equipoise.plain import zeros_like
-from equipoise.torch_private import flattened_by_fsdp, gathered_by_fsdp
+from equipoise.torch_private.processes import flattened_by_fsdp, gathered_by_fsdp
 
 
 @dataclass

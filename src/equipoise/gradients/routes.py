@@ -13,9 +13,10 @@ from torch.autograd.graph import GradientEdge
 from equipoise.gradients.graph import Graph
 from equipoise.gradients.parts import part_of
 from equipoise.plain import PLAIN, plain, zeros_like
-from equipoise.torch_private import suppressed_hooks
+from equipoise.torch_private.autograd import suppressed_hooks
 
 Point = Tensor | GradientEdge  # what a loss is differentiated by
+AT_ONCE = 64  # tasks of one batched pass: of more, gradients outgrow caches, and memory is not used again
 
 
 @dataclass
@@ -90,7 +91,7 @@ def batched(wanted: Wanted) -> Iterator[Found]:
 
 
 def joined(wanted: Wanted) -> Iterator[Found]:
-    """One backward pass from all losses to where they join, and from there one with K seeds.
+    """One backward pass from all losses to where they join, and from there one with K seeds, a block of them at a time.
 
     Above the join an edge to it belongs to one task, so one pass brings there what K would.
     """
@@ -102,14 +103,19 @@ def joined(wanted: Wanted) -> Iterator[Found]:
         seeds = [seed(loss, wanted.incoming) for loss in losses]
         gradients = _pass(losses, [*above, *entries], seeds, wanted.keep, {})
     by_own = dict(zip(above, gradients, strict=False))
-    stacked = {entry: _stack(by_task) for entry, by_task in arrived.items()}
-    nonzero = {entry: brought for entry, brought in stacked.items() if brought is not None}
-    with _capture_gradients(shared) as captured:
-        points = [*shared, *under]
-        gradients = _batched_pass(list(nonzero), points, list(nonzero.values()), wanted.keep, captured)
-    below = dict(zip(under, gradients[len(shared) :], strict=True))
-    by_task = [[_of_task(below[leaf], k) if leaf in below else by_own[leaf] for leaf in own[k]] for k in wanted.tasks]
-    yield Found(wanted.tasks, gradients[: len(shared)], by_task)
+    points = [*shared, *under]
+    for first in range(0, len(losses), AT_ONCE):
+        tasks = wanted.tasks[first : first + AT_ONCE]
+        keep = wanted.keep or tasks.stop < len(losses)
+        stacked = {entry: _stack(by_task[tasks.start : tasks.stop]) for entry, by_task in arrived.items()}
+        nonzero = {entry: brought for entry, brought in stacked.items() if brought is not None}
+        with _capture_gradients(shared) as captured:
+            gradients = _batched_pass(list(nonzero), points, list(nonzero.values()), keep, captured)
+        below = dict(zip(under, gradients[len(shared) :], strict=True))
+        by_task = [
+            [_of_task(below[leaf], k - first) if leaf in below else by_own[leaf] for leaf in own[k]] for k in tasks
+        ]
+        yield Found(tasks, gradients[: len(shared)], by_task)
 
 
 def seed(output: Tensor, incoming: Tensor) -> Tensor:

@@ -9,7 +9,7 @@ from equipoise.gradients.parts import copies_of, is_in_parts, part_of, whole_of
 from equipoise.gradients.products import CHUNK, FLOAT32_RANGE, exact_products, float32_is_exact, inner_products
 from equipoise.gradients.ranks import Ranks
 from equipoise.plain import PLAIN
-from equipoise.torch_private import add_each_, copy_each_, fill_zeros_
+from equipoise.torch_private.tensors import add_each_, copy_each_, fill_zeros_
 
 
 class Rows:
@@ -285,5 +285,6 @@ class _SlicedBlock(_Block):
 def _require_dense(gradients: Sequence[Tensor | None]) -> None:
     if not {gradient.layout for gradient in gradients if gradient is not None} <= {torch.strided}:
         raise ValueError(
-            "a sparse gradient has no row: use route='auto' without accumulate(n), or sparse=False in the embedding"
+            "a sparse gradient has no row: use sparse=False in the embedding, or route='auto' without accumulate(n) "
+            "and a PyTorch after 2.8"
         )

@@ -7,7 +7,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from equipoise.torch_private import backward_number, backward_retains_graph, is_freed, uncompiled
+from equipoise.torch_private.autograd import backward_number, backward_retains_graph, is_freed
+from equipoise.torch_private.compiling import uncompiled
 
 _FREED_BY = "equipoise: freed by"  # in the metadata of a loss's node: (number of the backward pass, its method)
 

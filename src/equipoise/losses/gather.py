@@ -11,7 +11,7 @@ from torch import Tensor, distributed
 from torch.nn import functional as F  # noqa: N812
 
 from equipoise.losses.checks import require_dim
-from equipoise.torch_private import all_gather_with_gradient
+from equipoise.torch_private.processes import all_gather_with_gradient
 
 __all__ = ["gather_with_gradient"]
 

@@ -12,7 +12,7 @@ from torch.utils.hooks import RemovableHandle
 
 from equipoise.monitor.warning import warn
 from equipoise.names import listed
-from equipoise.torch_private import version
+from equipoise.torch_private.tensors import version
 
 _ADAPTIVE = (torch.optim.Adadelta, torch.optim.Adafactor, torch.optim.Adagrad, torch.optim.RMSprop, torch.optim.Rprop)
 _WINDOW = 50  # steps during which optimisers are watched: time for each of several, and for accumulation

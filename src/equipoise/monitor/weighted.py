@@ -6,7 +6,7 @@ from torch import Tensor
 
 from equipoise.method import Method
 from equipoise.monitor.warning import warn
-from equipoise.torch_private import saved
+from equipoise.torch_private.autograd import saved
 
 _SAME = 1e-6  # relative; a factor is kept in float32 at the least
 

@@ -20,14 +20,14 @@ from equipoise.gradients.layers.embedding_bag import embedding_bag_of
 from equipoise.gradients.layers.layer import Layer, Use
 from equipoise.gradients.layers.linear import adds_bias, has_rows_of_inputs, linear_of
 from equipoise.gradients.layers.tied import tied_of
-from equipoise.torch_private import HOOKS_ARE_SEEN, saved, saving_runs_hooks
+from equipoise.torch_private.autograd import HOOKS_ARE_SEEN, saved, saving_runs_hooks
 
 _Find = Callable[[Tensor, Sequence[Use], Tensor | None], Layer | str]
 
 _HIDDEN = (
     "used in a checkpoint or under hooks for saved tensors"
     if HOOKS_ARE_SEEN
-    else "PyTorch before 2.9 does not tell whether hooks hide what was saved"
+    else "PyTorch up to 2.8 does not tell whether hooks hide what was saved"
 )
 _KINDS: dict[str, _Find] = {
     "AddmmBackward0": linear_of,

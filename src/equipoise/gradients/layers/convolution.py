@@ -22,7 +22,7 @@ from equipoise.gradients.layers.layer import (
     products_of_inputs,
     size,
 )
-from equipoise.torch_private import saved
+from equipoise.torch_private.autograd import saved
 
 
 class Convolution(Layer):

@@ -8,7 +8,7 @@ from torch.autograd.graph import GradientEdge
 
 from equipoise.gradients.layers.layer import MOVED, SET_UP, Layer, Products, Use, like, padded, products_of_rows
 from equipoise.gradients.ranks import Ranks
-from equipoise.torch_private import saved
+from equipoise.torch_private.autograd import saved
 
 
 class Embedding(Layer):

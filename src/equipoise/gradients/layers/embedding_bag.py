@@ -20,7 +20,8 @@ from equipoise.gradients.layers.layer import (
     products_of_rows,
     size,
 )
-from equipoise.torch_private import embedding_bag_backward, saved
+from equipoise.torch_private.autograd import saved
+from equipoise.torch_private.tensors import embedding_bag_backward
 
 _MEAN, _MAX = 1, 2
 

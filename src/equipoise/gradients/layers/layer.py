@@ -12,12 +12,13 @@ from typing_extensions import Self
 
 from equipoise.gradients.products import FLOAT32_RANGE, inner_products
 from equipoise.gradients.ranks import Ranks
-from equipoise.torch_private import output_metadata
+from equipoise.torch_private.autograd import output_metadata
 
 MOVED = 40.0  # multiply-adds in the time that one number takes to be written, copied and read again
 SET_UP = 4e6  # multiply-adds in the time that the dozen small operations of one layer take
 _MANY = 2**21  # numbers of a layer's factors from which on copies of all of them are not made
 _BLOCK = 2**20  # numbers that are multiplied at a time beyond that
+_NARROWEST = 64  # columns below which matrix products lose much of their speed
 _VANISHING = 1e-12  # squared norm of inputs below which float32 products may vanish though the gradients do not
 
 
@@ -150,7 +151,7 @@ def products_of(input_products: Tensor, pieces: Sequence[Tensor]) -> Products:
     """⟨B_i, S B_j⟩ from S = A Aᵀ [N, N] and pieces [tasks, N, D] of B [K, N, D]."""
     if sum(piece.numel() for piece in pieces) <= _MANY:
         return _products_of(input_products, end_to_end(pieces, dim=0))
-    width = max(_BLOCK // sum(len(piece) * piece.shape[1] for piece in pieces), 1)
+    width = max(_BLOCK // sum(len(piece) * piece.shape[1] for piece in pieces), _NARROWEST)
     columns = zip(*(piece.split(width, dim=2) for piece in pieces), strict=True)
     found = [_products_of(input_products, torch.cat(some)) for some in columns]
     return Products(*(torch.stack(parts).sum(dim=0) for parts in zip(*found, strict=True)))

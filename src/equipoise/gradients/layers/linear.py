@@ -25,7 +25,7 @@ from equipoise.gradients.layers.layer import (
     products_of_inputs,
 )
 from equipoise.gradients.ranks import Ranks
-from equipoise.torch_private import saved
+from equipoise.torch_private.autograd import saved
 
 # the two factors of a product, and for each the name of the other
 _OPERANDS = {"AddmmBackward0": {1: "mat2", 2: "mat1"}, "MmBackward0": {0: "mat2", 1: "self"}}

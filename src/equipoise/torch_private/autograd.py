@@ -1,0 +1,143 @@
+"""Autograd: hooks that a backward pass does not run, what nodes of its graph hold, and the pass that is running."""
+
+import ctypes
+import sys
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from functools import cache, update_wrapper
+from typing import Any, cast
+
+import torch
+from torch import Tensor
+from torch.autograd.graph import GradientEdge
+
+HOOKS_ARE_SEEN = hasattr(torch._C._autograd.SavedTensor, "unpack_hook")  # not in torch 2.8
+
+_SUPPRESSED = "equipoise: hooks of parameters do not run"  # in what autograd's own threads take over from the caller
+
+
+def _stash_steals() -> bool:
+    """Whether ``_stash_obj_in_tls`` takes no reference to what it is given, though it drops one: until torch 2.11."""
+    given = object()
+    before = sys.getrefcount(given)
+    torch._C._stash_obj_in_tls(f"{_SUPPRESSED}: probe", given)
+    steals = sys.getrefcount(given) == before
+    if steals:
+        ctypes.pythonapi.Py_IncRef(ctypes.py_object(given))
+    return steals
+
+
+_STASH_STEALS = _stash_steals()
+
+
+# Hooks of tensors
+
+
+@contextmanager
+def suppressed_hooks(leaves: Iterable[Tensor]) -> Iterator[None]:
+    """Run no tensor hooks of these leaves in the backward passes of this block.
+
+    Other threads may go backward through the leaves meanwhile, and a hook on the way may go backward through another
+    network, in a pass that inherits what this one knows.
+    """
+    leaves, outer = list(leaves), _suppressed()
+    _wrap_hooks(leaves)
+    _suppress(outer.union(map(id, leaves)))
+    try:
+        yield
+    finally:
+        _suppress(outer)
+
+
+def _suppressed() -> frozenset[int]:
+    """The ``id`` of each leaf whose hooks do not run."""
+    return torch._C._get_obj_in_tls(_SUPPRESSED) if torch._C._is_key_in_tls(_SUPPRESSED) else frozenset()
+
+
+def _suppress(leaves: frozenset[int]) -> None:
+    if _STASH_STEALS:
+        ctypes.pythonapi.Py_IncRef(ctypes.py_object(leaves))
+    torch._C._stash_obj_in_tls(_SUPPRESSED, leaves)
+
+
+def _wrap_hooks(leaves: Iterable[Tensor]) -> None:
+    """Put in the place of each hook of a leaf one that can be suppressed; the user's handle removes it as well."""
+    for leaf in leaves:
+        hooks = leaf._backward_hooks or {}
+        for key, hook in list(hooks.items()):
+            if not isinstance(hook, _Hook) and key in hooks:
+                hooks[key] = _Hook(hook, id(leaf))
+
+
+class _Hook:
+    """A user's hook, on the leaf of this ``id``."""
+
+    def __init__(self, run: Callable[[Tensor], Tensor | None], leaf: int) -> None:
+        update_wrapper(self, run)
+        self._run, self._leaf = run, leaf
+
+    def __call__(self, gradient: Tensor) -> Tensor | None:
+        return None if self._leaf in _suppressed() else self._run(gradient)
+
+
+# Nodes of the graph
+
+
+def saved(node: Any, name: str) -> Any:
+    """What a node saved for its backward under a name: a tensor, a number, or a sequence of them."""
+    value = getattr(node, f"_saved_{name}")
+    return tuple(map(_signed, value)) if isinstance(value, tuple) else _signed(value)
+
+
+def _signed(value: Any) -> Any:
+    """PyTorch may show a saved -1 as an unsigned number."""
+    return value - 2**64 if type(value) is int and value >= 2**63 else value
+
+
+def saving_runs_hooks(node: Any) -> bool:
+    """Whether to look at what a node saved runs a hook: a checkpoint would run its forward pass again.
+
+    Up to torch 2.8 nobody can tell: then it is True of every node that saves a tensor.
+    """
+    found = [getattr(node, name) for name in _raw_names(cast(Any, type(node)))]
+    each = [raw for one in found for raw in (one if isinstance(one, tuple | list) else (one,))]
+    return any(raw is not None and (not HOOKS_ARE_SEEN or raw.unpack_hook is not None) for raw in each)
+
+
+@cache
+def _raw_names(kind: type) -> tuple[str, ...]:
+    return tuple(name for name in dir(kind) if name.startswith("_raw_saved_"))
+
+
+def is_freed(node: Any) -> bool:
+    """Whether something that a node saved is gone."""
+    for name in dir(node):
+        if name == "saved_tensors" or name.startswith("_saved_"):
+            try:
+                getattr(node, name)
+            except RuntimeError:  # what PyTorch says of a saved tensor that it has freed
+                return True
+    return False
+
+
+def output_metadata(edge: GradientEdge | tuple[Any, int]) -> Any:
+    """Shape, dtype and device of the output of a node that an edge leads to, and whether it is nested."""
+    return cast(Any, edge[0])._input_metadata[edge[1]]
+
+
+# The backward pass that is running
+
+
+def backward_number() -> int:
+    """Its number; negative outside of any."""
+    return torch._C._current_graph_task_id()
+
+
+def backward_retains_graph() -> bool:
+    """Whether it was called with ``retain_graph=True``."""
+    return torch._C._autograd._get_current_graph_task_keep_graph()
+
+
+def backward_will_run(nodes: Iterable[Any]) -> bool:
+    """Whether it still passes through one of these nodes."""
+    return any(torch._C._will_engine_execute_node(node) for node in nodes)

@@ -1,0 +1,43 @@
+"""Tensors: their versions, subclasses and transforms, and kernels that torch shows nowhere else."""
+
+from collections.abc import Iterable
+from typing import Any, cast
+
+import torch
+from torch import Tensor
+
+
+def version(tensor: Tensor) -> int:
+    """How often it was written to."""
+    return tensor._version
+
+
+def are_inside_functorch(tensors: Iterable[Tensor]) -> list[bool]:
+    """Whether a transform of ``torch.func`` made each of them."""
+    return list(map(torch._C._functorch.is_functorch_wrapped_tensor, tensors))
+
+
+def without_subclass(tensor: Tensor) -> Tensor:
+    """The same numbers in the same graph, as a plain tensor, past what the subclass makes of operations."""
+    with torch._C.DisableTorchFunctionSubclass():
+        return tensor.as_subclass(Tensor)
+
+
+def fill_zeros_(tensors: list[Tensor]) -> None:
+    """Zero each of them."""
+    torch._foreach_zero_(tensors)
+
+
+def copy_each_(tensors: list[Tensor], sources: list[Tensor]) -> None:
+    """Copy each source into its tensor."""
+    torch._foreach_copy_(tensors, sources)
+
+
+def add_each_(tensors: list[Tensor], others: list[Tensor], factor: float) -> None:
+    """Add a multiple of each other to its tensor."""
+    torch._foreach_add_(tensors, others, alpha=factor)
+
+
+def embedding_bag_backward(*arguments: Any) -> Tensor:
+    """The gradient of an embedding bag by its table, from what the forward pass saved."""
+    return cast(Tensor, torch.ops.aten._embedding_bag_backward(*arguments))

@@ -1,0 +1,27 @@
+"""What a test needs that an older PyTorch or Python lacks: ``@pytest.mark.needs("seen_hooks")`` skips it there."""
+
+import pytest
+import torch
+
+from equipoise.torch_private.autograd import HOOKS_ARE_SEEN
+
+LACKING = {  # what is needed -> whether this one lacks it, and what it is
+    "seen_hooks": (
+        not HOOKS_ARE_SEEN,
+        "torch up to 2.8 does not show whether hooks hide what was saved: no factors, and indices are not read",
+    ),
+    "notes": (not hasattr(BaseException, "add_note"), "exceptions take notes from Python 3.11 on"),
+}
+
+
+def older_than(release: str) -> bool:
+    """Whether PyTorch is older than a release such as ``"2.12"``; never where there is none to compare with."""
+    return bool(release) and tuple(map(int, torch.__version__.split(".")[:2])) < tuple(map(int, release.split(".")))
+
+
+def skip_what_lacks(items):
+    for item in items:
+        for mark in item.iter_markers("needs"):
+            is_lacking, reason = LACKING[mark.args[0]]
+            if is_lacking:
+                item.add_marker(pytest.mark.skip(reason=f"{reason} ({torch.__version__})"))
