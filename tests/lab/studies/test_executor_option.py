@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from equipoise import lab
 from equipoise.cli import main
 from equipoise.lab.search.watch import Watch
 from equipoise.lab.training.workers import Event
@@ -40,22 +41,24 @@ def asked(monkeypatch, tmp_path, blank_images):
     return ADDRESSES
 
 
-@pytest.mark.parametrize(
-    ("words", "table"),
-    [
-        (["compare", CASE, "--methods=sum", "--seeds=1", "--tuned-trials=2", "--epochs=2"], "runs.csv"),
-        (["tune", CASE, "--trials=2", "--epochs=2"], "trials.csv"),
-    ],
-)
-def test_what_an_executor_does_is_what_processes_do(words, table, asked, monkeypatch):
+def test_what_an_executor_does_is_what_processes_do(asked, monkeypatch):
     shown = []
     show = Watch.show
     monkeypatch.setattr(Watch, "show", lambda self, event: (shown.append(event.kind), show(self, event)))
-    assert main([*words, "--jobs=1", "--out=here"]) == 0
-    assert (asked, "progress" in shown) == ([], False)
-    assert main([*words, "--jobs=1", "--out=there", "--executor=ray=head:6379"]) == 0
-    assert (asked, "progress" in shown) == (["head:6379"], True)
-    assert Path("there", table).read_bytes() == Path("here", table).read_bytes()
+    options = {"methods": ["sum"], "seeds": 1, "tuned_trials": 1, "epochs": 1, "jobs": 1, "sklearn": False}
+    lab.compare(CASE, **options, folder="here")
+    assert "progress" not in shown
+    with ThreadPoolExecutor(1) as pool:
+        lab.compare(CASE, **options, folder="there", executor=pool)
+    assert "progress" in shown
+    for name in ("runs.csv", "history.csv", "tuned.json"):
+        assert Path("there", name).read_bytes() == Path("here", name).read_bytes()
+
+
+def test_the_command_line_takes_a_cluster_by_its_address(asked):
+    words = ["tune", CASE, "--trials=1", "--epochs=1", "--jobs=1", "--out=there"]
+    assert main([*words, "--executor=ray=head:6379"]) == 0
+    assert asked == ["head:6379"]
 
 
 def test_a_result_that_the_disk_does_not_show_fails_its_run(tmp_path):
