@@ -29,11 +29,6 @@ def fill_zeros_(tensors: list[Tensor]) -> None:
     torch._foreach_zero_(tensors)
 
 
-def copy_each_(tensors: list[Tensor], sources: list[Tensor]) -> None:
-    """Copy each source into its tensor."""
-    torch._foreach_copy_(tensors, sources)
-
-
 def add_each_(tensors: list[Tensor], others: list[Tensor], factor: float) -> None:
     """Add a multiple of each other to its tensor."""
     torch._foreach_add_(tensors, others, alpha=factor)
