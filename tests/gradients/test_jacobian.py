@@ -216,6 +216,7 @@ def test_weights_beyond_float32_reach_factors():
     assert_close(layer.weight.grad.double(), expected, rtol=1e-5, atol=0)
 
 
+@pytest.mark.needs("seen_hooks")
 def test_factors_of_gradients_that_nearly_cancel_are_multiplied_in_float64():
     inputs, outputs = factors(num_rows=2)
     outputs[1] = -outputs[0] + 1e-4 * outputs[1]
@@ -223,6 +224,7 @@ def test_factors_of_gradients_that_nearly_cancel_are_multiplied_in_float64():
     assert_close(gramian.sum(), expected.sum(), rtol=1e-6, atol=0)
 
 
+@pytest.mark.needs("seen_hooks")
 def test_the_low_matmul_precision_of_a_user_does_not_reach_the_factors():
     inputs, outputs = factors(num_inputs=64)
     torch.set_float32_matmul_precision("medium")

@@ -52,6 +52,7 @@ def planned(net, losses, route="auto"):
     return plan_of(route, shared, graph_of(list(losses.values())), len(losses))
 
 
+@pytest.mark.needs("seen_hooks")
 def test_few_samples_take_factors_and_many_take_rows():
     net = Net(512)
     few, many = planned(net, net(torch.randn(8, 8))), planned(net, net(torch.randn(4000, 8)))
@@ -63,6 +64,7 @@ def test_a_layer_that_is_not_worth_the_set_up_takes_rows(net):
     assert planned(net, net(torch.randn(4, 8))).layers == []
 
 
+@pytest.mark.needs("seen_hooks")
 def test_passes_are_batched_where_they_are_neither_slight_nor_thick():
     """Too little to be worth the set-up, enough, and so much that each pass fills the machine by itself."""
     for width, batch, passes in [(1024, 8, sequential), (700, 90, joined), (1000, 120, sequential)]:
@@ -78,6 +80,7 @@ def test_the_row_routes_know_no_layers(net, route, passes):
     assert (found.passes, found.layers) == (passes, [])
 
 
+@pytest.mark.needs("seen_hooks")
 def test_the_record_says_which_part_went_which_way_and_why(net):
     balancer = eq.Balancer(Tilted(), net, tasks=["a", "b"], route="factored")
     balancer(net(torch.randn(4, 8))).backward()
@@ -87,6 +90,7 @@ def test_the_record_says_which_part_went_which_way_and_why(net):
     assert len(parts) == 4
 
 
+@pytest.mark.needs("seen_hooks")
 def test_the_record_names_what_has_no_factors():
     torch.manual_seed(0)
     net = Net()
@@ -136,6 +140,7 @@ def test_probing_takes_factors_too(net):
     assert_close(*gramians, rtol=1e-5, atol=0)
 
 
+@pytest.mark.needs("seen_hooks")
 def test_tasks_that_join_twice_go_one_by_one(net):
     """A pass down to both joins would run through the upper one and count the lower one's gradient twice."""
     hidden = torch.tanh(net.first(torch.randn(4, 8)))
@@ -146,6 +151,7 @@ def test_tasks_that_join_twice_go_one_by_one(net):
     assert len(found.layers) == 2
 
 
+@pytest.mark.needs("seen_hooks")
 def test_tasks_that_share_above_the_join_go_one_by_one(net):
     """Of a node that two of three tasks reach, one pass from all losses could not say whose gradient it passes on."""
     z = torch.tanh(net.second(torch.tanh(net.first(torch.randn(4, 8)))))
@@ -184,6 +190,7 @@ def test_looking_for_layers_does_not_run_a_checkpoint_again():
     assert count("factored") == count("rows") == 2
 
 
+@pytest.mark.needs("seen_hooks")
 def test_a_hook_on_an_output_is_heard_in_a_batched_pass(net):
     heard = []
     hidden = net.first(torch.randn(4, 8))
@@ -196,6 +203,7 @@ def test_a_hook_on_an_output_is_heard_in_a_batched_pass(net):
     assert heard == [torch.Size([4, 32])]
 
 
+@pytest.mark.needs("seen_hooks")
 def test_a_leaf_outside_and_below_the_join_gets_the_gradient_of_the_total(net):
     x = torch.randn(4, 8, requires_grad=True)
     losses = net(x)
@@ -206,6 +214,7 @@ def test_a_leaf_outside_and_below_the_join_gets_the_gradient_of_the_total(net):
     assert_close(x.grad, expected)
 
 
+@pytest.mark.needs("seen_hooks")
 @pytest.mark.parametrize("retain", [False, True])
 def test_heads_and_trunk_are_freed_by_a_joined_pass_unless_it_is_retained(net, retain):
     hidden = torch.tanh(net.first(torch.randn(4, 8)))
@@ -230,6 +239,7 @@ def test_a_table_without_rows_is_no_error():
     assert table.weight.grad.shape == (0, 6)
 
 
+@pytest.mark.needs("seen_hooks")
 @pytest.mark.parametrize("product", [lambda x, w: x @ w.mT, lambda x, w: x @ w.transpose(0, 1), lambda x, w: x @ w.T])
 def test_a_product_with_a_transposed_weight_has_factors(net, product):
     z = torch.tanh(product(net.first(torch.randn(4, 8)), net.second.weight))
@@ -249,6 +259,7 @@ def tied(batch, tokens=300, width=64, look_up=True):
     return table.weight, output.bias, plan_of("auto", [table.weight, output.bias], graph, 2)
 
 
+@pytest.mark.needs("seen_hooks")
 def test_a_table_that_is_its_output_layer_takes_factors_where_they_cost_less():
     table, bias, few = tied(16, tokens=4000)
     assert [layer.leaves for layer in few.layers] == [(table, bias)]
@@ -258,6 +269,7 @@ def test_a_table_that_is_its_output_layer_takes_factors_where_they_cost_less():
     assert many.why[table].startswith("rows, embedding and linear for which factors cost ")
 
 
+@pytest.mark.needs("seen_hooks")
 def test_looking_up_a_tied_table_is_counted_on_top_of_its_product():
     """Their cross terms cost something; but rows form a dense gradient of each use too."""
 
@@ -271,6 +283,7 @@ def test_looking_up_a_tied_table_is_counted_on_top_of_its_product():
     assert product[1] < both[1] < 2 * product[1]
 
 
+@pytest.mark.needs("seen_hooks")
 def test_a_weight_and_its_transpose_have_factors_together():
     weight = nn.Parameter(torch.randn(900, 900))
     z = torch.tanh(F.linear(torch.randn(8, 900), weight)) @ weight
@@ -278,6 +291,7 @@ def test_a_weight_and_its_transpose_have_factors_together():
     assert found.why[weight].startswith("factors, linear and transposed linear for which factors cost 0.")
 
 
+@pytest.mark.needs("seen_hooks")
 def test_kernels_used_twice_have_factors_over_the_positions_of_both():
     """Few positions, with a stride of its own each."""
     conv = nn.Conv2d(128, 256, 3)
@@ -289,6 +303,7 @@ def test_kernels_used_twice_have_factors_over_the_positions_of_both():
     assert found.why[conv.weight].startswith("factors, convolution for which factors cost 0.")
 
 
+@pytest.mark.needs("seen_hooks")
 def test_a_table_looked_up_and_read_in_bags_has_rows():
     table, ids = nn.Embedding(9000, 64), torch.randint(9000, (4, 8))
     z = table(ids).mean(dim=1) + F.embedding_bag(ids, table.weight)
@@ -297,6 +312,7 @@ def test_a_table_looked_up_and_read_in_bags_has_rows():
     assert found.why[table.weight] == f"rows, no factors are known where {both} use it"
 
 
+@pytest.mark.needs("seen_hooks")
 @pytest.mark.parametrize("last", ["linear", "tanh", "unbiased"])
 def test_a_hook_at_the_join_works_once(net, last):
     """Autograd runs it where a pass ends and again where the next one begins, unless told better."""
@@ -317,6 +333,7 @@ def test_a_hook_at_the_join_works_once(net, last):
         assert_close(one, other, rtol=1e-5, atol=1e-6)
 
 
+@pytest.mark.needs("seen_hooks")
 def test_a_hook_that_cannot_be_batched_is_told_of(net):
     z = torch.tanh(net.second(torch.tanh(net.first(torch.randn(4, 8)))))
     z.register_hook(lambda gradient: print(gradient.norm().item()))
@@ -325,6 +342,7 @@ def test_a_hook_that_cannot_be_batched_is_told_of(net):
         eq.Balancer(Tilted(), net, tasks=["a", "b"], route="factored")(losses).backward()
 
 
+@pytest.mark.needs("seen_hooks")
 def test_a_layer_at_which_no_task_has_a_gradient_gets_zeros(net):
     side = nn.Linear(8, 32)
     x = torch.randn(4, 8)
@@ -411,6 +429,7 @@ def test_a_node_that_is_said_to_batch_has_a_rule(name):
     assert_close(found, torch.stack(expected))
 
 
+@pytest.mark.needs("seen_hooks")
 def test_the_zoo_takes_every_kind_of_layer_and_pass():
     kinds, passes = set(), set()
     for make in ARCHITECTURES:

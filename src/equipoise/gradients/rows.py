@@ -278,5 +278,6 @@ class _SlicedBlock(_Block):
 def _require_dense(gradients: Sequence[Tensor | None]) -> None:
     if not {gradient.layout for gradient in gradients if gradient is not None} <= {torch.strided}:
         raise ValueError(
-            "a sparse gradient has no row: use route='auto' without accumulate(n), or sparse=False in the embedding"
+            "a sparse gradient has no row: use sparse=False in the embedding, or route='auto' without accumulate(n) "
+            "and a PyTorch after 2.8"
         )

@@ -29,7 +29,10 @@ touched                                  what for                             fr
 ``all_gather_single`` there              the same, by its name of today       2.13  ``all_gather_tensor_autograd``
 =======================================  ===================================  ====  ==================================
 
-Until torch 2.11 ``_stash_obj_in_tls`` takes no reference to what it is given, though it drops one; here one is taken.
+Where hooks of saved tensors are not seen, indices are not read either: a head whose loss takes its part of joined
+outputs by a list or a mask (``outputs[:, [k]]``) seems shared, and a warning says so. Sparse gradients, which have
+factors only, are refused. Until torch 2.11 ``_stash_obj_in_tls`` takes no reference to what it is given, though it
+drops one; here one is taken.
 
 Overridden elsewhere, where a module's state moves or loads in a way of its own: ``Module._apply`` (``placement.py``)
 and ``Module._load_from_state_dict``; ``gradients/roles.py`` reads ``_orig_mod``, which ``torch.compile`` adds to names.
