@@ -133,7 +133,7 @@ class LanguageModel(nn.Module):
 
 
 class Pinn(nn.Module):
-    """Burgers' equation: a tanh network of 4 x 50, 1,000 points; the equation, the boundary, the initial state (K = 3)."""
+    """Burgers' equation: tanh, 4 x 50, 1,000 points; K = 3 losses, of the equation, the boundary, the initial state."""
 
     points: Tensor
 

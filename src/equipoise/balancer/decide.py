@@ -1,6 +1,5 @@
 """What the method decides in one step: from its measured gradients, or before if it needs none."""
 
-import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial

@@ -41,7 +41,7 @@ def inner_products(left: Tensor, right: Tensor) -> Tensor:
 
 
 def _products(left: Tensor, right: Tensor) -> Tensor:
-    """left @ right.mT in float64: float32 products of chunks, whose sum is."""
+    """Left @ right.mT in float64: float32 products of chunks, whose sum is."""
     width = left.shape[1]
     whole = 0 if left.dtype == torch.float64 else width // CHUNK * CHUNK
     if not whole:

@@ -232,7 +232,7 @@ class _Block:
         return [self.weighted(part, w).view(shape) for part, w, shape in zip(parts, every, self.shapes, strict=True)]
 
     def weighted(self, part: Tensor, factors: Tensor) -> Tensor:
-        """w times some rows of Jᵀ."""
+        """W times some rows of Jᵀ."""
         if part.dtype == factors.dtype:
             return torch.mv(part, factors)
         return torch.mv(part.to(factors.dtype), factors).to(part.dtype)
