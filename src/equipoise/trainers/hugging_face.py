@@ -6,11 +6,15 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from transformers import Trainer, TrainerCallback, TrainerState, TrainingArguments
 
 from equipoise.arguments import short_repr
 from equipoise.balancer import Balancer
 from equipoise.trainers.reported import Reported
+
+try:
+    from transformers import Trainer, TrainerCallback, TrainerState, TrainingArguments
+except ModuleNotFoundError as error:
+    raise ModuleNotFoundError(f'{error.name} is missing: pip install "equipoise[trainers]"', name=error.name) from None
 
 _FILE = "balancer.pt"  # in a checkpoint's folder
 
