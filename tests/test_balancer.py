@@ -91,7 +91,20 @@ def test_under_no_grad_the_value_comes_back_and_nothing_moves(net, x):
     assert loss.item() == sum(losses.values()).item()
     assert not loss.requires_grad
     assert_close(numbers_of(balancer), before, equal_nan=True)
-    assert balancer.record is None
+    assert balancer.steps == 0
+
+
+def test_a_record_before_the_first_step_is_an_error_that_says_so(net, x):
+    balancer = eq.Balancer(eq.MGDA(), net, tasks=NAMES)
+    with pytest.raises(RuntimeError, match=r"nothing has gone backward yet: read it after balancer\(losses\)"):
+        balancer.record  # noqa: B018
+    backward(net, x, balancer)
+    assert (balancer.steps, balancer.record.step) == (1, 1)
+    loaded = eq.Balancer(eq.MGDA(), net, tasks=NAMES)
+    loaded.load_state_dict(balancer.state_dict())
+    assert loaded.steps == 1
+    with pytest.raises(RuntimeError, match="nothing has gone backward yet since the state was loaded"):
+        loaded.record  # noqa: B018
 
 
 # The gradient

@@ -13,7 +13,7 @@ import pytest
 from importlinter.cli import lint_imports
 
 import equipoise
-from equipoise.cli.workbench import WORKBENCH
+from equipoise.lab.extra import PACKAGES
 
 SOURCE = Path(equipoise.__file__).parent
 CONTRACTS = Path(__file__).parents[1] / "pyproject.toml"
@@ -163,7 +163,38 @@ def test_a_module_that_public_names_need_can_be_imported_first(module):
 
 def test_what_the_workbench_needs_is_what_its_extra_installs():
     (extra,) = re.findall(r"^lab = \[(.+?)^\]", CONTRACTS.read_text(), re.MULTILINE | re.DOTALL)
-    assert {one.replace("pyyaml", "yaml") for one in re.findall(r'"([\w-]+)', extra)} == {*WORKBENCH}
+    assert {one.replace("pyyaml", "yaml") for one in re.findall(r'"([\w-]+)', extra)} == {*PACKAGES}
+
+
+OPTIONAL = (
+    *("lightning", "openpyxl", "pandas", "PIL", "pyarrow", "pytorch_lightning", "rdkit", "sklearn", "soundfile"),
+    "transformers",
+)
+WITHOUT_EXTRAS = """
+import sys
+from importlib import import_module
+sys.modules |= dict.fromkeys(sys.argv[1].split())
+for name in sys.stdin.read().split():
+    try:
+        import_module(name)
+    except ImportError as error:
+        print(name, type(error).__name__, error)
+"""
+
+
+def test_without_extras_every_module_loads_or_says_in_a_line_which_to_install():
+    modules = [path.with_suffix("").relative_to(SOURCE.parent).parts for path in sorted(SOURCE.rglob("*.py"))]
+    names = [".".join(parts).removesuffix(".__init__") for parts in modules if parts[-1] != "__main__"]
+    script = [sys.executable, "-c", WITHOUT_EXTRAS, " ".join((*PACKAGES, *OPTIONAL))]
+    ended = subprocess.run(script, input="\n".join(names), capture_output=True, text=True, check=True)
+    told = dict(line.split(" ", 1) for line in ended.stdout.splitlines())
+    for name, error in told.items():
+        extra = "trainers" if name.startswith("equipoise.trainers") else "lab"
+        line = rf'ModuleNotFoundError \w+ is missing.*: pip install "equipoise\[{extra}\]"'
+        assert re.fullmatch(line, error), (name, error)
+    assert {"equipoise.lab.metrics", "equipoise.lab.api.tuning", "equipoise.trainers.hugging_face"} < told.keys()
+    without = {"equipoise.lab", "equipoise.lab.settings", "equipoise.lab.data.table", "equipoise.listings"}
+    assert not told.keys() & without
 
 
 def test_importing_equipoise_loads_no_workbench():

@@ -1,7 +1,7 @@
 """Tasks and balancer as one ordinary criterion."""
 
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from torch import Tensor, nn
 
@@ -41,8 +41,10 @@ class MultiTaskLoss(nn.Module):
         representation: Tensor | None = None,
     ) -> Tensor:
         """The scalar of ``balancer(tasks.losses(outputs, targets))``."""
-        loss: Tensor = self.balancer(self.tasks.losses(outputs, targets), representation=representation)
-        return loss
+        return self.balancer(self.tasks.losses(outputs, targets), representation=representation)
+
+    if TYPE_CHECKING:  # ``nn.Module`` has it of no known result
+        __call__ = forward
 
     def end_epoch(self) -> None:
         """Tell the losses and the method that an epoch has ended; call it once per epoch."""

@@ -50,10 +50,10 @@ def run(rank, size, drawn, name, heads, route, incoming=1.0, autocast=None, accu
             if not accumulate:
                 optimizer.zero_grad()
                 balancer.zero_grad()
-            before = balancer.record
+            before = balancer.steps
             loss = balancer(losses, counts=counts)
             (scaler.scale(loss) if scaler.is_enabled() else loss * incoming).backward()
-            record = balancer.record if balancer.record is not before else None
+            record = balancer.record if balancer.steps > before else None
             steps.append(
                 (
                     {p: g.grad.clone() for p, g in net.named_parameters() if g.grad is not None},

@@ -37,7 +37,7 @@ def one_step(rank, size, method, present, counts=None, spoilt=None, wrap=None, s
             losses["a"] = losses["a"] * torch.inf
         net.zero_grad()
         balancer(losses, counts=None if counts is None else counts[rank]).backward()
-    record = balancer.record
+    record = balancer.record if balancer.steps else None
     return gradients(net), record and record.names, record and record.weights, record and record.skipped
 
 

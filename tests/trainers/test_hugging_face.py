@@ -117,7 +117,7 @@ def test_evaluation_shows_the_total_and_asks_no_method(folder):
     outputs = made.model(torch.stack([s["x"] for s in samples()]))
     losses = make_tasks().losses(outputs, default_collate(samples()))
     assert found["eval_loss"] == pytest.approx(float(sum(losses.values()).detach()), rel=1e-5)
-    assert balancer.record is None
+    assert balancer.steps == 0
 
 
 def test_the_method_hears_of_the_end_of_epochs(folder):

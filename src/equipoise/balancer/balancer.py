@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from operator import attrgetter
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor, nn
@@ -119,9 +119,18 @@ class Balancer(FeedbackCalls):
         return self._state.weights.newest
 
     @property
-    def record(self) -> Record | None:
-        """What the last backward did; ``None`` before the first."""
-        return self._state.record
+    def steps(self) -> int:
+        """The steps so far, those of a loaded state included: backwards that delivered gradients."""
+        return self._state.steps
+
+    @property
+    def record(self) -> Record:
+        """What the last backward did.
+
+        Raises:
+            RuntimeError: If there was none yet, or none since a state was loaded, which holds no record.
+        """
+        return self._state.last_record()
 
     @property
     def given(self) -> Parameters:
@@ -185,6 +194,9 @@ class Balancer(FeedbackCalls):
         if config.parts.takes_gradients:
             return balanced_by_gradients(state, step)
         return reaching_idle(state, step, balanced_by_losses(state, step))
+
+    if TYPE_CHECKING:  # ``nn.Module`` has it of no known result
+        __call__ = forward
 
     @contextmanager
     def frozen(self) -> Iterator[None]:

@@ -92,6 +92,20 @@ class State:
             None if skipped else objective,
         )
 
+    def last_record(self) -> Record:
+        """The record of the last backward.
+
+        Raises:
+            RuntimeError: If there is none.
+        """
+        if self.record is not None:
+            return self.record
+        waiting = self.accumulation.waiting
+        why = "nothing has gone backward yet" + (" since the state was loaded" if self.steps else "")
+        if waiting:
+            why = f"{waiting} of {self.micro_batches} micro-batches wait for the last of their step"
+        raise RuntimeError(f"balancer.record is of the last step, and {why}: read it after balancer(losses).backward()")
+
     def saved(self) -> dict[str, Any]:
         """What is saved beside the method's state: steps, weights, calls heard, and which tasks reached what."""
         return {

@@ -3,6 +3,7 @@
 It needs the core only; a command of the workbench says how to install the rest.
 """
 
+import io
 import sys
 from collections.abc import Callable, Mapping, Sequence
 
@@ -65,6 +66,8 @@ def main(words: Sequence[str] | None = None) -> int:
         SystemExit: With status 2, after one line on stderr, where the words are wrong.
     """
     words = sys.argv[1:] if words is None else words
+    if isinstance(sys.stdout, io.TextIOWrapper):  # a file or pipe of Windows, say, has no Greek letters
+        sys.stdout.reconfigure(errors="replace")
     try:
         return _run(words)
     except KeyboardInterrupt as stopped:

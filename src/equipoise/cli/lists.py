@@ -1,9 +1,9 @@
 """Printing a list."""
 
-import io
 import os
 import shutil
 import sys
+from errno import EINVAL, EPIPE
 
 
 def width() -> int:
@@ -12,11 +12,11 @@ def width() -> int:
 
 
 def show_text(text: str) -> int:
-    """Print a list, also where the terminal has no Greek letters, or is a pager that is closed early."""
-    if isinstance(sys.stdout, io.TextIOWrapper):
-        sys.stdout.reconfigure(errors="replace")
+    """Print a list, also into a pager that is closed early."""
     try:
         print(text, flush=True)
-    except BrokenPipeError:
+    except OSError as error:
+        if error.errno not in (EPIPE, EINVAL):  # the latter is what Windows calls it
+            raise
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # or the interpreter flushes once more
     return 0

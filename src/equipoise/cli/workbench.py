@@ -1,6 +1,5 @@
 """What a command of the workbench needs and shows."""
 
-from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from equipoise.cli.parser import fail
@@ -9,14 +8,14 @@ if TYPE_CHECKING:
     from equipoise.lab.evaluation import StudyResults
 
 FAILED = 1  # exit status
-WORKBENCH = ("accelerate", "jinja2", "matplotlib", "optuna", "plotly", "rich", "scipy", "torchmetrics", "yaml")
 
 
 def need_the_lab() -> None:
-    """Leave, saying how to install it, where the workbench is missing; nothing is imported."""
-    for module in WORKBENCH:
-        if find_spec(module) is None:
-            fail(f'{module} is missing; this command needs the workbench: pip install "equipoise[lab]"')
+    """Leave, saying how to install it, where the workbench is missing; it is not imported."""
+    try:
+        from equipoise.lab import extra  # noqa: F401
+    except ModuleNotFoundError as error:
+        fail(str(error))
 
 
 def stopped_by(error: OSError, what: Any) -> NoReturn:

@@ -51,13 +51,7 @@ def __getattr__(name: str) -> Any:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     from importlib import import_module
 
-    try:
-        return getattr(import_module(f"equipoise.lab.api.{_FILES[name]}"), name)
-    except ModuleNotFoundError as error:
-        if (error.name or "").startswith("equipoise"):
-            raise
-        need = f'{error.name} is missing; equipoise.lab.{name} needs the workbench: pip install "equipoise[lab]"'
-        raise ModuleNotFoundError(need, name=error.name) from None
+    return getattr(import_module(f"equipoise.lab.api.{_FILES[name]}"), name)
 
 
 def __dir__() -> list[str]:

@@ -50,8 +50,7 @@ class LearnedProportion(LossModule):
 
     def counted(self, loss: Tensor) -> Tensor:
         """What a loss [] adds to the mixture."""
-        counted: Tensor = self() * loss - self.log_proportion
-        return counted
+        return self() * loss - self.log_proportion
 
 
 class Composed(LossModule):

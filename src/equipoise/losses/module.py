@@ -14,6 +14,8 @@ from equipoise.losses.reduction import require_reduction
 class LossModule(nn.Module):
     """A loss with its arguments; they are attributes of their own names, and shown."""
 
+    __call__: Callable[..., Tensor]  # ``nn.Module`` has it of no known result
+
     def extra_repr(self) -> str:
         """The arguments."""
         shown = {name: value for name, value in vars(self).items() if not name.startswith("_") and name != "training"}

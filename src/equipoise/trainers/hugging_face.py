@@ -6,11 +6,15 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from transformers import Trainer, TrainerCallback, TrainerState, TrainingArguments
 
 from equipoise.arguments import short_repr
 from equipoise.balancer import Balancer
 from equipoise.trainers.reported import Reported
+
+try:
+    from transformers import Trainer, TrainerCallback, TrainerState, TrainingArguments
+except ModuleNotFoundError as error:
+    raise ModuleNotFoundError(f'{error.name} is missing: pip install "equipoise[trainers]"', name=error.name) from None
 
 _FILE = "balancer.pt"  # in a checkpoint's folder
 
@@ -66,6 +70,7 @@ class _Attached(TrainerCallback):
     def __init__(self, reported: Reported) -> None:
         self.balancer, self.reported = reported.balancer, reported
         self.is_training = self.is_told = False
+        self.steps = 0  # of the balancer, when it was last looked at
         self.metrics: dict[str, Any] = {}  # of the evaluation after this step, which may be of several data sets
         self.seen: dict[str, list[Tensor]] = {}  # since the last log; tensors, so that a step waits for no device
 
@@ -73,20 +78,22 @@ class _Attached(TrainerCallback):
         if self.reported.keys and args.eval_strategy == "no":
             raise ValueError("observe needs evaluations while training: set eval_strategy to 'epoch' or 'steps'")
         self.is_training = True
-        if state.global_step == 0:
-            return
-        path = _folder(args, state) / _FILE
+        if state.global_step > 0:
+            self._resume(_folder(args, state) / _FILE, state.global_step)
+        self.steps = self.balancer.steps
+
+    def _resume(self, path: Path, step: int) -> None:
         if not path.exists():
             raise FileNotFoundError(
-                f"the run resumes from step {state.global_step}, and there is no balancer at {path}: resume from a "
-                "checkpoint in the trainer's output folder that was written with attach()"
+                f"the run resumes from step {step}, and there is no balancer at {path}: resume from a checkpoint in "
+                "the trainer's output folder that was written with attach()"
             )
         self.balancer.load_state_dict(torch.load(path, weights_only=True))
 
     def on_substep_end(self, *_: Any, **__: Any) -> None:
-        record = self.balancer.record
-        if record is None:
+        if self.balancer.steps == self.steps:
             return
+        self.steps, record = self.balancer.steps, self.balancer.record
         for kind, values in (("losses", record.losses_tensor), ("weights", record.weights_tensor)):
             if values is not None:
                 for name, value in zip(record.names, values.detach().unbind(), strict=True):

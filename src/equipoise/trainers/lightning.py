@@ -14,7 +14,10 @@ from equipoise.trainers.reported import Reported
 try:
     from lightning.pytorch import Callback
 except ImportError:  # the same under its older name
-    from pytorch_lightning import Callback  # type: ignore[no-redef]
+    try:
+        from pytorch_lightning import Callback  # type: ignore[no-redef]
+    except ModuleNotFoundError as error:
+        raise ModuleNotFoundError('lightning is missing: pip install "equipoise[trainers]"', name=error.name) from None
 
 
 class BalancerCallback(Callback):

@@ -158,7 +158,6 @@ def test_without_a_folder_the_same_is_shown_and_nothing_is_left(tmp_path, monkey
 @pytest.mark.parametrize(
     ("use", "message"),
     [
-        (lambda recorder: recorder.step(None), "there is no record yet"),
         (lambda recorder: recorder.validate(0, {}), "epoch must be above 0, the last that was recorded, got 0"),
         (lambda recorder: recorder.validate(1.5, {}), "epoch must be a whole number, got 1.5"),
         (lambda recorder: recorder.validate("1", {}), "epoch must be a whole number, got '1'"),

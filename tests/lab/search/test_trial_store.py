@@ -1,5 +1,6 @@
 """Several workers on one list: each trial is done once, and none is forgotten."""
 
+import os
 from datetime import timedelta
 from pathlib import Path
 
@@ -36,6 +37,20 @@ def test_two_drivers_share_the_slots(tmp_path):
     assert {number: trial.values for number, trial in make(tmp_path).trials().items()} == dict.fromkeys(
         range(6), VALUES
     )
+
+
+def test_a_journal_is_written_where_nobody_may_make_symbolic_links(tmp_path, monkeypatch):
+    """As on Windows; half a last line is cut off there, too."""
+
+    def refused(*_, **__):
+        raise OSError("A required privilege is not held by the client")
+
+    monkeypatch.setattr(os, "symlink", refused)
+    with alive(tmp_path) as one:
+        assert make(tmp_path).claim(one).number == 0
+        with (tmp_path / "trials.journal").open("ab") as journal:
+            journal.write(b'{"half')
+        assert make(tmp_path).claim(one).number == 1
 
 
 class Interrupted:

@@ -84,16 +84,14 @@ class Recorder:
         self._means = Means(self.names)
         self._last: Record | None = None
 
-    def step(self, record: Record | None) -> None:
+    def step(self, record: Record) -> None:
         """Take in what a step did; ``balancer.record`` after ``backward``.
 
         A record that was taken in already is not counted again: a batch without any label leaves the old one.
 
         Raises:
-            ValueError: There is no record yet, or it has another task.
+            ValueError: It has another task.
         """
-        if record is None:
-            raise ValueError("there is no record yet: call step(balancer.record) after backward")
         if record is self._last:
             return
         for name in record.names:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 
+from equipoise.lab import extra  # noqa: F401
 from equipoise.lab.cases.architecture import with_architecture
 from equipoise.lab.cases.case import Case
 from equipoise.lab.cases.census import census, census_college

@@ -1,5 +1,8 @@
 """Inputs of a table as tensors: what has to be fitted sees the training rows only."""
 
+from equipoise.lab import extra  # noqa: F401
+
+# isort: split
 import math
 from collections.abc import Sequence
 from typing import Any

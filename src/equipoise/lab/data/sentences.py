@@ -4,6 +4,9 @@ Reimers, Gurevych, Sentence-BERT: Sentence Embeddings using Siamese BERT-Network
 tokens; here divided by its norm, since such encoders are trained on cosines.
 """
 
+from equipoise.lab import extra  # noqa: F401
+
+# isort: split
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any

@@ -1,5 +1,8 @@
 """Text as bags of n-grams: words and pairs of neighbouring words."""
 
+from equipoise.lab import extra  # noqa: F401
+
+# isort: split
 import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence

@@ -1,5 +1,6 @@
 """What a finished run shows beyond scores: matrices, tables and samples, made once on the validation split."""
 
+from equipoise.lab import extra  # noqa: F401
 from equipoise.lab.diagnostics.classification import (
     Decide,
     Thresholds,

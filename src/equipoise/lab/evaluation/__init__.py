@@ -1,5 +1,6 @@
 """What a study's numbers mean: intervals, corrected verdicts, Δm, and a summary in words."""
 
+from equipoise.lab import extra  # noqa: F401
 from equipoise.lab.evaluation.advice import Advice
 from equipoise.lab.evaluation.checks import Check, check_differences, outlier, sign_test
 from equipoise.lab.evaluation.comparison import Comparison

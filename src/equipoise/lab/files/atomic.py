@@ -3,9 +3,10 @@
 import hashlib
 import json
 import os
-import sys
 from collections.abc import Callable, Mapping
 from contextlib import suppress
+from errno import EACCES, EDEADLK
+from importlib import import_module
 from pathlib import Path
 from pickle import UnpicklingError
 from typing import Any, BinaryIO
@@ -131,14 +132,27 @@ def open_lock_file(path: Path) -> BinaryIO:
 
 
 def try_lock(file: BinaryIO) -> bool:
-    """Lock an open file until it is closed or this process ends; False if another has. On Windows always True."""
-    if sys.platform != "win32":
+    """Lock a file that was just opened until it is closed or this process ends; False if another has it."""
+    try:
         import fcntl
+    except ImportError:  # Windows
+        return _try_lock_first_byte(file)
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
 
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            return False
+
+def _try_lock_first_byte(file: BinaryIO) -> bool:
+    """As ``try_lock`` on Windows, which locks bytes, also those beyond the end of a file."""
+    msvcrt: Any = import_module("msvcrt")  # of which a type checker knows nothing on another system
+    try:
+        msvcrt.locking(file.fileno(), msvcrt.LK_NBLCK, 1)
+    except OSError as error:
+        if error.errno not in (EACCES, EDEADLK):
+            raise
+        return False
     return True
 
 

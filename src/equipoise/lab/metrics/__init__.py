@@ -1,5 +1,6 @@
 """How good a task's outputs are: torchmetrics by name, and what it lacks; missing labels and masks everywhere."""
 
+from equipoise.lab import extra  # noqa: F401
 from equipoise.lab.metrics.defaults import BY_KIND, default_metrics, default_reading, is_per_token, kind_of
 from equipoise.lab.metrics.depth import DepthAbsoluteError, DepthDelta, DepthRelativeError, DepthRMSE
 from equipoise.lab.metrics.detection import (

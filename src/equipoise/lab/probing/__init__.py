@@ -6,6 +6,7 @@ probe       both, at initialisation and after some training, and a starting poin
 results     what was found, as a value: sentences, tables, figures, a page
 """
 
+from equipoise.lab import extra  # noqa: F401
 from equipoise.lab.probing.kinds import Kind
 from equipoise.lab.probing.look import GradientSummary, LayerGradients, Pair, look
 from equipoise.lab.probing.probe import Probe, WeightSuggestion, probe

@@ -5,11 +5,13 @@ import gzip
 import hashlib
 import json
 import math
+import os
 from collections.abc import Callable, Mapping, Sequence
 from functools import cache
 from importlib import resources
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
@@ -61,6 +63,14 @@ def save_page(page: Path, text: str) -> Path:
     make_folder(page.parent)
     write_text(page, text)
     return page
+
+
+def link_from(page: Path, target: Path) -> str:
+    """The URL of a file or folder in a page: relative to it, unless they are on two drives of Windows."""
+    try:
+        return quote(os.path.relpath(target, page.parent).replace(os.sep, "/"))
+    except ValueError:
+        return target.resolve().as_uri()
 
 
 def render_with_figures(template: str, charts: Sequence[Chart], look: Mapping[str, Look], **values: Any) -> str:

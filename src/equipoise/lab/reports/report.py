@@ -1,11 +1,9 @@
 """From results to their figures by name, and to their report: a page, figures and tables."""
 
-import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property, partial
 from pathlib import Path
-from urllib.parse import quote
 
 from matplotlib.figure import Figure
 
@@ -14,7 +12,7 @@ from equipoise.lab.files import folder_within
 from equipoise.lab.reports import curves, figures
 from equipoise.lab.reports.chart import Chart
 from equipoise.lab.reports.diagnostics import MethodMatrix, StudyDiagnostics, draw_matrix, matrices_of, save_matrices
-from equipoise.lab.reports.html import render_with_figures, save_page
+from equipoise.lab.reports.html import link_from, render_with_figures, save_page
 from equipoise.lab.reports.page import render_study, render_training, render_values
 from equipoise.lab.reports.palette import Look, looks
 from equipoise.lab.reports.paper_tables import write_paper_tables
@@ -130,7 +128,7 @@ def write_report(
         save_matrices(diagnostics, images)
     doing("the page")
     where = folder / "report.html" if page is None else page
-    root = "" if page is None else quote(os.path.relpath(folder, page.parent).replace(os.sep, "/")) + "/"
+    root = "" if page is None else link_from(page, folder) + "/"
     return save_page(where, render_study(study, summary, charts, look, diagnostics, root if links else None))
 
 

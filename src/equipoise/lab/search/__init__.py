@@ -1,5 +1,6 @@
 """Search over task weights and what stands beside them, on one machine or many."""
 
+from equipoise.lab import extra  # noqa: F401
 from equipoise.lab.search.choice import RULES, choose, covered, front, require_preference
 from equipoise.lab.search.search import Search
 from equipoise.lab.search.space import Choice, Number, Point, Space, simplex

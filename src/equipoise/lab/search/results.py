@@ -1,13 +1,11 @@
 """The results of a search: the chosen trial, computed once, shown in many ways."""
 
-import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import combinations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from urllib.parse import quote
 
 from rich.console import RenderableType
 from rich.text import Text
@@ -16,7 +14,7 @@ from equipoise.lab.evaluation import counted
 from equipoise.lab.files import folder_within
 from equipoise.lab.files.rows import to_frame
 from equipoise.lab.reports.chart import Chart, Panel, Series
-from equipoise.lab.reports.html import render, render_page, save_page
+from equipoise.lab.reports.html import link_from, render, render_page, save_page
 from equipoise.lab.reports.palette import looks
 from equipoise.lab.reports.static import draw, draw_svg, save
 from equipoise.lab.search.choice import RULES, choose, covered, front
@@ -162,7 +160,7 @@ class SearchResults:
         search = self.tuning.search
         where = search.folder / "report.html" if page is None else Path(page)
         save(self._tradeoff, looks(KINDS), folder_within(search.folder, "figures"))
-        trials = quote(os.path.relpath(search.folder / "trials.csv", where.parent).replace(os.sep, "/"))
+        trials = link_from(where, search.folder / "trials.csv")
         shown = self._shown(self.details)
         save_page(where, render_page("search.html", title=self._title, trials_file=trials, **shown))
         return where

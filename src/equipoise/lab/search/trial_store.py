@@ -21,7 +21,7 @@ from pathlib import Path
 import optuna
 from optuna.exceptions import UpdateFinishedTrialError
 from optuna.storages import BaseStorage, JournalStorage
-from optuna.storages.journal import JournalFileBackend, JournalFileSymlinkLock
+from optuna.storages.journal import JournalFileBackend, JournalFileOpenLock
 from optuna.trial import FrozenTrial, TrialState
 
 from equipoise.lab.files import DamagedError, make_folder, open_lock_file, try_lock
@@ -90,12 +90,13 @@ class TrialStore:
         self.strategy = strategy
         self.folder = folder
         self.stale_after = stale_after
-        self._journal = folder / JOURNAL if storage is None else None
-        if self._journal is not None:
-            _require_whole(self._journal)
+        journal = folder / JOURNAL
+        self._journal = journal if storage is None else None
+        if storage is None:
+            _require_whole(journal)
         with quiet(), self._own_journal():
             if storage is None:
-                storage = JournalStorage(JournalFileBackend(str(self._journal)))
+                storage = JournalStorage(JournalFileBackend(str(journal), _journal_lock(journal)))
             self._study = optuna.create_study(
                 storage=storage,
                 study_name=name,
@@ -261,12 +262,17 @@ def _is_lost(row: FrozenTrial) -> bool:
     return row.state == TrialState.FAIL and row.user_attrs.get("final") is False
 
 
+def _journal_lock(journal: Path) -> JournalFileOpenLock:
+    """Optuna's own by default makes a symbolic link, which Windows allows to few."""
+    return JournalFileOpenLock(str(journal))
+
+
 def _require_whole(journal: Path) -> None:
     """Raise if a line is no JSON object; half a last one, as a full disk or a kill leaves it, is cut off."""
     if not journal.is_file():
         return
     if not journal.read_bytes().endswith(b"\n"):
-        lock = JournalFileSymlinkLock(str(journal))
+        lock = _journal_lock(journal)
         lock.acquire()  # another worker may be writing it just now
         try:
             os.truncate(journal, journal.read_bytes().rfind(b"\n") + 1)

@@ -1,5 +1,6 @@
 """Fair comparisons: a case, methods and seeds, run in worker processes into a folder."""
 
+from equipoise.lab import extra  # noqa: F401
 from equipoise.lab.cases.recipe import Recipe, find_recipe
 from equipoise.lab.studies.looks import record_look
 from equipoise.lab.studies.plan import Plan, Run, make_plan

@@ -274,7 +274,7 @@ def _earlier(folder: Path) -> dict[str, Any]:
 
 
 def _occupy(folder: Path) -> BinaryIO:
-    """Hold the folder until the file is closed or this process ends, however it ends (not on Windows)."""
+    """Hold the folder until the file is closed or this process ends, however it ends."""
     lock = open_lock_file(folder / LOCK)
     if not try_lock(lock):
         lock.close()

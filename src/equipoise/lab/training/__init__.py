@@ -1,5 +1,6 @@
 """Training one network, resumably: the same loop for every method."""
 
+from equipoise.lab import extra  # noqa: F401
 from equipoise.lab.settings import STARTS, Settings
 from equipoise.lab.training.learner import PROBE_EVERY
 from equipoise.lab.training.loop import train

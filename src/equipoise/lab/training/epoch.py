@@ -30,16 +30,16 @@ def train_epoch(learner: Learner, batches: Iterable[Any], parts: Iterable[int], 
     means, batches = Means(learner.tasks.names), iter(batches)
     for count in parts:
         micro_batches = [send_to_device(batch, device) for batch in islice(batches, count)]
-        began, before = _now(device), balancer.record
+        began, before = _now(device), balancer.steps
         optimizer.zero_grad()
         balancer.accumulate(count)
         for inputs, targets in micro_batches:
             losses = learner.tasks.losses(_outputs(learner, learner.model, inputs), targets)
             (balancer(_without(losses, progress.stopped)) / count).backward()
             means.add("loss", {name: loss.item() for name, loss in losses.items()}, losses.counts)
-        record = balancer.record
-        if record is None or record is before:  # no process has a label
+        if balancer.steps == before:  # no process has a label
             continue
+        record = balancer.record
         if learner.accelerator.num_processes > 1 and len(record.names) < len(balancer.names):
             _leave_alone(balancer, record.names)
         _penalise(learner)

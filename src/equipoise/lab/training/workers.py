@@ -132,7 +132,7 @@ def _kill(processes: list[SpawnProcess]) -> None:
 
 
 def _exit_words(code: int | None) -> str:
-    if code == -signal.SIGKILL:
+    if code == -9:  # SIGKILL, which Windows does not have
         return "signal 9, perhaps for lack of memory"
     return f"signal {-code}" if code is not None and code < 0 else f"status {code}"
 
@@ -155,6 +155,7 @@ def _start() -> tuple[SpawnProcess, Connection]:
 
 
 def _serve(connection: Connection) -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # on Windows not inherited
     threading.Thread(target=_die_with_parent, daemon=True).start()
     while True:
         try:
