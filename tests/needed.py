@@ -1,4 +1,4 @@
-"""What a test needs that an older PyTorch or Python lacks: ``@pytest.mark.needs("seen_hooks")`` skips it there."""
+"""What a test needs that an older PyTorch lacks: ``@pytest.mark.needs("seen_hooks")`` skips it there."""
 
 import pytest
 import torch
@@ -10,7 +10,6 @@ LACKING = {  # what is needed -> whether this one lacks it, and what it is
         not HOOKS_ARE_SEEN,
         "torch up to 2.8 does not show whether hooks hide what was saved: no factors, and indices are not read",
     ),
-    "notes": (not hasattr(BaseException, "add_note"), "exceptions take notes from Python 3.11 on"),
 }
 
 
