@@ -14,7 +14,7 @@ nox.options.error_on_missing_interpreters = True
 nox.options.sessions = ["lint", "types", "tests-pinned", "wheel"]
 
 LOWEST, PINNED, NEWEST = "3.10", "3.11", "3.13"  # Python
-EXTRAS = ".[lab,cases,dev,baselines]"
+EXTRAS = ".[lab,cases,baselines,trainers,dev]"
 PINS = ("-c", "constraints.txt")
 INTEGRATIONS = {
     "accelerate": "test_accelerate_loop.py",

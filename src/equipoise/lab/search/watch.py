@@ -132,13 +132,15 @@ class Watch:
         self._spoke = console.get_time()
 
     def __enter__(self) -> "Watch":
-        self._bars.start()
+        if self._live:
+            self._bars.start()
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._bars.stop()
+        if self._live:
+            self._bars.stop()
 
     def show(self, event: Event[Any]) -> None:
         """Draw or print what happened."""
