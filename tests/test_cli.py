@@ -473,6 +473,13 @@ def test_init_asks_what_may_be_missing_and_takes_patterns(here, capsys):
     output = capsys.readouterr().out
     assert 'missing: ["NA"]' in output
     assert "  - age  # numbers from 1 to 59, 7 empty" in output
+    (here / "data.csv").write_text(f"y_kind,y_flag,age,area\n{rows}null,0,1,1\n")
+    assert main(["init", "data.csv", "--missing", "NA", "--out", "three.yaml"]) == 0
+    output = capsys.readouterr().out
+    assert 'missing: ["NA"]' in output
+    assert "an empty one: 'null' in 1. If they do, run equipoise init" in output
+    assert "with --missing 'NA,null'" in output
+    assert "write missing: 'NA,'" in output
 
 
 def test_init_of_many_pairs_looks_at_some_targets_for_leaks_and_says_so(here, capsys, monkeypatch):

@@ -155,6 +155,18 @@ def test_the_package_is_patched_and_handed_to_workers_as_any_module(script):
     assert ended.returncode == 0, ended.stderr
 
 
+def test_a_process_group_made_before_a_public_name_is_asked_for_is_let_go(tmp_path):
+    """What holds it keeps its threads, and one that lets a tensor go while Python ends aborts the process."""
+    script = (
+        "import gc, weakref, equipoise as eq, torch.distributed as dist\n"
+        f"dist.init_process_group('gloo', init_method='{(tmp_path / 'store').as_uri()}', rank=0, world_size=1)\n"
+        "group = weakref.ref(dist.group.WORLD); eq.Balancer\n"
+        "dist.destroy_process_group(); gc.collect(); assert group() is None"
+    )
+    ended = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
+    assert ended.returncode == 0, ended.stderr
+
+
 @pytest.mark.parametrize("module", ["registry", "lab.api.results"])
 def test_a_module_that_public_names_need_can_be_imported_first(module):
     ended = subprocess.run([sys.executable, "-c", f"import equipoise.{module}"], capture_output=True, text=True)

@@ -6,6 +6,8 @@ from itertools import pairwise
 import pytest
 
 from equipoise.cli import main
+from equipoise.lab.cases import TableCase
+from equipoise.lab.data.columns import Target
 
 HEADER = "title,age,colour,rating,liked,kind,size,tags"
 COLOURS, KINDS, SIZES, TAGS = ("red", "green"), ("top", "dress", "shoe"), ("1", "2", "3"), ("soft;warm", "warm", "soft")
@@ -146,17 +148,33 @@ def test_a_label_that_may_mean_a_missing_one_is_asked_about(here, capsys, word):
     words = ["data.csv", *TARGETS, *INPUTS]
     line = refused(capsys, *words)
     assert f"row 2, column 'kind': is {word!r} a multiclass label or a missing one (3 rows)? For missing say" in line
-    for said in (["--missing", f"{word},x"], ["--missing", ""]):
-        assert "no method 'nix'" in refused(capsys, *words, *said, "--methods", "nix")
-    (here / "study.yaml").write_text("missing: ''\n")
-    assert "no method 'nix'" in refused(capsys, *words, "--config", "study.yaml", "--methods", "nix")
+    for missing in ((word, "x"), (word,), ("",)):
+        assert TableCase("data.csv", (Target("kind", "multiclass"),), number=("age",), missing=missing)() is not None
+
+
+def test_a_word_that_is_said_to_be_missing_answers_for_no_other(here, capsys):
+    (here / "data.csv").write_text(with_cell(4, "kind", "NA").replace(",top,", ",nan,", 2))
+    words = ["data.csv", *TARGETS, *INPUTS, "--loss", "kind=nix"]
+    line = refused(capsys, *words, "--missing", "NA")
+    assert "is 'nan' a multiclass label or a missing one (2 rows)? For missing say --missing NA,nan, for a" in line
+    assert "label --missing 'NA,' (in a study.yaml missing: 'NA,nan' or missing: 'NA,')" in line
+    for missing in (("NA", "nan"), ("NA", "")):
+        assert TableCase("data.csv", (Target("kind", "multiclass"),), number=("age",), missing=missing)() is not None
+
+
+@pytest.mark.parametrize("given", ["'NA,'", "[NA, '']", "[NA]", "NA"])
+def test_what_a_file_says_is_missing_is_what_the_command_line_says(here, capsys, given):
+    (here / "data.csv").write_text(with_cell(4, "kind", "NA").replace(",top,", ",nan,", 2))
+    (here / "study.yaml").write_text(f"missing: {given}\n")
+    line = refused(capsys, "data.csv", *TARGETS, *INPUTS, "--config", "study.yaml", "--loss", "kind=nix")
+    assert ("is 'nan' a multiclass label" if given in ("[NA]", "NA") else "no loss 'nix'") in line
 
 
 def test_a_number_that_may_mean_a_missing_one_is_told_how_to_say_so(here, capsys):
     (here / "data.csv").write_text(with_cell(1, "age", "NA"))
     words = ["data.csv", *TARGETS, *INPUTS]
     assert "'NA' is no number: correct it, or empty the cell, or say --missing NA" in refused(capsys, *words)
-    assert "no method 'nix'" in refused(capsys, *words, "--missing", "NA", "--methods", "nix")
+    assert "no loss 'nix'" in refused(capsys, *words, "--missing", "NA", "--loss", "kind=nix")
 
 
 WORDS = {

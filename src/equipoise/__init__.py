@@ -26,7 +26,7 @@ from equipoise import interrupt  # noqa: F401  # before torch, whose import take
 if TYPE_CHECKING:
     from equipoise.public import *  # noqa: F403
 
-__version__ = "0.1.0"
+__version__ = "0.2.0rc1"
 
 
 class _Package(ModuleType):
@@ -56,6 +56,3 @@ class _Package(ModuleType):
 
 
 sys.modules[__name__].__class__ = _Package
-
-if sys.modules.get("torch") is not None:  # what torch imports once a process group is there may hold that group
-    getattr(sys.modules[__name__], "Balancer")  # noqa: B009

@@ -54,6 +54,7 @@ from equipoise.record import Record
 from equipoise.registry import method, methods
 from equipoise.tasks import Task, TaskLosses, Tasks
 from equipoise.torch_private.compiling import compile_safe
+from equipoise.watching import watch
 from equipoise.weighting import (
     AMTL,
     DTP,
@@ -192,4 +193,5 @@ __all__ = [
     "losses",
     "method",
     "methods",
+    "watch",
 ]

@@ -87,9 +87,10 @@ def add_reading(parser: Any) -> None:
     add_delimiter(parser)
     parser.add_argument(
         "--missing",
-        type=Listed(lambda given: tuple(filter(None, given))),
+        type=Listed(tuple),
+        default=(),
         metavar="A,B,…",
-        help="cells that mean an empty one, such as NA,?; '' for none but empty ones",
+        help="cells that mean an empty one, such as NA,?; with '' among them ('NA,', or '' alone) no others do",
     )
 
 

@@ -52,7 +52,7 @@ def init(words: Sequence[str]) -> int:
     if arguments.out.exists():
         fail(f"{arguments.out} is there already: remove it, or choose another file by --out")
     try:
-        table = read_table(Path(arguments.data), arguments.delimiter).emptied(arguments.missing or ())
+        table = read_table(Path(arguments.data), arguments.delimiter).emptied(arguments.missing)
         text = _study_file(arguments.data, table, arguments.target or [], arguments.delimiter, arguments.missing)
     except ValueError as error:
         fail(str(error))
@@ -66,9 +66,7 @@ def init(words: Sequence[str]) -> int:
     return 0
 
 
-def _study_file(
-    path: str, table: Any, chosen: Sequence[str], delimiter: str | None, missing: Sequence[str] | None
-) -> str:
+def _study_file(path: str, table: Any, chosen: Sequence[str], delimiter: str | None, missing: Sequence[str]) -> str:
     """The text of the file.
 
     Raises:
@@ -137,20 +135,22 @@ def _study_file(
     return "\n".join([*lines, *warnings, "", OTHERS.format(methods=", ".join(METHODS), trials=TUNED_TRIALS)])
 
 
-def _missing_lines(table: Any, missing: Sequence[str] | None) -> list[str]:
-    """Which cells mean an empty one, or the question which do."""
+def _missing_lines(table: Any, missing: Sequence[str]) -> list[str]:
+    """Which cells mean an empty one, and the question which others do."""
     from equipoise.lab.data.values import may_be_missing
 
-    if missing is not None:
-        return [f"missing: {json.dumps(list(missing), ensure_ascii=False)}  # cells that mean an empty one"]
+    given = json.dumps(list(missing), ensure_ascii=False)
+    lines = [f"missing: {given}  # cells that mean an empty one"] if missing else []
     cells = {cell for column in table.columns.values() for cell in set(column) if may_be_missing(cell)}
-    if not cells:
-        return []
+    if not cells or "" in missing:
+        return lines
     rows = {word: sum(column.count(word) for column in table.columns.values()) for word in sorted(cells)}
     counts = ", ".join(f"{word!r} in {count}" for word, count in rows.items())
     return [
+        *lines,
         f"# Cells that may mean an empty one: {counts}. If they do, run equipoise init again with --missing "
-        f"'{','.join(rows)}', since the guesses change; if they are values of their own, write missing: ''",
+        f"'{','.join([*missing, *rows])}', since the guesses change; if they are values of their own, write missing: "
+        f"'{','.join([*missing, ''])}'",
     ]
 
 

@@ -11,11 +11,10 @@ import torch
 import torch.distributed as dist
 from torch import Tensor
 
-from equipoise.torch_private.processes import ALL_GATHER, REDUCE_SCATTER, is_joining
+from equipoise.torch_private.processes import ALL_GATHER, REDUCE_SCATTER, is_joining, load_without_groups
 
-if dist.is_available():  # loaded later, by DDP, its default arguments would hold the process group and its threads
-    import torch.distributed.nn.functional
-
+if dist.is_available():
+    load_without_groups()
 
 _PATIENCE = 3.0  # seconds in which others whose collective failed about when ours did say that they are there
 

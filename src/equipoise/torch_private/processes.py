@@ -12,6 +12,19 @@ REDUCE_SCATTER = "reduce_scatter_single" if hasattr(dist, "reduce_scatter_single
 ALL_GATHER = "all_gather_single" if hasattr(dist, "all_gather_single") else "all_gather_into_tensor"
 
 
+def load_without_groups() -> None:
+    """Load the functions that DDP loads with its first pass, with defaults of ``None``, the group of all processes.
+
+    Loaded once there is a group they would hold it by their defaults, and its threads, for as long as Python runs.
+    """
+    import torch.distributed.nn.functional as functional
+
+    for one in vars(functional).values():
+        defaults = getattr(one, "__defaults__", None) or ()
+        if any(isinstance(default, dist.ProcessGroup) for default in defaults):
+            one.__defaults__ = tuple(None if isinstance(each, dist.ProcessGroup) else each for each in defaults)
+
+
 def is_ddp_sink(node: Any) -> bool:
     """Whether outputs of a ``DistributedDataParallel`` pass this node, though it may have been collected since."""
     return hasattr(node, "ddp_weakref")

@@ -11,6 +11,7 @@ from torch.utils.data import DataLoader
 
 from equipoise.lab.cases import TableCase, Target
 from equipoise.lab.data.split import SPLITS
+from equipoise.lab.studies import make_plan
 from equipoise.losses import corn
 
 COLUMNS = ("text", "age", "colour", "price", "good", "kind", "size", "tags", "user")
@@ -194,6 +195,9 @@ def test_all_targets_with_nothing_to_learn_are_named_and_can_be_left_out(tmp_pat
     assert usable == replace(case, targets=targets[:1])
     assert list(why) == ["empty", "always", "rare"]
     assert usable().tasks.names == ("good",)
+    (note,) = usable().notes
+    assert note == f"Left out: {'; '.join(why.values())}."
+    assert make_plan(usable, ["sum"], [0]).describe()["notes"] == [note]
     with pytest.raises(ValueError, match=r"'always' .*; .*'rare' .*more such rows$"):
         replace(case, targets=targets[2:]).usable()
 

@@ -4,8 +4,10 @@ import pytest
 from scipy import stats
 from telling import advised, told
 
-from equipoise.lab.evaluation import TaskMetric, levels, make_table, planned_looks
+from equipoise.lab.evaluation import Summary, TaskMetric, levels, make_table, planned_looks
 from equipoise.lab.evaluation.looks import level_of, look_notes
+from equipoise.lab.reports import palette
+from equipoise.lab.reports.page import render_values
 
 
 @pytest.mark.parametrize(("seeds", "looks"), [(20, 3), (9, 3), (30, 5), (20, 2)])
@@ -55,6 +57,16 @@ def test_adjusted_p_values_are_in_units_of_the_level():
     assert [word for word, _ in words.values()] == ["better", "better", *["no significant difference"] * 2]
     assert words[0.02][1] == pytest.approx(words[0.05][1] * 2.5)
     assert words[0.0][1] == 1.0
+
+
+@pytest.mark.parametrize(("level", "alone"), [(0.02, True), (0.01, False)])
+def test_a_page_says_what_would_be_significant_alone_by_the_level_of_the_look(level, alone):
+    metric = TaskMetric("size", "rmse", False, 0.0, 1.0)
+    sizes = {"sum": (0.40, 0.42, 0.41), "near": (0.391, 0.413, 0.404), "far": (0.39, 0.43, 0.42)}  # near: p = 0.014
+    found = {(name, "size", seed): value for name, of in sizes.items() for seed, value in enumerate(of)}
+    summary = Summary.from_values(found, [metric], list(sizes), [0, 1, 2], title="Made", level=level)
+    page = render_values(summary, [], palette.looks(tuple(sizes)))
+    assert ("though alone it would be one" in page) == alone
 
 
 def test_repeated_looks_are_counted_with_what_they_do():

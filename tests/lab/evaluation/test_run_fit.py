@@ -115,6 +115,20 @@ def test_a_method_is_named_where_most_of_its_runs_were_still_improving():
     )
 
 
+@pytest.mark.parametrize("epochs", [1, 2, 3, 4])
+def test_so_few_epochs_that_no_curve_can_tell_are_said_whatever_the_runs(epochs):
+    fit = "neither" if epochs > 2 else "not judged"
+    runs = tuple(RunFit("sum", seed, "all", fit) for seed in range(3))
+    said = fit_cautions(RunFits(runs, epochs))
+    assert len(said) == (epochs < 4)
+    assert all("a comparison then measures speed of training" in one and len(one.split()) <= 25 for one in said)
+    assert said == () or said[0].startswith(f"With {epochs} epoch")
+    longer = tuple(run._replace(fit="under-fitting") for run in runs)
+    assert fit_cautions(RunFits(longer, epochs))[0].startswith("3 of 3 runs were still improving")
+    assert len(fit_cautions(RunFits(longer, epochs))) == 1
+    assert fit_cautions(RunFits((), epochs)) == ()
+
+
 def test_a_caution_has_at_most_25_words():
     many = fits(**{f"method_{place}": (3, 0, 0) for place in range(30)})
     (caution,) = fit_cautions(many)

@@ -49,6 +49,14 @@ def test_the_table_at_equal_wall_clock_holds_the_numbers_of_the_summary(read):
         assert [numbers[0] for _, numbers in cells] == [reached.values[task] for task in summary.tasks]
 
 
+def test_what_to_know_of_the_data_stands_below_the_table(make):
+    study = make()
+    description = json.loads((study.path / "study.json").read_text())
+    description["notes"] = ["Left out: target 'rare' has one label."]
+    (study.path / "study.json").write_text(json.dumps(description))
+    assert "Left out: target 'rare' has one label." in Page(write_report(study.path)).words
+
+
 def test_an_unequal_study_is_stamped_below_its_table(make):
     study = make()
     description = json.loads((study.path / "study.json").read_text())

@@ -44,7 +44,7 @@ def evaluate(self, job, report):
 def one_process(monkeypatch):
     """Trials run in this process."""
     original = search.Search.run
-    monkeypatch.setattr(search.Search, "run", lambda self, work, jobs: original(self, work, jobs, execute=direct))
+    monkeypatch.setattr(search.Search, "run", lambda self, work, jobs, _: original(self, work, jobs, execute=direct))
 
 
 @pytest.fixture
@@ -172,6 +172,21 @@ def test_a_table_is_searched_with_its_columns(shop, one_process, tmp_path, capsy
     rows = read(tmp_path / "equipoise-runs" / "shop-tune")
     assert [float(rows[0][f"weight {task}"]) for task in ("rating", "liked")] == [1.0, 1.0]
     assert all(float(row["rating rmse"]) > 0 and row["failed"] == "" for row in rows)
+
+
+def test_a_table_of_another_name_is_the_same_search(shop, one_process, tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr("equipoise.lab.search.training.CaseTraining.__call__", lambda *_: [1.0, 0.9])
+    assert cli.main([*TABLE, "--trials", "2"]) == 0
+    (tmp_path / "shop.csv").rename(tmp_path / "goods.csv")
+    renamed = [word.replace("shop", "goods") for word in TABLE]
+    for words in (renamed, [*renamed, "--out", "equipoise-runs/shop-tune"]):
+        capsys.readouterr()
+        assert cli.main([*words, "--trials", "2"]) == 0
+        assert "Complete: all 2 trials are finished in equipoise-runs/shop-tune" in capsys.readouterr().out
+    with (tmp_path / "goods.csv").open("a") as file:
+        file.write("20,1,no\n")
+    assert cli.main([*renamed, "--trials", "2"]) == 0
+    assert sorted(path.name for path in (tmp_path / "equipoise-runs").iterdir()) == ["goods-tune", "shop-tune"]
 
 
 def test_a_case_in_a_file_is_searched_in_a_folder_by_its_name_or_where_it_was(quick, tmp_path, monkeypatch):

@@ -4,34 +4,37 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from inspect import signature
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from torch import nn
 from typing_extensions import Unpack
 
-from equipoise.lab.api.given import recipe_of, seeds_of, takes_settings
-from equipoise.lab.api.loops import compare_loop
+from equipoise.lab.api.given import GivenCase, recipe_of, seeds_of, takes_settings
+from equipoise.lab.api.loops import Train, compare_loop
 from equipoise.lab.api.results import Results, load, none_finished
-from equipoise.lab.arms import SUM, StudyArm
+from equipoise.lab.arms import SUM, GivenMethod, StudyArm
+from equipoise.lab.evaluation import Question
 from equipoise.lab.files import DamagedError, read_json
 from equipoise.lab.settings import JOBS, METHODS, RUNS, SEEDS, TUNED_TRIALS, TrainingOptions
 from equipoise.method import Method
 
 if TYPE_CHECKING:
     from equipoise.lab.studies import Plan
+    from equipoise.lab.training.executors import Executor
 
 
 @takes_settings
 def compare(
-    case: Any,
-    methods: Sequence[str | Method | StudyArm] | Mapping[str, str | Method | StudyArm] | None = None,
+    case: GivenCase | Train,
+    methods: Sequence[GivenMethod] | Mapping[str, GivenMethod] | None = None,
     seeds: int | Sequence[int] = SEEDS,
     *,
     folder: str | Path | None = None,
     tasks: Mapping[str, tuple[str, str]] | None = None,
     title: str = "",
     jobs: int | None = None,
-    question: str = "",
+    executor: "str | Executor | None" = None,
+    question: Question | str = "",
     tuned_trials: int | None = None,
     looks: int = 0,
     single_task: int | None = None,
@@ -59,7 +62,9 @@ def compare(
             for a loop: nothing is kept.
         tasks: Of a loop, by task, the metric that is judged and whether "higher" or "lower" is better.
         title: Of a loop's results; empty: the name of the function.
-        jobs: Of a case, as all that follows: processes at a time; None: one per core, at most 4.
+        jobs: Of a case, as all that follows: runs at a time; None: one per core, at most 4.
+        executor: What does the runs: ``ray`` or ``ray=ADDRESS``, a cluster, or any object with ``submit`` such as an
+            executor of ``concurrent.futures``; None: processes of this machine.
         question: The one question asked, as ``equipoise compare --question`` takes it.
         tuned_trials: Fixed weights tried for the method ``tuned``; None: 10 for 2 to 20 tasks.
         looks: How often verdicts are looked at, at equal shares of the seeds; 0: once, after all.
@@ -79,15 +84,16 @@ def compare(
     """
     if isinstance(methods, str | Method | StudyArm):
         raise ValueError(f"methods must be a list, such as ['sum', 'uw'], got {methods!r}")
-    of_case: dict[str, Any] = {"jobs": jobs, "question": question, "tuned_trials": tuned_trials, "looks": looks}
-    of_case |= {"single_task": single_task, "minutes": minutes}
+    of_case: dict[str, Any] = {"jobs": jobs, "executor": executor, "question": question, "looks": looks}
+    of_case |= {"tuned_trials": tuned_trials, "single_task": single_task, "minutes": minutes}
     of_case |= {"track": track or (), "sklearn": sklearn, "epochs": epochs}
     if tasks is not None or (callable(case) and not hasattr(case, "options") and not isinstance(case, nn.Module)):
         defaults = signature(compare).parameters
         if given := [*(name for name, value in of_case.items() if value != defaults[name].default), *settings]:
             raise ValueError(f"{given[0]} is an option of a case, and a loop of one's own has none of it: leave it out")
+        train = cast(Train, case)
         return compare_loop(
-            case, METHODS if methods is None else methods, seeds, tasks=tasks, folder=folder, title=title
+            train, METHODS if methods is None else methods, seeds, tasks=tasks, folder=folder, title=title
         )
     if title:
         raise ValueError(f"title belongs to a loop of one's own, and a case has its own: leave out {title!r}")
@@ -96,11 +102,12 @@ def compare(
 
 def _compare_case(
     case: Any,
-    methods: Sequence[str | Method | StudyArm] | Mapping[str, str | Method | StudyArm] | None,
+    methods: Sequence[GivenMethod] | Mapping[str, GivenMethod] | None,
     seeds: int | Sequence[int],
     folder: str | Path | None,
     *,
     jobs: int | None,
+    executor: "str | Executor | None",
     question: str,
     tuned_trials: int | None,
     track: Sequence[str],
@@ -123,8 +130,10 @@ def _compare_case(
     from rich.console import Console
 
     from equipoise.lab.studies import run_plan
+    from equipoise.lab.training.executors import executing
 
-    study = run_plan(plan, where, Console(highlight=False), JOBS if jobs is None else jobs, track, minutes)
+    with executing(executor, where) as execute:
+        study = run_plan(plan, where, Console(highlight=False), JOBS if jobs is None else jobs, track, minutes, execute)
     if not study.results:
         raise none_finished({str(run): why for run, why in study.failures.items()}, where)
     return load(where)
@@ -144,7 +153,7 @@ def _default_folder(plan: "Plan") -> Path:
 
 def plan_study(
     case: Any,
-    methods: Sequence[str | Method | StudyArm],
+    methods: Sequence[GivenMethod],
     seeds: Sequence[int],
     *,
     question: str = "",

@@ -1,41 +1,45 @@
 """A search of task weights and what stands beside them, from start to end."""
 
 from collections.abc import Mapping, Sequence
-from contextlib import closing
+from contextlib import closing, suppress
 from pathlib import Path
-from typing import Any
 
 from rich.console import Console
 from typing_extensions import Unpack
 
-from equipoise.lab.api.given import recipe_of, takes_settings
+from equipoise.lab.api.given import GivenCase, recipe_of, takes_settings
+from equipoise.lab.cases.recipe import Recipe
 from equipoise.lab.evaluation import counted
-from equipoise.lab.files import write_text
+from equipoise.lab.files import DamagedError, read_json, write_text
 from equipoise.lab.search import RULES, require_preference
+from equipoise.lab.search.choice import RuleName
 from equipoise.lab.search.results import SearchResults as SearchResults
 from equipoise.lab.search.tables import best, trials_table, write_trials
 from equipoise.lab.search.trial import Job
-from equipoise.lab.search.tune import Tuning, make_tuning
+from equipoise.lab.search.tune import SamplerName, Tuning, make_tuning, under_earlier_names
 from equipoise.lab.search.watch import Items, Watch, finished, keeping, state_of
 from equipoise.lab.settings import JOBS, RUNS, TrainingOptions
-from equipoise.lab.training.workers import Event
+from equipoise.lab.training.executors import Executor, executing
+from equipoise.lab.training.workers import Event, Execute
+from equipoise.registry import MethodName
 
 BEST = 5  # trials that a terminal shows while it goes
 
 
 @takes_settings
 def tune(
-    case: Any,
+    case: GivenCase,
     trials: int = 30,
     *,
-    method: str = "fixed",
+    method: MethodName | str = "fixed",
     search: Sequence[str] = ("weights",),
-    sampler: str = "tpe",
+    sampler: SamplerName | str = "tpe",
     epochs: int | None = None,
     seed: int = 0,
-    choose: str = "delta-m",
+    choose: RuleName | str = "delta-m",
     prefer: Mapping[str, float] | None = None,
     jobs: int | None = None,
+    executor: str | Executor | None = None,
     folder: str | Path | None = None,
     storage: str | None = None,
     stale_after: float | None = None,
@@ -58,7 +62,9 @@ def tune(
         choose: The rule by which the best trial is chosen: ``delta-m``, ``knee`` or ``preference``.
         prefer: By task, how much more its metric matters; for the rule ``preference``.
         jobs: Trials at a time; None: one per core, at most 4.
-        folder: Where trials are kept; None: ``equipoise-runs/CASE-tune``.
+        executor: What does the trials: ``ray`` or ``ray=ADDRESS``, a cluster, or any object with ``submit`` such as an
+            executor of ``concurrent.futures``; None: processes of this machine.
+        folder: Where trials are kept; None: ``equipoise-runs/CASE-tune``, or that of the same table by another name.
         storage: Of Optuna, as a URL; None: a journal in the folder.
         stale_after: Minutes after which a trial of a host without this folder counts as lost; None: never.
         settings: Of the training, by their names in ``equipoise.lab.training.Settings``.
@@ -75,7 +81,7 @@ def tune(
     if prefer and choose != "preference":
         raise ValueError(f"prefer needs choose 'preference' (--choose preference), got {choose!r}")
     recipe, jobs = recipe_of(case), JOBS if jobs is None else jobs
-    where = RUNS / f"{recipe().name}-tune" if folder is None else Path(folder)
+    where = _default_folder(recipe) if folder is None else Path(folder)
     tuning = make_tuning(
         recipe,
         method,
@@ -91,17 +97,32 @@ def tune(
         **settings,
     )
     require_preference(prefer or {}, [objective.task for objective in tuning.search.objectives])
-    _run(tuning, jobs, Console(highlight=False))
+    with executing(executor, where) as execute:
+        _run(tuning, jobs, Console(highlight=False), execute)
     return SearchResults(tuning, choose, prefer)
 
 
-def _run(tuning: Tuning, jobs: int, console: Console) -> None:
+def _default_folder(recipe: Recipe) -> Path:
+    """By the case's name, or that of the same table under another name, if a search on it is there."""
+    case = recipe()
+    own = RUNS / f"{case.name}-tune"
+    now = {"case": case.name, "case_options": dict(recipe.options), "data_hash": case.data_hash}
+    for path in [] if own.exists() else sorted(RUNS.glob("*/search.json")):
+        with suppress(DamagedError):  # of another search
+            earlier = read_json(path)
+            then = under_earlier_names(now, earlier)
+            if then is not now and all(earlier.get(key) == then[key] for key in then):
+                return path.parent
+    return own
+
+
+def _run(tuning: Tuning, jobs: int, console: Console, execute: Execute[Job] | None) -> None:
     """Do what is missing of a search, and show it as it goes."""
     search = tuning.search
     console.print(f"{_state(tuning)} in {search.folder}", markup=False, soft_wrap=True)
     with (
         keeping(lambda: _kept(tuning)),
-        closing(search.run(tuning.evaluate, jobs)) as events,
+        closing(search.run(tuning.evaluate, jobs, execute)) as events,
         watch_of(tuning, console) as watch,
     ):
         for event in events:

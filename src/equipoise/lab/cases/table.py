@@ -4,7 +4,7 @@ import hashlib
 import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from itertools import chain
 from pathlib import Path
 from typing import Any
@@ -28,6 +28,7 @@ from equipoise.tasks import Tasks
 HIDDEN = 256
 STEPS = 2500  # of a training, at least
 EPOCHS, MOST_EPOCHS = 30, 200  # of a training, at least and at most
+AVERAGE = 0.995  # of weights, over some 200 steps: a run is often best while its learning rate is still high
 PATIENCE = 3  # a run stops after one in so many of its epochs without improvement
 _ALWAYS = ("text", "number", "category")  # in the options of a study of before the other kinds
 REASONS = 6  # of targets that cannot be trained, which a message gives in full
@@ -53,8 +54,10 @@ class TableCase:
         delimiter: As ``read_table`` takes it.
         image_size: Pixels of a picture's sides, to which it is scaled.
         seconds: Of each sound, from its beginning; None: of the longest of the training rows, at most 5.
-        missing: Cells that mean an empty one, such as ``("NA",)``; None: none does, and a target with a label such as
-            NA, null, none or ? is refused.
+        missing: Cells that mean an empty one, such as ``("NA",)``. A target with another label such as null, none or
+            ? is refused, unless ``""`` is among them: ``("NA", "")``, no cell but these and empty ones is missing.
+        left_out: Columns that are no targets, since nothing can be learned from them, each with why; ``usable`` sets
+            it, and reports name them.
 
     Raises:
         ValueError: If a column is named twice, a pattern matches none, or there is nothing to predict, or nothing to
@@ -74,7 +77,8 @@ class TableCase:
     vectors: tuple[str, ...] = ()
     image_size: int = 64
     seconds: float | None = None
-    missing: tuple[str, ...] | None = None
+    missing: tuple[str, ...] = ()
+    left_out: tuple[tuple[str, str], ...] = field(default=(), compare=False)
 
     def __post_init__(self) -> None:
         strangers = [target for target in self.targets if not isinstance(target, Target)]
@@ -86,17 +90,17 @@ class TableCase:
                 raise ValueError(f"{kind} must be a tuple of names, such as ({columns_of_kind!r},)")
         if any(map(is_pattern, (*(target.column for target in self.targets), *chain(*self._columns.values())))):
             self._expand()
-        columns = [target.column for target in self.targets]
+        columns, inputs = [target.column for target in self.targets], self.inputs
         if not columns:
             raise ValueError("nothing to predict: name a target, such as --target rating:regression")
-        if not self.inputs:
+        if not inputs:
             raise ValueError("nothing to predict from: name columns, by --text, --number or --category")
         if self.image_size < 8:
             raise ValueError(f"image_size must be at least 8 pixels, got {self.image_size}")
         if self.seconds is not None and not 0.1 <= self.seconds <= 600:
             raise ValueError(f"seconds must be in 0.1 to 600, got {self.seconds:g}")
-        for column, count in Counter([*columns, *self.inputs]).items():
-            if column in columns and column in self.inputs:
+        for column, count in Counter([*columns, *inputs]).items():
+            if column in columns and column in inputs:
                 raise ValueError(f"column {column!r} is a target and an input: leave it out of the inputs")
             if count > 1:
                 raise ValueError(f"column {column!r} is named twice")
@@ -107,8 +111,8 @@ class TableCase:
         header = read_header(path, self.delimiter)
         targets = expand_targets(self.targets, header, path.name)
         others = [*(target.column for target in targets), *([self.group] if self.group else [])]
-        for field, value in {"targets": targets, **expand_inputs(self._columns, header, path.name, others)}.items():
-            object.__setattr__(self, field, value)
+        for name, value in {"targets": targets, **expand_inputs(self._columns, header, path.name, others)}.items():
+            object.__setattr__(self, name, value)
 
     @property
     def _columns(self) -> dict[str, tuple[str, ...]]:
@@ -132,7 +136,7 @@ class TableCase:
             **({"seconds": self.seconds} if self.audio else {}),
             "group": self.group,
             "delimiter": self.delimiter,
-            **({"missing": list(self.missing)} if self.missing else {}),
+            **({"missing": words} if (words := list(filter(None, self.missing))) else {}),
         }
 
     def __call__(self) -> Case:
@@ -162,11 +166,13 @@ class TableCase:
             weight_decay=0.01,
             epochs=epochs,
             schedule="cosine",
+            average=AVERAGE,
             patience=epochs // PATIENCE,
             data_hash=_data_hash(table, inputs),
             diagnostics=self._diagnostics(table, made, fitted),
             losses={name: target.losses for name, target in made.items() if len(target.losses) > 1},
             features=features_maker(fitted, splits),
+            notes=(f"Left out: {_reasons(dict(self.left_out))}.",) if self.left_out else (),
         )
 
     def usable(self) -> tuple["TableCase", dict[str, str]]:
@@ -179,18 +185,19 @@ class TableCase:
         made, useless = make_targets(self.targets, table, splits)
         if not made:
             raise ValueError(_useless(useless, len(self.targets)))
-        return replace(self, targets=tuple(target for target in self.targets if target.column in made)), useless
+        usable = tuple(target for target in self.targets if target.column in made)
+        return replace(self, targets=usable, left_out=tuple(useless.items())), useless
 
     def _read(self) -> tuple[Table, dict[str, RowInputs], Splits]:
         """The table, its inputs by kind, and the rows of each split."""
-        table = read_table(Path(self.path), self.delimiter).emptied(self.missing or ())
+        table = read_table(Path(self.path), self.delimiter).emptied(self.missing)
         for column in (*(target.column for target in self.targets), *chain(*self._columns.values())):
             table.cells(column)
         named = {**self._columns, "descriptors": self.smiles, "vectors": self.vectors}
         files = FileOptions(Path(self.path).parent, self.image_size, self.seconds)
         inputs = {kind: INPUT_KINDS[kind](table, columns, files) for kind, columns in named.items() if columns}
-        for target in self.targets if self.missing is None else ():
-            require_known_cells(target, table)
+        for target in self.targets if "" not in self.missing else ():
+            require_known_cells(target, table, self.missing)
         return table, inputs, self._split(table, inputs)
 
     def _title(self, table: Table, row: int) -> str:
@@ -242,8 +249,9 @@ class TableCase:
 
 def _model_maker(inputs: Mapping[str, FittedInputs], targets: Mapping[str, LabelledTarget]) -> Any:
     def make_model(task_names: Sequence[str]) -> nn.Module:
-        encoder = RowEncoder({kind: fitted.make_part() for kind, fitted in inputs.items()}, hidden=HIDDEN)
-        heads = {name: target.make_head(HIDDEN) for name, target in targets.items()}
+        parts = {kind: fitted.make_part() for kind, fitted in inputs.items()}
+        encoder = RowEncoder(parts, wide=[kind for kind, fitted in inputs.items() if fitted.wide], hidden=HIDDEN)
+        heads = {name: target.make_head(encoder.width) for name, target in targets.items()}
         return SharedEncoder(encoder, {name: heads[name] for name in task_names})
 
     return make_model
@@ -257,11 +265,14 @@ def _data_hash(table: Table, inputs: Mapping[str, RowInputs]) -> str:
 
 def _useless(why: Mapping[str, str], targets: int) -> str:
     """All targets from which there is nothing to learn, and how to train the others."""
-    reasons = list(why.values())
-    if len(why) > REASONS:
-        reasons = [*reasons[:REASONS], f"and likewise {', '.join(list(why)[REASONS:])}"]
     offer = f"--drop-unusable leaves out such targets ({len(why)} of {targets})"  # in Python, ``usable``
-    return "; ".join(reasons if len(why) == targets else [*reasons, offer])
+    return _reasons(why) if len(why) == targets else f"{_reasons(why)}; {offer}"
+
+
+def _reasons(why: Mapping[str, str]) -> str:
+    """Why there is nothing to learn from targets, of many for some in full."""
+    likewise = [f"and likewise {', '.join(list(why)[REASONS:])}"] if len(why) > REASONS else []
+    return "; ".join([*list(why.values())[:REASONS], *likewise])
 
 
 def _notes(inputs: Mapping[str, FittedInputs]) -> str:

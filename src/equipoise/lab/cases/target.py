@@ -87,15 +87,23 @@ def make_targets(
     return made, useless
 
 
-def require_known_cells(target: Target, table: Table) -> None:
-    """Raise a ValueError if a class or a label of a target may as well mean that there is none."""
+def require_known_cells(target: Target, table: Table, missing: Sequence[str]) -> None:
+    """Raise a ValueError if a class or a label of a target may as well mean that there is none.
+
+    Args:
+        target: The column and its kind.
+        table: Where cells that are known to be missing are empty.
+        missing: The words that are known to mean this.
+    """
     cells = table.cells(target.column)
-    word = next(filter(may_be_missing, dict.fromkeys(cells)), None)
-    if word is not None and target.kind != "regression" and word not in target.order:
+    words = [word for word in dict.fromkeys(cells) if may_be_missing(word) and word not in target.order]
+    if words and target.kind != "regression":
+        word, given = words[0], ",".join([*missing, words[0]])
+        label = ",".join([*missing, ""])
         raise ValueError(
             f"{table.place(cells.index(word), target.column)}: is {word!r} a {target.kind} label or a missing one "
-            f"({cells.count(word)} rows)? For missing say --missing {word}, for a label --missing '' (in a study.yaml "
-            f"missing: [{word!r}] or missing: '')"
+            f"({cells.count(word)} rows)? For missing say --missing {given}, for a label --missing '{label}' (in a "
+            f"study.yaml missing: '{given}' or missing: '{label}')"
         )
 
 

@@ -21,8 +21,14 @@ _WORDS: Mapping[Fit, tuple[str, str]] = {
 
 
 def fit_cautions(fits: RunFits) -> tuple[str, ...]:
-    """That most runs of some methods were trained too short or too long, if so; nothing on healthy runs."""
-    return tuple(_of(fits, fit, *words) for fit, words in _WORDS.items() if fits.mostly(fit))
+    """That most runs of some methods were trained too short or too long, or none long enough to tell; or nothing."""
+    found = tuple(_of(fits, fit, *words) for fit, words in _WORDS.items() if fits.mostly(fit))
+    if found or not fits.is_short:
+        return found
+    return (
+        f"With {counted(fits.epochs, 'epoch')} at most, no run shows whether more would help: a comparison then "
+        "measures speed of training; train longer.",
+    )
 
 
 def _of(fits: RunFits, fit: Fit, what: str, then: str) -> str:

@@ -65,6 +65,11 @@ class RunFits:
         return found
 
     @property
+    def is_short(self) -> bool:
+        """Whether so few epochs were allowed that no curve shows whether more would help."""
+        return bool(self.runs) and self.epochs <= FEWEST_EPOCHS
+
+    @property
     def judged(self) -> int:
         """How many runs have enough epochs for a verdict."""
         return sum(run.fit != "not judged" for run in self.runs)

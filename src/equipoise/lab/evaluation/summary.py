@@ -141,6 +141,7 @@ class Summary:
             question=study.get("question", ""),
             level=level_of(study),
             notes=(
+                *study.get("notes", ()),  # on the data
                 *look_notes(study),
                 *alone_notes(study),
                 *tuning_notes(study),

@@ -8,6 +8,7 @@ from pathlib import Path
 from matplotlib.figure import Figure
 
 from equipoise.lab.evaluation import StudyResults, Summary, TwoStudies
+from equipoise.lab.evaluation.statistics import LEVEL
 from equipoise.lab.files import folder_within
 from equipoise.lab.reports import curves, figures
 from equipoise.lab.reports.chart import Chart
@@ -158,5 +159,6 @@ def write_two_page(two: TwoStudies, page: Path) -> Path:
         two=two,
         changes={(change.method, change.task): change for change in two.changes},
         version=two.version,
+        level=LEVEL,
     )
     return save_page(page, text)

@@ -4,11 +4,11 @@ import ast
 import hashlib
 import json
 import platform
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, get_args
 
 import torch
 
@@ -26,7 +26,8 @@ from equipoise.lab.training.loop import case_settings
 from equipoise.names import nearest
 
 OURS = ("search.json", "trials", "drivers", "report.html", "figures")  # how names begin that a search makes
-SAMPLERS = ("tpe", "grid", "random", "front", "halving", "population")
+SamplerName = Literal["tpe", "grid", "random", "front", "halving", "population"]
+SAMPLERS = get_args(SamplerName)
 
 
 @dataclass(frozen=True)
@@ -104,6 +105,7 @@ def make_tuning(
         "objectives": [f"{objective.task} {objective.metric}" for objective in measured],
         "strategy": repr(strategy),
     }
+    identity = under_earlier_names(identity, _earlier(folder))
     mark = hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()[:12]
     threads = _keep(folder, identity, max(1, torch.get_num_threads() // jobs))
     search = Search(
@@ -111,11 +113,25 @@ def make_tuning(
         measured,
         folder,
         storage=storage,
-        name=f"{ready.name}-{method}",
+        name=f"{identity['case']}-{method}",
         stale_after=stale_after,
         identity=mark,
     )
     return Tuning(ready, search, CaseTraining(recipe, method, space, settings, seed, folder, threads))
+
+
+def under_earlier_names(identity: dict[str, Any], earlier: Mapping[str, Any]) -> dict[str, Any]:
+    """The identity of a search, with the names of the search.json ``earlier`` if its file has the same content."""
+    then, now = earlier.get("case_options", {}).get("file"), identity["case_options"]
+    if then is None or "file" not in now or earlier.get("data_hash") != identity["data_hash"]:
+        return identity
+    return {**identity, "case": earlier["case"], "case_options": {**now, "file": then}}
+
+
+def _earlier(folder: Path) -> Mapping[str, Any]:
+    """The search.json of a folder; nothing where there is none."""
+    path = folder / "search.json"
+    return read_json(path) if path.is_file() else {}
 
 
 def _strategy(
@@ -146,10 +162,8 @@ def _searchable(name: str, weighted: bool) -> str:
 
 def _keep(folder: Path, identity: dict[str, Any], threads: int) -> int:
     """Write search.json, or see that the one there is of the same search; the number of threads it began with."""
-    path = folder / "search.json"
     strangers = [e for e in folder.iterdir() if not e.name.startswith(OURS)] if folder.is_dir() else []
-    if path.is_file():
-        earlier = read_json(path)
+    if earlier := _earlier(folder):
         then: dict[str, Any] = {key: earlier.get(key) for key in identity}
         if found := differences(*({**each, "strategy": _by_field(each["strategy"])} for each in (then, identity))):
             raise ValueError(f"{folder} holds another search ({'; '.join(found)}): choose another folder")
@@ -158,7 +172,7 @@ def _keep(folder: Path, identity: dict[str, Any], threads: int) -> int:
         raise ValueError(f"{folder} holds something else than a search: choose another folder")
     versions = {"python": platform.python_version(), **{n: version(n) for n in ("torch", "numpy", "optuna")}}
     make_folder(folder)
-    write_json(path, {**identity, "threads": threads, "versions": versions})
+    write_json(folder / "search.json", {**identity, "threads": threads, "versions": versions})
     return threads
 
 

@@ -163,6 +163,7 @@ class Plan:
             "methods": list(map(str, self.arms)),
             "method_files": method_files(self.arms),
             **({"losses": self.losses} if self.losses else {}),
+            **({"notes": list(self.case.notes)} if self.case.notes else {}),
             "seeds": list(self.seeds),
             "question": self.question,
             **({"planned_looks": list(self.planned_looks)} if self.planned_looks else {}),
