@@ -71,16 +71,6 @@ def is_table(name: str) -> bool:
     return name.lower().endswith(ENDINGS)
 
 
-def require_case_name(name: str) -> None:
-    """Raise a ValueError where a name that is no table's ends like a file, and not as ``path/to/file.py:name`` does."""
-    if name.endswith(".py"):
-        raise ValueError(f"{name} needs the name of what makes the case, such as {name}:make_case")
-    if name.endswith((".yaml", ".yml")):
-        raise ValueError(f"{name} is a configuration: write --config {name}")
-    if Path(name).suffix and not name.rpartition(":")[0].endswith(".py"):
-        raise ValueError(f"{name!r} must end in one of {', '.join(ENDINGS)}, be path/to/file.py:name, or a case's name")
-
-
 def require_table(path: Path) -> None:
     """Raise a ValueError where there is no file of this path, or it is no table by its name."""
     if not is_table(path.name):
