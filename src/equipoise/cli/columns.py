@@ -7,7 +7,6 @@ from typing import Any
 
 from equipoise.cli.parser import Listed, Parser, fail, positive
 from equipoise.cli.workbench import need_the_lab
-from equipoise.lab.case_names import require_case_name
 from equipoise.lab.data.columns import (
     ALL_BUT,
     INPUT_OPTIONS,
@@ -17,7 +16,7 @@ from equipoise.lab.data.columns import (
     join_columns,
     split_columns,
 )
-from equipoise.lab.data.table import ENDINGS, is_table, read_header, require_table
+from equipoise.lab.data.table import ENDINGS, is_table, read_header, require_case_name, require_table
 from equipoise.own_file import require_file
 
 OPTIONS = (

@@ -5,8 +5,6 @@ import re
 import pytest
 
 from equipoise.lab.arms import SINGLE_TASK
-from equipoise.lab.case_names import READY
-from equipoise.lab.cases import CASES
 from equipoise.lab.studies import Study, find_recipe, make_plan
 from equipoise.lab.studies.plan import Run
 
@@ -134,10 +132,6 @@ def test_what_is_no_case_says_why_in_one_line(file, change, expected):
 def test_unknown_cases(name, expected):
     with pytest.raises(ValueError, match=re.escape(expected)):
         find_recipe(name)()
-
-
-def test_names_that_are_checked_before_the_cases_are_imported_are_theirs():
-    assert tuple(CASES) == READY
 
 
 def test_an_unknown_name_in_the_file_names_the_nearest(file):

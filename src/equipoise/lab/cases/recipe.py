@@ -8,8 +8,8 @@ from functools import cache
 from pathlib import Path
 from typing import Any, Protocol
 
-from equipoise.lab.case_names import require_case_name
 from equipoise.lab.cases import CASES, Case, LossChoice, check_case, require_losses, with_architecture, with_losses
+from equipoise.lab.data.table import require_case_name
 from equipoise.own_file import content_hash, error_line, from_file, line_in
 
 
