@@ -40,7 +40,9 @@ def main():
     print("| case | | drawn | labels |\n|---|---|---|---|")
     for name in arguments.cases.split(","):
         case = CASES[name]()
-        runs = {start: [first_epoch(case, start, seed) for seed in range(arguments.seeds)] for start in get_args(StartName)}
+        runs = {
+            start: [first_epoch(case, start, seed) for seed in range(arguments.seeds)] for start in get_args(StartName)
+        }
         for place, what in enumerate(runs["drawn"][0]):
             means = " | ".join(f"{fmean(run[what] for run in runs[start]):.3f}" for start in get_args(StartName))
             print(f"| {'' if place else name} | {what if what == 'skill' else f'loss, {what}'} | {means} |", flush=True)
