@@ -3,12 +3,15 @@
 import textwrap
 from collections.abc import Collection
 from functools import partial
+from typing import TYPE_CHECKING
 
 from equipoise.chain import Composite
-from equipoise.losses.catalog import ROWS, TASK_KINDS, LossRow, find_losses, narrowed
 from equipoise.methods_page import markdown
 from equipoise.registry import MethodRow, find_methods, read_costs
 from equipoise.registry import methods as method_rows
+
+if TYPE_CHECKING:
+    from equipoise.losses.catalog import LossRow
 
 WEIGHT_WORDS = {
     "scales": "scales the task's loss",
@@ -78,6 +81,8 @@ def methods_page() -> str:
 
 def losses(width: int) -> str:
     """All losses, each under the first of its kinds."""
+    from equipoise.losses.catalog import ROWS, TASK_KINDS  # which a list of methods does not wait for
+
     hint = "equipoise losses --task multilabel --imbalanced says which fit, why, and what to paste."
     parts = [_filled(hint, width), ""]
     for kind, known in TASK_KINDS.items():
@@ -91,18 +96,22 @@ def losses(width: int) -> str:
 
 def loss(name: str, width: int) -> str:
     """All about the losses that the name means, as ``find_losses`` finds them."""
+    from equipoise.losses.catalog import find_losses
+
     rows = find_losses(name)
     several = [f"{len(rows)} losses match {name!r}:"] if len(rows) > 1 else []
     return "\n\n".join([*several, *(_full_loss(row, width) for row in rows)])
 
 
-def _full_loss(row: LossRow, width: int) -> str:
+def _full_loss(row: "LossRow", width: int) -> str:
     kinds = f"tasks: {', '.join(row.kinds)}"
     return "\n".join([row.name, f"    {row.code}", *(_indented(line, width) for line in (kinds, *_lines(row)))])
 
 
 def narrowed_losses(kind: str | None, conditions: Collection[str], width: int) -> str:
     """The losses that fit, the likeliest first, with reasons and code."""
+    from equipoise.losses.catalog import TASK_KINDS, narrowed
+
     matches = narrowed(kind, conditions)
     asked = ", ".join([*([kind] if kind else []), *conditions])
     if not matches:
@@ -120,12 +129,12 @@ def narrowed_losses(kind: str | None, conditions: Collection[str], width: int) -
     return "\n".join(parts)
 
 
-def _entry(row: LossRow, width: int) -> str:
+def _entry(row: "LossRow", width: int) -> str:
     text = f"{row.name}  {row.formula}. For: {row.use}. Beware: {row.pitfalls} ({row.paper or row.checked})."
     return _filled(text, width, hang="    ")
 
 
-def _lines(row: LossRow) -> tuple[str, ...]:
+def _lines(row: "LossRow") -> tuple[str, ...]:
     source = f"paper: {row.paper}; checked against: {row.checked}" if row.paper else f"checked against: {row.checked}"
     return row.formula, f"for: {row.use}", f"beware: {row.pitfalls}", source
 
