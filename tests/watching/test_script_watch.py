@@ -222,7 +222,8 @@ def test_a_loss_that_is_computed_by_several_lines_has_the_name_of_the_last():
     weight = torch.randn(40, requires_grad=True)
     with Watch(at=[1]) as watch:
         kl = -0.5 * weight.square().mean()
-        both = weight.exp().mean() + 2 * weight.abs().mean()
+        first, second = weight.exp().mean(), weight.abs().mean()
+        both = first + 2 * second
         total = (0.1 * kl + both) / 2
         total.backward()
     parts = watch.seen.looks[0].parts
