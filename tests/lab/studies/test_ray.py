@@ -16,7 +16,7 @@ from equipoise.cli import main
 from equipoise.lab.studies import Study, make_plan
 from equipoise.lab.training.executors import executing
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.skipif(sys.platform == "win32", reason="signals and pipes of POSIX")]
 CASE = f"{Path(__file__).parent / 'deadly_case.py'}:make_case"
 OPTIONS = ["--methods=pcgrad,frozen-pcgrad", "--tuned-trials=2", "--seeds=1", "--epochs=8", "--jobs=2"]
 PLAN = make_plan(CASE, ["pcgrad", "frozen-pcgrad"], [0], epochs=8, tuned_trials=2)
