@@ -20,16 +20,8 @@ from equipoise.lab.cases.usual_losses import label_losses
 from equipoise.lab.data.arrays import Arrays, join
 from equipoise.lab.data.folder import cache_folder, data_folder, data_hash
 from equipoise.lab.data.sentences import encoder_files, encoder_folder, sentence_vectors
-from equipoise.lab.data.text import (
-    encode,
-    frequencies,
-    join_padded_bags,
-    known_words,
-    ngrams,
-    pad_bags,
-    tf_idf,
-    vocabulary,
-)
+from equipoise.lab.data.text import encode, frequencies, join_padded_bags, known_words, pad_bags, tf_idf, vocabulary
+from equipoise.lab.data.words import ngrams
 from equipoise.lab.diagnostics import (
     Diagnostic,
     Predictions,

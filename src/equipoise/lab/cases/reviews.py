@@ -16,17 +16,8 @@ from equipoise.lab.data.arrays import Arrays
 from equipoise.lab.data.cells import filled_numbers, optional_places, places
 from equipoise.lab.data.split import SPLITS, split_of
 from equipoise.lab.data.table import Table, parse_table
-from equipoise.lab.data.text import (
-    encode,
-    frequencies,
-    join_padded_bags,
-    known_words,
-    ngrams,
-    pad_bags,
-    tf_idf,
-    vocabulary,
-    words,
-)
+from equipoise.lab.data.text import encode, frequencies, join_padded_bags, known_words, pad_bags, tf_idf, vocabulary
+from equipoise.lab.data.words import ngrams, words
 from equipoise.lab.diagnostics import (
     Diagnostic,
     above_half,
