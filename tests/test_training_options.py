@@ -74,7 +74,7 @@ def test_words_and_a_file_mean_the_same_settings(monkeypatch, tmp_path):
     ("word", "line"),
     [
         ("--schedule=cosin", "no schedule 'cosin'; did you mean 'cosine'?"),
-        ("--average=2", "average must be between 0 and 1 or None, got 2.0"),
+        ("--average=2", "average must be 0 or more and below 1 or None, got 2.0"),
         ("--select=ratin", "no epoch can be selected by 'ratin'; did you mean 'rating'?"),
         ("--keep=rating/auroc", "no epoch can be selected by 'rating/auroc'"),
         ("--temperature=cold", "proportional, sqrt, uniform or a number, got 'cold'"),

@@ -1,4 +1,4 @@
-"""The command line: ``equipoise demo | compare | probe | tune | init | report | judge | methods | losses``.
+"""The command line: ``equipoise demo | doctor | compare | probe | tune | init | report | judge | methods | losses``.
 
 It needs the core only; a command of the workbench says how to install the rest.
 """
@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from equipoise import __version__
 from equipoise.cli.compare import compare
 from equipoise.cli.demo import demo
+from equipoise.cli.doctor import doctor
 from equipoise.cli.init import init
 from equipoise.cli.judge import judge
 from equipoise.cli.losses import losses
@@ -29,6 +30,7 @@ statistics.
   equipoise compare reviews   compare your methods over seeds, with a verdict
   equipoise probe reviews     gradient diagnostics before training
   equipoise tune reviews      search task weights, learning rate and more
+  equipoise doctor -- CMD     look at the losses of a script as it trains
   equipoise init data.csv     write a study.yaml for your table
   equipoise report FOLDER     write a study's report, or compare two studies
   equipoise judge FILE        the verdict on results from elsewhere
@@ -40,6 +42,7 @@ Help on a command: equipoise compare --help"""
 
 COMMANDS: Mapping[str, Callable[[Sequence[str]], int]] = {
     "demo": demo,
+    "doctor": doctor,
     "compare": compare,
     "probe": probe,
     "tune": tune,

@@ -105,6 +105,7 @@ def add_study_options(parser: Parser, *, seeds: int, tuned_trials: int, out: Pat
     parser.add_argument(
         "--jobs", type=positive, default=JOBS, metavar="N", help=f"number of parallel runs; default {JOBS}"
     )
+    add_executor(parser)
     parser.add_argument("--out", type=path_of_folder, metavar="DIR", help=f"folder of the study; default {out}")
     parser.add_argument(
         "--track",
@@ -123,6 +124,15 @@ def add_study_options(parser: Parser, *, seeds: int, tuned_trials: int, out: Pat
     parser.set_defaults(question="")
 
 
+def add_executor(parser: Parser) -> None:
+    """What does the parallel runs or trials."""
+    parser.add_argument(
+        "--executor",
+        metavar="ray[=HOST:PORT]",
+        help="run on a Ray cluster, whose hosts share this folder; default processes of this machine",
+    )
+
+
 def run_study(case: Any, arguments: argparse.Namespace, training: Mapping[str, Any]) -> int:
     """``lab.compare`` of a case, by name or recipe, and its table and report; ``training`` are other settings."""
     need_the_lab()
@@ -137,6 +147,7 @@ def run_study(case: Any, arguments: argparse.Namespace, training: Mapping[str, A
             arguments.seeds,
             folder=arguments.out,
             jobs=arguments.jobs,
+            executor=arguments.executor,
             question=arguments.question,
             tuned_trials=arguments.tuned_trials,
             epochs=arguments.epochs,

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from equipoise.cli.columns import add_column_options, recipe_of
-from equipoise.cli.compare import study_parser
+from equipoise.cli.compare import add_executor, study_parser
 from equipoise.cli.config import add_case, parse_with_config
 from equipoise.cli.parser import Parser, fail, names, positive, whole
 from equipoise.cli.training import add_training_options, training_of
@@ -15,7 +15,7 @@ from equipoise.lab.settings import JOBS, RUNS
 
 ARGUMENTS = (  # of equipoise.lab.tune, under their own names
     *("trials", "method", "search", "sampler", "epochs", "seed"),
-    *("choose", "prefer", "jobs", "storage", "stale_after"),
+    *("choose", "prefer", "jobs", "executor", "storage", "stale_after"),
 )
 
 
@@ -60,6 +60,7 @@ def tune(words: Sequence[str]) -> int:
     parser.add_argument(
         "--jobs", type=positive, default=JOBS, metavar="N", help=f"number of parallel trials; default {JOBS}"
     )
+    add_executor(parser)
     parser.add_argument("--storage", metavar="URL", help="storage of Optuna; default a journal in the folder")
     parser.add_argument(
         "--stale-after",

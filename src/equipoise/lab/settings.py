@@ -53,7 +53,7 @@ COUNT: Limit = ("at least 1", lambda count: count >= 1)
 FROM_0: Limit = ("0 or more and finite", lambda value: 0 <= value < math.inf)
 POSITIVE: Limit = ("positive", lambda value: value > 0)
 FINITE: Limit = ("positive and finite", lambda value: 0 < value < math.inf)
-SHARE: Limit = ("between 0 and 1", lambda value: 0 < value < 1)
+SHARE: Limit = ("0 or more and below 1", lambda value: 0 <= value < 1)
 
 
 def _setting(
@@ -98,7 +98,8 @@ class Settings:
         None,
     )
     average: float | None = _setting(
-        "evaluate and keep a moving average of the weights, w <- X w + (1 - X) theta after each step, such as 0.99",
+        "evaluate and keep a moving average of the weights, w <- X w + (1 - X) theta after each step, such as 0.99; 0: "
+        "the weights themselves; default the case's",
         "X",
         SHARE,
         None,

@@ -125,6 +125,11 @@ def output_metadata(edge: GradientEdge | tuple[Any, int]) -> Any:
     return cast(Any, edge[0])._input_metadata[edge[1]]
 
 
+def number_of_outputs(node: Any) -> int:
+    """How many gradients a node takes."""
+    return len(node._input_metadata)
+
+
 # The backward pass that is running
 
 

@@ -29,7 +29,7 @@ def direct(work, items, jobs):
 def results(tmp_path_factory):
     original = Search.run
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(Search, "run", lambda self, work, jobs: original(self, work, jobs, execute=direct))
+        patch.setattr(Search, "run", lambda self, work, jobs, _: original(self, work, jobs, execute=direct))
         patch.setattr("equipoise.lab.search.training.CaseTraining.__call__", evaluate)
         return lab.tune("reviews", trials=8, sampler="random", folder=tmp_path_factory.mktemp("search") / "a")
 

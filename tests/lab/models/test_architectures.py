@@ -54,11 +54,12 @@ ENCODERS = {
                 "category": category_part(7, 2, dropout=0.0),
                 "text": text_part(torch.full((4,), 0.2), dropout=0.0, ngram_dropout=0.0),
             },
+            wide=["text"],
             hidden=6,
             dropout=0.0,
         ),
         {"number": torch.randn(3, 2), "category": torch.tensor([[0, 3], [1, 5], [2, 6]]), "text": TEXT},
-        (6, 6),
+        (54, 54),
     ),
     "any": (nn.Sequential(nn.Linear(6, 9), nn.Tanh()), X, (9,)),
 }

@@ -41,6 +41,16 @@ def test_a_row_depends_on_its_own_inputs_only():
     assert_close(encoder(INPUTS)[2:], encoder(alone))
 
 
+def test_wide_parts_stand_beside_the_layers():
+    torch.manual_seed(0)
+    parts = {kind: make() for kind, make in MAKERS.items()}
+    encoder, plain = RowEncoder(parts, wide=["text"], hidden=6).eval(), RowEncoder(parts, hidden=6).eval()
+    plain.load_state_dict(encoder.state_dict())
+    output = encoder(INPUTS)
+    assert_close(output, torch.cat([plain(INPUTS), encoder.parts["text"](BAGS)], dim=1))
+    assert output.shape[1] == encoder.width == 6 + 48
+
+
 def test_tasks_may_have_any_name():
     names = ["rating", "type", "keys", "a.b", "a%2Eb", "training", "price / kg", "task a.b", "1", ""]
     heads = {name: nn.Linear(2, place + 1) for place, name in enumerate(names)}
@@ -80,8 +90,9 @@ def test_gradients_of_a_row_encoder_are_the_same_on_every_route(route):
 
     def gradients(route):
         torch.manual_seed(0)
-        encoder = RowEncoder({kind: make() for kind, make in MAKERS.items()}, hidden=6, dropout=0.0).eval()
-        network = SharedEncoder(encoder, {name: scalar_head(6) for name in names})
+        parts = {kind: make() for kind, make in MAKERS.items()}
+        encoder = RowEncoder(parts, wide=["text"], hidden=6, dropout=0.0).eval()
+        network = SharedEncoder(encoder, {name: scalar_head(encoder.width) for name in names})
         balancer = eq.Balancer(eq.method("mgda"), network, tasks=names, route=route)
         outputs = network(INPUTS)
         balancer({name: (outputs[name] - labels[i]).square().mean() for i, name in enumerate(names)}).backward()

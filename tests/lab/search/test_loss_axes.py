@@ -150,7 +150,7 @@ def test_what_is_printed_to_paste_is_python_on_a_narrow_terminal_too(reviews_cas
     monkeypatch.setitem(CASES, "reviews", lambda: reviews_case)
     monkeypatch.setattr("equipoise.lab.search.training.CaseTraining.__call__", lambda self, job, report: [1.0] * 3)
     run = Search.run
-    monkeypatch.setattr(Search, "run", lambda self, work, jobs: run(self, work, jobs, execute=direct))
+    monkeypatch.setattr(Search, "run", lambda self, work, jobs, _: run(self, work, jobs, execute=direct))
     losses_given = "recommended=asymmetric:gamma_neg=1.2345:clip=0.0123+department=focal+rating=huber:delta=0.25"
     words = ["--loss", losses_given, "--search", "recommended.clip=0.01:0.4", "--trials", "2", "--out", str(tmp_path)]
     assert cli.main(["tune", "reviews", *words]) == 0
@@ -196,7 +196,7 @@ def test_every_sampler_finds_the_argument_that_is_best(sampler, reviews_case, tm
     monkeypatch.setitem(CASES, "reviews", lambda: reviews_case)
     monkeypatch.setattr("equipoise.lab.search.training.CaseTraining.__call__", evaluate)
     run = Search.run
-    monkeypatch.setattr(Search, "run", lambda self, work, jobs: run(self, work, jobs, execute=direct))
+    monkeypatch.setattr(Search, "run", lambda self, work, jobs, _: run(self, work, jobs, execute=direct))
     words = ["--loss", "recommended=focal", "--search", "recommended.gamma=0:4", "--sampler", sampler]
     assert cli.main(["tune", "reviews", *words, "--trials", "12", "--out", str(tmp_path)]) == 0
     out = " ".join(capsys.readouterr().out.split())

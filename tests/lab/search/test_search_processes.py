@@ -135,30 +135,16 @@ def test_an_executor_that_loses_a_job_is_asked_again(tmp_path, undisturbed):
 
     lost = []
 
-    def submit(function, job, report):
+    def submit(function, work, job, reporter):
         future = Future()
         if job.number in (1, 4) and job.number not in lost:
             lost.append(job.number)
             future.set_exception(ConnectionError("the node is gone"))
         else:
-            future.set_result(function(job, report))
+            future.set_result(function(work, job, reporter))
         return future
 
     search = Search(TPE(SPACE, OBJECTIVES, 12), OBJECTIVES, tmp_path)
     list(search.run(Planted(), jobs=2, execute=submitting(submit)))
     assert lost == [1, 4]
-    assert points(search) == undisturbed
-
-
-@pytest.mark.slow
-def test_ray_as_the_executor(tmp_path, undisturbed):
-    ray = pytest.importorskip("ray")
-    here = {"env_vars": {"PYTHONPATH": str(Path(__file__).parent)}}  # where its workers find the module planted
-    ray.init(num_cpus=2, include_dashboard=False, log_to_driver=False, runtime_env=here)
-    try:
-        task = ray.remote(lambda function, *arguments: function(*arguments))
-        search = Search(TPE(SPACE, OBJECTIVES, 12), OBJECTIVES, tmp_path)
-        list(search.run(Planted(), jobs=2, execute=submitting(lambda *call: task.remote(*call).future())))
-    finally:
-        ray.shutdown()
     assert points(search) == undisturbed

@@ -44,7 +44,7 @@ def evaluate(self, job, report):
 def one_process(monkeypatch):
     """Trials run in this process."""
     original = search.Search.run
-    monkeypatch.setattr(search.Search, "run", lambda self, work, jobs: original(self, work, jobs, execute=direct))
+    monkeypatch.setattr(search.Search, "run", lambda self, work, jobs, _: original(self, work, jobs, execute=direct))
 
 
 @pytest.fixture

@@ -35,7 +35,7 @@ def quick():
     with pytest.MonkeyPatch.context() as patch:
         patch.syspath_prepend(str(HERE))
         patch.setattr("equipoise.lab.training.workers.Workers.run", lambda self, *asked: in_this_process(*asked))
-        patch.setattr("equipoise.lab.search.search.Search.run.__defaults__", (1, in_this_process))
+        patch.setattr("equipoise.lab.search.search.run_jobs", in_this_process)
         patch.setattr("equipoise.lab.reports.report.save", lambda *_: ())
         patch.setattr("equipoise.lab.search.results.SearchResults.save_report", lambda self: None)
         yield

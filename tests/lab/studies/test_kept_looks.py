@@ -143,7 +143,7 @@ def test_looks_are_chosen_before_the_first(plan, tmp_path):
 def test_planned_looks_stop_at_the_first_finding(gain, seeds, tmp_path, monkeypatch, capsys):
     draws = iter([0.003, -0.001, 0.002, -0.004, 0.001, -0.002, 0.004, -0.003, 0.0005] * 50)
 
-    def run(self, jobs, track):
+    def run(self, jobs, track, execute):
         self.write()
         for one in self.missing:
             finish(

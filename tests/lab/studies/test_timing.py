@@ -65,7 +65,7 @@ def test_seeds_that_do_not_fit_are_said_and_a_case_that_fails_is_not_timed(tmp_p
 
     trained = []
     monkeypatch.setattr(
-        progress, "_run", lambda study, console, jobs, track, told: trained.append((study.plan.seeds, *told))
+        progress, "_run", lambda study, console, jobs, track, told, execute: trained.append((study.plan.seeds, *told))
     )
     monkeypatch.setattr(progress, "time_steps", lambda plan, threads: costs)
     plan = make_plan(CASE, ["sum"], range(6), epochs=10)

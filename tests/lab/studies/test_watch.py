@@ -90,7 +90,7 @@ def test_elsewhere_a_line_for_each_finished_run(study):
 
 
 def test_a_warning_of_several_runs_is_said_once(tmp_path, monkeypatch):
-    def run(self, jobs, track):
+    def run(self, jobs, track, execute):
         for run in self.missing:
             yield Event("started", run)
             self.results[run] = None

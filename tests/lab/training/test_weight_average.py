@@ -2,10 +2,12 @@ import dataclasses
 
 import pytest
 import torch
+from accelerate import Accelerator
 
 import equipoise as eq
 from equipoise.lab.training import Settings, train
-from equipoise.lab.training.learner import averaged
+from equipoise.lab.training.learner import averaged, make_learner
+from equipoise.lab.training.loop import case_settings
 
 SETTINGS = Settings(epochs=2, batch_size=64, learning_rate=0.01, weight_decay=0.0, clip_norm=None, patience=9)
 
@@ -72,3 +74,11 @@ def test_the_weights_that_move_do_not_feel_the_average(small_case, tmp_path):
         result = train(small_case, small_case.tasks.names, eq.MGDA(), 0, settings, tmp_path / str(average))
         histories.append([moment for moment in result.history if moment[1] == "train"])
     assert histories[0] == histories[1]
+
+
+@pytest.mark.parametrize(("given", "expected"), [({}, 0.9), ({"average": 0.8}, 0.8), ({"average": 0.0}, 0.0)])
+def test_a_case_has_an_average_that_a_setting_replaces_and_0_is_none(small_case, given, expected):
+    settings = case_settings(dataclasses.replace(small_case, average=0.9), **given)
+    assert settings.average == expected
+    learner = make_learner(small_case, ["rating"], eq.Sum(), settings, Accelerator(), steps=5)
+    assert (learner.average is None) == (expected == 0) == (learner.evaluated is learner.network)

@@ -19,6 +19,7 @@ from equipoise.method import Method
 
 if TYPE_CHECKING:
     from equipoise.lab.studies import Plan
+    from equipoise.lab.training.executors import Executor
 
 
 @takes_settings
@@ -31,6 +32,7 @@ def compare(
     tasks: Mapping[str, tuple[str, str]] | None = None,
     title: str = "",
     jobs: int | None = None,
+    executor: "str | Executor | None" = None,
     question: str = "",
     tuned_trials: int | None = None,
     looks: int = 0,
@@ -59,7 +61,9 @@ def compare(
             for a loop: nothing is kept.
         tasks: Of a loop, by task, the metric that is judged and whether "higher" or "lower" is better.
         title: Of a loop's results; empty: the name of the function.
-        jobs: Of a case, as all that follows: processes at a time; None: one per core, at most 4.
+        jobs: Of a case, as all that follows: runs at a time; None: one per core, at most 4.
+        executor: What does the runs: ``ray`` or ``ray=ADDRESS``, a cluster, or any object with ``submit`` such as an
+            executor of ``concurrent.futures``; None: processes of this machine.
         question: The one question asked, as ``equipoise compare --question`` takes it.
         tuned_trials: Fixed weights tried for the method ``tuned``; None: 10 for 2 to 20 tasks.
         looks: How often verdicts are looked at, at equal shares of the seeds; 0: once, after all.
@@ -79,8 +83,8 @@ def compare(
     """
     if isinstance(methods, str | Method | StudyArm):
         raise ValueError(f"methods must be a list, such as ['sum', 'uw'], got {methods!r}")
-    of_case: dict[str, Any] = {"jobs": jobs, "question": question, "tuned_trials": tuned_trials, "looks": looks}
-    of_case |= {"single_task": single_task, "minutes": minutes}
+    of_case: dict[str, Any] = {"jobs": jobs, "executor": executor, "question": question, "looks": looks}
+    of_case |= {"tuned_trials": tuned_trials, "single_task": single_task, "minutes": minutes}
     of_case |= {"track": track or (), "sklearn": sklearn, "epochs": epochs}
     if tasks is not None or (callable(case) and not hasattr(case, "options") and not isinstance(case, nn.Module)):
         defaults = signature(compare).parameters
@@ -101,6 +105,7 @@ def _compare_case(
     folder: str | Path | None,
     *,
     jobs: int | None,
+    executor: "str | Executor | None",
     question: str,
     tuned_trials: int | None,
     track: Sequence[str],
@@ -123,8 +128,10 @@ def _compare_case(
     from rich.console import Console
 
     from equipoise.lab.studies import run_plan
+    from equipoise.lab.training.executors import executing
 
-    study = run_plan(plan, where, Console(highlight=False), JOBS if jobs is None else jobs, track, minutes)
+    with executing(executor, where) as execute:
+        study = run_plan(plan, where, Console(highlight=False), JOBS if jobs is None else jobs, track, minutes, execute)
     if not study.results:
         raise none_finished({str(run): why for run, why in study.failures.items()}, where)
     return load(where)

@@ -19,7 +19,8 @@ from equipoise.lab.search.trial import Job
 from equipoise.lab.search.tune import Tuning, make_tuning, under_earlier_names
 from equipoise.lab.search.watch import Items, Watch, finished, keeping, state_of
 from equipoise.lab.settings import JOBS, RUNS, TrainingOptions
-from equipoise.lab.training.workers import Event
+from equipoise.lab.training.executors import Executor, executing
+from equipoise.lab.training.workers import Event, Execute
 
 BEST = 5  # trials that a terminal shows while it goes
 
@@ -37,6 +38,7 @@ def tune(
     choose: str = "delta-m",
     prefer: Mapping[str, float] | None = None,
     jobs: int | None = None,
+    executor: str | Executor | None = None,
     folder: str | Path | None = None,
     storage: str | None = None,
     stale_after: float | None = None,
@@ -59,6 +61,8 @@ def tune(
         choose: The rule by which the best trial is chosen: ``delta-m``, ``knee`` or ``preference``.
         prefer: By task, how much more its metric matters; for the rule ``preference``.
         jobs: Trials at a time; None: one per core, at most 4.
+        executor: What does the trials: ``ray`` or ``ray=ADDRESS``, a cluster, or any object with ``submit`` such as an
+            executor of ``concurrent.futures``; None: processes of this machine.
         folder: Where trials are kept; None: ``equipoise-runs/CASE-tune``, or that of the same table by another name.
         storage: Of Optuna, as a URL; None: a journal in the folder.
         stale_after: Minutes after which a trial of a host without this folder counts as lost; None: never.
@@ -92,7 +96,8 @@ def tune(
         **settings,
     )
     require_preference(prefer or {}, [objective.task for objective in tuning.search.objectives])
-    _run(tuning, jobs, Console(highlight=False))
+    with executing(executor, where) as execute:
+        _run(tuning, jobs, Console(highlight=False), execute)
     return SearchResults(tuning, choose, prefer)
 
 
@@ -110,13 +115,13 @@ def _default_folder(recipe: Recipe) -> Path:
     return own
 
 
-def _run(tuning: Tuning, jobs: int, console: Console) -> None:
+def _run(tuning: Tuning, jobs: int, console: Console, execute: Execute[Job] | None) -> None:
     """Do what is missing of a search, and show it as it goes."""
     search = tuning.search
     console.print(f"{_state(tuning)} in {search.folder}", markup=False, soft_wrap=True)
     with (
         keeping(lambda: _kept(tuning)),
-        closing(search.run(tuning.evaluate, jobs)) as events,
+        closing(search.run(tuning.evaluate, jobs, execute)) as events,
         watch_of(tuning, console) as watch,
     ):
         for event in events:

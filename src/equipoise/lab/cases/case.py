@@ -51,6 +51,7 @@ class Case:
         data_hash: SHA-256 of the data, in hexadecimal; empty: computed from every sample. Give it where samples are
             many, or differ at each reading (augmentation).
         schedule: Of the learning rate: constant, linear, cosine or step.
+        average: Of the moving average of the weights that is evaluated, as ``Settings`` has it; 0: of none.
         patience: Epochs without improvement on validation after which a run stops; more where that is small, so noisy.
         diagnostics: What a finished run shows beyond numbers, such as a confusion matrix.
         losses: By task name, then by the loss's name (letters, digits and ``-``): a factory of a loss that takes the
@@ -80,6 +81,7 @@ class Case:
     data_hash: str = ""
     patience: int = 3
     schedule: str = "constant"
+    average: float | None = None
     diagnostics: tuple[Diagnostic, ...] = ()
     losses: Mapping[str, Mapping[str, Callable[..., Callable[..., Tensor]]]] = field(default_factory=dict)
     features: Callable[[str], Any] | None = None

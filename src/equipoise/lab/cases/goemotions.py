@@ -37,7 +37,8 @@ from equipoise.lab.metrics.thresholds import best_thresholds
 from equipoise.lab.models.encoders import MLP, BagOfEmbeddings
 from equipoise.lab.models.heads import SharedEncoder
 from equipoise.names import nearest
-from equipoise.tasks import Task, Tasks
+from equipoise.task import Task
+from equipoise.tasks import Tasks
 
 SOURCE = "its files are those of github.com/google-research/google-research, goemotions/data"
 FILES = {"train": "train.tsv", "validation": "dev.tsv", "test": "test.tsv"}

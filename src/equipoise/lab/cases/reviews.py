@@ -32,7 +32,8 @@ from equipoise.lab.diagnostics import (
 )
 from equipoise.lab.models.encoders import BagOfEmbeddings
 from equipoise.lab.models.heads import SharedEncoder, scalar_head
-from equipoise.tasks import Task, Tasks
+from equipoise.task import Task
+from equipoise.tasks import Tasks
 
 DEPARTMENTS = ("Tops", "Dresses", "Bottoms", "Intimate", "Jackets", "Trend")
 _NOT_ASCII = re.compile(r"[^\x00-\x7f]")

@@ -56,6 +56,7 @@ class FittedInputs:
         pictures: Of a row to show, [H, W, 3] or, in grey, [H, W], uint8, by caption; None: there are none.
         make_features: Makes numbers of all rows [N, D], an array or a sparse matrix, for models of scikit-learn; None
             where these cannot learn from such inputs.
+        wide: Whether heads see what the part makes beside what the layers make of it.
     """
 
     rows: Tensor | Bags
@@ -63,6 +64,7 @@ class FittedInputs:
     note: str = ""
     pictures: Callable[[int], dict[str, Tensor]] | None = None
     make_features: Callable[[], Any] | None = None
+    wide: bool = False
 
 
 def features_maker(
@@ -140,7 +142,12 @@ class Texts(RowInputs):
 
     def fit(self, train: Sequence[int]) -> FittedInputs:
         rows, frequencies = bagged_texts(self.table, self.columns, train)
-        return FittedInputs(rows, lambda: text_part(frequencies), make_features=lambda: tf_idf(rows.bags, frequencies))
+        return FittedInputs(
+            rows,
+            lambda: text_part(frequencies),
+            make_features=lambda: tf_idf(rows.bags, frequencies),
+            wide=True,
+        )
 
 
 class Molecules(RowInputs):

@@ -28,6 +28,7 @@ from equipoise.tasks import Tasks
 HIDDEN = 256
 STEPS = 2500  # of a training, at least
 EPOCHS, MOST_EPOCHS = 30, 200  # of a training, at least and at most
+AVERAGE = 0.995  # of weights, over some 200 steps: a run is often best while its learning rate is still high
 PATIENCE = 3  # a run stops after one in so many of its epochs without improvement
 _ALWAYS = ("text", "number", "category")  # in the options of a study of before the other kinds
 REASONS = 6  # of targets that cannot be trained, which a message gives in full
@@ -165,6 +166,7 @@ class TableCase:
             weight_decay=0.01,
             epochs=epochs,
             schedule="cosine",
+            average=AVERAGE,
             patience=epochs // PATIENCE,
             data_hash=_data_hash(table, inputs),
             diagnostics=self._diagnostics(table, made, fitted),
@@ -247,8 +249,9 @@ class TableCase:
 
 def _model_maker(inputs: Mapping[str, FittedInputs], targets: Mapping[str, LabelledTarget]) -> Any:
     def make_model(task_names: Sequence[str]) -> nn.Module:
-        encoder = RowEncoder({kind: fitted.make_part() for kind, fitted in inputs.items()}, hidden=HIDDEN)
-        heads = {name: target.make_head(HIDDEN) for name, target in targets.items()}
+        parts = {kind: fitted.make_part() for kind, fitted in inputs.items()}
+        encoder = RowEncoder(parts, wide=[kind for kind, fitted in inputs.items() if fitted.wide], hidden=HIDDEN)
+        heads = {name: target.make_head(encoder.width) for name, target in targets.items()}
         return SharedEncoder(encoder, {name: heads[name] for name in task_names})
 
     return make_model

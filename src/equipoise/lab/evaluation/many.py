@@ -56,7 +56,7 @@ def means_over(metrics: Sequence[TaskMetric], baselines: Baselines, values: Valu
 
 
 def has_values(task: str, values: Values, baselines: Baselines) -> bool:
-    """Whether the reference has a value on a task, as what others are compared with; without one, whether any method has.
+    """Whether the reference, with which others are compared, has a value on a task; without one, whether any has.
 
     Single-task networks are left aside.
     """

@@ -245,32 +245,44 @@ def bits_part(bits: int, *, width: int = 256, dropout: float = 0.5) -> Part:
 
 
 class RowEncoder(nn.Module):
-    """z = relu(W_2 relu(W_1 [p_1, p_2, ...] + b_1) + b_2), with dropout between; p_i is what a part makes of its input.
+    """z = [silu(W_2 silu(W_1 p + b_1) + b_2), p_w], dropout between; p = [p_1, p_2, ...] is what parts make of inputs.
+
+    p_w is of the wide parts, on which a linear head is a linear model of these inputs, too, as in Cheng et al., Wide &
+    Deep Learning for Recommender Systems, DLRS 2016.
 
     Args:
         parts: By the name of their input.
-        hidden: Numbers per row that come out.
+        wide: The names of some of them.
+        hidden: Numbers per row that come out of the layers.
         dropout: Share of numbers dropped before the second layer while training, 0 to 1.
     """
 
-    def __init__(self, parts: Mapping[str, Part], *, hidden: int = 256, dropout: float = 0.1) -> None:
+    def __init__(
+        self, parts: Mapping[str, Part], *, wide: Sequence[str] = (), hidden: int = 256, dropout: float = 0.1
+    ) -> None:
         super().__init__()
         self.parts = nn.ModuleDict({name: module for name, (module, _) in parts.items()})
+        self.wide, self.hidden = tuple(wide), hidden
+        self.width = hidden + sum(parts[name][1] for name in wide)  # numbers per row that come out
         size = sum(width for _, width in parts.values())
         self.layers = nn.Sequential(
-            nn.Linear(size, hidden), nn.ReLU(), nn.Dropout(dropout), nn.Linear(hidden, hidden), nn.ReLU()
+            nn.Linear(size, hidden), nn.SiLU(), nn.Dropout(dropout), nn.Linear(hidden, hidden), nn.SiLU()
         )
 
     @property
     def stages(self) -> tuple[Stage, ...]:
-        """The two layers, the first after the parts."""
-        first, second = self.layers[:2], self.layers[2:]
-        return (lambda inputs: first(self._row(inputs)), second)
+        """The two layers, the first after the parts, each beside the wide parts."""
+        return self._first, self._second
 
     def forward(self, inputs: Mapping[str, Any]) -> Tensor:
-        """From each part's input, by name, to [N, hidden]."""
-        representation: Tensor = self.layers(self._row(inputs))
-        return representation
+        """From each part's input, by name, to [N, width]."""
+        return self._second(self._first(inputs))
 
-    def _row(self, inputs: Mapping[str, Any]) -> Tensor:
-        return torch.cat([part(inputs[name]) for name, part in self.parts.items()], dim=1)
+    def _first(self, inputs: Mapping[str, Any]) -> Tensor:
+        made = {name: part(inputs[name]) for name, part in self.parts.items()}
+        layer = self.layers[:2](torch.cat(list(made.values()), dim=1))
+        return torch.cat([layer, *(made[name] for name in self.wide)], dim=1)
+
+    def _second(self, features: Tensor) -> Tensor:
+        layer, wide = features.split([self.hidden, self.width - self.hidden], dim=1)
+        return torch.cat([self.layers[2:](layer), wide], dim=1)

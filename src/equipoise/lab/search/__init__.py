@@ -6,7 +6,7 @@ from equipoise.lab.search.search import Search
 from equipoise.lab.search.space import Choice, Number, Point, Space, simplex
 from equipoise.lab.search.strategies import TPE, Grid, Halving, Population, Random
 from equipoise.lab.search.trial import Job, Objective, Strategy, Trial, change
-from equipoise.lab.training.workers import submitting
+from equipoise.lab.training.executors import submitting
 
 __all__ = [
     "RULES",

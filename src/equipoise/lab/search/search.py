@@ -124,9 +124,11 @@ class Search:
         return changes(self.trials, self.objectives)
 
     def run(
-        self, evaluate: Evaluate, jobs: int = 1, execute: Execute[Job] = run_jobs
+        self, evaluate: Evaluate, jobs: int = 1, execute: Execute[Job] | None = None
     ) -> Generator[Event[Job], None, None]:
         """Do what is missing, ``jobs`` at a time, and yield what happens; closing it gives the rest back.
+
+        ``execute`` does the jobs; None: worker processes.
 
         Raises:
             ValueError: If ``jobs`` is below 1, or Δm has no meaning for what the defaults brought.
@@ -134,7 +136,7 @@ class Search:
         if jobs < 1:
             raise ValueError(f"jobs must be at least 1, got {jobs}")
         work = Attempt(evaluate, self.objectives)
-        with alive(self.folder) as worker, closing(execute(work, self._jobs(worker), jobs)) as events:
+        with alive(self.folder) as worker, closing((execute or run_jobs)(work, self._jobs(worker), jobs)) as events:
             for event in events:
                 if event.kind == "failed":
                     self._store.lose(event.item, worker, event.details[0])

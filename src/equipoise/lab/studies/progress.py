@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import torch
 from rich.console import Console
@@ -16,6 +17,7 @@ from equipoise.lab.studies.plan import Plan, Run
 from equipoise.lab.studies.sklearn_baselines import EXTRA, is_installed
 from equipoise.lab.studies.study import Study
 from equipoise.lab.studies.timing import give_minutes, seeds_within, shorter, time_steps
+from equipoise.lab.training.workers import Execute
 from equipoise.own_file import error_line
 
 
@@ -26,10 +28,12 @@ def run_plan(
     jobs: int,
     track: Sequence[str] = (),
     minutes: float | None = None,
+    execute: Execute[Any] | None = None,
 ) -> Study:
     """Say how long it takes, do what is missing of a plan in a folder, and show what happens as it happens.
 
     With ``minutes`` only so many of its seeds are trained as fit into them, at least three.
+    ``execute`` does the jobs; None: worker processes.
     Where looks are planned it ends at the first at which a difference is significant; one that has more seeds is past.
 
     Raises:
@@ -39,7 +43,7 @@ def run_plan(
     """
     plan, told = _fit_into(Study(plan, folder), jobs, minutes)
     for count in (count for count in plan.planned_looks[:-1] if not _has_finished(plan, folder, plan.seeds[count:])):
-        study = _run(Study(replace(plan, seeds=plan.seeds[:count]), folder), console, jobs, track, told)
+        study = _run(Study(replace(plan, seeds=plan.seeds[:count]), folder), console, jobs, track, told, execute)
         told = []
         if study.failures:
             return study
@@ -49,7 +53,7 @@ def run_plan(
             spared = f"{len(plan.seeds) - count} of {len(plan.seeds)} seeds are not needed"
             console.print(f"A difference is significant at this look: {spared}.", markup=False)
             return study
-    return _run(Study(plan, folder), console, jobs, track, told)
+    return _run(Study(plan, folder), console, jobs, track, told, execute)
 
 
 def _fit_into(study: Study, jobs: int, minutes: float | None) -> tuple[Plan, list[str]]:
@@ -81,13 +85,20 @@ def _has_finished(plan: Plan, folder: Path, seeds: Sequence[int]) -> bool:
     return any((folder / "runs" / run.folder_name / "result.json").is_file() for run in later)
 
 
-def _run(study: Study, console: Console, jobs: int, track: Sequence[str], told: Sequence[str]) -> Study:
+def _run(
+    study: Study,
+    console: Console,
+    jobs: int,
+    track: Sequence[str],
+    told: Sequence[str],
+    execute: Execute[Any] | None,
+) -> Study:
     warned: set[str] = set()
     with keeping(lambda: _kept(study)):
         announce(study, console)
         for line in told:
             console.print(line, markup=False, soft_wrap=True)
-        with closing(study.run(jobs, track)) as events, watch_of(study, console) as watch:
+        with closing(study.run(jobs, track, execute)) as events, watch_of(study, console) as watch:
             for event in events:
                 watch.show(event)
                 if event.kind == "finished" and isinstance(event.item, Run):

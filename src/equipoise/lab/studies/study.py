@@ -160,11 +160,13 @@ class Study:
         )
         with closing(execute(work, self._queue(), jobs)) as events:
             for event in events:
-                if event.kind == "finished":
-                    result = self._result(event.item)
-                    assert result is not None
+                if event.kind == "finished" and (result := self._result(event.item)) is not None:
                     self.results[event.item] = result
                     self.write()
+                elif event.kind == "finished":
+                    line = f"its result is not in {self._runs_folder}: once the disk shows it, the same command has it"
+                    self.failures[event.item] = line
+                    event = Event("failed", event.item, (line, line))
                 elif event.kind == "failed":
                     line, trace = event.details
                     self.failures[event.item] = line

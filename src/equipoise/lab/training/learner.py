@@ -150,7 +150,7 @@ def make_learner(
     )
     balancer.expect("end_epoch", "observe")  # after each epoch, however long
     optimizer = _optimizer(network, balancer, tasks, settings)
-    average = None if settings.average is None else averaged(network, settings.average)
+    average = averaged(network, settings.average) if settings.average else None
     return Learner(accelerator, settings, steps, model, network, tasks, balancer, optimizer, average)
 
 

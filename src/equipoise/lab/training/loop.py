@@ -177,6 +177,7 @@ def case_settings(case: Case, *, epochs: int | None = None, **training: Unpack[T
         "clip_norm": None,
         "patience": case.patience,
         "schedule": case.schedule,
+        "average": case.average,
     }
     settings = Settings(
         **own | {name: value for name, value in training.items() if value is not None or name not in own}

@@ -1,21 +1,19 @@
 """A pool of worker processes that take one job after another, and end with their parent.
 
-An error in a job, or the death of its process, fails that job only. ``submitting`` makes the same of any executor: Ray,
-Dask, SLURM job arrays, threads.
+An error in a job, or the death of its process, fails that job only. ``executors.py`` makes the same of any executor.
 """
 
 import multiprocessing
 import os
 import signal
 import threading
-import time
 import traceback
 from collections.abc import Callable, Generator, Iterable
 from contextlib import closing, suppress
 from dataclasses import dataclass
 from multiprocessing.connection import Connection, wait
 from multiprocessing.context import SpawnProcess
-from typing import Any, Generic, Literal, Protocol, TypeVar
+from typing import Any, Generic, Literal, TypeVar
 
 from equipoise.own_file import error_line
 
@@ -160,12 +158,24 @@ def _serve(connection: Connection) -> None:
     while True:
         try:
             work, item = connection.recv()
-            value = work(item, lambda *details: connection.send(("progress", details)))
-        except Exception as error:  # of any kind: it fails this item only
-            line = error_line(error)
-            connection.send(("failed", (line, traceback.format_exc())))
+        except Exception as error:  # of any kind: what cannot be unpickled here fails this item only
+            connection.send(_failed(error))
         else:
-            connection.send(("finished", (value,)))
+            connection.send(attempt(work, item, lambda *details: connection.send(("progress", details))))
+
+
+def attempt(
+    work: Work[Item], item: Item, report: Callable[..., None]
+) -> tuple[Literal["finished", "failed"], tuple[Any, ...]]:
+    """Do the work; how it ended, and the details of that event."""
+    try:
+        return "finished", (work(item, report),)
+    except Exception as error:  # of any kind: it fails this item only
+        return _failed(error)
+
+
+def _failed(error: Exception) -> tuple[Literal["failed"], tuple[str, str]]:
+    return "failed", (error_line(error), traceback.format_exc())
 
 
 def _die_with_parent() -> None:
@@ -173,53 +183,3 @@ def _die_with_parent() -> None:
     assert parent is not None
     wait([parent.sentinel])
     os._exit(1)
-
-
-class Future(Protocol):
-    """What an executor of concurrent.futures, Dask or submitit returns, and ``ref.future()`` of Ray."""
-
-    def done(self) -> bool:
-        """Whether it has ended, with a value or an error."""
-
-    def result(self) -> Any:
-        """The value; raises the exception that ended it."""
-
-
-Submit = Callable[..., Future]  # (function, *arguments), both of which can be pickled
-
-
-def submitting(submit: Submit) -> Execute[Any]:
-    """``run_jobs`` on anything that can submit a function with its arguments; there is no progress within an item.
-
-    >>> from concurrent.futures import ThreadPoolExecutor
-    >>> with ThreadPoolExecutor() as pool:
-    ...     events = list(submitting(pool.submit)(lambda item, report: item + 1, [1], jobs=1))
-    >>> events
-    [Event(kind='started', item=1, details=()), Event(kind='finished', item=1, details=(2,))]
-    """
-
-    def run(work: Work[Any], items: Iterable[Any], jobs: int) -> Generator[Event[Any], None, None]:
-        waiting = Waiting(items)
-        busy: list[tuple[Future, Any]] = []
-        while waiting.more or busy:
-            while len(busy) < jobs and (item := waiting.take()) is not None:
-                busy.append((submit(work, item, _silent), item))
-                yield Event("started", item)
-            ended = [pair for pair in busy if pair[0].done()]
-            busy = [pair for pair in busy if pair not in ended]
-            for future, item in ended:
-                try:
-                    value = future.result()
-                except Exception as error:  # of any kind: it fails this item only
-                    line = error_line(error)
-                    yield Event("failed", item, (line, line))
-                else:
-                    yield Event("finished", item, (value,))
-            if not ended:
-                time.sleep(ASK_AGAIN / 10)
-
-    return run
-
-
-def _silent(*details: Any) -> None:
-    """Drop progress: an executor brings back results only."""

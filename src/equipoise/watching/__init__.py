@@ -1,0 +1,15 @@
+"""A look at the losses of a script that knows nothing of it: ``equipoise doctor -- python train.py``, ``eq.watch()``.
+
+split        a scalar, read back from its graph to the addends that it was summed from
+expressions  their values, and how the script calls them
+look         their gradients, which leave no trace
+seen         what was seen, as numbers
+watch        counts calls of backward and looks at some
+findings     what is wrong with the losses, each with what to do
+page         what was seen, as text
+startup      begins to watch in a process that Python starts
+"""
+
+from equipoise.watching.watch import AT, Watch, watch
+
+__all__ = ["AT", "Watch", "watch"]

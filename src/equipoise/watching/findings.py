@@ -1,0 +1,185 @@
+"""What is wrong with a script's losses, or worth knowing, the worst first, each with what to do."""
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from equipoise.names import listed
+from equipoise.watching.seen import Look
+
+_SMALL = 0.01  # of the whole gradient's norm
+_MOST = 0.95  # of the step
+_OPPOSED = -0.1  # cosine
+_PARALLEL = 1 - 1e-6
+_DEAD = 0.5  # of a layer's outputs
+_ACTIVE_LOOKS = 2  # from which on something may be called lasting
+
+
+@dataclass(frozen=True)
+class Line:
+    """All looks at one line that calls backward, and the parts that were there in each."""
+
+    looks: Sequence[Look]
+
+    @property
+    def names(self) -> list[str]:
+        """Of the parts that were there in every look, in the order of the last."""
+        common = set.intersection(*({part.name for part in look.parts} for look in self.looks))
+        return [part.name for part in self.looks[-1].parts if part.name in common]
+
+    def values(self, name: str) -> list[float | None]:
+        """A part's values."""
+        return [part.value for look in self.looks for part in look.parts if part.name == name]
+
+    def norms(self, name: str) -> list[float]:
+        """The norms of a part's gradient by all that it reaches."""
+        return [norm_of(look, k) for look in self.looks for k, part in enumerate(look.parts) if part.name == name]
+
+    def shares(self, name: str) -> list[float]:
+        """How much of each step along the whole gradient a part's own gradient is."""
+        return [shares_of(look)[k] for look in self.looks for k, part in enumerate(look.parts) if part.name == name]
+
+
+def norm_of(look: Look, k: int) -> float:
+    """The norm of a part's gradient by all that it reaches."""
+    return math.sqrt(sum(layer.gramian[k][k] for layer in look.layers))
+
+
+def shares_of(look: Look) -> list[float]:
+    """<g_k, g> / |g|^2 by shared parameters, which sum to one; NaN without a gradient."""
+    along = [sum(row) for row in look.gramian]
+    whole = sum(along)
+    return [value / whole if whole > 0 else math.nan for value in along]
+
+
+def cosine(look: Look, i: int, j: int) -> float:
+    """Of two parts' gradients by shared parameters; NaN where one is zero."""
+    size = math.sqrt(look.gramian[i][i] * look.gramian[j][j])
+    return look.gramian[i][j] / size if size > 0 else math.nan
+
+
+def findings_of(looks: Sequence[Look]) -> list[str]:
+    """Of the looks at one line that calls backward."""
+    line = Line(looks)
+    return [finding for rule in _RULES for finding in rule(line)]
+
+
+def of_numbers(line: Line) -> list[str]:
+    """Values and gradients that are not finite."""
+    found = []
+    for name in line.names:
+        for look, value, norm in zip(line.looks, line.values(name), line.norms(name), strict=True):
+            if value is not None and not math.isfinite(value):
+                found.append(f"{name!r} is {value} at step {look.step}: look at its inputs")
+                break
+            if not math.isfinite(norm):
+                found.append(
+                    f"the gradient of {name!r} is not finite at step {look.step}, though its value is: look for sqrt, "
+                    "log or a division at 0"
+                )
+                break
+    return found
+
+
+def of_silence(line: Line) -> list[str]:
+    """Parts that train nothing."""
+    found = []
+    for name in line.names:
+        if all(norm == 0 for norm in line.norms(name)):
+            values = {value for value in line.values(name) if value is not None}
+            of = f"is {_number(min(values))}" if len(values) == 1 else "changes"
+            times = "at the step that was seen" if len(line.looks) == 1 else f"at all {len(line.looks)} steps seen"
+            found.append(
+                f"{name!r} trains nothing: it {of} and its gradient is exactly 0 {times}. Look at its labels, its "
+                "mask, and whether its activation fits the number of channels (a softmax over one channel is 1)"
+            )
+    constants = set.intersection(*(set(look.constants) for look in line.looks))
+    found += [
+        f"{name or 'a number'} ({_number(line.looks[-1].constants[name])}) is added to the loss and has no graph: it "
+        "trains nothing. Look for detach(), .item(), no_grad() or argmax on its way"
+        for name in constants
+    ]
+    return found
+
+
+def of_size(line: Line) -> list[str]:
+    """Parts that drown, and the one that drowns them."""
+    if len(line.names) < 2:
+        return []
+    found = []
+    largest = max(line.names, key=lambda name: min(line.norms(name)))
+    shares = line.shares(largest)
+    if all(share > _MOST for share in shares):
+        found.append(
+            f"{largest!r} makes {100 * min(shares):.0f} % or more of the step of the shared parameters: the others "
+            "hardly train them; see the factors suggested below"
+        )
+    for name in line.names:
+        ratios = [a / b for a, b in zip(line.norms(name), line.norms(largest), strict=True) if b > 0]
+        if ratios and 0 < max(ratios) < _SMALL:
+            found.append(
+                f"the gradient of {name!r} is below {_percent(max(ratios))} of that of {largest!r}: with this factor "
+                "it is hardly trained"
+            )
+    return found
+
+
+def of_direction(line: Line) -> list[str]:
+    """Pairs that lastingly conflict, or are one loss twice."""
+    found = []
+    for j, second in enumerate(line.names):
+        for first in line.names[:j]:
+            values = [cosine(look, *_places(look, first, second)) for look in line.looks]
+            groups = {part.group for part in line.looks[-1].parts if part.name in (first, second)}
+            if any(math.isnan(value) for value in values):
+                continue
+            if len(values) >= _ACTIVE_LOOKS and max(values) < _OPPOSED and len(groups) == 2:
+                found.append(
+                    f"{first!r} and {second!r} conflict at every step seen (cosines "
+                    f"{', '.join(f'{value:.2f}' for value in values)}): a gradient method may help; only a comparison "
+                    "tells"
+                )
+            if min(values) > _PARALLEL:
+                found.append(f"{first!r} and {second!r} have parallel gradients: are they one loss under two names?")
+    return found
+
+
+def of_units(line: Line) -> list[str]:
+    """Layers most of whose outputs have no gradient from any part."""
+    dead = []
+    for layer in line.looks[-1].layers:
+        same = [one for look in line.looks for one in look.layers if one.name == layer.name]
+        if layer.outputs > 1 and all(one.dead > _DEAD * one.outputs for one in same):
+            dead.append(f"{layer.name} ({layer.dead} of {layer.outputs})")
+    if not dead:
+        return []
+    return [
+        f"most outputs of {listed(dead)} have no gradient from any loss at every step seen: dead ReLUs, or a part that "
+        "is masked away; a leaky activation, a smaller learning rate or another initialisation brings them back"
+    ]
+
+
+def suggested(look: Look) -> dict[str, float]:
+    """Factors with which each part would move the shared parameters equally far, the largest norm's as it is."""
+    norms = {part.name: math.sqrt(look.gramian[k][k]) for k, part in enumerate(look.parts)}
+    known = {p.name: p.factor for p in look.parts if p.factor and norms[p.name] > 0 and math.isfinite(norms[p.name])}
+    if len(known) < 2:
+        return {}
+    middle = sorted(norms[name] for name in known)[len(known) // 2]
+    return {name: factor * middle / norms[name] for name, factor in known.items()}
+
+
+def _places(look: Look, first: str, second: str) -> tuple[int, int]:
+    names = [part.name for part in look.parts]
+    return names.index(first), names.index(second)
+
+
+def _number(value: float) -> str:
+    return f"{value:.3g}"
+
+
+def _percent(ratio: float) -> str:
+    return f"{100 * ratio:.2g} %"
+
+
+_RULES: list[Callable[[Line], list[str]]] = [of_numbers, of_silence, of_units, of_size, of_direction]

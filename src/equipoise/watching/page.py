@@ -1,0 +1,107 @@
+"""What was seen of a script, as text, 88 columns wide: the answer first."""
+
+import math
+import textwrap
+from collections.abc import Iterable, Sequence
+
+from equipoise.watching.findings import cosine, findings_of, norm_of, shares_of, suggested
+from equipoise.watching.seen import Look, ScriptSeen
+
+_WIDTH = 88
+_MANY = 8  # parts up to which a matrix of cosines is shown
+
+
+def page_of(processes: Sequence[ScriptSeen]) -> str:
+    """The page of all processes; of ranks that did the same, the first's."""
+    first = processes[0] if processes else ScriptSeen()
+    sites: dict[str, list[Look]] = {}
+    for look in first.looks:
+        sites.setdefault(look.site, []).append(look)
+    found = {site: findings_of(looks) for site, looks in sites.items()}
+    lines = textwrap.wrap(_answer(first, found), _WIDTH)
+    for site, looks in sites.items():
+        lines += ["", *_section(site, looks, found[site], first.calls.get(site, 0))]
+    if len(processes) > 1:
+        lines += ["", f"Seen on {len(processes)} processes; the numbers are of the one of rank {first.rank}."]
+    for problem in (problem for one in processes for problem in one.problems):
+        lines += ["", *textwrap.wrap(f"Not seen: {problem}", _WIDTH)]
+    return "\n".join(lines)
+
+
+def _answer(seen: ScriptSeen, found: dict[str, list[str]]) -> str:
+    if not seen.looks:
+        return "No loss was seen: the script called no backward of PyTorch's, or ended before its first."
+    every = [finding for findings in found.values() for finding in findings]
+    if not every:
+        parts = {part.name for look in seen.looks for part in look.parts}
+        what = f"{len(parts)} losses" if len(parts) > 1 else "the loss"
+        return f"Nothing wrong was found in {what} of this script."
+    return f"{len(every)} finding{'s' * (len(every) > 1)}; the first: {every[0]}."
+
+
+def _section(site: str, looks: Sequence[Look], findings: Sequence[str], calls: int) -> list[str]:
+    last = looks[-1]
+    steps = ", ".join(str(look.step) for look in looks)
+    title = f"{site}: steps {steps} of {calls}; the numbers are of step {last.step}"
+    lines = [*textwrap.wrap(title, _WIDTH), ""]
+    shares = shares_of(last)
+    rows = [
+        [
+            part.name if part.group == part.name else f"{part.group}: {part.name}",
+            _number(part.value),
+            _number(part.factor),
+            _number(norm_of(last, k)),
+            _number(part.own_norm),
+            "-" if math.isnan(shares[k]) else f"{100 * shares[k]:.1f} %",
+        ]
+        for k, part in enumerate(last.parts)
+    ]
+    lines += _table(["loss", "value", "factor", "gradient", "own part", "share of step"], rows)
+    if 1 < len(last.parts) <= _MANY:
+        lines += ["", "cosines of the gradients by shared parameters", *_cosines(last)]
+    if findings:
+        lines += ["", *_numbered(findings)]
+    if weights := suggested(last):
+        factors = ", ".join(f"{name}: {value:.2g}" for name, value in weights.items())
+        lines += [
+            "",
+            *textwrap.wrap(
+                f"Factors with which each would move the shared parameters equally far at step {last.step}: {factors}. "
+                "A start for tuning, no more: only a comparison on validation data tells (equipoise compare).",
+                _WIDTH,
+            ),
+        ]
+    slow = sum(look.seconds for look in looks)
+    return [*lines, "", f"{len(looks)} looks took {slow:.1f} s."]
+
+
+def _cosines(look: Look) -> list[str]:
+    names = [part.name for part in look.parts]
+    short = [textwrap.shorten(name, 10, placeholder="") or name[:10] for name in names]
+    rows = [[name, *(_cosine(cosine(look, i, j)) for j in range(len(names)))] for i, name in enumerate(names)]
+    return _table(["", *short], rows)
+
+
+def _cosine(value: float) -> str:
+    return "-" if math.isnan(value) else f"{value:.2f}"
+
+
+def _number(value: float | None) -> str:
+    return "-" if value is None else f"{value:.3g}"
+
+
+def _numbered(findings: Iterable[str]) -> list[str]:
+    lines: list[str] = []
+    for i, finding in enumerate(findings, 1):
+        start = f"{i}. "
+        lines += textwrap.wrap(finding, _WIDTH, initial_indent=start, subsequent_indent=" " * len(start))
+    return lines
+
+
+def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
+    widths = [max(len(row[i]) for row in [head, *rows]) for i in range(len(head))]
+    return ["  ".join(_cells(row, widths)).rstrip() for row in [head, *rows]]
+
+
+def _cells(row: Sequence[str], widths: Sequence[int]) -> list[str]:
+    return [row[0].ljust(widths[0]), *(cell.rjust(width) for cell, width in zip(row[1:], widths[1:], strict=True))]

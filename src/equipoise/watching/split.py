@@ -1,0 +1,138 @@
+"""A scalar, read back from its graph to the addends that it was summed from."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from math import prod
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.autograd.graph import GradientEdge, get_gradient_edge
+
+from equipoise.torch_private.autograd import number_of_outputs, output_metadata
+
+# Operations whose gradient is linear in the incoming one and depends on nothing but constants: without "Backward0".
+_LINEAR = {
+    *("Add", "Sub", "Rsub", "Neg", "Sum", "Mean", "Stack", "Cat", "Unbind", "Split", "SplitWithSizes"),
+    *("View", "UnsafeView", "ReshapeAlias", "Squeeze", "Unsqueeze", "Expand", "T", "Transpose", "Permute", "Alias"),
+    *("Select", "Slice", "Index", "IndexSelect", "Gather", "Diagonal", "ToCopy", "Clone", "Repeat"),
+}
+_BILINEAR = {"Mul", "Div", "Dot", "Mv", "Mm", "Lerp", "Where", "Addcmul"}  # linear if one operand alone has a gradient
+
+
+_FEW = 32  # numbers and operations of learned weights
+
+
+@dataclass(frozen=True, eq=False)
+class Addend:
+    """One part of a sum: an output of a node of the graph, and the gradient of the whole by it."""
+
+    edge: GradientEdge
+    seed: Tensor
+    above: tuple[Any, ...]  # the nodes that led to it, the sum's own first
+
+    @property
+    def factor(self) -> float | None:
+        """What it is multiplied by in the whole; ``None`` where its numbers have several."""
+        first = self.seed.flatten()[0]
+        return float(first) if bool((self.seed == first).all()) else None
+
+
+@torch.no_grad()
+def addends_of(total: Tensor, gradient: Tensor | None = None) -> list[Addend]:
+    """The addends of ``total``, read through sums, stacks, means of stacks and constant factors, the first made first.
+
+    A mean or a sum over what is no scalar is a loss's own: it is an addend, unless it is the only one and lies over a
+    sum (``(bce + dice).mean()``). A product with learned weights, as in uncertainty weighting, is read by the product
+    rule: gradients of addends still sum to the whole's. Nodes are called and nothing of the graph is freed; hooks do
+    not run.
+
+    Args:
+        total: One number, with a graph.
+        gradient: What its backward pass starts with, 1 by default.
+
+    Returns:
+        The addends; ``total`` alone if it is no sum. ``sum of <seed, addend>``, plus constants, is the total.
+    """
+    root = get_gradient_edge(total)
+    seed = torch.ones_like(total) if gradient is None else gradient.detach()
+    found = _read(root, seed, deep=False)
+    if len(found) == 1:
+        deeper = _read(root, seed, deep=True)
+        found = deeper if len(deeper) > 1 else found
+    return found
+
+
+def _read(root: GradientEdge, seed: Tensor, deep: bool) -> list[Addend]:
+    """Addends that are single numbers, or with ``deep`` of any shape."""
+    seeds: dict[Any, dict[int, Tensor]] = {root.node: {root.output_nr: seed}}
+    above: dict[Any, tuple[Any, ...]] = {root.node: ()}
+    found: list[Addend] = []
+    for node in _consumers_first(root.node, deep):
+        given = seeds.pop(node)
+        if not _opens(node, deep):
+            found += [Addend(GradientEdge(node, number), seed, above[node]) for number, seed in given.items()]
+            continue
+        for (below, number), seed in _below(node, given):
+            of_node = seeds.setdefault(below, {})
+            above.setdefault(below, (*above[node], node))
+            of_node[number] = of_node[number] + seed if number in of_node else seed
+    return found
+
+
+def _consumers_first(root: Any, deep: bool) -> list[Any]:
+    """The root and what lies below nodes that open, each after all that take it."""
+    order: list[Any] = []
+    seen, stack = set[Any](), [(root, False)]
+    while stack:
+        node, done = stack.pop()
+        if done:
+            order.append(node)
+        elif node not in seen:
+            seen.add(node)
+            stack.append((node, True))
+            if _opens(node, deep):
+                stack += [(below, False) for below, _ in _inputs(node)]
+    return order[::-1]
+
+
+def _opens(node: Any, deep: bool) -> bool:
+    """Whether a node is linear, and so is all below it down to single numbers; with ``deep``, to any end."""
+    return _is_linear(node) and all(deep or _is_end(edge) or _opens(edge[0], deep) for edge in _inputs(node))
+
+
+def _is_end(edge: tuple[Any, int]) -> bool:
+    return prod(output_metadata(edge).shape) == 1 or _is_learned_weight(edge[0])
+
+
+def _is_linear(node: Any) -> bool:
+    kind = type(node).__name__.partition("Backward")[0]
+    if kind in _LINEAR:
+        return True
+    return kind in _BILINEAR and (len(_inputs(node)) == 1 or any(_is_learned_weight(e[0]) for e in _inputs(node)))
+
+
+def _is_learned_weight(node: Any) -> bool:
+    """Whether a few operations on a few learned numbers give it."""
+    nodes, ways = {node}, [node]
+    while ways:
+        for below, _ in _inputs(ways.pop()):
+            if below not in nodes:
+                nodes.add(below)
+                ways.append(below)
+        if len(nodes) > _FEW:
+            return False
+    return all(node.variable.numel() <= _FEW for node in nodes if hasattr(node, "variable"))
+
+
+def _inputs(node: Any) -> list[tuple[Any, int]]:
+    return [edge for edge in node.next_functions if edge[0] is not None]
+
+
+def _below(node: Any, seeds: dict[int, Tensor]) -> Iterator[tuple[tuple[Any, int], Tensor]]:
+    """The inputs of a linear node, with their gradients."""
+    gradients = node(*(seeds.get(number) for number in range(number_of_outputs(node))))
+    gradients = gradients if isinstance(gradients, tuple) else (gradients,)
+    for edge, gradient in zip(node.next_functions, gradients, strict=True):
+        if edge[0] is not None and gradient is not None:
+            yield edge, gradient

@@ -1,0 +1,53 @@
+"""Python runs this before a script that ``equipoise doctor`` starts; it waits for PyTorch, then watches."""
+
+import importlib.machinery
+import importlib.util
+import os
+import sys
+from collections.abc import Sequence
+from types import ModuleType
+from typing import Any
+
+_HERE = os.path.dirname(os.path.abspath(__file__))
+
+
+def _run_the_one_behind() -> None:
+    """The environment's own module of this name, which stands behind this one in the path."""
+    behind = [place for place in sys.path if os.path.abspath(place) != _HERE]
+    spec = importlib.machinery.PathFinder.find_spec("sitecustomize", behind)
+    if spec is not None and spec.loader is not None:
+        spec.loader.exec_module(importlib.util.module_from_spec(spec))
+
+
+class _AfterTorch:
+    """Finds no module, but lets the watch begin as soon as ``torch`` has been imported."""
+
+    def find_spec(self, name: str, path: Sequence[str] | None = None, target: ModuleType | None = None) -> Any:
+        if name != "torch":
+            return None
+        sys.meta_path.remove(self)
+        spec = importlib.util.find_spec("torch")
+        if spec is not None and spec.loader is not None:
+            loader: Any = spec.loader
+            execute = loader.exec_module
+
+            def then_watch(module: ModuleType) -> None:
+                execute(module)
+                _watch()
+
+            loader.exec_module = then_watch
+        return spec
+
+
+def _watch() -> None:
+    try:
+        from equipoise.watching.process import watch_this_process
+    except ImportError as error:
+        print(f"equipoise doctor: {sys.executable} cannot import it, so nothing was seen: {error}", file=sys.stderr)
+    else:
+        watch_this_process()
+
+
+_run_the_one_behind()
+if "EQUIPOISE_DOCTOR" in os.environ:
+    sys.meta_path.insert(0, _AfterTorch())

@@ -1,0 +1,64 @@
+"""``equipoise doctor -- CMD``: the script runs as it would, then the page."""
+
+import os
+import subprocess
+import sys
+
+import pytest
+
+SCRIPT = """
+import sys, torch, torch.nn.functional as F
+torch.manual_seed(0)
+model = torch.nn.Linear(40, 3)
+for _ in range(int(sys.argv[1])):
+    outputs = model(torch.randn(8, 40))
+    ce = F.cross_entropy(outputs, torch.randint(3, (8,)))
+    loss = ce + 1e-4 * outputs.abs().mean()
+    model.zero_grad(); loss.backward()
+    with torch.no_grad():
+        for p in model.parameters(): p -= 0.1 * p.grad
+print(model.weight.double().sum().item(), torch.rand(1).item())
+sys.exit(3)
+"""
+
+
+def run(*words, cwd):
+    return subprocess.run([sys.executable, *words], cwd=cwd, capture_output=True, text=True)
+
+
+@pytest.mark.parametrize("command", [["train.py", "12"], ["-m", "train", "12"]], ids=["script", "module"])
+def test_the_script_gives_what_it_gives_without_it(tmp_path, command):
+    """Output, exit status, parameters, and random numbers; and its losses are told apart."""
+    (tmp_path / "train.py").write_text(SCRIPT)
+    plain = run(*command, cwd=tmp_path)
+    watched = run("-m", "equipoise", "doctor", "--at", "1,10", "--", sys.executable, *command, cwd=tmp_path)
+    assert watched.returncode == plain.returncode == 3
+    assert watched.stdout.startswith(plain.stdout)
+    page = watched.stdout[len(plain.stdout) :]
+    assert "steps 1, 10 of 12" in page
+    assert "the gradient of 'outputs.abs().mean' is below" in page
+
+
+def test_what_python_would_run_first_still_runs(tmp_path):
+    """The environment's own ``sitecustomize``."""
+    (tmp_path / "sitecustomize.py").write_text("print('mine')")
+    (tmp_path / "train.py").write_text("print('script')")
+    path = os.pathsep.join([str(tmp_path), os.environ.get("PYTHONPATH", "")])
+    words = [sys.executable, "-m", "equipoise", "doctor", "--", sys.executable, "train.py"]
+    done = subprocess.run(words, cwd=tmp_path, capture_output=True, text=True, env={**os.environ, "PYTHONPATH": path})
+    assert "mine\nscript\nNo loss was seen" in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("words", "answer"),
+    [
+        ([], "give the command that trains after --"),
+        (["--at", "0,1", "--", "python"], "steps from 1 on"),
+        (["--", "no-such-command"], "no-such-command: No such file or directory"),
+    ],
+)
+def test_wrong_words(tmp_path, words, answer):
+    done = run("-m", "equipoise", "doctor", *words, cwd=tmp_path)
+    assert done.returncode == 2
+    assert answer in done.stderr
+    assert len(done.stderr.splitlines()) == 1
