@@ -42,7 +42,7 @@ def main(words: list[str]) -> None:
     weights = run(*where, example)
     if not {"'rating'", "'department'"} <= {word.strip("{,:") for word in weights.split()}:
         sys.exit(f"the README's first example printed {weights!r}")
-    for command, found in (("--help", "equipoise demo"), ("methods", "nash-mtl"), ("losses", "FocalLoss")):
+    for command, found in (("--help", "equipoise demo"), ("methods", "nash-mtl"), ("losses", "CrossEntropyLoss")):
         if found not in run(equipoise, command):
             sys.exit(f"equipoise {command} does not name {found}")
     if find_spec("torchmetrics") is not None:

@@ -132,7 +132,75 @@ class LanguageModel(nn.Module):
         }
 
 
-MODELS: dict[str, Callable[[int], Problem | LanguageModel]] = {
+class Pinn(nn.Module):
+    """Burgers' equation: tanh, 4 x 50, 1,000 points; K = 3 losses, of the equation, the boundary, the initial state."""
+
+    points: Tensor
+
+    def __init__(self, num_tasks: int = 3) -> None:
+        super().__init__()
+        if num_tasks != 3:
+            raise ValueError(f"a PINN has 3 losses, got num_tasks={num_tasks}")
+        widths = [2, 50, 50, 50, 50]
+        hidden = [part for pair in pairwise(widths) for part in (nn.Linear(*pair), nn.Tanh())]
+        self.trunk = nn.Sequential(*hidden, nn.Linear(50, 1))
+        self.heads = nn.ModuleList(nn.Identity() for _ in range(3))
+        self.register_buffer("points", torch.rand(1000, 2) * 2 - 1)
+        self.names = ["equation", "boundary", "initial"]
+
+    @property
+    def shared_size(self) -> int:
+        """P."""
+        return sum(parameter.numel() for parameter in self.trunk.parameters())
+
+    def forward(self) -> tuple[Tensor, dict[str, Tensor]]:
+        """u at the points and the losses."""
+        inside = self.points.requires_grad_()
+        u = self.trunk(inside)
+        (slopes,) = torch.autograd.grad(u.sum(), inside, create_graph=True)
+        (curved,) = torch.autograd.grad(slopes[:, 0].sum(), inside, create_graph=True)
+        equation = slopes[:, 1] + u[:, 0] * slopes[:, 0] - 0.01 / torch.pi * curved[:, 0]
+        x, t = self.points.detach()[:200].unbind(1)
+        edge = self.trunk(torch.stack([x.sign(), t], dim=1))
+        start = self.trunk(torch.stack([x, -torch.ones_like(x)], dim=1))[:, 0] + torch.sin(torch.pi * x)
+        losses = [equation.square().mean(), edge.square().mean(), start.square().mean()]
+        return u, dict(zip(self.names, losses, strict=True))
+
+
+class Mmoe(nn.Module):
+    """Eight experts on 512 rows of 40 columns, a gate and a tower for each task."""
+
+    batch: Tensor
+    labels: Tensor
+
+    def __init__(self, num_tasks: int, num_experts: int = 8) -> None:
+        super().__init__()
+        self.trunk = nn.ModuleList(nn.Sequential(nn.Linear(40, 64), nn.ReLU()) for _ in range(num_experts))
+        self.heads = nn.ModuleList(
+            nn.ModuleDict({"gate": nn.Linear(40, num_experts), "tower": nn.Linear(64, 1)}) for _ in range(num_tasks)
+        )
+        self.register_buffer("batch", torch.randn(512, 40))
+        self.register_buffer("labels", (torch.rand(num_tasks, 512) < 0.3).float())
+        self.names = [f"task {k}" for k in range(num_tasks)]
+
+    @property
+    def shared_size(self) -> int:
+        """P, the numbers of the experts."""
+        return sum(parameter.numel() for parameter in self.trunk.parameters())
+
+    def forward(self) -> tuple[Tensor, dict[str, Tensor]]:
+        """The experts' outputs [N, experts, D] and the K losses."""
+        experts = torch.stack([expert(self.batch) for expert in self.trunk], dim=1)
+        losses = {}
+        for name, head, label in zip(self.names, self.heads, self.labels, strict=True):
+            shares = head["gate"](self.batch).softmax(dim=1)
+            mixed = (shares.unsqueeze(2) * experts).sum(dim=1)
+            losses[name] = functional.binary_cross_entropy_with_logits(head["tower"](mixed)[:, 0], label)
+        return experts, losses
+
+
+Network = Problem | LanguageModel | Pinn | Mmoe
+MODELS: dict[str, Callable[[int], Network]] = {
     "mlp": mlp,
     "mlp-256": partial(mlp, size=256),
     "mlp-512": partial(mlp, size=512),
@@ -144,10 +212,12 @@ MODELS: dict[str, Callable[[int], Problem | LanguageModel]] = {
     "transformer-64": partial(transformer, num_layers=2, width=64),  # P = 0.1 million
     "gpt2-8k": partial(LanguageModel, vocabulary=8192, width=256, size=2, positions=32),  # P = 3.7 million
     "gpt2-32k": partial(LanguageModel, vocabulary=32_768, width=256, size=4, positions=32),  # P = 10 million
+    "pinn": Pinn,
+    "mmoe": Mmoe,
 }
 
 
-def build(model: str, num_tasks: int) -> Problem | LanguageModel:
+def build(model: str, num_tasks: int) -> Network:
     """The network and its batch, always the same numbers."""
     torch.manual_seed(0)
     return MODELS[model](num_tasks)

@@ -29,7 +29,7 @@ from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 
 import equipoise as eq
-from models import MODELS, LanguageModel, Problem, build
+from models import MODELS, Network, build
 from pretended_device import PretendedDevice
 
 ROOMS = ("call", "walk", "roles", "plan", "passes", "products", "decision", "delivery", "record")
@@ -70,7 +70,7 @@ class Counts:
     operations: Counter[str] = field(default_factory=Counter)
 
 
-def count(model: str, num_tasks: int, make: Callable[[Problem | LanguageModel], Step]) -> Counts:
+def count(model: str, num_tasks: int, make: Callable[[Network], Step]) -> Counts:
     """Count the third step that is made for a network."""
     found, problem = Counts(), build(model, num_tasks)
     step = make(problem)
@@ -85,7 +85,7 @@ def count(model: str, num_tasks: int, make: Callable[[Problem | LanguageModel], 
     return found
 
 
-def traffic(model: str, num_tasks: int, make: Callable[[Problem | LanguageModel], Step]) -> tuple[int, int]:
+def traffic(model: str, num_tasks: int, make: Callable[[Network], Step]) -> tuple[int, int]:
     """Reads and writes of the third step that is made for a network on a device."""
     with PretendedDevice() as device:
         problem = build(model, num_tasks)
@@ -100,7 +100,7 @@ def traffic(model: str, num_tasks: int, make: Callable[[Problem | LanguageModel]
     return len(device.reads), len(device.writes)
 
 
-def _losses(problem: Problem | LanguageModel) -> Losses:
+def _losses(problem: Network) -> Losses:
     problem.zero_grad()
     return problem()[1]
 
@@ -148,12 +148,12 @@ def _entered(frame: FrameType) -> str:
     return _ENTRIES.get((file, frame.f_code.co_name)) or _ENTRIES.get((file, ""), "")
 
 
-def plain_sum(problem: Problem | LanguageModel) -> Step:
+def plain_sum(problem: Network) -> Step:
     """``sum(losses).backward()``."""
     return lambda losses: sum(losses.values(), torch.zeros(())).backward()
 
 
-def floor(problem: Problem | LanguageModel) -> Step:
+def floor(problem: Network) -> Step:
     """K backward passes."""
     reached = [[*problem.trunk.parameters(), *head.parameters()] for head in problem.heads]
 
@@ -164,7 +164,7 @@ def floor(problem: Problem | LanguageModel) -> Step:
     return step
 
 
-def balanced(problem: Problem | LanguageModel, method: eq.Method, route: Any = "auto") -> Step:
+def balanced(problem: Network, method: eq.Method, route: Any = "auto") -> Step:
     """A balancer's, without monitor."""
     balancer = eq.Balancer(method, problem, tasks=problem.names, route=route, monitor="off")
 
@@ -174,7 +174,7 @@ def balanced(problem: Problem | LanguageModel, method: eq.Method, route: Any = "
     return step
 
 
-CONTENDERS: dict[str, Callable[[Problem | LanguageModel], Step]] = {
+CONTENDERS: dict[str, Callable[[Network], Step]] = {
     "plain sum": plain_sum,
     "floor": floor,
     "auto": lambda problem: balanced(problem, eq.method("mgda")),
@@ -223,7 +223,7 @@ def main() -> None:
         print(f"\nmlp, K = {num_tasks}{'':12} calls operations reads writes")
         for name in options.methods or rows:
 
-            def make(problem: Problem | LanguageModel, name: str = name, k: int = num_tasks) -> Step:
+            def make(problem: Network, name: str = name, k: int = num_tasks) -> Step:
                 return balanced(problem, rows[name].make(k))
 
             counts, (reads, writes) = count("mlp", num_tasks, make), traffic("mlp", num_tasks, make)

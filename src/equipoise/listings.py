@@ -4,12 +4,11 @@ import textwrap
 from collections.abc import Collection
 from functools import partial
 
-import equipoise as eq
 from equipoise.chain import Composite
 from equipoise.losses.catalog import ROWS, TASK_KINDS, LossRow, find_losses, narrowed
 from equipoise.methods_page import markdown
 from equipoise.registry import MethodRow, find_methods, read_costs
-from equipoise.testing import NUM_TASKS, invariances
+from equipoise.registry import methods as method_rows
 
 WEIGHT_WORDS = {
     "scales": "scales the task's loss",
@@ -22,7 +21,7 @@ WEIGHT_WORDS = {
 def methods(width: int) -> str:
     """All methods, with papers, costs and arguments."""
     parts = []
-    for row in eq.methods():
+    for row in method_rows():
         lines = (
             row.idea,
             row.paper,
@@ -72,7 +71,9 @@ def _norm_words(row: MethodRow) -> str:
 
 def methods_page() -> str:
     """The page docs/methods.md; takes some seconds, in which every method runs."""
-    return markdown({row.name: invariances(partial(row.make, NUM_TASKS)) for row in eq.methods()})
+    from equipoise.testing import NUM_TASKS, invariances  # which a list does not wait for
+
+    return markdown({row.name: invariances(partial(row.make, NUM_TASKS)) for row in method_rows()})
 
 
 def losses(width: int) -> str:

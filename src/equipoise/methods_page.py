@@ -1,6 +1,7 @@
 """The table as a page: docs/methods.md."""
 
 from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
 from equipoise.chain import Composite
 from equipoise.registry import (
@@ -14,7 +15,9 @@ from equipoise.registry import (
     read_costs,
 )
 from equipoise.registry.row import COMMAND, StepCost
-from equipoise.testing import Invariances
+
+if TYPE_CHECKING:
+    from equipoise.testing import Invariances
 
 INTRODUCTION = """\
 # Methods
@@ -92,7 +95,7 @@ HEAD = (
 )
 
 
-def markdown(found: Mapping[str, Invariances]) -> str:
+def markdown(found: "Mapping[str, Invariances]") -> str:
     """The page: every method once, under what it sees.
 
     Args:
@@ -117,7 +120,7 @@ def _about(costs: Mapping[str, StepCost]) -> str:
     return ABOUT_COSTS.format(command=COMMAND, machines=machines)
 
 
-def _line(row: MethodRow, cost: StepCost | None, found: Invariances) -> str:
+def _line(row: MethodRow, cost: StepCost | None, found: "Invariances") -> str:
     measured = (f"{cost.three:.1f}", f"{cost.ten:.1f}") if cost else ("–", "–")
     return _cells(f"[`{row.name}`](#{row.name})", row.idea, *measured, row.norm, *found.cells)
 

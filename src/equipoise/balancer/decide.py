@@ -1,10 +1,10 @@
 """What the method decides in one step: from its measured gradients, or before if it needs none."""
 
-import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -13,6 +13,7 @@ from equipoise.balancer.reach import Reach
 from equipoise.balancer.state import State
 from equipoise.chain import Parts
 from equipoise.gradients.jacobian import Jacobian, to_host
+from equipoise.torch_private.tensors import largest_of
 
 WeightedRows = Callable[[Tensor], Tensor]
 
@@ -45,21 +46,23 @@ def decide_measured(
     parts, stacked = config.parts, reach.step.stacked
     extracted = extract_single_task(state, reach, jacobian)
     others = [*others, *(gradient for _, gradient in extracted.values())]
-    largest = torch.nn.utils.get_total_norm(others, float("inf")) if others else torch.zeros(())
-    gramian, largest, losses, factor, scales = jacobian.gramian(num_tasks, stacked, incoming, scales, own=[largest])
-    gramian = gramian / factor**2
-    numbers = float(gramian.sum() + losses.sum() + largest)  # finite if all of them are
-    skipped = float(factor) == 0 or not math.isfinite(numbers)
+    largest = largest_of(others) if others else torch.zeros(())
+    gramian, largest, losses, incoming_there, scales = jacobian.gramian(
+        num_tasks, stacked, incoming, scales, own=[largest]
+    )
+    factor = float(incoming_there)
+    gramian = gramian if factor == 1 else gramian / factor / factor
+    skipped = factor == 0 or not all(map(_are_finite, (gramian, losses, largest)))
     weights, combined = torch.ones_like(scales), None
     if not skipped:
-        rows = partial(_balanced_rows, jacobian, reach, float(factor))
+        rows = partial(_balanced_rows, jacobian, reach, factor)
         weights = checked_weights(config, reach, losses, scales, gramian, rows)
         if balanced and parts.coordinate is not None and parts.row is None:
             weighted = rows(weights)
             gradient = parts.coordinate(weighted, losses[balanced].to(weighted), reach.tasks)
-            combined = jacobian.spread(gradient if float(factor) == 1 else gradient * incoming.to(gradient))
+            combined = jacobian.spread(gradient if factor == 1 else gradient * incoming.to(gradient))
         if balanced and parts.group is not None:
-            combined = _by_group(config, reach, jacobian, weights, losses, float(factor))
+            combined = _by_group(config, reach, jacobian, weights, losses, factor)
     has_weights = combined is None
     if extracted:
         combined = jacobian.combine(weights) if combined is None else combined
@@ -71,7 +74,7 @@ def decide_measured(
 def decide_unmeasured(state: State, reach: Reach, scales: Tensor, incoming: Tensor) -> StepDecision:
     """Ask a method that needs no gramian; what is not finite of losses alone is seen here."""
     losses, factor, scales = to_host((), [reach.step.stacked, incoming, scales], state.ranks)
-    if float(factor) == 0 or not math.isfinite(float(factor + losses.sum())):
+    if float(factor) == 0 or not (_are_finite(factor) and _are_finite(losses)):
         return StepDecision(torch.ones_like(scales), skipped=True)
     unread = losses.new_full((len(losses),) * 2, torch.nan)
     no_rows = unread[reach.balanced, :0]
@@ -87,7 +90,7 @@ def checked_weights(
         ValueError: If the weighting gave weights that are not finite.
         RuntimeError: If what follows it did.
     """
-    if not scales.isfinite().all():
+    if not _are_finite(scales):
         raise ValueError(
             f"{config.parts.weighting} gave weights {scales.tolist()} for losses {losses.tolist()}: if it takes "
             "logarithms or ratios, add the task losses' lower bounds to them"
@@ -118,12 +121,13 @@ def weights_of(
         rows: Gives the rows [B, P] of the balanced tasks, times the weights [K].
     """
     weights = scales.clone()
+    among = slice(None) if len(balanced) == len(losses) else list(balanced)
     if balanced and parts.aggregator is not None:
-        weighted = (scales[:, None] * gramian * scales)[balanced][:, balanced]
-        weights[balanced] *= parts.aggregator(weighted, losses[balanced], tasks)
+        weighted = (scales[:, None] * gramian * scales)[among][:, among]
+        weights[among] *= parts.aggregator(weighted, losses[among], tasks)
     if balanced and parts.row is not None:
         weighted = rows(weights)
-        weights[balanced] *= parts.row.decide(weighted, losses[balanced].to(weighted), tasks).double().cpu()
+        weights[among] *= parts.row.decide(weighted, losses[among].to(weighted), tasks).double().cpu()
     return weights
 
 
@@ -169,5 +173,10 @@ def _by_group(
 
 
 def _require_finite(config: Config, weights: Tensor) -> None:
-    if not math.isfinite(float(weights.sum())) and not weights.isfinite().all():
+    if not _are_finite(weights):
         raise RuntimeError(f"{config.method} gave weights {weights.tolist()} for finite gradients: a defect in it")
+
+
+def _are_finite(numbers: Tensor) -> bool:
+    """Of the host."""
+    return bool(np.isfinite(numbers.numpy()).all())

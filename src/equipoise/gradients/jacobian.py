@@ -10,7 +10,7 @@ from torch.autograd.graph import GradientEdge
 
 from equipoise.gradients.layers.layer import Layer, Products
 from equipoise.gradients.parts import part_of
-from equipoise.gradients.products import float32_is_exact
+from equipoise.gradients.products import Factors, divided, float32_is_exact
 from equipoise.gradients.ranks import Ranks
 from equipoise.gradients.rows import Rows
 from equipoise.plain import PLAIN
@@ -93,14 +93,16 @@ class Jacobian:
         ``own`` is what each rank has of its own: it comes back as the sum over ranks, before ``extras``.
         """
         layers = [layer.products(layer.dtype if float32_is_exact() else torch.float64) for layer in self._to_multiply()]
-        terms = _sum([found.terms for found in layers], num_rows) / self._ranks.size**2
+        terms = divided(_sum([found.terms for found in layers], num_rows), self._ranks.size**2)
         products = [*self._rows.products(num_rows), *self._means(layers)]
         joint = [self._over_ranks(products, num_rows), terms, *own]
         gramian, terms, *others = to_host(joint, extras, self._ranks)
+        gramian = _symmetric(gramian)
         if not self._is_accurate(gramian, terms):
             layers = [layer.products(torch.float64) for layer in self._to_multiply()]
             products = [*self._rows.exact_products(num_rows), *self._means(layers)]
             (gramian,) = to_host([self._over_ranks(products, num_rows)], (), self._ranks)
+            gramian = _symmetric(gramian)
         return (gramian, *others)
 
     def _to_multiply(self) -> Sequence[Layer]:
@@ -117,12 +119,13 @@ class Jacobian:
 
     def _means(self, found: Sequence[Products]) -> list[Tensor]:
         """Products of gradients that are means over ranks, where factors hold the sums."""
-        return [products.products / self._ranks.size**2 if self._lengths else products.products for products in found]
+        number = self._ranks.size**2 if self._lengths else 1
+        return [divided(products.products, number) for products in found]
 
     def _over_ranks(self, products: Sequence[Tensor], num_rows: int) -> Tensor:
         """This rank's share of J Jᵀ: the sum of all ranks' shares is J Jᵀ."""
         share = {"whole": self._ranks.size, "slices": 1, "parts": 1, "samples": self._ranks.size**2}[self._spread]
-        return _sum(products, num_rows, num_rows) / share
+        return divided(_sum(products, num_rows, num_rows), share)
 
     def _is_nonzero(self, row: int) -> bool:
         """Whether a row has a number other than zero, on any rank."""
@@ -143,7 +146,7 @@ class Jacobian:
         gramians = torch.zeros(len(groups), num_rows, num_rows, dtype=torch.float64, device="cpu")
         if not products:
             return gramians
-        found = torch.stack([part.to(products[0].device) for part in products]).cpu()
+        found = _symmetric(torch.stack([part.to(products[0].device) for part in products]).cpu())
         return gramians.index_add_(0, torch.tensor(places, device="cpu"), found)
 
     def single_task_tensors(self, num_rows: int) -> dict[Tensor, int]:
@@ -169,9 +172,10 @@ class Jacobian:
 
     def combine(self, weights: Tensor) -> list[Tensor]:
         """sum_k weights[k] · row k, for each tensor."""
-        gradients = dict(zip(self._by_rows, self._rows.combine(weights), strict=True))
+        factors = Factors(weights)
+        gradients = dict(zip(self._by_rows, self._rows.combine(factors), strict=True))
         for layer in self._layers:
-            gradients.update(zip(layer.leaves, layer.combine(weights), strict=True))
+            gradients.update(zip(layer.leaves, layer.combine(factors), strict=True))
         return [gradients[tensor] for tensor in self._tensors]
 
     def combine_in_groups(self, weights: Tensor, groups: Sequence[Sequence[Tensor]]) -> list[Tensor]:
@@ -180,7 +184,8 @@ class Jacobian:
         places = [group_of[tensor] for tensor in self._by_rows]
         gradients = dict(zip(self._by_rows, self._rows.combine_each(weights[places]), strict=True))
         for layer in self._layers:
-            gradients.update(zip(layer.leaves, layer.combine(weights[group_of[layer.leaves[0]]]), strict=True))
+            factors = Factors(weights[group_of[layer.leaves[0]]])
+            gradients.update(zip(layer.leaves, layer.combine(factors), strict=True))
         return [gradients[tensor] for tensor in self._tensors]
 
     def release(self) -> None:
@@ -251,18 +256,25 @@ def _numbered(groups: Sequence[Sequence[Tensor]]) -> dict[Tensor, int]:
 
 
 def _sum(parts: Sequence[Tensor], *shape: int) -> Tensor:
-    """The sum of the parts in float64, on the first part's device; zeros of that shape where there is no part."""
+    """The sum of the parts, on the first part's device; zeros of that shape where there is no part."""
     if not parts:
         return torch.zeros(shape, dtype=torch.float64, device="cpu")
+    if len(parts) == 1:
+        return parts[0]
     return torch.stack([part.to(parts[0].device) for part in parts]).sum(dim=0)
+
+
+def _symmetric(products: Tensor) -> Tensor:
+    """The products [..., K, K] on the host where those of i with j and of j with i were rounded apart."""
+    return (products + products.mT) / 2
 
 
 def to_host(summed: Sequence[Tensor], others: Sequence[Tensor], ranks: Ranks) -> tuple[Tensor, ...]:
     """All tensors in float64 on the CPU, by one copy, the first of them summed over ranks."""
     tensors = [*summed, *others]
     device = tensors[-1].device
-    flat = torch.cat([t.detach().to(device=device, dtype=torch.float64).flatten() for t in tensors])
+    flat = torch.cat([t.detach().to(device).flatten() for t in tensors])  # in the dtype of most digits
     if summed and ranks.size > 1:
         ranks.sum_(flat[: sum(t.numel() for t in summed)])
-    pieces = flat.cpu().split([t.numel() for t in tensors])
+    pieces = flat.cpu().double().split([t.numel() for t in tensors])
     return tuple(piece.view(t.shape) for piece, t in zip(pieces, tensors, strict=True))

@@ -1,5 +1,6 @@
-"""Inner products of long float32 rows, without the digits that long float32 sums lose."""
+"""Inner products of long float32 rows, without the digits that long float32 sums lose; and factors of rows."""
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -8,23 +9,47 @@ CHUNK = 1024  # columns per float32 product; chunks are summed in float64
 _BAND, _BANDS = 12, 8  # at least so many rows, and of more an eighth, per product: hardly more than the upper triangle
 
 
+class Factors:
+    """Weights [..., K] on the host; a device is sent them once in each precision."""
+
+    def __init__(self, weights: Tensor) -> None:
+        self.weights = weights
+        self._is_large = float(np.abs(weights.numpy()).max(initial=0.0)) >= FLOAT32_RANGE
+        self._sent: dict[tuple[torch.device, torch.dtype], Tensor] = {}
+
+    def on(self, device: torch.device, dtype: torch.dtype) -> Tensor:
+        """There, in the precision in which numbers of this dtype are multiplied by them."""
+        if dtype != torch.float32 or self._is_large:
+            dtype = torch.float64  # bfloat16 weights would have 3 digits, and float32 ones end at 1e38
+        if (device, dtype) not in self._sent:
+            self._sent[device, dtype] = self.weights.to(device=device, dtype=dtype)
+        return self._sent[device, dtype]
+
+
 def inner_products(left: Tensor, right: Tensor) -> Tensor:
-    """The products [K, K] in float64 of two [K, P] for which they are symmetric."""
-    num_rows, width = left.shape
-    if left.dtype == torch.float64:
-        products = left @ right.mT
-        return (products + products.mT) / 2
-    whole = width // CHUNK * CHUNK
-    lefts, rights = _chunks(left, whole), _chunks(right, whole)
-    products = torch.zeros(num_rows, num_rows, dtype=torch.float64, device=left.device)
+    """The products [K, K] in float64 of two [K, P] for which they are symmetric, as these are but for rounding."""
+    num_rows = len(left)
     height = max(_BAND, num_rows // _BANDS)
+    if left.dtype == torch.float64 or num_rows <= height:
+        return _products(left, right)
+    products = torch.zeros(num_rows, num_rows, dtype=torch.float64, device=left.device)
     for i in range(0, num_rows, height):
-        band = torch.bmm(lefts[:, i : i + height], rights[:, i:].mT).sum(dim=0, dtype=torch.float64)
-        if whole < width:
-            band += left[i : i + height, whole:].double() @ right[i:, whole:].double().mT
+        band = _products(left[i : i + height], right[i:])
         products[i : i + height, i:] = band
         products[i:, i : i + height] = band.mT
-    return (products + products.mT) / 2  # on the diagonal both halves were computed, and rounded
+    return products
+
+
+def _products(left: Tensor, right: Tensor) -> Tensor:
+    """Left @ right.mT in float64: float32 products of chunks, whose sum is."""
+    width = left.shape[1]
+    whole = 0 if left.dtype == torch.float64 else width // CHUNK * CHUNK
+    if not whole:
+        return left.double() @ right.double().mT
+    products = torch.bmm(_chunks(left, whole), _chunks(right, whole).mT).sum(dim=0, dtype=torch.float64)
+    if whole < width:
+        products += left[:, whole:].double() @ right[:, whole:].double().mT
+    return products
 
 
 def symmetric_products(left: Tensor, right: Tensor) -> Tensor:
@@ -39,6 +64,11 @@ def scaled(gradient: Tensor, factor: float) -> Tensor:
     if abs(factor) < FLOAT32_RANGE:
         return gradient * factor
     return (gradient.double() * factor).to(gradient.dtype)
+
+
+def divided(tensor: Tensor, number: int) -> Tensor:
+    """The tensor over a number, itself if that is 1."""
+    return tensor if number == 1 else tensor / number
 
 
 def exact_products(rows: Tensor) -> Tensor:
@@ -57,5 +87,4 @@ def float32_is_exact() -> bool:
 
 def _chunks(rows: Tensor, whole: int) -> Tensor:
     """[chunks, K, columns]."""
-    chunks: Tensor = rows[:, :whole].unflatten(1, (whole // CHUNK, CHUNK)).transpose(0, 1)
-    return chunks
+    return rows[:, :whole].view(len(rows), whole // CHUNK, CHUNK).transpose(0, 1)

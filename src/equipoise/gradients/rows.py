@@ -6,10 +6,10 @@ import torch
 from torch import Tensor
 
 from equipoise.gradients.parts import copies_of, is_in_parts, part_of, whole_of
-from equipoise.gradients.products import CHUNK, FLOAT32_RANGE, exact_products, float32_is_exact, inner_products
+from equipoise.gradients.products import CHUNK, Factors, divided, exact_products, float32_is_exact, inner_products
 from equipoise.gradients.ranks import Ranks
 from equipoise.plain import PLAIN
-from equipoise.torch_private.tensors import add_each_, copy_each_, fill_zeros_
+from equipoise.torch_private.tensors import add_each_
 
 
 class Rows:
@@ -103,11 +103,11 @@ class Rows:
 
     def products(self, num_rows: int) -> list[Tensor]:
         """J Jᵀ [K, K] in float64 for each block, from float32 products where the rows are float32."""
-        return [block.products(num_rows) / copies for (_, _, copies), block in self._blocks.items()]
+        return [divided(block.products(num_rows), copies) for (_, _, copies), block in self._blocks.items()]
 
     def exact_products(self, num_rows: int) -> list[Tensor]:
         """The same from float64 products."""
-        return [block.exact_products(num_rows) / copies for (_, _, copies), block in self._blocks.items()]
+        return [divided(block.exact_products(num_rows), copies) for (_, _, copies), block in self._blocks.items()]
 
     def products_of_each(self, num_rows: int) -> list[Tensor]:
         """J Jᵀ [K, K] by each tensor on its own, from float64 products."""
@@ -127,7 +127,7 @@ class Rows:
             found.update(block.single_task_tensors(num_rows))
         return dict(sorted(found.items()))
 
-    def combine(self, weights: Tensor) -> list[Tensor]:
+    def combine(self, weights: Factors) -> list[Tensor]:
         """sum_k weights[k] · row k, for each tensor."""
         gradients: dict[int, Tensor] = {}
         for block in self._blocks.values():
@@ -141,7 +141,7 @@ class Rows:
         """sum_k weights[t, k] · row k, for each tensor t; for rows that are not sliced."""
         gradients: dict[int, Tensor] = {}
         for block in self._blocks.values():
-            gradients.update(zip(block.places, block.combine_each(weights[block.places]), strict=True))
+            gradients.update(zip(block.places, block.combine_each(Factors(weights[block.places])), strict=True))
         return [gradients[place] for place in range(len(self._layout))]
 
     def jacobian(self, num_rows: int) -> Tensor:
@@ -187,17 +187,16 @@ class _Block:
         return [piece.view(shape) for piece, shape in zip(flat.split(self.sizes), self.shapes, strict=True)]
 
     def write(self, rows: range, gradients: list[Tensor | None]) -> None:
+        self.put(self.rows[rows.start : rows.stop, : self.width], gradients)
+
+    def put(self, rows: Tensor, gradients: list[Tensor | None]) -> None:
+        """Fill rows [rows, P] with gradients [rows, ...]; ``None`` is a zero."""
         _require_dense(gradients)
-        filled: list[Tensor] = []
-        sources: list[Tensor] = []
-        for views, gradient in zip(zip(*self.views[rows.start : rows.stop], strict=True), gradients, strict=True):
-            if gradient is None:
-                fill_zeros_(list(views))
-            else:
-                filled += views
-                sources += gradient.unbind()
-        if filled:
-            copy_each_(filled, sources)
+        flat = [
+            rows.new_zeros(()).expand(len(rows), size) if gradient is None else gradient.reshape(len(rows), size)
+            for gradient, size in zip(gradients, self.sizes, strict=True)
+        ]
+        torch.cat(flat, dim=1, out=rows)
 
     def add(self, row: int, gradients: list[Tensor | None], factor: float) -> None:
         _require_dense(gradients)
@@ -220,29 +219,23 @@ class _Block:
         parts = self.rows[:num_rows, : self.width].split(self.sizes, dim=1)
         return [exact_products(part) for part in parts]
 
-    def combine(self, weights: Tensor) -> list[Tensor]:
+    def combine(self, weights: Factors) -> list[Tensor]:
         """wᵀ J, for each tensor in memory of its own, so that freeing one ``.grad`` frees it."""
-        parts = self.rows[: len(weights), : self.width].split(self.sizes, dim=1)
-        factors = self.factors(weights)
-        products = [self.weighted(part, factors) for part in parts]
-        return [product.view(shape) for product, shape in zip(products, self.shapes, strict=True)]
+        factors = weights.on(self.rows.device, self.rows.dtype)
+        parts = self.rows[: len(factors), : self.width].mT.split(self.sizes)
+        return [self.weighted(part, factors).view(shape) for part, shape in zip(parts, self.shapes, strict=True)]
 
-    def combine_each(self, weights: Tensor) -> list[Tensor]:
+    def combine_each(self, weights: Factors) -> list[Tensor]:
         """w_tᵀ J by tensor t, for weights [T, K]."""
-        parts = self.rows[: weights.shape[1], : self.width].split(self.sizes, dim=1)
-        every = self.factors(weights)
+        every = weights.on(self.rows.device, self.rows.dtype)
+        parts = self.rows[: every.shape[1], : self.width].mT.split(self.sizes)
         return [self.weighted(part, w).view(shape) for part, w, shape in zip(parts, every, self.shapes, strict=True)]
 
-    def factors(self, weights: Tensor) -> Tensor:
-        """Weights on the rows' device, in the precision in which rows are multiplied by them."""
-        dtype = self.rows.dtype
-        if dtype != torch.float64 and (dtype != torch.float32 or float(weights.abs().max()) >= FLOAT32_RANGE):
-            dtype = torch.float64  # bfloat16 weights would have 3 digits, and float32 ones end at 1e38
-        return weights.to(device=self.rows.device, dtype=dtype)
-
     def weighted(self, part: Tensor, factors: Tensor) -> Tensor:
-        """wᵀ times some columns of J."""
-        return (part.to(factors.dtype).mT @ factors).to(self.rows.dtype)
+        """W times some rows of Jᵀ."""
+        if part.dtype == factors.dtype:
+            return torch.mv(part, factors)
+        return torch.mv(part.to(factors.dtype), factors).to(part.dtype)
 
     def single_task_tensors(self, num_rows: int) -> dict[int, int]:
         """Places of the tensors by which all rows but one are zero, with that row."""
@@ -265,17 +258,17 @@ class _SlicedBlock(_Block):
         super().__init__(places, shapes, 1, dtype, device)
         self.ranks = ranks
         self.staged = self.rows.new_zeros(-(-self.rows.shape[1] // ranks.size) * ranks.size)
-        self.views = [self.shaped(self.staged[: self.width])]
         self.rows = self.rows.new_zeros(num_rows, len(self.staged) // ranks.size)
 
     def write(self, rows: range, gradients: list[Tensor | None]) -> None:
         for number, row in enumerate(rows):
             own = [None if gradient is None else gradient[number : number + 1] for gradient in gradients]
-            super().write(range(1), own)
+            self.put(self.staged[None, : self.width], own)
             self.rows[row] = self.ranks.mean_slice(self.staged)
 
-    def combine(self, weights: Tensor) -> list[Tensor]:
-        whole = self.ranks.joined(self.weighted(self.rows[: len(weights)], self.factors(weights)))
+    def combine(self, weights: Factors) -> list[Tensor]:
+        factors = weights.on(self.rows.device, self.rows.dtype)
+        whole = self.ranks.joined(self.weighted(self.rows[: len(factors)].mT, factors))
         return [piece.clone() for piece in self.shaped(whole[: self.width])]
 
     def single_task_tensors(self, num_rows: int) -> dict[int, int]:

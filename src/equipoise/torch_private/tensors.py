@@ -1,5 +1,6 @@
 """Tensors: their versions, subclasses and transforms, and kernels that torch shows nowhere else."""
 
+import math
 from collections.abc import Iterable
 from typing import Any, cast
 
@@ -28,14 +29,15 @@ def fill_zeros_(tensors: list[Tensor]) -> None:
     torch._foreach_zero_(tensors)
 
 
-def copy_each_(tensors: list[Tensor], sources: list[Tensor]) -> None:
-    """Copy each source into its tensor."""
-    torch._foreach_copy_(tensors, sources)
-
-
 def add_each_(tensors: list[Tensor], others: list[Tensor], factor: float) -> None:
     """Add a multiple of each other to its tensor."""
     torch._foreach_add_(tensors, others, alpha=factor)
+
+
+def largest_of(tensors: list[Tensor]) -> Tensor:
+    """The largest size [] of their numbers, on the first one's device; NaN if one is."""
+    largest = torch._foreach_norm(tensors, math.inf)
+    return torch.stack([one.to(largest[0].device) for one in largest]).amax()
 
 
 def embedding_bag_backward(*arguments: Any) -> Tensor:

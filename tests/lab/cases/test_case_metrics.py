@@ -54,6 +54,14 @@ def test_a_metric_may_be_a_name_a_torchmetrics_metric_or_ready_made():
     assert made["group"][1].compute(logits, torch.tensor([2, 0, -1])) == 1.0
 
 
+def test_a_split_that_a_metric_refuses_is_not_remembered_by_that_of_another_task():
+    first, second = (make_metrics(TASKS, TRAIN, VALIDATION, {t: ["rmse"]}, SIZES)[t][0] for t in ("rating", "click"))
+    with pytest.raises(ValueError, match=r"'rmse' does not take outputs \(2,\) and targets \(3,\)"):
+        first.compute(torch.zeros(2), torch.zeros(3))
+    assert first.compute(torch.tensor([5.0]), torch.tensor([1.0])) == 4.0
+    assert second.compute(torch.tensor([2.0]), torch.tensor([1.0])) == 1.0
+
+
 def test_each_call_starts_afresh_and_an_absent_task_has_no_value():
     (rmse, _) = make_metrics(TASKS, TRAIN, VALIDATION, sizes=SIZES)["rating"]
     assert rmse.compute(torch.tensor([5.0]), torch.tensor([1.0])) == 4.0

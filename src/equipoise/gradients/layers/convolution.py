@@ -22,6 +22,7 @@ from equipoise.gradients.layers.layer import (
     products_of_inputs,
     size,
 )
+from equipoise.gradients.products import Factors
 from equipoise.torch_private.autograd import saved
 
 
@@ -58,7 +59,7 @@ class Convolution(Layer):
         has_bias = len(self.leaves) == 2
         return products_of(products_of_inputs(end_to_end(patches, dim=0), has_bias), [end_to_end(outputs, dim=1)])
 
-    def combine(self, weights: Tensor) -> list[Tensor]:
+    def combine(self, weights: Factors) -> list[Tensor]:
         kernel, has_bias = self.leaves[0].detach(), len(self.leaves) == 2
         totals: list[Tensor] = []
         for outputs, inputs, steps in zip(self.combined_at_outputs(weights), self.inputs, self.steps, strict=True):

@@ -7,6 +7,7 @@ from torch import Tensor
 from torch.autograd.graph import GradientEdge
 
 from equipoise.gradients.layers.layer import MOVED, SET_UP, Layer, Products, Use, like, padded, products_of_rows
+from equipoise.gradients.products import Factors
 from equipoise.gradients.ranks import Ranks
 from equipoise.torch_private.autograd import saved
 
@@ -48,7 +49,7 @@ class Embedding(Layer):
         outputs = self.at_outputs(dtype)
         return torch.stack([self._rows([b[k] for b in outputs], places, num_places) for k in range(len(outputs[0]))])
 
-    def combined_rows(self, weights: Tensor, places: Sequence[Tensor], num_places: int) -> Tensor:
+    def combined_rows(self, weights: Factors, places: Sequence[Tensor], num_places: int) -> Tensor:
         """Their weighted sum [U, D]."""
         return self._rows(self.combined_at_outputs(weights), places, num_places)
 
@@ -70,7 +71,7 @@ class Embedding(Layer):
         twin.indices = [at for at in indices if at is not None]
         return twin
 
-    def combine(self, weights: Tensor) -> list[Tensor]:
+    def combine(self, weights: Factors) -> list[Tensor]:
         (table,) = self.leaves
         terms = zip(self.combined_at_outputs(weights), self.indices, self.options, self.sparse, strict=True)
         backward = torch.ops.aten.embedding_backward

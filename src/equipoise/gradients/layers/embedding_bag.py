@@ -20,6 +20,7 @@ from equipoise.gradients.layers.layer import (
     products_of_rows,
     size,
 )
+from equipoise.gradients.products import Factors
 from equipoise.torch_private.autograd import saved
 from equipoise.torch_private.tensors import embedding_bag_backward
 
@@ -56,7 +57,7 @@ class EmbeddingBag(Layer):
         (outputs,) = self.at_outputs(dtype)  # B [K, N, D]
         return products_of(self._input_products(dtype), [outputs])
 
-    def combine(self, weights: Tensor) -> list[Tensor]:
+    def combine(self, weights: Factors) -> list[Tensor]:
         (outputs,) = self.combined_at_outputs(weights)
         (table,) = self.leaves
         lookups = (self.tokens, *self.bounds, self.sizes, self.maxima)

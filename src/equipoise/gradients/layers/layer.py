@@ -10,7 +10,7 @@ from torch import Tensor
 from torch.autograd.graph import GradientEdge
 from typing_extensions import Self
 
-from equipoise.gradients.products import FLOAT32_RANGE, inner_products
+from equipoise.gradients.products import Factors, inner_products
 from equipoise.gradients.ranks import Ranks
 from equipoise.torch_private.autograd import output_metadata
 
@@ -35,7 +35,8 @@ class Products(NamedTuple):
     """Inner products of the tasks' gradients, and how large the terms were that they are sums of."""
 
     products: Tensor  # [K, K] in float64
-    terms: Tensor  # [K]; float32 rounds relative to these, so products far below them have lost their digits
+    # [K]; float32 rounds relative to these, so products far below them have lost their digits, as all have below inf
+    terms: Tensor
 
 
 class Layer(ABC):
@@ -51,6 +52,9 @@ class Layer(ABC):
     def __init__(self, leaves: Sequence[Tensor], edges: Sequence[GradientEdge]) -> None:
         self.leaves = tuple(leaves)
         self.edges = list(edges)
+        # what the factors are multiplied in: float64 where the layer itself is
+        is_exact = torch.float64 in [output_metadata(edge).dtype for edge in edges]
+        self.dtype = torch.float64 if is_exact else torch.float32
         self._received: list[list[Tensor]] = [[] for _ in edges]
 
     @abstractmethod
@@ -66,7 +70,7 @@ class Layer(ABC):
         """⟨g_i, g_j⟩ from factors in ``dtype``."""
 
     @abstractmethod
-    def combine(self, weights: Tensor) -> list[Tensor]:
+    def combine(self, weights: Factors) -> list[Tensor]:
         """sum_k weights[k] · g_k for each leaf."""
 
     @property
@@ -81,11 +85,6 @@ class Layer(ABC):
     def of_all_ranks(self, ranks: Ranks, owner: int, length: int) -> "Layer | None":
         """The layer over the samples of all ranks, for its products, on the owner; factors are padded to ``length``."""
         raise NotImplementedError
-
-    @property
-    def dtype(self) -> torch.dtype:
-        """What the factors are multiplied in: float64 where the layer itself is, else float32."""
-        return torch.float64 if any(output_metadata(e).dtype == torch.float64 for e in self.edges) else torch.float32
 
     def write(self, num_tasks: int, gradients: Sequence[Tensor | None]) -> None:
         """Take the next tasks' gradients [tasks, ...] at the edges; ``None`` is a zero for each."""
@@ -114,16 +113,17 @@ class Layer(ABC):
             return [self.at_outputs(dtype)]
         return [[piece.to(dtype) for piece in pieces] for pieces in zip(*self._received, strict=True)]
 
-    def combined_at_outputs(self, weights: Tensor) -> list[Tensor]:
+    def combined_at_outputs(self, weights: Factors) -> list[Tensor]:
         """sum_k weights[k] · B_k for each edge."""
-        dtype = self.dtype if float(weights.abs().max()) < FLOAT32_RANGE else torch.float64
         combined: list[Tensor] = []
-        for pieces in zip(*self.in_pieces(dtype), strict=True):
-            factors = weights.to(device=pieces[0].device, dtype=dtype).split([len(piece) for piece in pieces])
-            total = factors[0] @ pieces[0].flatten(1)
-            for some, piece in zip(factors[1:], pieces[1:], strict=True):
-                total.addmv_(piece.flatten(1).mT, some)
-            combined.append(total.view(pieces[0].shape[1:]))
+        for received in self._received:
+            factors = weights.on(received[0].device, self.dtype)
+            first, *others = [piece.to(factors.dtype).flatten(1) for piece in received]
+            total, done = torch.mv(first.mT, factors[: len(first)]), len(first)
+            for piece in others:
+                total.addmv_(piece.mT, factors[done : done + len(piece)])
+                done += len(piece)
+            combined.append(total.view(received[0].shape[1:]))
         return combined
 
     def is_nonzero(self, row: int) -> bool:
@@ -144,7 +144,7 @@ def matrix_row_operations(num_inputs: int, width_in: int, width_out: int, num_ta
 def products_of_inputs(inputs: Tensor, has_bias: bool) -> Tensor:
     """A Aᵀ [N, N]; a bias is one more input, of ones."""
     products = inputs @ inputs.mT
-    return products + 1 if has_bias else products
+    return products.add_(1) if has_bias else products
 
 
 def products_of(input_products: Tensor, pieces: Sequence[Tensor]) -> Products:
@@ -158,12 +158,13 @@ def products_of(input_products: Tensor, pieces: Sequence[Tensor]) -> Products:
 
 
 def _products_of(input_products: Tensor, outputs: Tensor) -> Products:
-    products = inner_products(outputs.flatten(1), (input_products @ outputs).flatten(1))
+    met = torch.bmm(input_products.expand(len(outputs), -1, -1), outputs)
+    products = inner_products(outputs.flatten(1), met.flatten(1))
     squares = input_products.diagonal()
     if squares.dtype == torch.float64 or not squares.numel():
         return Products(products, products.diagonal())  # float64 has digits to lose
-    terms = (torch.linalg.vector_norm(outputs, dim=2).square() @ squares).double()
-    return Products(products, terms.where(squares.max() > _VANISHING, torch.inf))
+    terms = torch.mv(torch.linalg.vector_norm(outputs, dim=2).square(), squares)
+    return Products(products, terms / (squares.amax() > _VANISHING))  # inf, or NaN, if not
 
 
 def products_of_rows(rows: Tensor) -> Products:

@@ -24,6 +24,7 @@ from equipoise.gradients.layers.layer import (
     products_of,
     products_of_inputs,
 )
+from equipoise.gradients.products import Factors
 from equipoise.gradients.ranks import Ranks
 from equipoise.torch_private.autograd import saved
 
@@ -95,7 +96,7 @@ class Linear(Layer):
         twin.inputs = [a for a in inputs if a is not None]
         return twin
 
-    def combine(self, weights: Tensor) -> list[Tensor]:
+    def combine(self, weights: Factors) -> list[Tensor]:
         outputs = self._upright(self.combined_at_outputs(weights))
         inputs = end_to_end([a.to(outputs.dtype) for a in self.inputs], dim=0)
         weight = inputs.mT @ outputs if self.is_in_out else outputs.mT @ inputs

@@ -14,7 +14,7 @@ from torch import Tensor
 from equipoise.gradients.layers.embedding import Embedding, renumbered
 from equipoise.gradients.layers.layer import MOVED, Layer, Products, end_to_end
 from equipoise.gradients.layers.linear import Linear
-from equipoise.gradients.products import symmetric_products
+from equipoise.gradients.products import Factors, symmetric_products
 
 
 class Tied(Layer):
@@ -75,7 +75,7 @@ class Tied(Layer):
             products += symmetric_products(*_meeting(one, other, dtype))
         return Products(products, torch.stack([found.terms for found in own]).sum(dim=0))
 
-    def combine(self, weights: Tensor) -> list[Tensor]:
+    def combine(self, weights: Factors) -> list[Tensor]:
         gradients: dict[Tensor, Tensor] = {}
         for linear in self.linears:
             for leaf, gradient in zip(linear.leaves, linear.combine(weights), strict=True):

@@ -3,7 +3,7 @@
 import copy
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import partial
+from functools import cache, partial
 from typing import Any, cast
 
 import torch
@@ -92,7 +92,11 @@ def make_metrics(
                 metrics.append(one)
                 continue
             form = next(iter(size), None) if given is None and isinstance(one, str) and takes_size(one) else None
-            metrics += _with_constant(_labelled(one, task, size), form, *targets)
+            found = _labelled(one, task, size)
+            if not isinstance(one, str):
+                found = copy.deepcopy(found)  # what was given may be in use elsewhere
+                found.reset()
+            metrics += _with_constant(found, form, *targets)
         made[task.name] = tuple(metrics)
     return made
 
@@ -178,12 +182,18 @@ def _labelled(one: str | torchmetrics.Metric, task: Task, size: Mapping[str, int
         made = one
     elif isinstance(one, str):
         try:
-            made = metric(one, missing=missing, **(size if takes_size(one) else {}))
+            made = _named(one, missing, tuple(size.items()) if takes_size(one) else ())
         except ValueError as error:
             raise ValueError(f"task {task.name!r}: {error}") from None
     else:
         made = Labelled(one, default_reading(task.loss), type(one).__name__, missing)
     return per_token(made) if is_per_token(task.loss) and not _reads_tokens(made) else made
+
+
+@cache
+def _named(name: str, missing: int, size: tuple[tuple[str, int], ...]) -> Labelled:
+    """One for all tasks, as it keeps nothing between two values: of hundreds, making one for each takes seconds."""
+    return metric(name, missing=missing, **dict(size))
 
 
 def _reads_tokens(metric: Labelled) -> bool:
@@ -209,7 +219,6 @@ def _with_constant(labelled: Labelled, form: str | None, train: Tensor, validati
             f"metric {labelled.name!r} does not say which values are better or which is the best: "
             "give a Metric with higher_is_better and perfect"
         )
-    labelled = copy.deepcopy(labelled)  # what was given may be in use elsewhere
     trivial = _value(labelled, _constant(labelled, train, validation), validation)
     if trivial.dim() > 1:
         raise ValueError(
@@ -227,15 +236,15 @@ def _with_constant(labelled: Labelled, form: str | None, train: Tensor, validati
 
 
 def _value(labelled: Labelled, outputs: Tensor, targets: Tensor) -> Tensor:
-    labelled.reset()
     try:
         labelled.update(outputs, targets)
     except ValueError as error:
         shapes = " and targets ".join(str(tuple(one.shape)) for one in (outputs, targets))
         raise ValueError(f"metric {labelled.name!r} does not take outputs {shapes}: {error}") from None
-    value = torch.as_tensor(labelled.compute())
-    labelled.reset()  # some hold all outputs
-    return value
+    else:
+        return torch.as_tensor(labelled.compute())
+    finally:
+        labelled.reset()  # some hold all outputs
 
 
 def _single(labelled: Labelled, form: str | None, place: int | None, outputs: Tensor, targets: Tensor) -> float:

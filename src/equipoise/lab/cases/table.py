@@ -90,17 +90,17 @@ class TableCase:
                 raise ValueError(f"{kind} must be a tuple of names, such as ({columns_of_kind!r},)")
         if any(map(is_pattern, (*(target.column for target in self.targets), *chain(*self._columns.values())))):
             self._expand()
-        columns = [target.column for target in self.targets]
+        columns, inputs = [target.column for target in self.targets], self.inputs
         if not columns:
             raise ValueError("nothing to predict: name a target, such as --target rating:regression")
-        if not self.inputs:
+        if not inputs:
             raise ValueError("nothing to predict from: name columns, by --text, --number or --category")
         if self.image_size < 8:
             raise ValueError(f"image_size must be at least 8 pixels, got {self.image_size}")
         if self.seconds is not None and not 0.1 <= self.seconds <= 600:
             raise ValueError(f"seconds must be in 0.1 to 600, got {self.seconds:g}")
-        for column, count in Counter([*columns, *self.inputs]).items():
-            if column in columns and column in self.inputs:
+        for column, count in Counter([*columns, *inputs]).items():
+            if column in columns and column in inputs:
                 raise ValueError(f"column {column!r} is a target and an input: leave it out of the inputs")
             if count > 1:
                 raise ValueError(f"column {column!r} is named twice")
