@@ -18,6 +18,7 @@ class MultiTaskLoss(nn.Module):
     """
 
     def __init__(self, tasks: Tasks, balancer: Balancer) -> None:
+        """``criterion(outputs, targets)`` is ``balancer(tasks.losses(outputs, targets))``; the tasks are the same."""
         super().__init__()
         if not isinstance(tasks, Tasks):
             raise ValueError(f"tasks must be Tasks, which know the losses, got {short_repr(tasks)}")
@@ -44,7 +45,15 @@ class MultiTaskLoss(nn.Module):
         return self.balancer(self.tasks.losses(outputs, targets), representation=representation)
 
     if TYPE_CHECKING:  # ``nn.Module`` has it of no known result
-        __call__ = forward
+
+        def __call__(
+            self,
+            outputs: Mapping[str, Any],
+            targets: Mapping[str, Any] | None = None,
+            *,
+            representation: Tensor | None = None,
+        ) -> Tensor:
+            """The scalar of ``balancer(tasks.losses(outputs, targets))``."""
 
     def end_epoch(self) -> None:
         """Tell the losses and the method that an epoch has ended; call it once per epoch."""

@@ -47,6 +47,7 @@ class Method(KeepsPrecision):
     own_norm: str = ""
 
     def __init__(self) -> None:
+        """A method for one balancer; the class says what it computes and takes."""  # editors show it where it is made
         super().__init__()
         self._is_taken = False
         self._preference: Tensor | None = None

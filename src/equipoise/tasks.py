@@ -49,6 +49,7 @@ class Tasks(nn.Module):
     """
 
     def __init__(self, tasks: Iterable[Task]) -> None:
+        """The tasks of one network, in order; names are unique."""
         super().__init__()
         if not isinstance(tasks, Iterable):
             raise ValueError(f"tasks must be a list of Task objects, got {tasks!r}")

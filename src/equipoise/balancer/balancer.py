@@ -103,6 +103,7 @@ class Balancer(FeedbackCalls):
         ranks: Any = "auto",
         monitor: Monitoring = "warn",
     ) -> None:
+        """One scalar from many losses, whose ``.backward()`` delivers the balanced gradient; more in the class."""
         super().__init__()
         weights = user_weights(tasks)
         chosen = None if gramian_from is None else Parameters(gramian_from, "gramian_from")
@@ -196,7 +197,15 @@ class Balancer(FeedbackCalls):
         return reaching_idle(state, step, balanced_by_losses(state, step))
 
     if TYPE_CHECKING:  # ``nn.Module`` has it of no known result
-        __call__ = forward
+
+        def __call__(
+            self,
+            losses: Mapping[str, Tensor],
+            *,
+            counts: Mapping[str, float] | None = None,
+            representation: Tensor | None = None,
+        ) -> Tensor:
+            """One scalar, equal to the total under the user's weights; call ``.backward()`` on it once: ``forward``."""
 
     @contextmanager
     def frozen(self) -> Iterator[None]:

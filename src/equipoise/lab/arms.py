@@ -11,7 +11,7 @@ from typing import ClassVar
 
 import equipoise as eq
 from equipoise.own_file import error_line
-from equipoise.registry import method_name
+from equipoise.registry import MethodName, method_name
 
 _WITH = r"(?::\w+=[\w.-]+)*"
 _LOSS = re.compile(  # of a file, the task has no slash: the file of a method may be in a folder with =
@@ -152,6 +152,7 @@ class SingleTaskArm(StudyArm):
         return "single-task"
 
 
+GivenMethod = MethodName | str | eq.Method | StudyArm
 SUM = MethodArm("sum")  # the plain sum, which every other arm is compared with
 TUNED = TunedArm()
 SINGLE_TASK = SingleTaskArm()
@@ -204,7 +205,7 @@ def name_of(method: str | eq.Method) -> str:
     return names[0] if names and repr(method) == f"{type(method).__name__}()" else repr(method)
 
 
-def make_arm(given: "str | eq.Method | StudyArm") -> StudyArm:
+def make_arm(given: GivenMethod) -> StudyArm:
     """The arm of what a user compares; a method by any of its names has the one of the table.
 
     >>> make_arm("NashMTL"), make_arm(eq.DWA()), str(make_arm(eq.DWA(temperature=1.0)))

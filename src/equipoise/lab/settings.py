@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import MISSING, dataclass, field, fields
 from pathlib import Path
 from types import NoneType
-from typing import Any, TypedDict, get_args
+from typing import Any, Literal, TypedDict, get_args
 
 from equipoise.names import nearest
 
@@ -24,9 +24,9 @@ RUNS = Path("equipoise-runs")  # the folder of studies
 MANY_TASKS = 20  # up to so many, each task has its single-task baseline, its tables and figures, and each pair its own
 FEW_TASKS = 12  # of more, those that are looked at one by one
 
-SCHEDULES = ("constant", "linear", "cosine", "step")
-PRECISIONS = ("fp32", "bf16")
-STARTS = ("drawn", "labels")
+ScheduleName = Literal["constant", "linear", "cosine", "step"]
+PrecisionName = Literal["fp32", "bf16"]
+StartName = Literal["drawn", "labels"]
 SAMPLING = {"proportional": 1.0, "sqrt": 2.0, "uniform": math.inf}  # temperatures by name
 
 
@@ -85,7 +85,7 @@ class Settings:
         "schedule of the learning rate: constant, linear, cosine or step; default the case's",
         "NAME",
         default="constant",
-        words=SCHEDULES,
+        words=get_args(ScheduleName),
     )
     warmup: int = _setting("steps in which the learning rate rises from 0; default 0", "STEPS", FROM_0, 0)
     weight_decay_end: float | None = _setting(
@@ -109,7 +109,7 @@ class Settings:
         "fp32 or bf16 (the network under autocast, all else in float32); default fp32",
         "NAME",
         default="fp32",
-        words=PRECISIONS,
+        words=get_args(PrecisionName),
     )
     task_patience: int | None = _setting(
         "leave a task out after so many epochs without improvement, and keep the weights of its best epoch; default "
@@ -131,7 +131,7 @@ class Settings:
         "initialisation of heads: drawn, or labels (from the labels' frequencies); default drawn",
         "NAME",
         default="drawn",
-        words=STARTS,
+        words=get_args(StartName),
     )
     temperature: float | None = _setting(
         "sampling temperature of several sources: proportional, sqrt, uniform or a number; default "
@@ -195,17 +195,17 @@ class TrainingOptions(TypedDict, total=False):
     weight_decay: float | None
     clip_norm: float | None
     patience: int | None
-    schedule: str
+    schedule: ScheduleName | str
     warmup: int
     weight_decay_end: float | None
     clip_value: float | None
     average: float | None
     micro_batches: int
-    precision: str
+    precision: PrecisionName | str
     task_patience: int | None
     select: str
     keep: tuple[str, ...]
-    start: str
+    start: StartName | str
     temperature: float | None
     l1: float
     l2: float

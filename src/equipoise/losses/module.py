@@ -55,9 +55,9 @@ class FunctionLoss(LossModule):
             cls.forward = _with_signature(cls)  # type: ignore[method-assign]
 
     def __new__(cls, *_: object, **__: object) -> Self:
-        """A module already, so that the dataclass's constructor may set attributes."""
+        """A loss with these arguments; the class says what it computes."""
         self = super().__new__(cls)
-        nn.Module.__init__(self)
+        nn.Module.__init__(self)  # so that the dataclass's constructor may set attributes
         return self
 
     def __post_init__(self) -> None:

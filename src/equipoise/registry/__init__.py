@@ -12,6 +12,7 @@ from equipoise.own_file import from_file
 from equipoise.registry.aggregators import BY_GRAMIAN
 from equipoise.registry.aliases import ALIASES
 from equipoise.registry.coordinates import BY_COORDINATES, BY_GROUPS
+from equipoise.registry.method_names import MethodName
 from equipoise.registry.row import MethodRow, read_costs
 from equipoise.registry.weightings import BY_LOSSES, BY_RESULTS
 from equipoise.registry.wrappers import AROUND
@@ -24,6 +25,7 @@ __all__ = [
     "BY_GROUPS",
     "BY_LOSSES",
     "BY_RESULTS",
+    "MethodName",
     "MethodRow",
     "find_methods",
     "method",
@@ -79,7 +81,7 @@ def method_name(name: str) -> str:
     return rows[0].name
 
 
-def method(name: str, **arguments: Any) -> Method:
+def method(name: MethodName | str, **arguments: Any) -> Method:
     """A method by any of its names, as ``find_methods`` finds it, or by ``path/to/file.py:Name``.
 
     Raises:

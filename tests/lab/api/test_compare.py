@@ -4,7 +4,7 @@ import inspect
 import sys
 from dataclasses import fields
 from pathlib import Path
-from typing import get_type_hints
+from typing import Literal, get_type_hints
 
 import pytest
 
@@ -79,6 +79,9 @@ def test_an_editor_is_told_every_option(function):
 def test_a_type_checker_is_told_every_training_option():
     types = {field.name: field.type for field in fields(Settings) if field.name != "epochs"}
     types |= {name: types[name] | None for name in OF_THE_CASE}
+    types |= {
+        field.name: Literal[field.metadata["words"]] | str for field in fields(Settings) if field.metadata["words"]
+    }
     assert get_type_hints(TrainingOptions) == types
 
 

@@ -4,15 +4,16 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from inspect import signature
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from torch import nn
 from typing_extensions import Unpack
 
-from equipoise.lab.api.given import recipe_of, seeds_of, takes_settings
-from equipoise.lab.api.loops import compare_loop
+from equipoise.lab.api.given import GivenCase, recipe_of, seeds_of, takes_settings
+from equipoise.lab.api.loops import Train, compare_loop
 from equipoise.lab.api.results import Results, load, none_finished
-from equipoise.lab.arms import SUM, StudyArm
+from equipoise.lab.arms import SUM, GivenMethod, StudyArm
+from equipoise.lab.evaluation import Question
 from equipoise.lab.files import DamagedError, read_json
 from equipoise.lab.settings import JOBS, METHODS, RUNS, SEEDS, TUNED_TRIALS, TrainingOptions
 from equipoise.method import Method
@@ -24,8 +25,8 @@ if TYPE_CHECKING:
 
 @takes_settings
 def compare(
-    case: Any,
-    methods: Sequence[str | Method | StudyArm] | Mapping[str, str | Method | StudyArm] | None = None,
+    case: GivenCase | Train,
+    methods: Sequence[GivenMethod] | Mapping[str, GivenMethod] | None = None,
     seeds: int | Sequence[int] = SEEDS,
     *,
     folder: str | Path | None = None,
@@ -33,7 +34,7 @@ def compare(
     title: str = "",
     jobs: int | None = None,
     executor: "str | Executor | None" = None,
-    question: str = "",
+    question: Question | str = "",
     tuned_trials: int | None = None,
     looks: int = 0,
     single_task: int | None = None,
@@ -90,8 +91,9 @@ def compare(
         defaults = signature(compare).parameters
         if given := [*(name for name, value in of_case.items() if value != defaults[name].default), *settings]:
             raise ValueError(f"{given[0]} is an option of a case, and a loop of one's own has none of it: leave it out")
+        train = cast(Train, case)
         return compare_loop(
-            case, METHODS if methods is None else methods, seeds, tasks=tasks, folder=folder, title=title
+            train, METHODS if methods is None else methods, seeds, tasks=tasks, folder=folder, title=title
         )
     if title:
         raise ValueError(f"title belongs to a loop of one's own, and a case has its own: leave out {title!r}")
@@ -100,7 +102,7 @@ def compare(
 
 def _compare_case(
     case: Any,
-    methods: Sequence[str | Method | StudyArm] | Mapping[str, str | Method | StudyArm] | None,
+    methods: Sequence[GivenMethod] | Mapping[str, GivenMethod] | None,
     seeds: int | Sequence[int],
     folder: str | Path | None,
     *,
@@ -151,7 +153,7 @@ def _default_folder(plan: "Plan") -> Path:
 
 def plan_study(
     case: Any,
-    methods: Sequence[str | Method | StudyArm],
+    methods: Sequence[GivenMethod],
     seeds: Sequence[int],
     *,
     question: str = "",

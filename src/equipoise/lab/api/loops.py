@@ -11,27 +11,42 @@ import sys
 import tempfile
 import traceback
 import weakref
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from types import CellType, CodeType
-from typing import Any
+from typing import Any, TypedDict
 
 import numpy as np
 import torch
+from torch import Tensor, nn
+from typing_extensions import Unpack
 
 import equipoise as eq
+from equipoise.balancer.config import Heads, Monitoring, RouteName, Scale
 from equipoise.lab.api.given import seeds_of
 from equipoise.lab.api.judging import direction
 from equipoise.lab.api.loop_runs import LoopRuns
 from equipoise.lab.api.recorder import Recorder
 from equipoise.lab.api.results import Results, none_finished
-from equipoise.lab.arms import MethodArm, StudyArm, name_of
+from equipoise.lab.arms import GivenMethod, MethodArm, StudyArm, name_of
 from equipoise.lab.evaluation import REFERENCE, SINGLE_TASK, StudyResults, Summary, TaskMetric
 from equipoise.lab.studies import record_look
 from equipoise.lab.training.checkpoint import generators_kept
 from equipoise.own_file import error_line
+
+
+class BalancerOptions(TypedDict, total=False):
+    """The options of ``eq.Balancer``, as keywords."""
+
+    heads: Heads
+    scale: Scale
+    gramian_from: nn.Module | Iterable[Tensor] | None
+    route: RouteName
+    probe_every: int
+    ranks: Any
+    monitor: Monitoring
 
 
 @dataclass(eq=False)
@@ -49,11 +64,16 @@ class Arm:
     method: eq.Method = field(repr=False)
     recorded: Recorder | None = field(default=None, init=False, repr=False)  # what ``recorder`` made
 
-    def balancer(self, model: Any, tasks: Any, **options: Any) -> eq.Balancer:
+    def balancer(
+        self,
+        model: nn.Module | Iterable[Tensor],
+        tasks: eq.Tasks | Iterable[str] | Mapping[str, float],
+        **options: Unpack[BalancerOptions],
+    ) -> eq.Balancer:
         """The balancer of this run's model; arguments as of ``eq.Balancer``."""
         return eq.Balancer(self.method, model, tasks=tasks, **options)
 
-    def recorder(self, tasks: Any, epochs: int | None = None) -> Recorder:
+    def recorder(self, tasks: eq.Tasks | Iterable[eq.Task] | Iterable[str], epochs: int | None = None) -> Recorder:
         """The recorder of this run, whose history the comparison keeps; arguments as of ``Recorder``.
 
         Raises:
@@ -66,13 +86,12 @@ class Arm:
 
 
 Train = Callable[[Arm, int], Mapping[str, Any]]
-Method = str | eq.Method | StudyArm
 LARGEST_SEED = 2**32 - 1  # numpy's
 
 
 def compare_loop(
     train: Train,
-    methods: Sequence[Method] | Mapping[str, Method],
+    methods: Sequence[GivenMethod] | Mapping[str, GivenMethod],
     seeds: int | Sequence[int],
     *,
     tasks: Mapping[str, tuple[str, str]] | None = None,
@@ -168,7 +187,7 @@ def _run(train: Train, given: Mapping[str, str | eq.Method], runs: LoopRuns, fol
         raise none_finished(runs.failures, folder) from first
 
 
-def _plain(given: Method) -> str | eq.Method:
+def _plain(given: GivenMethod) -> str | eq.Method:
     if isinstance(given, MethodArm):
         return given.given or given.name
     if isinstance(given, StudyArm):

@@ -1,15 +1,13 @@
 """Gradient diagnostics before training, as a value."""
 
-from typing import Any
-
-from equipoise.lab.api.given import case_of, rejects_unknown_options
+from equipoise.lab.api.given import GivenCase, case_of, rejects_unknown_options
 from equipoise.lab.probing import GradientDiagnostics as GradientDiagnostics
 from equipoise.lab.probing import probe as measure
 from equipoise.lab.training.checkpoint import generators_kept
 
 
 @rejects_unknown_options
-def probe(case: Any, *, batches: int = 8, steps: int = 100, seed: int = 0) -> GradientDiagnostics:
+def probe(case: GivenCase, *, batches: int = 8, steps: int = 100, seed: int = 0) -> GradientDiagnostics:
     """Measure the tasks' gradients on a case at initialisation, and again after some steps of the plain sum.
 
     Args:

@@ -3,39 +3,40 @@
 from collections.abc import Mapping, Sequence
 from contextlib import closing, suppress
 from pathlib import Path
-from typing import Any
 
 from rich.console import Console
 from typing_extensions import Unpack
 
-from equipoise.lab.api.given import recipe_of, takes_settings
+from equipoise.lab.api.given import GivenCase, recipe_of, takes_settings
 from equipoise.lab.cases.recipe import Recipe
 from equipoise.lab.evaluation import counted
 from equipoise.lab.files import DamagedError, read_json, write_text
 from equipoise.lab.search import RULES, require_preference
+from equipoise.lab.search.choice import RuleName
 from equipoise.lab.search.results import SearchResults as SearchResults
 from equipoise.lab.search.tables import best, trials_table, write_trials
 from equipoise.lab.search.trial import Job
-from equipoise.lab.search.tune import Tuning, make_tuning, under_earlier_names
+from equipoise.lab.search.tune import SamplerName, Tuning, make_tuning, under_earlier_names
 from equipoise.lab.search.watch import Items, Watch, finished, keeping, state_of
 from equipoise.lab.settings import JOBS, RUNS, TrainingOptions
 from equipoise.lab.training.executors import Executor, executing
 from equipoise.lab.training.workers import Event, Execute
+from equipoise.registry import MethodName
 
 BEST = 5  # trials that a terminal shows while it goes
 
 
 @takes_settings
 def tune(
-    case: Any,
+    case: GivenCase,
     trials: int = 30,
     *,
-    method: str = "fixed",
+    method: MethodName | str = "fixed",
     search: Sequence[str] = ("weights",),
-    sampler: str = "tpe",
+    sampler: SamplerName | str = "tpe",
     epochs: int | None = None,
     seed: int = 0,
-    choose: str = "delta-m",
+    choose: RuleName | str = "delta-m",
     prefer: Mapping[str, float] | None = None,
     jobs: int | None = None,
     executor: str | Executor | None = None,

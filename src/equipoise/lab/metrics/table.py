@@ -30,6 +30,7 @@ from equipoise.lab.metrics import labelled as read
 from equipoise.lab.metrics.depth import DepthAbsoluteError, DepthDelta, DepthRelativeError, DepthRMSE
 from equipoise.lab.metrics.detection import CentreMeanAveragePrecision, DenseIoU, MeanAveragePrecision
 from equipoise.lab.metrics.labelled import Labelled, Reading
+from equipoise.lab.metrics.metric_names import MetricName
 from equipoise.lab.metrics.normals import NormalsMean, NormalsMedian, NormalsWithin
 from equipoise.lab.metrics.ordinal import Form, LevelDistance, LevelsWithin, level_pairs
 from equipoise.lab.metrics.retrieval import RetrievalRecallAt
@@ -165,15 +166,23 @@ TABLE: Mapping[str, _Entry] = {
 }
 
 
-def metric(name: str, *, missing: int = MISSING, **options: Any) -> Labelled:
+def metric(
+    name: MetricName | str,
+    *,
+    missing: int = MISSING,
+    num_classes: int | None = None,
+    num_labels: int | None = None,
+    **options: Any,
+) -> Labelled:
     """The metric of that name, to be updated with a network's outputs and a batch's targets.
 
     Args:
         name: One of ``metric_names()``.
         missing: The integer target of a missing label; in a float target it is NaN.
-        options: Those of the class behind the name. Metrics of labels take ``num_classes`` (one of several classes,
-            outputs [N, C, ...]) or ``num_labels`` (several labels at once, outputs [N, L, ...]); without either,
-            labels are 0 or 1. What ends in ``-none`` gives a value for each class or label, [C] or [L].
+        num_classes: Of a metric of labels: one of several classes, outputs [N, C, ...].
+        num_labels: Of a metric of labels: several labels at once, outputs [N, L, ...]; without either, labels are 0 or
+            1. What ends in ``-none`` gives a value for each class or label, [C] or [L].
+        options: Further ones of the class behind the name.
 
     Raises:
         ValueError: If there is no such name, or the options do not fit it.
@@ -187,6 +196,8 @@ def metric(name: str, *, missing: int = MISSING, **options: Any) -> Labelled:
     """
     if name not in TABLE:
         raise ValueError(f"no metric {name!r}; {nearest(name, TABLE)}")
+    sizes = {"num_classes": num_classes, "num_labels": num_labels}
+    options |= {size: count for size, count in sizes.items() if count is not None}
     form, entry = _form(options), TABLE[name]
     if isinstance(entry.reading, Mapping) and not entry.reads(form):
         others = [other for other in TABLE if TABLE[other].reads(form) and name.partition("-")[0] in other]
@@ -199,7 +210,7 @@ def metric(name: str, *, missing: int = MISSING, **options: Any) -> Labelled:
     return Labelled(made.set_dtype(torch.float64), reading, name, missing)
 
 
-def higher_is_better(name: str) -> bool | None:
+def higher_is_better(name: MetricName | str) -> bool | None:
     """Whether more is better in the metric of that name; None for a name that is not in the table, or for no scale.
 
     >>> higher_is_better("rmse"), higher_is_better("f1-macro"), higher_is_better("my-own")

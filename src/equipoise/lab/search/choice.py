@@ -1,6 +1,7 @@
 """One point out of many: the rules by which a trade-off becomes a decision, each stated in a line."""
 
 from collections.abc import Mapping, Sequence
+from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -9,6 +10,7 @@ from equipoise.lab.evaluation import hypervolume
 from equipoise.lab.search.trial import Objective, Trial, change
 from equipoise.names import nearest
 
+RuleName = Literal["delta-m", "knee", "preference"]
 RULES = {
     "delta-m": "the trial with the lowest Δm against the defaults, on validation",
     "knee": "the trial on the front nearest to the best of every metric, each scaled from the front's best (0) to its "

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, get_args
 
 import torch
 
@@ -26,7 +26,8 @@ from equipoise.lab.training.loop import case_settings
 from equipoise.names import nearest
 
 OURS = ("search.json", "trials", "drivers", "report.html", "figures")  # how names begin that a search makes
-SAMPLERS = ("tpe", "grid", "random", "front", "halving", "population")
+SamplerName = Literal["tpe", "grid", "random", "front", "halving", "population"]
+SAMPLERS = get_args(SamplerName)
 
 
 @dataclass(frozen=True)
