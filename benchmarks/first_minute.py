@@ -1,4 +1,4 @@
-"""What a new user waits for: help, a wrong file name, ``init`` of a large table, making a case of a wide one.
+"""What a new user waits for: help, a wrong name, ``init`` of a large table, making a case of a wide one.
 
     python benchmarks/first_minute.py
 
@@ -70,6 +70,7 @@ def main() -> None:
         measured = {
             "--help": (0.5, [[*_COMMAND, "--help"]] * (repeats + 1)),
             "compare nofile.csv": (1.0, [[*_COMMAND, "compare", "nofile.csv"]] * (repeats + 1)),
+            "compare reviws": (1.0, [[*_COMMAND, "compare", "reviws"]] * (repeats + 1)),
             "init, 100,000 rows x 20 columns": (5.0, [[*init, f"{i}.yaml"] for i in range(repeats + 1)]),
             "methods": (None, [[*_COMMAND, "methods"]] * (repeats + 1)),
         }

@@ -111,6 +111,9 @@ NO_TORCH = [
     "report no",
     "compare no.py:make",
     "compare no.ods",
+    "compare reviws",
+    "probe reviws",
+    "tune reviws",
     "compare --config no.yaml",
     "judge no.csv",
 ]

@@ -16,7 +16,7 @@ NAMES = {
 FILES = {
     "MethodName": PACKAGE / "registry" / "method_names.py",
     "MetricName": PACKAGE / "lab" / "metrics" / "metric_names.py",
-    "CaseName": PACKAGE / "lab" / "cases" / "case_names.py",
+    "CaseName": PACKAGE / "lab" / "case_names.py",
 }
 
 

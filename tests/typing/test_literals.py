@@ -8,7 +8,7 @@ from literals import NAMES
 
 import equipoise as eq
 from equipoise.lab.api.loops import BalancerOptions
-from equipoise.lab.cases.case_names import CaseName
+from equipoise.lab.case_names import CaseName
 from equipoise.lab.metrics.metric_names import MetricName
 from equipoise.lab.search.choice import RULES, RuleName
 from equipoise.registry.method_names import MethodName

@@ -9,8 +9,8 @@ from typing import Any, TypeVar, get_type_hints
 
 from torch import nn
 
+from equipoise.lab.case_names import CaseName
 from equipoise.lab.cases import Case
-from equipoise.lab.cases.case_names import CaseName
 from equipoise.lab.cases.recipe import Recipe, find_recipe, given_case
 from equipoise.lab.data.table import is_table
 from equipoise.lab.settings import Settings, TrainingOptions

@@ -10,14 +10,7 @@ from typing import Any, Protocol
 
 from equipoise.lab.cases import CASES, Case, LossChoice, check_case, require_losses, with_architecture, with_losses
 from equipoise.lab.data.table import require_case_name
-from equipoise.names import nearest
 from equipoise.own_file import content_hash, error_line, from_file, line_in
-
-_EXAMPLES = {
-    "captions": "examples/cases/captions.py:make_case",
-    "flickr8k": "examples/cases/captions.py:flickr8k",
-    "scenes": "examples/cases/scenes.py:make_case",
-}  # that were in the package
 
 
 class Recipe(Protocol):
@@ -41,13 +34,7 @@ class ReadyCase:
     name: str
 
     def __post_init__(self) -> None:
-        if self.name in _EXAMPLES:
-            raise ValueError(
-                f"case {self.name!r} is an example now: give {_EXAMPLES[self.name]} of the repository; a study that "
-                "was made by the name can be reported, not resumed"
-            )
-        if self.name not in CASES:
-            raise ValueError(f"unknown case {self.name!r}; {nearest(self.name, CASES)}")
+        require_case_name(self.name)
 
     @property
     def options(self) -> Mapping[str, Any]:
@@ -175,7 +162,6 @@ def find_recipe(name: str) -> Recipe:
     path, _, attribute = name.rpartition(":")
     if path.endswith(".py"):
         return FileCase(path, attribute)
-    require_case_name(name)
     return ReadyCase(name)
 
 

@@ -13,14 +13,19 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from itertools import zip_longest
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 from zipfile import BadZipFile
 
-from equipoise.lab.data.values import spelled_once
+from equipoise.lab.case_names import CaseName
 from equipoise.names import nearest
 from equipoise.own_file import require_file
 
 ENDINGS = (".csv", ".csv.gz", ".tsv", ".tsv.gz", ".parquet", ".xlsx")
+_EXAMPLES = {
+    "captions": "examples/cases/captions.py:make_case",
+    "flickr8k": "examples/cases/captions.py:flickr8k",
+    "scenes": "examples/cases/scenes.py:make_case",
+}  # cases that were in the package
 _CELL_LIMIT = 2**31 - 1  # bytes of a cell; csv's own limit of 128 kB is short for documents
 
 
@@ -73,13 +78,22 @@ def is_table(name: str) -> bool:
 
 
 def require_case_name(name: str) -> None:
-    """Raise a ValueError where a name that is no table's ends like a file, and not as ``path/to/file.py:name`` does."""
+    """Raise a ValueError unless this is the name of a ready case, or ``path/to/file.py:name``, whatever is there."""
     if name.endswith(".py"):
         raise ValueError(f"{name} needs the name of what makes the case, such as {name}:make_case")
     if name.endswith((".yaml", ".yml")):
         raise ValueError(f"{name} is a configuration: write --config {name}")
-    if Path(name).suffix and not name.rpartition(":")[0].endswith(".py"):
+    if name.rpartition(":")[0].endswith(".py"):
+        return
+    if Path(name).suffix:
         raise ValueError(f"{name!r} must end in one of {', '.join(ENDINGS)}, be path/to/file.py:name, or a case's name")
+    if name in _EXAMPLES:
+        raise ValueError(
+            f"case {name!r} is an example now: give {_EXAMPLES[name]} of the repository; a study that was made by the "
+            "name can be reported, not resumed"
+        )
+    if name not in get_args(CaseName):
+        raise ValueError(f"unknown case {name!r}; {nearest(name, get_args(CaseName))}")
 
 
 def require_table(path: Path) -> None:
@@ -133,6 +147,8 @@ def parse_table(name: str, content: bytes, delimiter: str | None = None) -> Tabl
     Raises:
         ValueError: If it is no table; the message has the row.
     """
+    from equipoise.lab.data.values import spelled_once  # and NumPy, which wrong names do not wait for
+
     columns = _columns(name, content, delimiter)
     spelled = {column: spelled_once(cells) for column, cells in columns.items()}
     first_row = 1 if name.lower().endswith(".parquet") else 2
