@@ -15,8 +15,10 @@ from typing import Any, NamedTuple
 import torch.distributed as dist
 from torch import Tensor
 
+from equipoise.torch_private.processes import ALL_GATHER, REDUCE_SCATTER
+
 # of (n-1)/n times the whole, or, where one rank gathers what each has, times that: owners take turns
-_SHARES = {"all_reduce": 2, "reduce_scatter_single": 1, "all_gather_single": 1, "gather": 1}
+_SHARES = {"all_reduce": 2, REDUCE_SCATTER: 1, ALL_GATHER: 1, "gather": 1}
 _TCP_INFO, _BYTES_ACKED = 11, 120  # <linux/tcp.h>
 
 

@@ -384,6 +384,7 @@ def test_bad_arguments_are_named(net, call, words):
 # Costs
 
 
+@pytest.mark.needs("seen_hooks")
 def test_memory_of_rows_is_tasks_times_shared_numbers(net):
     costs = {cost.route: cost for cost in examine(net, balancer_of(net), losses_of(net)).costs}
     shared = sum(p.numel() for part in (net.encoder, net.neck) for p in part.parameters())
@@ -439,6 +440,7 @@ def test_it_prints_and_returns_the_report(net, capsys):
     assert repr(report).startswith("<Report of 3 tasks")
 
 
+@pytest.mark.needs("seen_hooks")
 def test_the_documents_report_is_what_is_printed():
     text = PAGE.read_text()
     code = re.search(r"```python\n(.*?)```", text, re.DOTALL)[1]

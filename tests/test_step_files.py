@@ -18,6 +18,7 @@ def documented():
     return re.findall(r"^(\S+\.py) ", block, re.MULTILINE)
 
 
+@pytest.mark.needs("seen_hooks")
 def test_the_files_of_a_step_are_those_of_the_page_in_order():
     assert trace("mgda", "off").order == documented()
 

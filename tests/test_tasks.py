@@ -339,7 +339,6 @@ def test_a_divisor_that_is_none_is_an_error(divisor):
         eq.Tasks([eq.Task("a", loss)]).losses({"a": torch.ones(2)}, {"a": torch.ones(2)})
 
 
-@pytest.mark.skipif(not hasattr(BaseException, "add_note"), reason="exceptions take notes from Python 3.11")
 def test_what_a_loss_raises_says_whose_loss_it_was():
     with pytest.raises(RuntimeError) as raised:
         eq.Tasks([eq.Task("seg", nn.CrossEntropyLoss())]).losses(

@@ -158,6 +158,10 @@ PIECES = {  # as the docstring names it -> what raises AttributeError or ImportE
     ),
     "``_functional_collectives``": lambda: there(COLLECTIVES, "all_gather_tensor_autograd", "wait_tensor"),
     "``all_gather_single`` there": lambda: there(COLLECTIVES, "all_gather_single"),
+    "``_CachedTorchDispatchMode``": lambda: there("torch.utils.checkpoint", "_CachedTorchDispatchMode"),
+    "``FSDPState._fsdp_param_groups``": lambda: named(
+        "torch.distributed.fsdp._fully_shard._fsdp_state", "_fsdp_param_groups"
+    ),
 }
 ABSENT = table_of(torch_private.__doc__)
 

@@ -416,10 +416,10 @@ def test_live_weights_through_a_distributed_checkpoint(tmp_path):
     balancer.set_weights({"a": 4.0})
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        checkpoint.save({"balancer": balancer.state_dict()}, checkpoint_id=tmp_path, no_dist=True)
+        checkpoint.save({"balancer": balancer.state_dict()}, checkpoint_id=tmp_path)
         fresh = eq.Balancer(eq.Sum(), Net(), tasks=NAMES)
         state = {"balancer": fresh.state_dict()}
-        checkpoint.load(state, checkpoint_id=tmp_path, no_dist=True)
+        checkpoint.load(state, checkpoint_id=tmp_path)
     fresh.load_state_dict(state["balancer"])
     assert fresh.user_weights == {"a": 4.0, "b": 1.0}
 

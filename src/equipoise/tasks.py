@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from equipoise.arguments import number, positive_weight
 from equipoise.missing import divisor_of, ignored_class, labelled, may_be_missing
 from equipoise.names import nearest, require_unique
+from equipoise.notes import add_note
 from equipoise.remedies import activation_of, are_hidden_missing, remedy, require_no_broadcast, takes_logits
 
 _ITS_NAME = ""
@@ -294,8 +295,7 @@ def _loss(task: Task, arguments: list[Any]) -> Tensor:
     try:
         loss = task.loss(*arguments)
     except Exception as error:
-        if hasattr(error, "add_note"):  # from Python 3.11
-            error.add_note(f"in the loss of task {task.name!r}{remedy(task.loss, arguments)}")
+        add_note(error, f"in the loss of task {task.name!r}{remedy(task.loss, arguments)}")
         raise
     if not isinstance(loss, Tensor) or loss.dim() != 0:
         got = f"shape {tuple(loss.shape)}" if isinstance(loss, Tensor) else type(loss).__name__

@@ -71,6 +71,7 @@ def test_it_is_the_official_loop_in_training(route, bias, relax, beta):
         optimizer.step()
 
 
+@pytest.mark.needs("seen_hooks")
 def test_layers_without_bias_keep_their_factors():
     net = Net(bias=False)
     balancer = eq.Balancer(MetaBalance(), net, tasks=NAMES, route="factored")

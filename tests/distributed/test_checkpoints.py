@@ -113,7 +113,10 @@ WAYS = [
     *((method, "ddp", how) for method in METHODS for how in ("plain", "dcp")),
     *((method, "fsdp", how) for method in ("mgda", "uw", "dwa", "running-norm, pcgrad") for how in ("plain", "dcp")),
 ]
-MARKED = [pytest.param(*way, marks=() if way in QUICK else pytest.mark.slow) for way in WAYS]
+FSDP = pytest.mark.needs("fsdp2")
+MARKED = [
+    pytest.param(*way, marks=[FSDP] * (way[1] == "fsdp") + [pytest.mark.slow] * (way not in QUICK)) for way in WAYS
+]
 
 
 @pytest.mark.parametrize(("method", "wrapped", "how"), MARKED)
@@ -131,7 +134,7 @@ def test_resumed_is_undisturbed_to_the_bit(two, tmp_path, method, wrapped, how):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("wrapped", ["ddp", "fsdp"])
+@pytest.mark.parametrize("wrapped", ["ddp", pytest.param("fsdp", marks=FSDP)])
 @pytest.mark.parametrize("method", ["mgda", "upgrad", "uw"])
 @pytest.mark.parametrize("size", [1, 4])
 def test_resumed_with_another_number_of_ranks(two, four, tmp_path, method, wrapped, size):

@@ -153,6 +153,7 @@ class Text(nn.Module):
         return {"z": z, **{name: head(z) for name, head in self.heads.items()}}
 
 
+@pytest.mark.needs("seen_hooks")
 @pytest.mark.paired
 @pytest.mark.parametrize("is_even", [True, False])
 @pytest.mark.parametrize("make", [Net, Text])

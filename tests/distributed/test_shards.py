@@ -88,6 +88,7 @@ def check_same(answers, expected, records, rtol, atol):
                 assert_close(its_gramian, gramian, rtol=20 * rtol, atol=20 * rtol * float(gramian.trace()))
 
 
+@pytest.mark.needs("fsdp2")
 @pytest.mark.paired
 @pytest.mark.parametrize("backward", [True, False])
 @pytest.mark.parametrize("forward", [True, False])
@@ -102,6 +103,7 @@ def test_fsdp2_over_four_ranks(four, method):
     check_same(four(fsdp, method, True, True), *reference(method), rtol=5e-5, atol=5e-6)
 
 
+@pytest.mark.needs("fsdp2")
 def test_fsdp2_in_bfloat16(two):
     check_same(two(fsdp, "mgda", True, True, torch.bfloat16), *reference("mgda"), rtol=2e-2, atol=2e-2)
 
@@ -124,6 +126,7 @@ def refused(rank, size, what):
     balancer(losses, representation=outputs["z"] if what == "representation" else None).backward()
 
 
+@pytest.mark.needs("fsdp2")
 @pytest.mark.parametrize(
     ("what", "message"),
     [

@@ -168,6 +168,7 @@ def laws_for(cases: list[Case]) -> tuple[Any, Any]:
     def test_laws(check, case):
         check(case)
 
+    @pytest.mark.needs("whole_graphs")
     @pytest.mark.parametrize(("case", "backend"), backends_for(cases), ids=str)
     def test_compiles(case, backend):
         check_it_compiles_to_the_same(case, backend)

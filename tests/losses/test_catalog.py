@@ -185,6 +185,7 @@ def test_wrong_words_name_the_nearest():
         narrowed("binary", ["imbalance"])
 
 
+@pytest.mark.needs("every_loss")
 def test_the_page_is_written_from_the_table():
     assert PAGE.read_text(encoding="utf-8") == f"{markdown()}\n", "run: equipoise losses --markdown > docs/losses.md"
 

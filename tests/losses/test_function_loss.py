@@ -163,6 +163,7 @@ def test_masked_hands_its_mask_to_a_function_that_takes_one():
     assert OfTorch(1.0)(torch.zeros(2), torch.ones(2)) == 2.0
 
 
+@pytest.mark.needs("whole_graphs")
 def test_a_loss_is_compiled_whole_and_exported():
     loss, given = losses.FocalLoss(1.0, weight=torch.ones(3)), (torch.zeros(4, 3), torch.tensor([0, 1, 2, 0]))
     compiled = torch.compile(loss, backend="aot_eager", fullgraph=True)

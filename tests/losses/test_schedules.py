@@ -109,7 +109,10 @@ HELD = [
     lambda schedule: Mixed({"l1": (schedule, nn.L1Loss()), "l2": (schedule, nn.MSELoss())}),
     lambda schedule: Penalised(nn.MSELoss(), l2, schedule),
     lambda schedule: Penalised(Mixed({"l2": (schedule, nn.MSELoss())}), l2, 0.0),
-    lambda schedule: torch.compile(Penalised(nn.MSELoss(), l2, schedule), backend="eager", fullgraph=True),
+    pytest.param(
+        lambda schedule: torch.compile(Penalised(nn.MSELoss(), l2, schedule), backend="eager", fullgraph=True),
+        marks=pytest.mark.needs("whole_graphs"),
+    ),
 ]
 
 

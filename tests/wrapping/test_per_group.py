@@ -157,6 +157,7 @@ def test_the_sum_in_every_group_is_the_sum():
     torch.testing.assert_close([p.grad for p in net.parameters()], plain)
 
 
+@pytest.mark.needs("seen_hooks")
 @pytest.mark.parametrize("route", ["auto", "factored"])
 def test_layers_within_a_group_keep_their_factors(route):
     net = Net()

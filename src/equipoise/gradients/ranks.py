@@ -11,7 +11,7 @@ import torch
 import torch.distributed as dist
 from torch import Tensor
 
-from equipoise.torch_private.processes import is_joining, load_without_groups
+from equipoise.torch_private.processes import ALL_GATHER, REDUCE_SCATTER, is_joining, load_without_groups
 
 if dist.is_available():
     load_without_groups()
@@ -55,14 +55,14 @@ class Ranks:
         """This rank's slice of the mean over ranks of vectors whose length the ranks divide; they are spent."""
         piece = flat.new_empty(len(flat) // self.size)
         with self._together():
-            dist.reduce_scatter_single(piece, flat.div_(self.size), group=self.group)  # so that no sum overflows
+            getattr(dist, REDUCE_SCATTER)(piece, flat.div_(self.size), group=self.group)  # so that no sum overflows
         return piece
 
     def joined(self, piece: Tensor) -> Tensor:
         """The slices of all ranks, one after another."""
         flat = piece.new_empty(len(piece) * self.size)
         with self._together():
-            dist.all_gather_single(flat, piece, group=self.group)
+            getattr(dist, ALL_GATHER)(flat, piece, group=self.group)
         return flat
 
     def gathered(self, thing: Any) -> Sequence[Any]:

@@ -140,8 +140,11 @@ def _area(sides: Tensor) -> Tensor:
 
 
 def _angle(boxes: Tensor) -> Tensor:
-    """The arctangent of width / height [N]; of a point torch's atan2 is 0, and so is its gradient."""
-    return torch.atan2(*_sides(boxes).unbind(dim=1))
+    """The arctangent of width / height [N]; where both vanish its gradient is 0, which is NaN in older PyTorch."""
+    width, height = _sides(boxes).unbind(dim=1)
+    vanish = width.square() + height.square() == 0
+    constant = torch.atan2(width, height).detach()
+    return torch.where(vanish, constant, torch.atan2(width, torch.where(vanish, 1, height)))
 
 
 def _ratio(part: Tensor, whole: Tensor) -> Tensor:

@@ -27,12 +27,15 @@ touched                                  what for                             fr
 ``_handle``, ``_is_flat_param`` (FSDP1)  refuse what has no task's gradients        an error: no parameter is reached
 ``_functional_collectives``              gather features with their gradient        ImportError where it is called
 ``all_gather_single`` there              the same, by its name of today       2.13  ``all_gather_tensor_autograd``
+``_CachedTorchDispatchMode``             refuse what 2.13 refuses by itself         left to PyTorch
+``FSDPState._fsdp_param_groups``         what FSDP2 shards together           2.13  ``_fsdp_param_group``, one
 =======================================  ===================================  ====  ==================================
 
 Where hooks of saved tensors are not seen, indices are not read either: a head whose loss takes its part of joined
 outputs by a list or a mask (``outputs[:, [k]]``) seems shared, and a warning says so. Sparse gradients, which have
 factors only, are refused. Until torch 2.11 ``_stash_obj_in_tls`` takes no reference to what it is given, though it
-drops one; here one is taken.
+drops one; here one is taken. Before torch 2.13 a region under selective checkpointing gives a second backward pass what
+the first left over, a wrong gradient without a word; here it refuses, as later releases do.
 
 Overridden elsewhere, where a module's state moves or loads in a way of its own: ``Module._apply`` (``placement.py``)
 and ``Module._load_from_state_dict``; ``gradients/roles.py`` reads ``_orig_mod``, which ``torch.compile`` adds to names.

@@ -8,6 +8,7 @@ from functools import cache, update_wrapper
 from typing import Any, cast
 
 import torch
+import torch.utils.checkpoint as checkpoints
 from torch import Tensor
 from torch.autograd.graph import GradientEdge
 
@@ -28,6 +29,29 @@ def _stash_steals() -> bool:
 
 
 _STASH_STEALS = _stash_steals()
+
+
+def _refuse_second_recomputations(kind: Any) -> None:
+    """Let a region under selective checkpointing refuse a second backward pass, in the words of torch 2.13.
+
+    Before, the second pass is given what the first left over, and its gradient is wrong without a word.
+    """
+    enter = kind.__enter__
+
+    def enter_once(mode: Any) -> Any:
+        if mode.__dict__.setdefault("_equipoise_has_run", False):
+            raise RuntimeError(
+                "Trying to backward an extra time. You are only allowed to backward once on any region computed under "
+                "selective activation checkpoint."
+            )
+        mode._equipoise_has_run = True
+        return enter(mode)
+
+    kind.__enter__ = enter_once
+
+
+if not hasattr(checkpoints, "_CONSUMED") and hasattr(checkpoints, "_CachedTorchDispatchMode"):
+    _refuse_second_recomputations(checkpoints._CachedTorchDispatchMode)
 
 
 # Hooks of tensors

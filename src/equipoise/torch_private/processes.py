@@ -7,6 +7,10 @@ import torch
 import torch.distributed as dist
 from torch import Tensor, nn
 
+# their names of today, and before torch 2.13
+REDUCE_SCATTER = "reduce_scatter_single" if hasattr(dist, "reduce_scatter_single") else "reduce_scatter_tensor"
+ALL_GATHER = "all_gather_single" if hasattr(dist, "all_gather_single") else "all_gather_into_tensor"
+
 
 def load_without_groups() -> None:
     """Load the functions that DDP loads with its first pass, with defaults of ``None``, the group of all processes.
@@ -52,8 +56,15 @@ def gathered_by_fsdp(module: nn.Module) -> Mapping[Tensor, Tensor]:
     if not (dist.is_available() and dist.is_initialized()):
         return {}
     states = [cast(Any, part)._get_fsdp_state() for part in module.modules() if hasattr(part, "_get_fsdp_state")]
-    parameters = [p for state in states for group in state._fsdp_param_groups for p in group.fsdp_params]
+    parameters = [p for state in states for group in _groups(state) for p in group.fsdp_params]
     return {p.unsharded_param: p.sharded_param for p in parameters if hasattr(p, "_unsharded_param")}
+
+
+def _groups(state: Any) -> list[Any]:
+    """What one module shards together; before torch 2.13 one group, if any."""
+    if hasattr(state, "_fsdp_param_groups"):
+        return list(state._fsdp_param_groups)
+    return [] if state._fsdp_param_group is None else [state._fsdp_param_group]
 
 
 def flattened_by_fsdp(module: nn.Module) -> Mapping[Tensor, Tensor]:

@@ -90,6 +90,7 @@ def values(task, targets, outputs, of):
     return {metric.name: metric.compute(outputs, of) for metric in metrics}
 
 
+@pytest.mark.needs("every_loss")
 def test_every_loss_of_outputs_and_targets_has_metrics_or_a_reason():
     assert {name for name, loss in made.items() if kind_of(loss) is None} == set()
     assert WITHOUT.keys() <= {row.name for row in ROWS}

@@ -11,6 +11,7 @@ from equipoise.lab.cases.case import Case
 from equipoise.lab.cases.chosen_losses import with_losses
 from equipoise.lab.data.split import SPLITS
 from equipoise.names import nearest
+from equipoise.notes import add_note
 from equipoise.tasks import Tasks
 
 SAMPLES = 16
@@ -39,8 +40,7 @@ def check_case(case: Any) -> None:
             outputs = case.model(names).eval()(inputs)
         except Exception as error:
             keys = f" {list(inputs)} (collate= chooses)" if isinstance(inputs, Mapping) else ""
-            if hasattr(error, "add_note"):  # from Python 3.11
-                error.add_note(f"in model({list(names)}), given inputs{keys}")
+            add_note(error, f"in model({list(names)}), given inputs{keys}")
             raise
         if not isinstance(outputs, Mapping):
             raise ValueError(
@@ -94,8 +94,7 @@ def _check_losses(case: Case, outputs: dict[str, Any], targets: dict[str, Tensor
                 made = make()
                 value = with_losses(case, {task: name}).tasks.losses(outputs, targets).get(task)
             except Exception as error:
-                if hasattr(error, "add_note"):  # from Python 3.11
-                    error.add_note(f"from losses[{task!r}][{name!r}]")
+                add_note(error, f"from losses[{task!r}][{name!r}]")
                 raise
             if place == 0 and repr(made) != repr(own):
                 raise ValueError(f"losses of {task!r}: the first must make the task's own {own!r}, got {made!r}")

@@ -16,6 +16,7 @@ from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemaining
 
 from equipoise.lab.evaluation import all_of, counted, show
 from equipoise.lab.training.workers import Event
+from equipoise.notes import add_note
 
 MOST_LOSSES = 3  # that fit beside the bars
 SILENCE = 60.0  # seconds after which a log hears of an epoch
@@ -43,8 +44,7 @@ def keeping(kept: Callable[[], str]) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        if hasattr(error, "add_note"):  # from Python 3.11
-            error.add_note(kept())
+        add_note(error, kept())
         raise
     except KeyboardInterrupt:
         raise KeyboardInterrupt(f"Stopped: {kept()}; the same command resumes it.") from None
@@ -132,13 +132,15 @@ class Watch:
         self._spoke = console.get_time()
 
     def __enter__(self) -> "Watch":
-        self._bars.start()
+        if self._live:
+            self._bars.start()
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._bars.stop()
+        if self._live:
+            self._bars.stop()
 
     def show(self, event: Event[Any]) -> None:
         """Draw or print what happened."""

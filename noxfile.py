@@ -1,0 +1,109 @@
+"""What is checked, on which Python and PyTorch: ``nox --list``, then ``nox -s tests-pinned lint types``.
+
+``pip install "nox[uv]"`` brings it. Hosted runs call the same sessions (``.github/workflows``). After ``--`` stand
+arguments of pytest: ``nox -s tests-lowest -- tests/test_balancer.py``. An interpreter that is not there is an error.
+"""
+
+import tempfile
+from pathlib import Path
+
+import nox
+
+nox.options.default_venv_backend = "uv|virtualenv"
+nox.options.error_on_missing_interpreters = True
+nox.options.sessions = ["lint", "types", "tests-pinned", "wheel"]
+
+LOWEST, PINNED, NEWEST = "3.10", "3.11", "3.13"  # Python
+EXTRAS = ".[lab,cases,baselines,trainers,dev]"
+PINS = ("-c", "constraints.txt")
+INTEGRATIONS = {
+    "accelerate": "test_accelerate_loop.py",
+    "fabric": "test_fabric_loop.py",
+    "hugging-face": "test_hugging_face.py",
+    "ignite": "test_ignite_engine.py",
+    "lightning": "test_lightning_trainer.py",
+}
+
+
+def run_tests(session: nox.Session, *default: str) -> None:
+    """Name the versions, then run what stands after ``--``, else the default suite."""
+    versions = "import platform, torch, numpy; print(platform.python_version(), torch.__version__, numpy.__version__)"
+    session.run("python", "-c", versions)
+    given = session.posargs or ["-n", "logical", "--dist", "worksteal", *default]
+    session.run("python", "-m", "pytest", *given, env={"OMP_NUM_THREADS": "1"})
+
+
+@nox.session(name="tests-lowest", python=LOWEST)
+def tests_lowest(session: nox.Session) -> None:
+    """The default suite on the lowest version of each dependency that pyproject.toml allows."""
+    session.install("-c", "constraints-lowest.txt", "-e", EXTRAS)
+    run_tests(session)
+
+
+@nox.session(name="tests-pinned", python=PINNED)
+def tests_pinned(session: nox.Session) -> None:
+    """The default suite on the versions of constraints.txt."""
+    session.install(*PINS, "-e", ".[lab,cases,dev,parity,trainers]")
+    run_tests(session)
+
+
+@nox.session(name="tests-newest", python=NEWEST)
+def tests_newest(session: nox.Session) -> None:
+    """The default suite on the newest releases."""
+    session.install("--upgrade", "-e", EXTRAS)
+    run_tests(session)
+
+
+@nox.session(python=PINNED)
+def lint(session: nox.Session) -> None:
+    """Style, format, and imports that go down only."""
+    session.install(*PINS, "ruff", "import-linter")
+    session.run("ruff", "check")
+    session.run("ruff", "format", "--check")
+    session.run("lint-imports", "--no-cache", "--no-logo", env={"PYTHONPATH": "src"})
+
+
+@nox.session(python=PINNED)
+def types(session: nox.Session) -> None:
+    """Types, strictly."""
+    session.install(*PINS, "-e", ".[lab,dev,trainers]")
+    session.run("mypy")
+
+
+@nox.session(python=PINNED)
+def docs(session: nox.Session) -> None:
+    """What the pages say: their code runs, their links lead somewhere."""
+    session.install(*PINS, "-e", ".[lab,cases,dev,trainers]")
+    run_tests(session, "tests/test_documents.py", "tests/test_words.py")
+
+
+@nox.session(python=PINNED)
+def wheel(session: nox.Session) -> None:
+    """A wheel that an environment without extras installs, then one with the workbench."""
+    session.install("build", "twine")
+    with tempfile.TemporaryDirectory() as folder:
+        session.run(
+            "python", "-m", "build", "--installer", "uv" if session.venv_backend == "uv" else "pip", "--outdir", folder
+        )
+        built = sorted(map(str, Path(folder).iterdir()))
+        session.run("twine", "check", "--strict", *built)
+        (made,) = [path for path in built if path.endswith(".whl")]
+        session.install(*PINS, made)
+        for words in (["--help"], ["methods"], ["losses"]):
+            session.run("equipoise", *words, silent=True)
+        session.install(*PINS, f"{made}[lab]")
+        session.run("equipoise", "demo", "--out", f"{folder}/demo")
+
+
+def integration(name: str, file: str) -> None:
+    """The session of one trainer."""
+
+    @nox.session(name=f"integrations-{name}", python=PINNED)
+    def run(session: nox.Session) -> None:
+        """A trainer's newest release."""
+        session.install("--upgrade", "-e", ".[lab,dev,trainers]")
+        run_tests(session, f"tests/trainers/{file}")
+
+
+for name, file in INTEGRATIONS.items():
+    integration(name, file)
