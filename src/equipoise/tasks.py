@@ -26,9 +26,9 @@ class TaskLosses(dict[str, Tensor]):
         weights: Mapping[str, float],
     ) -> None:
         super().__init__(losses)
-        self.counts = dict(counts)
-        self.parts = dict(parts)
-        self.weights = dict(weights)
+        self.counts: dict[str, float] = dict(counts)
+        self.parts: dict[str, Mapping[str, Tensor]] = dict(parts)
+        self.weights: dict[str, float] = dict(weights)
 
 
 class Tasks(nn.Module):

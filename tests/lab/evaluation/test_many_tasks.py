@@ -110,6 +110,7 @@ def test_the_spread_over_the_tasks_stands_in_the_terminal_and_every_task_in_a_fi
     assert spread.better + spread.worse == 25
     text = text_of(SummaryView(one))
     assert MEAN in text
+    assert f"{spread.better} ({spread.verdicts[0]})" in text
     assert "t7" not in text
     write_scores(tmp_path, one)
     lines = (tmp_path / "tasks.csv").read_text(encoding="utf-8").splitlines()

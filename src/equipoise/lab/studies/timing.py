@@ -71,14 +71,14 @@ def _time_arm(plan: Plan, arm: StudyArm, names: Sequence[str]) -> tuple[float, f
     accelerator = make_accelerator()
     method = (arm if isinstance(arm, MethodArm) else SUM).make()
     learner = make_learner(case, names, method, plan.settings, accelerator, plan.settings.epochs * plan.steps_per_epoch)
-    train, size = case.data["train"], plan.settings.batch_size
+    train, size = case.splits["train"], plan.settings.batch_size
     rows = min(size, len(train))  # type: ignore[arg-type]
 
     def step() -> None:
         batch = spread_batch(train, case.collate, rows, accelerator.device)
         train_epoch(learner, [batch], [1], Progress())
 
-    validation = case.data["validation"]
+    validation = case.splits["validation"]
     samples = len(validation)  # type: ignore[arg-type]
 
     def look() -> None:
