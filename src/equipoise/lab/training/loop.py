@@ -6,7 +6,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from accelerate import Accelerator
 from accelerate.utils import broadcast_object_list, set_seed
 from torch.utils.data import DataLoader
 from typing_extensions import Unpack
@@ -21,6 +20,7 @@ from equipoise.lab.training.checkpoint import (
     save_checkpoint,
     write_best,
 )
+from equipoise.lab.training.device import make_accelerator
 from equipoise.lab.training.epoch import train_epoch
 from equipoise.lab.training.evaluate import evaluate, finish, make_diagnostics, whole_split
 from equipoise.lab.training.learner import make_learner
@@ -73,7 +73,7 @@ def train(
     Raises:
         ValueError: If the folder holds another run or a damaged one, or the settings do not fit the case.
     """
-    accelerator = Accelerator(mixed_precision="no")  # the settings say it, whatever Accelerate's configuration says
+    accelerator = make_accelerator()
     run = describe(case, task_names, method, seed, settings, accelerator.num_processes, name)
     finished, unfinished = folder / "result.json", folder / "checkpoint.pt"
     if finished.exists():
@@ -86,7 +86,7 @@ def train(
 
     criteria = kept_criteria(settings, task_names, case.made_metrics)
     rank, ranks, device = accelerator.process_index, accelerator.num_processes, accelerator.device
-    train_split = case.data["train"]
+    train_split = case.splits["train"]
     order = make_order(train_split, seed, settings.temperature)  # type: ignore[arg-type]
     sampler = MicroBatches(order, settings.batch_size, settings.micro_batches, rank, ranks)
     loader = DataLoader(train_split, batch_sampler=sampler, collate_fn=case.collate)
@@ -183,5 +183,5 @@ def case_settings(case: Case, *, epochs: int | None = None, **training: Unpack[T
         **own | {name: value for name, value in training.items() if value is not None or name not in own}
     )
     kept_criteria(settings, case.tasks.names, case.made_metrics)
-    make_order(case.data["train"], 0, settings.temperature)  # type: ignore[arg-type]
+    make_order(case.splits["train"], 0, settings.temperature)  # type: ignore[arg-type]
     return settings
