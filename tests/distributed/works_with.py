@@ -35,6 +35,25 @@ Written by `python tests/distributed/works_with.py > docs/works-with.md` (CPU; `
 `tests/distributed/test_works_with_page.py` runs it again and allows no worse order of magnitude.
 """
 
+VERSIONS = """\
+## PyTorch and Python
+
+PyTorch from 2.6 and Python from 3.10 on: [torch_private](../src/equipoise/torch_private/__init__.py) says what an older
+release lacks and what happens there.
+
+| from | what | before |
+|---|---|---|
+| PyTorch 2.10 | layers by factors, tasks in one batched pass below their join | rows, one pass for each task: the same gradients, more slowly |
+| PyTorch 2.10 | a head is known by `outputs[:, [k]]` or a mask | it seems shared, with a warning: write `outputs[:, k]` |
+| PyTorch 2.10 | sparse gradients for gradient methods | an error: `sparse=False` in the embedding |
+| PyTorch 2.10 | FSDP2 on CPU | none in 2.6; in 2.8 PyTorch by itself sums gradients where it should average |
+| PyTorch 2.8 | `torch.compile(..., fullgraph=True)` of a loss of ours | parts are left out |
+| Python 3.11 | a note below an error is in the traceback | commands and pytest show it |
+| Python 3.11 | Hugging Face's Trainer (transformers 5.23) | not supported |
+
+RUNS
+"""
+
 
 def cell(team, name, kind):
     """A relative error, whether ranks agree; or a message."""
@@ -89,7 +108,7 @@ def page(teams):
         cells, ranks = row(teams, name)
         lines.append(f"| {name} | {' | '.join(cells)} | {ranks} |")
         print(lines[-1], file=sys.stderr, flush=True)
-    return f"{INTRODUCTION}\n" + "\n".join(lines) + f"\n\nErrors, and what to do instead:\n\n{notes()}"
+    return f"{INTRODUCTION}\n" + "\n".join(lines) + f"\n\nErrors, and what to do instead:\n\n{notes()}\n\n{VERSIONS}".rstrip()
 
 
 if __name__ == "__main__":
