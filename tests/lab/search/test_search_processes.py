@@ -38,21 +38,12 @@ def test_workers_that_are_killed_change_nothing(tmp_path, undisturbed):
 
 
 WORKER = """
-import sys, os
+import sys
 from pathlib import Path
-from dataclasses import dataclass
 from planted import *
 from equipoise.lab.search import *
 
-folder, deadly = Path(sys.argv[1]), int(sys.argv[2])
-
-@dataclass(frozen=True)
-class Deadly(Planted):
-    def __call__(self, job, report):
-        values = super().__call__(job, report)
-        if job.number == deadly:
-            os.kill(os.getpid(), 9)  # the worker itself: it works in its own process
-        return values
+folder, storage = Path(sys.argv[1]), sys.argv[2] or None
 
 def patient(work, items, jobs):
     from equipoise.lab.studies import Event
@@ -61,24 +52,47 @@ def patient(work, items, jobs):
             yield Event("started", item)
             yield Event("finished", item, (work(item, lambda *details: None),))
 
-search = Search(TPE(SPACE, OBJECTIVES, 12), OBJECTIVES, folder)
-list(search.run(Deadly(folder=folder), execute=patient))
+print(flush=True)
+sys.stdin.readline()
+search = Search(TPE(SPACE, OBJECTIVES, 12), OBJECTIVES, folder, storage=storage)
+list(search.run(Planted(folder=folder, deadly=(2,)), execute=patient))
 """
 
 
-def start(folder, deadly):
-    return subprocess.Popen([sys.executable, "-c", WORKER, str(folder), str(deadly)], cwd=HERE)
-
-
 @pytest.mark.slow
-def test_a_worker_that_is_killed_among_others_changes_nothing(tmp_path, undisturbed):
-    victim = start(tmp_path, deadly=2)
-    assert victim.wait(120) == -9  # dead with trial 2 running
-    others = [start(tmp_path, deadly=-1) for _ in range(2)]
-    assert [worker.wait(240) for worker in others] == [0, 0]
-    search = Search(TPE(SPACE, OBJECTIVES, 12), OBJECTIVES, tmp_path)
+@pytest.mark.parametrize("kind", ["journal", "sqlite"])
+def test_a_worker_that_is_killed_among_others_changes_nothing(kind, tmp_path, undisturbed):
+    """All have imported everything and begin at once, where there is no storage yet."""
+    storage = f"sqlite:///{tmp_path}/trials.db" if kind == "sqlite" else None
+    words = [sys.executable, "-c", WORKER, str(tmp_path), storage or ""]
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True, "cwd": HERE}
+    workers = [subprocess.Popen(words, **pipes) for _ in range(3)]
+    for worker in workers:
+        worker.stdout.readline()
+    for worker in workers:
+        worker.stdin.write("\n")
+        worker.stdin.flush()
+    for worker in workers:
+        worker.communicate(timeout=240)
+    assert sorted(worker.returncode for worker in workers) == [-9, 0, 0]
+    search = Search(TPE(SPACE, OBJECTIVES, 12), OBJECTIVES, tmp_path, storage=storage)
     assert points(search) == undisturbed
     assert runs(tmp_path) == {number: 2 if number == 2 else 1 for number in range(12)}
+
+
+@pytest.mark.parametrize(
+    ("storage", "message"),
+    [
+        ("trials.db", "storage must be a URL such as sqlite:///trials.db, got 'trials.db'"),
+        ("sqlite:////nowhere/at/all/trials.db", "storage sqlite:////nowhere/at/all/trials.db cannot be opened: "),
+        ("nosuch://me:secret@host/trials", r"storage nosuch://me:\*\*\*@host/trials cannot be opened: "),
+    ],
+)
+def test_a_storage_that_cannot_be_opened_is_a_line_without_its_password(storage, message, tmp_path, monkeypatch):
+    monkeypatch.setattr("equipoise.lab.search.database.PAUSE", 0)
+    with pytest.raises(ValueError, match=message) as caught:
+        Search(Random(SPACE, 4), OBJECTIVES, tmp_path, storage=storage)
+    assert "secret" not in str(caught.value)
 
 
 def test_a_search_that_is_closed_goes_on(tmp_path, undisturbed):

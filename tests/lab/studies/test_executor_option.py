@@ -1,6 +1,7 @@
 """``--executor`` of a study and a search: the same bytes as in worker processes, by way of whatever submits."""
 
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
+from multiprocessing import get_context
 from pathlib import Path
 
 import pytest
@@ -8,6 +9,8 @@ import pytest
 from equipoise import lab
 from equipoise.cli import main
 from equipoise.lab.search.watch import Watch
+from equipoise.lab.studies import Study, make_plan
+from equipoise.lab.training.executors import executing
 from equipoise.lab.training.workers import Event
 
 CASE = f"{Path(__file__).parent / 'tiny_case.py'}:make_case"
@@ -61,9 +64,23 @@ def test_the_command_line_takes_a_cluster_by_its_address(asked):
     assert asked == ["head:6379"]
 
 
-def test_a_result_that_the_disk_does_not_show_fails_its_run(tmp_path):
-    from equipoise.lab.studies import Study, make_plan
+@pytest.mark.slow
+def test_a_pool_of_spawned_processes_ends_in_the_bytes_of_one_process(tmp_path):
+    plan = make_plan(CASE, ["pcgrad", "frozen-pcgrad"], [0], tuned_trials=2, sklearn=False)
+    studies = Study(plan, tmp_path / "here"), Study(plan, tmp_path / "there")
+    for study in studies:
+        study.threads = 1
+    list(studies[0].run(jobs=1, execute=in_this_process))
+    with (
+        ProcessPoolExecutor(2, mp_context=get_context("spawn")) as pool,
+        executing(pool, studies[1].folder) as execute,
+    ):
+        list(studies[1].run(jobs=2, execute=execute))
+    for name in ("runs.csv", "history.csv", "tuned.json", "tuned/trials.csv"):
+        assert (tmp_path / "there" / name).read_bytes() == (tmp_path / "here" / name).read_bytes()
 
+
+def test_a_result_that_the_disk_does_not_show_fails_its_run(tmp_path):
     def lose(work, items, jobs):
         for item in items:
             yield Event("finished", item, ([],))

@@ -66,6 +66,36 @@ def test_threads_of_workers_do_not_spin_unless_asked_to(given, found, monkeypatc
     assert os.environ.get("OMP_WAIT_POLICY") == given
 
 
+def gpus(item, report):
+    if item == "dies":
+        os.kill(os.getpid(), signal.SIGKILL)
+    return os.environ.get("CUDA_VISIBLE_DEVICES")
+
+
+def pretend_gpus(count, given, monkeypatch):
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+    if given is not None:
+        monkeypatch.setenv("CUDA_VISIBLE_DEVICES", given)
+    monkeypatch.setattr("torch.cuda.device_count", lambda: count)
+
+
+@pytest.mark.parametrize(
+    ("count", "given", "found"),
+    [(2, None, ["0", "1"]), (2, "5,3", ["5", "3"]), (1, "5", ["5", "5"]), (0, None, [None] * 2)],
+)
+def test_each_worker_sees_a_gpu_of_its_own_where_there_are_several(count, given, found, monkeypatch):
+    pretend_gpus(count, given, monkeypatch)
+    seen = {event.item: event.details[0] for event in run_jobs(gpus, ["a", "b"], jobs=2) if event.kind == "finished"}
+    assert [seen["a"], seen["b"]] == found
+    assert os.environ.get("CUDA_VISIBLE_DEVICES") == given
+
+
+def test_who_takes_the_place_of_a_dead_worker_takes_its_gpu(monkeypatch):
+    pretend_gpus(2, None, monkeypatch)
+    ends = [event.details[0] for event in run_jobs(gpus, ["dies", "a"], jobs=1) if event.kind != "started"]
+    assert ends[1:] == ["0"]
+
+
 def test_closing_kills_the_workers():
     others = set(multiprocessing.active_children())  # of other tests
     with closing(run_jobs(work, ["a", "b", "c"], jobs=2)) as events:

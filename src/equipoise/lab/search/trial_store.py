@@ -13,7 +13,7 @@ import os
 import socket
 import uuid
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -25,6 +25,7 @@ from optuna.storages.journal import JournalFileBackend, JournalFileOpenLock
 from optuna.trial import FrozenTrial, TrialState
 
 from equipoise.lab.files import DamagedError, make_folder, open_lock_file, try_lock
+from equipoise.lab.search.database import create_study
 from equipoise.lab.search.space import distributions, quiet
 from equipoise.lab.search.trial import Job, Objective, Strategy, Trial, mark
 
@@ -97,7 +98,8 @@ class TrialStore:
         with quiet(), self._own_journal():
             if storage is None:
                 storage = JournalStorage(JournalFileBackend(str(journal), _journal_lock(journal)))
-            self._study = optuna.create_study(
+            create: Callable[..., optuna.Study] = create_study if isinstance(storage, str) else optuna.create_study
+            self._study = create(
                 storage=storage,
                 study_name=name,
                 sampler=optuna.samplers.RandomSampler(),  # never asked: the strategy says what to try

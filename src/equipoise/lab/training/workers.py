@@ -3,6 +3,7 @@
 An error in a job, or the death of its process, fails that job only. ``executors.py`` makes the same of any executor.
 """
 
+import itertools
 import multiprocessing
 import os
 import signal
@@ -15,11 +16,14 @@ from multiprocessing.connection import Connection, wait
 from multiprocessing.context import SpawnProcess
 from typing import Any, Generic, Literal, TypeVar
 
+import torch
+
 from equipoise.own_file import error_line
 
 ASK_AGAIN = 0.5  # seconds until an item is asked for again
 # Of OpenMP: a thread that waits by spinning keeps the core from the one it waits for, where other programs run too
 _WAIT_POLICY = "OMP_WAIT_POLICY"
+_GPUS = "CUDA_VISIBLE_DEVICES"
 
 Item = TypeVar("Item")
 Work = Callable[[Item, Callable[..., None]], Any]
@@ -82,7 +86,7 @@ class Workers:
         try:
             while waiting.more or busy:
                 while len(busy) < jobs and (item := waiting.take()) is not None:
-                    process, connection = self._idle.pop() if self._idle else _start()
+                    process, connection = self._idle.pop() if self._idle else _start(_free_place(busy.values()))
                     with suppress(BrokenPipeError):  # a worker that died idle: recv will say so
                         connection.send((work, item))
                     busy[connection] = (process, item)
@@ -135,21 +139,41 @@ def _exit_words(code: int | None) -> str:
     return f"signal {-code}" if code is not None and code < 0 else f"status {code}"
 
 
-def _start() -> tuple[SpawnProcess, Connection]:
+def _free_place(busy: Iterable[tuple[SpawnProcess, Any]]) -> int:
+    """The lowest number that no worker at work has."""
+    taken = {process.name for process, _ in busy}
+    return next(place for place in itertools.count() if _name(place) not in taken)
+
+
+def _name(place: int) -> str:
+    return f"equipoise-worker-{place}"
+
+
+def _start(place: int) -> tuple[SpawnProcess, Connection]:
     context = multiprocessing.get_context("spawn")
     ours, theirs = context.Pipe()
-    process = context.Process(target=_serve, args=(theirs,))
+    process = context.Process(target=_serve, args=(theirs,), name=_name(place))
     handler = signal.signal(signal.SIGINT, signal.SIG_IGN)  # inherited: Ctrl-C is for the parent alone
-    given = _WAIT_POLICY in os.environ
-    os.environ.setdefault(_WAIT_POLICY, "passive")  # inherited, and read when torch is loaded
+    inherited = {_WAIT_POLICY: os.environ.get(_WAIT_POLICY, "passive"), **_one_gpu(place)}  # read when torch is loaded
+    before = {name: os.environ.get(name) for name in inherited}
+    os.environ.update(inherited)
     try:
         process.start()
     finally:
         signal.signal(signal.SIGINT, handler)
-        if not given:
-            del os.environ[_WAIT_POLICY]
+        for name, value in before.items():
+            os.environ.pop(name)
+            if value is not None:
+                os.environ[name] = value
     theirs.close()  # so that the worker's end closes when the worker dies
     return process, ours
+
+
+def _one_gpu(place: int) -> dict[str, str]:
+    """Where there are several, the workers take one each, in turn."""
+    count = torch.cuda.device_count()
+    seen = os.environ.get(_GPUS, ",".join(map(str, range(count)))).split(",")
+    return {_GPUS: seen[place % count]} if count > 1 else {}
 
 
 def _serve(connection: Connection) -> None:
