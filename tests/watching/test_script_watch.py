@@ -215,3 +215,30 @@ def test_in_a_notebook(capsys):
     page = capsys.readouterr().out
     assert "steps 1, 2 of 3; the numbers are of step 2" in " ".join(page.split())
     assert "'size' is below" in page
+
+
+def test_a_loss_that_is_computed_by_several_lines_has_the_name_of_the_last():
+    """``kl = -0.5 * mean(...)`` is one loss, with its own value; the parts of ``both`` stay apart, inside of it."""
+    weight = torch.randn(40, requires_grad=True)
+    with Watch(at=[1]) as watch:
+        kl = -0.5 * weight.square().mean()
+        first, second = weight.exp().mean(), weight.abs().mean()
+        both = first + 2 * second
+        total = (0.1 * kl + both) / 2
+        total.backward()
+    parts = watch.seen.looks[0].parts
+    assert [(part.group, part.name) for part in parts] == [("kl", "kl"), ("both", "first"), ("both", "second")]
+    assert [part.factor for part in parts] == pytest.approx([0.05, 0.5, 1])
+    assert parts[0].value == pytest.approx(kl.item())
+
+
+def test_a_factor_of_zero_and_rows_of_a_table_are_no_faults():
+    """What is meant is said as what it is; an embedding's rows that a batch does not hold are not dead."""
+    torch.manual_seed(0)
+    table, head = nn.Embedding(100, 40), nn.Linear(40, 3)
+    with Watch(at=[1, 2]) as watch:
+        for _ in range(2):
+            outputs = head(table(torch.arange(5)))
+            entropy, ce = outputs.pow(2).mean(), functional.cross_entropy(outputs, torch.tensor([0, 1, 2, 0, 1]))
+            (ce + 0.0 * entropy).backward()
+    assert findings_of(watch.seen.looks) == ["'entropy' has the factor 0: it trains nothing, which may be meant"]

@@ -26,7 +26,7 @@ _COMPREHENSIONS = {"<genexpr>", "<listcomp>", "<dictcomp>", "<setcomp>", "<lambd
 _LONGEST = 32  # characters of an expression that is shown
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Number:
     """One number of the graph, seen when a sum, a product or a stack was made with it."""
 

@@ -31,6 +31,10 @@ class Line:
         """A part's values."""
         return [part.value for look in self.looks for part in look.parts if part.name == name]
 
+    def factors(self, name: str) -> list[float | None]:
+        """What multiplies a part."""
+        return [part.factor for look in self.looks for part in look.parts if part.name == name]
+
     def norms(self, name: str) -> list[float]:
         """The norms of a part's gradient by all that it reaches."""
         return [norm_of(look, k) for look in self.looks for k, part in enumerate(look.parts) if part.name == name]
@@ -85,7 +89,9 @@ def of_silence(line: Line) -> list[str]:
     """Parts that train nothing."""
     found = []
     for name in line.names:
-        if all(norm == 0 for norm in line.norms(name)):
+        if all(factor == 0 for factor in line.factors(name)):
+            found.append(f"{name!r} has the factor 0: it trains nothing, which may be meant")
+        elif all(norm == 0 for norm in line.norms(name)):
             values = {value for value in line.values(name) if value is not None}
             of = f"is {_number(min(values))}" if len(values) == 1 else "changes"
             times = "at the step that was seen" if len(line.looks) == 1 else f"at all {len(line.looks)} steps seen"
@@ -104,15 +110,15 @@ def of_silence(line: Line) -> list[str]:
 
 def of_size(line: Line) -> list[str]:
     """Parts that drown, and the one that drowns them."""
-    if len(line.names) < 2:
+    if sum(max(line.norms(name)) > 0 for name in line.names) < 2:
         return []
     found = []
     largest = max(line.names, key=lambda name: min(line.norms(name)))
     shares = line.shares(largest)
     if all(share > _MOST for share in shares):
         found.append(
-            f"{largest!r} makes {100 * min(shares):.0f} % or more of the step of the shared parameters: the others "
-            "hardly train them; see the factors suggested below"
+            f"{largest!r} makes {min(99, int(100 * min(shares)))} % or more of the step of the shared parameters: the "
+            "others hardly train them; see the factors suggested below"
         )
     for name in line.names:
         ratios = [a / b for a, b in zip(line.norms(name), line.norms(largest), strict=True) if b > 0]

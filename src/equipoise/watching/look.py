@@ -10,9 +10,11 @@ import torch
 from torch import Tensor, nn
 
 from equipoise.torch_private.autograd import suppressed_hooks
-from equipoise.watching.expressions import Expressions
+from equipoise.watching.expressions import Expressions, Number
 from equipoise.watching.seen import LayerSeen, PartSeen
 from equipoise.watching.split import Addend
+
+_WITH_UNITS = (nn.Linear, nn.Conv1d, nn.Conv2d, nn.Conv3d)  # a row of the weight is an output
 
 _Rows = list[dict[Tensor, Tensor]]  # for each part: leaf -> gradient
 
@@ -86,37 +88,40 @@ def _modules() -> list[nn.Module]:
 
 def parts_of(addends: Sequence[Addend], rows: _Rows, known: Expressions, scale: float) -> list[PartSeen]:
     """One for each addend."""
-    names, groups = _names(addends, known)
-    numbers = [known.of(addend.edge.node) for addend in addends]
-    values = [None if number is None else float(number.value) for number in numbers]
-    factors = [None if addend.factor is None else addend.factor / scale for addend in addends]
+    groups = _groups(addends, known)
+    alone = [group if groups.count(group) == 1 else None for group in groups]
+    numbers = [known.of(a.edge.node) if one is None else one for a, one in zip(addends, alone, strict=True)]
+    factors = [a.factor if one is None else a.factor_of(one.node) for a, one in zip(addends, alone, strict=True)]
+    names = _unique([number.name if number else "" for number in numbers])
+    within = [group.name if group and not one else "" for group, one in zip(groups, alone, strict=True)]
     own = _own(rows)
     return [
         PartSeen(
             name,
-            group,
-            value,
-            factor,
+            group or name,
+            None if number is None else float(number.value),
+            None if factor is None else factor / scale,
             type(addend.edge.node).__name__.partition("Backward")[0],
             sum(leaf.numel() for leaf in row),
             math.sqrt(sum(_square(row[leaf]) for leaf in row if leaf in mine)) / scale,
         )
-        for name, group, value, factor, addend, row, mine in zip(
-            names, groups, values, factors, addends, rows, own, strict=True
+        for name, group, number, factor, addend, row, mine in zip(
+            names, within, numbers, factors, addends, rows, own, strict=True
         )
     ]
 
 
-def _names(addends: Sequence[Addend], known: Expressions) -> tuple[list[str], list[str]]:
-    """Unique names, and the names of the sums inside which the parts are."""
-    names, groups = [], []
-    for i, addend in enumerate(addends):
-        number = known.of(addend.edge.node)
-        names.append(number.name if number is not None and number.name else f"loss[{i}]")
-        above = [known.of(node) for node in addend.above[1:]]
-        groups.append(next((one.name for one in above if one is not None and one.name), names[-1]))
-    unique = [name if names.count(name) == 1 else f"{name}[{names[:i].count(name)}]" for i, name in enumerate(names)]
-    return unique, [new if group == old else group for group, old, new in zip(groups, names, unique, strict=True)]
+def _groups(addends: Sequence[Addend], known: Expressions) -> list[Number | None]:
+    """The outermost named number of the script in which each is; not the whole, in which all are."""
+    inside = [[number for node in a.above if (number := known.of(node)) and number.name] for a in addends]
+    whole = {number for number in inside[0] if all(number in each for each in inside)} if len(inside) > 1 else set()
+    return [next((number for number in each if number not in whole), None) for each in inside]
+
+
+def _unique(names: Sequence[str]) -> list[str]:
+    """With a number where one is empty or there twice."""
+    named = [name or f"loss[{i}]" for i, name in enumerate(names)]
+    return [n if named.count(n) == 1 else f"{n}[{named[:i].count(n)}]" for i, n in enumerate(named)]
 
 
 def _own(rows: _Rows) -> list[set[Tensor]]:
@@ -129,6 +134,7 @@ def _own(rows: _Rows) -> list[set[Tensor]]:
 
 def layers_of(rows: _Rows, names: Mapping[Tensor, str], scale: float) -> list[LayerSeen]:
     """Inner products of the parts' gradients by each innermost module."""
+    units = {m.weight for m in _modules() if isinstance(m, _WITH_UNITS) and isinstance(m.weight, Tensor)}
     places: dict[str, list[Tensor]] = {}
     for leaf, name in names.items():
         places.setdefault(name.rpartition(".")[0] or name, []).append(leaf)
@@ -146,7 +152,7 @@ def layers_of(rows: _Rows, names: Mapping[Tensor, str], scale: float) -> list[La
             each = torch.stack(list(found.values())).double()
             at = torch.tensor(list(found), device="cpu")
             gramian[at[:, None], at] += (each @ each.T).cpu()
-            if leaf.ndim >= 2:
+            if leaf in units:
                 outputs += leaf.shape[0]
                 dead += int((each.reshape(len(found), leaf.shape[0], -1) == 0).all(2).all(0).sum())
         norms = gramian.diagonal().sqrt().tolist()

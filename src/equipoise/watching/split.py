@@ -1,6 +1,6 @@
 """A scalar, read back from its graph to the addends that it was summed from."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from math import prod
 from typing import Any
@@ -29,13 +29,23 @@ class Addend:
 
     edge: GradientEdge
     seed: Tensor
-    above: tuple[Any, ...]  # the nodes that led to it, the sum's own first
+    above: Mapping[Any, Tensor | None]  # the nodes that led to it, with the gradients by them, the sum's first
 
     @property
     def factor(self) -> float | None:
         """What it is multiplied by in the whole; ``None`` where its numbers have several."""
-        first = self.seed.flatten()[0]
-        return float(first) if bool((self.seed == first).all()) else None
+        return _one_number(self.seed)
+
+    def factor_of(self, node: Any) -> float | None:
+        """The same of a node that led to it."""
+        return _one_number(self.above[node])
+
+
+def _one_number(gradient: Tensor | None) -> float | None:
+    if gradient is None:
+        return None
+    first = gradient.flatten()[0]
+    return float(first) if bool((gradient == first).all()) else None
 
 
 @torch.no_grad()
@@ -66,16 +76,17 @@ def addends_of(total: Tensor, gradient: Tensor | None = None) -> list[Addend]:
 def _read(root: GradientEdge, seed: Tensor, deep: bool) -> list[Addend]:
     """Addends that are single numbers, or with ``deep`` of any shape."""
     seeds: dict[Any, dict[int, Tensor]] = {root.node: {root.output_nr: seed}}
-    above: dict[Any, tuple[Any, ...]] = {root.node: ()}
+    above: dict[Any, dict[Any, Tensor | None]] = {root.node: {}}
     found: list[Addend] = []
     for node in _consumers_first(root.node, deep):
         given = seeds.pop(node)
         if not _opens(node, deep):
             found += [Addend(GradientEdge(node, number), seed, above[node]) for number, seed in given.items()]
             continue
+        above_it = {**above[node], node: given.get(0)}
         for (below, number), seed in _below(node, given):
             of_node = seeds.setdefault(below, {})
-            above.setdefault(below, (*above[node], node))
+            above.setdefault(below, above_it)
             of_node[number] = of_node[number] + seed if number in of_node else seed
     return found
 

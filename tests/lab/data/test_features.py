@@ -2,7 +2,14 @@ import pytest
 import torch
 from torch.testing import assert_close
 
-from equipoise.lab.data.features import bagged_texts, coded_categories, scaled_numbers, standardised, with_many_values
+from equipoise.lab.data.features import (
+    bagged_texts,
+    coded_categories,
+    quantile_edges,
+    scaled_numbers,
+    standardised,
+    with_many_values,
+)
 from equipoise.lab.data.table import Table
 
 COLUMNS = {
@@ -35,6 +42,15 @@ def test_numbers_are_standardised_on_the_training_rows_and_missing_ones_are_mark
 def test_columns_with_many_values_have_more_than_two():
     numbers = torch.tensor([[0.0, 1.0, 5.0, -1.0], [1.0, 1.0, 5.0, 2.0], [1.0, 0.0, 5.0, 3.0]])
     assert with_many_values(numbers).tolist() == [3]
+
+
+def test_bins_of_a_column_have_equally_many_rows_and_no_edge_twice():
+    even, mostly_0 = torch.arange(401.0), (torch.arange(401.0) - 300).clamp(min=0)
+    edges = quantile_edges(torch.stack([even, even, mostly_0], dim=1), torch.tensor([2, 1]))
+    assert [of_column.tolist() for of_column in edges] == [[0.0, 50.0, 100.0], [50.0 * k for k in range(9)]]  # 401 / 50
+    assert len(quantile_edges(torch.rand(30, 1), torch.tensor([0]))[0]) == 2  # few rows: one bin from least to most
+    assert quantile_edges(torch.rand(30, 1), torch.tensor([], dtype=torch.int64)) == []
+    assert {len(of_column) for of_column in quantile_edges(torch.rand(5000, 1000), torch.arange(1000))} == {5}
 
 
 def test_categories_that_no_training_row_has_are_one_number_of_their_column():

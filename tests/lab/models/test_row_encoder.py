@@ -9,15 +9,16 @@ from torch.testing import assert_close
 import equipoise as eq
 from equipoise.lab.data.features import LARGEST
 from equipoise.lab.data.text import join_bags
-from equipoise.lab.models.encoders import PeriodicEmbedding, RowEncoder, category_part, number_part, text_part
+from equipoise.lab.models.encoders import RowEncoder, category_part, text_part
 from equipoise.lab.models.heads import SharedEncoder, scalar_head
+from equipoise.lab.models.numbers import PeriodicEmbedding, PiecewiseLinearEncoding, number_part
 
 BAGS = join_bags([torch.tensor([0, 3]), torch.tensor([], dtype=torch.int64), torch.tensor([1])])
 
 
 INPUTS = {"number": torch.randn(3, 2), "category": torch.tensor([[0, 1], [4, 1], [6, 2]]), "text": BAGS}
 MAKERS = {
-    "number": lambda: number_part(2, torch.tensor([1])),
+    "number": lambda: number_part(2, torch.tensor([1]), [torch.tensor([-1.0, 0.0, 0.5])]),
     "category": lambda: category_part(7, 2),
     "text": lambda: text_part(torch.full((5,), 0.2)),
 }
@@ -72,13 +73,23 @@ def soft(numbers):
     return numbers / (1 + (numbers / 3) ** 2).sqrt()
 
 
-def test_numbers_stand_beside_the_vectors_of_those_that_are_embedded():
+def test_piecewise_linear_encoding_is_its_formula():
+    # of 0.5 in bins 0 to 1 and 1 to 3; of 2.5 in the only bin, 2 to 4
+    encoding = PiecewiseLinearEncoding([torch.tensor([0.0, 1.0, 3.0]), torch.tensor([2.0, 4.0])])
+    found = encoding(torch.tensor([[0.5, 2.5], [2.0, 9.0], [-LARGEST, LARGEST]]))
+    assert_close(found, torch.tensor([[0.5, 0.0, 0.25], [1.0, 0.5, 1.0], [0.0, 0.0, 1.0]]))
+    assert encoding.width == 3
+
+
+def test_numbers_stand_beside_their_encodings():
     torch.manual_seed(0)
-    (part, size), numbers = number_part(3, torch.tensor([2, 0]), width=4), torch.randn(5, 3)
-    found = part(numbers)
-    assert found.shape == (5, size) == (5, 11)
-    assert_close(found, torch.cat([soft(numbers), part.embedding(numbers[:, [2, 0]])], dim=1))
-    part, size = number_part(3, torch.tensor([], dtype=torch.int64))
+    edges = [torch.tensor([-1.0, 0.0, 1.0]), torch.tensor([0.0, 2.0])]
+    (part, size), numbers = number_part(3, torch.tensor([2, 0]), edges, width=4), torch.randn(5, 3)
+    found, of = part(numbers), numbers[:, [2, 0]]
+    assert found.shape == (5, size) == (5, 3 + 2 * 4 + 3)
+    assert_close(found, torch.cat([soft(numbers), part.encoded.periodic(of), part.encoded.linear(of)], dim=1))
+    assert part(torch.full((1, 3), LARGEST)).isfinite().all()
+    part, size = number_part(3, torch.tensor([], dtype=torch.int64), [])
     assert_close(part(numbers), soft(numbers))
     assert size == 3
     assert part(torch.full((1, 3), LARGEST)).isfinite().all()

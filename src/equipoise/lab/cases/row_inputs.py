@@ -15,6 +15,7 @@ from equipoise.lab.data.features import (
     coded_categories,
     join_features,
     one_hot,
+    quantile_edges,
     scaled_numbers,
     with_many_values,
 )
@@ -24,7 +25,8 @@ from equipoise.lab.data.table import Table
 from equipoise.lab.data.text import Bags, tf_idf, words
 from equipoise.lab.data.values import number_in
 from equipoise.lab.data.vectors import read_vectors, scaled_vectors
-from equipoise.lab.models.encoders import Part, bits_part, category_part, number_part, text_part
+from equipoise.lab.models.encoders import Part, bits_part, category_part, text_part
+from equipoise.lab.models.numbers import number_part
 
 BITS, RADIUS = 2048, 2
 
@@ -105,15 +107,17 @@ class RowInputs:
 
 
 class Numbers(RowInputs):
-    """Standardised numbers, and a vector for each where a column has more than two values."""
+    """Standardised numbers, and encodings of each where a column has more than two values."""
 
     def row_keys(self) -> list[list[str]]:
         return [_spelled_alike(cells) for cells in super().row_keys()]
 
     def fit(self, train: Sequence[int]) -> FittedInputs:
         rows = scaled_numbers(self.table, self.columns, train)
-        embedded = with_many_values(rows[list(train)])
-        return FittedInputs(rows, lambda: number_part(rows.shape[1], embedded), make_features=rows.numpy)
+        seen = rows[list(train)]
+        encoded = with_many_values(seen)
+        edges = quantile_edges(seen, encoded)
+        return FittedInputs(rows, lambda: number_part(rows.shape[1], encoded, edges), make_features=rows.numpy)
 
 
 def _spelled_alike(cells: Sequence[str]) -> list[str]:

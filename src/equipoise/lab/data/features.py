@@ -17,6 +17,7 @@ from equipoise.lab.data.table import Table
 from equipoise.lab.data.text import Bags, encode, frequencies, ngrams, vocabulary
 
 VOCABULARY_SIZE = 8000
+BINS, ROWS_PER_BIN, ALL_BINS = 48, 50, 4096
 LARGEST = torch.finfo(torch.float32).max ** 0.5  # of a standardised number: a loss may square it
 
 
@@ -36,6 +37,16 @@ def with_many_values(numbers: Tensor) -> Tensor:
     """The columns of numbers [N, D] that have more than two values [E], int64."""
     least, most = numbers.aminmax(dim=0)
     return ((numbers != least) & (numbers != most)).any(dim=0).nonzero().flatten()
+
+
+def quantile_edges(numbers: Tensor, columns: Tensor) -> list[Tensor]:
+    """Edges of bins with equally many numbers, of each of some columns [E] of numbers [N, D], each edge once.
+
+    A bin for ``ROWS_PER_BIN`` rows, at most ``BINS`` of a column and ``ALL_BINS`` of all.
+    """
+    bins = min(BINS, len(numbers) // ROWS_PER_BIN, ALL_BINS // max(1, len(columns)))
+    shares = torch.linspace(0, 1, max(1, bins) + 1)
+    return [numbers[:, column].quantile(shares).unique() for column in columns]
 
 
 def coded_categories(table: Table, columns: Sequence[str], train: Sequence[int]) -> tuple[Tensor, int]:

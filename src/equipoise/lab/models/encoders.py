@@ -172,62 +172,6 @@ class BagOfEmbeddings(nn.Module):
         return representation
 
 
-class PeriodicEmbedding(nn.Module):
-    """e(x) = relu(W [cos v, sin v] + b), v = 2 pi c x: a vector for each number x, c its column's own, W and b shared.
-
-    Gorishniy, Rubachev, Babenko, On Embeddings for Numerical Features in Tabular Deep Learning, NeurIPS 2022, section
-    3.3: "PLR", as "lite" as in their package, where columns share W and b.
-
-    Args:
-        columns: D.
-        width: Numbers of e(x).
-        frequencies: Numbers of c, drawn from a normal distribution.
-        deviation: Its standard deviation; that of standardised numbers is 1.
-    """
-
-    def __init__(self, columns: int, width: int, frequencies: int = 16, deviation: float = 0.1) -> None:
-        super().__init__()
-        self.frequencies = nn.Parameter(torch.randn(columns, frequencies) * deviation)
-        self.linear = nn.Linear(2 * frequencies, width)
-
-    def forward(self, numbers: Tensor) -> Tensor:
-        """From [N, D] to [N, D * width]."""
-        angles = 2 * torch.pi * self.frequencies * numbers.unsqueeze(2)
-        vectors: Tensor = F.relu(self.linear(torch.cat([angles.cos(), angles.sin()], dim=2)))
-        return vectors.flatten(1)
-
-
-class NumberPart(nn.Module):
-    """[x / sqrt(1 + (x / 3)²), e(x)]: numbers, softly cut to -3 to 3, and a ``PeriodicEmbedding`` of some columns'.
-
-    The cut is that of Holzmüller, Grinsztajn, Steinwart, Better by Default: Strong Pre-Tuned MLPs and Boosted Trees on
-    Tabular Data, NeurIPS 2024 (RealMLP); waves are of the numbers as they are, to separate those that lie far out.
-
-    Args:
-        columns: Those that are embedded [E], int64.
-        width: Numbers of a vector.
-    """
-
-    columns: Tensor
-
-    def __init__(self, columns: Tensor, width: int) -> None:
-        super().__init__()
-        self.register_buffer("columns", columns)
-        self.embedding = PeriodicEmbedding(len(columns), width) if len(columns) else None
-
-    def forward(self, numbers: Tensor) -> Tensor:
-        """From [N, D] to [N, D + E * width]."""
-        cut = numbers / (1 + (numbers / 3).square()).sqrt()
-        if self.embedding is None:
-            return cut
-        return torch.cat([cut, self.embedding(numbers[:, self.columns])], dim=1)
-
-
-def number_part(numbers: int, embedded: Tensor, *, width: int = 8) -> Part:
-    """From numbers [N, numbers] to these, and a vector of ``width`` for each in the columns ``embedded`` [E], int64."""
-    return NumberPart(embedded, width), numbers + width * len(embedded)
-
-
 def category_part(categories: int, columns: int, *, width: int = 8, dropout: float = 0.1) -> Part:
     """From numbers of categories [N, columns], of which there are so many, to a vector of ``width`` for each."""
     vectors = nn.Sequential(nn.Embedding(categories, width), nn.Flatten(), nn.Dropout(dropout))
