@@ -72,7 +72,9 @@ def main() -> None:
             "compare nofile.csv": (1.0, [[*_COMMAND, "compare", "nofile.csv"]] * (repeats + 1)),
             "compare reviws": (1.0, [[*_COMMAND, "compare", "reviws"]] * (repeats + 1)),
             "init, 100,000 rows x 20 columns": (5.0, [[*init, f"{i}.yaml"] for i in range(repeats + 1)]),
-            "methods": (None, [[*_COMMAND, "methods"]] * (repeats + 1)),
+            "import torch": (None, [[sys.executable, "-c", "import torch"]] * (repeats + 1)),
+            "methods": (2.0, [[*_COMMAND, "methods"]] * (repeats + 1)),
+            "losses": (2.0, [[*_COMMAND, "losses"]] * (repeats + 1)),
         }
         for what, (limit, commands) in measured.items():
             _show(what, limit, [_seconds(words, folder) for words in commands][1:])

@@ -22,7 +22,10 @@ LATER_THAN_3_10 = {
     *("TypeVarTuple", "Unpack", "assert_never", "assert_type", "clear_overloads", "dataclass_transform"),
     *("get_overloads", "get_protocol_members", "is_protocol", "override", "reveal_type"),
 }
-ABOVE_THE_CORE = ("equipoise.lab", "equipoise.trainers", "equipoise.listings", "equipoise.cli", "equipoise.__main__")
+ABOVE_THE_CORE = (
+    *("equipoise.lab", "equipoise.trainers", "equipoise.listings", "equipoise.loss_listings", "equipoise.cli"),
+    "equipoise.__main__",
+)
 
 
 def test_imports_keep_the_contracts():
@@ -220,6 +223,7 @@ def test_importing_equipoise_loads_no_workbench():
         "equipoise.lab",
         "equipoise.cli",
         "equipoise.listings",
+        "equipoise.loss_listings",
         "equipoise.testing",
         "equipoise.trainers",
         "accelerate",

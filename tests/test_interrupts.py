@@ -47,7 +47,7 @@ RESUMES = "Stopped. The same command resumes what it began.\n"
     ("words", "where", "line"),
     [
         (["methods"], "equipoise.listings.methods", "Stopped.\n"),
-        (["losses", "f1"], "equipoise.listings.loss", "Stopped.\n"),
+        (["losses", "f1"], "equipoise.loss_listings.loss", "Stopped.\n"),
         (["init", "data.csv"], "equipoise.lab.data.table.read_table", "Stopped.\n"),
         (["report", "there"], "equipoise.cli.parser.Parser.parse", "Stopped.\n"),
         (["probe", "reviews"], "equipoise.lab.api.probing.measure", "Stopped.\n"),

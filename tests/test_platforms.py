@@ -12,12 +12,14 @@ from types import SimpleNamespace
 
 import pytest
 import torch
+from accelerate.state import AcceleratorState
 
 from equipoise.cli import main
-from equipoise.lab.files import open_lock_file, try_lock
+from equipoise.lab.files import open_lock_file, try_lock, write_text
 from equipoise.lab.reports.html import link_from
 from equipoise.lab.search.trial_store import alive, has_ended
 from equipoise.lab.training import measurements, workers
+from equipoise.lab.training.device import make_accelerator
 
 posix = pytest.mark.skipif(sys.platform == "win32", reason="takes away what Windows does not have")
 
@@ -64,6 +66,27 @@ def test_a_worker_that_was_killed_is_told_without_the_names_of_signals(monkeypat
     monkeypatch.delattr(signal, "SIGKILL")
     assert workers._exit_words(-9) == "signal 9, perhaps for lack of memory"
     assert workers._exit_words(1) == "status 1"  # Process.kill() of Windows
+
+
+def test_a_mac_trains_on_its_processor(monkeypatch):
+    """Its GPU has no float64."""
+    monkeypatch.setattr(torch.backends.mps, "is_available", lambda: True)
+    monkeypatch.setattr(torch.backends.mps, "is_built", lambda: True)
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    AcceleratorState._reset_state(reset_partial_state=True)
+    try:
+        assert make_accelerator().device.type == "cpu"
+    finally:
+        AcceleratorState._reset_state(reset_partial_state=True)
+
+
+@pytest.mark.skipif(not hasattr(os, "O_NOFOLLOW"), reason="takes away what Windows does not have")
+def test_a_link_is_not_written_through_without_the_flag_for_it(monkeypatch, tmp_path):
+    monkeypatch.delattr(os, "O_NOFOLLOW")
+    (tmp_path / "theirs.txt").write_text("theirs", encoding="utf-8")
+    (tmp_path / "mine.txt.unfinished").symlink_to(tmp_path / "theirs.txt")
+    write_text(tmp_path / "mine.txt", "mine")
+    assert [(tmp_path / name).read_text(encoding="utf-8") for name in ("mine.txt", "theirs.txt")] == ["mine", "theirs"]
 
 
 def test_memory_is_unknown_where_the_system_does_not_tell_it(monkeypatch, tmp_path):

@@ -55,13 +55,13 @@ def close(net, wanted):
 
 @pytest.fixture
 def passes(monkeypatch):
-    seen, grad = [], torch.autograd.grad
+    seen, grad = [], torch.autograd.graph._engine_run_backward
 
     def counting(*arguments, **named):
         seen.append(arguments)
         return grad(*arguments, **named)
 
-    monkeypatch.setattr(torch.autograd, "grad", counting)
+    monkeypatch.setattr(torch.autograd.graph, "_engine_run_backward", counting)
     return seen
 
 

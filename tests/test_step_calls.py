@@ -60,7 +60,7 @@ def test_a_step_copies_once_whatever_the_route_and_the_number_of_tasks(options):
     assert len(device_of_step(row, **options).reads) == 1
 
 
-@pytest.mark.parametrize("num_tasks", [10])
+@pytest.mark.parametrize("num_tasks", [3, 10])
 def test_a_step_meets_its_targets(num_tasks):
     found = {name: count("mlp", num_tasks, make) for name, make in CONTENDERS.items()}
     assert not [(what, value, most) for what, value, most in targets(num_tasks, found) if value > most]

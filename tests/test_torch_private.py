@@ -118,6 +118,8 @@ def of_a_node():
     return node._saved_self, node._raw_saved_self, node._input_metadata[0].shape
 
 
+FUNCTORCH = ("is_functorch_wrapped_tensor", "_add_batch_dim", "_remove_batch_dim")
+FUNCTORCH += ("_vmap_increment_nesting", "_vmap_decrement_nesting")
 COLLECTIVES = "torch.distributed._functional_collectives"
 DDP = "torch.nn.parallel.distributed"
 PIECES = {  # as the docstring names it -> what raises AttributeError or ImportError where it is absent
@@ -141,10 +143,14 @@ PIECES = {  # as the docstring names it -> what raises AttributeError or ImportE
     "``_C._will_engine_execute_node``, kin": lambda: there(
         "torch", "_C._will_engine_execute_node", "_C._autograd._get_current_graph_task_keep_graph"
     ),
-    "``_C._functorch``": lambda: there("torch", "_C._functorch.is_functorch_wrapped_tensor"),
+    "``graph._engine_run_backward``": lambda: there("torch", "autograd.graph._engine_run_backward"),
+    "``_C._functorch``, ``_functorch.vmap``": lambda: (
+        there("torch", *[f"_C._functorch.{name}" for name in FUNCTORCH]),
+        there("torch._functorch.vmap", "lazy_load_decompositions"),
+    ),
     "``_C.DisableTorchFunctionSubclass``": lambda: there("torch", "_C.DisableTorchFunctionSubclass"),
     "``Tensor._version``": lambda: there("torch", "Tensor._version"),
-    "``torch._foreach_*``": lambda: there("torch", "_foreach_zero_", "_foreach_copy_", "_foreach_add_"),
+    "``torch._foreach_*``": lambda: there("torch", "_foreach_zero_", "_foreach_norm", "_foreach_add_"),
     "``aten._embedding_bag_backward``": lambda: there("torch", "ops.aten._embedding_bag_backward"),
     "``_DDPSink``'s ``ddp_weakref``": lambda: named(DDP, "ctx.ddp_weakref ="),
     "``DDP.reducer``, ``_static_graph_...``": lambda: named(

@@ -453,3 +453,59 @@ def test_the_zoo_takes_every_kind_of_layer_and_pass():
     assert passes >= {
         f"factored: one b{x}" for x in ("ackward pass per task", "atched backward pass below the join of the tasks")
     }
+
+
+class Changing(nn.Module):
+    """A trunk whose second layer may be skipped, tied to the first or followed by the second again."""
+
+    def __init__(self):
+        super().__init__()
+        self.first, self.second = nn.Linear(8, 512), nn.Linear(512, 512)
+        self.a, self.b = nn.Linear(512, 1), nn.Linear(512, 1)
+
+    def forward(self, x, way):
+        z = torch.tanh(self.first(x))
+        for _ in range(way):
+            z = torch.tanh(self.second(z))
+        return {"a": self.a(z).square().mean(), "b": (self.b(z) - 1).square().mean()}
+
+
+@pytest.mark.needs("seen_hooks")
+def test_layers_are_looked_for_once_where_rows_cost_less_and_again_for_another_graph(monkeypatch):
+    torch.manual_seed(0)
+    net, looked = Changing(), []
+    balancer = eq.Balancer(eq.MGDA(), net, tasks=["a", "b"])
+    layers_among = plan.layers_among
+    monkeypatch.setattr(plan, "layers_among", lambda *given: looked.append(1) or layers_among(*given))
+    steps = [
+        (600, 1, 1),
+        (600, 1, 0),
+        (601, 1, 1),
+        (600, 2, 1),
+        (600, 0, 1),
+        (600, 2, 0),
+        (8, 1, 1),
+        (8, 1, 1),
+        (600, 1, 0),
+    ]
+    for number, (samples, way, looks) in enumerate(steps):
+        looked.clear()
+        x = torch.randn(samples, 8)
+        net.zero_grad()
+        balancer(net(x, way)).backward()
+        assert len(looked) == looks, number
+        assert balancer.record.route.startswith("factored" if samples == 8 else "rows"), number
+        found = [p.grad for p in net.first.parameters()]
+        weights = balancer.record.weights
+        losses = net(x, way)
+        expected = torch.autograd.grad(
+            sum(weights[k] * loss for k, loss in losses.items()), list(net.first.parameters())
+        )
+        assert_close(found, list(expected), rtol=1e-4, atol=1e-6)
+
+
+def test_of_many_structures_the_oldest_is_forgotten():
+    known = plan.KnownRows()
+    for number in range(100):
+        known.note(number, ["rows"])
+    assert list(known) == list(range(84, 100))

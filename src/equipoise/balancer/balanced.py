@@ -213,7 +213,7 @@ def plan_for(state: State, reach: Reach) -> RoutePlan:
         raise ValueError(f"route='factored' has no rows, and {config.method} needs them over several processes")
     needs_rows = parts.coordinate is not None or (is_joint and spread == "whole")
     route = "rows" if needs_rows and config.route == "auto" else config.route
-    plan = plan_of(route, shared, reach.graph, len(step.losses), reach.groups, ranks)
+    plan = plan_of(route, shared, reach.graph, len(step.losses), reach.groups, ranks, state.known_rows)
     plan.spread = spread
     return plan
 

@@ -8,6 +8,7 @@ from equipoise.balancer.config import Config
 from equipoise.balancer.weights import LiveWeights
 from equipoise.gradients.accumulation import Accumulation
 from equipoise.gradients.jacobian import Jacobian
+from equipoise.gradients.plan import KnownRows
 from equipoise.gradients.ranks import Ranks, ranks_of
 from equipoise.gradients.roles import Parameters
 from equipoise.gradients.surrogate import ReentrancyGuard
@@ -30,6 +31,7 @@ class State:
         self.heard: set[str] = set()  # which of ``FEEDBACK`` have come
         self.ranks = Ranks()  # who takes part in this step
         self.jacobian = Jacobian()  # of one step; its room is kept
+        self.known_rows = KnownRows()
         self.accumulation = Accumulation(len(config.names))  # gradients of micro-batches
         self.micro_batches = 1  # that make a step
         self.has_seen_losses = False  # of the model: a loss weighting looks at the first only

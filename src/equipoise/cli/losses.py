@@ -9,7 +9,7 @@ from equipoise.cli.parser import Parser, fail
 
 def losses(words: Sequence[str]) -> int:
     """List the losses, all or those that fit."""
-    from equipoise import listings
+    from equipoise import loss_listings
     from equipoise.losses.catalog import CONDITIONS, TASK_KINDS
     from equipoise.losses.catalog.losses_page import markdown
 
@@ -41,18 +41,18 @@ def losses(words: Sequence[str]) -> int:
             fail("--markdown writes the whole list: leave out the other options")
         text = markdown()
     elif arguments.task or conditions:
-        text = listings.narrowed_losses(arguments.task, conditions, width())
+        text = loss_listings.narrowed_losses(arguments.task, conditions, width())
     else:
-        text = listings.losses(width())
+        text = loss_listings.losses(width())
     return show_text(text)
 
 
 def _named(name: str) -> str:
-    from equipoise import listings
+    from equipoise import loss_listings
     from equipoise.losses.catalog import find_kind
 
     try:
-        return listings.loss(name, width())
+        return loss_listings.loss(name, width())
     except ValueError as error:
         try:
             kind = find_kind(name)

@@ -72,7 +72,7 @@ class Graph:
         every = (1 << len(self.roots)) - 1
         nodes = {node for node, leaf in self.accumulators.items() if self.leaves.get(leaf, 0) == every}
         for node in reversed(self.nodes):
-            if self.nodes[node] == every and all(below is None or below in nodes for below, _ in self.below[node]):
+            if self.nodes[node] == every and nodes.issuperset([n for n, _ in self.below[node] if n is not None]):
                 nodes.add(node)
         roots = [(root.node, root.output_nr) for root in self.roots]
         edges = [edge for node in self.nodes if node not in nodes for edge, bits in self.edges(node) if bits]

@@ -6,7 +6,7 @@ Over several ranks G needs products of gradients across ranks, so the factors of
 meet on one rank, its owner; layers are dealt out in turn. What is delivered comes from each rank's own factors.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -15,7 +15,7 @@ from torch import Tensor
 
 from equipoise.gradients.graph import Graph
 from equipoise.gradients.jacobian import Jacobian, Spread, UnsharedGradients
-from equipoise.gradients.layers import layers_among
+from equipoise.gradients.layers import KINDS, UNKNOWN, layers_among
 from equipoise.gradients.layers.layer import Layer, size
 from equipoise.gradients.ranks import Ranks
 from equipoise.gradients.routes import Route, Wanted, batched, joined, sequential
@@ -69,6 +69,7 @@ _BATCHES = {  # nodes known to run K gradients at once by rules of PyTorch's
     "SqueezeBackward1",
     "SumBackward1",
 }
+_MOST_KNOWN = 16
 _BATCHES_AT_THE_BOTTOM = {"EmbeddingBackward0", "EmbeddingBagBackward0"}  # asked for, never run
 
 
@@ -130,6 +131,7 @@ def plan_of(
     num_tasks: int,
     groups: Sequence[Sequence[Tensor]] = (),
     ranks: Ranks = _ALONE,
+    known: "KnownRows | None" = None,
 ) -> RoutePlan:
     """What the route means for these losses.
 
@@ -140,6 +142,11 @@ def plan_of(
     if route in ("rows", "batched"):
         passes: Route = sequential if route == "rows" else batched
         return RoutePlan(passes, route, ranks=ranks, why=dict.fromkeys(shared, "rows, as for everything on this route"))
+    structure = None
+    if known is not None and not groups and ranks.size == 1 and graph.kinds.isdisjoint(_BATCHES_AT_THE_BOTTOM):
+        structure = route, num_tasks, structure_of(graph, shared)
+        if structure in known:
+            return RoutePlan(sequential, why=dict(zip(shared, known[structure], strict=True)))
     found, reasons = layers_among(shared, graph)
     group_of = {leaf: number for number, group in enumerate(groups) for leaf in group}
     layers, why = [], {leaf: f"rows, {reason}" for leaf, reason in reasons.items()}
@@ -171,9 +178,43 @@ def plan_of(
         why.update({leaf: "rows, as another rank has no factors for it" for layer in alone for leaf in layer.leaves})
         layers = [layer for layer in layers if layer.leaves[0] in length_of]
         lengths = [length_of[layer.leaves[0]] for layer in layers]
+    # other reasons follow from what nodes hold
+    if known is not None and structure and not layers and all(r.startswith(UNKNOWN) for r in reasons.values()):
+        known.note(structure, [why[leaf] for leaf in shared])
     passes = joined if joins else sequential
     route = "factored" if layers else "rows"
     return RoutePlan(passes, route, layers, lengths=lengths, ranks=ranks, why={leaf: why[leaf] for leaf in shared})
+
+
+class KnownRows(dict[Hashable, Sequence[str]]):
+    """Why all went by rows, for structures of the last steps' graphs: to look for layers again would find the same.
+
+    A structure says all that the choice between rows and factors is counted from, and rows are exact for any graph.
+    """
+
+    def __reduce__(self) -> tuple[type["KnownRows"], tuple[()]]:
+        return KnownRows, ()
+
+    def note(self, structure: Hashable, reasons: Sequence[str]) -> None:
+        """Remember one more, and forget the oldest where there are many."""
+        if len(self) >= _MOST_KNOWN:
+            del self[next(iter(self))]
+        self[structure] = reasons
+
+
+def structure_of(graph: Graph, shared: Sequence[Tensor]) -> Hashable:
+    """Kinds of nodes and where their edges lead, the places of the shared leaves, and the sizes of what layers give."""
+    number = {node: count for count, node in enumerate(graph.below)}
+    place = {id(leaf): count for count, leaf in enumerate(shared)}
+    kinds = tuple(map(type, graph.below))
+    return (
+        kinds,
+        tuple(map(len, graph.below.values())),
+        tuple([(number.get(node), output) for edges in graph.below.values() for node, output in edges]),
+        tuple([place.get(id(leaf)) for leaf in graph.accumulators.values()]),
+        tuple([leaf.shape for leaf in shared]),
+        tuple([size((n, 0)) for n, kind in zip(graph.below, kinds, strict=True) if kind.__name__ in KINDS]),
+    )
 
 
 def _by_rows(shared: Sequence[Tensor], layers: Sequence[Layer]) -> list[Tensor]:

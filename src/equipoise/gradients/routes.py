@@ -13,7 +13,7 @@ from torch.autograd.graph import GradientEdge
 from equipoise.gradients.graph import Graph
 from equipoise.gradients.parts import part_of
 from equipoise.plain import PLAIN, plain, zeros_like
-from equipoise.torch_private.autograd import suppressed_hooks
+from equipoise.torch_private.autograd import batched_call, gradients_past_hooks
 
 Point = Tensor | GradientEdge  # what a loss is differentiated by
 AT_ONCE = 64  # tasks of one batched pass: of more, gradients outgrow caches, and memory is not used again
@@ -130,8 +130,7 @@ def differentiate(
 
     Tensor hooks of parameters run once, on the combined gradient; autograd would run them in every task's pass too.
     """
-    with suppressed_hooks([point for point in points if isinstance(point, Tensor) and point.is_leaf]):
-        gradients = torch.autograd.grad(outputs, points, seeds, retain_graph=keep, allow_unused=True)
+    gradients = gradients_past_hooks(outputs, points, seeds, keep)
     return gradients if PLAIN.issuperset(map(type, gradients)) else [None if g is None else plain(g) for g in gradients]
 
 
@@ -198,7 +197,7 @@ def _batched_pass(
         return tuple(gradient for gradient in gradients if gradient is not None)
 
     try:
-        found = torch.func.vmap(pull)(*seeds)
+        found = batched_call(pull, seeds)
     except torch.OutOfMemoryError:
         raise
     except RuntimeError as error:

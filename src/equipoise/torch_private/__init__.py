@@ -15,7 +15,8 @@ touched                                  what for                             fr
 ``_functorch.config``, ``AOT_COUNTER``   no donated buffers, in all threads         ``compile_safe`` raises
 ``_C._current_graph_task_id``            which backward is running                  AttributeError at the first step
 ``_C._will_engine_execute_node``, kin    whether it needs the graph again           AttributeError at the first step
-``_C._functorch``                        losses made inside ``torch.func``          AttributeError at the first step
+``graph._engine_run_backward``           passes without Python's checks             AttributeError at the first step
+``_C._functorch``, ``_functorch.vmap``   losses in ``torch.func``, batches          AttributeError at the first step
 ``_C.DisableTorchFunctionSubclass``      plain tensors of subclasses                AttributeError for subclasses
 ``Tensor._version``                      a parameter changed meanwhile              AttributeError when first needed
 ``torch._foreach_*``                     one kernel for many tensors                AttributeError at the first step

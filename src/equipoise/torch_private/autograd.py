@@ -2,12 +2,13 @@
 
 import ctypes
 import sys
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
+from contextlib import contextmanager, nullcontext
 from functools import cache, update_wrapper
 from typing import Any, cast
 
 import torch
+import torch._functorch.vmap
 import torch.utils.checkpoint as checkpoints
 from torch import Tensor
 from torch.autograd.graph import GradientEdge
@@ -123,13 +124,16 @@ def saving_runs_hooks(node: Any) -> bool:
 
     Up to torch 2.8 nobody can tell: then it is True of every node that saves a tensor.
     """
-    found = [getattr(node, name) for name in _raw_names(cast(Any, type(node)))]
-    each = [raw for one in found for raw in (one if isinstance(one, tuple | list) else (one,))]
-    return any(raw is not None and (not HOOKS_ARE_SEEN or raw.unpack_hook is not None) for raw in each)
+    for name in _raw_names(cast(Hashable, type(node))):
+        found = getattr(node, name)
+        for raw in found if isinstance(found, tuple | list) else (found,):
+            if raw is not None and (not HOOKS_ARE_SEEN or raw.unpack_hook is not None):
+                return True
+    return False
 
 
 @cache
-def _raw_names(kind: type) -> tuple[str, ...]:
+def _raw_names(kind: Hashable) -> tuple[str, ...]:
     return tuple(name for name in dir(kind) if name.startswith("_raw_saved_"))
 
 
@@ -169,4 +173,30 @@ def backward_retains_graph() -> bool:
 
 def backward_will_run(nodes: Iterable[Any]) -> bool:
     """Whether it still passes through one of these nodes."""
-    return any(torch._C._will_engine_execute_node(node) for node in nodes)
+    return any(map(torch._C._will_engine_execute_node, nodes))
+
+
+# Backward passes of our own
+
+
+def gradients_past_hooks(
+    outputs: Sequence[Any], points: Sequence[Any], seeds: Sequence[Tensor], keep: bool
+) -> Sequence[Tensor | None]:
+    """``torch.autograd.grad``, past tensor hooks of leaves, and without checks that take longer than a small pass."""
+    hooked = [point for point in points if getattr(point, "_backward_hooks", None) and point.is_leaf]
+    with suppressed_hooks(hooked) if hooked else nullcontext():
+        return torch.autograd.graph._engine_run_backward(
+            tuple(outputs), tuple(seeds), keep, False, tuple(points), allow_unreachable=True, accumulate_grad=False
+        )
+
+
+def batched_call(function: Callable[..., Sequence[Tensor]], arguments: Sequence[Tensor]) -> list[Tensor]:
+    """``torch.func.vmap(function)(*arguments)`` for tensors [B, ...], without what that does for trees of them."""
+    cast(Any, torch._functorch.vmap).lazy_load_decompositions()
+    size = arguments[0].shape[0]
+    level = torch._C._functorch._vmap_increment_nesting(size, "error")
+    try:
+        found = function(*[torch._C._functorch._add_batch_dim(argument, 0, level) for argument in arguments])
+        return [torch._C._functorch._remove_batch_dim(one, level, size, 0) for one in found]
+    finally:
+        torch._C._functorch._vmap_decrement_nesting()

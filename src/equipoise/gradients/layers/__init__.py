@@ -8,7 +8,7 @@ tied            lookups and products of one weight, or products with it and with
 convolution     kernels over few positions
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from torch import Tensor
@@ -29,7 +29,8 @@ _HIDDEN = (
     if HOOKS_ARE_SEEN
     else "PyTorch up to 2.8 does not tell whether hooks hide what was saved"
 )
-_KINDS: dict[str, _Find] = {
+UNKNOWN = "no factors are known where"
+KINDS: dict[str, _Find] = {
     "AddmmBackward0": linear_of,
     "MmBackward0": linear_of,
     "EmbeddingBackward0": embedding_of,
@@ -63,14 +64,14 @@ def layers_among(leaves: Sequence[Tensor], graph: Graph) -> tuple[list[Layer], d
 
 def _layer_of(leaf: Tensor, uses: Sequence[Use], biases: Mapping[frozenset[Any], Tensor]) -> Layer | str:
     """The layer whose first leaf this is, or why it has no factors."""
-    unknown = f"no factors are known where {' and '.join(sorted({use.name for use in uses}))} use it"
-    if leaf.dim() == 1 or any(use.name not in _KINDS for use in uses):
-        return unknown
-    if any(saving_runs_hooks(use.node) for use in uses):
+    names = {use.name for use in uses}
+    if leaf.dim() == 1 or not names <= KINDS.keys():
+        return _unknown(names)
+    if any(map(saving_runs_hooks, [use.node for use in uses])):
         return _HIDDEN
     forms: dict[tuple[_Find, bool], list[Use]] = {}
     for use in uses:
-        find = _KINDS[use.name]
+        find = KINDS[use.name]
         forms.setdefault((find, find is linear_of and has_rows_of_inputs(use)), []).append(use)
     parts = []
     for (find, _), alike in forms.items():
@@ -78,7 +79,11 @@ def _layer_of(leaf: Tensor, uses: Sequence[Use], biases: Mapping[frozenset[Any],
         if isinstance(part, str):
             return part
         parts.append(part)
-    return parts[0] if len(parts) == 1 else tied_of(parts) or unknown
+    return parts[0] if len(parts) == 1 else tied_of(parts) or _unknown(names)
+
+
+def _unknown(names: Iterable[str]) -> str:
+    return f"{UNKNOWN} {' and '.join(sorted(names))} use it"
 
 
 def _adds_bias(use: Use) -> bool:

@@ -192,6 +192,6 @@ def end_to_end(tensors: Sequence[Tensor], dim: int) -> Tensor:
     return tensors[0] if len(tensors) == 1 else torch.cat(list(tensors), dim=dim)
 
 
-def size(edge: GradientEdge) -> torch.Size:
+def size(edge: GradientEdge | tuple[Any, int]) -> torch.Size:
     """The shape of the output that an edge stands for."""
     return torch.Size(output_metadata(edge).shape)

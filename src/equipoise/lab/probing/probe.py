@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from itertools import count, islice
 
 import torch
-from accelerate import Accelerator
 from accelerate.utils import send_to_device, set_seed
 from torch import nn
 from torch.utils.data import DataLoader
@@ -16,6 +15,7 @@ from equipoise.lab.cases import Case
 from equipoise.lab.evaluation import counted
 from equipoise.lab.probing.kinds import Kind, measure_kinds
 from equipoise.lab.probing.look import Batch, GradientSummary, look
+from equipoise.lab.training.device import make_accelerator
 from equipoise.lab.training.order import EpochOrder
 
 ALIKE = 2.0  # the largest weight over the smallest below which equal weights are as good a start
@@ -97,7 +97,7 @@ def probe(case: Case, *, batches: int = 8, steps: int = 100, seed: int = 0) -> P
             raise ValueError(f"{name} must be at least {least}, got {value}")
     if len(case.tasks) < 2:
         raise ValueError(f"case {case.name} has one task: there is nothing to balance")
-    device = Accelerator().device
+    device = make_accelerator().device
     set_seed(seed)
     tasks, model = copy.deepcopy(case.tasks).to(device), case.model(case.tasks.names).to(device)
     stream = _stream(case, seed, device)

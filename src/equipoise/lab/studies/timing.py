@@ -8,12 +8,12 @@ from dataclasses import dataclass, replace
 from statistics import median
 
 import torch
-from accelerate import Accelerator
 
 from equipoise.lab.arms import SUM, TUNED, MethodArm, StudyArm
 from equipoise.lab.cases import with_losses
 from equipoise.lab.studies.plan import Plan, Run
 from equipoise.lab.training.checkpoint import Progress, generators_kept
+from equipoise.lab.training.device import make_accelerator
 from equipoise.lab.training.epoch import train_epoch
 from equipoise.lab.training.evaluate import evaluate, outputs_of, whole_split
 from equipoise.lab.training.learner import make_learner
@@ -67,7 +67,7 @@ def time_steps(plan: Plan, threads: int) -> Costs:
 def _time_arm(plan: Plan, arm: StudyArm, names: Sequence[str]) -> tuple[float, float]:
     """Seconds of a step, batch included, and of what follows an epoch."""
     case = with_losses(plan.case, arm.losses) if arm.losses else plan.case
-    accelerator = Accelerator(mixed_precision="no")
+    accelerator = make_accelerator()
     method = (arm if isinstance(arm, MethodArm) else SUM).make()
     learner = make_learner(case, names, method, plan.settings, accelerator, plan.settings.epochs * plan.steps_per_epoch)
     train, size = case.data["train"], plan.settings.batch_size

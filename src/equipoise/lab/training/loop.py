@@ -6,7 +6,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from accelerate import Accelerator
 from accelerate.utils import broadcast_object_list, set_seed
 from torch.utils.data import DataLoader
 from typing_extensions import Unpack
@@ -21,6 +20,7 @@ from equipoise.lab.training.checkpoint import (
     save_checkpoint,
     write_best,
 )
+from equipoise.lab.training.device import make_accelerator
 from equipoise.lab.training.epoch import train_epoch
 from equipoise.lab.training.evaluate import evaluate, finish, make_diagnostics, whole_split
 from equipoise.lab.training.learner import make_learner
@@ -73,7 +73,7 @@ def train(
     Raises:
         ValueError: If the folder holds another run or a damaged one, or the settings do not fit the case.
     """
-    accelerator = Accelerator(mixed_precision="no")  # the settings say it, whatever Accelerate's configuration says
+    accelerator = make_accelerator()
     run = describe(case, task_names, method, seed, settings, accelerator.num_processes, name)
     finished, unfinished = folder / "result.json", folder / "checkpoint.pt"
     if finished.exists():

@@ -10,9 +10,9 @@ from itertools import groupby
 from pathlib import Path
 from typing import Any
 
-from accelerate import PartialState
 from accelerate.tracking import GeneralTracker, MLflowTracker, TensorBoardTracker, WandBTracker
 
+from equipoise.lab.training.device import make_accelerator
 from equipoise.lab.training.result import Moment
 
 TRACKERS = ("tensorboard", "wandb", "mlflow")
@@ -49,7 +49,7 @@ class RunTracker:
 
     def __init__(self, kind: str, folder: Path, project: str, run: str, settings: Mapping[str, Any]) -> None:
         require_tracker(kind)
-        PartialState()  # Accelerate's trackers ask it which process they are in
+        make_accelerator()  # Accelerate's trackers ask it which process they are in
         place = folder / kind
         place.mkdir(parents=True, exist_ok=True)
         self._tracker = _STARTS[kind](place, project, run)
