@@ -65,9 +65,10 @@ def lint(session: nox.Session) -> None:
 
 @nox.session(python=PINNED)
 def types(session: nox.Session) -> None:
-    """Types, strictly."""
-    session.install(*PINS, "-e", ".[lab,dev,trainers]")
+    """Types, strictly; a user's script and pages of the docs by mypy and pyright."""
+    session.install(*PINS, "-e", ".[lab,dev,trainers]", "pyright[nodejs]")
     session.run("mypy")
+    session.run("pytest", "tests/typing", "-m", "slow or not slow")
 
 
 @nox.session(python=PINNED)

@@ -7,12 +7,14 @@ import argparse
 import tempfile
 from pathlib import Path
 from statistics import fmean
+from typing import get_args
 
 import torch
 
 import equipoise as eq
 from equipoise.lab.cases import CASES
-from equipoise.lab.training import STARTS, train
+from equipoise.lab.settings import StartName
+from equipoise.lab.training import train
 from equipoise.lab.training.loop import case_settings
 
 MOST_TASKS = 4  # in rows of their own
@@ -38,9 +40,11 @@ def main():
     print("| case | | drawn | labels |\n|---|---|---|---|")
     for name in arguments.cases.split(","):
         case = CASES[name]()
-        runs = {start: [first_epoch(case, start, seed) for seed in range(arguments.seeds)] for start in STARTS}
+        runs = {
+            start: [first_epoch(case, start, seed) for seed in range(arguments.seeds)] for start in get_args(StartName)
+        }
         for place, what in enumerate(runs["drawn"][0]):
-            means = " | ".join(f"{fmean(run[what] for run in runs[start]):.3f}" for start in STARTS)
+            means = " | ".join(f"{fmean(run[what] for run in runs[start]):.3f}" for start in get_args(StartName))
             print(f"| {'' if place else name} | {what if what == 'skill' else f'loss, {what}'} | {means} |", flush=True)
 
 

@@ -17,6 +17,7 @@ from equipoise.method import (
     GroupAggregator,
     Method,
     RowAggregator,
+    UserWeight,
     Weighting,
     overridden,
 )
@@ -125,7 +126,7 @@ class Chain(Composite):
         if len(set(self.steps)) < len(self.steps):
             raise ValueError(f"Chain holds one method object twice, and its state with it: make two; got {self}")
         decisive = [step.user_weight for step in self.steps if step.user_weight != "scales"]
-        self.user_weight = decisive[-1] if decisive else "scales"
+        self.user_weight: UserWeight = decisive[-1] if decisive else "scales"
 
     @property
     def steps(self) -> tuple[Method, ...]:

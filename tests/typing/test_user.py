@@ -12,8 +12,10 @@ import pytest
 
 HERE = Path(__file__).parent
 ROOT = HERE.parents[1]
-PAGES = ("README.md",)
-BLOCK = re.compile(r"^```python\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+CORE = ("doctor", "engine", "losses", "methods", "own-method", "regularisation", "training")
+LAB = ("lab", "reports", "statistics", "training-options")
+PAGES = ("README.md", *(f"docs/{name}.md" for name in (*CORE, *LAB)))
+BLOCK = re.compile(r"^(?:<!-- file (\w+) -->\n)?```python\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 
 
 @pytest.fixture
@@ -22,8 +24,11 @@ def scripts(tmp_path):
     for name in ("user.py", "misuse.py"):
         shutil.copy(HERE / name, tmp_path)
     for page in PAGES:
-        code = "\n\n".join(BLOCK.findall((ROOT / page).read_text(encoding="utf-8")))
-        (tmp_path / f"{Path(page).stem.lower().replace('-', '_')}_page.py").write_text(code, encoding="utf-8")
+        codes: dict[str, list[str]] = {}
+        for name, code in BLOCK.findall((ROOT / page).read_text(encoding="utf-8")):
+            codes.setdefault(name or f"{Path(page).stem.lower().replace('-', '_')}_page", []).append(code)
+        for name, parts in codes.items():
+            (tmp_path / f"{name}.py").write_text("\n\n".join(parts), encoding="utf-8")
     return tmp_path
 
 

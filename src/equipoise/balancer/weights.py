@@ -25,8 +25,8 @@ class LiveWeights:
         self._method = method
         self.next: NamedWeights | None = None  # of the next step, if they are others
         self._has_warned = False
-        self.is_live = False  # whether anybody has set any since the balancer was built
-        self.now = self._built_with  # in use; never changed in place
+        self.is_live: bool = False  # whether anybody has set any since the balancer was built
+        self.now: NamedWeights = self._built_with  # in use; never changed in place
 
     @property
     def newest(self) -> NamedWeights:

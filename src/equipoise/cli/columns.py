@@ -166,7 +166,7 @@ def _case_of(arguments: argparse.Namespace) -> Any:
         targets = expand_targets(map(Target.parse, arguments.target), header, path.name)
         others = [*(target.column for target in targets), *([arguments.group] if arguments.group else [])]
         named = {kind: getattr(arguments, kind) or () for kind in INPUT_OPTIONS}
-        inputs = expand_inputs(named, header, path.name, others)
+        inputs: dict[str, Any] = expand_inputs(named, header, path.name, others)
         from equipoise.lab.cases import TableCase  # and torch, which wrong names do not wait for
 
         case = TableCase(

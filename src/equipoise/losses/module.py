@@ -3,7 +3,7 @@
 import inspect
 from collections.abc import Callable
 from dataclasses import Field, dataclass, fields
-from typing import Any, ClassVar, get_args
+from typing import Any, ClassVar, cast, get_args
 
 from torch import Tensor, nn
 from typing_extensions import Self, dataclass_transform
@@ -46,7 +46,7 @@ class FunctionLoss(LossModule):
         super().__init_subclass__()
         if "function" not in vars(cls):
             return
-        cls.__annotations__ = inspect.get_annotations(cls, eval_str=True)  # strings where they are postponed
+        cast(Any, cls).__annotations__ = inspect.get_annotations(cls, eval_str=True)  # strings where they are postponed
         dataclass(eq=False, repr=False)(cls)
         for name in cls._tensors():
             if name in vars(cls):

@@ -33,8 +33,8 @@ class Scalarisation(Weighting):
             each_within("(0, inf)", weights=weights)
         if reference is not None:
             each_within("(-inf, inf)", reference=reference)
-        self.weights = weights if weights is None else tuple(weights)
-        self.reference = reference if reference is None else tuple(reference)
+        self.weights: tuple[float, ...] | None = weights if weights is None else tuple(weights)
+        self.reference: tuple[float, ...] | None = reference if reference is None else tuple(reference)
 
     def bind(self, num_tasks: int) -> None:
         self.register_buffer("factors", numbers("weights", self.weights, num_tasks, torch.nan), persistent=False)

@@ -11,7 +11,7 @@ from typing_extensions import Self
 
 from equipoise.arguments import short_repr
 from equipoise.chain import Composite, linearise
-from equipoise.method import Aggregator, Method, RowAggregator, Weighting, overridden
+from equipoise.method import Aggregator, Method, RowAggregator, UserWeight, Weighting, overridden
 
 GivesWeights = Weighting | Aggregator | RowAggregator
 
@@ -45,7 +45,7 @@ class Wrapper(Composite):
     def __init__(self, method: GivesWeights) -> None:
         super().__init__()
         self.method = method
-        self.user_weight = method.user_weight
+        self.user_weight: UserWeight = method.user_weight
         self.register_buffer("asked", torch.zeros((), dtype=torch.bool, device="cpu"))
 
     @abstractmethod

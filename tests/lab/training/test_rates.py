@@ -3,19 +3,20 @@
 import dataclasses
 import math
 from itertools import pairwise
+from typing import get_args
 
 import pytest
 import torch
 
 import equipoise as eq
-from equipoise.lab.settings import SCHEDULES
+from equipoise.lab.settings import ScheduleName
 from equipoise.lab.training import Settings, train
 from equipoise.lab.training.learner import decay_at, rate_factor
 
 SETTINGS = Settings(epochs=2, batch_size=64, learning_rate=0.01, weight_decay=0.2, clip_norm=None, patience=9)
 
 
-@pytest.mark.parametrize("schedule", SCHEDULES)
+@pytest.mark.parametrize("schedule", get_args(ScheduleName))
 def test_warming_up_rises_in_equal_steps_to_where_the_schedule_begins(schedule):
     factors = [rate_factor(schedule, step, steps=20, warmup=4) for step in range(20)]
     assert factors[:5] == [0.25, 0.5, 0.75, 1.0, 1.0]

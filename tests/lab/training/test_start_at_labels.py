@@ -58,7 +58,7 @@ def begun(name):
     task = eq.Task(name, loss)
     network = SharedEncoder(nn.Identity(), {name: head}).double()
     data = Arrays(torch.zeros(ROWS, 3, dtype=torch.float64), {name: targets[name]})
-    case = SimpleNamespace(data={"train": data}, collate=join)
+    case = SimpleNamespace(splits={"train": data}, collate=join)
     begin_at_labels(network, eq.Tasks([task]), case)
     tasks = eq.Tasks([task])
 
@@ -110,7 +110,7 @@ def test_a_run_begins_there(small_case, tmp_path, architecture):
 
 def refused(network, task, targets):
     data = Arrays(torch.zeros(4, 3), targets)
-    case = SimpleNamespace(data={"train": data}, collate=join)
+    case = SimpleNamespace(splits={"train": data}, collate=join)
     begin_at_labels(network, eq.Tasks([task]), case)
 
 

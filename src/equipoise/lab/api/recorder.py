@@ -20,7 +20,8 @@ from equipoise.lab.training.measurements import Means
 from equipoise.lab.training.result import Moment
 from equipoise.names import nearest, require_unique
 from equipoise.record import Record
-from equipoise.tasks import Task, Tasks
+from equipoise.task import Task
+from equipoise.tasks import Tasks
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -72,7 +73,9 @@ class Recorder:
         whole = all(isinstance(task, Task) for task in given)
         if not whole and (strangers := [one for one in given if not isinstance(one, str)]):
             raise ValueError(f"a task is a Task or a name, got {strangers[0]!r}")
-        self.tasks = tasks if isinstance(tasks, Tasks) else Tasks(given) if whole else None  # type: ignore[arg-type]
+        self.tasks: Tasks | None = tasks if isinstance(tasks, Tasks) else None
+        if whole and self.tasks is None:
+            self.tasks = Tasks(given)  # type: ignore[arg-type]
         self.names: tuple[str, ...] = self.tasks.names if self.tasks else given  # type: ignore[assignment]
         require_unique(self.names)
         if epochs is not None and _whole("epochs", epochs) < 1:

@@ -26,7 +26,7 @@ def with_architecture(case: Case, name: str) -> Case:
     """
     if name not in ARCHITECTURES:
         raise ValueError(f"no model {name!r}; {nearest(name, ARCHITECTURES)}")
-    train: Any = case.data["train"]
+    train: Any = case.splits["train"]
     inputs, _ = case.collate([train[place] for place in range(min(2, len(train)))])
 
     def make_model(task_names: Sequence[str]) -> nn.Module:

@@ -34,7 +34,7 @@ class Case:
         name: As the command line calls it, and of the study's folder; without a slash.
         tasks: All of the case's tasks.
         data: The data sets "train", "validation" and "test"; or one, which is split into 70 / 15 / 15 percent by the
-            content of the inputs. A sample is (inputs, targets by name), or whatever
+            content of the inputs; ``splits`` has the three. A sample is (inputs, targets by name), or whatever
             ``collate`` takes.
         model: Task names -> network with heads for these only: inputs -> outputs by task name. Draws from torch's
             generator, and the same numbers for the encoder whatever the names.
@@ -69,7 +69,7 @@ class Case:
 
     name: str
     tasks: Tasks
-    data: Mapping[str, Dataset[Any]]
+    data: Mapping[str, Dataset[Any]] | Dataset[Any]
     model: Callable[[Sequence[str]], nn.Module]
     metrics: Mapping[str, Sequence[Named]] = field(default_factory=dict)
     batch_size: int = 32
@@ -102,7 +102,12 @@ class Case:
         are_made = all(isinstance(metric, Metric) for metrics in self.metrics.values() for metric in metrics)
         if not are_made or not {*self.tasks.names} <= {*self.metrics}:
             self._set(metrics=self._make_metrics())
-        self._set(data_hash=self.data_hash or _hash_data(self.data, self.collate))
+        self._set(data_hash=self.data_hash or _hash_data(self.splits, self.collate))
+
+    @property
+    def splits(self) -> Mapping[str, Dataset[Any]]:
+        """``data`` by the names of the splits, as it is once the case is made."""
+        return cast("Mapping[str, Dataset[Any]]", self.data)
 
     @property
     def made_metrics(self) -> Mapping[str, Sequence[Metric]]:
@@ -132,12 +137,12 @@ class Case:
     def _make_metrics(self) -> dict[str, tuple[Metric, ...]]:
         """The metrics by task name, from names, torchmetrics metrics or the losses, and the labels in the data."""
         for split in ("train", "validation"):
-            if split not in self.data:
-                raise ValueError(f"data has no {split!r}; {nearest(split, self.data)}")
+            if split not in self.splits:
+                raise ValueError(f"data has no {split!r}; {nearest(split, self.splits)}")
         ignored = {str(task.target): task.ignored_class for task in self.tasks}
         train, validation = (
             joined_targets(
-                [targets for _, targets in DataLoader(self.data[split], BATCH, collate_fn=self.collate)], ignored
+                [targets for _, targets in DataLoader(self.splits[split], BATCH, collate_fn=self.collate)], ignored
             )
             for split in ("train", "validation")
         )

@@ -26,9 +26,9 @@ def check_case(case: Any) -> None:
     if not isinstance(case, Case):
         raise ValueError(f"it must be an equipoise.lab.cases.Case or a function that makes one, got {case!r}")
     for split in SPLITS:
-        if split not in case.data:
-            raise ValueError(f"data has no {split!r}; {nearest(split, case.data)}")
-        part = case.data[split]
+        if split not in case.splits:
+            raise ValueError(f"data has no {split!r}; {nearest(split, case.splits)}")
+        part = case.splits[split]
         if not isinstance(part, Sized) or not len(part):
             raise ValueError(f"split {split!r} must have a length of at least 1")
     for name in case.tasks.names:
@@ -106,5 +106,5 @@ def _check_losses(case: Case, outputs: dict[str, Any], targets: dict[str, Tensor
 
 
 def _small_batch(case: Case) -> tuple[Any, dict[str, Tensor]]:
-    train: Any = case.data["train"]
+    train: Any = case.splits["train"]
     return case.collate([train[place] for place in range(min(SAMPLES, case.batch_size, len(train)))])

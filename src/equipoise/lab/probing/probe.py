@@ -113,13 +113,13 @@ def probe(case: Case, *, batches: int = 8, steps: int = 100, seed: int = 0) -> P
 
 
 def _batches_of(case: Case) -> int:
-    return -(-len(case.data["train"]) // case.batch_size)  # type: ignore[arg-type]
+    return -(-len(case.splits["train"]) // case.batch_size)  # type: ignore[arg-type]
 
 
 def _stream(case: Case, seed: int, device: torch.device) -> Iterator[Batch]:
     """Batches as training has them, epoch after epoch."""
-    order = EpochOrder(case.data["train"], seed)  # type: ignore[arg-type]
-    loader = DataLoader(case.data["train"], case.batch_size, sampler=order, collate_fn=case.collate)
+    order = EpochOrder(case.splits["train"], seed)  # type: ignore[arg-type]
+    loader = DataLoader(case.splits["train"], case.batch_size, sampler=order, collate_fn=case.collate)
     for epoch in count():
         order.set_epoch(epoch)
         for batch in loader:

@@ -80,7 +80,7 @@ class Search:
         identity: str = "",
     ) -> None:
         self.strategy = strategy
-        self.objectives = tuple(objectives)
+        self.objectives: tuple[Objective, ...] = tuple(objectives)
         self.folder = folder
         make_folder(folder)
         self._store = TrialStore(storage, name, strategy, self.objectives, folder, stale_after, identity)

@@ -72,7 +72,7 @@ class CaseTraining:
 
     def _parts(self, job: Job) -> tuple[Case, eq.Method, Settings]:
         made = made_once(self.recipe)
-        seen = {name: split for name, split in made.data.items() if name != "test"}
+        seen = {name: split for name, split in made.splits.items() if name != "test"}
         case = replace(made, data=seen, diagnostics=())  # a trial is judged on validation, and nobody looks at it
         weights, others = self.space.weights(job.point), self.space.others(job.point)
         if losses := losses_at(case, others):

@@ -138,7 +138,7 @@ class Plan:
     @property
     def steps_per_epoch(self) -> int:
         """Of every training, in one process."""
-        return math.ceil(len(self.case.data["train"]) / self.settings.batch_size)  # type: ignore[arg-type]
+        return math.ceil(len(self.case.splits["train"]) / self.settings.batch_size)  # type: ignore[arg-type]
 
     @property
     def budgets(self) -> dict[str, dict[str, int]]:
@@ -186,7 +186,7 @@ class Plan:
                 "python": platform.python_version(),
                 **{n: version(n) for n in ("torch", "numpy", "accelerate")},
             },
-            "split_sizes": {name: len(split) for name, split in self.case.data.items()},  # type: ignore[arg-type]
+            "split_sizes": {name: len(split) for name, split in self.case.splits.items()},  # type: ignore[arg-type]
         }
 
 

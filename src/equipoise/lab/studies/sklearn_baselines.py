@@ -21,7 +21,7 @@ from equipoise.lab.evaluation.study import BaselineScore
 from equipoise.lab.metrics.defaults import is_per_token, kind_of
 from equipoise.lab.training.evaluate import labelled_pair, whole_split
 from equipoise.missing import labelled
-from equipoise.tasks import Task
+from equipoise.task import Task
 
 NAMES = {"linear": "linear (scikit-learn)", "boosting": "boosting (scikit-learn)"}  # by family
 MOST_TASKS, MOST_ROWS, MOST_COLUMNS = 20, 20_000, 500  # of all; to train on; of boosting, which takes dense rows
@@ -51,7 +51,7 @@ def train_baselines(case: Case) -> Iterator[BaselineScore]:
         case: Without ``features`` or a test split there is nothing to do.
     """
     splits = ("train", "validation", "test")
-    if case.features is None or not {*splits} <= {*case.data}:
+    if case.features is None or not {*splits} <= {*case.splits}:
         return
     targets = {split: _targets(case, split) for split in splits}
     labels = {task.name: {split: of[str(task.target)] for split, of in targets.items()} for task in case.tasks}
@@ -75,7 +75,7 @@ def _features(case: Case, split: str) -> Any:
     """The case's features of a split, checked: they may be of a user's own function."""
     found: Any = None if case.features is None else case.features(split)
     rows: Any = found if issparse(found) else np.asarray(found)
-    samples = len(case.data[split])  # type: ignore[arg-type]
+    samples = len(case.splits[split])  # type: ignore[arg-type]
     what, leave = f"features of the {split} split", "correct them, or leave the baselines out by --no-sklearn"
     if rows.ndim != 2 or rows.shape[0] != samples or rows.dtype.kind not in "fiub":
         raise ValueError(f"{what} must be numbers [{samples}, D], got {rows.shape} of {rows.dtype}: {leave}")

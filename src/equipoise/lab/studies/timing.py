@@ -11,6 +11,7 @@ import torch
 
 from equipoise.lab.arms import SUM, TUNED, MethodArm, StudyArm
 from equipoise.lab.cases import with_losses
+from equipoise.lab.evaluation.fit import FEWEST_EPOCHS
 from equipoise.lab.studies.plan import Plan, Run
 from equipoise.lab.training.checkpoint import Progress, generators_kept
 from equipoise.lab.training.device import make_accelerator
@@ -70,14 +71,14 @@ def _time_arm(plan: Plan, arm: StudyArm, names: Sequence[str]) -> tuple[float, f
     accelerator = make_accelerator()
     method = (arm if isinstance(arm, MethodArm) else SUM).make()
     learner = make_learner(case, names, method, plan.settings, accelerator, plan.settings.epochs * plan.steps_per_epoch)
-    train, size = case.data["train"], plan.settings.batch_size
+    train, size = case.splits["train"], plan.settings.batch_size
     rows = min(size, len(train))  # type: ignore[arg-type]
 
     def step() -> None:
         batch = spread_batch(train, case.collate, rows, accelerator.device)
         train_epoch(learner, [batch], [1], Progress())
 
-    validation = case.data["validation"]
+    validation = case.splits["validation"]
     samples = len(validation)  # type: ignore[arg-type]
 
     def look() -> None:
@@ -144,8 +145,8 @@ def shorter(plan: Plan, costs: Costs, jobs: int, trials: int) -> list[tuple[str,
     if trials:
         runs = [run for run in plan.runs if run.arm != TUNED]
         found.append(("no tuned weights", costs.minutes(plan, runs, 0, jobs)))
-    if plan.settings.epochs > 1:
-        epochs = math.ceil(plan.settings.epochs / 2)
+    epochs = math.ceil(plan.settings.epochs / 2)
+    if epochs > FEWEST_EPOCHS:  # of fewer the study would say that they are too few
         half = replace(plan, settings=replace(plan.settings, epochs=epochs))
         found.append((f"{epochs} epochs", costs.minutes(half, plan.runs, trials, jobs)))
     return found

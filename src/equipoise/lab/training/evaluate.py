@@ -20,7 +20,8 @@ from equipoise.lab.training.learner import Learner
 from equipoise.lab.training.result import RunResult
 from equipoise.method import Method
 from equipoise.missing import labelled_samples, may_be_missing
-from equipoise.tasks import Task, Tasks
+from equipoise.task import Task
+from equipoise.tasks import Tasks
 
 Batch = tuple[Any, dict[str, Tensor]]
 _BATCH = 1024
@@ -28,7 +29,7 @@ _BATCH = 1024
 
 def whole_split(case: Case, name: str, device: torch.device) -> list[Batch]:
     """A split, collated once, on the device."""
-    loader = DataLoader(case.data[name], _BATCH, collate_fn=case.collate)
+    loader = DataLoader(case.splits[name], _BATCH, collate_fn=case.collate)
     return [send_to_device(batch, device) for batch in loader]
 
 
@@ -106,7 +107,7 @@ def finish(
     network.load_state_dict(best["weights"])
     metrics = calibrated(network, tasks, case.made_metrics, validation)
     splits = {"validation": validation}
-    if "test" in case.data:
+    if "test" in case.splits:
         splits["test"] = whole_split(case, "test", learner.accelerator.device)
     scores = [
         (name, task, metric, value)
@@ -139,6 +140,6 @@ def make_diagnostics(case: Case, learner: Learner, validation: Sequence[Batch], 
     outputs, targets = send_to_device(outputs_of(learner.network, learner.tasks, validation), "cpu")
     network, tasks = learner.network.cpu().eval(), learner.tasks.cpu()
     write_diagnostics(
-        folder, case.diagnostics, Predictions(network, tasks, outputs, targets, case.data["validation"], case.collate)
+        folder, case.diagnostics, Predictions(network, tasks, outputs, targets, case.splits["validation"], case.collate)
     )
     return diagnostics_hash(folder)

@@ -86,7 +86,7 @@ def train(
 
     criteria = kept_criteria(settings, task_names, case.made_metrics)
     rank, ranks, device = accelerator.process_index, accelerator.num_processes, accelerator.device
-    train_split = case.data["train"]
+    train_split = case.splits["train"]
     order = make_order(train_split, seed, settings.temperature)  # type: ignore[arg-type]
     sampler = MicroBatches(order, settings.batch_size, settings.micro_batches, rank, ranks)
     loader = DataLoader(train_split, batch_sampler=sampler, collate_fn=case.collate)
@@ -183,5 +183,5 @@ def case_settings(case: Case, *, epochs: int | None = None, **training: Unpack[T
         **own | {name: value for name, value in training.items() if value is not None or name not in own}
     )
     kept_criteria(settings, case.tasks.names, case.made_metrics)
-    make_order(case.data["train"], 0, settings.temperature)  # type: ignore[arg-type]
+    make_order(case.splits["train"], 0, settings.temperature)  # type: ignore[arg-type]
     return settings

@@ -39,7 +39,7 @@ def begin_at_labels(network: nn.Module, tasks: Tasks, case: Case) -> None:
     head_of: Any = getattr(network, "head", None)
     if head_of is None:
         raise ValueError(f"start='labels' needs a network with head(task), got {type(network).__name__}")
-    loader = DataLoader(case.data["train"], _BATCH, collate_fn=case.collate)
+    loader = DataLoader(case.splits["train"], _BATCH, collate_fn=case.collate)
     targets = joined_targets([of_batch for _, of_batch in loader], {str(t.target): t.ignored_class for t in tasks})
     for task in tasks:
         kind = kind_of(task.loss) or "unknown"
