@@ -15,6 +15,7 @@ from equipoise import losses
 
 UPDATES, STEPS, NUM_ENVS, EPOCHS, BATCH = 60, 64, 8, 6, 128
 DISCOUNT, TRACE, REWARD = 0.99, 0.95, 0.02
+WEIGHTS = {"policy": 1.0, "value": 0.5, "entropy": 0.01}
 
 
 class Agent(nn.Module):
@@ -87,28 +88,32 @@ class Player:
         return sum(recent) / max(len(recent), 1)
 
 
+def learn(agent, player, balancer, optimizer):
+    """Play once, and learn from it in EPOCHS passes."""
+    states, actions, old_log_probs, advantages, returns = player.play(agent)
+    advantages = (advantages - advantages.mean()) / advantages.std()
+    for _ in range(EPOCHS):
+        for rows in torch.randperm(len(states)).split(BATCH):
+            logits, values = agent(states[rows])
+            log_probs = log_probability(logits, actions[rows])
+            optimizer.zero_grad()
+            balancer(
+                {
+                    "policy": losses.ppo_clip(log_probs, old_log_probs[rows], advantages[rows]),
+                    "value": nn.functional.mse_loss(values, returns[rows]),
+                    "entropy": losses.entropy_bonus(logits),
+                }
+            ).backward()
+            optimizer.step()
+
+
 def main() -> None:
     torch.manual_seed(0)
     agent, player = Agent(), Player()
-    tasks = {"policy": 1.0, "value": 0.5, "entropy": 0.01}
-    balancer = eq.Balancer(eq.Clip(max_norm=0.5), agent, tasks=tasks)
+    balancer = eq.Balancer(eq.Clip(max_norm=0.5), agent, tasks=WEIGHTS)
     optimizer = torch.optim.Adam(agent.parameters(), lr=1e-3)
     for update in range(UPDATES):
-        states, actions, old_log_probs, advantages, returns = player.play(agent)
-        advantages = (advantages - advantages.mean()) / advantages.std()
-        for _ in range(EPOCHS):
-            for rows in torch.randperm(len(states)).split(BATCH):
-                logits, values = agent(states[rows])
-                log_probs = log_probability(logits, actions[rows])
-                optimizer.zero_grad()
-                balancer(
-                    {
-                        "policy": losses.ppo_clip(log_probs, old_log_probs[rows], advantages[rows]),
-                        "value": nn.functional.mse_loss(values, returns[rows]),
-                        "entropy": losses.entropy_bonus(logits),
-                    }
-                ).backward()
-                optimizer.step()
+        learn(agent, player, balancer, optimizer)
         if update == 0:
             print(f"first episodes: return {player.score():.0f}")
         elif update % 10 == 9:

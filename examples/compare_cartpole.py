@@ -8,13 +8,11 @@ every method and seed. The tasks that are balanced are three losses; what is jud
 
 import gymnasium
 import torch
-from torch.nn import functional
 
 import equipoise as eq
-from actor_critic_cartpole import BATCH, EPOCHS, Agent, Player, log_probability
-from equipoise import lab, losses
+from actor_critic_cartpole import WEIGHTS, Agent, Player, learn
+from equipoise import lab
 
-WEIGHTS = {"policy": 1.0, "value": 0.5, "entropy": 0.01}
 JUDGED = {"policy": ("return", "higher")}  # 500 is the most
 
 
@@ -23,20 +21,7 @@ def train(arm, seed, updates=25):
     balancer = arm.balancer(agent, WEIGHTS)
     optimizer = torch.optim.Adam([*agent.parameters(), *balancer.parameters()], lr=1e-3)
     for _ in range(updates):
-        states, actions, old_log_probs, advantages, returns = player.play(agent)
-        advantages = (advantages - advantages.mean()) / advantages.std()
-        for _ in range(EPOCHS):
-            for rows in torch.randperm(len(states)).split(BATCH):
-                logits, values = agent(states[rows])
-                log_probs = log_probability(logits, actions[rows])
-                optimizer.zero_grad()
-                terms = {
-                    "policy": losses.ppo_clip(log_probs, old_log_probs[rows], advantages[rows]),
-                    "value": functional.mse_loss(values, returns[rows]),
-                    "entropy": losses.entropy_bonus(logits),
-                }
-                balancer(terms).backward()
-                optimizer.step()
+        learn(agent, player, balancer, optimizer)
     return {"policy/return": played(agent)}
 
 

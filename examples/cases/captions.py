@@ -27,9 +27,10 @@ from equipoise.lab.cases.usual_losses import class_losses
 from equipoise.lab.data.arrays import Arrays, join
 from equipoise.lab.data.folder import data_folder, data_hash
 from equipoise.lab.data.split import split_of
-from equipoise.lab.data.text import words
+from equipoise.lab.data.words import words
 from equipoise.lab.models.unet import ConvEncoder, PooledHead
-from equipoise.tasks import Task, Tasks
+from equipoise.task import Task
+from equipoise.tasks import Tasks
 from rendered import SHAPES, Scene, describe, render_scenes
 
 SCENES, SEED = 3000, 0

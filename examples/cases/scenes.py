@@ -22,7 +22,8 @@ from equipoise.lab.cases.usual_losses import region_losses
 from equipoise.lab.data.arrays import Arrays, join
 from equipoise.lab.data.split import SPLITS
 from equipoise.lab.models.unet import ConvEncoder, MaskHead
-from equipoise.tasks import Task, Tasks
+from equipoise.task import Task
+from equipoise.tasks import Tasks
 from rendered import SHAPES, Scene, render_scenes
 
 STRIDE = 4  # pixels along the side of a cell

@@ -48,7 +48,7 @@ class _Package(ModuleType):
             super().__setattr__(name, value)
 
     def __reduce__(self) -> Any:
-        """By name, as cloudpickle hands on a module of the plain type, which the parallel loops of others need."""
+        """By name, as cloudpickle hands on a module of the plain type: patches of this process stay in it."""
         return import_module, (self.__name__,)
 
     def __dir__(self) -> list[str]:

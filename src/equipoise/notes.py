@@ -2,7 +2,7 @@
 
 
 def add_note(error: BaseException, note: str) -> None:
-    """Say more about an exception that goes on."""
+    """Say more about an exception that propagates."""
     if hasattr(error, "add_note"):
         error.add_note(note)
     else:

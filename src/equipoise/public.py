@@ -52,7 +52,8 @@ from equipoise.method import Aggregator, CoordinateAggregator, GroupAggregator, 
 from equipoise.plain_sum import Sum
 from equipoise.record import Record
 from equipoise.registry import method, methods
-from equipoise.tasks import Task, TaskLosses, Tasks
+from equipoise.task import Task
+from equipoise.tasks import TaskLosses, Tasks
 from equipoise.torch_private.compiling import compile_safe
 from equipoise.watching import watch
 from equipoise.weighting import (

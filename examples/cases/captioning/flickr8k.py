@@ -18,7 +18,7 @@ from torch import Tensor
 from equipoise.lab.data.pictures import read_picture, write_jpeg
 from equipoise.lab.data.split import split_of
 from equipoise.lab.data.table import parse_table
-from equipoise.lab.data.text import words
+from equipoise.lab.data.words import words
 from rendered import SHAPES, Scene, describe
 
 SOURCE = "Flickr8k is passed on at kaggle.com/datasets/adityajn105/flickr8k: Images/ and captions.txt"

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 import torch
 from torch import Tensor
 
-from equipoise.lab.data.text import words
+from equipoise.lab.data.words import words
 
 END, UNKNOWN = 0, 1  # what ends a caption; a word that is not in the vocabulary
 PADDING = -100  # what follows the end

@@ -4,6 +4,7 @@ import json
 import re
 from collections.abc import Sequence
 from dataclasses import replace
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from equipoise.lab.data.columns import INPUT_OPTIONS
 from equipoise.lab.settings import METHODS, TUNED_TRIALS
 
 NOT_TEXT = ("y", "n", "yes", "no", "on", "off", "true", "false", "null")  # to YAML
+EXTRAS = {"smiles": ("rdkit", "molecules"), "image": ("PIL", "pictures"), "audio": ("soundfile", "sound")}
 MOST_PAIRS = 10_000  # of an input and a target that are looked at for leaks: seconds
 OTHERS = """\
 # The other options of equipoise compare, with their defaults; those on the command line win.
@@ -111,7 +113,7 @@ def _study_file(path: str, table: Any, chosen: Sequence[str], delimiter: str | N
     inputs = [guess for guess in guesses.values() if guess.column not in targets]
     for kind in INPUT_OPTIONS:
         found = [guess for guess in inputs if guess.kind == kind]
-        lines += [f"{kind}:"] if found else []
+        lines += [f"{kind}:{_needed(kind)}"] if found else []
         for guess in found:
             lines.append(f"  - {_quoted(guess.column)}  # {guess.why}")
     folder = Path(path).parent
@@ -152,6 +154,12 @@ def _missing_lines(table: Any, missing: Sequence[str]) -> list[str]:
         f"'{','.join([*missing, *rows])}', since the guesses change; if they are values of their own, write missing: "
         f"'{','.join([*missing, ''])}'",
     ]
+
+
+def _needed(kind: str) -> str:
+    """What has to be installed for a kind of input, as a comment; nothing where it is."""
+    package, extra = EXTRAS.get(kind, ("", ""))
+    return f'  # needs {package}: pip install "equipoise[{extra}]"' if package and find_spec(package) is None else ""
 
 
 def _quoted(name: str) -> str:

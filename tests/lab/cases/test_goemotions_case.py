@@ -10,7 +10,8 @@ from equipoise.lab.cases.metrics import tuned_f1
 from equipoise.lab.data import sentences
 from equipoise.lab.data.sentences import encoder_files
 from equipoise.lab.training.evaluate import calibrated, evaluate
-from equipoise.tasks import Task, Tasks
+from equipoise.task import Task
+from equipoise.tasks import Tasks
 
 LABELS = sorted(name for group in GROUPS.values() for name in group)
 

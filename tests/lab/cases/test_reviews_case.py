@@ -11,7 +11,7 @@ from equipoise.lab.cases import CASES, reviews
 from equipoise.lab.cases.reviews import embedded_reviews, read_targets, split_reviews
 from equipoise.lab.data.split import SPLITS, split_of
 from equipoise.lab.data.table import parse_table
-from equipoise.lab.data.text import words
+from equipoise.lab.data.words import words
 
 HEADER = "Title,Review Text,Age,Rating,Recommended IND,Department Name\n"
 

@@ -66,6 +66,7 @@ def test_what_columns_look_like():
         ([f"x{i}" for i in range(10)], None, None),
         ([str(i * i) for i in range(20)], "number", "regression"),  # each once, but not one after another
         ([f"{i} small pears" for i in range(20)], "text", None),  # each once, but of several words
+        ([f"太小了{i}" for i in range(20)], "text", None),  # which need no blanks between them
         ([f"a{i % 2};b" if i < 10 else f"c{i % 3}" for i in range(100)], "category", "multiclass"),  # ; in a tenth
         ([f"a{i % 20}; b{i % 20}" for i in range(40)], "text", None),  # no part is in two different cells
         (["Yes", "no", "yes"] * 5, "category", "binary"),

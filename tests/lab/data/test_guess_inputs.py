@@ -59,7 +59,9 @@ def test_init_writes_them_under_the_options_that_take_them(tmp_path, monkeypatch
     np.save("embeddings.npy", np.zeros((40, 3)))
     np.save("other.npy", np.zeros((41, 3)))
     (tmp_path / "text.npy").write_text("none")
+    monkeypatch.setitem(sys.modules, "rdkit", None)
     assert main(["init", "t.csv", "--target", "y"]) == 0
+    assert 'smiles:  # needs rdkit: pip install "equipoise[molecules]"\n' in (tmp_path / "study.yaml").read_text()
     offered = [line for line in (tmp_path / "study.yaml").read_text().splitlines() if ".npy" in line]
     assert offered == ["# vectors: embeddings.npy  # an array [40, 3], a row for each of the table's"]
     written = yaml.safe_load((tmp_path / "study.yaml").read_text())

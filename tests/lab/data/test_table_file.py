@@ -46,6 +46,11 @@ def test_a_table_of_one_column_may_have_empty_cells(tmp_path):
     assert read_table(tmp_path / "a.csv").columns == {"a": ["1", "", "3"]}
 
 
+def test_a_number_that_is_written_in_two_ways_is_one_class():
+    read = parse_table("a.csv", b"a,b\n5,1.0\n5.0,1.5\n,2.0\n5.0,1.0\n")
+    assert read.columns == {"a": ["5", "5", "", "5"], "b": ["1.0", "1.5", "2.0", "1.0"]}
+
+
 def test_parquet_gives_the_cells_that_csv_gives(tmp_path):
     pyarrow = pytest.importorskip("pyarrow")
     from pyarrow import parquet

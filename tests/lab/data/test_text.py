@@ -1,7 +1,8 @@
 import torch
 from torch.testing import assert_close
 
-from equipoise.lab.data.text import encode, join_bags, ngrams, vocabulary
+from equipoise.lab.data.text import encode, join_bags, vocabulary
+from equipoise.lab.data.words import ngrams, words
 
 
 def test_pairs_do_not_cross_the_end_of_a_text():
@@ -22,6 +23,14 @@ def test_words_are_of_any_alphabet():
         *("größe l'été", "l'été ça", "ça va"),
     ]
     assert ngrams("Хорошее платье_2") == ["хорошее", "платье", "2", "хорошее платье", "платье 2"]
+    assert words("हिन्दी में") == ["हिन्दी", "में"]
+    assert words("cafe\u0301") == words("CAFÉ") == ["café"]
+
+
+def test_where_words_have_no_blanks_between_them_each_character_is_one():
+    assert ngrams("太小了。") == ["太", "小", "了", "太 小", "小 了"]
+    assert words("サイズM ดี 👎🏽x") == ["サ", "イ", "ズ", "m", "ด", "ี", "👎", "🏽", "x"]
+    assert words("cute❤️dress") == ["cute", "❤", "dress"]
 
 
 def test_vocabulary_takes_the_most_frequent_and_breaks_ties_by_alphabet():

@@ -67,6 +67,13 @@ def test_a_task_without_any_finite_value_is_left_out_of_the_mean():
     assert not [detail for detail in one.details if "missing" in detail]
 
 
+def test_a_task_of_which_the_reference_alone_has_no_value_takes_the_verdict_of_no_other():
+    found = {key: math.nan if key[:2] == ("sum", "t3") else value for key, value in values({"uw": 0.05}).items()}
+    one = summary(found)
+    assert one.row("uw").means["the mean of 24 tasks"].to["sum"].verdict == "better"
+    assert any("sum on t3: auroc is not finite" in note for note in one.notes)
+
+
 def test_a_mean_that_no_seed_has_is_no_run_that_is_missing():
     found = {key: math.nan if key[:2] == ("uw", "t3") else value for key, value in values({"uw": 0.05}).items()}
     assert summary(found).headline == "No method is compared with the plain sum: no seed of both has every task."
@@ -103,6 +110,7 @@ def test_the_spread_over_the_tasks_stands_in_the_terminal_and_every_task_in_a_fi
     assert spread.better + spread.worse == 25
     text = text_of(SummaryView(one))
     assert MEAN in text
+    assert f"{spread.better} ({spread.verdicts[0]})" in text
     assert "t7" not in text
     write_scores(tmp_path, one)
     lines = (tmp_path / "tasks.csv").read_text(encoding="utf-8").splitlines()

@@ -22,7 +22,8 @@ from equipoise.lab.studies import Study, make_plan, sklearn_baselines
 from equipoise.lab.studies.progress import announce
 from equipoise.lab.studies.sklearn_baselines import train_baselines
 from equipoise.losses import CoralLoss, CornLoss, PerToken
-from equipoise.tasks import Task, Tasks
+from equipoise.task import Task
+from equipoise.tasks import Tasks
 
 sklearn = pytest.importorskip("sklearn", reason="needs scikit-learn, of the extra baselines")
 

@@ -20,7 +20,8 @@ from equipoise.lab.training.measurements import Means
 from equipoise.lab.training.result import Moment
 from equipoise.names import nearest, require_unique
 from equipoise.record import Record
-from equipoise.tasks import Task, Tasks
+from equipoise.task import Task
+from equipoise.tasks import Tasks
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

@@ -27,7 +27,8 @@ from equipoise.lab.data.table import read_table
 from equipoise.lab.diagnostics import above_half, confusion, label_cooccurrence, label_table
 from equipoise.lab.models.encoders import TableEncoder
 from equipoise.lab.models.heads import SharedEncoder, scalar_head
-from equipoise.tasks import Task, Tasks
+from equipoise.task import Task
+from equipoise.tasks import Tasks
 
 SOURCE = "census_income_kdd.csv.gz is the UCI repository's Census-Income (KDD) with a header and a column is_test"
 DOLLARS = ("wage_per_hour", "capital_gains", "capital_losses", "stock_dividends")

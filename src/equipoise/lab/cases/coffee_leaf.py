@@ -45,7 +45,8 @@ from equipoise.lab.diagnostics import (
 from equipoise.lab.models.heads import SharedEncoder
 from equipoise.lab.models.unet import ConvEncoder, MaskHead, PooledHead
 from equipoise.missing import MISSING
-from equipoise.tasks import Task, Tasks
+from equipoise.task import Task
+from equipoise.tasks import Tasks
 
 STRESSES = ("healthy", "miner", "rust", "phoma", "cercospora")
 SEVERITIES = 5

@@ -20,16 +20,8 @@ from equipoise.lab.cases.usual_losses import label_losses
 from equipoise.lab.data.arrays import Arrays, join
 from equipoise.lab.data.folder import cache_folder, data_folder, data_hash
 from equipoise.lab.data.sentences import encoder_files, encoder_folder, sentence_vectors
-from equipoise.lab.data.text import (
-    encode,
-    frequencies,
-    join_padded_bags,
-    known_words,
-    ngrams,
-    pad_bags,
-    tf_idf,
-    vocabulary,
-)
+from equipoise.lab.data.text import encode, frequencies, join_padded_bags, known_words, pad_bags, tf_idf, vocabulary
+from equipoise.lab.data.words import ngrams
 from equipoise.lab.diagnostics import (
     Diagnostic,
     Predictions,
@@ -45,7 +37,8 @@ from equipoise.lab.metrics.thresholds import best_thresholds
 from equipoise.lab.models.encoders import MLP, BagOfEmbeddings
 from equipoise.lab.models.heads import SharedEncoder
 from equipoise.names import nearest
-from equipoise.tasks import Task, Tasks
+from equipoise.task import Task
+from equipoise.tasks import Tasks
 
 SOURCE = "its files are those of github.com/google-research/google-research, goemotions/data"
 FILES = {"train": "train.tsv", "validation": "dev.tsv", "test": "test.tsv"}

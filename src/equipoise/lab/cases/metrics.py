@@ -23,7 +23,8 @@ from equipoise.lab.metrics.table import metric, takes_size
 from equipoise.lab.metrics.thresholds import best_thresholds
 from equipoise.missing import MISSING, labelled
 from equipoise.names import nearest
-from equipoise.tasks import Task, Tasks
+from equipoise.task import Task
+from equipoise.tasks import Tasks
 
 
 @dataclass(frozen=True)

@@ -16,17 +16,8 @@ from equipoise.lab.data.arrays import Arrays
 from equipoise.lab.data.cells import filled_numbers, optional_places, places
 from equipoise.lab.data.split import SPLITS, split_of
 from equipoise.lab.data.table import Table, parse_table
-from equipoise.lab.data.text import (
-    encode,
-    frequencies,
-    join_padded_bags,
-    known_words,
-    ngrams,
-    pad_bags,
-    tf_idf,
-    vocabulary,
-    words,
-)
+from equipoise.lab.data.text import encode, frequencies, join_padded_bags, known_words, pad_bags, tf_idf, vocabulary
+from equipoise.lab.data.words import ngrams, words
 from equipoise.lab.diagnostics import (
     Diagnostic,
     above_half,
@@ -41,7 +32,8 @@ from equipoise.lab.diagnostics import (
 )
 from equipoise.lab.models.encoders import BagOfEmbeddings
 from equipoise.lab.models.heads import SharedEncoder, scalar_head
-from equipoise.tasks import Task, Tasks
+from equipoise.task import Task
+from equipoise.tasks import Tasks
 
 DEPARTMENTS = ("Tops", "Dresses", "Bottoms", "Intimate", "Jackets", "Trend")
 _NOT_ASCII = re.compile(r"[^\x00-\x7f]")

@@ -22,9 +22,10 @@ from equipoise.lab.data.features import (
 from equipoise.lab.data.folder import cache_folder
 from equipoise.lab.data.molecules import DESCRIPTORS, descriptors, fingerprints
 from equipoise.lab.data.table import Table
-from equipoise.lab.data.text import Bags, tf_idf, words
+from equipoise.lab.data.text import Bags, tf_idf
 from equipoise.lab.data.values import number_in
 from equipoise.lab.data.vectors import read_vectors, scaled_vectors
+from equipoise.lab.data.words import words
 from equipoise.lab.models.encoders import Part, bits_part, category_part, text_part
 from equipoise.lab.models.numbers import number_part
 

@@ -56,8 +56,7 @@ class TableCase:
         seconds: Of each sound, from its beginning; None: of the longest of the training rows, at most 5.
         missing: Cells that mean an empty one, such as ``("NA",)``. A target with another label such as null, none or
             ? is refused, unless ``""`` is among them: ``("NA", "")``, no cell but these and empty ones is missing.
-        left_out: Columns that are no targets, since nothing can be learned from them, each with why; ``usable`` sets
-            it, and reports name them.
+        left_out: Targets from which nothing can be learned, each with why, for reports; ``usable`` sets it.
 
     Raises:
         ValueError: If a column is named twice, a pattern matches none, or there is nothing to predict, or nothing to

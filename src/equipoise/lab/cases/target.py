@@ -33,7 +33,8 @@ from equipoise.lab.metrics.thresholds import best_thresholds
 from equipoise.lab.models.heads import scalar_head
 from equipoise.losses import CornLoss
 from equipoise.missing import MISSING, labelled
-from equipoise.tasks import Task, Tasks
+from equipoise.task import Task
+from equipoise.tasks import Tasks
 
 Rows = Sequence[int]
 Splits = Mapping[str, Rows]  # by name

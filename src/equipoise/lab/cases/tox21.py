@@ -23,7 +23,8 @@ from equipoise.lab.data.table import read_table
 from equipoise.lab.diagnostics import label_cooccurrence, label_table, labelled_together
 from equipoise.lab.models.encoders import MLP
 from equipoise.lab.models.heads import SharedEncoder, scalar_head
-from equipoise.tasks import Task, Tasks
+from equipoise.task import Task
+from equipoise.tasks import Tasks
 
 ASSAYS = (
     *("NR-AR", "NR-AR-LBD", "NR-AhR", "NR-Aromatase", "NR-ER", "NR-ER-LBD", "NR-PPAR-gamma"),

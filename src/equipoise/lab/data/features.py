@@ -14,7 +14,8 @@ from torch import Tensor
 
 from equipoise.lab.data.cells import NothingToLearnError, numbers
 from equipoise.lab.data.table import Table
-from equipoise.lab.data.text import Bags, encode, frequencies, ngrams, vocabulary
+from equipoise.lab.data.text import Bags, encode, frequencies, vocabulary
+from equipoise.lab.data.words import ngrams
 
 VOCABULARY_SIZE = 8000
 BINS, ROWS_PER_BIN, ALL_BINS = 48, 50, 4096

@@ -11,6 +11,7 @@ from typing import Any
 from equipoise.lab.data.guess_inputs import guess_input
 from equipoise.lab.data.table import Table
 from equipoise.lab.data.values import SEPARATOR, is_number, may_be_missing
+from equipoise.lab.data.words import spaced_parts
 
 _DATE = re.compile(r"\d{4}[-/.]\d\d?[-/.]\d\d?([T ].*)?|\d\d?[./]\d\d?[./]\d{2,4}")
 _ID_NAME = re.compile(r"(?i)(^|[ _-])(id|uuid|guid|key|index|no|nr|number)$|^unnamed|[a-z]I[dD]$")
@@ -57,7 +58,7 @@ def _guess(column: str, cells: Sequence[str], table: Table) -> Guess:
         return sum(count for cell, count in counts.items() if holds(cell))
 
     wrong = [cell for cell in counts if not is_number(cell)]
-    words = sum(count * len(cell.split()) for cell, count in counts.items()) / filled if wrong else 1.0
+    words = sum(count * len(spaced_parts(cell)) for cell, count in counts.items()) / filled if wrong else 1.0
     if wrong and filled - sum(counts[cell] for cell in wrong) >= 0.9 * filled:
         place = table.place(cells.index(wrong[0]), column)
         say = f", or say --missing {wrong[0]}" if may_be_missing(wrong[0]) else ""

@@ -1,7 +1,7 @@
 """A table from a file: CSV (also .tsv, and .gz of both), Parquet or Excel, as columns of cells.
 
-A cell is its text, without blanks around it; an empty one is missing. Rows are counted as a spreadsheet does: in a CSV
-file the header is row 1.
+A cell is its text, without blanks around it; an empty one is missing, and 5.0 is 5 in a column that holds both. Rows
+are counted as a spreadsheet does: in a CSV file the header is row 1.
 """
 
 import csv
@@ -147,11 +147,20 @@ def parse_table(name: str, content: bytes, delimiter: str | None = None) -> Tabl
     Raises:
         ValueError: If it is no table; the message has the row.
     """
-    data_hash, lower = hashlib.sha256(content).hexdigest(), name.lower()
+    from equipoise.lab.data.values import spelled_once  # and NumPy, which wrong names do not wait for
+
+    columns = _columns(name, content, delimiter)
+    spelled = {column: spelled_once(cells) for column, cells in columns.items()}
+    first_row = 1 if name.lower().endswith(".parquet") else 2
+    return Table(name, spelled, first_row, hashlib.sha256(content).hexdigest())
+
+
+def _columns(name: str, content: bytes, delimiter: str | None) -> dict[str, list[str]]:
+    lower = name.lower()
     if lower.endswith(".parquet"):
-        return Table(name, _parquet(name, content), 1, data_hash)
+        return _parquet(name, content)
     if lower.endswith(".xlsx"):
-        return Table(name, _excel(name, content), 2, data_hash)
+        return _excel(name, content)
     if lower.endswith(".gz"):
         try:
             content = gzip.decompress(content)
@@ -159,7 +168,7 @@ def parse_table(name: str, content: bytes, delimiter: str | None = None) -> Tabl
             raise ValueError(f"{name} is no whole gzip file ({error}): compress it anew") from None
     delimiter = delimiter or _mark(lower)
     _require_text(name, content)
-    return Table(name, _csv(name, content.rstrip(b"\r\n"), delimiter), 2, data_hash)
+    return _csv(name, content.rstrip(b"\r\n"), delimiter)
 
 
 def _mark(name: str) -> str:

@@ -1,12 +1,10 @@
-"""Text as bags of n-grams: words and pairs of neighbouring words."""
+"""Text as bags of numbers, one for each n-gram."""
 
 from equipoise.lab import extra  # noqa: F401
 
 # isort: split
-import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from itertools import pairwise
 
 import numpy as np
 import torch
@@ -14,27 +12,6 @@ from scipy.sparse import csr_array
 from torch import Tensor
 
 from equipoise.lab.data.arrays import Rows, join
-
-_WORD = re.compile(r"[^\W_]+(?:'[^\W\d_]+)?")  # letters and digits of any alphabet
-
-
-def words(text: str) -> list[str]:
-    """The words of a text, in lower case.
-
-    >>> words("Didn't fit: size 8!")
-    ["didn't", 'fit', 'size', '8']
-    """
-    return _WORD.findall(text.lower())
-
-
-def ngrams(text: str) -> list[str]:
-    """The words of a text, then its pairs of neighbouring words.
-
-    >>> ngrams("not too small")
-    ['not', 'too', 'small', 'not too', 'too small']
-    """
-    single = words(text)
-    return single + [f"{first} {second}" for first, second in pairwise(single)]
 
 
 def vocabulary(documents: Iterable[Sequence[str]], size: int) -> dict[str, int]:

@@ -41,6 +41,18 @@ def is_number(cell: str) -> bool:
     return not math.isnan(number_in(cell))
 
 
+def spelled_once(cells: Sequence[str]) -> list[str]:
+    """The cells of a column, 5.0 as 5 where both are there: what writes whole numbers beside empty cells adds .0.
+
+    >>> spelled_once(["5", "5.0", "2.0", "x.0", "x"])
+    ['5', '5', '2.0', 'x.0', 'x']
+    """
+    different = set(cells)
+    floats = {cell: cell[:-2] for cell in different if cell.endswith(".0")}
+    same = {cell: whole for cell, whole in floats.items() if whole in different and is_number(whole)}
+    return list(map(same.get, cells, cells)) if same else list(cells)
+
+
 def may_be_missing(cell: str) -> bool:
     """Whether a cell is a word by which some programs write that it is empty, and others a value.
 

@@ -42,8 +42,8 @@ def means_over(metrics: Sequence[TaskMetric], baselines: Baselines, values: Valu
     """What is compared first: the mean over all tasks, and over those with single-task networks where these are some.
 
     Empty for up to 20 tasks, and where tasks have several metrics whose trivial values are not known: then each
-    comparison of a task is tested, by Holm. A task of which no method has a value is in no mean: its metric is not
-    defined, as AUROC where a test split has one class.
+    comparison of a task is tested, by Holm. A task of which the reference has no value is in no mean, as nothing is
+    compared with it there: its metric is not defined, as AUROC where a test split has one class.
     """
     if len(metrics) <= MANY_TASKS:
         return ()
@@ -56,7 +56,13 @@ def means_over(metrics: Sequence[TaskMetric], baselines: Baselines, values: Valu
 
 
 def has_values(task: str, values: Values, baselines: Baselines) -> bool:
-    """Whether any method, single-task networks left aside, has a value on a task."""
+    """Whether the reference, with which others are compared, has a value on a task; without one, whether any has.
+
+    Single-task networks are left aside.
+    """
+    reference = values.get(baselines.reference, {})
+    if any(reference.values()):
+        return bool(reference.get(task))
     return any(by_task.get(task) for method, by_task in values.items() if method != baselines.single_task)
 
 

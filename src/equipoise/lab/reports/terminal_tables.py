@@ -125,18 +125,17 @@ def _names(summary: Summary) -> list[str]:
 def spread_table(summary: Summary) -> Table:
     """Of many tasks: how the differences of each method are spread over them."""
     metric = summary.shown[0]
-    title = f"\ndifferences over the tasks in {metric.name}, above 0 is better"
+    title = f"\ndifferences in {metric.name} over the tasks, above 0 is better; tasks (significant)"
     table = Table(title=title, title_justify="left", title_style="bold", box=None, pad_edge=False, padding=(0, 2, 0, 0))
-    for column in ("method", "to", "10, 50, 90 % of tasks", "better, worse", "significant", "best task", "worst task"):
+    for column in ("method", "to", "10 %", "median", "90 %", "better", "worse", "best", "worst"):
         table.add_column(column, overflow="fold", header_style="underline")
     for one in summary.spreads:
         table.add_row(
             one.method,
             one.other,
-            " ".join(signed(gain, "{:.2g}".format) for gain in one.quantiles),
-            f"{one.better}, {one.worse}",
-            f"{one.verdicts[0]}, {one.verdicts[1]}",
-            *(f"{task} {signed(gain)}" for task, gain in (one.best, one.worst)),
+            *(signed(gain, "{:.2g}".format) for gain in one.quantiles),
+            *(f"{tasks} ({sure})" for tasks, sure in zip((one.better, one.worse), one.verdicts, strict=True)),
+            *(f"{task}\n{signed(gain)}" for task, gain in (one.best, one.worst)),
         )
     return table
 

@@ -71,7 +71,8 @@ def _fit_into(study: Study, jobs: int, minutes: float | None) -> tuple[Plan, lis
     most = "at most " if needed > 1 else ""
     line = f"{runs} take{'s' * (len(study.missing) == 1)} {most}{give_minutes(needed)} on {jobs} process"
     line += "es" * (jobs != 1)
-    less = ", ".join(f"{what} {give_minutes(of)}" for what, of in shorter(plan, costs, jobs, trials))
+    words = {what: give_minutes(of) for what, of in shorter(plan, costs, jobs, trials)}
+    less = ", ".join(f"{what} {time}" for what, time in words.items() if time != give_minutes(needed))
     told = [f"{line}{f'; {less}' if less and needed > 1 else ''}."]
     count = len(plan.seeds) if minutes is None else seeds_within(plan, costs, jobs, trials, minutes)
     if count < len(plan.seeds):

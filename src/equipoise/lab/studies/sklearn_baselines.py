@@ -21,7 +21,7 @@ from equipoise.lab.evaluation.study import BaselineScore
 from equipoise.lab.metrics.defaults import is_per_token, kind_of
 from equipoise.lab.training.evaluate import labelled_pair, whole_split
 from equipoise.missing import labelled
-from equipoise.tasks import Task
+from equipoise.task import Task
 
 NAMES = {"linear": "linear (scikit-learn)", "boosting": "boosting (scikit-learn)"}  # by family
 MOST_TASKS, MOST_ROWS, MOST_COLUMNS = 20, 20_000, 500  # of all; to train on; of boosting, which takes dense rows

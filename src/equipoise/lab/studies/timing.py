@@ -11,6 +11,7 @@ import torch
 
 from equipoise.lab.arms import SUM, TUNED, MethodArm, StudyArm
 from equipoise.lab.cases import with_losses
+from equipoise.lab.evaluation.fit import FEWEST_EPOCHS
 from equipoise.lab.studies.plan import Plan, Run
 from equipoise.lab.training.checkpoint import Progress, generators_kept
 from equipoise.lab.training.device import make_accelerator
@@ -144,8 +145,8 @@ def shorter(plan: Plan, costs: Costs, jobs: int, trials: int) -> list[tuple[str,
     if trials:
         runs = [run for run in plan.runs if run.arm != TUNED]
         found.append(("no tuned weights", costs.minutes(plan, runs, 0, jobs)))
-    if plan.settings.epochs > 1:
-        epochs = math.ceil(plan.settings.epochs / 2)
+    epochs = math.ceil(plan.settings.epochs / 2)
+    if epochs > FEWEST_EPOCHS:  # of fewer the study would say that they are too few
         half = replace(plan, settings=replace(plan.settings, epochs=epochs))
         found.append((f"{epochs} epochs", costs.minutes(half, plan.runs, trials, jobs)))
     return found

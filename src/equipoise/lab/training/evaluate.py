@@ -20,7 +20,8 @@ from equipoise.lab.training.learner import Learner
 from equipoise.lab.training.result import RunResult
 from equipoise.method import Method
 from equipoise.missing import labelled_samples, may_be_missing
-from equipoise.tasks import Task, Tasks
+from equipoise.task import Task
+from equipoise.tasks import Tasks
 
 Batch = tuple[Any, dict[str, Tensor]]
 _BATCH = 1024
