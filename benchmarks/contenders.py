@@ -1,7 +1,11 @@
 """What is timed: ways from K losses to the gradients of one step."""
 
-from collections.abc import Callable, Iterable
+import importlib
+import sys
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from functools import partial
+from pathlib import Path
 from typing import Any, Literal
 
 import torch
@@ -129,6 +133,49 @@ def torchjd_engine(problem: Problem, method: str) -> Backward:
         stacked.backward(decide(engine.compute_gramian(stacked)))
 
     return backward
+
+
+class Checkout:
+    """The package of another checkout, beside the one that is imported."""
+
+    def __init__(self, root: Path) -> None:
+        self._source = str(root / "src")
+        self._modules: dict[str, Any] = {}
+
+    @contextmanager
+    def imported(self) -> Iterator[Any]:
+        """In this block ``equipoise`` is the other one's."""
+        ours = _taken_away()
+        sys.modules.update(self._modules)
+        sys.path.insert(0, self._source)
+        try:
+            yield importlib.import_module("equipoise")
+        finally:
+            self._modules = _taken_away()
+            sys.path.remove(self._source)
+            sys.modules.update(ours)
+
+    def on_shared(self, problem: Problem, method: str, *, route: Route) -> Backward:
+        """The other one's gradient method on all shared parameters."""
+        with self.imported() as theirs:
+            balancer = theirs.Balancer(theirs.method(method), problem, tasks=problem.names, route=route)
+
+            def backward(representation: Tensor, losses: dict[str, Tensor]) -> None:
+                balancer(losses).backward()
+
+            step(problem, backward)  # imports what a step imports
+            return backward
+
+    def contenders(self) -> dict[str, Contender]:
+        """By name."""
+        routes: tuple[Route, ...] = ("auto", "rows")
+        return {f"theirs {route}": partial(self.on_shared, route=route) for route in routes}
+
+
+def _taken_away() -> dict[str, Any]:
+    """All modules of an ``equipoise``, no longer found by an import."""
+    names = [name for name in sys.modules if name.partition(".")[0] == "equipoise"]
+    return {name: sys.modules.pop(name) for name in names}
 
 
 class _UnitNorm(Weighting[Any]):

@@ -4,6 +4,7 @@
     python benchmarks/step_cost.py                         # everything, more than an hour on two cores
     python benchmarks/step_cost.py --models mlp --tasks 3 10 --repeats 30
     python benchmarks/step_cost.py --models text --tasks 40 --contenders "ours auto" "torchjd engine"
+    python benchmarks/step_cost.py --models mlp pinn mmoe --tasks 3 --contenders "ours auto" --against ../other
     python benchmarks/step_cost.py --check                 # Sum equals sum(losses).backward() to the last bit
 
 The clock runs from the losses to the gradients of all parameters; the forward pass lies outside it, and
@@ -37,7 +38,7 @@ from pathlib import Path
 
 import torch
 
-from contenders import AUTO, CONTENDERS, DEFAULT, EVERY, FLOOR, METHODS, OURS, PERIOD, PLAIN, TORCHJD, step
+from contenders import AUTO, CONTENDERS, DEFAULT, EVERY, FLOOR, METHODS, OURS, PERIOD, PLAIN, TORCHJD, Checkout, step
 from memory import peak
 from models import MODELS, build
 
@@ -212,7 +213,7 @@ def check(model: str, num_tasks: int) -> None:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--models", nargs="+", choices=MODELS, default=list(MODELS))
+    parser.add_argument("--models", nargs="+", choices=MODELS, default=[name for name in MODELS if name != "pinn"])
     parser.add_argument("--tasks", nargs="+", type=int, default=[3, 10, 40], metavar="K")
     parser.add_argument("--method", choices=METHODS, default="mgda", help="the gradient method, default mgda")
     parser.add_argument("--contenders", nargs="+", choices=CONTENDERS, default=list(CONTENDERS), metavar="NAME")
@@ -220,10 +221,13 @@ def main() -> None:
     parser.add_argument("--threads", type=int, default=torch.get_num_threads())
     parser.add_argument("--clock", choices=_CLOCKS, default="wall")
     parser.add_argument("--json", type=Path, help="write all figures to this file")
+    parser.add_argument("--against", type=Path, metavar="PATH", help="time the package of another checkout too")
     parser.add_argument("--check", action="store_true", help="compare Sum with the plain sum bit for bit, time nothing")
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
-    names = [name for name in CONTENDERS if name in {PLAIN, FLOOR, *options.contenders}]
+    others = Checkout(options.against).contenders() if options.against else {}
+    CONTENDERS.update(others)
+    names = [name for name in CONTENDERS if name in {PLAIN, FLOOR, *options.contenders, *others}]
     if EVERY in names and options.repeats < PERIOD:
         parser.error(f"{EVERY!r} needs --repeats of at least {PERIOD}, got {options.repeats}")
     setting = {
