@@ -184,8 +184,10 @@ def gradients_past_hooks(
 ) -> Sequence[Tensor | None]:
     """``torch.autograd.grad``, past tensor hooks of leaves, and without checks that take longer than a small pass."""
     # an edge to what accumulates a leaf's gradient stands for the leaf
-    ends = [getattr(point.node, "variable", None) if isinstance(point, GradientEdge) else point for point in points]
-    hooked = [end for end in ends if getattr(end, "_backward_hooks", None) and end.is_leaf]
+    ends: list[Any] = [
+        getattr(point.node, "variable", None) if isinstance(point, GradientEdge) else point for point in points
+    ]
+    hooked: list[Any] = [end for end in ends if getattr(end, "_backward_hooks", None) and end.is_leaf]
     with suppressed_hooks(hooked) if hooked else nullcontext():
         return torch.autograd.graph._engine_run_backward(
             tuple(outputs), tuple(seeds), keep, False, tuple(points), allow_unreachable=True, accumulate_grad=False
