@@ -74,7 +74,7 @@ def types(session: nox.Session) -> None:
 @nox.session(python=PINNED)
 def docs(session: nox.Session) -> None:
     """What the pages say: their code runs, their links lead somewhere."""
-    session.install(*PINS, "-e", ".[lab,cases,dev,trainers]")
+    session.install(*PINS, "-e", ".[lab,cases,baselines,dev,trainers]")
     run_tests(session, "tests/test_documents.py", "tests/test_words.py")
 
 
