@@ -4,14 +4,14 @@
 arguments of pytest: ``nox -s tests-lowest -- tests/test_balancer.py``. An interpreter that is not there is an error.
 """
 
-import tempfile
+import shutil
 from pathlib import Path
 
 import nox
 
 nox.options.default_venv_backend = "uv|virtualenv"
 nox.options.error_on_missing_interpreters = True
-nox.options.sessions = ["lint", "types", "tests-pinned", "wheel"]
+nox.options.sessions = ["lint", "types", "tests-pinned", "wheel-3.11"]
 
 LOWEST, PINNED, NEWEST = "3.10", "3.11", "3.13"  # Python
 EXTRAS = ".[lab,cases,baselines,trainers,dev]"
@@ -74,26 +74,27 @@ def types(session: nox.Session) -> None:
 @nox.session(python=PINNED)
 def docs(session: nox.Session) -> None:
     """What the pages say: their code runs, their links lead somewhere."""
-    session.install(*PINS, "-e", ".[lab,cases,dev,trainers]")
+    session.install(*PINS, "-e", ".[lab,cases,baselines,dev,trainers]")
     run_tests(session, "tests/test_documents.py", "tests/test_words.py")
 
 
-@nox.session(python=PINNED)
-def wheel(session: nox.Session) -> None:
-    """A wheel that an environment without extras installs, then one with the workbench."""
+@nox.session
+def dist(session: nox.Session) -> None:
+    """The wheel and the source distribution, in dist/, as an index takes them."""
     session.install("build", "twine")
-    with tempfile.TemporaryDirectory() as folder:
-        session.run(
-            "python", "-m", "build", "--installer", "uv" if session.venv_backend == "uv" else "pip", "--outdir", folder
-        )
-        built = sorted(map(str, Path(folder).iterdir()))
-        session.run("twine", "check", "--strict", *built)
-        (made,) = [path for path in built if path.endswith(".whl")]
-        session.install(*PINS, made)
-        for words in (["--help"], ["methods"], ["losses"]):
-            session.run("equipoise", *words, silent=True)
-        session.install(*PINS, f"{made}[lab]")
-        session.run("equipoise", "demo", "--out", f"{folder}/demo")
+    shutil.rmtree("dist", ignore_errors=True)
+    session.run("python", "-m", "build", "--installer", "uv" if session.venv_backend == "uv" else "pip")
+    session.run("twine", "check", "--strict", *map(str, Path("dist").iterdir()))
+
+
+@nox.session(python=[LOWEST, PINNED, NEWEST], requires=["dist"])
+def wheel(session: nox.Session) -> None:
+    """What a user does first with the wheel, without extras and with the workbench; after -- words for the demo."""
+    pins = {LOWEST: ("-c", "constraints-lowest.txt"), PINNED: PINS, NEWEST: ("--upgrade",)}[str(session.python)]
+    (made,) = Path("dist").glob("*.whl")
+    for extra in ("", "[lab]"):
+        session.install(*pins, f"{made}{extra}")
+        session.run("python", ".ci/installed.py", *session.posargs)
 
 
 def integration(name: str, file: str) -> None:

@@ -31,6 +31,16 @@ def test_diagnostics_of_two_rows():
     assert_close(r.condition_number, float(torch.linalg.cond(rows)))
 
 
+def test_its_text_is_one_line_of_what_is_read_first():
+    rows = torch.tensor([[3.0, 0.0], [4.0, 4.0]], dtype=torch.float64)
+    assert repr(record(rows @ rows.T)) == (
+        "Record(step=3, total=4.5, losses={a: 0.5, b: 4}, weights={a: 1, b: 2}, norms={a: 3, b: 5.657})"
+    )
+    many = tuple(map(str, range(600)))
+    text = repr(eq.Record(1, many, torch.ones(600), torch.tensor(600.0), None, None, "one backward", skipped=True))
+    assert text == "Record(step=1, total=600, losses={0: 1, 1: 1, 2: 1, 3: 1, 4: 1, 5: 1 and 594 more}, skipped)"
+
+
 def test_flat_floats_for_any_logger():
     rows = torch.tensor([[3.0, 0.0], [4.0, 4.0]], dtype=torch.float64)
     flat = record(rows @ rows.T).to_dict()

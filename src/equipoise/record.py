@@ -8,8 +8,10 @@ from functools import cached_property
 import torch
 from torch import Tensor
 
+from equipoise.names import listed
 
-@dataclass
+
+@dataclass(repr=False)
 class Record:
     """One backward of a balancer; tensors are converted when read.
 
@@ -124,6 +126,14 @@ class Record:
         if self.condition_number is not None:
             flat["condition_number"] = self.condition_number
         return flat
+
+    def __repr__(self) -> str:
+        """In one line, of many tasks the first few."""
+        parts = [f"step={self.step}", f"total={self.total:.4g}"]
+        for kind in ("losses", "weights", "norms"):
+            values = [f"{name}: {value:.4g}" for name, value in getattr(self, kind).items()]
+            parts += [f"{kind}={{{listed(values)}}}"] if values else []
+        return f"Record({', '.join(parts)}{', skipped' * self.skipped})"
 
     def _by_name(self, values: Tensor) -> dict[str, float]:
         return dict(zip(self.names, values.tolist(), strict=True))

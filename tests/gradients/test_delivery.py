@@ -221,6 +221,7 @@ def test_factors_too_large_to_be_copied_deliver_the_same(make, monkeypatch):
     assert furthest(delivered_by("factored", make)[0], expected) < max(1e-5, case.tolerance / 2)
 
 
+@pytest.mark.needs("seen_hooks")
 def test_the_products_of_many_tasks_are_those_of_their_gradients():
     """150 tasks: several blocks of the batched pass, several bands of the products, some tasks without a gradient."""
     num_tasks, generator = 150, torch.Generator().manual_seed(0)

@@ -509,3 +509,14 @@ def test_of_many_structures_the_oldest_is_forgotten():
     for number in range(100):
         known.note(number, ["rows"])
     assert list(known) == list(range(84, 100))
+
+
+@pytest.mark.needs("seen_hooks")
+def test_a_hook_of_a_parameter_at_which_tasks_join_runs_once(net):
+    penalised, heard = nn.Linear(2, 2), []
+    balancer = eq.Balancer(eq.MGDA(), nn.ModuleList([net, penalised]), tasks=["a", "b"], route="factored")
+    losses = {name: loss + penalised.weight.norm() for name, loss in net(torch.randn(4, 8)).items()}
+    penalised.weight.register_hook(heard.append)
+    balancer(losses).backward()
+    assert balancer.record.route.startswith("factored: one batched")
+    assert_close(heard, [penalised.weight.grad])

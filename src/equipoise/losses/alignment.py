@@ -134,7 +134,8 @@ class InfoNCELoss(LossModule):
         """That of now."""
         if not self.learnable:
             return self.initial_temperature
-        return self.log_scale.clamp(max=math.log(self.max_scale)).neg().exp()
+        limit = math.log(self.max_scale)  # at which a clamp has no gradient from torch 2.15 on
+        return torch.where(self.log_scale > limit, limit, self.log_scale).neg().exp()
 
 
 class SigLIPLoss(LossModule):

@@ -199,7 +199,11 @@ def gradients_past_hooks(
     outputs: Sequence[Any], points: Sequence[Any], seeds: Sequence[Tensor], keep: bool
 ) -> Sequence[Tensor | None]:
     """``torch.autograd.grad``, past tensor hooks of leaves, and without checks that take longer than a small pass."""
-    hooked = [point for point in points if getattr(point, "_backward_hooks", None) and point.is_leaf]
+    # an edge to what accumulates a leaf's gradient stands for the leaf
+    ends: list[Any] = [
+        getattr(point.node, "variable", None) if isinstance(point, GradientEdge) else point for point in points
+    ]
+    hooked: list[Any] = [end for end in ends if getattr(end, "_backward_hooks", None) and end.is_leaf]
     with suppressed_hooks(hooked) if hooked else nullcontext():
         return torch.autograd.graph._engine_run_backward(
             tuple(outputs), tuple(seeds), keep, False, tuple(points), allow_unreachable=True, accumulate_grad=False

@@ -39,7 +39,7 @@ class PeriodicEmbedding(nn.Module):
 class PiecewiseLinearEncoding(nn.Module):
     """t_i(x) = (x - a_i) / (a_i+1 - a_i), cut to 0 to 1, for each bin from a_i to a_i+1 of a column's numbers x.
 
-    Section 3.2, eq. (1); there the first bin and the last go on beyond their edges.
+    Section 3.2, eq. (1); there the first bin and the last extend beyond their edges.
 
     Args:
         edges: Of each column a_0 < a_1 < ... [B_d + 1].
