@@ -57,6 +57,7 @@ html_theme = "furo"  # readable on a phone and in the dark as it comes, and noth
 html_title = f"equipoise {release}"
 html_copy_source = True  # llms.txt names these
 html_show_copyright = False
+html_show_search_summary = False  # a page opened as a file may not fetch another
 
 myst_heading_anchors = 6  # links to headings, by the rules of the repository's host
 autodoc_member_order = "bysource"

@@ -7,11 +7,12 @@ repository's host as it is, becomes the sidebar, and is ``llms.txt`` with the ad
 import re
 from collections import defaultdict
 from importlib import import_module
-from inspect import getdoc, isclass, ismodule, isroutine
+from inspect import getdoc, isclass, ismodule, isroutine, signature
 from pathlib import Path
 from typing import Any
 
 from sphinx.application import Sphinx
+from sphinx.util.inspect import stringify_signature
 
 PUBLIC = (
     "equipoise",
@@ -110,7 +111,7 @@ def add_sidebar(app: Sphinx, docname: str, source: list[str]) -> None:
         _, *groups = re.split(r"^## ", source[0], flags=re.MULTILINE)
         for group in groups:
             caption, _, text = group.partition("\n")
-            source[0] += "\n" + toctree(caption, [link["path"] for link in LINK.finditer(text)])
+            source[0] += "\n" + toctree(caption, [f"{link['title']} <{link['path']}>" for link in LINK.finditer(text)])
     if docname == "docs/api":
         source[0] += "\n" + toctree("", [f"api/{module}" for module in PUBLIC])
 
@@ -129,6 +130,13 @@ def escape(app: Sphinx, what: str, name: str, it: object, options: object, lines
             literal = indent if line.endswith("::") else None
     if what in ("attribute", "property") and lines:
         lines[0] = f": {lines[0]}"
+
+
+def of_init(app: Sphinx, what: str, name: str, it: Any, options: object, text: str, result: str) -> Any:
+    """The arguments of a class whose ``__new__`` takes whatever its ``__init__`` takes; autodoc shows the former's."""
+    if what != "class" or not (text or "").startswith("(*_: object"):
+        return None
+    return stringify_signature(signature(it), show_return_annotation=False, unqualified_typehints=True), None
 
 
 def write_more(app: Sphinx, exception: Exception | None) -> None:
@@ -150,5 +158,6 @@ def setup(app: Sphinx) -> dict[str, bool]:
     app.connect("builder-inited", write_api)
     app.connect("source-read", add_sidebar)
     app.connect("autodoc-process-docstring", escape, priority=400)
+    app.connect("autodoc-process-signature", of_init)
     app.connect("build-finished", write_more)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

@@ -65,6 +65,8 @@ def test_the_site_is_whole(tmp_path):
     public = {f"{module}.{name}" for module in LISTED for name in import_module(module).__all__} | OF_TRAINERS
     assert sorted(public - documented(site / "objects.inv")) == []
     assert broken_links(site) == []
+    focal = re.sub("<[^>]+>", "", (site / "docs/api/equipoise.losses.focal.html").read_text(encoding="utf-8"))
+    assert re.search(r"class equipoise\.losses\.FocalLoss\(\s*gamma: float = 2\.0,", unescape(focal))
     llms = (site / "llms.txt").read_text(encoding="utf-8")
     linked = re.findall(r"^- .*\]\(([^)]+)", llms, re.MULTILINE)
     assert len(linked) > 30
