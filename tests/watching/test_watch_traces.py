@@ -195,3 +195,26 @@ def test_a_static_graph_reduces_in_its_own_pass(tmp_path):
         torch.distributed.destroy_process_group()
     assert [look.step for look in watch.seen.looks] == [2]
     assert "static_graph" in watch.seen.problems[0]
+
+
+def test_a_step_that_is_compiled_with_its_backward_is_compiled_no_oftener():
+    """And its losses are seen by the line that called it."""
+
+    def compilations():
+        torch._dynamo.reset()
+        compiled = []
+
+        @torch.compile(backend=lambda graph, _: compiled.append(graph) or graph.forward)
+        def step(x):
+            (x.square().sum() + x.abs().sum()).backward()
+
+        for _ in range(12):
+            step(torch.ones(4, requires_grad=True))
+        return len(compiled)
+
+    plain = compilations()
+    with Watch(at=[1, 10]) as watch:
+        assert compilations() == plain
+    assert watch.seen.problems == []
+    assert [(look.step, len(look.parts)) for look in watch.seen.looks] == [(1, 2), (10, 2)]
+    assert all(__file__ in site for site in watch.seen.calls)

@@ -42,7 +42,7 @@ def _answer(seen: ScriptSeen, found: dict[str, list[str]]) -> str:
 def _section(site: str, looks: Sequence[Look], findings: Sequence[str], calls: int) -> list[str]:
     last = looks[-1]
     steps = ", ".join(str(look.step) for look in looks)
-    title = f"{site}: steps {steps} of {calls}; the numbers are of step {last.step}"
+    title = f"{site}: step{'s' * (len(looks) > 1)} {steps} of {calls}; the numbers are of step {last.step}"
     lines = [*textwrap.wrap(title, _WIDTH), ""]
     shares = shares_of(last)
     rows = [
@@ -72,7 +72,7 @@ def _section(site: str, looks: Sequence[Look], findings: Sequence[str], calls: i
             ),
         ]
     slow = sum(look.seconds for look in looks)
-    return [*lines, "", f"{len(looks)} looks took {slow:.1f} s."]
+    return [*lines, "", f"{len(looks)} look{'s' * (len(looks) > 1)} took {slow:.1f} s."]
 
 
 def _cosines(look: Look) -> list[str]:

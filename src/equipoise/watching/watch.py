@@ -9,12 +9,14 @@ from contextlib import contextmanager
 from copy import deepcopy
 from functools import cache, update_wrapper, wraps
 from operator import getitem
+from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from equipoise.torch_private.autograd import backward_number, is_pass_of, passes_of
+from equipoise.torch_private.compiling import uncompiled
 from equipoise.watching import look
 from equipoise.watching.expressions import Expressions, put_back
 from equipoise.watching.page import page_of
@@ -22,7 +24,7 @@ from equipoise.watching.seen import Look, ScriptSeen
 from equipoise.watching.split import Addend, addends_of
 
 AT = (1, 10, 100, 1000)
-_INSTALLED = ("site-packages", "dist-packages")
+_INSTALLED = ("site-packages", "dist-packages", str(Path(__file__).parents[1]))
 _FIRST = 10  # calls, of all lines, after which it is known which lines there are
 _MANY = 32  # addends that are told apart
 _TOO_MANY = 3000  # of which no groups are made
@@ -98,7 +100,7 @@ class Watch:
             if self._calls < _FIRST or any(self._is_due(site) for site in self._last):
                 self._expressions.open()
 
-        return backward
+        return uncompiled(backward)  # to trace it would be to compile each count anew
 
     def _is_due(self, site: str) -> bool:
         """Whether its next call is looked at, and it is not long over."""
