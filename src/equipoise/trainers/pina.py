@@ -13,7 +13,8 @@ try:
     from pina.solver import SingleModelSolver
     from pina.weighting import BaseWeighting
 except ModuleNotFoundError as error:
-    raise ModuleNotFoundError(f'{error.name} is missing: pip install "equipoise[pina]"', name=error.name) from None
+    _package = str(error.name).partition(".")[0]
+    raise ModuleNotFoundError(f'{_package} is missing: pip install "equipoise[pina]"', name=_package) from None
 
 
 class BalancerWeighting(BaseWeighting):  # type: ignore[misc]  # PINA has no types
