@@ -146,7 +146,7 @@ def of_size(line: Line) -> list[str]:
         if ratios and 0 < max(ratios) < _SMALL:
             found.append(
                 f"the gradient of {name!r} is below {_percent(max(ratios))} of that of {largest!r}: with this factor "
-                "it is hardly trained"
+                "it is hardly trained, which may be meant of a regulariser"
             )
     return found
 

@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from copy import deepcopy
-from functools import update_wrapper, wraps
+from functools import cache, update_wrapper, wraps
 from operator import getitem
 from typing import Any
 
@@ -207,12 +207,15 @@ def _few_addends(total: Tensor, gradient: Tensor | None, known: Expressions) -> 
 def _site(frame: Any) -> str:
     """The line of the script that led here: the innermost outside of PyTorch and of installed packages, else any."""
     inner = frame
-    while frame is not None:
-        file = frame.f_code.co_filename
-        if not any(place in file for place in _INSTALLED) and not file.startswith("<frozen"):
-            return f"{file}:{frame.f_lineno} ({frame.f_code.co_name})"
+    while frame is not None and not _is_of_script(frame.f_code.co_filename):
         frame = frame.f_back
-    return f"{inner.f_code.co_filename}:{inner.f_lineno} ({inner.f_code.co_name})"
+    frame = inner if frame is None else frame
+    return f"{frame.f_code.co_filename}:{frame.f_lineno} ({frame.f_code.co_name})"
+
+
+@cache
+def _is_of_script(file: str) -> bool:
+    return not any(place in file for place in _INSTALLED) and not file.startswith("<frozen")
 
 
 @contextmanager
