@@ -43,7 +43,7 @@ def tests_lowest(session: nox.Session) -> None:
 @nox.session(name="tests-pinned", python=PINNED)
 def tests_pinned(session: nox.Session) -> None:
     """The default suite on the versions of constraints.txt."""
-    session.install(*PINS, "-e", ".[lab,cases,dev,parity,trainers]")
+    session.install(*PINS, "-e", ".[lab,cases,dev,docs,parity,trainers]")
     run_tests(session)
 
 
@@ -73,9 +73,11 @@ def types(session: nox.Session) -> None:
 
 @nox.session(python=PINNED)
 def docs(session: nox.Session) -> None:
-    """What the pages say: their code runs, their links lead somewhere."""
-    session.install(*PINS, "-e", ".[lab,cases,baselines,dev,trainers]")
+    """The site, in docs/_build/html; what its pages say: their code runs, their links lead somewhere."""
+    session.install(*PINS, "-e", ".[lab,cases,baselines,dev,docs,trainers]")
+    session.run("python", "-m", "sphinx", "-M", "html", ".", "docs/_build", "-c", "docs", "-W", "--keep-going", "-n")
     run_tests(session, "tests/test_documents.py", "tests/test_words.py")
+    session.run("python", "-m", "pytest", "tests/test_site.py", "-m", "slow or not slow")
 
 
 @nox.session

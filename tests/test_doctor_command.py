@@ -22,6 +22,15 @@ sys.exit(3)
 """
 
 
+ENDED = """
+import os, signal, sys, time, torch
+signal.signal(signal.SIGTERM, lambda *_: sys.exit(7))
+torch.nn.Linear(4, 1)(torch.ones(2, 4)).square().mean().backward()
+os.kill(os.getppid(), signal.SIGTERM)
+signal.pause()
+"""
+
+
 def run(*words, cwd):
     return subprocess.run([sys.executable, *words], cwd=cwd, capture_output=True, text=True)
 
@@ -47,6 +56,24 @@ def test_what_python_would_run_first_still_runs(tmp_path):
     words = [sys.executable, "-m", "equipoise", "doctor", "--", sys.executable, "train.py"]
     done = subprocess.run(words, cwd=tmp_path, capture_output=True, text=True, env={**os.environ, "PYTHONPATH": path})
     assert "mine\nscript\nNo loss was seen" in done.stdout
+
+
+def test_a_python_that_reads_no_path_is_said_to_be_one(tmp_path):
+    (tmp_path / "train.py").write_text("print('script')")
+    done = run("-m", "equipoise", "doctor", "--", sys.executable, "-I", "train.py", cwd=tmp_path)
+    assert "Nothing was watched" in done.stdout
+    assert "python -I, -E or -S" in done.stdout
+
+
+def test_what_the_environment_starts_with_may_fail(tmp_path):
+    """Its own ``sitecustomize`` raises; Python goes on; and a signal to end reaches the script."""
+    (tmp_path / "sitecustomize.py").write_text("raise RuntimeError('mine')")
+    (tmp_path / "train.py").write_text(ENDED)
+    path = os.pathsep.join([str(tmp_path), os.environ.get("PYTHONPATH", "")])
+    words = [sys.executable, "-m", "equipoise", "doctor", "--", sys.executable, "train.py"]
+    done = subprocess.run(words, cwd=tmp_path, capture_output=True, text=True, env={**os.environ, "PYTHONPATH": path})
+    assert done.returncode == 7
+    assert "Nothing wrong was found in the loss" in done.stdout
 
 
 @pytest.mark.parametrize(

@@ -69,6 +69,16 @@ def test_a_loss_of_its_own_is_not_opened(parts):
     assert len(addends_of(a)) == 1
     assert len(addends_of(torch.maximum(a, b) + k)) == 2
     assert len(addends_of(a / b + k)) == 2
+    assert len(addends_of(c(2)[0] / (a + b))) == 1
+
+
+def test_thousands_of_operations_deep(weight):
+    """By sample, and summed in a loop."""
+    outputs = torch.randn(5, 40, dtype=torch.float64) @ weight
+    total = outputs.sin()
+    for _ in range(1500):
+        total = total + total.detach()
+    assert len(addends_of((total + outputs.cos()).mean())) == 2
 
 
 def test_losses_by_sample_are_told_apart_when_only_they_are_there(weight):

@@ -105,16 +105,17 @@ def test_two_lines_that_go_backward_are_seen_apart():
 def test_a_failure_of_its_own_ends_nothing():
     """A graph that allows one pass only is said to be one."""
 
+    passes = []
+
     class Once(torch.autograd.Function):
         @staticmethod
         def forward(ctx, x):
-            ctx.passes = 0
             return x * 2
 
         @staticmethod
         def backward(ctx, gradient):
-            ctx.passes += 1
-            if ctx.passes > 1:
+            passes.append(ctx)
+            if len(passes) > 1:
                 raise RuntimeError("this node is gone")
             return gradient * 2
 

@@ -1,6 +1,7 @@
 """``equipoise doctor``."""
 
 import argparse
+import contextlib
 import os
 import signal
 import subprocess
@@ -12,7 +13,9 @@ from pathlib import Path
 from equipoise.cli.lists import show_text
 from equipoise.cli.parser import Parser, fail
 
-NOT_FOUND = 127  # what a shell answers to a command that is not there
+_NO_PYTHON = (
+    "Nothing was watched: the command started no Python, or one that does not read PYTHONPATH (python -I, -E or -S)."
+)
 
 
 def doctor(words: Sequence[str]) -> int:
@@ -37,27 +40,33 @@ def doctor(words: Sequence[str]) -> int:
     if not command:
         fail("give the command that trains after --, such as equipoise doctor -- python train.py")
     from equipoise.watching.page import page_of
-    from equipoise.watching.process import environment, read
+    from equipoise.watching.process import environment, has_started, read
 
-    with tempfile.TemporaryDirectory() as folder:
+    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
         status = _run(command, environment(Path(folder), arguments.at, os.environ))
-        seen = read(Path(folder))
-    print(file=sys.stderr)
-    show_text(page_of(seen))
+        try:
+            page = page_of(read(Path(folder))) if has_started(Path(folder)) else _NO_PYTHON
+        except Exception as error:  # the command's work is done, and its status stands
+            page = f"The page of what was seen failed: {type(error).__name__}: {error}"
+    with contextlib.suppress(OSError):  # who reads it may be gone
+        print(file=sys.stderr)
+    show_text(page)
     return status
 
 
 def _run(command: Sequence[str], variables: dict[str, str]) -> int:
-    """Its exit status; Ctrl-C is the command's, which gets it from the terminal, too."""
+    """Its exit status; Ctrl-C is the command's, which gets it from the terminal, too, and an end is passed on."""
     try:
         process = subprocess.Popen(command, env=variables)
     except OSError as error:
         fail(f"{command[0]}: {error.strerror}")
     before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    before_end = signal.signal(signal.SIGTERM, lambda number, _: process.send_signal(number))
     try:
         status = process.wait()
     finally:
         signal.signal(signal.SIGINT, before)
+        signal.signal(signal.SIGTERM, before_end)
     return status if status >= 0 else 128 - status
 
 

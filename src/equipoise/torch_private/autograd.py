@@ -74,6 +74,22 @@ def suppressed_hooks(leaves: Iterable[Tensor]) -> Iterator[None]:
         _suppress(outer)
 
 
+@contextmanager
+def passes_of(owner: object) -> Iterator[None]:
+    """Mark the backward passes that this block starts, in whatever thread they run."""
+    outer = _suppressed()
+    _suppress(outer.union((id(owner),)))
+    try:
+        yield
+    finally:
+        _suppress(outer)
+
+
+def is_pass_of(owner: object) -> bool:
+    """Whether this runs in a pass that is marked so."""
+    return id(owner) in _suppressed()
+
+
 def _suppressed() -> frozenset[int]:
     """The ``id`` of each leaf whose hooks do not run."""
     return torch._C._get_obj_in_tls(_SUPPRESSED) if torch._C._is_key_in_tls(_SUPPRESSED) else frozenset()

@@ -24,6 +24,13 @@ def uncompiled(function: _Function) -> _Function:
     return cast(_Function, run)
 
 
+def let_scripts_call(function: Callable[..., Any], original: Callable[..., Any]) -> None:
+    """Let ``torch.jit.script`` take a function for the one of PyTorch's that it stands for."""
+    operation = torch.jit._builtins._find_builtin(original)
+    if operation is not None:
+        torch.jit._builtins._register_builtin(function, operation)
+
+
 def compile_safe() -> None:
     """Let gradient methods work with ``torch.compile``: call it once, before the model is compiled.
 

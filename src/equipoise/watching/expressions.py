@@ -3,26 +3,31 @@
 import ast
 import linecache
 import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
+import threading
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache, wraps
+from inspect import CO_OPTIMIZED
 from itertools import islice
 from types import CodeType, FrameType
-from typing import Any
+from typing import Any, cast
 
 import torch
 from torch import Tensor
+
+from equipoise.torch_private.compiling import let_scripts_call
 
 _METHODS = (
     *("__add__", "__radd__", "__iadd__", "__sub__", "__rsub__", "__isub__", "__mul__", "__rmul__", "__imul__"),
     *("__truediv__", "__itruediv__", "__neg__", "sum", "mean", "add", "mul"),
 )
 _FUNCTIONS = ("stack", "cat", "add", "mul", "sum", "mean")
-_MOST = 10_000  # numbers of a step that are noted
+_MOST = 10_000  # numbers of a window that are noted
 _SUMS = {"add", "sub", "stack", "cat"}
 _GRAD_SCALER = "grad_scaler.py"
-_MANY = 1000  # items of a list that are looked through
+_MANY = 1000  # items of a list or a dict that are looked through
 _COMPREHENSIONS = {"<genexpr>", "<listcomp>", "<dictcomp>", "<setcomp>", "<lambda>"}
+_REFERENCES = 3  # to the copy of a frame's variables: by the frame, the name, and the call that counts
 _LONGEST = 32  # characters of an expression that is shown
 
 
@@ -32,104 +37,135 @@ class Number:
 
     name: str
     value: Tensor  # [], a copy
-    node: Any  # held, so that no other gets its ``id``
-
-
-@dataclass(frozen=True)
-class Constant:
-    """A number without a graph that was added to one that has one."""
-
-    name: str
-    value: Tensor  # []
-    result: Any  # the node of the sum
 
 
 class Expressions:
     """While open, notes every single number that the script adds, scales or stacks; the results stay what they are.
 
     A mode of PyTorch's would see the same and may not stand open over lines of a script: whoever leaves a mode of his
-    own inside would leave this one instead. So methods are replaced on the class.
+    own inside would leave this one instead. So methods are replaced on the class. Functions stay replaced until the
+    end, as compiled code would be compiled anew for each other one. Notes lie in the ``metadata`` of nodes and go with
+    the graph: to hold its nodes would hold all that it saved.
     """
 
     def __init__(self) -> None:
-        self._numbers: dict[int, Number] = {}
-        self._constants: dict[int, Constant] = {}
-        self._scales: dict[int, tuple[Tensor, Any]] = {}
-        self._replaced: list[tuple[Any, str, bool, Any]] = []
+        self.problems: list[str] = []  # at most one
+        self._noted = 0
+        self._opened = False
+        self._lock = threading.RLock()
+        self._methods: list[tuple[Any, str, bool, Any]] = []
+        self._functions: list[tuple[Any, str, bool, Any]] = []
 
     def open(self) -> None:
         """Begin to note."""
-        if not self._replaced:
-            for owner, names in ((torch.Tensor, _METHODS), (torch, _FUNCTIONS)):
-                for name in names:
-                    self._replace(owner, name)
+        with self._lock:
+            if not self._functions:
+                self._functions += [self._replaced(torch, name) for name in _FUNCTIONS]
+            if not self._opened:
+                self._opened, self._noted = True, 0
+                self._methods += [self._replaced(Tensor, name) for name in _METHODS]
 
     def close(self) -> None:
         """Note no more."""
-        while self._replaced:
-            owner, name, was_own, original = self._replaced.pop()
-            if was_own:
-                setattr(owner, name, original)
-            else:
-                delattr(owner, name)
+        with self._lock:
+            self._opened = False
+            put_back(self._methods)
 
-    def forget(self) -> None:
-        """Let go of all graphs."""
-        self._numbers.clear()
-        self._constants.clear()
-        self._scales.clear()
+    def end(self) -> None:
+        """Leave everything as it was."""
+        with self._lock:
+            self.close()
+            put_back(self._functions)
 
-    def of(self, node: Any) -> Number | None:
-        """What was noted of a node's only output."""
-        return self._numbers.get(id(node))
+    def of(self, node: Any, output: int = 0) -> Number | None:
+        """What was noted of an output of a node."""
+        return _notes(node).get((self, "number", output))
 
-    def constant_in(self, node: Any) -> Constant | None:
+    def constant_in(self, node: Any) -> Number | None:
         """What a sum's node holds that no parameter moves."""
-        return self._constants.get(id(node))
+        return _notes(node).get((self, "constant"))
 
     def scale_of(self, node: Any) -> float:
         """By what a GradScaler multiplied to get the only output of a node; 1 if none did."""
-        scale = self._scales.get(id(node))
-        return 1.0 if scale is None else float(scale[0])
+        return float(_notes(node).get((self, "scale"), 1.0))
 
-    def _replace(self, owner: Any, name: str) -> None:
-        original = getattr(owner, name)
+    def _replaced(self, owner: Any, name: str) -> tuple[Any, str, bool, Any]:
+        original, was_own = getattr(owner, name), name in vars(owner)
 
         @wraps(original)
         def noting(*args: Any, **kwargs: Any) -> Any:
+            if torch.compiler.is_compiling() or not self._opened:
+                return original(*args, **kwargs)
+            frame = sys._getframe(1)
+            constant = self._note(self._note_operands, name, args, frame)  # before: what is in place moves them
             result = original(*args, **kwargs)
-            if not torch.compiler.is_compiling():
-                self._note(name, args, result, sys._getframe(1))
+            self._note(self._note_result, result, constant, args, frame)
             return result
 
-        self._replaced.append((owner, name, name in vars(owner), original))
+        if owner is torch:
+            let_scripts_call(noting, original)
         setattr(owner, name, noting)
+        return owner, name, was_own, original
 
-    def _note(self, name: str, args: tuple[Any, ...], result: Any, frame: FrameType) -> None:
-        if not isinstance(result, Tensor) or result.grad_fn is None or len(self._numbers) > _MOST:
-            return
+    def _note(self, what: Callable[..., Any], *args: Any) -> Any:
+        try:
+            return what(*args)
+        except Exception as error:  # the script's own objects are asked, and it is not ended by who looks on
+            self.problems = [f"names of losses: {type(error).__name__}: {error}".partition("\n")[0]]
+            return None
+
+    def _note_operands(self, name: str, args: tuple[Any, ...], frame: FrameType) -> Number | None:
+        """Those with a graph; the one without is given back."""
+        if self._noted > _MOST or not torch.is_grad_enabled() or frame.f_code.co_filename.endswith(_GRAD_SCALER):
+            return None
         operands = args[0] if args and isinstance(args[0], list | tuple) else args
         if name.startswith("__r"):
             operands = operands[::-1]  # in the order of the line
-        if frame.f_code.co_filename.endswith(_GRAD_SCALER):
-            scale = next((one for one in operands if isinstance(one, Tensor) and one.grad_fn is None), None)
-            if scale is not None:
-                self._scales[id(result.grad_fn)] = scale.detach().clone(), result.grad_fn
-            return
+        constant = None
         for place, operand in enumerate(operands):
-            if name.strip("_").lstrip("ri") in _SUMS and _is_constant(operand):
-                constant = Constant(name_of(operand, frame, place), operand.detach().clone(), result.grad_fn)
-                self._constants[id(result.grad_fn)] = constant
-            if isinstance(operand, Tensor) and operand.grad_fn is not None and operand.numel() == 1:
-                node = operand.grad_fn
-                if id(node) not in self._numbers:
-                    value = operand.detach().clone().reshape(())
-                    self._numbers[id(node)] = Number(name_of(operand, frame, place), value, node)
+            if not isinstance(operand, Tensor) or operand.numel() != 1:
+                continue
+            if operand.grad_fn is not None:
+                notes, key = _notes(operand.grad_fn), (self, "number", operand.output_nr)
+                if key not in notes:
+                    self._noted += 1
+                    notes[key] = _number(operand, frame, place)
+            elif name.strip("_").lstrip("ri") in _SUMS and _is_constant(operand):
+                constant = _number(operand, frame, place)
+        return constant
+
+    def _note_result(self, result: Any, constant: Number | None, args: tuple[Any, ...], frame: FrameType) -> None:
+        node = result.grad_fn if isinstance(result, Tensor) else None
+        if node is None:
+            return
+        if constant is not None:
+            _notes(node)[self, "constant"] = constant
+        if frame.f_code.co_filename.endswith(_GRAD_SCALER):
+            scale = next((one for one in args if isinstance(one, Tensor) and one.grad_fn is None), None)
+            if scale is not None:
+                _notes(node)[self, "scale"] = scale.detach().clone()
 
 
-def _is_constant(operand: Any) -> bool:
-    is_number = isinstance(operand, Tensor) and operand.numel() == 1 and operand.is_floating_point()
-    return is_number and not operand.requires_grad
+def _notes(node: Any) -> dict[Any, Any]:
+    return cast(dict[Any, Any], node.metadata)
+
+
+def put_back(replaced: list[tuple[Any, str, bool, Any]]) -> None:
+    """Undo replacements: owner, name, whether the owner itself had it, and what it had."""
+    while replaced:
+        owner, name, was_own, original = replaced.pop()
+        if was_own:
+            setattr(owner, name, original)
+        else:
+            delattr(owner, name)
+
+
+def _number(operand: Tensor, frame: FrameType, place: int) -> Number:
+    return Number(name_of(operand, frame, place), operand.detach().clone().reshape(()))
+
+
+def _is_constant(operand: Tensor) -> bool:
+    return operand.is_floating_point() and not operand.requires_grad
 
 
 def name_of(tensor: Tensor, frame: FrameType, place: int = 0) -> str:
@@ -155,14 +191,23 @@ def _kept(frame: FrameType) -> Iterator[tuple[str, Any]]:
     frames = [frame]
     while frames[-1].f_code.co_name in _COMPREHENSIONS and frames[-1].f_back:
         frames.append(frames[-1].f_back)
-    variables = [item for one in frames for item in list(one.f_locals.items())]
+    variables = [item for one in frames for item in _variables(one)]
+    # by their types and the methods of these: to ask a proxy or a mapping of the script's own runs its code
     for _, value in variables:
-        if isinstance(value, Mapping):
-            yield from ((str(key), held) for key, held in value.items())
+        if issubclass(type(value), dict) and dict.__len__(value) < _MANY:
+            yield from ((str(key), held) for key, held in dict.items(value) if isinstance(held, Tensor))
     yield from variables
     for name, value in variables:
-        if isinstance(value, list | tuple) and len(value) < _MANY:
+        if type(value) in (list, tuple) and len(value) < _MANY:
             yield from ((f"{name}[{i}]", held) for i, held in enumerate(value))
+
+
+def _variables(frame: FrameType) -> list[tuple[str, Any]]:
+    held = frame.f_locals
+    found = list(held.items())
+    if type(held) is dict and frame.f_code.co_flags & CO_OPTIMIZED and sys.getrefcount(held) <= _REFERENCES:
+        held.clear()  # before Python 3.13 a copy, which the frame would keep, and with it what the function deletes
+    return found
 
 
 def _operand(frame: FrameType, place: int) -> str:
@@ -196,7 +241,7 @@ def _expressions(file: str) -> dict[tuple[int | None, ...], ast.AST]:
     """Those of a file, by first and last line and column."""
     try:
         tree = ast.parse("".join(linecache.getlines(file)))
-    except SyntaxError:  # a cell with a magic line, or no Python
+    except (SyntaxError, ValueError, RecursionError, MemoryError):  # a magic line, no Python, or nested too deeply
         return {}
     found = [node for node in ast.walk(tree) if isinstance(node, ast.BinOp | ast.AugAssign | ast.Call)]
     return {(n.lineno, n.end_lineno, n.col_offset, n.end_col_offset): n for n in found}

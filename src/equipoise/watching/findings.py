@@ -11,6 +11,7 @@ _SMALL = 0.01  # of the whole gradient's norm
 _MOST = 0.95  # of the step
 _OPPOSED = -0.1  # cosine
 _PARALLEL = 1 - 1e-6
+_PLANE = 3  # shared numbers below which gradients are parallel by chance
 _DEAD = 0.5  # of a layer's outputs
 _ACTIVE_LOOKS = 2  # from which on something may be called lasting
 
@@ -20,6 +21,11 @@ class Line:
     """All looks at one line that calls backward, and the parts that were there in each."""
 
     looks: Sequence[Look]
+
+    @property
+    def is_young(self) -> bool:
+        """Whether its first step alone was seen: much is 0 there that is not later, as behind an output that is."""
+        return max(look.step for look in self.looks) == 1
 
     @property
     def names(self) -> list[str]:
@@ -62,9 +68,15 @@ def cosine(look: Look, i: int, j: int) -> float:
     return look.gramian[i][j] / size if size > 0 else math.nan
 
 
+def shared_numbers(look: Look, i: int, j: int) -> int:
+    """How many numbers of parameters two parts both reach."""
+    return sum(layer.numbers for layer in look.layers if i in layer.parts and j in layer.parts)
+
+
 def findings_of(looks: Sequence[Look]) -> list[str]:
-    """Of the looks at one line that calls backward."""
+    """Of the looks at one line that calls backward; where it sums other losses each time, of the last."""
     line = Line(looks)
+    line = line if line.names else Line(looks[-1:])
     return [finding for rule in _RULES for finding in rule(line)]
 
 
@@ -98,8 +110,15 @@ def of_silence(line: Line) -> list[str]:
             found.append(
                 f"{name!r} trains nothing: it {of} and its gradient is exactly 0 {times}. Look at its labels, its "
                 "mask, and whether its activation fits the number of channels (a softmax over one channel is 1)"
+                + "; or it begins so: see a later step, too"
+                * line.is_young
             )
-    constants = set.intersection(*(set(look.constants) for look in line.looks))
+    constants = [
+        name
+        for name in line.looks[-1].constants
+        if all(name in look.constants for look in line.looks)
+        and (len(line.looks) == 1 or len({look.constants[name] for look in line.looks}) > 1)  # else meant as a constant
+    ]
     found += [
         f"{name or 'a number'} ({_number(line.looks[-1].constants[name])}) is added to the loss and has no graph: it "
         "trains nothing. Look for detach(), .item(), no_grad() or argmax on its way"
@@ -112,6 +131,8 @@ def of_size(line: Line) -> list[str]:
     """Parts that drown, and the one that drowns them."""
     if sum(max(line.norms(name)) > 0 for name in line.names) < 2:
         return []
+    if any(value is None for name in line.names for value in line.values(name)):
+        return []  # halves of an expression by sample, maybe, and no losses
     found = []
     largest = max(line.names, key=lambda name: min(line.norms(name)))
     shares = line.shares(largest)
@@ -125,7 +146,7 @@ def of_size(line: Line) -> list[str]:
         if ratios and 0 < max(ratios) < _SMALL:
             found.append(
                 f"the gradient of {name!r} is below {_percent(max(ratios))} of that of {largest!r}: with this factor "
-                "it is hardly trained"
+                "it is hardly trained, which may be meant of a regulariser"
             )
     return found
 
@@ -136,22 +157,27 @@ def of_direction(line: Line) -> list[str]:
     for j, second in enumerate(line.names):
         for first in line.names[:j]:
             values = [cosine(look, *_places(look, first, second)) for look in line.looks]
+            shared = shared_numbers(line.looks[-1], *_places(line.looks[-1], first, second))
+            chance = 2 / math.sqrt(max(1, shared))  # two standard deviations of random directions
             groups = {part.group for part in line.looks[-1].parts if part.name in (first, second)}
-            if any(math.isnan(value) for value in values):
+            known = None not in line.values(first) + line.values(second)  # else halves of an expression, maybe
+            if any(math.isnan(value) for value in values) or not known:
                 continue
-            if len(values) >= _ACTIVE_LOOKS and max(values) < _OPPOSED and len(groups) == 2:
+            if len(values) >= _ACTIVE_LOOKS and max(values) < min(_OPPOSED, -chance) and len(groups) == 2:
                 found.append(
                     f"{first!r} and {second!r} conflict at every step seen (cosines "
                     f"{', '.join(f'{value:.2f}' for value in values)}): a gradient method may help; only a comparison "
                     "tells"
                 )
-            if min(values) > _PARALLEL:
+            if min(values) > _PARALLEL and shared >= _PLANE:
                 found.append(f"{first!r} and {second!r} have parallel gradients: are they one loss under two names?")
     return found
 
 
 def of_units(line: Line) -> list[str]:
     """Layers most of whose outputs have no gradient from any part."""
+    if line.is_young:
+        return []
     dead = []
     for layer in line.looks[-1].layers:
         same = [one for look in line.looks for one in look.layers if one.name == layer.name]
@@ -166,7 +192,7 @@ def of_units(line: Line) -> list[str]:
 
 
 def suggested(look: Look) -> dict[str, float]:
-    """Factors with which each part would move the shared parameters equally far, the largest norm's as it is."""
+    """Factors with which each part would move the shared parameters equally far; the middle one's stays."""
     norms = {part.name: math.sqrt(look.gramian[k][k]) for k, part in enumerate(look.parts)}
     known = {p.name: p.factor for p in look.parts if p.factor and norms[p.name] > 0 and math.isfinite(norms[p.name])}
     if len(known) < 2:

@@ -2,6 +2,8 @@
 
 import gc
 import math
+import random
+import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
@@ -9,7 +11,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from equipoise.torch_private.autograd import suppressed_hooks
+from equipoise.torch_private.autograd import number_of_outputs, saving_runs_hooks, suppressed_hooks
+from equipoise.torch_private.compiling import allows_several_passes
 from equipoise.watching.expressions import Expressions, Number
 from equipoise.watching.seen import LayerSeen, PartSeen
 from equipoise.watching.split import Addend
@@ -19,26 +22,37 @@ _WITH_UNITS = (nn.Linear, nn.Conv1d, nn.Conv2d, nn.Conv3d)  # a row of the weigh
 _Rows = list[dict[Tensor, Tensor]]  # for each part: leaf -> gradient
 
 
-def leaves_below(addends: Sequence[Addend]) -> list[Tensor]:
-    """Every leaf that a part may have a gradient by."""
-    seen: set[Any] = set()
-    ways = [addend.edge.node for addend in addends]
-    leaves: dict[Tensor, None] = {}
+def nodes_below(roots: Sequence[Tensor]) -> list[Any]:
+    """Every node of the graph."""
+    ways: list[Any] = [root.grad_fn for root in roots]
+    seen: dict[Any, None] = dict.fromkeys(ways)
     while ways:
-        node = ways.pop()
-        if node in seen:
-            continue
-        seen.add(node)
-        if hasattr(node, "variable"):
-            leaves[node.variable] = None
-        ways += [below for below, _ in node.next_functions if below is not None]
-    return list(leaves)
+        for below, _ in ways.pop().next_functions:
+            if below is not None and below not in seen:
+                seen[below] = None
+                ways.append(below)
+    return list(seen)
+
+
+def modules_and_optimizers() -> tuple[list[nn.Module], list[torch.optim.Optimizer]]:
+    """All that the process holds."""
+    # by its type: a proxy's attribute of that name may import or compute
+    found = [one for one in gc.get_objects() if issubclass(type(one), nn.Module | torch.optim.Optimizer)]
+    modules = [one for one in found if isinstance(one, nn.Module)]
+    return modules, [one for one in found if isinstance(one, torch.optim.Optimizer)]
+
+
+def leaves_of(nodes: Sequence[Any], optimizers: Sequence[torch.optim.Optimizer]) -> list[Tensor]:
+    """Every leaf that is trained: parameters, and what an optimiser holds; all leaves where none of them is."""
+    leaves = [node.variable for node in nodes if type(node).__name__ == "AccumulateGrad"]
+    held = {id(leaf) for one in optimizers for group in one.param_groups for leaf in group["params"]}
+    return [leaf for leaf in leaves if isinstance(leaf, nn.Parameter) or id(leaf) in held] or leaves
 
 
 def rows_of(addends: Sequence[Addend], leaves: Sequence[Tensor]) -> _Rows:
     """Each part's gradient by the leaves, one pass per part; the graph lives on, and hooks of leaves do not run."""
     rows: _Rows = []
-    with suppressed_hooks(leaves), unchanged():
+    with suppressed_hooks(leaves):
         for addend in addends:
             given = torch.autograd.grad([addend.edge], leaves, [addend.seed], retain_graph=True, allow_unused=True)
             dense = [g if g is None or not g.is_sparse else g.to_dense() for g in given]
@@ -47,23 +61,62 @@ def rows_of(addends: Sequence[Addend], leaves: Sequence[Tensor]) -> _Rows:
 
 
 @contextmanager
-def unchanged() -> Iterator[None]:
-    """Give back random states, and the buffers of all modules: a checkpoint runs a part of the forward pass again."""
-    buffers = [buffer for module in _modules() for buffer in module.buffers(recurse=False)]
-    kept = [buffer.detach().clone() for buffer in buffers]
-    devices = {buffer.device.index for buffer in buffers if buffer.is_cuda}
+def unchanged(nodes: Sequence[Any], modules: Sequence[nn.Module]) -> Iterator[None]:
+    """Give back random states, what the script's own functions keep for their backward, and buffers of all modules.
+
+    A checkpoint runs a part of the forward pass again, and a function may write into what it kept.
+    """
+    contexts = [node for node in nodes if _is_of_script(node)]
+    before = [dict(vars(node)) for node in contexts]
+    saved = [one for node in contexts if not saving_runs_hooks(node) for one in node.saved_tensors]
+    tensors = [one for module in modules for one in module.buffers(recurse=False)]
+    tensors += [one for one in [*saved, *(v for each in before for v in each.values())] if isinstance(one, Tensor)]
+    kept = [(tensor, tensor.detach().clone()) for tensor in tensors if _is_plain(tensor)]
+    devices = {tensor.device for module in modules for tensor in module.parameters(recurse=False) if tensor.is_cuda}
+    python, numpy = random.getstate(), sys.modules.get("numpy.random")
+    state = None if numpy is None else numpy.get_state()
     try:
-        with torch.random.fork_rng(sorted(device for device in devices if device is not None)):
+        with torch.random.fork_rng(sorted(device.index for device in devices)):
             yield
     finally:
-        for buffer, before in zip(buffers, kept, strict=True):
-            if not torch.equal(buffer, before):
-                buffer.data.copy_(before)  # by what autograd counts as no change: its graph may have saved the buffer
+        random.setstate(python)
+        if numpy is not None:
+            numpy.set_state(state)
+        for node, values in zip(contexts, before, strict=True):
+            vars(node).clear()
+            vars(node).update(values)
+        for tensor, value in kept:
+            if not torch.equal(tensor, value):
+                tensor.data.copy_(value)  # by what autograd counts as no change: its graph may have saved it
 
 
-def names_of(leaves: Sequence[Tensor]) -> dict[Tensor, str]:
+def _is_of_script(node: Any) -> bool:
+    """Whether it is of an ``autograd.Function`` that is not PyTorch's own."""
+    is_function = isinstance(node, torch.autograd.function.BackwardCFunction)
+    return is_function and not node._forward_cls.__module__.startswith("torch.")
+
+
+def _is_plain(tensor: Tensor) -> bool:
+    is_dense = tensor.layout == torch.strided and not tensor.is_meta and not tensor.is_quantized
+    return is_dense and not nn.parameter.is_lazy(tensor)
+
+
+def require_several_passes(nodes: Sequence[Any]) -> None:
+    """Refuse a graph that the passes of a look would spoil for the script's own."""
+    for node in nodes:
+        kind = type(node).__name__
+        if kind == "CompiledFunctionBackward" and not allows_several_passes(node):
+            raise RuntimeError("a compiled part allows one backward pass only; eq.compile_safe() before torch.compile")
+        if kind == "_DDPSinkBackward":
+            parallel = node.ddp_weakref()
+            if parallel.static_graph and not parallel._static_graph_delay_allreduce_enqueued:
+                raise RuntimeError(
+                    "DistributedDataParallel with static_graph reduces in its first pass; see a later one"
+                )
+
+
+def names_of(leaves: Sequence[Tensor], modules: Sequence[nn.Module]) -> dict[Tensor, str]:
     """Their dotted names in the largest modules that hold them; ``leaf[i]`` for those in none."""
-    modules = _modules()
     inside = {id(child) for module in modules for child in module.children()}
     roots = [module for module in modules if id(module) not in inside]
     names: dict[Tensor, str] = {}
@@ -81,19 +134,19 @@ def names_of(leaves: Sequence[Tensor]) -> dict[Tensor, str]:
     return names
 
 
-def _modules() -> list[nn.Module]:
-    # by its type: a proxy's attribute of that name may import or compute
-    return [one for one in gc.get_objects() if issubclass(type(one), nn.Module)]
-
-
-def parts_of(addends: Sequence[Addend], rows: _Rows, known: Expressions, scale: float) -> list[PartSeen]:
+def parts_of(
+    addends: Sequence[Addend], rows: _Rows, known: Expressions, scale: float, roots: Sequence[Tensor]
+) -> list[PartSeen]:
     """One for each addend."""
-    groups = _groups(addends, known)
+    groups = groups_of(addends, known)
     alone = [group if groups.count(group) == 1 else None for group in groups]
-    numbers = [known.of(a.edge.node) if one is None else one for a, one in zip(addends, alone, strict=True)]
-    factors = [a.factor if one is None else a.factor_of(one.node) for a, one in zip(addends, alone, strict=True)]
-    names = _unique([number.name if number else "" for number in numbers])
-    within = [group.name if group and not one else "" for group, one in zip(groups, alone, strict=True)]
+    ends = [(a.edge.node, a.edge.output_nr) if one is None else (one, 0) for a, one in zip(addends, alone, strict=True)]
+    numbers = [known.of(*end) for end in ends]
+    factors = [a.factor if one is None else a.factor_of(one) for a, one in zip(addends, alone, strict=True)]
+    whole = {root.grad_fn: Number("", root.detach()) for root in roots if root.numel() == 1}
+    numbers = [one or whole.get(addend.edge.node) for one, addend in zip(numbers, addends, strict=True)]
+    names = _unique([_name(number) for number in numbers])
+    within = ["" if one or not group else _name(known.of(group)) for group, one in zip(groups, alone, strict=True)]
     own = _own(rows)
     return [
         PartSeen(
@@ -111,11 +164,16 @@ def parts_of(addends: Sequence[Addend], rows: _Rows, known: Expressions, scale: 
     ]
 
 
-def _groups(addends: Sequence[Addend], known: Expressions) -> list[Number | None]:
-    """The outermost named number of the script in which each is; not the whole, in which all are."""
-    inside = [[number for node in a.above if (number := known.of(node)) and number.name] for a in addends]
-    whole = {number for number in inside[0] if all(number in each for each in inside)} if len(inside) > 1 else set()
-    return [next((number for number in each if number not in whole), None) for each in inside]
+def groups_of(addends: Sequence[Addend], known: Expressions) -> list[Any]:
+    """The node of the outermost named number of the script in which each is; not the whole, in which all are."""
+    single = {node for addend in addends for node in addend.above if number_of_outputs(node) == 1}
+    inside = [[node for node in addend.above if node in single and _name(known.of(node))] for addend in addends]
+    whole = set(inside[0]).intersection(*inside[1:]) if len(inside) > 1 else set()
+    return [next((node for node in each if node not in whole), None) for each in inside]
+
+
+def _name(number: Number | None) -> str:
+    return number.name if number else ""
 
 
 def _unique(names: Sequence[str]) -> list[str]:
@@ -132,9 +190,9 @@ def _own(rows: _Rows) -> list[set[Tensor]]:
     return [{leaf for leaf in row if reaching[leaf] == 1} for row in rows]
 
 
-def layers_of(rows: _Rows, names: Mapping[Tensor, str], scale: float) -> list[LayerSeen]:
+def layers_of(rows: _Rows, names: Mapping[Tensor, str], modules: Sequence[nn.Module], scale: float) -> list[LayerSeen]:
     """Inner products of the parts' gradients by each innermost module."""
-    units = {m.weight for m in _modules() if isinstance(m, _WITH_UNITS) and isinstance(m.weight, Tensor)}
+    units = {m.weight for m in modules if isinstance(m, _WITH_UNITS) and isinstance(m.weight, Tensor)}
     places: dict[str, list[Tensor]] = {}
     for leaf, name in names.items():
         places.setdefault(name.rpartition(".")[0] or name, []).append(leaf)

@@ -23,7 +23,7 @@ def page_of(processes: Sequence[ScriptSeen]) -> str:
         lines += ["", *_section(site, looks, found[site], first.calls.get(site, 0))]
     if len(processes) > 1:
         lines += ["", f"Seen on {len(processes)} processes; the numbers are of the one of rank {first.rank}."]
-    for problem in (problem for one in processes for problem in one.problems):
+    for problem in dict.fromkeys(problem for one in processes for problem in one.problems):
         lines += ["", *textwrap.wrap(f"Not seen: {problem}", _WIDTH)]
     return "\n".join(lines)
 

@@ -3,6 +3,7 @@
 import atexit
 import json
 import os
+import sys
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
@@ -10,6 +11,7 @@ from equipoise.watching.seen import ScriptSeen
 from equipoise.watching.watch import Watch
 
 _FOLDER, _AT = "EQUIPOISE_DOCTOR", "EQUIPOISE_DOCTOR_AT"
+STARTED = "started"  # an empty file
 
 
 def environment(folder: Path, at: Iterable[int], known: Mapping[str, str]) -> dict[str, str]:
@@ -31,10 +33,14 @@ def watch_this_process() -> None:
     at = [int(one) for one in os.environ[_AT].split(",")]
 
     def write(seen: ScriptSeen) -> None:
-        seen.rank = int(os.environ.get("RANK", 0))
+        rank = os.environ.get("RANK", "0")
+        seen.rank = int(rank) if rank.isdecimal() else 0
         part = folder / f"{os.getpid()}.part"
-        part.write_text(json.dumps(seen.as_dict()))
-        part.replace(folder / f"{os.getpid()}.json")
+        try:
+            part.write_text(json.dumps(seen.as_dict()))
+            part.replace(folder / f"{os.getpid()}.json")
+        except OSError as error:  # a process that outlives the command, or a full disk
+            print(f"equipoise doctor: what process {os.getpid()} saw is lost: {error}", file=sys.stderr)
 
     watch = Watch(at, after_look=write)
     watch.start()
@@ -45,3 +51,8 @@ def read(folder: Path) -> list[ScriptSeen]:
     """What all processes left, by rank."""
     found = [ScriptSeen.from_dict(json.loads(file.read_text())) for file in sorted(folder.glob("*.json"))]
     return sorted(found, key=lambda one: one.rank)
+
+
+def has_started(folder: Path) -> bool:
+    """Whether any process of Python's ran what starts a watch: one with ``-I``, ``-E`` or ``-S`` does not."""
+    return (folder / STARTED).exists()

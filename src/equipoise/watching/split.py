@@ -1,7 +1,7 @@
 """A scalar, read back from its graph to the addends that it was summed from."""
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Iterator, Mapping
+from dataclasses import dataclass, field
 from math import prod
 from typing import Any
 
@@ -29,7 +29,17 @@ class Addend:
 
     edge: GradientEdge
     seed: Tensor
-    above: Mapping[Any, Tensor | None]  # the nodes that led to it, with the gradients by them, the sum's first
+    _consumers: Mapping[Any, tuple[Any, Tensor | None]] = field(repr=False)  # of all: node -> its first, gradient by it
+
+    @property
+    def above(self) -> dict[Any, Tensor | None]:
+        """The nodes that led to it, with the gradients by their first outputs, the sum's first."""
+        found = []
+        node = self._consumers[self.edge.node][0]
+        while node is not None:
+            found.append((node, self._consumers[node][1]))
+            node = self._consumers[node][0]
+        return dict(reversed(found))
 
     @property
     def factor(self) -> float | None:
@@ -38,7 +48,7 @@ class Addend:
 
     def factor_of(self, node: Any) -> float | None:
         """The same of a node that led to it."""
-        return _one_number(self.above[node])
+        return _one_number(self._consumers[node][1])
 
 
 def _one_number(gradient: Tensor | None) -> float | None:
@@ -49,7 +59,7 @@ def _one_number(gradient: Tensor | None) -> float | None:
 
 
 @torch.no_grad()
-def addends_of(total: Tensor, gradient: Tensor | None = None) -> list[Addend]:
+def addends_of(total: Tensor, gradient: Tensor | None = None, closed: Collection[Any] = ()) -> list[Addend]:
     """The addends of ``total``, read through sums, stacks, means of stacks and constant factors, the first made first.
 
     A mean or a sum over what is no scalar is a loss's own: it is an addend, unless it is the only one and lies over a
@@ -60,38 +70,38 @@ def addends_of(total: Tensor, gradient: Tensor | None = None) -> list[Addend]:
     Args:
         total: One number, with a graph.
         gradient: What its backward pass starts with, 1 by default.
+        closed: Nodes that are addends whatever lies below.
 
     Returns:
         The addends; ``total`` alone if it is no sum. ``sum of <seed, addend>``, plus constants, is the total.
     """
     root = get_gradient_edge(total)
     seed = torch.ones_like(total) if gradient is None else gradient.detach()
-    found = _read(root, seed, deep=False)
+    found = _read(root, seed, _opener(closed, deep=False))
     if len(found) == 1:
-        deeper = _read(root, seed, deep=True)
+        deeper = _read(root, seed, _opener(closed, deep=True))
         found = deeper if len(deeper) > 1 else found
     return found
 
 
-def _read(root: GradientEdge, seed: Tensor, deep: bool) -> list[Addend]:
-    """Addends that are single numbers, or with ``deep`` of any shape."""
+def _read(root: GradientEdge, seed: Tensor, opens: Callable[[Any], bool]) -> list[Addend]:
     seeds: dict[Any, dict[int, Tensor]] = {root.node: {root.output_nr: seed}}
-    above: dict[Any, dict[Any, Tensor | None]] = {root.node: {}}
+    consumers: dict[Any, tuple[Any, Tensor | None]] = {root.node: (None, None)}
     found: list[Addend] = []
-    for node in _consumers_first(root.node, deep):
+    for node in _consumers_first(root.node, opens):
         given = seeds.pop(node)
-        if not _opens(node, deep):
-            found += [Addend(GradientEdge(node, number), seed, above[node]) for number, seed in given.items()]
+        if not opens(node):
+            found += [Addend(GradientEdge(node, number), seed, consumers) for number, seed in given.items()]
             continue
-        above_it = {**above[node], node: given.get(0)}
+        consumers[node] = consumers[node][0], given.get(0)
         for (below, number), seed in _below(node, given):
             of_node = seeds.setdefault(below, {})
-            above.setdefault(below, above_it)
+            consumers.setdefault(below, (node, None))
             of_node[number] = of_node[number] + seed if number in of_node else seed
     return found
 
 
-def _consumers_first(root: Any, deep: bool) -> list[Any]:
+def _consumers_first(root: Any, opens: Callable[[Any], bool]) -> list[Any]:
     """The root and what lies below nodes that open, each after all that take it."""
     order: list[Any] = []
     seen, stack = set[Any](), [(root, False)]
@@ -102,30 +112,54 @@ def _consumers_first(root: Any, deep: bool) -> list[Any]:
         elif node not in seen:
             seen.add(node)
             stack.append((node, True))
-            if _opens(node, deep):
+            if opens(node):
                 stack += [(below, False) for below, _ in _inputs(node)]
     return order[::-1]
 
 
-def _opens(node: Any, deep: bool) -> bool:
+def _opener(closed: Collection[Any], deep: bool) -> Callable[[Any], bool]:
     """Whether a node is linear, and so is all below it down to single numbers; with ``deep``, to any end."""
-    return _is_linear(node) and all(deep or _is_end(edge) or _opens(edge[0], deep) for edge in _inputs(node))
+    known: dict[Any, bool] = dict.fromkeys(closed, False)
+
+    def opens(node: Any) -> bool:
+        ways = [node]  # no recursion: a sum may be thousands of operations deep
+        while ways:
+            one = ways[-1]
+            if one not in known:
+                below = [] if deep or not _is_linear(one) else [e[0] for e in _inputs(one) if not _is_end(e)]
+                unknown = next((each for each in below if each not in known), None)
+                if unknown is not None and all(known.get(each, True) for each in below):
+                    ways.append(unknown)
+                    continue
+                known[one] = _is_linear(one) and all(known.get(each, False) for each in below)
+            ways.pop()
+        return known[node]
+
+    return opens
 
 
 def _is_end(edge: tuple[Any, int]) -> bool:
-    return prod(output_metadata(edge).shape) == 1 or _is_learned_weight(edge[0])
+    return prod(output_metadata(edge).shape) == 1 or _is_learned_weight(edge)
 
 
 def _is_linear(node: Any) -> bool:
     kind = type(node).__name__.partition("Backward")[0]
     if kind in _LINEAR:
         return True
-    return kind in _BILINEAR and (len(_inputs(node)) == 1 or any(_is_learned_weight(e[0]) for e in _inputs(node)))
+    if kind == "Div" and not _is_divided_by_a_weight(*node.next_functions):
+        return False
+    return kind in _BILINEAR and (len(_inputs(node)) == 1 or any(map(_is_learned_weight, _inputs(node))))
 
 
-def _is_learned_weight(node: Any) -> bool:
-    """Whether a few operations on a few learned numbers give it."""
-    nodes, ways = {node}, [node]
+def _is_divided_by_a_weight(numerator: tuple[Any, int], denominator: tuple[Any, int] = (None, 0)) -> bool:
+    return numerator[0] is not None and (denominator[0] is None or _is_learned_weight(denominator))
+
+
+def _is_learned_weight(edge: tuple[Any, int]) -> bool:
+    """Whether a few operations on a few learned numbers give it, which are few themselves."""
+    if prod(output_metadata(edge).shape) > _FEW:
+        return False
+    nodes, ways = {edge[0]}, [edge[0]]
     while ways:
         for below, _ in _inputs(ways.pop()):
             if below not in nodes:

@@ -2,23 +2,31 @@
 
 import sys
 import time
+import weakref
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from functools import wraps
+from copy import deepcopy
+from functools import cache, update_wrapper, wraps
+from operator import getitem
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from equipoise.torch_private.autograd import backward_number
+from equipoise.torch_private.autograd import backward_number, is_pass_of, passes_of
 from equipoise.watching import look
-from equipoise.watching.expressions import Expressions
+from equipoise.watching.expressions import Expressions, put_back
 from equipoise.watching.page import page_of
 from equipoise.watching.seen import Look, ScriptSeen
-from equipoise.watching.split import addends_of
+from equipoise.watching.split import Addend, addends_of
 
 AT = (1, 10, 100, 1000)
 _INSTALLED = ("site-packages", "dist-packages")
+_FIRST = 10  # calls, of all lines, after which it is known which lines there are
+_MANY = 32  # addends that are told apart
+_TOO_MANY = 3000  # of which no groups are made
+_MOST = 0.9  # of them in one group: then it is a running sum, and no part
 _MODULE_HOOKS = ("register_full_backward_hook", "register_full_backward_pre_hook", "register_backward_hook")
 
 
@@ -40,8 +48,10 @@ class Watch:
         self.seen = ScriptSeen()
         self._after_look = after_look
         self._expressions = Expressions()
-        self._replaced: list[tuple[Any, str, Any]] = []
-        self._looks = False
+        self._replaced: list[tuple[Any, str, bool, Any]] = []
+        self._retaining: list[weakref.ref[Tensor]] = []
+        self._last: dict[str, tuple[int, int]] = {}  # site -> number of its last call, calls since the one before
+        self._calls = 0
 
     def __enter__(self) -> "Watch":
         self.start()
@@ -58,64 +68,103 @@ class Watch:
         for owner, names in ((Tensor, ("register_hook",)), (nn.Module, _MODULE_HOOKS)):
             for name in names:
                 self._replace(owner, name, self._with_silence)
+        self._replace(Tensor, "retain_grad", self._noted)
         self._expressions.open()
 
     def stop(self) -> None:
         """Leave everything as it was."""
-        self._expressions.close()
-        self._expressions.forget()
-        while self._replaced:
-            owner, name, original = self._replaced.pop()
-            setattr(owner, name, original)
+        self._expressions.end()
+        put_back(self._replaced)
 
     def _replace(self, owner: Any, name: str, by: Callable[[Any], Any]) -> None:
         original = getattr(owner, name)
-        self._replaced.append((owner, name, original))
+        self._replaced.append((owner, name, name in vars(owner), original))
         setattr(owner, name, wraps(original)(by(original)))
 
     def _watched(self, original: Any) -> Any:
-        def backward(*args: Any, **kwargs: Any) -> None:
+        def backward(tensors: Any, *args: Any, **kwargs: Any) -> None:
             if backward_number() >= 0:  # a checkpoint, inside of one that is counted
-                original(*args, **kwargs)
+                original(tensors, *args, **kwargs)
                 return
             site = _site(sys._getframe(1))
             step = self.seen.calls[site] = self.seen.calls.get(site, 0) + 1
-            if step in self.at:
-                self._look(site, step, *args, **kwargs)
+            self._calls += 1
+            self._last[site] = self._calls, self._calls - self._last.get(site, (0, 0))[0]
             self._expressions.close()
-            self._expressions.forget()
-            original(*args, **kwargs)
-            if any(count + 1 in self.at for count in self.seen.calls.values()):
+            if step in self.at and not _is_captured():
+                tensors = tensors if isinstance(tensors, Tensor) else tuple(tensors)
+                self._look(site, step, tensors, *args, **kwargs)
+            original(tensors, *args, **kwargs)
+            if self._calls < _FIRST or any(self._is_due(site) for site in self._last):
                 self._expressions.open()
 
         return backward
+
+    def _is_due(self, site: str) -> bool:
+        """Whether its next call is looked at, and it is not long over."""
+        last, apart = self._last[site]
+        return self.seen.calls[site] + 1 in self.at and self._calls - last < max(_FIRST, 2 * apart)
 
     def _with_silence(self, original: Any) -> Any:
         """Registers a hook that does not run while the watch looks."""
 
         def register(owner: Any, hook: Any, *args: Any, **kwargs: Any) -> Any:
-            @wraps(hook, assigned=("__module__", "__name__", "__qualname__", "__doc__"))
-            def unless_looking(*given: Any) -> Any:
-                return None if self._looks else hook(*given)
-
-            return original(owner, unless_looking, *args, **kwargs)
+            return original(owner, Silent(hook, self) if callable(hook) else hook, *args, **kwargs)
 
         return register
 
+    def _noted(self, original: Any) -> Any:
+        """Keeps in mind which tensors take their gradient from every pass."""
+
+        def retain_grad(tensor: Tensor) -> Any:
+            if not tensor.is_leaf:
+                self._retaining = [one for one in self._retaining if one() is not None]
+                self._retaining.append(weakref.ref(tensor))
+            return original(tensor)
+
+        return retain_grad
+
     def _look(self, site: str, step: int, tensors: Any, grad_tensors: Any = None, *_: Any, **__: Any) -> None:
         start = time.perf_counter()
-        self._expressions.close()
-        self._looks = True
+        retaining = [tensor for one in self._retaining if (tensor := one()) is not None]
+        kept = [tensor.grad for tensor in retaining]
         try:
-            with torch.enable_grad():
+            with torch.enable_grad(), passes_of(self):
                 seen = look_at(tensors, grad_tensors, self._expressions)
             self.seen.looks.append(Look(site, step, seconds=time.perf_counter() - start, **seen))
-            if self._after_look is not None:
-                self._after_look(self.seen)
         except Exception as error:  # whatever it is, the script is not ended by who looks on
-            self.seen.problems.append(f"step {step} of {site}: {type(error).__name__}: {error}".partition("\n")[0])
+            problem = f"step {step} of {site}: {type(error).__name__}: {error}"
+            self.seen.problems.append(problem.partition("\n")[0])
         finally:
-            self._looks = False
+            for tensor, gradient in zip(retaining, kept, strict=True):
+                tensor.grad = gradient
+        self.seen.problems += [problem for problem in self._expressions.problems if problem not in self.seen.problems]
+        if self._after_look is not None:
+            self._after_look(self.seen)
+
+
+class Silent:
+    """A hook of the script's that does not run in a pass of a watch's; it is pickled as the script's own."""
+
+    def __init__(self, hook: Callable[..., Any], watch: Watch) -> None:
+        update_wrapper(self, hook, assigned=("__module__", "__name__", "__qualname__", "__doc__"))
+        self._equipoise = hook, watch
+
+    def __call__(self, *given: Any) -> Any:
+        hook, watch = self._equipoise
+        return None if is_pass_of(watch) else hook(*given)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return getitem, ((self._equipoise[0],), 0)
+
+    def __deepcopy__(self, known: dict[int, Any]) -> "Silent":
+        hook, watch = self._equipoise
+        return Silent(deepcopy(hook, known), watch)
+
+
+def _is_captured() -> bool:
+    """Whether a CUDA graph records: to read a number would end it."""
+    return torch.cuda.is_initialized() and torch.cuda.is_current_stream_capturing()
 
 
 def look_at(tensors: Any, gradients: Any, known: Expressions) -> dict[str, Any]:
@@ -123,31 +172,50 @@ def look_at(tensors: Any, gradients: Any, known: Expressions) -> dict[str, Any]:
     roots = [tensors] if isinstance(tensors, Tensor) else list(tensors)
     given = [gradients] if gradients is None or isinstance(gradients, Tensor) else list(gradients)
     given += [None] * (len(roots) - len(given))
-    addends = [addend for root, grad in zip(roots, given, strict=True) for addend in addends_of(root, grad)]
-    leaves = look.leaves_below(addends)
-    rows = look.rows_of(addends, leaves)
+    nodes = look.nodes_below(roots)
+    look.require_several_passes(nodes)
+    modules, optimizers = look.modules_and_optimizers()
+    leaves = look.leaves_of(nodes, optimizers)
+    with look.unchanged(nodes, modules):
+        addends = [a for root, grad in zip(roots, given, strict=True) for a in _few_addends(root, grad, known)]
+        rows = look.rows_of(addends, leaves)
     scale = known.scale_of(roots[0].grad_fn)
     sums = dict.fromkeys(node for addend in addends for node in addend.above)
     constants = [constant for constant in map(known.constant_in, sums) if constant is not None]
     return {
         "total": float(sum(root.detach().sum() for root in roots)) / scale,
-        "parts": look.parts_of(addends, rows, known, scale),
+        "parts": look.parts_of(addends, rows, known, scale, roots),
         "gramian": look.shared_gramian(rows, scale),
-        "layers": look.layers_of(rows, look.names_of(leaves), scale),
+        "layers": look.layers_of(rows, look.names_of(leaves, modules), modules, scale),
         "constants": {constant.name: float(constant.value) for constant in constants if float(constant.value)},
         "scale": scale,
     }
 
 
+def _few_addends(total: Tensor, gradient: Tensor | None, known: Expressions) -> list[Addend]:
+    """As many as are worth a pass each: of a sum over hundreds, the sums in it that have names, else itself."""
+    found = addends_of(total, gradient)
+    if len(found) <= _MANY:
+        return found
+    groups = look.groups_of(found, known) if len(found) <= _TOO_MANY else []
+    sizes = Counter(groups)
+    if groups and max(sizes.values()) <= _MOST * len(found):
+        found = addends_of(total, gradient, set(filter(None, groups)))
+    return found if len(found) <= _MANY else addends_of(total, gradient, {total.grad_fn})
+
+
 def _site(frame: Any) -> str:
     """The line of the script that led here: the innermost outside of PyTorch and of installed packages, else any."""
     inner = frame
-    while frame is not None:
-        file = frame.f_code.co_filename
-        if not any(place in file for place in _INSTALLED) and not file.startswith("<frozen"):
-            return f"{file}:{frame.f_lineno} ({frame.f_code.co_name})"
+    while frame is not None and not _is_of_script(frame.f_code.co_filename):
         frame = frame.f_back
-    return f"{inner.f_code.co_filename}:{inner.f_lineno} ({inner.f_code.co_name})"
+    frame = inner if frame is None else frame
+    return f"{frame.f_code.co_filename}:{frame.f_lineno} ({frame.f_code.co_name})"
+
+
+@cache
+def _is_of_script(file: str) -> bool:
+    return not any(place in file for place in _INSTALLED) and not file.startswith("<frozen")
 
 
 @contextmanager

@@ -1,5 +1,6 @@
 """Python runs this before a script that ``equipoise doctor`` starts; it waits for PyTorch, then watches."""
 
+import contextlib
 import importlib.machinery
 import importlib.util
 import os
@@ -42,12 +43,18 @@ class _AfterTorch:
 def _watch() -> None:
     try:
         from equipoise.watching.process import watch_this_process
-    except ImportError as error:
-        print(f"equipoise doctor: {sys.executable} cannot import it, so nothing was seen: {error}", file=sys.stderr)
-    else:
+
         watch_this_process()
+    except Exception as error:  # the script's ``import torch`` is not to fail by it
+        print(f"equipoise doctor: nothing was seen by {sys.executable}: {error}", file=sys.stderr)
 
 
-_run_the_one_behind()
-if "EQUIPOISE_DOCTOR" in os.environ:
+def _begin(folder: str) -> None:
     sys.meta_path.insert(0, _AfterTorch())
+    with contextlib.suppress(OSError):  # of a process that outlives the command
+        open(os.path.join(folder, "started"), "w").close()
+
+
+if "EQUIPOISE_DOCTOR" in os.environ:
+    _begin(os.environ["EQUIPOISE_DOCTOR"])
+_run_the_one_behind()  # last, as it may raise

@@ -1,0 +1,163 @@
+"""What the build of the site writes itself: the API reference, the sidebar, ``llms.txt``.
+
+``docs/index.md`` is the one table of contents: a heading for each group, a list of links under it. It is read on the
+repository's host as it is, becomes the sidebar, and is ``llms.txt`` with the addresses of the pages' text.
+"""
+
+import re
+from collections import defaultdict
+from importlib import import_module
+from inspect import getdoc, isclass, ismodule, isroutine, signature
+from pathlib import Path
+from typing import Any
+
+from sphinx.application import Sphinx
+from sphinx.util.inspect import stringify_signature
+
+PUBLIC = (
+    "equipoise",
+    "equipoise.lab",
+    "equipoise.losses",
+    "equipoise.testing",
+    "equipoise.trainers.hugging_face",
+    "equipoise.trainers.lightning",
+)
+IN_FAMILIES = ("equipoise", "equipoise.losses")  # a page for each module below them that public names come from
+PACKAGES = ("aggregation", "weighting", "wrapping")  # families of ``equipoise``; the rest is its core
+DATA = {  # what is neither class nor function, and so has no docstring of its own
+    "EXCEPTIONS": "{class of a method: {law: why it does not hold}}.",
+    "LAWS": "Every law, in the order in which they are checked.",
+    "NUM_TASKS": "A method whose arguments name the tasks one by one must be made for so many.",
+    "Law": "Called with a ``Make``; raises an ``AssertionError`` where the law does not hold.",
+    "Make": "Called without arguments; returns a new, unbound method.",
+}
+HOME = '<!doctype html><meta http-equiv="refresh" content="0; url={}.html"><title>equipoise</title>\n'
+LINK = re.compile(r"^- \[(?P<title>[^\]]+)\]\((?P<path>[^)]+)\)", re.MULTILINE)
+
+
+def public_names(module: str) -> list[str]:
+    """``__all__``, or else what is defined in the module and has no underscore."""
+    found = import_module(module)
+    own = [name for name, it in vars(found).items() if getattr(it, "__module__", None) == module and name[0] != "_"]
+    return list(getattr(found, "__all__", own))
+
+
+def families(module: str) -> dict[str, list[str]]:
+    """Public names by the module that they come from; all under the module's own name where it has one page."""
+    if module not in IN_FAMILIES:
+        return {module: public_names(module)}
+    found = defaultdict[str, list[str]](list, {module: []})
+    for name in public_names(module):
+        it = getattr(import_module(module), name)
+        family = (getattr(it, "__module__", None) or module).removeprefix(f"{module}.").split(".")[0]
+        inside = family != module and (module != "equipoise" or family in PACKAGES)
+        found[f"{module}.{family}" if inside else module].append(name)
+    return dict(sorted(found.items()))
+
+
+def directive(module: str, name: str) -> str:
+    """The one that documents a public name."""
+    it: Any = getattr(import_module(module), name)
+    if ismodule(it):
+        return f":mod:`{module}.{name}` is a module of its own.\n"
+    if isclass(it):
+        return f".. autoclass:: {module}.{name}\n   :members:\n"
+    if isroutine(it):
+        return f".. autofunction:: {module}.{name}\n"
+    return f".. py:data:: {name}\n\n   {DATA[name]}\n"
+
+
+def api_page(module: str, family: str, names: list[str]) -> str:
+    """The page of a family in reStructuredText, which autodoc writes."""
+    first = (getdoc(import_module(family)) or "").partition("\n")[0]
+    lines = [family, "=" * len(family), "", first, ""]
+    if family == module:
+        below = [f"   {other}" for other in families(module) if other != module]
+        lines += [f".. module:: {module}", "", ".. toctree::", *(below and ["   :maxdepth: 1", "", *below]), ""]
+    told = [name for name in names if isclass(it := getattr(import_module(module), name)) or isroutine(it)]
+    if told:
+        lines += [f".. currentmodule:: {module}", "", ".. autosummary::", "   :nosignatures:", ""]
+        lines += [f"   {name}" for name in told]
+    return "\n".join([*lines, "", *(directive(module, name) for name in names)])
+
+
+def write_api(app: Sphinx) -> None:
+    """``docs/api/``, each page only where it changes, so that a second build reads what is new alone."""
+    folder = Path(app.confdir) / "api"
+    folder.mkdir(exist_ok=True)
+    pages = {
+        f"{family}.rst": api_page(module, family, names)
+        for module in PUBLIC
+        for family, names in families(module).items()
+    }
+    for path in folder.glob("*.rst"):
+        if path.name not in pages:
+            path.unlink()
+    for name, text in pages.items():
+        if not (folder / name).exists() or (folder / name).read_text(encoding="utf-8") != text:
+            (folder / name).write_text(text, encoding="utf-8")
+
+
+def toctree(caption: str, pages: list[str]) -> str:
+    """A group of the sidebar."""
+    return "\n".join(
+        ["```{toctree}", ":hidden:", *([f":caption: {caption}"] if caption else []), "", *pages, "```", ""]
+    )
+
+
+def add_sidebar(app: Sphinx, docname: str, source: list[str]) -> None:
+    """The lists of the index as groups of the sidebar; the pages that are written here, under the API's page."""
+    if docname == app.config.root_doc:
+        _, *groups = re.split(r"^## ", source[0], flags=re.MULTILINE)
+        for group in groups:
+            caption, _, text = group.partition("\n")
+            source[0] += "\n" + toctree(caption, [f"{link['title']} <{link['path']}>" for link in LINK.finditer(text)])
+    if docname == "docs/api":
+        source[0] += "\n" + toctree("", [f"api/{module}" for module in PUBLIC])
+
+
+def escape(app: Sphinx, what: str, name: str, it: object, options: object, lines: list[str]) -> None:
+    """Before napoleon reads a docstring: ``|`` and ``*`` are no markup, and a colon gives no type."""
+    literal: int | None = None  # the indent of the line that began a literal block
+    for place, line in enumerate(lines):
+        indent = len(line) - len(line.lstrip())
+        if literal is not None and line and indent <= literal:
+            literal = None
+        if literal is None and not line.lstrip().startswith((">>>", "...")):
+            outside = re.split(r"(``.+?``)", line)
+            outside[::2] = [re.sub(r"(?<!\\)[|*]", r"\\\g<0>", text) for text in outside[::2]]
+            lines[place] = "".join(outside)
+            literal = indent if line.endswith("::") else None
+    if what in ("attribute", "property") and lines:
+        lines[0] = f": {lines[0]}"
+
+
+def of_init(app: Sphinx, what: str, name: str, it: Any, options: object, text: str, result: str) -> Any:
+    """The arguments of a class whose ``__new__`` takes whatever its ``__init__`` takes; autodoc shows the former's."""
+    if what != "class" or not (text or "").startswith("(*_: object"):
+        return None
+    return stringify_signature(signature(it), show_return_annotation=False, unqualified_typehints=True), None
+
+
+def write_more(app: Sphinx, exception: Exception | None) -> None:
+    """``llms.txt``, the index with the addresses of each page's Markdown; a first page that leads to the index."""
+    if exception is None and app.builder.name == "html":
+        index = (Path(app.confdir) / "index.md").read_text(encoding="utf-8")
+        text = LINK.sub(lambda link: link[0].replace(f"({link['path']})", f"({text_of(link['path'])})"), index)
+        (Path(app.outdir) / "llms.txt").write_text(text, encoding="utf-8")
+        (Path(app.outdir) / "index.html").write_text(HOME.format(app.config.root_doc), encoding="utf-8")
+
+
+def text_of(path: str) -> str:
+    """Where the site has the text of a page that docs/index.md names."""
+    return f"_sources/{path.removeprefix('../') if path.startswith('../') else f'docs/{path}'}.txt"
+
+
+def setup(app: Sphinx) -> dict[str, bool]:
+    """Connect to the build."""
+    app.connect("builder-inited", write_api)
+    app.connect("source-read", add_sidebar)
+    app.connect("autodoc-process-docstring", escape, priority=400)
+    app.connect("autodoc-process-signature", of_init)
+    app.connect("build-finished", write_more)
+    return {"parallel_read_safe": True, "parallel_write_safe": True}

@@ -1,0 +1,74 @@
+"""The site is built without a warning; its links lead somewhere; the API reference has every public name."""
+
+import re
+import subprocess
+import sys
+from collections import defaultdict
+from html import unescape
+from importlib import import_module
+from importlib.util import find_spec
+from pathlib import Path
+from urllib.parse import unquote
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+NEEDED = ("sphinx", "furo", "myst_parser", "transformers", "lightning")
+MISSING = [package for package in NEEDED if find_spec(package) is None]
+LISTED = ("equipoise", "equipoise.lab", "equipoise.losses", "equipoise.testing")  # have __all__
+OF_TRAINERS = {"equipoise.trainers.hugging_face.attach", "equipoise.trainers.lightning.BalancerCallback"}
+
+
+def test_the_index_lists_every_page_once():
+    text = (ROOT / "docs" / "index.md").read_text(encoding="utf-8")
+    listed = re.findall(r"^- \[[^\]]+\]\(([^)]+)\): .+\.$", text, re.MULTILINE)
+    assert listed == re.findall(r"^- .*\]\(([^)]+)", text, re.MULTILINE)  # one form, which the build reads
+    pages = {path.name for path in (ROOT / "docs").glob("*.md")} - {"index.md"}
+    assert sorted(path for path in listed if "/" not in path) == sorted(pages)
+    assert len(set(listed)) == len(listed)
+
+
+def documented(inventory):
+    """Every Python name of an ``objects.inv``."""
+    from sphinx.util.inventory import InventoryFile
+
+    found = InventoryFile.loads(inventory.read_bytes(), uri="").data
+    return {name for kind, names in found.items() if kind.startswith("py:") for name in names}
+
+
+def broken_links(site):
+    """``page: link`` of what points into the site at no file, or at no place of a page; scripts from elsewhere."""
+    pages = {path: path.read_text(encoding="utf-8") for path in site.rglob("*.html")}
+    places = defaultdict(set, {path: set(re.findall(r'\sid="([^"]+)"', text)) for path, text in pages.items()})
+    broken = []
+    for path, text in pages.items():
+        for link in {unescape(found) for found in re.findall(r'\s(?:href|src)="([^"]*)"', text)}:
+            if re.match(r"\w+:|//", link):
+                continue
+            file, _, place = link.partition("#")
+            target = (path.parent / unquote(file.partition("?")[0])).resolve() if file else path
+            known = not place or target.suffix != ".html" or unquote(place) in places[target]
+            if not target.is_file() or not known:
+                broken.append(f"{path.relative_to(site)}: {link}")
+        broken += re.findall(r'<(?:script|img|link rel="stylesheet")[^>]*(?:https?:)?//[^>]*>', text)
+    return broken
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(bool(MISSING), reason=f"not installed: {', '.join(MISSING)} (extras docs and trainers)")
+def test_the_site_is_whole(tmp_path):
+    command = [sys.executable, "-m", "sphinx", "-M", "html", ROOT, tmp_path, "-c", ROOT / "docs"]
+    strict = ["-W", "--keep-going", "-n", "-q"]
+    built = subprocess.run([*command, *strict], capture_output=True, text=True)
+    assert built.returncode == 0, built.stderr
+    site = tmp_path / "html"
+    public = {f"{module}.{name}" for module in LISTED for name in import_module(module).__all__} | OF_TRAINERS
+    assert sorted(public - documented(site / "objects.inv")) == []
+    assert broken_links(site) == []
+    focal = re.sub("<[^>]+>", "", (site / "docs/api/equipoise.losses.focal.html").read_text(encoding="utf-8"))
+    assert re.search(r"class equipoise\.losses\.FocalLoss\(\s*gamma: float = 2\.0,", unescape(focal))
+    llms = (site / "llms.txt").read_text(encoding="utf-8")
+    linked = re.findall(r"^- .*\]\(([^)]+)", llms, re.MULTILINE)
+    assert len(linked) > 30
+    assert all((site / path).is_file() for path in linked)
+    assert (site / "searchindex.js").stat().st_size > 100_000

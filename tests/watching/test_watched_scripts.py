@@ -1,0 +1,121 @@
+"""Losses as scripts of each kind write them: named, valued and split rightly, and nothing found that is not there."""
+
+import math
+
+import pytest
+import torch
+from torch import nn
+from torch.nn import functional
+
+from equipoise.watching import Watch
+from equipoise.watching.findings import findings_of
+from equipoise.watching.watch import AT
+
+
+@pytest.fixture
+def model():
+    torch.manual_seed(0)
+    return nn.Sequential(nn.Linear(40, 64), nn.Tanh(), nn.Linear(64, 3))
+
+
+def parts(look):
+    return [(part.name, part.factor) for part in look.parts]
+
+
+def test_a_loss_that_is_added_to_in_place_is_known(model):
+    with Watch(at=[1]) as watch:
+        outputs = model(torch.randn(8, 40))
+        loss = functional.cross_entropy(outputs, torch.arange(8) % 3)
+        before = loss.item()
+        aux = outputs.abs().mean()
+        loss += 0.5 * aux
+        loss.backward()
+    assert parts(watch.seen.looks[0]) == [("loss", 1), ("aux", 0.5)]
+    assert watch.seen.looks[0].parts[0].value == before
+
+
+def test_every_line_of_a_gan_has_its_names_from_the_first_step_on(model):
+    with Watch() as watch:
+        for _ in range(10):
+            outputs = model(torch.randn(8, 40))
+            real, fake = outputs.pow(2).mean(), outputs.abs().mean()
+            (real + fake).backward()
+            outputs = model(torch.randn(8, 40))
+            fool, near = outputs.exp().mean(), outputs.abs().mean()
+            (fool + near).backward()
+    assert {look.step for look in watch.seen.looks} == {step for step in AT if step <= 10}
+    named = [[part.name for part in look.parts] for look in watch.seen.looks]
+    assert named == [["real", "fake"], ["fool", "near"]] * 2
+
+
+def test_sums_over_an_episode_are_one_part_each(model):
+    """A policy's and a value's, and a running sum over hundreds of steps, which is one loss."""
+    with Watch(at=[1]) as watch:
+        outputs = model(torch.randn(100, 40))
+        policy, value = torch.stack([out[0] for out in outputs]).sum(), torch.stack([out[1] for out in outputs]).mean()
+        (policy + value).backward()
+        loss = 0
+        for out in model(torch.randn(100, 40)):
+            loss = loss + out.square().sum()
+        loss.backward()
+    assert [[part.name for part in look.parts] for look in watch.seen.looks] == [["policy", "value"], ["loss[0]"]]
+    assert watch.seen.looks[1].parts[0].value == pytest.approx(loss.item())
+
+
+def test_points_of_a_pinn_are_no_parameters(model):
+    """They have a gradient for derivatives, and nobody trains them."""
+    with Watch(at=[1]) as watch:
+        x = torch.rand(16, 40, requires_grad=True)
+        u = model(x).sum(1)
+        slope = torch.autograd.grad(u.sum(), x, create_graph=True)[0]
+        pde, boundary = (slope.sum(1) - u).square().mean(), u[:4].square().mean()
+        (pde + boundary).backward()
+    assert [layer.name for layer in watch.seen.looks[0].layers] == ["0", "2"]
+
+
+def test_halves_of_one_likelihood_do_not_conflict():
+    """A likelihood by hand is a mean over a difference, and one loss."""
+    torch.manual_seed(0)
+    mean, spread = nn.Linear(40, 5), nn.Linear(40, 5)
+    with Watch(at=[1, 2]) as watch:
+        for _ in range(2):
+            x, y = torch.randn(8, 40), torch.randn(8, 5)
+            ((y - mean(x)).square() / (2 * spread(x).exp()) + spread(x) / 2 + math.log(2)).mean().backward()
+    assert findings_of(watch.seen.looks) == []
+
+
+def test_two_losses_of_one_function_have_a_value_each():
+    class Two(torch.autograd.Function):
+        @staticmethod
+        def forward(ctx, x):
+            return x.sum(), 2 * x.sum()
+
+        @staticmethod
+        def backward(ctx, first, second):
+            return (first + 2 * second).expand(40)
+
+    weight = torch.ones(40, requires_grad=True)
+    with Watch(at=[1]) as watch:
+        first, second = Two.apply(weight)
+        (first + 3 * second).backward()
+    assert parts(watch.seen.looks[0]) == [("first", 1), ("second", 3)]
+    assert [part.value for part in watch.seen.looks[0].parts] == [40, 80]
+
+
+def test_a_first_step_alone_tells_of_no_dead_units():
+    """Behind an output that begins at 0, as adapters' do, nothing has a gradient at step 1."""
+    model = nn.Sequential(nn.Linear(40, 8), nn.Linear(8, 3))
+    nn.init.zeros_(model[1].weight)
+    with Watch(at=[1]) as watch:
+        functional.cross_entropy(model(torch.randn(8, 40)), torch.arange(8) % 3).backward()
+    assert findings_of(watch.seen.looks) == []
+
+
+def test_one_shared_number_is_no_direction():
+    """Gradients by one number are parallel or opposed, whatever the losses."""
+    shift = nn.Parameter(torch.ones(()))
+    with Watch(at=[1, 2]) as watch:
+        for _ in range(2):
+            a, b = (shift - 3).square(), (shift - 4).square()
+            (a + b).backward()
+    assert findings_of(watch.seen.looks) == []
