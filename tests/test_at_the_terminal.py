@@ -20,7 +20,7 @@ def here(tmp_path, monkeypatch):
 @pytest.mark.parametrize(
     ("words", "line"),
     [
-        (["cases"], "unknown command 'cases'; there are 'demo', 'compare', 'probe', "),
+        (["cases"], "unknown command 'cases'; there are 'demo', 'doctor', 'compare', "),
         (["losses", "--focal"], "unknown option '--focal'; there are '-h', '--help', "),
         (["compare", "zzz"], "unknown case 'zzz'; there are 'reviews', 'tox21', "),
         (["compare", "reviews", "--methods", "sum uw"], "names with commas between them, like sum,uw; got 'sum uw'"),

@@ -444,7 +444,7 @@ def test_it_prints_and_returns_the_report(net, capsys):
 def test_the_documents_report_is_what_is_printed():
     text = PAGE.read_text()
     code = re.search(r"```python\n(.*?)```", text, re.DOTALL)[1]
-    shown = re.search(r"```text\n(.*?)```", text, re.DOTALL)[1]
+    shown = re.search(r"```python\n.*?```text\n(.*?)```", text, re.DOTALL)[1]
     with contextlib.redirect_stdout(io.StringIO()) as printed:
         exec(code, {})
     number = re.compile(r"-?\d[\d,]*\.?\d*(?:e[+-]?\d+)?")

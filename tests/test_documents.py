@@ -18,8 +18,8 @@ import pytest
 from equipoise.cli import main
 
 ROOT = Path(__file__).parent.parent
-OF_EXTRAS = {"torchjd", "kornia", "transformers", "lightning", "ignite"}
-DOCUMENTS = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+OF_EXTRAS = {"torchjd", "kornia", "transformers", "lightning", "ignite", "pina"}
+DOCUMENTS = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 BLOCK = re.compile(
     r"^(?:<!-- (?P<mark>[\w ]+) -->\n)?```(?P<language>\w*)\n(?P<code>.*?)^```$", re.MULTILINE | re.DOTALL
 )
@@ -36,7 +36,7 @@ def blocks(language):
 
 @contextmanager
 def skipped_without_extras():
-    """What needs a package of the extras ``parity`` or ``trainers`` is skipped where it is not installed."""
+    """What needs a package of an extra for trainers, or of ``parity``, is skipped where it is not installed."""
     try:
         yield
     except ModuleNotFoundError as error:

@@ -185,9 +185,10 @@ def test_what_the_workbench_needs_is_what_its_extra_installs():
 
 
 OPTIONAL = (
-    *("lightning", "openpyxl", "pandas", "PIL", "pyarrow", "pytorch_lightning", "rdkit", "sklearn", "soundfile"),
-    "transformers",
+    *("lightning", "openpyxl", "pandas", "PIL", "pina", "pyarrow", "pytorch_lightning", "rdkit", "sklearn"),
+    *("soundfile", "transformers"),
 )
+OWN_EXTRAS = {"equipoise.trainers.pina": "pina"}
 WITHOUT_EXTRAS = """
 import sys
 from importlib import import_module
@@ -207,10 +208,11 @@ def test_without_extras_every_module_loads_or_says_in_a_line_which_to_install():
     ended = subprocess.run(script, input="\n".join(names), capture_output=True, text=True, check=True)
     told = dict(line.split(" ", 1) for line in ended.stdout.splitlines())
     for name, error in told.items():
-        extra = "trainers" if name.startswith("equipoise.trainers") else "lab"
+        extra = OWN_EXTRAS.get(name, "trainers" if name.startswith("equipoise.trainers") else "lab")
         line = rf'ModuleNotFoundError \w+ is missing.*: pip install "equipoise\[{extra}\]"'
         assert re.fullmatch(line, error), (name, error)
-    assert {"equipoise.lab.metrics", "equipoise.lab.api.tuning", "equipoise.trainers.hugging_face"} < told.keys()
+    needing = {"equipoise.lab.metrics", "equipoise.lab.api.tuning", "equipoise.trainers.hugging_face", *OWN_EXTRAS}
+    assert needing < told.keys()
     without = {"equipoise.lab", "equipoise.lab.settings", "equipoise.lab.data.table", "equipoise.listings"}
     assert not told.keys() & without
 

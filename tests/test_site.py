@@ -54,9 +54,40 @@ def broken_links(site):
     return broken
 
 
+def seen_in(browser, site):
+    """What goes wrong on a phone in the dark, by page: messages, the network, pictures, and what is wider than it."""
+    page, wrong = browser.new_page(viewport={"width": 390, "height": 844}, color_scheme="dark"), []
+    page.on("console", lambda message: wrong.append(f"{page.url}: {message.type}: {message.text}"))
+    page.on("pageerror", lambda error: wrong.append(f"{page.url}: {error}"))
+    page.on("request", lambda request: wrong.append(request.url) if request.url.startswith(("http", "ws")) else None)
+    look = """[document.documentElement.scrollWidth > innerWidth && "too wide",
+        [...document.images].some(one => !one.naturalWidth) && "a broken picture",
+        getComputedStyle(document.body).backgroundColor.match(/\\d+/g).some(part => part > 99) && "a light page"]"""
+    for path in sorted(site.rglob("*.html")):
+        if "_modules" not in path.parts and path != site / "index.html":  # which leads to another
+            page.goto(path.as_uri())
+            wrong += [f"{path.relative_to(site)}: {fault}" for fault in page.evaluate(look) if fault]
+    page.goto((site / "index.html").as_uri())
+    page.wait_for_url("**/docs/index.html")
+    page.goto((site / "search.html").as_uri() + "?q=nash")
+    page.wait_for_selector("#search-results a[href*='docs/methods.html']")
+    page.close()
+    return wrong
+
+
+def test_links_to_nothing_are_found(tmp_path):
+    (tmp_path / "a.html").write_text('<p id="here"></p><a href="#here"></a><a href="b.html#x"></a><img src="c.png">')
+    (tmp_path / "b.html").write_text('<a href="a.html#there"></a><a href="https://a.org"></a><a href="a.html"></a>')
+    (tmp_path / "d.html").write_text('<script src="https://a.org/b.js"></script><a href="a.html?q=1#here"></a>')
+    assert sorted(broken_links(tmp_path)) == [
+        '<script src="https://a.org/b.js">',
+        *("a.html: b.html#x", "a.html: c.png", "b.html: a.html#there"),
+    ]
+
+
 @pytest.mark.slow
 @pytest.mark.skipif(bool(MISSING), reason=f"not installed: {', '.join(MISSING)} (extras docs and trainers)")
-def test_the_site_is_whole(tmp_path):
+def test_the_site_is_whole(tmp_path, request):
     command = [sys.executable, "-m", "sphinx", "-M", "html", ROOT, tmp_path, "-c", ROOT / "docs"]
     strict = ["-W", "--keep-going", "-n", "-q"]
     built = subprocess.run([*command, *strict], capture_output=True, text=True)
@@ -72,3 +103,4 @@ def test_the_site_is_whole(tmp_path):
     assert len(linked) > 30
     assert all((site / path).is_file() for path in linked)
     assert (site / "searchindex.js").stat().st_size > 100_000
+    assert seen_in(request.getfixturevalue("browser"), site) == []

@@ -10,7 +10,7 @@ import equipoise
 
 ROOT = Path(__file__).parent.parent
 SOURCE = Path(equipoise.__file__).parent
-DOCUMENTS = [*(ROOT / f"{name}.md" for name in ("README", "CHANGELOG", "CONTRIBUTING")), *(ROOT / "docs").glob("*.md")]
+DOCUMENTS = [*(ROOT / f"{name}.md" for name in ("README", "CHANGELOG", "CONTRIBUTING")), *(ROOT / "docs").rglob("*.md")]
 
 # what was coined here, as a pattern, and the field's word
 TERMS = {

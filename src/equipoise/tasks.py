@@ -37,6 +37,7 @@ class Tasks(nn.Module):
     A module, so that losses with parameters or buffers move with ``.to()`` and are saved; their
     parameters belong in the optimiser.
 
+    >>> import torch
     >>> tasks = Tasks([Task("depth", nn.L1Loss()), Task("labels", nn.CrossEntropyLoss(), weight=0.5)])
     >>> tasks.names
     ('depth', 'labels')

@@ -21,6 +21,7 @@ NEEDS = {
     "hugging_face_compute_loss": "transformers",
     "hugging_face_loss_func": "transformers",
     "ignite_engine": "ignite",
+    "pina_helmholtz": "pina",
 }
 FILES = sorted(path for path in EXAMPLES.glob("*.py"))
 TRAINERS = [path for path in FILES if path.stem != "problem"]

@@ -40,6 +40,9 @@ def test_what_takes_less_is_fewer_seeds_no_search_or_fewer_epochs(plan, costs):
         "no tuned weights": pytest.approx(6 * 600 / 60),
         "5 epochs": pytest.approx((6 * 700 + 400) / 2 / 60),
     }
+    beginning = make_plan(CASE, ["sum", "uw", "mgda"], range(6), epochs=10, tuned_trials=4)
+    cheap = Costs({**costs.step, MethodArm("uw"): 1.2}, costs.epoch)
+    assert dict(shorter(beginning, cheap, 1, 4))["3 seeds of sum, uw as a beginning"] == pytest.approx(3 * 312 / 60)
     assert not shorter(make_plan(CASE, ["sum"], [0], epochs=6), costs, 1, 0)  # of 3 epochs none can tell
 
 

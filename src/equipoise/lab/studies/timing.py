@@ -24,6 +24,7 @@ STEPS = 4  # that are timed of each method, after one that is not
 LONG = 5.0  # seconds after which no further step is timed
 WHOLE, PART = 4096, 256  # validation samples up to which all are evaluated, and of more how many
 FEWEST_SEEDS = 3
+CHEAP = 1.5  # times the plain sum's step: what a method that compares no gradients takes
 
 
 @dataclass(frozen=True)
@@ -145,6 +146,11 @@ def shorter(plan: Plan, costs: Costs, jobs: int, trials: int) -> list[tuple[str,
     if trials:
         runs = [run for run in plan.runs if run.arm != TUNED]
         found.append(("no tuned weights", costs.minutes(plan, runs, 0, jobs)))
+    cheap = tuple(arm for arm in plan.arms if arm != TUNED and costs.step.get(arm, math.inf) <= CHEAP * costs.step[SUM])
+    if 1 < len(cheap) < len(plan.arms):
+        first = replace(plan, arms=cheap, seeds=plan.seeds[:FEWEST_SEEDS], tuned_trials=0)
+        names = ", ".join(str(arm) for arm in cheap)
+        found.append((f"{len(first.seeds)} seeds of {names} as a beginning", costs.minutes(first, first.runs, 0, jobs)))
     epochs = math.ceil(plan.settings.epochs / 2)
     if epochs > FEWEST_EPOCHS:  # of fewer the study would say that they are too few
         half = replace(plan, settings=replace(plan.settings, epochs=epochs))
