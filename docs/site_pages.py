@@ -12,15 +12,13 @@ from pathlib import Path
 from typing import Any
 
 from sphinx.application import Sphinx
+from sphinx.ext.autodoc.mock import mock
 from sphinx.util.inspect import stringify_signature
 
+TRAINERS = Path(__file__).parents[1] / "src" / "equipoise" / "trainers"
 PUBLIC = (
-    "equipoise",
-    "equipoise.lab",
-    "equipoise.losses",
-    "equipoise.testing",
-    "equipoise.trainers.hugging_face",
-    "equipoise.trainers.lightning",
+    *("equipoise", "equipoise.lab", "equipoise.losses", "equipoise.testing"),
+    *(f"equipoise.trainers.{file.stem}" for file in sorted(TRAINERS.glob("[a-z]*.py")) if file.stem != "reported"),
 )
 IN_FAMILIES = ("equipoise", "equipoise.losses")  # a page for each module below them that public names come from
 PACKAGES = ("aggregation", "weighting", "wrapping")  # families of ``equipoise``; the rest is its core
@@ -85,11 +83,12 @@ def write_api(app: Sphinx) -> None:
     """``docs/api/``, each page only where it changes, so that a second build reads what is new alone."""
     folder = Path(app.confdir) / "api"
     folder.mkdir(exist_ok=True)
-    pages = {
-        f"{family}.rst": api_page(module, family, names)
-        for module in PUBLIC
-        for family, names in families(module).items()
-    }
+    with mock(app.config.autodoc_mock_imports):
+        pages = {
+            f"{family}.rst": api_page(module, family, names)
+            for module in PUBLIC
+            for family, names in families(module).items()
+        }
     for path in folder.glob("*.rst"):
         if path.name not in pages:
             path.unlink()
@@ -134,9 +133,11 @@ def escape(app: Sphinx, what: str, name: str, it: object, options: object, lines
 
 def of_init(app: Sphinx, what: str, name: str, it: Any, options: object, text: str, result: str) -> Any:
     """The arguments of a class whose ``__new__`` takes whatever its ``__init__`` takes; autodoc shows the former's."""
-    if what != "class" or not (text or "").startswith("(*_: object"):
+    if what != "class" or not (text or "").startswith(("(*_: object", "(*args: Any, **kwargs: Any)")):
         return None
-    return stringify_signature(signature(it), show_return_annotation=False, unqualified_typehints=True), None
+    own = signature(it.__init__)
+    own = own.replace(parameters=[*own.parameters.values()][1:])
+    return stringify_signature(own, show_return_annotation=False, unqualified_typehints=True), None
 
 
 def write_more(app: Sphinx, exception: Exception | None) -> None:
