@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from equipoise.names import listed
-from equipoise.watching.seen import Look
+from equipoise.watching.seen import PassSeen
 
 _SMALL = 0.01  # of the whole gradient's norm
 _MOST = 0.95  # of the step
