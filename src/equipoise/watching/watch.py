@@ -170,7 +170,7 @@ def _is_captured() -> bool:
 
 
 def look_at(tensors: Any, gradients: Any, known: Expressions) -> dict[str, Any]:
-    """The fields of a ``Look`` at what ``torch.autograd.backward`` is about to be called with."""
+    """The fields of a ``PassSeen`` of what ``torch.autograd.backward`` is about to be called with."""
     roots = [tensors] if isinstance(tensors, Tensor) else list(tensors)
     given = [gradients] if gradients is None or isinstance(gradients, Tensor) else list(gradients)
     given += [None] * (len(roots) - len(given))
