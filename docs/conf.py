@@ -42,6 +42,7 @@ html_show_search_summary = False  # a page opened as a file may not fetch anothe
 myst_heading_anchors = 6  # links to headings, by the rules of the repository's host
 autodoc_mock_imports = [one for one in ("lightning", "pina", "transformers") if find_spec(one) is None]
 autodoc_member_order = "bysource"
+autodoc_preserve_defaults = True
 autodoc_typehints_format = "short"
 python_use_unqualified_type_names = True
 napoleon_google_docstring, napoleon_numpy_docstring = True, False
@@ -51,6 +52,6 @@ nitpick_ignore_regex = [
     # types of other packages: their pages are on the network, and the build needs none
     ("py:class", r"(collections\.abc|lightning|pathlib|pina|rich|torch|transformers|typing_extensions)\..+"),
     ("py:class", "Executor|Figure|Module"),
-    # types of public signatures without a public name: tests/test_site.py sees to it that every public name has its place
+    # types of public signatures that have no public name; that those which have one are there, tests/test_site.py checks
     ("py:class", r"equipoise\.([a-z_]+\.)+[A-Z]\w+"),
 ]
