@@ -7,7 +7,7 @@ from torch.nn import functional
 from torch.utils.checkpoint import checkpoint
 
 import equipoise as eq
-from equipoise.watching import Watch
+from equipoise.watching import ScriptWatch
 from equipoise.watching.findings import findings_of
 
 
@@ -46,7 +46,7 @@ def train(steps=12, factor=0.1, hear=None):
 def test_it_leaves_no_trace():
     """Parameters, running statistics, the optimiser's state and the next random number are equal to the bit."""
     plain = train()
-    with Watch() as watch:
+    with ScriptWatch() as watch:
         watched = train()
     assert [look.step for look in watch.seen.looks] == [1, 10]
     assert watch.seen.problems == []
@@ -59,14 +59,14 @@ def test_hooks_run_as_often_as_without_it():
     """On activations, modules and parameters."""
     plain, watched = [], []
     train(hear=plain)
-    with Watch():
+    with ScriptWatch():
         train(hear=watched)
     assert watched == plain
 
 
 def test_names_values_factors_and_gradients_of_the_losses():
     """A variable, and a key of a dict; gradients against those of the losses taken by hand."""
-    with Watch(at=[1]) as watch:
+    with ScriptWatch(at=[1]) as watch:
         train(steps=1)
     (look,) = watch.seen.looks
     torch.manual_seed(0)
@@ -92,7 +92,7 @@ def test_two_lines_that_go_backward_are_seen_apart():
     """As the two optimisers of a GAN do."""
     torch.manual_seed(0)
     model = nn.Linear(40, 3)
-    with Watch(at=[2]) as watch:
+    with ScriptWatch(at=[2]) as watch:
         for _ in range(3):
             outputs = model(torch.randn(4, 40))
             real, fake = outputs.pow(2).mean(), outputs.abs().mean()
@@ -120,7 +120,7 @@ def test_a_failure_of_its_own_ends_nothing():
             return gradient * 2
 
     weight = torch.ones(40, requires_grad=True)
-    with Watch(at=[1]) as watch:
+    with ScriptWatch(at=[1]) as watch:
         out = Once.apply(weight)
         loss = out.sum() + out.pow(2).sum()
         with pytest.raises(RuntimeError, match="this node is gone"):
@@ -130,7 +130,7 @@ def test_a_failure_of_its_own_ends_nothing():
 
 def test_everything_is_put_back():
     before = torch.autograd.backward, torch.Tensor.register_hook, torch.stack
-    with Watch():
+    with ScriptWatch():
         pass
     assert (torch.autograd.backward, torch.Tensor.register_hook, torch.stack) == before
     assert "__add__" not in vars(torch.Tensor)
@@ -143,7 +143,7 @@ def test_the_scale_of_mixed_precision_is_taken_out():
         torch.manual_seed(0)
         model = nn.Linear(40, 3)
         scaler = torch.amp.GradScaler("cpu", enabled=scaled)
-        with Watch(at=[1]) as watch:
+        with ScriptWatch(at=[1]) as watch:
             outputs = model(torch.randn(4, 40))
             a, b = outputs.pow(2).mean(), outputs.abs().mean()
             scaler.scale(a + 3 * b).backward()
@@ -187,7 +187,7 @@ FAULTS = {
 @pytest.mark.parametrize("name", FAULTS)
 def test_planted_faults_are_found(name):
     fault, words = FAULTS[name]
-    with Watch() as watch:
+    with ScriptWatch() as watch:
         planted(fault)
     assert any(words in finding for finding in findings_of(watch.seen.looks)), findings_of(watch.seen.looks)
 
@@ -198,13 +198,13 @@ def test_dead_units_are_found():
             model.trunk[0].bias.fill_(-100)
         return ce + mse
 
-    with Watch() as watch:
+    with ScriptWatch() as watch:
         planted(kill)
     assert any("trunk.0 (64 of 64)" in finding for finding in findings_of(watch.seen.looks[1:]))
 
 
 def test_nothing_is_found_where_nothing_is_wrong():
-    with Watch() as watch:
+    with ScriptWatch() as watch:
         planted(lambda ce, mse, *_: ce + mse)
     assert findings_of(watch.seen.looks) == []
 
@@ -221,7 +221,7 @@ def test_in_a_notebook(capsys):
 def test_a_loss_that_is_computed_by_several_lines_has_the_name_of_the_last():
     """``kl = -0.5 * mean(...)`` is one loss, with its own value; the parts of ``both`` stay apart, inside of it."""
     weight = torch.randn(40, requires_grad=True)
-    with Watch(at=[1]) as watch:
+    with ScriptWatch(at=[1]) as watch:
         kl = -0.5 * weight.square().mean()
         first, second = weight.exp().mean(), weight.abs().mean()
         both = first + 2 * second
@@ -237,7 +237,7 @@ def test_a_factor_of_zero_and_rows_of_a_table_are_no_faults():
     """What is meant is said as what it is; an embedding's rows that a batch does not hold are not dead."""
     torch.manual_seed(0)
     table, head = nn.Embedding(100, 40), nn.Linear(40, 3)
-    with Watch(at=[1, 2]) as watch:
+    with ScriptWatch(at=[1, 2]) as watch:
         for _ in range(2):
             outputs = head(table(torch.arange(5)))
             entropy, ce = outputs.pow(2).mean(), functional.cross_entropy(outputs, torch.tensor([0, 1, 2, 0, 1]))

@@ -14,7 +14,7 @@ from torch import nn
 from torch.nn import functional
 from torch.utils.checkpoint import checkpoint
 
-from equipoise.watching import Watch
+from equipoise.watching import ScriptWatch
 
 
 def a_hook(*_):
@@ -29,7 +29,7 @@ def weight():
 
 def test_a_gradient_that_is_retained_is_the_scripts_own(weight):
     """``retain_grad`` adds up over passes."""
-    with Watch(at=[1]):
+    with ScriptWatch(at=[1]):
         kept = weight * 2
         kept.retain_grad()
         (kept.sum() + kept.square().sum()).backward()
@@ -38,7 +38,7 @@ def test_a_gradient_that_is_retained_is_the_scripts_own(weight):
 
 
 def test_a_model_with_hooks_is_saved_as_without():
-    with Watch():
+    with ScriptWatch():
         model = nn.Linear(2, 2)
         model.register_full_backward_hook(a_hook)
         file = io.BytesIO()
@@ -63,7 +63,7 @@ def test_what_a_function_of_the_script_keeps_is_given_back(weight):
                 raise RuntimeError("this node is gone")
             return ctx.gradient.mul_(gradient)
 
-    with Watch(at=[1]) as watch:
+    with ScriptWatch(at=[1]) as watch:
         (2 * Fused.apply(weight) + weight.square().sum()).backward()
     assert watch.seen.problems == []
     assert torch.equal(weight.grad, 2 + 2 * weight.detach())
@@ -83,7 +83,7 @@ def test_random_numbers_of_python_and_numpy_stay(weight):
         return random.random(), numpy.random.rand()
 
     plain = run()
-    with Watch(at=[1]) as watch:
+    with ScriptWatch(at=[1]) as watch:
         assert run() == plain
     assert watch.seen.looks
 
@@ -99,7 +99,7 @@ def test_graphs_go_when_the_script_lets_them_go(weight):
         gc.collect()
         return gone() is None
 
-    with Watch():
+    with ScriptWatch():
         assert validate()
 
 
@@ -110,7 +110,7 @@ def test_no_object_of_the_script_is_asked_or_ends_it(weight):
         __len__ = __iter__ = __getitem__ = lambda *_: pytest.fail("read")
 
     disk = OnDisk()
-    with Watch(at=[1]) as watch:
+    with ScriptWatch(at=[1]) as watch:
         (weight.sum() + weight.exp().sum()).backward()
     assert watch.seen.problems == []
     assert disk is not None
@@ -120,19 +120,19 @@ def test_scripts_of_torchscript_are_compiled():
     def stacked(x: torch.Tensor) -> torch.Tensor:
         return torch.stack([x, x]).sum()
 
-    with Watch():
+    with ScriptWatch():
         assert torch.jit.script(stacked)(torch.ones(1)) == 2
 
 
 def test_tensors_in_a_generator_reach_backward(weight):
-    with Watch(at=[1]):
+    with ScriptWatch(at=[1]):
         torch.autograd.backward(loss for loss in [weight.sum()])
     assert weight.grad is not None
 
 
 def test_the_window_closes_over_a_line_that_is_over(weight):
     """A warm-up of nine calls does not keep the watch at its tenth forever."""
-    with Watch() as watch:
+    with ScriptWatch() as watch:
         for _ in range(9):
             weight.sum().backward()
         for _ in range(40):
@@ -144,7 +144,7 @@ def test_the_window_closes_over_a_line_that_is_over(weight):
 def test_buffers_that_hold_no_numbers_stop_no_look(weight):
     held = nn.Module()
     held.register_buffer("absent", torch.empty(3, device="meta"))
-    with Watch(at=[1]) as watch:
+    with ScriptWatch(at=[1]) as watch:
         functional.relu(weight).sum().backward()
     assert watch.seen.problems == []
     assert held.absent.is_meta
@@ -164,7 +164,7 @@ def test_threads_that_train_at_once_keep_their_hooks():
         except Exception as error:
             failed.append(error)
 
-    with Watch(at=range(1, 40, 4)):
+    with ScriptWatch(at=range(1, 40, 4)):
         threads = [threading.Thread(target=work) for _ in range(3)]
         for thread in threads:
             thread.start()
@@ -189,9 +189,32 @@ def test_a_static_graph_reduces_in_its_own_pass(tmp_path):
     torch.distributed.init_process_group("gloo", init_method=f"file://{tmp_path / 'meeting'}", rank=0, world_size=1)
     try:
         plain = run()
-        with Watch(at=[1, 2]) as watch:
+        with ScriptWatch(at=[1, 2]) as watch:
             assert torch.equal(run(), plain)
     finally:
         torch.distributed.destroy_process_group()
     assert [look.step for look in watch.seen.looks] == [2]
     assert "static_graph" in watch.seen.problems[0]
+
+
+def test_a_step_that_is_compiled_with_its_backward_is_compiled_no_oftener():
+    """And its losses are seen by the line that called it."""
+
+    def compilations():
+        torch._dynamo.reset()
+        compiled = []
+
+        @torch.compile(backend=lambda graph, _: compiled.append(graph) or graph.forward)
+        def step(x):
+            (x.square().sum() + x.abs().sum()).backward()
+
+        for _ in range(12):
+            step(torch.ones(4, requires_grad=True))
+        return len(compiled)
+
+    plain = compilations()
+    with ScriptWatch(at=[1, 10]) as watch:
+        assert compilations() == plain
+    assert watch.seen.problems == []
+    assert [(look.step, len(look.parts)) for look in watch.seen.looks] == [(1, 2), (10, 2)]
+    assert all(__file__ in site for site in watch.seen.calls)

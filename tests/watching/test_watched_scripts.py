@@ -7,7 +7,7 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from equipoise.watching import Watch
+from equipoise.watching import ScriptWatch
 from equipoise.watching.findings import findings_of
 from equipoise.watching.watch import AT
 
@@ -23,7 +23,7 @@ def parts(look):
 
 
 def test_a_loss_that_is_added_to_in_place_is_known(model):
-    with Watch(at=[1]) as watch:
+    with ScriptWatch(at=[1]) as watch:
         outputs = model(torch.randn(8, 40))
         loss = functional.cross_entropy(outputs, torch.arange(8) % 3)
         before = loss.item()
@@ -35,7 +35,7 @@ def test_a_loss_that_is_added_to_in_place_is_known(model):
 
 
 def test_every_line_of_a_gan_has_its_names_from_the_first_step_on(model):
-    with Watch() as watch:
+    with ScriptWatch() as watch:
         for _ in range(10):
             outputs = model(torch.randn(8, 40))
             real, fake = outputs.pow(2).mean(), outputs.abs().mean()
@@ -50,7 +50,7 @@ def test_every_line_of_a_gan_has_its_names_from_the_first_step_on(model):
 
 def test_sums_over_an_episode_are_one_part_each(model):
     """A policy's and a value's, and a running sum over hundreds of steps, which is one loss."""
-    with Watch(at=[1]) as watch:
+    with ScriptWatch(at=[1]) as watch:
         outputs = model(torch.randn(100, 40))
         policy, value = torch.stack([out[0] for out in outputs]).sum(), torch.stack([out[1] for out in outputs]).mean()
         (policy + value).backward()
@@ -64,7 +64,7 @@ def test_sums_over_an_episode_are_one_part_each(model):
 
 def test_points_of_a_pinn_are_no_parameters(model):
     """They have a gradient for derivatives, and nobody trains them."""
-    with Watch(at=[1]) as watch:
+    with ScriptWatch(at=[1]) as watch:
         x = torch.rand(16, 40, requires_grad=True)
         u = model(x).sum(1)
         slope = torch.autograd.grad(u.sum(), x, create_graph=True)[0]
@@ -77,7 +77,7 @@ def test_halves_of_one_likelihood_do_not_conflict():
     """A likelihood by hand is a mean over a difference, and one loss."""
     torch.manual_seed(0)
     mean, spread = nn.Linear(40, 5), nn.Linear(40, 5)
-    with Watch(at=[1, 2]) as watch:
+    with ScriptWatch(at=[1, 2]) as watch:
         for _ in range(2):
             x, y = torch.randn(8, 40), torch.randn(8, 5)
             ((y - mean(x)).square() / (2 * spread(x).exp()) + spread(x) / 2 + math.log(2)).mean().backward()
@@ -95,7 +95,7 @@ def test_two_losses_of_one_function_have_a_value_each():
             return (first + 2 * second).expand(40)
 
     weight = torch.ones(40, requires_grad=True)
-    with Watch(at=[1]) as watch:
+    with ScriptWatch(at=[1]) as watch:
         first, second = Two.apply(weight)
         (first + 3 * second).backward()
     assert parts(watch.seen.looks[0]) == [("first", 1), ("second", 3)]
@@ -106,7 +106,7 @@ def test_a_first_step_alone_tells_of_no_dead_units():
     """Behind an output that begins at 0, as adapters' do, nothing has a gradient at step 1."""
     model = nn.Sequential(nn.Linear(40, 8), nn.Linear(8, 3))
     nn.init.zeros_(model[1].weight)
-    with Watch(at=[1]) as watch:
+    with ScriptWatch(at=[1]) as watch:
         functional.cross_entropy(model(torch.randn(8, 40)), torch.arange(8) % 3).backward()
     assert findings_of(watch.seen.looks) == []
 
@@ -114,7 +114,7 @@ def test_a_first_step_alone_tells_of_no_dead_units():
 def test_one_shared_number_is_no_direction():
     """Gradients by one number are parallel or opposed, whatever the losses."""
     shift = nn.Parameter(torch.ones(()))
-    with Watch(at=[1, 2]) as watch:
+    with ScriptWatch(at=[1, 2]) as watch:
         for _ in range(2):
             a, b = (shift - 3).square(), (shift - 4).square()
             (a + b).backward()

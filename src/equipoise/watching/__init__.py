@@ -10,6 +10,6 @@ page         what was seen, as text
 startup      begins to watch in a process that Python starts
 """
 
-from equipoise.watching.watch import AT, Watch, watch
+from equipoise.watching.watch import AT, ScriptWatch, watch
 
-__all__ = ["AT", "Watch", "watch"]
+__all__ = ["AT", "ScriptWatch", "watch"]

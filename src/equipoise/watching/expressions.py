@@ -32,7 +32,7 @@ _LONGEST = 32  # characters of an expression that is shown
 
 
 @dataclass(frozen=True, eq=False)
-class Number:
+class NamedNumber:
     """One number of the graph, seen when a sum, a product or a stack was made with it."""
 
     name: str
@@ -77,11 +77,11 @@ class Expressions:
             self.close()
             put_back(self._functions)
 
-    def of(self, node: Any, output: int = 0) -> Number | None:
+    def of(self, node: Any, output: int = 0) -> NamedNumber | None:
         """What was noted of an output of a node."""
         return _notes(node).get((self, "number", output))
 
-    def constant_in(self, node: Any) -> Number | None:
+    def constant_in(self, node: Any) -> NamedNumber | None:
         """What a sum's node holds that no parameter moves."""
         return _notes(node).get((self, "constant"))
 
@@ -114,7 +114,7 @@ class Expressions:
             self.problems = [f"names of losses: {type(error).__name__}: {error}".partition("\n")[0]]
             return None
 
-    def _note_operands(self, name: str, args: tuple[Any, ...], frame: FrameType) -> Number | None:
+    def _note_operands(self, name: str, args: tuple[Any, ...], frame: FrameType) -> NamedNumber | None:
         """Those with a graph; the one without is given back."""
         if self._noted > _MOST or not torch.is_grad_enabled() or frame.f_code.co_filename.endswith(_GRAD_SCALER):
             return None
@@ -134,7 +134,7 @@ class Expressions:
                 constant = _number(operand, frame, place)
         return constant
 
-    def _note_result(self, result: Any, constant: Number | None, args: tuple[Any, ...], frame: FrameType) -> None:
+    def _note_result(self, result: Any, constant: NamedNumber | None, args: tuple[Any, ...], frame: FrameType) -> None:
         node = result.grad_fn if isinstance(result, Tensor) else None
         if node is None:
             return
@@ -160,8 +160,8 @@ def put_back(replaced: list[tuple[Any, str, bool, Any]]) -> None:
             delattr(owner, name)
 
 
-def _number(operand: Tensor, frame: FrameType, place: int) -> Number:
-    return Number(name_of(operand, frame, place), operand.detach().clone().reshape(()))
+def _number(operand: Tensor, frame: FrameType, place: int) -> NamedNumber:
+    return NamedNumber(name_of(operand, frame, place), operand.detach().clone().reshape(()))
 
 
 def _is_constant(operand: Tensor) -> bool:

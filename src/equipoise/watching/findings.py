@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from equipoise.names import listed
-from equipoise.watching.seen import Look
+from equipoise.watching.seen import PassSeen
 
 _SMALL = 0.01  # of the whole gradient's norm
 _MOST = 0.95  # of the step
@@ -20,7 +20,7 @@ _ACTIVE_LOOKS = 2  # from which on something may be called lasting
 class Line:
     """All looks at one line that calls backward, and the parts that were there in each."""
 
-    looks: Sequence[Look]
+    looks: Sequence[PassSeen]
 
     @property
     def is_young(self) -> bool:
@@ -50,30 +50,30 @@ class Line:
         return [shares_of(look)[k] for look in self.looks for k, part in enumerate(look.parts) if part.name == name]
 
 
-def norm_of(look: Look, k: int) -> float:
+def norm_of(look: PassSeen, k: int) -> float:
     """The norm of a part's gradient by all that it reaches."""
     return math.sqrt(sum(layer.gramian[k][k] for layer in look.layers))
 
 
-def shares_of(look: Look) -> list[float]:
+def shares_of(look: PassSeen) -> list[float]:
     """<g_k, g> / |g|^2 by shared parameters, which sum to one; NaN without a gradient."""
     along = [sum(row) for row in look.gramian]
     whole = sum(along)
     return [value / whole if whole > 0 else math.nan for value in along]
 
 
-def cosine(look: Look, i: int, j: int) -> float:
+def cosine(look: PassSeen, i: int, j: int) -> float:
     """Of two parts' gradients by shared parameters; NaN where one is zero."""
     size = math.sqrt(look.gramian[i][i] * look.gramian[j][j])
     return look.gramian[i][j] / size if size > 0 else math.nan
 
 
-def shared_numbers(look: Look, i: int, j: int) -> int:
+def shared_numbers(look: PassSeen, i: int, j: int) -> int:
     """How many numbers of parameters two parts both reach."""
     return sum(layer.numbers for layer in look.layers if i in layer.parts and j in layer.parts)
 
 
-def findings_of(looks: Sequence[Look]) -> list[str]:
+def findings_of(looks: Sequence[PassSeen]) -> list[str]:
     """Of the looks at one line that calls backward; where it sums other losses each time, of the last."""
     line = Line(looks)
     line = line if line.names else Line(looks[-1:])
@@ -191,7 +191,7 @@ def of_units(line: Line) -> list[str]:
     ]
 
 
-def suggested(look: Look) -> dict[str, float]:
+def suggested(look: PassSeen) -> dict[str, float]:
     """Factors with which each part would move the shared parameters equally far; the middle one's stays."""
     norms = {part.name: math.sqrt(look.gramian[k][k]) for k, part in enumerate(look.parts)}
     known = {p.name: p.factor for p in look.parts if p.factor and norms[p.name] > 0 and math.isfinite(norms[p.name])}
@@ -201,7 +201,7 @@ def suggested(look: Look) -> dict[str, float]:
     return {name: factor * middle / norms[name] for name, factor in known.items()}
 
 
-def _places(look: Look, first: str, second: str) -> tuple[int, int]:
+def _places(look: PassSeen, first: str, second: str) -> tuple[int, int]:
     names = [part.name for part in look.parts]
     return names.index(first), names.index(second)
 

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from equipoise.torch_private.autograd import number_of_outputs, saving_runs_hooks, suppressed_hooks
 from equipoise.torch_private.compiling import allows_several_passes
-from equipoise.watching.expressions import Expressions, Number
+from equipoise.watching.expressions import Expressions, NamedNumber
 from equipoise.watching.seen import LayerSeen, PartSeen
 from equipoise.watching.split import Addend
 
@@ -143,7 +143,7 @@ def parts_of(
     ends = [(a.edge.node, a.edge.output_nr) if one is None else (one, 0) for a, one in zip(addends, alone, strict=True)]
     numbers = [known.of(*end) for end in ends]
     factors = [a.factor if one is None else a.factor_of(one) for a, one in zip(addends, alone, strict=True)]
-    whole = {root.grad_fn: Number("", root.detach()) for root in roots if root.numel() == 1}
+    whole = {root.grad_fn: NamedNumber("", root.detach()) for root in roots if root.numel() == 1}
     numbers = [one or whole.get(addend.edge.node) for one, addend in zip(numbers, addends, strict=True)]
     names = _unique([_name(number) for number in numbers])
     within = ["" if one or not group else _name(known.of(group)) for group, one in zip(groups, alone, strict=True)]
@@ -172,7 +172,7 @@ def groups_of(addends: Sequence[Addend], known: Expressions) -> list[Any]:
     return [next((node for node in each if node not in whole), None) for each in inside]
 
 
-def _name(number: Number | None) -> str:
+def _name(number: NamedNumber | None) -> str:
     return number.name if number else ""
 
 

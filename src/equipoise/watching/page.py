@@ -5,7 +5,7 @@ import textwrap
 from collections.abc import Iterable, Sequence
 
 from equipoise.watching.findings import cosine, findings_of, norm_of, shares_of, suggested
-from equipoise.watching.seen import Look, ScriptSeen
+from equipoise.watching.seen import PassSeen, ScriptSeen
 
 _WIDTH = 88
 _MANY = 8  # parts up to which a matrix of cosines is shown
@@ -14,7 +14,7 @@ _MANY = 8  # parts up to which a matrix of cosines is shown
 def page_of(processes: Sequence[ScriptSeen]) -> str:
     """The page of all processes; of ranks that did the same, the first's."""
     first = processes[0] if processes else ScriptSeen()
-    sites: dict[str, list[Look]] = {}
+    sites: dict[str, list[PassSeen]] = {}
     for look in first.looks:
         sites.setdefault(look.site, []).append(look)
     found = {site: findings_of(looks) for site, looks in sites.items()}
@@ -39,10 +39,10 @@ def _answer(seen: ScriptSeen, found: dict[str, list[str]]) -> str:
     return f"{len(every)} finding{'s' * (len(every) > 1)}; the first: {every[0]}."
 
 
-def _section(site: str, looks: Sequence[Look], findings: Sequence[str], calls: int) -> list[str]:
+def _section(site: str, looks: Sequence[PassSeen], findings: Sequence[str], calls: int) -> list[str]:
     last = looks[-1]
     steps = ", ".join(str(look.step) for look in looks)
-    title = f"{site}: steps {steps} of {calls}; the numbers are of step {last.step}"
+    title = f"{site}: step{'s' * (len(looks) > 1)} {steps} of {calls}; the numbers are of step {last.step}"
     lines = [*textwrap.wrap(title, _WIDTH), ""]
     shares = shares_of(last)
     rows = [
@@ -72,10 +72,10 @@ def _section(site: str, looks: Sequence[Look], findings: Sequence[str], calls: i
             ),
         ]
     slow = sum(look.seconds for look in looks)
-    return [*lines, "", f"{len(looks)} looks took {slow:.1f} s."]
+    return [*lines, "", f"{len(looks)} look{'s' * (len(looks) > 1)} took {slow:.1f} s."]
 
 
-def _cosines(look: Look) -> list[str]:
+def _cosines(look: PassSeen) -> list[str]:
     names = [part.name for part in look.parts]
     short = [textwrap.shorten(name, 10, placeholder="") or name[:10] for name in names]
     rows = [[name, *(_cosine(cosine(look, i, j)) for j in range(len(names)))] for i, name in enumerate(names)]

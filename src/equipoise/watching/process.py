@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from equipoise.watching.seen import ScriptSeen
-from equipoise.watching.watch import Watch
+from equipoise.watching.watch import ScriptWatch
 
 _FOLDER, _AT = "EQUIPOISE_DOCTOR", "EQUIPOISE_DOCTOR_AT"
 STARTED = "started"  # an empty file
@@ -28,7 +28,7 @@ def environment(folder: Path, at: Iterable[int], known: Mapping[str, str]) -> di
 
 
 def watch_this_process() -> None:
-    """Watch until the process ends; each look is written at once, as a process may be killed."""
+    """ScriptWatch until the process ends; each look is written at once, as a process may be killed."""
     folder = Path(os.environ[_FOLDER])
     at = [int(one) for one in os.environ[_AT].split(",")]
 
@@ -42,7 +42,7 @@ def watch_this_process() -> None:
         except OSError as error:  # a process that outlives the command, or a full disk
             print(f"equipoise doctor: what process {os.getpid()} saw is lost: {error}", file=sys.stderr)
 
-    watch = Watch(at, after_look=write)
+    watch = ScriptWatch(at, after_look=write)
     watch.start()
     atexit.register(lambda: write(watch.seen) if watch.seen.calls else None)
 

@@ -31,7 +31,7 @@ class LayerSeen:
 
 
 @dataclass(frozen=True)
-class Look:
+class PassSeen:
     """One backward pass. K parts; gradients have their factors in them, as the script's own backward has."""
 
     site: str  # file, line and function that called backward
@@ -49,7 +49,7 @@ class Look:
 class ScriptSeen:
     """All that one process saw."""
 
-    looks: list[Look] = field(default_factory=list)
+    looks: list[PassSeen] = field(default_factory=list)
     calls: dict[str, int] = field(default_factory=dict)  # site -> calls of backward
     problems: list[str] = field(default_factory=list)  # failures of the doctor's own, a line each
     rank: int = 0
@@ -62,7 +62,7 @@ class ScriptSeen:
     def from_dict(cls, known: dict[str, Any]) -> "ScriptSeen":
         """The reverse of ``as_dict``."""
         looks = [
-            Look(
+            PassSeen(
                 **{
                     **one,
                     "parts": [PartSeen(**part) for part in one["parts"]],

@@ -9,20 +9,22 @@ from contextlib import contextmanager
 from copy import deepcopy
 from functools import cache, update_wrapper, wraps
 from operator import getitem
+from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from equipoise.torch_private.autograd import backward_number, is_pass_of, passes_of
+from equipoise.torch_private.compiling import uncompiled
 from equipoise.watching import look
 from equipoise.watching.expressions import Expressions, put_back
 from equipoise.watching.page import page_of
-from equipoise.watching.seen import Look, ScriptSeen
+from equipoise.watching.seen import PassSeen, ScriptSeen
 from equipoise.watching.split import Addend, addends_of
 
 AT = (1, 10, 100, 1000)
-_INSTALLED = ("site-packages", "dist-packages")
+_INSTALLED = ("site-packages", "dist-packages", str(Path(__file__).parents[1]))
 _FIRST = 10  # calls, of all lines, after which it is known which lines there are
 _MANY = 32  # addends that are told apart
 _TOO_MANY = 3000  # of which no groups are made
@@ -30,11 +32,11 @@ _MOST = 0.9  # of them in one group: then it is a running sum, and no part
 _MODULE_HOOKS = ("register_full_backward_hook", "register_full_backward_pre_hook", "register_backward_hook")
 
 
-class Watch:
+class ScriptWatch:
     """While it is on, every call of ``backward`` is counted, and before some the losses are looked at.
 
-    ``with Watch() as watch: train()``; then ``watch.seen``. Gradients, parameters and random numbers stay what they
-    would be without it.
+    ``with ScriptWatch() as watch: train()``; then ``watch.seen``. Gradients, parameters and random numbers stay what
+    they would be without it.
 
     Args:
         at: Which calls of one line are looked at, from 1 on.
@@ -53,7 +55,7 @@ class Watch:
         self._last: dict[str, tuple[int, int]] = {}  # site -> number of its last call, calls since the one before
         self._calls = 0
 
-    def __enter__(self) -> "Watch":
+    def __enter__(self) -> "ScriptWatch":
         self.start()
         return self
 
@@ -98,7 +100,7 @@ class Watch:
             if self._calls < _FIRST or any(self._is_due(site) for site in self._last):
                 self._expressions.open()
 
-        return backward
+        return uncompiled(backward)  # to trace it would be to compile each count anew
 
     def _is_due(self, site: str) -> bool:
         """Whether its next call is looked at, and it is not long over."""
@@ -131,7 +133,7 @@ class Watch:
         try:
             with torch.enable_grad(), passes_of(self):
                 seen = look_at(tensors, grad_tensors, self._expressions)
-            self.seen.looks.append(Look(site, step, seconds=time.perf_counter() - start, **seen))
+            self.seen.looks.append(PassSeen(site, step, seconds=time.perf_counter() - start, **seen))
         except Exception as error:  # whatever it is, the script is not ended by who looks on
             problem = f"step {step} of {site}: {type(error).__name__}: {error}"
             self.seen.problems.append(problem.partition("\n")[0])
@@ -146,7 +148,7 @@ class Watch:
 class Silent:
     """A hook of the script's that does not run in a pass of a watch's; it is pickled as the script's own."""
 
-    def __init__(self, hook: Callable[..., Any], watch: Watch) -> None:
+    def __init__(self, hook: Callable[..., Any], watch: ScriptWatch) -> None:
         update_wrapper(self, hook, assigned=("__module__", "__name__", "__qualname__", "__doc__"))
         self._equipoise = hook, watch
 
@@ -168,7 +170,7 @@ def _is_captured() -> bool:
 
 
 def look_at(tensors: Any, gradients: Any, known: Expressions) -> dict[str, Any]:
-    """The fields of a ``Look`` at what ``torch.autograd.backward`` is about to be called with."""
+    """The fields of a ``PassSeen`` of what ``torch.autograd.backward`` is about to be called with."""
     roots = [tensors] if isinstance(tensors, Tensor) else list(tensors)
     given = [gradients] if gradients is None or isinstance(gradients, Tensor) else list(gradients)
     given += [None] * (len(roots) - len(given))
@@ -219,7 +221,7 @@ def _is_of_script(file: str) -> bool:
 
 
 @contextmanager
-def watch(at: Iterable[int] = AT) -> Iterator[Watch]:
+def watch(at: Iterable[int] = AT) -> Iterator[ScriptWatch]:
     """Look at the losses of all backward passes in a block, and print what was seen.
 
     Args:
@@ -228,7 +230,7 @@ def watch(at: Iterable[int] = AT) -> Iterator[Watch]:
     Raises:
         ValueError: If ``at`` holds no step, or one below 1.
     """
-    one = Watch(at)
+    one = ScriptWatch(at)
     with one:
         yield one
     print(page_of([one.seen]))
