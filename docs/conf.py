@@ -12,6 +12,8 @@ from pathlib import Path
 ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(Path(__file__).parent))
 
+import site_pages  # noqa: E402
+
 project = "equipoise"
 author = "the equipoise authors"
 version = release = re.search(
@@ -40,9 +42,8 @@ html_show_copyright = False
 html_show_search_summary = False  # a page opened as a file may not fetch another
 
 myst_heading_anchors = 6  # links to headings, by the rules of the repository's host
-autodoc_mock_imports = [one for one in ("lightning", "pina", "transformers") if find_spec(one) is None]
+autodoc_mock_imports = [name for name in site_pages.imported_by_trainers() if find_spec(name) is None]
 autodoc_member_order = "bysource"
-autodoc_preserve_defaults = True
 autodoc_typehints_format = "short"
 python_use_unqualified_type_names = True
 napoleon_google_docstring, napoleon_numpy_docstring = True, False
@@ -50,8 +51,7 @@ napoleon_use_ivar = True
 nitpicky = True
 nitpick_ignore_regex = [
     # types of other packages: their pages are on the network, and the build needs none
-    ("py:class", r"(collections\.abc|lightning|pathlib|pina|rich|torch|transformers|typing_extensions)\..+"),
-    ("py:class", "Executor|Figure|Module"),
-    # types of public signatures that have no public name; that those which have one are there, tests/test_site.py checks
+    ("py:class", r"(?!equipoise\.)\w+(\.\w+)+(\[str)?|Executor|Figure|Module"),
+    # types of public signatures that have no public name; tests/test_site.py sees that what has one is there
     ("py:class", r"equipoise\.([a-z_]+\.)+[A-Z]\w+"),
 ]

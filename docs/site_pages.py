@@ -33,6 +33,12 @@ HOME = '<!doctype html><meta http-equiv="refresh" content="0; url={}.html"><titl
 LINK = re.compile(r"^- \[(?P<title>[^\]]+)\]\((?P<path>[^)]+)\)", re.MULTILINE)
 
 
+def imported_by_trainers() -> set[str]:
+    """The packages that the files for trainers need; where one is not installed, something stands in for it."""
+    text = "".join(file.read_text(encoding="utf-8") for file in TRAINERS.glob("*.py"))
+    return {*re.findall(r"^ *(?:from|import) (\w+)", text, re.MULTILINE)} - {"equipoise"}
+
+
 def public_names(module: str) -> list[str]:
     """``__all__``, or else what is defined in the module and has no underscore."""
     found = import_module(module)
@@ -113,6 +119,9 @@ def add_sidebar(app: Sphinx, docname: str, source: list[str]) -> None:
             source[0] += "\n" + toctree(caption, [f"{link['title']} <{link['path']}>" for link in LINK.finditer(text)])
     if docname == "docs/api":
         source[0] += "\n" + toctree("", [f"api/{module}" for module in PUBLIC])
+    if docname == "docs/trainers":
+        pages = sorted((Path(app.confdir) / "integrations").glob("*.md"))
+        source[0] += "\n" + toctree("", [f"integrations/{page.stem}" for page in pages])
 
 
 def escape(app: Sphinx, what: str, name: str, it: object, options: object, lines: list[str]) -> None:
