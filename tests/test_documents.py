@@ -18,7 +18,7 @@ import pytest
 from equipoise.cli import main
 
 ROOT = Path(__file__).parent.parent
-OF_EXTRAS = {"torchjd", "kornia", "transformers", "lightning", "ignite", "pina"}
+OF_EXTRAS = {"torchjd", "kornia", "transformers", "lightning", "ignite", "pina", "deepxde"}
 DOCUMENTS = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 BLOCK = re.compile(
     r"^(?:<!-- (?P<mark>[\w ]+) -->\n)?```(?P<language>\w*)\n(?P<code>.*?)^```$", re.MULTILINE | re.DOTALL

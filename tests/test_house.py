@@ -185,10 +185,10 @@ def test_what_the_workbench_needs_is_what_its_extra_installs():
 
 
 OPTIONAL = (
-    *("lightning", "openpyxl", "pandas", "PIL", "pina", "pyarrow", "pytorch_lightning", "rdkit", "sklearn"),
+    *("deepxde", "lightning", "openpyxl", "pandas", "PIL", "pina", "pyarrow", "pytorch_lightning", "rdkit", "sklearn"),
     *("soundfile", "transformers"),
 )
-OWN_EXTRAS = {"equipoise.trainers.pina": "pina"}
+OWN_EXTRAS = {"equipoise.trainers.deepxde": "deepxde", "equipoise.trainers.pina": "pina"}
 WITHOUT_EXTRAS = """
 import sys
 from importlib import import_module

@@ -21,6 +21,7 @@ NEEDS = {
     "hugging_face_compute_loss": "transformers",
     "hugging_face_loss_func": "transformers",
     "ignite_engine": "ignite",
+    "deepxde_helmholtz": "deepxde",
     "pina_helmholtz": "pina",
 }
 FILES = sorted(path for path in EXAMPLES.glob("*.py"))
