@@ -35,7 +35,11 @@ def run(*words, cwd):
     return subprocess.run([sys.executable, *words], cwd=cwd, capture_output=True, text=True)
 
 
-@pytest.mark.parametrize("command", [["train.py", "12"], ["-m", "train", "12"]], ids=["script", "module"])
+@pytest.mark.parametrize(
+    "command",
+    [["train.py", "12"], pytest.param(["-m", "train", "12"], marks=pytest.mark.slow)],
+    ids=["script", "module"],
+)
 def test_the_script_gives_what_it_gives_without_it(tmp_path, command):
     """Output, exit status, parameters, and random numbers; and its losses are told apart."""
     (tmp_path / "train.py").write_text(SCRIPT)

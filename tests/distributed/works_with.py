@@ -44,7 +44,7 @@ release lacks and what happens there.
 | from | what | before |
 |---|---|---|
 | PyTorch 2.10 | layers by factors, one batched pass for all tasks | rows, a pass for each: the same, more slowly |
-| PyTorch 2.10 | a head is known by `outputs[:, [k]]` or a mask | it counts as shared, so weights differ; a warning names `outputs[:, k]` |
+| PyTorch 2.10 | a head is known by `outputs[:, [k]]` or a mask | it counts as shared: other weights, and a warning |
 | PyTorch 2.10 | sparse gradients for gradient methods | an error: `sparse=False` in the embedding |
 | PyTorch 2.10 | FSDP2 on CPU | none in 2.6; in 2.8 PyTorch by itself sums gradients where it should average |
 | PyTorch 2.10 | `torch.compile(..., fullgraph=True)` of a loss of ours | an error of PyTorch for some |
@@ -64,9 +64,9 @@ that day.
 | 2.15.0 | 3.13.0 | 2.5.5 | newest | `nox -s tests-newest`, the sample of `.ci/run` | 262 | 0 | 1 |
 
 Of the 330, 141 missed the package's own metadata, which was not installed there; those that were run again pass, or
-ask for what 2.6 lacks and are skipped. Not each of them is known to have been run again. The 9 ask for factors or for whole compiled graphs, and are skipped there since; the 1, a clamp without
-gradient at its limit, is fixed. `.ci/run` runs the default suite on 2.13.0 (Python 3.11) and the sample on lowest and
-newest; `nox -s tests-lowest` and `nox -s tests-newest` run it whole. On 2.15.0 it was stopped after 50 minutes on a
+ask for what 2.6 lacks and are skipped. Not each of them is known to have been run again. The 9 ask for factors or for
+whole compiled graphs, and are skipped there since; the 1, a clamp without gradient at its limit, is fixed. `.ci/run`
+runs the default suite on 2.13.0 (Python 3.11) and the sample on lowest and newest; `nox -s tests-lowest` and `nox -s tests-newest` run it whole. On 2.15.0 it was stopped after 50 minutes on a
 busy machine, with 89 % done and 13 failures that were not looked at; the sample passes. Python 3.14 was not run.
 """
 
