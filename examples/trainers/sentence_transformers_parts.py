@@ -3,10 +3,7 @@
 import sentence_transformers as st
 import torch
 from datasets import Dataset
-from sentence_transformers.sentence_transformer.losses import (
-    GlobalOrthogonalRegularizationLoss,
-    MultipleNegativesRankingLoss,
-)
+from sentence_transformers.sentence_transformer import losses
 from sentence_transformers.sentence_transformer.modules import StaticEmbedding
 from tokenizers import Tokenizer, models, pre_tokenizers
 
@@ -17,8 +14,8 @@ from equipoise.trainers.sentence_transformers import balance
 class RankingAndSpread(torch.nn.Module):
     def __init__(self, model) -> None:
         super().__init__()
-        self.model, self.ranking = model, MultipleNegativesRankingLoss(model)
-        self.spread = GlobalOrthogonalRegularizationLoss(model)
+        self.model, self.ranking = model, losses.MultipleNegativesRankingLoss(model)
+        self.spread = losses.GlobalOrthogonalRegularizationLoss(model)
 
     def forward(self, features, labels=None):
         both = [self.model(feature)["sentence_embedding"] for feature in features]
