@@ -66,8 +66,9 @@ that day.
 Of the 330, 141 missed the package's own metadata, which was not installed there; those that were run again pass, or
 ask for what 2.6 lacks and are skipped. Not each of them is known to have been run again. The 9 ask for factors or for
 whole compiled graphs, and are skipped there since; the 1, a clamp without gradient at its limit, is fixed. `.ci/run`
-runs the default suite on 2.13.0 (Python 3.11) and the sample on lowest and newest; `nox -s tests-lowest` and `nox -s tests-newest` run it whole. On 2.15.0 it was stopped after 50 minutes on a
-busy machine, with 89 % done and 13 failures that were not looked at; the sample passes. Python 3.14 was not run.
+runs the default suite on 2.13.0 (Python 3.11) and the sample on lowest and newest; `nox -s tests-lowest` and `nox -s
+tests-newest` run it whole. On 2.15.0 it was stopped after 50 minutes on a busy machine, with 89 % done and 13
+failures that were not looked at; the sample passes. Python 3.14 was not run.
 """
 
 
