@@ -23,6 +23,11 @@ INTEGRATIONS = {
     "ignite": "test_ignite_engine.py",
     "lightning": "test_lightning_trainer.py",
 }
+OWN_EXTRAS = {  # each has an extra of its name
+    "deepxde": "test_deepxde_model.py",
+    "pina": "test_pina_weighting.py",
+    "sentence-transformers": "test_sentence_transformers.py",
+}
 
 
 def run_tests(session: nox.Session, *default: str) -> None:
@@ -99,15 +104,17 @@ def wheel(session: nox.Session) -> None:
         session.run("python", ".ci/installed.py", *session.posargs)
 
 
-def integration(name: str, file: str) -> None:
+def integration(name: str, file: str, extra: str = "trainers", *words: str) -> None:
     """The session of one trainer."""
 
     @nox.session(name=f"integrations-{name}", python=PINNED)
     def run(session: nox.Session) -> None:
         """A trainer's newest release."""
-        session.install("--upgrade", "-e", ".[lab,dev,trainers]")
-        run_tests(session, f"tests/trainers/{file}")
+        session.install("--upgrade", "-e", f".[lab,dev,{extra}]")
+        run_tests(session, f"tests/trainers/{file}", *words)
 
 
 for name, file in INTEGRATIONS.items():
     integration(name, file)
+for name, file in OWN_EXTRAS.items():
+    integration(name, file, name, "-m", "slow")

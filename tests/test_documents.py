@@ -18,7 +18,10 @@ import pytest
 from equipoise.cli import main
 
 ROOT = Path(__file__).parent.parent
-OF_EXTRAS = {"torchjd", "kornia", "transformers", "lightning", "ignite", "pina", "deepxde"}
+OF_EXTRAS = {
+    *("torchjd", "kornia", "transformers", "lightning", "ignite"),
+    *("pina", "deepxde", "sentence_transformers", "datasets"),
+}
 DOCUMENTS = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 BLOCK = re.compile(
     r"^(?:<!-- (?P<mark>[\w ]+) -->\n)?```(?P<language>\w*)\n(?P<code>.*?)^```$", re.MULTILINE | re.DOTALL

@@ -186,9 +186,13 @@ def test_what_the_workbench_needs_is_what_its_extra_installs():
 
 OPTIONAL = (
     *("deepxde", "lightning", "openpyxl", "pandas", "PIL", "pina", "pyarrow", "pytorch_lightning", "rdkit", "sklearn"),
-    *("soundfile", "transformers"),
+    *("sentence_transformers", "soundfile", "transformers"),
 )
-OWN_EXTRAS = {"equipoise.trainers.deepxde": "deepxde", "equipoise.trainers.pina": "pina"}
+OWN_EXTRAS = {
+    "equipoise.trainers.deepxde": "deepxde",
+    "equipoise.trainers.pina": "pina",
+    "equipoise.trainers.sentence_transformers": "sentence-transformers",
+}
 WITHOUT_EXTRAS = """
 import sys
 from importlib import import_module

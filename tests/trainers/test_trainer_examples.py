@@ -22,6 +22,7 @@ NEEDS = {
     "hugging_face_loss_func": "transformers",
     "ignite_engine": "ignite",
     "deepxde_helmholtz": "deepxde",
+    "sentence_transformers_parts": "sentence_transformers",
     "pina_helmholtz": "pina",
 }
 FILES = sorted(path for path in EXAMPLES.glob("*.py"))
