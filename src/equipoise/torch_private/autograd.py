@@ -169,6 +169,12 @@ def output_metadata(edge: GradientEdge | tuple[Any, int]) -> Any:
     return cast(Any, edge[0])._input_metadata[edge[1]]
 
 
+def is_of_a_script(node: Any) -> bool:
+    """Whether it is of an ``autograd.Function`` that is not PyTorch's own."""
+    is_function = isinstance(node, torch.autograd.function.BackwardCFunction)
+    return is_function and not node._forward_cls.__module__.startswith("torch.")
+
+
 def number_of_outputs(node: Any) -> int:
     """How many gradients a node takes."""
     return len(node._input_metadata)

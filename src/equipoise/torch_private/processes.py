@@ -35,12 +35,17 @@ def ddp_of(node: Any) -> Any:
     return node.ddp_weakref() if is_ddp_sink(node) else None
 
 
+def reduces_in_its_next_pass(ddp: Any) -> bool:
+    """Whether ``DistributedDataParallel`` has a static graph and still waits for the first pass to reduce after it."""
+    return ddp is not None and bool(ddp.static_graph) and not ddp._static_graph_delay_allreduce_enqueued
+
+
 def delay_ddp_to_the_outer_pass(ddp: Any) -> None:
     """Let DDP's first all-reduce of a static graph wait for the backward that is running.
 
     DDP asks for it in whichever pass meets its node first, to be done at the end of that pass.
     """
-    if ddp.static_graph and not ddp._static_graph_delay_allreduce_enqueued:
+    if reduces_in_its_next_pass(ddp):
         engine: Any = torch.autograd.Variable._execution_engine
         engine.queue_callback(ddp.reducer._delay_all_reduce)
         ddp._static_graph_delay_allreduce_enqueued = True

@@ -11,8 +11,9 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from equipoise.torch_private.autograd import number_of_outputs, saving_runs_hooks, suppressed_hooks
+from equipoise.torch_private.autograd import is_of_a_script, number_of_outputs, saving_runs_hooks, suppressed_hooks
 from equipoise.torch_private.compiling import allows_several_passes
+from equipoise.torch_private.processes import ddp_of, reduces_in_its_next_pass
 from equipoise.watching.expressions import Expressions, NamedNumber
 from equipoise.watching.seen import LayerSeen, PartSeen
 from equipoise.watching.split import Addend
@@ -66,7 +67,7 @@ def unchanged(nodes: Sequence[Any], modules: Sequence[nn.Module]) -> Iterator[No
 
     A checkpoint runs a part of the forward pass again, and a function may write into what it kept.
     """
-    contexts = [node for node in nodes if _is_of_script(node)]
+    contexts = [node for node in nodes if is_of_a_script(node)]
     before = [dict(vars(node)) for node in contexts]
     saved = [one for node in contexts if not saving_runs_hooks(node) for one in node.saved_tensors]
     tensors = [one for module in modules for one in module.buffers(recurse=False)]
@@ -90,12 +91,6 @@ def unchanged(nodes: Sequence[Any], modules: Sequence[nn.Module]) -> Iterator[No
                 tensor.data.copy_(value)  # by what autograd counts as no change: its graph may have saved it
 
 
-def _is_of_script(node: Any) -> bool:
-    """Whether it is of an ``autograd.Function`` that is not PyTorch's own."""
-    is_function = isinstance(node, torch.autograd.function.BackwardCFunction)
-    return is_function and not node._forward_cls.__module__.startswith("torch.")
-
-
 def _is_plain(tensor: Tensor) -> bool:
     is_dense = tensor.layout == torch.strided and not tensor.is_meta and not tensor.is_quantized
     return is_dense and not nn.parameter.is_lazy(tensor)
@@ -107,12 +102,8 @@ def require_several_passes(nodes: Sequence[Any]) -> None:
         kind = type(node).__name__
         if kind == "CompiledFunctionBackward" and not allows_several_passes(node):
             raise RuntimeError("a compiled part allows one backward pass only; eq.compile_safe() before torch.compile")
-        if kind == "_DDPSinkBackward":
-            parallel = node.ddp_weakref()
-            if parallel.static_graph and not parallel._static_graph_delay_allreduce_enqueued:
-                raise RuntimeError(
-                    "DistributedDataParallel with static_graph reduces in its first pass; see a later one"
-                )
+        if reduces_in_its_next_pass(ddp_of(node)):
+            raise RuntimeError("DistributedDataParallel with static_graph reduces in its first pass; see a later one")
 
 
 def names_of(leaves: Sequence[Tensor], modules: Sequence[nn.Module]) -> dict[Tensor, str]:
