@@ -181,45 +181,59 @@ def _own(rows: _Rows) -> list[set[Tensor]]:
     return [{leaf for leaf in row if reaching[leaf] == 1} for row in rows]
 
 
-def layers_of(rows: _Rows, names: Mapping[Tensor, str], modules: Sequence[nn.Module], scale: float) -> list[LayerSeen]:
-    """Inner products of the parts' gradients by each innermost module."""
+def products_by_leaf(rows: _Rows, scale: float) -> dict[Tensor, Tensor]:
+    """Inner products [K, K] of the parts' gradients by each leaf, in float64 on the host."""
+    products: dict[Tensor, Tensor] = {}
+    for leaf in {leaf: None for row in rows for leaf in row}:
+        each, at = _gradients(rows, leaf, scale), torch.tensor(_reaching(rows, leaf), device="cpu")
+        products[leaf] = torch.zeros(len(rows), len(rows), dtype=torch.float64, device="cpu")
+        products[leaf][at[:, None], at] = (each @ each.T).cpu()
+    return products
+
+
+def layers_of(
+    rows: _Rows,
+    products: Mapping[Tensor, Tensor],
+    names: Mapping[Tensor, str],
+    modules: Sequence[nn.Module],
+    scale: float,
+) -> list[LayerSeen]:
+    """The products by each innermost module, and how many of its outputs are dead."""
     units = {m.weight for m in modules if isinstance(m, _WITH_UNITS) and isinstance(m.weight, Tensor)}
     places: dict[str, list[Tensor]] = {}
     for leaf, name in names.items():
         places.setdefault(name.rpartition(".")[0] or name, []).append(leaf)
     layers = []
     for place, leaves in places.items():
-        parts = [k for k, row in enumerate(rows) if any(leaf in row for leaf in leaves)]
-        if not parts:
+        reached = [leaf for leaf in leaves if leaf in products]
+        if not reached:
             continue
-        gramian = torch.zeros(len(rows), len(rows), dtype=torch.float64, device="cpu")
+        parts = sorted({k for leaf in reached for k in _reaching(rows, leaf)})
+        gramian = torch.stack([products[leaf] for leaf in reached]).sum(dim=0)
         dead = outputs = 0
-        for leaf in leaves:
-            found = {k: rows[k][leaf].detach().flatten() / scale for k in parts if leaf in rows[k]}
-            if not found:
-                continue
-            each = torch.stack(list(found.values())).double()
-            at = torch.tensor(list(found), device="cpu")
-            gramian[at[:, None], at] += (each @ each.T).cpu()
-            if leaf in units:
-                outputs += leaf.shape[0]
-                dead += int((each.reshape(len(found), leaf.shape[0], -1) == 0).all(2).all(0).sum())
+        for leaf in units.intersection(reached):
+            outputs += len(leaf)
+            dead += int((_gradients(rows, leaf, scale).unflatten(1, (len(leaf), -1)) == 0).all(2).all(0).sum())
         norms = gramian.diagonal().sqrt().tolist()
         numbers = sum(leaf.numel() for leaf in leaves)
         layers.append(LayerSeen(place, numbers, parts, norms, gramian.tolist(), dead, outputs))
     return layers
 
 
-def shared_gramian(rows: _Rows, scale: float) -> list[list[float]]:
+def shared_gramian(rows: _Rows, products: Mapping[Tensor, Tensor]) -> list[list[float]]:
     """[K, K] by the leaves that two parts or more reach."""
-    gramian = torch.zeros(len(rows), len(rows), dtype=torch.float64, device="cpu")
-    for leaf in {leaf: None for row in rows for leaf in row}:
-        found = {k: row[leaf].detach().flatten() / scale for k, row in enumerate(rows) if leaf in row}
-        if len(found) > 1:
-            each = torch.stack(list(found.values())).double()
-            at = torch.tensor(list(found), device="cpu")
-            gramian[at[:, None], at] += (each @ each.T).cpu()
-    return gramian.tolist()
+    shared = [of_leaf for leaf, of_leaf in products.items() if len(_reaching(rows, leaf)) > 1]
+    nothing = torch.zeros(len(rows), len(rows), dtype=torch.float64, device="cpu")
+    return torch.stack([nothing, *shared]).sum(dim=0).tolist()
+
+
+def _reaching(rows: _Rows, leaf: Tensor) -> list[int]:
+    return [k for k, row in enumerate(rows) if leaf in row]
+
+
+def _gradients(rows: _Rows, leaf: Tensor, scale: float) -> Tensor:
+    """[parts that reach the leaf, its numbers], in float64."""
+    return torch.stack([rows[k][leaf].detach().flatten() / scale for k in _reaching(rows, leaf)]).double()
 
 
 def _square(gradient: Tensor) -> float:

@@ -26,7 +26,7 @@ from equipoise.watching.split import Addend, addends_of
 AT = (1, 10, 100, 1000)
 _INSTALLED = ("site-packages", "dist-packages", str(Path(__file__).parents[1]))
 _FIRST = 10  # calls, of all lines, after which it is known which lines there are
-_MANY = 32  # addends that are told apart
+_MANY = 32  # addends that get a pass each
 _TOO_MANY = 3000  # of which no groups are made
 _MOST = 0.9  # of them in one group: then it is a running sum, and no part
 _MODULE_HOOKS = ("register_full_backward_hook", "register_full_backward_pre_hook", "register_backward_hook")
@@ -182,13 +182,14 @@ def look_at(tensors: Any, gradients: Any, known: Expressions) -> dict[str, Any]:
         addends = [a for root, grad in zip(roots, given, strict=True) for a in _few_addends(root, grad, known)]
         rows = look.rows_of(addends, leaves)
     scale = known.scale_of(roots[0].grad_fn)
+    products = look.products_by_leaf(rows, scale)
     sums = dict.fromkeys(node for addend in addends for node in addend.above)
     constants = [constant for constant in map(known.constant_in, sums) if constant is not None]
     return {
         "total": float(sum(root.detach().sum() for root in roots)) / scale,
         "parts": look.parts_of(addends, rows, known, scale, roots),
-        "gramian": look.shared_gramian(rows, scale),
-        "layers": look.layers_of(rows, look.names_of(leaves, modules), modules, scale),
+        "gramian": look.shared_gramian(rows, products),
+        "layers": look.layers_of(rows, products, look.names_of(leaves, modules), modules, scale),
         "constants": {constant.name: float(constant.value) for constant in constants if float(constant.value)},
         "scale": scale,
     }
