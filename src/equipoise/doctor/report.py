@@ -2,12 +2,13 @@
 
 import re
 import textwrap
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
+from equipoise.paragraphs import numbered
 from equipoise.record import Record
 
 _WIDTH = 88
@@ -102,7 +103,7 @@ def _page(report: Report) -> str:
         ("Losses, and gradients by the shared parameters", _tasks(report)),
         ("Cosines between the tasks' gradients", _cosines(report)),
         ("What a backward costs, by route", _costs(report)),
-        ("Findings", _numbered(report.findings)),
+        ("Findings", numbered(report.findings, _WIDTH)),
         ("Suggested starting weights", _suggestion(report)),
     ]
     parts = [textwrap.fill(title, _WIDTH)]
@@ -199,14 +200,6 @@ def _suggestion(report: Report) -> list[str]:
         "batches before you trust it."
     )
     return textwrap.wrap(text, _WIDTH)
-
-
-def _numbered(findings: Iterable[str]) -> list[str]:
-    lines: list[str] = []
-    for i, finding in enumerate(findings, 1):
-        start = f"{i}. "
-        lines += textwrap.wrap(finding, _WIDTH, initial_indent=start, subsequent_indent=" " * len(start))
-    return lines
 
 
 def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:

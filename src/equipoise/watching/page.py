@@ -2,8 +2,9 @@
 
 import math
 import textwrap
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
+from equipoise.paragraphs import numbered
 from equipoise.watching.findings import cosine, findings_of, norm_of, shares_of, suggested
 from equipoise.watching.seen import PassSeen, ScriptSeen
 
@@ -60,7 +61,7 @@ def _section(site: str, looks: Sequence[PassSeen], findings: Sequence[str], call
     if 1 < len(last.parts) <= _MANY:
         lines += ["", "cosines of the gradients by shared parameters", *_cosines(last)]
     if findings:
-        lines += ["", *_numbered(findings)]
+        lines += ["", *numbered(findings, _WIDTH)]
     if weights := suggested(last):
         factors = ", ".join(f"{name}: {value:.2g}" for name, value in weights.items())
         lines += [
@@ -88,14 +89,6 @@ def _cosine(value: float) -> str:
 
 def _number(value: float | None) -> str:
     return "-" if value is None else f"{value:.3g}"
-
-
-def _numbered(findings: Iterable[str]) -> list[str]:
-    lines: list[str] = []
-    for i, finding in enumerate(findings, 1):
-        start = f"{i}. "
-        lines += textwrap.wrap(finding, _WIDTH, initial_indent=start, subsequent_indent=" " * len(start))
-    return lines
 
 
 def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
