@@ -1,7 +1,8 @@
 """All that this package reads or changes of PyTorch beyond its public interface, in one package.
 
-The default suite runs with torch 2.6, 2.8, 2.10, 2.13 and 2.15 (docs/works-with.md). "From" is the first of them that
-has a name, where that is not 2.6. "Absent" is what happens where a release does not have it, or no longer has it.
+Looked at in torch 2.6, 2.8, 2.10, 2.13 and 2.15; docs/works-with.md says which tests ran with each. "From" is the
+first of them that has a name, where that is not 2.6. "Absent" is what happens where a release does not have it, or no
+longer has it.
 
 =======================================  ===================================  ====  ==================================
 touched                                  what for                             from  absent

@@ -28,7 +28,7 @@ def environment(folder: Path, at: Iterable[int], known: Mapping[str, str]) -> di
 
 
 def watch_this_process() -> None:
-    """ScriptWatch until the process ends; each look is written at once, as a process may be killed."""
+    """Watch until the process ends; each look is written at once, as a process may be killed."""
     folder = Path(os.environ[_FOLDER])
     at = [int(one) for one in os.environ[_AT].split(",")]
 
