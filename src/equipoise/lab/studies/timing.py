@@ -30,8 +30,7 @@ CHEAP = 1.5  # times the plain sum's step: what a method that compares no gradie
 
 @dataclass(frozen=True)
 class Costs:
-    """Seconds of a step by arm, of what stands between two epochs (a single-task network has its own), and of a study.
-    """
+    """Seconds of a step by arm and of what stands between two epochs (a single-task network has its own); and more."""
 
     step: Mapping[StudyArm, float]
     epoch: Mapping[bool, float]  # by whether it is a single-task network
