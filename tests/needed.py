@@ -15,7 +15,7 @@ def older_than(release: str) -> bool:
 LACKING = {  # what is needed -> whether this one lacks it, and what it is
     "seen_hooks": (
         not HOOKS_ARE_SEEN,
-        "torch up to 2.8 does not show whether hooks hide what was saved: no factors, and indices are not read",
+        "torch up to 2.8 does not show whether hooks hide what was saved: no factors",
     ),
     "fsdp2": (
         older_than("2.10"),

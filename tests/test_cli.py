@@ -5,6 +5,7 @@ import re
 import runpy
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -198,6 +199,18 @@ def test_a_finished_study_says_so_and_shows_its_table_again(finished, capsys):
     os.utime(finished / "report.html", (0, 0))  # of an earlier state of the study
     assert main(words) == 0
     assert (finished / "report.html").read_text() != "as it was"
+
+
+def test_what_is_left_for_later_ends_in_the_command_that_trains_it(finished, capsys):
+    plan = make_plan("reviews", ["sum", "uw"], [0, 1], epochs=2)
+    later = {"minutes": 2.0, "methods": [], "seeds": [2], "more_minutes": 3.4}
+    Study(replace(plan, postponed=later), finished).write()
+    words = ["compare", "reviews", "--tuned-trials=0", "--methods=sum,uw", "--seeds=3", "--epochs=2"]
+    assert main([*words, "--minutes", "2", f"--out={finished}"]) == 0
+    assert capsys.readouterr().out.endswith(
+        "\nLeft for later, to have a verdict within 2 minutes: seed 2, about 3 minutes more. To train it too:\n"
+        f"equipoise {' '.join(words)} --out={finished} --minutes all\n"
+    )
 
 
 def test_ctrl_c_says_what_is_kept(finished, capsys, monkeypatch):

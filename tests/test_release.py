@@ -69,9 +69,9 @@ README = (ROOT / "README.md").read_text(encoding="utf-8")
 def test_links_of_the_long_description_lead_to_the_repository(described):
     made = described("https://host/us/equipoise/")
     targets = LINK.findall(made["readme"]["text"])
-    assert len(targets) == len(LINK.findall(README)) > 50
+    assert len(targets) == len(LINK.findall(README)) > 30
     assert all(target.startswith("https://") for target in targets)
-    assert "https://host/us/equipoise/blob/v1.2/docs/results.md#which-loss-for-28-rare-labels" in targets
+    assert "https://host/us/equipoise/blob/v1.2/docs/choose.md#before-you-adopt-a-method" in targets
     assert "https://host/us/equipoise/raw/v1.2/docs/demo.png" in targets
     assert made["urls"]["Changelog"] == "https://host/us/equipoise/blob/v1.2/CHANGELOG.md"
 
@@ -79,7 +79,7 @@ def test_links_of_the_long_description_lead_to_the_repository(described):
 def test_without_a_repository_no_link_leads_nowhere(described):
     made = described("")
     assert not [target for target in LINK.findall(made["readme"]["text"]) if not target.startswith("https://")]
-    assert "examples for every trainer" in made["readme"]["text"]
+    assert "sentence-transformers" in made["readme"]["text"]
     assert made["urls"] == {}
 
 

@@ -7,7 +7,7 @@ import joint_by_hand
 import pytest
 from setups import SETUPS
 from team import Team
-from works_with import EXPLAINED, INTRODUCTION, VERSIONS, explanation, head, notes, row
+from works_with import EXPLAINED, INTRODUCTION, explanation, head, notes, row
 
 PAGE = Path(__file__).parents[2] / "docs" / "works-with.md"
 
@@ -23,7 +23,7 @@ def test_the_page_has_every_set_up_with_every_kind_and_no_cell_that_is_not_expla
     """After a change: python tests/distributed/works_with.py > docs/works-with.md."""
     text = PAGE.read_text(encoding="utf-8")
     assert text.startswith(f"{INTRODUCTION}\n{head()}\n")
-    assert text.rstrip().endswith(f"{notes()}\n\n{VERSIONS.rstrip()}")
+    assert text.rstrip().endswith(notes())
     assert list(committed()) == list(SETUPS)
     for name, cells in committed().items():
         numbers = cells[: len(joint_by_hand.KINDS)]

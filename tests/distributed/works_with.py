@@ -35,42 +35,6 @@ Written by `python tests/distributed/works_with.py > docs/works-with.md` (CPU; `
 `tests/distributed/test_works_with_page.py` runs it again and allows no worse order of magnitude.
 """
 
-VERSIONS = """\
-## PyTorch and Python
-
-PyTorch from 2.6 and Python from 3.10 on: [torch_private](../src/equipoise/torch_private/__init__.py) says what an older
-release lacks and what happens there.
-
-| from | what | before |
-|---|---|---|
-| PyTorch 2.10 | layers by factors, one batched pass for all tasks | rows, a pass for each: the same, more slowly |
-| PyTorch 2.10 | a head is known by `outputs[:, [k]]` or a mask | it counts as shared: other weights, and a warning |
-| PyTorch 2.10 | sparse gradients for gradient methods | an error: `sparse=False` in the embedding |
-| PyTorch 2.10 | FSDP2 on CPU | none in 2.6; in 2.8 PyTorch by itself sums gradients where it should average |
-| PyTorch 2.10 | `torch.compile(..., fullgraph=True)` of a loss of ours | an error of PyTorch for some |
-| Python 3.11 | a note below an error is in the traceback | commands and pytest show it |
-| Python 3.11 | Hugging Face's Trainer (transformers 5.23) | not supported |
-
-Runs of 2026-12-01 on CPU, PyTorch from PyPI. "Lowest" are the versions of constraints-lowest.txt, "newest" those of
-that day.
-
-| PyTorch | Python | NumPy | others | tests | passed | failed | skipped |
-|---|---|---|---|---|---|---|---|
-| 2.6.0 | 3.10.13 | 1.26.0 | lowest | default suite, at 14f0c93 | 14,414 | 330 | 64 |
-| 2.6.0 | 3.10.13 | 1.26.0 | lowest | files with those failures, chosen by name, at 7b5e85f | 225 | 0 | 193 |
-| 2.8.0 | 3.12.1 | 2.5.5 | newest | gradients, processes, wrappers, set-ups, some losses, at 7b5e85f | 3,527 | 9 | 91 |
-| 2.10.0 | 3.13.0 | 2.5.5 | newest | the sample of `.ci/run` | 261 | 0 | 2 |
-| 2.15.0 | 3.13.0 | 2.5.5 | newest | gradients, processes, wrappers, set-ups, some losses, at 8b611ae | 3,599 | 1 | 27 |
-| 2.15.0 | 3.13.0 | 2.5.5 | newest | `nox -s tests-newest`, the sample of `.ci/run` | 262 | 0 | 1 |
-
-Of the 330, 141 missed the package's own metadata, which was not installed there; those that were run again pass, or
-ask for what 2.6 lacks and are skipped. Not each of them is known to have been run again. The 9 ask for factors or for
-whole compiled graphs, and are skipped there since; the 1, a clamp without gradient at its limit, is fixed. `.ci/run`
-runs the default suite on 2.13.0 (Python 3.11) and the sample on lowest and newest; `nox -s tests-lowest` and `nox -s
-tests-newest` run it whole. On 2.15.0 it was stopped after 50 minutes on a busy machine, with 89 % done and 13
-failures that were not looked at; the sample passes. Python 3.14 was not run.
-"""
-
 
 def cell(team, name, kind):
     """A relative error, whether ranks agree; or a message."""
@@ -126,7 +90,7 @@ def page(teams):
         lines.append(f"| {name} | {' | '.join(cells)} | {ranks} |")
         print(lines[-1], file=sys.stderr, flush=True)
     table = "\n".join(lines)
-    return f"{INTRODUCTION}\n{table}\n\nErrors, and what to do instead:\n\n{notes()}\n\n{VERSIONS.rstrip()}"
+    return f"{INTRODUCTION}\n{table}\n\nErrors, and what to do instead:\n\n{notes()}"
 
 
 if __name__ == "__main__":

@@ -12,8 +12,8 @@ import pytest
 
 HERE = Path(__file__).parent
 ROOT = HERE.parents[1]
-CORE = ("doctor", "engine", "losses", "methods", "own-method", "regularisation", "training")
-LAB = ("lab", "reports", "statistics", "training-options")
+CORE = ("doctor", "engine", "faq", "losses", "methods", "own-method", "regularisation", "training")
+LAB = ("lab", "reports", "statistics", "textbook", "tour", "training-options")
 PAGES = ("README.md", *(f"docs/{name}.md" for name in (*CORE, *LAB)))
 BLOCK = re.compile(r"^(?:<!-- file (\w+) -->\n)?```python\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 

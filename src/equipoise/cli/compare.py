@@ -1,7 +1,9 @@
 """``equipoise compare``, and what it shares with ``equipoise demo``."""
 
 import argparse
+import math
 import re
+import shlex
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -13,7 +15,7 @@ from equipoise.cli.parser import MOST, Listed, Parser, between_commas, fail, nam
 from equipoise.cli.parser import folder as path_of_folder
 from equipoise.cli.training import add_training_options, training_of
 from equipoise.cli.workbench import FAILED, need_the_lab, show, stopped_by
-from equipoise.lab.settings import JOBS, MANY_TASKS, METHODS, RUNS, SEEDS, TUNED_TRIALS
+from equipoise.lab.settings import JOBS, MANY_TASKS, METHODS, MINUTES, RUNS, SEEDS, TUNED_TRIALS
 
 MOST_SEEDS = 100_000
 
@@ -21,7 +23,7 @@ MOST_SEEDS = 100_000
 def compare(words: Sequence[str]) -> int:
     """Compare methods on a case."""
     arguments = parse_with_config(study_parser(), words)
-    return run_study(recipe_of(arguments), arguments, training_of(arguments))
+    return run_study(recipe_of(arguments), arguments, training_of(arguments), ["compare", *words])
 
 
 def study_parser() -> Parser:
@@ -70,7 +72,6 @@ def add_study_options(parser: Parser, *, seeds: int, tuned_trials: int, out: Pat
     parser.add_argument(
         "--seeds",
         type=Listed(_seeds, _seed_texts),
-        default=tuple(range(seeds)),
         metavar="N|A,B,…",
         help=f"number of seeds, or a list of seeds; default {seeds}",
     )
@@ -83,10 +84,11 @@ def add_study_options(parser: Parser, *, seeds: int, tuned_trials: int, out: Pat
     )
     parser.add_argument(
         "--minutes",
-        type=float,
-        metavar="X",
-        help="train only so many of the seeds as fit, by a short timing, at least 3; later the same command without it "
-        "resumes; default: all",
+        type=_minutes,
+        metavar="X|all",
+        help="train only as much as fits into so many minutes, by a short timing: at least 3 of the seeds, and of what "
+        "is not named (methods, tuned weights, single-task networks) the cheapest; later the same command with more, "
+        f"or all, resumes; default {MINUTES:g} where neither methods nor seeds are named, else all",
     )
     parser.add_argument(
         "--looks",
@@ -133,12 +135,20 @@ def add_executor(parser: Parser) -> None:
     )
 
 
-def run_study(case: Any, arguments: argparse.Namespace, training: Mapping[str, Any]) -> int:
-    """``lab.compare`` of a case, by name or recipe, and its table and report; ``training`` are other settings."""
+def run_study(case: Any, arguments: argparse.Namespace, training: Mapping[str, Any], words: Sequence[str]) -> int:
+    """``lab.compare`` of a case, and its table and report.
+
+    Args:
+        case: By name or recipe.
+        arguments: Those of ``add_study_options``.
+        training: Other settings.
+        words: Of the command line.
+    """
     need_the_lab()
     from rich.console import Console
 
     from equipoise.lab.api.comparing import compare as run
+    from equipoise.lab.evaluation import postponed_note
 
     try:
         results = run(
@@ -159,7 +169,10 @@ def run_study(case: Any, arguments: argparse.Namespace, training: Mapping[str, A
             **training,
         )
         assert results.study is not None
-        show(Console(highlight=False), results.study, renew=False, verbose=arguments.verbose)
+        console = Console(highlight=False)
+        show(console, results.study, renew=False, verbose=arguments.verbose)
+        for note in postponed_note(results.study.settings):
+            console.print(f"\n{note} To train it too:\n{_without_limit(words)}", markup=False, soft_wrap=True)
     except ValueError as error:
         fail(str(error))
     except OSError as error:
@@ -170,6 +183,23 @@ def run_study(case: Any, arguments: argparse.Namespace, training: Mapping[str, A
     for name, reason in results.failures.items():
         print(f"equipoise: {name} failed: {reason}", file=sys.stderr)
     return FAILED if results.failures else 0
+
+
+def _without_limit(words: Sequence[str]) -> str:
+    """The command that trains what its minutes left for later."""
+    kept = [
+        word
+        for before, word in zip(["", *words], words, strict=False)
+        if "--minutes" not in (before, word.partition("=")[0])
+    ]
+    return shlex.join(["equipoise", *kept, "--minutes", "all"])
+
+
+def _minutes(text: str) -> float:
+    try:
+        return math.inf if text == "all" else float(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"a number of minutes, or all; got {text!r}") from None
 
 
 def _methods(given: Sequence[str]) -> tuple[str, ...]:

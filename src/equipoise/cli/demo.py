@@ -16,4 +16,4 @@ def demo(words: Sequence[str]) -> int:
     )
     add_study_options(parser, seeds=5, tuned_trials=0, out=RUNS / "demo")
     parser.set_defaults(tuned_trials=0, out=RUNS / "demo")
-    return run_study("reviews", parser.parse(words), {})
+    return run_study("reviews", parser.parse(words), {}, ["demo", *words])

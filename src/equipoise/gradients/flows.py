@@ -11,7 +11,7 @@ from typing import Any
 import torch
 
 from equipoise.gradients.boxes import Box, between, everywhere, replaced, reshaped, shifted, unbroadcast
-from equipoise.torch_private.autograd import output_metadata, saved, saving_runs_hooks
+from equipoise.torch_private.autograd import is_known_to_be_hidden, output_metadata, saved
 
 Region = Box | None  # ``None`` is everywhere
 Pieces = Mapping[tuple[int, Region], int]  # (number of the output, region there) -> bits of the losses
@@ -137,7 +137,7 @@ def _unbind(node: Any, number: int, box: Box, into: Sequence[int]) -> Iterator[R
 
 def _index(node: Any, number: int, box: Box, into: Sequence[int]) -> Iterator[Region]:
     """One index alone: numbers along a dimension, or a mask over some."""
-    if saving_runs_hooks(node):
+    if is_known_to_be_hidden(node):
         yield None  # to look would run the hook
         return
     given = [(place, index) for place, index in enumerate(saved(node, "indices")) if index is not None]
@@ -154,7 +154,7 @@ def _index(node: Any, number: int, box: Box, into: Sequence[int]) -> Iterator[Re
 
 
 def _index_select(node: Any, number: int, box: Box, into: Sequence[int]) -> Iterator[Region]:
-    if saving_runs_hooks(node) or not into:
+    if is_known_to_be_hidden(node) or not into:
         yield None
     else:
         yield from _taken(saved(node, "index"), saved(node, "dim") % len(into), box, into)

@@ -9,7 +9,7 @@ from torch import Tensor
 from torch.autograd.graph import GradientEdge, get_gradient_edge
 
 from equipoise.gradients.flows import CUTS, JOINS
-from equipoise.gradients.regions import keeps_apart, reached_by_region
+from equipoise.gradients.regions import above_joins, reached_by_region
 from equipoise.torch_private.autograd import backward_retains_graph, backward_will_run
 from equipoise.torch_private.compiling import allows_several_passes
 from equipoise.torch_private.processes import ddp_of, delay_ddp_to_the_outer_pass, is_ddp_sink
@@ -166,10 +166,11 @@ def graph_of(roots: Sequence[Tensor], stop: Tensor | None = None) -> Graph:
             starts[start] = starts.get(start, 0) | 1 << bit
     order = _inputs_first([node for node, _ in starts], halt, graph)
     order.reverse()
-    if graph.kinds.isdisjoint(CUTS) or graph.kinds.isdisjoint(JOINS) or not keeps_apart(order, graph.below):
-        masks = _reached(starts, order, graph.below)
+    may_be_apart = not graph.kinds.isdisjoint(CUTS) and not graph.kinds.isdisjoint(JOINS)
+    if may_be_apart and (above := above_joins(order, graph.below)):
+        masks, graph.along = reached_by_region(starts, order, graph.below, above)
     else:
-        masks, graph.along = reached_by_region(starts, order, graph.below)
+        masks = _reached(starts, order, graph.below)
     for node in order:
         mask = masks[node]
         if not graph.below[node] and hasattr(node, "variable"):

@@ -4,7 +4,7 @@ A loss that takes its part of joined outputs (``torch.cat(heads)[:, k]``) has a 
 than zero by its own head alone. So its regions are followed, from where parts are taken to where outputs were joined.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from equipoise.gradients.flows import Edges, Region, flow_of, is_cut, is_join
@@ -12,20 +12,21 @@ from equipoise.gradients.flows import Edges, Region, flow_of, is_cut, is_join
 _MANY = 512  # regions at one node beyond which a loss is taken to be everywhere
 
 
-def keeps_apart(losses_first: Iterable[Any], below: Mapping[Any, Edges]) -> bool:
-    """Whether a part is taken of what was joined, with nothing between that is not understood."""
-    partial: set[Any] = set()
-    for node in losses_first:
+def above_joins(losses_first: Sequence[Any], below: Mapping[Any, Edges]) -> set[Any]:
+    """The nodes from which gradients flow on to what joins, through nothing that is not understood.
+
+    Empty where none of them takes a part.
+    """
+    above: set[Any] = set()
+    for node in reversed(losses_first):
         kind: Any = type(node)
-        if is_cut(kind) or (node in partial and flow_of(kind) is not None):
-            if is_join(kind) and node in partial:
-                return True
-            partial.update(n for n, _ in below[node])
-    return False
+        if is_join(kind) or (flow_of(kind) is not None and any(n in above for n, _ in below[node])):
+            above.add(node)
+    return above if any(is_cut(kind) for kind in set(map(type, above))) else set()
 
 
 def reached_by_region(
-    starts: Mapping[tuple[Any, int], int], losses_first: Iterable[Any], below: Mapping[Any, Edges]
+    starts: Mapping[tuple[Any, int], int], losses_first: Sequence[Any], below: Mapping[Any, Edges], above: set[Any]
 ) -> tuple[dict[Any, int], dict[Any, list[int]]]:
     """Bits of the losses whose gradient may be other than zero: at each node, and along its edges where those differ.
 
@@ -33,6 +34,7 @@ def reached_by_region(
         starts: (node, number of its output) -> bits of the losses that start there.
         losses_first: All nodes, each before those that its gradients flow on to.
         below: Node -> (node, number of its output) that its gradients flow on to.
+        above: The nodes above joins: what leads to no join need not be followed, nor looked into.
     """
     arrived: dict[Any, dict[tuple[int, Region], int]] = {}
 
@@ -53,7 +55,8 @@ def reached_by_region(
         pieces, edges = arrived.pop(node, {}), below[node]
         kind: Any = type(node)
         masks[node] = every = _any(pieces.values())
-        flow = flow_of(kind) if is_cut(kind) or any(region is not None for _, region in pieces) else None
+        is_followed = node in above and (is_cut(kind) or any(region is not None for _, region in pieces))
+        flow = flow_of(kind) if is_followed else None
         bits_of = [0 if flow else every] * len(edges)
         if flow is None:
             for n, number in edges:

@@ -18,6 +18,7 @@ from equipoise.names import nearest
 # what a comparison does unless it is told otherwise; the command line has the same
 METHODS = ("sum", "uw", "dwa", "pcgrad", "mgda", "nash-mtl")
 SEEDS = 5
+MINUTES = 5.0  # of a study of which neither methods nor seeds are named
 TUNED_TRIALS = 10
 JOBS = min(os.cpu_count() or 1, 4)
 RUNS = Path("equipoise-runs")  # the folder of studies

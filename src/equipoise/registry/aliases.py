@@ -59,6 +59,28 @@ _WORDS = {  # for names of rows, the likeliest first
     "dual balancing": "db-mtl",
     "Adam": "adatask, preconditioned",
     "groups, layers": "per-group, metabalance",
+    "conflict, conflicts, gradient conflict, conflicting gradients": "pcgrad, cagrad, config, upgrad",
+    # in Chinese; docs/zh/glossary.md
+    "梯度冲突, 冲突": "pcgrad, cagrad, config, upgrad",
+    "梯度手术, 梯度投影": "pcgrad",
+    "等权, 等权重, 直接相加, 求和": "sum",
+    "固定权重, 加权和, 手动权重": "fixed",
+    "损失加权": "fixed, uw, dwa",
+    "动态权重, 自适应权重, 自动加权": "uw, dwa, gradnorm",
+    "不确定性, 不确定性加权, 同方差不确定性": "uw",
+    "动态权重平均": "dwa",
+    "随机权重": "rlw",
+    "几何平均": "gls",
+    "梯度归一化, 梯度标准化": "gradnorm, unit-norm, running-norm",
+    "梯度裁剪": "clip, capped-mgda",
+    "帕累托, 帕累托最优, 多目标优化, 最小范数": "mgda",
+    "切比雪夫, 切比雪夫标量化": "tchebycheff, stch",
+    "纳什, 纳什均衡, 纳什议价, 议价": "nash-mtl",
+    "课程学习": "scheduled, dtp",
+    "早停": "stop-and-go, plateau",
+    "辅助任务, 辅助损失": "grad-cosine, hard-priority, pcd",
+    "最差任务, 分布鲁棒": "group-dro, tchebycheff, cvar",
+    "物理信息神经网络": "config, dcgd, lr-annealing, relobralo",
 }
 
 ALIASES = by_words(_WORDS)

@@ -1,6 +1,6 @@
 """All that this package reads or changes of PyTorch beyond its public interface, in one package.
 
-Looked at in torch 2.6, 2.8, 2.10, 2.13 and 2.15; docs/works-with.md says which tests ran with each. "From" is the
+Looked at in torch 2.6, 2.8, 2.10, 2.13 and 2.15; docs/installation.md says which tests ran with each. "From" is the
 first of them that has a name, where that is not 2.6. "Absent" is what happens where a release does not have it, or no
 longer has it.
 
@@ -33,11 +33,11 @@ touched                                  what for                             fr
 ``FSDPState._fsdp_param_groups``         what FSDP2 shards together           2.13  ``_fsdp_param_group``, one
 =======================================  ===================================  ====  ==================================
 
-Where hooks of saved tensors are not seen, indices are not read either: a head whose loss takes its part of joined
-outputs by a list or a mask (``outputs[:, [k]]``) seems shared, and a warning says so. Sparse gradients, which have
-factors only, are refused. Until torch 2.11 ``_stash_obj_in_tls`` takes no reference to what it is given, though it
-drops one; here one is taken. Before torch 2.13 a region under selective checkpointing gives a second backward pass what
-the first left over, a wrong gradient without a word; here it refuses, as later releases do.
+Where hooks of saved tensors are not seen, an index by which a loss takes its part of joined outputs is read all the
+same, and a hook that hides it runs once more. Sparse gradients, which have factors only, are refused. Until torch 2.11
+``_stash_obj_in_tls`` takes no reference to what it is given, though it drops one; here one is taken. Before torch 2.13
+a region under selective checkpointing gives a second backward pass what the first left over, a wrong gradient without a
+word; here it refuses, as later releases do.
 
 Overridden elsewhere, where a module's state moves or loads in a way of its own: ``Module._apply`` (``placement.py``)
 and ``Module._load_from_state_dict``; ``gradients/roles.py`` reads ``_orig_mod``, which ``torch.compile`` adds to names.

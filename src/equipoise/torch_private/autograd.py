@@ -148,6 +148,11 @@ def saving_runs_hooks(node: Any) -> bool:
     return False
 
 
+def is_known_to_be_hidden(node: Any) -> bool:
+    """Whether a hook is known to hide what a node saved; up to torch 2.8 none is, and to look may run it once more."""
+    return HOOKS_ARE_SEEN and saving_runs_hooks(node)
+
+
 @cache
 def _raw_names(kind: Hashable) -> tuple[str, ...]:
     return tuple(name for name in dir(kind) if name.startswith("_raw_saved_"))

@@ -1,6 +1,7 @@
 """How long a study takes is told from a few steps of its own, and changes nothing but the number of seeds, if asked."""
 
 import random
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -9,7 +10,8 @@ from rich.console import Console
 
 from equipoise.lab.arms import SINGLE_TASK, SUM, MethodArm
 from equipoise.lab.studies import make_plan, progress, run_plan
-from equipoise.lab.studies.timing import Costs, seeds_within, shorter, time_steps
+from equipoise.lab.studies.sizes import Limit
+from equipoise.lab.studies.timing import AROUND, Costs, shorter, time_steps
 
 CASE = f"{Path(__file__).parent / 'tiny_case.py'}:make_case"
 MGDA = MethodArm("mgda")
@@ -32,6 +34,7 @@ def test_minutes_are_those_of_all_runs_and_trials_over_the_processes(plan, costs
     seconds = 6 * (2 * 50 + 100 + 400 + 100) + 4 * 100
     assert costs.minutes(plan, plan.runs, 4, 2) == pytest.approx(seconds / 2 / 60)
     assert costs.minutes(plan, [run for run in plan.runs if run.arm == MGDA][:1], 0, 4) == pytest.approx(400 / 60)
+    assert replace(costs, around=30.0).minutes(plan, plan.runs, 4, 2) == pytest.approx((seconds / 2 + 30) / 60)
 
 
 def test_what_takes_less_is_fewer_seeds_no_search_or_fewer_epochs(plan, costs):
@@ -46,16 +49,12 @@ def test_what_takes_less_is_fewer_seeds_no_search_or_fewer_epochs(plan, costs):
     assert not shorter(make_plan(CASE, ["sum"], [0], epochs=6), costs, 1, 0)  # of 3 epochs none can tell
 
 
-@pytest.mark.parametrize(("minutes", "seeds"), [(1.0, 3), (55.0, 4), (1000.0, 6)])
-def test_as_many_seeds_as_fit_and_at_least_three(plan, costs, minutes, seeds):
-    assert seeds_within(plan, costs, 1, 4, minutes) == seeds
-
-
 def test_timing_leaves_generators_and_threads_alone(plan):
     torch.manual_seed(3)
     python, state, threads = random.getstate(), torch.get_rng_state(), torch.get_num_threads()
     found = time_steps(plan, 1)
     assert set(found.step) == {SUM, MGDA, SINGLE_TASK}
+    assert found.around == AROUND
     assert all(seconds > 0 for seconds in (*found.step.values(), *found.epoch.values()))
     assert random.getstate() == python
     assert torch.equal(torch.get_rng_state(), state)
@@ -72,14 +71,14 @@ def test_seeds_that_do_not_fit_are_said_and_a_case_that_fails_is_not_timed(tmp_p
     )
     monkeypatch.setattr(progress, "time_steps", lambda plan, threads: costs)
     plan = make_plan(CASE, ["sum"], range(6), epochs=10)
-    run_plan(plan, tmp_path, Console(), 1, minutes=0.5)
+    run_plan(plan, tmp_path, Console(), 1, limit=Limit(0.5))
     monkeypatch.setattr(progress, "time_steps", fail)
     run_plan(plan, tmp_path, Console(), 1)
     assert trained == [
         (
             (0, 1, 2),
-            "18 runs take at most about 20 minutes on 1 process; 3 seeds about 10 minutes, 5 epochs about 10 minutes.",
-            "For less than a minute: 3 of 6 seeds; without the limit the same command resumes with the others.",
+            "9 runs take at most about 10 minutes on 1 process; 5 epochs about 5 minutes.",
+            "Left for later, to have a verdict within 0.5 minutes: seeds 3, 4 and 5, about 10 minutes more.",
         ),
         (plan.seeds, "No estimate of the time: RuntimeError: no such layer"),
     ]

@@ -1,5 +1,6 @@
 """A fair comparison of methods, on a case from start to end, or by a training loop of one's own."""
 
+import math
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from inspect import signature
@@ -15,11 +16,11 @@ from equipoise.lab.api.results import Results, load, none_finished
 from equipoise.lab.arms import SUM, GivenMethod, StudyArm
 from equipoise.lab.evaluation import Question
 from equipoise.lab.files import DamagedError, read_json
-from equipoise.lab.settings import JOBS, METHODS, RUNS, SEEDS, TUNED_TRIALS, TrainingOptions
+from equipoise.lab.settings import JOBS, METHODS, MINUTES, RUNS, SEEDS, TUNED_TRIALS, TrainingOptions
 from equipoise.method import Method
 
 if TYPE_CHECKING:
-    from equipoise.lab.studies import Plan
+    from equipoise.lab.studies import Limit, Plan
     from equipoise.lab.training.executors import Executor
 
 
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
 def compare(
     case: GivenCase | Train,
     methods: Sequence[GivenMethod] | Mapping[str, GivenMethod] | None = None,
-    seeds: int | Sequence[int] = SEEDS,
+    seeds: int | Sequence[int] | None = None,
     *,
     folder: str | Path | None = None,
     tasks: Mapping[str, tuple[str, str]] | None = None,
@@ -57,7 +58,7 @@ def compare(
             balancer by ``arm.balancer(model, tasks)`` and returns test metrics.
         methods: By name, as ``path/to/file.py:Name``, or as objects; for a loop also {name: method}. None: the plain
             sum for the questions ``sharing`` and ``losses``, else six common ones.
-        seeds: How many, or which.
+        seeds: How many, or which; None: 5.
         folder: Where runs are kept; those of a loop whose code has changed are refused. None: ``equipoise-runs/CASE``;
             for a loop: nothing is kept.
         tasks: Of a loop, by task, the metric that is judged and whether "higher" or "lower" is better.
@@ -71,7 +72,10 @@ def compare(
         single_task: How many tasks have a single-task network, spread evenly, and Δm is of; None: all of up to 20, of
             more none.
         track: Trackers that take every run's curves: ``tensorboard``, ``wandb``, ``mlflow``.
-        minutes: Train only so many of the seeds as fit into them by a short timing, at least 3; None: all.
+        minutes: Train only as much as fits into them from the beginning of the study, by a short timing: at least 3
+            of the seeds, and of what is not named (methods, tuned weights, single-task networks) the cheapest, at least
+            the plain sum and one method. None: 5 where neither methods, seeds, a question nor looks are named, else
+            ``math.inf``, which is all of it and resumes a study of fewer minutes.
         sklearn: Whether to train a linear model and gradient boosting of scikit-learn for comparison, where it is
             installed and the case has ``features``.
         epochs: At most so many per run; None: the case's own.
@@ -93,7 +97,12 @@ def compare(
             raise ValueError(f"{given[0]} is an option of a case, and a loop of one's own has none of it: leave it out")
         train = cast(Train, case)
         return compare_loop(
-            train, METHODS if methods is None else methods, seeds, tasks=tasks, folder=folder, title=title
+            train,
+            METHODS if methods is None else methods,
+            SEEDS if seeds is None else seeds,
+            tasks=tasks,
+            folder=folder,
+            title=title,
         )
     if title:
         raise ValueError(f"title belongs to a loop of one's own, and a case has its own: leave out {title!r}")
@@ -103,7 +112,7 @@ def compare(
 def _compare_case(
     case: Any,
     methods: Sequence[GivenMethod] | Mapping[str, GivenMethod] | None,
-    seeds: int | Sequence[int],
+    seeds: int | Sequence[int] | None,
     folder: str | Path | None,
     *,
     jobs: int | None,
@@ -115,16 +124,13 @@ def _compare_case(
     **settings: Any,
 ) -> Results:
     """Tune fixed weights, then train single-task networks and every method in worker processes, and judge."""
+    limit = _limit(minutes, methods, seeds, question, tuned_trials, settings["single_task"], settings["looks"])
     if methods is None:
         methods = (str(SUM),) if question in ("sharing", "losses") else METHODS
     if isinstance(methods, Mapping):
         raise ValueError("methods of a case are names, as worker processes make them: give a list")
-    if minutes is not None and (not minutes > 0 or settings["looks"]):
-        why = "the number of seeds is planned with looks" if settings["looks"] else f"got {minutes!r}"
-        raise ValueError(f"minutes must be positive, and without looks: {why}")
-    plan = plan_study(
-        recipe_of(case), methods, seeds_of(seeds), question=question, tuned_trials=tuned_trials, **settings
-    )
+    seeds = seeds_of(SEEDS if seeds is None else seeds)
+    plan = plan_study(recipe_of(case), methods, seeds, question=question, tuned_trials=tuned_trials, **settings)
     where = _default_folder(plan) if folder is None else Path(folder)
 
     from rich.console import Console
@@ -133,10 +139,37 @@ def _compare_case(
     from equipoise.lab.training.executors import executing
 
     with executing(executor, where) as execute:
-        study = run_plan(plan, where, Console(highlight=False), JOBS if jobs is None else jobs, track, minutes, execute)
+        study = run_plan(plan, where, Console(highlight=False), JOBS if jobs is None else jobs, track, limit, execute)
     if not study.results:
         raise none_finished({str(run): why for run, why in study.failures.items()}, where)
     return load(where)
+
+
+def _limit(
+    minutes: float | None,
+    methods: Any,
+    seeds: Any,
+    question: str,
+    tuned_trials: int | None,
+    single_task: int | None,
+    looks: int,
+) -> "Limit | None":
+    """What limits a study: what a question asks for, or the user has named, is all of it."""
+    from equipoise.lab.studies import Limit
+
+    if minutes is None:
+        minutes = MINUTES if methods is None and seeds is None and not question and not looks else math.inf
+    if not minutes > 0 or (looks and minutes < math.inf):
+        why = "the number of seeds is planned with looks" if looks else f"got {minutes!r}"
+        raise ValueError(f"minutes must be positive, and without looks: {why}")
+    if minutes == math.inf:
+        return None
+    return Limit(
+        minutes,
+        methods=methods is None and not question,
+        tuned=tuned_trials is None and not question,
+        single_task=single_task is None and not question,
+    )
 
 
 def _default_folder(plan: "Plan") -> Path:

@@ -4,21 +4,16 @@ import copy
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cache, partial
-from typing import Any, cast
 
 import torch
 import torchmetrics
 from torch import Tensor
-from torch.nn import functional
 from torchmetrics.classification import BinaryAUROC, MulticlassAUROC, MultilabelAUROC
 
 from equipoise.arguments import short_repr
-from equipoise.lab.metrics import labelled as read
+from equipoise.lab.cases.constant_outputs import constant_outputs
 from equipoise.lab.metrics.defaults import BY_KIND, default_metrics, default_reading, is_per_token, kind_of
-from equipoise.lab.metrics.depth import DepthAbsoluteError, DepthDelta, DepthRelativeError, DepthRMSE, depth_pairs
 from equipoise.lab.metrics.labelled import Labelled, per_token
-from equipoise.lab.metrics.normals import NormalsMean, NormalsMedian, NormalsWithin
-from equipoise.lab.metrics.ordinal import Form, level_pairs
 from equipoise.lab.metrics.table import metric, takes_size
 from equipoise.lab.metrics.thresholds import best_thresholds
 from equipoise.missing import MISSING, labelled
@@ -187,7 +182,7 @@ def _labelled(one: str | torchmetrics.Metric, task: Task, size: Mapping[str, int
             raise ValueError(f"task {task.name!r}: {error}") from None
     else:
         made = Labelled(one, default_reading(task.loss), type(one).__name__, missing)
-    return per_token(made) if is_per_token(task.loss) and not _reads_tokens(made) else made
+    return per_token(made) if is_per_token(task.loss) and made.token_reading is None else made
 
 
 @cache
@@ -196,15 +191,10 @@ def _named(name: str, missing: int, size: tuple[tuple[str, int], ...]) -> Labell
     return metric(name, missing=missing, **dict(size))
 
 
-def _reads_tokens(metric: Labelled) -> bool:
-    return isinstance(metric.reading, partial) and metric.reading.func is read.tokens
-
-
 def _resized(labelled: Labelled, form: str, outputs: Tensor) -> Labelled:
     """The metric of as many classes or labels as the outputs have: ``form`` is what a metric calls their number."""
-    reading, dim = labelled.reading, 1
-    if _reads_tokens(labelled):
-        reading, dim = cast(Any, reading).keywords["reading"], 2
+    dim = 1 if labelled.token_reading is None else 2
+    reading = labelled.token_reading or labelled.reading
     if isinstance(reading, partial) or outputs.dim() <= dim:  # levels are no classes
         return labelled
     made = metric(labelled.name, missing=labelled.missing, **{form: max(2, outputs.shape[dim])})
@@ -219,7 +209,7 @@ def _with_constant(labelled: Labelled, form: str | None, train: Tensor, validati
             f"metric {labelled.name!r} does not say which values are better or which is the best: "
             "give a Metric with higher_is_better and perfect"
         )
-    trivial = _value(labelled, _constant(labelled, train, validation), validation)
+    trivial = _value(labelled, constant_outputs(labelled, train, validation), validation)
     if trivial.dim() > 1:
         raise ValueError(
             f"metric {labelled.name!r} gives values of shape {tuple(trivial.shape)}, and a study compares single "
@@ -251,54 +241,3 @@ def _single(labelled: Labelled, form: str | None, place: int | None, outputs: Te
     """The value, or that of one class, of as many classes or labels as the outputs have where ``form`` is given."""
     value = _value(labelled if form is None else _resized(labelled, form, outputs), outputs, targets)
     return float(value if place is None or value.dim() == 0 else value[place])  # NaN for all where there is no label
-
-
-def _constant(metric: Labelled, train: Tensor, validation: Tensor) -> Tensor:
-    """The outputs, for every sample of the validation split, of the constant fitted on the labels of train."""
-    reading, inner = metric.reading, metric.metric
-    if _reads_tokens(metric):
-        of_tokens = Labelled(inner, cast(Any, reading).keywords["reading"], metric.name, metric.missing)
-        flat = _constant(of_tokens, train.flatten(0, 1), validation.flatten(0, 1))
-        return flat.reshape(*validation.shape[:2], *flat.shape[1:])
-    if reading in (read.classes, read.class_probabilities):
-        train, validation = (read.likeliest_class(one, metric.missing) for one in (train, validation))
-    present = labelled(train, metric.missing)
-    known = train[present]
-    if reading is read.values:
-        return torch.full_like(validation, float(known.double().mean()), dtype=torch.get_default_dtype())
-    if reading in (read.binary, read.ranking):
-        return torch.full_like(validation, _log_odds(known), dtype=torch.float64)
-    if reading in (read.labels, read.label_ranking):
-        each = [_log_odds(train[:, i][present[:, i]]) for i in range(train.shape[1])]
-        return _spread(torch.tensor(each, dtype=torch.float64), validation.select(1, 0))
-    if reading in (read.classes, read.class_probabilities):
-        counts = torch.bincount(known, minlength=getattr(inner, "num_classes", 0))
-        return _spread((counts.double() / counts.sum()).log(), validation)
-    if isinstance(reading, partial) and reading.func is level_pairs:
-        return _constant_level(int(known.median()), int(known.max()) + 1, reading.keywords["form"], validation)
-    if isinstance(inner, DepthAbsoluteError | DepthRelativeError | DepthRMSE | DepthDelta):
-        depths, _ = depth_pairs(train, train)
-        return torch.full_like(validation, float(depths.mean()))
-    if isinstance(inner, NormalsMean | NormalsMedian | NormalsWithin):
-        pixels = train.movedim(1, -1).flatten(0, -2)
-        directions = functional.normalize(pixels[pixels.isfinite().all(dim=1)], dim=1)
-        return _spread(directions.mean(dim=0), validation.select(1, 0)).to(validation.dtype)
-    raise ValueError(f"metric {metric.name!r} has no constant predictor here: give a Metric with its trivial value")
-
-
-def _log_odds(labels: Tensor) -> float:
-    """The logit of the share of ones, finite where all or none are."""
-    return float(torch.logit(labels.double().mean(), eps=1e-12))
-
-
-def _spread(one: Tensor, like: Tensor) -> Tensor:
-    """One output [C] for every element of ``like`` [N, ...] -> [N, C, ...]."""
-    return one.expand(*like.shape, len(one)).movedim(-1, 1)
-
-
-def _constant_level(level: int, levels: int, form: Form, validation: Tensor) -> Tensor:
-    if form == "levels":
-        return torch.full_like(validation, level)
-    if form in ("cumulative", "conditional"):  # certain of every P(level > k), so of their products too
-        return _spread((level - torch.arange(levels - 1) - 0.5) * 100.0, validation)
-    return _spread(functional.one_hot(torch.tensor(level), levels), validation)

@@ -12,7 +12,8 @@ from equipoise.lab.evaluation.judgement import Decision, Judgement, judgement_of
 from equipoise.lab.evaluation.looks import levels, planned_looks
 from equipoise.lab.evaluation.many import TaskSpread
 from equipoise.lab.evaluation.metric import REFERENCE, SINGLE_TASK, TUNED, Baselines, Question, TaskMetric, pairs_of
-from equipoise.lab.evaluation.numbers import all_of, counted, listing, show, signed, with_interval
+from equipoise.lab.evaluation.notes import postponed_note
+from equipoise.lab.evaluation.numbers import all_of, counted, give_minutes, listing, show, signed, with_interval
 from equipoise.lab.evaluation.scores import (
     FORMULA,
     RATIO_FORMULA,
@@ -88,6 +89,7 @@ __all__ = [
     "critical_difference",
     "delta_m",
     "fit_of",
+    "give_minutes",
     "has_diverged",
     "holm",
     "hypervolume",
@@ -103,6 +105,7 @@ __all__ = [
     "paired_t",
     "pairs_of",
     "planned_looks",
+    "postponed_note",
     "power",
     "printable",
     "rank_test",

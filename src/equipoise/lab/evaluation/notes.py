@@ -5,7 +5,7 @@ from typing import Any
 
 from equipoise.lab.arms import parse_arm
 from equipoise.lab.evaluation.metric import REFERENCE, SINGLE_TASK, TUNED
-from equipoise.lab.evaluation.numbers import counted, listing, of_seeds
+from equipoise.lab.evaluation.numbers import counted, give_minutes, listing, of_seeds
 from equipoise.lab.evaluation.study import RunCost, StudyResults
 from equipoise.lab.evaluation.table import ComparisonTable
 from equipoise.lab.settings import MANY_TASKS
@@ -66,6 +66,23 @@ def alone_notes(study: Mapping[str, Any]) -> list[str]:
     if not alone:
         return [f"{SINGLE_TASK}: left out, so there is no Δm, and whether sharing helps is not known; {ask}."]
     return [f"{SINGLE_TASK}: of {len(alone)} of the {of}, spread evenly; Δm and wins are of these alone."]
+
+
+def postponed_note(study: Mapping[str, Any]) -> list[str]:
+    """What of the study is left for later, and what it takes, where its minutes were limited.
+
+    Args:
+        study: The content of study.json.
+
+    >>> postponed_note({"postponed": {"minutes": 5.0, "methods": ["mgda"], "seeds": [3, 4], "more_minutes": 9.7}})
+    ['Left for later, to have a verdict within 5 minutes: mgda, and seeds 3 and 4, about 10 minutes more.']
+    """
+    if not (later := study.get("postponed")):
+        return []
+    parts = [listing(later["methods"])] if later["methods"] else []
+    parts += [of_seeds(later["seeds"])] if later["seeds"] else []
+    within, more = f"{later['minutes']:g} minute{'s' * (later['minutes'] != 1)}", give_minutes(later["more_minutes"])
+    return [f"Left for later, to have a verdict within {within}: {', and '.join(parts)}, {more} more."]
 
 
 def tuning_notes(study: Mapping[str, Any]) -> list[str]:

@@ -57,6 +57,19 @@ def of_seeds(seeds: Sequence[int]) -> str:
     return f"seed{'s' * (len(seeds) != 1)} {listing([str(seed) for seed in seeds])}"
 
 
+def give_minutes(minutes: float) -> str:
+    """So many, in words.
+
+    >>> give_minutes(0.4), give_minutes(1.2), give_minutes(14.4), give_minutes(150.0)
+    ('less than a minute', 'about 1 minute', 'about 14 minutes', 'about 2.5 hours')
+    """
+    if minutes < 0.75:
+        return "less than a minute"
+    if minutes >= 100:
+        return f"about {minutes / 60:.2g} hours"
+    return f"about {minutes:.0f} minute{'s' * (round(minutes) != 1)}"
+
+
 def fitting(*candidates: str) -> str:
     """The first sentence of at most 25 words; the last one where none has, which should hold no names.
 

@@ -23,6 +23,7 @@ from equipoise.lab.evaluation.notes import (
     frozen_notes,
     gap_notes,
     loss_notes,
+    postponed_note,
     step_notes,
     tuning_notes,
 )
@@ -143,6 +144,7 @@ class Summary:
             notes=(
                 *study.get("notes", ()),  # on the data
                 *look_notes(study),
+                *postponed_note(study),
                 *alone_notes(study),
                 *tuning_notes(study),
                 *frozen_notes(study),

@@ -182,6 +182,14 @@ class Labelled(WrapperMetric):
         bound = self.metric.plot_upper_bound if self.higher_is_better else self.metric.plot_lower_bound
         return None if self.higher_is_better is None else bound
 
+    @property
+    def token_reading(self) -> Reading | None:
+        """How each token is read where ``per_token`` made this metric, else None."""
+        found: Reading | None = None
+        if isinstance(self.reading, partial) and self.reading.func is tokens:
+            found = self.reading.keywords["reading"]
+        return found
+
     def update(self, outputs: Any, targets: Any, mask: Tensor | None = None) -> None:
         """Take one batch; where ``mask`` is False, nothing counts."""
         seen = self._read(outputs, targets, mask)

@@ -11,13 +11,12 @@ from importlib.metadata import version
 from typing import Any
 
 import equipoise as eq
-from equipoise.chain import split
-from equipoise.lab.arms import SINGLE_TASK, SUM, TUNED, MethodArm, StudyArm, make_arm
+from equipoise.lab.arms import SINGLE_TASK, SUM, TUNED, StudyArm, make_arm
 from equipoise.lab.cases import Case, own_loss, require_losses
 from equipoise.lab.cases.recipe import Recipe, find_recipe
 from equipoise.lab.evaluation import Question, planned_looks
 from equipoise.lab.settings import MANY_TASKS, TUNED_TRIALS, a_few, spread_evenly
-from equipoise.lab.studies.questions import arms_for, find_question, losses_by_arm, one_at_a_time
+from equipoise.lab.studies.questions import arms_for, find_question, losses_by_arm, one_at_a_time, require_runs
 from equipoise.lab.training import Settings
 from equipoise.lab.training.loop import case_settings
 from equipoise.own_file import content_hash
@@ -74,6 +73,7 @@ class Plan:
         sklearn: Whether models of scikit-learn are trained for comparison, where it is installed and the case has
             ``features``.
         earlier_names: Of the case and of its file, in the study that this one continues; see ``renamed``.
+        postponed: What of a larger study is left for later, as its minutes are limited; see ``plan_within``.
     """
 
     recipe: Recipe
@@ -88,6 +88,7 @@ class Plan:
     alone: tuple[str, ...] = ()
     sklearn: bool = True
     earlier_names: Mapping[str, str] = field(default_factory=dict)
+    postponed: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def runs(self) -> tuple[Run, ...]:
@@ -167,6 +168,7 @@ class Plan:
             "seeds": list(self.seeds),
             "question": self.question,
             **({"planned_looks": list(self.planned_looks)} if self.planned_looks else {}),
+            **({"postponed": dict(self.postponed)} if self.postponed else {}),
             "tuned_trials": self.tuned_trials,
             **({"single_task": list(self.alone)} if 1 < len(self.case.tasks) != len(self.alone) else {}),
             "budgets": self.budgets,
@@ -228,7 +230,7 @@ def make_plan(
     trials = TUNED_TRIALS if tuned_trials is None else tuned_trials
     arms, seeds = arms_for(asked, tuple(map(make_arm, methods)), trials), tuple(seeds)
     recipe = find_recipe(case) if isinstance(case, str) else case
-    _require_runs(arms, seeds)
+    require_runs(arms, seeds)
     made = recipe()
     if tuned_trials is None and not 2 <= len(made.tasks) <= MANY_TASKS:
         arms, trials = tuple(arm for arm in arms if arm != TUNED), 0
@@ -257,34 +259,6 @@ def _alone(tasks: Sequence[str], arms: Sequence[StudyArm], asked: int | None, qu
     if not 0 <= asked <= len(tasks) or (question == "sharing" and not asked):
         raise ValueError(f"single_task must be {1 if question == 'sharing' else 0} to {len(tasks)} tasks, got {asked}")
     return tuple(spread_evenly(tasks, asked))
-
-
-def _require_runs(arms: Sequence[StudyArm], seeds: Sequence[int]) -> None:
-    """Raise if there is nothing to run, if something is named twice, or if an arm or a seed cannot be run."""
-    if not arms or not seeds:
-        raise ValueError(f"a study needs a method and a seed, got methods {[*map(str, arms)]} and seeds {seeds}")
-    for what, values in (("method", arms), ("seed", seeds)):
-        for value in values:
-            if values.count(value) > 1:
-                raise ValueError(f"{what} {value} is named twice")
-    if SINGLE_TASK in arms:
-        raise ValueError(f"{SINGLE_TASK} is part of every study: leave it out of the methods")
-    for arm in arms:
-        if arm.source is not None:
-            _require_freezable(arm, arms)
-        elif isinstance(arm, MethodArm):
-            arm.require_trainable()
-    if min(seeds) < 0:
-        raise ValueError(f"seeds must not be negative, got {min(seeds)}")
-
-
-def _require_freezable(arm: StudyArm, arms: Sequence[StudyArm]) -> None:
-    """Raise a ValueError for frozen weights of what is not trained beside them, or decides none per task."""
-    source = arm.source
-    if source not in arms:
-        raise ValueError(f"{arm} takes its weights from {source}: add it to the methods")
-    if not (isinstance(source, MethodArm) and split(source.make()).decides_weights):
-        raise ValueError(f"{source} decides no one weight for each task, so there is none to freeze")
 
 
 def method_files(arms: Iterable[StudyArm]) -> dict[str, str]:

@@ -9,14 +9,15 @@ from typing import Any
 import torch
 from rich.console import Console
 
-from equipoise.lab.evaluation import StudyResults, Summary, counted
+from equipoise.lab.evaluation import StudyResults, Summary, counted, give_minutes, postponed_note
 from equipoise.lab.search.trial import Job
 from equipoise.lab.search.watch import Items, Watch, finished, keeping, state_of
 from equipoise.lab.studies.looks import record_look
 from equipoise.lab.studies.plan import Plan, Run
+from equipoise.lab.studies.sizes import Limit, plan_within, planned_before
 from equipoise.lab.studies.sklearn_baselines import EXTRA, is_installed
 from equipoise.lab.studies.study import Study
-from equipoise.lab.studies.timing import give_minutes, seeds_within, shorter, time_steps
+from equipoise.lab.studies.timing import shorter, time_steps
 from equipoise.lab.training.workers import Execute
 from equipoise.own_file import error_line
 
@@ -27,12 +28,12 @@ def run_plan(
     console: Console,
     jobs: int,
     track: Sequence[str] = (),
-    minutes: float | None = None,
+    limit: Limit | None = None,
     execute: Execute[Any] | None = None,
 ) -> Study:
     """Say how long it takes, do what is missing of a plan in a folder, and show what happens as it happens.
 
-    With ``minutes`` only so many of its seeds are trained as fit into them, at least three.
+    With a ``limit`` only as much of it as ``plan_within`` chooses, by a short timing.
     ``execute`` does the jobs; None: worker processes.
     Where looks are planned it ends at the first at which a difference is significant; one that has more seeds is past.
 
@@ -41,7 +42,7 @@ def run_plan(
         OSError: A file cannot be written; a note says what is kept.
         KeyboardInterrupt: The message says what is kept.
     """
-    plan, told = _fit_into(Study(plan, folder), jobs, minutes)
+    plan, told = _fit_into(Study(plan, folder), jobs, limit)
     for count in (count for count in plan.planned_looks[:-1] if not _has_finished(plan, folder, plan.seeds[count:])):
         study = _run(Study(replace(plan, seeds=plan.seeds[:count]), folder), console, jobs, track, told, execute)
         told = []
@@ -56,29 +57,29 @@ def run_plan(
     return _run(Study(plan, folder), console, jobs, track, told, execute)
 
 
-def _fit_into(study: Study, jobs: int, minutes: float | None) -> tuple[Plan, list[str]]:
-    """The plan, of which as many seeds are left as fit into the minutes, and lines on what it takes."""
-    plan = study.plan
-    if not study.missing or jobs < 1:
+def _fit_into(study: Study, jobs: int, limit: Limit | None) -> tuple[Plan, list[str]]:
+    """As much of the study's plan as fits into a limit, and lines on what it takes."""
+    before = None if limit is None else planned_before(limit, study.plan, study.earlier)
+    plan = before or study.plan
+    if set(plan.runs) <= set(study.results) or jobs < 1:
         return plan, []
     try:
         costs = time_steps(plan, study.threads or max(1, torch.get_num_threads() // jobs))
     except Exception as error:  # whatever a case of the user's does: its runs will say it, too
         return plan, [f"No estimate of the time: {error_line(error)}"]
-    trials = plan.tuned_trials - study.tried if study.tunes and not study.tuned else 0
-    needed = costs.minutes(plan, study.missing, trials, jobs)
-    runs = counted(len(study.missing), "run") + (f" and {counted(trials, 'trial')}" if trials else "")
+    if limit is not None and before is None:
+        plan = plan_within(limit, plan, costs, jobs, study.results)
+    missing = [run for run in plan.runs if run not in study.results]
+    trials = plan.tuned_trials - study.tried if plan.tuned_trials and not study.tuned else 0
+    needed = costs.minutes(plan, missing, trials, jobs)
+    runs = counted(len(missing), "run") + (f" and {counted(trials, 'trial')}" if trials else "")
     most = "at most " if needed > 1 else ""
-    line = f"{runs} take{'s' * (len(study.missing) == 1)} {most}{give_minutes(needed)} on {jobs} process"
+    line = f"{runs} take{'s' * (len(missing) == 1)} {most}{give_minutes(needed)} on {jobs} process"
     line += "es" * (jobs != 1)
     words = {what: give_minutes(of) for what, of in shorter(plan, costs, jobs, trials)}
     less = ", ".join(f"{what} {time}" for what, time in words.items() if time != give_minutes(needed))
-    told = [f"{line}{f'; {less}' if less and needed > 1 else ''}."]
-    count = len(plan.seeds) if minutes is None else seeds_within(plan, costs, jobs, trials, minutes)
-    if count < len(plan.seeds):
-        limit = f"For {give_minutes(minutes or 0)}: {count} of {len(plan.seeds)} seeds"
-        told.append(f"{limit}; without the limit the same command resumes with the others.")
-    return replace(plan, seeds=plan.seeds[:count]), told
+    told = [f"{line}{f'; {less}' if less and needed > (limit.minutes if limit else 1) else ''}."]
+    return plan, [*told, *postponed_note({"postponed": plan.postponed})]
 
 
 def _has_finished(plan: Plan, folder: Path, seeds: Sequence[int]) -> bool:

@@ -1,9 +1,10 @@
-"""The questions that a study can be about, and the arms that each needs."""
+"""The questions that a study can be about, the arms that each needs, and whether arms and seeds can be run."""
 
 from collections.abc import Sequence
 from typing import get_args
 
-from equipoise.lab.arms import SUM, TUNED, FrozenArm, LossArm, StudyArm, parse_arm
+from equipoise.chain import split
+from equipoise.lab.arms import SINGLE_TASK, SUM, TUNED, FrozenArm, LossArm, MethodArm, StudyArm, parse_arm
 from equipoise.lab.cases import Case, own_loss, with_losses
 from equipoise.lab.evaluation import Question
 from equipoise.names import nearest
@@ -66,6 +67,38 @@ def arms_for(question: Question, arms: tuple[StudyArm, ...], tuned_trials: int) 
             )
         arms = (SUM, *(arm for source in sources for arm in (source, FrozenArm(source))))
     return (*arms, *((TUNED,) if tuned_trials else ()))
+
+
+def require_runs(arms: Sequence[StudyArm], seeds: Sequence[int]) -> None:
+    """Raise if there is nothing to run, if something is named twice, or if an arm or a seed cannot be run.
+
+    Raises:
+        ValueError: So it is; the message names it.
+    """
+    if not arms or not seeds:
+        raise ValueError(f"a study needs a method and a seed, got methods {[*map(str, arms)]} and seeds {seeds}")
+    for what, values in (("method", arms), ("seed", seeds)):
+        for value in values:
+            if values.count(value) > 1:
+                raise ValueError(f"{what} {value} is named twice")
+    if SINGLE_TASK in arms:
+        raise ValueError(f"{SINGLE_TASK} is part of every study: leave it out of the methods")
+    for arm in arms:
+        if arm.source is not None:
+            _require_freezable(arm, arms)
+        elif isinstance(arm, MethodArm):
+            arm.require_trainable()
+    if min(seeds) < 0:
+        raise ValueError(f"seeds must not be negative, got {min(seeds)}")
+
+
+def _require_freezable(arm: StudyArm, arms: Sequence[StudyArm]) -> None:
+    """Raise a ValueError for frozen weights of what is not trained beside them, or decides none per task."""
+    source = arm.source
+    if source not in arms:
+        raise ValueError(f"{arm} takes its weights from {source}: add it to the methods")
+    if not (isinstance(source, MethodArm) and split(source.make()).decides_weights):
+        raise ValueError(f"{source} decides no one weight for each task, so there is none to freeze")
 
 
 def one_at_a_time(case: Case) -> tuple[LossArm, ...]:

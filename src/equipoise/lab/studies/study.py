@@ -4,23 +4,18 @@ from collections.abc import Generator, Iterator, Sequence
 from contextlib import closing
 from functools import cached_property
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 import torch
 
 from equipoise.chain import split
 from equipoise.lab.arms import TUNED, MethodArm
 from equipoise.lab.diagnostics import diagnostics_hash
-from equipoise.lab.evaluation.folder import FILES, TABLES
+from equipoise.lab.evaluation.folder import FILES
 from equipoise.lab.evaluation.numbers import listing
 from equipoise.lab.files import (
     DamagedError,
-    differences,
     file_hash,
-    make_folder,
-    open_lock_file,
-    read_json,
-    try_lock,
     write_json,
     write_text,
 )
@@ -30,17 +25,13 @@ from equipoise.lab.studies.derived_methods import WeightSearch, read_tuned, writ
 from equipoise.lab.studies.looks import FILE, ever_left_out, left_out, looks_in, require_same_looks
 from equipoise.lab.studies.plan import Plan, Run, method_files, run_name
 from equipoise.lab.studies.sklearn_baselines import is_installed, train_baselines
+from equipoise.lab.studies.study_folder import occupy, read_earlier, require_same_study
 from equipoise.lab.studies.tables import BASELINES, write_baselines, write_tables
 from equipoise.lab.studies.worker import Trackers, Training
 from equipoise.lab.training import RunResult
 from equipoise.lab.training.tracking import require_tracker
 from equipoise.lab.training.workers import Event, Execute, Workers
 
-LOCK = ".lock"
-OURS = {  # what a study makes in its folder
-    *(LOCK, "study.json", "runs", *TABLES, "methods.csv", "equal_time.csv", "tasks.csv", "tuned", "tuned.json"),
-    *("trackers", "figures", "tables", "report.html"),
-}
 StudyEvent = Event[Run] | Event[Job]  # a job is a trial of the search for fixed weights
 MOST_DAMAGED = 3  # results that an error names
 
@@ -58,19 +49,19 @@ class Study:
     """
 
     def __init__(self, plan: Plan, folder: Path) -> None:
-        earlier = _earlier(folder)
+        earlier = read_earlier(folder)
         plan = plan.renamed(earlier)
         self.plan = plan
         self.folder = folder
         self.failures: dict[Run, str] = {}
-        _check(plan, folder, earlier)
+        require_same_study(plan, folder, earlier)
         require_same_looks(plan, folder, earlier)
         now = left_out(plan, folder, earlier)
         seeds = [str(seed) for seed in now["seeds"]]
         named = [f"{'seed' if len(seeds) == 1 else 'seeds'} {listing(seeds)}"] if seeds else []
         self.left_out: tuple[str, ...] = (*now["methods"], *named)
         self._ever_left_out = ever_left_out(now, earlier)
-        self._method_files = earlier.get("method_files", {})
+        self.earlier = earlier  # study.json as it was
         self.threads: int | None = earlier.get("threads")  # of each training; known once it runs
         self.results = self._finished()
         self._baselines_hash = earlier.get(FILES, {}).get(BASELINES)
@@ -133,7 +124,7 @@ class Study:
             raise ValueError(f"jobs must be at least 1, got {jobs}")
         for kind in track:
             require_tracker(kind)
-        with _occupy(self.folder), closing(Workers()) as workers:
+        with occupy(self.folder), closing(Workers()) as workers:
             # The number of threads changes the order of sums, so a study keeps the one it began with.
             self.threads = self.threads or max(1, torch.get_num_threads() // jobs)
             self.failures = {}
@@ -195,7 +186,7 @@ class Study:
         about = read_tuned(self.folder)
         description = {
             **self.plan.describe(),
-            "method_files": {**self._method_files, **method_files(self.plan.arms)},
+            "method_files": {**self.earlier.get("method_files", {}), **method_files(self.plan.arms)},
             "threads": self.threads,
             **({str(TUNED): about} if about else {}),
             "test_reads": max(map(_test_reads, self.results.values()), default=0),
@@ -255,48 +246,3 @@ def _test_reads(result: RunResult) -> int:
     return len({epoch for epoch, split, *_ in result.history if split == "test"}) + any(
         split == "test" for split, *_ in result.scores
     )
-
-
-def _earlier(folder: Path) -> dict[str, Any]:
-    """The study.json of a folder, empty for a new folder."""
-    path = folder / "study.json"
-    if path.is_file():
-        try:
-            description = read_json(path)
-            if description.get("loop"):
-                raise ValueError(f"{folder} holds a loop's runs: choose another folder")
-            description["settings"], description["method_files"]
-        except KeyError:
-            raise DamagedError(path, "is no description of a study") from None
-        return description
-    if folder.is_dir() and any(entry.name.removesuffix(".unfinished") not in OURS for entry in folder.iterdir()):
-        raise ValueError(f"{folder} holds something else than a study: choose another folder")
-    make_folder(folder)
-    return {}
-
-
-def _occupy(folder: Path) -> BinaryIO:
-    """Hold the folder until the file is closed or this process ends, however it ends."""
-    lock = open_lock_file(folder / LOCK)
-    if not try_lock(lock):
-        lock.close()
-        raise ValueError(f"another process is at work in {folder}: wait for it, or choose another folder")
-    return lock
-
-
-def _check(plan: Plan, folder: Path, earlier: dict[str, Any]) -> None:
-    if not earlier:
-        return
-    tried = (read_tuned(folder) or {}).get("trials", plan.tuned_trials)
-    if plan.tuned_trials not in (0, tried):
-        raise ValueError(
-            f"{folder} holds weights tuned with {tried} trials, not {plan.tuned_trials}: choose another folder, or ask "
-            f"for tuned_trials {tried}"
-        )
-    now = {**plan.identity, "method_files": method_files(plan.arms)}
-    files = {name: mark for name, mark in earlier["method_files"].items() if name in now["method_files"]}
-    then = {key: earlier.get(key) for key in now} | {"method_files": {**now["method_files"], **files}}
-    if found := differences(then, now):
-        raise ValueError(
-            f"{folder} was made with other settings ({'; '.join(found)}): choose another folder, or ask for the same"
-        )

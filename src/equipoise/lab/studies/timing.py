@@ -24,15 +24,17 @@ STEPS = 4  # that are timed of each method, after one that is not
 LONG = 5.0  # seconds after which no further step is timed
 WHOLE, PART = 4096, 256  # validation samples up to which all are evaluated, and of more how many
 FEWEST_SEEDS = 3
+AROUND = 20.0  # seconds of two idle cores for start-up of the processes, baselines of scikit-learn, tables and report
 CHEAP = 1.5  # times the plain sum's step: what a method that compares no gradients takes
 
 
 @dataclass(frozen=True)
 class Costs:
-    """Seconds of a step by arm, and of what stands between two epochs; a single-task network has its own."""
+    """Seconds of a step by arm and of what stands between two epochs (a single-task network has its own); and more."""
 
     step: Mapping[StudyArm, float]
     epoch: Mapping[bool, float]  # by whether it is a single-task network
+    around: float = 0.0  # before the first run and after the last
 
     def of_run(self, plan: Plan, run: Run) -> float:
         """At most, in seconds: with every epoch that is allowed."""
@@ -42,10 +44,10 @@ class Costs:
         return plan.settings.epochs * (plan.steps_per_epoch * step + self.epoch[alone])
 
     def minutes(self, plan: Plan, runs: Sequence[Run], trials: int, jobs: int) -> float:
-        """At most, of these runs and of so many trials of fixed weights, each of which is a run of the plain sum."""
+        """At most, of a study of these runs and so many trials of fixed weights, each of which is a run of the sum."""
         trial = Run(SUM, tuple(plan.case.tasks.names), plan.seeds[0])
         seconds = [*(self.of_run(plan, run) for run in runs), *[self.of_run(plan, trial)] * trials]
-        return max(sum(seconds) / jobs, max(seconds, default=0.0)) / 60
+        return (self.around + max(sum(seconds) / jobs, max(seconds, default=0.0))) / 60
 
 
 def time_steps(plan: Plan, threads: int) -> Costs:
@@ -63,7 +65,7 @@ def time_steps(plan: Plan, threads: int) -> Costs:
         if plan.alone:
             alone = next(run.arm for run in plan.runs if run.tasks == plan.alone[:1])
             step[alone], epoch[True] = _time_arm(plan, SUM, plan.alone[:1])
-    return Costs(step, {True: epoch[False], **epoch})
+    return Costs(step, {True: epoch[False], **epoch}, AROUND)
 
 
 def _time_arm(plan: Plan, arm: StudyArm, names: Sequence[str]) -> tuple[float, float]:
@@ -124,19 +126,6 @@ def _threads(count: int) -> Iterator[None]:
         torch.set_num_threads(before)
 
 
-def give_minutes(minutes: float) -> str:
-    """In words.
-
-    >>> give_minutes(0.4), give_minutes(1.2), give_minutes(14.4), give_minutes(150.0)
-    ('less than a minute', 'about 1 minute', 'about 14 minutes', 'about 2.5 hours')
-    """
-    if minutes < 0.75:
-        return "less than a minute"
-    if minutes >= 100:
-        return f"about {minutes / 60:.2g} hours"
-    return f"about {minutes:.0f} minute{'s' * (round(minutes) != 1)}"
-
-
 def shorter(plan: Plan, costs: Costs, jobs: int, trials: int) -> list[tuple[str, float]]:
     """What takes less, as its options, and the minutes from the beginning with each."""
     found = []
@@ -156,13 +145,3 @@ def shorter(plan: Plan, costs: Costs, jobs: int, trials: int) -> list[tuple[str,
         half = replace(plan, settings=replace(plan.settings, epochs=epochs))
         found.append((f"{epochs} epochs", costs.minutes(half, plan.runs, trials, jobs)))
     return found
-
-
-def seeds_within(plan: Plan, costs: Costs, jobs: int, trials: int, minutes: float) -> int:
-    """How many seeds fit into so many minutes; at least three, with which a difference can be tested, or all."""
-    fitting = [
-        count
-        for count in range(1, len(plan.seeds) + 1)
-        if costs.minutes(plan, replace(plan, seeds=plan.seeds[:count]).runs, trials, jobs) <= minutes
-    ]
-    return min(len(plan.seeds), max([FEWEST_SEEDS, *fitting]))

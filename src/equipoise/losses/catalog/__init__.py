@@ -48,7 +48,8 @@ def _rows_by_key() -> Mapping[str, tuple[LossRow, ...]]:
     for alias, aliased in LOSS_ALIASES.items():
         found[alias] = tuple(by_name[name] for name in aliased)
     for key, rows in list(found.items()):
-        found.setdefault(key.removesuffix("loss") if key.endswith("loss") else f"{key}loss", rows)
+        for end in ("loss", "损失"):
+            found.setdefault(key.removesuffix(end) if key.endswith(end) else f"{key}{end}", rows)
     return found
 
 
