@@ -15,7 +15,7 @@ from equipoise.torch_private.autograd import (
     is_of_a_script,
     number_of_outputs,
     output_metadata,
-    saved,
+    reduction_of,
     saving_runs_hooks,
     suppressed_hooks,
 )
@@ -186,9 +186,7 @@ def groups_of(addends: Sequence[Addend], known: Expressions) -> list[Any]:
 def _batches(addend: Addend, known: Expressions) -> tuple[int, int]:
     """The size of the batch that it sums over, and of the one that it averages over; 0 for none."""
     node = addend.edge.node
-    kind = type(node).__name__.partition("Backward")[0]
-    if hasattr(node, "_saved_reduction"):
-        kind = {1: "Mean", 2: "Sum"}.get(saved(node, "reduction"), kind)
+    kind = reduction_of(node) or type(node).__name__.partition("Backward")[0]
     below = node.next_functions[0] if node.next_functions else (None, 0)
     shape = output_metadata(below).shape if below[0] is not None else ()
     if not shape:
