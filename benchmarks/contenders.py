@@ -20,7 +20,7 @@ from models import Problem
 Backward = Callable[[Tensor, dict[str, Tensor]], None]  # (representation, losses) -> gradients
 Contender = Callable[[Problem, str], Backward]  # (model, name of the gradient method) -> what a step does
 
-Route = Literal["auto", "rows", "batched", "factored"]
+Route = Literal["auto", "rows", "batched", "factored", "low-memory"]
 
 PLAIN, FLOOR, AUTO, DEFAULT = "plain sum", "floor", "ours auto", "torchjd default"
 EVERY, PERIOD = "ours every 10", 10
@@ -195,6 +195,7 @@ OURS: dict[str, Contender] = {
     "ours factored": partial(on_shared, route="factored"),
     "ours rows": partial(on_shared, route="rows"),
     "ours batched": partial(on_shared, route="batched"),
+    "ours low-memory": partial(on_shared, route="low-memory"),
     "ours representation": at_representation,
     EVERY: every_tenth,
 }

@@ -39,8 +39,8 @@ from torchjd.aggregation import GramianWeightedAggregator, MGDAWeighting
 from torchjd.autojac import jac_to_grad, mtl_backward
 
 import equipoise as eq
-from memory import peak_of
 from models import MODELS, Problem, build
+from peaks import peak_of
 from traffic import cost, counted, ring_bytes, sent_by_tcp
 
 _PERIOD = 10

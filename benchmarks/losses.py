@@ -27,7 +27,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from equipoise import losses
-from memory import peak_of
+from peaks import peak_of
 
 _LIMIT = 1.1
 Loss = Callable[[Tensor], Tensor]

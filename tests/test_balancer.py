@@ -453,7 +453,7 @@ def test_weights_that_are_not_finite_are_the_method_s_defect(net, x):
         ({"tasks": ["a", "a"]}, "must be unique, got 'a'"),
         ({"tasks": {"a": -1.0}}, "weight of task 'a' must be positive and finite, got -1.0"),
         ({"heads": "both"}, "heads must be 'raw' or 'weighted', got 'both'"),
-        ({"route": "fast"}, "route must be one of 'auto', 'rows', 'batched', 'factored', got 'fast'"),
+        ({"route": "fast"}, "route must be one of 'auto', 'rows', 'batched', 'factored', 'low-memory', got 'fast'"),
         ({"probe_every": -1}, "probe_every must be 0 or a number of steps, got -1"),
         ({"ranks": "world"}, "ranks must be 'auto', 'local' or a process group, got 'world'"),
         ({"parameters": []}, "parameters is empty"),

@@ -95,7 +95,7 @@ def test_the_route_of_the_plan_delivers_its_definition(case, heads):
 
 @pytest.mark.paired
 @pytest.mark.parametrize("heads", ["raw", "weighted"])
-@pytest.mark.parametrize("route", ["rows", "batched", "factored"])
+@pytest.mark.parametrize("route", ["rows", "batched", "factored", "low-memory"])
 def test_rows_deliver_their_definition(case, heads, route):
     delivered, gramian = reference(case, heads)
     balancer = eq.Balancer(Weights(), case.model, tasks=list(case.losses), heads=heads, route=route)

@@ -148,7 +148,7 @@ def test_a_random_program_gets_its_definition(seed):
     torch.manual_seed(seed)
     num_tasks, name, scale = draw.randint(1, 5), draw.choice(list(METHODS)), draw.choice([1.0, 1024.0])
     net, definition = Program(draw, num_tasks), Definition(METHODS[name], num_tasks)
-    route = draw.choice(["auto", "rows", "factored", "factored"])
+    route = draw.choice(["auto", "rows", "factored", "factored", "low-memory"])
     balancer = eq.Balancer(METHODS[name](), net, tasks=[f"t{k}" for k in range(num_tasks)], route=route)
     heard: Counter[Tensor] = Counter()
     leaves = [*(p for p in net.parameters() if p.requires_grad), net.given_to_nobody]

@@ -26,6 +26,8 @@ def set_micro_batches(state: State, micro_batches: int) -> None:
         raise ValueError(f"micro_batches must be a positive number, got {micro_batches!r}")
     if micro_batches > 1 and state.config.gramian_from is not None:
         raise ValueError("accumulate(n) has no use with gramian_from: their graphs are gone when weights are known")
+    if micro_batches > 1 and state.config.route == "low-memory":
+        raise ValueError("accumulate(n) keeps all tasks' gradients, which route='low-memory' is to avoid: use 'auto'")
     if micro_batches <= waiting:
         raise ValueError(
             f"micro_batches is {micro_batches} and {waiting} wait already: end their step with "

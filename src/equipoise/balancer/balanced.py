@@ -1,5 +1,6 @@
 """The scalar that a step gives, and its backward pass: plan, gradients, decision, and a gradient for each leaf."""
 
+from dataclasses import replace
 from functools import partial
 
 import torch
@@ -139,7 +140,7 @@ def delivered(
     state.note(step, weights if decision.has_weights else None, decision.gramian, route, decision.skipped, objective)
     if state.monitor is not None and reach.balanced and not decision.skipped:
         _look(state, state.monitor, reach, jacobian, decision)
-    if reach.chosen is None:
+    if reach.chosen is None and state.config.route != "low-memory":
         shared = jacobian.combine(weights) if decision.combined is None else decision.combined
     elif step.representation is None:
         shared = jointly(step.losses, reach.graph, reach.roles.shared, weights, incoming)
@@ -192,11 +193,20 @@ def plan_for(state: State, reach: Reach) -> RoutePlan:
     """How to take the gradients of a step.
 
     Raises:
-        ValueError: If the options do not fit parameters that lie in parts over the ranks.
+        ValueError: If the options do not fit parameters that lie in parts over the ranks, or a compiled model.
     """
     config, step, shared, ranks = state.config, reach.step, reach.roles.shared, state.ranks
     parts, is_joint = config.parts, ranks.size > 1
-    if not PLAIN.issuperset(map(type, shared)) and any(map(is_in_parts, shared)):
+    in_parts = not PLAIN.issuperset(map(type, shared)) and any(map(is_in_parts, shared))
+    if config.route == "low-memory" and reach.chosen is None:
+        if is_joint or in_parts or state.parameters.ambiguous:
+            where = "of compiled models" if state.parameters.ambiguous else "over several processes or parts"
+            raise ValueError(
+                f"route='low-memory' keeps no gradients of single tasks, which are needed {where}: use route='auto'"
+            )
+        plan = plan_of("auto", shared, reach.graph, len(step.losses), known=state.known_rows)
+        return replace(plan, passes=sequential, in_chunks=True)
+    if in_parts:
         if reach.chosen is not None or parts.needs_whole_rows:
             raise ValueError(
                 f"{config.method} over sharded parameters compares the gradients of all of them, and needs no "
@@ -224,7 +234,7 @@ def _look(state: State, monitor: Monitor, reach: Reach, jacobian: Jacobian, deci
     assert gramian is not None
     decides = parts.aggregator is not None or parts.row is not None
     monitor.balance.decided(names, reach.balanced, gramian, decision.weights if decides else None)
-    if reach.chosen is None and state.ranks.size == 1:
+    if reach.chosen is None and state.ranks.size == 1 and state.config.route != "low-memory":
         monitor.heads.look(
             reach.graph.named,
             gramian,

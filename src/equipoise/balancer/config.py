@@ -19,7 +19,7 @@ from equipoise.method import FEEDBACK, Method
 
 Heads = Literal["raw", "weighted"]
 Scale = Literal["sum", "paper"]
-RouteName = Literal["auto", "rows", "batched", "factored"]
+RouteName = Literal["auto", "rows", "batched", "factored", "low-memory"]
 Monitoring = Literal["warn", "off"]
 
 
@@ -66,8 +66,12 @@ class Config:
             raise ValueError(f"needs of {method} must be among {', '.join(map(repr, FEEDBACK))}, got {strangers}")
         if self.parts.coordinate is not None and self.gramian_from is not None:
             raise ValueError("gramian_from has no use in a coordinate method: it needs all rows")
-        if self.parts.coordinate is not None and self.route == "factored":
-            raise ValueError(f"route='factored' has no rows, and {method} needs them: use 'auto', 'rows' or 'batched'")
+        if self.parts.coordinate is not None and self.route in ("factored", "low-memory"):
+            raise ValueError(
+                f"route={self.route!r} has no rows, and {method} needs them: use 'auto', 'rows' or 'batched'"
+            )
+        if self.parts.group is not None and self.route == "low-memory":
+            raise ValueError(f"route='low-memory' has no gradients of groups, and {method} weighs them: use 'auto'")
         if self.parts.group is not None and self.gramian_from is not None:
             raise ValueError(f"gramian_from has no use in {method}: it compares gradients by every group")
         if self.parts.group is not None and self.heads == "weighted":

@@ -7,6 +7,7 @@ from torch import Tensor
 from equipoise.balancer.config import Config
 from equipoise.balancer.weights import LiveWeights
 from equipoise.gradients.accumulation import Accumulation
+from equipoise.gradients.chunks import FoldedJacobian
 from equipoise.gradients.jacobian import Jacobian
 from equipoise.gradients.plan import KnownRows
 from equipoise.gradients.ranks import Ranks, ranks_of
@@ -30,7 +31,8 @@ class State:
         self.applied: dict[str, float] = {}  # the users' weights in that record's
         self.heard: set[str] = set()  # which of ``FEEDBACK`` have come
         self.ranks = Ranks()  # who takes part in this step
-        self.jacobian = Jacobian()  # of one step; its room is kept
+        # of one step; its room is kept
+        self.jacobian = FoldedJacobian() if config.route == "low-memory" else Jacobian()
         self.known_rows = KnownRows()
         self.accumulation = Accumulation(len(config.names))  # gradients of micro-batches
         self.micro_batches = 1  # that make a step

@@ -38,8 +38,7 @@ def at_known(
     task's gradient.
     """
     factors = weights.tolist()
-    largest = max(map(abs, factors))
-    power = 1.0 if _NEAR_ONE[0] < largest < _NEAR_ONE[1] else 2.0 ** math.frexp(largest)[1]
+    power = _power_of(factors)
     seeds = [seed(loss, incoming) for loss in losses]
     passes_single = not graph.along  # nodes of several tasks lead to none of a single task
     unweighted = [leaf for leaf, mask in roles.outside if mask.bit_count() > 1 or not passes_single]
@@ -76,11 +75,19 @@ def jointly(
     Their power of two is applied afterwards, lest a seed overflows.
     """
     factors = weights.tolist()
-    power = 2.0 ** math.frexp(max(map(abs, factors)))[1]
+    power = _power_of(factors)
     taking = [k for k, factor in enumerate(factors) if factor != 0]  # 0 · inf would be NaN
     seeds = [seed(losses[k], incoming) * (factors[k] / power) for k in taking]
     gradients = weighted_pass([losses[k] for k in taking], leaves, seeds, keep=graph.is_kept())
-    return [scaled(gradient, power) for gradient in gradients]
+    for place, gradient in enumerate(gradients):
+        gradients[place] = scaled(gradient, power)  # one after the other: two of all are never there
+    return gradients
+
+
+def _power_of(factors: Sequence[float]) -> float:
+    """What to divide weights by, a power of two, so that no gradient leaves its dtype on the way."""
+    largest = max(map(abs, factors))
+    return 1.0 if _NEAR_ONE[0] < largest < _NEAR_ONE[1] else 2.0 ** math.frexp(largest)[1]
 
 
 def through(

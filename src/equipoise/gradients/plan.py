@@ -13,6 +13,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from equipoise.gradients.chunks import FoldedJacobian, chunks_of, fold_chunks
 from equipoise.gradients.graph import Graph
 from equipoise.gradients.jacobian import Jacobian, Spread, UnsharedGradients
 from equipoise.gradients.layers import KINDS, UNKNOWN, layers_among
@@ -23,7 +24,7 @@ from equipoise.torch_private.autograd import saving_runs_hooks
 
 _ALONE = Ranks()
 
-ROUTES = ("auto", "rows", "batched", "factored")
+ROUTES = ("auto", "rows", "batched", "factored", "low-memory")
 
 _CLEARLY = 0.85  # share of the operations of rows below which factors are taken; the counts are that good
 _SLIGHT = 2**17  # numbers of all tasks and layers below which a batched pass costs more to set up than it saves
@@ -84,11 +85,14 @@ class RoutePlan:
     lengths: list[int] = field(default_factory=list)  # of the layers' factors, over several ranks
     ranks: Ranks = _ALONE
     why: dict[Tensor, str] = field(default_factory=dict)  # for each shared tensor
+    in_chunks: bool = False  # whether only products are kept, and a pass more is needed
 
     def describe(self, names: Sequence[str]) -> str:
         """The route, and a line for each shared tensor."""
         passes: dict[Route, str] = {sequential: "one backward pass per task", batched: "one batched backward pass"}
         first = passes.get(self.passes, "one batched backward pass below the join of the tasks")
+        if self.in_chunks:
+            first = "a backward pass per task and chunk of the parameters, and one from all losses"
         return "\n".join([f"{self.route}: {first}", *map("  {}: {}".format, names, self.why.values())])
 
     def fill(
@@ -104,16 +108,20 @@ class RoutePlan:
         """Fill the jacobian with gradients of the losses by the measured tensors, in the backward passes of the plan.
 
         Args:
-            jacobian: Row k becomes the gradient of loss k.
+            jacobian: Row k becomes the gradient of loss k; in chunks it is left without rows, and with their gramian.
             measured: What its columns belong to.
             losses: K scalars.
             graph: Of these.
             own: For each loss, further leaves, whose gradients are returned.
             incoming: The gradient [] that each backward starts from.
-            keep: Leave the graph alive.
+            keep: Leave the graph alive, as is always done in chunks.
         """
-        num_tasks = len(losses)
-        jacobian.prepare(measured, num_tasks, self.layers, self.spread, self.lengths, self.ranks)
+        num_tasks, layers = len(losses), self.layers
+        if self.in_chunks:
+            assert isinstance(jacobian, FoldedJacobian)
+            fold_chunks(jacobian, chunks_of(measured, layers, graph, num_tasks), losses, graph, incoming)
+            measured, layers, keep = [], [], True
+        jacobian.prepare(measured, num_tasks, layers, self.spread, self.lengths, self.ranks)
         unshared = UnsharedGradients(own)
         for found in self.passes(Wanted(losses, graph, jacobian.points, own, incoming, keep)):
             jacobian.write(found.tasks, found.shared)

@@ -77,6 +77,7 @@ def exact_products(rows: Tensor) -> Tensor:
     for columns in rows.split(16 * CHUNK, dim=1):
         wide = columns.double()
         total.addmm_(wide, wide.mT)
+        del wide  # the next columns need its room
     return total
 
 

@@ -94,6 +94,10 @@ class Layer(ABC):
                 gradient = torch.zeros(num_tasks, *like.shape, dtype=like.dtype, device=like.device)
             received.append(gradient)
 
+    def forget(self) -> None:
+        """Let go of all that was written."""
+        self._received = [[] for _ in self.edges]
+
     def with_gradients(self, gradients: Sequence[Tensor]) -> Self:
         """A copy that was given all tasks' gradients [K, ...] at the edges."""
         twin = copy.copy(self)

@@ -63,6 +63,10 @@ class Tied(Layer):
             part.write(num_tasks, gradients[first : first + len(part.edges)])
             first += len(part.edges)
 
+    def forget(self) -> None:
+        for part in self.parts:
+            part.forget()
+
     def products(self, dtype: torch.dtype) -> Products:
         own = [part.products(dtype) for part in self.parts]
         products = torch.stack([found.products for found in own]).sum(dim=0)

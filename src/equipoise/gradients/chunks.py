@@ -1,0 +1,145 @@
+"""The gramian of K gradients of which never more than P numbers are held: by some parameters after others.
+
+Products of gradients are sums over parameters, and a backward pass ends at those that it is asked for. So the
+parameters are cut into chunks, nearest to the losses first; each has K passes of its own, and their sum at the weights
+that follow is one pass more.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from equipoise.gradients.graph import Graph
+from equipoise.gradients.jacobian import Jacobian
+from equipoise.gradients.layers.layer import Layer, size
+from equipoise.gradients.routes import Wanted, sequential
+
+
+class FoldedJacobian(Jacobian):
+    """A jacobian that may be gone but for J Jᵀ: some tensors' rows are written, ``fold`` adds up their products."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._folded: Tensor | None = None
+
+    def __reduce__(self) -> tuple[type["FoldedJacobian"], tuple[()]]:
+        return FoldedJacobian, ()
+
+    def fold(self, held: range, new: range, num_rows: int) -> None:
+        """Keep of what was written its products in float64, for a gramian of ``num_rows``, and let go of factors.
+
+        Written were the rows of the tasks ``held``, and behind them those of ``new``, of whose products with them this
+        is the first call; or ``held`` is ``new``.
+        """
+        first = len(held)
+        written = first if new == held else first + len(new)
+        parts = [
+            *self._rows.exact_products(written),
+            *(layer.products(torch.float64).products for layer in self._layers),
+        ]
+        for layer in self._layers:
+            layer.forget()
+        rows, columns = slice(held.start, held.stop), slice(new.start, new.stop)
+        for products in parts:
+            if self._folded is None:
+                self._folded = products.new_zeros(num_rows, num_rows)
+            products = products.to(self._folded.device)
+            if new == held:
+                self._folded[rows, rows] += products
+            else:
+                self._folded[rows, columns] += products[:first, first:]
+                self._folded[columns, rows] += products[first:, :first]
+
+    def gramian(self, num_rows: int, *extras: Tensor, own: Sequence[Tensor] = ()) -> tuple[Tensor, ...]:
+        if self._folded is None:
+            return super().gramian(num_rows, *extras, own=own)
+        written, *others = super().gramian(num_rows, *extras, self._folded, own=own)
+        folded = others.pop()
+        return (written + (folded + folded.mT) / 2, *others)
+
+    def release(self) -> None:
+        super().release()
+        self._folded = None
+
+
+@dataclass
+class Chunk:
+    """Tensors whose gradients are taken in passes of their own, those of so many tasks at once."""
+
+    tensors: list[Tensor]
+    layers: list[Layer]
+    at_once: int
+
+
+def chunks_of(measured: Sequence[Tensor], layers: Sequence[Layer], graph: Graph, num_tasks: int) -> list[Chunk]:
+    """Chunks that hold no more numbers at once than all tensors have.
+
+    A tensor of which K gradients are more is a chunk of its own, of fewer tasks at once, but of two at least. Factors
+    of a layer are held for all tasks, however many numbers they are.
+    """
+    limit = sum(tensor.numel() for tensor in measured)
+    distances = _distances(graph)
+    factored = {leaf for layer in layers for leaf in layer.leaves}
+    parts = [Chunk([tensor], [], num_tasks) for tensor in measured if tensor not in factored]
+    parts += [Chunk([*layer.leaves], [layer], num_tasks) for layer in layers]
+    parts.sort(key=lambda part: max(distances.get(tensor, 0) for tensor in part.tensors))
+    chunks: list[Chunk] = []
+    room, filling = 0, None  # of the last chunk for all tasks, which others may follow
+    for part in parts:
+        needed = _numbers(part)
+        if not part.layers and needed * num_tasks > limit:
+            part.at_once = min(max(2, limit // needed), num_tasks)
+        if filling is not None and needed * num_tasks <= room:
+            filling.tensors += part.tensors
+            filling.layers += part.layers
+            room -= needed * num_tasks
+            continue
+        chunks.append(part)
+        if part.at_once == num_tasks:
+            room, filling = limit - needed * num_tasks, part
+    return chunks
+
+
+def fold_chunks(
+    jacobian: FoldedJacobian, chunks: Sequence[Chunk], losses: Sequence[Tensor], graph: Graph, incoming: Tensor
+) -> None:
+    """Let the jacobian know the gramian by all chunks; the graph lives on."""
+    num_tasks = len(losses)
+
+    def write(row: int, tasks: range) -> None:
+        some, nothing = [losses[k] for k in tasks], [list[Tensor]() for _ in tasks]
+        for found in sequential(Wanted(some, graph, jacobian.points, nothing, incoming, keep=True)):
+            jacobian.write(range(row, row + 1), found.shared)
+            row += 1
+            del found  # the next pass needs its room
+
+    for chunk in chunks:
+        jacobian.prepare(chunk.tensors, chunk.at_once, chunk.layers)
+        length = num_tasks if chunk.at_once == num_tasks else chunk.at_once - 1
+        for first in range(0, num_tasks, length):
+            held = range(first, min(first + length, num_tasks))
+            write(0, held)
+            jacobian.fold(held, held, num_tasks)
+            for k in range(held.stop, num_tasks):  # each passes by those that are held
+                write(len(held), range(k, k + 1))
+                jacobian.fold(held, range(k, k + 1), num_tasks)
+    jacobian.prepare([], num_tasks)
+
+
+def _distances(graph: Graph) -> dict[Tensor, int]:
+    """How many nodes the longest way from a loss to each leaf has."""
+    distance: dict[Any, int] = {}
+    for node in graph.nodes:
+        far = distance.get(node, 0) + 1
+        for below, _ in graph.below[node]:
+            distance[below] = max(distance.get(below, 0), far)
+    return {leaf: distance.get(node, 0) for node, leaf in graph.accumulators.items()}
+
+
+def _numbers(part: Chunk) -> int:
+    """Of one task's gradient."""
+    at_outputs = [size(edge).numel() for layer in part.layers for edge in layer.edges]
+    return sum(at_outputs or [tensor.numel() for tensor in part.tensors])
