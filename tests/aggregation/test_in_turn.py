@@ -92,7 +92,7 @@ def test_a_coordinate_stands_in_one_place_of_the_sketch_with_a_sign():
 
 @pytest.mark.parametrize("drawn", [torch.randn, torch.rand], ids=["signed", "positive"])
 def test_products_of_sketches_are_near_those_of_the_gradients(drawn):
-    """By the spread that the docstring states, for layers' outer products, of which each meets the signs in its order."""
+    """By the spread that the docstring states, for layers' outer products in random orders."""
     torch.manual_seed(0)
     width, errors = 101, []
     for _ in range(300):
@@ -159,7 +159,7 @@ def test_it_passes_the_laws():
 @pytest.mark.parametrize(
     ("make", "message"),
     [
-        (lambda: InTurn(eq.UW()), r"method must be an Aggregator, .* got UW\(\)"),
+        (lambda: InTurn(eq.UW()), r"method must be an Aggregator, got UW\(\)"),
         (lambda: InTurn(eq.MGDA(), width=0), "width must be a whole number, 1 or more, got 0"),
         (lambda: InTurn(eq.GradDrop()), "method must be an Aggregator"),
     ],

@@ -26,9 +26,9 @@ class InTurn(RowMemory, Composite, RowAggregator):
 
     A gradient's sketch is ``width`` numbers: its coordinates times fixed random signs, every ``width``-th added up.
     Products of sketches are on average those of the gradients, with a standard deviation of about sqrt(2 / width) times
-    the product of the norms where no group of coordinates has much more than its share; a prime width cuts across layers.
-    The state is K · width numbers, whatever P. Where the shared parameters change, as when a new task first shares more
-    of them, the gradients of before are forgotten.
+    the product of the norms where no group of coordinates has much more than its share; a prime width cuts across
+    layers. The state is K · width numbers, whatever P. Where the shared parameters change, as when a new task first
+    shares more of them, the gradients of before are forgotten.
 
     Args:
         method: An ``Aggregator``.
@@ -43,7 +43,7 @@ class InTurn(RowMemory, Composite, RowAggregator):
 
     def __init__(self, method: Aggregator, width: int | None = 4093) -> None:
         if not isinstance(method, Aggregator):
-            raise ValueError(f"method must be an Aggregator, which sees products of gradients, got {short_repr(method)}")
+            raise ValueError(f"method must be an Aggregator, got {short_repr(method)}")
         if width is not None:
             whole_number(1, width=width)
         super().__init__()
@@ -91,7 +91,8 @@ class InTurn(RowMemory, Composite, RowAggregator):
         if self.width is None or size <= self.width:
             return rows
         if len(self._signs) != size or self._signs.device != rows.device:
-            drawn = torch.randint(2, (size,), generator=torch.Generator().manual_seed(0), dtype=torch.int8, device="cpu")
+            fixed = torch.Generator().manual_seed(0)
+            drawn = torch.randint(2, (size,), generator=fixed, dtype=torch.int8, device="cpu")
             self._signs = (2 * drawn - 1).to(rows.device)
         signed = rows.to(torch.promote_types(rows.dtype, torch.float32)) * self._signs
         whole = size - size % self.width
