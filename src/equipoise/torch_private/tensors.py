@@ -1,7 +1,7 @@
 """Tensors: their versions, subclasses and transforms, and kernels that torch shows nowhere else."""
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any, cast
 
 import torch
@@ -27,6 +27,16 @@ def without_subclass(tensor: Tensor) -> Tensor:
 def fill_zeros_(tensors: list[Tensor]) -> None:
     """Zero each of them."""
     torch._foreach_zero_(tensors)
+
+
+def copy_each_(tensors: list[Tensor], others: list[Tensor]) -> None:
+    """Overwrite each tensor with its other."""
+    torch._foreach_copy_(tensors, others)
+
+
+def shaped_like(flat: Tensor, tensors: Sequence[Tensor]) -> Sequence[Tensor]:
+    """Pieces of a vector, of the shapes of these tensors, one after another."""
+    return cast(Sequence[Tensor], cast(Any, torch._C)._nn.unflatten_dense_tensors(flat, tensors))
 
 
 def add_each_(tensors: list[Tensor], others: list[Tensor], factor: float) -> None:
