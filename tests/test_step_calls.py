@@ -22,7 +22,7 @@ READS = {  # methods that read more than once, and how often: theirs is a decisi
     "graddrop": 3,
     "trimmed-mean": 2,
     "median": 2,
-    "moco": 3,
+    "moco": 2,
     "excess-mtl": 3,
     "db-mtl": 3,
     "lr-annealing": 6,

@@ -190,11 +190,12 @@ class _Block:
         return [piece.view(shape) for piece, shape in zip(flat.split(self.sizes), self.shapes, strict=True)]
 
     def write(self, rows: range, gradients: list[Tensor | None]) -> None:
-        if len(rows) > 1 or any(gradient is None for gradient in gradients):
+        nonzero = [gradient for gradient in gradients if gradient is not None]
+        if len(rows) > 1 or len(nonzero) < len(gradients):
             self.put(self.rows[rows.start : rows.stop, : self.width], gradients)
-        elif gradients:
-            _require_dense(gradients)
-            copy_each_(self.lines[rows.start], gradients)
+        elif nonzero:
+            _require_dense(nonzero)
+            copy_each_(self.lines[rows.start], nonzero)
 
     def put(self, rows: Tensor, gradients: list[Tensor | None]) -> None:
         """Fill rows [rows, P] with gradients [rows, ...]; ``None`` is a zero."""

@@ -50,6 +50,11 @@ def largest_of(tensors: list[Tensor]) -> Tensor:
     return torch.stack([one.to(largest[0].device) for one in largest]).amax()
 
 
+def exact_norms(tensors: list[Tensor]) -> Tensor:
+    """The norm of each tensor, in float64 throughout."""
+    return torch.stack([*torch._foreach_norm(tensors, 2.0, torch.float64)])
+
+
 def embedding_bag_backward(*arguments: Any) -> Tensor:
     """The gradient of an embedding bag by its table, from what the forward pass saved."""
     return cast(Tensor, torch.ops.aten._embedding_bag_backward(*arguments))
