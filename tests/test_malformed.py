@@ -232,7 +232,7 @@ CONFIGS = {
     "yes without quotes": (f"{BASE}category: yes\n", "category must be text, a number or a list of them, got True"),
     "a map for a list": (f"{BASE}number: {{a: b}}\n", "number must be text, a number or a list of them, got {'a'"),
     "bad indentation": ("case: data.csv\n  target: x\n", "study.yaml line 2, column 9: mapping values are not allowed"),
-    "a tab": ("case: data.csv\ntarget:\n\trating: x\n", "study.yaml line 3, column 1: found character"),
+    "a tab": ("case: data.csv\ntarget:\n\trating: x\n", "study.yaml line 3, column 1: a tab"),
     "an open bracket": (f"{BASE}number: [age\n", "study.yaml line 7, column 1: "),
     "no map": ("- data.csv\n", "study.yaml must hold keys with values, such as seeds: 5; got ['data.csv']"),
     "an empty file": ("# nothing\n", "study.yaml must hold keys with values, such as seeds: 5; got None"),

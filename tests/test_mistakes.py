@@ -30,6 +30,11 @@ FILES = {
     "one_seed.csv": "\n".join(line for line in RESULTS.splitlines() if not re.search(",[12],a", line)),
     "wide.csv": "method,seed,a\nsum,0,.5\nuw,0,.4\n",
     "unknown.csv": RESULTS.replace("rmse", "regret"),
+    "units.csv": TABLE.replace(",21,", ",$21,"),
+    "na.csv": TABLE.replace(",top\n", ",NA\n"),
+    "data": TABLE,
+    "tab.yaml": "case: data.csv\ntarget:\n\trating: regression\n",
+    "typo.yaml": "case: data.csv\ntargets:\n  rating: regression\n",
     "case.py": "def make_case():\n    return 3\n",
 }
 
@@ -72,6 +77,7 @@ def here(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     for name, content in FILES.items():
         (tmp_path / name).write_text(content)
+    (tmp_path / "latin.csv").write_text(TABLE.replace("blue", "blü"), encoding="latin-1")
     return tmp_path
 
 
@@ -79,7 +85,7 @@ PYTHON = ["In a training loop", "In a notebook"]
 
 
 def test_the_page_lists_them():
-    assert sum(len(rows_of(heading)) for heading in [*PYTHON, "On the command line"]) > 90
+    assert sum(len(rows_of(heading)) for heading in [*PYTHON, "On the command line"]) > 110
 
 
 @pytest.mark.parametrize(

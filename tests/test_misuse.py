@@ -434,6 +434,32 @@ def test_one_task_alone_or_in_turn_is_no_collapse(net, names):
             balancer({name: loss * scales[name] for name in names}).backward()
 
 
+# Steps of one task each
+
+
+@pytest.mark.parametrize("make", [eq.MGDA, lambda: eq.Chain(eq.Sum(), eq.UPGrad())])
+def test_a_gradient_method_that_sees_one_task_at_a_time_is_told(net, make):
+    balancer = eq.Balancer(make(), net, tasks={"a": 1.0, "b": 2.0})
+    with expect_one_warning("each of 100 steps in a row had one task"):
+        for step in range(230):
+            name = NAMES[step % 2]
+            balancer({name: losses_of(net)[name]}).backward()
+
+
+@pytest.mark.parametrize("how", ["in turn", "collected", "one task", "now and then together", "by its norm"])
+def test_other_steps_of_one_task_are_not(net, how):
+    methods = {"in turn": lambda: eq.InTurn(eq.MGDA()), "by its norm": eq.UnitNorm}
+    balancer = eq.Balancer(methods.get(how, eq.MGDA)(), net, tasks=NAMES)
+    if how == "collected":
+        balancer.accumulate(2)
+    with expect_silence():
+        for step in range(230):
+            losses = losses_of(net)
+            names = NAMES if how == "now and then together" and step % 60 == 0 else NAMES[step % 2 :][:1]
+            names = ["a"] if how == "one task" else names
+            balancer({name: losses[name] * 1e3 ** (name == "b") for name in names}).backward()
+
+
 # One graph, used twice
 
 

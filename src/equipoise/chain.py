@@ -224,9 +224,9 @@ def _rank(method: Method) -> int:
     for rank, kind in enumerate((Weighting, Aggregator, GroupAggregator, CoordinateAggregator)):
         if isinstance(method, kind):
             return rank
-    raise TypeError(
-        f"a method is a Weighting, an Aggregator, a GroupAggregator or a CoordinateAggregator, got {method!r}"
-    )
+    found = f"{method.__name__}: write {method.__name__}()" if isinstance(method, type) else repr(method)
+    found += ": write Chain(*steps)" if isinstance(method, list | tuple) else ""
+    raise TypeError(f"a method is a Weighting, an Aggregator, a GroupAggregator or a CoordinateAggregator, got {found}")
 
 
 @dataclass(frozen=True, eq=False)

@@ -38,6 +38,8 @@ def from_file(path: str, name: str) -> Any:
 
 def require_file(path: str) -> None:
     """Raise a ValueError where there is no file of this path."""
+    if path.startswith(("http:/", "https:/", "s3:/", "hf:/")):
+        raise ValueError(f"{path!r} is an address, not a file: download it first")
     if not Path(path).is_file():
         raise ValueError(f"there is no file {path!r} (looked in {Path(path).resolve().parent})")
 

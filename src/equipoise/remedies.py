@@ -87,6 +87,8 @@ def remedy(loss: Callable[..., Tensor], arguments: Sequence[Any]) -> str:
         return f": output {tuple(output.shape)} has the classes last, so write equipoise.losses.PerToken(loss)"
     if _is_one(loss, _CLASSES) and not output.is_floating_point():
         return ": outputs come before targets"
+    if _is_one(loss, _CLASSES) and target.shape == output.shape and not target.is_floating_point():
+        return ": one-hot classes are floats: write target.argmax(dim=1), or target.float()"
     if _is_one(loss, _CLASSES) and target.shape == (len(output), 1):
         return ": write target.squeeze(-1)"
     if _is_one(loss, _CLASSES) and target.shape == (*output.shape[:1], *output.shape[2:]):

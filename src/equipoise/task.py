@@ -53,7 +53,8 @@ class Task:
 
     def __post_init__(self) -> None:
         if not isinstance(self.name, str) or not self.name:
-            raise ValueError(f"name must be a non-empty string, got {self.name!r}")
+            first = ": it comes first, Task(name, loss)" if callable(self.name) else ""
+            raise ValueError(f"name must be a non-empty string, got {self.name!r}{first}")
         if not callable(self.loss):
             raise ValueError(f"loss of task {self.name!r} must be callable, got {self.loss!r}")
         if isinstance(self.loss, type):

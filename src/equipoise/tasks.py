@@ -30,6 +30,10 @@ class TaskLosses(dict[str, Tensor]):
         self.parts: dict[str, Mapping[str, Tensor]] = dict(parts)
         self.weights: dict[str, float] = dict(weights)
 
+    def __getattr__(self, name: str) -> Any:
+        goes = ": what goes backward is balancer(losses), or sum(losses.values())" if name == "backward" else ""
+        raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}{goes}", name=name, obj=self)
+
 
 class Tasks(nn.Module):
     """The tasks of one network, in order.

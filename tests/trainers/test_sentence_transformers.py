@@ -113,7 +113,3 @@ def test_what_it_cannot_do_is_an_error(folder):
         trainer = made_trainer(TwoParts, **OPTIONS)
         balance(trainer, eq.MGDA(), tasks=["ranking", "gor_mean"])
         trainer.train()
-    trainer = made_trainer(TwoParts, **OPTIONS)
-    trainer.loss = {"one": trainer.loss, "two": trainer.loss}
-    with pytest.raises(ValueError, match="parts share each batch"):
-        balance(trainer, eq.MGDA(), tasks=TWO)

@@ -90,6 +90,12 @@ def test_losses_by_sample_are_told_apart_when_only_they_are_there(weight):
         torch.testing.assert_close(_gradient(addend, weight), gradient)
 
 
+def test_a_difference_by_sample_is_one_loss(weight):
+    """As a contrastive loss writes it."""
+    scores = torch.randn(5, 40, dtype=torch.float64) @ weight
+    assert len(addends_of((scores.logsumexp(1) - scores[:, 0]).mean())) == 1
+
+
 def test_learned_weights_are_read_by_the_product_rule(weight, parts):
     """Uncertainty weighting: the losses stand with exp(-s), and their regulariser apart."""
     s = torch.tensor([0.0, 1.0, 2.0], dtype=torch.float64, requires_grad=True)

@@ -119,3 +119,62 @@ def test_one_shared_number_is_no_direction():
             a, b = (shift - 3).square(), (shift - 4).square()
             (a + b).backward()
     assert findings_of(watch.seen.looks) == []
+
+
+def test_a_network_that_is_frozen_after_the_forward_pass_is_left_out():
+    """As Lightning's ``toggle_optimizer`` does to the discriminator, whose leaves stay in the graph."""
+    torch.manual_seed(0)
+    generator, discriminator = nn.Linear(8, 8), nn.Linear(8, 1)
+    with ScriptWatch(at=[1]) as watch:
+        fake = generator(torch.randn(4, 8))
+        near, fool = fake.pow(2).mean(), -discriminator(fake).mean()
+        discriminator.requires_grad_(False)
+        (near + fool).backward()
+    assert watch.seen.problems == []
+    assert {part.reached for part in watch.seen.looks[0].parts} == {72}
+
+
+def test_numbers_of_a_class_of_the_scripts_own_are_named(model):
+    """PINA's tensors carry labels, which those that it does not make lack."""
+
+    class Labelled(torch.Tensor):
+        @classmethod
+        def __torch_function__(cls, function, types, args=(), kwargs=None):
+            assert function.__name__ not in ("detach", "clone")
+            return super().__torch_function__(function, types, args, kwargs or {})
+
+    with ScriptWatch(at=[1]) as watch:
+        outputs = model(torch.randn(8, 40))
+        with torch._C.DisableTorchFunctionSubclass():
+            near = outputs.pow(2).mean().as_subclass(Labelled)
+        far = outputs.abs().mean()
+        total = far + 2 * near
+        total.as_subclass(torch.Tensor).backward()
+    assert watch.seen.problems == []
+    assert sorted(parts(watch.seen.looks[0])) == [("far", 1), ("near", 2)]
+
+
+def test_a_regulariser_that_is_flat_is_no_loss_that_drowns():
+    """An entropy near its maximum has hardly a gradient; parts that share nothing do not compete."""
+    torch.manual_seed(0)
+    actor, critic = nn.Linear(40, 3), nn.Linear(40, 1)
+    with torch.no_grad():
+        actor.weight.mul_(0.01)
+    with ScriptWatch(at=[1, 10]) as watch:
+        for _ in range(10):
+            x = torch.randn(16, 40)
+            log = actor(x).log_softmax(1)
+            policy, entropy = -log[:, 0].mean(), -(log.exp() * log).sum(1).mean()
+            value = 1e4 * (critic(x)[:, 0] - 5).square().mean()
+            (policy - 0.01 * entropy + value).backward()
+    assert findings_of(watch.seen.looks) == []
+
+
+def test_what_an_optimiser_holds_and_no_loss_reaches_is_known(model):
+    head = nn.Linear(64, 2)
+    optimizer = torch.optim.SGD([*model.parameters(), *head.parameters()], 0.1)
+    whole = nn.ModuleDict({"model": model, "head": head})
+    with ScriptWatch(at=[1]) as watch:
+        whole["model"](torch.randn(8, 40)).square().mean().backward()
+    assert watch.seen.looks[0].idle == ["head"]
+    assert optimizer

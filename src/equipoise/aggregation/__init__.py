@@ -20,6 +20,7 @@ from equipoise.aggregation.gradvac import GradVac
 from equipoise.aggregation.hard_priority import HardPriority
 from equipoise.aggregation.imgrad import IMGrad
 from equipoise.aggregation.imtl_g import IMTLG
+from equipoise.aggregation.in_turn import InTurn
 from equipoise.aggregation.krum import Krum
 from equipoise.aggregation.loss_norm import LossNorm
 from equipoise.aggregation.loss_scale import LossScale
@@ -68,6 +69,7 @@ __all__ = [
     "GradVac",
     "HardPriority",
     "IMGrad",
+    "InTurn",
     "Krum",
     "LRAnnealing",
     "LossNorm",

@@ -87,7 +87,8 @@ def _settings(path: Path, known: Iterable[str]) -> dict[str, Any]:
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark
         where = f" line {mark.line + 1}, column {mark.column + 1}" if mark else ""
-        fail(f"{path}{where}: {error.problem}")
+        is_tab = mark is not None and text[mark.index : mark.index + 1] == "\t"
+        fail(f"{path}{where}: {'a tab, where YAML takes blanks' if is_tab else error.problem}")
     except (yaml.YAMLError, ValueError) as error:  # a date that is none, or a tag that does not fit
         fail(f"{path}: {error}")
     if not isinstance(settings, dict):

@@ -30,6 +30,8 @@ class Parser(argparse.ArgumentParser):
 
     def error(self, message: str) -> NoReturn:
         """Say what is wrong, and leave."""
+        if message.startswith("unrecognized arguments"):
+            message += ": an option takes one word, so write a,b without blanks, and quotes around what has some"
         fail(f"{self.source}{message} (see {self.prog} --help)")
 
     def add_verbose(self) -> None:
@@ -106,6 +108,14 @@ class Listed:
 
 
 names = Listed(tuple)
+
+
+def number(text: str) -> float:
+    """Any number."""
+    try:
+        return float(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"a number, got {text!r}") from None
 
 
 def positive(text: str) -> int:

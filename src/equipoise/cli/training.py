@@ -6,7 +6,7 @@ from dataclasses import Field, fields
 from types import NoneType
 from typing import Any, get_args, get_origin
 
-from equipoise.cli.parser import Parser, names, positive, whole
+from equipoise.cli.parser import Parser, names, number, positive, whole
 from equipoise.lab.settings import COUNT, Settings
 
 OPTIONS = tuple(field for field in fields(Settings) if field.name != "epochs")
@@ -53,7 +53,9 @@ def _kind(option: "Field[Any]") -> Callable[[str], Any]:
     if get_origin(option.type) is tuple:
         return names
     (kind,) = (one for one in get_args(option.type) or (option.type,) if one is not NoneType)
-    return (positive if option.metadata["limit"] is COUNT else whole) if kind is int else kind
+    if kind is int:
+        return positive if option.metadata["limit"] is COUNT else whole
+    return number if kind is float else kind
 
 
 def _named(text: str, values: dict[str, float]) -> float:

@@ -257,7 +257,8 @@ def _stranger(given: object) -> str:
     """What was given for a parameter."""
     if isinstance(given, Tensor):
         return f"a tensor of shape {tuple(given.shape)} that was computed from others"
-    return short_repr(given)
+    is_parameters = getattr(given, "__func__", None) is nn.Module.parameters
+    return "a method: write model.parameters()" if is_parameters else short_repr(given)
 
 
 def _spread(mask: int, tasks: Sequence[int]) -> int:

@@ -1,4 +1,4 @@
-"""A task whose gradient is always zero, and weights that stay with one task: read from the gramian on the CPU."""
+"""A task whose gradient is always zero, weights that stay with one task, steps of one task: from numbers on the CPU."""
 
 from collections.abc import Sequence
 
@@ -8,6 +8,7 @@ from equipoise.monitor.warning import warn
 
 _SILENCE = 50  # steps without any gradient, from the first on
 _COLLAPSE = 100  # steps in a row in which one task alone decides
+_IN_TURN = 100  # steps in a row that have one task each
 _NEGLIGIBLE = 1e-6  # of the largest
 
 
@@ -19,6 +20,7 @@ class Balance:
         self._silent: dict[str, int] = {}  # steps without a gradient, of tasks that never had one
         self._seen: set[str] = set()  # tasks that need no watching: they had a gradient, or were warned of
         self._alone, self._times, self._has_warned = "", 0, False  # which task decides alone, for how many steps
+        self._in_turn: list[str] | None = []  # tasks of steps in a row that had one each, with weight 1; None: told
 
     def decided(self, names: Sequence[str], balanced: Sequence[int], gramian: Tensor, weights: Tensor | None) -> None:
         """Look at one decision: weights [K], or none, for a gramian [K, K], and which of the tasks it is about."""
@@ -26,6 +28,8 @@ class Balance:
         for k in balanced:
             if names[k] not in self._seen:
                 self._count_silence(names[k], squares[k])
+        if self._in_turn is not None and weights is not None:
+            self._count_single_tasks(names, weights.tolist())
         nonzero = [k for k in balanced if squares[k] > 0]
         if weights is not None and not self._has_warned and len(nonzero) > 1:
             self._count_collapse(names, nonzero, squares, weights.tolist())
@@ -41,6 +45,18 @@ class Balance:
                 f"the gradient of task {name!r} by the shared parameters was zero in all of its {_SILENCE} steps: its "
                 "loss does not depend on them (a mask of zeros, a saturated or clamped output, a unit that died): "
                 "look at its labels and its output, or leave the task out",
+            )
+
+    def _count_single_tasks(self, names: Sequence[str], weights: Sequence[float]) -> None:
+        """Count steps of one task, to which the method did nothing."""
+        assert self._in_turn is not None
+        self._in_turn = [*self._in_turn, names[0]] if len(names) == 1 and weights == [1.0] else []
+        if len(self._in_turn) >= _IN_TURN and len({*self._in_turn}) > 1:
+            self._in_turn = None
+            warn(
+                f"each of {_IN_TURN} steps in a row had one task, and {self._method} left its gradient as it was: a "
+                "gradient method balances the tasks of one step. If no batch holds two of them, wrap it "
+                f"(InTurn({self._method})), or collect a micro-batch of each, balancer.accumulate(n)",
             )
 
     def _count_collapse(

@@ -59,6 +59,7 @@ _WORDS = {  # for names of rows, the likeliest first
     "dual balancing": "db-mtl",
     "Adam": "adatask, preconditioned",
     "groups, layers": "per-group, metabalance",
+    "alternating, alternate, round robin, several data sets, multi-dataset, 多数据集, 交替训练": "in-turn",
     "conflict, conflicts, gradient conflict, conflicting gradients": "pcgrad, cagrad, config, upgrad",
     # in Chinese; docs/zh/glossary.md
     "梯度冲突, 冲突": "pcgrad, cagrad, config, upgrad",

@@ -49,4 +49,11 @@ AROUND = (
         when="With Adam, where coordinates differ in scale by orders of magnitude, as with embeddings.",
         code="eq.Preconditioned(eq.MGDA())",
     ),
+    MethodRow(
+        "in-turn",
+        aggregation.InTurn,
+        takes="a gradient method; rows of the tasks in a step; K sketches of state",
+        when="When each step has one task, as with data sets that never share a batch.",
+        code="eq.InTurn(eq.MGDA())",
+    ),
 )

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Iterable, Sequence
+from contextlib import AbstractContextManager
 from typing import Any, cast
 
 import torch
@@ -18,9 +19,14 @@ def are_inside_functorch(tensors: Iterable[Tensor]) -> list[bool]:
     return list(map(torch._C._functorch.is_functorch_wrapped_tensor, tensors))
 
 
+def plain_tensors() -> AbstractContextManager[None]:
+    """In its block tensors of subclasses are asked as plain ones are."""
+    return torch._C.DisableTorchFunctionSubclass()
+
+
 def without_subclass(tensor: Tensor) -> Tensor:
     """The same numbers in the same graph, as a plain tensor, past what the subclass makes of operations."""
-    with torch._C.DisableTorchFunctionSubclass():
+    with plain_tensors():
         return tensor.as_subclass(Tensor)
 
 

@@ -16,6 +16,7 @@ import torch
 from torch import Tensor
 
 from equipoise.torch_private.compiling import let_scripts_call
+from equipoise.torch_private.tensors import plain_tensors
 
 _METHODS = (
     *("__add__", "__radd__", "__iadd__", "__sub__", "__rsub__", "__isub__", "__mul__", "__rmul__", "__imul__"),
@@ -24,6 +25,7 @@ _METHODS = (
 _FUNCTIONS = ("stack", "cat", "add", "mul", "sum", "mean")
 _MOST = 10_000  # numbers of a window that are noted
 _SUMS = {"add", "sub", "stack", "cat"}
+_PRODUCTS = {"mul", "truediv"}
 _GRAD_SCALER = "grad_scaler.py"
 _MANY = 1000  # items of a list or a dict that are looked through
 _COMPREHENSIONS = {"<genexpr>", "<listcomp>", "<dictcomp>", "<setcomp>", "<lambda>"}
@@ -36,7 +38,8 @@ class NamedNumber:
     """One number of the graph, seen when a sum, a product or a stack was made with it."""
 
     name: str
-    value: Tensor  # [], a copy
+    value: Tensor | float  # [], a copy
+    place: str = ""  # in the script's code
 
 
 class Expressions:
@@ -82,8 +85,12 @@ class Expressions:
         return _notes(node).get((self, "number", output))
 
     def constant_in(self, node: Any) -> NamedNumber | None:
-        """What a sum's node holds that no parameter moves."""
-        return _notes(node).get((self, "constant"))
+        """What a sum's node adds that no parameter moves."""
+        return _notes(node).get((self, "added"))
+
+    def factor_in(self, node: Any) -> NamedNumber | None:
+        """What a product's node multiplies with, or a quotient's divides by, that no parameter moves."""
+        return _notes(node).get((self, "factor"))
 
     def scale_of(self, node: Any) -> float:
         """By what a GradScaler multiplied to get the only output of a node; 1 if none did."""
@@ -99,7 +106,7 @@ class Expressions:
             frame = sys._getframe(1)
             constant = self._note(self._note_operands, name, args, frame)  # before: what is in place moves them
             result = original(*args, **kwargs)
-            self._note(self._note_result, result, constant, args, frame)
+            self._note(self._note_result, name, result, constant, args, frame)
             return result
 
         if owner is torch:
@@ -109,7 +116,8 @@ class Expressions:
 
     def _note(self, what: Callable[..., Any], *args: Any) -> Any:
         try:
-            return what(*args)
+            with plain_tensors():  # to ask one of a class of the script's would run its code
+                return what(*args)
         except Exception as error:  # the script's own objects are asked, and it is not ended by who looks on
             self.problems = [f"names of losses: {type(error).__name__}: {error}".partition("\n")[0]]
             return None
@@ -121,29 +129,36 @@ class Expressions:
         operands = args[0] if args and isinstance(args[0], list | tuple) else args
         if name.startswith("__r"):
             operands = operands[::-1]  # in the order of the line
-        constant = None
-        for place, operand in enumerate(operands):
-            if not isinstance(operand, Tensor) or operand.numel() != 1:
-                continue
-            if operand.grad_fn is not None:
-                notes, key = _notes(operand.grad_fn), (self, "number", operand.output_nr)
-                if key not in notes:
-                    self._noted += 1
-                    notes[key] = _number(operand, frame, place)
-            elif name.strip("_").lstrip("ri") in _SUMS and _is_constant(operand):
-                constant = _number(operand, frame, place)
-        return constant
+        single = [place for place, one in enumerate(operands) if isinstance(one, Tensor) and one.numel() == 1]
+        in_graph = [place for place in single if operands[place].grad_fn is not None]
+        for place in in_graph:
+            notes, key = _notes(operands[place].grad_fn), (self, "number", operands[place].output_nr)
+            if key not in notes:
+                self._noted += 1
+                notes[key] = _number(operands[place], frame, place)
+        if not in_graph or _kind_of(name) is None:
+            return None
+        constants = [place for place, one in enumerate(operands) if place not in in_graph and _is_constant(one)]
+        return _number(operands[constants[-1]], frame, constants[-1]) if constants else None
 
-    def _note_result(self, result: Any, constant: NamedNumber | None, args: tuple[Any, ...], frame: FrameType) -> None:
+    def _note_result(
+        self, name: str, result: Any, constant: NamedNumber | None, args: tuple[Any, ...], frame: FrameType
+    ) -> None:
         node = result.grad_fn if isinstance(result, Tensor) else None
         if node is None:
             return
         if constant is not None:
-            _notes(node)[self, "constant"] = constant
+            _notes(node)[self, _kind_of(name)] = constant
         if frame.f_code.co_filename.endswith(_GRAD_SCALER):
             scale = next((one for one in args if isinstance(one, Tensor) and one.grad_fn is None), None)
             if scale is not None:
                 _notes(node)[self, "scale"] = scale.detach().clone()
+
+
+def _kind_of(operation: str) -> str | None:
+    """What a constant is in an operation."""
+    name = operation.strip("_").lstrip("ri")
+    return "added" if name in _SUMS else "factor" if name in _PRODUCTS else None
 
 
 def _notes(node: Any) -> dict[Any, Any]:
@@ -160,12 +175,18 @@ def put_back(replaced: list[tuple[Any, str, bool, Any]]) -> None:
             delattr(owner, name)
 
 
-def _number(operand: Tensor, frame: FrameType, place: int) -> NamedNumber:
-    return NamedNumber(name_of(operand, frame, place), operand.detach().clone().reshape(()))
+def _number(operand: Tensor | float, frame: FrameType, place: int) -> NamedNumber:
+    where = f"{frame.f_code.co_filename}:{frame.f_lineno}:{frame.f_lasti}"
+    if not isinstance(operand, Tensor):
+        return NamedNumber(_shortened(_operand(frame, place, ast.BinOp)), operand, where)
+    return NamedNumber(name_of(operand, frame, place), operand.detach().clone().reshape(()), where)
 
 
-def _is_constant(operand: Tensor) -> bool:
-    return operand.is_floating_point() and not operand.requires_grad
+def _is_constant(operand: Any) -> bool:
+    if type(operand) in (int, float):
+        return True
+    is_number = isinstance(operand, Tensor) and operand.numel() == 1 and operand.is_floating_point()
+    return is_number and not operand.requires_grad
 
 
 def name_of(tensor: Tensor, frame: FrameType, place: int = 0) -> str:
@@ -182,7 +203,10 @@ def name_of(tensor: Tensor, frame: FrameType, place: int = 0) -> str:
     for name, value in _kept(frame):
         if value is tensor:
             return name
-    expression = _operand(frame, place)
+    return _shortened(_operand(frame, place))
+
+
+def _shortened(expression: str) -> str:
     return expression if len(expression) <= _LONGEST else expression[: _LONGEST - 1] + "…"
 
 
@@ -210,8 +234,11 @@ def _variables(frame: FrameType) -> list[tuple[str, Any]]:
     return found
 
 
-def _operand(frame: FrameType, place: int) -> str:
-    """The call or attribute that gave an operand without a name, by the place in the file of what the frame runs."""
+def _operand(frame: FrameType, place: int, *kinds: type[ast.expr]) -> str:
+    """The call or attribute that gave an operand without a name, by the place in the file of what the frame runs.
+
+    Also an expression of these ``kinds``: of tensors a product's or a sum's operands were noted themselves.
+    """
     here = _expression_at(frame.f_code, frame.f_lasti)
     sides: Sequence[ast.expr] = ()
     if isinstance(here, ast.BinOp):
@@ -222,8 +249,8 @@ def _operand(frame: FrameType, place: int) -> str:
         sides = here.args[0].elts
     side = sides[place] if place < len(sides) else None
     called = side.func if isinstance(side, ast.Call) else side
-    if not isinstance(called, ast.Attribute | ast.Name | ast.Subscript):
-        return ""  # also a product or a sum, whose operands were noted themselves
+    if called is None or not isinstance(called, (ast.Attribute, ast.Name, ast.Subscript, *kinds)):
+        return ""
     return ast.unparse(called).removeprefix("self.").removeprefix("F.").removeprefix("nn.functional.")
 
 

@@ -7,13 +7,15 @@ from dataclasses import dataclass
 from equipoise.names import listed
 from equipoise.watching.seen import PassSeen
 
-_SMALL = 0.01  # of the whole gradient's norm
-_MOST = 0.95  # of the step
+_SMALL = 0.01  # of the largest gradient by what a part reaches
+_FLAT = 0.1  # of it, without factors: below, a part with a small factor is a regulariser
+_MOST = 0.95  # of all norms of gradients
+_COMPARABLE = 0.1  # ratio of two norms from which on their directions matter
 _OPPOSED = -0.1  # cosine
 _PARALLEL = 1 - 1e-6
 _PLANE = 3  # shared numbers below which gradients are parallel by chance
 _DEAD = 0.5  # of a layer's outputs
-_ACTIVE_LOOKS = 2  # from which on something may be called lasting
+_LASTING = 100  # steps from which on a conflict may be called lasting
 
 
 @dataclass(frozen=True)
@@ -45,9 +47,16 @@ class Line:
         """The norms of a part's gradient by all that it reaches."""
         return [norm_of(look, k) for look in self.looks for k, part in enumerate(look.parts) if part.name == name]
 
-    def shares(self, name: str) -> list[float]:
-        """How much of each step along the whole gradient a part's own gradient is."""
-        return [shares_of(look)[k] for look in self.looks for k, part in enumerate(look.parts) if part.name == name]
+    def portions(self, name: str) -> list[float]:
+        """A part's norm by the shared parameters, of the sum of all such norms but those of flat parts."""
+        found = []
+        for look in self.looks:
+            norms = [math.sqrt(look.gramian[k][k]) for k in range(len(look.parts))]
+            counted = [k for k, norm in enumerate(norms) if norm > 0 and not rival_of(look, k)[2]]
+            place = _place(look, name)
+            alone = not any(k != place for k in counted)
+            found.append(0.0 if alone else norms[place] / sum(norms[k] for k in {place, *counted}))
+        return found
 
 
 def norm_of(look: PassSeen, k: int) -> float:
@@ -60,6 +69,23 @@ def shares_of(look: PassSeen) -> list[float]:
     along = [sum(row) for row in look.gramian]
     whole = sum(along)
     return [value / whole if whole > 0 else math.nan for value in along]
+
+
+def rival_of(look: PassSeen, k: int) -> tuple[str, float, bool]:
+    """The part with the largest gradient by what part ``k`` reaches, the ratio of the part's own to that, and more.
+
+    The last is whether the part is flat: small without its small factor, too, as an entropy near its maximum.
+    """
+    reached = [layer for layer in look.layers if k in layer.parts]
+    norms = [math.sqrt(sum(layer.gramian[j][j] for layer in reached)) for j in range(len(look.parts))]
+    others = [j for j in range(len(norms)) if j != k and norms[j] > 0]
+    if not norms[k] > 0 or not others:
+        return "", math.inf, False
+    rival = max(others, key=lambda j: norms[j])
+    ratio, factor, other = norms[k] / norms[rival], look.parts[k].factor, look.parts[rival].factor
+    is_scaled_down = bool(factor and other) and abs(factor or 0) < abs(other or 0)
+    is_flat = is_scaled_down and ratio * abs((other or 0) / (factor or 1)) < _FLAT
+    return look.parts[rival].name, ratio, is_flat
 
 
 def cosine(look: PassSeen, i: int, j: int) -> float:
@@ -77,24 +103,25 @@ def findings_of(looks: Sequence[PassSeen]) -> list[str]:
     """Of the looks at one line that calls backward; where it sums other losses each time, of the last."""
     line = Line(looks)
     line = line if line.names else Line(looks[-1:])
-    return [finding for rule in _RULES for finding in rule(line)]
+    return [*(finding for rule in _RULES for finding in rule(line)), *of_absence(looks)]
 
 
 def of_numbers(line: Line) -> list[str]:
-    """Values and gradients that are not finite."""
-    found = []
-    for name in line.names:
-        for look, value, norm in zip(line.looks, line.values(name), line.norms(name), strict=True):
+    """Values and gradients that are not finite, where the first is: it spoils all others in the steps after."""
+    for place, look in enumerate(line.looks):
+        found = []
+        for name in line.names:
+            value, norm = line.values(name)[place], line.norms(name)[place]
             if value is not None and not math.isfinite(value):
                 found.append(f"{name!r} is {value} at step {look.step}: look at its inputs")
-                break
-            if not math.isfinite(norm):
+            elif not math.isfinite(norm):
                 found.append(
                     f"the gradient of {name!r} is not finite at step {look.step}, though its value is: look for sqrt, "
                     "log or a division at 0"
                 )
-                break
-    return found
+        if found:
+            return found
+    return []
 
 
 def of_silence(line: Line) -> list[str]:
@@ -102,8 +129,8 @@ def of_silence(line: Line) -> list[str]:
     found = []
     for name in line.names:
         if all(factor == 0 for factor in line.factors(name)):
-            found.append(f"{name!r} has the factor 0: it trains nothing, which may be meant")
-        elif all(norm == 0 for norm in line.norms(name)):
+            continue  # the table shows it, and it is meant
+        if all(norm == 0 for norm in line.norms(name)):
             values = {value for value in line.values(name) if value is not None}
             of = f"is {_number(min(values))}" if len(values) == 1 else "changes"
             times = "at the step that was seen" if len(line.looks) == 1 else f"at all {len(line.looks)} steps seen"
@@ -117,7 +144,7 @@ def of_silence(line: Line) -> list[str]:
         name
         for name in line.looks[-1].constants
         if all(name in look.constants for look in line.looks)
-        and (len(line.looks) == 1 or len({look.constants[name] for look in line.looks}) > 1)  # else meant as a constant
+        and len({look.constants[name] for look in line.looks}) > 1  # else meant as a constant
     ]
     found += [
         f"{name or 'a number'} ({_number(line.looks[-1].constants[name])}) is added to the loss and has no graph: it "
@@ -129,24 +156,55 @@ def of_silence(line: Line) -> list[str]:
 
 def of_size(line: Line) -> list[str]:
     """Parts that drown, and the one that drowns them."""
-    if sum(max(line.norms(name)) > 0 for name in line.names) < 2:
-        return []
     if any(value is None for name in line.names for value in line.values(name)):
         return []  # halves of an expression by sample, maybe, and no losses
-    found = []
-    largest = max(line.names, key=lambda name: min(line.norms(name)))
-    shares = line.shares(largest)
-    if all(share > _MOST for share in shares):
-        found.append(
-            f"{largest!r} makes {min(99, int(100 * min(shares)))} % or more of the step of the shared parameters: the "
-            "others hardly train them; see the factors suggested below"
-        )
+    found, small = [], []
     for name in line.names:
-        ratios = [a / b for a, b in zip(line.norms(name), line.norms(largest), strict=True) if b > 0]
-        if ratios and 0 < max(ratios) < _SMALL:
+        rivals = [rival_of(look, _place(look, name)) for look in line.looks]
+        if all(ratio < _SMALL for _, ratio, _ in rivals) and not any(is_flat for _, _, is_flat in rivals):
+            rival, ratio, _ = max(rivals, key=lambda each: each[1])
+            small.append(
+                f"the gradient of {name!r} is below {_percent(ratio)} of that of {rival!r}: with this factor it is "
+                "hardly trained, which may be meant of a regulariser"
+            )
+        shares = line.portions(name)
+        if all(share > _MOST for share in shares):
             found.append(
-                f"the gradient of {name!r} is below {_percent(max(ratios))} of that of {largest!r}: with this factor "
-                "it is hardly trained, which may be meant of a regulariser"
+                f"{name!r} has {min(99, int(100 * min(shares)))} % or more of the gradients by the shared parameters: "
+                "the others hardly train them; see the factors suggested below"
+            )
+    return found + small
+
+
+def of_weights(line: Line) -> list[str]:
+    """Weights that count twice, and sums that stand beside means."""
+    last = line.looks[-1].parts
+    found = [
+        f"{part.name!r} is multiplied by the same weight at two places, {listed(part.weighted_twice)}: its factor is "
+        f"{_number(part.factor)}; leave one out"
+        for part in last
+        if part.weighted_twice and part.name in line.names and part.factor is not None
+    ]
+    means = {part.averages: part.name for part in reversed(last) if part.averages > 1}
+    return found + [
+        f"{part.name!r} is a sum over a batch of {part.sums}, and {means[part.sums]!r} a mean: the weight of one "
+        "changes with the size of the batch; reduce both alike"
+        for part in last
+        if part.name in line.names and part.sums in means
+    ]
+
+
+def of_absence(looks: Sequence[PassSeen]) -> list[str]:
+    """Parts that were there, and are no more."""
+    found = []
+    for k, part in enumerate(looks[0].parts):
+        gone = [look for look in looks if all(one.name != part.name for one in look.parts)]
+        is_over = len(gone) > 1 and gone == list(looks[-len(gone) :])
+        if is_over and part.name != f"loss[{k}]" and Line(looks).names:
+            found.append(
+                f"{part.name!r} is part of the loss until step {looks[-len(gone) - 1].step} and not at steps "
+                f"{', '.join(str(look.step) for look in gone)}: a task without labels in these batches, or a condition "
+                "that holds no more"
             )
     return found
 
@@ -156,14 +214,17 @@ def of_direction(line: Line) -> list[str]:
     found = []
     for j, second in enumerate(line.names):
         for first in line.names[:j]:
-            values = [cosine(look, *_places(look, first, second)) for look in line.looks]
-            shared = shared_numbers(line.looks[-1], *_places(line.looks[-1], first, second))
+            places = [(_place(look, first), _place(look, second)) for look in line.looks]
+            values = [cosine(look, *pair) for look, pair in zip(line.looks, places, strict=True)]
+            shared = shared_numbers(line.looks[-1], *places[-1])
             chance = 2 / math.sqrt(max(1, shared))  # two standard deviations of random directions
             groups = {part.group for part in line.looks[-1].parts if part.name in (first, second)}
             known = None not in line.values(first) + line.values(second)  # else halves of an expression, maybe
             if any(math.isnan(value) for value in values) or not known:
                 continue
-            if len(values) >= _ACTIVE_LOOKS and max(values) < min(_OPPOSED, -chance) and len(groups) == 2:
+            opposed = max(values) < min(_OPPOSED, -chance) and len(groups) == 2
+            lasts = len(values) > 1 and line.looks[-1].step >= _LASTING
+            if opposed and lasts and all(_are_comparable(*each) for each in zip(line.looks, places, strict=True)):
                 found.append(
                     f"{first!r} and {second!r} conflict at every step seen (cosines "
                     f"{', '.join(f'{value:.2f}' for value in values)}): a gradient method may help; only a comparison "
@@ -201,17 +262,22 @@ def suggested(look: PassSeen) -> dict[str, float]:
     return {name: factor * middle / norms[name] for name, factor in known.items()}
 
 
-def _places(look: PassSeen, first: str, second: str) -> tuple[int, int]:
-    names = [part.name for part in look.parts]
-    return names.index(first), names.index(second)
+def _place(look: PassSeen, name: str) -> int:
+    return [part.name for part in look.parts].index(name)
+
+
+def _are_comparable(look: PassSeen, places: tuple[int, int]) -> bool:
+    """Whether neither gradient is so small that its direction matters little."""
+    norms = sorted(math.sqrt(look.gramian[k][k]) for k in places)
+    return norms[0] >= _COMPARABLE * norms[1]
 
 
 def _number(value: float) -> str:
-    return f"{value:.3g}"
+    return f"{value + 0.0:.3g}"  # -0 is 0
 
 
 def _percent(ratio: float) -> str:
     return f"{100 * ratio:.2g} %"
 
 
-_RULES: list[Callable[[Line], list[str]]] = [of_numbers, of_silence, of_units, of_size, of_direction]
+_RULES: list[Callable[[Line], list[str]]] = [of_numbers, of_silence, of_weights, of_units, of_size, of_direction]

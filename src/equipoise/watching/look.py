@@ -11,7 +11,14 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from equipoise.torch_private.autograd import is_of_a_script, number_of_outputs, saving_runs_hooks, suppressed_hooks
+from equipoise.torch_private.autograd import (
+    is_of_a_script,
+    number_of_outputs,
+    output_metadata,
+    reduction_of,
+    saving_runs_hooks,
+    suppressed_hooks,
+)
 from equipoise.torch_private.compiling import allows_several_passes
 from equipoise.torch_private.processes import ddp_of, reduces_in_its_next_pass
 from equipoise.watching.expressions import Expressions, NamedNumber
@@ -44,10 +51,21 @@ def modules_and_optimizers() -> tuple[list[nn.Module], list[torch.optim.Optimize
 
 
 def leaves_of(nodes: Sequence[Any], optimizers: Sequence[torch.optim.Optimizer]) -> list[Tensor]:
-    """Every leaf that is trained: parameters, and what an optimiser holds; all leaves where none of them is."""
+    """Every leaf that is trained: parameters, and what an optimiser holds; all leaves where none of them is.
+
+    One that was frozen after the forward pass, as the other network of a GAN, is none.
+    """
     leaves = [node.variable for node in nodes if type(node).__name__ == "AccumulateGrad"]
+    leaves = [leaf for leaf in leaves if leaf.requires_grad]
     held = {id(leaf) for one in optimizers for group in one.param_groups for leaf in group["params"]}
     return [leaf for leaf in leaves if isinstance(leaf, nn.Parameter) or id(leaf) in held] or leaves
+
+
+def idle_of(leaves: Sequence[Tensor], optimizers: Sequence[torch.optim.Optimizer]) -> list[Tensor]:
+    """What an optimiser holds and no part reaches."""
+    reached = {id(leaf) for leaf in leaves}
+    held = {id(leaf): leaf for one in optimizers for group in one.param_groups for leaf in group["params"]}
+    return [leaf for place, leaf in held.items() if place not in reached and leaf.requires_grad]
 
 
 def rows_of(addends: Sequence[Addend], leaves: Sequence[Tensor]) -> _Rows:
@@ -148,6 +166,8 @@ def parts_of(
             type(addend.edge.node).__name__.partition("Backward")[0],
             sum(leaf.numel() for leaf in row),
             math.sqrt(sum(_square(row[leaf]) for leaf in row if leaf in mine)) / scale,
+            *_batches(addend, known),
+            _weighted_twice(addend, known),
         )
         for name, group, number, factor, addend, row, mine in zip(
             names, within, numbers, factors, addends, rows, own, strict=True
@@ -161,6 +181,30 @@ def groups_of(addends: Sequence[Addend], known: Expressions) -> list[Any]:
     inside = [[node for node in addend.above if node in single and _name(known.of(node))] for addend in addends]
     whole = set(inside[0]).intersection(*inside[1:]) if len(inside) > 1 else set()
     return [next((node for node in each if node not in whole), None) for each in inside]
+
+
+def _batches(addend: Addend, known: Expressions) -> tuple[int, int]:
+    """The size of the batch that it sums over, and of the one that it averages over; 0 for none."""
+    node = addend.edge.node
+    kind = reduction_of(node) or type(node).__name__.partition("Backward")[0]
+    below = node.next_functions[0] if node.next_functions else (None, 0)
+    shape = output_metadata(below).shape if below[0] is not None else ()
+    if not shape:
+        return 0, 0
+    factors = [abs(float(one.value)) for one in map(known.factor_in, addend.above) if one is not None]
+    sizes = [round(max(one, 1 / one)) for one in factors if one > 0]
+    is_mean_by_hand = any(size > 1 and size % shape[0] == 0 for size in sizes)
+    return shape[0] * (kind == "Sum" and not is_mean_by_hand), shape[0] * (kind == "Mean")
+
+
+def _weighted_twice(addend: Addend, known: Expressions) -> list[str]:
+    """Names, at two places of the script, of constants that multiply a part and are equal."""
+    factors = [one for one in map(known.factor_in, addend.above) if one is not None and one.name]
+    for i, one in enumerate(factors):
+        for other in factors[:i]:
+            if other.place != one.place and float(other.value) == float(one.value) not in (0.0, 1.0, -1.0):
+                return [other.name, one.name]
+    return []
 
 
 def _name(number: NamedNumber | None) -> str:

@@ -88,7 +88,7 @@ def _cosine(value: float) -> str:
 
 
 def _number(value: float | None) -> str:
-    return "-" if value is None else f"{value:.3g}"
+    return "-" if value is None else f"{value + 0.0:.3g}"  # a factor of -0 is 0
 
 
 def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:

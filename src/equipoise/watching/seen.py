@@ -15,6 +15,9 @@ class PartSeen:
     kind: str  # the operation that it ends in
     reached: int  # numbers of parameters that it has a gradient by, zeros included
     own_norm: float  # of its gradient, with the factor, by what it alone reaches
+    sums: int = 0  # the size of the batch that it sums over, and is not divided by
+    averages: int = 0  # the size of the batch that it is a mean over
+    weighted_twice: list[str] = field(default_factory=list)  # names of one weight that multiplies it at two places
 
 
 @dataclass(frozen=True)
@@ -43,6 +46,7 @@ class PassSeen:
     seconds: float  # that the look took
     constants: dict[str, float] = field(default_factory=dict)  # added to the loss, and moved by no parameter
     scale: float = 1.0  # of a GradScaler; taken out of factors and gradients
+    idle: list[str] = field(default_factory=list)  # modules that an optimiser holds, and no part reaches
 
 
 @dataclass

@@ -63,9 +63,9 @@ def addends_of(total: Tensor, gradient: Tensor | None = None, closed: Collection
     """The addends of ``total``, read through sums, stacks, means of stacks and constant factors, the first made first.
 
     A mean or a sum over what is no scalar is a loss's own: it is an addend, unless it is the only one and lies over a
-    sum (``(bce + dice).mean()``). A product with learned weights, as in uncertainty weighting, is read by the product
-    rule: gradients of addends still sum to the whole's. Nodes are called and nothing of the graph is freed; hooks do
-    not run.
+    sum (``(bce + dice).mean()``), not over a difference, which is one formula. A product with learned weights, as in
+    uncertainty weighting, is read by the product rule: gradients of addends still sum to the whole's. Nodes are called
+    and nothing of the graph is freed; hooks do not run.
 
     Args:
         total: One number, with a graph.
@@ -80,7 +80,8 @@ def addends_of(total: Tensor, gradient: Tensor | None = None, closed: Collection
     found = _read(root, seed, _opener(closed, deep=False))
     if len(found) == 1:
         deeper = _read(root, seed, _opener(closed, deep=True))
-        found = deeper if len(deeper) > 1 else found
+        if len(deeper) > 1 and not any(bool((one.seed * seed < 0).any()) for one in deeper):
+            found = deeper
     return found
 
 

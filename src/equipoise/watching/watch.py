@@ -185,13 +185,17 @@ def look_at(tensors: Any, gradients: Any, known: Expressions) -> dict[str, Any]:
     products = look.products_by_leaf(rows, scale)
     sums = dict.fromkeys(node for addend in addends for node in addend.above)
     constants = [constant for constant in map(known.constant_in, sums) if constant is not None]
+    idle = set(look.idle_of(leaves, optimizers))
+    names = look.names_of([*leaves, *idle], modules)
+    trained = {leaf: name for leaf, name in names.items() if leaf not in idle}
     return {
         "total": float(sum(root.detach().sum() for root in roots)) / scale,
         "parts": look.parts_of(addends, rows, known, scale, roots),
         "gramian": look.shared_gramian(rows, products),
-        "layers": look.layers_of(rows, products, look.names_of(leaves, modules), modules, scale),
+        "layers": look.layers_of(rows, products, trained, modules, scale),
         "constants": {constant.name: float(constant.value) for constant in constants if float(constant.value)},
         "scale": scale,
+        "idle": sorted({names[leaf].rpartition(".")[0] or names[leaf] for leaf in idle}),
     }
 
 

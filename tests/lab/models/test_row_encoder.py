@@ -9,8 +9,9 @@ from torch.testing import assert_close
 import equipoise as eq
 from equipoise.lab.data.features import LARGEST
 from equipoise.lab.data.text import join_bags
+from equipoise.lab.models.architectures.build import ARCHITECTURES, build_architecture
 from equipoise.lab.models.encoders import RowEncoder, category_part, text_part
-from equipoise.lab.models.heads import SharedEncoder, scalar_head
+from equipoise.lab.models.heads import MemberHead, SharedEncoder, scalar_head
 from equipoise.lab.models.numbers import PeriodicEmbedding, PiecewiseLinearEncoding, number_part
 
 BAGS = join_bags([torch.tensor([0, 3]), torch.tensor([], dtype=torch.int64), torch.tensor([1])])
@@ -50,6 +51,36 @@ def test_wide_parts_stand_beside_the_layers():
     output = encoder(INPUTS)
     assert_close(output, torch.cat([plain(INPUTS), encoder.parts["text"](BAGS)], dim=1))
     assert output.shape[1] == encoder.width == 6 + 48
+
+
+def network_of_members(members=2):
+    torch.manual_seed(0)
+    parts = {
+        "number": number_part(2, torch.tensor([1]), [torch.tensor([-1.0, 0.0, 0.5])]),
+        "text": text_part(torch.full((5,), 0.2), dropout=0.0, ngram_dropout=0.0),
+    }
+    encoder = RowEncoder(parts, wide=["text"], hidden=6, dropout=0.0, members=members)
+    return SharedEncoder(encoder, {name: MemberHead(scalar_head(encoder.width), members) for name in ("a", "b")})
+
+
+def test_evaluated_is_the_mean_of_members_and_a_row_trains_one_of_them():
+    network, each = network_of_members(), []
+    for signs in network.encoder.signs.weight:
+        alone = network_of_members(members=1)
+        alone.load_state_dict(network.state_dict(), strict=False)
+        with torch.no_grad():
+            alone.encoder.layers[0].weight.mul_(signs)
+        each.append(alone(INPUTS)["a"])
+    assert not torch.allclose(*each)
+    assert_close(network.eval()(INPUTS)["a"], (each[0] + each[1]) / 2)
+    assert_close(network.train()(INPUTS)["a"], torch.stack([each[0][0], each[1][1], each[0][2]]))
+
+
+@pytest.mark.parametrize("name", ARCHITECTURES)
+def test_every_architecture_has_members(name):
+    network = build_architecture(name, network_of_members, INPUTS)
+    for outputs in (network(INPUTS), network.eval()(INPUTS)):
+        assert {task: output.shape for task, output in outputs.items()} == {"a": (3,), "b": (3,)}
 
 
 def test_tasks_may_have_any_name():
@@ -102,8 +133,8 @@ def test_gradients_of_a_row_encoder_are_the_same_on_every_route(route):
     def gradients(route):
         torch.manual_seed(0)
         parts = {kind: make() for kind, make in MAKERS.items()}
-        encoder = RowEncoder(parts, wide=["text"], hidden=6, dropout=0.0).eval()
-        network = SharedEncoder(encoder, {name: scalar_head(encoder.width) for name in names})
+        encoder = RowEncoder(parts, wide=["text"], hidden=6, dropout=0.0, members=2).eval()
+        network = SharedEncoder(encoder, {name: MemberHead(scalar_head(encoder.width), 2).eval() for name in names})
         balancer = eq.Balancer(eq.method("mgda"), network, tasks=names, route=route)
         outputs = network(INPUTS)
         balancer({name: (outputs[name] - labels[i]).square().mean() for i, name in enumerate(names)}).backward()

@@ -159,9 +159,10 @@ def _limit(
 
     if minutes is None:
         minutes = MINUTES if methods is None and seeds is None and not question and not looks else math.inf
-    if not minutes > 0 or (looks and minutes < math.inf):
-        why = "the number of seeds is planned with looks" if looks else f"got {minutes!r}"
-        raise ValueError(f"minutes must be positive, and without looks: {why}")
+    if not isinstance(minutes, int | float) or not minutes > 0:
+        raise ValueError(f"minutes must be a positive number, got {minutes!r}")
+    if looks and minutes < math.inf:
+        raise ValueError("minutes cannot limit a study with looks, whose seeds are planned: leave one out")
     if minutes == math.inf:
         return None
     return Limit(

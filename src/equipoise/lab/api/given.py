@@ -38,6 +38,8 @@ def recipe_of(case: Any) -> Recipe:
     if not hasattr(case, "options"):
         remedy = ": call it, or give path/to/file.py:NAME" if callable(case) else ""
         remedy = ": put it in an equipoise.lab.cases.Case" if isinstance(case, nn.Module) else remedy
+        if hasattr(case, "to_csv"):
+            remedy = ": write it to a file, case.to_csv('data.csv', index=False), and give a TableCase of that"
         raise ValueError(f"case must be a case's name, a Case or a recipe, got {type(case).__name__}{remedy}")
     recipe: Recipe = case
     return recipe

@@ -21,11 +21,12 @@ from equipoise.lab.data.split import SPLITS, split_of
 from equipoise.lab.data.table import Table, read_header, read_table
 from equipoise.lab.diagnostics import Diagnostic, Picture, Predictions, cards, labelled_together, worst_samples
 from equipoise.lab.models.encoders import RowEncoder
-from equipoise.lab.models.heads import SharedEncoder
+from equipoise.lab.models.heads import MemberHead, SharedEncoder
 from equipoise.lab.settings import a_few
 from equipoise.tasks import Tasks
 
 HIDDEN = 256
+MEMBERS = 4
 STEPS = 2500  # of a training, at least
 EPOCHS, MOST_EPOCHS = 30, 200  # of a training, at least and at most
 AVERAGE = 0.995  # of weights, over some 200 steps: a run is often best while its learning rate is still high
@@ -249,8 +250,9 @@ class TableCase:
 def _model_maker(inputs: Mapping[str, FittedInputs], targets: Mapping[str, LabelledTarget]) -> Any:
     def make_model(task_names: Sequence[str]) -> nn.Module:
         parts = {kind: fitted.make_part() for kind, fitted in inputs.items()}
-        encoder = RowEncoder(parts, wide=[kind for kind, fitted in inputs.items() if fitted.wide], hidden=HIDDEN)
-        heads = {name: target.make_head(encoder.width) for name, target in targets.items()}
+        wide = [kind for kind, fitted in inputs.items() if fitted.wide]
+        encoder = RowEncoder(parts, wide=wide, hidden=HIDDEN, members=MEMBERS)
+        heads = {name: MemberHead(target.make_head(encoder.width), MEMBERS) for name, target in targets.items()}
         return SharedEncoder(encoder, {name: heads[name] for name in task_names})
 
     return make_model

@@ -85,7 +85,7 @@ def require_case_name(name: str) -> None:
         raise ValueError(f"{name} is a configuration: write --config {name}")
     if name.rpartition(":")[0].endswith(".py"):
         return
-    if Path(name).suffix:
+    if Path(name).suffix or (name not in get_args(CaseName) and Path(name).exists()):
         raise ValueError(f"{name!r} must end in one of {', '.join(ENDINGS)}, be path/to/file.py:name, or a case's name")
     if name in _EXAMPLES:
         raise ValueError(

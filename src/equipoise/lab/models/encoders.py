@@ -189,7 +189,12 @@ def bits_part(bits: int, *, width: int = 256, dropout: float = 0.5) -> Part:
 
 
 class RowEncoder(nn.Module):
-    """z = [silu(W_2 silu(W_1 p + b_1) + b_2), p_w], dropout between; p = [p_1, p_2, ...] is what parts make of inputs.
+    """z = [silu(W_2 silu(W_1 (r_m * p) + b_1) + b_2), p_w], dropout between; p = [p_1, p_2, ...] is what parts make.
+
+    r_m, signs to begin with, is all that M members do not share. While training, row n of a batch is seen by member
+    n mod M; in evaluation each row by all, one after another, and a ``MemberHead`` has the mean of what its head makes
+    of them. Gorishniy, Kotelnikov, Babenko, TabM: Advancing Tabular Deep Learning with Parameter-Efficient Ensembling,
+    ICLR 2025, "mini", where a member has heads of its own, too, and sees every row.
 
     p_w is of the wide parts, on which a linear head is a linear model of these inputs, too, as in Cheng et al., Wide &
     Deep Learning for Recommender Systems, DLRS 2016.
@@ -199,19 +204,28 @@ class RowEncoder(nn.Module):
         wide: The names of some of them.
         hidden: Numbers per row that come out of the layers.
         dropout: Share of numbers dropped before the second layer while training, 0 to 1.
+        members: M; of a single one r is 1.
     """
 
     def __init__(
-        self, parts: Mapping[str, Part], *, wide: Sequence[str] = (), hidden: int = 256, dropout: float = 0.1
+        self,
+        parts: Mapping[str, Part],
+        *,
+        wide: Sequence[str] = (),
+        hidden: int = 256,
+        dropout: float = 0.1,
+        members: int = 1,
     ) -> None:
         super().__init__()
         self.parts = nn.ModuleDict({name: module for name, (module, _) in parts.items()})
-        self.wide, self.hidden = tuple(wide), hidden
+        self.wide, self.hidden, self.members = tuple(wide), hidden, members
         self.width = hidden + sum(parts[name][1] for name in wide)  # numbers per row that come out
         size = sum(width for _, width in parts.values())
         self.layers = nn.Sequential(
             nn.Linear(size, hidden), nn.SiLU(), nn.Dropout(dropout), nn.Linear(hidden, hidden), nn.SiLU()
         )
+        signs = torch.randn(members, size).sign() if members > 1 else None
+        self.signs = None if signs is None else nn.Embedding.from_pretrained(signs, freeze=False)
 
     @property
     def stages(self) -> tuple[Stage, ...]:
@@ -219,13 +233,17 @@ class RowEncoder(nn.Module):
         return self._first, self._second
 
     def forward(self, inputs: Mapping[str, Any]) -> Tensor:
-        """From each part's input, by name, to [N, width]."""
+        """From each part's input, by name, to [N, width]; in evaluation of M members [N * M, width]."""
         return self._second(self._first(inputs))
 
     def _first(self, inputs: Mapping[str, Any]) -> Tensor:
         made = {name: part(inputs[name]) for name, part in self.parts.items()}
-        layer = self.layers[:2](torch.cat(list(made.values()), dim=1))
-        return torch.cat([layer, *(made[name] for name in self.wide)], dim=1)
+        if not self.training:
+            made = {name: rows.repeat_interleave(self.members, dim=0) for name, rows in made.items()}
+        row = torch.cat(list(made.values()), dim=1)
+        if self.signs is not None:
+            row = row * self.signs(torch.arange(len(row), device=row.device) % self.members)
+        return torch.cat([self.layers[:2](row), *(made[name] for name in self.wide)], dim=1)
 
     def _second(self, features: Tensor) -> Tensor:
         layer, wide = features.split([self.hidden, self.width - self.hidden], dim=1)

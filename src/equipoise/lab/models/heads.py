@@ -86,6 +86,27 @@ class FusionHead(nn.Module):
         return output
 
 
+class MemberHead(nn.Module):
+    """y = mean_m h(x_m): in evaluation the mean of what a head makes of a row's M members, one after another.
+
+    While training, each row has a single member: y = h(x).
+
+    Args:
+        head: h, from [N, D] to [N, ...].
+        members: M.
+    """
+
+    def __init__(self, head: nn.Module, members: int) -> None:
+        super().__init__()
+        self.head = head
+        self.members = members
+
+    def forward(self, features: Tensor) -> Tensor:
+        """From [N, D], in evaluation [N * M, D], to [N, ...]."""
+        output: Tensor = self.head(features)
+        return output if self.training else output.unflatten(0, (-1, self.members)).mean(dim=1)
+
+
 def _key(name: str) -> str:
     """The task's name, or one that a ``ModuleDict`` takes: it has no points and none of its own attributes."""
     if name.isidentifier() and not hasattr(nn.ModuleDict(), name):

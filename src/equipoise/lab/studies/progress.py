@@ -16,7 +16,7 @@ from equipoise.lab.studies.looks import record_look
 from equipoise.lab.studies.plan import Plan, Run
 from equipoise.lab.studies.sizes import Limit, plan_within, planned_before
 from equipoise.lab.studies.sklearn_baselines import EXTRA, is_installed
-from equipoise.lab.studies.study import Study
+from equipoise.lab.studies.study import Study, require_runnable
 from equipoise.lab.studies.timing import shorter, time_steps
 from equipoise.lab.training.workers import Execute
 from equipoise.own_file import error_line
@@ -42,6 +42,7 @@ def run_plan(
         OSError: A file cannot be written; a note says what is kept.
         KeyboardInterrupt: The message says what is kept.
     """
+    require_runnable(jobs, track)
     plan, told = _fit_into(Study(plan, folder), jobs, limit)
     for count in (count for count in plan.planned_looks[:-1] if not _has_finished(plan, folder, plan.seeds[count:])):
         study = _run(Study(replace(plan, seeds=plan.seeds[:count]), folder), console, jobs, track, told, execute)
@@ -61,7 +62,7 @@ def _fit_into(study: Study, jobs: int, limit: Limit | None) -> tuple[Plan, list[
     """As much of the study's plan as fits into a limit, and lines on what it takes."""
     before = None if limit is None else planned_before(limit, study.plan, study.earlier)
     plan = before or study.plan
-    if set(plan.runs) <= set(study.results) or jobs < 1:
+    if set(plan.runs) <= set(study.results):
         return plan, []
     try:
         costs = time_steps(plan, study.threads or max(1, torch.get_num_threads() // jobs))

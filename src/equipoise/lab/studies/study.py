@@ -120,10 +120,7 @@ class Study:
             ValueError: ``jobs`` is below 1, a tracker is missing, another process is at work in the folder, or its
                 search is another.
         """
-        if jobs < 1:
-            raise ValueError(f"jobs must be at least 1, got {jobs}")
-        for kind in track:
-            require_tracker(kind)
+        require_runnable(jobs, track)
         with occupy(self.folder), closing(Workers()) as workers:
             # The number of threads changes the order of sums, so a study keeps the one it began with.
             self.threads = self.threads or max(1, torch.get_num_threads() // jobs)
@@ -233,6 +230,20 @@ class Study:
         if damaged:
             raise ValueError("; ".join(damaged))
         return found
+
+
+def require_runnable(jobs: int, track: Sequence[str]) -> None:
+    """Raise a ValueError where runs cannot be done so.
+
+    Raises:
+        ValueError: ``jobs`` is below 1, or a tracker or its package is missing.
+    """
+    if jobs < 1:
+        raise ValueError(f"jobs must be at least 1, got {jobs}")
+    if isinstance(track, str):
+        raise ValueError(f"track must be a list, such as ['tensorboard'], got {track!r}")
+    for kind in track:
+        require_tracker(kind)
 
 
 def _effort(run: Run) -> int:

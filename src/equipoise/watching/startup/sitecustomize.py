@@ -50,7 +50,10 @@ def _watch() -> None:
 
 
 def _begin(folder: str) -> None:
-    sys.meta_path.insert(0, _AfterTorch())
+    if "torch" in sys.modules:  # by a .pth file
+        _watch()
+    else:
+        sys.meta_path.insert(0, _AfterTorch())
     with contextlib.suppress(OSError):  # of a process that outlives the command
         open(os.path.join(folder, "started"), "w").close()
 
