@@ -155,8 +155,8 @@ def _balanced_rows(jacobian: Jacobian, reach: Reach, factor: float, weights: Ten
     """The rows [K, P] of the balanced tasks, weighted and unscaled."""
     balanced, rows = reach.balanced, jacobian.rows(len(reach.step.losses))
     rows = rows if len(balanced) == len(rows) else rows[balanced]
-    factors = (weights[balanced] / factor).to(rows)
-    return rows if (factors == 1).all() else rows * factors[:, None]
+    factors = weights[balanced] / factor  # on the host, so that no device is asked
+    return rows if (factors == 1).all() else rows * factors.to(rows)[:, None]
 
 
 def _by_group(
