@@ -161,7 +161,7 @@ TABLE += ["--sampler", "random", "--epochs", "1"]
 @pytest.fixture
 def shop(tmp_path, monkeypatch):
     """A small table, where we are."""
-    rows = (f"{20 + i % 30},{1 + i % 5},{['no', 'yes'][i % 2]}\n" for i in range(80))
+    rows = (f"{20 + i % 30},{1 + i % 5},{['no', 'yes'][i % 4 < 2]}\n" for i in range(80))
     (tmp_path / "shop.csv").write_text("age,rating,liked\n" + "".join(rows))
     monkeypatch.chdir(tmp_path)
 
