@@ -166,6 +166,11 @@ def test_the_same_seed_gives_every_subset_of_tasks_the_same_weights(case):
             assert torch.equal(value, together[key]), key
 
 
+def test_inputs_beside_text_have_members(recipe):
+    made = [one() for one in (recipe, replace(recipe, number=(), category=()))]
+    assert [one.model(one.tasks.names).encoder.members for one in made] == [4, 1]
+
+
 def test_a_recipe_travels_to_workers_and_says_what_makes_it_different(recipe, case):
     copy = pickle.loads(pickle.dumps(recipe))
     assert copy == recipe

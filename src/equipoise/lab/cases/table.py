@@ -251,8 +251,9 @@ def _model_maker(inputs: Mapping[str, FittedInputs], targets: Mapping[str, Label
     def make_model(task_names: Sequence[str]) -> nn.Module:
         parts = {kind: fitted.make_part() for kind, fitted in inputs.items()}
         wide = [kind for kind, fitted in inputs.items() if fitted.wide]
-        encoder = RowEncoder(parts, wide=wide, hidden=HIDDEN, members=MEMBERS)
-        heads = {name: MemberHead(target.make_head(encoder.width), MEMBERS) for name, target in targets.items()}
+        members = MEMBERS if len(wide) < len(inputs) else 1  # of text alone they gain nothing
+        encoder = RowEncoder(parts, wide=wide, hidden=HIDDEN, members=members)
+        heads = {name: MemberHead(target.make_head(encoder.width), members) for name, target in targets.items()}
         return SharedEncoder(encoder, {name: heads[name] for name in task_names})
 
     return make_model
