@@ -31,7 +31,7 @@ def trained(method, seed=0, steps=150, count=64):
     dice, cross_entropy = DiceLoss(to_onehot_y=True, softmax=True), CrossEntropyLoss()
     balancer = eq.Balancer(method, net, tasks=["dice", "ce"])
     optimizer = torch.optim.Adam([*net.parameters(), *balancer.parameters()], lr=3e-3)
-    for step in range(steps):
+    for _ in range(steps):
         chosen = torch.randperm(count)[:8]
         logits = net(pictures[chosen])
         losses = {"dice": dice(logits, labels[chosen]), "ce": cross_entropy(logits, labels[chosen][:, 0])}
