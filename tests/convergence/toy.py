@@ -22,7 +22,8 @@ def losses(x1, x2, scale):
     f2 = (0.5 * (-x1 + 3) + (-x2).tanh() + 2).abs().clamp(min=FLOOR).log() + 6
     q1 = ((-x1 + 7) ** 2 + 0.1 * (-x2 - 8) ** 2) / 10 - 20
     q2 = ((-x1 - 7) ** 2 + 0.1 * (-x2 - 8) ** 2) / 10 - 20
-    c1, c2 = (0.5 * x2).tanh().clamp(min=0), (-0.5 * x2).tanh().clamp(min=0)
+    up = (0.5 * x2).tanh()
+    c1, c2 = up.where(up >= 0, 0.0), -up.where(up <= 0, 0.0)  # clamp has no gradient at its limit from torch 2.15 on
     return scale * (f1 * c1 + q1 * c2), f2 * c1 + q2 * c2
 
 

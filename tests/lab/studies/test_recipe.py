@@ -99,7 +99,7 @@ def test_it_trains_in_workers(file, tmp_path):
         (("import torch", "import trch"), "ModuleNotFoundError: No module named 'trch'"),
         (("def make_case", "def make_cas"), "my_case.py: NameError"),
         (("def make_case(", "def make_case(", "MADE = make_case()", "MADE = 3"), None),
-        (("nn.Linear(3, 8)", "nn.Linear(4, 8)"), "RuntimeError: mat1 and mat2 shapes cannot be multiplied"),
+        (("nn.Linear(3, 8)", "nn.Linear(4, 8)"), "mat1 and mat2 shapes cannot be multiplied"),
         (second_loss("nn.CosineEmbeddingLoss"), "in the loss of task 'a', from losses['a']['other']"),
         (second_loss("lambda: nn.MSELoss(reduction='none')"), "give it reduction='mean', from losses['a']['other']"),
         (second_loss("lambda: nn.HuberLos()"), "no attribute 'HuberLos' (line 32), from losses['a']['other']"),

@@ -59,6 +59,12 @@ def test_the_cheapest_come_first_then_more_than_three_seeds(plan, costs, minutes
         assert chosen.postponed["more_minutes"] == pytest.approx(left)
 
 
+def test_of_methods_that_take_about_the_same_the_first_of_the_plan_comes_first(costs):
+    plan = make_plan(CASE, ["sum", "uw", "dwa"], range(5), epochs=10)
+    near = Costs({**costs.step, MethodArm("dwa"): 1.1}, costs.epoch)
+    assert taken(plan_within(Limit(1.0, **FREE), plan, near, 1)) == (["sum", "uw"], 3, 0)
+
+
 def test_what_is_named_is_never_left_out(plan, costs):
     assert taken(plan_within(Limit(1.0), plan, costs, 1)) == (
         ["single-task", "sum", "mgda", "uw", "tuned"],

@@ -2,6 +2,7 @@
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
+from math import log2
 from typing import Any
 
 from equipoise.lab.arms import SINGLE_TASK, SUM, TUNED, StudyArm
@@ -33,8 +34,8 @@ class Limit:
 def plan_within(limit: Limit, plan: Plan, costs: Costs, jobs: int, finished: Collection[Run] = ()) -> Plan:
     """As much of a plan as fits: what was named and the cheapest method, single-task baselines, then other methods.
 
-    The cheapest come first, and with what is left of the minutes more seeds than three, without which nothing can be
-    tested. What has a finished run stays.
+    The cheapest come first, of those that take about the same the first of the plan; with what is left of the minutes
+    more seeds than three, without which nothing can be tested. What has a finished run stays.
     """
 
     def part(arms: Collection[StudyArm], seeds: int) -> Plan:
@@ -45,7 +46,9 @@ def plan_within(limit: Limit, plan: Plan, costs: Costs, jobs: int, finished: Col
 
     began = {run.seed for run in finished}
     fewest = max([FEWEST_SEEDS, *(place for place, seed in enumerate(plan.seeds, 1) if seed in began)])
-    cheapest = sorted(plan.arms, key=lambda arm: minutes(part([arm], fewest)))
+    alone = {arm: minutes(part([arm], fewest)) for arm in plan.arms}
+    least = min(alone.values())
+    cheapest = sorted(plan.arms, key=lambda arm: round(log2(alone[arm] / least)))  # a timing of few steps is rough
     first = next((arm for arm in cheapest if arm not in (SUM, TUNED)), SUM)
     arms = [SINGLE_TASK, *cheapest]
     kept = {*(arm for arm in arms if not limit.may_leave_out(arm)), first, *(run.arm for run in finished)}
