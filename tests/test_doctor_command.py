@@ -93,3 +93,13 @@ def test_wrong_words(tmp_path, words, answer):
     assert done.returncode == 2
     assert answer in done.stderr
     assert len(done.stderr.splitlines()) == 1
+
+
+def test_a_page_and_names_of_ones_own(tmp_path):
+    (tmp_path / "train.py").write_text(SCRIPT)
+    words = ["--at", "1,10", "--name", "ce=kind", "--html", "page.html", "--", sys.executable, "train.py", "12"]
+    watched = run("-m", "equipoise", "doctor", *words, cwd=tmp_path)
+    assert "of that of 'kind'" in " ".join(watched.stdout.split())
+    page = (tmp_path / "page.html").read_text()
+    assert "of that of &#39;kind&#39;" in " ".join(page.split())
+    assert page.count("<svg") == 1

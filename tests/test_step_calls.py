@@ -19,14 +19,11 @@ READS = {  # methods that read more than once, and how often: theirs is a decisi
     "go4align": 1,
     "loss-scale": 2,
     "metabalance": 2,
-    "graddrop": 3,
-    "trimmed-mean": 2,
-    "median": 2,
-    "moco": 3,
-    "excess-mtl": 3,
-    "db-mtl": 3,
-    "lr-annealing": 6,
-    "adatask": 2,
+    "graddrop": 2,
+    "moco": 2,
+    "excess-mtl": 2,
+    "db-mtl": 2,
+    "lr-annealing": 5,
 }
 
 

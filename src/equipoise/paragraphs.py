@@ -1,7 +1,10 @@
-"""Paragraphs of a list in a terminal or on a page of some width."""
+"""Paragraphs of a list, and tables, in a terminal or on a page of some width."""
 
+import re
 import textwrap
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+
+_NUMBER = re.compile(r"-?[\d.,e+-]*( [kMG]?B| %)?|nan|-?inf")
 
 
 def indented(line: str, width: int) -> str:
@@ -21,3 +24,15 @@ def numbered(paragraphs: Iterable[str], width: int) -> list[str]:
         start = f"{i}. "
         lines += textwrap.wrap(paragraph, width, initial_indent=start, subsequent_indent=" " * len(start))
     return lines
+
+
+def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
+    """Columns as wide as their longest cell; numbers to the right, words to the left."""
+    if not rows:
+        return []
+    widths = [max(len(row[i]) for row in [head, *rows]) for i in range(len(head))]
+    right = [all(_NUMBER.fullmatch(row[i]) for row in rows) for i in range(len(head))]
+    return [
+        "  ".join(f"{c:>{w}}" if r else f"{c:<{w}}" for c, w, r in zip(row, widths, right, strict=True)).rstrip()
+        for row in [head, *rows]
+    ]

@@ -23,6 +23,7 @@ def trained(make):
 def test_pieces_change_nothing(make, monkeypatch):
     whole, state = trained(make)
     monkeypatch.setattr(pieces, "_CACHED", 20)
+    monkeypatch.setattr(pieces, "_LONG", 4)
     gradients, other = trained(make)
     torch.testing.assert_close(gradients, whole)
     torch.testing.assert_close(other, state)

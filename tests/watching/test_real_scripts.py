@@ -121,10 +121,10 @@ FAULTS = {  # script, what stands there, the fault, and words of the finding
         "is added to the loss and has no graph",
     ),
     "a gain left at 0.05": (
-        "deepxde_burgers",
-        'model.compile("adam", lr=1e-3)',
-        'model.compile("adam", lr=1e-3, loss_weights=[0.05, 1, 1])',
-        "hardly trained",
+        "monai_dice_ce",
+        "DiceCELoss(sigmoid=True)",
+        "DiceCELoss(sigmoid=True, lambda_dice=0.05)",
+        "the gradient of 'dice_loss' is below",
     ),
     "a scale of 10,000": (
         "transformers_two_heads",

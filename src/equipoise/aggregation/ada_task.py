@@ -48,19 +48,20 @@ class AdaTask(RowMemory, CoordinateAggregator):
         self.register_buffer("steps", torch.zeros(num_tasks, dtype=torch.int64))
 
     def forward(self, jacobian: Tensor, losses: Tensor, tasks: Tensor) -> Tensor:
-        means, roots = self.remember(jacobian, "mean"), self.remember(jacobian, "root")
         beta1, beta2 = self.betas
-        self.steps[tasks] += 1
-        steps = self.steps[tasks].double()
+        steps = self.steps[tasks] + 1
+        self.steps[tasks] = steps
+        steps = steps.double()
         preferred = self.preferred(tasks).to(steps.device)  # tasks are numbered on the CPU
-        factors = (preferred / (1 - beta1**steps)).to(means)  # [K], with the bias correction of m
-        root_corrections = (1 - beta2**steps).sqrt().to(roots)[:, None]  # [K, 1]
-        update = torch.empty_like(means[0])  # [P]
-        for piece in pieces(jacobian):
-            rows = jacobian[:, piece].to(means)
-            mean = torch.lerp(rows, means[:, piece][tasks], beta1)
-            root = torch.hypot(beta2**0.5 * roots[:, piece][tasks], (1 - beta2) ** 0.5 * rows)
-            means[:, piece][tasks], roots[:, piece][tasks] = mean, root
-            denominators = root / root_corrections + self.eps
-            update[piece] = factors @ (mean / denominators.where(denominators > 0, 1.0))
-        return update.to(jacobian)
+        factors = preferred / (1 - beta1**steps)  # [K], with the bias correction of m
+        with self.remembered(jacobian, tasks, "mean") as means, self.remembered(jacobian, tasks, "root") as roots:
+            corrections = (1 - beta2**steps).sqrt().to(roots)[:, None]  # [K, 1], of v
+            factors, update = factors.to(means), torch.empty_like(means[0])  # [P]
+            for piece in pieces(jacobian):
+                rows = jacobian[:, piece].to(means)
+                mean = means[:, piece].lerp_(rows, 1 - beta1)
+                root = roots[:, piece].mul_(beta2**0.5).hypot_((1 - beta2) ** 0.5 * rows)
+                quotients = root / corrections + self.eps
+                quotients.masked_fill_(quotients == 0, 1.0)
+                update[piece] = factors @ torch.div(mean, quotients, out=quotients)
+            return update.to(jacobian)

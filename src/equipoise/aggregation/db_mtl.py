@@ -6,7 +6,7 @@ Lin et al., Dual-Balancing for Multi-Task Learning, 2023 (arXiv 2308.12029), eqs
 import torch
 from torch import Tensor
 
-from equipoise.aggregation.pieces import pieces
+from equipoise.aggregation.pieces import norms_of_rows
 from equipoise.aggregation.row_memory import RowMemory
 from equipoise.arguments import within
 from equipoise.method import CoordinateAggregator
@@ -43,15 +43,12 @@ class DBMTL(RowMemory, CoordinateAggregator):
     def forward(self, jacobian: Tensor, losses: Tensor, tasks: Tensor) -> Tensor:
         if (losses < 0).any():
             raise ValueError(f"{self} takes the logarithm of losses: they must be positive, got {losses.tolist()}")
-        memory = self.remember(jacobian)
-        self.steps[tasks] += 1
-        kept = (self.beta / self.steps[tasks].double() ** self.decay).to(memory)[:, None]
-        divisors = losses.where(losses > 0, 1.0)[:, None]
-        norms = torch.zeros(len(tasks), dtype=torch.float64, device=memory.device)
-        for piece in pieces(jacobian):
-            rows = (jacobian[:, piece] / divisors).to(memory)
-            means = kept * memory[:, piece][tasks] + (1 - kept) * rows
-            memory[:, piece][tasks] = means
-            norms = torch.hypot(norms, torch.linalg.vector_norm(means, dim=1, dtype=torch.float64))
-        stretch = (norms.max() / norms).where(norms > 0, 1.0)
-        return (stretch.to(memory) @ memory[tasks]).to(jacobian)
+        steps = self.steps[tasks] + 1
+        self.steps[tasks] = steps
+        kept = (self.beta / steps.double() ** self.decay)[:, None]
+        divisors = losses.where(losses > 0, 1.0).double()[:, None] / (1 - kept)
+        with self.remembered(jacobian, tasks) as means:
+            means.mul_(kept.to(means)).addcdiv_(jacobian.to(means), divisors.to(means))
+            norms = norms_of_rows(means)
+            stretch = (norms.max() / norms).where(norms > 0, 1.0)
+            return (stretch.to(means) @ means).to(jacobian)

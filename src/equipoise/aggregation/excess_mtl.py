@@ -43,12 +43,13 @@ class ExcessMTL(RowMemory, RowAggregator):
         self.register_buffer("steps", torch.zeros(num_tasks, dtype=torch.int64))  # of the warm-up
 
     def row_weights(self, jacobian: Tensor, losses: Tensor, tasks: Tensor) -> Tensor:
-        memory, excess = self.remember(jacobian), self.initial.new_zeros(len(tasks))
-        for piece in pieces(jacobian):
-            size = jacobian[:, piece].to(memory)
-            root = torch.hypot(memory[:, piece][tasks], size)
-            memory[:, piece][tasks] = root
-            excess += (size * (size / root.where(root > 0, 1.0))).sum(dim=1, dtype=torch.float64)
+        excess = self.initial.new_zeros(len(tasks))
+        with self.remembered(jacobian, tasks) as roots:
+            for piece in pieces(jacobian):
+                size = jacobian[:, piece].to(roots)
+                root = roots[:, piece].hypot_(size)
+                terms = (size / root).nan_to_num_(0.0).mul_(size)  # 0 / 0 where there never was a gradient
+                excess += terms.sum(dim=1, dtype=torch.float64)
         warm = self.steps[tasks] == self.warmup
         relative = torch.where(warm, excess * self.warmup / self.initial[tasks], 1.0)
         counts = ~warm & (excess > 0)

@@ -58,7 +58,8 @@ class GradDrop(CoordinateAggregator):
 
 def _dropped(rows: Tensor, uniform: Tensor, leaks: Tensor) -> Tensor:
     """The gradient of some coordinates."""
-    positive, negative = rows.clamp(min=0), rows.clamp(max=0)
-    purity = positive.sum(dim=0, dtype=uniform.dtype) / rows.abs().sum(dim=0, dtype=uniform.dtype)  # NaN for zeros
-    kept = torch.where(uniform < purity, (1 - leaks) @ positive, (1 - leaks) @ negative)
-    return leaks @ rows + kept
+    signed, passing = rows.clamp(min=0), 1 - leaks
+    above, positive = signed.sum(dim=0, dtype=uniform.dtype), passing @ signed
+    torch.clamp(rows, max=0, out=signed)
+    below, negative = signed.sum(dim=0, dtype=uniform.dtype), passing @ signed
+    return leaks @ rows + torch.where(uniform < above / (above - below), positive, negative)  # NaN for zeros

@@ -7,10 +7,11 @@ ICLR 2023, algorithm 1, without bounds on y.
 import warnings
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
-from equipoise.aggregation.pieces import pieces
+from equipoise.aggregation.pieces import products_of_rows
 from equipoise.aggregation.row_memory import RowMemory
 from equipoise.aggregation.solvers.simplex import nearest_in_simplex
 from equipoise.arguments import within
@@ -70,20 +71,15 @@ class MoCo(RowMemory, CoordinateAggregator):
         super()._load_from_state_dict(state_dict, prefix, *args)
 
     def forward(self, jacobian: Tensor, losses: Tensor, tasks: Tensor) -> Tensor:
-        memory = self.remember(jacobian)
-        mass = self.shares[tasks].sum()
-        weights = torch.where(mass > 0, self.shares[tasks] / mass, 1 / len(tasks))
-        slopes, trace = torch.zeros_like(weights), weights.new_zeros(())
-        for piece in pieces(jacobian):
-            tracked = torch.lerp(memory[:, piece][tasks], jacobian[:, piece].to(memory), self.beta)
-            memory[:, piece][tasks] = tracked
-            exact = tracked.double()
-            slopes += exact @ (weights @ exact)
-            trace += exact.square().sum()
-        if self.relative:
-            slopes /= trace.where(trace > 0, 1.0)
-        slopes += self.rho * weights
-        moved = nearest_in_simplex((weights - self.gamma * slopes).cpu().numpy())
-        weights = torch.from_numpy(moved).to(weights)
-        self.shares[tasks] = mass * weights
-        return (weights.to(memory) @ memory[tasks]).to(jacobian)
+        with self.remembered(jacobian, tasks) as tracked:
+            tracked.lerp_(jacobian.to(tracked), self.beta)
+            *products, shares = torch.vstack([products_of_rows(tracked), self.shares[tasks]]).cpu().numpy()
+            mass, trace = shares.sum(), np.trace(products)
+            weights = shares / mass if mass > 0 else np.full(len(shares), 1 / len(shares))
+            slopes = products @ weights
+            if self.relative and trace > 0:
+                slopes /= trace
+            moved = nearest_in_simplex(weights - self.gamma * (slopes + self.rho * weights))
+            decided = torch.from_numpy(moved).to(self.shares)
+            self.shares[tasks] = mass * decided
+            return (decided.to(tracked) @ tracked).to(jacobian)

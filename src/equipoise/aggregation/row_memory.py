@@ -1,5 +1,7 @@
 """State with a row per task, for methods that carry whole gradients, or more, from step to step."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any, ClassVar
 
 import torch
@@ -44,6 +46,17 @@ class RowMemory(Method):
                 "parameters trained and reached throughout, or start with a new method"
             )
         return memory
+
+    @contextmanager
+    def remembered(self, rows: Tensor, tasks: Tensor, name: str = "memory") -> Iterator[Tensor]:
+        """What is remembered [K, P] of these tasks, as wide as the rows, to be changed in place."""
+        memory = self.remember(rows, name)
+        if tasks.tolist() == list(range(len(memory))):  # no copy
+            yield memory
+            return
+        own = memory[tasks]
+        yield own
+        memory[tasks] = own
 
     def _load_from_state_dict(self, state_dict: dict[str, Any], prefix: str, *args: Any) -> None:
         for name in self.memories:

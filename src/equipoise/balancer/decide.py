@@ -13,6 +13,7 @@ from equipoise.balancer.reach import Reach
 from equipoise.balancer.state import State
 from equipoise.chain import Parts
 from equipoise.gradients.jacobian import Jacobian, to_host
+from equipoise.plain_sum import Sum
 from equipoise.torch_private.tensors import largest_of
 
 WeightedRows = Callable[[Tensor], Tensor]
@@ -123,8 +124,8 @@ def weights_of(
     weights = scales.clone()
     among = slice(None) if len(balanced) == len(losses) else list(balanced)
     if balanced and parts.aggregator is not None:
-        weighted = (scales[:, None] * gramian * scales)[among][:, among]
-        weights[among] *= parts.aggregator(weighted, losses[among], tasks)
+        weighted = gramian if isinstance(parts.weighting, Sum) else scales[:, None] * gramian * scales
+        weights[among] *= parts.aggregator(weighted[among][:, among], losses[among], tasks)
     if balanced and parts.row is not None:
         weighted = rows(weights)
         weights[among] *= parts.row.decide(weighted, losses[among].to(weighted), tasks).double().cpu()
@@ -154,8 +155,8 @@ def _balanced_rows(jacobian: Jacobian, reach: Reach, factor: float, weights: Ten
     """The rows [K, P] of the balanced tasks, weighted and unscaled."""
     balanced, rows = reach.balanced, jacobian.rows(len(reach.step.losses))
     rows = rows if len(balanced) == len(rows) else rows[balanced]
-    factors = (weights[balanced] / factor).to(rows)
-    return rows if (factors == 1).all() else rows * factors[:, None]
+    factors = weights[balanced] / factor  # on the host, so that no device is asked
+    return rows if (factors == 1).all() else rows * factors.to(rows)[:, None]
 
 
 def _by_group(

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from equipoise.cli.lists import show_text
 from equipoise.cli.parser import Parser, fail
+from equipoise.cli.workbench import need_the_lab
 
 _NO_PYTHON = (
     "Nothing was watched: the command started no Python, or one that does not read PYTHONPATH (python -I, -E or -S)."
@@ -26,7 +27,7 @@ def doctor(words: Sequence[str]) -> int:
         prog="equipoise doctor",
         description="Look at the losses of a training script without changing a line of it: which does the work, do "
         "they conflict, is one dead. The script runs as it would, with the same results.",
-        usage="equipoise doctor [--at STEPS] -- python train.py --its --arguments",
+        usage="equipoise doctor [--at STEPS] [--name OLD=NEW] [--html FILE] -- python train.py --its --arguments",
     )
     parser.add_argument(
         "--at",
@@ -35,17 +36,36 @@ def doctor(words: Sequence[str]) -> int:
         metavar="STEPS",
         help="which calls of backward are looked at, such as 1,10,100; default 1,10,100,1000",
     )
+    parser.add_argument(
+        "--name",
+        type=_renaming,
+        action="append",
+        default=[],
+        metavar="OLD=NEW",
+        help="another name for a loss, such as losses[0]=pde; may be given several times",
+    )
+    parser.add_argument("--html", type=Path, metavar="FILE", help="write what was seen as a page, with figures, too")
     arguments = parser.parse(words[:place])
     command = words[place + 1 :]
     if not command:
         fail("give the command that trains after --, such as equipoise doctor -- python train.py")
+    html: Path | None = arguments.html
+    if html is not None:
+        need_the_lab()
+        if html.is_dir() or not html.parent.is_dir():
+            fail(f"{html} cannot be written: choose a file in a folder that is there by --html")
     from equipoise.watching.page import page_of
     from equipoise.watching.process import environment, has_started, read
 
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
         status = _run(command, environment(Path(folder), arguments.at, os.environ))
         try:
-            page = page_of(read(Path(folder))) if has_started(Path(folder)) else _NO_PYTHON
+            seen = [one.renamed(dict(arguments.name)) for one in read(Path(folder))]
+            page = page_of(seen) if has_started(Path(folder)) else _NO_PYTHON
+            if html is not None:
+                from equipoise.lab.reports.script import write_script_page
+
+                page += f"\n\nPage: {write_script_page(seen, html)}"
         except Exception as error:  # the command's work is done, and its status stands
             page = f"The page of what was seen failed: {type(error).__name__}: {error}"
     with contextlib.suppress(OSError):  # who reads it may be gone
@@ -75,3 +95,10 @@ def _steps(text: str) -> list[int]:
     if len(steps) != len(text.split(",")) or min(steps) < 1:
         raise argparse.ArgumentTypeError(f"steps from 1 on, such as 1,10,100; got {text!r}")
     return steps
+
+
+def _renaming(text: str) -> tuple[str, str]:
+    old, sign, new = text.partition("=")
+    if not (old and sign and new):
+        raise argparse.ArgumentTypeError(f"a name as shown, an equals sign and the new name; got {text!r}")
+    return old, new

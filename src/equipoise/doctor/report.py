@@ -1,6 +1,5 @@
 """What the doctor sees of one step, as numbers and as a page of plain text, 88 columns wide."""
 
-import re
 import textwrap
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -8,11 +7,10 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from equipoise.paragraphs import numbered
+from equipoise.paragraphs import numbered, table
 from equipoise.record import Record
 
 _WIDTH = 88
-_NUMBER = re.compile(r"-?[\d.,e+-]*( [kMG]?B)?|nan|-?inf")
 _MANY = 8  # tasks from which on a matrix of cosines is no longer a page's width
 
 
@@ -112,7 +110,7 @@ def _page(report: Report) -> str:
 
 
 def _reach(report: Report) -> list[str]:
-    return _table(
+    return table(
         ["", "numbers", "reached by", ""], [[r.name, f"{r.numbers:,}", *_fate(r, report)] for r in report.reach]
     )
 
@@ -142,7 +140,7 @@ def _tasks(report: Report) -> list[str]:
         ]
         for name in report.names
     ]
-    lines = _table(head, rows)
+    lines = table(head, rows)
     if report.absent:
         lines.append(f"absent: {', '.join(report.absent)}")
     if report.condition_number is not None:
@@ -160,10 +158,10 @@ def _cosines(report: Report) -> list[str]:
         rows = [
             [name, *(f"{value:.2f}" for value in row)] for name, row in zip(report.names, cosines.tolist(), strict=True)
         ]
-        lines += [*_table(["", *short], rows), ""]
+        lines += [*table(["", *short], rows), ""]
     modules = [("everything shared", cosines), *((name, report.cosines_of(name)) for name in report.modules)]
     rows = [[name, *_lowest(matrix, report.names)] for name, matrix in modules]
-    return lines + _table(["", "mean", "lowest", "between"], rows)
+    return lines + table(["", "mean", "lowest", "between"], rows)
 
 
 def _lowest(cosines: Tensor, names: Sequence[str]) -> list[str]:
@@ -183,7 +181,7 @@ def _costs(report: Report) -> list[str]:
     for cost in report.costs:
         row = [cost.route, cost.passes, _count(cost.operations), _bytes(cost.memory)]
         rows.append(row + ([_number(cost.milliseconds)] if timed else []))
-    lines = _table(head, rows)
+    lines = table(head, rows)
     lines += [textwrap.shorten(f"{c.route}: {c.refused}", _WIDTH) for c in report.costs if c.refused]
     what = f"{len(report.names)} tasks, {report.shared_numbers:,} shared numbers"
     lines += textwrap.wrap(f"{what}; operations are multiply-adds at layers that have factors", _WIDTH)
@@ -200,18 +198,6 @@ def _suggestion(report: Report) -> list[str]:
         "batches before you trust it."
     )
     return textwrap.wrap(text, _WIDTH)
-
-
-def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
-    """Columns as wide as their longest cell; numbers to the right, words to the left."""
-    if not rows:
-        return []
-    widths = [max(len(row[i]) for row in [head, *rows]) for i in range(len(head))]
-    right = [all(_NUMBER.fullmatch(row[i]) for row in rows) for i in range(len(head))]
-    return [
-        "  ".join(f"{c:>{w}}" if r else f"{c:<{w}}" for c, w, r in zip(row, widths, right, strict=True)).rstrip()
-        for row in [head, *rows]
-    ]
 
 
 def _number(value: float | None) -> str:

@@ -9,7 +9,9 @@ from equipoise.gradients.parts import copies_of, is_in_parts, part_of, whole_of
 from equipoise.gradients.products import CHUNK, Factors, divided, exact_products, float32_is_exact, inner_products
 from equipoise.gradients.ranks import Ranks
 from equipoise.plain import PLAIN
-from equipoise.torch_private.tensors import add_each_
+from equipoise.torch_private.tensors import add_each_, copy_each_, shaped_like
+
+_SMALL = 2**16  # numbers up to which all tensors' weighted sum is made at once, and then cut
 
 
 class Rows:
@@ -181,13 +183,19 @@ class _Block:
         padded = -(-self.width // CHUNK) * CHUNK
         self.rows = torch.zeros(num_rows, padded, dtype=dtype, device=device)
         self.views = [self.shaped(row[: self.width]) for row in self.rows]
+        self.lines = [[view.unsqueeze(0) for view in views] for views in self.views]
 
     def shaped(self, flat: Tensor) -> list[Tensor]:
         """Pieces of a vector [P], shaped like the tensors."""
         return [piece.view(shape) for piece, shape in zip(flat.split(self.sizes), self.shapes, strict=True)]
 
     def write(self, rows: range, gradients: list[Tensor | None]) -> None:
-        self.put(self.rows[rows.start : rows.stop, : self.width], gradients)
+        nonzero = [gradient for gradient in gradients if gradient is not None]
+        if len(rows) > 1 or len(nonzero) < len(gradients):
+            self.put(self.rows[rows.start : rows.stop, : self.width], gradients)
+        elif nonzero:
+            _require_dense(nonzero)
+            copy_each_(self.lines[rows.start], nonzero)
 
     def put(self, rows: Tensor, gradients: list[Tensor | None]) -> None:
         """Fill rows [rows, P] with gradients [rows, ...]; ``None`` is a zero."""
@@ -220,9 +228,12 @@ class _Block:
         return [exact_products(part) for part in parts]
 
     def combine(self, weights: Factors) -> list[Tensor]:
-        """wᵀ J, for each tensor in memory of its own, so that freeing one ``.grad`` frees it."""
+        """wᵀ J, for each tensor, if they are not few numbers in memory of its own: freeing one ``.grad`` frees it."""
         factors = weights.on(self.rows.device, self.rows.dtype)
-        parts = self.rows[: len(factors), : self.width].mT.split(self.sizes)
+        rows = self.rows[: len(factors), : self.width].mT
+        if self.width <= _SMALL:
+            return [*shaped_like(self.weighted(rows, factors), self.views[0])]
+        parts = rows.split(self.sizes)
         return [self.weighted(part, factors).view(shape) for part, shape in zip(parts, self.shapes, strict=True)]
 
     def combine_each(self, weights: Factors) -> list[Tensor]:

@@ -1,7 +1,7 @@
 """Tensors: their versions, subclasses and transforms, and kernels that torch shows nowhere else."""
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from contextlib import AbstractContextManager
 from typing import Any, cast
 
@@ -35,6 +35,16 @@ def fill_zeros_(tensors: list[Tensor]) -> None:
     torch._foreach_zero_(tensors)
 
 
+def copy_each_(tensors: list[Tensor], others: list[Tensor]) -> None:
+    """Overwrite each tensor with its other."""
+    torch._foreach_copy_(tensors, others)
+
+
+def shaped_like(flat: Tensor, tensors: Sequence[Tensor]) -> Sequence[Tensor]:
+    """Pieces of a vector, of the shapes of these tensors, one after another."""
+    return cast(Sequence[Tensor], cast(Any, torch._C)._nn.unflatten_dense_tensors(flat, tensors))
+
+
 def add_each_(tensors: list[Tensor], others: list[Tensor], factor: float) -> None:
     """Add a multiple of each other to its tensor."""
     torch._foreach_add_(tensors, others, alpha=factor)
@@ -44,6 +54,11 @@ def largest_of(tensors: list[Tensor]) -> Tensor:
     """The largest size [] of their numbers, on the first one's device; NaN if one is."""
     largest = torch._foreach_norm(tensors, math.inf)
     return torch.stack([one.to(largest[0].device) for one in largest]).amax()
+
+
+def exact_norms(tensors: list[Tensor]) -> Tensor:
+    """The norm of each tensor, in float64 throughout."""
+    return torch.stack([*torch._foreach_norm(tensors, 2.0, torch.float64)])
 
 
 def embedding_bag_backward(*arguments: Any) -> Tensor:

@@ -5,6 +5,7 @@ expressions  their values, and how the script calls them
 look         their gradients, which leave no trace
 seen         what was seen, as numbers
 watch        counts calls of backward and looks at some
+measures     norms, shares and directions of what was seen
 findings     what is wrong with the losses, each with what to do
 page         what was seen, as text
 startup      begins to watch in a process that Python starts

@@ -5,16 +5,16 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from equipoise.names import listed
+from equipoise.watching.measures import cosine, flow_of, norm_of, rival_of, shared_numbers
 from equipoise.watching.seen import PassSeen
 
-_SMALL = 0.01  # of the largest gradient by what a part reaches
-_FLAT = 0.1  # of it, without factors: below, a part with a small factor is a regulariser
 _MOST = 0.95  # of all norms of gradients
 _COMPARABLE = 0.1  # ratio of two norms from which on their directions matter
 _OPPOSED = -0.1  # cosine
 _PARALLEL = 1 - 1e-6
 _PLANE = 3  # shared numbers below which gradients are parallel by chance
 _DEAD = 0.5  # of a layer's outputs
+_VANISHED, _EXPLODED = 1e-5, 1e4  # of the largest gradient of a number; times the first whole gradient
 _LASTING = 100  # steps from which on a conflict may be called lasting
 
 
@@ -52,51 +52,12 @@ class Line:
         found = []
         for look in self.looks:
             norms = [math.sqrt(look.gramian[k][k]) for k in range(len(look.parts))]
-            counted = [k for k, norm in enumerate(norms) if norm > 0 and not rival_of(look, k)[2]]
+            rivals = [rival_of(look, k) for k in range(len(norms))]
+            counted = [k for k, rival in enumerate(rivals) if norms[k] > 0 and rival and not rival.is_flat]
             place = _place(look, name)
             alone = not any(k != place for k in counted)
             found.append(0.0 if alone else norms[place] / sum(norms[k] for k in {place, *counted}))
         return found
-
-
-def norm_of(look: PassSeen, k: int) -> float:
-    """The norm of a part's gradient by all that it reaches."""
-    return math.sqrt(sum(layer.gramian[k][k] for layer in look.layers))
-
-
-def shares_of(look: PassSeen) -> list[float]:
-    """<g_k, g> / |g|^2 by shared parameters, which sum to one; NaN without a gradient."""
-    along = [sum(row) for row in look.gramian]
-    whole = sum(along)
-    return [value / whole if whole > 0 else math.nan for value in along]
-
-
-def rival_of(look: PassSeen, k: int) -> tuple[str, float, bool]:
-    """The part with the largest gradient by what part ``k`` reaches, the ratio of the part's own to that, and more.
-
-    The last is whether the part is flat: small without its small factor, too, as an entropy near its maximum.
-    """
-    reached = [layer for layer in look.layers if k in layer.parts]
-    norms = [math.sqrt(sum(layer.gramian[j][j] for layer in reached)) for j in range(len(look.parts))]
-    others = [j for j in range(len(norms)) if j != k and norms[j] > 0]
-    if not norms[k] > 0 or not others:
-        return "", math.inf, False
-    rival = max(others, key=lambda j: norms[j])
-    ratio, factor, other = norms[k] / norms[rival], look.parts[k].factor, look.parts[rival].factor
-    is_scaled_down = bool(factor and other) and abs(factor or 0) < abs(other or 0)
-    is_flat = is_scaled_down and ratio * abs((other or 0) / (factor or 1)) < _FLAT
-    return look.parts[rival].name, ratio, is_flat
-
-
-def cosine(look: PassSeen, i: int, j: int) -> float:
-    """Of two parts' gradients by shared parameters; NaN where one is zero."""
-    size = math.sqrt(look.gramian[i][i] * look.gramian[j][j])
-    return look.gramian[i][j] / size if size > 0 else math.nan
-
-
-def shared_numbers(look: PassSeen, i: int, j: int) -> int:
-    """How many numbers of parameters two parts both reach."""
-    return sum(layer.numbers for layer in look.layers if i in layer.parts and j in layer.parts)
 
 
 def findings_of(looks: Sequence[PassSeen]) -> list[str]:
@@ -160,12 +121,12 @@ def of_size(line: Line) -> list[str]:
         return []  # halves of an expression by sample, maybe, and no losses
     found, small = [], []
     for name in line.names:
-        rivals = [rival_of(look, _place(look, name)) for look in line.looks]
-        if all(ratio < _SMALL for _, ratio, _ in rivals) and not any(is_flat for _, _, is_flat in rivals):
-            rival, ratio, _ = max(rivals, key=lambda each: each[1])
+        rivals = [rival for look in line.looks if (rival := rival_of(look, _place(look, name))) is not None]
+        if len(rivals) == len(line.looks) and all(rival.is_small for rival in rivals):
+            nearest = max(rivals, key=lambda rival: rival.ratio)
             small.append(
-                f"the gradient of {name!r} is below {_percent(ratio)} of that of {rival!r}: with this factor it is "
-                "hardly trained, which may be meant of a regulariser"
+                f"the gradient of {name!r} is below {_percent(nearest.ratio)} of that of {nearest.name!r}: with this "
+                "factor it is hardly trained, which may be meant of a regulariser"
             )
         shares = line.portions(name)
         if all(share > _MOST for share in shares):
@@ -252,6 +213,29 @@ def of_units(line: Line) -> list[str]:
     ]
 
 
+def of_flow(line: Line) -> list[str]:
+    """Gradients that vanish on the way to the first layers, or grow without bounds."""
+    found, wholes = [], []
+    for look in filter(lambda look: look.layers, line.looks):
+        first = look.layers[0]
+        same = [layer for layer in look.layers if layer.parts == first.parts]  # of one network
+        sizes = [flow_of(layer) / math.sqrt(layer.numbers) for layer in same]
+        wholes.append(math.hypot(*(flow_of(layer) for layer in look.layers)))
+        if 0 < sizes[0] < _VANISHED * max(sizes):
+            found.append(first.name)
+    if not line.is_young and len(found) == len(line.looks):
+        return [
+            f"the gradient vanishes on its way to {found[-1]}, where a number has less than {_VANISHED:g} of the "
+            "largest at every step seen: a normalisation, a residual connection or another activation lets it through"
+        ]
+    if len(wholes) > 1 and _EXPLODED * wholes[0] < wholes[-1] < math.inf:
+        return [
+            f"the gradient grows from {_number(wholes[0])} to {_number(wholes[-1])}: a smaller learning rate, or "
+            "clipping by its norm"
+        ]
+    return []
+
+
 def suggested(look: PassSeen) -> dict[str, float]:
     """Factors with which each part would move the shared parameters equally far; the middle one's stays."""
     norms = {part.name: math.sqrt(look.gramian[k][k]) for k, part in enumerate(look.parts)}
@@ -280,4 +264,12 @@ def _percent(ratio: float) -> str:
     return f"{100 * ratio:.2g} %"
 
 
-_RULES: list[Callable[[Line], list[str]]] = [of_numbers, of_silence, of_weights, of_units, of_size, of_direction]
+_RULES: list[Callable[[Line], list[str]]] = [
+    of_numbers,
+    of_silence,
+    of_weights,
+    of_units,
+    of_flow,
+    of_size,
+    of_direction,
+]

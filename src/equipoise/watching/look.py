@@ -191,9 +191,10 @@ def _batches(addend: Addend, known: Expressions) -> tuple[int, int]:
     shape = output_metadata(below).shape if below[0] is not None else ()
     if not shape:
         return 0, 0
-    factors = [abs(float(one.value)) for one in map(known.factor_in, addend.above) if one is not None]
-    sizes = [round(max(one, 1 / one)) for one in factors if one > 0]
-    is_mean_by_hand = any(size > 1 and size % shape[0] == 0 for size in sizes)
+    products = [node for node in addend.above if type(node).__name__.startswith(("MulBackward", "DivBackward"))]
+    factors = [None if one is None else abs(float(one.value)) for one in map(known.factor_in, products)]
+    sizes = [round(max(one, 1 / one)) for one in factors if one]
+    is_mean_by_hand = None in factors or any(size > 1 and size % shape[0] == 0 for size in sizes)  # or by PyTorch's
     return shape[0] * (kind == "Sum" and not is_mean_by_hand), shape[0] * (kind == "Mean")
 
 

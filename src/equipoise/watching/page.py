@@ -4,8 +4,10 @@ import math
 import textwrap
 from collections.abc import Sequence
 
-from equipoise.paragraphs import numbered
-from equipoise.watching.findings import cosine, findings_of, norm_of, shares_of, suggested
+from equipoise.names import listed
+from equipoise.paragraphs import numbered, table
+from equipoise.watching.findings import findings_of, suggested
+from equipoise.watching.measures import cosine, norm_of, shares_of
 from equipoise.watching.seen import PassSeen, ScriptSeen
 
 _WIDTH = 88
@@ -15,18 +17,31 @@ _MANY = 8  # parts up to which a matrix of cosines is shown
 def page_of(processes: Sequence[ScriptSeen]) -> str:
     """The page of all processes; of ranks that did the same, the first's."""
     first = processes[0] if processes else ScriptSeen()
-    sites: dict[str, list[PassSeen]] = {}
-    for look in first.looks:
-        sites.setdefault(look.site, []).append(look)
+    sites = looks_by_site(processes)
     found = {site: findings_of(looks) for site, looks in sites.items()}
     lines = textwrap.wrap(_answer(first, found), _WIDTH)
     for site, looks in sites.items():
         lines += ["", *_section(site, looks, found[site], first.calls.get(site, 0))]
+    if idle := idle_of(first):
+        lines += ["", *textwrap.wrap(f"In an optimiser, and reached by no loss that was seen: {listed(idle)}.", _WIDTH)]
     if len(processes) > 1:
         lines += ["", f"Seen on {len(processes)} processes; the numbers are of the one of rank {first.rank}."]
     for problem in dict.fromkeys(problem for one in processes for problem in one.problems):
         lines += ["", *textwrap.wrap(f"Not seen: {problem}", _WIDTH)]
     return "\n".join(lines)
+
+
+def looks_by_site(processes: Sequence[ScriptSeen]) -> dict[str, list[PassSeen]]:
+    """The looks at each line that calls backward, of the first process."""
+    sites: dict[str, list[PassSeen]] = {}
+    for look in processes[0].looks if processes else ():
+        sites.setdefault(look.site, []).append(look)
+    return sites
+
+
+def idle_of(seen: ScriptSeen) -> list[str]:
+    """Modules that an optimiser holds and no look reached."""
+    return sorted(set[str].intersection(*(set(look.idle) for look in seen.looks))) if seen.looks else []
 
 
 def _answer(seen: ScriptSeen, found: dict[str, list[str]]) -> str:
@@ -57,7 +72,7 @@ def _section(site: str, looks: Sequence[PassSeen], findings: Sequence[str], call
         ]
         for k, part in enumerate(last.parts)
     ]
-    lines += _table(["loss", "value", "factor", "gradient", "own part", "share of step"], rows)
+    lines += table(["loss", "value", "factor", "gradient", "own part", "share of step"], rows)
     if 1 < len(last.parts) <= _MANY:
         lines += ["", "cosines of the gradients by shared parameters", *_cosines(last)]
     if findings:
@@ -78,9 +93,9 @@ def _section(site: str, looks: Sequence[PassSeen], findings: Sequence[str], call
 
 def _cosines(look: PassSeen) -> list[str]:
     names = [part.name for part in look.parts]
-    short = [textwrap.shorten(name, 10, placeholder="") or name[:10] for name in names]
+    short = [name[:10] if sum(other[:10] == name[:10] for other in names) == 1 else name[-10:] for name in names]
     rows = [[name, *(_cosine(cosine(look, i, j)) for j in range(len(names)))] for i, name in enumerate(names)]
-    return _table(["", *short], rows)
+    return table(["", *short], rows)
 
 
 def _cosine(value: float) -> str:
@@ -89,12 +104,3 @@ def _cosine(value: float) -> str:
 
 def _number(value: float | None) -> str:
     return "-" if value is None else f"{value + 0.0:.3g}"  # a factor of -0 is 0
-
-
-def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
-    widths = [max(len(row[i]) for row in [head, *rows]) for i in range(len(head))]
-    return ["  ".join(_cells(row, widths)).rstrip() for row in [head, *rows]]
-
-
-def _cells(row: Sequence[str], widths: Sequence[int]) -> list[str]:
-    return [row[0].ljust(widths[0]), *(cell.rjust(width) for cell, width in zip(row[1:], widths[1:], strict=True))]

@@ -1,6 +1,7 @@
 """What the doctor saw of one backward pass of a script: plain numbers, which go through a file."""
 
-from dataclasses import asdict, dataclass, field
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 
@@ -76,3 +77,17 @@ class ScriptSeen:
             for one in known["looks"]
         ]
         return cls(**{**known, "looks": looks})
+
+    def renamed(self, names: Mapping[str, str]) -> "ScriptSeen":
+        """The same with other names of losses."""
+        looks = [
+            replace(
+                look,
+                parts=[
+                    replace(part, name=names.get(part.name, part.name), group=names.get(part.group, part.group))
+                    for part in look.parts
+                ],
+            )
+            for look in self.looks
+        ]
+        return replace(self, looks=looks)
