@@ -30,8 +30,6 @@ class Parser(argparse.ArgumentParser):
 
     def error(self, message: str) -> NoReturn:
         """Say what is wrong, and leave."""
-        if message.startswith("unrecognized arguments"):
-            message += ": an option takes one word, so write a,b without blanks, and quotes around what has some"
         fail(f"{self.source}{message} (see {self.prog} --help)")
 
     def add_verbose(self) -> None:
@@ -57,7 +55,13 @@ class Parser(argparse.ArgumentParser):
                 joined[-1] += f"={word}"
             else:
                 joined.append(word)
-        return self.parse_args(joined)
+        arguments, more = self.parse_known_args(joined)
+        if more:
+            one = ": an option takes one word, so write a,b without blanks, and quotes around what has some" * bool(
+                seen
+            )
+            self.error(f"unrecognized arguments: {' '.join(more)}{one}")
+        return arguments
 
 
 def _initials(option: str) -> str:
