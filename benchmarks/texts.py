@@ -160,14 +160,16 @@ def read_results(path):
 
 def print_table(found):
     """Per task the mean of test values and half their range over seeds; seconds of each model for all tasks."""
-    print(f"\n| text, test rows | task | metric | {' | '.join(MODELS)} | s: {', '.join(MODELS)} |\n|{'---|' * 8}")
+    models = [model for model in MODELS if model in set(found["model"])]
+    print(f"\n| text, test rows | task | metric | {' | '.join(models)} | s: {', '.join(models)} |")
+    print(f"|{'---|' * (len(models) + 4)}")
     for text in (name for name in (*TEXTS, DEMO) if name in set(found["text"])):
         of_text = found[found["text"] == text]
         seconds = of_text.groupby("model")["seconds"].mean()
         first = f"{text}, {of_text['rows'].iloc[0]}"
-        last = ", ".join(f"{seconds.get(model, np.nan):.0f}" for model in MODELS)
+        last = ", ".join(f"{seconds.get(model, np.nan):.0f}" for model in models)
         for (task, metric), rows in of_text.groupby(["task", "metric"], sort=False):
-            cells = [with_spread(rows["value"][rows["model"] == model]) for model in MODELS]
+            cells = [with_spread(rows["value"][rows["model"] == model]) for model in models]
             print(f"| {first} | {task} | {metric} | {' | '.join(cells)} | {last} |")
             first = last = ""
 

@@ -451,3 +451,20 @@ def test_the_documents_report_is_what_is_printed():
     assert number.sub("#", printed.getvalue()).split() == number.sub("#", shown).split()
     real, written = ([float(n.replace(",", "")) for n in number.findall(t)] for t in (printed.getvalue(), shown))
     assert real == pytest.approx(written, rel=0.02, abs=0.011)
+
+
+def test_the_part_of_a_loss_that_conflicts_is_named(net):
+    """Of a mixture, by its own words; gradients against those of the parts by themselves."""
+    outputs = net(X)
+    other = outputs["b"].square().mean()
+    near, far = outputs["a"].square().mean(), -0.5 * outputs["b"].square().mean()
+    mixture = eq.Task("a", loss=eq.losses.Mixed({"near": (1.0, lambda *_: near), "far": (2.0, lambda *_: far)}))
+    losses = eq.Tasks([mixture, eq.Task("b", loss=lambda *_: other)]).losses(outputs, dict.fromkeys("ab", X))
+    report = examine(net, balancer_of(net, tasks=["a", "b"]), losses)
+    shared = [*net.encoder.parameters(), *net.neck.parameters(), *net.heads["b"].parameters()]
+    assert [(part.task, part.name, part.against) for part in report.parts] == [("a", "near", "b"), ("a", "far", "b")]
+    by_hand = rows_of([near, 2 * far], shared)
+    assert [part.norm for part in report.parts] == pytest.approx([float(row.norm()) for row in by_hand], rel=1e-5)
+    assert report.parts[1].cosine == pytest.approx(-1)
+    assert any("of 'a' it is 'far' that conflicts with 'b' (cosine -1.00)" in finding for finding in report.findings)
+    assert "lowest cosine" in str(report)

@@ -3,8 +3,11 @@
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
+
+from equipoise.watching import process
 
 SCRIPT = """
 import sys, torch, torch.nn.functional as F
@@ -94,6 +97,17 @@ def test_wrong_words(tmp_path, words, answer):
     assert done.returncode == 2
     assert answer in done.stderr
     assert len(done.stderr.splitlines()) == 1
+
+
+@pytest.mark.slow
+def test_a_pytorch_that_was_imported_before_is_watched_too(tmp_path):
+    """As a ``.pth`` file of the environment may do."""
+    startup = Path(process.__file__).parent / "startup" / "sitecustomize.py"
+    code = f"import runpy, torch; runpy.run_path({str(startup)!r}); torch.ones(4, requires_grad=True).sum().backward()"
+    variables = process.environment(tmp_path, [1], os.environ)
+    variables["PYTHONPATH"] = os.environ.get("PYTHONPATH", "")
+    subprocess.run([sys.executable, "-c", code], env=variables, check=True)
+    assert [len(one.looks) for one in process.read(tmp_path)] == [1]
 
 
 def test_a_page_and_names_of_ones_own(tmp_path):

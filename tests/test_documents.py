@@ -20,7 +20,7 @@ from equipoise.cli import main
 ROOT = Path(__file__).parent.parent
 OF_EXTRAS = {
     *("torchjd", "kornia", "transformers", "lightning", "ignite"),
-    *("pina", "deepxde", "sentence_transformers", "datasets"),
+    *("pina", "deepxde", "sentence_transformers", "datasets", "monai"),
 }
 DOCUMENTS = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 RUN = [path for path in DOCUMENTS if path.parent.name != "zh"]  # whose code is the English pages'
@@ -56,7 +56,13 @@ def write_file(match, folder):
     return file
 
 
-@pytest.mark.parametrize("path", RUN, ids=lambda path: path.name)
+@pytest.mark.parametrize(
+    "path",
+    [
+        pytest.param(path, id=path.name, marks=[pytest.mark.slow] if path.parent.name == "integrations" else [])
+        for path in RUN
+    ],
+)
 def test_python_blocks_run_one_after_another(path, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     monkeypatch.syspath_prepend(tmp_path)

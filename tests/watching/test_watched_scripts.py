@@ -178,3 +178,20 @@ def test_what_an_optimiser_holds_and_no_loss_reaches_is_known(model):
         whole["model"](torch.randn(8, 40)).square().mean().backward()
     assert watch.seen.looks[0].idle == ["head"]
     assert optimizer
+
+
+def test_gradients_that_vanish_and_that_grow_without_bounds_are_found():
+    """Twelve sigmoids deep, and with a learning rate that is far too large."""
+    torch.manual_seed(0)
+    deep = nn.Sequential(*[layer for _ in range(12) for layer in (nn.Linear(8, 8), nn.Sigmoid())])
+    flat = nn.Linear(8, 8)
+    optimizer = torch.optim.SGD(flat.parameters(), 20.0)
+    with ScriptWatch() as watch:
+        for _ in range(10):
+            deep(torch.randn(16, 8)).square().mean().backward()
+            optimizer.zero_grad()
+            flat(torch.randn(16, 8)).square().mean().backward()
+            optimizer.step()
+    vanished, grown = (findings_of(watch.seen.looks[place::2]) for place in (0, 1))
+    assert [finding.partition(",")[0] for finding in vanished] == ["the gradient vanishes on its way to Sequential.0"]
+    assert [finding.partition(" from")[0] for finding in grown] == ["the gradient grows"]

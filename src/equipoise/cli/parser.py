@@ -57,10 +57,8 @@ class Parser(argparse.ArgumentParser):
                 joined.append(word)
         arguments, more = self.parse_known_args(joined)
         if more:
-            one = ": an option takes one word, so write a,b without blanks, and quotes around what has some" * bool(
-                seen
-            )
-            self.error(f"unrecognized arguments: {' '.join(more)}{one}")
+            remedy = ": an option takes one word, so write a,b without blanks, and quotes around what has some"
+            self.error(f"unrecognized arguments: {' '.join(more)}{remedy * bool(seen)}")
         return arguments
 
 

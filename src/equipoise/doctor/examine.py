@@ -11,6 +11,7 @@ from equipoise.balancer import Balancer
 from equipoise.doctor.cost import costs_of
 from equipoise.doctor.decide import decision
 from equipoise.doctor.findings import Seen, findings_of
+from equipoise.doctor.parts import parts_of
 from equipoise.doctor.reach import reach_of
 from equipoise.doctor.report import Report
 from equipoise.gradients.graph import Graph
@@ -85,6 +86,7 @@ def _examined(model: nn.Module, balancer: Balancer, step: Step, optimizers: list
     if measured is not None and shared:
         gramian = measured.total(shared)
         seen.single_task_tensors = measured.single_task_tensors(shared)
+        seen.parts = parts_of(step, roles.shared)
         chosen = balancer.gramian_from
         compared = shared if chosen is None else [seen.names[leaf] for leaf in chosen]
         if step.representation is not None:
@@ -106,6 +108,7 @@ def _examined(model: nn.Module, balancer: Balancer, step: Step, optimizers: list
         gramian=gramian,
         modules={} if gramian is None or measured is None else measured.by_module(shared),
         layers={} if gramian is None or measured is None else measured.by_layer(shared),
+        parts=seen.parts,
         own_norms=dict(zip(step.names, own, strict=True)),
         weights=_effective(step, seen.weights),
         costs=[] if measured is None else costs_of(step, graph, roles, time),

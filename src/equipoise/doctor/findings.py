@@ -9,6 +9,7 @@ from torch import Tensor
 from torch.optim import Optimizer
 
 from equipoise.balancer import Balancer
+from equipoise.doctor.parts import LossPart
 from equipoise.doctor.report import ParameterReach
 from equipoise.monitor import HEADS, ends_in, line_for
 from equipoise.names import listed
@@ -31,6 +32,7 @@ class Seen:
     weights: Tensor | None = None
     single_task_tensors: list[str] = field(default_factory=list)
     reach: list[ParameterReach] = field(default_factory=list)
+    parts: list[LossPart] = field(default_factory=list)
     refusals: list[str] = field(default_factory=list)  # what could not be looked at
 
 
@@ -82,6 +84,11 @@ def of_gradients(seen: Seen) -> list[str]:
             f"{names[i]!r} and {names[j]!r} conflict in this batch (cosine {cosine:.2f}): if that lasts "
             "(record.cosines over an epoch), a gradient method may help"
         )
+        found += [
+            f"of {part.task!r} it is {part.name!r} that conflicts with {part.against!r} (cosine {part.cosine:.2f})"
+            for part in seen.parts
+            if part.cosine < _OPPOSED and {part.task, part.against} == {names[i], names[j]}
+        ]
     twins = [pair for pair, value in pairs.items() if value > 1 - 1e-6]
     if twins:
         i, j = twins[0]

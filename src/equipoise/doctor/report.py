@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from equipoise.doctor.parts import LossPart
 from equipoise.paragraphs import numbered, table
 from equipoise.record import Record
 
@@ -54,6 +55,7 @@ class Report:
     gramian: Tensor | None  # [K, K] by all shared parameters; None if there was none, or no way to measure it
     modules: Mapping[str, Tensor]  # [K, K] by the shared parameters of each top-level module
     layers: Mapping[str, Tensor]  # [K, K] by the shared parameters of each innermost module
+    parts: list[LossPart]  # of losses that are sums
     own_norms: Mapping[str, float]  # by the parameters that a task reaches alone
     weights: Mapping[str, float]  # effective, what the method would decide now in them; empty if it decides none
     costs: list[RouteCost]
@@ -99,6 +101,7 @@ def _page(report: Report) -> str:
     sections = [
         ("Who reaches which parameters", _reach(report)),
         ("Losses, and gradients by the shared parameters", _tasks(report)),
+        ("Parts of the losses", _parts(report)),
         ("Cosines between the tasks' gradients", _cosines(report)),
         ("What a backward costs, by route", _costs(report)),
         ("Findings", numbered(report.findings, _WIDTH)),
@@ -146,6 +149,20 @@ def _tasks(report: Report) -> list[str]:
     if report.condition_number is not None:
         lines.append(f"condition number {report.condition_number:.3g}")
     return lines
+
+
+def _parts(report: Report) -> list[str]:
+    rows = [
+        [
+            part.task,
+            part.name,
+            _number(part.norm),
+            "-" if part.cosine != part.cosine else f"{part.cosine:.2f}",
+            part.against,
+        ]
+        for part in report.parts
+    ]
+    return table(["task", "part", "norm", "lowest cosine", "with"], rows)
 
 
 def _cosines(report: Report) -> list[str]:

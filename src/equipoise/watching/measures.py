@@ -59,5 +59,5 @@ def rival_of(look: PassSeen, k: int) -> Rival | None:
     ratio, factor, other = norms[k] / norms[place], look.parts[k].factor, look.parts[place].factor
     scale = abs(factor / other) if factor and other else 1.0
     is_flat = scale < 1 and ratio / scale < _FLAT
-    limit = _GAIN if scale <= _GAIN else _SMALL
+    limit = _GAIN if scale <= 1.01 * _GAIN else _SMALL  # factors are float32
     return Rival(look.parts[place].name, ratio, is_flat, ratio < limit and not is_flat)

@@ -9,7 +9,7 @@ import torch
 from torch.testing import assert_close
 from torch.utils.data import DataLoader
 
-from equipoise.lab.cases import TableCase, Target
+from equipoise.lab.cases import TableCase, Target, table
 from equipoise.lab.data.split import SPLITS
 from equipoise.lab.studies import make_plan
 from equipoise.losses import corn
@@ -166,9 +166,14 @@ def test_the_same_seed_gives_every_subset_of_tasks_the_same_weights(case):
             assert torch.equal(value, together[key]), key
 
 
-def test_inputs_beside_text_have_members(recipe):
-    made = [one() for one in (recipe, replace(recipe, number=(), category=()))]
-    assert [one.model(one.tasks.names).encoder.members for one in made] == [4, 1]
+def test_few_rows_of_more_than_text_have_members(recipe, monkeypatch):
+    def members(recipe):
+        case = recipe()
+        return case.model(case.tasks.names).encoder.members
+
+    assert [members(recipe), members(replace(recipe, number=(), category=()))] == [4, 1]
+    monkeypatch.setattr(table, "MEMBERS_UP_TO", 10)
+    assert members(recipe) == 1
 
 
 def test_a_recipe_travels_to_workers_and_says_what_makes_it_different(recipe, case):

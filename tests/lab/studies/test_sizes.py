@@ -54,6 +54,7 @@ def test_the_cheapest_come_first_then_more_than_three_seeds(plan, costs, minutes
     assert taken(chosen) == (arms, seeds, trials)
     whole = chosen.runs == plan.runs
     assert bool(chosen.postponed) is not whole
+    assert chosen.identity_hash == plan.identity_hash  # so that its runs are those of the whole plan
     if not whole:
         left = costs.minutes(plan, [run for run in plan.runs if run not in chosen.runs], 4 - trials, 1)
         assert chosen.postponed["more_minutes"] == pytest.approx(left)

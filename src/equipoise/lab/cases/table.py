@@ -27,6 +27,7 @@ from equipoise.tasks import Tasks
 
 HIDDEN = 256
 MEMBERS = 4
+MEMBERS_UP_TO = 10_000  # training rows: more, and text alone, are overfitted less, and a fourth of a batch teaches less
 STEPS = 2500  # of a training, at least
 EPOCHS, MOST_EPOCHS = 30, 200  # of a training, at least and at most
 AVERAGE = 0.995  # of weights, over some 200 steps: a run is often best while its learning rate is still high
@@ -159,7 +160,7 @@ class TableCase:
             tasks=Tasks([target.task for target in made.values()]),
             data={split: TableRows(rows) for split, rows in splits.items()},
             collate=TableBatches(fitted, targets),
-            model=_model_maker(fitted, made),
+            model=_model_maker(fitted, made, len(splits["train"])),
             metrics={name: target.metrics for name, target in made.items()},
             batch_size=batch_size,
             learning_rate=2e-3,
@@ -247,11 +248,11 @@ class TableCase:
         return rows
 
 
-def _model_maker(inputs: Mapping[str, FittedInputs], targets: Mapping[str, LabelledTarget]) -> Any:
+def _model_maker(inputs: Mapping[str, FittedInputs], targets: Mapping[str, LabelledTarget], rows: int) -> Any:
     def make_model(task_names: Sequence[str]) -> nn.Module:
         parts = {kind: fitted.make_part() for kind, fitted in inputs.items()}
         wide = [kind for kind, fitted in inputs.items() if fitted.wide]
-        members = MEMBERS if len(wide) < len(inputs) else 1  # of text alone they gain nothing
+        members = MEMBERS if rows <= MEMBERS_UP_TO and len(wide) < len(inputs) else 1
         encoder = RowEncoder(parts, wide=wide, hidden=HIDDEN, members=members)
         heads = {name: MemberHead(target.make_head(encoder.width), members) for name, target in targets.items()}
         return SharedEncoder(encoder, {name: heads[name] for name in task_names})

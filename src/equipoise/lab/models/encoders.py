@@ -191,7 +191,7 @@ def bits_part(bits: int, *, width: int = 256, dropout: float = 0.5) -> Part:
 class RowEncoder(nn.Module):
     """z = [silu(W_2 silu(W_1 (r_m * p) + b_1) + b_2), p_w], dropout between; p = [p_1, p_2, ...] is what parts make.
 
-    r_m, signs to begin with, is all that M members do not share. While training, row n of a batch is seen by member
+    r_m, initially signs, is all that M members do not share. While training, row n of a batch is seen by member
     n mod M; in evaluation each row by all, one after another, and a ``MemberHead`` has the mean of what its head makes
     of them. Gorishniy, Kotelnikov, Babenko, TabM: Advancing Tabular Deep Learning with Parameter-Efficient Ensembling,
     ICLR 2025, "mini", where a member has heads of its own, too, and sees every row.

@@ -51,7 +51,7 @@ def _panel(title: str, x_title: str, series: Sequence[Series]) -> Panel | None:
     if not values:
         return None
     y_range = min(values) / 1.5, max(values) * 1.5
-    return Panel(title, x_title, "norm", tuple(series), y_range=y_range, log_y=True)
+    return Panel(title, x_title, "norm", tuple(series), y_range=y_range, log_y=True, epochs=True)  # whole numbers
 
 
 def _looks(chart: Chart) -> dict[str, Look]:
