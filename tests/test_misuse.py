@@ -414,12 +414,12 @@ def test_uneven_weights_of_uneven_gradients_are_not(net):
 
 def test_a_heavy_weight_of_a_short_gradient_is_no_collapse():
     """Weights of 2e8 and 1, parts in the gradient of 2 and 1: seen by both, the second task counts."""
-    balance = Balance("method")
+    balance = Balance(eq.MGDA())
     gramian, weights = torch.diag(torch.tensor([1.0, 1e16]).double()), torch.tensor([2e8, 1.0]).double()
     with expect_silence():
         for _ in range(110):
             balance.decided(NAMES, [0, 1], gramian, weights)
-    with expect_one_warning("method gave all weight to task 'a'"):
+    with expect_one_warning("MGDA() gave all weight to task 'a'"):
         for _ in range(110):
             balance.decided(NAMES, [0, 1], gramian, weights * torch.tensor([1.0, 0.0]))
 
@@ -446,9 +446,29 @@ def test_a_gradient_method_that_sees_one_task_at_a_time_is_told(net, make):
             balancer({name: losses_of(net)[name]}).backward()
 
 
-@pytest.mark.parametrize("how", ["in turn", "collected", "one task", "now and then together", "by its norm"])
+def test_it_names_the_wrapper_where_that_takes_the_method(net):
+    for method, words in ((eq.MGDA(), r"wrap it (InTurn(MGDA())), or collect"), (eq.LRAnnealing(), "them, collect")):
+        balance = Balance(method)
+        with expect_one_warning(words):
+            for step in range(110):
+                balance.decided([NAMES[step % 2]], [0], torch.ones(1, 1), torch.ones(1))
+
+
+def test_steps_of_one_task_are_not_kept_for_ever():
+    balance = Balance(eq.MGDA())
+    for _ in range(500):
+        balance.decided(["a"], [0], torch.ones(1, 1), torch.ones(1))
+    assert len(balance._in_turn) <= 100
+
+
+@pytest.mark.parametrize(
+    "how", ["in turn", "unchanged in turn", "collected", "one task", "now and then together", "by its norm"]
+)
 def test_other_steps_of_one_task_are_not(net, how):
-    methods = {"in turn": lambda: eq.InTurn(eq.MGDA()), "by its norm": eq.UnitNorm}
+    in_turn = {"in turn": eq.MGDA, "unchanged in turn": eq.PCGrad}
+    methods = {how: lambda make=make: eq.Chain(eq.Sum(), eq.InTurn(make())) for how, make in in_turn.items()} | {
+        "by its norm": eq.UnitNorm
+    }
     balancer = eq.Balancer(methods.get(how, eq.MGDA)(), net, tasks=NAMES)
     if how == "collected":
         balancer.accumulate(2)

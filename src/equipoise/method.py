@@ -37,12 +37,14 @@ class Method(KeepsPrecision):
     method with state indexes its buffers by ``tasks``.
 
     ``is_mean`` says that it gives one of K equal gradients, not their sum; ``own_norm``, in words, what the norm of its
-    answer is where that is its own. ``user_weight`` says what becomes of the weight that a user gives a task: it scales
-    the loss and so the result (``"scales"``), it becomes a preference (``"preference"``), a heavier loss counts less
-    (``"inverts"``), or the method does not depend on the scale of a loss (``"ignored"``).
+    answer is where that is its own; ``counts_absent`` that tasks which are absent from a step count by what they showed
+    last. ``user_weight`` says what becomes of the weight that a user gives a task: it scales the loss and so the
+    result (``"scales"``), it becomes a preference (``"preference"``), a heavier loss counts less (``"inverts"``), or
+    the method does not depend on the scale of a loss (``"ignored"``).
     """
 
     user_weight: UserWeight = "scales"
+    counts_absent: bool = False
     is_mean: bool = False
     own_norm: str = ""
 

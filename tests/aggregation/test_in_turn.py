@@ -90,6 +90,24 @@ def test_a_coordinate_stands_in_one_place_of_the_sketch_with_a_sign():
     assert 0 < (sketches < 0).sum() < 37
 
 
+def test_a_task_whose_data_have_ended_does_not_count_for_ever():
+    method = InTurn(eq.MGDA(), max_age=3)
+    method.bind(2)
+    loss, long, short = torch.ones(1, dtype=torch.float64), torch.tensor([[2.0, 0.0]]), torch.tensor([[0.1, 0.0]])
+    method.decide(short.double(), loss, torch.tensor([1]))
+    weights = [float(method.decide(long.double(), loss, torch.tensor([0]))[0]) for _ in range(5)]
+    assert weights == [0.0, 0.0, 0.0, 1.0, 1.0]
+
+
+def test_a_gradient_of_zero_is_not_remembered():
+    method = InTurn(eq.MGDA())
+    method.bind(2)
+    loss, row = torch.ones(1, dtype=torch.float64), torch.tensor([[2.0, 0.0]], dtype=torch.float64)
+    assert method.decide(0 * row, loss, torch.tensor([1])).isfinite().all()
+    assert method.decide(row, loss, torch.tensor([0])).tolist() == [1.0]
+    assert method.ages.tolist() == [0, -1]
+
+
 @pytest.mark.parametrize("drawn", [torch.randn, torch.rand], ids=["signed", "positive"])
 def test_products_of_sketches_are_near_those_of_the_gradients(drawn):
     """By the spread that the docstring states, for layers' outer products in random orders."""
@@ -161,6 +179,7 @@ def test_it_passes_the_laws():
     [
         (lambda: InTurn(eq.UW()), r"method must be an Aggregator, got UW\(\)"),
         (lambda: InTurn(eq.MGDA(), width=0), "width must be a whole number, 1 or more, got 0"),
+        (lambda: InTurn(eq.MGDA(), max_age=0), "max_age must be a whole number, 1 or more, got 0"),
         (lambda: InTurn(eq.GradDrop()), "method must be an Aggregator"),
     ],
 )

@@ -21,19 +21,23 @@ class InTurn(RowMemory, Composite, RowAggregator):
     """weights of this step's tasks = those of the wrapped method for their gradients and the others' last ones.
 
     A step still delivers the gradients of its own tasks alone, each times its weight. A task counts from its first step
-    on; ``ages`` [num_tasks] are the steps since each was last present, -1 before that. With all tasks in every step the
-    weights are the wrapped method's, but for the error of the sketches.
+    on, until it has been absent for more than ``max_age`` steps, as one whose data have ended; a gradient of zero, as
+    of a batch that is masked, is not remembered. ``ages`` [num_tasks] are the steps since each was last seen, -1 before
+    that. With all tasks in every step the weights are the wrapped method's, but for the error of the sketches.
 
     A gradient's sketch is ``width`` numbers: its coordinates times fixed random signs, every ``width``-th added up.
     Products of sketches are on average those of the gradients, with a standard deviation of about sqrt(2 / width) times
     the product of the norms where no group of coordinates has much more than its share; a prime width cuts across
-    layers. The state is K · width numbers, whatever P. Where the shared parameters change, as when a new task first
-    shares more of them, the gradients of before are forgotten.
+    layers. The state is K · width numbers; the signs take a byte per parameter. Where the shared parameters change, as
+    when a new task first shares more of them, the gradients of before are forgotten.
 
     Args:
         method: An ``Aggregator``.
         width: Numbers of a sketch, 1 or more; ``None`` keeps whole gradients, P numbers per task.
+        max_age: Steps, 1 or more, for which the gradient of an absent task counts.
     """
+
+    counts_absent = True
 
     method: Aggregator
     last_steps: Tensor
@@ -41,13 +45,14 @@ class InTurn(RowMemory, Composite, RowAggregator):
     steps: Tensor
     size: Tensor
 
-    def __init__(self, method: Aggregator, width: int | None = 4093) -> None:
+    def __init__(self, method: Aggregator, width: int | None = 4093, max_age: int = 200) -> None:
         if not isinstance(method, Aggregator):
             raise ValueError(f"method must be an Aggregator, got {short_repr(method)}")
         if width is not None:
             whole_number(1, width=width)
+        whole_number(1, max_age=max_age)
         super().__init__()
-        self.method, self.width = method, width
+        self.method, self.width, self.max_age = method, width, max_age
         self.user_weight = method.user_weight
         self._signs = torch.zeros(0, dtype=torch.int8)
 
@@ -57,7 +62,7 @@ class InTurn(RowMemory, Composite, RowAggregator):
 
     @property
     def ages(self) -> Tensor:
-        """Steps [num_tasks] since each task was present: 0 for those of the last step, -1 for one not yet seen."""
+        """Steps [num_tasks] since each task was seen: 0 for those of the last step, -1 for one not yet seen."""
         return torch.where(self.last_steps > 0, self.steps - self.last_steps, -1)
 
     def bind(self, num_tasks: int) -> None:
@@ -75,15 +80,19 @@ class InTurn(RowMemory, Composite, RowAggregator):
             self.last_steps.zero_()
             self.memory = self.memory[:, :0]
         shown = self._sketched(jacobian)
-        memory, present = self.remember(shown), tasks.cpu()
-        memory[tasks] = shown.to(memory)
-        self.last_losses[present] = losses.double().cpu()
+        memory, present, losses = self.remember(shown), tasks.cpu(), losses.double().cpu()
         self.steps += 1
-        self.last_steps[present] = self.steps
-        known = self.last_steps.nonzero().squeeze(1)
-        seen = memory[known.to(memory.device)].double()
-        weights = AggregatorChain(self.method)((seen @ seen.mT).cpu(), self.last_losses[known], known)
-        return weights[torch.isin(known, present)]
+        nonzero = shown.any(dim=1)
+        memory[tasks[nonzero]] = shown[nonzero].to(memory)
+        seen_now = present[nonzero.cpu()]
+        self.last_losses[seen_now], self.last_steps[seen_now] = losses[nonzero.cpu()], self.steps
+        counts = (self.last_steps > 0) & (self.steps - self.last_steps <= self.max_age)
+        known = counts.nonzero().squeeze(1)
+        weights = torch.ones(len(counts), dtype=torch.float64)  # of a gradient of zero any will do
+        if len(known):
+            seen = memory[known.to(memory.device)].double()
+            weights[known] = AggregatorChain(self.method)((seen @ seen.mT).cpu(), self.last_losses[known], known)
+        return weights[present]
 
     def _sketched(self, rows: Tensor) -> Tensor:
         """The sketches [K, width] of rows [K, P]; the rows themselves where these are no longer."""

@@ -231,7 +231,7 @@ class _Block:
         """wᵀ J, for each tensor, if they are not few numbers in memory of its own: freeing one ``.grad`` frees it."""
         factors = weights.on(self.rows.device, self.rows.dtype)
         rows = self.rows[: len(factors), : self.width].mT
-        if self.width <= _SMALL:
+        if self.width <= _SMALL and all(self.sizes):  # up to PyTorch 2.8 an empty tensor loses its shape there
             return [*shaped_like(self.weighted(rows, factors), self.views[0])]
         parts = rows.split(self.sizes)
         return [self.weighted(part, factors).view(shape) for part, shape in zip(parts, self.shapes, strict=True)]

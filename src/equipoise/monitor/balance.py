@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from torch import Tensor
 
+from equipoise.method import Aggregator, Method
 from equipoise.monitor.warning import warn
 
 _SILENCE = 50  # steps without any gradient, from the first on
@@ -15,12 +16,14 @@ _NEGLIGIBLE = 1e-6  # of the largest
 class Balance:
     """Counts steps; each finding is warned of once."""
 
-    def __init__(self, method: str) -> None:
-        self._method = method
+    def __init__(self, method: Method) -> None:
+        self._method = repr(method)
+        self._wraps = [f"wrap it (InTurn({method})), or "] if isinstance(method, Aggregator) else []
         self._silent: dict[str, int] = {}  # steps without a gradient, of tasks that never had one
         self._seen: set[str] = set()  # tasks that need no watching: they had a gradient, or were warned of
         self._alone, self._times, self._has_warned = "", 0, False  # which task decides alone, for how many steps
-        self._in_turn: list[str] | None = []  # tasks of steps in a row that had one each, with weight 1; None: told
+        watches = not any(isinstance(part, Method) and part.counts_absent for part in method.modules())
+        self._in_turn: list[str] | None = [] if watches else None  # of the last steps, if each had one
 
     def decided(self, names: Sequence[str], balanced: Sequence[int], gramian: Tensor, weights: Tensor | None) -> None:
         """Look at one decision: weights [K], or none, for a gramian [K, K], and which of the tasks it is about."""
@@ -50,13 +53,13 @@ class Balance:
     def _count_single_tasks(self, names: Sequence[str], weights: Sequence[float]) -> None:
         """Count steps of one task, to which the method did nothing."""
         assert self._in_turn is not None
-        self._in_turn = [*self._in_turn, names[0]] if len(names) == 1 and weights == [1.0] else []
+        self._in_turn = [*self._in_turn, names[0]][-_IN_TURN:] if len(names) == 1 and weights == [1.0] else []
         if len(self._in_turn) >= _IN_TURN and len({*self._in_turn}) > 1:
             self._in_turn = None
             warn(
                 f"each of {_IN_TURN} steps in a row had one task, and {self._method} left its gradient as it was: a "
-                "gradient method balances the tasks of one step. If no batch holds two of them, wrap it "
-                f"(InTurn({self._method})), or collect a micro-batch of each, balancer.accumulate(n)",
+                f"gradient method balances the tasks of one step. If no batch holds two of them, {''.join(self._wraps)}"
+                "collect a micro-batch of each, balancer.accumulate(n)",
             )
 
     def _count_collapse(

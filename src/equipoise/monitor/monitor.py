@@ -21,7 +21,7 @@ class Monitor:
     def __init__(self, method: Method, names: Sequence[str], takes_gradients: bool) -> None:
         self._takes_gradients = takes_gradients  # a backward decides anew, from gradients of single tasks
         self._has_warned_of_sharing = False
-        self.balance = Balance(repr(method))
+        self.balance = Balance(method)
         self.heads = Heads()
         self.line_search = LineSearch(method)
         self.missing_calls = MissingCalls(method, names)
