@@ -208,7 +208,9 @@ def test_what_is_left_for_later_ends_in_the_command_that_trains_it(finished, cap
     words = ["compare", "reviews", "--tuned-trials=0", "--methods=sum,uw", "--seeds=3", "--epochs=2"]
     assert main([*words, "--minutes", "2", f"--out={finished}"]) == 0
     assert capsys.readouterr().out.endswith(
-        "\nLeft for later, to have a verdict within 2 minutes: seed 2, about 3 minutes more. To train it too:\n"
+        "\nLeft for later, to have a verdict within 2 minutes: seed 2, about 3 minutes more. To train it too, "
+        "a second look at the data (for a confirmation start anew in another folder, with other seeds and --minutes "
+        "all):\n"
         f"equipoise {' '.join(words)} --out={finished} --minutes all\n"
     )
 

@@ -89,6 +89,7 @@ def test_what_the_environment_starts_with_may_fail(tmp_path):
     [
         ([], "give the command that trains after --"),
         (["--at", "0,1", "--", "python"], "steps from 1 on"),
+        (["--at", "1,2", "train.py", "--lr", "1"], "write equipoise doctor --at 1,2 -- python train.py --lr 1"),
         (["--", "no-such-command"], "no-such-command: No such file or directory"),
     ],
 )

@@ -146,12 +146,6 @@ FAULTS = {  # script, what stands there, the fault, and words of the finding
         "        kl = self.hparams.kl_weight * kl\n        logits = self.discriminator(fake)\n",
         "'kl' is multiplied by the same weight at two places",
     ),
-    "a sum beside a mean": (
-        "lightning_vae_gan",
-        "kl = -0.5 * torch.mean(",
-        "kl = -0.5 * torch.sum(",
-        "'kl' is a sum over a batch of 16",
-    ),
     "a task that is absent": (
         "cleanrl_ppo",
         "loss = pg_loss - ent_coef * entropy_loss + v_loss * vf_coef\n",

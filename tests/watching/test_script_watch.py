@@ -183,10 +183,6 @@ FAULTS = {
     "twice": (lambda ce, mse, kind, *_: ce + mse + 2 * kind.pow(2).mean() + kind.pow(2).mean(), "parallel"),
     "opposed": (lambda ce, mse, *_: ce + mse - 0.5 * ce.square(), "conflict at every step"),
     "a weight twice": (lambda ce, mse, *_, w=0.3: ce + w * scaled(mse, w), "by the same weight at two places"),
-    "a sum beside a mean": (
-        lambda ce, mse, kind, *_: ce + mse + 1e-2 * kind.pow(2).sum(),
-        "is a sum over a batch of 8, and 'ce' a mean",
-    ),
     "a number": (lambda ce, mse, kind, *_: ce + mse + 0.1 * kind.pow(2).mean().item(), "has no graph"),
     "absent": (lambda ce, mse, kind, *args: ce + mse + kind.abs().mean() if args[-1] < 2 else ce + mse, "until step 1"),
     "not finite": (
@@ -204,23 +200,16 @@ def test_planted_faults_are_found(name):
     assert any(words in finding for finding in findings_of(watch.seen.looks)), findings_of(watch.seen.looks)
 
 
-def test_a_sum_that_is_divided_by_the_batch_is_a_mean():
-    with ScriptWatch() as watch:
-        planted(lambda ce, mse, kind, *_: ce + mse + kind.pow(2).sum() / len(kind))
-    with ScriptWatch() as inside:  # PyTorch divides
-        planted(lambda ce, mse, kind, *_: ce + mse + functional.cross_entropy(kind.sigmoid(), kind.softmax(1).detach()))
-    assert findings_of(watch.seen.looks) == findings_of(inside.seen.looks) == []
-
-
 def test_dead_units_are_found():
     def kill(ce, mse, kind, size, y, model, step):
         with torch.no_grad():
             model.trunk[0].bias.fill_(-100)
         return ce + mse
 
-    with ScriptWatch() as watch:
+    with ScriptWatch(at=[2, 10]) as watch:
         planted(kill)
-    assert any("trunk.0 (64 of 64)" in finding for finding in findings_of(watch.seen.looks[1:]))
+    assert any("trunk.0 (64 of 64)" in finding for finding in findings_of(watch.seen.looks))
+    assert findings_of(watch.seen.looks[1:]) == []  # one batch may have none of what a unit answers to
 
 
 def test_nothing_is_found_where_nothing_is_wrong():

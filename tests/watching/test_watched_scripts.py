@@ -195,3 +195,44 @@ def test_gradients_that_vanish_and_that_grow_without_bounds_are_found():
     vanished, grown = (findings_of(watch.seen.looks[place::2]) for place in (0, 1))
     assert [finding.partition(",")[0] for finding in vanished] == ["the gradient vanishes on its way to Sequential.0"]
     assert [finding.partition(" from")[0] for finding in grown] == ["the gradient grows"]
+
+
+def test_how_a_loss_is_reduced_is_not_guessed():
+    """A masked mean, weights that sum to one, and a penalty on as many outputs as the batch has samples."""
+    torch.manual_seed(0)
+    model = nn.Sequential(nn.Linear(16, 8), nn.Linear(8, 2))
+    with ScriptWatch(at=[1, 2]) as watch:
+        for _ in range(2):
+            x = torch.randn(8, 16)
+            outputs, mask = model(x), torch.tensor([1.0, 1, 1, 0, 0, 1, 0, 1])
+            ce = (outputs[:, 0] - x[:, 0]).square().mean()
+            masked = ((outputs[:, 1] - 1).square() * mask).sum() / mask.sum()
+            weighted = (outputs[:, 1].exp() * torch.linspace(0, 0.25, 8)).sum()
+            (ce + masked + weighted + 0.1 * model[0].weight.square().sum()).backward()
+    assert findings_of(watch.seen.looks) == []
+
+
+@pytest.mark.parametrize("warm_up", [lambda i: i / 20, lambda i: 1e-5 ** (1 - i / 20)], ids=["from 0", "from 1e-5"])
+def test_a_loss_that_is_warmed_up_does_not_explode(model, warm_up):
+    with ScriptWatch(at=[1, 20]) as watch:
+        for i in range(20):
+            outputs = model(torch.randn(8, 40))
+            near, far = outputs[:, 0].square().mean(), (outputs[:, 1] - 1).square().mean()
+            (warm_up(i) * (near + far)).backward()
+    assert findings_of(watch.seen.looks) == []
+
+
+@pytest.mark.parametrize(("batch", "actions"), [(1, 1), (8, 400)], ids=["one sample", "chosen actions"])
+def test_outputs_that_another_batch_reaches_are_not_dead(batch, actions):
+    """Of a batch of one, whose ReLUs are off elsewhere; and of a value for each of many actions, with few taken."""
+    torch.manual_seed(0)
+    model = nn.Sequential(nn.Linear(8, 4), nn.ReLU(), nn.Linear(4, actions))
+    with torch.no_grad():
+        model[0].weight.copy_(torch.cat([torch.eye(4), torch.zeros(4, 4)], 1))
+        model[0].bias.fill_(0.1 if batch > 1 else 0.0)
+    with ScriptWatch(at=[1, 2, 3]) as watch:
+        for i in range(3):
+            x = torch.eye(8)[i].expand(batch, 8)
+            outputs = model(x).gather(1, torch.randint(actions, (batch, 1)))
+            (outputs - 1).square().mean().backward()
+    assert not [finding for finding in findings_of(watch.seen.looks) if "no gradient" in finding]

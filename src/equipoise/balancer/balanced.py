@@ -204,7 +204,7 @@ def plan_for(state: State, reach: Reach) -> RoutePlan:
             raise ValueError(
                 f"route='low-memory' keeps no gradients of single tasks, which are needed {where}: use route='auto'"
             )
-        plan = plan_of("auto", shared, reach.graph, len(step.losses), known=state.known_rows)
+        plan = plan_of(config.route, shared, reach.graph, len(step.losses), known=state.known_rows)
         return replace(plan, passes=sequential, in_chunks=True)
     if in_parts:
         if reach.chosen is not None or parts.needs_whole_rows:

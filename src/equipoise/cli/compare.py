@@ -18,6 +18,10 @@ from equipoise.cli.workbench import FAILED, need_the_lab, show, stopped_by
 from equipoise.lab.settings import JOBS, MANY_TASKS, METHODS, MINUTES, RUNS, SEEDS, TUNED_TRIALS
 
 MOST_SEEDS = 100_000
+_SECOND_LOOK = (
+    "To train it too, a second look at the data (for a confirmation start anew in another folder, with other seeds and "
+    "--minutes all):"
+)
 
 
 def compare(words: Sequence[str]) -> int:
@@ -172,7 +176,7 @@ def run_study(case: Any, arguments: argparse.Namespace, training: Mapping[str, A
         console = Console(highlight=False)
         show(console, results.study, renew=False, verbose=arguments.verbose)
         for note in postponed_note(results.study.settings):
-            console.print(f"\n{note} To train it too:\n{_without_limit(words)}", markup=False, soft_wrap=True)
+            console.print(f"\n{note} {_SECOND_LOOK}\n{_without_limit(words)}", markup=False, soft_wrap=True)
     except ValueError as error:
         fail(str(error))
     except OSError as error:

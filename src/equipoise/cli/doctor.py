@@ -3,6 +3,7 @@
 import argparse
 import contextlib
 import os
+import shlex
 import signal
 import subprocess
 import sys
@@ -45,6 +46,9 @@ def doctor(words: Sequence[str]) -> int:
         help="another name for a loss, such as losses[0]=pde; may be given several times",
     )
     parser.add_argument("--html", type=Path, metavar="FILE", help="write what was seen as a page, with figures, too")
+    if (start := _start_of_command(words)) is not None:
+        python = ["python"] * words[start].endswith(".py")
+        fail(f"write {shlex.join(['equipoise', 'doctor', *words[:start], '--', *python, *words[start:]])}")
     arguments = parser.parse(words[:place])
     command = words[place + 1 :]
     if not command:
@@ -72,6 +76,14 @@ def doctor(words: Sequence[str]) -> int:
         print(file=sys.stderr)
     show_text(page)
     return status
+
+
+def _start_of_command(words: Sequence[str]) -> int | None:
+    """Where a command begins that stands there without ``--``: at what is neither an option nor an option's value."""
+    if "--" in words:
+        return None
+    is_value = [False, *(word.startswith("-") and "=" not in word for word in words)]
+    return next((i for i, word in enumerate(words) if not word.startswith("-") and not is_value[i]), None)
 
 
 def _run(command: Sequence[str], variables: dict[str, str]) -> int:

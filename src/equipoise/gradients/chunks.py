@@ -1,4 +1,4 @@
-"""The gramian of K gradients of which never more than P numbers are held: by some parameters after others.
+"""The gramian of K gradients of which about P numbers are held at once: by some parameters after others.
 
 Products of gradients are sums over parameters, and a backward pass ends at those that it is asked for. So the
 parameters are cut into chunks, nearest to the losses first; each has K passes of its own, and their sum at the weights
@@ -14,8 +14,10 @@ from torch import Tensor
 
 from equipoise.gradients.graph import Graph
 from equipoise.gradients.jacobian import Jacobian
-from equipoise.gradients.layers.layer import Layer, size
+from equipoise.gradients.layers.layer import Layer
 from equipoise.gradients.routes import Wanted, sequential
+
+_COPIES = 5  # of float32 factors: themselves, and while they are multiplied two in float64, each twice as large
 
 
 class FoldedJacobian(Jacobian):
@@ -78,7 +80,7 @@ def chunks_of(measured: Sequence[Tensor], layers: Sequence[Layer], graph: Graph,
     """Chunks that hold no more numbers at once than all tensors have.
 
     A tensor of which K gradients are more is a chunk of its own, of fewer tasks at once, but of two at least. Factors
-    of a layer are held for all tasks, however many numbers they are.
+    of a layer are held for all tasks; ``fits`` says whether they should be.
     """
     limit = sum(tensor.numel() for tensor in measured)
     distances = _distances(graph)
@@ -89,18 +91,23 @@ def chunks_of(measured: Sequence[Tensor], layers: Sequence[Layer], graph: Graph,
     chunks: list[Chunk] = []
     room, filling = 0, None  # of the last chunk for all tasks, which others may follow
     for part in parts:
-        needed = _numbers(part)
-        if not part.layers and needed * num_tasks > limit:
-            part.at_once = min(max(2, limit // needed), num_tasks)
-        if filling is not None and needed * num_tasks <= room:
+        needed = _numbers(part, num_tasks)
+        if not part.layers and needed > limit:
+            part.at_once = min(max(2, limit * num_tasks // needed), num_tasks)
+        if filling is not None and needed <= room:
             filling.tensors += part.tensors
             filling.layers += part.layers
-            room -= needed * num_tasks
+            room -= needed
             continue
         chunks.append(part)
         if part.at_once == num_tasks:
-            room, filling = limit - needed * num_tasks, part
+            room, filling = limit - needed, part
     return chunks
+
+
+def fits(layer: Layer, measured: Sequence[Tensor], num_tasks: int) -> bool:
+    """Whether a layer's factors are no more numbers than all tensors have; of a sparse gradient there are no rows."""
+    return layer.is_sparse or _COPIES * layer.gathered(num_tasks) <= sum(tensor.numel() for tensor in measured)
 
 
 def fold_chunks(
@@ -139,7 +146,8 @@ def _distances(graph: Graph) -> dict[Tensor, int]:
     return {leaf: distance.get(node, 0) for node, leaf in graph.accumulators.items()}
 
 
-def _numbers(part: Chunk) -> int:
-    """Of one task's gradient."""
-    at_outputs = [size(edge).numel() for layer in part.layers for edge in layer.edges]
-    return sum(at_outputs or [tensor.numel() for tensor in part.tensors])
+def _numbers(part: Chunk, num_tasks: int) -> int:
+    """That the gradients of all tasks need."""
+    if part.layers:
+        return _COPIES * sum(layer.gathered(num_tasks) for layer in part.layers)
+    return num_tasks * sum(tensor.numel() for tensor in part.tensors)

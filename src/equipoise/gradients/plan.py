@@ -13,7 +13,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from equipoise.gradients.chunks import FoldedJacobian, chunks_of, fold_chunks
+from equipoise.gradients.chunks import FoldedJacobian, chunks_of, fits, fold_chunks
 from equipoise.gradients.graph import Graph
 from equipoise.gradients.jacobian import Jacobian, Spread, UnsharedGradients
 from equipoise.gradients.layers import KINDS, UNKNOWN, layers_among
@@ -144,8 +144,9 @@ def plan_of(
     """What the route means for these losses.
 
     ``"rows"`` and ``"batched"`` know no layers; ``"factored"`` takes factors wherever there are some, ``"auto"``
-    where they cost clearly fewer operations than rows. A layer that lies in several groups has no factors of its own
-    for each, and is taken by rows. Several ranks take by factors what every one of them would.
+    where they cost clearly fewer operations than rows, ``"low-memory"`` of these layers those that fit. A layer
+    that lies in several groups has no factors of its own for each, and is taken by rows. Several ranks take by factors
+    what every one of them would.
     """
     if route in ("rows", "batched"):
         passes: Route = sequential if route == "rows" else batched
@@ -164,12 +165,16 @@ def plan_of(
         taken = is_whole and (route == "factored" or share < _CLEARLY or layer.is_sparse)
         if taken and ranks.size > 1:
             taken = layer.length > 0 and (route == "factored" or _pays(layer, num_tasks, share, ranks))
+        is_over = taken and route == "low-memory" and not fits(layer, shared, num_tasks)
+        taken = taken and not is_over
         layers += [layer] if taken else []
         reason = f"{layer.kind} for which factors cost {share:.2f} of what rows cost"
         if not is_whole:
             reason += ", but whose parts are weighed apart"
         elif layer.is_sparse:
             reason += ", and whose gradient is sparse"
+        elif is_over:
+            reason += ", but need more numbers than the parameters have"
         elif route == "factored":
             reason += ", as route='factored' asks"
         why.update(dict.fromkeys(layer.leaves, f"{'factors' if taken else 'rows'}, {reason}"))

@@ -130,11 +130,6 @@ def saved(node: Any, name: str) -> Any:
     return tuple(map(_signed, value)) if isinstance(value, tuple) else _signed(value)
 
 
-def reduction_of(node: Any) -> str:
-    """``"Mean"`` or ``"Sum"`` of a node of one of PyTorch's losses; ``""`` of any other."""
-    return {1: "Mean", 2: "Sum"}.get(getattr(node, "_saved_reduction", 0), "")
-
-
 def _signed(value: Any) -> Any:
     """PyTorch may show a saved -1 as an unsigned number."""
     return value - 2**64 if type(value) is int and value >= 2**63 else value

@@ -13,8 +13,12 @@ _COMPARABLE = 0.1  # ratio of two norms from which on their directions matter
 _OPPOSED = -0.1  # cosine
 _PARALLEL = 1 - 1e-6
 _PLANE = 3  # shared numbers below which gradients are parallel by chance
-_DEAD = 0.5  # of a layer's outputs
-_VANISHED, _EXPLODED = 1e-5, 1e4  # of the largest gradient of a number; times the first whole gradient
+_DEAD = 0.9  # of a layer's outputs: in a deep ReLU network half are off for all inputs by chance
+_CHOSEN = 1.5  # times the outputs that one look reaches: if all looks reach more, each batch has its own
+_VANISHED, _EXPLODED = (
+    1e-5,
+    1e4,
+)  # of the largest gradient of a number; times the first whole gradient
 _LASTING = 100  # steps from which on a conflict may be called lasting
 
 
@@ -138,20 +142,12 @@ def of_size(line: Line) -> list[str]:
 
 
 def of_weights(line: Line) -> list[str]:
-    """Weights that count twice, and sums that stand beside means."""
-    last = line.looks[-1].parts
-    found = [
+    """Weights that count twice."""
+    return [
         f"{part.name!r} is multiplied by the same weight at two places, {listed(part.weighted_twice)}: its factor is "
         f"{_number(part.factor)}; leave one out"
-        for part in last
+        for part in line.looks[-1].parts
         if part.weighted_twice and part.name in line.names and part.factor is not None
-    ]
-    means = {part.averages: part.name for part in reversed(last) if part.averages > 1}
-    return found + [
-        f"{part.name!r} is a sum over a batch of {part.sums}, and {means[part.sums]!r} a mean: the weight of one "
-        "changes with the size of the batch; reduce both alike"
-        for part in last
-        if part.name in line.names and part.sums in means
     ]
 
 
@@ -197,14 +193,15 @@ def of_direction(line: Line) -> list[str]:
 
 
 def of_units(line: Line) -> list[str]:
-    """Layers most of whose outputs have no gradient from any part."""
-    if line.is_young:
-        return []
+    """Layers most of whose outputs have no gradient from any part: the same ones, in two looks or more."""
     dead = []
     for layer in line.looks[-1].layers:
         same = [one for look in line.looks for one in look.layers if one.name == layer.name]
-        if layer.outputs > 1 and all(one.dead > _DEAD * one.outputs for one in same):
-            dead.append(f"{layer.name} ({layer.dead} of {layer.outputs})")
+        always = set.intersection(*(set(one.dead) for one in same))
+        reached = max(layer.outputs - len(one.dead) for one in same)
+        is_steady = len(same) > 1 and layer.outputs - len(always) <= _CHOSEN * reached
+        if layer.outputs > 1 and is_steady and len(always) > _DEAD * layer.outputs:
+            dead.append(f"{layer.name} ({len(always)} of {layer.outputs})")
     if not dead:
         return []
     return [
@@ -228,7 +225,8 @@ def of_flow(line: Line) -> list[str]:
             f"the gradient vanishes on its way to {found[-1]}, where a number has less than {_VANISHED:g} of the "
             "largest at every step seen: a normalisation, a residual connection or another activation lets it through"
         ]
-    if len(wholes) > 1 and _EXPLODED * wholes[0] < wholes[-1] < math.inf:
+    plain = [_without_factors(look, line) for look in line.looks]  # a loss that is warmed up grows with its factor
+    if wholes and all(0 < _EXPLODED * norms[0] < norms[-1] < math.inf for norms in (wholes, plain)):
         return [
             f"the gradient grows from {_number(wholes[0])} to {_number(wholes[-1])}: a smaller learning rate, or "
             "clipping by its norm"
@@ -248,6 +246,13 @@ def suggested(look: PassSeen) -> dict[str, float]:
 
 def _place(look: PassSeen, name: str) -> int:
     return [part.name for part in look.parts].index(name)
+
+
+def _without_factors(look: PassSeen, line: Line) -> float:
+    """The norm of all gradients, each without its factor, of parts that have one in every look."""
+    known = [name for name in line.names if all(line.factors(name))]
+    parts = [(norm_of(look, k), part.factor) for k, part in enumerate(look.parts) if part.name in known]
+    return math.hypot(*(norm / factor for norm, factor in parts if factor))
 
 
 def _are_comparable(look: PassSeen, places: tuple[int, int]) -> bool:

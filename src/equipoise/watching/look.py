@@ -14,8 +14,6 @@ from torch import Tensor, nn
 from equipoise.torch_private.autograd import (
     is_of_a_script,
     number_of_outputs,
-    output_metadata,
-    reduction_of,
     saving_runs_hooks,
     suppressed_hooks,
 )
@@ -166,7 +164,6 @@ def parts_of(
             type(addend.edge.node).__name__.partition("Backward")[0],
             sum(leaf.numel() for leaf in row),
             math.sqrt(sum(_square(row[leaf]) for leaf in row if leaf in mine)) / scale,
-            *_batches(addend, known),
             _weighted_twice(addend, known),
         )
         for name, group, number, factor, addend, row, mine in zip(
@@ -181,21 +178,6 @@ def groups_of(addends: Sequence[Addend], known: Expressions) -> list[Any]:
     inside = [[node for node in addend.above if node in single and _name(known.of(node))] for addend in addends]
     whole = set(inside[0]).intersection(*inside[1:]) if len(inside) > 1 else set()
     return [next((node for node in each if node not in whole), None) for each in inside]
-
-
-def _batches(addend: Addend, known: Expressions) -> tuple[int, int]:
-    """The size of the batch that it sums over, and of the one that it averages over; 0 for none."""
-    node = addend.edge.node
-    kind = reduction_of(node) or type(node).__name__.partition("Backward")[0]
-    below = node.next_functions[0] if node.next_functions else (None, 0)
-    shape = output_metadata(below).shape if below[0] is not None else ()
-    if not shape:
-        return 0, 0
-    products = [node for node in addend.above if type(node).__name__.startswith(("MulBackward", "DivBackward"))]
-    factors = [None if one is None else abs(float(one.value)) for one in map(known.factor_in, products)]
-    sizes = [round(max(one, 1 / one)) for one in factors if one]
-    is_mean_by_hand = None in factors or any(size > 1 and size % shape[0] == 0 for size in sizes)  # or by PyTorch's
-    return shape[0] * (kind == "Sum" and not is_mean_by_hand), shape[0] * (kind == "Mean")
 
 
 def _weighted_twice(addend: Addend, known: Expressions) -> list[str]:
@@ -243,7 +225,7 @@ def layers_of(
     modules: Sequence[nn.Module],
     scale: float,
 ) -> list[LayerSeen]:
-    """The products by each innermost module, and how many of its outputs are dead."""
+    """The products by each innermost module, and which of its outputs are dead."""
     units = {m.weight for m in modules if isinstance(m, _WITH_UNITS) and isinstance(m.weight, Tensor)}
     places: dict[str, list[Tensor]] = {}
     for leaf, name in names.items():
@@ -255,10 +237,12 @@ def layers_of(
             continue
         parts = sorted({k for leaf in reached for k in _reaching(rows, leaf)})
         gramian = torch.stack([products[leaf] for leaf in reached]).sum(dim=0)
-        dead = outputs = 0
-        for leaf in units.intersection(reached):
+        dead: list[int] = []
+        outputs = 0
+        for leaf in filter(units.__contains__, reached):
+            is_dead = (_gradients(rows, leaf, scale).unflatten(1, (len(leaf), -1)) == 0).all(2).all(0)
+            dead += [outputs + place for place in is_dead.nonzero().flatten().tolist()]
             outputs += len(leaf)
-            dead += int((_gradients(rows, leaf, scale).unflatten(1, (len(leaf), -1)) == 0).all(2).all(0).sum())
         norms = gramian.diagonal().sqrt().tolist()
         numbers = sum(leaf.numel() for leaf in leaves)
         layers.append(LayerSeen(place, numbers, parts, norms, gramian.tolist(), dead, outputs))

@@ -16,8 +16,6 @@ class PartSeen:
     kind: str  # the operation that it ends in
     reached: int  # numbers of parameters that it has a gradient by, zeros included
     own_norm: float  # of its gradient, with the factor, by what it alone reaches
-    sums: int = 0  # the size of the batch that it sums over, and is not divided by
-    averages: int = 0  # the size of the batch that it is a mean over
     weighted_twice: list[str] = field(default_factory=list)  # names of one weight that multiplies it at two places
 
 
@@ -30,7 +28,7 @@ class LayerSeen:
     parts: list[int]  # places of the parts that reach it
     norms: list[float]  # of each part's gradient there
     gramian: list[list[float]]  # K x K: their inner products
-    dead: int  # outputs of the module by whose weights no part has a gradient
+    dead: list[int]  # places of outputs of the module by whose weights no part has a gradient
     outputs: int
 
 

@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from equipoise.lab.api.comparing import _default_folder
-from equipoise.lab.cases import TableCase, Target
+from equipoise.lab.cases import TableCase, Target, table
 from equipoise.lab.settings import RUNS
 from equipoise.lab.studies import Study, make_plan
 from equipoise.lab.studies.plan import run_name
@@ -36,6 +36,21 @@ def study(shop):
     result = RunResult(scores, [(1, "train", "price", "loss", 0.3)], 1, 1, 1, 1.0, 0.1, 1.0, 3.0, False, 0, 0, run=of)
     result.write(study.folder / "runs" / run.folder_name / "result.json")
     return study
+
+
+def test_a_study_of_another_network_is_refused(shop, tmp_path, monkeypatch):
+    """What study.json does not have, as before there were members, is a single one."""
+    before, now = {}, {}
+    text = replace(shop, text=("x",), number=())
+    for members, plans in ((1, before), (4, now)):
+        monkeypatch.setattr(table, "MEMBERS", members)
+        plans.update(numbers=plan_of(shop), text=plan_of(text))
+    assert before["text"].identity == now["text"].identity
+    for plans, other, words in ((before, now, "is None, now 4 members"), (now, before, "is 4 members, now None")):
+        folder = tmp_path / words[:6]
+        Study(plans["numbers"], folder).write()
+        with pytest.raises(ValueError, match=rf"other settings \(options.network {words}\): choose another folder"):
+            Study(other["numbers"], folder)
 
 
 def plan_of(recipe):

@@ -82,10 +82,11 @@ def test_what_has_finished_runs_stays(plan, costs):
 
 
 def test_the_same_limit_chooses_what_study_json_has(plan, costs):
-    limit = Limit(16.0, **FREE)
-    chosen = plan_within(limit, plan, costs, 1)
+    limit, least = Limit(16.0, **FREE), Limit(1.0, **FREE)
+    chosen, too_much = (plan_within(one, plan, costs, 1) for one in (limit, least))
     earlier = json.loads(json.dumps(chosen.describe()))
     assert planned_before(limit, plan, earlier) == chosen
+    assert planned_before(least, plan, json.loads(json.dumps(too_much.describe()))) == too_much
     assert planned_before(Limit(17.0, **FREE), plan, earlier) is None
     assert planned_before(limit, make_plan(CASE, ["sum", "uw"], range(5), epochs=10, tuned_trials=4), earlier) is None
     assert planned_before(limit, plan, plan.describe()) is None
@@ -95,9 +96,11 @@ def test_the_same_limit_chooses_what_study_json_has(plan, costs):
 def test_what_is_left_for_later_is_listed_with_its_minutes(plan, costs):
     chosen = plan_within(Limit(1.0, **FREE), plan, costs, 1)
     assert postponed_note(chosen.describe()) == [
-        "Left for later, to have a verdict within 1 minute: single-task, mgda and tuned, and seeds 3 and 4, about 64 "
-        "minutes more."
+        "Left for later, as the least that can be judged takes about 11 minutes, more than the 1 minute: single-task, "
+        "mgda and tuned, and seeds 3 and 4, about 64 minutes more."
     ]
+    (note,) = postponed_note(plan_within(Limit(16.0, **FREE), plan, costs, 1).describe())
+    assert note.startswith("Left for later, to have a verdict within 16 minutes: ")
     assert postponed_note(plan.describe()) == []
 
 

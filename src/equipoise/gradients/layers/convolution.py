@@ -49,6 +49,9 @@ class Convolution(Layer):
     def row_operations(self, num_tasks: int) -> float:
         return matrix_row_operations(self.num_positions, self.width_in, self.width_out, num_tasks)
 
+    def gathered(self, num_tasks: int) -> int:
+        return self.num_positions * (self.width_in + num_tasks * self.width_out)
+
     def products(self, dtype: torch.dtype) -> Products:
         patches = []
         for inputs, (stride, padding, dilation) in zip(self.inputs, self.steps, strict=True):

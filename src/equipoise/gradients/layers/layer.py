@@ -79,8 +79,8 @@ class Layer(ABC):
         return 0
 
     def gathered(self, num_tasks: int) -> int:
-        """Numbers of its factors."""
-        return 0
+        """Numbers of its factors, but for inputs that lie in the graph as they are needed."""
+        return num_tasks * sum(size(edge).numel() for edge in self.edges)
 
     def of_all_ranks(self, ranks: Ranks, owner: int, length: int) -> "Layer | None":
         """The layer over the samples of all ranks, for its products, on the owner; factors are padded to ``length``."""

@@ -8,7 +8,7 @@ from rich.console import Console
 from typing_extensions import Unpack
 
 from equipoise.lab.api.given import GivenCase, recipe_of, takes_settings
-from equipoise.lab.cases.recipe import Recipe
+from equipoise.lab.cases.recipe import Recipe, case_options
 from equipoise.lab.evaluation import counted
 from equipoise.lab.files import DamagedError, read_json, write_text
 from equipoise.lab.search import RULES, require_preference
@@ -106,7 +106,7 @@ def _default_folder(recipe: Recipe) -> Path:
     """By the case's name, or that of the same table under another name, if a search on it is there."""
     case = recipe()
     own = RUNS / f"{case.name}-tune"
-    now = {"case": case.name, "case_options": dict(recipe.options), "data_hash": case.data_hash}
+    now = {"case": case.name, "case_options": case_options(recipe, case), "data_hash": case.data_hash}
     for path in [] if own.exists() else sorted(RUNS.glob("*/search.json")):
         with suppress(DamagedError):  # of another search
             earlier = read_json(path)

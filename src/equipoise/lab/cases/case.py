@@ -60,6 +60,7 @@ class Case:
         features: The name of a split -> numbers of each of its samples [N, D], an array or a sparse matrix in the order
             of the data set, from which models of scikit-learn learn the tasks for comparison. None: they do not.
         notes: What a reader of the results has to know of the data, each a sentence.
+        network: What in the network follows from the data, such as "4 members"; a study resumes only with the same.
         chosen: By task name, which of ``losses`` replaces the case's own; ``with_losses`` sets it.
 
     Raises:
@@ -86,6 +87,7 @@ class Case:
     losses: Mapping[str, Mapping[str, Callable[..., Callable[..., Tensor]]]] = field(default_factory=dict)
     features: Callable[[str], Any] | None = None
     notes: tuple[str, ...] = ()
+    network: str = ""
     chosen: Mapping[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:

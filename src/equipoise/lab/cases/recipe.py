@@ -153,6 +153,11 @@ def given_case(case: Case) -> GivenCase:
     return GivenCase(hashlib.sha256(content).hexdigest(), case)
 
 
+def case_options(recipe: Recipe, case: Case) -> dict[str, Any]:
+    """The options of a recipe and what follows from the data for the network, where that is not the plain one."""
+    return {**recipe.options, **({"network": case.network} if case.network else {})}
+
+
 def find_recipe(name: str) -> Recipe:
     """The recipe of a name in ``CASES``, or of ``path/to/file.py:name``.
 

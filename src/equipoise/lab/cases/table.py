@@ -154,13 +154,15 @@ class TableCase:
         targets = {name: target.labels for name, target in made.items()}
         batch_size = _batch_size(len(splits["train"]))
         epochs = _epochs(len(splits["train"]), batch_size)
+        members = _members(fitted, len(splits["train"]))
         return Case(
             name=table.name.split(".")[0] or table.name,
             title=f"{table.name}: {_listed(list(made))} from {_listed(self.inputs)}{_notes(fitted)}",
             tasks=Tasks([target.task for target in made.values()]),
             data={split: TableRows(rows) for split, rows in splits.items()},
             collate=TableBatches(fitted, targets),
-            model=_model_maker(fitted, made, len(splits["train"])),
+            model=_model_maker(fitted, made, members),
+            network=f"{members} members" if members > 1 else "",
             metrics={name: target.metrics for name, target in made.items()},
             batch_size=batch_size,
             learning_rate=2e-3,
@@ -248,11 +250,15 @@ class TableCase:
         return rows
 
 
-def _model_maker(inputs: Mapping[str, FittedInputs], targets: Mapping[str, LabelledTarget], rows: int) -> Any:
+def _members(inputs: Mapping[str, FittedInputs], rows: int) -> int:
+    """Of the network, for so many training rows."""
+    return MEMBERS if rows <= MEMBERS_UP_TO and not all(fitted.wide for fitted in inputs.values()) else 1
+
+
+def _model_maker(inputs: Mapping[str, FittedInputs], targets: Mapping[str, LabelledTarget], members: int) -> Any:
     def make_model(task_names: Sequence[str]) -> nn.Module:
         parts = {kind: fitted.make_part() for kind, fitted in inputs.items()}
         wide = [kind for kind, fitted in inputs.items() if fitted.wide]
-        members = MEMBERS if rows <= MEMBERS_UP_TO and len(wide) < len(inputs) else 1
         encoder = RowEncoder(parts, wide=wide, hidden=HIDDEN, members=members)
         heads = {name: MemberHead(target.make_head(encoder.width), members) for name, target in targets.items()}
         return SharedEncoder(encoder, {name: heads[name] for name in task_names})

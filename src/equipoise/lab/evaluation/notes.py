@@ -82,7 +82,10 @@ def postponed_note(study: Mapping[str, Any]) -> list[str]:
     parts = [listing(later["methods"])] if later["methods"] else []
     parts += [of_seeds(later["seeds"])] if later["seeds"] else []
     within, more = f"{later['minutes']:g} minute{'s' * (later['minutes'] != 1)}", give_minutes(later["more_minutes"])
-    return [f"Left for later, to have a verdict within {within}: {', and '.join(parts)}, {more} more."]
+    why, least = f"to have a verdict within {within}", give_minutes(later.get("least_minutes", later["minutes"]))
+    if least != give_minutes(later["minutes"]):
+        why = f"as the least that can be judged takes {least}, more than the {within}"
+    return [f"Left for later, {why}: {', and '.join(parts)}, {more} more."]
 
 
 def tuning_notes(study: Mapping[str, Any]) -> list[str]:

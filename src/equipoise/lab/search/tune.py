@@ -14,7 +14,7 @@ import torch
 
 from equipoise.lab.arms import MethodArm, make_arm
 from equipoise.lab.cases import Case
-from equipoise.lab.cases.recipe import Recipe, find_recipe
+from equipoise.lab.cases.recipe import Recipe, case_options, find_recipe
 from equipoise.lab.files import differences, make_folder, read_json, write_json
 from equipoise.lab.search.axes import axis
 from equipoise.lab.search.search import Search
@@ -97,7 +97,7 @@ def make_tuning(
     identity = {
         "equipoise": version("equipoise"),
         "case": ready.name,
-        "case_options": dict(recipe.options),
+        "case_options": case_options(recipe, ready),
         "data_hash": ready.data_hash,
         "method": method,
         "settings": dict(settings.described),

@@ -13,7 +13,7 @@ from typing import Any
 import equipoise as eq
 from equipoise.lab.arms import SINGLE_TASK, SUM, TUNED, StudyArm, make_arm
 from equipoise.lab.cases import Case, own_loss, require_losses
-from equipoise.lab.cases.recipe import Recipe, find_recipe
+from equipoise.lab.cases.recipe import Recipe, case_options, find_recipe
 from equipoise.lab.evaluation import Question, planned_looks
 from equipoise.lab.settings import MANY_TASKS, TUNED_TRIALS, a_few, spread_evenly
 from equipoise.lab.studies.questions import arms_for, find_question, losses_by_arm, one_at_a_time, require_runs
@@ -118,7 +118,7 @@ class Plan:
     @property
     def _options(self) -> dict[str, Any]:
         then = {key: name for key, name in self.earlier_names.items() if key == "file"}
-        return {**self.recipe.options, **then}
+        return {**case_options(self.recipe, self.case), **then}
 
     def renamed(self, earlier: Mapping[str, Any]) -> "Plan":
         """The plan under the names that the study.json ``earlier`` has, if its file has the same content."""

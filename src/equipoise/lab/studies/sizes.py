@@ -1,4 +1,7 @@
-"""What of a study comes first where its minutes are limited, and what is left for later; what is named is never cut."""
+"""What of a study comes first where its minutes are limited, and what is left for later.
+
+What is named is not left out, but for seeds beyond three: these are as many as fit.
+"""
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
@@ -35,7 +38,8 @@ def plan_within(limit: Limit, plan: Plan, costs: Costs, jobs: int, finished: Col
     """As much of a plan as fits: what was named and the cheapest method, single-task baselines, then other methods.
 
     The cheapest come first, of those that take about the same the first of the plan; with what is left of the minutes
-    more seeds than three, without which nothing can be tested. What has a finished run stays.
+    more seeds than three, without which nothing can be tested. What has a finished run stays. Where even the least of
+    this takes longer than the limit, it is chosen all the same, and what is left for later says so.
     """
 
     def part(arms: Collection[StudyArm], seeds: int) -> Plan:
@@ -62,7 +66,7 @@ def plan_within(limit: Limit, plan: Plan, costs: Costs, jobs: int, finished: Col
     if not left:
         return plan
     more = costs.minutes(plan, left, plan.tuned_trials - chosen.tuned_trials, jobs)
-    return replace(chosen, postponed=_described(plan, chosen, limit, more))
+    return replace(chosen, postponed=_described(plan, chosen, limit, more, minutes(chosen)))
 
 
 def planned_before(limit: Limit, plan: Plan, earlier: Mapping[str, Any]) -> Plan | None:
@@ -70,7 +74,7 @@ def planned_before(limit: Limit, plan: Plan, earlier: Mapping[str, Any]) -> Plan
     then = earlier.get("postponed", {})
     arms = [arm for arm in (SINGLE_TASK, *plan.arms) if str(arm) not in then.get("methods", ())]
     chosen = _part(plan, arms, tuple(seed for seed in plan.seeds if seed not in then.get("seeds", ())))
-    same = then == _described(plan, chosen, limit, then.get("more_minutes", 0.0))
+    same = then == _described(plan, chosen, limit, then.get("more_minutes", 0.0), then.get("least_minutes", 0.0))
     asked = {key: earlier.get(key) for key in ("methods", "seeds")}
     return replace(chosen, postponed=then) if same and asked == _asked(chosen) else None
 
@@ -89,7 +93,7 @@ def _asked(plan: Plan) -> dict[str, Any]:
     return {"methods": [*map(str, plan.arms)], "seeds": [*plan.seeds]}
 
 
-def _described(plan: Plan, chosen: Plan, limit: Limit, more_minutes: float) -> dict[str, Any]:
+def _described(plan: Plan, chosen: Plan, limit: Limit, more_minutes: float, minutes: float) -> dict[str, Any]:
     """What is left for later, as study.json has it."""
     arms = [arm for arm in plan.arms if arm not in chosen.arms]
     arms = [SINGLE_TASK, *arms] if len(chosen.alone) < len(plan.alone) else arms
@@ -98,4 +102,5 @@ def _described(plan: Plan, chosen: Plan, limit: Limit, more_minutes: float) -> d
         "methods": [*map(str, arms)],
         "seeds": [seed for seed in plan.seeds if seed not in chosen.seeds],
         "more_minutes": more_minutes,
+        **({"least_minutes": minutes} if minutes > limit.minutes else {}),
     }
