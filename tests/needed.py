@@ -21,7 +21,7 @@ LACKING = {  # what is needed -> whether this one lacks it, and what it is
         older_than("2.10"),
         "FSDP2 by itself does not work on CPU in torch 2.6, and sums gradients where it should average in 2.8",
     ),
-    "whole_graphs": (older_than("2.10"), "torch.compile leaves out parts of a loss in torch up to 2.8"),
+    "whole_graphs": (older_than("2.13"), "torch.compile leaves out parts of a loss, as seen in torch up to 2.10"),
     "every_loss": (not hasattr(nn, "LinearCrossEntropyLoss"), "the page has losses that came to torch later"),
 }
 

@@ -28,7 +28,7 @@ def doctor(words: Sequence[str]) -> int:
         prog="equipoise doctor",
         description="Look at the losses of a training script without changing a line of it: which does the work, do "
         "they conflict, is one dead. The script runs as it would, with the same results.",
-        usage="equipoise doctor [--at STEPS] [--name OLD=NEW] [--html FILE] -- python train.py --its --arguments",
+        usage="equipoise doctor [options] -- python train.py --its --arguments",
     )
     parser.add_argument(
         "--at",

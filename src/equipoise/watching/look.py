@@ -60,9 +60,11 @@ def leaves_of(nodes: Sequence[Any], optimizers: Sequence[torch.optim.Optimizer])
 
 
 def idle_of(leaves: Sequence[Tensor], optimizers: Sequence[torch.optim.Optimizer]) -> list[Tensor]:
-    """What an optimiser holds and no part reaches."""
-    reached = {id(leaf) for leaf in leaves}
-    held = {id(leaf): leaf for one in optimizers for group in one.param_groups for leaf in group["params"]}
+    """What an optimiser of some of the leaves holds, and no part reaches."""
+    reached, held = {id(leaf) for leaf in leaves}, dict[int, Tensor]()
+    for one in optimizers:
+        own = {id(leaf): leaf for group in one.param_groups for leaf in group["params"]}
+        held |= own if reached & own.keys() else {}  # others belong to what this backward does not train
     return [leaf for place, leaf in held.items() if place not in reached and leaf.requires_grad]
 
 
