@@ -23,6 +23,8 @@ NEEDS = {
     "ignite_engine": "ignite",
     "deepxde_helmholtz": "deepxde",
     "sentence_transformers_parts": "sentence_transformers",
+    "sentence_transformers_data_sets": "sentence_transformers",
+    "monai_dice_ce": "monai",
     "pina_helmholtz": "pina",
 }
 FILES = sorted(path for path in EXAMPLES.glob("*.py"))
