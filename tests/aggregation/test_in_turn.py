@@ -2,33 +2,12 @@ import copy
 
 import pytest
 import torch
-from torch import nn
+from three_heads import NAMES, Net
 from torch.testing import assert_close
 
 import equipoise as eq
 from equipoise.aggregation.in_turn import InTurn
 from equipoise.testing import check_method
-
-NAMES = ("a", "b", "c")
-
-
-class Net(nn.Module):
-    def __init__(self):
-        super().__init__()
-        torch.manual_seed(0)
-        self.trunk = nn.Sequential(nn.Linear(5, 12), nn.Tanh(), nn.Linear(12, 8), nn.Tanh())
-        self.heads = nn.ModuleDict({name: nn.Linear(8, 2) for name in NAMES})
-        self.double()
-
-    def losses(self, seed, present=NAMES):
-        x = torch.randn(7, 5, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
-        z = self.trunk(x)
-        return {n: 3.0**k * (self.heads[n](z) - k).square().mean() for k, n in enumerate(NAMES) if n in present}
-
-    def row(self, loss):
-        gradients = torch.autograd.grad(loss, list(self.trunk.parameters()), retain_graph=True)
-        return torch.cat([g.flatten() for g in gradients])
-
 
 METHODS = [eq.MGDA, eq.NashMTL, eq.UPGrad, eq.LossScale, lambda: eq.RunningNorm(0.9)]
 
@@ -36,7 +15,7 @@ METHODS = [eq.MGDA, eq.NashMTL, eq.UPGrad, eq.LossScale, lambda: eq.RunningNorm(
 @pytest.mark.parametrize("make", METHODS)
 def test_a_step_of_one_task_has_its_weight_beside_the_others_last_gradients(make):
     """By hand: the wrapped method alone, shown each task's gradient at its own last step."""
-    net, alone = Net(), make()
+    net, alone = Net().double(), make()
     alone.bind(3)
     method = InTurn(make())
     balancer = eq.Balancer(method, net, tasks=NAMES, scale="paper")
@@ -64,7 +43,7 @@ def test_a_step_of_one_task_has_its_weight_beside_the_others_last_gradients(make
 
 @pytest.mark.parametrize("make", METHODS)
 def test_with_all_tasks_in_every_step_it_is_the_wrapped_method(make):
-    net, other = Net(), Net()
+    net, other = Net().double(), Net().double()
     for seed in range(3):
         for model, method in ((net, InTurn(make())), (other, make())):
             model.zero_grad()
@@ -148,7 +127,7 @@ def test_it_resumes_to_the_last_bit():
             balancer(net.losses(seed, (NAMES[seed % 3],))).backward()
         return [p.grad for p in net.parameters() if p.grad is not None]
 
-    net = Net()
+    net = Net().double()
     balancer = eq.Balancer(InTurn(eq.Chain(eq.RunningNorm(), eq.MGDA()), width=16), net, tasks=NAMES)
     steps(balancer, net, range(5))
     state = copy.deepcopy(balancer.state_dict())
@@ -159,7 +138,7 @@ def test_it_resumes_to_the_last_bit():
 
 def test_one_micro_batch_of_each_data_set_is_the_joint_batch():
     """The exact way, which needs no memory: ``accumulate``."""
-    net, joint = Net(), Net()
+    net, joint = Net().double(), Net().double()
     balancer = eq.Balancer(eq.MGDA(), net, tasks=NAMES)
     balancer.accumulate(3)
     for name in NAMES:

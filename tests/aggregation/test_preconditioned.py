@@ -2,27 +2,13 @@ import copy
 
 import pytest
 import torch
-from torch import nn
+from three_heads import NAMES, Net
 
 import equipoise as eq
 from equipoise.aggregation.preconditioned import Preconditioned
 from equipoise.testing import check_method
 
 F64 = torch.float64
-NAMES = ("a", "b", "c")
-
-
-class Net(nn.Module):
-    def __init__(self):
-        super().__init__()
-        torch.manual_seed(0)
-        self.trunk = nn.Sequential(nn.Linear(5, 12), nn.Tanh(), nn.Linear(12, 8), nn.Tanh())
-        self.heads = nn.ModuleDict({name: nn.Linear(8, 2) for name in NAMES})
-
-    def losses(self, seed, present=NAMES):
-        x = torch.randn(7, 5, generator=torch.Generator().manual_seed(seed), dtype=self.trunk[0].weight.dtype)
-        z = self.trunk(x)
-        return {n: 10.0**k * (self.heads[n](z) - k).square().mean() for k, n in enumerate(NAMES) if n in present}
 
 
 def drawn(steps, num_tasks=3, width=6, seed=0):

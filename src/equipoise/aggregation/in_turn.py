@@ -82,15 +82,15 @@ class InTurn(RowMemory, Composite, RowAggregator):
         shown = self._sketched(jacobian)
         memory, present, losses = self.remember(shown), tasks.cpu(), losses.double().cpu()
         self.steps += 1
-        nonzero = shown.any(dim=1)
-        memory[tasks[nonzero]] = shown[nonzero].to(memory)
-        seen_now = present[nonzero.cpu()]
-        self.last_losses[seen_now], self.last_steps[seen_now] = losses[nonzero.cpu()], self.steps
+        nonzero = shown.any(dim=1).cpu()
+        seen_now = present[nonzero]
+        memory[seen_now] = shown[nonzero].to(memory)
+        self.last_losses[seen_now], self.last_steps[seen_now] = losses[nonzero], self.steps
         counts = (self.last_steps > 0) & (self.steps - self.last_steps <= self.max_age)
         known = counts.nonzero().squeeze(1)
         weights = torch.ones(len(counts), dtype=torch.float64)  # of a gradient of zero any will do
         if len(known):
-            seen = memory[known.to(memory.device)].double()
+            seen = memory[known].double()
             weights[known] = AggregatorChain(self.method)((seen @ seen.mT).cpu(), self.last_losses[known], known)
         return weights[present]
 

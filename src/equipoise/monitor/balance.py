@@ -1,5 +1,6 @@
 """A task whose gradient is always zero, weights that stay with one task, steps of one task: from numbers on the CPU."""
 
+from collections import deque
 from collections.abc import Sequence
 
 from torch import Tensor
@@ -18,12 +19,12 @@ class Balance:
 
     def __init__(self, method: Method) -> None:
         self._method = repr(method)
-        self._wraps = [f"wrap it (InTurn({method})), or "] if isinstance(method, Aggregator) else []
+        self._wrap = f"wrap it (InTurn({method})), or " if isinstance(method, Aggregator) else ""
         self._silent: dict[str, int] = {}  # steps without a gradient, of tasks that never had one
         self._seen: set[str] = set()  # tasks that need no watching: they had a gradient, or were warned of
         self._alone, self._times, self._has_warned = "", 0, False  # which task decides alone, for how many steps
         watches = not any(isinstance(part, Method) and part.counts_absent for part in method.modules())
-        self._in_turn: list[str] | None = [] if watches else None  # of the last steps, if each had one
+        self._in_turn = deque[str](maxlen=_IN_TURN) if watches else None  # tasks of the last steps that had one each
 
     def decided(self, names: Sequence[str], balanced: Sequence[int], gramian: Tensor, weights: Tensor | None) -> None:
         """Look at one decision: weights [K], or none, for a gramian [K, K], and which of the tasks it is about."""
@@ -32,7 +33,7 @@ class Balance:
             if names[k] not in self._seen:
                 self._count_silence(names[k], squares[k])
         if self._in_turn is not None and weights is not None:
-            self._count_single_tasks(names, weights.tolist())
+            self._count_single_task(self._in_turn, names, weights.tolist())
         nonzero = [k for k in balanced if squares[k] > 0]
         if weights is not None and not self._has_warned and len(nonzero) > 1:
             self._count_collapse(names, nonzero, squares, weights.tolist())
@@ -50,15 +51,17 @@ class Balance:
                 "look at its labels and its output, or leave the task out",
             )
 
-    def _count_single_tasks(self, names: Sequence[str], weights: Sequence[float]) -> None:
+    def _count_single_task(self, in_turn: deque[str], names: Sequence[str], weights: Sequence[float]) -> None:
         """Count steps of one task, to which the method did nothing."""
-        assert self._in_turn is not None
-        self._in_turn = [*self._in_turn, names[0]][-_IN_TURN:] if len(names) == 1 and weights == [1.0] else []
-        if len(self._in_turn) >= _IN_TURN and len({*self._in_turn}) > 1:
+        if len(names) > 1 or weights != [1.0]:
+            in_turn.clear()
+            return
+        in_turn.append(names[0])
+        if len(in_turn) == _IN_TURN and len({*in_turn}) > 1:
             self._in_turn = None
             warn(
                 f"each of {_IN_TURN} steps in a row had one task, and {self._method} left its gradient as it was: a "
-                f"gradient method balances the tasks of one step. If no batch holds two of them, {''.join(self._wraps)}"
+                f"gradient method balances the tasks of one step. If no batch holds two of them, {self._wrap}"
                 "collect a micro-batch of each, balancer.accumulate(n)",
             )
 

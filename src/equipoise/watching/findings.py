@@ -15,10 +15,8 @@ _PARALLEL = 1 - 1e-6
 _PLANE = 3  # shared numbers below which gradients are parallel by chance
 _DEAD = 0.9  # of a layer's outputs: in a deep ReLU network half are off for all inputs by chance
 _CHOSEN = 1.5  # times the outputs that one look reaches: if all looks reach more, each batch has its own
-_VANISHED, _EXPLODED = (
-    1e-5,
-    1e4,
-)  # of the largest gradient of a number; times the first whole gradient
+_VANISHED = 1e-5  # of the largest gradient of a number
+_EXPLODED = 1e4  # times the first whole gradient
 _LASTING = 100  # steps from which on a conflict may be called lasting
 
 
