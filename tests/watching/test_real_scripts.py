@@ -161,6 +161,12 @@ FAULTS = {  # script, what stands there, the fault, and words of the finding
         "data = dde.data.TimePDE(geomtime, pde, [bc, ic, mirrored],",
         "'losses[2]' and 'losses[3]' conflict at every step seen",
     ),
+    "a sum beside a mean": (
+        "transformers_two_heads",
+        "nn.functional.mse_loss(scores, score)",
+        'nn.functional.mse_loss(scores, score, reduction="sum")',
+        "'mse_loss' is the sum of 4 losses of a batch and 'cross_entropy' a mean",
+    ),
     "a loss that dominates": (
         "monai_dice_ce",
         "DiceCELoss(sigmoid=True)",
