@@ -25,6 +25,7 @@ NEEDS = {
     "smp_amp_accumulation": ["segmentation_models_pytorch", "torchvision"],
     "sb3_a2c": ["stable_baselines3"],
     "cleanrl_ppo": ["gymnasium"],
+    "torch_rechub_mmoe": ["torch_rechub"],
     "torchrun_two_ranks": [],
 }
 TRUE = {  # of PINNs it is known: Liu et al., ConFIG, ICLR 2025
@@ -159,6 +160,12 @@ FAULTS = {  # script, what stands there, the fault, and words of the finding
         "mirrored = dde.icbc.IC(geomtime, lambda x: np.sin(np.pi * x[:, 0:1]), lambda _, on_initial: on_initial)\n"
         "data = dde.data.TimePDE(geomtime, pde, [bc, ic, mirrored],",
         "'losses[2]' and 'losses[3]' conflict at every step seen",
+    ),
+    "a sum beside a mean": (
+        "transformers_two_heads",
+        "nn.functional.mse_loss(scores, score)",
+        'nn.functional.mse_loss(scores, score, reduction="sum")',
+        "'mse_loss' is the sum of 4 losses of a batch and 'cross_entropy' a mean",
     ),
     "a loss that dominates": (
         "monai_dice_ce",

@@ -200,19 +200,82 @@ def test_gradients_that_vanish_and_that_grow_without_bounds_are_found():
     assert [finding.partition(" from")[0] for finding in grown] == ["the gradient grows"]
 
 
-def test_how_a_loss_is_reduced_is_not_guessed():
-    """A masked mean, weights that sum to one, and a penalty on as many outputs as the batch has samples."""
-    torch.manual_seed(0)
-    model = nn.Sequential(nn.Linear(16, 8), nn.Linear(8, 2))
+def _mean(outputs, y):
+    return functional.mse_loss(outputs, y)
+
+
+def _sum(outputs, y):
+    return functional.mse_loss(outputs, y, reduction="sum")
+
+
+def _each(outputs, y):
+    return functional.mse_loss(outputs, y, reduction="none")
+
+
+@pytest.mark.parametrize(
+    ("terms", "total"),
+    [
+        (24, lambda outputs, y, ce: ce + _sum(outputs, y)),
+        (24, lambda outputs, y, ce: (0.5 * ce + _sum(outputs, y)) / 2),
+        (24, lambda outputs, y, ce: torch.stack([ce, _each(outputs, y).sum()]).sum()),
+        (
+            8,
+            lambda outputs, y, _: (
+                _mean(outputs, y) + functional.cross_entropy(outputs, y[:, 0].long(), reduction="sum")
+            ),
+        ),
+    ],
+    ids=["sum", "accumulated", "sum of each", "cross-entropy"],
+)
+def test_a_sum_over_the_batch_beside_a_mean_is_found(model, terms, total):
     with ScriptWatch(at=[1, 2]) as watch:
         for _ in range(2):
-            x = torch.randn(8, 16)
-            outputs, mask = model(x), torch.tensor([1.0, 1, 1, 0, 0, 1, 0, 1])
-            ce = (outputs[:, 0] - x[:, 0]).square().mean()
-            masked = ((outputs[:, 1] - 1).square() * mask).sum() / mask.sum()
-            weighted = (outputs[:, 1].exp() * torch.linspace(0, 0.25, 8)).sum()
-            (ce + masked + weighted + 0.1 * model[0].weight.square().sum()).backward()
-    assert findings_of(watch.seen.looks) == []
+            outputs, y = model(torch.randn(8, 40)), torch.rand(8, 3)
+            total(outputs, y, functional.cross_entropy(outputs, torch.arange(8) % 3)).backward()
+    found = [finding for finding in findings_of(watch.seen.looks) if "of a batch" in finding]
+    assert len(found) == 1
+    assert f"is the sum of {terms} losses of a batch and" in found[0]
+
+
+MASK = torch.tensor([1.0, 1, 1, 0, 0, 1, 0, 1])[:, None]
+
+
+@pytest.mark.parametrize(
+    "beside",
+    [
+        lambda outputs, y, model: (_each(outputs, y) * MASK).sum() / MASK.sum(),
+        lambda outputs, y, model: _sum(outputs[:1], y[:1]),
+        lambda outputs, y, model: _sum(outputs, y) / 1,
+        lambda outputs, y, model: _sum(outputs, y) / torch.tensor(8),
+        lambda outputs, y, model: _sum(outputs, y) * (1 / 24),
+        lambda outputs, y, model: _each(outputs, y).sum(1).mean(),
+        lambda outputs, y, model: (_each(outputs, y) * torch.full((8, 1), 1 / 8)).sum(),
+        lambda outputs, y, model: sum(_sum(one, other) for one, other in zip(outputs, y, strict=True)) / 8,
+        lambda outputs, y, model: (outputs.exp() * torch.linspace(0, 0.25, 8)[:, None]).sum(),
+        lambda outputs, y, model: model[0].weight.square().sum(),
+        lambda outputs, y, model: -0.5 * (1 + outputs - outputs.exp()).sum(1).mean(),
+    ],
+    ids=[
+        *("masked", "one sample", "over a count of 1", "over a count", "times one over it", "sum of each, mean"),
+        *("weights that sum to 1", "one by one", "weights by hand", "penalty", "KL"),
+    ],
+)
+def test_how_a_loss_is_reduced_is_not_guessed(model, beside):
+    """By a count or weights that sum to one a sum is a mean, and what is summed by hand may be a penalty."""
+    with ScriptWatch(at=[1, 2]) as watch:
+        for _ in range(2):
+            outputs, y = model(torch.randn(8, 40)), torch.rand(8, 3)
+            (functional.cross_entropy(outputs, torch.arange(8) % 3) + beside(outputs, y, model)).backward()
+    assert not [finding for finding in findings_of(watch.seen.looks) if "batch" in finding]
+
+
+def test_sums_beside_sums_are_no_fault(model):
+    with ScriptWatch(at=[1, 2]) as watch:
+        for _ in range(2):
+            outputs, y = model(torch.randn(8, 40)), torch.rand(8, 3)
+            near = functional.cross_entropy(outputs, torch.arange(8) % 3, reduction="sum")
+            (near + _sum(outputs, y)).backward()
+    assert not [finding for finding in findings_of(watch.seen.looks) if "batch" in finding]
 
 
 @pytest.mark.parametrize("warm_up", [lambda i: i / 20, lambda i: 1e-5 ** (1 - i / 20)], ids=["from 0", "from 1e-5"])

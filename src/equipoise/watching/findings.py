@@ -45,6 +45,10 @@ class Line:
         """What multiplies a part."""
         return [part.factor for look in self.looks for part in look.parts if part.name == name]
 
+    def terms(self, name: str) -> list[int | None]:
+        """How many losses of a batch a part is the sum of."""
+        return [part.terms for look in self.looks for part in look.parts if part.name == name]
+
     def norms(self, name: str) -> list[float]:
         """The norms of a part's gradient by all that it reaches."""
         return [norm_of(look, k) for look in self.looks for k, part in enumerate(look.parts) if part.name == name]
@@ -147,6 +151,22 @@ def of_weights(line: Line) -> list[str]:
         for part in line.looks[-1].parts
         if part.weighted_twice and part.name in line.names and part.factor is not None
     ]
+
+
+def of_reduction(line: Line) -> list[str]:
+    """Sums over a batch beside means: by the batch size, one counts more than its factor says."""
+    found, last = [], line.looks[-1]
+    terms = {name: line.terms(name) for name in line.names}
+    means = [part for part in last.parts if terms.get(part.name) and set(terms[part.name]) == {1}]
+    for part in last.parts:
+        is_sum = part.name in terms and all(number is not None and number > 1 for number in terms[part.name])
+        beside = [one.name for one in means if part.factor and one.factor and abs(one.factor) <= abs(part.factor)]
+        if is_sum and beside:
+            found.append(
+                f"{part.name!r} is the sum of {part.terms} losses of a batch and {beside[0]!r} a mean: beside it, it "
+                "counts more the larger the batch. Use reduction='mean', or divide by the number of samples"
+            )
+    return found
 
 
 def of_absence(looks: Sequence[PassSeen]) -> list[str]:
@@ -271,6 +291,7 @@ _RULES: list[Callable[[Line], list[str]]] = [
     of_numbers,
     of_silence,
     of_weights,
+    of_reduction,
     of_units,
     of_flow,
     of_size,

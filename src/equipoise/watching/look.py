@@ -156,7 +156,7 @@ def parts_of(
     numbers = [one or whole.get(addend.edge.node) for one, addend in zip(numbers, addends, strict=True)]
     names = _unique([_name(number) for number in numbers])
     within = ["" if one or not group else _name(known.of(group)) for group, one in zip(groups, alone, strict=True)]
-    own = _own(rows)
+    own, scaling_all = _own(rows), set.intersection(*(set(addend.above) for addend in addends))
     return [
         PartSeen(
             name,
@@ -166,6 +166,7 @@ def parts_of(
             type(addend.edge.node).__name__.partition("Backward")[0],
             sum(leaf.numel() for leaf in row),
             math.sqrt(sum(_square(row[leaf]) for leaf in row if leaf in mine)) / scale,
+            addend.terms(scaling_all),
             _weighted_twice(addend, known),
         )
         for name, group, number, factor, addend, row, mine in zip(

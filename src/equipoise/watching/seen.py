@@ -16,6 +16,7 @@ class PartSeen:
     kind: str  # the operation that it ends in
     reached: int  # numbers of parameters that it has a gradient by, zeros included
     own_norm: float  # of its gradient, with the factor, by what it alone reaches
+    terms: int | None = None  # losses of a batch that it is the sum of, 1 if it is their mean; None: not known
     weighted_twice: list[str] = field(default_factory=list)  # names of one weight that multiplies it at two places
 
 

@@ -20,6 +20,7 @@ _LINEAR = {
 _BILINEAR = {"Mul", "Div", "Dot", "Mv", "Mm", "Lerp", "Where", "Addcmul"}  # linear if one operand alone has a gradient
 
 
+_NONE, _MEAN, _SUM = range(3)  # ``at::Reduction``
 _FEW = 32  # numbers and operations of learned weights
 
 
@@ -49,6 +50,27 @@ class Addend:
     def factor_of(self, node: Any) -> float | None:
         """The same of a node that led to it."""
         return _one_number(self._consumers[node][1])
+
+    def terms(self, scaling_all: Collection[Any]) -> int | None:
+        """How many losses of a batch it is the sum of, 1 if it is their mean; ``None`` where the graph does not tell.
+
+        A sum is one of PyTorch's own losses over two or more samples, which nothing divides or weighs but nodes
+        ``scaling_all`` addends: what is divided by a count is a mean, and a sum by hand may be a penalty.
+        """
+        node = self.edge.node
+        if _kind(node) == "Mean" or getattr(node, "_saved_reduction", None) == _MEAN:
+            return 1
+        edge = node.next_functions[0] if node.next_functions else (None, 0)
+        is_sum = getattr(node, "_saved_reduction", None) == _SUM
+        if _kind(node) == "Sum":
+            is_sum = getattr(edge[0], "_saved_reduction", None) == _NONE
+        if not is_sum or edge[0] is None:
+            return None
+        shape = output_metadata(edge).shape
+        if any(_kind(one) in {"Mean", *_BILINEAR} for one in self.above if one not in scaling_all):
+            return None
+        of_classes = shape[1] if _kind(node).startswith("NllLoss") and len(shape) > 1 else 1
+        return prod(shape) // of_classes if shape and shape[0] > 1 else None
 
 
 def _one_number(gradient: Tensor | None) -> float | None:
@@ -143,8 +165,12 @@ def _is_end(edge: tuple[Any, int]) -> bool:
     return prod(output_metadata(edge).shape) == 1 or _is_learned_weight(edge)
 
 
+def _kind(node: Any) -> str:
+    return type(node).__name__.partition("Backward")[0]
+
+
 def _is_linear(node: Any) -> bool:
-    kind = type(node).__name__.partition("Backward")[0]
+    kind = _kind(node)
     if kind in _LINEAR:
         return True
     if kind == "Div" and not _is_divided_by_a_weight(*node.next_functions):
