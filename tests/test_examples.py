@@ -36,7 +36,8 @@ def test_the_page_of_examples_lists_every_file_once():
     folders = (EXAMPLES, EXAMPLES / "cases", EXAMPLES / "trainers")
     files = [path for folder in folders for path in (*folder.glob("*.py"), *folder.glob("*.ipynb"))]
     known = sorted(path for _, path in listed if "/README" not in path)
-    assert known == sorted(path.relative_to(EXAMPLES).as_posix() for path in files)
+    there = sorted(path.relative_to(EXAMPLES).as_posix() for path in files)
+    assert known == there, "docs/examples.md has a line for each file"
 
 
 @pytest.mark.slow
