@@ -7,6 +7,7 @@ import torch
 from torch import nn
 from torch.nn import functional
 
+import equipoise as eq
 from equipoise.watching import ScriptWatch
 from equipoise.watching.findings import findings_of
 from equipoise.watching.watch import AT
@@ -302,3 +303,20 @@ def test_outputs_that_another_batch_reaches_are_not_dead(batch, actions):
             outputs = model(x).gather(1, torch.randint(actions, (batch, 1)))
             (outputs - 1).square().mean().backward()
     assert not [finding for finding in findings_of(watch.seen.looks) if "no gradient" in finding]
+
+
+@pytest.mark.parametrize("method", [eq.Sum, eq.RLW, eq.PCGrad])
+def test_losses_that_equipoise_balances_have_the_tasks_names(model, method):
+    """A loss weighting's are split; a gradient method's scalar makes one pass, which is the script's own."""
+    balancer = eq.Balancer(method(), model, tasks={"kind": 1.0, "size": 2.0})
+    with ScriptWatch(at=[1, 2]) as watch:
+        for _ in range(2):
+            outputs = model(torch.randn(8, 40))
+            losses = {"kind": functional.cross_entropy(outputs, torch.arange(8) % 3), "size": outputs.square().mean()}
+            balancer(losses).backward()
+    if method is eq.PCGrad:
+        assert balancer.record.step == 2
+        assert "balances these losses" in watch.seen.problems[0]
+    else:
+        assert [part.name for part in watch.seen.looks[0].parts] == ["kind", "size"]
+        assert watch.seen.looks[0].constants == {}

@@ -87,6 +87,7 @@ def unchanged(nodes: Sequence[Any], modules: Sequence[nn.Module]) -> Iterator[No
     """
     contexts = [node for node in nodes if is_of_a_script(node)]
     before = [dict(vars(node)) for node in contexts]
+    containers = [(v, v.copy()) for each in before for v in each.values() if type(v) in (list, dict, set)]
     saved = [one for node in contexts if not saving_runs_hooks(node) for one in node.saved_tensors]
     tensors = [one for module in modules for one in module.buffers(recurse=False)]
     tensors += [one for one in [*saved, *(v for each in before for v in each.values())] if isinstance(one, Tensor)]
@@ -104,6 +105,9 @@ def unchanged(nodes: Sequence[Any], modules: Sequence[nn.Module]) -> Iterator[No
         for node, values in zip(contexts, before, strict=True):
             vars(node).clear()
             vars(node).update(values)
+        for container, items in containers:
+            container.clear()
+            container.extend(items) if isinstance(container, list) else container.update(items)
         for tensor, value in kept:
             if not torch.equal(tensor, value):
                 tensor.data.copy_(value)  # by what autograd counts as no change: its graph may have saved it
@@ -122,6 +126,8 @@ def require_several_passes(nodes: Sequence[Any]) -> None:
             raise RuntimeError("a compiled part allows one backward pass only; eq.compile_safe() before torch.compile")
         if reduces_in_its_next_pass(ddp_of(node)):
             raise RuntimeError("DistributedDataParallel with static_graph reduces in its first pass; see a later one")
+        if kind == "_SurrogateBackward":
+            raise RuntimeError("a gradient method of equipoise balances these losses: look at them by eq.doctor(...)")
 
 
 def names_of(leaves: Sequence[Tensor], modules: Sequence[nn.Module]) -> dict[Tensor, str]:
