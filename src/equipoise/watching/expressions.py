@@ -87,6 +87,11 @@ class Expressions:
         """What was noted of an output of a node."""
         return _notes(node).get((self, "number", output))
 
+    def name_of(self, node: Any) -> str:
+        """How the script calls the only output of a node; ``""`` if nobody knows."""
+        number = self.of(node)
+        return number.name if number else ""
+
     def constant_in(self, node: Any) -> NamedNumber | None:
         """What a sum's node adds that no parameter moves."""
         return _notes(node).get((self, "added"))
