@@ -1,4 +1,4 @@
-"""What ``equipoise doctor`` finds in gradients, said while training: losses that dominate, conflict or are one."""
+"""The findings of ``equipoise doctor`` in gradients, while training: losses that dominate, conflict or are one."""
 
 import math
 from collections.abc import Callable, Sequence
