@@ -26,6 +26,7 @@ NEEDS = {
     "sentence_transformers_data_sets": "sentence_transformers",
     "monai_dice_ce": "monai",
     "pina_helmholtz": "pina",
+    "torch_rechub_mmoe": "torch_rechub",
 }
 FILES = sorted(path for path in EXAMPLES.glob("*.py"))
 TRAINERS = [path for path in FILES if path.stem != "problem"]

@@ -25,6 +25,7 @@ NEEDS = {
     "smp_amp_accumulation": ["segmentation_models_pytorch", "torchvision"],
     "sb3_a2c": ["stable_baselines3"],
     "cleanrl_ppo": ["gymnasium"],
+    "torch_rechub_mmoe": ["torch_rechub"],
     "torchrun_two_ranks": [],
 }
 TRUE = {  # of PINNs it is known: Liu et al., ConFIG, ICLR 2025

@@ -97,6 +97,10 @@ def cleanrl_ppo():
     return variables_of("<module>", lambda v: [(1.0, v["pg_loss"]), (-0.01, v["entropy_loss"]), (0.5, v["v_loss"])])
 
 
+def torch_rechub_mmoe():
+    return variables_of("train_one_epoch", lambda v: [(0.5, loss) for loss in v["loss_list"]])
+
+
 def torchrun_two_ranks():
     return variables_of("main", lambda v: [(1.0, v["loss_cls"]), (0.5, v["loss_rec"])])
 

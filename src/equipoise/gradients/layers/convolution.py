@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Sequence
+from functools import cached_property
 
 import torch
 from torch import Tensor
@@ -53,33 +54,31 @@ class Convolution(Layer):
         return self.num_positions * (self.width_in + num_tasks * self.width_out)
 
     def products(self, dtype: torch.dtype) -> Products:
+        # [K, batch, D_out, height, width] each
+        outputs = [b.flatten(3).mT.flatten(1, 2) for b in self.at_outputs(dtype)]  # B [K, N, D_out]
+        inputs = self._patches if dtype == self.dtype else self._unfolded(dtype)
+        has_bias = len(self.leaves) == 2
+        return products_of(products_of_inputs(inputs, has_bias), [end_to_end(outputs, dim=1)])
+
+    def combine(self, weights: Factors) -> list[Tensor]:
+        outputs = [b.flatten(2).mT.flatten(0, 1) for b in self.combined_at_outputs(weights)]  # [N, D_out]
+        combined = end_to_end(outputs, dim=0)
+        # few positions are where PyTorch's own gradient of a convolution is slowest
+        kernels = combined.mT @ self._patches.to(combined.dtype)
+        gradients = [kernels.view(self.leaves[0].shape), combined.sum(dim=0)]
+        return [like(gradient, leaf) for gradient, leaf in zip(gradients, self.leaves, strict=False)]
+
+    @cached_property
+    def _patches(self) -> Tensor:
+        """A [N, D_in], of all uses."""
+        return self._unfolded(self.dtype)
+
+    def _unfolded(self, dtype: torch.dtype) -> Tensor:
         patches = []
         for inputs, (stride, padding, dilation) in zip(self.inputs, self.steps, strict=True):
             unfolded = functional.unfold(inputs.to(dtype), self.leaves[0].shape[2:], dilation, padding, stride)
-            patches.append(unfolded.mT.flatten(0, 1))  # A [N, D_in]
-        # [K, batch, D_out, height, width] each
-        outputs = [b.flatten(3).mT.flatten(1, 2) for b in self.at_outputs(dtype)]  # B [K, N, D_out]
-        has_bias = len(self.leaves) == 2
-        return products_of(products_of_inputs(end_to_end(patches, dim=0), has_bias), [end_to_end(outputs, dim=1)])
-
-    def combine(self, weights: Factors) -> list[Tensor]:
-        kernel, has_bias = self.leaves[0].detach(), len(self.leaves) == 2
-        totals: list[Tensor] = []
-        for outputs, inputs, steps in zip(self.combined_at_outputs(weights), self.inputs, self.steps, strict=True):
-            _, *gradients = torch.ops.aten.convolution_backward(
-                outputs,
-                inputs.to(outputs.dtype),
-                kernel.to(outputs.dtype),
-                [self.width_out],
-                *steps,
-                False,
-                (0, 0),
-                1,
-                (False, True, has_bias),
-            )
-            found = [gradient for gradient in gradients if gradient is not None]
-            totals = [before + gradient for before, gradient in zip(totals, found, strict=True)] if totals else found
-        return [like(gradient, leaf) for gradient, leaf in zip(totals, self.leaves, strict=True)]
+            patches.append(unfolded.mT.flatten(0, 1))
+        return end_to_end(patches, dim=0)
 
 
 def convolution_of(kernel: Tensor, uses: Sequence[Use], bias: Tensor | None) -> Convolution | str:
