@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import Literal
 
 import numpy as np
+import numpy.typing as npt
 import torch
 from torch import Tensor
 from torch.autograd.graph import GradientEdge
@@ -229,7 +230,16 @@ class Jacobian:
         norms = np.sqrt(squared[nonzero])
         cosines = products[np.ix_(nonzero, nonzero)] / norms / norms[:, None]
         least = 2 - np.abs(cosines).sum(axis=1).max()  # Gershgorin: no eigenvalue is smaller
-        return bool(least > _NEARLY_DEPENDENT or np.linalg.eigvalsh(cosines)[0] > _NEARLY_DEPENDENT)
+        return bool(least > _NEARLY_DEPENDENT) or _is_above(cosines, _NEARLY_DEPENDENT)
+
+
+def _is_above(matrix: npt.NDArray[np.float64], bound: float) -> bool:
+    """Whether each eigenvalue of a symmetric matrix [K, K] is larger: Cholesky takes a third of the time of all."""
+    try:
+        np.linalg.cholesky(matrix - bound * np.eye(len(matrix)))
+    except np.linalg.LinAlgError:
+        return False
+    return True
 
 
 class UnsharedGradients:
