@@ -20,7 +20,7 @@ from equipoise.cli import main
 ROOT = Path(__file__).parent.parent
 OF_EXTRAS = {
     *("torchjd", "kornia", "transformers", "lightning", "ignite"),
-    *("pina", "deepxde", "sentence_transformers", "datasets", "monai", "torch_rechub"),
+    *("pina", "deepxde", "sentence_transformers", "datasets", "monai", "torch_rechub", "trl"),
 }
 DOCUMENTS = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 RUN = [path for path in DOCUMENTS if path.parent.name != "zh"]  # whose code is the English pages'

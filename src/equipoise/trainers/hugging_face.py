@@ -29,7 +29,8 @@ def attach(
     """Do for a balancer what the trainer does for its model alone; call it once, before ``train``.
 
     - A balanced loss is a mean over its micro-batch, so the trainer divides it by the number of them. By itself it
-      does not where ``compute_loss_func`` is given, or where the model's ``forward`` takes ``**kwargs``.
+      does not where ``compute_loss_func`` is given, or where the model's ``forward`` takes ``**kwargs``. A trainer that
+      divides in its ``compute_loss`` has ``loss_is_scaled_for_ga = True``, and keeps it.
     - Logs gain ``losses/NAME`` and ``weights/NAME``: means since the last log, in this process, over the micro-batches
       in which the task was present.
     - The method hears of the end of each epoch, and moves to the trainer's device.
@@ -62,7 +63,8 @@ def attach(
     reported = Reported(balancer, keys, lower_is_better)
     balancer.to(trainer.args.device)
     balancer.expect("end_epoch", *(["observe"] if keys else []))
-    trainer.loss_is_scaled_for_ga = False
+    if trainer.loss_is_scaled_for_ga is None:  # else the trainer's class knows, as that of TRL's GRPO, which divides
+        trainer.loss_is_scaled_for_ga = False
     trainer.callback_handler.callbacks.insert(0, _Attached(reported))  # before the reporters, who read the same logs
 
 
