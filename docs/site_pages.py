@@ -1,4 +1,4 @@
-"""What the build of the site writes itself: the API reference, the sidebar, ``llms.txt``.
+"""What the build of the site writes itself: the API reference, a page per method and loss, the sidebar, ``llms.txt``.
 
 ``docs/index.md`` is the one table of contents: a heading for each group, a list of links under it. It is read on the
 repository's host as it is, becomes the sidebar, and is ``llms.txt`` with the addresses of the pages' text.
@@ -11,11 +11,14 @@ from inspect import getdoc, isclass, ismodule, isroutine, signature
 from pathlib import Path
 from typing import Any
 
+import loss_pages
+import method_pages
 from sphinx.application import Sphinx
 from sphinx.ext.autodoc.mock import mock
 from sphinx.util.inspect import stringify_signature
 
-TRAINERS = Path(__file__).parents[1] / "src" / "equipoise" / "trainers"
+PACKAGE = Path(__file__).parents[1] / "src" / "equipoise"
+TRAINERS = PACKAGE / "trainers"
 PUBLIC = (
     *("equipoise", "equipoise.lab", "equipoise.losses", "equipoise.testing"),
     *(f"equipoise.trainers.{file.stem}" for file in sorted(TRAINERS.glob("[a-z]*.py")) if file.stem != "reported"),
@@ -30,6 +33,7 @@ DATA = {  # what is neither class nor function, and so has no docstring of its o
     "Make": "Called without arguments; returns a new, unbound method.",
 }
 HOME = '<!doctype html><meta http-equiv="refresh" content="0; url={}.html"><title>equipoise</title>\n'
+WRITTEN = {"methods": method_pages, "losses": loss_pages}  # folders, each below the page of its name
 LINK = re.compile(r"^- \[(?P<title>[^\]]+)\]\((?P<path>[^)]+)\)", re.MULTILINE)
 
 
@@ -103,6 +107,39 @@ def write_api(app: Sphinx) -> None:
             (folder / name).write_text(text, encoding="utf-8")
 
 
+def write_rows(app: Sphinx) -> None:
+    """``docs/methods/`` and ``docs/losses/``; a picture is drawn anew where the package has changed since."""
+    files = [*Path(app.confdir).glob("*.py"), *PACKAGE.rglob("*.py")]
+    changed = max(file.stat().st_mtime for file in files if "lab" not in file.parts)
+    for name, module in WRITTEN.items():
+        folder = Path(app.confdir) / name
+        folder.mkdir(exist_ok=True)
+        texts = module.pages(folder, changed)
+        for path in folder.iterdir():
+            if path.name not in texts:
+                path.unlink()
+        for file, text in texts.items():
+            path = folder / file
+            drawn = path.suffix == ".html" and path.exists() and path.stat().st_mtime <= changed
+            if drawn or not path.exists() or path.read_text(encoding="utf-8") != text:
+                path.write_text(text, encoding="utf-8")
+
+
+def linked(page: str, text: str) -> str:
+    """The page of all methods or losses with links to the page of each, which are on the site alone."""
+    links = {
+        "methods": {
+            r"^## How to read it$": "[Pictures of all methods](methods/pictures.md) on the same two losses.\n\n\\g<0>",
+            r"^\| \[`([\w-]+)`\]\(#\1\)": r"| [`\1`](methods/\1.md)",
+            r"^### ([\w-]+)$": r"### \1\n\n[Pictures, properties, tests](methods/\1.md)",
+        },
+        "losses": {r"^\| (`(?:\w+\.)*(\w+)[^`]*`)": r"| [\1](losses/\2.md)"},
+    }
+    for pattern, link in links[page].items():
+        text = re.sub(pattern, link, text, flags=re.MULTILINE)
+    return text
+
+
 def toctree(caption: str, pages: list[str]) -> str:
     """A group of the sidebar."""
     return "\n".join(
@@ -117,6 +154,8 @@ def add_sidebar(app: Sphinx, docname: str, source: list[str]) -> None:
         for group in groups:
             caption, _, text = group.partition("\n")
             source[0] += "\n" + toctree(caption, [f"{link['title']} <{link['path']}>" for link in LINK.finditer(text)])
+    if (page := docname.removeprefix("docs/")) in WRITTEN:
+        source[0] = linked(page, source[0])
     if docname == "docs/api":
         source[0] += "\n" + toctree("", [f"api/{module}" for module in PUBLIC])
     if docname == "docs/trainers":
@@ -166,6 +205,7 @@ def text_of(path: str) -> str:
 def setup(app: Sphinx) -> dict[str, bool]:
     """Connect to the build."""
     app.connect("builder-inited", write_api)
+    app.connect("builder-inited", write_rows)
     app.connect("source-read", add_sidebar)
     app.connect("autodoc-process-docstring", escape, priority=400)
     app.connect("autodoc-process-signature", of_init)

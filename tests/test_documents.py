@@ -22,7 +22,9 @@ OF_EXTRAS = {
     *("torchjd", "kornia", "transformers", "lightning", "ignite"),
     *("pina", "deepxde", "sentence_transformers", "datasets", "monai", "torch_rechub", "trl"),
 }
-DOCUMENTS = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
+WRITTEN = ("_build", "losses", "methods")  # by the build of the site
+PAGES = [path for path in sorted((ROOT / "docs").rglob("*.md")) if path.relative_to(ROOT).parts[1] not in WRITTEN]
+DOCUMENTS = [ROOT / "README.md", *PAGES]
 RUN = [path for path in DOCUMENTS if path.parent.name != "zh"]  # whose code is the English pages'
 BLOCK = re.compile(
     r"^(?:<!-- (?P<mark>[\w ]+) -->\n)?```(?P<language>\w*)\n(?P<code>.*?)^```$", re.MULTILINE | re.DOTALL

@@ -14,6 +14,8 @@ from urllib.parse import unquote
 import pytest
 
 import equipoise
+from equipoise.losses.catalog import ROWS
+from equipoise.registry import AROUND
 
 ROOT = Path(__file__).parent.parent
 NEEDED = ("sphinx", "furo", "myst_parser")
@@ -110,6 +112,11 @@ def test_the_site_is_whole(tmp_path, request):
     assert broken_links(site) == []
     focal = re.sub("<[^>]+>", "", (site / "docs/api/equipoise.losses.focal.html").read_text(encoding="utf-8"))
     assert re.search(r"class equipoise\.losses\.FocalLoss\(\s*gamma: float = 2\.0,", unescape(focal))
+    for folder, rows in (("methods", (*equipoise.methods(), *AROUND)), ("losses", ROWS)):
+        pages = {row.name: (site / "docs" / folder / f"{row.name}.html").read_text(encoding="utf-8") for row in rows}
+        assert [name for name, text in pages.items() if not re.search(r'<svg viewBox="-8|No picture: ', text)] == []
+        of_all = (site / "docs" / f"{folder}.html").read_text(encoding="utf-8")
+        assert [name for name in pages if f'href="{folder}/{name}.html"' not in of_all] == []
     llms = (site / "llms.txt").read_text(encoding="utf-8")
     linked = re.findall(r"^- .*\]\(([^)]+)", llms, re.MULTILINE)
     assert len(linked) > 30

@@ -48,7 +48,7 @@ def attach(
         lower_is_better: Tasks whose result is an error or a loss.
 
     Raises:
-        ValueError: If ``balancer`` is none, or a task is unknown; from ``train``, if nothing is evaluated, or a key is
+        ValueError: If ``balancer`` is none, the trainer has one already, or a task is unknown; from ``train``, if nothing is evaluated, or a key is
             not reported, with those that are.
         RuntimeError: If this version of transformers cannot be told to divide.
         FileNotFoundError: From ``train``, if the checkpoint that it resumes holds no balancer.
@@ -57,6 +57,8 @@ def attach(
         raise ValueError(f"balancer must be a Balancer, got {short_repr(balancer)}")
     if not hasattr(trainer, "loss_is_scaled_for_ga"):
         raise RuntimeError("this transformers does not know Trainer.loss_is_scaled_for_ga: install transformers>=5.23")
+    if any(isinstance(callback, _Attached) for callback in trainer.callback_handler.callbacks):
+        raise ValueError("the trainer has a balancer already, so its loss would be balanced twice: make a new trainer")
     keys = {} if observe is None else observe
     if isinstance(keys, Mapping):
         keys = {task: f"eval_{str(key).removeprefix('eval_')}" for task, key in keys.items()}
