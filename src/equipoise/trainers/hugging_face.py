@@ -48,8 +48,8 @@ def attach(
         lower_is_better: Tasks whose result is an error or a loss.
 
     Raises:
-        ValueError: If ``balancer`` is none, the trainer has one already, or a task is unknown; from ``train``, if nothing is evaluated, or a key is
-            not reported, with those that are.
+        ValueError: If ``balancer`` is none, the trainer has one already, or a task is unknown; from ``train``, if
+            nothing is evaluated, or a key is not reported, with those that are.
         RuntimeError: If this version of transformers cannot be told to divide.
         FileNotFoundError: From ``train``, if the checkpoint that it resumes holds no balancer.
     """

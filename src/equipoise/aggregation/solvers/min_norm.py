@@ -14,6 +14,7 @@ import numpy.typing as npt
 
 Array = npt.NDArray[np.float64]
 EPSILON = float(np.finfo(np.float64).eps)
+_FEW = 8  # rows up to which plain numbers take less time than arrays
 _CLEARLY_INDEPENDENT = 1e-3  # determinant of three rows' cosines
 # indices of rows [S] -> weights [S] of sum 1, of any sign: the point of least norm in the rows' affine hull; NaN where
 # the rows are affinely dependent
@@ -57,6 +58,9 @@ def duality_gap(gramian: Array, weights: Array) -> float:
         gramian: G [K, K].
         weights: w [K].
     """
+    if len(gramian) > _FEW:
+        along, size = gramian @ weights, float(gramian.trace())
+        return max(float(weights @ along - along.min()), 0.0) / size if size > 0 else 0.0
     rows, point = gramian.tolist(), weights.tolist()
     slopes = [sum(map(mul, row, point)) for row in rows]
     trace = sum(row[k] for k, row in enumerate(rows))
