@@ -27,6 +27,7 @@ NEEDS = {
     "monai_dice_ce": "monai",
     "pina_helmholtz": "pina",
     "torch_rechub_mmoe": "torch_rechub",
+    "chemprop_targets": "chemprop",
     "trl_dpo": "trl",
     "trl_grpo": "trl",
 }
