@@ -399,8 +399,8 @@ def test_weights_that_collapsed_are_told(net):
     balancer = eq.Balancer(eq.MGDA(), net, tasks=NAMES)
     with expect_one_warning("MGDA() gave all weight to task 'a' for 100 steps in a row"):
         for _ in range(210):
-            loss = losses_of(net)["a"]
-            balancer({"a": loss * 1e-4, "b": loss * 1e4}).backward()
+            losses = losses_of(net)
+            balancer({"a": losses["a"] * 1e-5, "b": losses["a"] * 1e4 + losses["b"]}).backward()
 
 
 def test_uneven_weights_of_uneven_gradients_are_not(net):
@@ -432,6 +432,61 @@ def test_one_task_alone_or_in_turn_is_no_collapse(net, names):
             scales = {"a": 1e-4 if step % 60 else 1e4, "b": 1.0}
             loss = losses_of(net)["a"]
             balancer({name: loss * scales[name] for name in names}).backward()
+
+
+# What ``equipoise doctor`` finds in gradients
+
+
+def scaled(net, **scales):
+    return {name: loss * scales[name] for name, loss in losses_of(net).items()}
+
+
+def opposed(net):
+    """Of each output the other way round; the second is steeper by a fourth."""
+    out = net(X)
+    return {"a": (out["a"] + out["b"]).mean(), "b": -1.25 * (out["a"] + 1.01 * out["b"]).mean()}
+
+
+FOUND = {  # method, losses, words, and the same without the fault
+    "a loss that dominates": (
+        eq.Sum,  # whose gradients a probe measures
+        lambda net: scaled(net, a=1.0, b=1e3),
+        "gave at steps 1, 11, 101, 'b' has 9",
+        lambda net: scaled(net, a=1.0, b=3.0),
+    ),
+    "one loss twice": (
+        eq.UPGrad,
+        lambda net: {"a": losses_of(net)["a"], "b": 2 * losses_of(net)["a"]},
+        "'a' and 'b' have parallel gradients",
+        losses_of,
+    ),
+    "a conflict that the method leaves": (
+        eq.Sum,
+        opposed,
+        "'a' and 'b' conflict at every step seen (cosines -1",
+        losses_of,
+    ),
+}
+
+
+@pytest.mark.parametrize("name", FOUND)
+def test_what_the_doctor_would_find_is_told_once(net, name):
+    make, losses, words, innocent = FOUND[name]
+    with expect_silence():
+        balancer = eq.Balancer(make(), net, tasks=NAMES, probe_every=1)
+        for _ in range(110):
+            balancer(innocent(net)).backward()
+    balancer = eq.Balancer(make(), net, tasks=NAMES, probe_every=1)
+    with expect_one_warning(words):
+        for _ in range(110):
+            balancer(losses(net)).backward()
+
+
+def test_a_conflict_that_the_method_resolves_is_not_told(net):
+    balancer = eq.Balancer(eq.UPGrad(), net, tasks=NAMES)
+    with expect_silence():
+        for _ in range(110):
+            balancer(opposed(net)).backward()
 
 
 # Steps of one task each

@@ -284,6 +284,8 @@ class RowAggregator(CoordinateAggregator):
     gradient = weights @ jacobian. A subclass defines ``row_weights``; wrappers of weights take it.
     """
 
+    ages: Tensor | None = None  # steps [num_tasks] since each task was seen, -1 before that; of one that shows old rows
+
     @abstractmethod
     def row_weights(self, jacobian: Tensor, losses: Tensor, tasks: Tensor) -> Tensor:
         """The weights [K] for a jacobian [K, P] and losses [K] of the tasks [K]."""

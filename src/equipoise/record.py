@@ -40,6 +40,8 @@ class Record:
     residual: float | None = None  # of the optimality conditions solved in this step, the largest; inf: no solution
     parts_tensors: Mapping[str, Mapping[str, Tensor]] = field(default_factory=dict)  # what a task's loss consists of
     objective_tensor: Tensor | None = None  # [], of a loss weighting; None for a gradient method
+    ages_tensor: Tensor | None = None  # [num_tasks], of a method that shows rows of earlier steps
+    all_names: tuple[str, ...] = ()  # the balancer's tasks
 
     @cached_property
     def losses(self) -> dict[str, float]:
@@ -58,6 +60,11 @@ class Record:
         Empty where the method has no one weight per task, by coordinate or by group.
         """
         return {} if self.weights_tensor is None else self._by_name(self.weights_tensor)
+
+    @cached_property
+    def ages(self) -> dict[str, int]:
+        """Steps since each task of the balancer was seen, -1 before that; empty but with ``eq.InTurn``."""
+        return {} if self.ages_tensor is None else dict(zip(self.all_names, self.ages_tensor.tolist(), strict=True))
 
     @cached_property
     def norms(self) -> dict[str, float]:
@@ -116,6 +123,7 @@ class Record:
                 flat[name] = value
         for kind in ("losses", "weights", "norms"):
             flat.update({f"{kind}/{name}": value for name, value in getattr(self, kind).items()})
+        flat.update({f"ages/{name}": float(steps) for name, steps in self.ages.items()})
         for task, parts in self.parts.items():
             flat.update({f"parts/{task}/{name}": value for name, value in parts.items()})
         for kind, matrix in (("cosines", self.cosines), ("magnitude_similarity", self.magnitude_similarity)):

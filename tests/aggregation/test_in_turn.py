@@ -39,6 +39,8 @@ def test_a_step_of_one_task_has_its_weight_beside_the_others_last_gradients(make
         assert balancer.record.weights == pytest.approx({name: float(weight)}, rel=1e-9)
         optimizer.step()
     assert method.ages.tolist() == [1, 0, 2]
+    assert balancer.record.ages == dict(zip(NAMES, [1, 0, 2], strict=True))  # of absent tasks, too
+    assert balancer.record.to_dict()[f"ages/{NAMES[2]}"] == 2
 
 
 @pytest.mark.parametrize("make", METHODS)

@@ -208,6 +208,8 @@ def test_attach_wants_a_balancer_and_a_trainer_that_divides(folder):
         attach(made, eq.MGDA())
     with pytest.raises(RuntimeError, match=r"transformers>=5.23"):
         attach(object(), balancer)
+    with pytest.raises(ValueError, match="has a balancer already"):
+        attach(made, balancer)
 
 
 # Validation results

@@ -98,3 +98,7 @@ def test_what_it_cannot_do_is_an_error(folder):
     trainer.loss = dict.fromkeys(TWO, trainer.loss["pairs"])
     with pytest.raises(ValueError, match="two data sets have one loss object"):
         balance(trainer, eq.InTurn(eq.MGDA()), tasks=TWO)
+    trainer = made_trainer(**OPTIONS)
+    balance(trainer, eq.InTurn(eq.MGDA()), tasks=TWO)
+    with pytest.raises(ValueError, match="balanced already"):
+        balance(trainer, eq.InTurn(eq.MGDA()), tasks=TWO)

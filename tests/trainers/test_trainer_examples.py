@@ -27,9 +27,11 @@ NEEDS = {
     "monai_dice_ce": "monai",
     "pina_helmholtz": "pina",
     "torch_rechub_mmoe": "torch_rechub",
+    "trl_dpo": "trl",
+    "trl_grpo": "trl",
 }
 FILES = sorted(path for path in EXAMPLES.glob("*.py"))
-TRAINERS = [path for path in FILES if path.stem != "problem"]
+TRAINERS = [path for path in FILES if path.stem not in ("problem", "tiny_gpt2")]
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
@@ -61,4 +63,5 @@ def test_it_runs_and_its_losses_fall(path, tmp_path, monkeypatch, capsys):
     for name in [path.stem for path in FILES]:  # another test may have changed what is imported
         importlib.sys.modules.pop(name, None)
     runpy.run_path(str(path), run_name="__main__")
-    assert sum(totals[-8:]) < 0.8 * sum(totals[:8])
+    if path.stem != "trl_grpo":  # whose losses are no measure of progress
+        assert sum(totals[-8:]) < 0.8 * sum(totals[:8])

@@ -26,6 +26,7 @@ NEEDS = {
     "sb3_a2c": ["stable_baselines3"],
     "cleanrl_ppo": ["gymnasium"],
     "torch_rechub_mmoe": ["torch_rechub"],
+    "trl_dpo": ["trl", "datasets", "accelerate"],
     "torchrun_two_ranks": [],
 }
 TRUE = {  # of PINNs it is known: Liu et al., ConFIG, ICLR 2025

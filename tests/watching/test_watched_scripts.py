@@ -1,12 +1,14 @@
 """Losses as scripts of each kind write them: named, valued and split rightly, and nothing found that is not there."""
 
 import math
+import sys
 
 import pytest
 import torch
 from torch import nn
 from torch.nn import functional
 
+import equipoise as eq
 from equipoise.watching import ScriptWatch
 from equipoise.watching.findings import findings_of
 from equipoise.watching.watch import AT
@@ -269,6 +271,67 @@ def test_how_a_loss_is_reduced_is_not_guessed(model, beside):
     assert not [finding for finding in findings_of(watch.seen.looks) if "batch" in finding]
 
 
+def penalised(how, ce, parameters):
+    if how == "summed":
+        l2 = sum(p.square().sum() for p in parameters)
+        return ce + 1e-4 * l2
+    if how == "stacked":
+        l2 = torch.stack([p.norm() for p in parameters]).sum()
+        return ce + 1e-4 * l2
+    for l2 in parameters:
+        ce = ce + 1e-4 * l2.abs().sum()
+    return ce
+
+
+@pytest.mark.skipif(sys.version_info < (3, 11), reason="names of expressions are known from Python 3.11 on")
+@pytest.mark.parametrize("how", ["summed", "stacked", "added"])
+def test_penalties_on_all_parameters_are_one_part_and_may_be_small(how):
+    """More than get a pass each; neither that they are small beside the loss nor that they oppose it is a fault."""
+    torch.manual_seed(0)
+    model = nn.Sequential(*[layer for _ in range(18) for layer in (nn.Linear(8, 8), nn.Tanh())])
+    with ScriptWatch(at=[1, 2, 100]) as watch:
+        for step in range(100):
+            ce = functional.cross_entropy(model(torch.randn(8, 8)), torch.arange(8) % 8)
+            total = penalised(how, ce, list(model.parameters()))
+            total.backward() if step in (0, 1, 99) else torch.autograd.backward([ce])
+    seen = [look for look in watch.seen.looks if len(look.parts) > 1]
+    assert [(part.name, part.is_penalty) for part in seen[0].parts] == [
+        ("ce", False),
+        ("l2.abs().sum" if how == "added" else "l2", True),
+    ]
+    assert seen[0].parts[1].factor == pytest.approx(1e-4)
+    assert seen[0].parts[1].value == pytest.approx(
+        sum(
+            {"summed": p.square().sum, "stacked": p.norm, "added": p.abs().sum}[how]().item()
+            for p in model.parameters()
+        ),
+        rel=1e-5,
+    )
+    assert findings_of(seen) == []
+
+
+def test_a_penalty_that_drowns_the_losses_is_found(model):
+    with ScriptWatch(at=[1, 2]) as watch:
+        for _ in range(2):
+            ce = functional.cross_entropy(model(torch.randn(8, 40)), torch.arange(8) % 3)
+            l2 = sum(p.square().sum() for p in model.parameters())
+            (ce + 100 * l2).backward()
+    assert "'l2' has 9" in findings_of(watch.seen.looks)[0]
+
+
+@pytest.mark.parametrize(("factor", "words"), [(1e-4, "is that meant?"), (1.0, "")])
+def test_whether_a_small_factor_is_meant_is_asked_once(model, factor, words):
+    """And nothing is said to dominate for it."""
+    with ScriptWatch(at=[1, 2]) as watch:
+        for _ in range(2):
+            outputs = model(torch.randn(8, 40))
+            ce, sparse = functional.cross_entropy(outputs, torch.arange(8) % 3), outputs.abs().mean()
+            (ce + factor * sparse).backward()
+    found = findings_of(watch.seen.looks)
+    assert len(found) == bool(words)
+    assert all(words in finding for finding in found)
+
+
 def test_sums_beside_sums_are_no_fault(model):
     with ScriptWatch(at=[1, 2]) as watch:
         for _ in range(2):
@@ -302,3 +365,20 @@ def test_outputs_that_another_batch_reaches_are_not_dead(batch, actions):
             outputs = model(x).gather(1, torch.randint(actions, (batch, 1)))
             (outputs - 1).square().mean().backward()
     assert not [finding for finding in findings_of(watch.seen.looks) if "no gradient" in finding]
+
+
+@pytest.mark.parametrize("method", [eq.Sum, eq.RLW, eq.PCGrad])
+def test_losses_that_equipoise_balances_have_the_tasks_names(model, method):
+    """A loss weighting's are split; a gradient method's scalar makes one pass, which is the script's own."""
+    balancer = eq.Balancer(method(), model, tasks={"kind": 1.0, "size": 2.0})
+    with ScriptWatch(at=[1, 2]) as watch:
+        for _ in range(2):
+            outputs = model(torch.randn(8, 40))
+            losses = {"kind": functional.cross_entropy(outputs, torch.arange(8) % 3), "size": outputs.square().mean()}
+            balancer(losses).backward()
+    if method is eq.PCGrad:
+        assert balancer.record.step == 2
+        assert "balances these losses" in watch.seen.problems[0]
+    else:
+        assert [part.name for part in watch.seen.looks[0].parts] == ["kind", "size"]
+        assert watch.seen.looks[0].constants == {}

@@ -43,12 +43,16 @@ def balanced_by_losses(state: State, step: Step) -> Tensor:
         step, incoming = seen.pop()
         require_unused(step.raw, state.config.method)
         note_backward(step.raw, state.config.method)
-        gramian = measured_gramian(state, reach_of(state, step), incoming)[0] if state.is_probe_due else None
+        reach = reach_of(state, step) if state.is_probe_due else None
+        gramian = None if reach is None else measured_gramian(state, reach, incoming)[0]
         if monitor is not None and reached is not None:
             monitor.optimisers.look(state.parameters.named(), set(reached), ())
-        state.note(step, gradient.detach() / incoming, gramian, route="objective", objective=value)
+        weights = gradient.detach() / incoming
+        state.note(step, weights, gramian, route="objective", objective=value)
         if monitor is not None:
             monitor.went_backward()
+            if reach is not None and gramian is not None and state.steps >= monitor.looks.next:
+                _look_at_gradients(monitor, state.steps, reach, gramian, weights.double().cpu())
 
     step.stacked.register_hook(on_losses)
     loss = with_gradient_of(step.total, objective, lambda incoming: seen.append((step, incoming)))
@@ -234,6 +238,8 @@ def _look(state: State, monitor: Monitor, reach: Reach, jacobian: Jacobian, deci
     assert gramian is not None
     decides = parts.aggregator is not None or parts.row is not None
     monitor.balance.decided(names, reach.balanced, gramian, decision.weights if decides else None)
+    if decides and state.steps >= monitor.looks.next and not monitor.balance.has_collapsed:
+        _look_at_gradients(monitor, state.steps, reach, gramian, decision.weights)
     if reach.chosen is None and state.ranks.size == 1 and state.config.route != "low-memory":
         monitor.heads.look(
             reach.graph.named,
@@ -241,4 +247,19 @@ def _look(state: State, monitor: Monitor, reach: Reach, jacobian: Jacobian, deci
             state.steps,
             lambda: reach.graph.under_joins,
             partial(jacobian.single_task_tensors, len(names)),
+        )
+
+
+def _look_at_gradients(monitor: Monitor, number: int, reach: Reach, gramian: Tensor, weights: Tensor) -> None:
+    """Let the monitor see the gradients of a step that is due, by their gramian [K, K] and weights [K]."""
+    step, among = reach.step, reach.balanced
+    if len(among) > 1:
+        monitor.looks.look(
+            number,
+            [step.names[k] for k in among],
+            step.raw_values[among].tolist(),
+            [step.weights[k] for k in among],
+            gramian[among][:, among],
+            weights[among],
+            sum(leaf.numel() for leaf in reach.measured),
         )

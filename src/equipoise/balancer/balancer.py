@@ -66,9 +66,10 @@ class Balancer(FeedbackCalls):
             ``"auto"`` finds them (the group of ``DistributedDataParallel``, else the default group),
             ``"local"`` balances this process alone, a process group says it.
         monitor: ``"warn"`` looks while training for misuse that nothing else shows (a sum that goes backward instead,
-            parameters that no optimiser holds, a call that the method needs and never hears) and warns of each kind
-            once; during steps 1 to 50 of every 1000 it listens to the optimisers of the process. ``"off"`` looks at
-            nothing. Errors, and warnings of what the arguments themselves say, come either way.
+            parameters that no optimiser holds, a call that the method needs and never hears), and for losses that
+            dominate or conflict in spite of the method. It warns of each kind once; during steps 1 to 50 of every 1000
+            it listens to the optimisers of the process. ``"off"`` looks at nothing. Errors, and warnings of what the
+            arguments themselves say, come either way.
 
     Raises:
         ValueError: If an argument is out of its range.

@@ -1,5 +1,6 @@
 """What the method decides in one step: from its measured gradients, or before if it needs none."""
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -17,6 +18,7 @@ from equipoise.plain_sum import Sum
 from equipoise.torch_private.tensors import largest_of
 
 WeightedRows = Callable[[Tensor], Tensor]
+_FEW = 64  # numbers
 
 
 @dataclass
@@ -121,14 +123,17 @@ def weights_of(
         gramian: [K, K]; of no effect where the method does not read it.
         rows: Gives the rows [B, P] of the balanced tasks, times the weights [K].
     """
-    weights = scales.clone()
-    among = slice(None) if len(balanced) == len(losses) else list(balanced)
+    weights, are_all = scales.clone(), len(balanced) == len(losses)
+    among, of_tasks = list(balanced), losses if are_all else losses[list(balanced)]
     if balanced and parts.aggregator is not None:
         weighted = gramian if isinstance(parts.weighting, Sum) else scales[:, None] * gramian * scales
-        weights[among] *= parts.aggregator(weighted[among][:, among], losses[among], tasks)
+        if are_all:
+            weights = weights * parts.aggregator(weighted, of_tasks, tasks)
+        else:
+            weights[among] *= parts.aggregator(weighted[among][:, among], of_tasks, tasks)
     if balanced and parts.row is not None:
         weighted = rows(weights)
-        weights[among] *= parts.row.decide(weighted, losses[among].to(weighted), tasks).double().cpu()
+        weights[among] *= parts.row.decide(weighted, of_tasks.to(weighted), tasks).double().cpu()
     return weights
 
 
@@ -179,5 +184,7 @@ def _require_finite(config: Config, weights: Tensor) -> None:
 
 
 def _are_finite(numbers: Tensor) -> bool:
-    """Of the host."""
-    return bool(np.isfinite(numbers.numpy()).all())
+    """Of the host; of a few, plain numbers take less time."""
+    if numbers.numel() > _FEW:
+        return bool(np.isfinite(numbers.numpy()).all())
+    return all(map(math.isfinite, numbers.flatten().tolist()))

@@ -13,7 +13,7 @@ from equipoise.gradients.plan import KnownRows
 from equipoise.gradients.ranks import Ranks, ranks_of
 from equipoise.gradients.roles import Parameters
 from equipoise.gradients.surrogate import ReentrancyGuard
-from equipoise.method import FEEDBACK, Aggregator
+from equipoise.method import FEEDBACK, Aggregator, RowAggregator
 from equipoise.monitor import Monitor, warn
 from equipoise.record import Record
 from equipoise.step import Step
@@ -44,6 +44,7 @@ class State:
         if config.parts.group is not None:
             config.parts.group.groups_of(parameters.named())  # raises if they do not fit
         self._aggregators = [part for part in config.method.modules() if isinstance(part, Aggregator)]
+        self._row_aggregators = [part for part in config.method.modules() if isinstance(part, RowAggregator)]
 
     def find_ranks(self) -> None:
         """Find who takes part in the step that begins."""
@@ -94,6 +95,8 @@ class State:
             max(residuals, default=None),
             step.parts,
             None if skipped else objective,
+            next((ages for part in self._row_aggregators if (ages := part.ages) is not None), None),
+            self.config.names,
         )
 
     def last_record(self) -> Record:

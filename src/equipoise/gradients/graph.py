@@ -1,8 +1,9 @@
 """Which leaves each loss reaches, read from the autograd graph."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
+from operator import attrgetter
 from typing import Any
 
 from torch import Tensor
@@ -31,6 +32,7 @@ class Graph:
     handing: list[Any] = field(default_factory=list)  # nodes that hand on what they get, left out of ``nodes``
     along: dict[Any, list[int]] = field(default_factory=dict)  # bits along a node's edges, if not all are its own
     named: dict[str, Tensor] = field(default_factory=dict)  # parameters given to the balancer, as this graph has them
+    kinds: set[str] = field(default_factory=set)  # the names of the types of all nodes
     is_gathered: bool = False  # FSDP gathers them for the forward pass, so that the graph's leaves are stand-ins
 
     def reaching(self, tensor: Tensor) -> int:
@@ -55,11 +57,6 @@ class Graph:
                 if below is not None:
                     consumers.setdefault(below, []).append((node, operand))
         return consumers
-
-    @cached_property
-    def kinds(self) -> set[str]:
-        """The names of the types of all nodes."""
-        return {type(node).__name__ for node in self.below}
 
     @cached_property
     def node_of(self) -> dict[Tensor, Any]:
@@ -140,7 +137,7 @@ class Graph:
         if not sinks:
             return None
         starts = [below for node in sinks for below, _ in node.next_functions if below is not None]
-        nodes = _inputs_first(starts, None, Graph({}, {}, {}, {}, []))
+        nodes = _inputs_first(starts, {}, _Edges([], None))
         return {node.variable for node in nodes if hasattr(node, "variable")}
 
     def delay_to_the_outer_pass(self) -> None:
@@ -164,20 +161,26 @@ def graph_of(roots: Sequence[Tensor], stop: Tensor | None = None) -> Graph:
         if not _same(root, halt):
             start = root.node, root.output_nr
             starts[start] = starts.get(start, 0) | 1 << bit
-    order = _inputs_first([node for node, _ in starts], halt, graph)
+    first = [node for node, _ in starts]
+    order = _inputs_first(first, graph.below, _NEXT) if halt is None else []
+    kinds = _names(graph.below)
+    if halt is not None or not kinds.isdisjoint(_HANDS_ON):
+        graph.below.clear()
+        order = _inputs_first(first, graph.below, _Edges(graph.handing, halt))
+        kinds = _names(graph.below)
+    graph.kinds = kinds
     order.reverse()
-    may_be_apart = not graph.kinds.isdisjoint(CUTS) and not graph.kinds.isdisjoint(JOINS)
+    may_be_apart = not kinds.isdisjoint(CUTS) and not kinds.isdisjoint(JOINS)
     if may_be_apart and (above := above_joins(order, graph.below)):
         masks, graph.along = reached_by_region(starts, order, graph.below, above)
     else:
         masks = _reached(starts, order, graph.below)
     for node in order:
-        mask = masks[node]
         if not graph.below[node] and hasattr(node, "variable"):
-            graph.leaves[node.variable] = mask
-            graph.accumulators[node] = node.variable
+            graph.accumulators[node] = leaf = node.variable
+            graph.leaves[leaf] = masks[node]
         else:
-            graph.nodes[node] = mask
+            graph.nodes[node] = masks[node]
     return graph
 
 
@@ -188,37 +191,56 @@ def _reached(
     masks: dict[Any, int] = {}
     for (node, _), mask in starts.items():
         masks[node] = masks.get(node, 0) | mask
+    before = masks.get
     for node in losses_first:
         mask = masks[node]
         for n, _ in below[node]:
-            if n is not None:
-                masks[n] = masks.get(n, 0) | mask
+            if n is not None and (known := before(n, 0)) != mask:
+                masks[n] = known | mask
     return masks
 
 
-def _inputs_first(starts: Sequence[Any], halt: GradientEdge | None, graph: Graph) -> list[Any]:
-    """All nodes, each after the nodes its gradient flows on to; fills ``graph.below``."""
+class _Edges:
+    """What a node's gradients flow on to, past nodes that hand on what they get, which are noted, up to an edge."""
+
+    def __init__(self, handing: list[Any], halt: GradientEdge | None) -> None:
+        self._handing, self._halt = handing, halt
+
+    def __call__(self, node: Any) -> Sequence[tuple[Any, int]]:
+        halt, edges = self._halt, [_past(n, number, self._handing) for n, number in node.next_functions]
+        if halt is None:
+            return edges
+        # one output of a node, not the node: others may lead around it
+        return [edge if edge[0] is not halt.node or edge[1] != halt.output_nr else (None, 0) for edge in edges]
+
+
+_NEXT = attrgetter("next_functions")  # the same where no node hands on
+
+
+def _inputs_first(
+    starts: Sequence[Any],
+    below: dict[Any, Sequence[tuple[Any, int]]],
+    edges_of: Callable[[Any], Sequence[tuple[Any, int]]],
+) -> list[Any]:
+    """All nodes, each after the nodes its gradient flows on to; fills ``below``, which is empty."""
     order: list[Any] = []
-    below = graph.below
-    stack = [(start, False) for start in starts]
+    stack = list(starts)
     while stack:
-        node, done = stack.pop()
-        if done:
-            order.append(node)
+        node = stack.pop()
+        if node is None:  # all below the next one is done
+            order.append(stack.pop())
         elif node not in below:
-            edges = node.next_functions
-            for n, _ in edges:
-                if type(n).__name__ in _HANDS_ON:
-                    edges = [_past(n, number, graph.handing) for n, number in edges]
-                    break
-            if halt is not None:  # one output of a node, not the node: others may lead around it
-                edges = [edge if edge[0] is not halt.node or edge[1] != halt.output_nr else (None, 0) for edge in edges]
-            below[node] = edges
-            stack.append((node, True))
+            below[node] = edges = edges_of(node)
+            stack += (node, None)
             for n, _ in edges:
                 if n is not None and n not in below:
-                    stack.append((n, False))
+                    stack.append(n)
     return order
+
+
+def _names(nodes: Iterable[Any]) -> set[str]:
+    """The names of their types."""
+    return {kind.__name__ for kind in set(map(type, nodes))}
 
 
 def _all_from(nodes: Sequence[Any], edges: Mapping[Any, Sequence[tuple[Any, int]]]) -> set[Any]:
@@ -240,6 +262,8 @@ def _past(node: Any, number: int, handing: list[Any]) -> tuple[Any, int]:
 
 
 def _edge(tensor: Tensor) -> tuple[Any, int]:
+    if (node := tensor.grad_fn) is not None:  # as get_gradient_edge does, in less time
+        return node, tensor.output_nr
     edge = get_gradient_edge(tensor)
     return edge.node, edge.output_nr
 

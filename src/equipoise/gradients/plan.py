@@ -8,6 +8,8 @@ meet on one rank, its owner; layers are dealt out in turn. What is delivered com
 
 from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import chain, count
+from operator import itemgetter
 from typing import Any
 
 import torch
@@ -217,14 +219,16 @@ class KnownRows(dict[Hashable, Sequence[str]]):
 
 def structure_of(graph: Graph, shared: Sequence[Tensor]) -> Hashable:
     """Kinds of nodes and where their edges lead, the places of the shared leaves, and the sizes of what layers give."""
-    number = {node: count for count, node in enumerate(graph.below)}
-    place = {id(leaf): count for count, leaf in enumerate(shared)}
+    number = dict(zip(graph.below, count()))
+    place = dict(zip(map(id, shared), count()))
     kinds = tuple(map(type, graph.below))
+    edges = list(chain.from_iterable(graph.below.values()))
     return (
         kinds,
         tuple(map(len, graph.below.values())),
-        tuple([(number.get(node), output) for edges in graph.below.values() for node, output in edges]),
-        tuple([place.get(id(leaf)) for leaf in graph.accumulators.values()]),
+        tuple(map(number.get, map(itemgetter(0), edges))),
+        tuple(map(itemgetter(1), edges)),
+        tuple(map(place.get, map(id, graph.accumulators.values()))),
         tuple([leaf.shape for leaf in shared]),
         tuple([size((n, 0)) for n, kind in zip(graph.below, kinds, strict=True) if kind.__name__ in KINDS]),
     )

@@ -1,6 +1,5 @@
 """Inner products of long float32 rows, without the digits that long float32 sums lose; and factors of rows."""
 
-import numpy as np
 import torch
 from torch import Tensor
 
@@ -14,7 +13,8 @@ class Factors:
 
     def __init__(self, weights: Tensor) -> None:
         self.weights = weights
-        self._is_large = float(np.abs(weights.numpy()).max(initial=0.0)) >= FLOAT32_RANGE
+        # in plain numbers, as is much that a step does but once: its first call of any function of NumPy takes longer
+        self._is_large = max(map(abs, weights.flatten().tolist()), default=0.0) >= FLOAT32_RANGE
         self._sent: dict[tuple[torch.device, torch.dtype], Tensor] = {}
 
     def on(self, device: torch.device, dtype: torch.dtype) -> Tensor:
@@ -73,11 +73,13 @@ def divided(tensor: Tensor, number: int) -> Tensor:
 
 def exact_products(rows: Tensor) -> Tensor:
     """The products [K, K] of the rows of [K, P], in float64 throughout."""
-    total = torch.zeros(len(rows), len(rows), dtype=torch.float64, device=rows.device)
-    for columns in rows.split(16 * CHUNK, dim=1):
+    first, *others = rows.split(16 * CHUNK, dim=1)
+    wide = first.double()
+    total: Tensor = wide @ wide.mT
+    for columns in others:
+        del wide  # the next columns need its room
         wide = columns.double()
         total.addmm_(wide, wide.mT)
-        del wide  # the next columns need its room
     return total
 
 

@@ -11,7 +11,7 @@ from equipoise.gradients.ranks import Ranks
 from equipoise.plain import PLAIN
 from equipoise.torch_private.tensors import add_each_, copy_each_, shaped_like
 
-_SMALL = 2**16  # numbers up to which all tensors' weighted sum is made at once, and then cut
+_SMALL = 2**16  # numbers up to which all tensors' weighted sum is made at once, and then cut, and products in float64
 
 
 class Rows:
@@ -106,6 +106,10 @@ class Rows:
     def products(self, num_rows: int) -> list[Tensor]:
         """J Jᵀ [K, K] in float64 for each block, from float32 products where the rows are float32."""
         return [divided(block.products(num_rows), copies) for (_, _, copies), block in self._blocks.items()]
+
+    def are_few(self, num_rows: int) -> bool:
+        """Whether ``products`` are those of ``exact_products``, since there are few numbers to multiply."""
+        return all(block.are_few(num_rows) for block in self._blocks.values())
 
     def exact_products(self, num_rows: int) -> list[Tensor]:
         """The same from float64 products."""
@@ -213,10 +217,13 @@ class _Block:
             add_each_(views, [gradient for gradient in gradients if gradient is not None], factor)
 
     def products(self, num_rows: int) -> Tensor:
-        """J Jᵀ, float32 products within a chunk and float64 sums over chunks."""
-        if self.rows.dtype != torch.float32 or not float32_is_exact():
+        """J Jᵀ, float32 products within a chunk and float64 sums over chunks; of few numbers float64 throughout."""
+        if self.rows.dtype != torch.float32 or not float32_is_exact() or self.are_few(num_rows):
             return self.exact_products(num_rows)
         return inner_products(self.rows[:num_rows], self.rows[:num_rows])
+
+    def are_few(self, num_rows: int) -> bool:
+        return num_rows * self.width <= _SMALL
 
     def exact_products(self, num_rows: int) -> Tensor:
         """J Jᵀ in float64 throughout."""

@@ -22,7 +22,8 @@ class Balance:
         self._wrap = f"wrap it (InTurn({method})), or " if isinstance(method, Aggregator) else ""
         self._silent: dict[str, int] = {}  # steps without a gradient, of tasks that never had one
         self._seen: set[str] = set()  # tasks that need no watching: they had a gradient, or were warned of
-        self._alone, self._times, self._has_warned = "", 0, False  # which task decides alone, for how many steps
+        self._alone, self._times = "", 0  # which task decides alone, for how many steps
+        self.has_collapsed = False  # and has been warned of
         watches = not any(isinstance(part, Method) and part.counts_absent for part in method.modules())
         self._in_turn = deque[str](maxlen=_IN_TURN) if watches else None  # tasks of the last steps that had one each
 
@@ -35,7 +36,7 @@ class Balance:
         if self._in_turn is not None and weights is not None:
             self._count_single_task(self._in_turn, names, weights.tolist())
         nonzero = [k for k in balanced if squares[k] > 0]
-        if weights is not None and not self._has_warned and len(nonzero) > 1:
+        if weights is not None and not self.has_collapsed and len(nonzero) > 1:
             self._count_collapse(names, nonzero, squares, weights.tolist())
 
     def _count_silence(self, name: str, square: float) -> None:
@@ -80,7 +81,7 @@ class Balance:
         self._times = self._times + 1 if names[largest] == self._alone else 1
         self._alone = names[largest]
         if self._times == _COLLAPSE:
-            self._has_warned = True
+            self.has_collapsed = True
             warn(
                 f"{self._method} gave all weight to task {self._alone!r} for {_COLLAPSE} steps in a row: the others do "
                 "not train what is shared. Bring gradients to one scale first (Chain(UnitNorm(), ...)), keep a floor "

@@ -8,6 +8,7 @@ from equipoise.method import Method
 from equipoise.monitor.balance import Balance
 from equipoise.monitor.heads import Heads
 from equipoise.monitor.line_search import LineSearch
+from equipoise.monitor.looks import Looks
 from equipoise.monitor.missing_calls import MissingCalls
 from equipoise.monitor.optimisers import Optimisers
 from equipoise.monitor.unused import Unused
@@ -24,6 +25,7 @@ class Monitor:
         self.balance = Balance(method)
         self.heads = Heads()
         self.line_search = LineSearch(method)
+        self.looks = Looks(method)
         self.missing_calls = MissingCalls(method, names)
         self.optimisers = Optimisers(method)
         self._unused = Unused()

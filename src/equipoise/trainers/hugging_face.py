@@ -29,7 +29,8 @@ def attach(
     """Do for a balancer what the trainer does for its model alone; call it once, before ``train``.
 
     - A balanced loss is a mean over its micro-batch, so the trainer divides it by the number of them. By itself it
-      does not where ``compute_loss_func`` is given, or where the model's ``forward`` takes ``**kwargs``.
+      does not where ``compute_loss_func`` is given, or where the model's ``forward`` takes ``**kwargs``. A trainer that
+      divides in its ``compute_loss`` has ``loss_is_scaled_for_ga = True``, and keeps it.
     - Logs gain ``losses/NAME`` and ``weights/NAME``: means since the last log, in this process, over the micro-batches
       in which the task was present.
     - The method hears of the end of each epoch, and moves to the trainer's device.
@@ -47,8 +48,8 @@ def attach(
         lower_is_better: Tasks whose result is an error or a loss.
 
     Raises:
-        ValueError: If ``balancer`` is none, or a task is unknown; from ``train``, if nothing is evaluated, or a key is
-            not reported, with those that are.
+        ValueError: If ``balancer`` is none, the trainer has one already, or a task is unknown; from ``train``, if
+            nothing is evaluated, or a key is not reported, with those that are.
         RuntimeError: If this version of transformers cannot be told to divide.
         FileNotFoundError: From ``train``, if the checkpoint that it resumes holds no balancer.
     """
@@ -56,13 +57,16 @@ def attach(
         raise ValueError(f"balancer must be a Balancer, got {short_repr(balancer)}")
     if not hasattr(trainer, "loss_is_scaled_for_ga"):
         raise RuntimeError("this transformers does not know Trainer.loss_is_scaled_for_ga: install transformers>=5.23")
+    if any(isinstance(callback, _Attached) for callback in trainer.callback_handler.callbacks):
+        raise ValueError("the trainer has a balancer already, so its loss would be balanced twice: make a new trainer")
     keys = {} if observe is None else observe
     if isinstance(keys, Mapping):
         keys = {task: f"eval_{str(key).removeprefix('eval_')}" for task, key in keys.items()}
     reported = Reported(balancer, keys, lower_is_better)
     balancer.to(trainer.args.device)
     balancer.expect("end_epoch", *(["observe"] if keys else []))
-    trainer.loss_is_scaled_for_ga = False
+    if trainer.loss_is_scaled_for_ga is None:  # else the trainer's class knows, as that of TRL's GRPO, which divides
+        trainer.loss_is_scaled_for_ga = False
     trainer.callback_handler.callbacks.insert(0, _Attached(reported))  # before the reporters, who read the same logs
 
 

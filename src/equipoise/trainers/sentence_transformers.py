@@ -18,6 +18,8 @@ except ModuleNotFoundError as error:
         f'{error.name} is missing: pip install "equipoise[sentence-transformers]"', name=error.name
     ) from None
 
+_MARK = "balanced_by_equipoise"  # of a loss with a hook of ours
+
 
 def balance(
     trainer: Any,
@@ -48,9 +50,9 @@ def balance(
         options: More of ``Balancer``.
 
     Raises:
-        ValueError: If ``tasks`` does not name the data sets that the trainer has losses for, or an argument of
-            ``Balancer`` or ``attach`` is out of its range; from ``train``, if a single loss returns no dict, or a part
-            that ``tasks`` does not name.
+        ValueError: If a loss is balanced already, ``tasks`` does not name the data sets that the trainer has losses
+            for, or an argument of ``Balancer`` or ``attach`` is out of its range; from ``train``, if a single loss
+            returns no dict, or a part that ``tasks`` does not name.
     """
     balancer = Balancer(method, trainer.model, tasks=tasks, **options)
     several = isinstance(trainer.loss, Mapping)
@@ -59,6 +61,10 @@ def balance(
         raise ValueError(f"tasks must be the data sets, {', '.join(losses)}, got {', '.join(balancer.names)}")
     if len({*map(id, losses.values())}) < len(losses):
         raise ValueError("two data sets have one loss object, which cannot tell whose batch it sees: make one for each")
+    if any(hasattr(loss, _MARK) for loss in losses.values()):
+        raise ValueError(
+            "a loss of the trainer is balanced already, by an earlier call: make the loss and trainer anew"
+        )
     attach(trainer, balancer, observe=observe, lower_is_better=lower_is_better)
 
     def balanced(name: str, found: Any) -> Tensor | None:
@@ -73,6 +79,7 @@ def balance(
         return balancer(found)
 
     for name, loss in losses.items():
+        setattr(loss, _MARK, True)
         loss.register_forward_hook(lambda _, __, found, name=name: balanced(name, found))
     if learned := list(balancer.parameters()):
         next(iter(losses.values())).learned_by_the_method = nn.ParameterList(learned)  # its optimizer takes these

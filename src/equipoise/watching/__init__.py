@@ -2,6 +2,7 @@
 
 split        a scalar, read back from its graph to the addends that it was summed from
 expressions  their values, and how the script calls them
+grouping     which of them are parts of the page
 look         their gradients, which leave no trace
 seen         what was seen, as numbers
 watch        counts calls of backward and looks at some

@@ -2,6 +2,7 @@
 
 import ast
 import linecache
+import os
 import sys
 import threading
 from collections.abc import Callable, Iterator, Sequence
@@ -9,6 +10,7 @@ from dataclasses import dataclass
 from functools import cache, wraps
 from inspect import CO_OPTIMIZED
 from itertools import islice
+from pathlib import Path
 from types import CodeType, FrameType
 from typing import Any, cast
 
@@ -23,6 +25,7 @@ _METHODS = (
     *("__truediv__", "__itruediv__", "__neg__", "sum", "mean", "add", "mul"),
 )
 _FUNCTIONS = ("stack", "cat", "add", "mul", "sum", "mean")
+_PACKAGE, _TORCH = (str(folder) + os.sep for folder in (Path(__file__).parents[1], Path(torch.__file__).parent))
 _MOST = 10_000  # numbers of a window that are noted
 _SUMS = {"add", "sub", "stack", "cat"}
 _PRODUCTS = {"mul", "truediv"}
@@ -84,6 +87,11 @@ class Expressions:
         """What was noted of an output of a node."""
         return _notes(node).get((self, "number", output))
 
+    def name_of(self, node: Any) -> str:
+        """How the script calls the only output of a node; ``""`` if nobody knows."""
+        number = self.of(node)
+        return number.name if number else ""
+
     def constant_in(self, node: Any) -> NamedNumber | None:
         """What a sum's node adds that no parameter moves."""
         return _notes(node).get((self, "added"))
@@ -103,8 +111,10 @@ class Expressions:
         def noting(*args: Any, **kwargs: Any) -> Any:
             if torch.compiler.is_compiling() or not self._opened:
                 return original(*args, **kwargs)
-            frame = sys._getframe(1)
+            inner = sys._getframe(1)
+            frame = _outside(inner)
             constant = self._note(self._note_operands, name, args, frame)  # before: what is in place moves them
+            constant = constant if frame is inner else None  # else a method's own, and no fault of the script
             result = original(*args, **kwargs)
             self._note(self._note_result, name, result, constant, args, frame)
             return result
@@ -153,6 +163,15 @@ class Expressions:
             scale = next((one for one in args if isinstance(one, Tensor) and one.grad_fn is None), None)
             if scale is not None:
                 _notes(node)[self, "scale"] = scale.detach().clone()
+
+
+def _outside(frame: FrameType) -> FrameType:
+    """Of a frame of this package, which the script may train with, the one that called it; else the one given."""
+    outer: FrameType | None = frame
+    places = (_PACKAGE, _TORCH) if frame.f_code.co_filename.startswith(_PACKAGE) else ()
+    while outer is not None and outer.f_code.co_filename.startswith(places):
+        outer = outer.f_back
+    return outer or frame
 
 
 def _kind_of(operation: str) -> str | None:

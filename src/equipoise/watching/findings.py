@@ -1,11 +1,10 @@
 """What is wrong with a script's losses, or worth knowing, the worst first, each with what to do."""
 
 import math
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
 
 from equipoise.names import listed
-from equipoise.watching.measures import cosine, flow_of, norm_of, rival_of, shared_numbers
+from equipoise.watching.measures import Line, Rival, cosine, flow_of, norm_of, place_of, rival_of, shared_numbers
 from equipoise.watching.seen import PassSeen
 
 _MOST = 0.95  # of all norms of gradients
@@ -18,52 +17,6 @@ _CHOSEN = 1.5  # times the outputs that one look reaches: if all looks reach mor
 _VANISHED = 1e-5  # of the largest gradient of a number
 _EXPLODED = 1e4  # times the first whole gradient
 _LASTING = 100  # steps from which on a conflict may be called lasting
-
-
-@dataclass(frozen=True)
-class Line:
-    """All looks at one line that calls backward, and the parts that were there in each."""
-
-    looks: Sequence[PassSeen]
-
-    @property
-    def is_young(self) -> bool:
-        """Whether its first step alone was seen: much is 0 there that is not later, as behind an output that is."""
-        return max(look.step for look in self.looks) == 1
-
-    @property
-    def names(self) -> list[str]:
-        """Of the parts that were there in every look, in the order of the last."""
-        common = set.intersection(*({part.name for part in look.parts} for look in self.looks))
-        return [part.name for part in self.looks[-1].parts if part.name in common]
-
-    def values(self, name: str) -> list[float | None]:
-        """A part's values."""
-        return [part.value for look in self.looks for part in look.parts if part.name == name]
-
-    def factors(self, name: str) -> list[float | None]:
-        """What multiplies a part."""
-        return [part.factor for look in self.looks for part in look.parts if part.name == name]
-
-    def terms(self, name: str) -> list[int | None]:
-        """How many losses of a batch a part is the sum of."""
-        return [part.terms for look in self.looks for part in look.parts if part.name == name]
-
-    def norms(self, name: str) -> list[float]:
-        """The norms of a part's gradient by all that it reaches."""
-        return [norm_of(look, k) for look in self.looks for k, part in enumerate(look.parts) if part.name == name]
-
-    def portions(self, name: str) -> list[float]:
-        """A part's norm by the shared parameters, of the sum of all such norms but those of flat parts."""
-        found = []
-        for look in self.looks:
-            norms = [math.sqrt(look.gramian[k][k]) for k in range(len(look.parts))]
-            rivals = [rival_of(look, k) for k in range(len(norms))]
-            counted = [k for k, rival in enumerate(rivals) if norms[k] > 0 and rival and not rival.is_flat]
-            place = _place(look, name)
-            alone = not any(k != place for k in counted)
-            found.append(0.0 if alone else norms[place] / sum(norms[k] for k in {place, *counted}))
-        return found
 
 
 def findings_of(looks: Sequence[PassSeen]) -> list[str]:
@@ -122,25 +75,49 @@ def of_silence(line: Line) -> list[str]:
 
 
 def of_size(line: Line) -> list[str]:
-    """Parts that drown, and the one that drowns them."""
-    if any(value is None for name in line.names for value in line.values(name)):
-        return []  # halves of an expression by sample, maybe, and no losses
-    found, small = [], []
-    for name in line.names:
-        rivals = [rival for look in line.looks if (rival := rival_of(look, _place(look, name))) is not None]
-        if len(rivals) == len(line.looks) and all(rival.is_small for rival in rivals):
-            nearest = max(rivals, key=lambda rival: rival.ratio)
-            small.append(
-                f"the gradient of {name!r} is below {_percent(nearest.ratio)} of that of {nearest.name!r}: with this "
-                "factor it is hardly trained, which may be meant of a regulariser"
-            )
-        shares = line.portions(name)
-        if all(share > _MOST for share in shares):
+    """The part that drowns the others, and those that drown for no small factor of theirs."""
+    found = []
+    small = _small_parts(line)
+    by_factor = {name for name, rival in small.items() if rival.is_by_factor}
+    dominant = [name for name in line.names if all(share > _MOST for share in line.portions(name))]
+    for name in dominant if _are_losses(line) else ():
+        if any(other not in by_factor for other in line.tasks if other != name):
             found.append(
-                f"{name!r} has {min(99, int(100 * min(shares)))} % or more of the gradients by the shared parameters: "
-                "the others hardly train them; see the factors suggested below"
+                f"{name!r} has {min(99, int(100 * min(line.portions(name))))} % or more of the gradients by the shared "
+                "parameters: the others hardly train them; give it a smaller factor, or the others larger ones"
             )
-    return found + small
+    return found + [
+        f"the gradient of {name!r} is below {_percent(rival.ratio)} of that of {rival.name!r}: it is hardly trained; "
+        "compare how both are scaled and reduced, or give it a larger factor"
+        for name, rival in small.items()
+        if name not in by_factor and rival.name not in dominant
+    ]
+
+
+def of_small_factors(line: Line) -> list[str]:
+    """Parts that their factor makes small, which may be meant."""
+    return [
+        f"the gradient of {name!r} is below {_percent(rival.ratio)} of that of {rival.name!r}, with a factor of "
+        f"{_number(line.factors(name)[-1] or 0.0)}: is that meant? A regulariser may be so small; a task is hardly "
+        "trained"
+        for name, rival in _small_parts(line).items()
+        if rival.is_by_factor
+    ]
+
+
+def _are_losses(line: Line) -> bool:
+    """Whether all values are known; else some are halves of an expression by sample, maybe."""
+    return not any(value is None for name in line.tasks for value in line.values(name))
+
+
+def _small_parts(line: Line) -> dict[str, Rival]:
+    """Those that are hardly trained beside another in every look, with the rival that they are nearest to."""
+    found = {}
+    for name in line.tasks if _are_losses(line) else ():
+        rivals = [rival for look in line.looks if (rival := rival_of(look, place_of(look, name))) is not None]
+        if len(rivals) == len(line.looks) and all(rival.is_small for rival in rivals):
+            found[name] = max(rivals, key=lambda rival: rival.ratio)
+    return found
 
 
 def of_weights(line: Line) -> list[str]:
@@ -157,7 +134,7 @@ def of_reduction(line: Line) -> list[str]:
     """Sums over a batch beside means: by the batch size, one counts more than its factor says."""
     found, last = [], line.looks[-1]
     terms = {name: line.terms(name) for name in line.names}
-    means = [part for part in last.parts if terms.get(part.name) and set(terms[part.name]) == {1}]
+    means = [part for part in last.parts if part.name in line.tasks and set(terms[part.name]) == {1}]
     for part in last.parts:
         is_sum = part.name in terms and all(number is not None and number > 1 for number in terms[part.name])
         beside = [one.name for one in means if part.factor and one.factor and abs(one.factor) <= abs(part.factor)]
@@ -184,30 +161,41 @@ def of_absence(looks: Sequence[PassSeen]) -> list[str]:
     return found
 
 
-def of_direction(line: Line) -> list[str]:
-    """Pairs that lastingly conflict, or are one loss twice."""
+def of_conflict(line: Line) -> list[str]:
+    """Pairs that lastingly conflict."""
     found = []
-    for j, second in enumerate(line.names):
-        for first in line.names[:j]:
-            places = [(_place(look, first), _place(look, second)) for look in line.looks]
-            values = [cosine(look, *pair) for look, pair in zip(line.looks, places, strict=True)]
-            shared = shared_numbers(line.looks[-1], *places[-1])
-            chance = 2 / math.sqrt(max(1, shared))  # two standard deviations of random directions
-            groups = {part.group for part in line.looks[-1].parts if part.name in (first, second)}
-            known = None not in line.values(first) + line.values(second)  # else halves of an expression, maybe
-            if any(math.isnan(value) for value in values) or not known:
-                continue
-            opposed = max(values) < min(_OPPOSED, -chance) and len(groups) == 2
-            lasts = len(values) > 1 and line.looks[-1].step >= _LASTING
-            if opposed and lasts and all(_are_comparable(*each) for each in zip(line.looks, places, strict=True)):
-                found.append(
-                    f"{first!r} and {second!r} conflict at every step seen (cosines "
-                    f"{', '.join(f'{value:.2f}' for value in values)}): a gradient method may help; only a comparison "
-                    "tells"
-                )
-            if min(values) > _PARALLEL and shared >= _PLANE:
-                found.append(f"{first!r} and {second!r} have parallel gradients: are they one loss under two names?")
+    for first, second, values, shared in _pairs(line):
+        chance = 2 / math.sqrt(max(1, shared))  # two standard deviations of random directions
+        groups = {part.group for part in line.looks[-1].parts if part.name in (first, second)}
+        opposed = max(values) < min(_OPPOSED, -chance) and len(groups) == 2
+        lasts = len(values) > 1 and line.looks[-1].step >= _LASTING
+        if opposed and lasts and all(_are_comparable(look, first, second) for look in line.looks):
+            found.append(
+                f"{first!r} and {second!r} conflict at every step seen (cosines "
+                f"{', '.join(f'{value:.2f}' for value in values)}): a gradient method that removes conflicts may help; "
+                "only a comparison tells"
+            )
     return found
+
+
+def of_twins(line: Line) -> list[str]:
+    """Pairs that are one loss."""
+    return [
+        f"{first!r} and {second!r} have parallel gradients: are they one loss under two names?"
+        for first, second, values, shared in _pairs(line)
+        if min(values) > _PARALLEL and shared >= _PLANE
+    ]
+
+
+def _pairs(line: Line) -> Iterator[tuple[str, str, list[float], int]]:
+    """Of losses with values: the cosines of their gradients, and how many parameters they share."""
+    for j, second in enumerate(line.tasks):
+        for first in line.tasks[:j]:
+            places = [(place_of(look, first), place_of(look, second)) for look in line.looks]
+            values = [cosine(look, *pair) for look, pair in zip(line.looks, places, strict=True)]
+            known = None not in line.values(first) + line.values(second)  # else halves of an expression, maybe
+            if known and not any(math.isnan(value) for value in values):
+                yield first, second, values, shared_numbers(line.looks[-1], *places[-1])
 
 
 def of_units(line: Line) -> list[str]:
@@ -255,15 +243,12 @@ def of_flow(line: Line) -> list[str]:
 def suggested(look: PassSeen) -> dict[str, float]:
     """Factors with which each part would move the shared parameters equally far; the middle one's stays."""
     norms = {part.name: math.sqrt(look.gramian[k][k]) for k, part in enumerate(look.parts)}
-    known = {p.name: p.factor for p in look.parts if p.factor and norms[p.name] > 0 and math.isfinite(norms[p.name])}
+    tasks = [part for part in look.parts if not part.is_penalty]
+    known = {p.name: p.factor for p in tasks if p.factor and norms[p.name] > 0 and math.isfinite(norms[p.name])}
     if len(known) < 2:
         return {}
     middle = sorted(norms[name] for name in known)[len(known) // 2]
     return {name: factor * middle / norms[name] for name, factor in known.items()}
-
-
-def _place(look: PassSeen, name: str) -> int:
-    return [part.name for part in look.parts].index(name)
 
 
 def _without_factors(look: PassSeen, line: Line) -> float:
@@ -273,9 +258,9 @@ def _without_factors(look: PassSeen, line: Line) -> float:
     return math.hypot(*(norm / factor for norm, factor in parts if factor))
 
 
-def _are_comparable(look: PassSeen, places: tuple[int, int]) -> bool:
+def _are_comparable(look: PassSeen, *names: str) -> bool:
     """Whether neither gradient is so small that its direction matters little."""
-    norms = sorted(math.sqrt(look.gramian[k][k]) for k in places)
+    norms = sorted(math.sqrt(look.gramian[k][k]) for k in (place_of(look, name) for name in names))
     return norms[0] >= _COMPARABLE * norms[1]
 
 
@@ -295,5 +280,7 @@ _RULES: list[Callable[[Line], list[str]]] = [
     of_units,
     of_flow,
     of_size,
-    of_direction,
+    of_conflict,
+    of_twins,
+    of_small_factors,
 ]

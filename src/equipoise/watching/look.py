@@ -4,6 +4,7 @@ import gc
 import math
 import random
 import sys
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
@@ -13,13 +14,13 @@ from torch import Tensor, nn
 
 from equipoise.torch_private.autograd import (
     is_of_a_script,
-    number_of_outputs,
     saving_runs_hooks,
     suppressed_hooks,
 )
 from equipoise.torch_private.compiling import allows_several_passes
 from equipoise.torch_private.processes import ddp_of, reduces_in_its_next_pass
 from equipoise.watching.expressions import Expressions, NamedNumber
+from equipoise.watching.grouping import groups_of, own_node, owners_of, penalties_of
 from equipoise.watching.seen import LayerSeen, PartSeen
 from equipoise.watching.split import Addend
 
@@ -73,7 +74,8 @@ def rows_of(addends: Sequence[Addend], leaves: Sequence[Tensor]) -> _Rows:
     rows: _Rows = []
     with suppressed_hooks(leaves):
         for addend in addends:
-            given = torch.autograd.grad([addend.edge], leaves, [addend.seed], retain_graph=True, allow_unused=True)
+            edges, seeds = [one.edge for one in addend.members], [one.seed for one in addend.members]
+            given = torch.autograd.grad(edges, leaves, seeds, retain_graph=True, allow_unused=True)
             dense = [g if g is None or not g.is_sparse else g.to_dense() for g in given]
             rows.append({leaf: g for leaf, g in zip(leaves, dense, strict=True) if g is not None})
     return rows
@@ -87,6 +89,7 @@ def unchanged(nodes: Sequence[Any], modules: Sequence[nn.Module]) -> Iterator[No
     """
     contexts = [node for node in nodes if is_of_a_script(node)]
     before = [dict(vars(node)) for node in contexts]
+    containers = [(v, v.copy()) for each in before for v in each.values() if type(v) in (list, dict, set)]
     saved = [one for node in contexts if not saving_runs_hooks(node) for one in node.saved_tensors]
     tensors = [one for module in modules for one in module.buffers(recurse=False)]
     tensors += [one for one in [*saved, *(v for each in before for v in each.values())] if isinstance(one, Tensor)]
@@ -104,6 +107,9 @@ def unchanged(nodes: Sequence[Any], modules: Sequence[nn.Module]) -> Iterator[No
         for node, values in zip(contexts, before, strict=True):
             vars(node).clear()
             vars(node).update(values)
+        for container, items in containers:
+            container.clear()
+            container.extend(items) if isinstance(container, list) else container.update(items)
         for tensor, value in kept:
             if not torch.equal(tensor, value):
                 tensor.data.copy_(value)  # by what autograd counts as no change: its graph may have saved it
@@ -122,6 +128,8 @@ def require_several_passes(nodes: Sequence[Any]) -> None:
             raise RuntimeError("a compiled part allows one backward pass only; eq.compile_safe() before torch.compile")
         if reduces_in_its_next_pass(ddp_of(node)):
             raise RuntimeError("DistributedDataParallel with static_graph reduces in its first pass; see a later one")
+        if kind == "_SurrogateBackward":
+            raise RuntimeError("a gradient method of equipoise balances these losses: look at them by eq.doctor(...)")
 
 
 def names_of(leaves: Sequence[Tensor], modules: Sequence[nn.Module]) -> dict[Tensor, str]:
@@ -147,15 +155,22 @@ def parts_of(
     addends: Sequence[Addend], rows: _Rows, known: Expressions, scale: float, roots: Sequence[Tensor]
 ) -> list[PartSeen]:
     """One for each addend."""
-    groups = groups_of(addends, known)
-    alone = [group if groups.count(group) == 1 else None for group in groups]
-    ends = [(a.edge.node, a.edge.output_nr) if one is None else (one, 0) for a, one in zip(addends, alone, strict=True)]
-    numbers = [known.of(*end) for end in ends]
+    by_member = groups_of(addends, known)
+    groups = [each[0] if len(set(each)) == 1 else None for each in by_member]
+    members = [group for each in by_member for group in each]
+    alone = [g if members.count(g) == len(a.members) else None for a, g in zip(addends, groups, strict=True)]
+    owners = owners_of(addends)
+    numbers = [_number_of(addend, group, owners, known) for addend, group in zip(addends, alone, strict=True)]
     factors = [a.factor if one is None else a.factor_of(one) for a, one in zip(addends, alone, strict=True)]
     whole = {root.grad_fn: NamedNumber("", root.detach()) for root in roots if root.numel() == 1}
     numbers = [one or whole.get(addend.edge.node) for one, addend in zip(numbers, addends, strict=True)]
-    names = _unique([_name(number) for number in numbers])
-    within = ["" if one or not group else _name(known.of(group)) for group, one in zip(groups, alone, strict=True)]
+    names = _unique(
+        [
+            (number.name if number else "") or "of parameters alone" * bool(a.also)
+            for number, a in zip(numbers, addends, strict=True)
+        ]
+    )
+    within = ["" if one or not group else known.name_of(group) for group, one in zip(groups, alone, strict=True)]
     own, scaling_all = _own(rows), set.intersection(*(set(addend.above) for addend in addends))
     return [
         PartSeen(
@@ -163,24 +178,26 @@ def parts_of(
             group or name,
             None if number is None else float(number.value),
             None if factor is None else factor / scale,
-            type(addend.edge.node).__name__.partition("Backward")[0],
             sum(leaf.numel() for leaf in row),
             math.sqrt(sum(_square(row[leaf]) for leaf in row if leaf in mine)) / scale,
+            is_penalty,
             addend.terms(scaling_all),
             _weighted_twice(addend, known),
         )
-        for name, group, number, factor, addend, row, mine in zip(
-            names, within, numbers, factors, addends, rows, own, strict=True
+        for name, group, number, factor, addend, row, mine, is_penalty in zip(
+            names, within, numbers, factors, addends, rows, own, penalties_of(addends), strict=True
         )
     ]
 
 
-def groups_of(addends: Sequence[Addend], known: Expressions) -> list[Any]:
-    """The node of the outermost named number of the script in which each is; not the whole, in which all are."""
-    single = {node for addend in addends for node in addend.above if number_of_outputs(node) == 1}
-    inside = [[node for node in addend.above if node in single and _name(known.of(node))] for addend in addends]
-    whole = set(inside[0]).intersection(*inside[1:]) if len(inside) > 1 else set()
-    return [next((node for node in each if node not in whole), None) for each in inside]
+def _number_of(addend: Addend, group: Any, owners: Counter[Any], known: Expressions) -> NamedNumber | None:
+    if group is not None:
+        return known.of(group)
+    if not addend.also:
+        return known.of(addend.edge.node, addend.edge.output_nr)
+    each = [known.of(node) for one in addend.members if (node := own_node(one, owners, known)) is not None]
+    names, values = {one.name for one in each if one}, [float(one.value) for one in each if one]
+    return NamedNumber(names.pop(), sum(values)) if len(names) == 1 and len(values) == len(addend.members) else None
 
 
 def _weighted_twice(addend: Addend, known: Expressions) -> list[str]:
@@ -191,10 +208,6 @@ def _weighted_twice(addend: Addend, known: Expressions) -> list[str]:
             if other.place != one.place and float(other.value) == float(one.value) not in (0.0, 1.0, -1.0):
                 return [other.name, one.name]
     return []
-
-
-def _name(number: NamedNumber | None) -> str:
-    return number.name if number else ""
 
 
 def _unique(names: Sequence[str]) -> list[str]:

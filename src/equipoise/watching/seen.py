@@ -13,9 +13,9 @@ class PartSeen:
     group: str  # the sum in the script that it is part of, where that is a part itself; else its own name
     value: float | None  # of the loss alone; None where nobody knows it
     factor: float | None  # what multiplies it; None where its numbers have several
-    kind: str  # the operation that it ends in
     reached: int  # numbers of parameters that it has a gradient by, zeros included
     own_norm: float  # of its gradient, with the factor, by what it alone reaches
+    is_penalty: bool = False  # of parameters alone
     terms: int | None = None  # losses of a batch that it is the sum of, 1 if it is their mean; None: not known
     weighted_twice: list[str] = field(default_factory=list)  # names of one weight that multiplies it at two places
 

@@ -17,35 +17,50 @@ _LINEAR = {
     *("View", "UnsafeView", "ReshapeAlias", "Squeeze", "Unsqueeze", "Expand", "T", "Transpose", "Permute", "Alias"),
     *("Select", "Slice", "Index", "IndexSelect", "Gather", "Diagonal", "ToCopy", "Clone", "Repeat"),
 }
+_OF_PARAMETERS = {"Pow", "Abs", "Sqrt", "Norm", "LinalgVectorNorm", "Exp", "Log", "Clamp", "ClampMin", "MseLoss", "Mm"}
 _BILINEAR = {"Mul", "Div", "Dot", "Mv", "Mm", "Lerp", "Where", "Addcmul"}  # linear if one operand alone has a gradient
 
 
 _NONE, _MEAN, _SUM = range(3)  # ``at::Reduction``
+_SMALL = 64  # nodes of a penalty on one parameter
 _FEW = 32  # numbers and operations of learned weights
 
 
 @dataclass(frozen=True, eq=False)
 class Addend:
-    """One part of a sum: an output of a node of the graph, and the gradient of the whole by it."""
+    """One part of a sum: an output of a node of the graph, and the gradient of the whole by it; ``also`` others."""
 
     edge: GradientEdge
     seed: Tensor
     _consumers: Mapping[Any, tuple[Any, Tensor | None]] = field(repr=False)  # of all: node -> its first, gradient by it
+    also: tuple["Addend", ...] = ()
+
+    @property
+    def members(self) -> tuple["Addend", ...]:
+        """Itself and what was merged with it."""
+        return self, *self.also
 
     @property
     def above(self) -> dict[Any, Tensor | None]:
-        """The nodes that led to it, with the gradients by their first outputs, the sum's first."""
+        """The nodes that led to all of it, with the gradients by their first outputs, the sum's first."""
         found = []
         node = self._consumers[self.edge.node][0]
         while node is not None:
             found.append((node, self._consumers[node][1]))
             node = self._consumers[node][0]
-        return dict(reversed(found))
+        common = [other.above for other in self.also]
+        return {node: seed for node, seed in reversed(found) if all(node in each for each in common)}
 
     @property
     def factor(self) -> float | None:
         """What it is multiplied by in the whole; ``None`` where its numbers have several."""
-        return _one_number(self.seed)
+        factors = {_one_number(one.seed) for one in self.members}
+        return factors.pop() if len(factors) == 1 else None
+
+    @property
+    def is_penalty(self) -> bool:
+        """Whether it is computed from parameters alone, as weight decay by hand is: no data goes through layers."""
+        return all(_is_of_parameters(one.edge.node) for one in self.members)
 
     def factor_of(self, node: Any) -> float | None:
         """The same of a node that led to it."""
@@ -163,6 +178,21 @@ def _opener(closed: Collection[Any], deep: bool) -> Callable[[Any], bool]:
 
 def _is_end(edge: tuple[Any, int]) -> bool:
     return prod(output_metadata(edge).shape) == 1 or _is_learned_weight(edge)
+
+
+def _is_of_parameters(root: Any) -> bool:
+    nodes, ways = {root}, [root]
+    while ways:
+        node = ways.pop()
+        kind, inputs = _kind(node), _inputs(node)
+        is_known = kind in _OF_PARAMETERS or kind in _LINEAR or kind in _BILINEAR or kind == "AccumulateGrad"
+        is_layer = kind in ("Mm", "Mv") and len(inputs) < 2
+        if not is_known or is_layer or len(nodes) > _SMALL:
+            return False
+        below = [one for one, _ in inputs if one not in nodes]
+        nodes.update(below)
+        ways += below
+    return True
 
 
 def _kind(node: Any) -> str:

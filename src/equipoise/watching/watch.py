@@ -3,7 +3,6 @@
 import sys
 import time
 import weakref
-from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from copy import deepcopy
@@ -19,16 +18,13 @@ from equipoise.torch_private.autograd import backward_number, is_pass_of, passes
 from equipoise.torch_private.compiling import uncompiled
 from equipoise.watching import look
 from equipoise.watching.expressions import Expressions, put_back
+from equipoise.watching.grouping import few_addends
 from equipoise.watching.page import page_of
 from equipoise.watching.seen import PassSeen, ScriptSeen
-from equipoise.watching.split import Addend, addends_of
 
 AT = (1, 10, 100, 1000)
 _INSTALLED = ("site-packages", "dist-packages", str(Path(__file__).parents[1]))
 _FIRST = 10  # calls, of all lines, after which it is known which lines there are
-_MANY = 32  # addends that get a pass each
-_TOO_MANY = 3000  # of which no groups are made
-_MOST = 0.9  # of them in one group: then it is a running sum, and no part
 _MODULE_HOOKS = ("register_full_backward_hook", "register_full_backward_pre_hook", "register_backward_hook")
 
 
@@ -179,7 +175,7 @@ def look_at(tensors: Any, gradients: Any, known: Expressions) -> dict[str, Any]:
     modules, optimizers = look.modules_and_optimizers()
     leaves = look.leaves_of(nodes, optimizers)
     with look.unchanged(nodes, modules):
-        addends = [a for root, grad in zip(roots, given, strict=True) for a in _few_addends(root, grad, known)]
+        addends = [a for root, grad in zip(roots, given, strict=True) for a in few_addends(root, grad, known)]
         rows = look.rows_of(addends, leaves)
     scale = known.scale_of(roots[0].grad_fn)
     products = look.products_by_leaf(rows, scale)
@@ -197,18 +193,6 @@ def look_at(tensors: Any, gradients: Any, known: Expressions) -> dict[str, Any]:
         "scale": scale,
         "idle": sorted({names[leaf].rpartition(".")[0] or names[leaf] for leaf in idle}),
     }
-
-
-def _few_addends(total: Tensor, gradient: Tensor | None, known: Expressions) -> list[Addend]:
-    """As many as are worth a pass each: of a sum over hundreds, the sums in it that have names, else itself."""
-    found = addends_of(total, gradient)
-    if len(found) <= _MANY:
-        return found
-    groups = look.groups_of(found, known) if len(found) <= _TOO_MANY else []
-    sizes = Counter(groups)
-    if groups and max(sizes.values()) <= _MOST * len(found):
-        found = addends_of(total, gradient, set(filter(None, groups)))
-    return found if len(found) <= _MANY else addends_of(total, gradient, {total.grad_fn})
 
 
 def _site(frame: Any) -> str:

@@ -166,14 +166,16 @@ def test_the_same_seed_gives_every_subset_of_tasks_the_same_weights(case):
             assert torch.equal(value, together[key]), key
 
 
-def test_few_rows_of_more_than_text_have_members(recipe, monkeypatch):
+def test_few_rows_and_few_tasks_of_more_than_text_have_members(recipe, monkeypatch):
     def members(recipe):
         case = recipe()
         return case.model(case.tasks.names).encoder.members
 
     assert [members(recipe), members(replace(recipe, number=(), category=()))] == [4, 1]
-    monkeypatch.setattr(table, "MEMBERS_UP_TO", 10)
-    assert members(recipe) == 1
+    for limit in ("MEMBERS_UP_TO", "MANY_TASKS"):
+        with monkeypatch.context() as patch:
+            patch.setattr(table, limit, 1)
+            assert members(recipe) == 1, limit
 
 
 def test_a_recipe_travels_to_workers_and_says_what_makes_it_different(recipe, case):

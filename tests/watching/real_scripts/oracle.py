@@ -112,6 +112,25 @@ def smp_amp_accumulation():
     return results_of(4, (DiceLoss, "forward", 1.0), (focal, "focal_loss_with_logits", 0.5 / 3), factor=65536 / 2)
 
 
+def trl_dpo():
+    """Each loss from a forward pass of its own; no dropout is left in this trainer's model."""
+    from trl import DPOTrainer
+
+    original, found = DPOTrainer._compute_loss, []
+
+    def recording(self, model, inputs, return_outputs):
+        kinds, weights = self.loss_types, self.loss_weights
+        found.clear()
+        for kind, weight in zip(kinds, weights, strict=True):
+            self.loss_types, self.loss_weights = [kind], [1.0]
+            found.append((weight, original(self, model, inputs, return_outputs)))
+        self.loss_types, self.loss_weights = kinds, weights
+        return original(self, model, inputs, return_outputs)
+
+    DPOTrainer._compute_loss = recording
+    return lambda: found
+
+
 def distance(found, expected):
     """The largest difference of two gradients, leaf -> gradient, relative to the largest number of the second."""
     leaves = {*found, *expected}

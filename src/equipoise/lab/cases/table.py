@@ -22,7 +22,7 @@ from equipoise.lab.data.table import Table, read_header, read_table
 from equipoise.lab.diagnostics import Diagnostic, Picture, Predictions, cards, labelled_together, worst_samples
 from equipoise.lab.models.encoders import RowEncoder
 from equipoise.lab.models.heads import MemberHead, SharedEncoder
-from equipoise.lab.settings import a_few
+from equipoise.lab.settings import MANY_TASKS, a_few
 from equipoise.tasks import Tasks
 
 TEXT_ALONE: Mapping[str, Any] = {"hidden": 64, "dropout": 0.5}  # of its network, which overfits soon
@@ -154,7 +154,7 @@ class TableCase:
         targets = {name: target.labels for name, target in made.items()}
         batch_size = _batch_size(len(splits["train"]))
         epochs = _epochs(len(splits["train"]), batch_size)
-        members = _members(fitted, len(splits["train"]))
+        members = _members(fitted, len(splits["train"]), len(made))
         return Case(
             name=table.name.split(".")[0] or table.name,
             title=f"{table.name}: {_listed(list(made))} from {_listed(self.inputs)}{_notes(fitted)}",
@@ -251,9 +251,10 @@ class TableCase:
         return rows
 
 
-def _members(inputs: Mapping[str, FittedInputs], rows: int) -> int:
-    """Of the network, for so many training rows."""
-    return MEMBERS if rows <= MEMBERS_UP_TO and not all(fitted.wide for fitted in inputs.values()) else 1
+def _members(inputs: Mapping[str, FittedInputs], rows: int, tasks: int) -> int:
+    """Of the network; each task's gradient for their signs makes a step that compares many tasks half as long again."""
+    few = rows <= MEMBERS_UP_TO and tasks <= MANY_TASKS
+    return MEMBERS if few and not all(fitted.wide for fitted in inputs.values()) else 1
 
 
 def _network(inputs: Mapping[str, FittedInputs], members: int) -> str:

@@ -9,7 +9,7 @@ from equipoise.lab.evaluation import SINGLE_TASK, counted
 from equipoise.lab.evaluation.study import Curve, StudyResults
 from equipoise.lab.reports.chart import Chart, Panel, Series
 from equipoise.lab.reports.palette import Look
-from equipoise.lab.settings import a_few
+from equipoise.lab.settings import MANY_TASKS, a_few
 
 MOST_POINTS = 40_000  # of all curves together, so that the page stays below 6 MB
 LOG_FROM = 5.0  # values that span more than this factor are drawn on a logarithmic axis
@@ -280,7 +280,8 @@ def condition_number(study: StudyResults, look: Mapping[str, Look]) -> Chart:
         "long; 2 where some mix of them is a hundred times shorter than another. Its square is that of the gramian. "
         f"{FAINT_SEEDS}",
         drawn,
-        missing=f"No condition numbers: history.csv has none. {UNMEASURED}",
+        missing=f"No condition numbers: history.csv has none. {UNMEASURED} "
+        f"Of more than {MANY_TASKS} tasks there is none.",
     )
 
 

@@ -55,7 +55,7 @@ class Means:
                 values = matrix[kept][:, kept].tolist()
                 pairs = combinations(enumerate(record.names[place] for place in kept), 2)
                 self.add(quantity, {f"{a}|{b}": values[i][j] for (i, a), (j, b) in pairs})
-        if len(record.names) > 1 and record.condition_number is not None:
+        if 1 < len(record.names) <= MANY_TASKS and record.condition_number is not None:
             # its logarithm: the largest of a few steps would drown the others; a singular step has none
             self.add("log10_condition_number", {"all": _log10(record.condition_number)})
 

@@ -18,9 +18,9 @@ class RunResult:
         history: Per epoch, counted from 1. On "train" by task: loss (a mean over the epoch, the network
             still moving), weight, gradient_norm, and "part NAME" of a loss that is a mixture; cosine and
             magnitude_similarity with task "a|b", and once at the end of the epoch "cosine in PART" of the
-            network; with task "all" log10_condition_number of the jacobian, steps where it is infinite left
-            out. On "validation" by task: loss and metrics; with task "all" skill, and selection where another
-            criterion selects (larger is better).
+            network; with task "all" log10_condition_number of the jacobian of up to 20 tasks, steps where it is
+            infinite left out. On "validation" by task: loss and metrics; with task "all" skill, and selection where
+            another criterion selects (larger is better).
         best_epoch: The epoch whose weights were kept.
         epochs: Epochs trained.
         steps: Batches with a label seen, skipped ones included.

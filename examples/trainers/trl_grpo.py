@@ -1,0 +1,40 @@
+"""TRL: GRPO with two rewards, whose policy gradients are balanced by any method."""
+
+import torch
+from datasets import Dataset
+from tiny_gpt2 import QUESTIONS, calm, short, tiny_gpt2
+from trl import GRPOConfig, GRPOTrainer
+
+import equipoise as eq
+from equipoise.trainers.hugging_face import attach
+
+
+class BalancedGRPO(GRPOTrainer):
+    def _calculate_rewards(self, *batch):
+        self.rewards = super()._calculate_rewards(*batch)  # [completions of all processes, K]
+        return self.rewards
+
+    def _generate_and_score_completions(self, inputs):
+        made = super()._generate_and_score_completions(inputs)
+        if self.model.training:  # the advantages of each reward, as in GDPO
+            groups = self.rewards.unflatten(0, (-1, self.num_generations))
+            each = (groups - groups.mean(1, keepdim=True)) / (groups.std(1, keepdim=True) + 1e-4)
+            made["each"] = each.flatten(0, 1)[self.accelerator.process_index * len(inputs) :][: len(inputs)]
+        return made
+
+    def _compute_loss(self, model, inputs):
+        if not model.training:
+            return super()._compute_loss(model, inputs)
+        ones = torch.ones(len(self.reward_funcs), device=self.args.device, requires_grad=True)
+        loss = super()._compute_loss(model, {**inputs, "advantages": inputs["each"] @ ones})
+        (parts,) = torch.autograd.grad(loss, ones, create_graph=True)  # a sum's derivatives by its factors
+        return self.balancer(dict(zip(self.reward_func_names, parts, strict=True)))
+
+
+if __name__ == "__main__":
+    (model, tokenizer), options = tiny_gpt2(), {"learning_rate": 3e-3, "report_to": "none", "use_cpu": True}
+    config, data = GRPOConfig("runs", max_steps=40, max_completion_length=6, **options), Dataset.from_list(QUESTIONS)
+    trainer = BalancedGRPO(model, [calm, short], config, data, processing_class=tokenizer)
+    trainer.balancer = eq.Balancer(eq.UPGrad(), model, tasks=trainer.reward_func_names)
+    attach(trainer, trainer.balancer)
+    trainer.train()
