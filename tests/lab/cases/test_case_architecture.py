@@ -47,5 +47,5 @@ def test_a_study_of_another_architecture_is_another_experiment(case, monkeypatch
     assert other.identity["options"] == {"model": "mmoe", "network": case.network}
     assert differences(plain.identity, other.identity) == [
         "case is reviews, now reviews-mmoe",
-        "options.model is None, now 'mmoe'",
+        "options.model is None, now mmoe",
     ]
