@@ -20,7 +20,18 @@ from equipoise.cli import main
 ROOT = Path(__file__).parent.parent
 OF_EXTRAS = {
     *("torchjd", "kornia", "transformers", "lightning", "ignite"),
-    *("pina", "deepxde", "sentence_transformers", "datasets", "monai", "torch_rechub", "trl", "chemprop"),
+    *(
+        "pina",
+        "deepxde",
+        "sentence_transformers",
+        "datasets",
+        "monai",
+        "torch_rechub",
+        "trl",
+        "chemprop",
+        "ultralytics",
+        "cv2",
+    ),
 }
 WRITTEN = ("_build", "losses", "methods")  # by the build of the site
 PAGES = [path for path in sorted((ROOT / "docs").rglob("*.md")) if path.relative_to(ROOT).parts[1] not in WRITTEN]
