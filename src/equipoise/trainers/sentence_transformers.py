@@ -63,7 +63,7 @@ def balance(
         raise ValueError("two data sets have one loss object, which cannot tell whose batch it sees: make one for each")
     if any(hasattr(loss, _MARK) for loss in losses.values()):
         raise ValueError(
-            "a loss of the trainer is balanced already, by an earlier call: make the loss and trainer anew"
+            "a loss of the trainer is balanced already by an earlier call: make loss and trainer anew"
         )
     attach(trainer, balancer, observe=observe, lower_is_better=lower_is_better)
 
