@@ -93,6 +93,7 @@ def measure(model: str, num_tasks: int, names: list[str], method: str, repeats: 
     names = list(runs)
     backwards: dict[str, list[float]] = {name: [] for name in names}
     steps: dict[str, list[float]] = {name: [] for name in names}
+    torch.empty(7 * 2**20)  # a large block, once freed: glibc then gives none back to the system within a step
     gc.collect()
     gc.freeze()  # a collection then costs what the step's own objects cost
     order = random.Random(0)

@@ -80,7 +80,7 @@ def picture(row: LossRow) -> str:
         for colour, line in zip((INK,) if len(lines) == 1 else (FIRST, SECOND), lines.values(), strict=True):
             frame.line(zip(GRID.tolist(), line[place], strict=True), colour, 2.5)
         frames.append(frame.svg())
-    return f"{ROW.format(chr(10).join(frames))}<p>Left the loss, right its gradient, {SAYS[row.kinds[0]]}.</p>\n"
+    return f"{ROW.format(chr(10).join(frames))}<p>First the loss, then its gradient, {SAYS[row.kinds[0]]}.</p>\n"
 
 
 def source(row: LossRow) -> list[str]:

@@ -16,18 +16,18 @@ from equipoise.testing import NUM_TASKS, Invariances, invariances
 DOCS = Path(__file__).parent
 SHOWN = 10  # of the last steps at the point that is held
 ALONE = f"""\
-Two tasks. Left, one step: where gradient descent leads on the <span style="color:{FIRST}">first loss</span> alone, on
-the <span style="color:{SECOND}">second loss</span> alone and on their sum (dashed), and **where {{name}} leads**
-after {plane.HELD} steps at this point; {SHOWN} are drawn, which coincide unless it draws random numbers. In the shaded
-cone both losses fall. Right, training: from two starts over the rings of both losses; on the grey curve no step lowers
-both. Every method has the same losses, gradients and learning rate.
+Two tasks. First picture, one step: where gradient descent leads on the <span style="color:{FIRST}">first loss</span>
+alone, on the <span style="color:{SECOND}">second loss</span> alone and on their sum (dashed), and **where {{name}}
+leads** after {plane.HELD} steps at this point; {SHOWN} are drawn, which coincide unless it draws random numbers. In the
+shaded cone both losses fall. Second picture, training: from two starts over the rings of both losses; on the grey curve
+no step lowers both. Every method has the same losses, gradients and learning rate.
 """
 TOO_FEW = "<p>No picture: the pictures have two tasks ({reason}).</p>\n"
 INSIDE = "<p>No picture: what a step does depends on the method inside.</p>\n"
 
 
 def numbers(seen: plane.Seen) -> str:
-    """What the left picture measures."""
+    """What the first picture measures."""
     step, plain = seen.steps[-1], plane.DOWN.sum(dim=0)
     falls = ["falls" if rate > 1e-9 else "rises" if rate < -1e-9 else "stays" for rate in plane.DOWN @ step]
     weights = [f"{name} {float(weight):.2f}" for name, weight in seen.weights.items()]
@@ -83,7 +83,7 @@ def picture(row: MethodRow) -> str:
     except ValueError as error:
         return TOO_FEW.format(reason=str(error).partition(":")[0])
     both = ROW.format("\n".join([arrows(row.name, seen).svg(), paths(row.name, seen).svg()]))
-    return f"{both}<p>Left: {numbers(seen)}.</p>\n"
+    return f"{both}<p>First picture: {numbers(seen)}.</p>\n"
 
 
 def rows_of(page: str) -> list[list[str]]:

@@ -6,6 +6,7 @@ import io
 import math
 import re
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -468,3 +469,30 @@ def test_the_part_of_a_loss_that_conflicts_is_named(net):
     assert report.parts[1].cosine == pytest.approx(-1)
     assert any("of 'a' it is 'far' that conflicts with 'b' (cosine -1.00)" in finding for finding in report.findings)
     assert "lowest cosine" in str(report)
+
+
+def test_parts_of_parts_and_penalties_on_parameters_have_their_names(net):
+    """A mixture in a mixture; a penalty that is a sum over parameters is one part."""
+    outputs = net(X)
+    near, far = outputs["a"].square().mean(), -0.5 * outputs["b"].square().mean()
+    inner = eq.losses.Mixed({"near": (1.0, lambda *_: near), "far": (2.0, lambda *_: far)})
+    decay = lambda *_: sum(p.square().sum() for p in net.parameters())  # noqa: E731
+    mixture = eq.Task("a", loss=eq.losses.Mixed({"both": (1.0, inner), "decay": (0.1, decay)}))
+    tasks = eq.Tasks([mixture, eq.Task("b", loss=lambda *_: outputs["b"].square().mean())])
+    report = examine(net, balancer_of(net, tasks=["a", "b"]), tasks.losses(outputs, dict.fromkeys("ab", X)))
+    assert [part.name for part in report.parts] == ["both/near", "both/far", "decay"]
+    assert any("of 'a' it is 'both/far' that conflicts" in finding for finding in report.findings)
+
+
+def test_what_a_recorders_curves_show_is_found(net):
+    norms = [(epoch, "train", "b", "gradient_norm", value) for epoch, value in ((1, 0.5), (9, 6e3))]
+    fits = {"a": "over-fitting", "b": "neither", "c": "under-fitting"}
+    recorder = SimpleNamespace(fits=fits, history=[*norms, (9, "validation", "b", "loss", 1.0)])
+    report = examine(net, balancer_of(net), losses_of(net), recorder=recorder)
+    plain = examine(net, balancer_of(net), losses_of(net))
+    found = [finding.partition(":")[0] for finding in report.findings if finding not in plain.findings]
+    assert found == [
+        "over-fitting on 'a'",
+        "under-fitting on 'c'",
+        "the gradient of 'b' grew from 0.5 in the first recorded epoch to 6e+03 in the last",
+    ]

@@ -20,7 +20,18 @@ from equipoise.cli import main
 ROOT = Path(__file__).parent.parent
 OF_EXTRAS = {
     *("torchjd", "kornia", "transformers", "lightning", "ignite"),
-    *("pina", "deepxde", "sentence_transformers", "datasets", "monai", "torch_rechub", "trl"),
+    *(
+        "pina",
+        "deepxde",
+        "sentence_transformers",
+        "datasets",
+        "monai",
+        "torch_rechub",
+        "trl",
+        "chemprop",
+        "ultralytics",
+        "cv2",
+    ),
 }
 WRITTEN = ("_build", "losses", "methods")  # by the build of the site
 PAGES = [path for path in sorted((ROOT / "docs").rglob("*.md")) if path.relative_to(ROOT).parts[1] not in WRITTEN]
@@ -141,6 +152,26 @@ def test_a_method_in_a_file_of_its_own_is_compared_as_shown(tmp_path):
     methods = {line.split(",")[0] for line in results.read_text(encoding="utf-8").splitlines()[1:]}
     assert {"sum", f"{file.name}:AtMost"} <= methods
     assert "at_most.py:AtMost" in run.stdout
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("page", ["segmentation", "labels"])
+def test_a_tutorial_trains_its_case_and_draws_its_pictures(page, tmp_path):
+    """The file and the script to the letter; the third one, captions, trains for minutes, and its case has tests."""
+    shown = list(BLOCK.finditer((ROOT / "docs" / f"tutorial-{page}.md").read_text(encoding="utf-8")))
+    (_,) = (write_file(match, tmp_path) for match in shown if (match["mark"] or "").startswith("file "))
+    (script,) = (match["code"] for match in shown if match["language"] == "python" and not match["mark"])
+    (tmp_path / "study.py").write_text(script, encoding="utf-8")
+    run = subprocess.run([sys.executable, "study.py"], cwd=tmp_path, capture_output=True, text=True)
+    assert run.returncode == 0, run.stderr
+    for picture in re.findall(r'savefig\("(.*?)"', script):
+        assert (tmp_path / picture).stat().st_size > 10_000
+    (scores,) = tmp_path.rglob("runs.csv")
+    with scores.open(newline="", encoding="utf-8") as rows:
+        found = {(row["task"], row["metric"]): float(row["value"]) for row in csv.DictReader(rows)}
+    least = {("stress", "accuracy"): 0.9, ("mask", "miou"): 0.55, ("labels", "f1-macro"): 0.7}
+    assert {name: found[name] for name in least if name in found and found[name] < least[name]} == {}
+    assert any(name in found for name in least)
 
 
 @pytest.mark.slow

@@ -27,11 +27,12 @@ NEEDS = {
     "monai_dice_ce": "monai",
     "pina_helmholtz": "pina",
     "torch_rechub_mmoe": "torch_rechub",
+    "chemprop_targets": "chemprop",
     "trl_dpo": "trl",
     "trl_grpo": "trl",
 }
 FILES = sorted(path for path in EXAMPLES.glob("*.py"))
-TRAINERS = [path for path in FILES if path.stem not in ("problem", "tiny_gpt2")]
+TRAINERS = [path for path in FILES if path.stem not in ("problem", "tiny_gpt2", "ultralytics_gains")]
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)

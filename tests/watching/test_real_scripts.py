@@ -25,6 +25,7 @@ NEEDS = {
     "smp_amp_accumulation": ["segmentation_models_pytorch", "torchvision"],
     "sb3_a2c": ["stable_baselines3"],
     "cleanrl_ppo": ["gymnasium"],
+    "chemprop_targets": ["chemprop"],
     "torch_rechub_mmoe": ["torch_rechub"],
     "trl_dpo": ["trl", "datasets", "accelerate"],
     "torchrun_two_ranks": [],

@@ -200,6 +200,21 @@ def test_gradients_that_vanish_and_that_grow_without_bounds_are_found():
         "the gradient vanishes on its way to "
     ]  # by whether the process holds another network
     assert [finding.partition(" from")[0] for finding in grown] == ["the gradient grows"]
+    assert ", most at " in grown[0]
+
+
+def test_a_layer_whose_units_saturate_while_training_is_found():
+    torch.manual_seed(0)
+    model = nn.Sequential(nn.Linear(8, 8), nn.Tanh(), nn.Linear(8, 8))
+    with ScriptWatch(at=[1, 2]) as watch:
+        for _ in range(2):
+            model(torch.randn(16, 8)).square().mean().backward()
+            with torch.no_grad():
+                model[0].weight.zero_()
+                model[0].bias.fill_(8.0)  # where the slope of tanh is 4.5e-7
+    (found,) = findings_of(watch.seen.looks)
+    assert found.startswith("the gradient at 0 fell from ")
+    assert "between steps 1 and 2" in found
 
 
 def _mean(outputs, y):

@@ -1,6 +1,7 @@
 """The look itself."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Protocol
 
 import torch
 from torch import Tensor, nn
@@ -21,6 +22,18 @@ from equipoise.gradients.surrogate import GraphErrors
 from equipoise.step import Step, take_step
 
 
+class Recorded(Protocol):
+    """What the doctor reads of a recorder."""
+
+    @property
+    def fits(self) -> Mapping[str, str]:
+        """The verdict on each task's loss curves."""
+
+    @property
+    def history(self) -> Sequence[tuple[int, str, str, str, float]]:
+        """Epoch, split, task, quantity, value."""
+
+
 def doctor(
     model: nn.Module,
     balancer: Balancer,
@@ -29,6 +42,7 @@ def doctor(
     *,
     representation: Tensor | None = None,
     time: bool = False,
+    recorder: Recorded | None = None,
 ) -> Report:
     """Print what one step of your own loop looks like, and return the numbers.
 
@@ -44,11 +58,12 @@ def doctor(
         optimizer: One or several; then what they do not hold is seen.
         representation: As the balancer takes it.
         time: Also time a backward by every route, six times each.
+        recorder: Of the epochs so far, as ``equipoise.lab.Recorder``; then over- and under-fitting are seen.
 
     Raises:
         ValueError: If the balancer would not take the losses either.
     """
-    report = examine(model, balancer, losses, optimizer, representation=representation, time=time)
+    report = examine(model, balancer, losses, optimizer, representation=representation, time=time, recorder=recorder)
     print(report)
     return report
 
@@ -61,6 +76,7 @@ def examine(
     *,
     representation: Tensor | None = None,
     time: bool = False,
+    recorder: Recorded | None = None,
 ) -> Report:
     """The report of ``doctor``, without printing it."""
     if not isinstance(balancer, Balancer):
@@ -73,12 +89,21 @@ def examine(
         step.require_graph()
         devices = [step.stacked.device] if step.stacked.is_cuda else []
         with torch.random.fork_rng(devices):
-            return _examined(model, balancer, step, optimizers, time)
+            return _examined(model, balancer, step, optimizers, time, recorder)
 
 
-def _examined(model: nn.Module, balancer: Balancer, step: Step, optimizers: list[Optimizer], time: bool) -> Report:
+def _examined(
+    model: nn.Module,
+    balancer: Balancer,
+    step: Step,
+    optimizers: list[Optimizer],
+    time: bool,
+    recorder: Recorded | None,
+) -> Report:
     graph = balancer.given.graph_of(step.losses)
     seen = Seen(balancer, step, optimizers, names=_names(model, graph))
+    if recorder is not None:
+        seen.fits, seen.norms = recorder.fits, _recorded_norms(recorder)
     roles = _roles(balancer, step, graph, seen)
     shared = [seen.names[leaf] for leaf in roles.shared]
     measured = _measured(balancer, step, graph, roles, seen)
@@ -116,6 +141,14 @@ def _examined(model: nn.Module, balancer: Balancer, step: Step, optimizers: list
         suggestion=_suggested(step.names, balancer.user_weights, gramian),
         shared_numbers=sum(leaf.numel() for leaf in roles.shared),
     )
+
+
+def _recorded_norms(recorder: Recorded) -> dict[str, list[float]]:
+    norms: dict[str, list[float]] = {}
+    for _, split, task, quantity, value in recorder.history:
+        if (split, quantity) == ("train", "gradient_norm"):
+            norms.setdefault(task, []).append(value)
+    return norms
 
 
 def _effective(step: Step, weights: Tensor | None) -> dict[str, float]:

@@ -1,7 +1,7 @@
 """What is wrong with a step, or worth knowing, each with the next action."""
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 import torch
@@ -18,6 +18,11 @@ from equipoise.step import Step
 _UNEVEN = 10.0  # ratio of gradient norms from which on a plain sum is one task's
 _OPPOSED = -0.1  # cosine below which two tasks conflict by more than noise
 _ALONE = 0.999  # share of the weights
+_EXPLODED = 1e4  # times the gradient's norm of the first epoch
+_FITS = {
+    "over-fitting": "the validation loss rises while the training loss falls. Stop there, regularise, or weigh it less",
+    "under-fitting": "both losses still fell in the last epoch. Train longer, or with a larger learning rate",
+}
 
 
 @dataclass
@@ -33,6 +38,8 @@ class Seen:
     single_task_tensors: list[str] = field(default_factory=list)
     reach: list[ParameterReach] = field(default_factory=list)
     parts: list[LossPart] = field(default_factory=list)
+    fits: Mapping[str, str] = field(default_factory=dict)  # by task, what a recorder's curves show
+    norms: Mapping[str, list[float]] = field(default_factory=dict)  # by task, the gradient's of recorded epochs
     refusals: list[str] = field(default_factory=list)  # what could not be looked at
 
 
@@ -227,6 +234,20 @@ def of_feedback(seen: Seen) -> list[str]:
     return found
 
 
+def of_curves(seen: Seen) -> list[str]:
+    """Over- and under-fitting, and gradients that grow without bounds, of recorded epochs."""
+    found = []
+    for fit, words in _FITS.items():
+        if tasks := [repr(task) for task, verdict in seen.fits.items() if verdict == fit]:
+            found.append(f"{fit} on {listed(tasks)}: {words}")
+    grown = {task: each for task, each in seen.norms.items() if each[-1] > _EXPLODED * each[0] > 0}
+    return found + [
+        f"the gradient of {task!r} grew from {each[0]:.3g} in the first recorded epoch to {each[-1]:.3g} in the last: "
+        "a smaller learning rate, or clipping by its norm"
+        for task, each in grown.items()
+    ]
+
+
 _RULES: list[Callable[[Seen], list[str]]] = [
     of_numbers,
     of_optimisers,
@@ -234,6 +255,7 @@ _RULES: list[Callable[[Seen], list[str]]] = [
     of_factors,
     of_gradients,
     of_weights,
+    of_curves,
     of_feedback,
     of_habits,
 ]

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, partial
 from operator import attrgetter
 from typing import Any
 
@@ -137,7 +137,7 @@ class Graph:
         if not sinks:
             return None
         starts = [below for node in sinks for below, _ in node.next_functions if below is not None]
-        nodes = _inputs_first(starts, {}, _Edges([], None))
+        nodes = _inputs_first(starts, {}, partial(_edges_past, []))
         return {node.variable for node in nodes if hasattr(node, "variable")}
 
     def delay_to_the_outer_pass(self) -> None:
@@ -146,27 +146,36 @@ class Graph:
             if (ddp := ddp_of(node)) is not None:
                 delay_ddp_to_the_outer_pass(ddp)
 
+    def leaves_around(self, tensor: Tensor) -> set[Tensor]:
+        """The leaves to which a path leads from a loss that does not pass through this tensor."""
+        edge, found = _edge(tensor), set[Any]()
+        ways = [(root.node, root.output_nr) for root in self.roots]
+        while ways:
+            way = ways.pop()
+            if way[0] is not None and way[0] not in found and way != edge:  # one output of a node: others lead around
+                found.add(way[0])
+                ways += self.below[way[0]]
+        return {leaf for node, leaf in self.accumulators.items() if node in found}
+
     def is_kept(self) -> bool:
         """Whether the backward that is running needs this graph later: it is retained, or others pass through it."""
         return backward_retains_graph() or backward_will_run(self.nodes)
 
 
-def graph_of(roots: Sequence[Tensor], stop: Tensor | None = None) -> Graph:
-    """All that the roots reach; paths through ``stop`` are not followed."""
-    halt = None if stop is None else get_gradient_edge(stop)
+def graph_of(roots: Sequence[Tensor]) -> Graph:
+    """All that the roots reach."""
     graph = Graph({}, {}, {}, {}, [])
     graph.roots = [GradientEdge(*_past(*_edge(root), graph.handing)) for root in roots]
     starts: dict[tuple[Any, int], int] = {}
     for bit, root in enumerate(graph.roots):
-        if not _same(root, halt):
-            start = root.node, root.output_nr
-            starts[start] = starts.get(start, 0) | 1 << bit
+        start = root.node, root.output_nr
+        starts[start] = starts.get(start, 0) | 1 << bit
     first = [node for node, _ in starts]
-    order = _inputs_first(first, graph.below, _NEXT) if halt is None else []
+    order = _inputs_first(first, graph.below, attrgetter("next_functions"))
     kinds = _names(graph.below)
-    if halt is not None or not kinds.isdisjoint(_HANDS_ON):
+    if not kinds.isdisjoint(_HANDS_ON):
         graph.below.clear()
-        order = _inputs_first(first, graph.below, _Edges(graph.handing, halt))
+        order = _inputs_first(first, graph.below, partial(_edges_past, graph.handing))
         kinds = _names(graph.below)
     graph.kinds = kinds
     order.reverse()
@@ -200,21 +209,9 @@ def _reached(
     return masks
 
 
-class _Edges:
-    """What a node's gradients flow on to, past nodes that hand on what they get, which are noted, up to an edge."""
-
-    def __init__(self, handing: list[Any], halt: GradientEdge | None) -> None:
-        self._handing, self._halt = handing, halt
-
-    def __call__(self, node: Any) -> Sequence[tuple[Any, int]]:
-        halt, edges = self._halt, [_past(n, number, self._handing) for n, number in node.next_functions]
-        if halt is None:
-            return edges
-        # one output of a node, not the node: others may lead around it
-        return [edge if edge[0] is not halt.node or edge[1] != halt.output_nr else (None, 0) for edge in edges]
-
-
-_NEXT = attrgetter("next_functions")  # the same where no node hands on
+def _edges_past(handing: list[Any], node: Any) -> Sequence[tuple[Any, int]]:
+    """What a node's gradients flow on to, past nodes that hand on what they get; notes these."""
+    return [_past(n, number, handing) for n, number in node.next_functions]
 
 
 def _inputs_first(
@@ -266,7 +263,3 @@ def _edge(tensor: Tensor) -> tuple[Any, int]:
         return node, tensor.output_nr
     edge = get_gradient_edge(tensor)
     return edge.node, edge.output_nr
-
-
-def _same(edge: GradientEdge, other: GradientEdge | None) -> bool:
-    return other is not None and edge.node is other.node and edge.output_nr == other.output_nr

@@ -9,7 +9,7 @@ from typing import Any, Literal
 import torch
 from torch import Tensor
 
-from equipoise.gradients.graph import Graph, graph_of
+from equipoise.gradients.graph import Graph
 from equipoise.gradients.jacobian import Jacobian
 from equipoise.gradients.parts import part_of
 from equipoise.gradients.products import scaled
@@ -100,8 +100,7 @@ def through(
     incoming: Tensor,
 ) -> list[Tensor]:
     """The same where the jacobian is by a representation: one pass from there down, if no path leads around it."""
-    around = graph_of(losses, stop=representation).leaves
-    if any(leaf in around for leaf in leaves):
+    if not graph.leaves_around(representation).isdisjoint(leaves):
         return jointly(losses, graph, leaves, weights, incoming)
     (combined,) = jacobian.combine(weights)
     with skip_fired_hooks(representation, combined):

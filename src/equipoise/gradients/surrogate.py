@@ -2,6 +2,7 @@
 
 import threading
 from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from typing import Any
 
 import torch
@@ -49,7 +50,9 @@ class _Surrogate(torch.autograd.Function):
             raise RuntimeError(
                 ".backward() was called a second time on the balanced loss: call the balancer again for each backward"
             )
-        with torch.autocast(incoming.device.type, enabled=False):
+        device = incoming.device.type
+        is_cast = torch.is_autocast_enabled(device)
+        with torch.autocast(device, enabled=False) if is_cast else nullcontext():
             return (None, None, *ctx.held.pop()(incoming))
 
 

@@ -129,7 +129,7 @@ class Settings:
         "further criteria whose best weights are kept in the run's folder", "A,B,…", None, ()
     )
     start: str = _setting(
-        "initialisation of heads: drawn, or labels (from the labels' frequencies); default drawn",
+        "initialisation of heads: drawn, or labels (from the labels' frequencies); default the case's",
         "NAME",
         default="drawn",
         words=get_args(StartName),

@@ -53,8 +53,6 @@ def add_each_(tensors: list[Tensor], others: list[Tensor], factor: float) -> Non
 def largest_of(tensors: list[Tensor]) -> Tensor:
     """The largest size [] of their numbers, on the first one's device; NaN if one is."""
     largest = torch._foreach_norm(tensors, math.inf)
-    if all(one.is_cpu for one in largest):
-        return torch.tensor(max(map(float, largest), key=lambda size: (math.isnan(size), size)))
     return torch.stack([one.to(largest[0].device) for one in largest]).amax()
 
 

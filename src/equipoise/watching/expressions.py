@@ -57,7 +57,7 @@ class Expressions:
     def __init__(self) -> None:
         self.problems: list[str] = []  # at most one
         self._noted = 0
-        self._opened = False
+        self.is_open = False
         self._lock = threading.RLock()
         self._methods: list[tuple[Any, str, bool, Any]] = []
         self._functions: list[tuple[Any, str, bool, Any]] = []
@@ -67,14 +67,14 @@ class Expressions:
         with self._lock:
             if not self._functions:
                 self._functions += [self._replaced(torch, name) for name in _FUNCTIONS]
-            if not self._opened:
-                self._opened, self._noted = True, 0
+            if not self.is_open:
+                self.is_open, self._noted = True, 0
                 self._methods += [self._replaced(Tensor, name) for name in _METHODS]
 
     def close(self) -> None:
         """Note no more."""
         with self._lock:
-            self._opened = False
+            self.is_open = False
             put_back(self._methods)
 
     def end(self) -> None:
@@ -109,7 +109,7 @@ class Expressions:
 
         @wraps(original)
         def noting(*args: Any, **kwargs: Any) -> Any:
-            if torch.compiler.is_compiling() or not self._opened:
+            if torch.compiler.is_compiling() or not self.is_open:
                 return original(*args, **kwargs)
             inner = sys._getframe(1)
             frame = _outside(inner)

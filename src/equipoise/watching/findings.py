@@ -15,6 +15,7 @@ _PLANE = 3  # shared numbers below which gradients are parallel by chance
 _DEAD = 0.9  # of a layer's outputs: in a deep ReLU network half are off for all inputs by chance
 _CHOSEN = 1.5  # times the outputs that one look reaches: if all looks reach more, each batch has its own
 _VANISHED = 1e-5  # of the largest gradient of a number
+_ALIVE = 1e-3  # the same, of one that has not vanished
 _EXPLODED = 1e4  # times the first whole gradient
 _LASTING = 100  # steps from which on a conflict may be called lasting
 
@@ -217,27 +218,41 @@ def of_units(line: Line) -> list[str]:
 
 
 def of_flow(line: Line) -> list[str]:
-    """Gradients that vanish on the way to the first layers, or grow without bounds."""
-    found, wholes = [], []
-    for look in filter(lambda look: look.layers, line.looks):
-        first = look.layers[0]
-        same = [layer for layer in look.layers if layer.parts == first.parts]  # of one network
-        sizes = [flow_of(layer) / math.sqrt(layer.numbers) for layer in same]
-        wholes.append(math.hypot(*(flow_of(layer) for layer in look.layers)))
-        if 0 < sizes[0] < _VANISHED * max(sizes):
-            found.append(first.name)
-    if not line.is_young and len(found) == len(line.looks):
+    """Gradients that vanish on the way to the first layers or in the course of training, or grow without bounds."""
+    looks = [look for look in line.looks if look.layers]
+    if not looks:
+        return []
+    sizes = [_relative_sizes(look) for look in looks]
+    name = looks[0].layers[0].name
+    if not line.is_young and all(0 < each.get(name, 0) < _VANISHED for each in sizes):
         return [
-            f"the gradient vanishes on its way to {found[-1]}, where a number has less than {_VANISHED:g} of the "
+            f"the gradient vanishes on its way to {name}, where a number has less than {_VANISHED:g} of the "
             "largest at every step seen: a normalisation, a residual connection or another activation lets it through"
         ]
-    plain = [_without_factors(look, line) for look in line.looks]  # a loss that is warmed up grows with its factor
+    for one, size in sizes[0].items():
+        if size > _ALIVE and 0 < sizes[-1].get(one, 0) < _VANISHED:
+            return [
+                f"the gradient at {one} fell from {_number(size)} to {_number(sizes[-1][one])} of the largest between "
+                f"steps {looks[0].step} and {looks[-1].step}: saturated units, or a learning rate that is too large"
+            ]
+    wholes = [math.hypot(*(flow_of(layer) for layer in look.layers)) for look in looks]
+    plain = [_without_factors(look, line) for look in looks]  # a loss that is warmed up grows with its factor
     if wholes and all(0 < _EXPLODED * norms[0] < norms[-1] < math.inf for norms in (wholes, plain)):
+        before = {layer.name: flow_of(layer) for layer in looks[0].layers}
+        growth = {one.name: flow_of(one) / before[one.name] for one in looks[-1].layers if before.get(one.name)}
         return [
-            f"the gradient grows from {_number(wholes[0])} to {_number(wholes[-1])}: a smaller learning rate, or "
-            "clipping by its norm"
+            f"the gradient grows from {_number(wholes[0])} to {_number(wholes[-1])}, most at "
+            f"{max(growth, key=lambda one: growth[one])}: a smaller learning rate, or clipping by its norm"
         ]
     return []
+
+
+def _relative_sizes(look: PassSeen) -> dict[str, float]:
+    """By module: the gradient by a number, of the largest in modules that the same parts reach as the first's."""
+    same = [layer for layer in look.layers if layer.parts == look.layers[0].parts]  # of one network
+    sizes = {layer.name: flow_of(layer) / math.sqrt(layer.numbers) for layer in same}
+    largest = max(sizes.values())
+    return {name: size / largest for name, size in sizes.items()} if 0 < largest < math.inf else {}
 
 
 def suggested(look: PassSeen) -> dict[str, float]:

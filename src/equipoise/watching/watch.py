@@ -49,6 +49,8 @@ class ScriptWatch:
         self._replaced: list[tuple[Any, str, bool, Any]] = []
         self._retaining: list[weakref.ref[Tensor]] = []
         self._last: dict[str, tuple[int, int]] = {}  # site -> number of its last call, calls since the one before
+        self._waiting: set[str] = set()  # sites whose next call is looked at
+        self._sites: dict[tuple[int, int], tuple[Any, str]] = {}  # with the code, whose id is its own while it is held
         self._calls = 0
 
     def __enter__(self) -> "ScriptWatch":
@@ -84,24 +86,39 @@ class ScriptWatch:
             if backward_number() >= 0:  # a checkpoint, inside of one that is counted
                 original(tensors, *args, **kwargs)
                 return
-            site = _site(sys._getframe(1))
+            site = self._site_of(sys._getframe(1))
             step = self.seen.calls[site] = self.seen.calls.get(site, 0) + 1
             self._calls += 1
             self._last[site] = self._calls, self._calls - self._last.get(site, (0, 0))[0]
-            self._expressions.close()
+            (self._waiting.add if step + 1 in self.at else self._waiting.discard)(site)
+            if self._expressions.is_open:
+                self._expressions.close()
             if step in self.at and not _is_captured():
                 tensors = tensors if isinstance(tensors, Tensor) else tuple(tensors)
                 self._look(site, step, tensors, *args, **kwargs)
             original(tensors, *args, **kwargs)
-            if self._calls < _FIRST or any(self._is_due(site) for site in self._last):
+            if self._calls < _FIRST or any(map(self._is_due, self._waiting)):
                 self._expressions.open()
 
         return uncompiled(backward)  # to trace it would be to compile each count anew
 
+    def _site_of(self, frame: Any) -> str:
+        """The line of the script that led here: the innermost outside of PyTorch and installed packages, else any."""
+        inner = frame
+        while frame is not None and not _is_of_script(frame.f_code.co_filename):
+            frame = frame.f_back
+        frame = inner if frame is None else frame
+        code = frame.f_code
+        known = self._sites.get((id(code), frame.f_lasti))  # to count lines takes longer, and to hash code
+        if known is None:
+            site = f"{code.co_filename}:{frame.f_lineno} ({code.co_name})"
+            known = self._sites[id(code), frame.f_lasti] = code, site
+        return known[1]
+
     def _is_due(self, site: str) -> bool:
-        """Whether its next call is looked at, and it is not long over."""
+        """Whether the calls of a site that waits are not long over."""
         last, apart = self._last[site]
-        return self.seen.calls[site] + 1 in self.at and self._calls - last < max(_FIRST, 2 * apart)
+        return self._calls - last < max(_FIRST, 2 * apart)
 
     def _with_silence(self, original: Any) -> Any:
         """Registers a hook that does not run while the watch looks."""
@@ -193,15 +210,6 @@ def look_at(tensors: Any, gradients: Any, known: Expressions) -> dict[str, Any]:
         "scale": scale,
         "idle": sorted({names[leaf].rpartition(".")[0] or names[leaf] for leaf in idle}),
     }
-
-
-def _site(frame: Any) -> str:
-    """The line of the script that led here: the innermost outside of PyTorch and of installed packages, else any."""
-    inner = frame
-    while frame is not None and not _is_of_script(frame.f_code.co_filename):
-        frame = frame.f_back
-    frame = inner if frame is None else frame
-    return f"{frame.f_code.co_filename}:{frame.f_lineno} ({frame.f_code.co_name})"
 
 
 @cache

@@ -44,8 +44,8 @@ def test_a_study_of_another_architecture_is_another_experiment(case, monkeypatch
     monkeypatch.setattr("equipoise.lab.cases.recipe.CASES", {"reviews": lambda: case})
     plain = make_plan("reviews", ["sum"], [0])
     other = make_plan(CaseWithModel(find_recipe("reviews"), "mmoe"), ["sum"], [0])
-    assert other.identity["options"] == {"model": "mmoe"}
+    assert other.identity["options"] == {"model": "mmoe", "network": case.network}
     assert differences(plain.identity, other.identity) == [
         "case is reviews, now reviews-mmoe",
-        "options is None, now {'model': 'mmoe'}",
+        "options.model is None, now mmoe",
     ]

@@ -52,7 +52,7 @@ ENCODERS = {
             {
                 "number": (nn.Identity(), 2),
                 "category": category_part(7, 2, dropout=0.0),
-                "text": text_part(torch.full((4,), 0.2), dropout=0.0, ngram_dropout=0.0),
+                "text": text_part(torch.full((4,), 0.2), ngram_dropout=0.0),
             },
             wide=["text"],
             hidden=6,

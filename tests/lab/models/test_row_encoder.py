@@ -51,13 +51,15 @@ def test_wide_parts_stand_beside_the_layers():
     output = encoder(INPUTS)
     assert_close(output, torch.cat([plain(INPUTS), encoder.parts["text"](BAGS)], dim=1))
     assert output.shape[1] == encoder.width == 6 + 48
+    output[:, :6].sum().backward()
+    assert not encoder.parts["text"].embedding.weight.grad.any()  # heads alone train it
 
 
 def network_of_members(members=2):
     torch.manual_seed(0)
     parts = {
         "number": number_part(2, torch.tensor([1]), [torch.tensor([-1.0, 0.0, 0.5])]),
-        "text": text_part(torch.full((5,), 0.2), dropout=0.0, ngram_dropout=0.0),
+        "text": text_part(torch.full((5,), 0.2), ngram_dropout=0.0),
     }
     encoder = RowEncoder(parts, wide=["text"], hidden=6, dropout=0.0, members=members)
     return SharedEncoder(encoder, {name: MemberHead(scalar_head(encoder.width), members) for name in ("a", "b")})

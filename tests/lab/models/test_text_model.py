@@ -13,15 +13,27 @@ def frequencies():
     return torch.linspace(0.05, 1, 10)
 
 
-def test_encoder_is_a_hidden_layer_on_the_weighted_sum_of_the_vectors_and_the_sum_itself():
+def test_encoder_is_layers_on_the_weighted_sum_of_the_vectors_and_the_sum_itself():
     encoder = BagOfEmbeddings(frequencies(), width=4, hidden=3, dropout=0.5).eval()
-    vectors, layer = encoder.bag.embedding.weight, encoder.layers[1]
-    w = [math.sqrt(f) * (1 - math.log(f)) for f in frequencies().tolist()]
+    vectors = encoder.bag.embedding.weight
+    w = [1 - math.log(f) for f in frequencies().tolist()]
     first = (2 * w[7] * vectors[7] + w[2] * vectors[2]) / math.sqrt(2 * w[7] ** 2 + w[2] ** 2)
-    summed = torch.stack([first, torch.zeros(4), vectors[1]])
-    hidden = (summed @ layer.weight.T + layer.bias).clamp(min=0)
+    summed = hidden = torch.stack([first, torch.zeros(4), vectors[1]])
+    for layer in (encoder.layers[0], encoder.layers[3]):
+        made = hidden @ layer.weight.T + layer.bias
+        hidden = made * made.sigmoid()
     assert_close(encoder(BAGS), torch.cat([hidden, summed], dim=1))
     assert encoder.width == 7
+
+
+def test_heads_train_the_vectors_and_the_layers_do_not():
+    encoder = BagOfEmbeddings(frequencies(), width=4, hidden=3, dropout=0.0)
+    layers, summed = encoder(BAGS).split([3, 4], dim=1)
+    layers.sum().backward(retain_graph=True)
+    assert not encoder.bag.embedding.weight.grad.any()
+    assert encoder.layers[0].weight.grad.abs().sum() > 0
+    summed.sum().backward()
+    assert encoder.bag.embedding.weight.grad.abs().sum() > 0
 
 
 def test_ngrams_are_dropped_in_training_only_and_the_mean_stays():

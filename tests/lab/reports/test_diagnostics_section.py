@@ -72,8 +72,17 @@ def test_every_figure_of_the_page_is_drawn_by_its_name(study):
     write_report(study.path)
     results = lab.load(study.path)
     files = {path.stem.removeprefix("diagnostic-") for path in (study.path / "figures").glob("*.png")}
-    assert set(results.figures) == files >= {"confusion", "differences"}
+    assert {*results.figures} - {"samples"} == files >= {"confusion", "differences"}
     assert [axes.get_title() for axes in results.plot("confusion").axes] == list(METHODS)
+
+
+def test_samples_are_drawn_with_their_words_and_pictures(study):
+    figure = lab.load(study.path).plot("samples")
+    words, picture = figure.axes
+    assert figure.get_suptitle() == "Title of samples (sum)"
+    assert [text.get_text() for text in words.texts] == ["a <i>title</i>\npredicted dog"]
+    assert picture.get_title() == 'grey "square"'
+    assert picture.images[0].get_size() == (4, 6)
 
 
 def test_a_study_without_diagnostics_says_so(make):

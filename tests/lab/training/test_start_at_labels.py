@@ -1,5 +1,6 @@
 """Heads that begin at the labels: the best constant outputs there are, and the scale of the labels."""
 
+import dataclasses
 from types import SimpleNamespace
 
 import pytest
@@ -12,6 +13,7 @@ from equipoise.lab.data.arrays import Arrays, join
 from equipoise.lab.models.architectures import ARCHITECTURES
 from equipoise.lab.models.heads import SharedEncoder, scalar_head
 from equipoise.lab.training import Settings, train
+from equipoise.lab.training.loop import case_settings
 from equipoise.lab.training.start import begin_at_labels
 from equipoise.losses import CoralLoss, CornLoss
 
@@ -58,7 +60,7 @@ def begun(name):
     task = eq.Task(name, loss)
     network = SharedEncoder(nn.Identity(), {name: head}).double()
     data = Arrays(torch.zeros(ROWS, 3, dtype=torch.float64), {name: targets[name]})
-    case = SimpleNamespace(splits={"train": data}, collate=join)
+    case = SimpleNamespace(splits={"train": data}, collate=join, losses={})
     begin_at_labels(network, eq.Tasks([task]), case)
     tasks = eq.Tasks([task])
 
@@ -90,6 +92,20 @@ def test_weights_of_numbers_take_the_scale_of_the_labels_and_no_others_do():
         torch.testing.assert_close(layer.weight.detach(), before * scale)
 
 
+def test_a_loss_of_ones_own_begins_where_the_one_does_whose_outputs_it_takes():
+    head, targets = scalar_head(3), {"a": torch.tensor([0.0, 0, 0, 1])}
+    known = {"a": {"bce": nn.BCEWithLogitsLoss, "own": nn.SoftMarginLoss}}
+    case = SimpleNamespace(splits={"train": Arrays(torch.zeros(4, 3), targets)}, collate=join, losses=known)
+    begin_at_labels(SharedEncoder(nn.Identity(), {"a": head}), eq.Tasks([eq.Task("a", nn.SoftMarginLoss())]), case)
+    assert head[0].bias.exp().item() == pytest.approx(2 / 4)  # with one more of either kind
+
+
+def test_a_case_says_where_heads_begin(small_case):
+    case = dataclasses.replace(small_case, start="labels")
+    assert case_settings(case).start == case_settings(small_case, start="labels").start == "labels"
+    assert case_settings(case, start="drawn").start == case_settings(small_case).start == "drawn"
+
+
 @pytest.mark.parametrize("architecture", [None, *ARCHITECTURES])
 def test_a_run_begins_there(small_case, tmp_path, architecture):
     """With a learning rate of nothing, the losses are those of constants, whatever the network."""
@@ -110,7 +126,7 @@ def test_a_run_begins_there(small_case, tmp_path, architecture):
 
 def refused(network, task, targets):
     data = Arrays(torch.zeros(4, 3), targets)
-    case = SimpleNamespace(splits={"train": data}, collate=join)
+    case = SimpleNamespace(splits={"train": data}, collate=join, losses={})
     begin_at_labels(network, eq.Tasks([task]), case)
 
 

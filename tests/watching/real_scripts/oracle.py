@@ -112,6 +112,12 @@ def smp_amp_accumulation():
     return results_of(4, (DiceLoss, "forward", 1.0), (focal, "focal_loss_with_logits", 0.5 / 3), factor=65536 / 2)
 
 
+def chemprop_targets():
+    from chemprop.nn.metrics import MSE
+
+    return results_of(1, (MSE, "forward", 1.0))
+
+
 def trl_dpo():
     """Each loss from a forward pass of its own; no dropout is left in this trainer's model."""
     from trl import DPOTrainer

@@ -7,6 +7,7 @@ that rows of very different norms lose no digits.
 """
 
 from collections.abc import Callable, Sequence
+from math import sqrt
 from operator import mul
 
 import numpy as np
@@ -35,16 +36,15 @@ def min_norm(gramian: Array) -> Array:
     >>> min_norm(np.array([[18.0, -22.0], [-22.0, 38.0]]))  # rows (-4, 1, 1) and (6, 1, 1)
     array([0.6, 0.4])
     """
-    if len(gramian) == 2:
-        return _of_two(gramian.tolist())
+    few = {2: _of_two, 3: _of_three}.get(len(gramian))
+    if few is not None and (found := few(gramian.tolist())) is not None:
+        return np.array(found)
     norms = np.sqrt(gramian.diagonal())
     zero = norms == 0
     if zero.any():
         return np.asarray(zero / zero.sum())
     cosines = gramian / norms[:, None] / norms
     norms = norms / norms.max()
-    if len(gramian) == 3 and (found := _of_three(cosines.tolist(), norms.tolist())):
-        return np.array(found)
     weights = _active_set(cosines, norms, _affine_by_gramian(cosines, norms))
     if _entering(cosines, norms, weights) is not None:  # rows so nearly dependent that the gramian hides it
         weights = _active_set(cosines, norms, _affine_by_rows(cosines, norms))
@@ -67,26 +67,32 @@ def duality_gap(gramian: Array, weights: Array) -> float:
     return max(sum(map(mul, point, slopes)) - min(slopes), 0.0) / trace if trace > 0 else 0.0
 
 
-def _of_two(gramian: Sequence[Sequence[float]]) -> Array:
+# In plain numbers where rows are few: the first call of each of a solver's functions after a backward pass takes many
+# times as long as the next.
+
+
+def _of_two(gramian: Sequence[Sequence[float]]) -> list[float]:
     """w_0 = clip((g_1 - g_0) . g_1 / |g_1 - g_0|^2, 0, 1): Sener & Koltun, NeurIPS 2018, eq. (4)."""
     (a, c), (_, b) = gramian
     if a == 0 or b == 0:
-        return np.array([0.5, 0.5]) if a == b else np.array([float(a == 0), float(b == 0)])
+        return [0.5, 0.5] if a == b else [float(a == 0), float(b == 0)]
     largest = max(a, b)
     a, b, c = a / largest, b / largest, c / largest
     first, second = max(b - c, 0.0), max(a - c, 0.0)  # differences of near numbers are exact
     total = first + second
-    return np.array([first / total, second / total]) if total > 0 else np.array([0.5, 0.5])
+    return [first / total, second / total] if total > 0 else [0.5, 0.5]
 
 
-def _of_three(cosines: Sequence[Sequence[float]], norms: Sequence[float]) -> list[float] | None:
+def _of_three(gramian: Sequence[Sequence[float]]) -> list[float] | None:
     """The minimiser over the plane if it lies inside, else the best over a side; ``None`` if they are nearly dependent.
 
-    Over the plane w ~ r adj(C) r, r the inverse norms and C the cosines. In plain numbers: the first call of each of a
-    solver's functions after a backward pass takes many times as long.
+    Over the plane w ~ r adj(C) r, r the inverse norms and C the cosines.
     """
-    (_, c, b), (_, _, a), _ = cosines
-    if 1 + 2 * a * b * c - a * a - b * b - c * c < _CLEARLY_INDEPENDENT:
+    norms = [sqrt(row[k]) for k, row in enumerate(gramian)]
+    if min(norms) == 0:
+        return None
+    (a, b, c) = (gramian[i][j] / norms[i] / norms[j] for i, j in ((1, 2), (0, 2), (0, 1)))
+    if not 1 + 2 * a * b * c - a * a - b * b - c * c > _CLEARLY_INDEPENDENT:
         return None
     adjugate = ((1 - a * a, a * b - c, a * c - b), (a * b - c, 1 - b * b, b * c - a), (a * c - b, b * c - a, 1 - c * c))
     inverse = [min(norms) / norm for norm in norms]
@@ -95,11 +101,10 @@ def _of_three(cosines: Sequence[Sequence[float]], norms: Sequence[float]) -> lis
         return [weight / sum(inside) for weight in inside]
     sides = []
     for i, j in ((0, 1), (0, 2), (1, 2)):
-        x, y, product = norms[i] ** 2, norms[j] ** 2, norms[i] * norms[j] * cosines[i][j]
-        first, second = _of_two([[x, product], [product, y]]).tolist()
         weights = [0.0] * 3
-        weights[i], weights[j] = first, second
-        sides.append((first * first * x + 2 * first * second * product + second * second * y, weights))
+        weights[i], weights[j] = _of_two([[gramian[i][i], gramian[i][j]], [gramian[i][j], gramian[j][j]]])
+        slopes = [sum(map(mul, row, weights)) for row in gramian]
+        sides.append((sum(map(mul, weights, slopes)), weights))
     return min(sides)[1]
 
 

@@ -52,6 +52,7 @@ class Case:
             many, or differ at each reading (augmentation).
         schedule: Of the learning rate: constant, linear, cosine or step.
         average: Of the moving average of the weights that is evaluated, as ``Settings`` has it; 0: of none.
+        start: Where heads begin: "drawn", or "labels", at the labels' frequencies, means and deviations.
         patience: Epochs without improvement on validation after which a run stops; more where that is small, so noisy.
         diagnostics: What a finished run shows beyond numbers, such as a confusion matrix.
         losses: By task name, then by the loss's name (letters, digits and ``-``): a factory of a loss that takes the
@@ -88,6 +89,7 @@ class Case:
     features: Callable[[str], Any] | None = None
     notes: tuple[str, ...] = ()
     network: str = ""
+    start: str = "drawn"
     chosen: Mapping[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:

@@ -57,8 +57,8 @@ GROUPS = {
 }
 
 _VOCABULARY_SIZE, _LENGTH = 20_000, 64  # n-grams: of all texts, and of a text
-_WIDTH, _HIDDEN, _DROPOUT = 64, 128, 0.3
-_SENTENCE_HIDDEN = 512
+_WIDTH, _HIDDEN, _DROPOUT = 64, 128, 0.5
+_SENTENCE_HIDDEN, _SENTENCE_DROPOUT = 512, 0.3
 
 Texts = Mapping[str, Sequence[str]]  # by split
 
@@ -133,6 +133,8 @@ class Inputs:
         title: A sample of the validation split in words, by its index.
         features: As ``Case`` takes them.
         files: Those that the rows depend on beside the texts, for the data's hash.
+        network: As ``Case`` takes it.
+        start: Likewise.
     """
 
     rows: Mapping[str, Tensor]
@@ -143,6 +145,8 @@ class Inputs:
     title: Callable[[Predictions, int], str]
     features: Callable[[str], Any]
     files: Sequence[Path] = ()
+    network: str = ""
+    start: str = "drawn"
 
 
 def as_words(texts: Texts) -> Inputs:
@@ -159,6 +163,8 @@ def as_words(texts: Texts) -> Inputs:
         learning_rate=5e-3,
         title=lambda predictions, place: known_words(predictions.samples[place][0][0], numbers),
         features=lambda split: tf_idf(bags[split], shares),
+        network="one second moment",
+        start="labels",
     )
 
 
@@ -173,7 +179,7 @@ def as_sentences(texts: Texts) -> Inputs:
     return Inputs(
         rows=rows,
         collate=join,
-        make_encoder=lambda: MLP(rows["train"].shape[1], [_SENTENCE_HIDDEN], _DROPOUT),
+        make_encoder=lambda: MLP(rows["train"].shape[1], [_SENTENCE_HIDDEN], _SENTENCE_DROPOUT),
         width=_SENTENCE_HIDDEN,
         learning_rate=2e-3,
         title=lambda predictions, place: texts["validation"][place],
@@ -236,6 +242,8 @@ def goemotions(folder: Path | None = None, *, groups: bool = False, inputs: str 
         diagnostics=_diagnostics(task_labels, features.title),
         losses=losses,
         features=features.features,
+        network=features.network,
+        start=features.start,
     )
 
 

@@ -38,7 +38,7 @@ from equipoise.tasks import Tasks
 DEPARTMENTS = ("Tops", "Dresses", "Bottoms", "Intimate", "Jackets", "Trend")
 _NOT_ASCII = re.compile(r"[^\x00-\x7f]")
 _FILE = "womens_reviews_6k.csv.gz"
-_VOCABULARY_SIZE, _WIDTH, _HIDDEN, _DROPOUT = 8000, 48, 64, 0.2
+_VOCABULARY_SIZE, _WIDTH, _HIDDEN, _DROPOUT = 8000, 48, 64, 0.5
 
 
 def embedded_reviews() -> bytes:
@@ -96,7 +96,7 @@ def reviews(compressed: bytes | None = None) -> Case:
         }
         return SharedEncoder(encoder, {name: heads[name] for name in task_names})
 
-    departments = counted_class_losses(train["department"], len(DEPARTMENTS))
+    departments = counted_class_losses(train["department"], len(DEPARTMENTS), power=0.75)
     known = {
         "rating": number_losses(),
         "recommended": binary_losses(train["recommended"]),
@@ -132,6 +132,7 @@ def reviews(compressed: bytes | None = None) -> Case:
         diagnostics=_diagnostics(numbers),
         losses=known,
         features=lambda name: tf_idf([bags[row] for row in rows_of[name]], shares),
+        network="one second moment",
     )
 
 

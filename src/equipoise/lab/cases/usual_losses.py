@@ -32,7 +32,7 @@ def class_losses() -> Losses:
     }
 
 
-def counted_class_losses(labels: Tensor, num_classes: int) -> Losses:
+def counted_class_losses(labels: Tensor, num_classes: int, power: float = 0.5) -> Losses:
     """``class_losses``, and those that know how often each class occurs.
 
     ``weighted-cross-entropy`` weighs a class by (1 / its share)^power, with a mean of 1 over the labels: 1 gives every
@@ -41,10 +41,11 @@ def counted_class_losses(labels: Tensor, num_classes: int) -> Losses:
     Args:
         labels: Of the training split [N], -100 where one is missing.
         num_classes: C, each of which occurs.
+        power: Of ``weighted-cross-entropy``, unless another is chosen.
     """
     counts = torch.bincount(labels[labelled(labels)], minlength=num_classes)
 
-    def weighted(power: float = 0.5) -> nn.Module:
+    def weighted(power: float = power) -> nn.Module:
         require_argument("power", power, low=0.0)
         weights = counts.clamp(min=1).double().pow(-power)
         return nn.CrossEntropyLoss((weights * counts.sum() / (weights * counts).sum()).float())

@@ -108,11 +108,12 @@ class TableEncoder(nn.Module):
 
 
 class WeightedBag(nn.Module):
-    """u = sum_i w_i e_i / |w|, w_i = sqrt(f_i) (1 - ln f_i): the vectors of a text's n-grams, by how telling each is.
+    """u = sum_i w_i e_i / |w|, w_i = 1 - ln f_i: the vectors of a text's n-grams, by how telling each is.
 
-    f_i is the share of texts with the n-gram, 1 - ln f_i its inverse document frequency (Sparck Jones, A Statistical
-    Interpretation of Term Specificity and Its Application in Retrieval, Journal of Documentation 28, 1972). AdamW moves
-    the vector of a rare n-gram as far as that of a frequent one; times sqrt(f_i) it counts as after gradient descent.
+    f_i is the share of texts with the n-gram, w_i its inverse document frequency (Sparck Jones, A Statistical
+    Interpretation of Term Specificity and Its Application in Retrieval, Journal of Documentation 28, 1972). Adam would
+    move the vector of a rare n-gram as far as that of a frequent one, and after a small error as far as after a large
+    one: the workbench gives all vectors one second moment (``lab.training.learner``).
 
     Args:
         frequencies: f [V] of each n-gram in the training texts, above 0 to 1.
@@ -126,7 +127,7 @@ class WeightedBag(nn.Module):
         super().__init__()
         self.embedding = nn.EmbeddingBag(len(frequencies), width, mode="sum")
         nn.init.normal_(self.embedding.weight, std=0.01)
-        self.register_buffer("importance", frequencies.sqrt() * (1 - frequencies.log()))
+        self.register_buffer("importance", 1 - frequencies.log())
         self.dropout = nn.Dropout(dropout)
 
     def forward(self, bags: tuple[Tensor, Tensor]) -> Tensor:
@@ -139,16 +140,16 @@ class WeightedBag(nn.Module):
 
 
 class BagOfEmbeddings(nn.Module):
-    """z = [relu(W u + b), u]: the weighted sum u of the n-grams' vectors, through a hidden layer and beside it.
+    """z = [silu(W_2 silu(W_1 u + b_1) + b_2), u], dropout between: the sum u of a text's vectors, also through layers.
 
-    Joulin, Grave, Bojanowski, Mikolov, Bag of Tricks for Efficient Text Classification, EACL 2017, where z = u. Without
-    u a linear model of the n-grams is better where few texts are labelled.
+    Joulin, Grave, Bojanowski, Mikolov, Bag of Tricks for Efficient Text Classification, EACL 2017, where z = u. Heads
+    alone train u, so that it is what it would be without the layers, which overfit where few texts are labelled.
 
     Args:
         frequencies: Of each n-gram in the training texts [V], above 0 to 1.
         width: Numbers per n-gram.
-        hidden: Numbers of the hidden layer.
-        dropout: Share of numbers dropped before and after the hidden layer while training, 0 to 1.
+        hidden: Numbers of each layer.
+        dropout: Share of numbers dropped between the layers while training, 0 to 1.
         ngram_dropout: Share of n-grams dropped from a text while training, 0 to 1.
     """
 
@@ -158,12 +159,14 @@ class BagOfEmbeddings(nn.Module):
         super().__init__()
         self.bag = WeightedBag(frequencies, width, ngram_dropout)
         self.width = hidden + width  # numbers per text that come out
-        self.layers = nn.Sequential(nn.Dropout(dropout), nn.Linear(width, hidden), nn.ReLU(), nn.Dropout(dropout))
+        self.layers = nn.Sequential(
+            nn.Linear(width, hidden), nn.SiLU(), nn.Dropout(dropout), nn.Linear(hidden, hidden), nn.SiLU()
+        )
 
     @property
     def stages(self) -> tuple[Stage, ...]:
-        """The sum, then the hidden layer beside it."""
-        return self.bag, lambda summed: torch.cat([self.layers(summed), summed], dim=1)
+        """The sum, then the layers beside it."""
+        return self.bag, lambda summed: torch.cat([self.layers(summed.detach()), summed], dim=1)
 
     def forward(self, inputs: tuple[Tensor, Tensor]) -> Tensor:
         """From bags end to end, as ``join_bags`` makes them, to [N, hidden + width]."""
@@ -178,9 +181,9 @@ def category_part(categories: int, columns: int, *, width: int = 8, dropout: flo
     return vectors, width * columns
 
 
-def text_part(frequencies: Tensor, *, width: int = 48, dropout: float = 0.2, ngram_dropout: float = 0.5) -> Part:
+def text_part(frequencies: Tensor, *, width: int = 48, ngram_dropout: float = 0.5) -> Part:
     """From bags end to end, as ``join_bags`` makes them, to a ``WeightedBag`` of ``width``."""
-    return nn.Sequential(WeightedBag(frequencies, width, ngram_dropout), nn.Dropout(dropout)), width
+    return WeightedBag(frequencies, width, ngram_dropout), width
 
 
 def bits_part(bits: int, *, width: int = 256, dropout: float = 0.5) -> Part:
@@ -197,7 +200,7 @@ class RowEncoder(nn.Module):
     ICLR 2025, "mini", where a member has heads of its own, too, and sees every row.
 
     p_w is of the wide parts, on which a linear head is a linear model of these inputs, too, as in Cheng et al., Wide &
-    Deep Learning for Recommender Systems, DLRS 2016.
+    Deep Learning for Recommender Systems, DLRS 2016. Heads alone train them: the layers' gradient does not reach them.
 
     Args:
         parts: By the name of their input.
@@ -240,7 +243,7 @@ class RowEncoder(nn.Module):
         made = {name: part(inputs[name]) for name, part in self.parts.items()}
         if not self.training:
             made = {name: rows.repeat_interleave(self.members, dim=0) for name, rows in made.items()}
-        row = torch.cat(list(made.values()), dim=1)
+        row = torch.cat([rows.detach() if name in self.wide else rows for name, rows in made.items()], dim=1)
         if self.signs is not None:
             row = row * self.signs(torch.arange(len(row), device=row.device) % self.members)
         return torch.cat([self.layers[:2](row), *(made[name] for name in self.wide)], dim=1)

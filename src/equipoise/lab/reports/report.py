@@ -13,6 +13,7 @@ from equipoise.lab.files import folder_within
 from equipoise.lab.reports import curves, figures
 from equipoise.lab.reports.chart import Chart
 from equipoise.lab.reports.diagnostics import MethodMatrix, StudyDiagnostics, draw_matrix, matrices_of, save_matrices
+from equipoise.lab.reports.galleries import MethodGallery, draw_gallery, galleries_of
 from equipoise.lab.reports.html import link_from, render_with_figures, save_page
 from equipoise.lab.reports.page import render_study, render_training, render_values
 from equipoise.lab.reports.palette import Look, looks
@@ -55,7 +56,7 @@ class Drawing:
     def figures(self) -> tuple[str, ...]:
         """The names of those that have anything to draw."""
         charts = [name for name, make in self._charts.items() if (chart := make()) is not None and chart.panels]
-        return (*charts, *self._matrices)
+        return (*charts, *self._matrices, *self._galleries)
 
     def plot(self, name: str) -> Figure:
         """The figure of a name.
@@ -65,6 +66,8 @@ class Drawing:
         """
         if name in self._matrices:
             return draw_matrix(self._matrices[name])
+        if name in self._galleries:
+            return draw_gallery(self._galleries[name])
         chart = self._charts[name]() if name in self._charts else None
         if chart is None:
             raise ValueError(f"no figure {name!r}: there are {', '.join(self.figures) or 'none'}")
@@ -82,6 +85,10 @@ class Drawing:
     @cached_property
     def _matrices(self) -> Mapping[str, list[MethodMatrix]]:
         return matrices_of(self.diagnostics) if self.diagnostics else {}
+
+    @cached_property
+    def _galleries(self) -> Mapping[str, MethodGallery]:
+        return galleries_of(self.diagnostics) if self.diagnostics else {}
 
     @cached_property
     def _look(self) -> Mapping[str, Look]:

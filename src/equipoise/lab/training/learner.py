@@ -14,6 +14,7 @@ from torch.optim.swa_utils import AveragedModel
 
 from equipoise.balancer import Balancer
 from equipoise.lab.cases import Case
+from equipoise.lab.models.encoders import WeightedBag
 from equipoise.lab.settings import MANY_TASKS, Settings
 from equipoise.lab.training.start import begin_at_labels
 from equipoise.method import Method
@@ -159,4 +160,20 @@ def _optimizer(network: nn.Module, balancer: Balancer, tasks: Tasks, settings: S
     groups: list[dict[str, Any]] = [{"params": list(network.parameters())}]
     if learnt_beside:
         groups.append({"params": learnt_beside, "weight_decay": 0.0})
-    return torch.optim.AdamW(groups, lr=settings.learning_rate, weight_decay=settings.weight_decay, fused=True)
+    rate, decay = settings.learning_rate, settings.weight_decay
+    optimizer = torch.optim.AdamW(groups, lr=rate, weight_decay=decay, fused=True)
+    bags = [bag.embedding.weight for bag in network.modules() if isinstance(bag, WeightedBag)]
+    optimizer.register_step_post_hook(lambda *_: share_second_moment(optimizer, bags))
+    return optimizer
+
+
+def share_second_moment(optimizer: torch.optim.Optimizer, weights: Sequence[Tensor]) -> None:
+    """Give all numbers of a weight the mean of their second moments, as if after each of Adam's steps.
+
+    Then Adam steps along the gradient's own direction, and what a number is moved by depends on how large its errors
+    were. As in Ginsburg et al., Stochastic Gradient Methods with Layer-wise Adaptive Moments for Training of Deep
+    Networks, 2019 (NovoGrad), but for the momentum.
+    """
+    for weight in weights:
+        if state := optimizer.state.get(weight):
+            state["exp_avg_sq"].fill_(state["exp_avg_sq"].mean())

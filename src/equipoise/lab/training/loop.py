@@ -178,6 +178,7 @@ def case_settings(case: Case, *, epochs: int | None = None, **training: Unpack[T
         "patience": case.patience,
         "schedule": case.schedule,
         "average": case.average,
+        "start": case.start,
     }
     settings = Settings(
         **own | {name: value for name, value in training.items() if value is not None or name not in own}

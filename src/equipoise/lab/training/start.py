@@ -14,6 +14,7 @@ from equipoise.lab.cases import Case
 from equipoise.lab.data.arrays import joined_targets
 from equipoise.lab.metrics.defaults import kind_of
 from equipoise.missing import labelled
+from equipoise.task import Task
 from equipoise.tasks import Tasks
 
 _BATCH = 1024
@@ -42,7 +43,7 @@ def begin_at_labels(network: nn.Module, tasks: Tasks, case: Case) -> None:
     loader = DataLoader(case.splits["train"], _BATCH, collate_fn=case.collate)
     targets = joined_targets([of_batch for _, of_batch in loader], {str(t.target): t.ignored_class for t in tasks})
     for task in tasks:
-        kind = kind_of(task.loss) or "unknown"
+        kind = _kind(task, case)
         layer = _last_layer(head_of(task.name))
         if kind not in _CONSTANTS or layer is None or layer.bias is None:
             raise ValueError(
@@ -57,6 +58,12 @@ def begin_at_labels(network: nn.Module, tasks: Tasks, case: Case) -> None:
         layer.bias.copy_(constant)
         if kind in _NUMBERS:
             layer.weight.mul_(labels[known].std())
+
+
+def _kind(task: Task, case: Case) -> str:
+    """Of the task's loss; of a loss of one's own that of the case's first, which takes the same outputs."""
+    first = [kind_of(make()) for make in list(case.losses.get(task.name, {}).values())[:1]]
+    return next(filter(None, [kind_of(task.loss), *first]), "unknown")
 
 
 def _last_layer(head: nn.Module) -> nn.Linear | nn.Conv2d | None:
