@@ -126,8 +126,8 @@ def _of_pairs(
     if conflict.any():
         yield (
             "conflicts",
-            f"{_paired(names, conflict)} conflict at every step seen ({_cosines(cosines, conflict)}): a gradient method "
-            "that removes conflicts may help; only a comparison tells; eq.doctor shows in which modules",
+            f"{_paired(names, conflict)} conflict at every step seen ({_cosines(cosines, conflict)}): a gradient "
+            "method that removes conflicts may help; only a comparison tells; eq.doctor shows in which modules",
         )
     twins = (cosines > _PARALLEL).all(dim=0) & once
     if shared_numbers >= _PLANE and twins.any():
