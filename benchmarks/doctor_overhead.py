@@ -102,7 +102,7 @@ def monitored(num_tasks: int) -> float:
     start = time.process_time()
     for window in range(100):
         for step in (1, 11, 101):
-            looks.look(step + _WINDOW * window, names, ones, ones, gramian, torch.ones_like(gramian[0]), 1000)
+            looks.look(step + _WINDOW * window, names, ones, gramian, torch.ones_like(gramian[0]), 1000)
     return (time.process_time() - start) / 100
 
 

@@ -13,6 +13,7 @@ from torch.optim import optimizer as torch_optimizer
 import equipoise as eq
 from equipoise.gradients.roles import Parameters
 from equipoise.monitor.balance import Balance
+from equipoise.monitor.looks import Looks
 
 NAMES = ["a", "b"]
 
@@ -487,6 +488,61 @@ def test_a_conflict_that_the_method_resolves_is_not_told(net):
     with expect_silence():
         for _ in range(110):
             balancer(opposed(net)).backward()
+
+
+def looked_at(gramian, user_weights=None, at=(1, 11, 101)):
+    """What a window of looks at one gramian [K, K] says."""
+    num_tasks = len(gramian)
+    looks, names = Looks(eq.Sum()), [f"t{k}" for k in range(num_tasks)]
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        for step in at:
+            weights = torch.ones(num_tasks).double()
+            looks.look(step, names, user_weights or [1.0] * num_tasks, gramian.double(), weights, 1000)
+    return [str(warning.message) for warning in caught]
+
+
+def test_a_kind_is_told_once_of_all_tasks():
+    halves = torch.eye(50).double() - 0.9 * torch.eye(50).roll(25, 0).double()  # t0 with t25, t1 with t26, ...
+    halves[0, 0] = 4.0  # so that t25 is opposed
+    halves[0, 25] = halves[25, 0] = -1.9
+    (told,) = looked_at(halves)
+    assert "'t0' and 't25' conflict" in told
+    twins = torch.ones(2, 2).kron(torch.eye(50))
+    (told,) = looked_at(twins)
+    assert "'t0' and 't50', 't1' and 't51', 't2' and 't52' and 47 more pairs have parallel gradients" in told
+    small = torch.diag(torch.tensor([1.0] * 20 + [1e-8] * 30))
+    (told,) = looked_at(small)
+    assert "'t20', 't21', 't22' and 27 more are below 1 % of that of 't0'" in told
+
+
+def test_a_task_that_its_user_weighs_much_does_not_dominate():
+    weighed = torch.diag(torch.tensor([100.0, 1.0, 1.0]) ** 2)
+    assert looked_at(weighed, [100.0, 1.0, 1.0]) == []
+    assert "'t0' has 98 % or more" in looked_at(weighed)[0]
+    assert "'t0' has 99 % or more" in looked_at(torch.diag(torch.tensor([1e8, 1.0, 1.0])), [2.0, 1.0, 1.0])[0]
+    stated = torch.diag(torch.tensor([1.0, 1e-6, 1.0]))
+    assert looked_at(stated, [1.0, 1e-3, 1.0]) == []  # a regulariser
+    assert len(looked_at(stated)) == 1
+
+
+@pytest.mark.parametrize("where", ["balancer", "method"])
+def test_weights_of_balancer_and_method_are_the_user_s_own(net, where):
+    weights = {"a": 1.0, "b": 1e3}
+    method, tasks = (eq.Sum(), weights) if where == "balancer" else (eq.Fixed(list(weights.values())), NAMES)
+    balancer = eq.Balancer(method, net, tasks=tasks, probe_every=1)
+    with expect_silence():
+        for _ in range(110):
+            balancer(losses_of(net)).backward()
+
+
+def test_tasks_that_are_learned_late_are_not_hardly_trained():
+    small = torch.diag(torch.tensor([1.0, 1e-6, 1.0]))
+    assert looked_at(small, at=(1102, 1112, 1202)) == []
+
+
+def test_a_square_that_rounding_left_below_zero_is_looked_at():
+    assert looked_at(torch.tensor([[1.0, 0.0, 0.0], [0.0, -1e-18, 0.0], [0.0, 0.0, 1.0]])) == []
 
 
 # Steps of one task each

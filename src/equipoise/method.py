@@ -284,7 +284,10 @@ class RowAggregator(CoordinateAggregator):
     gradient = weights @ jacobian. A subclass defines ``row_weights``; wrappers of weights take it.
     """
 
-    ages: Tensor | None = None  # steps [num_tasks] since each task was seen, -1 before that; of one that shows old rows
+    @property
+    def ages(self) -> Tensor | None:
+        """Steps [num_tasks] since each task was seen, -1 before that; ``None`` where no row is of an earlier step."""
+        return None
 
     @abstractmethod
     def row_weights(self, jacobian: Tensor, losses: Tensor, tasks: Tensor) -> Tensor:

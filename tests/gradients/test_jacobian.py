@@ -227,6 +227,20 @@ def test_factors_of_gradients_that_nearly_cancel_are_multiplied_in_float64():
 
 
 @pytest.mark.needs("seen_hooks")
+@pytest.mark.parametrize("seed", range(8))
+def test_a_gradient_that_cancels_to_zero_has_no_negative_square(seed):
+    """On paper that of a is zero, which MGDA gives all weight; rounded, its square falls to either side."""
+    torch.manual_seed(seed)
+    linear, x, c = torch.nn.Linear(64, 64, bias=False).double(), torch.randn(4, 64).double(), torch.randn(64).double()
+    balancer = eq.Balancer(eq.MGDA(), linear, tasks=["a", "b", "c"], route="factored")
+    cancelled = (linear(torch.cat([x, 0.3 * x, -1.3 * x])) @ c).sum()
+    balancer({"a": cancelled, "b": linear(x).square().mean(), "c": (linear(x) - 1).abs().mean()}).backward()
+    assert (balancer.record.gramian.diagonal() >= 0).all()
+    assert balancer.record.weights["a"] == pytest.approx(3, abs=1e-6)  # scale="sum"
+    assert linear.weight.grad.abs().max() < 1e-6
+
+
+@pytest.mark.needs("seen_hooks")
 def test_the_low_matmul_precision_of_a_user_does_not_reach_the_factors():
     inputs, outputs = factors(num_inputs=64)
     torch.set_float32_matmul_precision("medium")

@@ -52,7 +52,7 @@ def balanced_by_losses(state: State, step: Step) -> Tensor:
         if monitor is not None:
             monitor.went_backward()
             if reach is not None and gramian is not None and state.steps >= monitor.looks.next:
-                _look_at_gradients(monitor, state.steps, reach, gramian, weights.double().cpu())
+                _look_at_gradients(state, monitor, reach, gramian, weights.double().cpu())
 
     step.stacked.register_hook(on_losses)
     loss = with_gradient_of(step.total, objective, lambda incoming: seen.append((step, incoming)))
@@ -239,7 +239,7 @@ def _look(state: State, monitor: Monitor, reach: Reach, jacobian: Jacobian, deci
     decides = parts.aggregator is not None or parts.row is not None
     monitor.balance.decided(names, reach.balanced, gramian, decision.weights if decides else None)
     if decides and state.steps >= monitor.looks.next and not monitor.balance.has_collapsed:
-        _look_at_gradients(monitor, state.steps, reach, gramian, decision.weights)
+        _look_at_gradients(state, monitor, reach, gramian, decision.weights)
     if reach.chosen is None and state.ranks.size == 1 and state.config.route != "low-memory":
         monitor.heads.look(
             reach.graph.named,
@@ -250,15 +250,15 @@ def _look(state: State, monitor: Monitor, reach: Reach, jacobian: Jacobian, deci
         )
 
 
-def _look_at_gradients(monitor: Monitor, number: int, reach: Reach, gramian: Tensor, weights: Tensor) -> None:
+def _look_at_gradients(state: State, monitor: Monitor, reach: Reach, gramian: Tensor, weights: Tensor) -> None:
     """Let the monitor see the gradients of a step that is due, by their gramian [K, K] and weights [K]."""
     step, among = reach.step, reach.balanced
     if len(among) > 1:
+        stated = state.config.method.stated([step.present[k] for k in among]) or [1.0] * len(among)
         monitor.looks.look(
-            number,
+            state.steps,
             [step.names[k] for k in among],
-            step.raw_values[among].tolist(),
-            [step.weights[k] for k in among],
+            [step.weights[k] * factor for k, factor in zip(among, stated, strict=True)],
             gramian[among][:, among],
             weights[among],
             sum(leaf.numel() for leaf in reach.measured),

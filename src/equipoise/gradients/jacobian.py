@@ -106,7 +106,7 @@ class Jacobian:
             layers = [layer.products(torch.float64) for layer in self._to_multiply()]
             products = [*self._rows.exact_products(num_rows), *self._means(layers)]
             (gramian,) = to_host([self._over_ranks(products, num_rows)], (), self._ranks)
-            gramian = _symmetric(gramian)
+            gramian = _of_rows(_symmetric(gramian))
         return (gramian, *others)
 
     def _to_multiply(self) -> Sequence[Layer]:
@@ -151,7 +151,7 @@ class Jacobian:
         if not products:
             return gramians
         found = _symmetric(torch.stack([part.to(products[0].device) for part in products]).cpu())
-        return gramians.index_add_(0, torch.tensor(places, device="cpu"), found)
+        return _of_rows(gramians.index_add_(0, torch.tensor(places, device="cpu"), found))
 
     def single_task_tensors(self, num_rows: int) -> dict[Tensor, int]:
         """The tensors by which all rows but one are zero, with that row."""
@@ -280,6 +280,14 @@ def _sum(parts: Sequence[Tensor], *shape: int) -> Tensor:
 def _symmetric(products: Tensor) -> Tensor:
     """The products [..., K, K] on the host where those of i with j and of j with i were rounded apart."""
     return (products + products.mT) / 2
+
+
+def _of_rows(products: Tensor) -> Tensor:
+    """The products [..., K, K], those of a row whose square was rounded below zero as of one that is zero."""
+    cancelled = products.diagonal(dim1=-2, dim2=-1) < 0
+    if not bool(cancelled.any()):
+        return products
+    return products.masked_fill(cancelled[..., None] | cancelled[..., None, :], 0.0)
 
 
 def to_host(summed: Sequence[Tensor], others: Sequence[Tensor], ranks: Ranks) -> tuple[Tensor, ...]:

@@ -3,7 +3,7 @@
 unused        the balanced loss never goes backward, while the model moves
 optimisers    parameters that no optimiser holds, learned weights under weight decay, updates that are scaled again
 balance       a task without gradient, weights that collapsed on one task
-looks         losses that dominate, are hardly trained or lastingly conflict, by the rules of `equipoise doctor`
+looks         losses that dominate, are hardly trained, lastingly conflict or are one
 heads         parameters that only look shared
 weighted      losses that carry the user's weight already; weights of tasks that the balancer was not given
 line_search   LBFGS, which calls its closure many times, around a balancer that is not frozen

@@ -130,6 +130,11 @@ def saved(node: Any, name: str) -> Any:
     return tuple(map(_signed, value)) if isinstance(value, tuple) else _signed(value)
 
 
+def reduction_of(node: Any) -> int | None:
+    """0 for none, 1 for the mean, 2 for the sum, as a loss of PyTorch's own saves it; ``None`` of other nodes."""
+    return getattr(node, "_saved_reduction", None)
+
+
 def _signed(value: Any) -> Any:
     """PyTorch may show a saved -1 as an unsigned number."""
     return value - 2**64 if type(value) is int and value >= 2**63 else value

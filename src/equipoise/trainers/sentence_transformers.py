@@ -62,9 +62,7 @@ def balance(
     if len({*map(id, losses.values())}) < len(losses):
         raise ValueError("two data sets have one loss object, which cannot tell whose batch it sees: make one for each")
     if any(hasattr(loss, _MARK) for loss in losses.values()):
-        raise ValueError(
-            "a loss of the trainer is balanced already, by an earlier call: make the loss and trainer anew"
-        )
+        raise ValueError("a loss of the trainer is balanced already by an earlier call: make loss and trainer anew")
     attach(trainer, balancer, observe=observe, lower_is_better=lower_is_better)
 
     def balanced(name: str, found: Any) -> Tensor | None:

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 from torch.autograd.graph import GradientEdge, get_gradient_edge
 
-from equipoise.torch_private.autograd import number_of_outputs, output_metadata
+from equipoise.torch_private.autograd import number_of_outputs, output_metadata, reduction_of
 
 # Operations whose gradient is linear in the incoming one and depends on nothing but constants: without "Backward0".
 _LINEAR = {
@@ -73,12 +73,12 @@ class Addend:
         ``scaling_all`` addends: what is divided by a count is a mean, and a sum by hand may be a penalty.
         """
         node = self.edge.node
-        if _kind(node) == "Mean" or getattr(node, "_saved_reduction", None) == _MEAN:
+        if _kind(node) == "Mean" or reduction_of(node) == _MEAN:
             return 1
         edge = node.next_functions[0] if node.next_functions else (None, 0)
-        is_sum = getattr(node, "_saved_reduction", None) == _SUM
+        is_sum = reduction_of(node) == _SUM
         if _kind(node) == "Sum":
-            is_sum = getattr(edge[0], "_saved_reduction", None) == _NONE
+            is_sum = reduction_of(edge[0]) == _NONE
         if not is_sum or edge[0] is None:
             return None
         shape = output_metadata(edge).shape

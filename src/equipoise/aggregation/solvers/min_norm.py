@@ -39,7 +39,7 @@ def min_norm(gramian: Array) -> Array:
     few = {2: _of_two, 3: _of_three}.get(len(gramian))
     if few is not None and (found := few(gramian.tolist())) is not None:
         return np.array(found)
-    norms = np.sqrt(gramian.diagonal())
+    norms = np.sqrt(np.maximum(gramian.diagonal(), 0.0))
     zero = norms == 0
     if zero.any():
         return np.asarray(zero / zero.sum())
