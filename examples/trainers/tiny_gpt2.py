@@ -1,11 +1,13 @@
 """What the examples of TRL train: a GPT-2 of two layers, random, its tokenizer and rewards, of nothing but code."""
 
 import torch
+from datasets import Dataset
 from tokenizers import Tokenizer, models, pre_tokenizers
 from transformers import GPT2Config, GPT2LMHeadModel, PreTrainedTokenizerFast
 
 WORDS = "[UNK] [PAD] [END] is the sea calm rough road empty full night quiet loud"
-QUESTIONS = [{"prompt": f"is the {word}"} for word in ("sea", "road", "night")] * 32
+QUESTIONS = Dataset.from_list([{"prompt": f"is the {word}"} for word in ("sea", "road", "night")] * 32)
+OPTIONS = {"learning_rate": 3e-3, "report_to": "none", "use_cpu": True}  # of GRPO
 
 
 def tiny_gpt2():

@@ -1,8 +1,7 @@
 """TRL: GRPO with two rewards, whose policy gradients are balanced by any method."""
 
 import torch
-from datasets import Dataset
-from tiny_gpt2 import QUESTIONS, calm, short, tiny_gpt2
+from tiny_gpt2 import OPTIONS, QUESTIONS, calm, short, tiny_gpt2
 from trl import GRPOConfig, GRPOTrainer
 
 import equipoise as eq
@@ -25,6 +24,8 @@ class BalancedGRPO(GRPOTrainer):
     def _compute_loss(self, model, inputs):
         if not model.training:
             return super()._compute_loss(model, inputs)
+        if self.args.reward_weights or self.args.beta or self.args.entropy_coef or self.args.use_adaptive_entropy:
+            raise ValueError("reward_weights go into the balancer's tasks; make beta or entropy a task of its own")
         ones = torch.ones(len(self.reward_funcs), device=self.args.device, requires_grad=True)
         loss = super()._compute_loss(model, {**inputs, "advantages": inputs["each"] @ ones})
         (parts,) = torch.autograd.grad(loss, ones, create_graph=True)  # a sum's derivatives by its factors
@@ -32,9 +33,8 @@ class BalancedGRPO(GRPOTrainer):
 
 
 if __name__ == "__main__":
-    (model, tokenizer), options = tiny_gpt2(), {"learning_rate": 3e-3, "report_to": "none", "use_cpu": True}
-    config, data = GRPOConfig("runs", max_steps=40, max_completion_length=6, **options), Dataset.from_list(QUESTIONS)
-    trainer = BalancedGRPO(model, [calm, short], config, data, processing_class=tokenizer)
+    (model, tokenizer), config = tiny_gpt2(), GRPOConfig("runs", max_steps=40, max_completion_length=6, **OPTIONS)
+    trainer = BalancedGRPO(model, [calm, short], config, QUESTIONS, processing_class=tokenizer)
     trainer.balancer = eq.Balancer(eq.UPGrad(), model, tasks=trainer.reward_func_names)
     attach(trainer, trainer.balancer)
     trainer.train()

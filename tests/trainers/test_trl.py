@@ -87,7 +87,7 @@ def grpo(trainer_class, method=None, **options):
         model.save_pretrained("tiny")
         model = type(model).from_pretrained("tiny")
     arguments = GRPOConfig("runs", max_completion_length=6, disable_dropout=True, **PLAIN, **OPTIONS | options)
-    trainer = trainer_class(model, [calm, short], arguments, Dataset.from_list(QUESTIONS), processing_class=tokenizer)
+    trainer = trainer_class(model, [calm, short], arguments, QUESTIONS, processing_class=tokenizer)
     rest = ["rest"] if trainer_class is GRPOAndPenalty else []
     return run(trainer, method, [*trainer.reward_func_names, *rest])
 
@@ -140,10 +140,25 @@ def test_a_penalty_is_what_is_left_of_the_loss_without_its_rewards(folder):
     torch.testing.assert_close(found[1], grpo(GRPOSum, **penalty)[1], rtol=1e-4, atol=1e-5)
 
 
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"reward_weights": [1.0, 2.0]}, "reward_weights go into the balancer's tasks"),
+        ({"beta": 0.5}, "a task of its own"),
+        ({"entropy_coef": 0.1}, "a task of its own"),
+        ({"use_adaptive_entropy": True}, "a task of its own"),
+    ],
+    ids=["reward weights", "beta", "entropy", "adaptive entropy"],
+)
+def test_what_the_rewards_parts_leave_out_is_refused(options, message, folder):
+    with pytest.raises(ValueError, match=message):
+        grpo(BalancedGRPO, eq.Sum(), **options)
+
+
 def test_an_evaluation_is_trls_own(folder):
     trainer, _ = grpo(BalancedGRPO, eq.MGDA())
     steps = trainer.balancer.steps
-    assert "eval_reward" in trainer.evaluate(Dataset.from_list(QUESTIONS[:8]))
+    assert "eval_reward" in trainer.evaluate(QUESTIONS.select(range(8)))
     trainer, _ = dpo(BalancedDPO, eq.MGDA())
     assert "eval_loss" in trainer.evaluate(trainer.train_dataset)
     assert trainer.balancer.steps == steps

@@ -84,7 +84,8 @@ ROWS = (
         code=_PENALISED.format("eq.losses.spectral_norm", "1e-2"),
         kinds=("any",),
         use="a network that does not stretch small changes of its input",
-        pitfalls="a decomposition of every matrix at every step; a kernel's norm is not its convolution's",
+        pitfalls="the sum of norms, where the paper has half the sum of their squares; a decomposition of every matrix"
+        " at every step; a kernel's norm is not its convolution's",
         paper="Yoshida & Miyato, arXiv 2017",
         checked="torch's matrix norm; the largest stretch of random vectors; u vᵀ as its gradient",
     ),
