@@ -288,6 +288,16 @@ def test_frozen_it_is_not(make, decide):
     assert lbfgs_steps(eq.Balancer(make(), field, tasks=NAMES), field, 3, frozen=True, decide=decide) == []
 
 
+def test_a_negative_weight_under_a_line_search_is_told_once():
+    class Against(eq.Aggregator):
+        def forward(self, gramian, losses, tasks):
+            return torch.tensor([1.0, 1.0, -0.1], dtype=torch.float64)
+
+    field = Field()
+    (said,) = lbfgs_steps(eq.Balancer(Against(), field, tasks=NAMES), field, 3, frozen=True)
+    assert "Against() gave 'data' a negative weight, so it raises that loss without bound" in said
+
+
 def test_the_plain_sum_is_one_function():
     field = Field()
     assert lbfgs_steps(eq.Balancer(eq.Sum(), field, tasks=NAMES), field, 3) == []

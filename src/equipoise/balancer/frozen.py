@@ -41,6 +41,8 @@ class FrozenObjective:
     def objective(self, step: Step) -> Tensor:
         """sum_k w_k loss_k [], itself."""
         factors = [self._weights[name] for name in step.names]
+        if self._state.monitor is not None:
+            self._state.monitor.line_search.holds(dict(zip(step.names, factors, strict=True)))
         weights = torch.tensor(factors, dtype=torch.float64, device="cpu")
         taking = [k for k, factor in enumerate(factors) if factor != 0]  # 0 · inf would be NaN
         if not taking:

@@ -2,6 +2,7 @@
 
 import inspect
 import sys
+from collections.abc import Mapping
 from types import FrameType
 
 import torch
@@ -10,6 +11,7 @@ from torch.optim import LBFGS
 
 from equipoise.method import Method
 from equipoise.monitor.warning import warn
+from equipoise.names import listed
 
 _STEP = inspect.unwrap(LBFGS.step).__code__
 _WAY_OUT = (
@@ -27,7 +29,18 @@ class LineSearch:
     def __init__(self, method: Method) -> None:
         self._method = method
         self._first: int | None = None  # the instruction of ``LBFGS.step`` that evaluates a step's first point
-        self.has_warned = False
+        self.has_warned = self._has_warned_of_sign = False
+
+    def holds(self, weights: Mapping[str, float]) -> None:
+        """Note that these weights are held, by task name."""
+        negative = [repr(name) for name, weight in weights.items() if weight < 0]
+        if negative and not self._has_warned_of_sign and self._again() is not None:
+            self._has_warned_of_sign = True
+            warn(
+                f"torch.optim.LBFGS minimises a sum in which {self._method} gave {listed(negative)} a negative weight, "
+                "so it raises that loss without bound: for LBFGS take eq.Sum() or a method whose weights are not negative "
+                "(docs/trainers.md)"
+            )
 
     def decides_anew(self) -> None:
         """Note a call by which a gradient method will decide, which each evaluation of one step would do anew."""
