@@ -38,8 +38,8 @@ class LineSearch:
             self._has_warned_of_sign = True
             warn(
                 f"torch.optim.LBFGS minimises a sum in which {self._method} gave {listed(negative)} a negative weight, "
-                "so it raises that loss without bound: for LBFGS take eq.Sum() or a method whose weights are not negative "
-                "(docs/trainers.md)"
+                "so it raises that loss without bound: for LBFGS take eq.Sum() or a method whose weights are not "
+                "negative (docs/trainers.md)"
             )
 
     def decides_anew(self) -> None:
