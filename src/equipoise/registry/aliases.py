@@ -60,6 +60,7 @@ _WORDS = {  # for names of rows, the likeliest first
     "Adam": "adatask, preconditioned",
     "groups, layers": "per-group, metabalance",
     "alternating, alternate, round robin, several data sets, multi-dataset, 多数据集, 交替训练": "in-turn",
+    "validation, observe, stops improving": "plateau, stop-and-go",
     "conflict, conflicts, gradient conflict, conflicting gradients": "pcgrad, cagrad, config, upgrad",
     # in Chinese; docs/zh/glossary.md
     "梯度冲突, 冲突": "pcgrad, cagrad, config, upgrad",
@@ -67,7 +68,8 @@ _WORDS = {  # for names of rows, the likeliest first
     "等权, 等权重, 直接相加, 求和": "sum",
     "固定权重, 加权和, 手动权重": "fixed",
     "损失加权": "fixed, uw, dwa",
-    "动态权重, 自适应权重, 自动加权": "uw, dwa, gradnorm",
+    "动态权重, 自适应权重, 自动加权": "uw, dwa, gradnorm, plateau",
+    "验证, 验证集, 验证指标, 停止进步, 不再提升": "plateau, stop-and-go",
     "不确定性, 不确定性加权, 同方差不确定性": "uw",
     "动态权重平均": "dwa",
     "随机权重": "rlw",
