@@ -2,6 +2,7 @@
 
 import math
 import sys
+from contextlib import nullcontext
 
 import pytest
 import torch
@@ -382,11 +383,12 @@ def test_outputs_that_another_batch_reaches_are_not_dead(batch, actions):
     assert not [finding for finding in findings_of(watch.seen.looks) if "no gradient" in finding]
 
 
+@pytest.mark.parametrize("mode", [nullcontext(), torch.device("cpu")], ids=["", "default device"])
 @pytest.mark.parametrize("method", [eq.Sum, eq.RLW, eq.PCGrad])
-def test_losses_that_equipoise_balances_have_the_tasks_names(model, method):
+def test_losses_that_equipoise_balances_have_the_tasks_names(model, method, mode):
     """A loss weighting's are split; a gradient method's scalar makes one pass, which is the script's own."""
     balancer = eq.Balancer(method(), model, tasks={"kind": 1.0, "size": 2.0})
-    with ScriptWatch(at=[1, 2]) as watch:
+    with mode, ScriptWatch(at=[1, 2]) as watch:
         for _ in range(2):
             outputs = model(torch.randn(8, 40))
             losses = {"kind": functional.cross_entropy(outputs, torch.arange(8) % 3), "size": outputs.square().mean()}

@@ -112,6 +112,8 @@ class Expressions:
             if torch.compiler.is_compiling() or not self.is_open:
                 return original(*args, **kwargs)
             inner = sys._getframe(1)
+            if inner.f_code.co_name == "__torch_function__":  # of a mode or subclass: its caller has been here
+                return original(*args, **kwargs)
             frame = _outside(inner)
             constant = self._note(self._note_operands, name, args, frame)  # before: what is in place moves them
             constant = constant if frame is inner else None  # else a method's own, and no fault of the script
