@@ -26,7 +26,7 @@ def set_defaults(device, dtype):
 @pytest.fixture(autouse=True)
 def given_back():
     yield
-    set_defaults("cpu", torch.float32)
+    set_defaults(None, torch.float32)
 
 
 def trained(make, device, dtype):
