@@ -111,6 +111,7 @@ def test_a_pytorch_that_was_imported_before_is_watched_too(tmp_path):
     assert [len(one.looks) for one in process.read(tmp_path)] == [1]
 
 
+@pytest.mark.slow
 def test_a_page_and_names_of_ones_own(tmp_path):
     (tmp_path / "train.py").write_text(SCRIPT)
     words = ["--at", "1,10", "--name", "ce=kind", "--html", "page.html", "--", sys.executable, "train.py", "12"]
