@@ -7,6 +7,10 @@ import sys
 from pathlib import Path
 
 import pytest
+import torch
+from torch.testing import assert_close
+
+import equipoise as eq
 
 EXAMPLES = Path(__file__).parent.parent / "examples"
 DATA = Path(os.environ.get("EQUIPOISE_DATA", "data"))
@@ -64,6 +68,29 @@ def test_pictures_find_their_names():
     recall, accuracy = numbers(f"recall@1 {NUMBER}  accuracy {NUMBER}", run("align_digits.py"))
     assert recall > 0.9
     assert accuracy > 0.9
+
+
+def test_a_loss_of_forces_is_balanced_as_by_hand(monkeypatch):
+    """Twice the point of least norm of two gradients, one of them through a second derivative."""
+    monkeypatch.syspath_prepend(str(EXAMPLES))
+    import energy_forces as example
+
+    torch.manual_seed(0)
+    model, (positions, energies, forces) = example.Potential().double(), example.clusters(8, torch.Generator())
+    balancer = eq.Balancer(eq.MGDA(), model, tasks=["energy", "forces"])
+
+    def losses():
+        energy, force = example.energy_and_forces(model, positions.double())
+        return [(energy - energies).square().mean(), (force - forces).square().mean()]
+
+    *shared, constant = model.parameters()  # of the energy alone: no force knows it
+    grads = [torch.autograd.grad(loss, shared, retain_graph=True) for loss in losses()]
+    one, two = (torch.cat([g.flatten() for g in row]) for row in grads)
+    weight = float(((two - one) @ two / (two - one).square().sum()).clamp(0, 1))
+    balancer(dict(zip(["energy", "forces"], losses(), strict=True))).backward()
+    delivered = torch.cat([p.grad.flatten() for p in shared])
+    assert_close(delivered, 2 * weight * one + (2 - 2 * weight) * two, rtol=1e-9, atol=1e-12)
+    assert_close(constant.grad, torch.autograd.grad(losses()[0], constant)[0])
 
 
 @pytest.mark.slow
