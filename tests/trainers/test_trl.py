@@ -101,10 +101,14 @@ def run(trainer, method, tasks):
     return trainer, torch.cat([p.detach().flatten() for p in trainer.model.parameters()])
 
 
+BY_HAND = [pytest.param(dpo, BalancedDPO, DPOByHand, id="dpo"), pytest.param(grpo, BalancedGRPO, GRPOByHand, id="grpo")]
+
+
 @pytest.mark.parametrize("options", SETTINGS, ids=NAMES)
-def test_two_losses_of_dpo_are_balanced_as_by_hand(options, folder):
-    _, ours = dpo(BalancedDPO, eq.MGDA(), **options)
-    by_hand, theirs = dpo(DPOByHand, **options)
+@pytest.mark.parametrize(("train", "balanced", "written"), BY_HAND)
+def test_two_losses_or_rewards_are_balanced_as_by_hand(train, balanced, written, options, folder):
+    _, ours = train(balanced, eq.MGDA(), **options)
+    by_hand, theirs = train(written, **options)
     assert 0 < by_hand.model.weight < 1
     torch.testing.assert_close(ours, theirs, rtol=1e-4, atol=1e-5)
 
@@ -112,14 +116,6 @@ def test_two_losses_of_dpo_are_balanced_as_by_hand(options, folder):
 @pytest.mark.parametrize("options", SETTINGS, ids=NAMES)
 def test_the_sum_of_losses_trains_as_dpo_does(options, folder):
     torch.testing.assert_close(dpo(BalancedDPO, eq.Sum(), **options)[1], dpo(DPOTrainer, **options)[1])
-
-
-@pytest.mark.parametrize("options", SETTINGS, ids=NAMES)
-def test_two_rewards_of_grpo_are_balanced_as_by_hand(options, folder):
-    _, ours = grpo(BalancedGRPO, eq.MGDA(), **options)
-    by_hand, theirs = grpo(GRPOByHand, **options)
-    assert 0 < by_hand.model.weight < 1
-    torch.testing.assert_close(ours, theirs, rtol=1e-4, atol=1e-5)
 
 
 @pytest.mark.parametrize(

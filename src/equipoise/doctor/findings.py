@@ -14,9 +14,9 @@ from equipoise.doctor.report import ParameterReach
 from equipoise.monitor import HEADS, ends_in, line_for
 from equipoise.names import listed
 from equipoise.step import Step
+from equipoise.thresholds import OPPOSED
 
 _UNEVEN = 10.0  # ratio of gradient norms from which on a plain sum is one task's
-_OPPOSED = -0.1  # cosine below which two tasks conflict by more than noise
 _ALONE = 0.999  # share of the weights
 _EXPLODED = 1e4  # times the gradient's norm of the first epoch
 _FITS = {
@@ -86,7 +86,7 @@ def of_gradients(seen: Seen) -> list[str]:
         )
     pairs = {(i, j): float(seen.gramian[i, j] / norms[i] / norms[j]) for i in nonzero for j in nonzero if i < j}
     (i, j), cosine = min(pairs.items(), key=lambda pair: pair[1])
-    if cosine < _OPPOSED:
+    if cosine < OPPOSED:
         found.append(
             f"{names[i]!r} and {names[j]!r} conflict in this batch (cosine {cosine:.2f}): if that lasts "
             "(record.cosines over an epoch), a gradient method may help"
@@ -94,7 +94,7 @@ def of_gradients(seen: Seen) -> list[str]:
         found += [
             f"of {part.task!r} it is {part.name!r} that conflicts with {part.against!r} (cosine {part.cosine:.2f})"
             for part in seen.parts
-            if part.cosine < _OPPOSED and {part.task, part.against} == {names[i], names[j]}
+            if part.cosine < OPPOSED and {part.task, part.against} == {names[i], names[j]}
         ]
     twins = [pair for pair, value in pairs.items() if value > 1 - 1e-6]
     if twins:

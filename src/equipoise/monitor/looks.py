@@ -9,16 +9,12 @@ from torch import Tensor
 from equipoise.method import Method
 from equipoise.monitor.warning import warn
 from equipoise.names import listed
+from equipoise.thresholds import COMPARABLE, MOST, OPPOSED, PARALLEL, PLANE
 
 _AFTER = (10, 90)  # steps from one look of a window to the next, at least
 _APART = 1000  # from the last one to the next window
-_MOST = 0.95  # of all norms of gradients, as in equipoise doctor
 _SMALL = 0.01  # of the largest norm
 _MEANT = 0.1  # of the user's weight of another: a task with less is meant to be small
-_COMPARABLE = 0.1  # ratio of two norms from which on their directions matter
-_OPPOSED = -0.1  # cosine
-_PARALLEL = 1 - 1e-6
-_PLANE = 3  # shared numbers below which gradients are parallel by chance
 _NAMED = 3  # tasks or pairs that a warning names
 _WEIGH = "try the weights that eq.doctor suggests, tasks={name: weight}"
 
@@ -96,7 +92,7 @@ class Looks:
         if not beside.any():
             return
         least = float(portions[:, largest].min())
-        if least > _MOST:
+        if least > MOST:
             yield (
                 "dominates",
                 f"{names[largest]!r} has {min(99, int(100 * least))} % or more of the gradients by the shared "
@@ -120,17 +116,17 @@ def _of_pairs(
     cosines = gramians / sizes  # NaN where a gradient is zero, which no comparison holds for
     once = torch.ones_like(cosines[0], dtype=torch.bool).triu(1)
     ratios = norms[:, :, None] / norms[:, None, :]
-    comparable = ((ratios >= _COMPARABLE) & (ratios <= 1 / _COMPARABLE)).all(dim=0)
+    comparable = ((ratios >= COMPARABLE) & (ratios <= 1 / COMPARABLE)).all(dim=0)
     chance = 2 / math.sqrt(max(1, shared_numbers))  # two standard deviations of random directions
-    conflict = (cosines < min(_OPPOSED, -chance)).all(dim=0) & comparable & (opposed[:, None] | opposed) & once
+    conflict = (cosines < min(OPPOSED, -chance)).all(dim=0) & comparable & (opposed[:, None] | opposed) & once
     if conflict.any():
         yield (
             "conflicts",
             f"{_paired(names, conflict)} conflict at every step seen ({_cosines(cosines, conflict)}): a gradient "
             "method that removes conflicts may help; only a comparison tells; eq.doctor shows in which modules",
         )
-    twins = (cosines > _PARALLEL).all(dim=0) & once
-    if shared_numbers >= _PLANE and twins.any():
+    twins = (cosines > PARALLEL).all(dim=0) & once
+    if shared_numbers >= PLANE and twins.any():
         yield (
             "is there twice",
             f"{_paired(names, twins)} have parallel gradients: are they one loss under two names? eq.doctor shows who "

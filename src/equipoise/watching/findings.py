@@ -4,14 +4,10 @@ import math
 from collections.abc import Callable, Iterator, Sequence
 
 from equipoise.names import listed
+from equipoise.thresholds import COMPARABLE, MOST, OPPOSED, PARALLEL, PLANE
 from equipoise.watching.measures import Line, Rival, cosine, flow_of, norm_of, place_of, rival_of, shared_numbers
 from equipoise.watching.seen import PassSeen
 
-_MOST = 0.95  # of all norms of gradients
-_COMPARABLE = 0.1  # ratio of two norms from which on their directions matter
-_OPPOSED = -0.1  # cosine
-_PARALLEL = 1 - 1e-6
-_PLANE = 3  # shared numbers below which gradients are parallel by chance
 _DEAD = 0.9  # of a layer's outputs: in a deep ReLU network half are off for all inputs by chance
 _CHOSEN = 1.5  # times the outputs that one look reaches: if all looks reach more, each batch has its own
 _VANISHED = 1e-5  # of the largest gradient of a number
@@ -80,7 +76,7 @@ def of_size(line: Line) -> list[str]:
     found = []
     small = _small_parts(line)
     by_factor = {name for name, rival in small.items() if rival.is_by_factor}
-    dominant = [name for name in line.names if all(share > _MOST for share in line.portions(name))]
+    dominant = [name for name in line.names if all(share > MOST for share in line.portions(name))]
     for name in dominant if _are_losses(line) else ():
         if any(other not in by_factor for other in line.tasks if other != name):
             found.append(
@@ -168,7 +164,7 @@ def of_conflict(line: Line) -> list[str]:
     for first, second, values, shared in _pairs(line):
         chance = 2 / math.sqrt(max(1, shared))  # two standard deviations of random directions
         groups = {part.group for part in line.looks[-1].parts if part.name in (first, second)}
-        opposed = max(values) < min(_OPPOSED, -chance) and len(groups) == 2
+        opposed = max(values) < min(OPPOSED, -chance) and len(groups) == 2
         lasts = len(values) > 1 and line.looks[-1].step >= _LASTING
         if opposed and lasts and all(_are_comparable(look, first, second) for look in line.looks):
             found.append(
@@ -184,7 +180,7 @@ def of_twins(line: Line) -> list[str]:
     return [
         f"{first!r} and {second!r} have parallel gradients: are they one loss under two names?"
         for first, second, values, shared in _pairs(line)
-        if min(values) > _PARALLEL and shared >= _PLANE
+        if min(values) > PARALLEL and shared >= PLANE
     ]
 
 
@@ -276,7 +272,7 @@ def _without_factors(look: PassSeen, line: Line) -> float:
 def _are_comparable(look: PassSeen, *names: str) -> bool:
     """Whether neither gradient is so small that its direction matters little."""
     norms = sorted(math.sqrt(look.gramian[k][k]) for k in (place_of(look, name) for name in names))
-    return norms[0] >= _COMPARABLE * norms[1]
+    return norms[0] >= COMPARABLE * norms[1]
 
 
 def _number(value: float) -> str:
