@@ -78,7 +78,7 @@ def _fit_into(study: Study, jobs: int, limit: Limit | None) -> tuple[Plan, list[
     line = f"{runs} take{'s' * (len(missing) == 1)} {most}{give_minutes(needed)} on {jobs} process"
     line += "es" * (jobs != 1)
     words = {what: give_minutes(of) for what, of in shorter(plan, costs, jobs, trials)}
-    less = ", ".join(f"{what} {time}" for what, time in words.items() if time != give_minutes(needed))
+    less = ", ".join(f"with {what} {time}" for what, time in words.items() if time != give_minutes(needed))
     told = [f"{line}{f'; {less}' if less and needed > (limit.minutes if limit else 1) else ''}."]
     return plan, [*told, *postponed_note({"postponed": plan.postponed})]
 
