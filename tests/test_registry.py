@@ -4,9 +4,8 @@ from pathlib import Path
 import pytest
 
 import equipoise as eq
-from equipoise import listings
 from equipoise.method import Method
-from equipoise.registry import AROUND, read_costs
+from equipoise.registry import AROUND
 
 NEEDED = {
     "amtl": {"potential": [0.8, 0.9]},
@@ -56,19 +55,6 @@ def test_rows_of_the_methods_by_hand():
     assert "end_epoch" in rows["dwa"].needs
     assert rows["uw"].user_weight == "ignored"
     assert rows["nash-mtl"].user_weight == rows["unit-norm"].user_weight == "preference"
-
-
-def test_the_page_is_written_from_the_table_and_from_running_every_method():
-    """After a change: equipoise methods --markdown > docs/methods.md."""
-    page = (Path(__file__).parent.parent / "docs" / "methods.md").read_text(encoding="utf-8")
-    assert page.strip() == listings.methods_page()
-
-
-def test_every_method_has_a_measured_cost():
-    """Of a new one: python benchmarks/method_costs.py --methods NAME."""
-    costs = read_costs()
-    assert list(costs) == [row.name for row in eq.methods()]
-    assert all(cost.three > 0 and cost.ten > 0 and cost.machine for cost in costs.values())
 
 
 @pytest.mark.parametrize("row", eq.methods(), ids=lambda row: row.name)
