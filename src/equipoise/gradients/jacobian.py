@@ -76,7 +76,7 @@ class Jacobian:
         return [*self._by_rows, *(edge for layer in self._layers for edge in layer.edges)]
 
     def write(self, rows: range, gradients: Sequence[Tensor | None], is_single: bool = False) -> None:
-        """Take gradients [rows, ...] by the points, or [...] of a single row; ``None`` is a zero. Rows come in order."""
+        """Take gradients [rows, ...] by the points, or a single row [...]; ``None`` is a zero. Rows come in order."""
         first = len(self._by_rows)
         self._rows.write(rows, gradients[:first], is_single)
         if is_single and self._layers:

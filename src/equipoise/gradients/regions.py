@@ -17,7 +17,8 @@ def above_joins(losses_first: Sequence[Any], below: Mapping[Any, Edges]) -> set[
 
     Empty where none of them takes a part.
     """
-    if not _leads_to_a_join([node for node in losses_first if is_cut(type(node))], below):
+    cuts = {kind for kind in set[Any](map(type, losses_first)) if is_cut(kind)}
+    if not _leads_to_a_join([node for node in losses_first if type(node) in cuts], below):
         return set()
     above: set[Any] = set()
     for node in reversed(losses_first):

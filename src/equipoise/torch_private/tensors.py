@@ -56,7 +56,7 @@ def largest_of(tensors: list[Tensor]) -> Tensor:
     """The largest size [] of their numbers, on the first one's device; NaN if one is."""
     if len({(tensor.dtype, tensor.device) for tensor in tensors}) == 1 and sum(map(Tensor.numel, tensors)) <= _FEW:
         flat = cast(Any, torch._C)._nn.flatten_dense_tensors(tensors)
-        return torch.linalg.vector_norm(flat, math.inf)
+        return cast(Tensor, torch.linalg.vector_norm(flat, math.inf))
     largest = torch._foreach_norm(tensors, math.inf)
     return torch.stack([one.to(largest[0].device) for one in largest]).amax()
 
