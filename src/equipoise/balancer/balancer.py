@@ -236,7 +236,10 @@ class Balancer(FeedbackCalls):
         ...     _ = optimizer.step(closure)
         """
         if not self._state.config.parts.decides_weights:
-            raise ValueError(f"{self.method} gives no weights for whole gradients: a line search has nothing to hold")
+            raise ValueError(
+                f"{self.method} gives no weights for whole gradients: a line search has nothing to hold; take another "
+                "method, such as eq.MeanNorm() or eq.UPGrad(), or an optimiser without a line search, such as Adam"
+            )
         outer = self._frozen
         if not self.waiting:
             self._state.weights.adopt()
