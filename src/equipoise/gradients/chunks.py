@@ -119,7 +119,7 @@ def fold_chunks(
     def write(row: int, tasks: range) -> None:
         some, nothing = [losses[k] for k in tasks], [list[Tensor]() for _ in tasks]
         for found in sequential(Wanted(some, graph, jacobian.points, nothing, incoming, keep=True)):
-            jacobian.write(range(row, row + 1), found.shared)
+            jacobian.write(range(row, row + 1), found.shared, found.is_single)
             row += 1
             del found  # the next pass needs its room
 

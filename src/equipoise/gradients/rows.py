@@ -67,10 +67,10 @@ class Rows:
         """Let go of the tensors; their buffer is kept."""
         self._tensors = ()
 
-    def write(self, rows: range, gradients: Sequence[Tensor | None]) -> None:
-        """Fill some rows with as many gradients [rows, ...] by each tensor; ``None`` is a zero."""
+    def write(self, rows: range, gradients: Sequence[Tensor | None], is_single: bool = False) -> None:
+        """Fill some rows with as many gradients [rows, ...], or a single one with [...]; ``None`` is a zero."""
         for block in self._blocks.values():
-            block.write(rows, [gradients[place] for place in block.places])
+            block.write(rows, [gradients[place] for place in block.places], is_single)
 
     def average(self, num_rows: int, ranks: Ranks) -> None:
         """Replace whole rows by their mean over ranks."""
@@ -187,19 +187,18 @@ class _Block:
         padded = -(-self.width // CHUNK) * CHUNK
         self.rows = torch.zeros(num_rows, padded, dtype=dtype, device=device)
         self.views = [self.shaped(row[: self.width]) for row in self.rows]
-        self.lines = [[view.unsqueeze(0) for view in views] for views in self.views]
 
     def shaped(self, flat: Tensor) -> list[Tensor]:
         """Pieces of a vector [P], shaped like the tensors."""
         return [piece.view(shape) for piece, shape in zip(flat.split(self.sizes), self.shapes, strict=True)]
 
-    def write(self, rows: range, gradients: list[Tensor | None]) -> None:
+    def write(self, rows: range, gradients: list[Tensor | None], is_single: bool) -> None:
         nonzero = [gradient for gradient in gradients if gradient is not None]
-        if len(rows) > 1 or len(nonzero) < len(gradients):
+        if not is_single or len(nonzero) < len(gradients):
             self.put(self.rows[rows.start : rows.stop, : self.width], gradients)
         elif nonzero:
             _require_dense(nonzero)
-            copy_each_(self.lines[rows.start], nonzero)
+            copy_each_(self.views[rows.start], nonzero)
 
     def put(self, rows: Tensor, gradients: list[Tensor | None]) -> None:
         """Fill rows [rows, P] with gradients [rows, ...]; ``None`` is a zero."""
@@ -278,9 +277,9 @@ class _SlicedBlock(_Block):
         self.staged = self.rows.new_zeros(-(-self.rows.shape[1] // ranks.size) * ranks.size)
         self.rows = self.rows.new_zeros(num_rows, len(self.staged) // ranks.size)
 
-    def write(self, rows: range, gradients: list[Tensor | None]) -> None:
+    def write(self, rows: range, gradients: list[Tensor | None], is_single: bool) -> None:
         for number, row in enumerate(rows):
-            own = [None if gradient is None else gradient[number : number + 1] for gradient in gradients]
+            own = gradients if is_single else [None if gradient is None else gradient[number] for gradient in gradients]
             self.put(self.staged[None, : self.width], own)
             self.rows[row] = self.ranks.mean_slice(self.staged)
 
