@@ -83,7 +83,7 @@ def test_of_a_tensor_too_large_for_all_tasks_some_are_held_at_once():
 
 @pytest.mark.parametrize("shape", [(), (5,), (3, 7000), (70, 300, 2)])
 def test_products_with_a_gradient_that_is_no_row_are_those_of_its_numbers(shape):
-    gradient = torch.randn(shape[::-1]).permute(*reversed(range(len(shape))))  # not in the order of its memory
+    gradient = torch.randn(shape[::-1]).permute(tuple(range(len(shape)))[::-1])  # not in the order of its memory
     rows = torch.randn(2, gradient.numel())
     assert_close(exact_products_with(rows, gradient), rows.double() @ gradient.flatten().double())
 
