@@ -57,9 +57,9 @@ class Balancer(FeedbackCalls):
         route: How the gradients of shared parameters are taken; equal mathematics, for measurement.
             ``"auto"`` takes factors where they cost less than rows, ``"factored"`` wherever there are
             some, ``"rows"`` a backward per task, ``"batched"`` one with K seeds. ``"low-memory"`` holds about
-            as many numbers of gradients as the parameters have, or two gradients of the largest tensor and the one that
-            a pass brings if these are more, where rows are K times as many, at the price of further passes. Of no
-            effect where gradients are compared at a representation or at ``gramian_from``, or not at all.
+            as many numbers of gradients as the parameters have, and the one gradient of a tensor that a pass brings,
+            where rows are K times as many, at the price of further passes. Of no effect where gradients are compared
+            at a representation or at ``gramian_from``, or not at all.
         probe_every: For methods that need no gradients of single tasks: measure them all the same,
             for ``record``, every so many steps, at the cost of K backwards. 0 never.
         ranks: The processes that train replicas of these parameters together, each on its share of the batch:
