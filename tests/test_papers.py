@@ -32,7 +32,7 @@ def test_a_line_leads_from_the_paper_to_the_class_its_file_and_tests_of_it(name)
     (path,) = re.findall(r"\]\(\.\./(\S+)\)", file)
     assert re.search(rf"^class {row.cls.__name__}\b", (ROOT / path).read_text(encoding="utf-8"), re.MULTILINE)
     found = re.findall(r"\]\(\.\./(tests/\S+)\)", tests)
-    assert found
+    assert found, f"write tests/{Path(path).parent.name}/test_{Path(path).stem}.py: no test names {row.cls.__name__}"
     for test in found:
         assert re.search(rf"\b{row.cls.__name__}\b", (ROOT / test).read_text(encoding="utf-8")), f"{test} tests another"
 

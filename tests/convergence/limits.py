@@ -6,6 +6,8 @@ import equipoise as eq
 
 ROWS = {row.name: row for row in eq.methods()}
 LIMITS = {name: row.limit for name, row in ROWS.items()}
+if lacking := [name for name, limit in LIMITS.items() if limit is None]:
+    raise ValueError(f"the rows of {', '.join(lacking)} in src/equipoise/registry/ lack limit=Limit(...)")
 
 # Their steps grow as gradients vanish, as their -1/3rd power, so that the last point hovers about the end, and how far
 # from it is a matter of rounding: what comes to rest is the average point of the last half.

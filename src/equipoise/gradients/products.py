@@ -87,6 +87,18 @@ def exact_products(rows: Tensor) -> Tensor:
     return total
 
 
+def exact_products_with(rows: Tensor, gradient: Tensor) -> Tensor:
+    """The products [K] of the rows of [K, P] with a gradient of P numbers, in float64, and without a copy of it."""
+    total, done = rows.new_zeros(len(rows), dtype=torch.float64), 0
+    lines = torch.atleast_1d(gradient)
+    piece = max(4 * CHUNK, gradient.numel() // 64)  # numbers, which are few beside those of the gradient
+    for some in lines.split(max(piece * len(lines) // max(gradient.numel(), 1), 1)):
+        columns = rows[:, done : done + some.numel()]
+        total.addmv_(columns.double(), some.flatten().double())
+        done += some.numel()
+    return total
+
+
 def float32_is_exact() -> bool:
     """Whether float32 products are made in float32, and not in a shorter format that the user has allowed."""
     return bool(torch.get_float32_matmul_precision() == "highest")

@@ -6,7 +6,15 @@ import torch
 from torch import Tensor
 
 from equipoise.gradients.parts import copies_of, is_in_parts, part_of, whole_of
-from equipoise.gradients.products import CHUNK, Factors, divided, exact_products, float32_is_exact, inner_products
+from equipoise.gradients.products import (
+    CHUNK,
+    Factors,
+    divided,
+    exact_products,
+    exact_products_with,
+    float32_is_exact,
+    inner_products,
+)
 from equipoise.gradients.ranks import Ranks
 from equipoise.plain import PLAIN
 from equipoise.torch_private.tensors import add_each_, copy_each_, shaped_like
@@ -114,6 +122,13 @@ class Rows:
     def exact_products(self, num_rows: int) -> list[Tensor]:
         """The same from float64 products."""
         return [divided(block.exact_products(num_rows), copies) for (_, _, copies), block in self._blocks.items()]
+
+    def products_with(self, num_rows: int, gradients: Sequence[Tensor | None]) -> list[Tensor]:
+        """Float64 products [K] of the rows with a gradient by each tensor, for each block; ``None`` is a zero."""
+        return [
+            block.products_with(num_rows, [gradients[place] for place in block.places])
+            for block in self._blocks.values()
+        ]
 
     def products_of_each(self, num_rows: int) -> list[Tensor]:
         """J Jᵀ [K, K] by each tensor on its own, from float64 products."""
@@ -227,6 +242,15 @@ class _Block:
     def exact_products(self, num_rows: int) -> Tensor:
         """J Jᵀ in float64 throughout."""
         return exact_products(self.rows[:num_rows])
+
+    def products_with(self, num_rows: int, gradients: list[Tensor | None]) -> Tensor:
+        _require_dense(gradients)
+        parts = self.rows[:num_rows, : self.width].split(self.sizes, dim=1)
+        total = self.rows.new_zeros(num_rows, dtype=torch.float64)
+        for part, gradient in zip(parts, gradients, strict=True):
+            if gradient is not None:
+                total += exact_products_with(part, gradient)
+        return total
 
     def products_of_each(self, num_rows: int) -> list[Tensor]:
         """The same by each tensor on its own."""

@@ -9,7 +9,7 @@ from rich.console import Console
 
 from equipoise.lab.api import comparing
 from equipoise.lab.arms import SINGLE_TASK, SUM, TUNED, MethodArm
-from equipoise.lab.evaluation import postponed_note
+from equipoise.lab.evaluation.notes import postponed_note
 from equipoise.lab.studies import make_plan, progress, run_plan
 from equipoise.lab.studies.sizes import TimeLimit, plan_within, planned_before
 from equipoise.lab.studies.timing import Costs
@@ -136,6 +136,6 @@ def test_a_resumed_study_is_the_one_that_was_chosen(plan, costs, tmp_path, monke
     monkeypatch.setattr(progress, "time_steps", lambda plan, threads: timed.pop(0))
     for limit in (TimeLimit(16.0, **FREE), TimeLimit(16.0, **FREE), None):
         run_plan(plan, tmp_path, Console(quiet=True), 1, limit=limit)
-    chosen = (["single-task", "sum", "uw"], 3, 0, 2)
+    chosen = (["single-task", "sum", "uw"], 3, 0, 1)
     assert trained == [chosen, chosen, (["single-task", "sum", "mgda", "uw", "tuned"], 5, 4, 1)]
     assert TUNED in plan.arms

@@ -78,8 +78,6 @@ def test_seeds_that_do_not_fit_are_said_and_a_case_that_fails_is_not_timed(tmp_p
         (
             (0, 1, 2),
             "9 runs take at most about 10 minutes on 1 process; with 5 epochs about 5 minutes.",
-            "Left for later, as the least that can be judged takes about 10 minutes, more than the 0.5 minutes: "
-            "seeds 3, 4 and 5, about 10 minutes more.",
         ),
         (plan.seeds, "No estimate of the time: RuntimeError: no such layer"),
     ]

@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from rich.console import Console
 
-from equipoise.lab.evaluation import StudyResults, Summary, counted, give_minutes, postponed_note
+from equipoise.lab.evaluation import StudyResults, Summary, counted, give_minutes
 from equipoise.lab.search.trial import Job
 from equipoise.lab.search.watch import Items, Watch, finished, keeping, state_of
 from equipoise.lab.studies.looks import record_look
@@ -79,8 +79,7 @@ def _fit_into(study: Study, jobs: int, limit: TimeLimit | None) -> tuple[Plan, l
     line += "es" * (jobs != 1)
     words = {what: give_minutes(of) for what, of in shorter(plan, costs, jobs, trials)}
     less = ", ".join(f"with {what} {time}" for what, time in words.items() if time != give_minutes(needed))
-    told = [f"{line}{f'; {less}' if less and needed > (limit.minutes if limit else 1) else ''}."]
-    return plan, [*told, *postponed_note({"postponed": plan.postponed})]
+    return plan, [f"{line}{f'; {less}' if less and needed > (limit.minutes if limit else 1) else ''}."]
 
 
 def _has_finished(plan: Plan, folder: Path, seeds: Sequence[int]) -> bool:
