@@ -22,7 +22,7 @@ var splitQuery = (query) =>
       /^[\u4e00-\u9fff]{2,}$/.test(run) ? [...run].slice(1).map((next, place) => run[place] + next) : [run]);
 """
 
-    def split(self, input: str) -> list[str]:
+    def split(self, input: str) -> list[str]:  # noqa: A002  # Sphinx's name
         """Of a page.
 
         >>> Search({}).split("显存变成 3 times")
@@ -36,5 +36,6 @@ def _pairs(run: str) -> list[str]:
 
 
 def setup(app: Sphinx) -> dict[str, Any]:
+    """Called by Sphinx: its English search is this one."""
     app.add_search_language(Search)
     return {"parallel_read_safe": True}
