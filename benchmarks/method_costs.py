@@ -4,7 +4,7 @@
     python benchmarks/method_costs.py                                  # all methods: some minutes
     python benchmarks/method_costs.py --methods mgda nash-mtl          # these alone; the other rows stay
     python benchmarks/method_costs.py --dry                            # writes nothing
-    equipoise methods --markdown > docs/methods.md                     # the page, from the file written here
+    python docs/write.py                                               # measures new methods, writes docs/methods.md
 
 A step is forward and backward pass on the MLP of ``models.py`` (P = 1.5 million, N = 64) with K = 3 and K = 10 heads,
 without the optimiser; a method that reads the losses after the step is given them, by one more forward pass. All
@@ -91,7 +91,7 @@ def processor() -> str:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     names = [row.name for row in eq.methods()]
-    parser.add_argument("--methods", nargs="+", choices=names, default=names, metavar="NAME")
+    parser.add_argument("--methods", nargs="*", choices=names, default=names, metavar="NAME")
     parser.add_argument("--repeats", type=int, default=25)
     parser.add_argument("--dry", action="store_true", help="show the ratios and write nothing")
     options = parser.parse_args()

@@ -1,4 +1,4 @@
-"""A page for each method: what the registry, docs/papers.md and docs/errata.md say of it, and what running it shows."""
+"""A page for each method: what the registry, its tests and docs/errata.md say of it, and what running it shows."""
 
 import re
 from functools import partial
@@ -7,6 +7,7 @@ from pathlib import Path
 import plane
 from drawings import FIRST, GREY, INK, ROW, SECOND, Frame
 from torch import Tensor
+from written.paper_table import file_of, link, tests_of
 
 from equipoise.names import key_of
 from equipoise.registry import AROUND, methods, read_costs
@@ -131,12 +132,14 @@ def properties(row: MethodRow, found: Invariances | None) -> list[tuple[str, str
         lines += [("norm of a step, of the sum's", row.norm), ("a user's weight", row.user_weight)]
         lines += [("direction stays when one loss is multiplied", one), ("step when all losses are times c", power)]
         lines += [("direction stays when a task is copied", copy), ("step turns with the parameters", rotation)]
+    if row.limit is not None:
+        lines.append(("limit of training, on convex losses", f"{row.limit}: {row.limit.why}"))
     return lines
 
 
 def page(row: MethodRow, drawn: bool, found: Invariances | None) -> str:
     """The page in Markdown; it includes NAME.html, the pictures."""
-    _, _, _, file, tests, unverified = next(cells for cells in rows_of("papers.md") if cells[0] == f"`{row.name}`")
+    file, *tests = (link(path).replace("](../", "](../../") for path in (file_of(row), *tests_of(row)))
     errata = [*([row.errata] if row.errata else []), *errata_of(row.name, row.cls.__name__)]
     parts = [
         f"---\norphan: true\n---\n# {row.name}\n\n{row.idea}\n\n```python\n{row.example}\n```\n",
@@ -155,8 +158,8 @@ def page(row: MethodRow, drawn: bool, found: Invariances | None) -> str:
             [
                 f"Paper: {row.paper}",
                 f"Class: {{py:class}}`equipoise.{row.cls.__name__}`, `eq.{row.cls.__name__}({row.signature})`",
-                f"File: {file}. Tests: {tests}.",
-                *([f"Not verified against the text of the paper: {unverified}"] if unverified else []),
+                f"File: {file}. Tests: {', '.join(tests)}.",
+                *([f"Not verified against the text of the paper: {row.unverified}"] if row.unverified else []),
                 f"Among the others: [methods](../methods.md#{row.name}).",
             ]
         ),

@@ -37,6 +37,8 @@ def names_of(name):
         ("equal weights", ["sum"]),
         ("imtl", ["imtl-g", "imtl-l"]),
         ("per group", ["per-group"]),
+        ("magnitude", ["log-sum", "uw", "db-mtl", "nash-mtl"]),
+        ("量级", ["log-sum", "uw", "db-mtl", "nash-mtl"]),
     ],
 )
 def test_a_method_is_found_by_what_people_call_it(name, expected):

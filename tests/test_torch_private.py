@@ -151,6 +151,9 @@ PIECES = {  # as the docstring names it -> what raises AttributeError or ImportE
     "``_C.DisableTorchFunctionSubclass``": lambda: there("torch", "_C.DisableTorchFunctionSubclass"),
     "``Tensor._version``": lambda: there("torch", "Tensor._version"),
     "``torch._foreach_*``": lambda: there("torch", "_foreach_zero_", "_foreach_norm", "_foreach_add_"),
+    "``_C._nn.flatten_dense_tensors``, kin": lambda: there(
+        "torch", "_C._nn.flatten_dense_tensors", "_C._nn.unflatten_dense_tensors"
+    ),
     "``aten._embedding_bag_backward``": lambda: there("torch", "ops.aten._embedding_bag_backward"),
     "``_DDPSink``'s ``ddp_weakref``": lambda: named(DDP, "ctx.ddp_weakref ="),
     "``DDP.reducer``, ``_static_graph_...``": lambda: named(

@@ -1,4 +1,4 @@
-"""Accelerate: hand the balanced loss to ``accelerator.backward``, which divides it for accumulation."""
+"""Accelerate: ``accelerator.backward(balancer(losses))``; it divides it for accumulation."""
 
 import torch
 from accelerate import Accelerator

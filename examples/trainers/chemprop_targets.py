@@ -1,4 +1,4 @@
-"""chemprop: three targets of molecules, most labels missing, balanced by any method in place of ``task_weights``."""
+"""chemprop: ``return self.balancer(losses)`` in ``training_step``; three targets of molecules, most labels missing."""
 
 import lightning
 import numpy as np

@@ -1,4 +1,4 @@
-"""DeepXDE: its Helmholtz demo, smaller, without its weight of 100 for the boundary: u = sin(πx) sin(πy)."""
+"""DeepXDE: ``BalancedModel(data, net, eq.ConFIG(), tasks=[...])``; its Helmholtz demo, smaller and unweighted."""
 
 import os
 

@@ -1,4 +1,4 @@
-"""A detector whose criterion gives one tensor (box, cls, dfl), as ultralytics' does, instead of losses by name."""
+"""A tensor of box, cls, dfl: ``eq.Balancer(method, model["backbone"], ...)``; a criterion as ultralytics' has it."""
 
 import torch
 from torch import nn

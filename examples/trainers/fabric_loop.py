@@ -1,4 +1,4 @@
-"""Lightning Fabric: hand the balanced loss to ``fabric.backward``."""
+"""Fabric: ``fabric.backward(balancer(losses) / accumulation)``."""
 
 import lightning
 import torch

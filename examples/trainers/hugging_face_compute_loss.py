@@ -1,4 +1,4 @@
-"""Hugging Face's Trainer, by ``compute_loss``: return the balanced loss."""
+"""Hugging Face, subclass: ``loss = balancer(losses)`` in ``compute_loss``."""
 
 import torch
 from problem import Net, make_tasks, samples

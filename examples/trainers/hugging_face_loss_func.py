@@ -1,4 +1,4 @@
-"""Hugging Face's Trainer without a subclass: a function of outputs and labels, and ``attach``."""
+"""Hugging Face, no subclass: ``Trainer(..., compute_loss_func=...)`` and ``attach``."""
 
 import torch
 from problem import Net, make_tasks, samples

@@ -1,4 +1,4 @@
-"""Ignite: the balanced loss is what ``loss_fn`` returns."""
+"""Ignite: ``loss_fn`` returns it; all else is the engine's."""
 
 import torch
 from ignite.engine import Events, create_supervised_trainer

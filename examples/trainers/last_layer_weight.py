@@ -1,4 +1,4 @@
-"""An autoencoder and its critic, as in VQGAN: the adversarial weight is measured at the decoder's last layer."""
+"""VQGAN's last layer: ``eq.Balancer(eq.VQGAN(), net, ..., gramian_from=net[-1])``; an autoencoder and its critic."""
 
 import torch
 from torch import nn

@@ -1,4 +1,4 @@
-"""Lightning, automatic optimisation: ``training_step`` returns the balanced loss; all else is the Trainer's."""
+"""Lightning, automatic: ``return balancer(losses)`` in ``training_step``; all else is the Trainer's."""
 
 import lightning
 import torch

@@ -1,4 +1,4 @@
-"""PINA: a Helmholtz equation whose boundary the plain sum neglects; the weighting is the only line that changes."""
+"""PINA: ``PINN(..., weighting=BalancerWeighting(eq.ConFIG()))``; an equation whose boundary the sum neglects."""
 
 import torch
 from lightning import seed_everything

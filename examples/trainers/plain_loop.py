@@ -1,4 +1,4 @@
-"""A plain loop, with a GradScaler, gradient accumulation, clipping and a checkpoint."""
+"""Plain loop: ``scaler.scale(balancer(losses) / accumulation).backward()``; with clipping and a checkpoint."""
 
 import torch
 from problem import Net, loader, make_tasks

@@ -1,4 +1,4 @@
-"""sentence-transformers: two data sets that never share a batch, a loss for each, by a gradient method in turn."""
+"""sentence-transformers, data sets in turn: ``balance(trainer, eq.InTurn(eq.MGDA()), tasks=[...])``."""
 
 import sentence_transformers as st
 import torch

@@ -1,4 +1,4 @@
-"""sentence-transformers: a ranking loss and two regularisers of one batch, by any method instead of a plain sum."""
+"""sentence-transformers: ``balance(trainer, eq.UPGrad(), tasks=[...])``; a ranking loss and two regularisers."""
 
 import sentence_transformers as st
 import torch

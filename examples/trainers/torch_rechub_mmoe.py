@@ -1,4 +1,4 @@
-"""torch-rechub: clicks and purchases by MMoE, balanced by any method in place of MTLTrainer's own."""
+"""torch-rechub: ``self.balancer(losses)`` in ``train_one_epoch``; clicks and purchases by MMoE."""
 
 import torch
 from torch.utils.data import DataLoader

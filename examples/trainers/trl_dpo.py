@@ -1,4 +1,4 @@
-"""TRL: DPO with a list of losses, balanced by any method in place of ``loss_weights``."""
+"""TRL, losses of DPO: ``return self.balancer(dict(zip(self.loss_types, parts)))``; in place of ``loss_weights``."""
 
 import copy
 

@@ -1,4 +1,4 @@
-"""TRL: GRPO with two rewards, whose policy gradients are balanced by any method."""
+"""TRL, rewards of GRPO: ``return self.balancer(dict(zip(self.reward_func_names, parts)))``."""
 
 import torch
 from tiny_gpt2 import OPTIONS, QUESTIONS, calm, short, tiny_gpt2

@@ -1,4 +1,4 @@
-"""Ultralytics: box, cls and dfl of a YOLOv8n, balanced by any method, on pictures of squares in two colours."""
+"""Ultralytics: ``yolo.add_callback("on_train_start", partial(balance, eq.UPGrad()))``; box, cls and dfl of YOLOv8n."""
 
 from functools import partial
 from pathlib import Path

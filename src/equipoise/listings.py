@@ -7,6 +7,7 @@ from equipoise.methods_page import markdown
 from equipoise.paragraphs import indented
 from equipoise.registry import MethodRow, find_methods, read_costs
 from equipoise.registry import methods as method_rows
+from equipoise.registry.limit import NOTHING, Limit
 
 WEIGHT_WORDS = {
     "scales": "scales the task's loss",
@@ -51,6 +52,7 @@ def _full_method(row: MethodRow, width: int) -> str:
         f"cost: {cost}",
         f"a user's weight: {'as the method has it' if around else WEIGHT_WORDS[row.user_weight]}",
         *([] if around else [f"norm of a step: {_norm_words(row)}"]),
+        *([f"on convex losses: {_limit_words(row.limit)}"] if row.limit else []),
         f"when: {row.when}",
         f"source: {row.paper}",
         *([f"public code: {row.errata}"] if row.errata else []),
@@ -65,6 +67,11 @@ def _norm_words(row: MethodRow) -> str:
     if row.norm == "1":
         return "the sum's, where all gradients are equal"
     return f"the sum's, where all gradients are equal; {row.norm} of that with scale='paper'"
+
+
+def _limit_words(limit: Limit) -> str:
+    ends = "anywhere" if limit.holds == NOTHING else f"at a {str(limit).replace('`', '')}"
+    return f"training ends {ends}. {limit.why}"
 
 
 def methods_page() -> str:

@@ -8,9 +8,10 @@ import pytest
 import torch
 from descent import descend
 from fronts import PROBLEMS
-from page import made
-from promises import FRONT, HOVERING, MEAN, PROMISES
+from limits import HOVERING, LIMITS, made
 from stationary import residual
+
+from equipoise.registry.limit import FRONT, MEAN
 
 
 def problem(x):
@@ -42,13 +43,13 @@ def test_common_descent_stops_in_the_middle(name, start):
 @pytest.mark.parametrize("start", STARTS[::2])
 @pytest.mark.parametrize("name", ONTO_THE_ENDS)
 def test_the_mean_has_its_minima_at_the_ends(name, start):
-    assert PROMISES[name].tested == MEAN
+    assert LIMITS[name].holds == MEAN
     x, _ = descend(made(name, 2), problem, torch.tensor(start, dtype=torch.float64), 1200, rate=0.3)
     assert abs(place(x)) > 0.94
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", [name for name, promise in PROMISES.items() if promise.tested == FRONT])
+@pytest.mark.parametrize("name", [name for name, limit in LIMITS.items() if limit.holds == FRONT])
 def test_the_end_is_stationary_though_the_front_is_not_convex(name):
     steps = 4000 if name == "loss-norm" else 400  # its steps are as long where gradients vanish
     x, mean = descend(made(name, 2), problem, torch.tensor(STARTS[0], dtype=torch.float64), steps, rate=0.2)

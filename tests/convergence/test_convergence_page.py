@@ -1,18 +1,34 @@
-from pathlib import Path
+"""docs/convergence.md and the command that measures it."""
 
-from page import HEAD, INTRODUCTION, told
+import sys
 
-import equipoise as eq
-
-PAGE = Path(__file__).parents[2] / "docs" / "convergence.md"
+import page
 
 
-def test_the_page_has_the_rows_of_the_table_in_the_order_of_the_registry():
-    """After a change: python tests/convergence/page.py > docs/convergence.md."""
-    text = PAGE.read_text(encoding="utf-8")
-    assert text.startswith(f"{INTRODUCTION}\n{HEAD}\n")
-    lines = text.removeprefix(f"{INTRODUCTION}\n{HEAD}\n").splitlines()
-    assert len(lines) == len(eq.methods())
-    for line, row in zip(lines, eq.methods(), strict=True):
-        assert line.startswith(told(row.name))
-        assert line.count(" | ") == 6
+def test_rows_that_are_missing_or_state_another_limit_are_named(tmp_path, monkeypatch):
+    """tests/test_written.py holds the page itself to it."""
+    text = page.PAGE.read_text(encoding="utf-8")
+    assert page.stale() is None
+    monkeypatch.setattr(page, "PAGE", tmp_path / "convergence.md")
+    lines = text.splitlines(keepends=True)
+    for changed, lacking in [
+        ([line for line in lines if not line.startswith("| `mgda`")], ["mgda"]),
+        ([line.replace("losses.max()", "losses.min()") for line in lines], ["group-dro", "tchebycheff"]),
+        ([*lines[:-2], *lines[:-3:-1]], []),
+        (lines[1:], []),
+    ]:
+        page.PAGE.write_text("".join(changed), encoding="utf-8")
+        assert page.stale() == lacking
+
+
+def test_one_method_is_measured_and_the_other_rows_stay(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(page, "PAGE", tmp_path / "convergence.md")
+    monkeypatch.setattr(page, "STEPS", 3)
+    monkeypatch.setattr(page, "TOY_STEPS", 3)
+    page.PAGE.write_text("| `sum` | kept |\n| `gone` | of no method |\n| `mgda` | old |\n")
+    monkeypatch.setattr(sys, "argv", ["page.py", "--methods", "mgda"])
+    page.main()
+    *_, kept, measured = page.PAGE.read_text().splitlines()
+    assert kept == "| `sum` | kept |"
+    assert measured.startswith(page.stated("mgda"))
+    assert capsys.readouterr().out == f"{measured}\n"

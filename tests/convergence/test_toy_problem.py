@@ -4,13 +4,14 @@ from math import inf
 
 import pytest
 import torch
-from page import TOY_ARGUMENTS, TOY_RATE, TOY_STEPS, made
-from promises import MEAN, NOTHING, PROMISES
+from limits import LIMITS, made, target
+from page import TOY_ARGUMENTS, TOY_RATE, TOY_STEPS
 from quadratics import Quadratics
 from toy import PAPERS, by_hand, descend_any, descend_by_gramian, losses, reached
 
 from equipoise.aggregation import MGDA, NashMTL, PCGrad
 from equipoise.chain import AggregatorChain
+from equipoise.registry.limit import MEAN, NOTHING
 
 
 def test_the_gradients_are_those_of_the_losses():
@@ -51,7 +52,7 @@ def test_outcomes(paper, make, expected, tolerance):
 
 
 # all but the multiplier, which the excess of the first steps winds up
-REACHING = [name for name, promise in PROMISES.items() if promise.tested != NOTHING and name != "lagrangian"]
+REACHING = [name for name, limit in LIMITS.items() if limit.holds != NOTHING and name != "lagrangian"]
 BOWL = torch.diag(torch.tensor([0.2, 0.02], dtype=torch.float64))
 FAR_BELOW = Quadratics(  # what the problem is where tanh has come to its end, with the first loss times 0.1
     torch.tensor([[7.0, -8.0], [-7.0, -8.0]], dtype=torch.float64),
@@ -69,5 +70,5 @@ def test_from_where_there_is_no_valley_every_method_reaches_the_pareto_set(name)
     steps = 4 * TOY_STEPS if name == "grad-cosine" else TOY_STEPS  # slow where the tasks disagree: one alone moves
     end = descend_any(method, starts[3], scale, steps, TOY_RATE)
     assert reached(end)
-    if PROMISES[name].tested == MEAN:
-        assert end[0] == pytest.approx(float(PROMISES[name].target(FAR_BELOW, None, method)[0]), abs=0.15)
+    if LIMITS[name].holds == MEAN:
+        assert end[0] == pytest.approx(float(target(name, FAR_BELOW, method)[0]), abs=0.15)

@@ -83,9 +83,9 @@ def survivors(size, missing, how, use_tcp=False):
         (2, 0, "killed"),
         (2, 1, "killed in its backward pass"),
         (2, 1, "late"),
-        (4, 2, "killed"),
-        (4, 0, "killed in its backward pass"),
-        (4, 3, "late"),
+        (4, 2, "killed in its backward pass"),
+        pytest.param(4, 0, "killed", marks=pytest.mark.exhaustive),
+        pytest.param(4, 3, "late", marks=pytest.mark.exhaustive),
     ],
 )
 def test_the_others_name_the_rank_that_is_missing(size, missing, how):

@@ -98,7 +98,9 @@ def check_same(found, expected):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("method", "victim"), [("pcgrad", 0), ("uw", 1), ("moco", 1)])
+@pytest.mark.parametrize(
+    ("method", "victim"), [("pcgrad", 0), ("moco", 1), pytest.param("uw", 1, marks=pytest.mark.exhaustive)]
+)
 def test_killed_and_resumed_is_undisturbed(two, tmp_path, method, victim):
     (tmp_path / "undisturbed").mkdir()
     (undisturbed, skipped), (other, _) = two(soak, method, str(tmp_path / "undisturbed"), 0, STEPS, None)

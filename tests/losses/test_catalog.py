@@ -2,7 +2,6 @@ import inspect
 import itertools
 import re
 from functools import partial
-from pathlib import Path
 
 import pytest
 import torch
@@ -15,7 +14,6 @@ from equipoise import losses
 from equipoise.losses.catalog import CONDITIONS, ROWS, TASK_KINDS, LossRow, narrowed
 from equipoise.losses.catalog.losses_page import markdown
 
-PAGE = Path(__file__).parents[2] / "docs" / "losses.md"
 LOGITS, IMAGES, STEPS = torch.randn(4, requires_grad=True), torch.randn(4, 1, 2, 2), torch.rand(5, 4)
 SCOPE = {  # what a line to paste may name
     "eq": eq,
@@ -183,11 +181,6 @@ def test_wrong_words_name_the_nearest():
         narrowed("multilabl")
     with pytest.raises(ValueError, match=r"no condition 'imbalance'; did you mean 'imbalanced'\?"):
         narrowed("binary", ["imbalance"])
-
-
-@pytest.mark.needs("every_loss")
-def test_the_page_is_written_from_the_table():
-    assert PAGE.read_text(encoding="utf-8") == f"{markdown()}\n", "run: equipoise losses --markdown > docs/losses.md"
 
 
 def test_the_pages_tables_hold_every_loss_once():

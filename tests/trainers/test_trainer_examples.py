@@ -1,8 +1,9 @@
 """The examples as files: short, run from any folder, and what they train improves."""
 
 import importlib
-import re
 import runpy
+import sys
+from importlib.util import find_spec
 
 import pytest
 from examples_folder import EXAMPLES
@@ -14,23 +15,10 @@ try:
 except ImportError:
     AcceleratorState = None
 
-NEEDS = {
-    "lightning_module": "lightning",
-    "fabric_loop": "lightning",
-    "accelerate_loop": "accelerate",
-    "hugging_face_compute_loss": "transformers",
-    "hugging_face_loss_func": "transformers",
-    "ignite_engine": "ignite",
-    "deepxde_helmholtz": "deepxde",
-    "sentence_transformers_parts": "sentence_transformers",
-    "sentence_transformers_data_sets": "sentence_transformers",
-    "monai_dice_ce": "monai",
-    "pina_helmholtz": "pina",
-    "torch_rechub_mmoe": "torch_rechub",
-    "chemprop_targets": "chemprop",
-    "trl_dpo": "trl",
-    "trl_grpo": "trl",
-}
+sys.path.insert(0, str(EXAMPLES.parents[1] / "docs"))
+
+from written.trainer_table import imports
+
 FILES = sorted(path for path in EXAMPLES.glob("*.py"))
 TRAINERS = [path for path in FILES if path.stem not in ("problem", "tiny_gpt2", "ultralytics_gains")]
 
@@ -40,17 +28,13 @@ def test_it_is_forty_lines_at_most(path):
     assert len(path.read_text().splitlines()) <= 40
 
 
-def test_every_example_is_on_the_page_and_the_page_names_no_other():
-    page = (EXAMPLES.parents[1] / "docs" / "trainers.md").read_text()
-    named = set(re.findall(r"\(\.\./examples/trainers/(\w+)\.py\)", page))
-    assert named == {path.stem for path in FILES}
-
-
 @pytest.mark.slow
 @pytest.mark.parametrize("path", TRAINERS, ids=lambda path: path.stem)
 def test_it_runs_and_its_losses_fall(path, tmp_path, monkeypatch, capsys):
     """What the balancer saw in its first steps against its last."""
-    pytest.importorskip(NEEDS.get(path.stem, "torch"))
+    missing = [name for name in imports(path) if find_spec(name) is None]
+    if missing:
+        pytest.skip(f"not installed: {', '.join(missing)}")
     if AcceleratorState is not None:  # one for a process, and another example may have made it
         AcceleratorState._reset_state(reset_partial_state=True)
     monkeypatch.chdir(tmp_path)

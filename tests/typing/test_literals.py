@@ -3,20 +3,9 @@
 from inspect import Parameter, signature
 from typing import get_args, get_type_hints
 
-import pytest
-from literals import NAMES
-
 import equipoise as eq
 from equipoise.lab.api.loops import BalancerOptions
-from equipoise.lab.case_names import CaseName
-from equipoise.lab.metrics.metric_names import MetricName
 from equipoise.lab.search.choice import RULES, RuleName
-from equipoise.registry.method_names import MethodName
-
-
-@pytest.mark.parametrize("named", [MethodName, MetricName, CaseName], ids=list(NAMES))
-def test_names_are_those_of_the_tables(named, request):
-    assert list(get_args(named)) == NAMES[request.node.callspec.id], "run: python tests/typing/literals.py"
 
 
 def test_rules_are_those_of_the_table():

@@ -9,6 +9,7 @@ from torch.utils.checkpoint import checkpoint
 import equipoise as eq
 from equipoise.watching import ScriptWatch
 from equipoise.watching.findings import findings_of
+from equipoise.watching.page import page_of
 
 
 class Network(nn.Module):
@@ -86,6 +87,17 @@ def test_names_values_factors_and_gradients_of_the_losses():
         torch.tensor(look.gramian, dtype=torch.float64), torch.stack(rows) @ torch.stack(rows).T, rtol=1e-4, atol=1e-9
     )
     assert {layer.name for layer in look.layers} == {"trunk.0", "trunk.3", "kind", "size"}
+
+
+@pytest.mark.parametrize("opposed", [True, False])
+def test_a_share_below_zero_is_explained_where_there_is_one(opposed):
+    weight = torch.ones(40, requires_grad=True)
+    with ScriptWatch(at=[1]) as watch:
+        near, far = weight.sum(), (-0.5 if opposed else 0.5) * weight.sum()
+        (near + far).backward()
+    page = page_of([watch.seen])
+    assert ("-100.0 %" in page) == opposed
+    assert ("the step goes against that loss" in " ".join(page.split())) == opposed
 
 
 def test_two_lines_that_go_backward_are_seen_apart():

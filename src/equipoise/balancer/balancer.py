@@ -57,9 +57,9 @@ class Balancer(FeedbackCalls):
         route: How the gradients of shared parameters are taken; equal mathematics, for measurement.
             ``"auto"`` takes factors where they cost less than rows, ``"factored"`` wherever there are
             some, ``"rows"`` a backward per task, ``"batched"`` one with K seeds. ``"low-memory"`` holds about
-            as many numbers of gradients as the parameters have, or two gradients of the largest tensor and the one that
-            a pass brings if these are more, where rows are K times as many, at the price of further passes. Of no
-            effect where gradients are compared at a representation or at ``gramian_from``, or not at all.
+            as many numbers of gradients as the parameters have, and the one gradient of a tensor that a pass brings,
+            where rows are K times as many, at the price of further passes. Of no effect where gradients are compared
+            at a representation or at ``gramian_from``, or not at all.
         probe_every: For methods that need no gradients of single tasks: measure them all the same,
             for ``record``, every so many steps, at the cost of K backwards. 0 never.
         ranks: The processes that train replicas of these parameters together, each on its share of the batch:
@@ -236,7 +236,10 @@ class Balancer(FeedbackCalls):
         ...     _ = optimizer.step(closure)
         """
         if not self._state.config.parts.decides_weights:
-            raise ValueError(f"{self.method} gives no weights for whole gradients: a line search has nothing to hold")
+            raise ValueError(
+                f"{self.method} gives no weights for whole gradients: a line search has nothing to hold; take another "
+                "method, such as eq.MeanNorm() or eq.UPGrad(), or an optimiser without a line search, such as Adam"
+            )
         outer = self._frozen
         if not self.waiting:
             self._state.weights.adopt()

@@ -19,8 +19,8 @@ from equipoise.lab.settings import JOBS, MANY_TASKS, METHODS, MINUTES, RUNS, SEE
 
 MOST_SEEDS = 100_000
 _SECOND_LOOK = (
-    "To train it too, a second look at the data (for a confirmation start anew in another folder, with other seeds and "
-    "--minutes all):"
+    "To train what is left for later, a second look at the data (for a confirmation start anew in another folder, with "
+    "other seeds and --minutes all):"
 )
 
 
@@ -152,7 +152,6 @@ def run_study(case: Any, arguments: argparse.Namespace, training: Mapping[str, A
     from rich.console import Console
 
     from equipoise.lab.api.comparing import compare as run
-    from equipoise.lab.evaluation import postponed_note
 
     try:
         results = run(
@@ -175,8 +174,8 @@ def run_study(case: Any, arguments: argparse.Namespace, training: Mapping[str, A
         assert results.study is not None
         console = Console(highlight=False)
         show(console, results.study, renew=False, verbose=arguments.verbose)
-        for note in postponed_note(results.study.settings):
-            console.print(f"\n{note} {_SECOND_LOOK}\n{_without_limit(words)}", markup=False, soft_wrap=True)
+        if results.study.settings.get("postponed"):  # what it is stands among the notes above
+            console.print(f"\n{_SECOND_LOOK}\n{_without_limit(words)}", markup=False, soft_wrap=True)
     except ValueError as error:
         fail(str(error))
     except OSError as error:

@@ -23,7 +23,7 @@ OTHERS = """\
 # tuned-trials: {trials}  # fixed weights tried for the method tuned; 0 leaves it out
 # seeds: 5  # how many, or which: [0, 3, 7]
 # minutes: 5  # of methods and seeds that are not named, only what fits; all: everything; equipoise prints what it left
-# epochs: 60  # at most; by default 2,500 steps, and a run stops after a third of them that validates no better
+# epochs: COUNT  # at most; by default 2,500 steps, 30 to 200 epochs; a run stops after a third that validate no better
 # schedule: cosine  # of the learning rate, or constant, linear, step; equipoise compare --help has all options
 # loss: {{COLUMN: huber}}  # in place of a target's own; equipoise compare --question losses trains all that fit
 # group: COLUMN  # rows with the same cell there stay in one split: patients, users, shops

@@ -1,6 +1,6 @@
 """Several micro-batches, one step: gradients are summed task by task until the last of them goes backward."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -120,7 +120,7 @@ class Accumulation:
             task = micro.tasks[k]
             factor = counts[task] / size / self._first[task]
             brought = iter(found.shared)
-            self._rows.add(task, [None if p is None else _only(brought) for p in points], factor)
+            self._rows.add(task, [None if p is None else next(brought) for p in points], factor)
             for leaf, gradient in zip(own[k], found.own[0], strict=True):
                 if gradient is not None:
                     gradient = gradient if factor == 1.0 else gradient * factor
@@ -209,9 +209,3 @@ def _add(sums: dict[Any, Tensor], key: Any, value: Tensor, factor: float) -> Non
     """Add a multiple to a sum, at least in float32."""
     term = value.detach().to(torch.promote_types(value.dtype, torch.float32)) * factor
     sums[key] = sums[key] + term if key in sums else term
-
-
-def _only(brought: Iterator[Tensor | None]) -> Tensor | None:
-    """The next gradient [1, ...] of one task, without its first dimension."""
-    gradient = next(brought)
-    return None if gradient is None else gradient[0]

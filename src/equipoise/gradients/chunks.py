@@ -5,7 +5,7 @@ parameters are cut into chunks, nearest to the losses first; each has K passes o
 that follow is one pass more.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,7 +15,7 @@ from torch import Tensor
 from equipoise.gradients.graph import Graph
 from equipoise.gradients.jacobian import Jacobian
 from equipoise.gradients.layers.layer import Layer
-from equipoise.gradients.routes import Wanted, sequential
+from equipoise.gradients.routes import Found, Wanted, sequential
 
 _COPIES = 5  # of float32 factors: themselves, and while they are multiplied two in float64, each twice as large
 
@@ -30,30 +30,31 @@ class FoldedJacobian(Jacobian):
     def __reduce__(self) -> tuple[type["FoldedJacobian"], tuple[()]]:
         return FoldedJacobian, ()
 
-    def fold(self, held: range, new: range, num_rows: int) -> None:
-        """Keep of what was written its products in float64, for a gramian of ``num_rows``, and let go of factors.
+    def fold(self, held: range, num_rows: int) -> None:
+        """Keep of the rows written, of these tasks, their products in float64, and let go of factors.
 
-        Written were the rows of the tasks ``held``, and behind them those of ``new``, of whose products with them this
-        is the first call; or ``held`` is ``new``.
+        The gramian will be of ``num_rows``.
         """
-        first = len(held)
-        written = first if new == held else first + len(new)
         parts = [
-            *self._rows.exact_products(written),
+            *self._rows.exact_products(len(held)),
             *(layer.products(torch.float64).products for layer in self._layers),
         ]
         for layer in self._layers:
             layer.forget()
-        rows, columns = slice(held.start, held.stop), slice(new.start, new.stop)
+        rows = slice(held.start, held.stop)
         for products in parts:
             if self._folded is None:
                 self._folded = products.new_zeros(num_rows, num_rows)
+            self._folded[rows, rows] += products.to(self._folded.device)
+
+    def fold_with(self, held: range, task: int, gradients: Sequence[Tensor | None]) -> None:
+        """Keep the products of the rows written, of the tasks ``held``, with a task's gradients, which are not."""
+        rows = slice(held.start, held.stop)
+        assert self._folded is not None, "held rows are folded first"
+        for products in self._rows.products_with(len(held), gradients):
             products = products.to(self._folded.device)
-            if new == held:
-                self._folded[rows, rows] += products
-            else:
-                self._folded[rows, columns] += products[:first, first:]
-                self._folded[columns, rows] += products[first:, :first]
+            self._folded[rows, task] += products
+            self._folded[task, rows] += products
 
     def gramian(self, num_rows: int, *extras: Tensor, own: Sequence[Tensor] = ()) -> tuple[Tensor, ...]:
         if self._folded is None:
@@ -69,7 +70,7 @@ class FoldedJacobian(Jacobian):
 
 @dataclass
 class Chunk:
-    """Tensors whose gradients are taken in passes of their own, those of so many tasks at once."""
+    """Tensors whose gradients are taken in passes of their own, and held for so many tasks at once."""
 
     tensors: list[Tensor]
     layers: list[Layer]
@@ -79,8 +80,8 @@ class Chunk:
 def chunks_of(measured: Sequence[Tensor], layers: Sequence[Layer], graph: Graph, num_tasks: int) -> list[Chunk]:
     """Chunks that hold no more numbers at once than all tensors have.
 
-    A tensor of which K gradients are more is a chunk of its own, of fewer tasks at once, but of two at least. Factors
-    of a layer are held for all tasks; ``fits`` says whether they should be.
+    A tensor of which K gradients are more is a chunk of its own, of fewer tasks at once. Factors of a layer are held
+    for all tasks; ``fits`` says whether they should be.
     """
     limit = sum(tensor.numel() for tensor in measured)
     distances = _distances(graph)
@@ -93,7 +94,7 @@ def chunks_of(measured: Sequence[Tensor], layers: Sequence[Layer], graph: Graph,
     for part in parts:
         needed = _numbers(part, num_tasks)
         if not part.layers and needed > limit:
-            part.at_once = min(max(2, limit * num_tasks // needed), num_tasks)
+            part.at_once = limit * num_tasks // needed
         if filling is not None and needed <= room:
             filling.tensors += part.tensors
             filling.layers += part.layers
@@ -116,23 +117,22 @@ def fold_chunks(
     """Let the jacobian know the gramian by all chunks; the graph lives on."""
     num_tasks = len(losses)
 
-    def write(row: int, tasks: range) -> None:
+    def passes(tasks: range) -> Iterator[Found]:
         some, nothing = [losses[k] for k in tasks], [list[Tensor]() for _ in tasks]
-        for found in sequential(Wanted(some, graph, jacobian.points, nothing, incoming, keep=True)):
-            jacobian.write(range(row, row + 1), found.shared)
-            row += 1
-            del found  # the next pass needs its room
+        return sequential(Wanted(some, graph, jacobian.points, nothing, incoming, keep=True))
 
     for chunk in chunks:
         jacobian.prepare(chunk.tensors, chunk.at_once, chunk.layers)
-        length = num_tasks if chunk.at_once == num_tasks else chunk.at_once - 1
-        for first in range(0, num_tasks, length):
-            held = range(first, min(first + length, num_tasks))
-            write(0, held)
-            jacobian.fold(held, held, num_tasks)
-            for k in range(held.stop, num_tasks):  # each passes by those that are held
-                write(len(held), range(k, k + 1))
-                jacobian.fold(held, range(k, k + 1), num_tasks)
+        for first in range(0, num_tasks, chunk.at_once):
+            held = range(first, min(first + chunk.at_once, num_tasks))
+            for found in passes(held):
+                jacobian.write(found.tasks, found.shared, found.is_single)
+                del found  # the next pass needs its room
+            jacobian.fold(held, num_tasks)
+            others = range(held.stop, num_tasks)
+            for found in passes(others):  # each comes by those that are held
+                jacobian.fold_with(held, others[found.tasks.start], found.shared)
+                del found
     jacobian.prepare([], num_tasks)
 
 

@@ -75,10 +75,12 @@ class Jacobian:
         """What losses are differentiated by."""
         return [*self._by_rows, *(edge for layer in self._layers for edge in layer.edges)]
 
-    def write(self, rows: range, gradients: Sequence[Tensor | None]) -> None:
-        """Take gradients [rows, ...] by the points; ``None`` is a zero. Rows come in order."""
+    def write(self, rows: range, gradients: Sequence[Tensor | None], is_single: bool = False) -> None:
+        """Take gradients [rows, ...] by the points, or a single row [...]; ``None`` is a zero. Rows come in order."""
         first = len(self._by_rows)
-        self._rows.write(rows, gradients[:first])
+        self._rows.write(rows, gradients[:first], is_single)
+        if is_single and self._layers:
+            gradients = [gradient if gradient is None else gradient.unsqueeze(0) for gradient in gradients]
         for layer in self._layers:
             layer.write(len(rows), gradients[first : first + len(layer.edges)])
             first += len(layer.edges)

@@ -65,7 +65,7 @@ def measure(
     nothing = torch.zeros((), dtype=torch.float64, device="cpu")
     with torch.autocast(incoming.device.type, enabled=False):
         for found in sequential(Wanted(losses, graph, asked, own, incoming, keep=True)):
-            rows.append([None if gradient is None else gradient[0].detach() for gradient in found.shared])
+            rows.append([None if gradient is None else gradient.detach() for gradient in found.shared])
             mine = [_dense(gradient).double().square().sum().cpu() for gradient in found.own[0] if gradient is not None]
             squares.append(sum(mine, nothing))
     if not rows:  # no task has anything to be differentiated by

@@ -8,6 +8,7 @@ meet on one rank, its owner; layers are dealt out in turn. What is delivered com
 
 from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from itertools import chain, count
 from operator import itemgetter
 from typing import Any
@@ -22,7 +23,7 @@ from equipoise.gradients.layers import KINDS, UNKNOWN, layers_among
 from equipoise.gradients.layers.layer import Layer, size
 from equipoise.gradients.ranks import Ranks
 from equipoise.gradients.routes import Route, Wanted, batched, joined, sequential
-from equipoise.torch_private.autograd import saving_runs_hooks
+from equipoise.torch_private.autograd import first_output_shapes, saving_runs_hooks
 
 _ALONE = Ranks()
 
@@ -95,7 +96,7 @@ class RoutePlan:
         first = passes.get(self.passes, "one batched backward pass below the join of the tasks")
         if self.in_chunks:
             first = "a backward pass per task and chunk of the parameters, and one from all losses"
-        return "\n".join([f"{self.route}: {first}", *map("  {}: {}".format, names, self.why.values())])
+        return _text(self.route, first, tuple(names), tuple(self.why.values()))
 
     def fill(
         self,
@@ -126,7 +127,7 @@ class RoutePlan:
         jacobian.prepare(measured, num_tasks, layers, self.spread, self.lengths, self.ranks)
         unshared = UnsharedGradients(own)
         for found in self.passes(Wanted(losses, graph, jacobian.points, own, incoming, keep)):
-            jacobian.write(found.tasks, found.shared)
+            jacobian.write(found.tasks, found.shared, found.is_single)
             for k, gradients in zip(found.tasks, found.own, strict=True):
                 unshared.add(k, gradients)
             del found, gradients  # the next pass needs their room
@@ -222,6 +223,7 @@ def structure_of(graph: Graph, shared: Sequence[Tensor]) -> Hashable:
     number = dict(zip(graph.below, count()))
     place = dict(zip(map(id, shared), count()))
     kinds = tuple(map(type, graph.below))
+    of_layers = {kind for kind in set(kinds) if kind.__name__ in KINDS}
     edges = list(chain.from_iterable(graph.below.values()))
     return (
         kinds,
@@ -230,8 +232,14 @@ def structure_of(graph: Graph, shared: Sequence[Tensor]) -> Hashable:
         tuple(map(itemgetter(1), edges)),
         tuple(map(place.get, map(id, graph.accumulators.values()))),
         tuple([leaf.shape for leaf in shared]),
-        tuple([size((n, 0)) for n, kind in zip(graph.below, kinds, strict=True) if kind.__name__ in KINDS]),
+        first_output_shapes([node for node, kind in zip(graph.below, kinds, strict=True) if kind in of_layers]),
     )
+
+
+@lru_cache(maxsize=16)
+def _text(route: str, passes: str, names: Sequence[str], reasons: Sequence[str]) -> str:
+    """Remembered, since the next step's is nearly always the same."""
+    return "\n".join([f"{route}: {passes}", *map("  {}: {}".format, names, reasons)])
 
 
 def _by_rows(shared: Sequence[Tensor], layers: Sequence[Layer]) -> list[Tensor]:

@@ -4,6 +4,7 @@ import torch
 from torch import Tensor
 
 FLOAT32_RANGE = 1e30  # factors beyond this are applied in float64
+FEW = 2**16  # numbers up to which operations, and not numbers, take the time
 CHUNK = 1024  # columns per float32 product; chunks are summed in float64
 _BAND, _BANDS = 12, 8  # at least so many rows, and of more an eighth, per product: hardly more than the upper triangle
 
@@ -73,6 +74,9 @@ def divided(tensor: Tensor, number: int) -> Tensor:
 
 def exact_products(rows: Tensor) -> Tensor:
     """The products [K, K] of the rows of [K, P], in float64 throughout."""
+    if rows.numel() <= FEW:
+        wide = rows.double()
+        return wide @ wide.mT
     first, *others = rows.split(16 * CHUNK, dim=1)
     wide = first.double()
     total: Tensor = wide @ wide.mT
@@ -80,6 +84,18 @@ def exact_products(rows: Tensor) -> Tensor:
         del wide  # the next columns need its room
         wide = columns.double()
         total.addmm_(wide, wide.mT)
+    return total
+
+
+def exact_products_with(rows: Tensor, gradient: Tensor) -> Tensor:
+    """The products [K] of the rows of [K, P] with a gradient of P numbers, in float64, and without a copy of it."""
+    total, done = rows.new_zeros(len(rows), dtype=torch.float64), 0
+    lines = torch.atleast_1d(gradient)
+    piece = max(4 * CHUNK, gradient.numel() // 64)  # numbers, which are few beside those of the gradient
+    for some in lines.split(max(piece * len(lines) // max(gradient.numel(), 1), 1)):
+        columns = rows[:, done : done + some.numel()]
+        total.addmv_(columns.double(), some.flatten().double())
+        done += some.numel()
     return total
 
 

@@ -17,12 +17,30 @@ def above_joins(losses_first: Sequence[Any], below: Mapping[Any, Edges]) -> set[
 
     Empty where none of them takes a part.
     """
+    cuts = {kind for kind in set[Any](map(type, losses_first)) if is_cut(kind)}
+    if not _leads_to_a_join([node for node in losses_first if type(node) in cuts], below):
+        return set()
     above: set[Any] = set()
     for node in reversed(losses_first):
         kind: Any = type(node)
         if is_join(kind) or (flow_of(kind) is not None and any(n in above for n, _ in below[node])):
             above.add(node)
-    return above if any(is_cut(kind) for kind in set(map(type, above))) else set()
+    return above
+
+
+def _leads_to_a_join(cuts: Iterable[Any], below: Mapping[Any, Edges]) -> bool:
+    """Whether gradients flow on from one of these nodes to what joins, through nothing that is not understood."""
+    to_visit, visited = list(cuts), {None}
+    while to_visit:
+        for node, _ in below[to_visit.pop()]:
+            if node not in visited:
+                visited.add(node)
+                kind: Any = type(node)
+                if is_join(kind):
+                    return True
+                if flow_of(kind) is not None:
+                    to_visit.append(node)
+    return False
 
 
 def reached_by_region(

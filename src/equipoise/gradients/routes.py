@@ -24,8 +24,9 @@ class Found:
     """Gradients of some consecutive losses; ``None`` is a zero."""
 
     tasks: range
-    shared: Sequence[Tensor | None]  # [tasks, ...] by each shared point
+    shared: Sequence[Tensor | None]  # [tasks, ...] by each shared point; [...] of a pass of one task alone
     own: Sequence[Sequence[Tensor | None]]  # for each task, by its own leaves
+    is_single: bool = False  # whether it is of such a pass
 
 
 @dataclass
@@ -266,7 +267,7 @@ def _alone(k: int, gradients: Sequence[Tensor | None], points: Sequence[Point]) 
     parts = gradients[: len(points)]
     if not PLAIN.issuperset(map(type, parts)):
         parts = [g if g is None else part_of(g, like=point) for g, point in zip(parts, points, strict=True)]
-    return Found(range(k, k + 1), [g if g is None else g.unsqueeze(0) for g in parts], [gradients[len(points) :]])
+    return Found(range(k, k + 1), parts, [gradients[len(points) :]], is_single=True)
 
 
 @contextmanager

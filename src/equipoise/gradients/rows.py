@@ -6,7 +6,15 @@ import torch
 from torch import Tensor
 
 from equipoise.gradients.parts import copies_of, is_in_parts, part_of, whole_of
-from equipoise.gradients.products import CHUNK, Factors, divided, exact_products, float32_is_exact, inner_products
+from equipoise.gradients.products import (
+    CHUNK,
+    Factors,
+    divided,
+    exact_products,
+    exact_products_with,
+    float32_is_exact,
+    inner_products,
+)
 from equipoise.gradients.ranks import Ranks
 from equipoise.plain import PLAIN
 from equipoise.torch_private.tensors import add_each_, copy_each_, shaped_like
@@ -67,10 +75,10 @@ class Rows:
         """Let go of the tensors; their buffer is kept."""
         self._tensors = ()
 
-    def write(self, rows: range, gradients: Sequence[Tensor | None]) -> None:
-        """Fill some rows with as many gradients [rows, ...] by each tensor; ``None`` is a zero."""
+    def write(self, rows: range, gradients: Sequence[Tensor | None], is_single: bool = False) -> None:
+        """Fill some rows with as many gradients [rows, ...], or a single one with [...]; ``None`` is a zero."""
         for block in self._blocks.values():
-            block.write(rows, [gradients[place] for place in block.places])
+            block.write(rows, [gradients[place] for place in block.places], is_single)
 
     def average(self, num_rows: int, ranks: Ranks) -> None:
         """Replace whole rows by their mean over ranks."""
@@ -114,6 +122,13 @@ class Rows:
     def exact_products(self, num_rows: int) -> list[Tensor]:
         """The same from float64 products."""
         return [divided(block.exact_products(num_rows), copies) for (_, _, copies), block in self._blocks.items()]
+
+    def products_with(self, num_rows: int, gradients: Sequence[Tensor | None]) -> list[Tensor]:
+        """Float64 products [K] of the rows with a gradient by each tensor, for each block; ``None`` is a zero."""
+        return [
+            block.products_with(num_rows, [gradients[place] for place in block.places])
+            for block in self._blocks.values()
+        ]
 
     def products_of_each(self, num_rows: int) -> list[Tensor]:
         """J Jᵀ [K, K] by each tensor on its own, from float64 products."""
@@ -187,19 +202,18 @@ class _Block:
         padded = -(-self.width // CHUNK) * CHUNK
         self.rows = torch.zeros(num_rows, padded, dtype=dtype, device=device)
         self.views = [self.shaped(row[: self.width]) for row in self.rows]
-        self.lines = [[view.unsqueeze(0) for view in views] for views in self.views]
 
     def shaped(self, flat: Tensor) -> list[Tensor]:
         """Pieces of a vector [P], shaped like the tensors."""
         return [piece.view(shape) for piece, shape in zip(flat.split(self.sizes), self.shapes, strict=True)]
 
-    def write(self, rows: range, gradients: list[Tensor | None]) -> None:
+    def write(self, rows: range, gradients: list[Tensor | None], is_single: bool) -> None:
         nonzero = [gradient for gradient in gradients if gradient is not None]
-        if len(rows) > 1 or len(nonzero) < len(gradients):
+        if not is_single or len(nonzero) < len(gradients):
             self.put(self.rows[rows.start : rows.stop, : self.width], gradients)
         elif nonzero:
             _require_dense(nonzero)
-            copy_each_(self.lines[rows.start], nonzero)
+            copy_each_(self.views[rows.start], nonzero)
 
     def put(self, rows: Tensor, gradients: list[Tensor | None]) -> None:
         """Fill rows [rows, P] with gradients [rows, ...]; ``None`` is a zero."""
@@ -228,6 +242,15 @@ class _Block:
     def exact_products(self, num_rows: int) -> Tensor:
         """J Jᵀ in float64 throughout."""
         return exact_products(self.rows[:num_rows])
+
+    def products_with(self, num_rows: int, gradients: list[Tensor | None]) -> Tensor:
+        _require_dense(gradients)
+        parts = self.rows[:num_rows, : self.width].split(self.sizes, dim=1)
+        total = self.rows.new_zeros(num_rows, dtype=torch.float64)
+        for part, gradient in zip(parts, gradients, strict=True):
+            if gradient is not None:
+                total += exact_products_with(part, gradient)
+        return total
 
     def products_of_each(self, num_rows: int) -> list[Tensor]:
         """The same by each tensor on its own."""
@@ -278,9 +301,9 @@ class _SlicedBlock(_Block):
         self.staged = self.rows.new_zeros(-(-self.rows.shape[1] // ranks.size) * ranks.size)
         self.rows = self.rows.new_zeros(num_rows, len(self.staged) // ranks.size)
 
-    def write(self, rows: range, gradients: list[Tensor | None]) -> None:
+    def write(self, rows: range, gradients: list[Tensor | None], is_single: bool) -> None:
         for number, row in enumerate(rows):
-            own = [None if gradient is None else gradient[number : number + 1] for gradient in gradients]
+            own = gradients if is_single else [None if gradient is None else gradient[number] for gradient in gradients]
             self.put(self.staged[None, : self.width], own)
             self.rows[row] = self.ranks.mean_slice(self.staged)
 

@@ -13,8 +13,9 @@ from equipoise.registry.aggregators import BY_GRAMIAN
 from equipoise.registry.aliases import ALIASES
 from equipoise.registry.coordinates import BY_COORDINATES, BY_GROUPS
 from equipoise.registry.method_names import MethodName
+from equipoise.registry.results import BY_RESULTS
 from equipoise.registry.row import MethodRow, read_costs
-from equipoise.registry.weightings import BY_LOSSES, BY_RESULTS
+from equipoise.registry.weightings import BY_LOSSES
 from equipoise.registry.wrappers import AROUND
 
 __all__ = [

@@ -11,6 +11,7 @@ from typing import Any
 from equipoise.chain import Composite
 from equipoise.docstrings import paragraphs
 from equipoise.method import Aggregator, GroupAggregator, Method, UserWeight, Weighting
+from equipoise.registry.limit import Limit
 
 COMMAND = "python benchmarks/method_costs.py"
 FILE = Path(__file__).with_name("costs.csv")  # written by COMMAND
@@ -29,6 +30,8 @@ class MethodRow:
     when: str  # to use it
     takes: str = ""  # where it is more than its type says: what it reads, and what the training loop has to give it
     errata: str = ""  # where public code differs from the paper
+    unverified: str = ""  # what could not be checked against the text of the paper
+    limit: Limit | None = None  # where training ends; every method has one, but for those around another
     sample: Callable[[int], dict[str, Any]] = lambda num_tasks: {}  # arguments with which it is measured
     code: str = ""  # the expression that makes it, where that is not ``eq.method`` of its name
 

@@ -2,6 +2,7 @@
 
 from equipoise import weighting
 from equipoise.plain_sum import Sum
+from equipoise.registry.limit import FRONT, LOGS, MEAN, NOTHING, POINT, Limit
 from equipoise.registry.row import MethodRow
 
 BY_LOSSES = (
@@ -9,12 +10,14 @@ BY_LOSSES = (
         "sum",
         Sum,
         when="First, always: what every method has to beat.",
+        limit=Limit(MEAN, MEAN, "Gradient descent on the sum."),
     ),
     MethodRow(
         "fixed",
         weighting.Fixed,
         when="Second, always: with searched weights it is hard to beat.",
         sample=lambda k: {"weights": [1.0 + i for i in range(k)]},
+        limit=Limit(MEAN, MEAN, "Gradient descent on the weighted sum.", "losses @ method.factors"),
     ),
     MethodRow(
         "uw",
@@ -28,6 +31,9 @@ BY_LOSSES = (
             "Many copies leave out the half, or hand the log-variances to weight decay; LibMTL starts at s = -0.5; "
             "torch-rechub clamps s at 0, where a small loss loses its gradient for good."
         ),
+        limit=Limit(
+            POINT, POINT, "The likelihood's joint maximum, at which s = log loss: least sum of log losses.", LOGS
+        ),
     ),
     MethodRow(
         "dwa",
@@ -35,12 +41,20 @@ BY_LOSSES = (
         takes="losses; end_epoch()",
         when="Where tasks train at different rates, and one call per epoch is no trouble.",
         errata="Some ports average over 25 steps instead of an epoch.",
+        limit=Limit(
+            NOTHING, MEAN, "A heuristic; as epoch means come to rest their ratios, and the weights, become equal."
+        ),
     ),
     MethodRow(
         "rlw",
         weighting.RLW,
         when="As the baseline that any method which reacts to the losses has to beat.",
         errata="IGB's copy multiplies the weights by K; the paper, LibMTL and TorchJD do not.",
+        limit=Limit(
+            MEAN,
+            MEAN,
+            "Its weights have equal means, so that it is stochastic descent on the mean (Lin et al., section 3).",
+        ),
     ),
     MethodRow(
         "scheduled",
@@ -48,6 +62,7 @@ BY_LOSSES = (
         takes="losses; end_epoch() with per='epoch'",
         when="For curricula and warm-ups that are known beforehand.",
         sample=lambda k: {"weights": [[1.0 + i for i in range(k)], [1.0] * k]},
+        limit=Limit(MEAN, MEAN, "That of the last row of weights."),
     ),
     MethodRow(
         "uw-plus",
@@ -55,12 +70,19 @@ BY_LOSSES = (
         takes="losses; its parameters in the optimiser",
         when="Where UW is wanted and losses may become small.",
         errata="Common copies learn σ itself, which may pass through 0, where the weight 1 / (2 σ²) explodes.",
+        limit=Limit(
+            POINT,
+            POINT,
+            "The joint minimum over x and s, at which 2 s² = loss (1 + s).",
+            "(losses / (2 * (s := (losses + (losses**2 + 8 * losses).sqrt()) / 4)) + s.log1p()).sum()",
+        ),
     ),
     MethodRow(
         "uw-o",
         weighting.UWO,
         takes="positive losses",
         when="Where losses differ in scale and none comes near zero.",
+        limit=Limit(POINT, POINT, "Its gradient is that of the sum of log losses.", LOGS),
     ),
     MethodRow(
         "uw-so",
@@ -71,6 +93,7 @@ BY_LOSSES = (
             "Ports use softmax(-log loss / T), softmax(-loss / T) or a softmax of exponentials; the paper has "
             "softmax(1 / (T loss))."
         ),
+        limit=Limit(NOTHING, FRONT, "A heuristic; positive weights, which settle with the losses."),
     ),
     MethodRow(
         "log-sum",
@@ -78,6 +101,7 @@ BY_LOSSES = (
         takes="positive losses",
         when="As the first thing to try where losses differ in scale.",
         errata="Public code adds an absolute epsilon such as 1e-20 inside the logarithm.",
+        limit=Limit(POINT, POINT, "The sum of log losses.", LOGS),
     ),
     MethodRow(
         "gls",
@@ -85,12 +109,14 @@ BY_LOSSES = (
         takes="positive losses",
         when="Where log-sum's direction is wanted with a step that fades as the losses do.",
         errata="LibMTL takes the product before the root, which underflows at 40 tasks, and logs wrong weights.",
+        limit=Limit(POINT, POINT, "The geometric mean, least where the sum of log losses is.", LOGS),
     ),
     MethodRow(
         "imtl-l",
         weighting.IMTLL,
         takes="losses; its parameters in the optimiser",
         when="Where UW is wanted without an assumption on likelihoods.",
+        limit=Limit(POINT, POINT, "Joint minimum at which exp(-s) = loss: least sum of log losses.", LOGS),
     ),
     MethodRow(
         "cov",
@@ -100,6 +126,7 @@ BY_LOSSES = (
         errata=(
             "The official code adds 1e-8 to the variance; its decaying mean leaves the variance a sum over all steps."
         ),
+        limit=Limit(NOTHING, FRONT, "A heuristic; positive weights from statistics over all steps, which settle."),
     ),
     MethodRow(
         "softadapt",
@@ -109,6 +136,9 @@ BY_LOSSES = (
             "The package divides by the signed sum of the slopes, which turns the order when losses fall; the first "
             "release overwrites slopes while it normalises them."
         ),
+        limit=Limit(
+            NOTHING, MEAN, "A heuristic; as losses come to rest their slopes vanish and the weights become equal."
+        ),
     ),
     MethodRow(
         "relobralo",
@@ -116,6 +146,7 @@ BY_LOSSES = (
         takes="losses that are not negative",
         when="For the terms of a physics-informed network.",
         errata="The official code takes alpha = 1 in its first step and 0 in its second, whatever is set.",
+        limit=Limit(NOTHING, FRONT, "A heuristic; positive weights which settle but for their random look back."),
     ),
     MethodRow(
         "lbtw",
@@ -123,12 +154,16 @@ BY_LOSSES = (
         takes="losses that are not negative; end_epoch()",
         when="Where some tasks learn within an epoch what takes others many.",
         errata="The official code further scales the weights to sum K.",
+        limit=Limit(NOTHING, MEAN, "A heuristic; as losses come to rest within an epoch the weights become 1."),
     ),
     MethodRow(
         "ema",
         weighting.EMA,
         takes="losses of positive mean",
         when="To make losses comparable before a method of a Chain that compares them.",
+        limit=Limit(
+            NOTHING, POINT, "No promise; running means of losses come to rest at the losses: those of log-sum.", LOGS
+        ),
     ),
     MethodRow(
         "initial",
@@ -136,18 +171,21 @@ BY_LOSSES = (
         takes="losses; end_epoch() with reference='epoch'",
         when="To make losses comparable while their progress stays visible.",
         errata="GradNorm copies in mtrl and in ReLoBRaLo's repository overwrite the first losses in every step.",
+        limit=Limit(POINT, POINT, "The weighted sum by the inverse first losses.", "(losses / method.mean).sum()"),
     ),
     MethodRow(
         "slaw",
         weighting.SLAW,
         when="Where gradient norms should be equal and K backwards cost too much.",
         errata="The official code floors deviations at an absolute 1e-5; a port exchanges the means of loss and loss².",
+        limit=Limit(NOTHING, FRONT, "A heuristic; positive weights, bounded ratios of deviations."),
     ),
     MethodRow(
         "igb",
         weighting.IGB,
         takes="positive losses; end_epoch()",
         when="Where tasks of one kind lag behind under log-sum.",
+        limit=Limit(NOTHING, FRONT, "A heuristic; positive weights, which settle with the losses."),
     ),
     MethodRow(
         "go4align",
@@ -155,18 +193,35 @@ BY_LOSSES = (
         takes="positive losses",
         when="For many tasks of which several behave alike.",
         errata="The public code calls a k-means whose import is commented out; the package meant starts at random.",
+        limit=Limit(
+            NOTHING, FRONT, "A heuristic; positive weights, which settle with the losses but for a drift of size rate."
+        ),
+        unverified="details of the grouping and of p, which are those of the public code",
     ),
     MethodRow(
         "group-dro",
         weighting.GroupDRO,
         takes="comparable losses",
         when="Where the worst task is what counts.",
+        limit=Limit(
+            POINT,
+            POINT,
+            "The least worst loss, for convex losses (Sagawa et al., proposition 2).",
+            "losses.max()",
+            arguments={"rate": 0.05},
+        ),
     ),
     MethodRow(
         "cvar",
         weighting.CVaR,
         takes="comparable losses",
         when="Where the worst few tasks are what counts.",
+        limit=Limit(
+            POINT,
+            POINT,
+            "The least mean of the worst half.",
+            "losses.sort().values @ (torch.arange(len(losses)) + 1 - len(losses) / 2).clamp(0, 1).to(losses)",
+        ),
     ),
     MethodRow(
         "tchebycheff",
@@ -174,12 +229,14 @@ BY_LOSSES = (
         takes="comparable losses",
         when="To reach a chosen point of a Pareto front that is not convex.",
         errata="LibMOON's tche returns an unweighted value.",
+        limit=Limit(POINT, POINT, "The least worst loss.", "losses.max()"),
     ),
     MethodRow(
         "stch",
         weighting.STCH,
         takes="comparable losses",
         when="As tchebycheff, with gradients from every task.",
+        limit=Limit(POINT, POINT, "The least smooth maximum.", "torch.logsumexp(losses / len(losses) / 0.1, dim=0)"),
     ),
     MethodRow(
         "stch-mtl",
@@ -191,12 +248,20 @@ BY_LOSSES = (
             "warm-up."
         ),
         sample=lambda k: {"warmup": 1},
+        limit=Limit(
+            POINT,
+            POINT,
+            "With mu = 1 the least sum of losses, each over its mean in an early epoch.",
+            "(losses / method.nadir).sum()",
+            arguments={"warmup": 0},
+        ),
     ),
     MethodRow(
         "p-norm",
         weighting.PNorm,
         takes="comparable losses that are not negative",
         when="To go from the sum to the worst loss by one number.",
+        limit=Limit(POINT, POINT, "The least norm of the losses.", "losses.norm()"),
     ),
     MethodRow(
         "famo",
@@ -208,58 +273,19 @@ BY_LOSSES = (
             "backward, where it has no effect; their 1e-8 is absolute; the mtrl critic multiplies by c, not "
             "divides."
         ),
+        limit=Limit(FRONT, FRONT, "For smooth losses bounded below, with small decay (Liu et al., section 3)."),
     ),
     MethodRow(
         "lagrangian",
         weighting.Lagrangian,
         when="Where it is known how good an auxiliary task has to be.",
         sample=lambda k: {"limits": [None] + [0.1] * (k - 1)},
-    ),
-)
-BY_RESULTS = (  # told by ``balancer.observe``
-    MethodRow(
-        "dtp",
-        weighting.DTP,
-        takes="losses; observe() with results in (0, 1]",
-        when="When every task has a bounded validation metric and the hard ones are being neglected.",
-    ),
-    MethodRow(
-        "amtl",
-        weighting.AMTL,
-        takes="losses, positive; observe(); the results of single-task models",
-        when="When single-task baselines are known and every task should come equally close to its own.",
-        errata=(
-            "The official code squares a negative shortfall, so a task above its goal is given weight again, and "
-            "takes the loss of an absent task as 0, which makes the product 0."
-        ),
-        sample=lambda k: {"potential": [0.9] * k},
-    ),
-    MethodRow(
-        "coba",
-        weighting.CoBa,
-        takes="losses; observe() with validation losses, lower_is_better",
-        when="When many tasks fine-tune one model and are to converge, and stop overfitting, together.",
-        errata=(
-            "The official code adds a softmax over K times the weights and a floor of 1/(10 K), leaves DF "
-            "unbounded, takes α_max as the slope of the largest ratio instead of the largest slope, and loses "
-            "warmup - 1 slopes of ACS."
-        ),
-        sample=lambda k: {"warmup": 2, "history": 4},
-    ),
-    MethodRow(
-        "plateau",
-        weighting.Plateau,
-        takes="losses; observe()",
-        when="When some tasks converge long before others and you want a rule that can be read off the log.",
-    ),
-    MethodRow(
-        "stop-and-go",
-        weighting.StopAndGo,
-        takes="losses; observe()",
-        when="When small tasks overfit while large ones still learn, and their batches can be left out to save time.",
-        errata=(
-            "The official controller also ignores the evaluation after each change, skips the test for resuming in "
-            "every second evaluation of a stopped task, and its thresholds turn round for negative scores."
+        limit=Limit(
+            POINT,
+            POINT,
+            "The least sum of the main losses within the limits.",
+            "losses.sum() - losses[1] + 100 * (losses[1] - 2.3).clamp(min=0)",
+            arguments={"limits": [None, 2.3, None], "rate": 0.05},
         ),
     ),
 )

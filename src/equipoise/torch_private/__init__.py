@@ -21,6 +21,7 @@ touched                                  what for                             fr
 ``_C.DisableTorchFunctionSubclass``      plain tensors of subclasses                AttributeError for subclasses
 ``Tensor._version``                      a parameter changed meanwhile              AttributeError when first needed
 ``torch._foreach_*``                     one kernel for many tensors                AttributeError at the first step
+``_C._nn.flatten_dense_tensors``, kin    one vector for many tensors                AttributeError at the first step
 ``aten._embedding_bag_backward``         gradient of an embedding bag               AttributeError where one is met
 ``_DDPSink``'s ``ddp_weakref``           which gradients DDP awaits                 DDP fails where some are unused
 ``DDP.reducer``, ``_static_graph_...``   first all-reduce of a static graph         DDP fails with a static graph

@@ -179,6 +179,11 @@ def output_metadata(edge: GradientEdge | tuple[Any, int]) -> Any:
     return cast(Any, edge[0])._input_metadata[edge[1]]
 
 
+def first_output_shapes(nodes: Iterable[Any]) -> tuple[tuple[int, ...], ...]:
+    """The shape of each node's first output."""
+    return tuple([tuple(node._input_metadata[0].shape) for node in nodes])
+
+
 def is_of_a_script(node: Any) -> bool:
     """Whether it is of an ``autograd.Function`` that is not PyTorch's own."""
     is_function = isinstance(node, torch.autograd.function.BackwardCFunction)

@@ -12,6 +12,10 @@ from equipoise.watching.seen import PassSeen, ScriptSeen
 
 _WIDTH = 88
 _MANY = 8  # parts up to which a matrix of cosines is shown
+_AGAINST = (
+    "Share of step: how much of the sum of all gradients, by shared parameters, is along each; below 0 % the step goes "
+    "against that loss."
+)
 
 
 def page_of(processes: Sequence[ScriptSeen]) -> str:
@@ -73,6 +77,8 @@ def _section(site: str, looks: Sequence[PassSeen], findings: Sequence[str], call
         for k, part in enumerate(last.parts)
     ]
     lines += table(["loss", "value", "factor", "gradient", "own part", "share of step"], rows)
+    if any(share < 0 for share in shares):
+        lines += ["", *textwrap.wrap(_AGAINST, _WIDTH)]
     if 1 < len(last.parts) <= _MANY:
         lines += ["", "cosines of the gradients by shared parameters", *_cosines(last)]
     if findings:

@@ -9,7 +9,7 @@ import torch
 from torch.testing import assert_close
 from torch.utils.data import DataLoader
 
-from equipoise.lab.cases import TableCase, Target, table
+from equipoise.lab.cases import TableCase, Target, table_network
 from equipoise.lab.data.split import SPLITS
 from equipoise.lab.studies import make_plan
 from equipoise.losses import corn
@@ -174,7 +174,7 @@ def test_few_rows_and_few_tasks_of_more_than_text_have_members(recipe, monkeypat
     assert [members(recipe), members(replace(recipe, number=(), category=()))] == [4, 1]
     for limit in ("MEMBERS_UP_TO", "MANY_TASKS"):
         with monkeypatch.context() as patch:
-            patch.setattr(table, limit, 1)
+            patch.setattr(table_network, limit, 1)
             assert members(recipe) == 1, limit
 
 

@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from equipoise.lab.api.comparing import _default_folder
-from equipoise.lab.cases import TableCase, Target, table
+from equipoise.lab.cases import TableCase, Target, table_network
 from equipoise.lab.settings import RUNS
 from equipoise.lab.studies import Study, make_plan
 from equipoise.lab.studies.plan import run_name
@@ -43,7 +43,7 @@ def test_a_study_of_another_network_is_refused(shop, tmp_path, monkeypatch):
     before, now = {}, {}
     text = replace(shop, text=("x",), number=())
     for members, plans in ((1, before), (4, now)):
-        monkeypatch.setattr(table, "MEMBERS", members)
+        monkeypatch.setattr(table_network, "MEMBERS", members)
         plans.update(numbers=plan_of(shop), text=plan_of(text))
     assert before["text"].identity == now["text"].identity
     for plans, other, words in ((before, now, "is None, now 4 members"), (now, before, "is 4 members, now None")):

@@ -20,7 +20,7 @@ from equipoise.lab.settings import JOBS, METHODS, MINUTES, RUNS, SEEDS, TUNED_TR
 from equipoise.method import Method
 
 if TYPE_CHECKING:
-    from equipoise.lab.studies import Limit, Plan
+    from equipoise.lab.studies import Plan, TimeLimit
     from equipoise.lab.training.executors import Executor
 
 
@@ -153,9 +153,9 @@ def _limit(
     tuned_trials: int | None,
     single_task: int | None,
     looks: int,
-) -> "Limit | None":
+) -> "TimeLimit | None":
     """What limits a study: what a question asks for, or the user has named, is all of it."""
-    from equipoise.lab.studies import Limit
+    from equipoise.lab.studies import TimeLimit
 
     if minutes is None:
         minutes = MINUTES if methods is None and seeds is None and not question and not looks else math.inf
@@ -165,7 +165,7 @@ def _limit(
         raise ValueError("minutes cannot limit a study with looks, whose seeds are planned: leave one out")
     if minutes == math.inf:
         return None
-    return Limit(
+    return TimeLimit(
         minutes,
         methods=methods is None and not question,
         tuned=tuned_trials is None and not question,

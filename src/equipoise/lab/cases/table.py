@@ -9,25 +9,19 @@ from itertools import chain
 from pathlib import Path
 from typing import Any
 
-from torch import nn
-
 from equipoise.lab.cases.case import Case
 from equipoise.lab.cases.input_kinds import INPUT_KINDS
 from equipoise.lab.cases.row_inputs import FileOptions, FittedInputs, RowInputs, features_maker
+from equipoise.lab.cases.table_network import members_for, model_maker, network_words
 from equipoise.lab.cases.table_rows import TableBatches, TableRows
 from equipoise.lab.cases.target import LabelledTarget, Splits, make_targets, require_known_cells
 from equipoise.lab.data.columns import INPUT_OPTIONS, Target, expand_inputs, expand_targets, is_pattern
 from equipoise.lab.data.split import SPLITS, split_of
 from equipoise.lab.data.table import Table, read_header, read_table
 from equipoise.lab.diagnostics import Diagnostic, Picture, Predictions, cards, labelled_together, worst_samples
-from equipoise.lab.models.encoders import RowEncoder
-from equipoise.lab.models.heads import MemberHead, SharedEncoder
-from equipoise.lab.settings import MANY_TASKS, a_few
+from equipoise.lab.settings import a_few
 from equipoise.tasks import Tasks
 
-TEXT_ALONE: Mapping[str, Any] = {"hidden": 64, "dropout": 0.5}  # of its network, which overfits soon
-MEMBERS = 4
-MEMBERS_UP_TO = 10_000  # training rows: more, and text alone, are overfitted less, and a fourth of a batch teaches less
 STEPS = 2500  # of a training, at least
 EPOCHS, MOST_EPOCHS = 30, 200  # of a training, at least and at most
 AVERAGE = 0.995  # of weights, over some 200 steps: a run is often best while its learning rate is still high
@@ -154,15 +148,15 @@ class TableCase:
         targets = {name: target.labels for name, target in made.items()}
         batch_size = _batch_size(len(splits["train"]))
         epochs = _epochs(len(splits["train"]), batch_size)
-        members = _members(fitted, len(splits["train"]), len(made))
+        members = members_for(fitted, len(splits["train"]), len(made))
         return Case(
             name=table.name.split(".")[0] or table.name,
             title=f"{table.name}: {_listed(list(made))} from {_listed(self.inputs)}{_notes(fitted)}",
             tasks=Tasks([target.task for target in made.values()]),
             data={split: TableRows(rows) for split, rows in splits.items()},
             collate=TableBatches(fitted, targets),
-            model=_model_maker(fitted, made, members),
-            network=_network(fitted, members),
+            model=model_maker(fitted, made, members),
+            network=network_words(fitted, members),
             start="labels" if any(one.wide for one in fitted.values()) else "drawn",
             metrics={name: target.metrics for name, target in made.items()},
             batch_size=batch_size,
@@ -249,30 +243,6 @@ class TableCase:
                     f"the {split} split: it needs more"
                 )
         return rows
-
-
-def _members(inputs: Mapping[str, FittedInputs], rows: int, tasks: int) -> int:
-    """Of the network; each task's gradient for their signs makes a step that compares many tasks half as long again."""
-    few = rows <= MEMBERS_UP_TO and tasks <= MANY_TASKS
-    return MEMBERS if few and not all(fitted.wide for fitted in inputs.values()) else 1
-
-
-def _network(inputs: Mapping[str, FittedInputs], members: int) -> str:
-    """What in the network follows from the data."""
-    shared = ["one second moment"] if any(fitted.wide for fitted in inputs.values()) else []
-    return ", ".join([*([f"{members} members"] if members > 1 else []), *shared])
-
-
-def _model_maker(inputs: Mapping[str, FittedInputs], targets: Mapping[str, LabelledTarget], members: int) -> Any:
-    def make_model(task_names: Sequence[str]) -> nn.Module:
-        parts = {kind: fitted.make_part() for kind, fitted in inputs.items()}
-        wide = [kind for kind, fitted in inputs.items() if fitted.wide]
-        alone = TEXT_ALONE if len(wide) == len(parts) else {}
-        encoder = RowEncoder(parts, wide=wide, members=members, **alone)
-        heads = {name: MemberHead(target.make_head(encoder.width), members) for name, target in targets.items()}
-        return SharedEncoder(encoder, {name: heads[name] for name in task_names})
-
-    return make_model
 
 
 def _data_hash(table: Table, inputs: Mapping[str, RowInputs]) -> str:

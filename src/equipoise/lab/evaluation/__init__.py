@@ -12,7 +12,6 @@ from equipoise.lab.evaluation.judgement import Decision, Judgement, judgement_of
 from equipoise.lab.evaluation.looks import levels, planned_looks
 from equipoise.lab.evaluation.many import TaskSpread
 from equipoise.lab.evaluation.metric import REFERENCE, SINGLE_TASK, TUNED, Baselines, Question, TaskMetric, pairs_of
-from equipoise.lab.evaluation.notes import postponed_note
 from equipoise.lab.evaluation.numbers import all_of, counted, give_minutes, listing, show, signed, with_interval
 from equipoise.lab.evaluation.scores import (
     FORMULA,
@@ -105,7 +104,6 @@ __all__ = [
     "paired_t",
     "pairs_of",
     "planned_looks",
-    "postponed_note",
     "power",
     "printable",
     "rank_test",

@@ -1,4 +1,4 @@
-"""The names of all metrics as a type; written by ``python tests/typing/literals.py``."""
+"""The names of all metrics as a type; written by ``python docs/write.py``."""
 
 from typing import Literal
 

@@ -5,18 +5,18 @@ from equipoise.lab.cases.recipe import Recipe, find_recipe
 from equipoise.lab.studies.looks import record_look
 from equipoise.lab.studies.plan import Plan, Run, make_plan
 from equipoise.lab.studies.progress import run_plan
-from equipoise.lab.studies.sizes import Limit
+from equipoise.lab.studies.sizes import TimeLimit
 from equipoise.lab.studies.study import Study
 from equipoise.lab.studies.tables import write_scores
 from equipoise.lab.training.workers import Event, Workers
 
 __all__ = [
     "Event",
-    "Limit",
     "Plan",
     "Recipe",
     "Run",
     "Study",
+    "TimeLimit",
     "Workers",
     "find_recipe",
     "make_plan",

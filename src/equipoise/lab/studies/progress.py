@@ -9,12 +9,12 @@ from typing import Any
 import torch
 from rich.console import Console
 
-from equipoise.lab.evaluation import StudyResults, Summary, counted, give_minutes, postponed_note
+from equipoise.lab.evaluation import StudyResults, Summary, counted, give_minutes
 from equipoise.lab.search.trial import Job
 from equipoise.lab.search.watch import Items, Watch, finished, keeping, state_of
 from equipoise.lab.studies.looks import record_look
 from equipoise.lab.studies.plan import Plan, Run
-from equipoise.lab.studies.sizes import Limit, plan_within, planned_before
+from equipoise.lab.studies.sizes import TimeLimit, plan_within, planned_before
 from equipoise.lab.studies.sklearn_baselines import EXTRA, is_installed
 from equipoise.lab.studies.study import Study, require_runnable
 from equipoise.lab.studies.timing import shorter, time_steps
@@ -28,7 +28,7 @@ def run_plan(
     console: Console,
     jobs: int,
     track: Sequence[str] = (),
-    limit: Limit | None = None,
+    limit: TimeLimit | None = None,
     execute: Execute[Any] | None = None,
 ) -> Study:
     """Say how long it takes, do what is missing of a plan in a folder, and show what happens as it happens.
@@ -58,7 +58,7 @@ def run_plan(
     return _run(Study(plan, folder), console, jobs, track, told, execute)
 
 
-def _fit_into(study: Study, jobs: int, limit: Limit | None) -> tuple[Plan, list[str]]:
+def _fit_into(study: Study, jobs: int, limit: TimeLimit | None) -> tuple[Plan, list[str]]:
     """As much of the study's plan as fits into a limit, and lines on what it takes."""
     before = None if limit is None else planned_before(limit, study.plan, study.earlier)
     plan = before or study.plan
@@ -78,9 +78,8 @@ def _fit_into(study: Study, jobs: int, limit: Limit | None) -> tuple[Plan, list[
     line = f"{runs} take{'s' * (len(missing) == 1)} {most}{give_minutes(needed)} on {jobs} process"
     line += "es" * (jobs != 1)
     words = {what: give_minutes(of) for what, of in shorter(plan, costs, jobs, trials)}
-    less = ", ".join(f"{what} {time}" for what, time in words.items() if time != give_minutes(needed))
-    told = [f"{line}{f'; {less}' if less and needed > (limit.minutes if limit else 1) else ''}."]
-    return plan, [*told, *postponed_note({"postponed": plan.postponed})]
+    less = ", ".join(f"with {what} {time}" for what, time in words.items() if time != give_minutes(needed))
+    return plan, [f"{line}{f'; {less}' if less and needed > (limit.minutes if limit else 1) else ''}."]
 
 
 def _has_finished(plan: Plan, folder: Path, seeds: Sequence[int]) -> bool:

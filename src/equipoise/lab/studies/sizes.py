@@ -14,7 +14,7 @@ from equipoise.lab.studies.timing import FEWEST_SEEDS, Costs
 
 
 @dataclass(frozen=True)
-class Limit:
+class TimeLimit:
     """How many minutes a study may take from its beginning, and which of its sizes nobody named, beside the seeds.
 
     Args:
@@ -34,7 +34,7 @@ class Limit:
         return {TUNED: self.tuned, SINGLE_TASK: self.single_task, SUM: False}.get(arm, self.methods)
 
 
-def plan_within(limit: Limit, plan: Plan, costs: Costs, jobs: int, finished: Collection[Run] = ()) -> Plan:
+def plan_within(limit: TimeLimit, plan: Plan, costs: Costs, jobs: int, finished: Collection[Run] = ()) -> Plan:
     """As much of a plan as fits: what was named and the cheapest method, single-task baselines, then other methods.
 
     The cheapest come first, of those that take about the same the first of the plan; with what is left of the minutes
@@ -69,7 +69,7 @@ def plan_within(limit: Limit, plan: Plan, costs: Costs, jobs: int, finished: Col
     return replace(chosen, postponed=_described(plan, chosen, limit, more, minutes(chosen)))
 
 
-def planned_before(limit: Limit, plan: Plan, earlier: Mapping[str, Any]) -> Plan | None:
+def planned_before(limit: TimeLimit, plan: Plan, earlier: Mapping[str, Any]) -> Plan | None:
     """What of a plan its folder's study.json chose under the same limit: the same command resumes the same study."""
     then = earlier.get("postponed", {})
     arms = [arm for arm in (SINGLE_TASK, *plan.arms) if str(arm) not in then.get("methods", ())]
@@ -93,7 +93,7 @@ def _asked(plan: Plan) -> dict[str, Any]:
     return {"methods": [*map(str, plan.arms)], "seeds": [*plan.seeds]}
 
 
-def _described(plan: Plan, chosen: Plan, limit: Limit, more_minutes: float, minutes: float) -> dict[str, Any]:
+def _described(plan: Plan, chosen: Plan, limit: TimeLimit, more_minutes: float, minutes: float) -> dict[str, Any]:
     """What is left for later, as study.json has it."""
     arms = [arm for arm in plan.arms if arm not in chosen.arms]
     arms = [SINGLE_TASK, *arms] if len(chosen.alone) < len(plan.alone) else arms

@@ -1,6 +1,7 @@
-"""The names of methods, metrics and cases as types, which editors complete: ``python tests/typing/literals.py``."""
+"""The names of methods, metrics and cases as types, which editors complete."""
 
 import textwrap
+from functools import partial
 from pathlib import Path
 
 import equipoise as eq
@@ -13,7 +14,7 @@ NAMES = {
     "MetricName": list(metric_names()),
     "CaseName": list(CASES),
 }
-FILES = {
+PATHS = {
     "MethodName": PACKAGE / "registry" / "method_names.py",
     "MetricName": PACKAGE / "lab" / "metrics" / "metric_names.py",
     "CaseName": PACKAGE / "lab" / "case_names.py",
@@ -25,12 +26,10 @@ def module(type_name: str) -> str:
     what = type_name.removesuffix("Name").lower()
     names = textwrap.fill(", ".join(f'"{name}"' for name in NAMES[type_name]), 116, break_on_hyphens=False)
     return (
-        f'"""The names of all {what}s as a type; written by ``python tests/typing/literals.py``."""\n\n'
+        f'"""The names of all {what}s as a type; written by ``python docs/write.py``."""\n\n'
         "from typing import Literal\n\n"
         f"# fmt: off\n{type_name} = Literal[\n{textwrap.indent(names, '    ')},\n]\n"
     )
 
 
-if __name__ == "__main__":
-    for type_name, path in FILES.items():
-        path.write_text(module(type_name), encoding="utf-8")
+FILES = {path: partial(module, type_name) for type_name, path in PATHS.items()}
