@@ -27,6 +27,7 @@ extensions = [
     "sphinx.ext.napoleon",
     "sphinx.ext.viewcode",
     "site_pages",
+    "site_search",
 ]
 root_doc = "docs/index"
 include_patterns = ["docs/**", "CONTRIBUTING.md", "CHANGELOG.md", "examples/published/README.md"]
@@ -39,6 +40,7 @@ html_theme = "furo"  # readable on a phone and in the dark as it comes, and noth
 html_title = f"equipoise {release}"
 html_copy_source = True  # llms.txt names these
 html_show_copyright = False
+html_search_scorer = str(ROOT / "docs" / "search_scorer.js")
 html_show_search_summary = False  # a page opened as a file may not fetch another
 
 myst_heading_anchors = 6  # links to headings, by the rules of the repository's host

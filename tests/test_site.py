@@ -9,7 +9,7 @@ from html import unescape
 from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
-from urllib.parse import unquote
+from urllib.parse import quote, unquote
 
 import pytest
 
@@ -20,6 +20,14 @@ from equipoise.registry import AROUND
 ROOT = Path(__file__).parent.parent
 NEEDED = ("sphinx", "furo", "myst_parser")
 MISSING = [package for package in NEEDED if find_spec(package) is None]
+ANSWERED = {  # what a reader types: the page that stands first
+    "losses different scale": "docs/faq.html",
+    "NaN loss": "docs/faq.html",
+    "multi-task worse than single-task": "docs/faq.html",
+    "显存": "docs/zh/faq.html",
+    "nash": "docs/api/equipoise.aggregation.html#equipoise.NashMTL",
+    "FocalLoss": "docs/api/equipoise.losses.focal.html#equipoise.losses.FocalLoss",
+}
 LISTED = ("equipoise", "equipoise.lab", "equipoise.losses", "equipoise.testing")  # have __all__
 
 
@@ -88,6 +96,10 @@ def seen_in(browser, site):
     page.wait_for_url("**/docs/index.html")
     page.goto((site / "search.html").as_uri() + "?q=nash")
     page.wait_for_selector("#search-results a[href*='docs/methods.html']")
+    for words, answer in ANSWERED.items():
+        page.goto((site / "search.html").as_uri() + "?q=" + quote(words))
+        first = page.wait_for_selector("#search-results li > a").get_attribute("href")
+        wrong += [f"{words}: {first} stands first"] * (not re.sub(r"\?[^#]*", "", first).endswith(answer))
     page.close()
     return wrong
 
@@ -100,6 +112,13 @@ def test_links_to_nothing_are_found(tmp_path):
         '<script src="https://a.org/b.js">',
         *("a.html: b.html#x", "a.html: c.png", "b.html: a.html#there"),
     ]
+
+
+@pytest.mark.skipif(bool(MISSING), reason=f"not installed: {', '.join(MISSING)} (extra docs)")
+def test_words_of_a_chinese_page_are_pairs_of_characters(monkeypatch):
+    monkeypatch.syspath_prepend(ROOT / "docs")
+    search = import_module("site_search").Search({})
+    assert search.split("显存变成 NaN，不对") == ["显存", "存变", "变成", "NaN", "不对"]
 
 
 @pytest.mark.slow
