@@ -36,12 +36,14 @@ LOSSES = [logit_adjusted, ldam]
 
 
 @pytest.mark.parametrize("tau", [0.5, 1.0, 2.0])
-def test_logit_adjustment_is_its_formula(tau):
-    """-log( prior_t^tau e^z_t / sum_k prior_k^tau e^z_k )."""
+@pytest.mark.parametrize("beta", [0.5, 0.99, 1.0])
+def test_logit_adjustment_is_its_formula(tau, beta):
+    """-log( prior_t^tau e^z_t / sum_k prior_k^tau e^z_k ), prior ∝ 1 + beta + beta^2 + ... + beta^(count - 1)."""
     logits, targets = classes(30, torch.Generator().manual_seed(1))
-    masses = (COUNTS.double() / 1360).pow(tau).view(5, 1) * logits.exp()
+    numbers = torch.tensor([sum(beta**power for power in range(n)) for n in COUNTS.tolist()], dtype=torch.float64)
+    masses = (numbers / numbers.sum()).pow(tau).view(5, 1) * logits.exp()
     expected = -(masses.gather(1, targets.unsqueeze(1)).squeeze(1) / masses.sum(dim=1)).log()
-    assert_close(logit_adjusted(logits, targets, class_counts=COUNTS, tau=tau, reduction="none"), expected)
+    assert_close(logit_adjusted(logits, targets, class_counts=COUNTS, tau=tau, beta=beta, reduction="none"), expected)
 
 
 def test_logit_adjustment_has_its_minimum_where_all_classes_are_as_likely():
@@ -84,7 +86,8 @@ def test_where_nothing_is_rare_they_are_cross_entropy():
         weighted = F.cross_entropy(logits, targets, weight=WEIGHT.double(), reduction=reduction)
         even = torch.full((5,), 7)
         assert_close(logit_adjusted(logits, targets, class_counts=even, reduction=reduction), plain)
-        assert_close(logit_adjusted(logits, targets, class_counts=COUNTS, tau=0.0, reduction=reduction), plain)
+        for none in ({"tau": 0.0}, {"beta": 0.0}):
+            assert_close(logit_adjusted(logits, targets, class_counts=COUNTS, **none, reduction=reduction), plain)
         without = {"class_counts": COUNTS, "max_margin": 0.0, "scale": 1.0, "reduction": reduction}
         assert_close(ldam(logits, targets, **without), plain)
         assert_close(ldam(logits, targets, weight=WEIGHT.double(), **without), weighted)
@@ -149,7 +152,7 @@ def test_positive_weights_make_both_labels_weigh_the_same():
 
 def test_modules_are_their_functions():
     logits, targets = classes(9, torch.Generator().manual_seed(5))
-    keywords = {"class_counts": COUNTS, "tau": 0.5, "ignore_index": 2, "reduction": "sum"}
+    keywords = {"class_counts": COUNTS, "tau": 0.5, "beta": 0.9, "ignore_index": 2, "reduction": "sum"}
     assert_close(LogitAdjustedLoss(**keywords)(logits, targets), logit_adjusted(logits, targets, **keywords))
     keywords = {"class_counts": COUNTS, "max_margin": 0.2, "scale": 4.0, "weight": WEIGHT, "ignore_index": 2}
     module = LDAMLoss(**keywords)
@@ -171,6 +174,7 @@ MISUSES = [
         r"class_counts must be at least 1, got 0 at 2: lea",
     ),
     (lambda: logit_adjusted(LOGITS, LABELS, class_counts=THREE, tau=-1.0), r"tau must lie in \[0, inf\), got -1.0"),
+    (lambda: LogitAdjustedLoss(THREE, beta=1.5), r"beta must lie in \[0, 1\], got 1.5"),
     (lambda: logit_adjusted(LOGITS.softmax(1), LABELS, class_counts=THREE), r"logits are probabilities.*before"),
     (lambda: logit_adjusted(LOGITS, LABELS + 1, class_counts=THREE), r"targets must be classes 0 to 2, got 3"),
     (lambda: ldam(LOGITS, LABELS.float(), class_counts=THREE), r"targets must be class indices.*\.long"),

@@ -34,8 +34,12 @@ def logit_adjusted(
     tau: float = 1.0,
     ignore_index: int = -100,
     reduction: Reduction = "mean",
+    beta: float = 1.0,
 ) -> Tensor:
     """Cross-entropy of logits + tau · log(class prior); at test time use the logits as they are.
+
+    With beta below 1 the prior is that of effective numbers, (1 - beta^count) / (1 - beta), a combination of our own:
+    frequent classes then differ little, so that rare ones gain and the others stay near cross-entropy.
 
     Args:
         logits: [N, C, ...].
@@ -44,6 +48,7 @@ def logit_adjusted(
         tau: From 0, where it is cross-entropy; 1 fits the mean of the accuracies of all classes.
         ignore_index: A target that does not count.
         reduction: As in torch; all ignored: 0.
+        beta: In [0, 1]; 1 takes the counts themselves, 0 is cross-entropy.
 
     Raises:
         ValueError: If shapes do not match, or a value is out of its range.
@@ -53,8 +58,9 @@ def logit_adjusted(
     """
     _require_inputs(logits, targets, class_counts, ignore_index)
     require_argument("tau", tau, low=0.0)
-    counts = class_counts.to(wide(logits).dtype)
-    shifts = tau * (counts / counts.sum()).log()
+    require_argument("beta", beta, low=0.0, high=1.0)
+    numbers = _effective_numbers(class_counts, beta)
+    shifts = (tau * (numbers / numbers.sum()).log()).to(wide(logits).dtype)
     losses = F.cross_entropy(
         wide(logits) + _over_classes(shifts, logits), targets, ignore_index=ignore_index, reduction="none"
     )
@@ -123,9 +129,7 @@ def effective_number_weights(class_counts: Tensor, *, beta: float = 0.999) -> Te
     require_argument("beta", beta, low=0.0)
     if beta >= 1:
         raise ValueError(f"beta must lie in [0, 1), got {beta!r}: its limit at 1 is 1 / class_counts")
-    log_beta = math.log(beta) if beta > 0 else -math.inf
-    # in float64, and without 1 - beta^count: both lose the digits of beta near 1
-    weights = -1 / torch.expm1(class_counts.double() * log_beta)
+    weights = 1 / _effective_numbers(class_counts, beta)
     return (len(weights) * weights / weights.sum()).to(torch.get_default_dtype())
 
 
@@ -150,6 +154,15 @@ def positive_weights(label_counts: Tensor, *, num_samples: int) -> Tensor:
         )
     counts = label_counts.double()
     return ((num_samples - counts) / counts).to(torch.get_default_dtype())
+
+
+def _effective_numbers(class_counts: Tensor, beta: float) -> Tensor:
+    """(1 - beta^count) / (1 - beta), float64; its limits are 1 at beta = 0 and the count at 1."""
+    if beta == 1:
+        return class_counts.double()
+    log_beta = math.log(beta) if beta > 0 else -math.inf
+    # in float64, and without 1 - beta^count: both lose the digits of beta near 1
+    return torch.expm1(class_counts.double() * log_beta) / (beta - 1)
 
 
 def _over_classes(values: Tensor, logits: Tensor) -> Tensor:
@@ -183,9 +196,10 @@ def _require_margins(max_margin: float, scale: float) -> None:
     require_argument("scale", scale, low=0.0, open_low=True)
 
 
-def _require_logit_adjusted(class_counts: Tensor, tau: float) -> None:
+def _require_logit_adjusted(class_counts: Tensor, tau: float, beta: float) -> None:
     _require_counts("class_counts", class_counts)
     require_argument("tau", tau, low=0.0)
+    require_argument("beta", beta, low=0.0, high=1.0)
 
 
 def _require_ldam(class_counts: Tensor, max_margin: float, scale: float, weight: Tensor | None) -> None:
@@ -203,6 +217,7 @@ class LogitAdjustedLoss(FunctionLoss):
     tau: float = 1.0
     ignore_index: int = -100
     reduction: Reduction = "mean"
+    beta: float = 1.0
 
 
 class LDAMLoss(FunctionLoss):

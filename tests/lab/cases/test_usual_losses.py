@@ -40,8 +40,8 @@ def mixed(share, one, other):
             usual.counted_class_losses(torch.cat([CLASSES[1], torch.tensor([-100, -100])]), 3),
             CLASSES,
             "logit-adjusted",
-            {"tau": 0.5},
-            losses.LogitAdjustedLoss(COUNTS, 0.5),
+            {"tau": 0.5, "beta": 0.75},
+            losses.LogitAdjustedLoss(COUNTS, 0.5, beta=0.75),
         ),
         (
             usual.counted_class_losses(torch.cat([CLASSES[1], torch.tensor([-100, -100])]), 3),

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import pytest
 import torch
 from torch import nn
@@ -28,6 +30,24 @@ def test_confusion_counts_pairs_of_true_and_said(animals):
     assert matrix.counts == ((2, 0, 0), (2, 0, 1), (0, 0, 0))
     assert matrix.shares == ((1.0, 0.0, 0.0), (2 / 3, 0.0, 1 / 3), (None, None, None))
     assert (matrix.row_title, matrix.rows) == ("true", CLASSES)
+
+
+def test_the_sum_of_confusions_is_the_confusion_of_all_their_samples():
+    generator = torch.Generator().manual_seed(1)
+    logits, true = torch.randn(30, 3, generator=generator), torch.randint(3, (30,), generator=generator)
+    task = eq.Task("kind", nn.CrossEntropyLoss())
+    show = ex.confusion("kind", CLASSES, ex.largest).show
+    parts = [show(seen({"kind": logits[part]}, {"kind": true[part]}, [task])) for part in (slice(7), slice(7, 30))]
+    whole = show(seen({"kind": logits}, {"kind": true}, [task]))
+    assert ex.sum_of_confusions(parts) == replace(whole, note=f"{whole.note} Summed over 2 seeds.")
+
+
+def test_matrices_of_other_shares_or_classes_have_no_sum(animals):
+    of_animals = ex.confusion("kind", CLASSES, ex.largest).show(animals)
+    of_others = ex.confusion("kind", CLASSES[::-1], ex.largest).show(animals)
+    columnwise = replace(of_animals, shares=((0.5, None, 0.0), (0.5, None, 1.0), (0.0, None, 0.0)))
+    for pair in ((of_animals, of_others), (of_animals, columnwise), (columnwise, columnwise)):
+        assert ex.sum_of_confusions(pair) is None
 
 
 def test_scores_of_classes_are_their_definitions(animals):

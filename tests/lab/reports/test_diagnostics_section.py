@@ -18,22 +18,23 @@ def study(make):
     return folder
 
 
-def test_each_method_shows_what_its_run_of_the_first_seed_shows(study):
+def test_each_method_shows_its_run_of_the_first_seed_and_the_confusions_of_all(study):
     page = Page(write_report(study.path))
     assert "best epoch of seed 0 on the validation split" in page.words
     for shift, method in enumerate(METHODS):
-        head, cat, dog = page.tables[f"Title of confusion, {method}"]
+        head, cat, dog = page.tables[f"Title of confusion, all seeds, {method}"]
         assert [text for text, _ in head] == ["true ↓ predicted →", "cat <b>", "dog"]
-        right = 3 + shift
+        right = (3 + shift) + (13 + shift)  # of seed 0 and of seed 1
         assert [text for text, _ in cat] == [
             "cat <b>",
-            f"{100 * right / (right + 1):.0f} %{right}",
-            f"{100 / (right + 1):.0f} %1",
+            f"{100 * right / (right + 2):.0f} %{right}",
+            f"{100 * 2 / (right + 2):.0f} %2",
         ]
-        assert [text for text, _ in dog] == ["dog", "0 %0", "100 %4"]
+        assert [text for text, _ in dog] == ["dog", "0 %0", "100 %8"]
         rows = page.tables[f"Title of classes, {method}"][1:]
         assert rows[0] == [("cat <b>", []), (f"{0.5 + shift / 100:.3f}", [0.5 + shift / 100]), ("4", [4.0])]
         assert rows[1][1][0] == "–"
+    assert "Right on the diagonal. Summed over 2 seeds." in page.words
     assert "Not shown: it failed with ValueError: no <u>luck</u>." in page.words
 
 

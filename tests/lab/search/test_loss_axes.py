@@ -59,7 +59,7 @@ def test_ranges_of_the_settings(focal_case, word, low, high, default, log):
         ("recommended.gamma=-1:4", "recommended=focal:gamma=-1.0: gamma must lie in"),
         ("recommended.gamma=1|-1", "recommended=focal:gamma=-1.0: gamma must lie in"),
         ("rating.delta=-1:2", "rating=huber:delta=-1.0: .*non-positive values for delta"),
-        ("department.power=1|-1", "department=weighted-cross-entropy:power=-1.0: power must lie in"),
+        ("department.tau=1|-1", "department=logit-adjusted:tau=-1.0: tau must lie in"),
         ("recommended.gamma", "give the range of 'recommended.gamma'"),
         (
             "gamma=0:4",

@@ -96,17 +96,17 @@ def reviews(compressed: bytes | None = None) -> Case:
         }
         return SharedEncoder(encoder, {name: heads[name] for name in task_names})
 
-    departments = counted_class_losses(train["department"], len(DEPARTMENTS), power=0.75)
+    departments = counted_class_losses(train["department"], len(DEPARTMENTS), tau=0.95, beta=0.998)
     known = {
         "rating": number_losses(),
         "recommended": binary_losses(train["recommended"]),
-        "department": {"weighted-cross-entropy": departments["weighted-cross-entropy"], **departments},
+        "department": {"logit-adjusted": departments["logit-adjusted"], **departments},
     }
     tasks = Tasks(
         [
             Task("rating", known["rating"]["mse"]()),
             Task("recommended", known["recommended"]["bce"]()),
-            Task("department", known["department"]["weighted-cross-entropy"]()),
+            Task("department", known["department"]["logit-adjusted"]()),
         ]
     )
     return Case(

@@ -32,20 +32,21 @@ def class_losses() -> Losses:
     }
 
 
-def counted_class_losses(labels: Tensor, num_classes: int, power: float = 0.5) -> Losses:
+def counted_class_losses(labels: Tensor, num_classes: int, tau: float = 1.0, beta: float = 1.0) -> Losses:
     """``class_losses``, and those that know how often each class occurs.
 
     ``weighted-cross-entropy`` weighs a class by (1 / its share)^power, with a mean of 1 over the labels: 1 gives every
-    class the same say, 0 every sample.
+    class the same say, 0 every sample. ``logit-adjusted`` shifts logits while training alone.
 
     Args:
         labels: Of the training split [N], -100 where one is missing.
-        num_classes: C, each of which occurs.
-        power: Of ``weighted-cross-entropy``, unless another is chosen.
+        num_classes: C; one without a label counts as if it had one.
+        tau: Of ``logit-adjusted``, unless another is chosen.
+        beta: Likewise.
     """
     counts = torch.bincount(labels[labelled(labels)], minlength=num_classes)
 
-    def weighted(power: float = power) -> nn.Module:
+    def weighted(power: float = 0.5) -> nn.Module:
         require_argument("power", power, low=0.0)
         weights = counts.clamp(min=1).double().pow(-power)
         return nn.CrossEntropyLoss((weights * counts.sum() / (weights * counts).sum()).float())
@@ -53,7 +54,7 @@ def counted_class_losses(labels: Tensor, num_classes: int, power: float = 0.5) -
     return {
         **class_losses(),
         "weighted-cross-entropy": weighted,
-        "logit-adjusted": lambda tau=1.0: losses.LogitAdjustedLoss(counts, tau),
+        "logit-adjusted": lambda tau=tau, beta=beta: losses.LogitAdjustedLoss(counts.clamp(min=1), tau, beta=beta),
     }
 
 

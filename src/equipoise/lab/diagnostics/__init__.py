@@ -14,6 +14,7 @@ from equipoise.lab.diagnostics.classification import (
     level,
     predicted_cooccurrence,
     region_table,
+    sum_of_confusions,
 )
 from equipoise.lab.diagnostics.diagnostic import (
     Card,
@@ -80,6 +81,7 @@ __all__ = [
     "predicted_cooccurrence",
     "read_diagnostics",
     "region_table",
+    "sum_of_confusions",
     "worst_samples",
     "write_diagnostics",
     "wrong_pixels",

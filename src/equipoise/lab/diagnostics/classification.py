@@ -55,18 +55,28 @@ def confusion(task: str, classes: Sequence[str], decision: Decide, what: str = "
     def show(predictions: Predictions) -> Matrix:
         predicted, true = _pairs(predictions, task, decision)
         counts = multiclass_confusion_matrix(predicted, true, num_classes=len(classes)).tolist()
-        return Matrix(
-            rows=tuple(classes),
-            columns=tuple(classes),
-            row_title="true",
-            column_title="predicted",
-            shares=tuple(tuple(n / sum(row) if sum(row) else None for n in row) for row in counts),
-            counts=tuple(map(tuple, counts)),
-            note=f"Each row: the {what} of one true class, the share predicted as each class, and how many. The "
-            "diagonal is correct.",
-        )
+        note = f"Each row: the {what} of one true class, the share predicted as each class, and how many. The "
+        return _by_true_class(tuple(classes), counts, f"{note}diagonal is correct.")
 
     return Diagnostic(f"{task}-confusion", f"{task}: confusion matrix", (task,), show)
+
+
+def _by_true_class(classes: tuple[str, ...], counts: Sequence[Sequence[int]], note: str) -> Matrix:
+    shares = tuple(tuple(n / sum(row) if sum(row) else None for n in row) for row in counts)
+    return Matrix(classes, classes, "true", "predicted", shares, tuple(map(tuple, counts)), note)
+
+
+def sum_of_confusions(matrices: Sequence[Matrix]) -> Matrix | None:
+    """The confusion matrix of all samples of several, such as of one method's runs; None where one is no such matrix.
+
+    Args:
+        matrices: As ``confusion`` shows them, at least one.
+    """
+    classes, note = matrices[0].rows, matrices[0].note
+    if any(not one.counts or one != _by_true_class(classes, one.counts, note) for one in matrices):
+        return None
+    counts = torch.tensor([one.counts for one in matrices]).sum(dim=0).tolist()
+    return _by_true_class(classes, counts, f"{note} Summed over {len(matrices)} seeds.")
 
 
 def class_table(task: str, classes: Sequence[str], decision: Decide, what: str = "samples") -> Diagnostic:

@@ -3,7 +3,8 @@
 import hashlib
 import math
 import re
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import matplotlib
@@ -12,7 +13,7 @@ from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
-from equipoise.lab.diagnostics import DiagnosticResult, Matrix, diagnostics_hash, read_diagnostics
+from equipoise.lab.diagnostics import DiagnosticResult, Matrix, diagnostics_hash, read_diagnostics, sum_of_confusions
 from equipoise.lab.evaluation import SINGLE_TASK, StudyResults
 from equipoise.lab.evaluation.study import RunDiagnostics
 from equipoise.lab.files import DamagedError, file_within
@@ -30,9 +31,10 @@ class StudyDiagnostics:
     """What the runs of a study show.
 
     Args:
-        of_method: By method, in the order of the study; single-task networks together.
+        of_method: By method, in the order of the study; single-task networks together. Confusion matrices are summed
+            over the method's seeds.
         common: What is the same whatever the method, such as which true labels come together.
-        seed: Whose runs these are.
+        seed: Whose runs all others are.
     """
 
     of_method: dict[str, tuple[DiagnosticResult, ...]]
@@ -64,7 +66,11 @@ class StudyDiagnostics:
                 found[method] = shown
         common = _common(found)
         names = {shown.name for shown in common}
-        kept = {method: tuple(one for one in shown if one.name not in names) for method, shown in found.items()}
+        kept: dict[str, tuple[DiagnosticResult, ...]] = {}
+        for method, shown in found.items():
+            others = [row for row in rows if row.method == method and row.seed != seed]
+            of_others = [one for row in others for one in _of_run(study.folder, row)]
+            kept[method] = tuple(_over_seeds(one, of_others) for one in shown if one.name not in names)
         return cls(kept, common, seed)
 
 
@@ -76,6 +82,14 @@ def _of_run(study: Path, row: RunDiagnostics) -> tuple[DiagnosticResult, ...]:
     if row.sha256 and diagnostics_hash(folder) != row.sha256:
         raise DamagedError(folder / "exhibits.json", "or a picture of it is not as it was written", folder)
     return read_diagnostics(folder)
+
+
+def _over_seeds(shown: DiagnosticResult, of_others: Sequence[DiagnosticResult]) -> DiagnosticResult:
+    """A confusion matrix summed with those of the method's other seeds; anything else as it is."""
+    same = [one.result for one in (shown, *of_others) if one.name == shown.name]
+    matrices = [result for result in same if isinstance(result, Matrix)]
+    summed = sum_of_confusions(matrices) if 1 < len(matrices) == len(same) else None
+    return shown if summed is None else replace(shown, title=f"{shown.title}, all seeds", result=summed)
 
 
 def _common(found: dict[str, tuple[DiagnosticResult, ...]]) -> tuple[DiagnosticResult, ...]:

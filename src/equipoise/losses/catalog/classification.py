@@ -4,12 +4,12 @@ from equipoise.losses.catalog.row import LossRow
 
 ROWS = (
     LossRow(
-        code="eq.losses.LogitAdjustedLoss(class_counts, tau=1.0)",
+        code="eq.losses.LogitAdjustedLoss(class_counts, tau=1.0, beta=1.0)",
         kinds=("multiclass", "segmentation"),
         use="rare classes matter as much as frequent ones: balanced accuracy",
-        pitfalls="predict from the plain logits; plain accuracy falls; no class weights beside it",
+        pitfalls="predict from the plain logits; plain accuracy falls, less with β below 1; no class weights beside it",
         paper="Menon et al., ICLR 2021, eq. (10)",
-        checked="its formula in probabilities; its minimum; CE at τ = 0 and for equal counts",
+        checked="its formula in probabilities; its minimum; CE at τ = 0, at β = 0 and for equal counts",
         suits=("imbalanced",),
     ),
     LossRow(
