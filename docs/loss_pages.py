@@ -123,6 +123,11 @@ def page(row: LossRow) -> str:
     return "\n".join(parts)
 
 
+def names() -> list[str]:
+    """The pages, in the order of the sidebar."""
+    return [row.name for row in ROWS]
+
+
 def pages(folder: Path, changed: float) -> dict[str, str]:
     """{name of a file: its text}: a page for every loss and its picture, as ``method_pages.pages``."""
     texts = {}

@@ -185,6 +185,11 @@ def gallery(names: list[str]) -> str:
     return "\n".join([*parts, *(f"## [{name}]({name}.md)\n\n{include(name)}" for name in names)])
 
 
+def names() -> list[str]:
+    """The pages, in the order of the sidebar."""
+    return ["pictures", *(row.name for row in (*methods(), *AROUND))]
+
+
 def pages(folder: Path, changed: float) -> dict[str, str]:
     """{name of a file: its text}: a page for every method, its pictures, and one page of all.
 

@@ -34,6 +34,7 @@ DATA = {  # what is neither class nor function, and so has no docstring of its o
 }
 HOME = '<!doctype html><meta http-equiv="refresh" content="0; url={}.html"><title>equipoise</title>\n'
 WRITTEN = {"methods": method_pages, "losses": loss_pages}  # folders, each below the page of its name
+ARROW = '<span class="icon"><svg><use href="#svg-arrow-right"></use></svg></span>'  # as furo's
 LINK = re.compile(r"^- \[(?P<title>[^\]]+)\]\((?P<path>[^)]+)\)", re.MULTILINE)
 
 
@@ -163,6 +164,30 @@ def add_sidebar(app: Sphinx, docname: str, source: list[str]) -> None:
         source[0] += "\n" + toctree("", [f"integrations/{page.stem}" for page in pages])
 
 
+def show_rows(app: Sphinx, pagename: str, template: str, context: dict[str, Any], doctree: object) -> None:
+    """In the sidebar of a method's or loss's page, and of the page of all, links to each of them below the latter.
+
+    A toctree of them, which every page of the site resolves and parses, makes the build take almost twice as long.
+    """
+    folder, _, here = pagename.removeprefix("docs/").partition("/")
+    if folder not in WRITTEN or pagename == folder:
+        return
+    links = "".join(
+        f'<li class="toctree-l2{" current-page" * (name == here)}"><a class="reference internal" '
+        f'href="{context["pathto"](f"docs/{folder}/{name}")}">{name}</a></li>'
+        for name in WRITTEN[folder].names()
+    )
+    box = f'checked="" class="toctree-checkbox" id="toctree-{folder}" role="switch" type="checkbox"'
+    fold = f'<input aria-label="Toggle navigation of {folder}" {box}/><label for="toctree-{folder}">{ARROW}</label>'
+    own = re.escape(context["pathto"](f"docs/{folder}"))
+    line = rf'<li class="(toctree-l1[^"]*)">(<a class="[^"]*" href="{own}">[^<]*</a>)</li>'
+    tree, found = re.subn(
+        line, rf'<li class="\1 has-children">\2{fold}<ul>{links}</ul></li>', context["furo_navigation_tree"]
+    )
+    assert found == 1, f"the sidebar of {pagename} has no line of docs/{folder}.md"
+    context["furo_navigation_tree"] = tree
+
+
 def escape(app: Sphinx, what: str, name: str, it: object, options: object, lines: list[str]) -> None:
     """Before napoleon reads a docstring: ``|`` and ``*`` are no markup, and a colon gives no type."""
     literal: int | None = None  # the indent of the line that began a literal block
@@ -216,5 +241,6 @@ def setup(app: Sphinx) -> dict[str, bool]:
     app.connect("autodoc-process-docstring", escape, priority=400)
     app.connect("autodoc-process-signature", of_init)
     app.connect("html-page-context", leave_out_sidebar, priority=400)  # before the theme takes it up
+    app.connect("html-page-context", show_rows, priority=900)  # after furo has made the sidebar
     app.connect("build-finished", write_more)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

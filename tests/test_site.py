@@ -136,6 +136,8 @@ def test_the_site_is_whole(tmp_path, request):
     for folder, rows in (("methods", (*equipoise.methods(), *AROUND)), ("losses", ROWS)):
         pages = {row.name: (site / "docs" / folder / f"{row.name}.html").read_text(encoding="utf-8") for row in rows}
         assert [name for name, text in pages.items() if not re.search(r'<svg viewBox="-8|No picture: ', text)] == []
+        shown = [f'current-page"><a class="reference internal" href="#">{name}</a>' in pages[name] for name in pages]
+        assert all(shown), "the sidebar of each shows its place among the others"
         of_all = (site / "docs" / f"{folder}.html").read_text(encoding="utf-8")
         assert [name for name in pages if f'href="{folder}/{name}.html"' not in of_all] == []
     llms = (site / "llms.txt").read_text(encoding="utf-8")

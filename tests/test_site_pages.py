@@ -109,3 +109,26 @@ def test_losses_without_a_curve_take_more_than_one_number():
     several |= {row.name for row in of_kind if row.kinds[0] == "gan" and "(" in row.code}
     no_logit = {"BCELoss", "NLLLoss"}
     assert {row.name for row in of_kind if not loss_pages.curves(row)} == (several | no_logit) & {*LOSSES}
+
+
+def test_the_sidebar_of_a_method_has_all_methods_below_their_list_and_others_are_as_they_were():
+    pytest.importorskip("sphinx")
+    import site_pages
+
+    def sidebar(page, own):
+        def pathto(target):
+            return "#" if target == page else f"{target}.html"
+
+        before = f'<li class="toctree-l1"><a class="reference internal" href="{own}">Methods</a></li>'
+        context = {"pathto": pathto, "furo_navigation_tree": before}
+        site_pages.show_rows(None, page, "page.html", context, None)
+        return context["furo_navigation_tree"]
+
+    of_one, of_all = sidebar("docs/methods/uw", "docs/methods.html"), sidebar("docs/methods", "#")
+    assert of_one.count('<li class="toctree-l2') == of_all.count('<li class="toctree-l2') == len(method_pages.names())
+    assert '<li class="toctree-l2 current-page"><a class="reference internal" href="#">uw</a>' in of_one
+    assert 'href="docs/methods/dwa.html">dwa</a>' in of_one
+    assert "current-page" not in of_all
+    assert "toctree-l2" not in sidebar("docs/faq", "docs/methods.html")
+    with pytest.raises(AssertionError, match=r"the sidebar of docs/methods/uw has no line of docs/methods\.md"):
+        sidebar("docs/methods/uw", "docs/other.html")

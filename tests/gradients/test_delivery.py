@@ -22,6 +22,7 @@ from torch.testing import assert_close
 from torch.utils._python_dispatch import TorchDispatchMode
 
 import equipoise as eq
+from equipoise.aggregation import LossScale
 from equipoise.gradients import routes
 from equipoise.gradients.layers import layer
 
@@ -311,3 +312,25 @@ def test_sparse_tables_get_sparse_gradients_by_factors(make):
         assert_close(found[name].to_dense(), expected, rtol=1e-5, atol=1e-6 * float(expected.abs().max()))
     with pytest.raises(ValueError, match="a sparse gradient has no row: use sparse=False"):
         delivered_by("rows", make)
+
+
+@pytest.mark.parametrize("are_shared", [False, True], ids=["private", "shared"])
+@pytest.mark.parametrize("method", [Weights, LossScale], ids=["measured", "reused"])
+@pytest.mark.parametrize("route", ["rows", "batched", "factored", "low-memory"])
+def test_what_is_added_to_a_gradient_is_added_to_no_other(route, method, are_shared):
+    """Autograd's gradient by ``grid`` is a view of the one by ``bias``: as ``.grad`` they must not share memory."""
+    sizes = {"trunk": (3, 6), "bias": (6,), "grid": (2, 3), "last": (6,)}
+    trunk, bias, grid, last = leaves = [torch.randn(size, requires_grad=True) for size in sizes.values()]
+    balancer = eq.Balancer(method(), leaves, tasks=["a", "b"], route=route)
+    x, factors = torch.randn(3), torch.randn(6)
+
+    def delivered():
+        z = x @ trunk
+        moved = z + bias + grid.view(6)
+        losses = {"a": (moved * factors).sum().exp(), "b": ((moved if are_shared else z) * factors + last).sum()}
+        balancer(losses).backward()
+        return [leaf.grad.clone() for leaf in leaves]
+
+    once, twice = delivered(), delivered()
+    assert_close(twice, [2 * gradient for gradient in once])
+    assert_close(once[2].view(6), once[1])

@@ -381,7 +381,8 @@ def test_the_law_of_the_sum_tells_the_factor_that_it_measured():
     ):
         check_method(MeansWithoutSaying)
     with pytest.raises(
-        AssertionError, match=r"give 2\.5 of their sum at sum_factor\(2\) = 5: let it return 2 for them"
+        AssertionError,
+        match=r"give 2\.5 of their sum at sum_factor\(2\) = 5: let it return 2 for them, or write own_norm =",
     ):
         check_method(DeclaresForAllTasks)
 

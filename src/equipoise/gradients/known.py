@@ -15,7 +15,7 @@ from equipoise.gradients.parts import part_of
 from equipoise.gradients.products import scaled
 from equipoise.gradients.ranks import Ranks
 from equipoise.gradients.roles import Roles
-from equipoise.gradients.routes import differentiate, seed, skip_fired_hooks, weighted_pass
+from equipoise.gradients.routes import apart, differentiate, seed, skip_fired_hooks, weighted_pass
 from equipoise.plain import zeros_like
 
 _NEAR_ONE = (0.01, 100.0)  # largest weights with which no gradient leaves its dtype on the way
@@ -56,7 +56,7 @@ def at_known(
     if outputs and leaves:
         with _weighing(graph, [factor / power for factor in factors]) if passes_single else nullcontext():
             starts, their_seeds = zip(*outputs, strict=True)
-            gradients = differentiate(starts, leaves, their_seeds, keep=graph.is_kept())
+            gradients = apart(differentiate(starts, leaves, their_seeds, keep=graph.is_kept()))
         found.update(zip(leaves, gradients, strict=True))
 
     shared: list[Tensor | None] = []

@@ -87,7 +87,7 @@ def batched(wanted: Wanted) -> Iterator[Found]:
     with _capture_gradients(shared) as captured:
         gradients = _batched_pass([stacked], points, [seeds], wanted.keep, captured)
     by_leaf = dict(zip(points[len(shared) :], gradients[len(shared) :], strict=True))
-    by_own = [[_of_task(by_leaf[leaf], k) for leaf in leaves] for k, leaves in enumerate(own)]
+    by_own = [apart([_of_task(by_leaf[leaf], k) for leaf in leaves]) for k, leaves in enumerate(own)]
     yield Found(range(len(losses)), gradients[: len(shared)], by_own)
 
 
@@ -114,7 +114,8 @@ def joined(wanted: Wanted) -> Iterator[Found]:
             gradients = _batched_pass(list(nonzero), points, list(nonzero.values()), keep, captured)
         below = dict(zip(under, gradients[len(shared) :], strict=True))
         by_task = [
-            [_of_task(below[leaf], k - first) if leaf in below else by_own[leaf] for leaf in own[k]] for k in tasks
+            apart([_of_task(below[leaf], k - first) if leaf in below else by_own[leaf] for leaf in own[k]])
+            for k in tasks
         ]
         yield Found(tasks, gradients[: len(shared)], by_task)
 
@@ -143,8 +144,26 @@ def weighted_pass(
         return []
     if not outputs:
         return [zeros_like(leaf) for leaf in leaves]
-    gradients = differentiate(outputs, leaves, seeds, keep)
+    gradients = apart(differentiate(outputs, leaves, seeds, keep))
     return [zeros_like(leaf) if g is None else g for leaf, g in zip(leaves, gradients, strict=True)]
+
+
+def apart(gradients: Sequence[Tensor | None]) -> list[Tensor | None]:
+    """The gradients of one pass, copies where an earlier one lies in the same memory.
+
+    A sum hands one gradient to its operands, of which a view's is a view. ``.grad`` would take both as they are, and
+    what is added to one would be added to the other.
+    """
+    taken: set[int] = set()
+    found = list(gradients)
+    for place, gradient in enumerate(gradients):
+        if gradient is not None and type(gradient) in PLAIN and gradient.layout == torch.strided:
+            memory = gradient.untyped_storage().data_ptr()
+            if memory in taken:
+                found[place] = gradient.clone()
+            elif memory:  # of an empty one 0
+                taken.add(memory)
+    return found
 
 
 @contextmanager
@@ -267,7 +286,7 @@ def _alone(k: int, gradients: Sequence[Tensor | None], points: Sequence[Point]) 
     parts = gradients[: len(points)]
     if not PLAIN.issuperset(map(type, parts)):
         parts = [g if g is None else part_of(g, like=point) for g, point in zip(parts, points, strict=True)]
-    return Found(range(k, k + 1), parts, [gradients[len(points) :]], is_single=True)
+    return Found(range(k, k + 1), parts, [apart(gradients[len(points) :])], is_single=True)
 
 
 @contextmanager

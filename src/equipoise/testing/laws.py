@@ -125,7 +125,7 @@ def delivers_sum(make: Make) -> None:
                 raise AssertionError(
                     f"{len(present)} equal gradients of length {float(shown.rows[0].norm()):.3g} give {ratio:.6g} of "
                     f"their sum at sum_factor({len(present)}) = {declared:.6g}: let it return {declared / ratio:.6g} "
-                    "for them, or None if the length of its steps is its own"
+                    'for them, or write own_norm = "what it is" in the class if the norm of its steps is its own'
                 )
 
 
