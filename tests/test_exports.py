@@ -22,10 +22,10 @@ def test_a_file_is_as_it_is_written(path):
 def package(tmp_path, monkeypatch):
     """A package of two methods, one of them in no row."""
     files = {
-        "registry/rows.py": "from equipoise import weighting\nROWS = [weighting.Second, weighting.ONE]\n",
+        "registry/rows.py": "from equipoise import weighting\nROWS = [weighting.Second, weighting.ONE, weighting.Third]\n",
         "weighting/__init__.py": '"""Kept."""\nold = 1\n',
         "weighting/b_one.py": "class ONE:\n    pass\n",
-        "weighting/second.py": "class Second:\n    pass\n\n\nclass Helper:\n    pass\n",
+        "weighting/second.py": "class Second:\n    pass\n\n\nclass Helper:\n    pass\n\n\nclass Third:\n    pass\n",
         "public.py": '"""All."""\nfrom equipoise.method import Method\nfrom equipoise.weighting import Gone\n',
     }
     for name, text in files.items():
@@ -38,15 +38,15 @@ def package(tmp_path, monkeypatch):
 
 def test_what_a_row_names_is_exported_and_nothing_else(package):
     assert exports.package_text("weighting") == (
-        '"""Kept."""\n\nfrom equipoise.weighting.b_one import ONE\nfrom equipoise.weighting.second import Second\n\n'
-        '__all__ = [\n    "ONE",\n    "Second",\n]\n'
+        '"""Kept."""\n\nfrom equipoise.weighting.b_one import ONE\n'
+        'from equipoise.weighting.second import Second, Third\n\n__all__ = [\n    "ONE",\n    "Second",\n    "Third",\n]\n'
     )
     text = exports.public_text()
-    assert "from equipoise.method import Method\nfrom equipoise.weighting import ONE, Second\n" in text
-    assert ast.literal_eval(text.partition("__all__ = ")[2]) == ["ONE", "Method", "Second"]
+    assert "from equipoise.method import Method\nfrom equipoise.weighting import ONE, Second, Third\n" in text
+    assert ast.literal_eval(text.partition("__all__ = ")[2]) == ["ONE", "Method", "Second", "Third"]
 
 
 def test_a_row_of_a_class_that_is_nowhere_is_named(package):
-    (package / "registry" / "rows.py").write_text("from equipoise import weighting\nROWS = [weighting.Third]\n")
-    with pytest.raises(ValueError, match=r"names weighting\.Third: no file in weighting/ has that class"):
+    (package / "registry" / "rows.py").write_text("from equipoise import weighting\nROWS = [weighting.Fourth]\n")
+    with pytest.raises(ValueError, match=r"names weighting\.Fourth: no file in weighting/ has that class"):
         exports.package_text("weighting")

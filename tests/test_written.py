@@ -64,6 +64,13 @@ def test_the_tests_of_a_method_are_of_its_file_or_name_it_most():
     }
 
 
+def test_a_row_of_papers_that_is_no_row_is_written_anew(tmp_path, monkeypatch):
+    text = paper_table.PAGE.read_text(encoding="utf-8")
+    monkeypatch.setattr(paper_table, "PAGE", tmp_path / "papers.md")
+    paper_table.PAGE.write_text(text.replace("| `mgda` |", "| mgda |"), encoding="utf-8")
+    assert paper_table.page() == text
+
+
 def test_the_row_of_a_trainer_is_the_first_line_of_its_example(tmp_path):
     path = tmp_path / "a.py"
     path.write_text('"""A trainer, twice: ``f(x)`` in ``g``; what it trains.\n\nMore.\n"""\n')

@@ -7,6 +7,7 @@ import ast
 import re
 from collections.abc import Iterable
 from functools import partial
+from itertools import chain
 from pathlib import Path
 
 PACKAGE = Path(__file__).parents[2] / "src" / "equipoise"
@@ -31,8 +32,8 @@ def in_rows(package: str) -> set[str]:
     return found.union(BASES.get(package, ()))
 
 
-def homes(package: str) -> dict[str, str]:
-    """{module: the class in it} of all that a package exports, by module.
+def homes(package: str) -> dict[str, list[str]]:
+    """{module: the classes in it} of all that a package exports, by module.
 
     Raises:
         ValueError: If no file has a class that a row names.
@@ -46,7 +47,8 @@ def homes(package: str) -> dict[str, str]:
     named = in_rows(package)
     if missing := sorted(named - found.keys()):
         raise ValueError(f"a row of registry/ names {package}.{missing[0]}: no file in {package}/ has that class")
-    return {found[name]: name for name in sorted(named, key=lambda name: found[name])}
+    modules = sorted({found[name] for name in named})
+    return {module: [name for name in named if found[name] == module] for module in modules}
 
 
 def rank(name: str) -> int:
@@ -82,8 +84,8 @@ def module_text(path: Path, imports: Iterable[str], names: Iterable[str]) -> str
 def package_text(package: str) -> str:
     """``aggregation/__init__.py`` and the like."""
     found = homes(package)
-    imports = [imported(f"equipoise.{package}.{module}", [name]) for module, name in found.items()]
-    return module_text(PACKAGE / package / "__init__.py", imports, found.values())
+    imports = [imported(f"equipoise.{package}.{module}", names) for module, names in found.items()]
+    return module_text(PACKAGE / package / "__init__.py", imports, chain.from_iterable(found.values()))
 
 
 def public_text() -> str:
@@ -94,7 +96,7 @@ def public_text() -> str:
         for node in tree(path).body
         if isinstance(node, ast.ImportFrom)
     }
-    names |= {f"equipoise.{package}": [*homes(package).values()] for package in PACKAGES}
+    names |= {f"equipoise.{package}": [*chain.from_iterable(homes(package).values())] for package in PACKAGES}
     imports = [imported(module, names[module]) for module in sorted(names)]
     return module_text(path, imports, [name for group in names.values() for name in group])
 

@@ -53,9 +53,9 @@ def line(row: MethodRow) -> str:
 
 def page() -> str:
     """The page, whose other words stay."""
-    rows = "\n".join(map(line, ROWS))
-    text = PAGE.read_text(encoding="utf-8")
-    return re.sub(r"(?<=\n)(?:\| `[\w-]+` \| .*\n)+", lambda _: f"{rows}\n", text, count=1)
+    head, old, rest = re.split(r"((?<=\|---\|\n)(?:\|.*\n)+)", PAGE.read_text(encoding="utf-8"), maxsplit=1)
+    assert old, PAGE
+    return "\n".join([head + line(ROWS[0]), *map(line, ROWS[1:]), rest])
 
 
 FILES = {PAGE: page}
