@@ -22,7 +22,8 @@ def test_a_file_is_as_it_is_written(path):
 def package(tmp_path, monkeypatch):
     """A package of two methods, one of them in no row."""
     files = {
-        "registry/rows.py": "from equipoise import weighting\nROWS = [weighting.Second, weighting.ONE, weighting.Third]\n",
+        "registry/rows.py": "from equipoise import weighting\n"
+        "ROWS = [weighting.Second, weighting.ONE, weighting.Third]\n",
         "weighting/__init__.py": '"""Kept."""\nold = 1\n',
         "weighting/b_one.py": "class ONE:\n    pass\n",
         "weighting/second.py": "class Second:\n    pass\n\n\nclass Helper:\n    pass\n\n\nclass Third:\n    pass\n",
@@ -39,7 +40,8 @@ def package(tmp_path, monkeypatch):
 def test_what_a_row_names_is_exported_and_nothing_else(package):
     assert exports.package_text("weighting") == (
         '"""Kept."""\n\nfrom equipoise.weighting.b_one import ONE\n'
-        'from equipoise.weighting.second import Second, Third\n\n__all__ = [\n    "ONE",\n    "Second",\n    "Third",\n]\n'
+        "from equipoise.weighting.second import Second, Third\n\n"
+        '__all__ = [\n    "ONE",\n    "Second",\n    "Third",\n]\n'
     )
     text = exports.public_text()
     assert "from equipoise.method import Method\nfrom equipoise.weighting import ONE, Second, Third\n" in text

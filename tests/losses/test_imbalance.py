@@ -6,6 +6,7 @@ from laws import Case, laws_for
 from torch import nn
 from torch.nn import functional as F  # noqa: N812
 from torch.testing import assert_close
+from torch.utils._python_dispatch import TorchDispatchMode
 
 from equipoise.losses.imbalance import (
     LDAMLoss,
@@ -33,6 +34,24 @@ CASES = [
 test_laws, test_compiles = laws_for(CASES)
 
 LOSSES = [logit_adjusted, ldam]
+
+
+class WithoutFloat64(TorchDispatchMode):
+    """As the GPU of a Mac."""
+
+    def __torch_dispatch__(self, function, types, args=(), kwargs=None):
+        found = function(*args, **(kwargs or {}))
+        assert getattr(found, "dtype", None) != torch.float64, function
+        return found
+
+
+@pytest.mark.parametrize("beta", [0.0, 0.998, 1 - 1e-9, 1.0])
+def test_logit_adjustment_of_float32_makes_no_float64_and_loses_no_digits(beta):
+    logits, targets = torch.randn(4, 5), torch.tensor([0, 1, 4, 4])
+    expected = logit_adjusted(logits.double(), targets, class_counts=COUNTS, beta=beta)
+    with WithoutFloat64():
+        found = logit_adjusted(logits, targets, class_counts=COUNTS, beta=beta)
+    assert_close(found.double(), expected, rtol=1e-6, atol=1e-6)
 
 
 @pytest.mark.parametrize("tau", [0.5, 1.0, 2.0])

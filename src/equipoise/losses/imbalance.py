@@ -59,8 +59,8 @@ def logit_adjusted(
     _require_inputs(logits, targets, class_counts, ignore_index)
     require_argument("tau", tau, low=0.0)
     require_argument("beta", beta, low=0.0, high=1.0)
-    numbers = _effective_numbers(class_counts, beta)
-    shifts = (tau * (numbers / numbers.sum()).log()).to(wide(logits).dtype)
+    numbers = _effective_numbers(class_counts.to(wide(logits).dtype), beta)
+    shifts = tau * (numbers / numbers.sum()).log()
     losses = F.cross_entropy(
         wide(logits) + _over_classes(shifts, logits), targets, ignore_index=ignore_index, reduction="none"
     )
@@ -129,7 +129,7 @@ def effective_number_weights(class_counts: Tensor, *, beta: float = 0.999) -> Te
     require_argument("beta", beta, low=0.0)
     if beta >= 1:
         raise ValueError(f"beta must lie in [0, 1), got {beta!r}: its limit at 1 is 1 / class_counts")
-    weights = 1 / _effective_numbers(class_counts, beta)
+    weights = 1 / _effective_numbers(class_counts.double(), beta)
     return (len(weights) * weights / weights.sum()).to(torch.get_default_dtype())
 
 
@@ -157,12 +157,12 @@ def positive_weights(label_counts: Tensor, *, num_samples: int) -> Tensor:
 
 
 def _effective_numbers(class_counts: Tensor, beta: float) -> Tensor:
-    """(1 - beta^count) / (1 - beta), float64; its limits are 1 at beta = 0 and the count at 1."""
+    """(1 - beta^count) / (1 - beta); its limits are 1 at beta = 0 and the count at 1."""
     if beta == 1:
-        return class_counts.double()
+        return class_counts
     log_beta = math.log(beta) if beta > 0 else -math.inf
-    # in float64, and without 1 - beta^count: both lose the digits of beta near 1
-    return torch.expm1(class_counts.double() * log_beta) / (beta - 1)
+    # without 1 - beta^count, which loses the digits of beta near 1
+    return torch.expm1(class_counts * log_beta) / (beta - 1)
 
 
 def _over_classes(values: Tensor, logits: Tensor) -> Tensor:
