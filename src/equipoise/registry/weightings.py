@@ -283,7 +283,7 @@ BY_LOSSES = (
         limit=Limit(
             POINT,
             POINT,
-            "The least sum of the main losses within the limits.",
+            "The least sum of the main losses within the limits: here of three tasks, limits=[None, 2.3, None].",
             "losses.sum() - losses[1] + 100 * (losses[1] - 2.3).clamp(min=0)",
             arguments={"limits": [None, 2.3, None], "rate": 0.05},
         ),
