@@ -69,6 +69,15 @@ def write_file(match, folder):
     return file
 
 
+@pytest.fixture
+def own_precision():
+    """Accelerate's, which some trainers set for the whole process, and which may not be set twice."""
+    yield
+    if "accelerate.state" in sys.modules:
+        sys.modules["accelerate.state"].AcceleratorState._reset_state(reset_partial_state=True)
+
+
+@pytest.mark.usefixtures("own_precision")
 @pytest.mark.parametrize(
     "path",
     [
