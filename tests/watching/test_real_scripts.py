@@ -49,17 +49,26 @@ def needed(name):
     return name
 
 
+ABORTED = "terminate called without an active exception"  # gloo of PyTorch 2.13, one run in ten, as its ranks end
+
+
 def run(folder, name, words, variables=QUIET):
     """The weights that a run of ``python words`` saves, by torchrun where the script is for that."""
     folder.mkdir()
     launcher = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"] * (name == "torchrun_two_ranks")
-    done = subprocess.run(
-        [sys.executable, *launcher, *map(str, words)],
-        cwd=folder,
-        env={**os.environ, **variables},
-        capture_output=True,
-        text=True,
-    )
+    there = set(folder.parent.rglob("*"))
+    for _ in range(5):
+        done = subprocess.run(
+            [sys.executable, *launcher, *map(str, words)],
+            cwd=folder,
+            env={**os.environ, **variables},
+            capture_output=True,
+            text=True,
+        )
+        if not launcher or ABORTED not in done.stderr:
+            break
+        for path in filter(Path.is_file, set(folder.parent.rglob("*")) - there):
+            path.unlink()
     assert done.returncode == 0, done.stderr[-3000:]
     return torch.load(folder / "model.pt")
 
