@@ -2,12 +2,12 @@
 
 import ast
 import inspect
-import re
 from collections import Counter
 from functools import cache
 from pathlib import Path
 
 from equipoise.registry import AROUND, MethodRow, methods
+from written.table import with_rows
 
 ROOT = Path(__file__).parents[2]
 PACKAGE, PAGE = ROOT / "src" / "equipoise", ROOT / "docs" / "papers.md"
@@ -53,9 +53,7 @@ def line(row: MethodRow) -> str:
 
 def page() -> str:
     """The page, whose other words stay."""
-    head, old, rest = re.split(r"((?<=\|---\|\n)(?:\|.*\n)+)", PAGE.read_text(encoding="utf-8"), maxsplit=1)
-    assert old, PAGE
-    return "\n".join([head + line(ROWS[0]), *map(line, ROWS[1:]), rest])
+    return with_rows(PAGE, [*map(line, ROWS)])
 
 
 FILES = {PAGE: page}

@@ -9,6 +9,8 @@ import re
 import sys
 from pathlib import Path
 
+from written.table import with_rows
+
 DOCS = Path(__file__).parents[1]
 PAGE, EXAMPLES = DOCS / "trainers.md", DOCS.parent / "examples" / "trainers"
 LINE = re.compile(r"(?P<trainer>[^`:]+): (?P<line>[^;]*``[^;]*?)(?:; .*)?\.?")
@@ -55,10 +57,7 @@ def page() -> str:
     files = [*EXAMPLES.glob("*.py")]
     helpers = set[str]().union(*map(imports, files))  # what an example imports is none
     examples = [path for path in files if path.stem not in helpers]
-    rows = [row(path, pages) for path in sorted(examples, key=order)]
-    head, old, rest = re.split(r"((?<=\|---\|---\|---\|\n)(?:\|.*\n)+)", PAGE.read_text(encoding="utf-8"), maxsplit=1)
-    assert old, PAGE
-    return "\n".join([head + rows[0], *rows[1:], rest])
+    return with_rows(PAGE, [row(path, pages) for path in sorted(examples, key=order)])
 
 
 FILES = {PAGE: page}

@@ -8,6 +8,7 @@ from torch import Tensor
 from equipoise.gradients.parts import copies_of, is_in_parts, part_of, whole_of
 from equipoise.gradients.products import (
     CHUNK,
+    FEW,
     Factors,
     divided,
     exact_products,
@@ -18,8 +19,6 @@ from equipoise.gradients.products import (
 from equipoise.gradients.ranks import Ranks
 from equipoise.plain import PLAIN
 from equipoise.torch_private.tensors import add_each_, copy_each_, shaped_like
-
-_SMALL = 2**16  # numbers up to which all tensors' weighted sum is made at once, and then cut, and products in float64
 
 
 class Rows:
@@ -237,7 +236,7 @@ class _Block:
         return inner_products(self.rows[:num_rows], self.rows[:num_rows])
 
     def are_few(self, num_rows: int) -> bool:
-        return num_rows * self.width <= _SMALL
+        return num_rows * self.width <= FEW
 
     def exact_products(self, num_rows: int) -> Tensor:
         """J Jᵀ in float64 throughout."""
@@ -261,7 +260,7 @@ class _Block:
         """wᵀ J, for each tensor, if they are not few numbers in memory of its own: freeing one ``.grad`` frees it."""
         factors = weights.on(self.rows.device, self.rows.dtype)
         rows = self.rows[: len(factors), : self.width].mT
-        if self.width <= _SMALL and all(self.sizes):  # up to PyTorch 2.8 an empty tensor loses its shape there
+        if self.width <= FEW and all(self.sizes):  # up to PyTorch 2.8 an empty tensor loses its shape there
             return [*shaped_like(self.weighted(rows, factors), self.views[0])]
         parts = rows.split(self.sizes)
         return [self.weighted(part, factors).view(shape) for part, shape in zip(parts, self.shapes, strict=True)]

@@ -68,7 +68,8 @@ class StudyDiagnostics:
         names = {shown.name for shown in common}
         kept: dict[str, tuple[DiagnosticResult, ...]] = {}
         for method, shown in found.items():
-            others = [row for row in rows if row.method == method and row.seed != seed]
+            has_matrix = any(isinstance(one.result, Matrix) for one in shown)  # nothing else is summed over seeds
+            others = [row for row in rows if has_matrix and row.method == method and row.seed != seed]
             of_others = [one for row in others for one in _of_run(study.folder, row)]
             kept[method] = tuple(_over_seeds(one, of_others) for one in shown if one.name not in names)
         return cls(kept, common, seed)
