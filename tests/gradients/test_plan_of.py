@@ -11,6 +11,7 @@ from torch.testing import assert_close
 
 import equipoise as eq
 from equipoise.gradients import plan
+from equipoise.gradients.batching import BATCHES
 from equipoise.gradients.graph import graph_of
 from equipoise.gradients.plan import plan_of
 from equipoise.gradients.routes import batched, joined, sequential
@@ -54,7 +55,7 @@ def planned(net, losses, route="auto"):
 
 @pytest.mark.needs("seen_hooks")
 def test_few_samples_take_factors_and_many_take_rows():
-    net = Net(512)
+    net = Net(900)
     few, many = planned(net, net(torch.randn(8, 8))), planned(net, net(torch.randn(4000, 8)))
     assert [layer.leaves[0] for layer in few.layers] == [net.second.weight]
     assert many.layers == []
@@ -62,6 +63,22 @@ def test_few_samples_take_factors_and_many_take_rows():
 
 def test_a_layer_that_is_not_worth_the_set_up_takes_rows(net):
     assert planned(net, net(torch.randn(4, 8))).layers == []
+
+
+@pytest.mark.needs("seen_hooks")
+def test_factors_that_save_little_in_all_are_left():
+    """One layer that would save half of what a step with factors costs, and eight of them."""
+    for number, taken in [(1, 0), (8, 8)]:
+        layers = nn.ModuleList(nn.Linear(400, 400) for _ in range(number))
+        z = torch.randn(64, 400)
+        for layer in layers:
+            z = torch.tanh(layer(z))
+        graph, shared, known = graph_of([z.mean(), z.square().mean()]), list(layers.parameters()), plan.KnownRows()
+        found = plan_of("auto", shared, graph, 2, known=known)
+        assert len(found.layers) == taken
+        assert ("too little beside" in found.why[shared[0]]) == (not taken)
+        assert len(known) == (not taken)
+        assert len(plan_of("factored", shared, graph, 2).layers) == number
 
 
 @pytest.mark.needs("seen_hooks")
@@ -274,7 +291,7 @@ def test_looking_up_a_tied_table_is_counted_on_top_of_its_product():
     """Their cross terms cost something; but rows form a dense gradient of each use too."""
 
     def operations(look_up):
-        *_, found = tied(16, tokens=4000, look_up=look_up)
+        *_, found = tied(16, tokens=8000, look_up=look_up)
         (layer,) = found.layers
         return layer.operations(2), layer.row_operations(2)
 
@@ -294,7 +311,7 @@ def test_a_weight_and_its_transpose_have_factors_together():
 @pytest.mark.needs("seen_hooks")
 def test_kernels_used_twice_have_factors_over_the_positions_of_both():
     """Few positions, with a stride of its own each."""
-    conv = nn.Conv2d(128, 256, 3)
+    conv = nn.Conv2d(128, 512, 3)
     x = torch.randn(1, 128, 5, 5)
     z = conv(x).mean(dim=(2, 3)) + F.conv2d(x, conv.weight, conv.bias, stride=2, padding=1).mean(dim=(2, 3))
     found = plan_of("auto", list(conv.parameters()), graph_of([z.square().mean(), z.mean()]), 2)
@@ -411,7 +428,7 @@ RULES = {
 
 
 def test_every_node_that_is_said_to_batch_is_tried():
-    assert set(RULES) == plan._BATCHES
+    assert set(RULES) == BATCHES
 
 
 @pytest.mark.parametrize("name", RULES)
@@ -460,8 +477,8 @@ class Changing(nn.Module):
 
     def __init__(self):
         super().__init__()
-        self.first, self.second = nn.Linear(8, 512), nn.Linear(512, 512)
-        self.a, self.b = nn.Linear(512, 1), nn.Linear(512, 1)
+        self.first, self.second = nn.Linear(8, 900), nn.Linear(900, 900)
+        self.a, self.b = nn.Linear(900, 1), nn.Linear(900, 1)
 
     def forward(self, x, way):
         z = torch.tanh(self.first(x))

@@ -11,11 +11,11 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from itertools import chain, count
 from operator import itemgetter
-from typing import Any
 
 import torch
 from torch import Tensor
 
+from equipoise.gradients.batching import AT_THE_BOTTOM, joins_above
 from equipoise.gradients.chunks import FoldedJacobian, chunks_of, fits, fold_chunks
 from equipoise.gradients.graph import Graph
 from equipoise.gradients.jacobian import Jacobian, Spread, UnsharedGradients
@@ -23,58 +23,18 @@ from equipoise.gradients.layers import KINDS, UNKNOWN, layers_among
 from equipoise.gradients.layers.layer import Layer, size
 from equipoise.gradients.ranks import Ranks
 from equipoise.gradients.routes import Route, Wanted, batched, joined, sequential
-from equipoise.torch_private.autograd import first_output_shapes, saving_runs_hooks
+from equipoise.torch_private.autograd import first_output_shapes
 
 _ALONE = Ranks()
 
 ROUTES = ("auto", "rows", "batched", "factored", "low-memory")
 
 _CLEARLY = 0.85  # share of the operations of rows below which factors are taken; the counts are that good
+_WORTH = 2.5e7  # multiply-adds in the time that a step with factors takes to plan and decide beyond one by rows alone
 _SLIGHT = 2**17  # numbers of all tasks and layers below which a batched pass costs more to set up than it saves
 _THIN = 2**16  # numbers of a task at a layer up to which K operations cost more than one on K times as many
 
-_BATCHES = {  # nodes known to run K gradients at once by rules of PyTorch's
-    "AddBackward0",
-    "AddmmBackward0",
-    "AliasBackward0",
-    "CatBackward0",
-    "CloneBackward0",
-    "DivBackward0",
-    "EluBackward0",
-    "ExpBackward0",
-    "ExpandBackward0",
-    "GeluBackward0",
-    "LeakyReluBackward0",
-    "LogBackward0",
-    "MmBackward0",
-    "MulBackward0",
-    "NegBackward0",
-    "PermuteBackward0",
-    "PowBackward0",
-    "ReluBackward0",
-    "SelectBackward0",
-    "SigmoidBackward0",
-    "SiluBackward0",
-    "SliceBackward0",
-    "SoftplusBackward0",
-    "SqrtBackward0",
-    "SqueezeBackward0",
-    "StackBackward0",
-    "SubBackward0",
-    "SumBackward0",
-    "TBackward0",
-    "TanhBackward0",
-    "ToCopyBackward0",
-    "TransposeBackward0",
-    "UnsafeViewBackward0",
-    "UnsqueezeBackward0",
-    "ViewBackward0",
-    "MeanBackward1",
-    "SqueezeBackward1",
-    "SumBackward1",
-}
 _MOST_KNOWN = 16
-_BATCHES_AT_THE_BOTTOM = {"EmbeddingBackward0", "EmbeddingBagBackward0"}  # asked for, never run
 
 
 @dataclass
@@ -155,38 +115,19 @@ def plan_of(
         passes: Route = sequential if route == "rows" else batched
         return RoutePlan(passes, route, ranks=ranks, why=dict.fromkeys(shared, "rows, as for everything on this route"))
     structure = None
-    if known is not None and not groups and ranks.size == 1 and graph.kinds.isdisjoint(_BATCHES_AT_THE_BOTTOM):
+    if known is not None and not groups and ranks.size == 1 and graph.kinds.isdisjoint(AT_THE_BOTTOM):
         structure = route, num_tasks, structure_of(graph, shared)
         if structure in known:
             return RoutePlan(sequential, why=dict(zip(shared, known[structure], strict=True)))
     found, reasons = layers_among(shared, graph)
-    group_of = {leaf: number for number, group in enumerate(groups) for leaf in group}
-    layers, why = [], {leaf: f"rows, {reason}" for leaf, reason in reasons.items()}
-    for layer in found:
-        share = layer.operations(num_tasks) / max(layer.row_operations(num_tasks), 1.0)
-        is_whole = len({group_of.get(leaf) for leaf in layer.leaves}) == 1
-        taken = is_whole and (route == "factored" or share < _CLEARLY or layer.is_sparse)
-        if taken and ranks.size > 1:
-            taken = layer.length > 0 and (route == "factored" or _pays(layer, num_tasks, share, ranks))
-        is_over = taken and route == "low-memory" and not fits(layer, shared, num_tasks)
-        taken = taken and not is_over
-        layers += [layer] if taken else []
-        reason = f"{layer.kind} for which factors cost {share:.2f} of what rows cost"
-        if not is_whole:
-            reason += ", but whose parts are weighed apart"
-        elif layer.is_sparse:
-            reason += ", and whose gradient is sparse"
-        elif is_over:
-            reason += ", but need more numbers than the parameters have"
-        elif route == "factored":
-            reason += ", as route='factored' asks"
-        why.update(dict.fromkeys(layer.leaves, f"{'factors' if taken else 'rows'}, {reason}"))
+    layers, chosen = _chosen(route, found, shared, num_tasks, groups, ranks)
+    why = {**{leaf: f"rows, {reason}" for leaf, reason in reasons.items()}, **chosen}
     by_rows = _by_rows(shared, layers)
     edges = [edge for layer in layers for edge in layer.edges]
     numbers = [leaf.numel() for leaf in by_rows] + [size(edge).numel() for edge in edges]
     gains = max(numbers, default=0) <= _THIN and num_tasks * sum(numbers) > _SLIGHT
     measured = [graph.node_of.get(leaf) for leaf in by_rows] + [edge.node for edge in edges]
-    joins = bool(layers) and num_tasks > 1 and (gains or route == "factored") and _joins(graph, measured)
+    joins = bool(layers) and num_tasks > 1 and (gains or route == "factored") and joins_above(graph, measured)
     lengths: list[int] = []
     if ranks.size > 1 and shared:
         length_of, joins = _agreed(layers, joins, shared, ranks)
@@ -242,36 +183,48 @@ def _text(route: str, passes: str, names: Sequence[str], reasons: Sequence[str])
     return "\n".join([f"{route}: {passes}", *map("  {}: {}".format, names, reasons)])
 
 
+def _chosen(
+    route: str,
+    found: Sequence[Layer],
+    shared: Sequence[Tensor],
+    num_tasks: int,
+    groups: Sequence[Sequence[Tensor]],
+    ranks: Ranks,
+) -> tuple[list[Layer], dict[Tensor, str]]:
+    """Which of the layers are taken by factors, and for the leaves of all why, or why not."""
+    group_of = {leaf: number for number, group in enumerate(groups) for leaf in group}
+    layers: list[Layer] = []
+    why: dict[Tensor, str] = {}
+    costs = [(layer.operations(num_tasks), layer.row_operations(num_tasks)) for layer in found]
+    saved = sum(rows - factors for factors, rows in costs if factors < _CLEARLY * rows)
+    is_worth = route != "auto" or saved > _WORTH
+    for layer, (factors, rows) in zip(found, costs, strict=True):
+        share = factors / max(rows, 1.0)
+        is_whole = len({group_of.get(leaf) for leaf in layer.leaves}) == 1
+        taken = is_whole and (route == "factored" or (is_worth and share < _CLEARLY) or layer.is_sparse)
+        if taken and ranks.size > 1:
+            taken = layer.length > 0 and (route == "factored" or _pays(layer, num_tasks, share, ranks))
+        is_over = taken and route == "low-memory" and not fits(layer, shared, num_tasks)
+        taken = taken and not is_over
+        layers += [layer] if taken else []
+        reason = f"{layer.kind} for which factors cost {share:.2f} of what rows cost"
+        if not is_whole:
+            reason += ", but whose parts are weighed apart"
+        elif layer.is_sparse:
+            reason += ", and whose gradient is sparse"
+        elif share < _CLEARLY and not is_worth:
+            reason += ", too little beside what they take to plan"
+        elif is_over:
+            reason += ", but need more numbers than the parameters have"
+        elif route == "factored":
+            reason += ", as route='factored' asks"
+        why.update(dict.fromkeys(layer.leaves, f"{'factors' if taken else 'rows'}, {reason}"))
+    return layers, why
+
+
 def _by_rows(shared: Sequence[Tensor], layers: Sequence[Layer]) -> list[Tensor]:
     factored = {leaf for layer in layers for leaf in layer.leaves}
     return [leaf for leaf in shared if leaf not in factored]
-
-
-def _joins(graph: Graph, measured: Sequence[Any]) -> bool:
-    """Whether all tasks join above all that is measured, were apart before and are not again, in nodes that batch."""
-    nodes, entries = graph.joint
-    heads = {entry.node for entry in entries}
-    if not nodes.issuperset(measured) or any(root.node in nodes for root in graph.roots):
-        return False
-    if any(
-        graph.leaves.get(leaf, 0).bit_count() > 1 and node not in nodes for node, leaf in graph.accumulators.items()
-    ):
-        return False
-    apart = [edge for node in graph.nodes if node not in nodes for edge in graph.edges(node)]
-    if any(bits.bit_count() > 1 and node in nodes for (node, _), bits in apart):
-        return False
-    ends = set(measured)
-    for node in nodes:
-        name = type(node).__name__
-        below = [n for n, _ in graph.below[node] if n is not None]
-        if any(n in heads for n in below):
-            return False
-        is_end = name in _BATCHES_AT_THE_BOTTOM and node in ends and len(below) == 1 and node not in heads
-        if name not in _BATCHES and node not in graph.accumulators and not is_end:
-            return False
-        if saving_runs_hooks(node):  # a checkpoint would run its forward pass inside the batched one
-            return False
-    return bool(entries)
 
 
 def _agreed(
