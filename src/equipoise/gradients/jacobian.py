@@ -3,12 +3,11 @@
 from collections.abc import Sequence
 from typing import Literal
 
-import numpy as np
-import numpy.typing as npt
 import torch
 from torch import Tensor
 from torch.autograd.graph import GradientEdge
 
+from equipoise.gradients.accuracy import is_accurate
 from equipoise.gradients.layers.layer import Layer, Products
 from equipoise.gradients.parts import part_of
 from equipoise.gradients.products import Factors, divided, float32_is_exact
@@ -18,10 +17,6 @@ from equipoise.plain import PLAIN
 from equipoise.torch_private.tensors import fill_zeros_
 
 Spread = Literal["whole", "slices", "parts", "samples"]
-
-_SAFE = (1e-30, 1e30)  # squared norms between which float32 products neither vanish nor overflow
-_CANCELLED = 16.0  # terms over their sum from which on a float32 product has lost more than a digit
-_NEARLY_DEPENDENT = 1e-4  # smallest eigenvalue of the cosines below which float32 products may hide the optimum
 
 
 class Jacobian:
@@ -104,7 +99,7 @@ class Jacobian:
         terms = divided(_sum([found.terms for found in layers], num_rows), self._ranks.size**2)
         gramian, terms, *others = to_host([summed, terms, *own], extras, self._ranks)
         gramian = _symmetric(gramian)
-        if not self._is_accurate(gramian, terms):
+        if not is_accurate(gramian, terms, self._is_nonzero):
             layers = [layer.products(torch.float64) for layer in self._to_multiply()]
             products = [*self._rows.exact_products(num_rows), *self._means(layers)]
             (gramian,) = to_host([self._over_ranks(products, num_rows)], (), self._ranks)
@@ -214,34 +209,6 @@ class Jacobian:
     def _pieces(self, tensor: Tensor, num_rows: int) -> list[Tensor]:
         place = next(place for place, other in enumerate(self._by_rows) if other is tensor)
         return [self._rows.row(row)[place] for row in range(num_rows)]
-
-    def _is_accurate(self, gramian: Tensor, terms: Tensor) -> bool:
-        """Whether float32 products are good enough: in range, not cancelled, not near a direction where all cancels."""
-        products = gramian.numpy()
-        squared = products.diagonal()
-        if not (terms.numpy() <= _CANCELLED * squared).all():
-            return False
-        inside = (squared > _SAFE[0]) & (squared < _SAFE[1])
-        if not inside.all():
-            for row in np.flatnonzero(~inside).tolist():
-                if squared[row] != 0 or self._is_nonzero(row):
-                    return False
-        if products.min(initial=0.0) >= 0:
-            return True
-        nonzero = squared > 0
-        norms = np.sqrt(squared[nonzero])
-        cosines = products[np.ix_(nonzero, nonzero)] / norms / norms[:, None]
-        least = 2 - np.abs(cosines).sum(axis=1).max()  # Gershgorin: no eigenvalue is smaller
-        return bool(least > _NEARLY_DEPENDENT) or _is_above(cosines, _NEARLY_DEPENDENT)
-
-
-def _is_above(matrix: npt.NDArray[np.float64], bound: float) -> bool:
-    """Whether each eigenvalue of a symmetric matrix [K, K] is larger: Cholesky takes a third of the time of all."""
-    try:
-        np.linalg.cholesky(matrix - bound * np.eye(len(matrix)))
-    except np.linalg.LinAlgError:
-        return False
-    return True
 
 
 class UnsharedGradients:
