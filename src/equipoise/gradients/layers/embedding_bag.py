@@ -1,7 +1,6 @@
 """Sums of looked-up rows: a linear layer whose inputs A [N, U] are the shares of the U tokens in the N bags."""
 
 from collections.abc import Sequence
-from functools import cached_property
 
 import torch
 from torch import Tensor
@@ -20,7 +19,7 @@ from equipoise.gradients.layers.layer import (
     products_of_rows,
     size,
 )
-from equipoise.gradients.products import Factors
+from equipoise.gradients.products import FEW, Factors
 from equipoise.torch_private.autograd import saved
 from equipoise.torch_private.tensors import embedding_bag_backward
 
@@ -37,13 +36,14 @@ class EmbeddingBag(Layer):
         node = use.node
         self.num_bags = size(self.edges[0])[0]
         self.tokens = saved(node, "indices")
-        self.offsets = saved(node, "offsets")[: self.num_bags]
-        self.bounds = (saved(node, "offsets"), saved(node, "result1"))  # as PyTorch keeps them
+        self.bounds: tuple[Tensor, Tensor] = (saved(node, "offsets"), saved(node, "result1"))  # as PyTorch keeps them
         self.token_weights = saved(node, "per_sample_weights")
         self.mode, self.sparse = saved(node, "mode"), saved(node, "sparse")
         self.is_sparse = bool(self.sparse)
         self.padding = saved(node, "padding_idx")
-        self.sizes = saved(node, "result2")  # tokens of each bag that are not padding; PyTorch fills it for maxima
+        self.sizes = saved(
+            node, "result2"
+        )  # tokens of each bag that are not padding; PyTorch fills it for means and maxima
         self.maxima = saved(node, "result3")  # the token that each number of an output [N, D] comes from
 
     def operations(self, num_tasks: int) -> float:
@@ -55,7 +55,9 @@ class EmbeddingBag(Layer):
 
     def products(self, dtype: torch.dtype) -> Products:
         (outputs,) = self.at_outputs(dtype)  # B [K, N, D]
-        return products_of(self._input_products(dtype), [outputs])
+        if max(outputs.numel(), self.num_bags**2) <= FEW:
+            outputs = outputs.double()  # operations, and not numbers, take the time, and in float64 there are fewer
+        return products_of(self._input_products(outputs.dtype), [outputs])
 
     def combine(self, weights: Factors) -> list[Tensor]:
         (outputs,) = self.combined_at_outputs(weights)
@@ -65,39 +67,39 @@ class EmbeddingBag(Layer):
         options = (len(table), False, self.mode, self.sparse, per_token, self.padding)
         return [like(embedding_bag_backward(outputs, *lookups, *options), table)]
 
-    @cached_property
-    def _bags(self) -> tuple[Tensor, Tensor]:
-        """The number of tokens of each bag [N], and the bag of each token [T]."""
-        lengths = torch.diff(self.offsets, append=self.offsets.new_tensor([len(self.tokens)]))
-        return lengths, torch.arange(self.num_bags, device=lengths.device).repeat_interleave(lengths)
-
-    def _shares(self, dtype: torch.dtype) -> tuple[Tensor, Tensor, Tensor | None]:
-        """The bag of each token [T]; a token's share in its bag, as a factor for each bag and one for each token."""
-        lengths, bags = self._bags
-        per_token = None if self.token_weights is None else self.token_weights.detach().to(dtype)
-        if self.padding >= 0:
-            counted = (self.tokens != self.padding).to(dtype)
-            per_token = counted if per_token is None else per_token * counted
-            lengths = torch.zeros_like(lengths).index_add_(0, bags, counted.to(lengths.dtype))
-        per_bag = (
-            lengths.clamp(min=1).to(dtype).reciprocal() if self.mode == _MEAN else lengths.new_ones((), dtype=dtype)
-        )
-        return bags, per_bag.expand(self.num_bags), per_token
-
     def _input_products(self, dtype: torch.dtype) -> Tensor:
         """A Aᵀ [N, N]: the bags, each summing columns of A; a token that occurs once meets only itself."""
-        bags, per_bag, per_token = self._shares(dtype)
-        shares = per_bag[bags] if per_token is None else per_bag[bags] * per_token
-        again = torch.bincount(self.tokens, minlength=len(self.leaves[0]))[self.tokens] > 1
-        alone = shares.masked_fill(again, 0.0).square()
-        diagonal = torch.zeros(self.num_bags, dtype=dtype, device=bags.device).index_add_(0, bags, alone)
+        bags, shares = self._bag_of_each(), self._share_of_each(dtype)
+        is_again = torch.bincount(self.tokens, minlength=len(self.leaves[0]))[self.tokens] > 1
+        alone = shares.masked_fill(is_again, 0.0).square()
+        products = torch.zeros(self.num_bags, dtype=dtype, device=bags.device).index_add_(0, bags, alone).diag()
+        (again,) = is_again.nonzero(as_tuple=True)
         tokens, bags, shares = self.tokens[again], bags[again], shares[again]
-        if not len(tokens):
-            return diagonal.diag()
-        (places,), num_places = renumbered([tokens], len(self.leaves[0]))
-        columns = torch.zeros(num_places, self.num_bags, dtype=dtype, device=bags.device)  # Aᵀ [U, N]
+        # of each token that occurs again, one of those where it does
+        place = tokens.new_empty(len(self.leaves[0]), dtype=torch.int64)
+        place[tokens] = torch.arange(len(tokens), device=tokens.device)
+        places = place[tokens]
+        columns = torch.zeros(len(tokens), self.num_bags, dtype=dtype, device=bags.device)  # Aᵀ
         columns.view(-1).index_add_(0, places * self.num_bags + bags, shares)
-        return diagonal.diag().index_add_(0, bags, columns[places] * shares[:, None])
+        products.index_add_(0, bags, columns[places] * shares[:, None])
+        if self.mode != _MEAN:
+            return products
+        per_bag = self.sizes.clamp(min=1).to(dtype).reciprocal()
+        return products.mul_(per_bag).mul_(per_bag[:, None])
+
+    def _bag_of_each(self) -> Tensor:
+        """The bag of each token [T]."""
+        offsets, found = self.bounds
+        if len(found) == len(self.tokens):  # PyTorch leaves them out where it has no use for them
+            return found
+        lengths = torch.diff(offsets[: self.num_bags], append=offsets.new_tensor([len(self.tokens)]))
+        return torch.arange(self.num_bags, device=lengths.device).repeat_interleave(lengths)
+
+    def _share_of_each(self, dtype: torch.dtype) -> Tensor:
+        """What each token counts in its bag [T], before the bag is divided by its size."""
+        weights = self.token_weights
+        shares = torch.ones_like(self.tokens, dtype=dtype) if weights is None else weights.detach().to(dtype)
+        return shares if self.padding < 0 else shares.masked_fill(self.tokens == self.padding, 0.0)
 
 
 class MaximaBag(EmbeddingBag):
