@@ -166,7 +166,7 @@ class Pinn(nn.Module):
         x, t = self.points.detach()[:200].unbind(1)
         edge = self.trunk(torch.stack([x.sign(), t], dim=1))
         start = self.trunk(torch.stack([x, -torch.ones_like(x)], dim=1))[:, 0] + torch.sin(torch.pi * x)
-        edges = [part.square().mean() for part in edge.chunk(len(self.names) - 2)]
+        edges = [part.square().mean() for part in edge.tensor_split(len(self.names) - 2)]
         losses = [equation.square().mean(), start.square().mean(), *edges]
         return u, dict(zip(self.names, losses, strict=True))
 
