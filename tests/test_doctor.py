@@ -341,6 +341,21 @@ def test_a_method_that_gives_all_to_one_task_is_found(net):
     assert not named(findings(net, losses_of(net), None, balancer_of(net, eq.NashMTL())), "all weight")
 
 
+def test_raw_heads_that_clipping_would_favour_are_found(net):
+    losses = losses_of(net, a=1e4)
+    report = examine(net, balancer_of(net), losses)
+    (found,) = named(report.findings, "the heads keep raw gradients")
+    assert "that of 'a' the longest" in found
+    # as long as they are after a backward, all heads beside all that is shared
+    balancer_of(net)(losses).backward()
+    norms = [math.sqrt(sum(float(p.grad.square().sum()) for p in part.parameters())) for part in (net.heads, net)]
+    shared = math.sqrt(norms[1] ** 2 - norms[0] ** 2)
+    assert_close(float(re.search(r"([\d.e+]+) times", found)[1]), norms[0] / shared, rtol=0.01, atol=0)
+    assert not named(findings(net, losses_of(net)), "the heads keep raw gradients")
+    assert not named(findings(net, losses_of(net, a=1e4), None, balancer_of(net, heads="weighted")), "the heads keep")
+    assert not named(findings(net, losses_of(net, a=1e4), None, balancer_of(net, eq.Sum())), "the heads keep")
+
+
 def test_a_loss_that_a_method_does_not_take_is_found(net):
     losses = losses_of(net)
     losses["b"] = losses["b"] * 0 - 1

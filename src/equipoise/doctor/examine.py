@@ -117,6 +117,7 @@ def _examined(
         if step.representation is not None:
             compared = [_REPRESENTATION]
     seen.gramian = gramian
+    seen.own = None if measured is None else measured.own
     seen.weights = _decided(balancer, step, measured if shared else None, compared, roles, seen)
     held = {p for one in optimizers for group in one.param_groups for p in group["params"]} if optimizers else None
     given = set(balancer.given.named().values())

@@ -9,6 +9,7 @@ from torch import Tensor
 from torch.optim import Optimizer
 
 from equipoise.balancer import Balancer
+from equipoise.chain import split
 from equipoise.doctor.parts import LossPart
 from equipoise.doctor.report import ParameterReach
 from equipoise.monitor import HEADS, ends_in, line_for
@@ -35,6 +36,7 @@ class Seen:
     names: dict[Tensor, str]  # of the leaves
     gramian: Tensor | None = None
     weights: Tensor | None = None
+    own: Tensor | None = None  # [K], the norms of gradients by what a task reaches alone
     single_task_tensors: list[str] = field(default_factory=list)
     reach: list[ParameterReach] = field(default_factory=list)
     parts: list[LossPart] = field(default_factory=list)
@@ -119,6 +121,24 @@ def of_weights(seen: Seen) -> list[str]:
                 "gradients to one scale first (Chain(UnitNorm(), ...)) or keep a floor under the weights (Bounded)"
             ]
     return []
+
+
+def of_heads(seen: Seen) -> list[str]:
+    """Raw gradients of heads that dwarf the balanced one of shared parameters, with which their norm is clipped."""
+    balancer, gramian, weights, own = seen.balancer, seen.gramian, seen.weights, seen.own
+    if balancer.heads != "raw" or not split(balancer.method).takes_gradients:
+        return []
+    if gramian is None or weights is None or own is None:
+        return []
+    shared, raw = float(weights @ gramian @ weights) ** 0.5, float(own.square().sum().sqrt())
+    if not 0 < _UNEVEN * shared < raw < math.inf:
+        return []
+    longest = seen.step.names[int(own.argmax())]
+    return [
+        f"the heads keep raw gradients, {raw / shared:.3g} times as long in all as the balanced one of the shared "
+        f"parameters, that of {longest!r} the longest: clipping the norm of all parameters would leave little of the "
+        "shared step; clip heads and shared parameters apart, standardise the target, or take heads='weighted'"
+    ]
 
 
 def of_optimisers(seen: Seen) -> list[str]:
@@ -255,6 +275,7 @@ _RULES: list[Callable[[Seen], list[str]]] = [
     of_factors,
     of_gradients,
     of_weights,
+    of_heads,
     of_curves,
     of_feedback,
     of_habits,
