@@ -1,8 +1,9 @@
 import pytest
 
-from equipoise.lab.evaluation import MethodCost, unequal
+from equipoise.lab.evaluation import MethodCost, TaskMetric, unequal
 from equipoise.lab.evaluation.costs import method_costs
 from equipoise.lab.evaluation.study import RunCost
+from equipoise.lab.evaluation.table import make_table
 
 EQUAL = {"epochs": 8, "batch_size": 64, "trials": 20}
 
@@ -59,8 +60,26 @@ def test_costs_are_medians_over_seeds_and_sums_over_the_networks_of_single_task(
         row("single-task", 1, "a", 99, 9.9, 1.0, 999.0, skipped=5),  # the other network is missing
     ]
     found = method_costs(rows, tasks=2)
-    assert found["sum"] == MethodCost(0.2, 1.0, 200.0, 6.0, 20.0, 3, 4, 1.0, 1)
-    assert found["single-task"] == MethodCost(pytest.approx(0.3), 2.0, 90.0, pytest.approx(5.0), 30.0, 6, 0, 1.0, 1)
+    assert found["sum"] == MethodCost(0.2, 1.0, 200.0, 6.0, 20.0, 3, 4, 1.0, 1, {0: 0.1, 1: 0.3, 2: 0.2})
+    by_seed = {0: pytest.approx(0.3)}
+    assert found["single-task"] == MethodCost(
+        pytest.approx(0.3), 2.0, 90.0, pytest.approx(5.0), 30.0, 6, 0, 1.0, 1, by_seed
+    )
+
+
+def test_load_that_lasts_for_a_seed_does_not_change_what_a_step_costs_beside_the_sum():
+    """Medians of each method would say 1.2: the machine was busy while two of the three sums were trained."""
+    load = {0: 1.0, 1: 5.0, 2: 6.0}
+    rows = [row("sum", seed, "all", 10, 0.1 * times, 1.0, 100.0) for seed, times in load.items()]
+    rows += [row("mgda", seed, "all", 10, 0.24 * times, 2.0, 100.0) for seed, times in load.items()]
+    rows += [row("mgda", seed, "all", 10, 0.24, 2.0, 100.0) for seed in (3, 4, 5)]  # whose sums are not trained yet
+    metrics = [TaskMetric("a", "rmse", False, 0.0, 1.0)]
+    values = {name: {"a": {seed: 1.0 + 0.01 * seed for seed in load}} for name in ("sum", "mgda")}
+    table = make_table(values, metrics, method_costs(rows, tasks=1))
+    assert table.cost_ratio("mgda") == pytest.approx(2.4)
+    assert table.cost_ratio("sum") == 1.0
+    apart = method_costs([*rows[:1], *rows[-3:]], tasks=1)  # no seed in common
+    assert make_table(values, metrics, apart).cost_ratio("mgda") == pytest.approx(2.4)
 
 
 def test_without_a_whole_seed_only_the_troubles_are_known():

@@ -1,7 +1,7 @@
 """What the methods of a study took, whether their budgets were equal, and what each had reached at equal wall-clock."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from math import floor, nan
 from statistics import fmean, median
 
@@ -38,6 +38,7 @@ class MethodCost:
         unsolved_steps: steps in which the method's equations had no solution.
         best_epoch: mean of the epochs that were kept.
         epochs: the most of a run.
+        by_seed: seconds per step of each seed.
     """
 
     seconds_per_step: float
@@ -49,6 +50,7 @@ class MethodCost:
     unsolved_steps: int
     best_epoch: float = nan
     epochs: int = 0
+    by_seed: Mapping[int, float] = field(default_factory=dict)
 
 
 def method_costs(rows: Iterable[RunCost], tasks: int) -> dict[str, MethodCost]:
@@ -56,11 +58,20 @@ def method_costs(rows: Iterable[RunCost], tasks: int) -> dict[str, MethodCost]:
     found: dict[str, dict[int, list[RunCost]]] = {}
     for row in rows:
         found.setdefault(row.method, {}).setdefault(row.seed, []).append(row)
-    return {name: _cost(by_seed.values(), tasks if name == SINGLE_TASK else 1) for name, by_seed in found.items()}
+    return {name: _cost(by_seed, tasks if name == SINGLE_TASK else 1) for name, by_seed in found.items()}
 
 
-def _cost(seeds: Iterable[list[RunCost]], networks: int) -> MethodCost:
-    whole = [runs for runs in seeds if len(runs) == networks]
+def step_ratio(one: Mapping[int, float], other: Mapping[int, float]) -> float | None:
+    """The median over seeds of one method's seconds per step over another's; None without a seed of both.
+
+    Runs of a seed are trained one after another, so that what keeps a machine busy for a while falls on both.
+    """
+    ratios = [seconds / other[seed] for seed, seconds in one.items() if other.get(seed, 0.0) > 0]
+    return median(ratios) if ratios else None
+
+
+def _cost(seeds: Mapping[int, list[RunCost]], networks: int) -> MethodCost:
+    whole = [runs for runs in seeds.values() if len(runs) == networks]
 
     def middle(by_seed: Iterable[float]) -> float:
         return median(by_seed) if whole else nan
@@ -71,10 +82,11 @@ def _cost(seeds: Iterable[list[RunCost]], networks: int) -> MethodCost:
         middle(max(run.peak_memory_mb for run in runs) for runs in whole),
         middle(sum(run.seconds_per_step * run.steps for run in runs) for runs in whole),
         middle(sum(run.backwards_per_step * run.steps for run in runs) for runs in whole),
-        sum(run.skipped_steps for runs in seeds for run in runs),
-        sum(run.unsolved_steps for runs in seeds for run in runs),
+        sum(run.skipped_steps for runs in seeds.values() for run in runs),
+        sum(run.unsolved_steps for runs in seeds.values() for run in runs),
         fmean(run.best_epoch for runs in whole for run in runs) if whole else nan,
-        max(run.epochs for runs in seeds for run in runs),
+        max(run.epochs for runs in seeds.values() for run in runs),
+        {runs[0].seed: sum(run.seconds_per_step for run in runs) for runs in whole},
     )
 
 
@@ -137,15 +149,18 @@ class EqualTime:
 def equal_time(curves: Curves, costs: Iterable[RunCost], metrics: Sequence[TaskMetric]) -> EqualTime | None:
     """From the validation metrics and costs of the runs; None for fewer than two methods.
 
-    A run's time is its steps times its method's median seconds per step. Each run shows the best epoch on
-    validation, by the study's criterion, of those that fit in, to the nearest whole epoch, so that noise in the clock
-    costs none.
+    A run's time is its steps times its method's seconds per step: the first method's median, times the ratio to it.
+    Each run shows the best epoch on validation, by the study's criterion, of those that fit in, to the nearest whole
+    epoch, so that noise in the clock costs none.
     """
     runs = [row for row in costs if row.method != SINGLE_TASK]
     methods = list(dict.fromkeys(row.method for row in runs))
     if len(methods) < 2:
         return None
-    speed = {name: median(r.seconds_per_step for r in runs if r.method == name) for name in methods}
+    by_seed = {name: {r.seed: r.seconds_per_step for r in runs if r.method == name} for name in methods}
+    first = by_seed[methods[0]]
+    ratios = {name: step_ratio(mine, first) for name, mine in by_seed.items()}
+    speed = {n: median(by_seed[n].values()) if r is None else r * median(first.values()) for n, r in ratios.items()}
     epoch = {(row.method, row.seed): speed[row.method] * row.steps / row.epochs for row in runs}
     trained = {(row.method, row.seed): row.epochs for row in runs}
     length = {name: median(epoch[run] * trained[run] for run in epoch if run[0] == name) for name in methods}

@@ -8,7 +8,7 @@ from statistics import fmean, stdev
 from equipoise.lab.arms import StudyArm, parse_arm
 from equipoise.lab.evaluation.checks import too_many_missing
 from equipoise.lab.evaluation.comparison import Comparison, compare_by_seed, judged_comparison, missing_of
-from equipoise.lab.evaluation.costs import MethodCost
+from equipoise.lab.evaluation.costs import MethodCost, step_ratio
 from equipoise.lab.evaluation.many import MeanOver, adjusted_within, has_values, mean_values, means_over
 from equipoise.lab.evaluation.metric import BASELINES, TUNED, Baselines, Question, TaskMetric, Values, pairs_of
 from equipoise.lab.evaluation.scores import Against, Skills, against, mean_ranks, ranks_by_seed, skills_of
@@ -138,6 +138,14 @@ class ComparisonTable:
         return all(set(score.seeds) <= set(mine.scores[task].seeds) for task, score in plain.scores.items())
 
 
+def _cost_ratio(one: MethodCost | None, other: MethodCost | None) -> float | None:
+    """Seconds per step of one method over another's: within a seed, or of their medians where they share none."""
+    if one is None or other is None or not (one.seconds_per_step > 0 and other.seconds_per_step > 0):
+        return None
+    paired = step_ratio(one.by_seed, other.by_seed)
+    return one.seconds_per_step / other.seconds_per_step if paired is None else paired
+
+
 def make_table(
     values: Values,
     metrics: Sequence[TaskMetric],
@@ -192,8 +200,7 @@ def make_table(
             runs=[(side, len(sides[side][task]), asked) for side in (name, other)],
         )
     by_rank, alone = mean_ranks(values, metrics, baselines.single_task), values.get(baselines.single_task, {})
-    reference, with_alone = baselines.reference, [metric for metric in metrics if baselines.has(metric.task)]
-    speed = {name: cost.seconds_per_step for name, cost in costs.items() if cost.seconds_per_step > 0}
+    with_alone = [metric for metric in metrics if baselines.has(metric.task)]
     rows = tuple(
         Row(
             arms[name],
@@ -202,7 +209,7 @@ def make_table(
             skills_of(by_task, metrics),
             against(by_task, alone, with_alone) if name != baselines.single_task and with_alone else None,
             costs.get(name),
-            speed[name] / speed[reference] if name in speed and reference in speed else None,
+            _cost_ratio(costs.get(name), costs.get(baselines.reference)),
             {
                 task: _score(by_seed, found.get(name, {}).get(task, {}), baselines)
                 for task, by_seed in whole[name].items()
