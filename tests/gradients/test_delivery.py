@@ -334,3 +334,18 @@ def test_what_is_added_to_a_gradient_is_added_to_no_other(route, method, are_sha
     once, twice = delivered(), delivered()
     assert_close(twice, [2 * gradient for gradient in once])
     assert_close(once[2].view(6), once[1])
+
+
+def test_a_gradient_is_changed_in_place_without_the_others():
+    """Of few numbers all lie in one memory; a graph that needs one of them does not mind what happens to the next."""
+    torch.manual_seed(0)
+    net = nn.Sequential(nn.Linear(5, 6), nn.Tanh(), nn.Linear(6, 2))
+    a, b = net(torch.randn(8, 5)).unbind(1)
+    balancer = eq.Balancer(eq.MGDA(), net, tasks=["a", "b"])
+    balancer({"a": a.square().mean(), "b": (b - 1).abs().mean()}).backward()
+    first, second, *_ = [parameter.grad for parameter in net.parameters()]
+    rate = torch.tensor(1.0, requires_grad=True)
+    total = (rate * first).sum()
+    second.mul_(0.5)
+    total.backward()
+    assert_close(rate.grad, first.sum())

@@ -82,6 +82,17 @@ def test_factors_that_save_little_in_all_are_left():
 
 
 @pytest.mark.needs("seen_hooks")
+def test_what_a_layer_would_save_that_groups_cut_does_not_count():
+    """A small layer beside a large one, whose weight and bias are weighed apart, is as one that is alone."""
+    small, large = nn.Linear(400, 400), nn.Linear(400, 2000)
+    z = large(torch.tanh(small(torch.randn(64, 400))))
+    graph, shared = graph_of([z.mean(), z.square().mean()]), [*small.parameters(), *large.parameters()]
+    cut = [[*small.parameters(), large.weight], [large.bias]]
+    assert len(plan_of("auto", shared, graph, 2).layers) == 2
+    assert plan_of("auto", shared, graph, 2, cut).layers == []
+
+
+@pytest.mark.needs("seen_hooks")
 def test_passes_are_batched_where_they_are_neither_slight_nor_thick():
     """Too little to be worth the set-up, enough, and so much that each pass fills the machine by itself."""
     for width, batch, passes in [(1024, 8, sequential), (700, 90, joined), (1000, 120, sequential)]:

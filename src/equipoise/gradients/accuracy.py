@@ -36,7 +36,7 @@ def is_accurate(gramian: Tensor, terms: Tensor, is_nonzero: Callable[[int], bool
 
 def _are_clearly_apart(products: list[list[float]]) -> bool:
     """Whether no rows, of few, point away from each other, or too little to cancel."""
-    if min(map(min, products), default=0.0) >= 0:
+    if all(product >= 0 for row in products for product in row):  # which NaN is not
         return True
     inverse = [1 / sqrt(row[k]) if row[k] > 0 else 0.0 for k, row in enumerate(products)]
     sums = [norm * sum(map(mul, map(abs, row), inverse)) for norm, row in zip(inverse, products, strict=True)]

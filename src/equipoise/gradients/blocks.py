@@ -38,7 +38,6 @@ class Block:
         padded = -(-self.width // CHUNK) * CHUNK
         self.rows = torch.zeros(num_rows, padded, dtype=dtype, device=device)
         self.views = [self.shaped(row[: self.width]) for row in self.rows]
-        self.together = _together(self.sizes)
 
     def shaped(self, flat: Tensor) -> list[Tensor]:
         """Pieces of a vector [P], shaped like the tensors."""
@@ -99,15 +98,14 @@ class Block:
         return [exact_products(part) for part in parts]
 
     def combine(self, weights: Factors) -> list[Tensor]:
-        """wᵀ J, for each tensor; few numbers of several lie in one memory, others in their own: freed by themselves."""
+        """wᵀ J, for each tensor, if they are not few numbers in memory of its own: freeing one ``.grad`` frees it."""
         factors = weights.on(self.rows.device, self.rows.dtype)
-        parts = self.rows[: len(factors), : self.width].mT.split([sum(self.sizes[some]) for some in self.together])
-        combined: list[Tensor] = []
-        for part, some in zip(parts, self.together, strict=True):
-            flat = self.weighted(part, factors)
-            like = self.views[0][some]
-            combined += [flat.view(like[0].shape)] if len(like) == 1 else shaped_like(flat, like)
-        return combined
+        rows = self.rows[: len(factors), : self.width].mT
+        if self.width <= FEW and all(self.sizes):  # up to PyTorch 2.8 an empty tensor loses its shape there
+            pieces = shaped_like(self.weighted(rows, factors), self.views[0])
+            return [piece.data for piece in pieces]  # each with a version of its own: one may be changed without others
+        parts = rows.split(self.sizes)
+        return [self.weighted(part, factors).view(shape) for part, shape in zip(parts, self.shapes, strict=True)]
 
     def combine_each(self, weights: Factors) -> list[Tensor]:
         """w_tᵀ J by tensor t, for weights [T, K]."""
@@ -157,24 +155,6 @@ class SlicedBlock(Block):
 
     def single_task_tensors(self, num_rows: int) -> dict[int, int]:
         return {}  # a slice does not tell
-
-
-def _together(sizes: Sequence[int]) -> list[slice]:
-    """Tensors one after another of few numbers in all, or one; an empty one loses its shape among others in old torch.
-
-    >>> _together([FEW, 3, 4, 0, FEW - 1, 1])
-    [slice(0, 1, None), slice(1, 3, None), slice(3, 4, None), slice(4, 6, None)]
-    """
-    found: list[slice] = []
-    room = 0
-    for place, size in enumerate(sizes):
-        if 0 < size <= room:
-            found[-1] = slice(found[-1].start, place + 1)
-            room -= size
-        else:
-            found.append(slice(place, place + 1))
-            room = FEW - size if size else 0
-    return found
 
 
 def _require_dense(gradients: Sequence[Tensor | None]) -> None:

@@ -106,10 +106,10 @@ def plan_of(
 ) -> RoutePlan:
     """What the route means for these losses.
 
-    ``"rows"`` and ``"batched"`` know no layers; ``"factored"`` takes factors wherever there are some, ``"auto"``
-    where they cost clearly fewer operations than rows, ``"low-memory"`` of these layers those that fit. A layer
-    that lies in several groups has no factors of its own for each, and is taken by rows. Several ranks take by factors
-    what every one of them would.
+    ``"rows"`` and ``"batched"`` know no layers; ``"factored"`` takes factors wherever there are some, ``"low-memory"``
+    where they cost clearly fewer operations than rows and fit, ``"auto"`` where they do, if that saves enough in all.
+    A layer that lies in several groups has no factors of its own for each, and is taken by rows. Several ranks take
+    by factors what every one of them would.
     """
     if route in ("rows", "batched"):
         passes: Route = sequential if route == "rows" else batched
@@ -195,15 +195,20 @@ def _chosen(
     group_of = {leaf: number for number, group in enumerate(groups) for leaf in group}
     layers: list[Layer] = []
     why: dict[Tensor, str] = {}
-    costs = [(layer.operations(num_tasks), layer.row_operations(num_tasks)) for layer in found]
-    saved = sum(rows - factors for factors, rows in costs if factors < _CLEARLY * rows)
-    is_worth = route != "auto" or saved > _WORTH
-    for layer, (factors, rows) in zip(found, costs, strict=True):
+    saved = 0.0  # multiply-adds, by all layers that factors suit
+    weighed: list[tuple[Layer, float, bool, bool]] = []
+    for layer in found:
+        factors, rows = layer.operations(num_tasks), layer.row_operations(num_tasks)
         share = factors / max(rows, 1.0)
         is_whole = len({group_of.get(leaf) for leaf in layer.leaves}) == 1
-        taken = is_whole and (route == "factored" or (is_worth and share < _CLEARLY) or layer.is_sparse)
-        if taken and ranks.size > 1:
-            taken = layer.length > 0 and (route == "factored" or _pays(layer, num_tasks, share, ranks))
+        suits = is_whole and (route == "factored" or share < _CLEARLY or layer.is_sparse)
+        if suits and ranks.size > 1:
+            suits = layer.length > 0 and (route == "factored" or _pays(layer, num_tasks, share, ranks))
+        saved += rows - factors if suits else 0.0
+        weighed.append((layer, share, is_whole, suits))
+    is_worth = route != "auto" or saved > _WORTH
+    for layer, share, is_whole, suits in weighed:
+        taken = suits and (is_worth or layer.is_sparse)
         is_over = taken and route == "low-memory" and not fits(layer, shared, num_tasks)
         taken = taken and not is_over
         layers += [layer] if taken else []
@@ -212,7 +217,7 @@ def _chosen(
             reason += ", but whose parts are weighed apart"
         elif layer.is_sparse:
             reason += ", and whose gradient is sparse"
-        elif share < _CLEARLY and not is_worth:
+        elif suits and not is_worth:
             reason += ", too little beside what they take to plan"
         elif is_over:
             reason += ", but need more numbers than the parameters have"

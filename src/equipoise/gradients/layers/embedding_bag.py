@@ -19,7 +19,7 @@ from equipoise.gradients.layers.layer import (
     products_of_rows,
     size,
 )
-from equipoise.gradients.products import FEW, Factors
+from equipoise.gradients.products import Factors
 from equipoise.torch_private.autograd import saved
 from equipoise.torch_private.tensors import embedding_bag_backward
 
@@ -36,14 +36,14 @@ class EmbeddingBag(Layer):
         node = use.node
         self.num_bags = size(self.edges[0])[0]
         self.tokens = saved(node, "indices")
-        self.bounds: tuple[Tensor, Tensor] = (saved(node, "offsets"), saved(node, "result1"))  # as PyTorch keeps them
+        # offsets, bags of tokens and sizes of bags, as PyTorch keeps them
+        self.bounds: tuple[Tensor, ...] = tuple(saved(node, name) for name in ("offsets", "result1", "result2"))
         self.token_weights = saved(node, "per_sample_weights")
         self.mode, self.sparse = saved(node, "mode"), saved(node, "sparse")
         self.is_sparse = bool(self.sparse)
         self.padding = saved(node, "padding_idx")
-        self.sizes = saved(
-            node, "result2"
-        )  # tokens of each bag that are not padding; PyTorch fills it for means and maxima
+        # tokens of each bag but for padding, of means and maxima at least; CUDA may leave room for one bag more
+        self.sizes: Tensor = self.bounds[2][: self.num_bags]
         self.maxima = saved(node, "result3")  # the token that each number of an output [N, D] comes from
 
     def operations(self, num_tasks: int) -> float:
@@ -55,14 +55,12 @@ class EmbeddingBag(Layer):
 
     def products(self, dtype: torch.dtype) -> Products:
         (outputs,) = self.at_outputs(dtype)  # B [K, N, D]
-        if max(outputs.numel(), self.num_bags**2) <= FEW:
-            outputs = outputs.double()  # operations, and not numbers, take the time, and in float64 there are fewer
-        return products_of(self._input_products(outputs.dtype), [outputs])
+        return products_of(self._input_products(dtype), [outputs])
 
     def combine(self, weights: Factors) -> list[Tensor]:
         (outputs,) = self.combined_at_outputs(weights)
         (table,) = self.leaves
-        lookups = (self.tokens, *self.bounds, self.sizes, self.maxima)
+        lookups = (self.tokens, *self.bounds, self.maxima)
         per_token = None if self.token_weights is None else self.token_weights.detach().to(outputs.dtype)
         options = (len(table), False, self.mode, self.sparse, per_token, self.padding)
         return [like(embedding_bag_backward(outputs, *lookups, *options), table)]
@@ -75,11 +73,8 @@ class EmbeddingBag(Layer):
         products = torch.zeros(self.num_bags, dtype=dtype, device=bags.device).index_add_(0, bags, alone).diag()
         (again,) = is_again.nonzero(as_tuple=True)
         tokens, bags, shares = self.tokens[again], bags[again], shares[again]
-        # of each token that occurs again, one of those where it does
-        place = tokens.new_empty(len(self.leaves[0]), dtype=torch.int64)
-        place[tokens] = torch.arange(len(tokens), device=tokens.device)
-        places = place[tokens]
-        columns = torch.zeros(len(tokens), self.num_bags, dtype=dtype, device=bags.device)  # Aᵀ
+        (places,), num_places = renumbered([tokens], len(self.leaves[0]))
+        columns = torch.zeros(num_places, self.num_bags, dtype=dtype, device=bags.device)  # Aᵀ [U, N]
         columns.view(-1).index_add_(0, places * self.num_bags + bags, shares)
         products.index_add_(0, bags, columns[places] * shares[:, None])
         if self.mode != _MEAN:
@@ -89,9 +84,9 @@ class EmbeddingBag(Layer):
 
     def _bag_of_each(self) -> Tensor:
         """The bag of each token [T]."""
-        offsets, found = self.bounds
-        if len(found) == len(self.tokens):  # PyTorch leaves them out where it has no use for them
-            return found
+        offsets, bags, _ = self.bounds
+        if len(bags) == len(self.tokens):  # PyTorch leaves them out where it has no use for them
+            return bags
         lengths = torch.diff(offsets[: self.num_bags], append=offsets.new_tensor([len(self.tokens)]))
         return torch.arange(self.num_bags, device=lengths.device).repeat_interleave(lengths)
 
