@@ -15,6 +15,8 @@ from torch.testing import assert_close
 
 import equipoise as eq
 from equipoise.doctor import examine
+from equipoise.doctor.findings import Seen, of_heads
+from equipoise.step import take_step
 
 NAMES = ["a", "b", "c"]
 PAGE = Path(__file__).parent.parent / "docs" / "doctor.md"
@@ -339,6 +341,18 @@ def test_a_method_that_gives_all_to_one_task_is_found(net):
     uneven = {"a": loss, "b": loss * 100.0, "c": loss * 10.0}
     assert named(findings(net, uneven), "MGDA() gives all weight to 'a'")
     assert not named(findings(net, losses_of(net), None, balancer_of(net, eq.NashMTL())), "all weight")
+
+
+def test_opposed_gradients_whose_sum_is_rounded_below_zero_are_no_finding(net):
+    balancer, half, ones = (
+        balancer_of(net, eq.MGDA(), ["a", "b"]),
+        torch.full((2,), 0.5).double(),
+        torch.ones(2).double(),
+    )
+    opposed = torch.tensor([[1.0, -1.0 - 1e-12], [-1.0 - 1e-12, 1.0]], dtype=torch.float64)
+    losses = losses_of(net)
+    step = take_step(balancer.user_weights, {"a": losses["a"], "b": losses["b"]}, None)
+    assert of_heads(Seen(balancer, step, [], {}, gramian=opposed, weights=half, own=ones)) == []
 
 
 def test_raw_heads_that_clipping_would_favour_are_found(net):

@@ -130,7 +130,7 @@ def of_heads(seen: Seen) -> list[str]:
         return []
     if gramian is None or weights is None or own is None:
         return []
-    shared, raw = float(weights @ gramian @ weights) ** 0.5, float(own.square().sum().sqrt())
+    shared, raw = float((weights @ gramian @ weights).clamp(min=0).sqrt()), float(own.square().sum().sqrt())
     if not 0 < _UNEVEN * shared < raw < math.inf:
         return []
     longest = seen.step.names[int(own.argmax())]
