@@ -121,7 +121,7 @@ def plan_of(
             return RoutePlan(sequential, why=dict(zip(shared, known[structure], strict=True)))
     found, reasons = layers_among(shared, graph)
     layers, chosen = _chosen(route, found, shared, num_tasks, groups, ranks)
-    why = {**{leaf: f"rows, {reason}" for leaf, reason in reasons.items()}, **chosen}
+    why = {leaf: f"rows, {reason}" for leaf, reason in reasons.items()} | chosen
     by_rows = _by_rows(shared, layers)
     edges = [edge for layer in layers for edge in layer.edges]
     numbers = [leaf.numel() for leaf in by_rows] + [size(edge).numel() for edge in edges]

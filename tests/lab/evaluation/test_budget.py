@@ -12,7 +12,7 @@ def spent(seconds=None, **passes):
     """Costs by these backward passes of a run; the seconds are any."""
     times = seconds or {}
     return {
-        name.replace("_", "-"): MethodCost(0.01, 1.0, 100.0, times.get(name, 1.0), count, 0, 0)
+        name.replace("_", "-"): MethodCost({0: 0.01}, 1.0, 100.0, times.get(name, 1.0), count, 0, 0)
         for name, count in passes.items()
     }
 
@@ -60,11 +60,11 @@ def test_costs_are_medians_over_seeds_and_sums_over_the_networks_of_single_task(
         row("single-task", 1, "a", 99, 9.9, 1.0, 999.0, skipped=5),  # the other network is missing
     ]
     found = method_costs(rows, tasks=2)
-    assert found["sum"] == MethodCost(0.2, 1.0, 200.0, 6.0, 20.0, 3, 4, 1.0, 1, {0: 0.1, 1: 0.3, 2: 0.2})
+    assert found["sum"] == MethodCost({0: 0.1, 1: 0.3, 2: 0.2}, 1.0, 200.0, 6.0, 20.0, 3, 4, 1.0, 1)
+    assert found["sum"].seconds_per_step == 0.2
     by_seed = {0: pytest.approx(0.3)}
-    assert found["single-task"] == MethodCost(
-        pytest.approx(0.3), 2.0, 90.0, pytest.approx(5.0), 30.0, 6, 0, 1.0, 1, by_seed
-    )
+    assert found["single-task"] == MethodCost(by_seed, 2.0, 90.0, pytest.approx(5.0), 30.0, 6, 0, 1.0, 1)
+    assert found["single-task"].seconds_per_step == pytest.approx(0.3)
 
 
 def test_load_that_lasts_for_a_seed_does_not_change_what_a_step_costs_beside_the_sum():

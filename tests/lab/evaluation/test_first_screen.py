@@ -38,7 +38,7 @@ def tables(draw):
         }
         for place, method in enumerate(methods)
     }
-    costs = {method: MethodCost(0.1 * (1 + k), 1.0, 1.0, 1.0, 1.0, 0, 0) for k, method in enumerate(methods)}
+    costs = {method: MethodCost({0: 0.1 * (1 + k)}, 1.0, 1.0, 1.0, 1.0, 0, 0) for k, method in enumerate(methods)}
     reference = draw(st.sampled_from(["sum", "uw", "my methods/a long path.py:Mine", "nothing that is there"]))
     baselines = Baselines(reference) if reference != "sum" else Baselines()
     question = draw(st.sampled_from(QUESTIONS)) if reference == "sum" else ""

@@ -179,7 +179,9 @@ def test_ranks_are_told_only_where_friedman_finds_a_difference():
 
 
 def test_the_price_of_a_choice_is_told():
-    costs = {name: MethodCost(seconds, 1.0, 1.0, 1.0, 10.0, 0, 0) for name, seconds in (("sum", 0.1), ("mine", 0.25))}
+    costs = {
+        name: MethodCost({0: seconds}, 1.0, 1.0, 1.0, 10.0, 0, 0) for name, seconds in (("sum", 0.1), ("mine", 0.25))
+    }
     _, advice = say(ACCURACY, 5, costs=costs, sum=PLAIN, mine=GAINED)
     assert advice.startswith("Use mine")
     assert "at 2.50 times the plain sum's time per step" in advice

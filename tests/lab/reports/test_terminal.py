@@ -15,9 +15,9 @@ VALUES = {
     "my/methods/in/a/long/path/method.py:Mine": {"rating": {0: 0.71}, "recommended": {0: 0.70}},
 }
 COSTS = {
-    "single-task": MethodCost(0.008, 2.0, 400.0, 8.0, 2000.0, 0, 0),
-    "sum": MethodCost(0.004, 1.0, 410.0, 4.0, 1000.0, 0, 0),
-    "nash-mtl": MethodCost(0.01, 2.0, 420.4, 10.0, 2000.0, 3, 1),
+    "single-task": MethodCost({0: 0.008}, 2.0, 400.0, 8.0, 2000.0, 0, 0),
+    "sum": MethodCost({0: 0.004}, 1.0, 410.0, 4.0, 1000.0, 0, 0),
+    "nash-mtl": MethodCost({0: 0.01}, 2.0, 420.4, 10.0, 2000.0, 3, 1),
 }
 
 
@@ -76,7 +76,7 @@ def test_rows_of_losses_wrap_where_another_loss_or_argument_begins(parts):
         method: {"rating": {0: 0.7 + n / 100, 1: 0.72 + n / 50, 2: 0.71}, "condition": {0: 0.7, 1: 0.2 + n / 9, 2: 0.7}}
         for n, method in enumerate(["single-task", "sum", "mask=dice", name])
     }
-    costs = {method: MethodCost(0.004, 2.0, 400.0, 8.0, 4000.0, 0, 0) for method in values}
+    costs = {method: MethodCost({0: 0.004}, 2.0, 400.0, 8.0, 4000.0, 0, 0) for method in values}
     table = make_table(values, metrics, costs)
     summary = Summary(
         case="leaf",

@@ -1,7 +1,7 @@
 """What the methods of a study took, whether their budgets were equal, and what each had reached at equal wall-clock."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from math import floor, nan
 from statistics import fmean, median
 
@@ -29,7 +29,7 @@ class MethodCost:
     seeds that have every network; NaN where no seed has.
 
     Args:
-        seconds_per_step: of training.
+        step_seconds: of training, for each seed.
         backwards_per_step: backward passes.
         peak_memory_mb: in 10^6 bytes.
         seconds: of training in a run: steps times the median seconds per step; validation is left out.
@@ -38,10 +38,9 @@ class MethodCost:
         unsolved_steps: steps in which the method's equations had no solution.
         best_epoch: mean of the epochs that were kept.
         epochs: the most of a run.
-        by_seed: seconds per step of each seed.
     """
 
-    seconds_per_step: float
+    step_seconds: Mapping[int, float]
     backwards_per_step: float
     peak_memory_mb: float
     seconds: float
@@ -50,7 +49,11 @@ class MethodCost:
     unsolved_steps: int
     best_epoch: float = nan
     epochs: int = 0
-    by_seed: Mapping[int, float] = field(default_factory=dict)
+
+    @property
+    def seconds_per_step(self) -> float:
+        """Of training, the median over seeds."""
+        return median(self.step_seconds.values()) if self.step_seconds else nan
 
 
 def method_costs(rows: Iterable[RunCost], tasks: int) -> dict[str, MethodCost]:
@@ -58,35 +61,38 @@ def method_costs(rows: Iterable[RunCost], tasks: int) -> dict[str, MethodCost]:
     found: dict[str, dict[int, list[RunCost]]] = {}
     for row in rows:
         found.setdefault(row.method, {}).setdefault(row.seed, []).append(row)
-    return {name: _cost(by_seed, tasks if name == SINGLE_TASK else 1) for name, by_seed in found.items()}
+    return {name: _cost(by_seed.values(), tasks if name == SINGLE_TASK else 1) for name, by_seed in found.items()}
 
 
-def step_ratio(one: Mapping[int, float], other: Mapping[int, float]) -> float | None:
-    """The median over seeds of one method's seconds per step over another's; None without a seed of both.
+def step_ratio(one: Mapping[int, float], other: Mapping[int, float]) -> float:
+    """One method's seconds per step over another's, both by seed: the median within a seed; NaN if one has none.
 
-    Runs of a seed are trained one after another, so that what keeps a machine busy for a while falls on both.
+    Runs of a seed are trained one after another, so that what keeps a machine busy for a while falls on both. Where
+    they share no seed, the quotient of their medians.
     """
     ratios = [seconds / other[seed] for seed, seconds in one.items() if other.get(seed, 0.0) > 0]
-    return median(ratios) if ratios else None
+    if ratios:
+        return median(ratios)
+    usual = median(other.values()) if other else 0.0
+    return median(one.values()) / usual if one and usual > 0 else nan
 
 
-def _cost(seeds: Mapping[int, list[RunCost]], networks: int) -> MethodCost:
-    whole = [runs for runs in seeds.values() if len(runs) == networks]
+def _cost(seeds: Iterable[list[RunCost]], networks: int) -> MethodCost:
+    whole = [runs for runs in seeds if len(runs) == networks]
 
     def middle(by_seed: Iterable[float]) -> float:
         return median(by_seed) if whole else nan
 
     return MethodCost(
-        middle(sum(run.seconds_per_step for run in runs) for runs in whole),
+        {runs[0].seed: sum(run.seconds_per_step for run in runs) for runs in whole},
         middle(sum(run.backwards_per_step for run in runs) for runs in whole),
         middle(max(run.peak_memory_mb for run in runs) for runs in whole),
         middle(sum(run.seconds_per_step * run.steps for run in runs) for runs in whole),
         middle(sum(run.backwards_per_step * run.steps for run in runs) for runs in whole),
-        sum(run.skipped_steps for runs in seeds.values() for run in runs),
-        sum(run.unsolved_steps for runs in seeds.values() for run in runs),
+        sum(run.skipped_steps for runs in seeds for run in runs),
+        sum(run.unsolved_steps for runs in seeds for run in runs),
         fmean(run.best_epoch for runs in whole for run in runs) if whole else nan,
-        max(run.epochs for runs in seeds.values() for run in runs),
-        {runs[0].seed: sum(run.seconds_per_step for run in runs) for runs in whole},
+        max(run.epochs for runs in seeds for run in runs),
     )
 
 
@@ -159,8 +165,7 @@ def equal_time(curves: Curves, costs: Iterable[RunCost], metrics: Sequence[TaskM
         return None
     by_seed = {name: {r.seed: r.seconds_per_step for r in runs if r.method == name} for name in methods}
     first = by_seed[methods[0]]
-    ratios = {name: step_ratio(mine, first) for name, mine in by_seed.items()}
-    speed = {n: median(by_seed[n].values()) if r is None else r * median(first.values()) for n, r in ratios.items()}
+    speed = {name: step_ratio(mine, first) * median(first.values()) for name, mine in by_seed.items()}
     epoch = {(row.method, row.seed): speed[row.method] * row.steps / row.epochs for row in runs}
     trained = {(row.method, row.seed): row.epochs for row in runs}
     length = {name: median(epoch[run] * trained[run] for run in epoch if run[0] == name) for name in methods}

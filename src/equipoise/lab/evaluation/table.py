@@ -139,11 +139,9 @@ class ComparisonTable:
 
 
 def _cost_ratio(one: MethodCost | None, other: MethodCost | None) -> float | None:
-    """Seconds per step of one method over another's: within a seed, or of their medians where they share none."""
-    if one is None or other is None or not (one.seconds_per_step > 0 and other.seconds_per_step > 0):
-        return None
-    paired = step_ratio(one.by_seed, other.by_seed)
-    return one.seconds_per_step / other.seconds_per_step if paired is None else paired
+    """Seconds per step of one method over another's, where both are known."""
+    ratio = step_ratio(one.step_seconds, other.step_seconds) if one and other else 0.0
+    return ratio if ratio > 0 else None
 
 
 def make_table(
